@@ -1,0 +1,59 @@
+"""The variables that point an unmodified SDK program at a running server. Nothing else is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from local_azure.machine_learning.certificates import BUNDLE
+from local_azure.machine_learning.state import STATE_VARIABLE, ServerInfo, StateFolder
+from local_azure.machine_learning.workspaces import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE_NAME
+
+CONFIG_PLACES = (Path(".azureml/config.json"), Path("aml_config/config.json"), Path("config.json"))
+_LOOPBACK = "127.0.0.1,localhost"
+
+
+def client_variables(state: StateFolder, info: ServerInfo) -> dict[str, str]:
+    """Variables for a client process; the reasons for each are facts about the SDK, not choices of ours."""
+    bundle = str(state.certificates / BUNDLE)
+    no_proxy = ",".join(filter(None, (os.environ.get("NO_PROXY", os.environ.get("no_proxy", "")), _LOOPBACK)))
+    return {
+        # The SDK reads its list of clouds here; ours names our listener as resource manager.
+        "ARM_CLOUD_METADATA_URL": f"{info.base_url}/metadata/endpoints",
+        "AZUREML_CURRENT_CLOUD": "AzureCloud",
+        # The default authentication tries a managed identity first when MSI_ENDPOINT is set.
+        "MSI_ENDPOINT": f"{info.base_url}/msi/{info.token}/token",
+        # Must not exist: in an existing folder the SDK freezes the list of clouds for ever.
+        "AZURE_CONFIG_DIR": str(state.root / "no-azure-config"),
+        # ARM and storage are always https: Python reads the first, the native data engine the second.
+        "REQUESTS_CA_BUNDLE": bundle,
+        "SSL_CERT_FILE": bundle,
+        # The SDK sends telemetry unless told that the workspace is a sensitive one.
+        "HBI_WORKSPACE_JOB": "true",
+        "NO_PROXY": no_proxy,
+        "no_proxy": no_proxy,
+        "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION,
+        "AZURE_RESOURCE_GROUP": RESOURCE_GROUP,
+        "AZUREML_WORKSPACE_NAME": WORKSPACE_NAME,
+        STATE_VARIABLE: str(state.root),
+    }
+
+
+def ensure_config_file(folder: Path) -> Path | None:
+    """Write .azureml/config.json for `Workspace.from_config()` unless one is found from `folder` upwards.
+
+    Returns the written path, or None when there was one.
+    """
+    for parent in (folder, *folder.parents):
+        if any((parent / place).is_file() for place in CONFIG_PLACES):
+            return None
+    target = folder / CONFIG_PLACES[0]
+    target.parent.mkdir(exist_ok=True)
+    coordinates = {
+        "subscription_id": SUBSCRIPTION,
+        "resource_group": RESOURCE_GROUP,
+        "workspace_name": WORKSPACE_NAME,
+    }
+    target.write_text(json.dumps(coordinates, indent=2) + "\n", encoding="utf-8")
+    return target

@@ -1,0 +1,123 @@
+"""The ASGI application: normalise, match, authenticate, parse, call the handler, shape the answer."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from local_azure.machine_learning import errors
+from local_azure.machine_learning.call import Call
+from local_azure.machine_learning.clock import new_id
+from local_azure.machine_learning.emulator import Emulator
+from local_azure.machine_learning.errors import ApiError
+from local_azure.machine_learning.planes import PLANES
+from local_azure.machine_learning.routing import Route, Router, normalise
+from local_azure.machine_learning.tokens import Principal
+from local_azure.machine_learning.workspaces import Workspace
+
+LOG = logging.getLogger("local_azure")
+MAX_JSON_BYTES = 32 * 1024 * 1024
+
+
+class Application:
+    """Both listeners serve this one application."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+        self._router = Router(PLANES)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        path = normalise(scope["path"])
+        found = self._router.match(request.method, path)
+        try:
+            if found is None:
+                raise errors.not_implemented(f"{request.method} {path}")
+            response = await self._answer(request, *found)
+        except ApiError as error:
+            response = _error_response(error, xml=found is not None and found[0].streams)
+        except ClientDisconnect:
+            return
+        except Exception:
+            # A 5xx would be retried for half a minute; the reason is in the server's log.
+            LOG.exception("%s %s failed", request.method, path)
+            broken = ApiError(400, "InternalError", f"local_azure failed in {request.method} {path}; see its log.")
+            response = _error_response(broken, xml=False)
+        if not (found and found[0].access == "public"):  # asked all the time, and one carries the token in its path
+            LOG.info("%s %s %s", request.method, path, response.status_code)
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request, route: Route, parts: dict[str, str]) -> Response:
+        principal = self._authenticate(request, route)
+        workspace = self._workspace(parts, principal)
+        body = None if route.streams else await _json_body(request)
+        call = Call(self._emulator, request, principal, body, workspace)
+        if inspect.iscoroutinefunction(route.handler):
+            result = await route.handler(call, **parts)
+        else:
+            result = await run_in_threadpool(route.handler, call, **parts)
+        return _shape(result)
+
+    def _authenticate(self, request: Request, route: Route) -> Principal | None:
+        if route.access in ("public", "signature"):
+            return None
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        principal = self._emulator.tokens.recognise(token) if scheme.lower() == "bearer" else None
+        if principal is None:
+            raise ApiError(
+                401,
+                "AuthenticationFailed",
+                "A bearer token of this server is required. Run your program with `python -m local_azure exec --`.",
+            )
+        if route.access == "user" and principal.scope == "run":
+            raise ApiError(401, "AuthorizationFailed", "The token of a run does not reach Azure Resource Manager.")
+        return principal
+
+    def _workspace(self, parts: dict[str, str], principal: Principal | None) -> Workspace | None:
+        if "workspace_name" not in parts:
+            return None
+        name = parts.pop("workspace_name")
+        workspace = self._emulator.workspaces.get(parts.pop("subscription"), parts.pop("resource_group"), name)
+        if workspace is None:
+            raise ApiError(404, "ResourceNotFound", f"The workspace '{name}' was not found.")
+        if principal and principal.scope == "run" and principal.workspace_id != workspace.id:
+            raise ApiError(401, "AuthorizationFailed", "The token of a run reaches its own workspace only.")
+        return workspace
+
+
+async def _json_body(request: Request) -> Any:
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > MAX_JSON_BYTES:
+            raise ApiError(413, "RequestBodyTooLarge", f"The body is larger than {MAX_JSON_BYTES} bytes.")
+    if not received:
+        return None
+    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        return received.decode()
+    try:
+        return json.loads(received)
+    except (ValueError, RecursionError) as error:
+        raise errors.bad_request(f"The body is not JSON: {error}") from error
+
+
+def _shape(result: Any) -> Response:
+    if isinstance(result, Response):
+        return result
+    if result is None:
+        return Response(status_code=200)
+    return JSONResponse(result)
+
+
+def _error_response(error: ApiError, *, xml: bool) -> Response:
+    if xml:
+        headers = {"x-ms-error-code": error.code}
+        return Response(errors.xml_body(error), error.status, headers, media_type="application/xml")
+    return JSONResponse(errors.json_body(error, new_id()), status_code=error.status)

@@ -1,0 +1,62 @@
+"""The one way in which a plane says no.
+
+The SDK retries 408, 429 and every 5xx, and rewrites 403 into a hint to log in; so a user's mistake is always answered
+with another 4xx. `details` must be a list, otherwise the SDK crashes while it prints the error.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from xml.sax.saxutils import escape
+
+COVERAGE = "local_azure/COVERAGE.md"
+
+
+class ApiError(Exception):
+    """An answer other than success: HTTP status, Azure error code and a sentence for a person."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+def bad_request(message: str, code: str = "UserError") -> ApiError:
+    """The call cannot be carried out as it stands (400)."""
+    return ApiError(400, code, message)
+
+
+def not_found(kind: str, name: str, hint: str = "") -> ApiError:
+    """The named object does not exist in this workspace (404)."""
+    return ApiError(404, "NotFound", f"{kind} '{name}' was not found in this workspace.{' ' + hint if hint else ''}")
+
+
+def conflict(message: str) -> ApiError:
+    """The name is taken, or the object is in use (409)."""
+    return ApiError(409, "Conflict", message)
+
+
+def not_implemented(what: str) -> ApiError:
+    """A refusal that the SDK shows and does not retry; 501 would be retried for a minute."""
+    return ApiError(400, "NotImplemented", f"local_azure does not implement {what}. See {COVERAGE} for what it does.")
+
+
+def json_body(error: ApiError, request_id: str) -> dict[str, Any]:
+    """Body for every JSON plane; the top-level keys serve the model management plane."""
+    return {
+        "error": {"code": error.code, "message": error.message, "details": []},
+        "correlation": {"RequestId": request_id},
+        "code": error.code,
+        "statusCode": error.status,
+        "message": error.message,
+        "details": [],
+    }
+
+
+def xml_body(error: ApiError) -> str:
+    """Body for the blob plane. Source: Azure Storage REST, "Status and error codes"."""
+    return (
+        '<?xml version="1.0" encoding="utf-8"?>'
+        f"<Error><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message></Error>"
+    )

@@ -1,0 +1,69 @@
+"""Blobs as plain files: one folder a container, the blob's name as the path in it.
+
+A blob appears whole or not at all (temporary file, fsync, rename), so a killed server leaves nothing half written.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from local_azure.machine_learning.clock import new_id
+from local_azure.machine_learning.errors import bad_request
+
+_CONTAINER = re.compile(r"[a-z0-9$](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+
+class BlobFiles:
+    """The files of all containers below one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._partial = root / ".partial"
+        shutil.rmtree(self._partial, ignore_errors=True)
+        self._partial.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def container(self, container: str) -> Path:
+        """Folder of a container; raises a 400 for a name that Azure would refuse."""
+        if not _CONTAINER.fullmatch(container):
+            raise bad_request(f"'{container}' is not a container name.", "InvalidResourceName")
+        return self.root / container
+
+    def path(self, container: str, blob: str) -> Path:
+        """File of a blob, whether it exists or not; raises a 400 for a name that would leave the container."""
+        folder = self.container(container)
+        parts = blob.split("/")
+        if "\0" in blob or "\\" in blob or any(part in ("", ".", "..") for part in parts):
+            raise bad_request(f"'{blob}' is not a blob name.", "InvalidResourceName")
+        path = folder.joinpath(*parts)
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise bad_request(f"'{blob}' leads out of its container.", "InvalidResourceName")
+        return path
+
+    @contextmanager
+    def writing(self, target: Path) -> Iterator[BinaryIO]:
+        """An open file that becomes `target` when the block ends well, durable before that; nothing otherwise."""
+        partial = self._partial / new_id()
+        try:
+            with partial.open("wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def names(self, container: str, prefix: str = "") -> list[str]:
+        """Names of all blobs that start with a prefix, sorted."""
+        folder = self.container(container)
+        start = folder / prefix if prefix.endswith("/") or not prefix else (folder / prefix).parent
+        if not start.resolve().is_relative_to(folder.resolve()):
+            return []
+        found = (path.relative_to(folder).as_posix() for path in start.rglob("*") if path.is_file())
+        return sorted(name for name in found if name.startswith(prefix))

@@ -1,0 +1,73 @@
+"""Azure Resource Manager, as far as the SDK asks it: subscriptions and workspaces.
+
+SDK callers: `_get_all_subscription_ids`, `_commands.get_workspace`, `Workspace.list`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from local_azure.machine_learning.call import Call
+from local_azure.machine_learning.routing import Plane
+from local_azure.machine_learning.tokens import TENANT
+from local_azure.machine_learning.workspaces import Workspace
+
+PLANE = Plane("Azure Resource Manager", access="user")
+_PROVIDER = (
+    "/subscriptions/{subscription}/resourceGroups/{resource_group}/providers/Microsoft.MachineLearningServices"
+)
+
+
+def _document(call: Call, workspace: Workspace) -> dict[str, Any]:
+    group = f"/subscriptions/{workspace.subscription}/resourceGroups/{workspace.resource_group}"
+    return {
+        "id": workspace.arm_id,
+        "name": workspace.name,
+        "type": "Microsoft.MachineLearningServices/workspaces",
+        "location": "local",
+        "tags": workspace.tags,
+        "sku": {"name": "Basic", "tier": "Basic"},
+        "properties": {
+            "friendlyName": workspace.name,
+            "description": "Served by local_azure",
+            "creationTime": workspace.created,
+            "workspaceId": workspace.id,
+            "provisioningState": "Succeeded",
+            "discoveryUrl": f"{call.emulator.addresses.http}/discovery",
+            "hbiWorkspace": False,
+            "storageAccount": f"{group}/providers/Microsoft.Storage/storageAccounts/localstore",
+            "keyVault": f"{group}/providers/Microsoft.KeyVault/vaults/localkv",
+        },
+    }
+
+
+@PLANE.route("GET", "/subscriptions")
+def subscriptions(call: Call) -> dict[str, Any]:
+    """Every subscription that a workspace of this server lies in."""
+    ids = sorted({workspace.subscription for workspace in call.emulator.workspaces.all()})
+    value = [
+        {
+            "id": f"/subscriptions/{i}",
+            "subscriptionId": i,
+            "displayName": "local",
+            "state": "Enabled",
+            "tenantId": TENANT,
+        }
+        for i in ids
+    ]
+    return {"value": value}
+
+
+@PLANE.route("GET", "{W}")
+def get_workspace(call: Call) -> dict[str, Any]:
+    """One workspace."""
+    return _document(call, call.workspace)
+
+
+@PLANE.route("GET", _PROVIDER + "/workspaces")
+def list_workspaces(call: Call, subscription: str, resource_group: str) -> dict[str, Any]:
+    """The workspaces of a resource group."""
+    wanted = (subscription.lower(), resource_group.lower())
+    every = call.emulator.workspaces.all()
+    found = [w for w in every if (w.subscription.lower(), w.resource_group.lower()) == wanted]
+    return {"value": [_document(call, w) for w in found]}

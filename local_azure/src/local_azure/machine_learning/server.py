@@ -1,0 +1,129 @@
+"""The server process: two loopback listeners (plain and TLS) around one application.
+
+python -m local_azure.machine_learning.server --state DIR [--http-port N] [--tls-port N] [--ready-fd N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+
+from local_azure.machine_learning.app import Application
+from local_azure.machine_learning.certificates import server_context
+from local_azure.machine_learning.emulator import Emulator
+from local_azure.machine_learning.guard import Guard
+from local_azure.machine_learning.state import ServerInfo, StateFolder, StateLockedError
+from local_azure.machine_learning.store import StoreTooNewError
+
+LOOPBACK = "127.0.0.1"
+EXIT_CONFLICT = 4
+EXIT_USAGE = 2
+
+
+class _Listener(uvicorn.Server):
+    """uvicorn without its own signal handlers: there are two listeners and one process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _bind(port: int, remembered: int) -> socket.socket:
+    """A listening loopback socket on the given port, else on the one of the last start, else on any free one.
+
+    Made with IPPROTO_TCP, otherwise asyncio does not set TCP_NODELAY on what it accepts and each answer waits 40 ms.
+    """
+    for candidate in (port,) if port else (remembered, 0):
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((LOOPBACK, candidate))
+        except OSError:
+            listener.close()
+            continue
+        listener.listen(512)
+        return listener
+    raise SystemExit(f"Port {port} on {LOOPBACK} is taken; choose another one or none.")
+
+
+def _configuration(app: Guard, **more: object) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_keep_alive=120,
+        timeout_graceful_shutdown=2,
+        server_header=False,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+async def _serve(state: StateFolder, http: socket.socket, tls: socket.socket, ready_fd: int | None) -> None:
+    info = ServerInfo(os.getpid(), http.getsockname()[1], tls.getsockname()[1], secrets.token_urlsafe(32))
+    emulator = Emulator(state, info)
+    app = Guard(Application(emulator))
+    plain = _Listener(_configuration(app))
+    secure_config = _configuration(app)
+    secure_config.load()
+    secure_config.ssl = server_context(state.certificates)
+    secure = _Listener(secure_config)
+
+    def stop() -> None:
+        plain.should_exit = secure.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    await emulator.start()
+    state.write_server(info)
+    if ready_fd is not None:
+        os.write(ready_fd, b"ready")
+        os.close(ready_fd)
+    try:
+        await asyncio.gather(plain.serve(sockets=[http]), secure.serve(sockets=[tls]))
+    finally:
+        state.remove_server()
+        await emulator.stop()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT. Exit codes: 0 stopped, 2 unusable state folder, 4 folder in use."""
+    parser = argparse.ArgumentParser(description="Serve the Azure ML planes on loopback.")
+    parser.add_argument("--state", type=Path, required=True, help="folder for everything that the server keeps")
+    parser.add_argument("--http-port", type=int, default=0, help="0: the last one used, or any free one")
+    parser.add_argument("--tls-port", type=int, default=0, help="0: the last one used, or any free one")
+    parser.add_argument("--ready-fd", type=int, help="descriptor to write to when the server answers")
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    os.umask(0o077)
+    state = StateFolder(arguments.state.absolute())
+    try:
+        state.create()
+        state.lock()
+        remembered = state.last_ports()
+        http = _bind(arguments.http_port, remembered[0])
+        tls = _bind(arguments.tls_port, remembered[1])
+        asyncio.run(_serve(state, http, tls, arguments.ready_fd))
+    except StateLockedError as error:
+        sys.stderr.write(f"{error} Stop it with `python -m local_azure down`, or use another folder.\n")
+        return EXIT_CONFLICT
+    except (StoreTooNewError, PermissionError) as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_USAGE
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""The state folder: what a server leaves on disk, and how others find a running one."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+FOLDER_NAME = ".local_azure"
+STATE_VARIABLE = "LOCAL_AZURE_STATE"
+_LOCK_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class ServerInfo:
+    """A running server, as written to server.json (mode 0600, because of the token)."""
+
+    pid: int
+    http_port: int
+    tls_port: int
+    token: str
+
+    @property
+    def base_url(self) -> str:
+        """Address of every JSON plane."""
+        return f"http://127.0.0.1:{self.http_port}"
+
+
+class StateLockedError(Exception):
+    """Another server works on this folder."""
+
+    def __init__(self, folder: Path, pid: str) -> None:
+        super().__init__(f"{folder} is in use by the server with process id {pid or 'unknown'}.")
+
+
+def find_state_folder(explicit: Path | None = None) -> Path:
+    """The folder to use: the given one, the environment's, the nearest existing one upwards, or one here."""
+    if explicit or os.environ.get(STATE_VARIABLE):
+        return (explicit or Path(os.environ[STATE_VARIABLE])).absolute()
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / FOLDER_NAME).is_dir():
+            return folder / FOLDER_NAME
+    return here / FOLDER_NAME
+
+
+class StateFolder:
+    """Paths inside one state folder, and its lock."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.database = root / "store.sqlite"
+        self.blobs = root / "blobs"
+        self.work = root / "work"
+        self.services = root / "services"
+        self.certificates = root / "certificates"
+        self.server_log = root / "server.log"
+        self._server_file = root / "server.json"
+        self._ports_file = root / "ports.json"
+        self._lock_file = root / "lock"
+
+    def create(self) -> None:
+        """Make the folders, readable by their owner only."""
+        for folder in (self.root, self.blobs, self.work, self.services, self.certificates):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def lock(self) -> int:
+        """Take the folder for this process until it ends; raises StateLockedError. Returns the descriptor to keep open."""
+        descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        for attempt in range(_LOCK_ATTEMPTS):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if attempt == _LOCK_ATTEMPTS - 1:
+                    holder = os.pread(descriptor, 32, 0).decode().strip()
+                    os.close(descriptor)
+                    raise StateLockedError(self.root, holder) from error
+                time.sleep(0.02)  # `is_locked` of another process holds it for a moment
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        return descriptor
+
+    def is_locked(self) -> bool:
+        """Whether a live server holds the folder. A killed one does not: the kernel drops its lock."""
+        if not self._lock_file.exists():
+            return False
+        with self._lock_file.open("r+b") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    def write_server(self, info: ServerInfo) -> None:
+        """Publish a running server to clients of this user; remember its ports for the next start."""
+        partial = self.root / "server.json.partial"
+        partial.unlink(missing_ok=True)
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            json.dump(asdict(info), stream)
+        partial.replace(self._server_file)
+        self._ports_file.write_text(json.dumps([info.http_port, info.tls_port]), encoding="utf-8")
+
+    def remove_server(self) -> None:
+        """Say that no server runs any more."""
+        self._server_file.unlink(missing_ok=True)
+
+    def running_server(self) -> ServerInfo | None:
+        """The live server of this folder, or None."""
+        if not self._server_file.exists() or not self.is_locked():
+            return None
+        try:
+            return ServerInfo(**json.loads(self._server_file.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+
+    def last_ports(self) -> tuple[int, int]:
+        """Ports of the last server, so that addresses stay the same where they are still free; else 0 and 0."""
+        try:
+            http_port, tls_port = json.loads(self._ports_file.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return 0, 0
+        return int(http_port), int(tls_port)

@@ -1,0 +1,209 @@
+"""The one database: every acknowledged fact is in it, and survives a kill -9.
+
+Each object of a plane is a JSON document found by (workspace, kind, id). `name` and `parent` are the two further
+ways in which the planes look things up (a run by its experiment and by its parent run, a model version by its name);
+`seq` gives the order of creation, which clocks cannot. Metric values have tables of their own because they only grow.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from local_azure.machine_learning.errors import conflict, not_found
+
+Document = dict[str, Any]
+
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE entity (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    workspace TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
+    name TEXT NOT NULL DEFAULT '', parent TEXT NOT NULL DEFAULT '',
+    doc TEXT NOT NULL,
+    UNIQUE (workspace, kind, id)
+);
+CREATE INDEX entity_name ON entity (workspace, kind, name, seq);
+CREATE INDEX entity_parent ON entity (workspace, kind, parent, seq);
+CREATE TABLE metric (
+    workspace TEXT NOT NULL, run_id TEXT NOT NULL, name TEXT NOT NULL,
+    columns TEXT NOT NULL, properties TEXT NOT NULL,
+    PRIMARY KEY (workspace, run_id, name)
+);
+CREATE TABLE metric_value (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    workspace TEXT NOT NULL, run_id TEXT NOT NULL, name TEXT NOT NULL, created TEXT NOT NULL, doc TEXT NOT NULL
+);
+CREATE INDEX metric_value_run ON metric_value (workspace, run_id, name, created, seq);
+"""
+
+
+class StoreTooNewError(Exception):
+    """The store was written by a newer version of this program."""
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:  # SQLite has rolled back itself when the disk is full
+        connection.execute("ROLLBACK")
+
+
+class Store:
+    """Documents in SQLite: a connection a thread, writers one at a time, durable when a write returns."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._create_schema()
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(self._path, isolation_level=None, timeout=30, check_same_thread=False)
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            self._local.connection = connection
+            self._connections.append(connection)
+        return connection
+
+    def _create_schema(self) -> None:
+        with self.transaction() as connection:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version > SCHEMA_VERSION:
+                raise StoreTooNewError(
+                    f"{self._path} was written by a newer version (schema {version}, this one knows {SCHEMA_VERSION}). "
+                    "Use that version, or another state folder."
+                )
+            if version == 0:
+                for statement in SCHEMA.split(";"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+    def close(self) -> None:
+        """Close every thread's connection; the store is not used afterwards."""
+        for connection in self._connections:
+            connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing. BEGIN IMMEDIATE, because a deferred one fails with "locked" when it starts to write.
+
+        May be nested: the outermost one commits.
+        """
+        connection = self._connection()
+        if connection.in_transaction:
+            yield connection
+            return
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+        except BaseException:
+            _roll_back(connection)
+            raise
+        connection.execute("COMMIT")
+
+    def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[sqlite3.Row]:
+        """Run one statement that reads."""
+        return self._connection().execute(sql, parameters).fetchall()
+
+    def get(self, workspace: str, kind: str, key: str) -> Document | None:
+        """The document, or None."""
+        found = self.rows("SELECT doc FROM entity WHERE workspace=? AND kind=? AND id=?", (workspace, kind, key))
+        return json.loads(found[0]["doc"]) if found else None
+
+    def require(self, workspace: str, kind: str, key: str, label: str | None = None) -> Document:
+        """The document; raises a 404 that names it."""
+        found = self.get(workspace, kind, key)
+        if found is None:
+            raise not_found(label or kind.capitalize(), key)
+        return found
+
+    def insert(self, workspace: str, kind: str, key: str, doc: Document, *, name: str = "", parent: str = "") -> None:
+        """Create; raises a 409 when the key exists."""
+        try:
+            with self.transaction() as connection:
+                connection.execute(
+                    "INSERT INTO entity (workspace, kind, id, name, parent, doc) VALUES (?,?,?,?,?,?)",
+                    (workspace, kind, key, name, parent, json.dumps(doc)),
+                )
+        except sqlite3.IntegrityError as error:
+            raise conflict(f"{kind} '{key}' exists already.") from error
+
+    def put(self, workspace: str, kind: str, key: str, doc: Document, *, name: str = "", parent: str = "") -> None:
+        """Create or replace; a replaced document keeps its place in the order."""
+        with self.transaction() as connection:
+            connection.execute(
+                "INSERT INTO entity (workspace, kind, id, name, parent, doc) VALUES (?,?,?,?,?,?) "
+                "ON CONFLICT (workspace, kind, id) DO UPDATE SET doc=excluded.doc, name=excluded.name, parent=excluded.parent",
+                (workspace, kind, key, name, parent, json.dumps(doc)),
+            )
+
+    def update(self, workspace: str, kind: str, key: str, change: Callable[[Document], None]) -> Document:
+        """Read, change in place and write in one transaction; raises a 404 when absent. Returns the new document."""
+        with self.transaction() as connection:
+            doc = self.require(workspace, kind, key)
+            change(doc)
+            connection.execute(
+                "UPDATE entity SET doc=? WHERE workspace=? AND kind=? AND id=?",
+                (json.dumps(doc), workspace, kind, key),
+            )
+        return doc
+
+    def delete(self, workspace: str, kind: str, key: str) -> bool:
+        """Remove; False when there was nothing."""
+        with self.transaction() as connection:
+            cursor = connection.execute(
+                "DELETE FROM entity WHERE workspace=? AND kind=? AND id=?", (workspace, kind, key)
+            )
+        return cursor.rowcount > 0
+
+    def find(
+        self,
+        workspace: str,
+        kind: str,
+        *,
+        name: str | None = None,
+        parent: str | None = None,
+        newest_first: bool = False,
+        after: int | None = None,
+        limit: int | None = None,
+    ) -> list[Document]:
+        """Documents in the order of creation; see `find_numbered` for paging."""
+        found = self.find_numbered(
+            workspace, kind, name=name, parent=parent, newest_first=newest_first, after=after, limit=limit
+        )
+        return [doc for _, doc in found]
+
+    def find_numbered(
+        self,
+        workspace: str,
+        kind: str,
+        *,
+        name: str | None = None,
+        parent: str | None = None,
+        newest_first: bool = False,
+        after: int | None = None,
+        limit: int | None = None,
+    ) -> list[tuple[int, Document]]:
+        """(seq, document) pairs; `after` continues behind that seq, in the direction of reading."""
+        clauses = ["workspace=?", "kind=?"]
+        parameters: list[object] = [workspace, kind]
+        for column, value in (("name", name), ("parent", parent)):
+            if value is not None:
+                clauses.append(f"{column}=?")
+                parameters.append(value)
+        if after is not None:
+            clauses.append("seq<?" if newest_first else "seq>?")
+            parameters.append(after)
+        sql = f"SELECT seq, doc FROM entity WHERE {' AND '.join(clauses)} ORDER BY seq"  # noqa: S608 - fixed words only
+        sql += " DESC" if newest_first else ""
+        if limit is not None:
+            sql += " LIMIT ?"
+            parameters.append(limit)
+        return [(row["seq"], json.loads(row["doc"])) for row in self.rows(sql, tuple(parameters))]
