@@ -1,0 +1,1 @@
+"""Pure forecasting: no Azure, no network, no environment, no clock, no random source."""

@@ -1,0 +1,76 @@
+"""The mistakes that this package names, and the exit code of each.
+
+ForecastingError
+|-- UsageError          2  a file, folder or setting that the caller must correct
+`-- RefusedError        3  the input was understood and is not acceptable
+    |-- ContractError      the data breaks its contract; holds every finding at once
+    |-- HistoryError       the series is too short for the backtest that was asked for
+    `-- ModelFileError     a model or decision file that is damaged, foreign or not what it says
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SHOWN_PLACES = 5
+
+
+class ForecastingError(Exception):
+    """A mistake with a message for the person who can mend it, not for the programmer."""
+
+    exit_code = 1
+
+
+class UsageError(ForecastingError):
+    """A path or a setting is wrong; nothing was looked at beyond it."""
+
+    exit_code = 2
+
+
+class RefusedError(ForecastingError):
+    """The input was read and refused; `reason` is the code that run history records."""
+
+    exit_code = 3
+    reason = "error"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with a table: where, what was found, what was expected, what to do."""
+
+    column: str
+    places: tuple[str, ...]
+    found: str
+    expected: str
+    fix: str
+
+    def __str__(self) -> str:
+        shown = ", ".join(self.places[:SHOWN_PLACES])
+        more = len(self.places) - SHOWN_PLACES
+        at = f" at {shown}" + (f" and {more} more" if more > 0 else "") if shown else ""
+        return f"column {self.column}{at}: {self.found}; expected {self.expected}. {self.fix}"
+
+
+class ContractError(RefusedError):
+    """The table breaks its contract. `findings` holds all of them, not only the first."""
+
+    reason = "contract"
+
+    def __init__(self, file: str, findings: list[Finding]) -> None:
+        self.file = file
+        self.findings = tuple(findings)
+        count = f"{len(findings)} finding" + ("s" if len(findings) != 1 else "")
+        super().__init__(
+            f"{file} breaks the data contract ({count}); nothing was trained from it.\n  "
+            + "\n  ".join(str(finding) for finding in findings)
+        )
+
+
+class HistoryError(RefusedError):
+    """The series has fewer days than the origins, the horizon and the recipes need."""
+
+    reason = "too-few-origins"
+
+
+class ModelFileError(RefusedError):
+    """A model or decision file is damaged, of another format, or does not match its recorded hash."""

@@ -1,0 +1,191 @@
+"""The model file: JSON parameters beside a manifest with their hash. No pickle is ever written or loaded.
+
+The hash is compared before the model is opened, and reading is strict: what this version did not write, it refuses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from .candidates import KINDS, Array, FittedModel, make_recipe
+from .errors import ModelFileError, UsageError
+
+FORMAT_VERSION = 1
+MODEL_FILE, MANIFEST_FILE = "model.json", "manifest.json"
+MODEL_KEYS = {"format_version", "problem", "recipe", "season", "horizon", "cutoff", "parameters"}
+MANIFEST_KEYS = {"format_version", "model_sha256", "recipe", "cutoff", "problem", "horizon", "season"}
+MAX_BYTES = 4 * 1024 * 1024  # a real model file has a few kilobytes
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A verified model: the fitted model, its problem and horizon (days), its hash, and the manifest as read."""
+
+    model: FittedModel
+    problem: str
+    horizon: int
+    sha256: str
+    manifest: Mapping[str, Any]
+
+
+def write_model(folder: Path, model: FittedModel, problem: str, horizon: int, extra: Mapping[str, Any]) -> str:
+    """Write model.json and manifest.json; extra joins the manifest. Returns the sha256 of model.json.
+
+    The same model gives the same bytes. Raises: ModelFileError where a parameter is not finite.
+    """
+    if any(not np.isfinite(array).all() for array in model.arrays.values()):
+        raise ModelFileError(
+            f"{model.recipe.label} was fitted to parameters that are not finite; nothing was written."
+        )
+    document = {
+        "format_version": FORMAT_VERSION,
+        "problem": problem,
+        "recipe": {"name": model.recipe.name, "parameters": dict(model.recipe.parameters)},
+        "season": model.season,
+        "horizon": horizon,
+        "cutoff": model.cutoff.isoformat(),
+        "parameters": {name: array.tolist() for name, array in model.arrays.items()},
+    }
+    content = to_json(document)
+    sha256 = hashlib.sha256(content).hexdigest()
+    shared = {name: document[name] for name in ("format_version", "problem", "season", "horizon", "cutoff")}
+    manifest = {**extra, **shared, "recipe": model.recipe.label, "model_sha256": sha256}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MODEL_FILE).write_bytes(content)
+    (folder / MANIFEST_FILE).write_bytes(to_json(manifest))
+    return sha256
+
+
+def read_model(folder: Path) -> StoredModel:
+    """Read a model whose bytes match its manifest.
+
+    Raises: UsageError (a file is not there), ModelFileError (hash, format version, recipe, shape or number).
+    """
+    manifest = read_manifest(folder)
+    content = _bytes_of(folder / MODEL_FILE)
+    sha256 = hashlib.sha256(content).hexdigest()
+    if sha256 != manifest["model_sha256"]:
+        raise ModelFileError(
+            f"{folder / MODEL_FILE} has sha256 {sha256}, its manifest says {manifest['model_sha256']}: the file is "
+            "damaged or was changed after training. It was not opened. Train again or fetch it again."
+        )
+    try:
+        document = strict_json(content)
+        _demand_keys(document, MODEL_KEYS, exactly=True)
+        stored = StoredModel(_fitted(document), document["problem"], document["horizon"], sha256, manifest)
+    except (ValueError, TypeError, KeyError) as mistake:
+        raise ModelFileError(f"{folder / MODEL_FILE} is not a model of format {FORMAT_VERSION}: {mistake}.") from None
+    _demand_agreement(folder, stored)
+    return stored
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read and check manifest.json, which says what model.json must hash to."""
+    try:
+        manifest = strict_json(_bytes_of(folder / MANIFEST_FILE))
+        _demand_keys(manifest, MANIFEST_KEYS, exactly=False)
+    except (ValueError, TypeError) as mistake:
+        raise ModelFileError(f"{folder / MANIFEST_FILE} is not a manifest: {mistake}.") from None
+    return manifest
+
+
+def to_json(document: Mapping[str, Any]) -> bytes:
+    """One canonical text for one document: sorted keys, no NaN, a newline at the end."""
+    return (json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
+def strict_json(content: bytes) -> dict[str, Any]:
+    """Read one JSON object. Raises: ValueError (no object, NaN or infinity, a key that occurs twice)."""
+    document = json.loads(
+        content, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite_float
+    )
+    if not isinstance(document, dict):
+        raise ValueError("not a JSON object")
+    return document
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError("a key occurs twice")
+    return document
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not a finite number")
+
+
+def _finite_float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is not a finite number")
+    return number
+
+
+def _bytes_of(path: Path) -> bytes:
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file. Name a folder that train.py or register.py has written.")
+    if path.stat().st_size > MAX_BYTES:
+        raise ModelFileError(f"{path} has {path.stat().st_size} bytes, more than {MAX_BYTES}: not a file of ours.")
+    return path.read_bytes()
+
+
+def _demand_keys(document: dict[str, Any], keys: set[str], *, exactly: bool) -> None:
+    missing, unknown = keys - set(document), set(document) - keys
+    if missing or (exactly and unknown):
+        raise ValueError(f"keys missing {sorted(missing)}, unknown {sorted(unknown) if exactly else []}")
+    version = document["format_version"]
+    if version != FORMAT_VERSION or isinstance(version, bool):
+        raise ValueError(f"format version {version!r}, this code reads {FORMAT_VERSION}")
+
+
+def _fitted(document: dict[str, Any]) -> FittedModel:
+    described = document["recipe"]
+    parameters = {name: _number(value) for name, value in described["parameters"].items()}
+    recipe = make_recipe(described["name"], parameters)
+    for name in ("season", "horizon"):
+        if type(document[name]) is not int or not 1 <= document[name] <= 366:
+            raise ValueError(f"{name} {document[name]!r}, expected a whole number of days from 1 to 366")
+    shapes = KINDS[recipe.name].shapes(recipe.parameters, document["season"])
+    if set(shapes) != set(document["parameters"]):
+        raise ValueError(f"parameters {sorted(document['parameters'])}, expected {sorted(shapes)}")
+    arrays = {name: _array(name, document["parameters"][name], shape) for name, shape in shapes.items()}
+    return FittedModel(recipe, document["season"], date.fromisoformat(document["cutoff"]), arrays)
+
+
+def _array(name: str, numbers: object, shape: tuple[int, ...]) -> Array:
+    array = np.array(numbers, dtype=object)
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
+    return np.array([_number(value) for value in array.ravel()], dtype=np.float64).reshape(shape)
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is not a finite number")
+    return float(value)
+
+
+def _demand_agreement(folder: Path, stored: StoredModel) -> None:
+    """The manifest describes the model to people and to the registry: it must not tell another story."""
+    model = stored.model
+    said = {name: stored.manifest[name] for name in ("recipe", "cutoff", "problem", "horizon", "season")}
+    found = {
+        "recipe": model.recipe.label,
+        "cutoff": model.cutoff.isoformat(),
+        "problem": stored.problem,
+        "horizon": stored.horizon,
+        "season": model.season,
+    }
+    if said != found:
+        differing = ", ".join(name for name in found if said[name] != found[name])
+        raise ModelFileError(f"{folder}: manifest and model file differ in {differing}. Train again.")
