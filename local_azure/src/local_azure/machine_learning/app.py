@@ -39,6 +39,7 @@ class Application:
         found = self._router.match(request.method, path)
         try:
             if found is None:
+                self._require_token(request)
                 raise errors.not_implemented(f"{request.method} {path}")
             response = await self._answer(request, *found)
         except ApiError as error:
@@ -68,6 +69,12 @@ class Application:
     def _authenticate(self, request: Request, route: Route) -> Principal | None:
         if route.access in ("public", "signature"):
             return None
+        principal = self._require_token(request)
+        if route.access == "user" and principal.scope == "run":
+            raise ApiError(401, "AuthorizationFailed", "The token of a run does not reach Azure Resource Manager.")
+        return principal
+
+    def _require_token(self, request: Request) -> Principal:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         principal = self._emulator.tokens.recognise(token) if scheme.lower() == "bearer" else None
         if principal is None:
@@ -76,8 +83,6 @@ class Application:
                 "AuthenticationFailed",
                 "A bearer token of this server is required. Run your program with `python -m local_azure exec --`.",
             )
-        if route.access == "user" and principal.scope == "run":
-            raise ApiError(401, "AuthorizationFailed", "The token of a run does not reach Azure Resource Manager.")
         return principal
 
     def _workspace(self, parts: dict[str, str], principal: Principal | None) -> Workspace | None:

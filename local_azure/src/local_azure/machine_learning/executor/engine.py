@@ -1,21 +1,197 @@
-"""Placeholder of the executor until its author lands it."""
+"""Walks submitted graphs: what is ready runs, side by side where it can; what failed stops or is gone around."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from typing import TYPE_CHECKING
+
+from local_azure.machine_learning.clock import timestamp
+from local_azure.machine_learning.errors import ApiError
+from local_azure.machine_learning.executor.data_places import InputResolver
+from local_azure.machine_learning.executor.graph import Plan, build_plan
+from local_azure.machine_learning.executor.launcher import Launcher
+from local_azure.machine_learning.executor.step_run import FAILED, RUNNING, StepRun, base_variables
+from local_azure.machine_learning.planes import history
+from local_azure.machine_learning.planes.pipeline_modules import GRAPH, MODULE
+from local_azure.machine_learning.planes.pipeline_runs import (
+    CLOSED,
+    NODE,
+    OPEN,
+    PIPELINE_RUN,
+    RUN_CANCELED,
+    RUN_FAILED,
+    RUN_FINISHED,
+    RUN_RUNNING,
+)
+from local_azure.machine_learning.store import Document
+from local_azure.machine_learning.workspaces import Workspace
 
 if TYPE_CHECKING:
     from local_azure.machine_learning.emulator import Emulator
 
+LOG = logging.getLogger("local_azure")
+_WORDS = {RUN_FAILED: "Failed", RUN_FINISHED: "Completed", RUN_CANCELED: "Canceled"}
+STOP_SECONDS = 10
+SOME_FAILED = "Pipeline has some failed steps. See child run or execution logs for more details."
+SERVER_LOST = "The server was stopped while this run was going on."
+
+
+class PipelineRunTask:
+    """One pipeline run on its way."""
+
+    def __init__(self, emulator: Emulator, launcher: Launcher, workspace: Workspace, run: Document) -> None:
+        self._emulator = emulator
+        self._launcher = launcher
+        self._workspace = workspace
+        self._run = run
+        self._canceled = False
+        self._steps: dict[str, StepRun] = {}
+
+    async def run(self) -> None:
+        """Run to a final status; a fault of the graph fails the run with its sentence."""
+        try:
+            plan, interface = self._plan()
+            self._set_running()
+            failed = await self._walk(plan, interface)
+            outcome = RUN_CANCELED if self._canceled else RUN_FAILED if failed else RUN_FINISHED
+            self._finish(outcome, SOME_FAILED if failed else None)
+        except ApiError as error:
+            self._finish(RUN_FAILED, error.message)
+        except Exception:
+            LOG.exception("pipeline run %s broke", self._run["Id"])
+            self._finish(RUN_FAILED, "local_azure failed while it ran this pipeline; see its log.")
+
+    async def cancel(self) -> None:
+        """Start nothing more and end the running steps; finished ones stay as they are."""
+        self._canceled = True
+        await asyncio.gather(*(step.cancel() for step in self._steps.values()))
+
+    def _plan(self) -> tuple[Plan, Document]:
+        store, workspace_id = self._emulator.store, self._workspace.id
+        stored = store.require(workspace_id, GRAPH, self._run["GraphId"])
+        ids = {node["ModuleId"] for node in stored["graph"].get("ModuleNodes") or []}
+        modules = {module_id: store.require(workspace_id, MODULE, module_id) for module_id in ids}
+        return build_plan(stored["graph"], modules, self._run["ParameterAssignments"]), stored["interface"]
+
+    def _set_running(self) -> None:
+        self._run["Status"]["StatusCode"] = RUN_RUNNING
+        with self._emulator.store.transaction():
+            self._save(OPEN)
+            history.set_status(self._emulator, self._workspace, self._run["Id"], "Running")
+
+    def _save(self, openness: str) -> None:
+        self._emulator.store.put(
+            self._workspace.id,
+            PIPELINE_RUN,
+            self._run["Id"],
+            self._run,
+            name=self._run["PipelineId"] or "",
+            parent=openness,
+        )
+
+    def _finish(self, code: str, message: str | None) -> None:
+        self._run["Status"] |= {"StatusCode": code, "StatusDetail": message, "EndTime": timestamp()}
+        self._run["HasErrors"] = code == RUN_FAILED
+        error: Document | None = None
+        if code == RUN_FAILED:
+            error = {"error": {"code": "UserError", "message": message, "details": []}}
+        with self._emulator.store.transaction():
+            self._save(CLOSED)
+            history.set_status(self._emulator, self._workspace, self._run["Id"], _WORDS[code], error)
+
+    async def _walk(self, plan: Plan, interface: Document) -> bool:
+        """Run the steps; True when one of them failed. What waits for a failed step gets no run."""
+        inputs = InputResolver(self._emulator, self._workspace, self._run, plan, interface)
+        waiting = dict(plan.steps)
+        succeeded: set[str] = set()
+        running: dict[asyncio.Task[bool], str] = {}
+        failed = False
+        go_on = self._run.get("ContinueRunOnStepFailure", False)
+        while True:
+            if not self._canceled and (go_on or not failed):
+                for node_id in [n for n, step in waiting.items() if step.waits_for <= succeeded]:
+                    step_run = StepRun(self._emulator, self._launcher, inputs, waiting.pop(node_id), self._run)
+                    self._steps[node_id] = step_run
+                    running[asyncio.create_task(step_run.run())] = node_id
+            if not running:
+                return failed
+            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                node_id = running.pop(task)
+                del self._steps[node_id]
+                if task.result():
+                    succeeded.add(node_id)
+                else:
+                    failed = True
+
 
 class Executor:
-    """Walks submitted graphs and runs their steps."""
+    """All pipeline runs of a server."""
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
+        state = emulator.state
+        self._launcher = Launcher(base_variables(state.root, state.certificates), state.server_log)
+        self._runs: dict[str, PipelineRunTask] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
 
     async def start(self) -> None:
-        """Recover what a killed server left and make ready."""
+        """Fail what a killed server cut off, take up what it had only queued, and warm up."""
+        await self._launcher.start()
+        for workspace in self._emulator.workspaces.all():
+            for run in self._emulator.store.find(workspace.id, PIPELINE_RUN, parent=OPEN):
+                if run["Status"]["StatusCode"] == RUN_RUNNING:
+                    self._fail_cut_off(workspace, run)
+                else:
+                    self._begin(workspace, run)
 
     async def stop(self) -> None:
-        """End running steps."""
+        """End running steps; their runs are failed with the reason, not left open."""
+        await self._launcher.stop()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
+
+    def submit(self, workspace: Workspace, run_id: str) -> None:
+        """Take up a run that is in the store; may be called from any thread."""
+        run = self._emulator.store.require(workspace.id, PIPELINE_RUN, run_id)
+        self._loop.call_soon_threadsafe(self._begin, workspace, run)
+
+    def cancel(self, run_id: str) -> None:
+        """Cancel a run if it is going on; may be called from any thread."""
+        self._loop.call_soon_threadsafe(self._cancel_now, run_id)
+
+    def _begin(self, workspace: Workspace, run: Document) -> None:
+        task_of_run = PipelineRunTask(self._emulator, self._launcher, workspace, run)
+        self._runs[run["Id"]] = task_of_run
+        task = asyncio.create_task(task_of_run.run())
+        self._tasks.add(task)
+
+        def ended(finished: asyncio.Task[None]) -> None:
+            self._tasks.discard(finished)
+            self._runs.pop(run["Id"], None)
+
+        task.add_done_callback(ended)
+
+    def _cancel_now(self, run_id: str) -> None:
+        task_of_run = self._runs.get(run_id)
+        if task_of_run is not None:
+            task = asyncio.create_task(task_of_run.cancel())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _fail_cut_off(self, workspace: Workspace, run: Document) -> None:
+        """A run that was going on when its server died: it and its running steps failed, with that reason."""
+        store = self._emulator.store
+        error = {"error": {"code": "ServiceError", "message": SERVER_LOST, "details": []}}
+        with store.transaction():
+            for node in store.find(workspace.id, NODE, parent=run["Id"]):
+                if node["StatusCode"] == RUNNING:
+                    node |= {"StatusCode": FAILED, "EndTime": timestamp(), "StatusDetail": SERVER_LOST}
+                    store.put(workspace.id, NODE, f"{run['Id']}/{node['NodeId']}", node, parent=run["Id"])
+                    history.set_status(self._emulator, workspace, node["RunId"], "Failed", error)
+            run["Status"] |= {"StatusCode": RUN_FAILED, "StatusDetail": SERVER_LOST, "EndTime": timestamp()}
+            run["HasErrors"] = True
+            store.put(workspace.id, PIPELINE_RUN, run["Id"], run, name=run["PipelineId"] or "", parent=CLOSED)
+            history.set_status(self._emulator, workspace, run["Id"], "Failed", error)

@@ -1,0 +1,57 @@
+"""What runs in a step's process around the user's script: module path, argv, and the flush of batched metrics."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+
+def _exit_code(error: SystemExit) -> int:
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code
+    sys.stderr.write(f"{error.code}\n")
+    return 1
+
+
+def _flush_metrics() -> None:
+    """`run.log` is batched by a thread; the service's own control script flushes it at the end, and so do we.
+
+    `_kill` is private in the SDK; without it every metric of a script that does not flush is lost.
+    """
+    run_base = sys.modules.get("azureml._run_impl.run_base")
+    if run_base is not None:
+        run_base._RunBase._kill(timeout=60)
+
+
+def run_script(script: str, arguments: list[str]) -> int:
+    """Run a script as `__main__` in the current directory, the snapshot; returns its exit code.
+
+    A script finds modules beside itself and at the snapshot's root.
+    """
+    root = Path.cwd()
+    path = root / script
+    sys.argv = [script, *arguments]
+    sys.path[:0] = dict.fromkeys((str(path.parent), str(root)))
+    try:
+        runpy.run_path(str(path), run_name="__main__")
+        code = 0
+    except SystemExit as error:
+        code = _exit_code(error)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    try:
+        _flush_metrics()
+    except Exception:
+        sys.excepthook(*sys.exc_info())
+        code = code or 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(run_script(sys.argv[1], sys.argv[2:]))
