@@ -19,7 +19,10 @@ def _write_private(path: Path, data: bytes) -> None:
 
 
 def server_context(folder: Path) -> ssl.SSLContext:
-    """TLS context for 127.0.0.1 and localhost. Writes `bundle.pem`, which a client trusts: our CA and the public roots."""
+    """TLS context for 127.0.0.1 and localhost.
+
+    Writes `bundle.pem`, which a client trusts: our authority and the public roots.
+    """
     certificate, key = folder / "ca.pem", folder / "ca.key"
     if not key.exists() or not certificate.exists():
         created = trustme.CA(organization_name="local_azure")

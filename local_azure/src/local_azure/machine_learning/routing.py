@@ -1,6 +1,6 @@
 """Routes of the planes: declared by decorators, matched as the SDK writes them.
 
-Clients send `//` and trailing `/` in places and differ in case; the path is normalised once and matched ignoring case.
+Clients send `//` and trailing `/` in places and differ in case: the path is normalised once and matched in any case.
 Each route says who may call it and how it is known to be right; COVERAGE.md is made from this table.
 """
 

@@ -68,7 +68,10 @@ class StateFolder:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def lock(self) -> int:
-        """Take the folder for this process until it ends; raises StateLockedError. Returns the descriptor to keep open."""
+        """Take the folder for this process until it ends; returns the descriptor to keep open.
+
+        Raises StateLockedError.
+        """
         descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         for attempt in range(_LOCK_ATTEMPTS):
             try:

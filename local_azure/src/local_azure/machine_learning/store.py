@@ -77,8 +77,8 @@ class Store:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version > SCHEMA_VERSION:
                 raise StoreTooNewError(
-                    f"{self._path} was written by a newer version (schema {version}, this one knows {SCHEMA_VERSION}). "
-                    "Use that version, or another state folder."
+                    f"{self._path} was written by a newer version (schema {version}; this one knows "
+                    f"{SCHEMA_VERSION}). Use that version, or another state folder."
                 )
             if version == 0:
                 for statement in SCHEMA.split(";"):
@@ -140,7 +140,8 @@ class Store:
         with self.transaction() as connection:
             connection.execute(
                 "INSERT INTO entity (workspace, kind, id, name, parent, doc) VALUES (?,?,?,?,?,?) "
-                "ON CONFLICT (workspace, kind, id) DO UPDATE SET doc=excluded.doc, name=excluded.name, parent=excluded.parent",
+                "ON CONFLICT (workspace, kind, id) DO UPDATE "
+                "SET doc=excluded.doc, name=excluded.name, parent=excluded.parent",
                 (workspace, kind, key, name, parent, json.dumps(doc)),
             )
 

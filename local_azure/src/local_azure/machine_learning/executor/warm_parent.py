@@ -1,9 +1,9 @@
 """A process that has already imported what steps import, and forks one child a step.
 
 A fresh process spends about 1.5 s on importing azureml, pandas and scikit-learn; a fork of this one spends none. It
-has one Python thread, has touched no workspace, and speaks JSON lines on one socket: {"launch", "script", "arguments",
-"directory", "variables", "log"} in; {"started", "pid"} and {"ended", "code"} out. When the socket closes, the server
-is gone: all children are killed.
+has one Python thread, has touched no workspace, and speaks JSON lines on one socket: {"launch", "script",
+"arguments", "directory", "variables", "log"} in; {"started", "pid"} and {"ended", "code"} out. When the socket
+closes, the server is gone: all children are killed.
 
     python -m local_azure.machine_learning.executor.warm_parent FD
 """

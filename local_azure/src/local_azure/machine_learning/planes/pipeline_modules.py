@@ -1,4 +1,4 @@
-"""What graphs are made of: data types, modules (a step's interface and snapshot), data sources, and graphs themselves.
+"""What graphs are made of: data types, modules (a step's interface and snapshot), data sources; and graphs.
 
 SDK callers: `azureml.pipeline.core._aeva_provider`. This plane writes keys in PascalCase and lists as bare arrays.
 """
