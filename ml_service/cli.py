@@ -1,0 +1,340 @@
+"""The command line: one verb a module.
+
+Usage and configuration errors and `--help` import none of the Azure libraries: those take two seconds, so every verb
+checks its arguments and the settings before it imports its module.
+"""
+# ruff: noqa: PLC0415 - imports inside the verbs are the point of this module
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ml_service.errors import UsageError
+
+if TYPE_CHECKING:
+    from ml_service.build import Build
+    from ml_service.console import Terminal
+    from ml_service.settings import Settings
+    from ml_service.workspace import OpenWorkspace
+
+INTERRUPTED = 130
+
+_EXIT_CODES = """\b
+Exit codes:
+  0    done; also when the champion was kept: a new model that is not better is no error
+  1    fault: something broke, or Azure refused
+  2    usage or configuration: a setting or an argument is missing or not legal
+  3    refused by the data contract, the gate or a check
+  4    conflict: the object exists with other content, or is disabled
+  124  timed out (the run is cancelled)
+  130  interrupted with Ctrl-C (the run goes on)
+"""
+
+_HELP = """Publish, run and check the training pipeline in Azure ML.
+
+The usual way: `data upload` registers the table, `publish` publishes the pipeline, `run` trains, decides,
+registers and deploys to the test service, `smoke` asks the service for a forecast. `rehearse` does all four.
+
+Settings come from variables.yml; environment variables of the same names win. Results go to standard output,
+progress to standard error."""
+
+_OPTIONS = {"help_option_names": ["-h", "--help"]}
+app = typer.Typer(
+    name="ml_service",
+    help=_HELP,
+    epilog=_EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings=_OPTIONS,
+)
+data_app = typer.Typer(
+    help="Versions of the training data.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings=_OPTIONS,
+)
+app.add_typer(data_app, name="data")
+
+
+@app.callback()
+def _options(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show on standard error what the Azure SDK itself logs.")
+    ] = False,
+) -> None:
+    if not verbose:
+        # The SDK logs what it then raises, and deprecations of itself; what matters reaches us as exceptions.
+        logging.disable(logging.CRITICAL)
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
+Steps = Annotated[
+    str,
+    typer.Option(
+        "--steps",
+        metavar="NAMES",
+        help="Some of prepare,train,evaluate,register,deploy in this order, always with train and register. "
+        "Without prepare, train reads the raw table; without evaluate, register applies the gate itself.",
+    ),
+]
+ALL_STEPS = "prepare,train,evaluate,register,deploy"
+
+
+@dataclass
+class Session:
+    """What a verb works with; each part is made when it is first asked for."""
+
+    as_json: bool
+
+    @cached_property
+    def terminal(self) -> Terminal:
+        """The two output streams."""
+        from ml_service.console import Terminal
+
+        return Terminal(as_json=self.as_json)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings; reading them reports everything that is missing at once."""
+        from ml_service import settings
+
+        return settings.load()
+
+    @cached_property
+    def build(self) -> Build:
+        """Which build this is."""
+        from ml_service.build import current_build
+
+        return current_build(self.settings)
+
+    @cached_property
+    def workspace(self) -> OpenWorkspace:
+        """The workspace, signed in."""
+        from ml_service.workspace import open_workspace
+
+        settings = self.settings
+        self.terminal.note(f"opening workspace {settings.azureml_workspace_name}")
+        return open_workspace(settings)
+
+
+@data_app.command("upload")
+def data_upload(
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", help="The table; default: DATA_FILE of variables.yml.", dir_okay=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a table against the data contract and register it as a data version.
+
+    The same bytes give the same version again. A table that breaks the contract is refused (exit 3) with every
+    finding, and nothing is uploaded.
+    """
+
+    def verb(session: Session) -> int:
+        settings = session.settings
+        from ml_service import data
+
+        data.show(session.terminal, data.upload(session.workspace, settings, session.terminal, file))
+        return 0
+
+    _perform(as_json, verb)
+
+
+@app.command()
+def publish(steps: Steps = ALL_STEPS, as_json: AsJson = False) -> None:
+    """Publish the pipeline with the build id as version and make it the default of the pipeline endpoint.
+
+    Publishing the same graph under the same build id again changes nothing; another graph under it is a conflict
+    (exit 4). The compute cluster is created when it does not exist.
+    """
+
+    def verb(session: Session) -> int:
+        names = _steps(steps)
+        settings = session.settings
+        from ml_service import publish as module
+
+        result = module.publish(session.workspace, settings, session.build, session.terminal, names)
+        module.show(session.terminal, result)
+        return 0
+
+    _perform(as_json, verb)
+
+
+@app.command()
+def run(
+    *,
+    pipeline_id: Annotated[
+        str | None,
+        typer.Option("--pipeline-id", help="Run this published pipeline, not the endpoint's default."),
+    ] = None,
+    unpublished: Annotated[
+        bool,
+        typer.Option("--unpublished", help="Run the pipeline as it stands in this folder; publish nothing."),
+    ] = False,
+    steps: Annotated[
+        str | None, typer.Option("--steps", metavar="NAMES", help="With --unpublished: as for publish.")
+    ] = None,
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why: manual, schedule or data; recorded with the outcome.")
+    ] = "manual",
+    data_version: Annotated[
+        int | None,
+        typer.Option("--data-version", min=1, help="Train on this data version; default: the newest."),
+    ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option("--timeout", metavar="MINUTES", min=0.01, help="Cancel the run when it takes longer."),
+    ] = 120.0,
+    follow: Annotated[
+        str | None,
+        typer.Option("--follow", metavar="RUN_ID", help="Pick up a run that was submitted before."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the pipeline, follow it and say what it decided.
+
+    Ends with 0 when the new model was accepted or the champion was kept, 3 when the data contract or the gate
+    refused, 1 when a step broke (its last log lines are shown), 124 when it took too long. Ctrl-C stops following
+    only; the run goes on.
+    """
+
+    def verb(session: Session) -> int:
+        _at_most_one({"--pipeline-id": pipeline_id, "--unpublished": unpublished, "--follow": follow})
+        code, names = _reason(reason), _unpublished_steps(unpublished, steps)
+        settings = session.settings
+        from ml_service import run as module
+
+        wanted = module.Wanted(
+            reason=code,
+            timeout_minutes=timeout,
+            data_version=data_version,
+            pipeline_id=pipeline_id,
+            unpublished_steps=names,
+            follow_run=follow,
+        )
+        result = module.run(session.workspace, settings, session.build, session.terminal, wanted)
+        module.show(session.terminal, result)
+        return result.exit_code
+
+    _perform(as_json, verb)
+
+
+@app.command()
+def smoke(
+    horizon: Annotated[int, typer.Option("--horizon", min=1, help="Days to forecast.")] = 28,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the test service for a forecast and compare it with the forecast of the registered model itself.
+
+    A wrong number, a refused call or a model file with another hash ends with 3; a service that is absent or not
+    healthy ends with 1 and shows its log.
+    """
+
+    def verb(session: Session) -> int:
+        settings = session.settings
+        from ml_service import smoke as module
+
+        module.show(session.terminal, module.smoke(session.workspace, settings, horizon))
+        return 0
+
+    _perform(as_json, verb)
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Show what is published, what ran, which models are registered, which is champion, and what serves."""
+
+    def verb(session: Session) -> int:
+        settings = session.settings
+        from ml_service import status as module
+
+        module.show(session.terminal, module.status(session.workspace, settings))
+        return 0
+
+    _perform(as_json, verb)
+
+
+@app.command()
+def rehearse(
+    timeout: Annotated[
+        float,
+        typer.Option("--timeout", metavar="MINUTES", min=0.01, help="Cancel the run when it takes longer."),
+    ] = 120.0,
+) -> None:
+    """Do everything once: data upload, publish, run, smoke; then say what to try next."""
+
+    def verb(session: Session) -> int:
+        settings = session.settings
+        from ml_service import rehearse as module
+
+        return module.rehearse(session.workspace, settings, session.build, session.terminal, timeout)
+
+    _perform(False, verb)
+
+
+def _reason(text: str) -> str:
+    legal = ("manual", "schedule", "data")
+    if text not in legal:
+        raise UsageError(f"--reason {text} is unknown", expected=f"one of {', '.join(legal)}")
+    return text
+
+
+def _steps(text: str) -> tuple[str, ...]:
+    from ml_service.snapshots import parse_steps
+
+    return parse_steps(text)
+
+
+def _unpublished_steps(unpublished: bool, steps: str | None) -> tuple[str, ...] | None:
+    if steps is not None and not unpublished:
+        raise UsageError(
+            "--steps belongs to --unpublished here",
+            found="a published pipeline has its steps already",
+            todo="add --unpublished, or choose the steps with `publish --steps`",
+        )
+    return _steps(steps or ALL_STEPS) if unpublished else None
+
+
+def _at_most_one(options: dict[str, object]) -> None:
+    given = [name for name, value in options.items() if value]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} exclude each other", todo="keep one of them")
+
+
+def _perform(as_json: bool, verb: Callable[[Session], int]) -> None:
+    """Run one verb; every failure that is not our own mistake ends as a message on standard error."""
+    try:
+        code = verb(Session(as_json=as_json))
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except Exception as error:
+        from ml_service.translate import explain
+
+        known = explain(error)
+        if known is None:
+            raise
+        typer.echo(f"error: {known}", err=True)
+        code = known.exit_code
+    raise typer.Exit(code)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry: returns the exit code; usage errors are printed by typer and give 2."""
+    # The SDK is out of support: its own deprecation warnings are nothing that a user can mend.
+    warnings.simplefilter("ignore")
+    try:
+        app(args=argv, prog_name="python -m ml_service")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(bool(stop.code))
+    return 0

@@ -1,0 +1,167 @@
+"""`data upload`: check a table against the data contract and register it as a version of the data set.
+
+A version lives at a path that holds the SHA-256 of its bytes, because the service reuses a step by the definition of
+a data set: new bytes under an old path would be ignored in silence. The same bytes never make a second version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from azureml.core import Dataset
+
+from ml_service import versions
+from ml_service.console import Terminal, quiet_sdk
+from ml_service.errors import FaultError, UsageError
+from ml_service.settings import Settings
+from ml_service.workspace import OpenWorkspace
+from mlops_code.forecasting.contract import read_table
+from mlops_code.forecasting.problem import Problem
+from mlops_code.forecasting.series import facts_of
+
+VERSIONS_SEARCHED = 25
+"""How many of the newest versions are compared before a new one is made; one costs the service two calls."""
+
+
+@dataclass(frozen=True)
+class DataVersion:
+    """One registered version of the data set."""
+
+    name: str
+    version: int
+    sha256: str
+    rows: int
+    first_date: str
+    last_date: str
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """What `data upload` did."""
+
+    data: DataVersion
+    created: bool
+    """False when these bytes were registered before."""
+    newest: int
+    """Newest version of the data set afterwards; publish takes this one."""
+
+
+def upload(workspace: OpenWorkspace, settings: Settings, terminal: Terminal, file: Path | None = None) -> Uploaded:
+    """Check, upload and register a table.
+
+    Raises: UsageError when the file does not exist; RefusedError of mlops_code when it breaks the contract.
+    """
+    source = file or settings.data_file
+    if not source.is_file():
+        raise UsageError(
+            f"data file {source} does not exist",
+            expected="a table such as data/adventureworks/daily_by_type.csv",
+            todo="name the file with --file, or correct DATA_FILE in variables.yml",
+        )
+    facts = check(source, settings.problem_file)
+    with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
+        return _register(workspace, settings, terminal, _copy(source, facts["data_sha256"], Path(scratch)), facts)
+
+
+def check(table: Path, problem_file: Path) -> dict[str, Any]:
+    """Read a table by the contract of the problem and return its facts: data_sha256, rows, first_date, last_date.
+
+    Raises: ContractError with every finding, UsageError (both of mlops_code.forecasting).
+    """
+    problem = Problem(problem_file)
+    series, sha256, rows = read_table(table, problem.source, problem.series)
+    return facts_of(series, sha256, rows, table.name)
+
+
+def _copy(source: Path, sha256: str, folder: Path) -> Path:
+    """The bytes that were checked, under a fixed name, so that the same bytes under two names stay one file."""
+    suffixes = source.suffixes[-2:] if source.suffix == ".gz" else [source.suffix]
+    copy = folder / ("data" + "".join(suffixes))
+    shutil.copyfile(source, copy)
+    if hashlib.sha256(copy.read_bytes()).hexdigest() != sha256:
+        raise FaultError(
+            f"{source} changed while it was read", todo="repeat `data upload` when nobody writes the file"
+        )
+    return copy
+
+
+def _register(
+    workspace: OpenWorkspace, settings: Settings, terminal: Terminal, table: Path, facts: dict[str, Any]
+) -> Uploaded:
+    newest = versions.find(workspace, settings.dataset_name)
+    known = _find(workspace, newest, facts["data_sha256"])
+    if newest is not None and known is not None:
+        return Uploaded(data=_describe(known, facts), created=False, newest=newest.version)
+    terminal.note(f"uploading {facts['rows']} rows to {settings.dataset_name}")
+    path = f"datasets/{settings.dataset_name}/{facts['data_sha256']}"
+    tags = {
+        "sha256": facts["data_sha256"],
+        "rows": str(facts["rows"]),
+        "first_date": facts["first_date"],
+        "last_date": facts["last_date"],
+    }
+    dataset = _store(workspace, settings.dataset_name, table, path, tags)
+    if dataset.tags.get("sha256") != facts["data_sha256"]:
+        raise FaultError(
+            f"data set {settings.dataset_name} version {dataset.version} carries another hash than was uploaded",
+            found=str(dataset.tags.get("sha256")),
+            expected=facts["data_sha256"],
+            todo="somebody registered the same data set at the same moment: repeat `data upload`",
+        )
+    return Uploaded(data=_describe(dataset, facts), created=True, newest=dataset.version)
+
+
+def _store(workspace: OpenWorkspace, name: str, table: Path, path: str, tags: dict[str, str]) -> Any:
+    with quiet_sdk():
+        datastore = workspace.sdk.get_default_datastore()
+        datastore.upload_files([str(table)], target_path=path, overwrite=True, show_progress=False)
+        # validate=False: validation would read the blob back through the native data engine.
+        dataset = Dataset.File.from_files(path=(datastore, path), validate=False)
+        return dataset.register(
+            workspace.sdk,
+            name=name,
+            description=f"{tags['rows']} rows, {tags['first_date']} to {tags['last_date']}",
+            tags=tags,
+            create_new_version=True,
+        )
+
+
+def _find(workspace: OpenWorkspace, newest: Any | None, sha256: str) -> Any | None:
+    """The version that holds these bytes, looking at the newest first."""
+    if newest is None or newest.tags.get("sha256") == sha256:
+        return newest
+    for version in range(newest.version - 1, max(newest.version - VERSIONS_SEARCHED, 0), -1):
+        candidate = versions.find(workspace, newest.name, version)
+        if candidate is not None and candidate.tags.get("sha256") == sha256:
+            return candidate
+    return None
+
+
+def _describe(dataset: Any, facts: dict[str, Any]) -> DataVersion:
+    return DataVersion(
+        name=dataset.name,
+        version=int(dataset.version),
+        sha256=facts["data_sha256"],
+        rows=facts["rows"],
+        first_date=facts["first_date"],
+        last_date=facts["last_date"],
+    )
+
+
+def show(terminal: Terminal, result: Uploaded) -> None:
+    """Print what was done."""
+    data = result.data
+    did = "registered" if result.created else "unchanged: these bytes are registered already as"
+    terminal.say(f"data       {did} {data.name} version {data.version}")
+    terminal.say(f"           {data.rows} rows, {data.first_date} to {data.last_date}, sha256 {data.sha256[:12]}")
+    if result.newest != data.version:
+        terminal.say(
+            f"           the newest version is {result.newest}; to train on this one: "
+            f"python -m ml_service run --data-version {data.version}"
+        )
+    terminal.document({**asdict(data), "created": result.created, "newest": result.newest})

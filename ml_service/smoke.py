@@ -1,0 +1,208 @@
+"""`smoke`: does the test service answer with the forecast that its registered model really makes?
+
+The service is asked over the network with its key. The model version that it serves is fetched from the registry,
+its hash is compared with the one recorded at registration, and its own forecast is computed here and compared.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from ml_service.console import Terminal, quiet_sdk
+from ml_service.errors import FaultError, RefusedError
+from ml_service.service import HEALTHY, describe, find_service, last_log_lines
+from ml_service.settings import Settings
+from ml_service.workspace import OpenWorkspace
+from mlops_code.forecasting.candidates import dated_forecast
+from mlops_code.forecasting.errors import ForecastingError
+from mlops_code.forecasting.model_file import MODEL_FILE, StoredModel, read_model
+
+DEFAULT_HORIZON = 28
+_TIMEOUT_SECONDS = (10, 60)
+_RELATIVE_TOLERANCE = 1e-9
+_BAR_WIDTH = 30
+
+
+@dataclass(frozen=True)
+class Smoked:
+    """A forecast that the service and the model agree on."""
+
+    service: str
+    url: str
+    model: str
+    """`name:version` that the service serves."""
+    model_sha256: str
+    dates: tuple[str, ...]
+    values: tuple[float, ...]
+    """Forecast of each date, in the unit of the measure."""
+
+
+def smoke(workspace: OpenWorkspace, settings: Settings, horizon: int) -> Smoked:
+    """Ask the service and compare.
+
+    Raises: FaultError (service absent or not healthy), RefusedError (it refuses the call, answers with another
+    forecast, or the registered model file is not the one that was registered).
+    """
+    service = _healthy_service(workspace, settings.test_service_name)
+    registered = _served_model(service)
+    stored = _fetch(registered)
+    found = _forecast_of(service.name, _ask(service, horizon))
+    _compare(service.name, dated_forecast(stored.model, horizon), found)
+    return Smoked(
+        service=service.name,
+        url=service.scoring_uri,
+        model=f"{registered.name}:{registered.version}",
+        model_sha256=stored.sha256,
+        dates=tuple(day.isoformat() for day, _ in found),
+        values=tuple(value for _, value in found),
+    )
+
+
+def _healthy_service(workspace: OpenWorkspace, name: str) -> Any:
+    service = find_service(workspace, name)
+    if service is None:
+        raise FaultError(
+            f"there is no service {name} in workspace {workspace.name}",
+            todo="a run whose model is accepted deploys it: python -m ml_service run",
+        )
+    state = describe(service)
+    if state.state != HEALTHY:
+        log = "\n".join(last_log_lines(service)) or "(it wrote no log)"
+        raise FaultError(
+            f"service {name} is {state.state}",
+            found=f"{state.error or 'no reason given'}\nits last log lines:\n{log}",
+            expected=HEALTHY,
+            todo="correct what the log shows, then run the pipeline again; while it is in transition, wait",
+        )
+    return service
+
+
+def _served_model(service: Any) -> Any:
+    """The registered model that the service was deployed with."""
+    models = service.models or []
+    if len(models) != 1:
+        raise RefusedError(
+            f"service {service.name} serves {len(models)} models",
+            expected="exactly one registered model version",
+            todo="deploy it with the pipeline: python -m ml_service run",
+        )
+    return models[0]
+
+
+def _fetch(registered: Any) -> StoredModel:
+    """Download a model version and open it only when its hash is the one recorded at registration."""
+    recorded = (registered.properties or {}).get("model_sha256", "")
+    name = f"{registered.name}:{registered.version}"
+    with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
+        with quiet_sdk():
+            registered.download(target_dir=scratch, exist_ok=True)
+        folder = next((path.parent for path in Path(scratch).rglob(MODEL_FILE)), None)
+        if folder is None:
+            raise RefusedError(
+                f"model {name} holds no {MODEL_FILE}",
+                todo="it was not registered by this pipeline: register it again",
+            )
+        try:
+            stored = read_model(folder)
+        except ForecastingError as error:
+            raise RefusedError(
+                f"model {name} cannot be trusted", found=str(error), todo="register it again"
+            ) from error
+    if stored.sha256 != recorded:
+        raise RefusedError(
+            f"the file of model {name} is not the one that was registered",
+            found=f"sha256 {stored.sha256}",
+            expected=f"sha256 {recorded or '(none recorded)'}",
+            todo="do not release this version: somebody changed the file in the storage account; run again",
+        )
+    return stored
+
+
+def _ask(service: Any, horizon: int) -> Any:
+    """The service's answer as JSON; the key never appears in a message."""
+    with quiet_sdk():
+        key = service.get_keys()[0]
+    try:
+        response = requests.post(
+            service.scoring_uri,
+            json={"horizon": horizon},
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=_TIMEOUT_SECONDS,
+        )
+    except requests.RequestException as error:
+        raise FaultError(
+            f"service {service.name} did not answer at {service.scoring_uri}",
+            found=type(error).__name__,
+            todo="see its state: python -m ml_service status",
+        ) from error
+    if response.status_code != requests.codes.ok:
+        raise RefusedError(
+            f"service {service.name} refused the call with HTTP {response.status_code}",
+            found=response.text[:1000].strip(),
+            expected="HTTP 200 with a forecast",
+            todo="correct the request or mlops_code/score.py",
+        )
+    try:
+        return response.json()
+    except ValueError:
+        raise RefusedError(f"service {service.name} did not answer with JSON", found=response.text[:1000]) from None
+
+
+def _forecast_of(name: str, answer: Any) -> list[tuple[date, float]]:
+    """Days and values of an answer `{"forecast": [{"date": ..., "value": ...}], ...}`."""
+    try:
+        return [(date.fromisoformat(item["date"]), float(item["value"])) for item in answer["forecast"]]
+    except (TypeError, KeyError, ValueError):
+        raise RefusedError(
+            f"service {name} answered without a forecast",
+            found=str(answer)[:1000],
+            expected='{"forecast": [{"date": "2014-06-01", "value": 680.75}, ...]}',
+            todo="correct mlops_code/score.py",
+        ) from None
+
+
+def _compare(name: str, expected: list[tuple[date, float]], found: list[tuple[date, float]]) -> None:
+    """Raises: RefusedError that lists the days on which service and model differ."""
+    differences = differing_days(expected, found)
+    if differences:
+        shown = differences[:5] + ([f"and {len(differences) - 5} more"] if len(differences) > 5 else [])
+        raise RefusedError(
+            f"service {name} does not forecast what its registered model forecasts",
+            found="\n".join(shown),
+            expected=f"{len(expected)} equal days",
+            todo="the service runs other code or another model than it says: deploy again",
+        )
+
+
+def differing_days(expected: list[tuple[date, float]], found: list[tuple[date, float]]) -> list[str]:
+    """One line for each day that is missing, unexpected or has another value (beyond rounding in JSON)."""
+    ours, theirs = dict(expected), dict(found)
+    lines = [f"{day}: missing" for day in ours if day not in theirs]
+    lines += [f"{day}: not asked for" for day in theirs if day not in ours]
+    lines += [
+        f"{day}: service {theirs[day]!r}, model {ours[day]!r}"
+        for day in ours
+        if day in theirs and not math.isclose(ours[day], theirs[day], rel_tol=_RELATIVE_TOLERANCE)
+    ]
+    return lines
+
+
+def show(terminal: Terminal, result: Smoked) -> None:
+    """Print the forecast as a small table with bars."""
+    terminal.say(
+        f"smoke      {result.service} answers as model {result.model} itself forecasts ({len(result.dates)} days)"
+    )
+    highest = max(*result.values, 0.0) or 1.0
+    rows = [
+        (day, f"{date.fromisoformat(day):%a}", f"{value:.2f}", "#" * round(max(value, 0.0) / highest * _BAR_WIDTH))
+        for day, value in zip(result.dates, result.values, strict=True)
+    ]
+    terminal.table(("date", "day", "forecast", ""), rows, right=("forecast",))
+    terminal.document(asdict(result))

@@ -1,0 +1,169 @@
+"""Which steps a pipeline has and which files each step gets: no SDK, so that it can be tested in milliseconds.
+
+The service reuses a step when the files of its snapshot and its inputs are unchanged. Every step therefore gets a
+folder with exactly what it imports: an edit of the scoring script or of the gate must not train a model again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ml_service.errors import UsageError
+from ml_service.settings import ROOT
+
+CODE = ROOT / "mlops_code"
+ENVIRONMENTS = CODE / "environments"
+PROBLEM_NAME = "problem.yml"
+SCORING_FOLDER = "scoring"
+SCORING_ENVIRONMENT = "scoring.yml"
+
+STEP_ORDER = ("prepare", "train", "evaluate", "register", "deploy")
+REQUIRED_STEPS = ("train", "register")
+
+_READING = (
+    "tracking.py",
+    "forecasting/__init__.py",
+    "forecasting/errors.py",
+    "forecasting/problem.py",
+    "forecasting/contract.py",
+    "forecasting/series.py",
+)
+_TRAINING = (
+    *_READING,
+    "forecasting/candidates.py",
+    "forecasting/metrics.py",
+    "forecasting/backtest.py",
+    "forecasting/model_file.py",
+)
+_DECIDING = (*_TRAINING, "registry.py", "forecasting/gate.py", "forecasting/decision.py")
+_SCORING = (
+    "score.py",
+    "forecasting/__init__.py",
+    "forecasting/errors.py",
+    "forecasting/candidates.py",
+    "forecasting/model_file.py",
+)
+
+
+@dataclass(frozen=True)
+class StepFiles:
+    """What the snapshot of one step holds; paths are relative to mlops_code/."""
+
+    files: tuple[str, ...]
+    problem_sections: tuple[str, ...]
+    """Sections of the problem file that the step reads; the others stay out of its snapshot."""
+    reusable: bool
+    """Whether unchanged inputs may bring back an earlier result. Never for a step that decides or acts."""
+    scoring: tuple[str, ...] = field(default=())
+    """Files of the folder `scoring/`, which the step hands to the web service."""
+
+    @property
+    def all_sources(self) -> frozenset[str]:
+        """Every file of mlops_code/ that can change this snapshot."""
+        return frozenset((*self.files, *self.scoring))
+
+
+STEP_FILES: Mapping[str, StepFiles] = {
+    "prepare": StepFiles(("prepare.py", *_READING), ("source", "series"), reusable=True),
+    "train": StepFiles(("train.py", *_TRAINING), ("source", "series", "training"), reusable=True),
+    "evaluate": StepFiles(("evaluate.py", *_DECIDING), ("source", "series", "training", "gate"), reusable=False),
+    "register": StepFiles(("register.py", *_DECIDING), ("source", "series", "training", "gate"), reusable=False),
+    "deploy": StepFiles(
+        ("deploy.py", *_DECIDING), ("source", "series", "training", "gate"), reusable=False, scoring=_SCORING
+    ),
+}
+
+
+def parse_steps(text: str) -> tuple[str, ...]:
+    """Read `train,register,deploy`.
+
+    Raises: UsageError when a name is unknown, stands twice, stands in the wrong place, or train or register is
+    missing (there is no pipeline without them: register applies the gate where evaluate is left out).
+    """
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    legal = f"some of {','.join(STEP_ORDER)} in this order, always with {' and '.join(REQUIRED_STEPS)}"
+    unknown = [name for name in names if name not in STEP_ORDER]
+    if unknown:
+        found = f"unknown: {', '.join(unknown)}"
+    elif len(set(names)) != len(names):
+        found = f"named twice: {', '.join(sorted({name for name in names if names.count(name) > 1}))}"
+    elif missing := [name for name in REQUIRED_STEPS if name not in names]:
+        found = f"missing: {', '.join(missing)}"
+    elif list(names) != sorted(names, key=STEP_ORDER.index):
+        found = f"wrong order: {','.join(names)}"
+    else:
+        return names
+    raise UsageError(
+        f"--steps {text or '(empty)'} is not a pipeline", found=found, expected=legal, todo="correct --steps"
+    )
+
+
+def problem_text(problem: Mapping[str, Any], sections: Iterable[str]) -> str:
+    """The named sections of a problem as YAML; always the same text for the same content."""
+    return yaml.safe_dump({name: problem[name] for name in sections if name in problem}, sort_keys=True)
+
+
+def read_problem(path: Path) -> dict[str, Any]:
+    """The problem file as a mapping of sections; its content is checked by the steps.
+
+    Raises: UsageError when the file is missing or is not a mapping.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise UsageError(
+            f"problem file {path} cannot be read",
+            found=str(error),
+            todo="correct PROBLEM_FILE in variables.yml",
+        ) from None
+    if not isinstance(document, dict):
+        raise UsageError(
+            f"problem file {path} is not a problem",
+            expected="a mapping with the sections source, series, training, gate",
+        )
+    return document
+
+
+def assemble(step: str, problem: Mapping[str, Any], folder: Path, code: Path = CODE) -> Path:
+    """Write the snapshot of one step into `folder`/<step> and return that path.
+
+    Raises: UsageError when a file of the table does not exist.
+    """
+    plan = STEP_FILES[step]
+    target = folder / step
+    for name in plan.files:
+        _copy(code, name, target / name)
+    for name in plan.scoring:
+        _copy(code, name, target / SCORING_FOLDER / name)
+    if plan.scoring:
+        _copy(code, f"environments/{SCORING_ENVIRONMENT}", target / SCORING_ENVIRONMENT)
+    (target / PROBLEM_NAME).write_text(problem_text(problem, plan.problem_sections), encoding="utf-8")
+    return target
+
+
+def _copy(code: Path, name: str, target: Path) -> None:
+    source = code / name
+    if not source.is_file():
+        raise UsageError(
+            f"{source} does not exist",
+            expected="every file that the table in ml_service/snapshots.py lists for a step",
+            todo="restore the file, or correct the table",
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over the names and bytes of all files below a folder, independent of times and of its place."""
+    total = hashlib.sha256()
+    for path in sorted(item for item in folder.rglob("*") if item.is_file()):
+        total.update(path.relative_to(folder).as_posix().encode())
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
