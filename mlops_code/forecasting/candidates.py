@@ -34,7 +34,7 @@ class Recipe:
     @property
     def label(self) -> str:
         """The recipe in one line, such as same_weekday_mean(weeks=8)."""
-        inside = ", ".join(f"{key}={value:g}" for key, value in sorted(self.parameters.items()))
+        inside = ", ".join(f"{key}={value!r}".removesuffix(".0") for key, value in sorted(self.parameters.items()))
         return f"{self.name}({inside})"
 
 
@@ -132,8 +132,8 @@ class RidgeDirect:
         return {"lags": (LAG_SEASONS, season), "centre": wide, "scale": wide, "weights": wide, "intercept": (1,)}
 
     def fit(self, history: History, parameters: Mapping[str, float]) -> dict[str, Array]:
-        from sklearn.linear_model import Ridge  # noqa: PLC0415 - 1 s that scoring and the simple recipes spare
-        from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
+        from sklearn.linear_model import Ridge
+        from sklearn.preprocessing import StandardScaler
 
         values, season = history.values, history.season
         start = LAG_SEASONS * season

@@ -70,6 +70,16 @@ def read_table(path: Path, source: Source, rule: SeriesRule) -> tuple[Series, st
     if rule.measure not in source.measures:
         raise UsageError(f"series.measure {rule.measure} is not one of source.measures {source.measures}.")
     table = find_table(path)
+    sha256 = sha256_of(table)
+    try:
+        series, rows = _check(table, source, rule)
+    except ContractError as refusal:
+        refusal.facts["data_sha256"] = sha256
+        raise
+    return series, sha256, rows
+
+
+def _check(table: Path, source: Source, rule: SeriesRule) -> tuple[Series, int]:
     raw = _read_text(table, source)
     frame, findings = _typed(raw, source)
     findings += _duplicates(frame, source)
@@ -77,7 +87,7 @@ def read_table(path: Path, source: Source, rule: SeriesRule) -> tuple[Series, st
     findings += _gaps(daily, source, rule)
     if findings:
         raise ContractError(str(table), findings)
-    return Series(daily.index[0].date(), np.asarray(daily, dtype=np.float64)), sha256_of(table), len(raw)
+    return Series(daily.index[0].date(), np.asarray(daily, dtype=np.float64)), len(raw)
 
 
 def _read_text(table: Path, source: Source) -> pd.DataFrame:

@@ -33,6 +33,11 @@ class RefusedError(ForecastingError):
     exit_code = 3
     reason = "error"
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.facts: dict[str, str] = {}
+        """What run history should keep with the refusal, such as the hash of the refused data."""
+
 
 @dataclass(frozen=True)
 class Finding:

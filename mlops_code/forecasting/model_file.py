@@ -16,13 +16,14 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .candidates import KINDS, Array, FittedModel, make_recipe
+from .candidates import KINDS, Array, FittedModel, dated_forecast, make_recipe
 from .errors import ModelFileError, UsageError
 
 FORMAT_VERSION = 1
 MODEL_FILE, MANIFEST_FILE = "model.json", "manifest.json"
 MODEL_KEYS = {"format_version", "problem", "recipe", "season", "horizon", "cutoff", "parameters"}
 MANIFEST_KEYS = {"format_version", "model_sha256", "recipe", "cutoff", "problem", "horizon", "season"}
+TOLERANCE = 1e-9
 MAX_BYTES = 4 * 1024 * 1024  # a real model file has a few kilobytes
 
 
@@ -86,6 +87,27 @@ def read_model(folder: Path) -> StoredModel:
         raise ModelFileError(f"{folder / MODEL_FILE} is not a model of format {FORMAT_VERSION}: {mistake}.") from None
     _demand_agreement(folder, stored)
     return stored
+
+
+def difference(answer: Mapping[str, Any], stored: StoredModel, horizon: int) -> str | None:
+    """Compare a live answer with the model's own forecast of horizon days; None where they are the same.
+
+    Values may differ by 1e-9 of their size: the same numbers travel as text, nothing is computed differently.
+    """
+    expected = dated_forecast(stored.model, horizon)
+    found = answer.get("forecast")
+    if not isinstance(found, list) or len(found) != len(expected):
+        return f"the service answers {str(answer)[:200]}, expected {len(expected)} days of forecast"
+    for entry, (day, value) in zip(found, expected, strict=True):
+        if not isinstance(entry, dict) or entry.get("date") != day.isoformat():
+            return f"the service forecasts {entry}, expected the day {day}"
+        given = entry.get("value")
+        if not isinstance(given, int | float) or not math.isclose(given, value, rel_tol=TOLERANCE):
+            return f"the service forecasts {given!r} for {day}, the model {value!r}"
+    serving = answer.get("model")
+    if not isinstance(serving, dict) or serving.get("sha256") != stored.sha256:
+        return f"the service serves the model {serving}, expected sha256 {stored.sha256}"
+    return None
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -1,0 +1,47 @@
+"""Step 3: let the gate decide whether the candidate may take the champion's place, and record the decision."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from forecasting.decision import decide_candidate
+from forecasting.problem import Problem
+from registry import add_context_arguments, context_of, find_champion, record_decision
+from tracking import Run, guarded
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    parser = argparse.ArgumentParser(
+        description="Compare the candidate with the champion and with seasonal naive on the same windows and write "
+        "decision.json. Outcomes: accepted, kept (the champion stays), failed.",
+        epilog="Example: python mlops_code/evaluate.py --problem mlops_code/problems/paid_amount.yml "
+        "--candidate build/candidate --evaluation build/evaluation --champion none. Exit codes: 0 accepted or kept; "
+        "1 fault; 2 usage or missing file; 3 failed (the floor, or nothing trustworthy to decide on).",
+    )
+    parser.add_argument("--problem", type=Path, required=True, help="problem file; also reads section gate")
+    parser.add_argument("--candidate", type=Path, required=True, help="folder that train.py wrote")
+    parser.add_argument("--evaluation", type=Path, required=True, help="folder to write decision.json to")
+    parser.add_argument("--model-name", default="", help="registered name, to find the champion")
+    add_context_arguments(parser)
+    return parser
+
+
+def evaluate(args: argparse.Namespace, run: Run) -> int:
+    """Find the champion, decide, write, record."""
+    problem = Problem(args.problem)
+    champion = find_champion(run, args.model_name, problem.series.name, args.champion)
+    decision = decide_candidate(problem, args.candidate, champion, context_of(args, run))
+    return record_decision(run, decision, decision.write(args.evaluation))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the step; returns the exit code."""
+    args = build_parser().parse_args(argv)
+    return guarded(lambda run: evaluate(args, run))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""Step 1: check the delivered table against its contract and make the daily series of it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from forecasting.contract import CONTRACT_VERSION, find_table, read_table
+from forecasting.problem import Problem
+from forecasting.series import facts_of, write_series
+from tracking import Run, guarded, say
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    parser = argparse.ArgumentParser(
+        description="Check a table and write the daily series: series.csv (date,value) and facts.json.",
+        epilog="Example: python mlops_code/prepare.py --problem mlops_code/problems/paid_amount.yml "
+        "--data data/adventureworks/daily_by_type.csv --series build/series. "
+        "Exit codes: 0 written; 1 fault; 2 usage or missing file; 3 the table breaks the contract, nothing written.",
+    )
+    parser.add_argument(
+        "--problem", type=Path, required=True, help="problem file; reads its sections source and series"
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, help="the table (.csv or .csv.gz), or a folder that holds exactly one"
+    )
+    parser.add_argument("--series", type=Path, required=True, help="folder to write to")
+    return parser
+
+
+def prepare(args: argparse.Namespace, run: Run) -> int:
+    """Read, check, write, record."""
+    problem = Problem(args.problem)
+    series, sha256, rows = read_table(args.data, problem.source, problem.series)
+    facts = facts_of(series, sha256, rows, find_table(args.data).name)
+    write_series(args.series, series, facts)
+    run.log({"days": float(facts["days"]), "mean": facts["mean"], "rows": float(rows)})
+    run.tag({"data_sha256": sha256, "contract_version": CONTRACT_VERSION})
+    say("prepared", days=facts["days"], first=series.first, last=series.last, mean=f"{facts['mean']:.2f}")
+    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the step; returns the exit code."""
+    args = build_parser().parse_args(argv)
+    return guarded(lambda run: prepare(args, run))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

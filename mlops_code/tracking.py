@@ -1,0 +1,137 @@
+"""The run that a step script belongs to: metrics, tags, files, and the outcome on its parent.
+
+Run alone on plain files, a step has no run; then the same calls print what would have been recorded.
+Only this module and registry.py import azureml, and only inside functions, so that a step needs no SDK to run alone.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from forecasting.errors import ForecastingError, RefusedError
+
+RUN_ID_VARIABLE = "AZUREML_RUN_ID"
+
+
+def say(text: str, **facts: object) -> None:
+    """Print a line with key=value facts to the step's log."""
+    sys.stdout.write(" ".join([text, *(f"{key}={value}" for key, value in facts.items())]) + "\n")
+    sys.stdout.flush()
+
+
+class Run(Protocol):
+    """What a step may do to its run."""
+
+    @property
+    def id(self) -> str:
+        """Id of the pipeline run, which outcome, model and decision are recorded under."""
+
+    @property
+    def step_id(self) -> str:
+        """Id of the step's own run."""
+
+    @property
+    def workspace(self) -> Any | None:
+        """The workspace of the run; None where the step runs alone."""
+
+    def log(self, metrics: Mapping[str, float]) -> None:
+        """Record metrics of this step."""
+
+    def tag(self, tags: Mapping[str, str]) -> None:
+        """Tag this step."""
+
+    def attach(self, path: Path) -> None:
+        """Keep a file with the pipeline run under its own name."""
+
+    def record(self, outcome: str, reason: str, facts: Mapping[str, str]) -> None:
+        """Record the outcome of the pipeline run, once."""
+
+
+class LoneRun:
+    """Stand-in for a step that runs alone: prints instead of recording."""
+
+    id = step_id = "alone"
+    workspace: Any | None = None
+
+    def log(self, metrics: Mapping[str, float]) -> None:
+        say("metrics", **{name: f"{value:.6g}" for name, value in metrics.items()})
+
+    def tag(self, tags: Mapping[str, str]) -> None:
+        say("tags", **tags)
+
+    def attach(self, path: Path) -> None:
+        say("file", path=path)
+
+    def record(self, outcome: str, reason: str, facts: Mapping[str, str]) -> None:
+        say("outcome", outcome=outcome, reason=reason, **facts)
+
+
+class SubmittedRun:
+    """A step of a submitted pipeline. sdk: azureml.core.Run of the step."""
+
+    def __init__(self, sdk: Any) -> None:
+        self._step = sdk
+        self._pipeline = sdk.parent or sdk  # a script run submitted by itself has no parent
+
+    @property
+    def id(self) -> str:
+        return str(self._pipeline.id)
+
+    @property
+    def step_id(self) -> str:
+        return str(self._step.id)
+
+    @property
+    def workspace(self) -> Any:
+        return self._step.experiment.workspace
+
+    def log(self, metrics: Mapping[str, float]) -> None:
+        for name, value in metrics.items():
+            self._step.log(name, value)
+
+    def tag(self, tags: Mapping[str, str]) -> None:
+        self._step.set_tags(dict(tags))
+
+    def attach(self, path: Path) -> None:
+        self._pipeline.upload_file(path.name, str(path))
+
+    def record(self, outcome: str, reason: str, facts: Mapping[str, str]) -> None:
+        """Properties are write-once: what an earlier step has recorded stands, and the log says so."""
+        recorded = self._pipeline.get_properties().get("outcome")
+        if recorded is not None:
+            say("outcome stands", recorded=recorded, not_recorded=outcome, reason=reason)
+            return
+        self._pipeline.add_properties({"outcome": outcome, "reason": reason, **facts})
+        self._pipeline.set_tags({"outcome": outcome, "reason": reason})
+        say("outcome", outcome=outcome, reason=reason)
+
+
+def current_run() -> Run:
+    """The run of this process: submitted when Azure ML has set its variables, else a stand-in."""
+    if RUN_ID_VARIABLE not in os.environ:  # noqa: TID251 - the SDK itself finds a run by this variable
+        return LoneRun()
+    from azureml.core import Run as SdkRun
+
+    return SubmittedRun(SdkRun.get_context(allow_offline=False))
+
+
+def guarded(step: Callable[[Run], int]) -> int:
+    """Run a step and turn the mistakes that we name into a message and an exit code.
+
+    A refusal is recorded as the outcome `failed` before the step ends; anything unforeseen stays a traceback,
+    which is a fault of the code and not of its user.
+    """
+    run = current_run()
+    try:
+        return step(run)
+    except RefusedError as refusal:
+        sys.stderr.write(f"refused: {refusal}\n")
+        run.record("failed", refusal.reason, refusal.facts)
+        return refusal.exit_code
+    except ForecastingError as mistake:
+        sys.stderr.write(f"error: {mistake}\n")
+        return mistake.exit_code

@@ -1,0 +1,81 @@
+"""Step 2: choose a recipe by rolling-origin backtest, fit it on the whole series and write the model file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from forecasting.backtest import Choice, choose
+from forecasting.candidates import History, fit
+from forecasting.model_file import write_model
+from forecasting.problem import Problem
+from forecasting.series import Series, facts_of, read_series, write_series
+from tracking import Run, guarded, say
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    parser = argparse.ArgumentParser(
+        description="Choose a recipe on windows that the gate never sees, fit it on all days and write model.json, "
+        "manifest.json, series.csv and facts.json.",
+        epilog="Example: python mlops_code/train.py --problem mlops_code/problems/paid_amount.yml "
+        "--data data/adventureworks/daily_by_type.csv --candidate build/candidate. Exit codes: 0 written; 1 fault; "
+        "2 usage or missing file; 3 the data is refused or too short, nothing written.",
+    )
+    parser.add_argument("--problem", type=Path, required=True, help="problem file; also reads section training")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--series", type=Path, help="folder that prepare.py wrote")
+    source.add_argument("--data", type=Path, help="a table, or a folder with exactly one; prepared here first")
+    parser.add_argument("--candidate", type=Path, required=True, help="folder to write to")
+    return parser
+
+
+def read_input(args: argparse.Namespace, problem: Problem) -> tuple[Series, dict[str, Any]]:
+    """The series and its facts, prepared here where a table is given."""
+    if args.series is not None:
+        return read_series(args.series)
+    from forecasting.contract import find_table, read_table
+
+    series, sha256, rows = read_table(args.data, problem.source, problem.series)
+    return series, facts_of(series, sha256, rows, find_table(args.data).name)
+
+
+def describe(choice: Choice, series: Series, facts: dict[str, Any]) -> dict[str, Any]:
+    """What the manifest says beside the model: the data, and how the recipe was chosen."""
+    windows = choice.windows
+    selection = {
+        "origins": [series.day(origin).isoformat() for origin in windows.origins],
+        "last_day": series.day(windows.last_day).isoformat(),
+        "scores": {label: metrics.as_json() for label, metrics in choice.scores.items()},
+        "why": choice.why,
+    }
+    return {"data": facts, "selection": selection}
+
+
+def train(args: argparse.Namespace, run: Run) -> int:
+    """Read, choose, fit, write, record."""
+    problem = Problem(args.problem)
+    training = problem.training
+    series, facts = read_input(args, problem)
+    choice = choose(series, training)
+    model = fit(choice.recipe, History(series.values, series.last, training.season, training.horizon))
+    about = describe(choice, series, facts)
+    sha256 = write_model(args.candidate, model, problem.series.name, training.horizon, about)
+    write_series(args.candidate, series, facts)
+    scored = choice.scores[choice.recipe.label]
+    run.log({f"selection_{name}": value for name, value in scored.items()})
+    run.tag({"recipe": choice.recipe.label, "model_sha256": sha256})
+    say("trained", recipe=choice.recipe.label, cutoff=series.last, sha256=sha256, why=repr(choice.why))
+    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the step; returns the exit code."""
+    args = build_parser().parse_args(argv)
+    return guarded(lambda run: train(args, run))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
