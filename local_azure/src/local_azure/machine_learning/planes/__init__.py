@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from local_azure.machine_learning.planes import blobs, compute, datastores, identity, resource_manager
+from local_azure.machine_learning.planes import (
+    blobs,
+    compute,
+    datastores,
+    experiments,
+    history,
+    identity,
+    resource_manager,
+    run_events,
+)
 from local_azure.machine_learning.routing import Plane
 
 PLANES: tuple[Plane, ...] = (
@@ -11,4 +20,7 @@ PLANES: tuple[Plane, ...] = (
     compute.PLANE,
     blobs.PLANE,
     datastores.PLANE,
+    experiments.PLANE,
+    history.PLANE,
+    run_events.PLANE,
 )
