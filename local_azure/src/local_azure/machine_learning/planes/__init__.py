@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from local_azure.machine_learning.planes import (
+    artifacts,
     blobs,
     compute,
     datastores,
     experiments,
     history,
     identity,
+    metrics,
     resource_manager,
     run_events,
+    snapshots,
 )
 from local_azure.machine_learning.routing import Plane
 
@@ -20,7 +23,10 @@ PLANES: tuple[Plane, ...] = (
     compute.PLANE,
     blobs.PLANE,
     datastores.PLANE,
+    snapshots.PLANE,
+    artifacts.PLANE,
     experiments.PLANE,
     history.PLANE,
     run_events.PLANE,
+    metrics.PLANE,
 )

@@ -71,7 +71,7 @@ async def _next(stream: AsyncGenerator[bytes, None]) -> bytes | None:
     return await anext(stream, None)
 
 
-def _chunks(request: Request) -> Iterator[bytes]:
+def body_chunks(request: Request) -> Iterator[bytes]:
     """The body, chunk by chunk, from a handler's own thread."""
     stream = request.stream()
     while (chunk := from_thread.run(_next, stream)) is not None:
@@ -80,7 +80,7 @@ def _chunks(request: Request) -> Iterator[bytes]:
 
 def _small_body(request: Request) -> str:
     body = bytearray()
-    for chunk in _chunks(request):
+    for chunk in body_chunks(request):
         body += chunk
         if len(body) > _MAX_XML_BYTES:
             raise ApiError(413, "RequestBodyTooLarge", f"The XML is larger than {_MAX_XML_BYTES} bytes.")
@@ -124,12 +124,14 @@ def _put_blob(call: Call, disk: BlobDisk) -> Response:
         _small_body(call.request)
         disk.write_marker(facts)
     else:
-        disk.write(_chunks(call.request), facts, only_new=_only_new(call), md5=headers.get("content-md5"))
+        disk.write(body_chunks(call.request), facts, only_new=_only_new(call), md5=headers.get("content-md5"))
     return _written(disk)
 
 
 def _put_block(call: Call, disk: BlobDisk) -> Response:
-    disk.write_block(call.query.get("blockid", ""), _chunks(call.request), call.request.headers.get("content-md5"))
+    disk.write_block(
+        call.query.get("blockid", ""), body_chunks(call.request), call.request.headers.get("content-md5")
+    )
     return Response(status_code=201, headers=_headers(**{"x-ms-request-server-encrypted": "true"}))
 
 
