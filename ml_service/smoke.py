@@ -6,7 +6,6 @@ its hash is compared with the one recorded at registration, and its own forecast
 
 from __future__ import annotations
 
-import math
 import tempfile
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -20,13 +19,11 @@ from ml_service.errors import FaultError, RefusedError
 from ml_service.service import HEALTHY, describe, find_service, last_log_lines
 from ml_service.settings import Settings
 from ml_service.workspace import OpenWorkspace
-from mlops_code.forecasting.candidates import dated_forecast
 from mlops_code.forecasting.errors import ForecastingError
-from mlops_code.forecasting.model_file import MODEL_FILE, StoredModel, read_model
+from mlops_code.forecasting.model_file import MODEL_FILE, StoredModel, difference, read_model, strict_json
 
 DEFAULT_HORIZON = 28
 _TIMEOUT_SECONDS = (10, 60)
-_RELATIVE_TOLERANCE = 1e-9
 _BAR_WIDTH = 30
 
 
@@ -53,15 +50,21 @@ def smoke(workspace: OpenWorkspace, settings: Settings, horizon: int) -> Smoked:
     service = _healthy_service(workspace, settings.test_service_name)
     registered = _served_model(service)
     stored = _fetch(registered)
-    found = _forecast_of(service.name, _ask(service, horizon))
-    _compare(service.name, dated_forecast(stored.model, horizon), found)
+    answer = _ask(service, horizon)
+    if wrong := difference(answer, stored, horizon):
+        raise RefusedError(
+            f"service {service.name} does not answer as its registered model {registered.name}:{registered.version}",
+            found=wrong,
+            expected="the same days, values and model hash",
+            todo="the service runs other code or another model than it says: run the pipeline again",
+        )
     return Smoked(
         service=service.name,
         url=service.scoring_uri,
         model=f"{registered.name}:{registered.version}",
         model_sha256=stored.sha256,
-        dates=tuple(day.isoformat() for day, _ in found),
-        values=tuple(value for _, value in found),
+        dates=tuple(entry["date"] for entry in answer["forecast"]),
+        values=tuple(float(entry["value"]) for entry in answer["forecast"]),
     )
 
 
@@ -125,7 +128,7 @@ def _fetch(registered: Any) -> StoredModel:
     return stored
 
 
-def _ask(service: Any, horizon: int) -> Any:
+def _ask(service: Any, horizon: int) -> dict[str, Any]:
     """The service's answer as JSON; the key never appears in a message."""
     with quiet_sdk():
         key = service.get_keys()[0]
@@ -150,48 +153,13 @@ def _ask(service: Any, horizon: int) -> Any:
             todo="correct the request or mlops_code/score.py",
         )
     try:
-        return response.json()
-    except ValueError:
-        raise RefusedError(f"service {service.name} did not answer with JSON", found=response.text[:1000]) from None
-
-
-def _forecast_of(name: str, answer: Any) -> list[tuple[date, float]]:
-    """Days and values of an answer `{"forecast": [{"date": ..., "value": ...}], ...}`."""
-    try:
-        return [(date.fromisoformat(item["date"]), float(item["value"])) for item in answer["forecast"]]
-    except (TypeError, KeyError, ValueError):
+        return strict_json(response.content)
+    except ValueError as error:
         raise RefusedError(
-            f"service {name} answered without a forecast",
-            found=str(answer)[:1000],
-            expected='{"forecast": [{"date": "2014-06-01", "value": 680.75}, ...]}',
+            f"service {service.name} did not answer with a JSON object",
+            found=f"{error}: {response.text[:200]}",
             todo="correct mlops_code/score.py",
         ) from None
-
-
-def _compare(name: str, expected: list[tuple[date, float]], found: list[tuple[date, float]]) -> None:
-    """Raises: RefusedError that lists the days on which service and model differ."""
-    differences = differing_days(expected, found)
-    if differences:
-        shown = differences[:5] + ([f"and {len(differences) - 5} more"] if len(differences) > 5 else [])
-        raise RefusedError(
-            f"service {name} does not forecast what its registered model forecasts",
-            found="\n".join(shown),
-            expected=f"{len(expected)} equal days",
-            todo="the service runs other code or another model than it says: deploy again",
-        )
-
-
-def differing_days(expected: list[tuple[date, float]], found: list[tuple[date, float]]) -> list[str]:
-    """One line for each day that is missing, unexpected or has another value (beyond rounding in JSON)."""
-    ours, theirs = dict(expected), dict(found)
-    lines = [f"{day}: missing" for day in ours if day not in theirs]
-    lines += [f"{day}: not asked for" for day in theirs if day not in ours]
-    lines += [
-        f"{day}: service {theirs[day]!r}, model {ours[day]!r}"
-        for day in ours
-        if day in theirs and not math.isclose(ours[day], theirs[day], rel_tol=_RELATIVE_TOLERANCE)
-    ]
-    return lines
 
 
 def show(terminal: Terminal, result: Smoked) -> None:

@@ -11,7 +11,8 @@ import re
 from contextlib import suppress
 from typing import Any
 
-from ml_service.errors import FaultError, MlServiceError
+from ml_service.errors import FaultError, MlServiceError, RefusedError, UsageError
+from mlops_code.forecasting import errors as model_errors
 
 _LIBRARIES = ("azureml", "azure", "msrest", "msrestazure", "requests", "urllib3", "adal", "msal")
 
@@ -20,6 +21,8 @@ def explain(error: BaseException) -> MlServiceError | None:
     """Describe an exception of an Azure library; None when it is not one (then it is our own mistake)."""
     if isinstance(error, MlServiceError):
         return error
+    if isinstance(error, model_errors.ForecastingError):
+        return _of_model_code(error)
     families = {cls.__module__.partition(".")[0] for cls in type(error).__mro__}
     if not families.intersection(_LIBRARIES) and not _raised_inside_sdk(error):
         return None
@@ -36,6 +39,13 @@ def explain(error: BaseException) -> MlServiceError | None:
         found=text,
         todo=_advice(status),
     )
+
+
+def _of_model_code(error: model_errors.ForecastingError) -> MlServiceError:
+    """The forecasting package words its own messages; only the exit code has to agree."""
+    if isinstance(error, model_errors.RefusedError):
+        return RefusedError(str(error))
+    return UsageError(str(error)) if isinstance(error, model_errors.UsageError) else FaultError(str(error))
 
 
 def http_status(error: BaseException) -> int | None:

@@ -1,0 +1,97 @@
+"""Pure parts of run and smoke: exit codes, decision table, shown forecast, pace of polling."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from ml_service.console import Terminal, quiet_sdk
+from ml_service.follow import pause
+from ml_service.outcome import Outcome, exit_code
+from ml_service.report import decision_rows, show_outcome
+from ml_service.smoke import Smoked
+from ml_service.smoke import show as show_smoke
+
+METRICS = {"mae": 812.25, "rel_mae": 0.9312, "bias": None}
+EVIDENCE = {
+    "sentence": "better than seasonal naive",
+    "windows": {"origins": ["2014-03-01", "2014-03-08"], "horizon": 28, "last_day": "2014-05-31"},
+    "challenger": {"recipe": "ridge_direct(alpha=1)", "metrics": METRICS},
+    "champion": None,
+    "baselines": {"seasonal_naive": {"recipe": "seasonal_naive()", "metrics": METRICS}},
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "expected"),
+    [
+        ("Finished", "accepted", 0),
+        ("Finished", "kept", 0),
+        ("Failed", "failed", 3),
+        ("Failed", "accepted", 1),
+        ("Failed", "kept", 1),
+        ("Failed", "", 1),
+        ("Finished", "", 1),
+        ("Canceled", "", 1),
+    ],
+)
+def test_the_exit_code_follows_status_and_outcome(status: str, outcome: str, expected: int) -> None:
+    assert exit_code(status, outcome) == expected
+
+
+def test_the_decision_table_puts_all_contenders_side_by_side() -> None:
+    columns, rows = decision_rows(EVIDENCE)
+
+    assert columns == ["", "recipe", "mae", "rel_mae", "bias"]
+    assert rows == [
+        ["challenger", "ridge_direct(alpha=1)", "812.2", "0.931", "-"],
+        ["champion", "none registered", "-", "-", "-"],
+        ["baseline seasonal_naive", "seasonal_naive()", "812.2", "0.931", "-"],
+    ]
+
+
+def test_an_outcome_is_shown_with_its_evidence() -> None:
+    out = io.StringIO()
+
+    show_outcome(Terminal(out=out), Outcome("kept", "margin", {"evidence": EVIDENCE}, None))
+
+    text = out.getvalue()
+    assert "outcome    kept, margin: the champion stays" in text
+    assert "2 forecasts of 28 days each, 2014-03-01 to 2014-05-31" in text
+    assert "baseline seasonal_naive" in text
+
+
+def test_polling_is_quick_for_a_minute_and_then_slows_down() -> None:
+    assert pause(0) == pause(59.9) <= 0.5
+    assert pause(60) <= pause(90) <= pause(600) == 5.0
+
+
+def test_json_is_the_only_thing_on_standard_output() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    terminal = Terminal(as_json=True, out=out, err=err)
+
+    terminal.note("working")
+    show_smoke(terminal, Smoked("svc", "http://x", "m:1", "0" * 64, ("2014-06-01",), (1.5,)))
+
+    assert json.loads(out.getvalue())["values"] == [1.5]
+    assert err.getvalue() == "working\n"
+
+
+def test_a_forecast_is_shown_with_bars_and_without_colour_off_terminals() -> None:
+    out = io.StringIO()
+
+    show_smoke(Terminal(out=out), Smoked("svc", "u", "m:1", "0" * 64, ("2014-06-01", "2014-06-02"), (1.0, 2.0)))
+
+    text = out.getvalue()
+    assert "2014-06-02  Mon      2.00  ##############################" in text
+    assert "\x1b" not in text
+
+
+def test_what_the_sdk_prints_does_not_reach_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    with quiet_sdk() as chatter:
+        print("Submitted PipelineRun")  # noqa: T201
+
+    assert capsys.readouterr().out == ""
+    assert chatter.getvalue() == "Submitted PipelineRun\n"
