@@ -187,7 +187,7 @@ def update(emulator: Emulator, workspace: Workspace, run_id: str, alter: Callabl
 def set_status(
     emulator: Emulator, workspace: Workspace, run_id: str, status: str, error: str | dict[str, Any] | None = None
 ) -> None:
-    """Move a run to a status, with times; `error` is a sentence for the user or a whole {"code", "message"}.
+    """Move a run to a status, with times; `error` is a sentence for the user, or {"code", "message"}.
 
     A run that is final already keeps status, times and error; an error that the program reported itself stays.
     """
@@ -204,5 +204,9 @@ def set_status(
 
 
 def error_body(error: dict[str, Any]) -> dict[str, Any]:
-    """The `error` of a run; `details` must be a list or the SDK fails while it prints."""
-    return {"error": {"details": [], **{key: value for key, value in error.items() if value is not None}}}
+    """The `error` of a run, from {"code", "message"} with or without {"error": } around it.
+
+    `details` must be a list or the SDK fails while it prints.
+    """
+    inner = error.get("error", error)
+    return {"error": {"details": [], **{key: value for key, value in inner.items() if value is not None}}}
