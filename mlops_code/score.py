@@ -69,7 +69,7 @@ def init() -> None:
     _served = Served(read_model(manifests[0].parent), mounted.parent.name, mounted.name)
 
 
-@rawhttp  # type: ignore[untyped-decorator] - the server ships no types
+@rawhttp  # type: ignore[untyped-decorator]  # the server ships no types
 def run(request: AMLRequest) -> AMLResponse:
     """Answer {"horizon": DAYS} with dated values; every other request with an error and its own status."""
     request_id = str(g.get("request_id", ""))
