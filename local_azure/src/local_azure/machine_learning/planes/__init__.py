@@ -11,8 +11,10 @@ from local_azure.machine_learning.planes import (
     history,
     identity,
     metrics,
+    models,
     resource_manager,
     run_events,
+    services,
     snapshots,
 )
 from local_azure.machine_learning.routing import Plane
@@ -29,4 +31,6 @@ PLANES: tuple[Plane, ...] = (
     history.PLANE,
     run_events.PLANE,
     metrics.PLANE,
+    models.PLANE,
+    services.PLANE,
 )

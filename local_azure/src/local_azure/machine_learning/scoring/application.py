@@ -1,0 +1,65 @@
+"""What a forked service process becomes: gunicorn with one worker around Microsoft's inference server.
+
+The `azmlinfsrv` command is not used because it binds 0.0.0.0; this is what it runs, on a socket made by the host.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+
+from local_azure.machine_learning.scoring.key_guard import KeyGuard, WsgiApp
+
+THREADS = 4
+WORKER_SECONDS = 300  # as azmlinfsrv; a worker that is silent for longer is replaced
+_PR_SET_PDEATHSIG = 1
+
+
+def end_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent dies (Linux; elsewhere gunicorn's own check remains)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+
+
+def _worker_starts(_server: Any, _worker: Any) -> None:
+    end_with_parent()
+
+
+class ScoringService(BaseApplication):  # type: ignore[misc]
+    """`listener` is the number of a listening socket that this process inherited."""
+
+    def __init__(self, listener: int, keys_file: Path) -> None:
+        self._listener = listener
+        self._keys_file = keys_file
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Settings of the arbiter and its worker."""
+        settings: dict[str, Any] = {
+            "bind": f"fd://{self._listener}",
+            "workers": 1,
+            "worker_class": "gthread",
+            "threads": THREADS,
+            "timeout": WORKER_SECONDS,
+            "graceful_timeout": 2,
+            "keepalive": 75,
+            "accesslog": "-",
+            "errorlog": "-",
+            "control_socket_disable": True,
+            "post_fork": _worker_starts,
+        }
+        for name, value in settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> WsgiApp:
+        """Import the inference server in the worker: its import reads the environment and runs the user's init()."""
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109 - text for sys.path
+        from azureml_inference_server_http.server.entry import app
+
+        return KeyGuard(app, self._keys_file)

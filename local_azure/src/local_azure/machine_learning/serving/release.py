@@ -1,0 +1,138 @@
+"""Lays out the files of a service, as its container image would hold them, and says how to start it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tarfile
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from local_azure.machine_learning.errors import ApiError
+from local_azure.machine_learning.planes.models import materialise
+from local_azure.machine_learning.serving.warm_client import Launch
+
+if TYPE_CHECKING:
+    from local_azure.machine_learning.emulator import Emulator
+    from local_azure.machine_learning.workspaces import Workspace
+
+ARTIFACT_URL = "aml://artifact/"
+UNPACKED_BYTES = 2 * 1024**3
+UNPACKED_FILES = 50_000
+LOG_BYTES = 2 * 1024**2  # more is never read back
+_INHERITED = ("PATH", "LANG", "LC_ALL", "TZ")
+# Would send data out of this machine, or wait for a debugger that is not there.
+_NEVER_SET = frozenset({"AML_APP_INSIGHTS_ENABLED", "AML_APP_INSIGHTS_KEY", "AZUREML_DEBUG_PORT"})
+
+
+class ReleaseError(Exception):
+    """The files of a service cannot be laid out; says which and why."""
+
+
+class ServiceFolder:
+    """Files of one service below the state folder: log, keys, home and one application folder a release."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.log = root / "service.log"
+        self.keys = root / "keys.json"
+        self.home = root / "home"
+
+    def write_keys(self, service: dict[str, Any]) -> None:
+        """Hand keys and the authentication switch to the running service, which sees the new file at once."""
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        document = {"authEnabled": service["authEnabled"], "keys": list(service["keys"].values())}
+        partial = self.root / "keys.partial"
+        partial.unlink(missing_ok=True)
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            json.dump(document, stream)
+        partial.replace(self.keys)
+
+    def read_log(self, lines: int) -> str:
+        """The last lines of the log, without the keys of the service."""
+        if not self.log.exists():
+            return ""
+        with self.log.open("rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - LOG_BYTES))
+            text = stream.read().decode(errors="replace")
+        if self.keys.exists():
+            for key in json.loads(self.keys.read_text(encoding="utf-8"))["keys"]:
+                text = text.replace(key, "<key>")
+        return "\n".join(text.splitlines()[-lines:]) if lines > 0 else ""
+
+    def clear_log(self) -> None:
+        """Begin the log of a new release."""
+        self.log.write_bytes(b"")
+        self.log.chmod(0o600)
+
+    def remove_releases(self, keep: Path | None = None) -> None:
+        """Delete the application folders of earlier releases."""
+        for folder in self.root.glob("app-*"):
+            if folder != keep:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def prepare(
+    emulator: Emulator, workspace: Workspace, service: dict[str, Any], folder: ServiceFolder, number: str
+) -> Launch:
+    """Unpack the code and copy the models of a service into a new folder; raises ReleaseError."""
+    application = folder.root / f"app-{number}"
+    shutil.rmtree(application, ignore_errors=True)
+    for needed in (application, folder.home):
+        needed.mkdir(parents=True, exist_ok=True, mode=0o700)
+    request = service["environmentImageRequest"]
+    for asset in request.get("assets") or []:
+        _place_asset(emulator, workspace, asset, application)
+    try:
+        model_folder = materialise(emulator, workspace, request.get("modelIds") or [], application / "azureml-models")
+    except ApiError as error:
+        raise ReleaseError(error.message) from error
+    folder.write_keys(service)
+    variables = _variables(request, service["name"], application, model_folder)
+    return Launch(application, folder.log, folder.keys, {**variables, "HOME": str(folder.home)})
+
+
+def _variables(request: dict[str, Any], name: str, application: Path, model_folder: Path) -> dict[str, str]:
+    """The complete environment: the environment's own variables, then those of Azure's images."""
+    own = (request.get("environment") or {}).get("environmentVariables") or {}
+    return {
+        **{key: os.environ[key] for key in _INHERITED if key in os.environ},
+        "PYTHONUNBUFFERED": "1",
+        **{key: str(value) for key, value in own.items() if key not in _NEVER_SET},
+        "AZUREML_MODEL_DIR": str(model_folder),
+        "AML_APP_ROOT": str(application),
+        "SERVICE_NAME": name,
+        "WORKER_COUNT": "1",
+    }
+
+
+def _place_asset(emulator: Emulator, workspace: Workspace, asset: dict[str, Any], application: Path) -> None:
+    url = str(asset.get("url"))
+    if not url.startswith(ARTIFACT_URL):
+        raise ReleaseError(f"The asset '{url}' is not an uploaded artifact ({ARTIFACT_URL}...).")
+    source = emulator.files.path(workspace.artifact_container, url.removeprefix(ARTIFACT_URL))
+    if not source.is_file():
+        raise ReleaseError(f"The asset '{url}' was never uploaded.")
+    if asset.get("unpack"):
+        _unpack(source, application)
+    else:
+        shutil.copyfile(source, application / PurePosixPath(str(asset["id"])).name)
+
+
+def _unpack(source: Path, target: Path) -> None:
+    """Extract a tar file: no entry leaves the folder, and neither bytes nor files are without limit."""
+    total = 0
+    try:
+        with tarfile.open(source) as archive:
+            for count, member in enumerate(archive):
+                total += member.size
+                if total > UNPACKED_BYTES or count >= UNPACKED_FILES:
+                    raise ReleaseError(
+                        f"The source folder of the service is too large: more than {UNPACKED_BYTES} bytes or "
+                        f"{UNPACKED_FILES} files. Hand over a small folder of its own."
+                    )
+                archive.extract(member, target, filter="data")
+    except (tarfile.TarError, EOFError) as error:
+        raise ReleaseError(f"The source folder of the service cannot be unpacked: {error}") from error
