@@ -1,4 +1,4 @@
-"""Writes COVERAGE.md from the route table: python -m local_azure.machine_learning.coverage > local_azure/COVERAGE.md"""
+"""Prints COVERAGE.md, made from the route table: python -m local_azure.machine_learning.coverage"""
 
 from __future__ import annotations
 
