@@ -3,7 +3,6 @@
 Usage and configuration errors and `--help` import none of the Azure libraries: those take two seconds, so every verb
 checks its arguments and the settings before it imports its module.
 """
-# ruff: noqa: PLC0415 - imports inside the verbs are the point of this module
 
 from __future__ import annotations
 

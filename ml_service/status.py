@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
-from azureml.core import Experiment, Model
+from azureml.core import Experiment, Model, Run
 from azureml.pipeline.core import PublishedPipeline
 
 from ml_service.console import Terminal
@@ -87,24 +88,27 @@ def status(workspace: OpenWorkspace, settings: Settings) -> Status:
 
 
 def _published(workspace: OpenWorkspace, settings: Settings, endpoint: Any | None) -> tuple[PublishedState, ...]:
+    numbers: dict[str, int] = {}
     default = ""
     if endpoint is not None:
-        held = {str(item.version): item.pipeline_id for item in endpoint.pipeline_version_list}
-        default = held.get(str(endpoint.default_version), "")
+        numbers = {item.pipeline_id: int(item.version) for item in endpoint.pipeline_version_list}
+        default = next((key for key, number in numbers.items() if str(number) == str(endpoint.default_version)), "")
     ours = [
         PublishedState(item.id, item.name, item.version, item.status, item.id == default)
         for item in PublishedPipeline.list(workspace.sdk, active_only=False)
         if item.name == settings.pipeline_name
     ]
-    return tuple(sorted(ours, key=lambda item: item.version, reverse=True)[:_SHOWN])
+    # The number that the endpoint gave tells the order; build ids are texts of any form.
+    return tuple(sorted(ours, key=lambda item: numbers.get(item.pipeline_id, -1), reverse=True)[:_SHOWN])
 
 
 def _runs(workspace: OpenWorkspace, settings: Settings) -> tuple[RunState, ...]:
     if settings.experiment_name not in workspace.sdk.experiments:
         return ()
     experiment = Experiment(workspace.sdk, settings.experiment_name)
-    # Plain run objects: the SDK would otherwise ask the service once more for each run to build a PipelineRun.
-    runs = islice(experiment.get_runs(include_children=False, _rehydrate_runs=False), _SHOWN)
+    # Plain run objects: building a PipelineRun would ask the service once more for each. The time of a run has no
+    # public property; the document it came from has it.
+    runs = islice(Run.list(experiment, include_children=False, _rehydrate_runs=False), _SHOWN)
     return tuple(
         RunState(
             run_id=run.id,
@@ -119,22 +123,29 @@ def _runs(workspace: OpenWorkspace, settings: Settings) -> tuple[RunState, ...]:
 
 def _models(workspace: OpenWorkspace, settings: Settings) -> tuple[ModelState, ...]:
     found = Model.list(workspace.sdk, name=settings.model_name, expand=False)
-    # Two versions carry the tag for a moment while the pointer moves; the newer claim counts.
-    since = {(m.tags or {}).get(CHAMPION_SINCE_TAG, "") for m in found if CHAMPION_TAG in (m.tags or {})}
-    newest = max(since, default="")
+    champions = _champions(found)
     states = [
         ModelState(
             name=model.name,
             version=int(model.version),
             sha256=(model.properties or {}).get("model_sha256", ""),
             run_id=(model.properties or {}).get("run_id", ""),
-            champion=model.tags[CHAMPION_TAG]
-            if CHAMPION_TAG in (model.tags or {}) and model.tags.get(CHAMPION_SINCE_TAG, "") == newest
-            else "",
+            champion=champions.get(int(model.version), ""),
         )
         for model in found
     ]
     return tuple(sorted(states, key=lambda model: model.version, reverse=True)[:_SHOWN])
+
+
+def _champions(models: Iterable[Any]) -> dict[int, str]:
+    """Version to problem. Two versions carry the tag for a moment while the pointer moves; the newer claim counts."""
+    claims = sorted(
+        (str(tags.get(CHAMPION_SINCE_TAG, "")), int(model.version), str(tags[CHAMPION_TAG]))
+        for model in models
+        if CHAMPION_TAG in (tags := model.tags or {})
+    )
+    holder = {problem: version for _, version, problem in claims}
+    return {version: problem for problem, version in holder.items()}
 
 
 def show(terminal: Terminal, state: Status) -> None:

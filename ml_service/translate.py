@@ -27,7 +27,7 @@ def explain(error: BaseException) -> MlServiceError | None:
     if not families.intersection(_LIBRARIES) and not _raised_inside_sdk(error):
         return None
     status = http_status(error)
-    text = _message(error)
+    text = message_of(error)
     if families.intersection(("requests", "urllib3")) and status is None:
         return FaultError(
             "a call to Azure did not get through",
@@ -65,15 +65,16 @@ def _raised_inside_sdk(error: BaseException) -> bool:
     return module.partition(".")[0] in _LIBRARIES
 
 
-def _message(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
     """The sentence inside the JSON or the `Message:` wrapping that the SDK puts around it."""
     text = str(getattr(error, "message", "") or error).strip() or type(error).__name__
     wrapped = re.search(r'\{\s*"error".*\}', text, flags=re.DOTALL)
     if wrapped:
         with suppress(ValueError, KeyError, TypeError):
             text = str(json.loads(wrapped.group(0))["error"]["message"])
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return "\n".join(line.removeprefix("Message: ") for line in lines[:8])
+    lines = [line.strip().removeprefix("Message: ") for line in text.splitlines() if line.strip()]
+    told = [line for line in lines if not re.fullmatch(r"\w+(Error|Exception|Response):?|InnerException.*", line)]
+    return "\n".join((told or lines)[:8])
 
 
 def _advice(status: int | None) -> str:

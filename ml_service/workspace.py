@@ -24,6 +24,7 @@ from azureml.exceptions import AzureMLException
 
 from ml_service.errors import FaultError, MlServiceError
 from ml_service.settings import Settings
+from ml_service.translate import message_of
 
 _CLOUD = "AzureCloud"
 _RENEW_BEFORE_SECONDS = 300
@@ -151,8 +152,7 @@ def _credential(identity: Identity, settings: Settings, client_id: str) -> Crede
 
 
 def _sign_in_failed(identity: Identity, settings: Settings, error: Exception) -> MlServiceError:
-    text = str(error).strip() or type(error).__name__
-    found = next(iter(text.splitlines()))
+    found = message_of(error)
     todo = "check that the identity exists and may use the workspace"
     if identity is Identity.AZ_LOGIN:
         todo = "install the Azure command line and type `az login`"
@@ -197,7 +197,7 @@ def open_workspace(settings: Settings) -> OpenWorkspace:
             auth=authentication,
         )
     except AzureMLException as error:
-        raise _not_opened(wanted, settings, str(error)) from error
+        raise _not_opened(wanted, settings, message_of(error)) from error
     return OpenWorkspace(
         sdk=workspace,
         name=workspace.name,
