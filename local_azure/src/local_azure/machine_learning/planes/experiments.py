@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from local_azure.machine_learning.call import Call
 from local_azure.machine_learning.clock import new_id, timestamp
 from local_azure.machine_learning.errors import bad_request, conflict, not_found, not_implemented
+from local_azure.machine_learning.planes.history_queries import Query, page
 from local_azure.machine_learning.routing import Plane
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ PLANE = Plane("Experiments")
 KIND = "experiment"
 _NAMED = "/history/v1.0{W}/experiments/{experiment}"
 _BY_ID = "/history/v1.0{W}/experimentids/{experiment_id}"
+_VIEWS = {"activeonly": "(ArchivedTime eq null)", "archivedonly": "(ArchivedTime ne null)", "all": ""}
 
 
 def active(store: Store, workspace: Workspace, name: str) -> Experiment | None:
@@ -74,6 +76,25 @@ def get(call: Call, experiment: str) -> Experiment:
     if found is None:
         raise not_found("Experiment", experiment)
     return found
+
+
+@PLANE.route("POST", "/history/v1.0{W}/experiments:query")
+def query_experiments(call: Call) -> dict[str, Any]:
+    """A page of experiments; `viewType` says whether archived ones are among them."""
+    asked = call.document()
+    view = str(asked.get("viewType") or "ActiveOnly")
+    if view.lower() not in _VIEWS:
+        raise bad_request(f"'{view}' is no view of experiments; expected ActiveOnly, ArchivedOnly or All.")
+    conditions = [f"({asked['filter']})"] if asked.get("filter") else []
+    conditions += [_VIEWS[view.lower()]] if _VIEWS[view.lower()] else []
+    query = Query(
+        kind="experiment",
+        filter=" and ".join(conditions),
+        orderby=asked.get("orderby"),
+        top=asked.get("top"),
+        token=asked.get("continuationToken"),
+    )
+    return page(call.store, call.ws, query)
 
 
 @PLANE.route("GET", _BY_ID)

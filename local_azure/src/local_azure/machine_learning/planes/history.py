@@ -13,7 +13,7 @@ from local_azure.machine_learning.call import Call
 from local_azure.machine_learning.clock import timestamp
 from local_azure.machine_learning.errors import ApiError, bad_request, json_body, not_found
 from local_azure.machine_learning.planes import experiments
-from local_azure.machine_learning.planes.run_queries import Query, page
+from local_azure.machine_learning.planes.history_queries import Query, page
 from local_azure.machine_learning.planes.run_records import (
     KIND,
     Run,

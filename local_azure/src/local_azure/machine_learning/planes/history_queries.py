@@ -1,7 +1,7 @@
-"""Pages of runs: filter, order and continuation over the store's indexes.
+"""Pages of runs and experiments: filter, order and continuation over the store's indexes.
 
-A page continues behind the last run of the page before (its sort value and its number in the store), so runs that
-start in between neither repeat nor hide others.
+A page continues behind the last one of the page before (its sort value and its number in the store), so what is
+created in between neither repeats nor hides another.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from local_azure.machine_learning.errors import bad_request
-from local_azure.machine_learning.planes.run_filters import Parameter, column, parse
+from local_azure.machine_learning.planes.history_filters import Parameter, column, parse
 from local_azure.machine_learning.store import Store
 
 DEFAULT_PAGE = 500  # the client's own page size
 LARGEST_PAGE = 10_000
-NEWEST_FIRST = "StartTimeUtc desc"
+_NEWEST_FIRST = {"run": "StartTimeUtc desc", "experiment": "CreatedUtc desc"}
 
 # A run that has not started yet ranks by its creation, so that it is among the newest (assumed).
 _STARTED = "coalesce(json_extract(doc, '$.startTimeUtc'), json_extract(doc, '$.createdUtc'))"
@@ -25,8 +25,9 @@ _STARTED = "coalesce(json_extract(doc, '$.startTimeUtc'), json_extract(doc, '$.c
 
 @dataclass(frozen=True)
 class Query:
-    """What to list: of one experiment, of one parent run, or of the whole workspace."""
+    """What to list: runs of one experiment, of one parent run or of the whole workspace, or experiments."""
 
+    kind: Literal["run", "experiment"] = "run"
     experiment_id: str | None = None
     parent: str | None = None
     filter: str | None = None
@@ -35,15 +36,14 @@ class Query:
     token: str | None = None
 
 
-def _order(orderby: str | None) -> tuple[str, str]:
+def _order(query: Query) -> tuple[str, str]:
     """SQL of the sort value, and "DESC" or "ASC"."""
-    words = (orderby or NEWEST_FIRST).split()
+    words = (query.orderby or "").split() or _NEWEST_FIRST[query.kind].split()
     field, direction = words[0], words[1].upper() if len(words) > 1 else "ASC"
     if len(words) > 2 or direction not in ("ASC", "DESC"):
-        raise bad_request(f"'{orderby}' is no order of runs; expected one field and 'asc' or 'desc'.")
-    if field.lower() == "starttimeutc":
-        return _STARTED, direction
-    return f"coalesce({column(field).sql}, '')", direction
+        raise bad_request(f"'{query.orderby}' is no order of {query.kind}s; expected one field and 'asc' or 'desc'.")
+    sql = column(query.kind, field).sql
+    return _STARTED if field.lower() == "starttimeutc" else f"coalesce({sql}, '')", direction
 
 
 def _size(top: int | str | None) -> int:
@@ -62,19 +62,20 @@ def _decode(token: str) -> tuple[Parameter, int]:
     try:
         value, seq = json.loads(base64.urlsafe_b64decode(token))
     except ValueError as error:
-        raise bad_request(f"'{token}' is no continuation token of a query of runs.") from error
+        raise bad_request(f"'{token}' is no continuation token of this query.") from error
     if not isinstance(value, str | int) or not isinstance(seq, int):
-        raise bad_request(f"'{token}' is no continuation token of a query of runs.")
+        raise bad_request(f"'{token}' is no continuation token of this query.")
     return value, seq
 
 
 def page(store: Store, workspace_id: str, query: Query) -> dict[str, Any]:
-    """One page, {"value": [run], "continuationToken": text or None}; raises a 400 for what it does not know."""
-    condition = parse(query.filter)
+    """One page, {"value": [document], "continuationToken": text or None}; raises a 400 for what it does not know."""
+    condition = parse(query.kind, query.filter)
     parent = query.parent or condition.parent
-    sort, direction = _order(query.orderby)
+    sort, direction = _order(query)
     size = _size(query.top)
-    clauses, parameters = ["workspace = ?", "kind = 'run'", condition.sql], [workspace_id, *condition.parameters]
+    clauses = ["workspace = ?", f"kind = '{query.kind}'", condition.sql]
+    parameters: list[Parameter] = [workspace_id, *condition.parameters]
     if parent:
         clauses.append("parent = ?")
         parameters.append(parent)

@@ -1,11 +1,12 @@
-"""The filter language of run queries (OData as the SDK writes it) and its translation to SQL.
+"""The filter language of run and experiment queries (OData as the SDK writes it) and its translation to SQL.
 
     condition  = alternative { "or" alternative }      alternative = primary { "and" primary }
     primary    = "(" condition ")" | field operator value
     operator   = eq | ne | ge | gt | le | lt           value = null | word | time | "text" | 'text'
 
 Values and names reach SQLite as bound parameters only. Source: azureml/_restclient/_odata. The client does not escape
-quotes inside a text, so a text ends at a quote that is followed by `)`, `and`, `or` or the end.
+quotes inside a text, so a text ends at a quote that is followed by `)`, `and`, `or` or the end; and it does not quote
+the tag values of experiments at all.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ _OPERATOR = re.compile(r"(\w+)\s+")
 _END = r"(?=\s*\)|\s+(?:and|or)\b|\s*$)"
 _TEXT = re.compile(rf"\"(.*?)\"{_END}|'(.*?)'{_END}", re.I | re.S)
 _WORD = re.compile(r"[^\s()\"']+(?:\s\d{2}:\d{2}[^\s()]*)?")  # a time may have a blank before its hours
+_WORDS = re.compile(rf"[^\s()\"'][^()\"]*?{_END}", re.I | re.S)
 _CONJUNCTION = re.compile(r"\s*(and|or)\b", re.I)
 
 
@@ -55,7 +57,7 @@ def _json(key: str, kind: Kind = "text") -> Column:
 
 
 # `+` keeps SQLite from walking the index of the workspace's top-level runs for `ParentRunId eq null`.
-COLUMNS = {
+_RUN_COLUMNS = {
     "runid": Column("id"),
     "parentrunid": Column("+nullif(parent, '')"),
     "rootrunid": _json("rootRunId"),
@@ -77,24 +79,34 @@ COLUMNS = {
     "hidden": _json("hidden", "flag"),
 }
 
+_EXPERIMENT_COLUMNS = {
+    "experimentid": Column("id"),
+    "name": Column("name"),
+    "description": _json("description"),
+    "createdutc": _json("createdUtc", "time"),
+    "archivedtime": _json("archivedTime", "time"),
+}
+_COLUMNS = {"run": _RUN_COLUMNS, "experiment": _EXPERIMENT_COLUMNS}
 
-def column(field: str) -> Column:
-    """The column of a field name, whatever its case; raises a 400 that names an unknown one."""
-    found = COLUMNS.get(field.lower())
+
+def column(kind: str, field: str) -> Column:
+    """The column of a field of a run or an experiment, whatever its case; raises a 400 that names an unknown one."""
+    found = _COLUMNS[kind].get(field.lower())
     if found is None:
-        raise not_implemented(f"the field '{field}' in a query of runs")
+        raise not_implemented(f"the field '{field}' in a query of {kind}s")
     return found
 
 
-def parse(text: str | None) -> Condition:
-    """Translate a filter; raises a 400 naming what is unknown or where the text cannot be read."""
-    return _Parser(text).whole() if text and text.strip() else Condition("1")
+def parse(kind: str, text: str | None) -> Condition:
+    """Translate a filter of runs or experiments; raises a 400 naming what is unknown or where it cannot be read."""
+    return _Parser(kind, text).whole() if text and text.strip() else Condition("1")
 
 
 class _Parser:
     """Recursive descent over one filter text."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, kind: str, text: str) -> None:
+        self._kind = kind
         self._text = text
         self._at = 0
 
@@ -143,25 +155,26 @@ class _Parser:
             if not self._take(re.compile(r"\s*\)")):
                 raise self._unreadable()
             return inner
-        field = self._take(_KEYED_FIELD) or self._take(_FIELD)
+        keyed = self._take(_KEYED_FIELD)
+        field = keyed or self._take(_FIELD)
         operator = self._take(_OPERATOR)
         if field is None or operator is None:
             raise self._unreadable()
         if operator.lower() not in _OPERATORS:
-            raise not_implemented(f"the operator '{operator}' in a filter of runs")
-        return _comparison(field, operator.lower(), self._value())
+            raise not_implemented(f"the operator '{operator}' in a filter of {self._kind}s")
+        return _comparison(self._kind, field, operator.lower(), self._value(_WORDS if keyed else _WORD))
 
-    def _value(self) -> str | None:
+    def _value(self, unquoted: re.Pattern[str]) -> str | None:
         text = self._take(_TEXT)
         if text is not None:
             return text
-        word = self._take(_WORD)
+        word = self._take(unquoted)
         if word is None:
             raise self._unreadable()
         return None if word.lower() == "null" else word
 
 
-def _comparison(field: str, operator: str, value: str | None) -> Condition:
+def _comparison(kind: str, field: str, operator: str, value: str | None) -> Condition:
     head, _, key = field.partition("/")
     if value is None and operator not in ("eq", "ne"):
         raise bad_request(f"'{field} {operator} null' has no meaning; null can be compared with eq and ne.")
@@ -172,10 +185,10 @@ def _comparison(field: str, operator: str, value: str | None) -> Condition:
         return Condition(f"EXISTS (SELECT 1 FROM json_each(doc, ?) WHERE {test})", parameters)  # noqa: S608 - bound
     if field.lower().startswith(_TRAITS):
         if value is not None:
-            raise not_implemented(f"comparing '{field}' with a value in a filter of runs")
+            raise not_implemented(f"comparing '{field}' with a value in a filter of {kind}s")
         inside = "EXISTS (SELECT 1 FROM json_each(doc, '$.runTypeV2.traits') WHERE value = ? AND ?)"
         return Condition(inside, (field[len(_TRAITS) :], operator == "ne"))
-    found = column(field)
+    found = column(kind, field)
     parent = value if field.lower() == "parentrunid" and operator == "eq" else None
     return Condition(f"{found.sql} {_OPERATORS[operator]} ?", (_typed(found, field, value),), parent)
 
