@@ -144,7 +144,8 @@ def data_upload(
         settings = session.settings
         from ml_service import data
 
-        data.show(session.terminal, data.upload(session.workspace, settings, session.terminal, file))
+        table = data.check(settings, file)
+        data.show(session.terminal, data.upload(session.workspace, settings, session.terminal, table))
         return 0
 
     _perform(as_json, verb)
@@ -330,10 +331,13 @@ def _perform(as_json: bool, verb: Callable[[Session], int]) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Entry: returns the exit code; usage errors are printed by typer and give 2."""
-    # The SDK is out of support: its own deprecation warnings are nothing that a user can mend.
-    warnings.simplefilter("ignore")
     try:
-        app(args=argv, prog_name="python -m ml_service")
+        with warnings.catch_warnings():
+            # The SDK is out of support: its own deprecation warnings are nothing that a user can mend.
+            warnings.simplefilter("ignore")
+            app(args=argv, prog_name="python -m ml_service")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(bool(stop.code))
+    finally:
+        logging.disable(logging.NOTSET)
     return 0

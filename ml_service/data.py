@@ -51,10 +51,21 @@ class Uploaded:
     """Newest version of the data set afterwards; publish takes this one."""
 
 
-def upload(workspace: OpenWorkspace, settings: Settings, terminal: Terminal, file: Path | None = None) -> Uploaded:
-    """Check, upload and register a table.
+@dataclass(frozen=True)
+class CheckedTable:
+    """A file that keeps the data contract, with its facts."""
 
-    Raises: UsageError when the file does not exist; RefusedError of mlops_code when it breaks the contract.
+    path: Path
+    sha256: str
+    rows: int
+    first_date: str
+    last_date: str
+
+
+def check(settings: Settings, file: Path | None = None) -> CheckedTable:
+    """Read a table (None: DATA_FILE) by the contract of the problem; needs no workspace.
+
+    Raises: UsageError when the file does not exist; ContractError of mlops_code with every finding.
     """
     source = file or settings.data_file
     if not source.is_file():
@@ -63,19 +74,29 @@ def upload(workspace: OpenWorkspace, settings: Settings, terminal: Terminal, fil
             expected="a table such as data/adventureworks/daily_by_type.csv",
             todo="name the file with --file, or correct DATA_FILE in variables.yml",
         )
-    facts = check(source, settings.problem_file)
+    problem = Problem(settings.problem_file)
+    series, sha256, rows = read_table(source, problem.source, problem.series)
+    facts = facts_of(series, sha256, rows, source.name)
+    return CheckedTable(source, sha256, rows, facts["first_date"], facts["last_date"])
+
+
+def upload(workspace: OpenWorkspace, settings: Settings, terminal: Terminal, table: CheckedTable) -> Uploaded:
+    """Upload and register a table unless its bytes are registered already. Raises: FaultError."""
+    newest = versions.find(workspace, settings.dataset_name)
+    known = _find(workspace, newest, table.sha256)
+    if newest is not None and known is not None:
+        return Uploaded(data=_describe(known, table), created=False, newest=newest.version)
+    terminal.note(f"uploading {table.rows} rows to {settings.dataset_name}")
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
-        return _register(workspace, settings, terminal, _copy(source, facts["data_sha256"], Path(scratch)), facts)
-
-
-def check(table: Path, problem_file: Path) -> dict[str, Any]:
-    """Read a table by the contract of the problem and return its facts: data_sha256, rows, first_date, last_date.
-
-    Raises: ContractError with every finding, UsageError (both of mlops_code.forecasting).
-    """
-    problem = Problem(problem_file)
-    series, sha256, rows = read_table(table, problem.source, problem.series)
-    return facts_of(series, sha256, rows, table.name)
+        dataset = _store(workspace, settings.dataset_name, _copy(table.path, table.sha256, Path(scratch)), table)
+    if dataset.tags.get("sha256") != table.sha256:
+        raise FaultError(
+            f"data set {settings.dataset_name} version {dataset.version} carries another hash than was uploaded",
+            found=str(dataset.tags.get("sha256")),
+            expected=table.sha256,
+            todo="somebody registered the same data set at the same moment: repeat `data upload`",
+        )
+    return Uploaded(data=_describe(dataset, table), created=True, newest=dataset.version)
 
 
 def _copy(source: Path, sha256: str, folder: Path) -> Path:
@@ -90,42 +111,24 @@ def _copy(source: Path, sha256: str, folder: Path) -> Path:
     return copy
 
 
-def _register(
-    workspace: OpenWorkspace, settings: Settings, terminal: Terminal, table: Path, facts: dict[str, Any]
-) -> Uploaded:
-    newest = versions.find(workspace, settings.dataset_name)
-    known = _find(workspace, newest, facts["data_sha256"])
-    if newest is not None and known is not None:
-        return Uploaded(data=_describe(known, facts), created=False, newest=newest.version)
-    terminal.note(f"uploading {facts['rows']} rows to {settings.dataset_name}")
-    path = f"datasets/{settings.dataset_name}/{facts['data_sha256']}"
+def _store(workspace: OpenWorkspace, name: str, copy: Path, table: CheckedTable) -> Any:
+    """Register a version at the path of its hash; a path that an attempt left behind is written again."""
+    path = f"datasets/{name}/{table.sha256}"
     tags = {
-        "sha256": facts["data_sha256"],
-        "rows": str(facts["rows"]),
-        "first_date": facts["first_date"],
-        "last_date": facts["last_date"],
+        "sha256": table.sha256,
+        "rows": str(table.rows),
+        "first_date": table.first_date,
+        "last_date": table.last_date,
     }
-    dataset = _store(workspace, settings.dataset_name, table, path, tags)
-    if dataset.tags.get("sha256") != facts["data_sha256"]:
-        raise FaultError(
-            f"data set {settings.dataset_name} version {dataset.version} carries another hash than was uploaded",
-            found=str(dataset.tags.get("sha256")),
-            expected=facts["data_sha256"],
-            todo="somebody registered the same data set at the same moment: repeat `data upload`",
-        )
-    return Uploaded(data=_describe(dataset, facts), created=True, newest=dataset.version)
-
-
-def _store(workspace: OpenWorkspace, name: str, table: Path, path: str, tags: dict[str, str]) -> Any:
     with quiet_sdk():
         datastore = workspace.sdk.get_default_datastore()
-        datastore.upload_files([str(table)], target_path=path, overwrite=True, show_progress=False)
+        datastore.upload_files([str(copy)], target_path=path, overwrite=True, show_progress=False)
         # validate=False: validation would read the blob back through the native data engine.
         dataset = Dataset.File.from_files(path=(datastore, path), validate=False)
         return dataset.register(
             workspace.sdk,
             name=name,
-            description=f"{tags['rows']} rows, {tags['first_date']} to {tags['last_date']}",
+            description=f"{table.rows} rows, {table.first_date} to {table.last_date}",
             tags=tags,
             create_new_version=True,
         )
@@ -142,14 +145,14 @@ def _find(workspace: OpenWorkspace, newest: Any | None, sha256: str) -> Any | No
     return None
 
 
-def _describe(dataset: Any, facts: dict[str, Any]) -> DataVersion:
+def _describe(dataset: Any, table: CheckedTable) -> DataVersion:
     return DataVersion(
         name=dataset.name,
         version=int(dataset.version),
-        sha256=facts["data_sha256"],
-        rows=facts["rows"],
-        first_date=facts["first_date"],
-        last_date=facts["last_date"],
+        sha256=table.sha256,
+        rows=table.rows,
+        first_date=table.first_date,
+        last_date=table.last_date,
     )
 
 

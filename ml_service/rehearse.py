@@ -19,7 +19,7 @@ def rehearse(
     Raises: what the parts raise.
     """
     terminal.say(f"workspace  {workspace.banner}, signed in by {workspace.signed_in_by.value}")
-    data.show(terminal, data.upload(workspace, settings, terminal))
+    data.show(terminal, data.upload(workspace, settings, terminal, data.check(settings)))
     terminal.heading("Publish")
     publish.show(terminal, publish.publish(workspace, settings, build, terminal, STEP_ORDER))
     terminal.heading("Run")
