@@ -8,9 +8,8 @@ touched. It imports only numpy, the standard library and the two modules that ho
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from azureml_inference_server_http.api.aml_request import AMLRequest, rawhttp
 from azureml_inference_server_http.api.aml_response import AMLResponse
@@ -32,9 +31,11 @@ class RequestRefusedError(Exception):
         super().__init__(message)
 
 
-@dataclass(frozen=True)
-class Served:
-    """The model that this process serves, under the name and version it was mounted as."""
+class Served(NamedTuple):
+    """The model that this process serves, under the name and version it was mounted as.
+
+    No dataclass: the server loads this file without entering it in sys.modules, where dataclasses look.
+    """
 
     stored: StoredModel
     name: str

@@ -99,7 +99,7 @@ def _named_rows(
 
 def parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (row number, row) of a Parquet file; needs pyarrow, which only this form uses."""
-    from pyarrow import parquet  # type: ignore[import-untyped]  # noqa: PLC0415 - CSV needs no pyarrow
+    from pyarrow import parquet  # type: ignore[import-untyped]
 
     _demand_columns(path, parquet.read_schema(path).names)
     table = parquet.read_table(path, columns=list(USED_COLUMNS))
@@ -128,8 +128,7 @@ def add_up(path: Path) -> dict[tuple[str, str], Total]:
     if findings:
         shown = "\n  ".join(findings[:SHOWN_FINDINGS])
         raise DataRefusedError(
-            f"{path}: {len(findings)} rows cannot be used, nothing was written. Correct or remove them:"
-            f"\n  {shown}"
+            f"{path}: {len(findings)} rows cannot be used, nothing was written. Correct or remove them:\n  {shown}"
         )
     if not totals:
         raise DataRefusedError(f"{path} has no rows; expected the transaction history.")

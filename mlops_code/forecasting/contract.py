@@ -100,6 +100,10 @@ def _read_text(table: Path, source: Source) -> pd.DataFrame:
     except (pd.errors.ParserError, UnicodeDecodeError, EOFError, OSError) as mistake:
         torn = Finding("-", (), f"not readable as CSV ({mistake})", "comma-separated UTF-8", "Deliver it again.")
         raise ContractError(str(table), [torn]) from None
+    if not isinstance(raw.index, pd.RangeIndex):  # pandas takes surplus leading cells for an index
+        wide = Finding("-", (), "rows with more cells than the header", "one cell a column", "Deliver it again.")
+        raise ContractError(str(table), [wide])
+    raw = raw.fillna("")  # cells that a short row does not have
     raw.columns = raw.columns.str.strip()
     needed = (source.date, source.type, source.count, *source.measures)
     header = ", ".join(raw.columns)

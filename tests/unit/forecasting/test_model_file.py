@@ -1,0 +1,236 @@
+"""Model and decision files: what is written can be read, made again byte for byte, and not tampered with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlops_code.forecasting.candidates import FittedModel, History, Recipe, dated_forecast, fit, forecast, make_recipe
+from mlops_code.forecasting.decision import Champion, decide_candidate, read_decision
+from mlops_code.forecasting.errors import ContractError, ModelFileError, RefusedError, UsageError
+from mlops_code.forecasting.model_file import difference, read_model, strict_json, write_model
+from mlops_code.forecasting.problem import Problem
+from mlops_code.forecasting.series import Series, facts_of, read_series, write_series
+
+WEEKLY = make_recipe("same_weekday_mean", {"weeks": 8})
+RIDGE = make_recipe("ridge_direct", {"alpha": 1.0})
+CONTEXT = {"run_id": "run-1", "decided_at": "2026-01-01T00:00:00+00:00"}
+Change = Callable[[dict[str, Any]], object]
+
+
+def fitted(series: Series, recipe: Recipe) -> FittedModel:
+    return fit(recipe, History(series.values, series.last, 7, 28))
+
+
+def write_candidate(folder: Path, series: Series, recipe: Recipe) -> str:
+    facts = facts_of(series, "d" * 64, 889, "daily.csv")
+    write_series(folder, series, facts)
+    extra = {"data": facts, "selection": {"last_day": "2014-03-15"}}
+    return write_model(folder, fitted(series, recipe), "paid_amount", 28, extra)
+
+
+@pytest.fixture
+def candidate(tmp_path: Path, series: Series) -> Path:
+    write_candidate(tmp_path / "candidate", series, WEEKLY)
+    return tmp_path / "candidate"
+
+
+def rewrite(folder: Path, change: Change) -> None:
+    """Change model.json and make the manifest agree with the new bytes: only the strict reading is left."""
+    document = json.loads((folder / "model.json").read_text())
+    change(document)
+    content = json.dumps(document).encode()
+    (folder / "model.json").write_bytes(content)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["model_sha256"] = hashlib.sha256(content).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize("recipe", [WEEKLY, RIDGE], ids=lambda recipe: recipe.name)
+def test_a_model_read_back_forecasts_the_same_bits(tmp_path: Path, series: Series, recipe: Recipe) -> None:
+    model = fitted(series, recipe)
+    sha256 = write_model(tmp_path, model, "paid_amount", 28, {})
+    stored = read_model(tmp_path)
+    assert (stored.sha256, stored.problem, stored.horizon) == (sha256, "paid_amount", 28)
+    assert np.array_equal(forecast(stored.model, 366), forecast(model, 366))
+
+
+@pytest.mark.parametrize("recipe", [WEEKLY, RIDGE], ids=lambda recipe: recipe.name)
+def test_the_same_data_gives_the_same_bytes(tmp_path: Path, series: Series, recipe: Recipe) -> None:
+    hashes = {write_model(tmp_path / name, fitted(series, recipe), "paid_amount", 28, {}) for name in "ab"}
+    assert len(hashes) == 1
+    for file in ("model.json", "manifest.json"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_a_changed_model_is_not_opened(candidate: Path) -> None:
+    (candidate / "model.json").write_bytes(b"\x80\x04 not even JSON")
+    with pytest.raises(ModelFileError, match="It was not opened"):
+        read_model(candidate)
+
+
+def set_parameter(value: object) -> Change:
+    return lambda document: document["parameters"]["profile"].__setitem__(0, value)
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (set_parameter(float("nan")), "NaN is not a finite number"),
+        (set_parameter(float("inf")), "Infinity is not a finite number"),
+        (set_parameter("1"), "'1' is not a finite number"),
+        (set_parameter(True), "True is not a finite number"),
+        (set_parameter([1.0]), "is not a finite number"),
+        (lambda document: document["parameters"]["profile"].pop(), "shape"),
+        (lambda document: document["parameters"].update(extra=[1]), "parameters"),
+        (lambda document: document["recipe"].update(name="pickle"), "unknown"),
+        (lambda document: document["recipe"].update(parameters={"weeks": -1}), "weeks"),
+        (lambda document: document.update(format_version=2), "format version 2"),
+        (lambda document: document.update(format_version=True), "format version True"),
+        (lambda document: document.update(horizon=0), "horizon"),
+        (lambda document: document.update(season=7.0), "season"),
+        (lambda document: document.update(cutoff="yesterday"), "isoformat"),
+        (lambda document: document.update(code="print()"), "unknown"),
+        (lambda document: document.pop("cutoff"), "missing"),
+        (lambda document: document.update(problem="another"), "differ in problem"),
+        (lambda document: document.update(cutoff="2014-06-01"), "differ in cutoff"),
+    ],
+)
+def test_reading_is_strict(candidate: Path, change: Change, part: str) -> None:
+    rewrite(candidate, change)
+    with pytest.raises(ModelFileError, match=part):
+        read_model(candidate)
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', "[1]", "1", '{"a": 1e999}', "{", '{"a": -Infinity}'])
+def test_json_that_means_two_things_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        strict_json(text.encode())
+
+
+def test_a_missing_or_huge_file_is_named(candidate: Path) -> None:
+    (candidate / "model.json").write_bytes(b" " * (4 * 1024 * 1024 + 1))
+    with pytest.raises(ModelFileError, match="not a file of ours"):
+        read_model(candidate)
+    (candidate / "model.json").unlink()
+    with pytest.raises(UsageError, match="no such file"):
+        read_model(candidate)
+
+
+def test_a_model_with_wild_parameters_is_not_written(tmp_path: Path, series: Series) -> None:
+    model = fitted(series, WEEKLY)
+    wild = FittedModel(model.recipe, 7, model.cutoff, {"profile": np.full(7, np.nan)})
+    with pytest.raises(ModelFileError, match="nothing was written"):
+        write_model(tmp_path / "none", wild, "paid_amount", 28, {})
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_series_travels_without_losing_a_bit(tmp_path: Path, series: Series) -> None:
+    facts = facts_of(series, "0" * 64, 889, "daily.csv")
+    write_series(tmp_path, series, facts)
+    again, found = read_series(tmp_path)
+    assert again.first == series.first
+    assert np.array_equal(again.values, series.values)
+    assert found == facts
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "part"),
+    [
+        ("2013-08-02,", "2013-08-03,", "does not follow"),
+        ("date,value", "day,value", "unreadable"),
+        ("2013-08-01,", "2013-08-01,nan\n2013-08-02,1\n2013-08-03,", "NaN or infinite"),
+        ("2013-08-01,", "2013-08-01;", "unreadable"),
+    ],
+)
+def test_a_series_edited_by_hand_is_refused(candidate: Path, old: str, new: str, part: str) -> None:
+    path = candidate / "series.csv"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(ContractError, match=part):
+        read_series(candidate)
+
+
+def test_the_live_answer_is_compared_to_the_last_digit_that_counts(candidate: Path) -> None:
+    stored = read_model(candidate)
+    days: list[dict[str, Any]] = [
+        {"date": day.isoformat(), "value": value} for day, value in dated_forecast(stored.model, 28)
+    ]
+    answer: dict[str, Any] = {"forecast": days, "model": {"sha256": stored.sha256}}
+    assert difference(answer, stored, 28) is None
+    assert "expected 27 days" in str(difference(answer, stored, 27))
+    assert "expected 28 days" in str(difference({"error": {"status": 500}}, stored, 28))
+    assert "serves the model" in str(difference({**answer, "model": {"sha256": "other"}}, stored, 28))
+    off = [*days[:3], {**days[3], "value": days[3]["value"] * (1 + 1e-8)}, *days[4:]]
+    assert "2014-06-04" in str(difference({**answer, "forecast": off}, stored, 28))
+    late = [{**days[0], "date": "2014-07-01"}, *days[1:]]
+    assert "expected the day 2014-06-01" in str(difference({**answer, "forecast": late}, stored, 28))
+
+
+def test_the_evidence_depends_on_data_policy_and_recipes_alone(
+    tmp_path: Path, candidate: Path, problem: Problem
+) -> None:
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(candidate, moved)
+    champion = Champion(read_model(candidate), "paid-amount", "3")
+    one = decide_candidate(problem, candidate, champion, CONTEXT)
+    other = decide_candidate(problem, moved, Champion(read_model(moved)), {"run_id": "run-2"})
+    assert one.document["evidence"] == other.document["evidence"]
+    assert one.document["evidence_sha256"] == other.document["evidence_sha256"]
+    assert one.document["context"]["champion"]["version"] == "3"
+    assert one.sha256 != other.sha256
+
+
+def test_the_record_holds_what_an_auditor_asks(candidate: Path, problem: Problem) -> None:
+    decision = decide_candidate(problem, candidate, None, CONTEXT)
+    evidence = decision.document["evidence"]
+    assert (evidence["outcome"], evidence["reason"]) == ("accepted", "first-model")
+    assert evidence["policy"] == {"origins": 8, "step": 7, "floor": 1.0, "margin": 0.02}
+    assert evidence["data"]["data_sha256"] == "d" * 64
+    assert evidence["windows"]["origins"][0] == "2014-03-16"
+    assert evidence["windows"]["last_day"] == "2014-05-31"
+    assert evidence["champion"] is None
+    assert set(evidence["baselines"]) == {"seasonal_naive"}
+    assert decision.metrics["challenger_mae"] == pytest.approx(246.7, rel=0.01)
+    assert decision.document["context"] == {**CONTEXT, "champion": None}
+
+
+def test_a_decision_is_bound_to_its_model_and_to_its_evidence(candidate: Path, problem: Problem) -> None:
+    decision = decide_candidate(problem, candidate, None, CONTEXT)
+    path = decision.write(candidate)
+    sha256 = read_model(candidate).sha256
+    again = read_decision(candidate, sha256)
+    assert (again.sha256, again.verdict) == (decision.sha256, decision.verdict)
+    with pytest.raises(ModelFileError, match="decides about the model"):
+        read_decision(candidate, "f" * 64)
+    path.write_text(path.read_text().replace('"floor": 1.0', '"floor": 0.9'))
+    with pytest.raises(ModelFileError, match="changed after it was hashed"):
+        read_decision(candidate, sha256)
+    path.write_text("{}")
+    with pytest.raises(ModelFileError, match="not a decision record"):
+        read_decision(candidate, sha256)
+    path.unlink()
+    with pytest.raises(UsageError, match="no such file"):
+        read_decision(candidate, sha256)
+
+
+def test_a_model_and_a_series_of_different_data_are_refused(
+    candidate: Path, problem: Problem, series: Series
+) -> None:
+    write_series(candidate, series, facts_of(series, "e" * 64, 889, "daily.csv"))
+    with pytest.raises(RefusedError, match="not trained on the series"):
+        decide_candidate(problem, candidate, None, CONTEXT)
+
+
+def test_a_model_of_another_problem_is_refused(tmp_path: Path, candidate: Path, problem: Problem) -> None:
+    other = tmp_path / "other.yml"
+    other.write_text(problem.path.read_text().replace("name: paid_amount", "name: sales"))
+    with pytest.raises(UsageError, match="model of the problem paid_amount"):
+        decide_candidate(Problem(other), candidate, None, CONTEXT)

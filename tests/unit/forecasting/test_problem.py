@@ -1,0 +1,86 @@
+"""A problem file is read section by section, and all its mistakes come in one message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mlops_code.forecasting.errors import UsageError
+from mlops_code.forecasting.problem import Problem
+
+
+def written(tmp_path: Path, text: str) -> Problem:
+    path = tmp_path / "problem.yml"
+    path.write_text(text)
+    return Problem(path)
+
+
+def test_the_default_problem_says_what_the_workshop_did(problem: Problem) -> None:
+    assert problem.series.name == "paid_amount"
+    assert problem.series.aggregation == "mean"
+    assert (problem.training.horizon, problem.training.season) == (28, 7)
+    assert [candidate.recipe for candidate in problem.training.candidates] == ["same_weekday_mean", "ridge_direct"]
+    assert (problem.gate.origins, problem.gate.margin, problem.gate.floor) == (8, 0.02, 1.0)
+
+
+def test_a_section_that_is_not_asked_for_may_be_missing(tmp_path: Path, problem: Problem) -> None:
+    document = yaml.safe_load(problem.path.read_text())
+    cut = written(tmp_path, yaml.safe_dump({name: document[name] for name in ("source", "series")}))
+    assert cut.source == problem.source
+    assert cut.series == problem.series
+    with pytest.raises(UsageError, match="section training is missing"):
+        _ = cut.training
+
+
+def test_all_mistakes_of_a_section_come_together(tmp_path: Path) -> None:
+    bad = written(tmp_path, "series: {name: Paid Amount, types: S, aggregation: median, colour: red}")
+    with pytest.raises(UsageError) as caught:
+        _ = bad.series
+    message = str(caught.value)
+    for part in ("problem.yml", "measure: missing", "colour: unknown", "name: expected", "types: expected", "median"):
+        assert part in message
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "true", "'7'", ".nan"])
+def test_a_horizon_must_be_a_whole_number_of_days(tmp_path: Path, problem: Problem, value: str) -> None:
+    text = problem.path.read_text().replace("horizon: 28 ", f"horizon: {value} ")
+    with pytest.raises(UsageError, match="horizon: expected a whole number"):
+        _ = written(tmp_path, text).training
+
+
+@pytest.mark.parametrize("value", [".nan", ".inf", "-0.1", "2", "yes"])
+def test_a_margin_must_be_a_ratio(tmp_path: Path, problem: Problem, value: str) -> None:
+    document = yaml.safe_load(problem.path.read_text())
+    document["gate"]["margin"] = yaml.safe_load(value)
+    with pytest.raises(UsageError, match="margin: expected"):
+        _ = written(tmp_path, yaml.safe_dump(document)).gate
+
+
+def test_the_gate_must_not_look_at_days_that_training_chose_on(tmp_path: Path, problem: Problem) -> None:
+    document = yaml.safe_load(problem.path.read_text())
+    document["gate"]["origins"] = 9
+    with pytest.raises(UsageError, match="Set it to 84"):
+        _ = written(tmp_path, yaml.safe_dump(document)).gate
+
+
+def test_days_in_the_wrong_order_are_refused(tmp_path: Path, problem: Problem) -> None:
+    document = yaml.safe_load(problem.path.read_text())
+    document["series"]["first_date"], document["series"]["last_date"] = (
+        document["series"]["last_date"],
+        document["series"]["first_date"],
+    )
+    with pytest.raises(UsageError, match="is after"):
+        _ = written(tmp_path, yaml.safe_dump(document)).series
+
+
+@pytest.mark.parametrize("text", ["", "- a list", "a: [", "\x00"])
+def test_what_is_no_problem_file_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError, match=r"problem\.yml"):
+        written(tmp_path, text)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such problem file"):
+        Problem(tmp_path / "none.yml")
