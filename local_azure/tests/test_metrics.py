@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -153,3 +155,29 @@ def test_metrics_of_children(run: Any) -> None:
     run.log("depth", 0)
     run.flush()
     assert run.get_metrics(recursive=True) == {run.id: {"depth": 0}, child.id: {"depth": 1}}
+
+
+@pytest.mark.parametrize("kind", ["confusion_matrix", "accuracy_table", "residuals", "predictions"])
+def test_kinds_that_live_in_artifacts(run: Any, kind: str) -> None:
+    value = {
+        "schema_type": kind,
+        "schema_version": "v1",
+        "data": {"matrix": [[1, 2], [3, 4]], "class_labels": ["a", "b"]},
+    }
+    getattr(run, f"log_{kind}")("shape", value)
+    run.flush()
+    assert run.get_metrics() == {"shape": f"aml://artifactId/ExperimentRun/dcid.{run.id}/shape"}
+    artifact = run.get_metrics(populate=True)["shape"]
+    assert artifact.convert_to_object() == value
+
+
+def test_an_image_is_logged_by_reference(run: Any, folder: Path) -> None:
+    pixel = base64.b64decode(
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    )
+    (folder / "plot.png").write_bytes(pixel)
+    run.log_image("plot", path="plot.png")
+    run.flush()
+    assert run.get_metrics() == {"plot": f"aml://artifactId/ExperimentRun/dcid.{run.id}/plot.png"}
+    run.download_file("plot.png", str(folder / "back.png"))
+    assert (folder / "back.png").read_bytes() == pixel

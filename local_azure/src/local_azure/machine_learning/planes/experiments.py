@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from starlette.responses import Response
+
 from local_azure.machine_learning.call import Call
 from local_azure.machine_learning.clock import new_id, timestamp
 from local_azure.machine_learning.errors import bad_request, conflict, not_found, not_implemented
@@ -79,7 +81,7 @@ def get(call: Call, experiment: str) -> Experiment:
 
 
 @PLANE.route("POST", "/history/v1.0{W}/experiments:query")
-def query_experiments(call: Call) -> dict[str, Any]:
+def query_experiments(call: Call) -> Response:
     """A page of experiments; `viewType` says whether archived ones are among them."""
     asked = call.document()
     view = str(asked.get("viewType") or "ActiveOnly")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from starlette.responses import Response
+
 from local_azure.machine_learning.call import Call
 from local_azure.machine_learning.clock import timestamp
 from local_azure.machine_learning.errors import ApiError, bad_request, json_body, not_found
@@ -107,7 +109,7 @@ def patch_runs(call: Call, experiment: str | None = None, experiment_id: str | N
 
 @PLANE.route("POST", _NAMED + "/runs:query")
 @PLANE.route("POST", _BY_ID + "/runs:query", evidence="sdk-source")
-def query_runs(call: Call, experiment: str | None = None, experiment_id: str | None = None) -> dict[str, Any]:
+def query_runs(call: Call, experiment: str | None = None, experiment_id: str | None = None) -> Response:
     """A page of an experiment's runs."""
     asked = call.document()
     query = Query(
@@ -135,16 +137,14 @@ def _from_address(call: Call, *, parent: str | None = None, condition: str | Non
 @PLANE.route("GET", _NAMED + "/runs/{run_id}/children")
 @PLANE.route("GET", _BY_ID + "/runs/{run_id}/children", evidence="sdk-source")
 @PLANE.route("GET", _HISTORY + "/runs/{run_id}/children", evidence="sdk-source")
-def children(
-    call: Call, run_id: str, experiment: str | None = None, experiment_id: str | None = None
-) -> dict[str, Any]:
+def children(call: Call, run_id: str, experiment: str | None = None, experiment_id: str | None = None) -> Response:
     """A page of a run's children, newest first unless asked otherwise."""
     require_run(call, run_id, experiment, experiment_id)
     return page(call.store, call.ws, _from_address(call, parent=run_id))
 
 
 @PLANE.route("GET", _HISTORY + "/computes/{compute}/runs")
-def runs_of_compute(call: Call, compute: str) -> dict[str, Any]:
+def runs_of_compute(call: Call, compute: str) -> Response:
     """A page of the runs that name this compute target."""
     return page(call.store, call.ws, _from_address(call, condition=f'Target eq "{compute}"'))
 

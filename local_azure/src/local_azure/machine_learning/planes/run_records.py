@@ -193,9 +193,7 @@ def set_status(
     """
 
     def alter(run: Run) -> None:
-        if run["status"] in FINAL:
-            return
-        if error is not None:
+        if error is not None and run["status"] not in FINAL:
             body = {"code": "UserError", "message": error} if isinstance(error, str) else error
             run["error"] = run["error"] or error_body(body)
         move_status(run, status)
