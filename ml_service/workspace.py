@@ -19,8 +19,9 @@ from typing import Any, Protocol, assert_never
 from azure.core.exceptions import AzureError
 from azure.identity import AzureCliCredential, AzurePipelinesCredential, ManagedIdentityCredential
 from azureml.core import Workspace
-from azureml.core.authentication import MsiAuthentication, TokenAuthentication
+from azureml.core.authentication import TokenAuthentication
 from azureml.exceptions import AzureMLException
+from msrestazure.azure_active_directory import MSIAuthentication
 
 from ml_service.errors import FaultError, MlServiceError
 from ml_service.settings import Settings
@@ -84,6 +85,24 @@ class TokenCache:
         return held.token
 
 
+class ManagedIdentity:
+    """A token of the machine's identity from MSI_ENDPOINT.
+
+    The same client as in the SDK's MsiAuthentication (msrestazure), which asks the endpoint twice for every call.
+    """
+
+    def __init__(self, client_id: str) -> None:
+        self._identity = {"client_id": client_id} if client_id else {}
+
+    def get_token(self, *scopes: str) -> AccessToken:
+        """Ask the endpoint for one scope. Raises: what `requests` raises."""
+        answer = MSIAuthentication(resource=scopes[0].removesuffix("/.default"), **self._identity).token
+        expires_on = str(answer["expires_on"])
+        # Some endpoints answer with a date in words; ten minutes are then a safe guess, tokens live for hours.
+        seconds = int(expires_on) if expires_on.isdigit() else int(time.time()) + 600
+        return AccessToken(token=answer["access_token"], expires_on=seconds)
+
+
 def missing_for_federation(settings: Settings) -> tuple[str, ...]:
     """Names of FEDERATION_VARIABLES that have no value; empty when federation is configured."""
     values = {
@@ -114,26 +133,15 @@ def authenticate(settings: Settings) -> Any:
     """
     identity = choose_identity(settings)
     try:
-        authentication = _build(identity, settings)
+        authentication = TokenAuthentication(TokenCache(_credential(identity, settings)), cloud=_CLOUD)
         authentication.get_authentication_header()
     except (AzureError, AzureMLException, OSError, ValueError, RuntimeError) as error:
-        raise _sign_in_failed(identity, settings, error) from error
-    except Exception as error:
-        # The SDK's vendored copy of the az core raises its own family, which has no common root but this one.
-        if "azclierror" not in type(error).__module__:
-            raise
         raise _sign_in_failed(identity, settings, error) from error
     return authentication
 
 
-def _build(identity: Identity, settings: Settings) -> Any:
+def _credential(identity: Identity, settings: Settings) -> Credential:
     client_id = settings.default_identity_client_id or settings.azure_client_id
-    if identity is Identity.MANAGED:
-        return MsiAuthentication(cloud=_CLOUD, identity_config={"client_id": client_id} if client_id else None)
-    return TokenAuthentication(TokenCache(_credential(identity, settings, client_id)), cloud=_CLOUD)
-
-
-def _credential(identity: Identity, settings: Settings, client_id: str) -> Credential:
     match identity:
         case Identity.FEDERATED:
             return AzurePipelinesCredential(
@@ -142,8 +150,10 @@ def _credential(identity: Identity, settings: Settings, client_id: str) -> Crede
                 service_connection_id=settings.azure_service_connection_id,
                 system_access_token=settings.system_accesstoken.get_secret_value(),
             )
-        case Identity.MANAGED | Identity.MANAGED_ENDPOINT:
-            # The SDK's own class knows MSI_ENDPOINT only and would ask the address of a virtual machine instead.
+        case Identity.MANAGED:
+            return ManagedIdentity(client_id)
+        case Identity.MANAGED_ENDPOINT:
+            # The SDK's client knows MSI_ENDPOINT only and would ask the address of a virtual machine instead.
             return ManagedIdentityCredential(client_id=client_id or None)
         case Identity.AZ_LOGIN:
             return AzureCliCredential(tenant_id=settings.azure_tenant_id, process_timeout=30)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 
 import pytest
@@ -47,6 +50,55 @@ def test_federation_needs_every_variable(make_settings: MakeSettings, name: str)
 
     assert missing_for_federation(settings) == (name,)
     assert choose_identity(settings) is Identity.AZ_LOGIN
+
+
+class Endpoint(HTTPServer):
+    """A managed identity endpoint on loopback that notes what it was asked."""
+
+    def __init__(self, expires_on: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Answer)
+        self.expires_on = expires_on
+        self.asked: list[str] = []
+
+
+class _Answer(BaseHTTPRequestHandler):
+    server: Endpoint
+
+    def do_POST(self) -> None:
+        self.server.asked.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        body = {"access_token": "a.b.c", "token_type": "Bearer", "expires_on": self.server.expires_on}
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(params=["4102444800", "01/01/2100 00:00:00 +00:00"])
+def endpoint(request: pytest.FixtureRequest) -> Iterator[Endpoint]:
+    """An endpoint whose token ends far away, told as a number or in words."""
+    with Endpoint(request.param) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_a_managed_identity_endpoint_is_asked_once(make_settings: MakeSettings, endpoint: Endpoint) -> None:
+    settings = make_settings(
+        {
+            "MSI_ENDPOINT": f"http://127.0.0.1:{endpoint.server_port}/token",
+            "DEFAULT_IDENTITY_CLIENT_ID": "my-identity",
+        }
+    )
+
+    authentication = authenticate(settings)
+
+    assert authentication.get_authentication_header() == {"Authorization": "Bearer a.b.c"}
+    assert len(endpoint.asked) == 1
+    assert "client_id=my-identity" in endpoint.asked[0]
 
 
 class CountingCredential:
