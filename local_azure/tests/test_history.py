@@ -273,6 +273,19 @@ def test_a_change_that_is_not_understood_is_refused(
     assert named in answer.json()["error"]["message"]
 
 
+def test_the_client_refreshes_tokens(ws: Any, run: Any) -> None:
+    operations = run._client.run._client.run
+    scope = (ws.subscription_id, ws.resource_group, ws.name)
+    by_id = operations.get_token_by_exp_id(*scope, run.experiment.id, run.id)
+    for result in (by_id, run._client.run.get_token()):
+        assert result.token.count(".") == 2
+        assert result.expiry_time_utc > dt.datetime.now(dt.UTC)
+
+
+def test_an_experiment_name_is_checked(call: Callable[..., requests.Response]) -> None:
+    assert "'a b'" in call("POST", "/experiments/a%20b").json()["error"]["message"]
+
+
 def test_a_run_may_refresh_its_own_token_only(call: Callable[..., requests.Response], run: Any, ws: Any) -> None:
     path = f"/experiments/{run.experiment.name}/runs"
     other = run.child_run()

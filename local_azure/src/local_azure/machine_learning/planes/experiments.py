@@ -7,6 +7,7 @@ archived experiment frees its name, and writing to it makes a new one (SDK, core
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
@@ -27,6 +28,7 @@ PLANE = Plane("Experiments")
 KIND = "experiment"
 _NAMED = "/history/v1.0{W}/experiments/{experiment}"
 _BY_ID = "/history/v1.0{W}/experimentids/{experiment_id}"
+_NAME = re.compile(r"[a-zA-Z0-9][\w-]{0,254}", re.ASCII)  # the SDK's own rule
 _VIEWS = {"activeonly": "(ArchivedTime eq null)", "archivedonly": "(ArchivedTime ne null)", "all": ""}
 
 
@@ -37,7 +39,9 @@ def active(store: Store, workspace: Workspace, name: str) -> Experiment | None:
 
 
 def ensure(store: Store, workspace: Workspace, name: str) -> Experiment:
-    """The active experiment of this name, created when absent."""
+    """The active experiment of this name, created when absent; raises a 400 for a name that the SDK would refuse."""
+    if not _NAME.fullmatch(name):
+        raise bad_request(f"'{name}' is not an experiment name: letters, digits, '_' and '-', at most 255.")
     with store.transaction():
         found = active(store, workspace, name)
         if found:

@@ -172,7 +172,7 @@ def _log_files(call: Call, run: Run) -> dict[str, str]:
 
 
 @PLANE.route("GET", _NAMED + "/runs/{run_id}/details")
-@PLANE.route("GET", _BY_ID + "/runs/{run_id}/details")
+@PLANE.route("GET", _BY_ID + "/runs/{run_id}/details", evidence="sdk-source")
 @PLANE.route("GET", _HISTORY + "/runs/{run_id}/details", evidence="sdk-source")
 def details(
     call: Call, run_id: str, experiment: str | None = None, experiment_id: str | None = None
