@@ -43,14 +43,14 @@ class Application:
                 raise errors.not_implemented(f"{request.method} {path}")
             response = await self._answer(request, *found)
         except ApiError as error:
-            response = _error_response(error, xml=found is not None and found[0].streams)
+            response = _error_response(error, path, xml=found is not None and found[0].streams)
         except ClientDisconnect:
             return
         except Exception:
             # A 5xx would be retried for half a minute; the reason is in the server's log.
             LOG.exception("%s %s failed", request.method, path)
             broken = ApiError(400, "InternalError", f"local_azure failed in {request.method} {path}; see its log.")
-            response = _error_response(broken, xml=False)
+            response = _error_response(broken, path, xml=False)
         if not (found and found[0].access == "public"):  # asked all the time, and one carries the token in its path
             LOG.info("%s %s %s", request.method, path, response.status_code)
         await response(scope, receive, send)
@@ -121,8 +121,9 @@ def _shape(result: Any) -> Response:
     return JSONResponse(result)
 
 
-def _error_response(error: ApiError, *, xml: bool) -> Response:
+def _error_response(error: ApiError, path: str, *, xml: bool) -> Response:
     if xml:
         headers = {"x-ms-error-code": error.code}
         return Response(errors.xml_body(error), error.status, headers, media_type="application/xml")
-    return JSONResponse(errors.json_body(error, new_id()), status_code=error.status)
+    body = errors.json_body(error, new_id(), pascal_case=path.lower().startswith("/pipelines/"))
+    return JSONResponse(body, status_code=error.status)

@@ -42,8 +42,16 @@ def not_implemented(what: str) -> ApiError:
     return ApiError(400, "NotImplemented", f"local_azure does not implement {what}. See {COVERAGE} for what it does.")
 
 
-def json_body(error: ApiError, request_id: str) -> dict[str, Any]:
-    """Body for every JSON plane; the top-level keys serve the model management plane."""
+def json_body(error: ApiError, request_id: str, *, pascal_case: bool = False) -> dict[str, Any]:
+    """Body for every JSON plane; the top-level keys serve the model management plane.
+
+    pascal_case: for the pipelines plane, whose client finds the message under no other name.
+    """
+    if pascal_case:
+        return {
+            "Error": {"Code": error.code, "Message": error.message, "Details": []},
+            "Correlation": {"RequestId": request_id},
+        }
     return {
         "error": {"code": error.code, "message": error.message, "details": []},
         "correlation": {"RequestId": request_id},

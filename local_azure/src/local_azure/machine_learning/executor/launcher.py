@@ -83,7 +83,12 @@ class Launcher:
         ours, theirs = socket.socketpair()
         with self._log.open("ab") as log:
             self._parent = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "local_azure.machine_learning.executor.warm_parent", str(theirs.fileno())),
+                *(
+                    sys.executable,
+                    "-m",
+                    "local_azure.machine_learning.step_process.warm_parent",
+                    str(theirs.fileno()),
+                ),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -152,7 +157,7 @@ class Launcher:
         return process
 
     async def _spawn(self, command: StepCommand, process: StepProcess) -> None:
-        words = [sys.executable, "-u", "-m", "local_azure.machine_learning.executor.step_main", command.script]
+        words = [sys.executable, "-u", "-m", "local_azure.machine_learning.step_process.script", command.script]
         with command.log.open("ab") as log:
             spawned = await asyncio.create_subprocess_exec(
                 *words,

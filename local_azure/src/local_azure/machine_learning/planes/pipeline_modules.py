@@ -21,7 +21,7 @@ ACTIVE = "0"
 
 MODULE, DATA_SOURCE, GRAPH = "module", "data_source", "graph"
 # ParallelRunStep, HyperDrive and the like carry other step types; running them as plain scripts would be a lie.
-STEP_TYPES = ("PythonScriptStep", "CommandStep")
+STEP_TYPES = ("PythonScriptStep",)
 DATA_TYPES = (
     "AnyFile", "AzureBlobReference", "AzureDataLakeReference", "AzureFilesReference", "AzureSqlDatabaseReference",
     "AzurePostgresDatabaseReference", "AzureDataLakeGen2Reference", "AzureMLDataset", "AzureMySqlDatabaseReference",

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import runpy
 import sys
+import time
 from pathlib import Path
+
+POLL_SECONDS = 0.25
+_real_sleep = time.sleep
 
 
 def _exit_code(error: SystemExit) -> int:
@@ -23,7 +27,13 @@ def _flush_metrics() -> None:
     """
     run_base = sys.modules.get("azureml._run_impl.run_base")
     if run_base is not None:
+        time.sleep = _sleep
         run_base._RunBase._kill(timeout=60)
+
+
+def _sleep(seconds: float) -> None:
+    """Look more often: the flush polls every quarter of a second for what takes 20 ms. Back-offs stay as they are."""
+    _real_sleep(seconds if seconds > POLL_SECONDS else min(seconds, 0.01))
 
 
 def run_script(script: str, arguments: list[str]) -> int:

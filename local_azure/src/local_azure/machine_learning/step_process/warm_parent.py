@@ -5,7 +5,7 @@ has one Python thread, has touched no workspace, and speaks JSON lines on one so
 "arguments", "directory", "variables", "log"} in; {"started", "pid"} and {"ended", "code"} out. When the socket
 closes, the server is gone: all children are killed.
 
-    python -m local_azure.machine_learning.executor.warm_parent FD
+    python -m local_azure.machine_learning.step_process.warm_parent FD
 """
 
 from __future__ import annotations
@@ -96,8 +96,8 @@ class WarmParent:
             os.chdir(request["directory"])
             if "numpy" in sys.modules:
                 sys.modules["numpy"].random.seed()  # otherwise all steps would draw the same "random" numbers
-            step_main = importlib.import_module("local_azure.machine_learning.executor.step_main")
-            code = step_main.run_script(request["script"], request["arguments"])
+            script_module = importlib.import_module("local_azure.machine_learning.step_process.script")
+            code = script_module.run_script(request["script"], request["arguments"])
         except BaseException:
             traceback.print_exc()
         finally:
@@ -142,7 +142,7 @@ def main() -> int:
     channel = socket.socket(fileno=int(sys.argv[1]))
     channel.set_inheritable(False)
     _preload()
-    importlib.import_module("local_azure.machine_learning.executor.step_main")
+    importlib.import_module("local_azure.machine_learning.step_process.script")
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         WarmParent(channel).run()
     return 0
