@@ -41,7 +41,7 @@ def server(state: StateFolder, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture(scope="session")
 def ws(server: ServerInfo) -> Any:
     """The development workspace, as user code gets it: no authentication object."""
-    from azureml.core import Workspace  # noqa: PLC0415 - the client variables must be set first
+    from azureml.core import Workspace
 
     return Workspace.get(
         os.environ["AZUREML_WORKSPACE_NAME"],

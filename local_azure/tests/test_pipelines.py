@@ -406,11 +406,14 @@ def test_step_kinds_that_are_not_run_are_refused_by_name(project: Project, exper
         compute_target="cluster",
         runconfig=project.configuration,
     )
-    with pytest.raises(Exception, match="NotImplemented.*CommandStep"):
+    with pytest.raises(Exception, match=r"NotImplemented.*CommandStep"):
         experiment.submit(project.pipeline(step))
 
 
-def test_show_output_streams_the_steps(project: Project, experiment: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    run = experiment.submit(project.write_and_read())
+def test_show_output_streams_a_running_step(
+    project: Project, experiment: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    talk = "import time; print('half way', flush=True); time.sleep(2)"  # the client looks once a second
+    run = experiment.submit(project.pipeline(project.step("talk", talk)))
     assert run.wait_for_completion(show_output=True) == "Finished"
-    assert "wrote hello" in capsys.readouterr().out
+    assert "half way" in capsys.readouterr().out

@@ -30,6 +30,9 @@ CREATE TABLE entity (
 );
 CREATE INDEX entity_name ON entity (workspace, kind, name, seq);
 CREATE INDEX entity_parent ON entity (workspace, kind, parent, seq);
+CREATE INDEX run_started ON entity (
+    workspace, name, coalesce(json_extract(doc, '$.startTimeUtc'), json_extract(doc, '$.createdUtc')), seq
+) WHERE kind = 'run';
 CREATE TABLE metric (
     workspace TEXT NOT NULL, run_id TEXT NOT NULL, name TEXT NOT NULL,
     columns TEXT NOT NULL, properties TEXT NOT NULL,

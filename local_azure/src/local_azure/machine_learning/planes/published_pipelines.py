@@ -191,13 +191,14 @@ def update_endpoint(call: Call, endpoint_id: str) -> Document:
     return _endpoint_view(call, call.store.update(call.ws, ENDPOINT, endpoint_id, change))
 
 
+@PLANE.route("POST", P + "/PipelineRuns/PipelineEndpointSubmit/Id/{endpoint_id}/{version}")
 @PLANE.route("POST", P + "/PipelineRuns/PipelineEndpointSubmit/Id/{endpoint_id}")
-def submit_endpoint(call: Call, endpoint_id: str) -> Document:
-    """Start a run of an endpoint's default version, or of the one asked for."""
+def submit_endpoint(call: Call, endpoint_id: str, version: str = "") -> Document:
+    """Start a run of an endpoint's default version, or of the one asked for (in the path or the query)."""
     document = call.store.require(call.ws, ENDPOINT, endpoint_id, "Pipeline endpoint")
     if document["EntityStatus"] != ACTIVE:
         raise bad_request(f"Pipeline endpoint '{document['Name']}' is disabled; enable it first.")
-    version = call.query.get("pipelineVersion") or document["DefaultVersion"]
+    version = version or call.query.get("pipelineVersion") or document["DefaultVersion"]
     versions = {entry["Version"]: entry["PipelineId"] for entry in document["PipelineVersionList"]}
     if version not in versions:
         known = ", ".join(versions)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("local_azure")
 LOOPBACK = "127.0.0.1"
 READY_SECONDS = 300
-RESTART_PAUSES = (0.1, 1.0, 3.0)  # one a crash; a service that crashes once more within the window has failed
+RESTART_PAUSES = (0.1, 0.5, 1.0)  # one a crash; a service that crashes once more within the window has failed
 CRASH_WINDOW_SECONDS = 60
 CRASH_LINES = 40
 RETRY_SECONDS = 0.02

@@ -21,6 +21,7 @@ ARTIFACT_URL = "aml://artifact/"
 UNPACKED_BYTES = 2 * 1024**3
 UNPACKED_FILES = 50_000
 LOG_BYTES = 2 * 1024**2  # more is never read back
+SERVER_PACKAGES = ("azureml-defaults", "azureml-inference-server-http")
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TZ")
 # Would send data out of this machine, or wait for a debugger that is not there.
 _NEVER_SET = frozenset({"AML_APP_INSIGHTS_ENABLED", "AML_APP_INSIGHTS_KEY", "AZUREML_DEBUG_PORT"})
@@ -83,6 +84,7 @@ def prepare(
     for needed in (application, folder.home):
         needed.mkdir(parents=True, exist_ok=True, mode=0o700)
     request = service["environmentImageRequest"]
+    _check_server_packages(request.get("environment") or {})
     for asset in request.get("assets") or []:
         _place_asset(emulator, workspace, asset, application)
     try:
@@ -92,6 +94,24 @@ def prepare(
     folder.write_keys(service)
     variables = _variables(request, service["name"], application, model_folder)
     return Launch(application, folder.log, folder.keys, {**variables, "HOME": str(folder.home)})
+
+
+def _check_server_packages(environment: dict[str, Any]) -> None:
+    """Refuse an environment whose image could not serve: the server comes with azureml-defaults only.
+
+    The SDK merely warns. Images whose content we cannot know (own Dockerfile, user-managed Python) pass.
+    """
+    python = environment.get("python") or {}
+    unknown = python.get("userManagedDependencies") or (environment.get("docker") or {}).get("baseDockerfile")
+    wanted = (python.get("condaDependencies") or {}).get("dependencies")
+    if unknown or wanted is None or environment.get("inferencingStackVersion"):
+        return
+    flat = [one for entry in wanted for one in (entry.get("pip", []) if isinstance(entry, dict) else [entry])]
+    if not any(str(one).startswith(SERVER_PACKAGES) for one in flat):
+        raise ReleaseError(
+            f"The environment '{environment.get('name')}' has none of {', '.join(SERVER_PACKAGES)} among its "
+            "packages, so its container has no server that could run the entry script. Add azureml-defaults."
+        )
 
 
 def _variables(request: dict[str, Any], name: str, application: Path, model_folder: Path) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import os
@@ -126,11 +125,11 @@ class WarmClient:
         asyncio.get_running_loop().remove_reader(self._socket)
         self._socket.close()
         self._socket = None
+        self._process.terminate()  # it may be in the middle of an import, where it hears signals only
         try:
-            await asyncio.to_thread(self._process.wait, STOP_SECONDS + 2)
+            await asyncio.to_thread(self._process.wait, STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.kill()
             self._process.wait()
 
 
