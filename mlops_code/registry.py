@@ -29,6 +29,7 @@ SCORING_BASE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:2025113
 SERVICE_CORES, SERVICE_GIGABYTES = 0.5, 1.0
 SERVICE_SECONDS = 1800
 SHOWN_LOG_LINES = 40
+SHOWN_FAILURE = 600  # characters; the rest of the SDK's message repeats the log
 
 
 class ServiceError(ForecastingError):
@@ -189,7 +190,8 @@ def deploy_service(
     try:
         service.wait_for_deployment(show_output=False, timeout_sec=SERVICE_SECONDS)
     except WebserviceException as failure:
-        raise ServiceError(f"Service {name} did not become healthy: {failure.message}\n{_log_of(service)}") from None
+        said = str(failure.message)[:SHOWN_FAILURE]
+        raise ServiceError(f"Service {name} did not become healthy: {said}\n{_log_of(service)}") from None
     return service
 
 

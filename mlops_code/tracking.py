@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -71,11 +72,17 @@ class LoneRun:
 
 
 class SubmittedRun:
-    """A step of a submitted pipeline. sdk: azureml.core.Run of the step."""
+    """A step of a submitted pipeline. The service is asked only when the step has something to record."""
 
-    def __init__(self, sdk: Any) -> None:
-        self._step = sdk
-        self._pipeline = sdk.parent or sdk  # a script run submitted by itself has no parent
+    @cached_property
+    def _step(self) -> Any:
+        from azureml.core import Run as SdkRun
+
+        return SdkRun.get_context(allow_offline=False)
+
+    @cached_property
+    def _pipeline(self) -> Any:
+        return self._step.parent or self._step  # a script run submitted by itself has no parent
 
     @property
     def id(self) -> str:
@@ -114,9 +121,7 @@ def current_run() -> Run:
     """The run of this process: submitted when Azure ML has set its variables, else a stand-in."""
     if RUN_ID_VARIABLE not in os.environ:  # noqa: TID251 - the SDK itself finds a run by this variable
         return LoneRun()
-    from azureml.core import Run as SdkRun
-
-    return SubmittedRun(SdkRun.get_context(allow_offline=False))
+    return SubmittedRun()
 
 
 def guarded(step: Callable[[Run], int]) -> int:
