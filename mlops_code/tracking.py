@@ -68,7 +68,7 @@ class LoneRun:
         say("file", path=path)
 
     def record(self, outcome: str, reason: str, facts: Mapping[str, str]) -> None:
-        say("outcome", outcome=outcome, reason=reason, **facts)
+        say("recorded", outcome=outcome, reason=reason, **facts)
 
 
 class SubmittedRun:
@@ -114,7 +114,7 @@ class SubmittedRun:
             return
         self._pipeline.add_properties({"outcome": outcome, "reason": reason, **facts})
         self._pipeline.set_tags({"outcome": outcome, "reason": reason})
-        say("outcome", outcome=outcome, reason=reason)
+        say("recorded", outcome=outcome, reason=reason)
 
 
 def current_run() -> Run:

@@ -56,7 +56,7 @@ def find_table(path: Path) -> Path:
     if len(tables) != 1:
         names = tuple(file.name for file in tables)
         found = f"{len(tables)} tables ({', '.join(TABLE_PATTERNS)})"
-        raise ContractError(str(path), [Finding("-", names, found, "exactly one", "Upload one data version.")])
+        raise ContractError(str(path), [Finding("", names, found, "exactly one", "Upload one data version.")])
     return tables[0]
 
 
@@ -95,13 +95,13 @@ def _read_text(table: Path, source: Source) -> pd.DataFrame:
     try:
         raw = pd.read_csv(table, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except pd.errors.EmptyDataError:
-        empty = Finding("-", (), "the file is empty", "a header and one row a day and type", "Deliver it again.")
+        empty = Finding("", (), "is an empty file", "a header and one row a day and type", "Deliver it again.")
         raise ContractError(str(table), [empty]) from None
     except (pd.errors.ParserError, UnicodeDecodeError, EOFError, OSError) as mistake:
-        torn = Finding("-", (), f"not readable as CSV ({mistake})", "comma-separated UTF-8", "Deliver it again.")
+        torn = Finding("", (), f"is not readable as CSV ({mistake})", "comma-separated UTF-8", "Deliver it again.")
         raise ContractError(str(table), [torn]) from None
     if not isinstance(raw.index, pd.RangeIndex):  # pandas takes surplus leading cells for an index
-        wide = Finding("-", (), "rows with more cells than the header", "one cell a column", "Deliver it again.")
+        wide = Finding("", (), "has rows with more cells than the header", "one cell a column", "Deliver it again.")
         raise ContractError(str(table), [wide])
     raw = raw.fillna("")  # cells that a short row does not have
     raw.columns = raw.columns.str.strip()
@@ -113,7 +113,7 @@ def _read_text(table: Path, source: Source) -> pd.DataFrame:
         if name not in raw.columns
     ]
     if raw.empty and not findings:
-        findings = [Finding("-", (), "a header but no rows", "one row a day and type", "Deliver it again.")]
+        findings = [Finding("", (), "has a header but no rows", "one row a day and type", "Deliver it again.")]
     if findings:
         raise ContractError(str(table), findings)
     return raw

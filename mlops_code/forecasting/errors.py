@@ -41,7 +41,10 @@ class RefusedError(ForecastingError):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong with a table: where, what was found, what was expected, what to do."""
+    """One thing that is wrong with a table: where, what was found, what was expected, what to do.
+
+    column is empty where the whole file is meant; places are lines or days.
+    """
 
     column: str
     places: tuple[str, ...]
@@ -53,7 +56,8 @@ class Finding:
         shown = ", ".join(self.places[:SHOWN_PLACES])
         more = len(self.places) - SHOWN_PLACES
         at = f" at {shown}" + (f" and {more} more" if more > 0 else "") if shown else ""
-        return f"column {self.column}{at}: {self.found}; expected {self.expected}. {self.fix}"
+        where = f"column {self.column}" if self.column else "the table"
+        return f"{where}{at}: {self.found}; expected {self.expected}. {self.fix}"
 
 
 class ContractError(RefusedError):

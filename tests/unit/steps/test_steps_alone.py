@@ -117,7 +117,7 @@ BROKEN: dict[str, Callable[[list[str]], list[str]]] = {
     "occurred before": lambda lines: [*lines, lines[2]],
     "no row of type": lambda lines: [line for line in lines if not line.startswith("2014-02-14")],
     "NaN, infinite": lambda lines: [*lines[:4], "2013-08-01,W,87,748,NaN", *lines[5:]],
-    "is empty": lambda lines: [],
+    "is an empty file": lambda lines: [],
 }
 
 
@@ -220,10 +220,10 @@ def test_a_script_runs_from_anywhere_and_needs_no_azure_sdk(table: Path, tmp_pat
     """The unmodified script in its own process, in a foreign folder, with the SDK made unimportable."""
     (tmp_path / "azureml").mkdir()
     (tmp_path / "azureml/__init__.py").write_text("raise ImportError('this step must not need the SDK')\n")
-    words = [str(CODE / "train.py"), "--problem", str(CODE / "problems/paid_amount.yml")]
+    words = [str(CODE / "prepare.py"), "--problem", str(CODE / "problems/paid_amount.yml")]
     ended = subprocess.run(
-        [sys.executable, *words, "--data", str(table), "--candidate", "out"],
+        [sys.executable, *words, "--data", str(table), "--series", "out"],
         cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert (tmp_path / "out/model.json").is_file()
+    assert (tmp_path / "out/series.csv").is_file()
