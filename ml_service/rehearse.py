@@ -32,9 +32,9 @@ def rehearse(
     if state is not None:
         terminal.say(f"service    {state.line}")
     smoke.show(terminal, smoke.smoke(workspace, settings, smoke.DEFAULT_HORIZON))
-    terminal.heading("What to try next")
+    terminal.heading("What to try next, where this command ran")
     for command, purpose in _NEXT:
-        terminal.say(f"  {command:<62} {purpose}")
+        terminal.say(f"  {command:<70} {purpose}")
     return 0
 
 

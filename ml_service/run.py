@@ -57,6 +57,19 @@ class RunResult:
         return exit_code(self.followed.status, self.outcome.outcome)
 
     @property
+    def complaint(self) -> str:
+        """Why the exit code is not 0, in one sentence; empty when it is."""
+        if not self.exit_code:
+            return ""
+        if self.exit_code == 3:
+            return f"refused ({self.outcome.reason}): the data contract or the gate said no; nothing was registered"
+        if self.failed_step is not None:
+            return f"step {self.failed_step.name} failed; the end of its log is above"
+        if self.followed.status == "Canceled":
+            return "somebody cancelled the run"
+        return "the run ended without recording an outcome; was its pipeline published from this project?"
+
+    @property
     def document(self) -> dict[str, Any]:
         """The result for `--json`."""
         return {
@@ -166,10 +179,13 @@ def show(terminal: Terminal, result: RunResult) -> None:
         [(step.name, step.shown_status, step.shown_seconds) for step in result.followed.steps],
         right=("time",),
     )
-    report.show_outcome(terminal, result.outcome)
+    deployed = any(step.name == "deploy" and step.status == "Finished" for step in result.followed.steps)
+    report.show_outcome(terminal, result.outcome, deployed=deployed)
     terminal.say(f"portal     {result.portal}")
     if result.failed_step is not None:
         terminal.note(f"\nlast lines of step {result.failed_step.name} ({result.failed_step.run_id}):")
         for line in result.log or ("(it wrote no log)",):
             terminal.note(f"  | {line}")
+    if result.complaint:
+        terminal.note(f"error: run {result.run_id}: {result.complaint}")
     terminal.document(result.document)

@@ -49,13 +49,15 @@ def find_service(workspace: OpenWorkspace, name: str) -> Any | None:
 def describe(service: Any) -> ServiceState:
     """The facts of a service object."""
     error = service.error or {}
-    details = [str(item.get("message", "")) for item in error.get("details") or [] if isinstance(item, dict)]
+    details = [item for item in error.get("details") or [] if isinstance(item, dict)]
+    # The first line only: some failures carry the whole log, which `smoke` shows by itself.
+    reasons = [str(item.get("message") or "").strip().partition("\n")[0] for item in (error, *details)]
     return ServiceState(
         name=service.name,
         state=str(service.state),
         url=service.scoring_uri or "",
         models=tuple(f"{model.name}:{model.version}" for model in service.models or []),
-        error=" ".join(text for text in (str(error.get("message", "")), *details) if text),
+        error=" ".join(dict.fromkeys(reason for reason in reasons if reason)),
     )
 
 

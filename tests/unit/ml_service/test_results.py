@@ -44,23 +44,40 @@ def test_the_exit_code_follows_status_and_outcome(status: str, outcome: str, exp
 def test_the_decision_table_puts_all_contenders_side_by_side() -> None:
     columns, rows = decision_rows(EVIDENCE)
 
-    assert columns == ["", "recipe", "mae", "rel_mae", "bias"]
+    assert columns == ["", "recipe", "rel_mae", "mae", "bias"]
     assert rows == [
-        ["challenger", "ridge_direct(alpha=1)", "812.2", "0.931", "-"],
+        ["challenger", "ridge_direct(alpha=1)", "0.931", "812.2", "-"],
         ["champion", "none registered", "-", "-", "-"],
-        ["baseline seasonal_naive", "seasonal_naive()", "812.2", "0.931", "-"],
+        ["baseline seasonal_naive", "seasonal_naive()", "0.931", "812.2", "-"],
     ]
+
+
+def test_the_champion_is_named_with_its_version() -> None:
+    evidence = {**EVIDENCE, "champion": {"recipe": "seasonal_naive()", "metrics": METRICS}}
+
+    _, rows = decision_rows(evidence, {"name": "paid-amount", "version": "3"})
+
+    assert rows[1][:3] == ["champion paid-amount:3", "seasonal_naive()", "0.931"]
 
 
 def test_an_outcome_is_shown_with_its_evidence() -> None:
     out = io.StringIO()
 
-    show_outcome(Terminal(out=out), Outcome("kept", "margin", {"evidence": EVIDENCE}, None))
+    show_outcome(Terminal(out=out), Outcome("kept", "margin", {"evidence": EVIDENCE}, None), deployed=True)
 
     text = out.getvalue()
     assert "outcome    kept, margin: the champion stays" in text
     assert "2 forecasts of 28 days each, 2014-03-01 to 2014-05-31" in text
     assert "baseline seasonal_naive" in text
+
+
+@pytest.mark.parametrize(("deployed", "expected"), [(True, "and deployed"), (False, "but not deployed")])
+def test_an_accepted_model_is_called_deployed_only_when_it_is(deployed: bool, expected: str) -> None:
+    out = io.StringIO()
+
+    show_outcome(Terminal(out=out), Outcome("accepted", "margin", None, None), deployed=deployed)
+
+    assert f"outcome    accepted, margin: registered {expected}" in out.getvalue().replace(", but", " but")
 
 
 def test_polling_is_quick_for_a_minute_and_then_slows_down() -> None:
