@@ -66,7 +66,7 @@ class BlobDisk:
             raise self._exists()
         with self._file_faults():
             self._clear_empty_folder()
-            staged = self._blocks_folder().with_suffix(f".{new_id()}") if only_new else self.path
+            staged = self._files.root / _UNCOMMITTED / "staged" / new_id() if only_new else self.path
             with self._files.writing(staged) as stream:
                 _copy(chunks, stream, md5)
             if only_new:
