@@ -86,6 +86,25 @@ Steps = Annotated[
         "Without prepare, train reads the raw table; without evaluate, register applies the gate itself.",
     ),
 ]
+PipelineId = Annotated[
+    str | None, typer.Option("--pipeline-id", help="Run this published pipeline, not the endpoint's default.")
+]
+Unpublished = Annotated[
+    bool, typer.Option("--unpublished", help="Run the pipeline as it stands in this folder; publish nothing.")
+]
+UnpublishedSteps = Annotated[
+    str | None, typer.Option("--steps", metavar="NAMES", help="With --unpublished: as for publish.")
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why: manual, schedule or data; recorded with the decision.")]
+DataVersion = Annotated[
+    int | None, typer.Option("--data-version", min=1, help="Train on this data version; default: the newest.")
+]
+Timeout = Annotated[
+    float, typer.Option("--timeout", metavar="MINUTES", min=0.01, help="Cancel the run when it takes longer.")
+]
+Follow = Annotated[
+    str | None, typer.Option("--follow", metavar="RUN_ID", help="Pick up a run that was submitted before.")
+]
 ALL_STEPS = "prepare,train,evaluate,register,deploy"
 
 
@@ -174,32 +193,13 @@ def publish(steps: Steps = ALL_STEPS, as_json: AsJson = False) -> None:
 @app.command()
 def run(
     *,
-    pipeline_id: Annotated[
-        str | None,
-        typer.Option("--pipeline-id", help="Run this published pipeline, not the endpoint's default."),
-    ] = None,
-    unpublished: Annotated[
-        bool,
-        typer.Option("--unpublished", help="Run the pipeline as it stands in this folder; publish nothing."),
-    ] = False,
-    steps: Annotated[
-        str | None, typer.Option("--steps", metavar="NAMES", help="With --unpublished: as for publish.")
-    ] = None,
-    reason: Annotated[
-        str, typer.Option("--reason", help="Why: manual, schedule or data; recorded with the outcome.")
-    ] = "manual",
-    data_version: Annotated[
-        int | None,
-        typer.Option("--data-version", min=1, help="Train on this data version; default: the newest."),
-    ] = None,
-    timeout: Annotated[
-        float,
-        typer.Option("--timeout", metavar="MINUTES", min=0.01, help="Cancel the run when it takes longer."),
-    ] = 120.0,
-    follow: Annotated[
-        str | None,
-        typer.Option("--follow", metavar="RUN_ID", help="Pick up a run that was submitted before."),
-    ] = None,
+    pipeline_id: PipelineId = None,
+    unpublished: Unpublished = False,
+    steps: UnpublishedSteps = None,
+    reason: Reason = "manual",
+    data_version: DataVersion = None,
+    timeout: Timeout = 120.0,
+    follow: Follow = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the pipeline, follow it and say what it decided.
@@ -267,10 +267,7 @@ def status(as_json: AsJson = False) -> None:
 
 @app.command()
 def rehearse(
-    timeout: Annotated[
-        float,
-        typer.Option("--timeout", metavar="MINUTES", min=0.01, help="Cancel the run when it takes longer."),
-    ] = 120.0,
+    timeout: Timeout = 120.0,
 ) -> None:
     """Do everything once: data upload, publish, run, smoke; then say what to try next."""
 

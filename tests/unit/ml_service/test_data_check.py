@@ -22,7 +22,7 @@ def _lines() -> list[str]:
 
 
 BAD_TABLES = {
-    "empty": ("", "the file is empty"),
+    "empty": ("", "empty"),
     "no column": ("\n".join(line.rpartition(",")[0] for line in _lines()), "Amount: missing"),
     "negative": ("\n".join([*_lines()[:4], _lines()[4].rpartition(",")[0] + ",-5", *_lines()[5:]]), "negative"),
     "duplicate": ("\n".join([*_lines()[:3], _lines()[2], *_lines()[3:]]), "2013-07-31"),

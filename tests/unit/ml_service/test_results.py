@@ -8,9 +8,11 @@ import json
 import pytest
 
 from ml_service.console import Terminal, quiet_sdk
-from ml_service.follow import pause
+from ml_service.follow import Followed, StepState, pause
 from ml_service.outcome import Outcome, exit_code
 from ml_service.report import decision_rows, show_outcome
+from ml_service.run import RunResult
+from ml_service.run import show as show_run
 from ml_service.smoke import Smoked
 from ml_service.smoke import show as show_smoke
 
@@ -78,6 +80,49 @@ def test_an_accepted_model_is_called_deployed_only_when_it_is(deployed: bool, ex
     show_outcome(Terminal(out=out), Outcome("accepted", "margin", None, None), deployed=deployed)
 
     assert f"outcome    accepted, margin: registered {expected}" in out.getvalue().replace(", but", " but")
+
+
+def _result(status: str, outcome: str, failed: str = "") -> RunResult:
+    step = StepState(failed or "deploy", "Failed" if failed else "Finished", 1.25, False, "step-1")
+    return RunResult(
+        run_id="run-1",
+        experiment="unit",
+        portal="http://portal",
+        followed=Followed(status, (step,), 2.0),
+        outcome=Outcome(outcome, "floor", None, None),
+        failed_step=step if failed else None,
+        log=("first", "last") if failed else (),
+    )
+
+
+@pytest.mark.parametrize(
+    ("result", "complaint"),
+    [
+        (_result("Finished", "kept"), ""),
+        (_result("Failed", "failed", "evaluate"), "refused (floor)"),
+        (_result("Failed", "accepted", "deploy"), "step deploy failed"),
+        (_result("Canceled", ""), "somebody cancelled the run"),
+        (_result("Finished", ""), "without recording an outcome"),
+    ],
+)
+def test_a_run_says_why_it_does_not_end_with_0(result: RunResult, complaint: str) -> None:
+    assert result.complaint.startswith(complaint) or complaint in result.complaint
+    assert bool(result.complaint) is bool(result.exit_code)
+
+
+def test_the_log_of_a_failed_step_goes_to_standard_error_and_the_result_to_standard_output() -> None:
+    out, err = io.StringIO(), io.StringIO()
+
+    show_run(Terminal(as_json=True, out=out, err=err), _result("Failed", "accepted", "deploy"))
+
+    document = json.loads(out.getvalue())
+    assert list(document) == [
+        *("run_id", "experiment", "status", "outcome", "reason", "steps", "decision", "model", "portal"),
+    ]
+    assert document["steps"] == [
+        {"name": "deploy", "status": "Failed", "seconds": 1.25, "reused": False, "run_id": "step-1"}
+    ]
+    assert "  | first\n  | last\nerror: run run-1: step deploy failed" in err.getvalue()
 
 
 def test_polling_is_quick_for_a_minute_and_then_slows_down() -> None:
