@@ -326,6 +326,22 @@ def test_a_dataset_version_is_an_input_and_can_be_changed_at_submission(
     assert steps_of(other)["read"].get_metrics() == {"length": 5}
 
 
+def test_a_dataset_of_chosen_files_holds_just_these(
+    project: Project, experiment: Any, unique: Callable[[str], str]
+) -> None:
+    from azureml.core import Dataset
+
+    store, name = project.workspace.get_default_datastore(), unique("chosen")
+    for file in ("a.csv", "b.csv", "c.txt"):
+        (project.folder / file).write_text(file)
+        store.upload_files([str(project.folder / file)], target_path=name, show_progress=False)
+    chosen = Dataset.File.from_files((store, f"{name}/*.csv"), validate=False)
+    script = "import os, sys; assert sorted(os.listdir(sys.argv[1])) == ['a.csv', 'b.csv'], os.listdir(sys.argv[1])"
+    finished(
+        experiment.submit(project.pipeline(project.step("look", script, [chosen.as_named_input("c").as_mount()])))
+    )
+
+
 def test_a_missing_input_is_named(project: Project, experiment: Any) -> None:
     from azureml.core import Dataset
 

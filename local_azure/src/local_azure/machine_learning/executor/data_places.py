@@ -49,7 +49,10 @@ class InputResolver:
         self._interface = interface
 
     def places(self, step: Step) -> dict[str, Document]:
-        """Place of each input port that carries data; raises a 400 that names the port it cannot resolve."""
+        """Place of each input port that carries data: {"datastore", "path"} or {"dataset": saved id}.
+
+        Raises a 400 that names the port it cannot resolve.
+        """
         return {
             port["Name"]: self._place(step, port["Name"], step.sources[port["Name"]]) for port in step.input_ports()
         }
@@ -86,27 +89,46 @@ class InputResolver:
             value = (self._run.get("DataSetDefinitionValueAssignments") or {}).get(definition["ParameterName"])
         if not value:
             raise bad_request(f"Input '{name}' of step '{step.name}' has no dataset.")
-        saved_id = datasets.resolve_saved_id(self._emulator, self.workspace, value)
-        datastore, path = datasets.data_location(self._emulator, self.workspace, saved_id)
-        return {"datastore": datastore, "path": path, "dataset": saved_id}
+        return {"dataset": datasets.resolve_saved_id(self._emulator, self.workspace, value)}
 
 
-def link_data(
-    emulator: Emulator, workspace: Workspace, places: dict[str, Document], directory: Path, *, create: bool
+def link_outputs(
+    emulator: Emulator, workspace: Workspace, places: dict[str, Document], data: Path
 ) -> dict[str, Path]:
-    """Links below a step's working directory to its data, by port name. create: make the (output) folders first.
-
-    Raises a 404 that names an input which is not there.
-    """
+    """Make the folder of each output, and a link to it below `data`; returns the links by port name."""
     links = {}
     for name, place in places.items():
         target = datastores.local_path(emulator, workspace, place["datastore"], place["path"])
-        if create:
-            target.mkdir(parents=True, exist_ok=True)
-        elif not target.exists():
-            raise bad_request(f"Input '{name}' is not there: {place['datastore']}/{place['path']}.", "NotFound")
-        link = directory / DATA_FOLDER / name
-        link.parent.mkdir(exist_ok=True)
-        link.symlink_to(target)
-        links[name] = link
+        target.mkdir(parents=True, exist_ok=True)
+        links[name] = _link(data / name, target)
     return links
+
+
+def link_inputs(emulator: Emulator, workspace: Workspace, places: dict[str, Document], data: Path) -> dict[str, Path]:
+    """Links below `data` to each input, by port name; raises a 404 that names an input which is not there.
+
+    A dataset that is less than one folder (a glob, several paths) becomes a folder of links to its files.
+    """
+    links = {}
+    for name, place in places.items():
+        if "dataset" in place:
+            files = datasets.data_files(emulator, workspace, place["dataset"])
+            if files is not None:
+                for relative, path in files.items():
+                    _link(data / name / relative, path)
+                links[name] = data / name
+                continue
+            datastore, path_on_datastore = datasets.data_location(emulator, workspace, place["dataset"])
+        else:
+            datastore, path_on_datastore = place["datastore"], place["path"]
+        target = datastores.local_path(emulator, workspace, datastore, path_on_datastore)
+        if not target.exists():
+            raise bad_request(f"Input '{name}' is not there: {datastore}/{path_on_datastore}.", "NotFound")
+        links[name] = _link(data / name, target)
+    return links
+
+
+def _link(link: Path, target: Path) -> Path:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(target)
+    return link

@@ -14,7 +14,13 @@ from local_azure.machine_learning.certificates import BUNDLE
 from local_azure.machine_learning.clock import new_id, timestamp
 from local_azure.machine_learning.errors import ApiError, bad_request
 from local_azure.machine_learning.executor import arguments, reuse
-from local_azure.machine_learning.executor.data_places import InputResolver, link_data, output_places
+from local_azure.machine_learning.executor.data_places import (
+    DATA_FOLDER,
+    InputResolver,
+    link_inputs,
+    link_outputs,
+    output_places,
+)
 from local_azure.machine_learning.executor.graph import Step
 from local_azure.machine_learning.executor.launcher import RUNNER_LOST, Launcher, StepCommand, StepProcess
 from local_azure.machine_learning.planes import datasets, history, metrics, snapshots
@@ -207,8 +213,8 @@ class StepRun:
         snapshots.extract(emulator, self._workspace, step.module["StorageId"], directory)
         if not (directory / script).is_file():
             raise bad_request(f"Step '{step.name}': its snapshot has no file '{script}'.")
-        inputs = link_data(emulator, self._workspace, places, directory, create=False)
-        outputs = link_data(emulator, self._workspace, self._node["Outputs"], directory, create=True)
+        inputs = link_inputs(emulator, self._workspace, places, directory / DATA_FOLDER)
+        outputs = link_outputs(emulator, self._workspace, self._node["Outputs"], directory / DATA_FOLDER)
         run = emulator.store.require(self._workspace.id, "run", self.run_id)
         log = self._artifact(run, DRIVER_LOG)
         log.parent.mkdir(parents=True, exist_ok=True)

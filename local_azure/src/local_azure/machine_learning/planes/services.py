@@ -126,7 +126,8 @@ def create_service(call: Call) -> Response:
         if existing:
             if not asked.get("overwrite"):
                 raise _taken(name)
-            service = {**service, "createdTime": _idle(call, name)["createdTime"]}
+            before = _idle(call, name)
+            service |= {"createdTime": before["createdTime"], "scoringUri": before["scoringUri"]}
         call.store.put(call.ws, "service", name, service)
         operation = _new_operation(call, name, "Service", "Running")
     call.emulator.services.deploy(call.workspace, name, operation["id"])
@@ -175,7 +176,7 @@ def update_service(call: Call, name: str) -> Response:
     if redeploy:
         call.emulator.services.deploy(call.workspace, name, operation["id"])
         return _accepted(call, operation)
-    call.emulator.services.folder(call.workspace, name).write_keys(service)
+    call.emulator.services.publish_keys(call.workspace, name)
     return JSONResponse(shown(call, service))
 
 
@@ -200,9 +201,9 @@ def regenerate_key(call: Call, name: str) -> Response:
     asked = call.document()
     key, value = key_name(asked.get("keyType")), asked.get("keyValue") or new_key()
     with call.store.transaction():
-        service = call.store.update(call.ws, "service", name, lambda doc: doc["keys"].update({key: value}))
+        call.store.update(call.ws, "service", name, lambda doc: doc["keys"].update({key: value}))
         operation = _new_operation(call, name, "Key", "Succeeded")
-    call.emulator.services.folder(call.workspace, name).write_keys(service)
+    call.emulator.services.publish_keys(call.workspace, name)
     return _accepted(call, operation)
 
 

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import shutil
 import socket
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,7 @@ class ServiceHost:
         self._instances: dict[tuple[str, str], _Instance] = {}
         self._finished: dict[str, asyncio.Event] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._publishing = threading.Lock()
 
     # --- life of the server
 
@@ -105,6 +107,11 @@ class ServiceHost:
     def end(self, workspace: Workspace, name: str) -> None:
         """Stop a service and remove its files; returns when it has gone."""
         asyncio.run_coroutine_threadsafe(self._end(workspace, name), self._started_loop()).result()
+
+    def publish_keys(self, workspace: Workspace, name: str) -> None:
+        """Hand the keys and the authentication switch to the running service, which sees them at once."""
+        with self._publishing:
+            self.folder(workspace, name).write_keys(self._records.service(workspace.id, name))
 
     async def wait_for(self, operation_id: str, seconds: float) -> None:
         """Return when an operation has finished, or after that time."""
@@ -167,6 +174,7 @@ class ServiceHost:
             )
             if instance.process:
                 await self._warm.stop(instance.process)
+            await asyncio.to_thread(self.publish_keys, instance.workspace, instance.name)
             instance.folder.clear_log()
             await self._tell(instance, operation_id, "Starting the service.")
             await self._start_process(instance, launch)

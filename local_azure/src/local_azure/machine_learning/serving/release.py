@@ -41,7 +41,7 @@ class ServiceFolder:
         self.home = root / "home"
 
     def write_keys(self, service: dict[str, Any]) -> None:
-        """Hand keys and the authentication switch to the running service, which sees the new file at once."""
+        """Replace the file that the running service reads; one writer at a time."""
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         document = {"authEnabled": service["authEnabled"], "keys": list(service["keys"].values())}
         partial = self.root / "keys.partial"
@@ -91,7 +91,6 @@ def prepare(
         model_folder = materialise(emulator, workspace, request.get("modelIds") or [], application / "azureml-models")
     except ApiError as error:
         raise ReleaseError(error.message) from error
-    folder.write_keys(service)
     variables = _variables(request, service["name"], application, model_folder)
     return Launch(application, folder.log, folder.keys, {**variables, "HOME": str(folder.home)})
 
