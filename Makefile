@@ -25,6 +25,8 @@ $(INSTALLED): requirements/bootstrap.txt requirements/dev.txt local_azure/pyproj
 
 run: $(INSTALLED) ## publish, train, register, deploy and ask for a forecast, all on this machine (KEEP=1 leaves it running)
 	@$(PY) -m local_azure exec $(if $(KEEP),,--down) -- $(PY) -m ml_service rehearse
+	@echo "On this machine put  $(PY) -m local_azure exec --  in front of these commands."
+	$(if $(KEEP),@echo "Server and web service go on running; stop them with: make down")
 
 down: $(INSTALLED) ## stop what KEEP=1 left running
 	@$(PY) -m local_azure down

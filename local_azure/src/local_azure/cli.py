@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from local_azure import lifecycle
-from local_azure.client_environment import client_variables, ensure_config_file
+from local_azure.client_environment import client_environment, client_variables, ensure_config_file
 from local_azure.machine_learning.state import ServerInfo, StateFolder, find_state_folder
 
 EXIT_NOT_FOUND = 127
@@ -134,7 +134,7 @@ def execute(state: StateFolder, stop_after: bool, command: tuple[str, ...]) -> N
     if written:
         click.echo(f"local_azure: wrote {written.relative_to(Path.cwd())} for Workspace.from_config().", err=True)
     try:
-        code = subprocess.run(command, env={**os.environ, **client_variables(state, info)}, check=False).returncode
+        code = subprocess.run(command, env=client_environment(os.environ, state, info), check=False).returncode
     except FileNotFoundError:
         click.echo(f"local_azure: the command '{command[0]}' was not found.", err=True)
         code = EXIT_NOT_FOUND

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from local_azure.machine_learning.certificates import BUNDLE
@@ -11,6 +12,11 @@ from local_azure.machine_learning.state import STATE_VARIABLE, ServerInfo, State
 from local_azure.machine_learning.workspaces import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE_NAME
 
 CONFIG_PLACES = (Path(".azureml/config.json"), Path("aml_config/config.json"), Path("config.json"))
+# Other ways to sign in, by the beginning of their variables' names.
+FOREIGN_IDENTITY = (
+    "AZURE_CLIENT_", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN", "AZURE_SERVICE_CONNECTION", "SYSTEM_OIDCREQUESTURI",
+    "SYSTEM_ACCESSTOKEN", "IDENTITY_", "MSI_", "AZUREML_SERVICE_PRINCIPAL", "AZUREML_RUN_", "AZUREML_ARM_",
+)  # fmt: skip
 _LOOPBACK = "127.0.0.1,localhost"
 
 
@@ -38,6 +44,15 @@ def client_variables(state: StateFolder, info: ServerInfo) -> dict[str, str]:
         "AZUREML_WORKSPACE_NAME": WORKSPACE_NAME,
         STATE_VARIABLE: str(state.root),
     }
+
+
+def client_environment(inherited: Mapping[str, str], state: StateFolder, info: ServerInfo) -> dict[str, str]:
+    """Environment of a client process: the inherited one without any other way to sign in, and our variables.
+
+    On a build agent the inherited variables would otherwise lead the client to the real Azure.
+    """
+    kept = {name: value for name, value in inherited.items() if not name.upper().startswith(FOREIGN_IDENTITY)}
+    return {**kept, **client_variables(state, info)}
 
 
 def ensure_config_file(folder: Path) -> Path | None:
