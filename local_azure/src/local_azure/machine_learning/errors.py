@@ -54,7 +54,8 @@ def json_body(error: ApiError, request_id: str, *, pascal_case: bool = False) ->
         }
     return {
         "error": {"code": error.code, "message": error.message, "details": []},
-        "correlation": {"RequestId": request_id},
+        # The models client prints `correlation` and not `message`; so the sentence stands there too.
+        "correlation": {"RequestId": request_id, "Message": error.message},
         "code": error.code,
         "statusCode": error.status,
         "message": error.message,

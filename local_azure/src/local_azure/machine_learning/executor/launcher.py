@@ -106,6 +106,8 @@ class Launcher:
         if self._writer:
             self._writer.close()
         if self._parent:
+            if not self._ready.is_set():  # still importing: it would see the closed channel only after that
+                self._parent.terminate()
             await self._parent.wait()
         if self._reading:
             await self._reading
