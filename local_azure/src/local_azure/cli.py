@@ -13,7 +13,8 @@ import click
 
 from local_azure import lifecycle
 from local_azure.client_environment import client_environment, client_variables, ensure_config_file
-from local_azure.machine_learning.state import ServerInfo, StateFolder, find_state_folder
+from local_azure.machine_learning.state import StateFolder, find_state_folder
+from local_azure.workspace_commands import adopt_config_file, workspace
 
 EXIT_NOT_FOUND = 127
 
@@ -40,20 +41,6 @@ def main(context: click.Context, state_path: Path | None) -> None:
     context.obj = StateFolder(find_state_folder(state_path))
 
 
-def _started(state: StateFolder) -> tuple[ServerInfo, bool]:
-    try:
-        return lifecycle.ensure(state)
-    except lifecycle.StartError as error:
-        click.echo(str(error), err=True)
-        sys.exit(error.exit_code)
-    except PermissionError as error:
-        click.echo(
-            f"The state folder {state.root} cannot be written: {error.strerror}. Choose one with --state.",
-            err=True,
-        )
-        sys.exit(2)
-
-
 @main.command()
 @click.option("--http-port", type=int, default=0, help="Port of the JSON planes (default: as last time, else any).")
 @click.option("--tls-port", type=int, default=0, help="Port of ARM and storage (default: as last time, else any).")
@@ -62,11 +49,7 @@ def up(state: StateFolder, http_port: int, tls_port: int) -> None:
     """Start the server in the background; does nothing when it runs."""
     running = state.running_server()
     if running is None:
-        try:
-            running = lifecycle.start(state, http_port=http_port, tls_port=tls_port)
-        except lifecycle.StartError as error:
-            click.echo(str(error), err=True)
-            sys.exit(error.exit_code)
+        running = lifecycle.start(state, http_port=http_port, tls_port=tls_port)
     click.echo(f"local_azure answers at {running.base_url} (process {running.pid}, data in {state.root}).")
     click.echo("Stop it with: python -m local_azure down")
 
@@ -100,7 +83,7 @@ def status(state: StateFolder, as_json: bool) -> None:
 @click.pass_obj
 def env(state: StateFolder) -> None:
     """Print the client variables as `export` lines: eval "$(python -m local_azure env)"."""
-    info, _ = _started(state)
+    info, _ = lifecycle.ensure(state)
     for name, value in client_variables(state, info).items():
         click.echo(f"export {name}={shlex.quote(value)}")
 
@@ -118,6 +101,9 @@ def logs(state: StateFolder, lines: int, follow: bool) -> None:
     sys.exit(subprocess.run(command, check=False).returncode)
 
 
+main.add_command(workspace)
+
+
 @main.command("exec", context_settings={"ignore_unknown_options": True})
 @click.option("--down", "stop_after", is_flag=True, help="Stop the server afterwards if this command started it.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
@@ -125,14 +111,17 @@ def logs(state: StateFolder, lines: int, follow: bool) -> None:
 def execute(state: StateFolder, stop_after: bool, command: tuple[str, ...]) -> None:
     """Run COMMAND against the server, which is started when needed.
 
-    COMMAND is any program that uses the Azure ML SDK v1; it gets the server by environment variables alone, and
-    .azureml/config.json is written for Workspace.from_config() when no config file is found from here upwards.
+    COMMAND is any program that uses the Azure ML SDK v1; it gets the server by environment variables alone. For
+    Workspace.from_config(), the workspace that your config file names is created on the server; without a config file
+    from here upwards, .azureml/config.json is written.
     Put -- before COMMAND so that its options stay its own.
     """
-    info, started = _started(state)
+    info, started = lifecycle.ensure(state)
     written = ensure_config_file(Path.cwd())
     if written:
         click.echo(f"local_azure: wrote {written.relative_to(Path.cwd())} for Workspace.from_config().", err=True)
+    else:
+        adopt_config_file(Path.cwd(), state, info)
     try:
         code = subprocess.run(command, env=client_environment(os.environ, state, info), check=False).returncode
     except FileNotFoundError:

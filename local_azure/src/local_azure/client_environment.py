@@ -55,14 +55,22 @@ def client_environment(inherited: Mapping[str, str], state: StateFolder, info: S
     return {**kept, **client_variables(state, info)}
 
 
+def find_config_file(folder: Path) -> Path | None:
+    """The config file that `Workspace.from_config()` would take from `folder` upwards, or None."""
+    for parent in (folder, *folder.parents):
+        for place in CONFIG_PLACES:
+            if (parent / place).is_file():
+                return parent / place
+    return None
+
+
 def ensure_config_file(folder: Path) -> Path | None:
     """Write .azureml/config.json for `Workspace.from_config()` unless one is found from `folder` upwards.
 
     Returns the written path, or None when there was one.
     """
-    for parent in (folder, *folder.parents):
-        if any((parent / place).is_file() for place in CONFIG_PLACES):
-            return None
+    if find_config_file(folder):
+        return None
     target = folder / CONFIG_PLACES[0]
     target.parent.mkdir(exist_ok=True)
     coordinates = {

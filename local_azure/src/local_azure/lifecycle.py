@@ -11,18 +11,20 @@ import sys
 import time
 from pathlib import Path
 
+import click
+
 from local_azure.machine_learning.state import ServerInfo, StateFolder
 
 START_SECONDS = 60
 STOP_SECONDS = 20
 
 
-class StartError(Exception):
-    """The server did not come up; carries the end of its log and its exit code."""
+class StartError(click.ClickException):
+    """The server did not come up. The command line shows the message and ends with the exit code."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
-        self.exit_code = exit_code
+        self.exit_code = exit_code  # type: ignore[misc] - click reads it from the instance
 
 
 def _tail(path: Path, lines: int = 15) -> str:
@@ -33,7 +35,11 @@ def _tail(path: Path, lines: int = 15) -> str:
 
 def start(state: StateFolder, *, http_port: int = 0, tls_port: int = 0) -> ServerInfo:
     """Start a detached server and return when it answers; raises StartError."""
-    state.create()
+    try:
+        state.create()
+    except OSError as error:
+        message = f"The state folder {state.root} cannot be used: {error.strerror}. Choose one with --state."
+        raise StartError(message, 2) from error
     receiver, sender = os.pipe()
     command = [sys.executable, "-m", "local_azure.machine_learning.server", "--state", str(state.root)]
     command += ["--http-port", str(http_port), "--tls-port", str(tls_port), "--ready-fd", str(sender)]

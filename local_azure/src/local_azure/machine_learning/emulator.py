@@ -11,7 +11,13 @@ from local_azure.machine_learning.serving import ServiceHost
 from local_azure.machine_learning.state import ServerInfo, StateFolder
 from local_azure.machine_learning.store import Store
 from local_azure.machine_learning.tokens import Tokens
-from local_azure.machine_learning.workspaces import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE_NAME, Workspaces
+from local_azure.machine_learning.workspaces import (
+    PRODUCTION_NAME,
+    RESOURCE_GROUP,
+    SUBSCRIPTION,
+    WORKSPACE_NAME,
+    Workspaces,
+)
 
 # The SDK splits a storage address at its first two dots and always dials https; with account and "blob" in the
 # user-info part of the URL, the host it dials is the loopback address (no DNS, no hosts file, no proxy).
@@ -53,7 +59,8 @@ class Emulator:
         self.files = BlobFiles(state.blobs)
         self.tokens = Tokens()
         self.workspaces = Workspaces(self.store)
-        self.workspaces.ensure(SUBSCRIPTION, RESOURCE_GROUP, WORKSPACE_NAME)
+        for name in (WORKSPACE_NAME, PRODUCTION_NAME):
+            self.workspaces.ensure(SUBSCRIPTION, RESOURCE_GROUP, name)
         self.executor = Executor(self)
         self.services = ServiceHost(self)
 

@@ -10,6 +10,7 @@ from local_azure.machine_learning.store import Store
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 RESOURCE_GROUP = "local-rehearsal"
 WORKSPACE_NAME = "local-development"
+PRODUCTION_NAME = "local-production"
 # Evidence made on a laptop says so: whoever prints the workspace's tags prints this.
 REHEARSAL_TAGS = {"evidence": "local rehearsal"}
 

@@ -5,14 +5,17 @@ SDK callers: `_get_all_subscription_ids`, `_commands.get_workspace`, `Workspace.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from local_azure.machine_learning.call import Call
+from local_azure.machine_learning.errors import bad_request
 from local_azure.machine_learning.routing import Plane
 from local_azure.machine_learning.tokens import TENANT
 from local_azure.machine_learning.workspaces import Workspace
 
 PLANE = Plane("Azure Resource Manager", access="user")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,32}")
 _PROVIDER = (
     "/subscriptions/{subscription}/resourceGroups/{resource_group}/providers/Microsoft.MachineLearningServices"
 )
@@ -62,6 +65,14 @@ def subscriptions(call: Call) -> dict[str, Any]:
 def get_workspace(call: Call) -> dict[str, Any]:
     """One workspace."""
     return _document(call, call.workspace)
+
+
+@PLANE.route("PUT", _PROVIDER + "/workspaces/{name}", evidence="assumed")
+def create_workspace(call: Call, subscription: str, resource_group: str, name: str) -> dict[str, Any]:
+    """Create a workspace; does nothing when it exists. Called by `local_azure workspace create`, not by the SDK."""
+    if not _NAME.fullmatch(name):
+        raise bad_request(f"'{name}' is not a workspace name: 3 to 33 letters, digits, '-' and '_'.")
+    return _document(call, call.emulator.workspaces.ensure(subscription, resource_group, name))
 
 
 @PLANE.route("GET", _PROVIDER + "/workspaces")
