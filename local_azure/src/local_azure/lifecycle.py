@@ -24,7 +24,7 @@ class StartError(click.ClickException):
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
-        self.exit_code = exit_code  # type: ignore[misc] - click reads it from the instance
+        self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
 
 
 def _tail(path: Path, lines: int = 15) -> str:
