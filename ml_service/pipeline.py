@@ -95,6 +95,7 @@ class _Graph:
         self._raw = DatasetConsumptionConfig(
             RAW_INPUT, PipelineParameter(name=DATA_PARAMETER, default_value=dataset)
         ).as_mount()
+        self._champion_by = "release" if settings.has_production else "deploy"
         self._reason = PipelineParameter(name=REASON_PARAMETER, default_value=DEFAULT_REASON)
         outputs = {
             "prepare": "series",
@@ -134,6 +135,7 @@ class _Graph:
                 self._settings.dataset_name,
                 self._settings.test_service_name,
             ],
+            "champion_by": self._champion_by,
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -187,6 +189,7 @@ class _Graph:
             *("--service", self._settings.test_service_name),
             *("--scoring", SCORING_FOLDER),
             *("--environment", SCORING_ENVIRONMENT),
+            *("--champion-by", self._champion_by),
         ]
 
     def _context(self) -> list[Any]:

@@ -24,6 +24,10 @@ AGENT_VARIABLES = frozenset(
     {
         "BUILD_BUILDID",
         "BUILD_SOURCEVERSION",
+        "TF_BUILD",
+        "SYSTEM_COLLECTIONURI",
+        "SYSTEM_TEAMPROJECT",
+        "SYSTEM_DEFINITIONID",
         "SYSTEM_OIDCREQUESTURI",
         "SYSTEM_ACCESSTOKEN",
         "AZURE_CLIENT_ID",
@@ -35,6 +39,14 @@ AGENT_VARIABLES = frozenset(
     }
 )
 """Names that the build agent or the machine sets; they are optional and never stand in variables.yml."""
+
+PRODUCTION_VARIABLES = frozenset(
+    {"AZUREML_PRODUCTION_WORKSPACE_NAME", "PRODUCTION_RESOURCE_GROUP", "PRODUCTION_SUBSCRIPTION_ID"}
+)
+"""May be empty: no workspace, no production; the other two are those of the training workspace unless given."""
+
+CONNECTION_VARIABLES = frozenset({"TRAINING_CONNECTION", "PRODUCTION_CONNECTION"})
+"""Names in variables.yml that only .pipelines/ reads: the service connections that sign a step in."""
 
 _SERVICE_NAME = r"^[a-z][a-z0-9-]{2,31}$"  # azureml/_model_management/_util.py
 _ASSET_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$"  # same file; data sets follow the same rule
@@ -61,9 +73,17 @@ class Settings(BaseSettings):
     data_file: Path = Field(examples=["data/adventureworks/daily_by_type.csv"])
     problem_file: Path = Field(examples=["mlops_code/problems/paid_amount.yml"])
     test_service_name: str = Field(examples=["paid-amount-test"], pattern=_SERVICE_NAME)
+    production_service_name: str = Field(examples=["paid-amount"], pattern=_SERVICE_NAME)
+    azureml_production_workspace_name: str = Field(default="", examples=["mlops-prod-ws"])
+    production_resource_group: str = Field(default="", examples=["mlops-prod-rg"])
+    production_subscription_id: str = Field(default="", examples=["11111111-2222-3333-4444-555555555555"])
 
     build_buildid: str = ""
     build_sourceversion: str = ""
+    tf_build: str = ""
+    system_collectionuri: str = ""
+    system_teamproject: str = ""
+    system_definitionid: str = ""
     system_oidcrequesturi: str = ""
     system_accesstoken: SecretStr = SecretStr("")
     azure_client_id: str = ""
@@ -72,6 +92,11 @@ class Settings(BaseSettings):
     msi_endpoint: str = ""
     identity_endpoint: str = ""
     default_identity_client_id: str = ""
+
+    @property
+    def has_production(self) -> bool:
+        """Whether a production workspace is configured; then `release` makes the champion, not the deploy step."""
+        return bool(self.azureml_production_workspace_name)
 
     @classmethod
     def settings_customise_sources(
@@ -95,6 +120,8 @@ class Settings(BaseSettings):
         unfilled = (text.startswith("<") and text.endswith(">")) or text.startswith("$(")
         if info.field_name.upper() in AGENT_VARIABLES:
             return "" if unfilled else text
+        if not text and info.field_name.upper() in PRODUCTION_VARIABLES:
+            return ""
         if not text:
             raise ValueError("is empty")
         if unfilled:

@@ -23,7 +23,7 @@ from azureml.core.authentication import TokenAuthentication
 from azureml.exceptions import AzureMLException
 from msrestazure.azure_active_directory import MSIAuthentication
 
-from ml_service.errors import FaultError, MlServiceError
+from ml_service.errors import FaultError, MlServiceError, UsageError
 from ml_service.settings import Settings
 from ml_service.translate import message_of
 
@@ -193,21 +193,63 @@ class OpenWorkspace:
 
 
 def open_workspace(settings: Settings) -> OpenWorkspace:
-    """Sign in and get the workspace that the settings name.
+    """Sign in and get the training workspace that the settings name.
 
     Raises: FaultError when signing in fails, the workspace does not exist or access to it is denied.
     """
+    place = _Place(
+        settings.azureml_workspace_name,
+        settings.azure_resource_group,
+        settings.azure_subscription_id,
+        "AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP and AZUREML_WORKSPACE_NAME",
+    )
+    return _open(settings, place)
+
+
+def open_production(settings: Settings) -> OpenWorkspace:
+    """Sign in and get the production workspace.
+
+    Raises: UsageError when none is configured; FaultError as `open_workspace`.
+    """
+    if not settings.has_production:
+        raise UsageError(
+            "no production workspace is configured",
+            found="AZUREML_PRODUCTION_WORKSPACE_NAME is empty",
+            todo="name it in variables.yml; without one, the test service's own check makes a model the champion",
+        )
+    place = _Place(
+        settings.azureml_production_workspace_name,
+        settings.production_resource_group or settings.azure_resource_group,
+        settings.production_subscription_id or settings.azure_subscription_id,
+        "PRODUCTION_SUBSCRIPTION_ID, PRODUCTION_RESOURCE_GROUP and AZUREML_PRODUCTION_WORKSPACE_NAME",
+    )
+    return _open(settings, place)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a workspace lies, and which settings said so."""
+
+    name: str
+    resource_group: str
+    subscription: str
+    said_by: str
+
+    def __str__(self) -> str:
+        return f"workspace {self.name} in resource group {self.resource_group}"
+
+
+def _open(settings: Settings, place: _Place) -> OpenWorkspace:
     authentication = authenticate(settings)
-    wanted = f"workspace {settings.azureml_workspace_name} in resource group {settings.azure_resource_group}"
     try:
         workspace = Workspace.get(
-            name=settings.azureml_workspace_name,
-            subscription_id=settings.azure_subscription_id,
-            resource_group=settings.azure_resource_group,
+            name=place.name,
+            subscription_id=place.subscription,
+            resource_group=place.resource_group,
             auth=authentication,
         )
     except AzureMLException as error:
-        raise _not_opened(wanted, settings, message_of(error)) from error
+        raise _not_opened(place, message_of(error)) from error
     return OpenWorkspace(
         sdk=workspace,
         name=workspace.name,
@@ -218,7 +260,7 @@ def open_workspace(settings: Settings) -> OpenWorkspace:
     )
 
 
-def _not_opened(wanted: str, settings: Settings, text: str) -> MlServiceError:
+def _not_opened(wanted: _Place, text: str) -> MlServiceError:
     lowered = text.lower()
     if any(word in lowered for word in ("authorizationfailed", "forbidden", "403", "unauthorized", "401")):
         return FaultError(
@@ -230,7 +272,7 @@ def _not_opened(wanted: str, settings: Settings, text: str) -> MlServiceError:
     if "not found" in lowered or "notfound" in lowered:
         return FaultError(
             f"there is no {wanted}",
-            found=f"subscription {settings.azure_subscription_id} was asked",
-            todo="check AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP and AZUREML_WORKSPACE_NAME in variables.yml",
+            found=f"subscription {wanted.subscription} was asked",
+            todo=f"check {wanted.said_by} in variables.yml",
         )
     return FaultError(f"could not open {wanted}", found=text, todo="see the message; nothing was changed")

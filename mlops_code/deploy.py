@@ -1,4 +1,7 @@
-"""Step 5: deploy the registered version to the test service, check its live answer, then make it the champion."""
+"""Step 5: deploy the registered version to the test service and check its live answer.
+
+Where there is no production environment it then makes the version the champion; else `ml_service release` does.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,8 @@ def build_parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     parser = argparse.ArgumentParser(
         description="Deploy what register.py registered to a container instance, compare its live answer with the "
-        "model's own forecast and make it the champion. Run alone, it checks the files and deploys nothing.",
+        "model's own forecast and, without a production environment, make it the champion. Run alone, it checks the "
+        "files and deploys nothing.",
         epilog="Exit codes: 0 deployed, or nothing to deploy; 1 the service failed or answers differently, the "
         "champion stays; 2 usage or missing file; 3 a file is not the one that was decided on.",
     )
@@ -37,6 +41,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--service", required=True, help="name of the test service")
     parser.add_argument("--scoring", type=Path, required=True, help="folder with score.py and what it imports")
     parser.add_argument("--environment", type=Path, required=True, help="conda file of the service")
+    parser.add_argument(
+        "--champion-by",
+        choices=("deploy", "release"),
+        default="deploy",
+        help="who makes the version the champion: this step after its check, or the release to production",
+    )
     return parser
 
 
@@ -53,7 +63,7 @@ def read_registration(folder: Path) -> dict[str, Any]:
 
 
 def deploy(args: argparse.Namespace, run: Run) -> int:
-    """Read, deploy, check, move the champion."""
+    """Read, deploy, check; move the champion where no release follows."""
     registration = read_registration(args.registration)
     if registration["outcome"] != "accepted":
         say("nothing to deploy", outcome=registration["outcome"], reason=registration["reason"])
@@ -89,7 +99,10 @@ def deploy(args: argparse.Namespace, run: Run) -> int:
         raise ServiceError(f"Service {args.service} does not answer like the model: {wrong}. The champion stays.")
     say("service checked", service=args.service, url=service.scoring_uri, days=stored.horizon)
     run.tag({"service": args.service, "model_version": registered.version})
-    move_champion(run, registered, Problem(args.problem).series.name)
+    if args.champion_by == "deploy":
+        move_champion(run, registered, Problem(args.problem).series.name)
+    else:
+        say("champion stays until a release", model=registered.name, candidate=registered.version)
     return 0
 
 

@@ -25,6 +25,7 @@ VARIABLES = {
     "DATA_FILE": "data/adventureworks/daily_by_type.csv",
     "PROBLEM_FILE": "mlops_code/problems/paid_amount.yml",
     "TEST_SERVICE_NAME": "unit-test",
+    "PRODUCTION_SERVICE_NAME": "unit",
 }
 
 WriteVariables = Callable[[dict[str, str]], Path]

@@ -10,7 +10,15 @@ import pytest
 import yaml
 
 from ml_service.errors import UsageError
-from ml_service.settings import AGENT_VARIABLES, ROOT, VARIABLES_FILE, Settings, load
+from ml_service.settings import (
+    AGENT_VARIABLES,
+    CONNECTION_VARIABLES,
+    PRODUCTION_VARIABLES,
+    ROOT,
+    VARIABLES_FILE,
+    Settings,
+    load,
+)
 
 WriteVariables = Callable[[dict[str, str]], Path]
 
@@ -20,14 +28,14 @@ def test_variables_yml_has_exactly_the_names_of_the_fields() -> None:
     fields = {name.upper() for name in Settings.model_fields}
 
     assert fields >= AGENT_VARIABLES
-    assert set(document["variables"]) == fields - AGENT_VARIABLES
+    assert set(document["variables"]) == (fields - AGENT_VARIABLES) | CONNECTION_VARIABLES
 
 
 def test_every_variable_of_variables_yml_has_a_comment_above_it(variables: dict[str, str]) -> None:
     lines = VARIABLES_FILE.read_text().splitlines()
     names = [number for number, line in enumerate(lines) if re.match(r"  [A-Z_]+:", line)]
 
-    assert len(names) == len(variables)
+    assert len(names) == len(variables) + len(PRODUCTION_VARIABLES) + len(CONNECTION_VARIABLES)
     assert [lines[number] for number in names if not lines[number - 1].lstrip().startswith("# ")] == []
 
 
@@ -84,6 +92,17 @@ def test_the_environment_wins_over_the_file(
     assert settings.model_name == "from-environment"
     assert settings.experiment_name == "unit"
     assert settings.compute_max_nodes == 2
+
+
+def test_production_is_optional_and_never_half_filled(
+    variables: dict[str, str], write_variables: WriteVariables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not load(write_variables({**variables, "AZUREML_PRODUCTION_WORKSPACE_NAME": "''"})).has_production
+    assert load(write_variables({**variables, "AZUREML_PRODUCTION_WORKSPACE_NAME": "prod"})).has_production
+    monkeypatch.setenv("AZUREML_PRODUCTION_WORKSPACE_NAME", "<production>")
+
+    with pytest.raises(UsageError, match="AZUREML_PRODUCTION_WORKSPACE_NAME is still the placeholder"):
+        load(write_variables(variables))
 
 
 def test_an_empty_environment_variable_is_reported_not_ignored(
