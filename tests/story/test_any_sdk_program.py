@@ -1,4 +1,4 @@
-"""`local_azure exec` runs SDK v1 code that knows nothing of us: publish, run, register, deploy, score, read history."""
+"""`local_azure exec` runs SDK v1 code that knows nothing of us: publish, run, register, deploy, score, history."""
 
 from __future__ import annotations
 

@@ -1,0 +1,67 @@
+"""One server for all stories; each story has names of its own on it, so that none disturbs another."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import pytest
+
+from local_azure import lifecycle
+from local_azure.client_environment import client_variables
+from local_azure.machine_learning.state import StateFolder
+from tests.story.product import Ended, Product, Sdk, clean_environment
+
+MakeProduct = Callable[[str], Product]
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """A product that went the whole way twice with nothing changed between."""
+
+    product: Product
+    first: Ended
+    second: Ended
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """The variables of a client of a running server."""
+    state = StateFolder(tmp_path_factory.mktemp("story") / "state")
+    info = lifecycle.start(state)
+    yield clean_environment(tmp_path_factory.mktemp("home")) | client_variables(state, info)
+    lifecycle.stop(state)
+
+
+@pytest.fixture(scope="session")
+def sdk(environment: Mapping[str, str]) -> Iterator[Sdk]:
+    """Plain SDK code in a process of its own."""
+    process = Sdk(environment)
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="session")
+def make_product(environment: Mapping[str, str]) -> MakeProduct:
+    """A product whose pipeline, endpoint, experiment, model, data set and service nobody else uses."""
+
+    def make(stem: str) -> Product:
+        name = f"{stem}-{uuid.uuid4().hex[:8]}"
+        return Product(environment).with_settings(
+            PIPELINE_NAME=name,
+            PIPELINE_ENDPOINT_NAME=f"{name}-endpoint",
+            EXPERIMENT_NAME=name,
+            MODEL_NAME=name,
+            DATASET_NAME=name,
+            TEST_SERVICE_NAME=name,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def rehearsed(make_product: MakeProduct) -> Rehearsed:
+    """The story itself: two rehearsals."""
+    product = make_product("story")
+    return Rehearsed(product, product.run("rehearse"), product.run("rehearse"))

@@ -1,0 +1,245 @@
+"""What a user gets wrong: a message that names the object and says what to do, the right exit code, and no model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.story.conftest import MakeProduct, Rehearsed
+from tests.story.product import TABLE, Ended, Product, Sdk, copy_tree, registered_versions, served, write_problem
+
+HEADER, *ROWS = TABLE.read_text().splitlines()
+
+
+def changed(*edits: tuple[str, str]) -> list[str]:
+    """The table with some texts of its rows replaced."""
+    text = "\n".join([HEADER, *ROWS])
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new)
+    return text.splitlines()
+
+
+FIRST_ROW = "2013-08-01,S,140,140,39771.1"
+TABLES: dict[str, tuple[list[str], tuple[str, ...]]] = {
+    "missing column": (
+        changed((HEADER, HEADER.replace("Amount", "Betrag"))),
+        ("column Amount: missing", "the header is TransactionDate, TransactionType, Transactions, Quantity, Betrag"),
+    ),
+    "negative amount": (
+        changed((FIRST_ROW, "2013-08-01,S,140,140,-39771.1")),
+        ("column Amount at line 4 ('-39771.1'): negative", "expected at least 0"),
+    ),
+    "duplicate date": (
+        [HEADER, *ROWS[:3], FIRST_ROW, *ROWS[3:]],
+        ("at line 5 (2013-08-01 S)", "a day and type that occurred before", "Remove the repeated rows"),
+    ),
+    "gap": (
+        [HEADER, *(row for row in ROWS if not row.startswith("2013-12-24"))],
+        ("column TransactionDate at 2013-12-24: no row of type S, P, W", "Deliver the missing days"),
+    ),
+    "nan": (
+        changed((FIRST_ROW, "2013-08-01,S,140,140,NaN")),
+        ("column Amount at line 4 ('NaN'): NaN, infinite or not a number", "expected a finite number"),
+    ),
+    "empty file": ([], ("is an empty file", "expected a header and one row a day and type")),
+    "no rows": ([HEADER], ("has a header but no rows",)),
+}
+
+
+def dataset_exists(workspace: Any, name: str) -> bool:
+    """Whether any version of a data set is registered."""
+    return name in workspace.datasets
+
+
+def run_facts(workspace: Any, experiment: str) -> dict[str, Any]:
+    """The newest run of an experiment: how it ended, what it recorded, which steps began and how they ended."""
+    from azureml.core import Experiment
+
+    run = next(Experiment(workspace, experiment).get_runs())
+    return {
+        "status": run.get_status(),
+        "outcome": run.get_properties().get("outcome"),
+        "reason": run.get_properties().get("reason"),
+        "steps": {step.name: step.get_status() for step in run.get_children()},
+    }
+
+
+@pytest.fixture
+def product(rehearsed: Rehearsed, make_product: MakeProduct) -> Product:
+    """A product on the data of the story, with no model yet."""
+    return make_product("bad").with_settings(DATASET_NAME=rehearsed.product.settings["DATASET_NAME"])
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of the product to break."""
+    return copy_tree(tmp_path / "tree")
+
+
+@pytest.fixture
+def nothing_registered(product: Product, sdk: Sdk) -> Callable[[], None]:
+    """Says that the product's model has no version, and that its service was never deployed."""
+
+    def check() -> None:
+        assert not sdk(registered_versions, product.settings["MODEL_NAME"])
+        with pytest.raises(Exception, match="WebserviceNotFound"):
+            sdk(served, product.settings["TEST_SERVICE_NAME"])
+
+    return check
+
+
+# Settings and arguments: exit code 2, before anything is contacted.
+
+
+def test_every_missing_and_placeholder_value_is_reported_at_once(product: Product, tree: Path) -> None:
+    variables = tree / "variables.yml"
+    lines = variables.read_text().splitlines(keepends=True)
+    kept = (line for line in lines if not line.strip().startswith(("COMPUTE_VM_SIZE:", "PROBLEM_FILE:")))
+    variables.write_text("".join(kept))
+    names = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZUREML_WORKSPACE_NAME")
+    environment = {name: value for name, value in product.environment.items() if name not in names}
+    settings = {**product.settings, "MODEL_NAME": "", "COMPUTE_MAX_NODES": "many"}
+    said = Product(environment, settings, tree).run("run", code=2).err
+    assert said.startswith("error: 7 settings are not usable")
+    assert "COMPUTE_VM_SIZE is missing, for example STANDARD_DS2_V2" in said
+    assert "PROBLEM_FILE is missing, for example mlops_code/problems/paid_amount.yml" in said
+    assert "AZURE_SUBSCRIPTION_ID is still the placeholder <subscription id> (from variables.yml)" in said
+    assert "AZUREML_WORKSPACE_NAME is still the placeholder <workspace name>" in said
+    assert "MODEL_NAME is empty (from the environment)" in said
+    assert "COMPUTE_MAX_NODES is not legal" in said
+    assert "edit variables.yml, or set environment variables of the same names" in said
+
+
+def test_one_placeholder_says_where_it_stands(product: Product) -> None:
+    said = product.with_settings(AZURE_RESOURCE_GROUP="<resource group>").run("publish", code=2).err
+    assert "1 setting is not usable" in said
+    assert "AZURE_RESOURCE_GROUP is still the placeholder <resource group> (from the environment)" in said
+
+
+def test_an_unknown_step_is_named(product: Product) -> None:
+    for words in (("publish",), ("run", "--unpublished")):
+        said = product.run(*words, "--steps", "train,regsiter,deploy", code=2).err
+        assert "unknown: regsiter" in said
+        assert "prepare,train,evaluate,register,deploy in this order" in said
+
+
+# Data: exit code 3.
+
+
+@pytest.fixture(scope="module")
+def refused(make_product: MakeProduct, tmp_path_factory: pytest.TempPathFactory) -> tuple[Product, dict[str, Ended]]:
+    """`data upload` of every bad table, two at a time."""
+    product, folder = make_product("upload"), tmp_path_factory.mktemp("tables")
+
+    def upload(name: str) -> Ended:
+        file = folder / f"{name.replace(' ', '_')}.csv"
+        file.write_text("".join(f"{line}\n" for line in TABLES[name][0]))
+        return product.run("data", "upload", "--file", file, code=3)
+
+    with ThreadPoolExecutor(2) as pool:
+        return product, dict(zip(TABLES, pool.map(upload, TABLES), strict=True))
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_bad_table_is_not_taken(name: str, refused: tuple[Product, dict[str, Ended]], sdk: Sdk) -> None:
+    product, ended = refused
+    said = ended[name].err
+    assert f"{name.replace(' ', '_')}.csv breaks the data contract (1 finding)" in said
+    for text in TABLES[name][1]:
+        assert text in said
+    assert not ended[name].out
+    assert not sdk(dataset_exists, product.settings["DATASET_NAME"])
+
+
+def register_table(workspace: Any, name: str, file: str) -> None:
+    """Register a table as a data version with plain SDK code, past our own check."""
+    from azureml.core import Dataset
+
+    store = workspace.get_default_datastore()
+    store.upload_files([file], target_path=name, show_progress=False)
+    Dataset.File.from_files((store, name), validate=False).register(workspace, name, create_new_version=True)
+
+
+def test_a_bad_table_that_came_another_way_is_refused_by_prepare(
+    make_product: MakeProduct, sdk: Sdk, tmp_path: Path
+) -> None:
+    product, file = make_product("past"), tmp_path / "delivery.csv"
+    file.write_text("\n".join(TABLES["gap"][0]))
+    sdk(register_table, product.settings["DATASET_NAME"], str(file))
+    ended = product.run("run", "--unpublished", "--json", code=3)
+    assert [(step["name"], step["status"]) for step in ended.document["steps"]] == [("prepare", "Failed")]
+    assert (ended.document["outcome"], ended.document["reason"]) == ("failed", "contract")
+    assert "column TransactionDate at 2013-12-24: no row of type S, P, W" in ended.err, "the step's log is shown"
+    assert "refused (contract)" in ended.err
+    assert not sdk(registered_versions, product.settings["MODEL_NAME"])
+    facts = sdk(run_facts, product.settings["EXPERIMENT_NAME"])
+    assert facts == {
+        "status": "Failed",
+        "outcome": "failed",
+        "reason": "contract",
+        "steps": {"prepare": "Failed"},
+    }
+
+
+def test_a_challenger_above_the_floor_is_refused(
+    product: Product, nothing_registered: Callable[[], None], tmp_path: Path
+) -> None:
+    strict = write_problem(tmp_path / "strict.yml", {"gate.floor": 0.1})
+    ended = product.with_settings(PROBLEM_FILE=strict).run("run", "--unpublished", "--json", code=3)
+    ran = ended.document
+    assert (ran["outcome"], ran["reason"], ran["model"]) == ("failed", "floor", None)
+    assert "not below 0.100" in ran["decision"]["evidence"]["sentence"]
+    assert {step["name"]: step["status"] for step in ran["steps"]} == {
+        "prepare": "Finished",
+        "train": "Finished",
+        "evaluate": "Failed",
+    }
+    assert "refused (floor)" in ended.err
+    nothing_registered()
+
+
+# Steps that break: exit code 1, or 124 when they take too long.
+
+
+def break_step(tree: Path, step: str, statements: str) -> None:
+    """Let a step script do something else than its work."""
+    script = tree / "mlops_code" / f"{step}.py"
+    start = 'if __name__ == "__main__":'
+    script.write_text(script.read_text().replace(start, f"{statements}\n{start}"))
+
+
+def test_a_step_that_breaks_shows_its_log_and_stops_the_rest(
+    product: Product, tree: Path, nothing_registered: Callable[[], None]
+) -> None:
+    sixty_lines = "for number in range(60):\n    print(f'line {number} of the broken step')"
+    break_step(tree, "evaluate", f"{sixty_lines}\nraise SystemExit(3)")
+    ended = product.from_tree(tree).run("run", "--unpublished", "--json", code=1)
+    assert {step["name"]: step["status"] for step in ended.document["steps"]} == {
+        "prepare": "Finished",
+        "train": "Finished",
+        "evaluate": "Failed",
+    }
+    assert ended.document["outcome"] is None
+    assert "last lines of step evaluate" in ended.err
+    assert "line 59 of the broken step" in ended.err
+    assert "line 0 of the broken step" not in ended.err, "the end of the log, not all of it"
+    assert "step evaluate failed" in ended.err
+    nothing_registered()
+
+
+def test_a_run_that_takes_too_long_is_cancelled(
+    product: Product, tree: Path, nothing_registered: Callable[[], None], sdk: Sdk
+) -> None:
+    break_step(tree, "train", "import time\ntime.sleep(300)")
+    ended = product.from_tree(tree).run("run", "--unpublished", "--timeout", "0.02", code=124)
+    assert "did not end within 0.02 minutes; the run was cancelled" in ended.err
+    assert "still at work: train" in ended.err
+    assert "allow more with --timeout" in ended.err
+    facts = sdk(run_facts, product.settings["EXPERIMENT_NAME"])
+    assert (facts["status"], facts["steps"]["train"]) == ("Canceled", "Canceled")
+    nothing_registered()
