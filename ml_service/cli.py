@@ -161,10 +161,12 @@ def data_upload(
 
     def verb(session: Session) -> int:
         settings = session.settings
+        from ml_service import table
+
+        checked = table.check(settings, file)
         from ml_service import data
 
-        table = data.check(settings, file)
-        data.show(session.terminal, data.upload(session.workspace, settings, session.terminal, table))
+        data.show(session.terminal, data.upload(session.workspace, settings, session.terminal, checked))
         return 0
 
     _perform(as_json, verb)

@@ -1,4 +1,4 @@
-"""`data upload`: check a table against the data contract and register it as a version of the data set.
+"""`data upload`: register a checked table as a version of the data set.
 
 A version lives at a path that holds the SHA-256 of its bytes, because the service reuses a step by the definition of
 a data set: new bytes under an old path would be ignored in silence. The same bytes never make a second version.
@@ -17,12 +17,10 @@ from azureml.core import Dataset
 
 from ml_service import versions
 from ml_service.console import Terminal, quiet_sdk
-from ml_service.errors import FaultError, UsageError
+from ml_service.errors import FaultError
 from ml_service.settings import Settings
+from ml_service.table import CheckedTable
 from ml_service.workspace import OpenWorkspace
-from mlops_code.forecasting.contract import read_table
-from mlops_code.forecasting.problem import Problem
-from mlops_code.forecasting.series import facts_of
 
 VERSIONS_SEARCHED = 25
 """How many of the newest versions are compared before a new one is made; one costs the service two calls."""
@@ -49,35 +47,6 @@ class Uploaded:
     """False when these bytes were registered before."""
     newest: int
     """Newest version of the data set afterwards; publish takes this one."""
-
-
-@dataclass(frozen=True)
-class CheckedTable:
-    """A file that keeps the data contract, with its facts."""
-
-    path: Path
-    sha256: str
-    rows: int
-    first_date: str
-    last_date: str
-
-
-def check(settings: Settings, file: Path | None = None) -> CheckedTable:
-    """Read a table (None: DATA_FILE) by the contract of the problem; needs no workspace.
-
-    Raises: UsageError when the file does not exist; ContractError of mlops_code with every finding.
-    """
-    source = file or settings.data_file
-    if not source.is_file():
-        raise UsageError(
-            f"data file {source} does not exist",
-            expected="a table such as data/adventureworks/daily_by_type.csv",
-            todo="name the file with --file, or correct DATA_FILE in variables.yml",
-        )
-    problem = Problem(settings.problem_file)
-    series, sha256, rows = read_table(source, problem.source, problem.series)
-    facts = facts_of(series, sha256, rows, source.name)
-    return CheckedTable(source, sha256, rows, facts["first_date"], facts["last_date"])
 
 
 def upload(workspace: OpenWorkspace, settings: Settings, terminal: Terminal, table: CheckedTable) -> Uploaded:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ml_service import data, publish, run, smoke
+from ml_service import data, publish, run, smoke, table
 from ml_service.build import Build
 from ml_service.console import Terminal
 from ml_service.service import service_state
@@ -19,7 +19,7 @@ def rehearse(
     Raises: what the parts raise.
     """
     terminal.say(f"workspace  {workspace.banner}, signed in by {workspace.signed_in_by.value}")
-    data.show(terminal, data.upload(workspace, settings, terminal, data.check(settings)))
+    data.show(terminal, data.upload(workspace, settings, terminal, table.check(settings)))
     terminal.heading("Publish")
     publish.show(terminal, publish.publish(workspace, settings, build, terminal, STEP_ORDER))
     terminal.heading("Run")

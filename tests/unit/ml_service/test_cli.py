@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +50,24 @@ def test_help_and_mistakes_import_no_heavy_library(arguments: list[str]) -> None
 
     code = 0 if arguments == ["--help"] else 2
     assert answer.stderr.splitlines()[-1] == f"probe {code} []"
+
+
+def test_a_bad_table_is_refused_without_the_sdk(tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").touch()
+    arguments = json.dumps(["data", "upload", "--file", str(tmp_path / "empty.csv")])
+    names = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZUREML_WORKSPACE_NAME")
+    answer = subprocess.run(
+        [sys.executable, "-c", PROBE, arguments],
+        env={**os.environ, **dict.fromkeys(names, "unit")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    code, loaded = answer.stderr.splitlines()[-1].removeprefix("probe ").split(" ", 1)
+    assert code == "3"
+    assert "azure" not in loaded
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_service import data
+from ml_service import data, table
 from ml_service.cli import main
 from ml_service.errors import FaultError
 from ml_service.settings import ROOT, Settings
@@ -51,9 +51,9 @@ def test_a_table_that_breaks_the_contract_is_refused(
 
 
 def test_the_embedded_table_keeps_the_contract(make_settings: MakeSettings) -> None:
-    table = data.check(make_settings({}))
+    checked = table.check(make_settings({}))
 
-    assert (table.rows, table.first_date, table.last_date) == (889, "2013-07-31", "2014-05-31")
+    assert (checked.rows, checked.first_date, checked.last_date) == (889, "2013-07-31", "2014-05-31")
 
 
 def test_a_file_that_changes_after_the_check_is_not_uploaded(tmp_path: Path) -> None:

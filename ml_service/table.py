@@ -1,0 +1,44 @@
+"""The table that `data upload` takes, checked against the data contract.
+
+Apart from the upload because it needs no Azure library: a bad table is refused in half the time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ml_service.errors import UsageError
+from ml_service.settings import Settings
+from mlops_code.forecasting.contract import read_table
+from mlops_code.forecasting.problem import Problem
+from mlops_code.forecasting.series import facts_of
+
+
+@dataclass(frozen=True)
+class CheckedTable:
+    """A file that keeps the data contract, with its facts."""
+
+    path: Path
+    sha256: str
+    rows: int
+    first_date: str
+    last_date: str
+
+
+def check(settings: Settings, file: Path | None = None) -> CheckedTable:
+    """Read a table (None: DATA_FILE) by the contract of the problem; needs no workspace.
+
+    Raises: UsageError when the file does not exist; ContractError of mlops_code with every finding.
+    """
+    source = file or settings.data_file
+    if not source.is_file():
+        raise UsageError(
+            f"data file {source} does not exist",
+            expected="a table such as data/adventureworks/daily_by_type.csv",
+            todo="name the file with --file, or correct DATA_FILE in variables.yml",
+        )
+    problem = Problem(settings.problem_file)
+    series, sha256, rows = read_table(source, problem.source, problem.series)
+    facts = facts_of(series, sha256, rows, source.name)
+    return CheckedTable(source, sha256, rows, facts["first_date"], facts["last_date"])
