@@ -1,0 +1,1 @@
+"""A strict local checker, expander and runner of Azure Pipelines YAML."""
