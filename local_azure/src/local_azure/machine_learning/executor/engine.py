@@ -132,14 +132,14 @@ class Executor:
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
         state = emulator.state
-        self._launcher = Launcher(base_variables(state.root, state.certificates), state.server_log)
+        self._launcher = Launcher(base_variables(state.root, state.certificates))
         self._runs: dict[str, PipelineRunTask] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
 
     async def start(self) -> None:
         """Fail what a killed server cut off, take up what it had only queued, and warm up."""
-        await self._launcher.start()
+        self._launcher.start()
         for workspace in self._emulator.workspaces.all():
             for run in self._emulator.store.find(workspace.id, PIPELINE_RUN, parent=OPEN):
                 if run["Status"]["StatusCode"] == RUN_RUNNING:

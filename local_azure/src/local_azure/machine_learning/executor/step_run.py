@@ -22,7 +22,8 @@ from local_azure.machine_learning.executor.data_places import (
     output_places,
 )
 from local_azure.machine_learning.executor.graph import Step
-from local_azure.machine_learning.executor.launcher import RUNNER_LOST, Launcher, StepCommand, StepProcess
+from local_azure.machine_learning.executor.launcher import Launcher, StepCommand, StepProcess
+from local_azure.machine_learning.forking import EOF_CODE
 from local_azure.machine_learning.planes import datasets, history, metrics, snapshots
 from local_azure.machine_learning.planes.artifacts import run_container
 from local_azure.machine_learning.planes.pipeline_runs import DRIVER_LOG, NODE
@@ -192,7 +193,7 @@ class StepRun:
         history.set_status(self._emulator, self._workspace, self.run_id, "Running")
         if self._cancel.is_set():
             return StepFailure("Canceled", "The run was canceled before the step started.")
-        self._process = await self._launcher.launch(command)
+        self._process = self._launcher.launch(command)
         if self._cancel.is_set():
             await self._process.terminate()
         limit = arguments.time_limit(self._step)
@@ -263,7 +264,7 @@ class StepRun:
             return None
         if code == TIMED_OUT:
             return StepFailure("UserError", f"The step '{self._step.name}' timed out after {limit:g} s.")
-        if code == RUNNER_LOST:
+        if code == EOF_CODE:
             return StepFailure("ServiceError", "The process that runs steps was lost.")
         shown = f"exit code {code}" if code > 0 else f"killed by signal {-code}"
         tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:])

@@ -5,9 +5,7 @@ The `azmlinfsrv` command is not used because it binds 0.0.0.0; this is what it r
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,19 +13,13 @@ from typing import Any
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.workers import gthread  # type: ignore[import-untyped]
 
+from local_azure.machine_learning.forking.child import end_with_parent
 from local_azure.machine_learning.scoring.key_guard import KeyGuard, WsgiApp
 
 THREADS = 4
 WORKER_SECONDS = 300  # as azmlinfsrv; a worker that is silent for longer is replaced
 # How long a worker that is asked to stop keeps idle connections; gunicorn's 2 s would be added to each redeployment.
 LINGER_SECONDS = 0.1
-_PR_SET_PDEATHSIG = 1
-
-
-def end_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent dies (Linux; elsewhere gunicorn's own check remains)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
 def _worker_starts(_server: Any, _worker: Any) -> None:
@@ -67,3 +59,10 @@ class ScoringService(BaseApplication):  # type: ignore[misc]
         from azureml_inference_server_http.server.entry import app
 
         return KeyGuard(app, self._keys_file)
+
+
+def enter(message: dict[str, Any], listener: int) -> int:
+    """Entry of a forked child: message holds "keys", the file with the service's keys."""
+    sys.argv = ["azmlinfsrv"]
+    ScoringService(listener, Path(message["keys"])).run()
+    return 0

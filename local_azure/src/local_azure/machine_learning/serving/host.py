@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import shutil
 import socket
 import threading
@@ -15,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from local_azure.machine_learning.clock import new_id, utc_now
+from local_azure.machine_learning.forking.client import ChildCommand, ChildProcess, ForkingClient
 from local_azure.machine_learning.serving.records import Records
 from local_azure.machine_learning.serving.release import ReleaseError, ServiceFolder, prepare
-from local_azure.machine_learning.serving.warm_client import Launch, ServiceProcess, WarmClient
 
 if TYPE_CHECKING:
     from local_azure.machine_learning.emulator import Emulator
@@ -30,6 +31,15 @@ RESTART_PAUSES = (0.1, 0.5, 1.0)  # one a crash; a service that crashes once mor
 CRASH_WINDOW_SECONDS = 60
 CRASH_LINES = 40
 RETRY_SECONDS = 0.02
+# Nothing of azureml_inference_server_http.server itself: it reads the environment when it is imported.
+PRELOADED = (
+    "gunicorn.arbiter", "gunicorn.workers.gthread", "flask", "pydantic_settings",
+    "azure.monitor.opentelemetry.exporter", "opentelemetry.sdk._logs.export", "opentelemetry.sdk.trace.export",
+    "inference_schema.schema_util", "numpy", "local_azure.machine_learning.scoring.application",
+)  # fmt: skip
+PRELOADED_LATER = ("pandas", "sklearn.linear_model", "sklearn.ensemble", "sklearn.pipeline")
+# No proxies, no telemetry settings, nothing of the user's shell that a container would not have.
+_INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "PYTHONPATH")
 _BACKLOG = 128
 
 
@@ -45,7 +55,7 @@ class _Instance:
     name: str
     folder: ServiceFolder
     listener: socket.socket
-    process: ServiceProcess | None = None
+    process: ChildProcess | None = None
     task: asyncio.Task[None] | None = None
     crashes: list[float] = field(default_factory=list)
 
@@ -64,7 +74,8 @@ class ServiceHost:
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
         self._records = Records(emulator.store)
-        self._warm = WarmClient()
+        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        self._warm = ForkingClient(inherited, PRELOADED, PRELOADED_LATER)
         self._instances: dict[tuple[str, str], _Instance] = {}
         self._finished: dict[str, asyncio.Event] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -163,7 +174,7 @@ class ServiceHost:
             LOG.exception("the web service %s failed", instance.name)
             await self._fail(instance, operation_id, f"local_azure failed: {error}")
 
-    async def _deploy(self, instance: _Instance, operation_id: str | None) -> Launch | None:
+    async def _deploy(self, instance: _Instance, operation_id: str | None) -> ChildCommand | None:
         """Returns None, with the failure recorded, when the service does not come up."""
         service = await asyncio.to_thread(self._records.service, instance.workspace.id, instance.name)
         number = (operation_id or new_id())[:8]
@@ -181,14 +192,14 @@ class ServiceHost:
         except (ReleaseError, StartError) as failure:
             await self._fail(instance, operation_id, str(failure))
             return None
-        instance.folder.remove_releases(keep=launch.folder)
+        instance.folder.remove_releases(keep=launch.directory)
         await asyncio.to_thread(
             self._records.succeed, instance.workspace.id, instance.name, operation_id, instance.scoring_uri
         )
         self._finish(operation_id)
         return launch
 
-    async def _start_process(self, instance: _Instance, launch: Launch) -> None:
+    async def _start_process(self, instance: _Instance, launch: ChildCommand) -> None:
         """Start a process and wait until its worker answers; the listening socket holds our request until then."""
         process = instance.process = self._warm.start(launch, instance.listener)
         probe = asyncio.create_task(_answers(instance.port))
@@ -202,7 +213,7 @@ class ServiceHost:
         finally:
             probe.cancel()
 
-    async def _restart(self, instance: _Instance, launch: Launch, code: int) -> bool:
+    async def _restart(self, instance: _Instance, launch: ChildCommand, code: int) -> bool:
         """Start a service again that ended by itself; False, with the failure recorded, when it keeps ending."""
         now = asyncio.get_running_loop().time()
         instance.crashes = [moment for moment in instance.crashes if now - moment < CRASH_WINDOW_SECONDS]

@@ -10,13 +10,14 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from local_azure.machine_learning.errors import ApiError
+from local_azure.machine_learning.forking.client import ChildCommand
 from local_azure.machine_learning.planes.models import materialise
-from local_azure.machine_learning.serving.warm_client import Launch
 
 if TYPE_CHECKING:
     from local_azure.machine_learning.emulator import Emulator
     from local_azure.machine_learning.workspaces import Workspace
 
+ENTRY = "local_azure.machine_learning.scoring.application:enter"
 ARTIFACT_URL = "aml://artifact/"
 UNPACKED_BYTES = 2 * 1024**3
 UNPACKED_FILES = 50_000
@@ -77,7 +78,7 @@ class ServiceFolder:
 
 def prepare(
     emulator: Emulator, workspace: Workspace, service: dict[str, Any], folder: ServiceFolder, number: str
-) -> Launch:
+) -> ChildCommand:
     """Unpack the code and copy the models of a service into a new folder; raises ReleaseError."""
     application = folder.root / f"app-{number}"
     shutil.rmtree(application, ignore_errors=True)
@@ -92,7 +93,8 @@ def prepare(
     except ApiError as error:
         raise ReleaseError(error.message) from error
     variables = _variables(request, service["name"], application, model_folder)
-    return Launch(application, folder.log, folder.keys, {**variables, "HOME": str(folder.home)})
+    environment = {**variables, "HOME": str(folder.home)}
+    return ChildCommand(ENTRY, application, folder.log, environment, {"keys": str(folder.keys)})
 
 
 def _check_server_packages(environment: dict[str, Any]) -> None:

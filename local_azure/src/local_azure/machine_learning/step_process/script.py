@@ -6,6 +6,7 @@ import runpy
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 POLL_SECONDS = 0.25
 _real_sleep = time.sleep
@@ -63,5 +64,6 @@ def run_script(script: str, arguments: list[str]) -> int:
     return code
 
 
-if __name__ == "__main__":
-    sys.exit(run_script(sys.argv[1], sys.argv[2:]))
+def enter(message: dict[str, Any], _listener: int | None) -> int:
+    """Entry of a forked child: message holds "script" and "arguments"."""
+    return run_script(message["script"], message["arguments"])
