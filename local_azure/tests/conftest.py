@@ -15,6 +15,94 @@ from local_azure.client_environment import client_variables
 from local_azure.machine_learning.state import ServerInfo, StateFolder
 
 DEAD_PROXY = "http://127.0.0.1:9"  # any stray request to the outside ends here
+SCHEDULE_SPEED = "60"  # a minute of a schedule takes a second
+
+WRITE = """
+import argparse, os, pathlib
+p = argparse.ArgumentParser(); p.add_argument("--out"); p.add_argument("--text", default="x"); a = p.parse_args()
+pathlib.Path(a.out).mkdir(parents=True, exist_ok=True)
+pathlib.Path(a.out, "text.txt").write_text(a.text)
+print("wrote", a.text)
+"""
+READ = """
+import argparse, pathlib
+from azureml.core import Run
+p = argparse.ArgumentParser(); p.add_argument("--source"); a = p.parse_args()
+text = pathlib.Path(a.source, "text.txt").read_text()
+run = Run.get_context()
+run.log("length", len(text))
+run.parent.tag("text", text)
+run.parent.add_properties({"outcome": "read"})
+"""
+
+
+class Project:
+    """A folder with step scripts and what a pipeline of them needs."""
+
+    WRITE, READ = WRITE, READ
+
+    def __init__(self, workspace: Any, folder: Path) -> None:
+        from azureml.core import Environment
+        from azureml.core.runconfig import RunConfiguration
+
+        self.workspace = workspace
+        self.folder = folder
+        self.configuration = RunConfiguration()
+        self.configuration.environment = Environment("plain")
+        self.configuration.environment.python.user_managed_dependencies = True
+
+    def step(self, name: str, source: str, arguments: list[Any] | None = None, **more: Any) -> Any:
+        """A PythonScriptStep with a snapshot of its own."""
+        from azureml.pipeline.steps import PythonScriptStep
+
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.py").write_text(source)
+        return PythonScriptStep(
+            f"{name}.py",
+            name=name,
+            arguments=arguments or [],
+            source_directory=str(folder),
+            compute_target="cluster",
+            runconfig=self.configuration,
+            **{"allow_reuse": False, **more},
+        )
+
+    def pipeline(self, *steps: Any) -> Any:
+        """A pipeline of steps."""
+        from azureml.pipeline.core import Pipeline
+
+        return Pipeline(self.workspace, steps=list(steps), description="a test")
+
+    def write_and_read(self, text: Any = "hello", **more: Any) -> Any:
+        """Two steps joined by a folder."""
+        from azureml.data import OutputFileDatasetConfig
+
+        out = OutputFileDatasetConfig(name="out")
+        write = self.step("write", WRITE, ["--out", out, "--text", text], **more)
+        read = self.step("read", READ, ["--source", out.as_input("source")])
+        return self.pipeline(write, read)
+
+    @staticmethod
+    def finished(run: Any) -> Any:
+        """The run, after it has ended well."""
+        run.wait_for_completion(show_output=False, raise_on_error=False)
+        errors = [run.get_details().get("error"), *(step.get_details().get("error") for step in run.get_steps())]
+        assert run.get_status() == "Finished", errors
+        return run
+
+    @staticmethod
+    def steps_of(run: Any) -> dict[str, Any]:
+        """Step runs by name."""
+        return {step.name: step for step in run.get_steps()}
+
+    @staticmethod
+    def failing(run: Any) -> str:
+        """The message with which a run failed."""
+        with pytest.raises(Exception, match="Pipeline has some failed steps"):
+            run.wait_for_completion(show_output=False)
+        assert run.get_status() == "Failed"
+        return str(run.get_details()["error"]["error"]["message"])
 
 
 @pytest.fixture(scope="session")
@@ -26,8 +114,9 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> StateFolder:
 @pytest.fixture(scope="session")
 def server(state: StateFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerInfo]:
     """A running server; this process gets its client variables before azureml is imported."""
-    info = lifecycle.start(state)
     before = dict(os.environ)
+    os.environ["LOCAL_AZURE_SCHEDULE_SPEED"] = SCHEDULE_SPEED
+    info = lifecycle.start(state)
     os.environ.update(client_variables(state, info))
     os.environ["HOME"] = str(tmp_path_factory.mktemp("home"))
     for name in ("HTTPS_PROXY", "https_proxy"):
@@ -61,3 +150,22 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory of the test's own; the SDK wants what it uploads below the current directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def project(ws: Any, folder: Path) -> Project:
+    """An empty project on the workspace, with a compute target named "cluster"."""
+    from azureml.core.compute import AmlCompute, ComputeTarget
+
+    if "cluster" not in ws.compute_targets:
+        settings = AmlCompute.provisioning_configuration(vm_size="STANDARD_DS2_V2", max_nodes=1)
+        ComputeTarget.create(ws, "cluster", settings).wait_for_completion()
+    return Project(ws, folder)
+
+
+@pytest.fixture
+def experiment(ws: Any, unique: Callable[[str], str]) -> Any:
+    """An experiment of the test's own."""
+    from azureml.core import Experiment
+
+    return Experiment(ws, unique("pipelines"))

@@ -9,118 +9,16 @@ from typing import Any
 import pytest
 import requests
 
-WRITE = """
-import argparse, os, pathlib
-p = argparse.ArgumentParser(); p.add_argument("--out"); p.add_argument("--text", default="x"); a = p.parse_args()
-pathlib.Path(a.out).mkdir(parents=True, exist_ok=True)
-pathlib.Path(a.out, "text.txt").write_text(a.text)
-print("wrote", a.text)
-"""
-READ = """
-import argparse, pathlib
-from azureml.core import Run
-p = argparse.ArgumentParser(); p.add_argument("--source"); a = p.parse_args()
-text = pathlib.Path(a.source, "text.txt").read_text()
-run = Run.get_context()
-run.log("length", len(text))
-run.parent.tag("text", text)
-run.parent.add_properties({"outcome": "read"})
-"""
 
-
-class Project:
-    """A folder with step scripts and what a pipeline of them needs."""
-
-    def __init__(self, workspace: Any, folder: Path) -> None:
-        from azureml.core import Environment
-        from azureml.core.runconfig import RunConfiguration
-
-        self.workspace = workspace
-        self.folder = folder
-        self.configuration = RunConfiguration()
-        self.configuration.environment = Environment("plain")
-        self.configuration.environment.python.user_managed_dependencies = True
-
-    def step(self, name: str, source: str, arguments: list[Any] | None = None, **more: Any) -> Any:
-        """A PythonScriptStep with a snapshot of its own."""
-        from azureml.pipeline.steps import PythonScriptStep
-
-        folder = self.folder / name
-        folder.mkdir(exist_ok=True)
-        (folder / f"{name}.py").write_text(source)
-        return PythonScriptStep(
-            f"{name}.py",
-            name=name,
-            arguments=arguments or [],
-            source_directory=str(folder),
-            compute_target="cluster",
-            runconfig=self.configuration,
-            **{"allow_reuse": False, **more},
-        )
-
-    def pipeline(self, *steps: Any) -> Any:
-        """A pipeline of steps."""
-        from azureml.pipeline.core import Pipeline
-
-        return Pipeline(self.workspace, steps=list(steps), description="a test")
-
-    def write_and_read(self, text: Any = "hello", **more: Any) -> Any:
-        """Two steps joined by a folder."""
-        from azureml.data import OutputFileDatasetConfig
-
-        out = OutputFileDatasetConfig(name="out")
-        write = self.step("write", WRITE, ["--out", out, "--text", text], **more)
-        read = self.step("read", READ, ["--source", out.as_input("source")])
-        return self.pipeline(write, read)
-
-
-@pytest.fixture
-def project(ws: Any, folder: Path) -> Project:
-    """An empty project on the workspace, with a compute target named "cluster"."""
-    from azureml.core.compute import AmlCompute, ComputeTarget
-
-    if "cluster" not in ws.compute_targets:
-        settings = AmlCompute.provisioning_configuration(vm_size="STANDARD_DS2_V2", max_nodes=1)
-        ComputeTarget.create(ws, "cluster", settings).wait_for_completion()
-    return Project(ws, folder)
-
-
-@pytest.fixture
-def experiment(ws: Any, unique: Callable[[str], str]) -> Any:
-    """An experiment of the test's own."""
-    from azureml.core import Experiment
-
-    return Experiment(ws, unique("pipelines"))
-
-
-def finished(run: Any) -> Any:
-    """The run, after it has ended well."""
-    run.wait_for_completion(show_output=False, raise_on_error=False)
-    errors = [run.get_details().get("error"), *(step.get_details().get("error") for step in run.get_steps())]
-    assert run.get_status() == "Finished", errors
-    return run
-
-
-def steps_of(run: Any) -> dict[str, Any]:
-    """Step runs by name."""
-    return {step.name: step for step in run.get_steps()}
-
-
-def failing(run: Any) -> str:
-    """The message with which a run failed."""
-    with pytest.raises(Exception, match="Pipeline has some failed steps"):
-        run.wait_for_completion(show_output=False)
-    assert run.get_status() == "Failed"
-    return str(run.get_details()["error"]["error"]["message"])
-
-
-def test_steps_hand_over_a_folder_and_log_to_run_history(project: Project, experiment: Any) -> None:
+def test_steps_hand_over_a_folder_and_log_to_run_history(project: Any, experiment: Any) -> None:
     from azureml.pipeline.core import PipelineParameter
 
     pipeline = project.write_and_read(PipelineParameter("text", default_value="hello"))
     assert not pipeline.validate()
-    run = finished(experiment.submit(pipeline, pipeline_parameters={"text": "good day"}, tags={"who": "test"}))
-    steps = steps_of(run)
+    run = project.finished(
+        experiment.submit(pipeline, pipeline_parameters={"text": "good day"}, tags={"who": "test"})
+    )
+    steps = project.steps_of(run)
     assert steps["read"].get_metrics() == {"length": 8}
     assert steps["write"].get_stdout_log().strip().startswith("wrote good day")
     assert run.get_tags()["text"] == "good day"
@@ -131,25 +29,28 @@ def test_steps_hand_over_a_folder_and_log_to_run_history(project: Project, exper
     assert run.get_details()["status"] == "Completed"
 
 
-def test_step_output_downloads(project: Project, experiment: Any, tmp_path: Path) -> None:
+def test_step_output_downloads(project: Any, experiment: Any, tmp_path: Path) -> None:
     from azureml.pipeline.core import PipelineData
 
     data = PipelineData("data", datastore=project.workspace.get_default_datastore())
-    write = project.step("write", WRITE, ["--out", data, "--text", "kept"], outputs=[data])
-    run = finished(experiment.submit(project.pipeline(write)))
-    output = steps_of(run)["write"].get_output_data("data")
+    write = project.step("write", project.WRITE, ["--out", data, "--text", "kept"], outputs=[data])
+    run = project.finished(experiment.submit(project.pipeline(write)))
+    output = project.steps_of(run)["write"].get_output_data("data")
     output.download(local_path=str(tmp_path / "down"))
     assert [path.read_text() for path in (tmp_path / "down").rglob("text.txt")] == ["kept"]
 
 
-def test_an_equal_step_is_reused_with_its_metrics_and_a_changed_one_is_not(project: Project, experiment: Any) -> None:
+def test_an_equal_step_is_reused_with_its_metrics_and_a_changed_one_is_not(project: Any, experiment: Any) -> None:
     from azureml.data import OutputFileDatasetConfig
 
     def submit(text: str, **more: Any) -> dict[str, Any]:
         out = OutputFileDatasetConfig(name="out")
-        write = project.step("write", WRITE, ["--out", out, "--text", text], allow_reuse=True)
-        read = project.step("read", READ, ["--source", out.as_input("source")], allow_reuse=True)
-        return steps_of(finished(experiment.submit(project.pipeline(write, read), **more)))
+        write = project.step("write", project.WRITE, ["--out", out, "--text", text], allow_reuse=True)
+        read = project.step("read", project.READ, ["--source", out.as_input("source")], allow_reuse=True)
+        found: dict[str, Any] = project.steps_of(
+            project.finished(experiment.submit(project.pipeline(write, read), **more))
+        )
+        return found
 
     first = submit("same")
     again = submit("same")
@@ -163,16 +64,16 @@ def test_an_equal_step_is_reused_with_its_metrics_and_a_changed_one_is_not(proje
     assert "azureml.isreused" not in forced["write"].get_properties()
 
 
-def test_run_after_orders_steps_without_data(project: Project, experiment: Any, tmp_path: Path) -> None:
+def test_run_after_orders_steps_without_data(project: Any, experiment: Any, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     note = f"import sys; open({str(trace)!r}, 'a').write(sys.argv[1])"
     first, second = project.step("first", note, ["1"]), project.step("second", note, ["2"])
     first.run_after(second)
-    finished(experiment.submit(project.pipeline(first, second)))
+    project.finished(experiment.submit(project.pipeline(first, second)))
     assert trace.read_text() == "21"
 
 
-def test_independent_steps_run_side_by_side(project: Project, experiment: Any, tmp_path: Path) -> None:
+def test_independent_steps_run_side_by_side(project: Any, experiment: Any, tmp_path: Path) -> None:
     meet = """
 import pathlib, sys, time
 here, other = (pathlib.Path(sys.argv[1], name) for name in sys.argv[2:])
@@ -184,16 +85,16 @@ while not other.exists():
 """
     one = project.step("one", meet, [str(tmp_path), "a", "b"])
     two = project.step("two", meet, [str(tmp_path), "b", "a"])
-    finished(experiment.submit(project.pipeline(one, two)))
+    project.finished(experiment.submit(project.pipeline(one, two)))
 
 
-def test_a_failing_step_keeps_its_exit_code_and_log_and_stops_the_rest(project: Project, experiment: Any) -> None:
+def test_a_failing_step_keeps_its_exit_code_and_log_and_stops_the_rest(project: Any, experiment: Any) -> None:
     bad = project.step("bad", "import sys; print('about to fail'); sys.exit(3)")
     after = project.step("after", "print('never')")
     after.run_after(bad)
     run = experiment.submit(project.pipeline(bad, after))
-    failing(run)
-    steps = steps_of(run)
+    project.failing(run)
+    steps = project.steps_of(run)
     assert list(steps) == ["bad"]
     message = steps["bad"].get_details()["error"]["error"]["message"]
     assert "step 'bad', exit code 3" in message
@@ -201,31 +102,34 @@ def test_a_failing_step_keeps_its_exit_code_and_log_and_stops_the_rest(project: 
     assert steps["bad"].get_status() == "Failed"
 
 
-def test_a_crash_is_shown_with_its_signal(project: Project, experiment: Any) -> None:
+def test_a_crash_is_shown_with_its_signal(project: Any, experiment: Any) -> None:
     run = experiment.submit(project.pipeline(project.step("crash", "import os; os.kill(os.getpid(), 11)")))
-    failing(run)
-    assert "killed by signal 11" in steps_of(run)["crash"].get_details()["error"]["error"]["message"]
+    project.failing(run)
+    assert "killed by signal 11" in project.steps_of(run)["crash"].get_details()["error"]["error"]["message"]
 
 
-def test_continue_on_step_failure_goes_around_the_failed_branch(project: Project, experiment: Any) -> None:
+def test_continue_on_step_failure_goes_around_the_failed_branch(project: Any, experiment: Any) -> None:
     bad = project.step("bad", "raise SystemExit(1)")
     below = project.step("below", "print('never')")
     below.run_after(bad)
     aside = project.step("aside", "print('ran')")
     run = experiment.submit(project.pipeline(bad, below, aside), continue_on_step_failure=True)
-    failing(run)
-    assert {name: step.get_status() for name, step in steps_of(run).items()} == {"bad": "Failed", "aside": "Finished"}
+    project.failing(run)
+    assert {name: step.get_status() for name, step in project.steps_of(run).items()} == {
+        "bad": "Failed",
+        "aside": "Finished",
+    }
 
 
-def test_a_step_is_ended_at_its_time_limit(project: Project, experiment: Any) -> None:
+def test_a_step_is_ended_at_its_time_limit(project: Any, experiment: Any) -> None:
     project.configuration.max_run_duration_seconds = 1
     stubborn = "import signal, time\nsignal.signal(signal.SIGTERM, lambda *_: exit(0))\ntime.sleep(60)"
     run = experiment.submit(project.pipeline(project.step("slow", stubborn)))
-    failing(run)
-    assert "timed out after 1 s" in steps_of(run)["slow"].get_details()["error"]["error"]["message"]
+    project.failing(run)
+    assert "timed out after 1 s" in project.steps_of(run)["slow"].get_details()["error"]["error"]["message"]
 
 
-def test_cancel_ends_the_whole_tree_and_marks_the_run(project: Project, experiment: Any, tmp_path: Path) -> None:
+def test_cancel_ends_the_whole_tree_and_marks_the_run(project: Any, experiment: Any, tmp_path: Path) -> None:
     spawn = f"""
 import pathlib, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
@@ -238,33 +142,31 @@ time.sleep(60)
     run = experiment.submit(project.pipeline(project.step("long", spawn)))
     run.wait_for_completion(show_output=False, raise_on_error=False)
     assert run.get_status() == "Canceled"
-    assert steps_of(run)["long"].get_status() == "Canceled"
+    assert project.steps_of(run)["long"].get_status() == "Canceled"
     child = Path("/proc", (tmp_path / "pid").read_text())
     assert not child.exists() or "Z" in (child / "stat").read_text().split(")")[1]
 
 
-def test_modules_beside_the_script_and_at_the_root_are_found(project: Project, experiment: Any) -> None:
+def test_modules_beside_the_script_and_at_the_root_are_found(project: Any, experiment: Any) -> None:
     step = project.step("main", "import beside, shared.root\nassert beside.x and shared.root.y")
     folder = project.folder / "main"
     (folder / "beside.py").write_text("x = 1")
     (folder / "shared").mkdir()
     (folder / "shared" / "root.py").write_text("y = 1")
-    finished(experiment.submit(project.pipeline(step)))
+    project.finished(experiment.submit(project.pipeline(step)))
 
 
-def test_outputs_of_the_working_directory_are_collected_even_after_a_failure(
-    project: Project, experiment: Any
-) -> None:
+def test_outputs_of_the_working_directory_are_collected_even_after_a_failure(project: Any, experiment: Any) -> None:
     script = (
         "import pathlib; pathlib.Path('outputs').mkdir(); pathlib.Path('outputs/a.txt').write_text('a')\n"
         "raise SystemExit(1)"
     )
     run = experiment.submit(project.pipeline(project.step("leave", script)))
-    failing(run)
-    assert "outputs/a.txt" in steps_of(run)["leave"].get_file_names()
+    project.failing(run)
+    assert "outputs/a.txt" in project.steps_of(run)["leave"].get_file_names()
 
 
-def test_a_step_sees_one_workspace_and_no_resource_manager(project: Project, experiment: Any) -> None:
+def test_a_step_sees_one_workspace_and_no_resource_manager(project: Any, experiment: Any) -> None:
     script = """
 import os, requests
 from azureml.core import Run, Datastore
@@ -275,34 +177,32 @@ base, scope = os.environ["AZUREML_SERVICE_ENDPOINT"], os.environ["AZUREML_WORKSP
 header = {"Authorization": "Bearer " + os.environ["AZUREML_RUN_TOKEN"]}
 assert requests.get(base + scope, headers=header).status_code == 401
 """
-    finished(experiment.submit(project.pipeline(project.step("see", script))))
+    project.finished(experiment.submit(project.pipeline(project.step("see", script))))
 
 
-def test_the_environment_of_the_server_does_not_leak_into_a_step(project: Project, experiment: Any) -> None:
+def test_the_environment_of_the_server_does_not_leak_into_a_step(project: Any, experiment: Any) -> None:
     script = "import os; assert 'MSI_ENDPOINT' not in os.environ and 'ARM_CLOUD_METADATA_URL' not in os.environ"
-    finished(experiment.submit(project.pipeline(project.step("look", script))))
+    project.finished(experiment.submit(project.pipeline(project.step("look", script))))
 
 
-def test_environment_variables_of_the_run_configuration_arrive(project: Project, experiment: Any) -> None:
+def test_environment_variables_of_the_run_configuration_arrive(project: Any, experiment: Any) -> None:
     project.configuration.environment.environment_variables = {"COLOUR": "blue"}
     script = "import os; assert os.environ['COLOUR'] == 'blue'"
-    finished(experiment.submit(project.pipeline(project.step("colour", script))))
+    project.finished(experiment.submit(project.pipeline(project.step("colour", script))))
 
 
-def test_an_output_registers_a_dataset_version(
-    project: Project, experiment: Any, unique: Callable[[str], str]
-) -> None:
+def test_an_output_registers_a_dataset_version(project: Any, experiment: Any, unique: Callable[[str], str]) -> None:
     from azureml.core import Dataset
     from azureml.data import OutputFileDatasetConfig
 
     name = unique("written")
     out = OutputFileDatasetConfig(name="out").register_on_complete(name)
-    finished(experiment.submit(project.pipeline(project.step("write", WRITE, ["--out", out]))))
+    project.finished(experiment.submit(project.pipeline(project.step("write", project.WRITE, ["--out", out]))))
     assert Dataset.get_by_name(project.workspace, name).to_path() == ["/text.txt"]
 
 
 def test_a_dataset_version_is_an_input_and_can_be_changed_at_submission(
-    project: Project, experiment: Any, unique: Callable[[str], str]
+    project: Any, experiment: Any, unique: Callable[[str], str]
 ) -> None:
     from azureml.core import Dataset
     from azureml.data.dataset_consumption_config import DatasetConsumptionConfig
@@ -316,18 +216,18 @@ def test_a_dataset_version_is_an_input_and_can_be_changed_at_submission(
         dataset = Dataset.File.from_files((store, f"{name}/{text}/**"), validate=False)
         versions.append(dataset.register(project.workspace, name, create_new_version=True))
     raw = DatasetConsumptionConfig("raw", PipelineParameter("raw_data", default_value=versions[0])).as_mount()
-    read = project.step("read", READ, ["--source", raw], allow_reuse=True)
+    read = project.step("read", project.READ, ["--source", raw], allow_reuse=True)
     published = project.pipeline(read).publish(name=name, description="reads", version="1")
-    first = finished(published.submit(project.workspace, experiment.name))
-    other = finished(
+    first = project.finished(published.submit(project.workspace, experiment.name))
+    other = project.finished(
         published.submit(project.workspace, experiment.name, pipeline_parameters={"raw_data": versions[1]})
     )
-    assert steps_of(first)["read"].get_metrics() == {"length": 3}
-    assert steps_of(other)["read"].get_metrics() == {"length": 5}
+    assert project.steps_of(first)["read"].get_metrics() == {"length": 3}
+    assert project.steps_of(other)["read"].get_metrics() == {"length": 5}
 
 
 def test_a_dataset_of_chosen_files_holds_just_these(
-    project: Project, experiment: Any, unique: Callable[[str], str]
+    project: Any, experiment: Any, unique: Callable[[str], str]
 ) -> None:
     from azureml.core import Dataset
 
@@ -337,25 +237,25 @@ def test_a_dataset_of_chosen_files_holds_just_these(
         store.upload_files([str(project.folder / file)], target_path=name, show_progress=False)
     chosen = Dataset.File.from_files((store, f"{name}/*.csv"), validate=False)
     script = "import os, sys; assert sorted(os.listdir(sys.argv[1])) == ['a.csv', 'b.csv'], os.listdir(sys.argv[1])"
-    finished(
+    project.finished(
         experiment.submit(project.pipeline(project.step("look", script, [chosen.as_named_input("c").as_mount()])))
     )
 
 
-def test_a_missing_input_is_named(project: Project, experiment: Any) -> None:
+def test_a_missing_input_is_named(project: Any, experiment: Any) -> None:
     from azureml.core import Dataset
 
     store = project.workspace.get_default_datastore()
     nowhere = Dataset.File.from_files((store, "no/such/folder/**"), validate=False)
-    read = project.step("read", READ, ["--source", nowhere.as_named_input("source").as_mount()])
+    read = project.step("read", project.READ, ["--source", nowhere.as_named_input("source").as_mount()])
     run = experiment.submit(project.pipeline(read))
-    failing(run)
-    message = steps_of(run)["read"].get_details()["error"]["error"]["message"]
+    project.failing(run)
+    message = project.steps_of(run)["read"].get_details()["error"]["error"]["message"]
     assert "'source'" in message
     assert "no/such/folder" in message
 
 
-def test_publish_list_disable_and_enable(project: Project, experiment: Any, unique: Callable[[str], str]) -> None:
+def test_publish_list_disable_and_enable(project: Any, experiment: Any, unique: Callable[[str], str]) -> None:
     from azureml.pipeline.core import PublishedPipeline
 
     name = unique("published")
@@ -368,12 +268,10 @@ def test_publish_list_disable_and_enable(project: Project, experiment: Any, uniq
         found.submit(project.workspace, experiment.name)
     found.enable()
     assert name in [p.name for p in PublishedPipeline.list(project.workspace)]
-    finished(found.submit(project.workspace, experiment.name))
+    project.finished(found.submit(project.workspace, experiment.name))
 
 
-def test_an_endpoint_has_versions_and_a_default(
-    project: Project, experiment: Any, unique: Callable[[str], str]
-) -> None:
+def test_an_endpoint_has_versions_and_a_default(project: Any, experiment: Any, unique: Callable[[str], str]) -> None:
     from azureml.pipeline.core import PipelineEndpoint
 
     name = unique("endpoint")
@@ -384,16 +282,16 @@ def test_an_endpoint_has_versions_and_a_default(
     endpoint = PipelineEndpoint.get(project.workspace, name=name)
     assert endpoint.default_version == "1"
     assert [version.pipeline.version for version in endpoint.list_versions()] == ["1", "2"]
-    assert steps_of(finished(endpoint.submit(experiment.name)))["read"].get_metrics() == {"length": 2}
+    assert project.steps_of(project.finished(endpoint.submit(experiment.name)))["read"].get_metrics() == {"length": 2}
     older = endpoint.submit(experiment.name, pipeline_version="0")
-    assert steps_of(finished(older))["read"].get_metrics() == {"length": 1}
+    assert project.steps_of(project.finished(older))["read"].get_metrics() == {"length": 1}
     endpoint.set_default_version("0")
     assert PipelineEndpoint.get(project.workspace, name=name).default_version == "0"
     with pytest.raises(Exception, match="already exists"):
         PipelineEndpoint.publish(project.workspace, name=name, pipeline=one, description="e")
 
 
-def test_a_plain_post_starts_a_run(project: Project, experiment: Any, unique: Callable[[str], str]) -> None:
+def test_a_plain_post_starts_a_run(project: Any, experiment: Any, unique: Callable[[str], str]) -> None:
     from azureml.pipeline.core import PipelineParameter, PipelineRun
 
     pipeline = project.write_and_read(PipelineParameter("text", default_value="hello"))
@@ -402,15 +300,15 @@ def test_a_plain_post_starts_a_run(project: Project, experiment: Any, unique: Ca
     body = {"ExperimentName": experiment.name, "ParameterAssignments": {"text": "by post"}}
     assert requests.post(published.endpoint, json=body, timeout=10).status_code == 401
     answer = requests.post(published.endpoint, headers=header, json=body, timeout=10)
-    run = finished(PipelineRun(experiment, answer.json()["Id"]))
-    assert steps_of(run)["read"].get_metrics() == {"length": 7}
+    run = project.finished(PipelineRun(experiment, answer.json()["Id"]))
+    assert project.steps_of(run)["read"].get_metrics() == {"length": 7}
     wrong = {**body, "ParameterAssignments": {"txet": "typo"}}
     refused = requests.post(published.endpoint, headers=header, json=wrong, timeout=10)
     assert refused.status_code == 400
     assert "no parameter txet" in refused.text
 
 
-def test_step_kinds_that_are_not_run_are_refused_by_name(project: Project, experiment: Any) -> None:
+def test_step_kinds_that_are_not_run_are_refused_by_name(project: Any, experiment: Any) -> None:
     from azureml.pipeline.steps import CommandStep
 
     (project.folder / "command").mkdir()
@@ -427,7 +325,7 @@ def test_step_kinds_that_are_not_run_are_refused_by_name(project: Project, exper
 
 
 def test_show_output_streams_a_running_step(
-    project: Project, experiment: Any, capsys: pytest.CaptureFixture[str]
+    project: Any, experiment: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     talk = "import time; print('half way', flush=True); time.sleep(2)"  # the client looks once a second
     run = experiment.submit(project.pipeline(project.step("talk", talk)))

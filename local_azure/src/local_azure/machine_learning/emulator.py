@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from local_azure.machine_learning.executor import Executor
 from local_azure.machine_learning.files import BlobFiles
+from local_azure.machine_learning.scheduling.scheduler import Scheduler
 from local_azure.machine_learning.serving import ServiceHost
 from local_azure.machine_learning.state import ServerInfo, StateFolder
 from local_azure.machine_learning.store import Store
@@ -49,9 +50,9 @@ class Addresses:
 
 
 class Emulator:
-    """Store, files, tokens and the two engines (executor of steps, host of web services)."""
+    """Store, files, tokens and the engines (executor of steps, scheduler, host of web services)."""
 
-    def __init__(self, state: StateFolder, info: ServerInfo) -> None:
+    def __init__(self, state: StateFolder, info: ServerInfo, schedule_speed: float = 1.0) -> None:
         self.state = state
         self.info = info
         self.addresses = Addresses(info.http_port, info.tls_port)
@@ -62,15 +63,18 @@ class Emulator:
         for name in (WORKSPACE_NAME, PRODUCTION_NAME):
             self.workspaces.ensure(SUBSCRIPTION, RESOURCE_GROUP, name)
         self.executor = Executor(self)
+        self.scheduler = Scheduler(self, schedule_speed)
         self.services = ServiceHost(self)
 
     async def start(self) -> None:
-        """Start the engines; both first set right what a killed server left behind."""
+        """Start the engines; they first set right what a killed server left behind."""
         await self.executor.start()
         await self.services.start()
+        await self.scheduler.start()
 
     async def stop(self) -> None:
         """Stop steps and services and close the store."""
+        await self.scheduler.stop()
         await self.services.stop()
         await self.executor.stop()
         self.store.close()

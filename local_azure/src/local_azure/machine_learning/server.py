@@ -29,6 +29,15 @@ from local_azure.machine_learning.store import StoreTooNewError
 LOOPBACK = "127.0.0.1"
 EXIT_CONFLICT = 4
 EXIT_USAGE = 2
+SPEED_VARIABLE = "LOCAL_AZURE_SCHEDULE_SPEED"
+MOST_SPEED = 10_000
+
+
+def _speed(text: str) -> float:
+    speed = float(text)
+    if not 0 < speed <= MOST_SPEED:
+        raise argparse.ArgumentTypeError(f"{text} is not a speed above 0 and up to {MOST_SPEED}")
+    return speed
 
 
 class _Listener(uvicorn.Server):
@@ -70,9 +79,11 @@ def _configuration(app: Guard, **more: object) -> uvicorn.Config:
     )
 
 
-async def _serve(state: StateFolder, http: socket.socket, tls: socket.socket, ready_fd: int | None) -> None:
+async def _serve(
+    state: StateFolder, http: socket.socket, tls: socket.socket, ready_fd: int | None, schedule_speed: float
+) -> None:
     info = ServerInfo(os.getpid(), http.getsockname()[1], tls.getsockname()[1], secrets.token_urlsafe(32))
-    emulator = Emulator(state, info)
+    emulator = Emulator(state, info, schedule_speed)
     app = Guard(Application(emulator))
     plain = _Listener(_configuration(app))
     secure_config = _configuration(app)
@@ -105,6 +116,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--http-port", type=int, default=0, help="0: the last one used, or any free one")
     parser.add_argument("--tls-port", type=int, default=0, help="0: the last one used, or any free one")
     parser.add_argument("--ready-fd", type=int, help="descriptor to write to when the server answers")
+    parser.add_argument(
+        "--schedule-speed",
+        type=_speed,
+        default=os.environ.get(SPEED_VARIABLE, "1"),
+        help=f"how much faster than the clock schedules run, for rehearsals (default: ${SPEED_VARIABLE}, else 1)",
+    )
     arguments = parser.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     os.umask(0o077)
@@ -115,7 +132,7 @@ def main(argv: list[str] | None = None) -> int:
         remembered = state.last_ports()
         http = _bind(arguments.http_port, remembered[0])
         tls = _bind(arguments.tls_port, remembered[1])
-        asyncio.run(_serve(state, http, tls, arguments.ready_fd))
+        asyncio.run(_serve(state, http, tls, arguments.ready_fd, arguments.schedule_speed))
     except StateLockedError as error:
         sys.stderr.write(f"{error} Stop it with `python -m local_azure down`, or use another folder.\n")
         return EXIT_CONFLICT

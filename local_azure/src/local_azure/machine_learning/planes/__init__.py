@@ -20,6 +20,7 @@ from local_azure.machine_learning.planes import (
     published_pipelines,
     resource_manager,
     run_events,
+    schedules,
     services,
     snapshots,
 )
@@ -43,6 +44,7 @@ PLANES: tuple[Plane, ...] = (
     pipeline_modules.PLANE,
     pipeline_runs.PLANE,
     published_pipelines.PLANE,
+    schedules.PLANE,
     models.PLANE,
     services.PLANE,
 )

@@ -7,7 +7,7 @@ The executor writes both. SDK callers: `PipelineRun`, `StepRun`, `Experiment.sub
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, PlainTextResponse
 
@@ -18,7 +18,11 @@ from local_azure.machine_learning.planes import history
 from local_azure.machine_learning.planes.artifacts import run_container
 from local_azure.machine_learning.planes.pipeline_modules import GRAPH, P, entity, save_graph
 from local_azure.machine_learning.routing import Plane
-from local_azure.machine_learning.store import Document
+from local_azure.machine_learning.store import Document, Store
+
+if TYPE_CHECKING:
+    from local_azure.machine_learning.emulator import Emulator
+    from local_azure.machine_learning.workspaces import Workspace
 
 PLANE = Plane("Pipelines: runs")
 PIPELINE_RUN, NODE = "pipeline_run", "node"
@@ -29,14 +33,16 @@ DRIVER_LOG = "azureml-logs/70_driver_log.txt"
 _LOGS = {"STDOUT": DRIVER_LOG, "JOBLOG": DRIVER_LOG, "STDERR": "azureml-logs/stderr.txt"}
 
 
-def new_pipeline_run(call: Call, graph_id: str, experiment: str, asked: Document, **more: Any) -> Document:
+def new_pipeline_run(
+    store: Store, workspace_id: str, graph_id: str, experiment: str, asked: Document, **more: Any
+) -> Document:
     """An unsubmitted run of a stored graph.
 
     asked: CreationInfo of a submission, or the body of a REST submission. Raises a 400 for parameters that the graph
     does not have; values are kept as text, as the service does.
     """
-    interface = call.store.require(call.ws, GRAPH, graph_id)["interface"]
-    graph = call.store.require(call.ws, GRAPH, graph_id)["graph"]
+    stored = store.require(workspace_id, GRAPH, graph_id)
+    interface, graph = stored["interface"], stored["graph"]
     defaults = {p["Name"]: p.get("DefaultValue") for p in interface.get("Parameters") or []}
     assigned = asked.get("ParameterAssignments") or {}
     unknown = sorted(set(assigned) - set(defaults))
@@ -71,8 +77,8 @@ def new_pipeline_run(call: Call, graph_id: str, experiment: str, asked: Document
     }
 
 
-def submit(call: Call, run: Document, parent_run_id: str | None) -> None:
-    """Make a run known to the run history and hand it to the executor; durable before this returns."""
+def record(emulator: Emulator, workspace: Workspace, run: Document, parent_run_id: str | None = None) -> None:
+    """Make a run known to the run history as submitted; the executor takes it up now, or after a restart."""
     run["IsSubmitted"] = True
     properties = {
         **run["Properties"],
@@ -82,11 +88,11 @@ def submit(call: Call, run: Document, parent_run_id: str | None) -> None:
         "azureml.parameters": json.dumps(run["ParameterAssignments"]),
         **({"azureml.pipelineid": run["PipelineId"]} if run["PipelineId"] else {}),
     }
-    with call.store.transaction():
-        call.store.put(call.ws, PIPELINE_RUN, run["Id"], run, name=run["PipelineId"] or "", parent=OPEN)
+    with emulator.store.transaction():
+        emulator.store.put(workspace.id, PIPELINE_RUN, run["Id"], run, name=run["PipelineId"] or "", parent=OPEN)
         history.create_run(
-            call.emulator,
-            call.workspace,
+            emulator,
+            workspace,
             run["Id"],
             run["RunHistoryExperimentName"],
             run_type="azureml.PipelineRun",
@@ -95,6 +101,11 @@ def submit(call: Call, run: Document, parent_run_id: str | None) -> None:
             tags=run["tags"],
             properties=properties,
         )
+
+
+def submit(call: Call, run: Document, parent_run_id: str | None) -> None:
+    """Record a run and hand it to the executor; durable before this returns."""
+    record(call.emulator, call.workspace, run, parent_run_id)
     call.emulator.executor.submit(call.workspace, run["Id"])
 
 
@@ -107,7 +118,7 @@ def create(call: Call) -> Document:
     experiment = call.query.get("experimentName") or info.get("RunHistoryExperimentName")
     if not experiment:
         raise bad_request("A pipeline run needs an experiment name.")
-    run = new_pipeline_run(call, graph_id, experiment, info)
+    run = new_pipeline_run(call.store, call.ws, graph_id, experiment, info)
     call.store.insert(call.ws, PIPELINE_RUN, run["Id"], run, parent=CLOSED)
     return run
 

@@ -10,7 +10,7 @@ from local_azure.machine_learning.errors import bad_request, conflict, not_found
 from local_azure.machine_learning.planes.pipeline_modules import ACTIVE, P, entity, save_graph
 from local_azure.machine_learning.planes.pipeline_runs import new_pipeline_run, submit
 from local_azure.machine_learning.routing import Plane
-from local_azure.machine_learning.store import Document
+from local_azure.machine_learning.store import Document, Store
 
 PLANE = Plane("Pipelines: published pipelines and endpoints")
 PIPELINE, ENDPOINT = "pipeline", "endpoint"
@@ -18,7 +18,8 @@ PIPELINE, ENDPOINT = "pipeline", "endpoint"
 STATUS_CODES = {"active": "0", "deprecated": "1", "disabled": "2"}
 
 
-def _status_code(word: object) -> str:
+def status_code(word: object) -> str:
+    """Digit of a status; raises a 400."""
     text = str(word).lower()
     if text in STATUS_CODES.values():
         return text
@@ -40,7 +41,8 @@ def _endpoint_view(call: Call, document: Document) -> Document:
     return _with_url(call, document, "PipelineEndpointSubmit/Id")
 
 
-def _shown(call: Call, documents: list[Document]) -> list[Document]:
+def shown(call: Call, documents: list[Document]) -> list[Document]:
+    """Those that a list asks for: `activeOnly` unless it says otherwise."""
     active_only = call.flag("activeOnly", default=True)
     return [d for d in documents if not active_only or d["EntityStatus"] == ACTIVE]
 
@@ -74,7 +76,7 @@ def create_pipeline(call: Call) -> Document:
 def list_pipelines(call: Call) -> list[Document]:
     """Published pipelines, newest first."""
     found = call.store.find(call.ws, PIPELINE, newest_first=True)
-    return [_pipeline_view(call, document) for document in _shown(call, found)]
+    return [_pipeline_view(call, document) for document in shown(call, found)]
 
 
 @PLANE.route("GET", P + "/Pipelines/{pipeline_id}")
@@ -86,13 +88,13 @@ def get_pipeline(call: Call, pipeline_id: str) -> Document:
 @PLANE.route("PUT", P + "/Pipelines/{pipeline_id}/status")
 def set_pipeline_status(call: Call, pipeline_id: str) -> None:
     """`enable` and `disable`; the body is a JSON string."""
-    code = _status_code(call.body)
+    code = status_code(call.body)
     call.store.update(call.ws, PIPELINE, pipeline_id, lambda document: document.update(EntityStatus=code))
 
 
-def submit_pipeline(call: Call, pipeline_id: str, asked: Document) -> Document:
-    """Start a run of a published pipeline; raises a 400 when it is disabled."""
-    pipeline = call.store.require(call.ws, PIPELINE, pipeline_id, "Published pipeline")
+def run_of_pipeline(store: Store, workspace_id: str, pipeline_id: str, asked: Document) -> Document:
+    """A run of a published pipeline, not yet submitted; raises a 400 when the pipeline is disabled."""
+    pipeline = store.require(workspace_id, PIPELINE, pipeline_id, "Published pipeline")
     if pipeline["EntityStatus"] != ACTIVE:
         raise bad_request(f"Published pipeline '{pipeline['Name']}' ({pipeline_id}) is disabled; enable it first.")
     asked = {
@@ -102,7 +104,11 @@ def submit_pipeline(call: Call, pipeline_id: str, asked: Document) -> Document:
     for key in ("ParameterAssignments", "DataPathAssignments", "DataSetDefinitionValueAssignments"):
         asked[key] = {**pipeline[key], **(asked.get(key) or {})}
     experiment = asked.get("ExperimentName") or pipeline["Name"]
-    run = new_pipeline_run(call, pipeline["GraphId"], experiment, asked, PipelineId=pipeline_id)
+    return new_pipeline_run(store, workspace_id, pipeline["GraphId"], experiment, asked, PipelineId=pipeline_id)
+
+
+def _submit(call: Call, pipeline_id: str) -> Document:
+    run = run_of_pipeline(call.store, call.ws, pipeline_id, call.body or {})
     submit(call, run, call.query.get("parentRunId"))
     return run
 
@@ -110,7 +116,7 @@ def submit_pipeline(call: Call, pipeline_id: str, asked: Document) -> Document:
 @PLANE.route("POST", P + "/PipelineRuns/PipelineSubmit/{pipeline_id}")
 def submit_published(call: Call, pipeline_id: str) -> Document:
     """A submission by the SDK, or anybody's own POST; every key of the body may be missing."""
-    return submit_pipeline(call, pipeline_id, call.body or {})
+    return _submit(call, pipeline_id)
 
 
 @PLANE.route("POST", P + "/PipelineEndpoints/Create")
@@ -149,7 +155,7 @@ def endpoint_by_name(call: Call) -> Document:
 def list_endpoints(call: Call) -> list[Document]:
     """Endpoints, newest first."""
     found = call.store.find(call.ws, ENDPOINT, newest_first=True)
-    return [_endpoint_view(call, document) for document in _shown(call, found)]
+    return [_endpoint_view(call, document) for document in shown(call, found)]
 
 
 @PLANE.route("GET", P + "/PipelineEndpoints/Id/{endpoint_id}")
@@ -176,7 +182,7 @@ def update_endpoint(call: Call, endpoint_id: str) -> Document:
     def change(document: Document) -> None:
         kept = {key: value for key, value in posted.items() if value is not None and key not in ("Id", "Url")}
         document.update(kept)
-        document["EntityStatus"] = _status_code(document["EntityStatus"])
+        document["EntityStatus"] = status_code(document["EntityStatus"])
         versions: list[Document] = []
         for number, entry in enumerate(document["PipelineVersionList"]):
             call.store.require(call.ws, PIPELINE, entry["PipelineId"], "Published pipeline")
@@ -191,16 +197,22 @@ def update_endpoint(call: Call, endpoint_id: str) -> Document:
     return _endpoint_view(call, call.store.update(call.ws, ENDPOINT, endpoint_id, change))
 
 
-@PLANE.route("POST", P + "/PipelineRuns/PipelineEndpointSubmit/Id/{endpoint_id}/{version}")
-@PLANE.route("POST", P + "/PipelineRuns/PipelineEndpointSubmit/Id/{endpoint_id}")
-def submit_endpoint(call: Call, endpoint_id: str, version: str = "") -> Document:
-    """Start a run of an endpoint's default version, or of the one asked for (in the path or the query)."""
-    document = call.store.require(call.ws, ENDPOINT, endpoint_id, "Pipeline endpoint")
+def pipeline_of_endpoint(store: Store, workspace_id: str, endpoint_id: str, version: str | None = None) -> str:
+    """Id of the pipeline behind a version of an endpoint, its default now; raises a 400 when it is disabled."""
+    document = store.require(workspace_id, ENDPOINT, endpoint_id, "Pipeline endpoint")
     if document["EntityStatus"] != ACTIVE:
         raise bad_request(f"Pipeline endpoint '{document['Name']}' is disabled; enable it first.")
-    version = version or call.query.get("pipelineVersion") or document["DefaultVersion"]
+    version = version or document["DefaultVersion"]
     versions = {entry["Version"]: entry["PipelineId"] for entry in document["PipelineVersionList"]}
     if version not in versions:
         known = ", ".join(versions)
         raise bad_request(f"Pipeline endpoint '{document['Name']}' has no version {version}; it has {known}.")
-    return submit_pipeline(call, versions[version], call.body or {})
+    return str(versions[version])
+
+
+@PLANE.route("POST", P + "/PipelineRuns/PipelineEndpointSubmit/Id/{endpoint_id}/{version}")
+@PLANE.route("POST", P + "/PipelineRuns/PipelineEndpointSubmit/Id/{endpoint_id}")
+def submit_endpoint(call: Call, endpoint_id: str, version: str = "") -> Document:
+    """Start a run of an endpoint's default version, or of the one asked for (in the path or the query)."""
+    version = version or call.query.get("pipelineVersion", "")
+    return _submit(call, pipeline_of_endpoint(call.store, call.ws, endpoint_id, version))

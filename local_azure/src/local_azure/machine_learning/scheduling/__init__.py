@@ -1,0 +1,1 @@
+"""When schedules fire, and the task that fires them."""
