@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from local_azure.pipelines.graph import graph_faults
+from local_azure.pipelines.jobs_check import job_faults
+from local_azure.pipelines.model import build
 from local_azure.pipelines.pipeline import Expanded, expand
 from local_azure.pipelines.queue_facts import QueueFacts
+from local_azure.pipelines.schedules import schedule_faults
 from local_azure.pipelines.schema import without_directives
 from local_azure.pipelines.tasks import service_schema
 from local_azure.pipelines.tree import Fields, Place, Problem, Value
+from local_azure.pipelines.variables_check import injection_faults, variable_faults
 
 _TEMPLATE_PARTS = ("stages", "jobs", "steps", "variables")
 
@@ -22,8 +27,15 @@ def check(
     problems = list(expanded.problems)
     for name, document in expanded.documents.items():
         problems += _schema_faults(name, document, root=name == expanded.file)
-    if not problems:
+        if isinstance(document, Fields):
+            problems += injection_faults(document, name)
+    if not expanded.problems:
         problems += service_schema().check(expanded.tree, "pipeline", expanded.tree.place)
+        pipeline = build(expanded.tree)
+        problems += schedule_faults(expanded.tree)
+        problems += graph_faults(pipeline)
+        problems += job_faults(pipeline)
+        problems += variable_faults(pipeline, facts or QueueFacts())
     return expanded, sorted(set(problems))
 
 

@@ -21,7 +21,7 @@ RUN_TIME_ONLY = tuple(
         "Strategy": "Name CycleName",
         "System": "AccessToken DefaultWorkingDirectory JobAttempt JobDisplayName JobId JobName JobTimeout "
         "PhaseAttempt PhaseDisplayName PhaseName PlanId PipelineStartTime StageAttempt StageDisplayName StageName "
-        "TimelineId TaskInstanceId TaskDisplayName Debug StageId ArtifactsDirectory WorkFolder OidcRequestUri",
+        "ServerType TimelineId TaskInstanceId TaskDisplayName Debug StageId ArtifactsDirectory OidcRequestUri",
         "": "TF_BUILD",
     }.items()
     for name in (f"{area}.{word}" if area else word for word in names.split())

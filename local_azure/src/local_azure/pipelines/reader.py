@@ -43,7 +43,7 @@ class _Reader:
         self._file = file
 
     def _place(self, event: yaml.Event) -> Place:
-        return Place(self._file, event.start_mark.line + 1)
+        return Place(self._file, 1 + (event.start_mark.line if event.start_mark else 0))
 
     def document(self) -> Value:
         value: Value = None
