@@ -8,23 +8,14 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from ml_service import release_verbs
 from ml_service.errors import UsageError
-
-if TYPE_CHECKING:
-    from ml_service.build import Build
-    from ml_service.console import Terminal
-    from ml_service.settings import Settings
-    from ml_service.workspace import OpenWorkspace
-
-INTERRUPTED = 130
+from ml_service.session import AsJson, ForAgent, Session, perform
 
 _EXIT_CODES = """\b
 Exit codes:
@@ -37,10 +28,11 @@ Exit codes:
   130  interrupted with Ctrl-C (the run goes on)
 """
 
-_HELP = """Publish, run and check the training pipeline in Azure ML.
+_HELP = """Publish, run and check the training pipeline in Azure ML; release what it accepts.
 
 The usual way: `data upload` registers the table, `publish` publishes the pipeline, `run` trains, decides,
 registers and deploys to the test service, `smoke` asks the service for a forecast. `rehearse` does all four.
+`release` puts an accepted version into production, `verify` looks again, `rollback` goes back.
 
 Settings come from variables.yml; environment variables of the same names win. Results go to standard output,
 progress to standard error."""
@@ -63,6 +55,7 @@ data_app = typer.Typer(
     context_settings=_OPTIONS,
 )
 app.add_typer(data_app, name="data")
+release_verbs.add_to(app)
 
 
 @app.callback()
@@ -76,7 +69,6 @@ def _options(
         logging.disable(logging.CRITICAL)
 
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
 Steps = Annotated[
     str,
     typer.Option(
@@ -95,9 +87,15 @@ Unpublished = Annotated[
 UnpublishedSteps = Annotated[
     str | None, typer.Option("--steps", metavar="NAMES", help="With --unpublished: as for publish.")
 ]
-Reason = Annotated[str, typer.Option("--reason", help="Why: manual, schedule or data; recorded with the decision.")]
+Reason = Annotated[
+    str, typer.Option("--reason", help="Why: manual, schedule, data or code; recorded with the decision.")
+]
 DataVersion = Annotated[
-    int | None, typer.Option("--data-version", min=1, help="Train on this data version; default: the newest.")
+    str, typer.Option("--data-version", metavar="NUMBER", help="Train on this data version, or on the newest.")
+]
+Evidence = Annotated[
+    Path | None,
+    typer.Option("--evidence", file_okay=False, help="Write decision.json, summary.md and the report here."),
 ]
 Timeout = Annotated[
     float, typer.Option("--timeout", metavar="MINUTES", min=0.01, help="Cancel the run when it takes longer.")
@@ -106,43 +104,6 @@ Follow = Annotated[
     str | None, typer.Option("--follow", metavar="RUN_ID", help="Pick up a run that was submitted before.")
 ]
 ALL_STEPS = "prepare,train,evaluate,register,deploy"
-
-
-@dataclass
-class Session:
-    """What a verb works with; each part is made when it is first asked for."""
-
-    as_json: bool
-
-    @cached_property
-    def terminal(self) -> Terminal:
-        """The two output streams."""
-        from ml_service.console import Terminal
-
-        return Terminal(as_json=self.as_json)
-
-    @cached_property
-    def settings(self) -> Settings:
-        """The settings; reading them reports everything that is missing at once."""
-        from ml_service import settings
-
-        return settings.load()
-
-    @cached_property
-    def build(self) -> Build:
-        """Which build this is."""
-        from ml_service.build import current_build
-
-        return current_build(self.settings)
-
-    @cached_property
-    def workspace(self) -> OpenWorkspace:
-        """The workspace, signed in."""
-        from ml_service.workspace import open_workspace
-
-        settings = self.settings
-        self.terminal.note(f"opening workspace {settings.azureml_workspace_name}")
-        return open_workspace(settings)
 
 
 @data_app.command("upload")
@@ -169,11 +130,11 @@ def data_upload(
         data.show(session.terminal, data.upload(session.workspace, settings, session.terminal, checked))
         return 0
 
-    _perform(as_json, verb)
+    perform(as_json, verb)
 
 
 @app.command()
-def publish(steps: Steps = ALL_STEPS, as_json: AsJson = False) -> None:
+def publish(steps: Steps = ALL_STEPS, for_agent: ForAgent = None, as_json: AsJson = False) -> None:
     """Publish the pipeline with the build id as version and make it the default of the pipeline endpoint.
 
     Publishing the same graph under the same build id again changes nothing; another graph under it is a conflict
@@ -187,9 +148,10 @@ def publish(steps: Steps = ALL_STEPS, as_json: AsJson = False) -> None:
 
         result = module.publish(session.workspace, settings, session.build, session.terminal, names)
         module.show(session.terminal, result)
+        session.agent.outputs({"pipelineId": result.pipeline_id, "pipelineVersion": result.version})
         return 0
 
-    _perform(as_json, verb)
+    perform(as_json, verb, for_agent)
 
 
 @app.command()
@@ -199,9 +161,11 @@ def run(
     unpublished: Unpublished = False,
     steps: UnpublishedSteps = None,
     reason: Reason = "manual",
-    data_version: DataVersion = None,
+    data_version: DataVersion = "newest",
     timeout: Timeout = 120.0,
     follow: Follow = None,
+    evidence: Evidence = None,
+    for_agent: ForAgent = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the pipeline, follow it and say what it decided.
@@ -213,23 +177,24 @@ def run(
 
     def verb(session: Session) -> int:
         _at_most_one({"--pipeline-id": pipeline_id, "--unpublished": unpublished, "--follow": follow})
-        code, names = _reason(reason), _unpublished_steps(unpublished, steps)
+        code, names, number = _reason(reason), _unpublished_steps(unpublished, steps), _data_version(data_version)
         settings = session.settings
         from ml_service import run as module
 
         wanted = module.Wanted(
             reason=code,
             timeout_minutes=timeout,
-            data_version=data_version,
-            pipeline_id=pipeline_id,
+            data_version=number,
+            pipeline_id=pipeline_id or None,
             unpublished_steps=names,
             follow_run=follow,
         )
         result = module.run(session.workspace, settings, session.build, session.terminal, wanted)
         module.show(session.terminal, result)
+        module.tell(session.workspace, session.agent, result, evidence)
         return result.exit_code
 
-    _perform(as_json, verb)
+    perform(as_json, verb, for_agent)
 
 
 @app.command()
@@ -247,10 +212,10 @@ def smoke(
         settings = session.settings
         from ml_service import smoke as module
 
-        module.show(session.terminal, module.smoke(session.workspace, settings, horizon))
+        module.show(session.terminal, module.smoke(session.workspace, settings.test_service_name, horizon))
         return 0
 
-    _perform(as_json, verb)
+    perform(as_json, verb)
 
 
 @app.command()
@@ -264,7 +229,7 @@ def status(as_json: AsJson = False) -> None:
         module.show(session.terminal, module.status(session.workspace, settings))
         return 0
 
-    _perform(as_json, verb)
+    perform(as_json, verb)
 
 
 @app.command()
@@ -279,14 +244,22 @@ def rehearse(
 
         return module.rehearse(session.workspace, settings, session.build, session.terminal, timeout)
 
-    _perform(False, verb)
+    perform(False, verb)
 
 
 def _reason(text: str) -> str:
-    legal = ("manual", "schedule", "data")
+    legal = ("manual", "schedule", "data", "code")
     if text not in legal:
         raise UsageError(f"--reason {text} is unknown", expected=f"one of {', '.join(legal)}")
     return text
+
+
+def _data_version(text: str) -> int | None:
+    if text == "newest":
+        return None
+    if text.isdecimal() and int(text) >= 1:
+        return int(text)
+    raise UsageError(f"--data-version {text} is no version", expected="a number from 1, or newest")
 
 
 def _steps(text: str) -> tuple[str, ...]:
@@ -309,23 +282,6 @@ def _at_most_one(options: dict[str, object]) -> None:
     given = [name for name, value in options.items() if value]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other", todo="keep one of them")
-
-
-def _perform(as_json: bool, verb: Callable[[Session], int]) -> None:
-    """Run one verb; every failure that is not our own mistake ends as a message on standard error."""
-    try:
-        code = verb(Session(as_json=as_json))
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    except Exception as error:
-        from ml_service.translate import explain
-
-        known = explain(error)
-        if known is None:
-            raise
-        typer.echo(f"error: {known}", err=True)
-        code = known.exit_code
-    raise typer.Exit(code)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -25,12 +25,12 @@ class Terminal:
 
     def note(self, text: str) -> None:
         """A line about what is going on; never part of the result."""
-        self.progress.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.progress.print(harmless(text), markup=False, highlight=False, soft_wrap=True)
 
     def say(self, text: str = "") -> None:
         """A line of the result; dropped when the result is one JSON object."""
         if not self.as_json:
-            self._results.print(text, markup=False, highlight=False, soft_wrap=True)
+            self._results.print(harmless(text), markup=False, highlight=False, soft_wrap=True)
 
     def heading(self, text: str) -> None:
         """A line that opens a part of the result."""
@@ -49,10 +49,21 @@ class Terminal:
             table.add_row(*row)
         self._results.print(table, markup=False, highlight=False)
 
+    def command(self, text: str) -> None:
+        """A line for the build agent, whole and in its own line; kept out of a JSON result."""
+        stream = self.progress.file if self.as_json else self._results.file
+        stream.write(text + "\n")
+        stream.flush()
+
     def document(self, value: dict[str, Any]) -> None:
         """The result as one JSON object, when that was asked for."""
         if self.as_json:
             self._results.file.write(json.dumps(value, indent=2, sort_keys=False, default=str) + "\n")
+
+
+def harmless(text: str) -> str:
+    """Text that a build agent does not obey: what we show may be the log of somebody's service."""
+    return text.replace("##vso[", "##_vso[")
 
 
 def _console(stream: TextIO) -> Console:

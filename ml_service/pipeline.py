@@ -126,7 +126,7 @@ class _Graph:
         """Equal for two graphs that would do the same; build id and commit are not part of it."""
         content = {
             "steps": {step: snapshots.digest(folder) for step, folder in self._folders.items()},
-            "environment": _sha256(snapshots.ENVIRONMENTS / "training.yml"),
+            "environment": snapshots.file_sha256(snapshots.ENVIRONMENTS / "training.yml"),
             "base_image": BASE_IMAGE,
             "compute": self._settings.compute_name,
             "data": f"{self._dataset.name}:{self._dataset.version}",
@@ -195,7 +195,3 @@ class _Graph:
     def _context(self) -> list[Any]:
         """Who asked for the run and which build made the graph: recorded, never an input of training."""
         return ["--reason", self._reason, "--build-id", self._build.build_id, "--commit", self._build.commit]
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -31,7 +31,7 @@ def rehearse(
     state = service_state(workspace, settings.test_service_name)
     if state is not None:
         terminal.say(f"service    {state.line}")
-    smoke.show(terminal, smoke.smoke(workspace, settings, smoke.DEFAULT_HORIZON))
+    smoke.show(terminal, smoke.smoke(workspace, settings.test_service_name, smoke.DEFAULT_HORIZON))
     terminal.heading("What to try next, where this command ran")
     for command, purpose in _NEXT:
         terminal.say(f"  {command:<70} {purpose}")

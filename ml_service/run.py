@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from azureml.core import Experiment
 from azureml.pipeline.core import PipelineRun, PublishedPipeline
 from msrest.exceptions import HttpOperationError
 
-from ml_service import report, versions
+from ml_service import evidence, report, versions
+from ml_service.agent import Agent
 from ml_service.build import Build
 from ml_service.console import Terminal, quiet_sdk
 from ml_service.errors import ConflictError, UsageError
@@ -109,6 +111,22 @@ def run(workspace: OpenWorkspace, settings: Settings, build: Build, terminal: Te
         failed_step=failed,
         log=tuple(last_log_lines(pipeline_run, failed)) if failed else (),
     )
+
+
+def tell(workspace: OpenWorkspace, agent: Agent, result: RunResult, folder: Path | None) -> None:
+    """Write the evidence into a folder and tell the build agent what a later stage decides by."""
+    if folder is not None:
+        agent.summary(evidence.write(workspace, result, folder))
+    outcome, model = result.outcome, result.outcome.model
+    agent.outputs(
+        {
+            "outcome": outcome.outcome or "none",
+            "reason": outcome.reason,
+            "modelVersion": model.version if model else "",
+            "runId": result.run_id,
+        }
+    )
+    agent.tag(outcome.outcome or "no-outcome", *([f"{model.name}-{model.version}"] if model else []))
 
 
 def _submit(workspace: OpenWorkspace, settings: Settings, build: Build, terminal: Terminal, wanted: Wanted) -> Any:

@@ -17,7 +17,6 @@ import requests
 from ml_service.console import Terminal, quiet_sdk
 from ml_service.errors import FaultError, RefusedError
 from ml_service.service import HEALTHY, describe, find_service, last_log_lines
-from ml_service.settings import Settings
 from ml_service.workspace import OpenWorkspace
 from mlops_code.forecasting.errors import ForecastingError
 from mlops_code.forecasting.model_file import MODEL_FILE, StoredModel, difference, read_model, strict_json
@@ -41,23 +40,25 @@ class Smoked:
     """Forecast of each date, in the unit of the measure."""
 
 
-def smoke(workspace: OpenWorkspace, settings: Settings, horizon: int) -> Smoked:
-    """Ask the service and compare.
+@dataclass(frozen=True)
+class FetchedModel:
+    """A registered model version on disk, verified."""
+
+    path: Path
+    """The folder that holds model.json and what was registered beside it."""
+    stored: StoredModel
+
+
+def smoke(workspace: OpenWorkspace, service_name: str, horizon: int) -> Smoked:
+    """Ask a service and compare.
 
     Raises: FaultError (service absent or not healthy), RefusedError (it refuses the call, answers with another
     forecast, or the registered model file is not the one that was registered).
     """
-    service = _healthy_service(workspace, settings.test_service_name)
+    service = _healthy_service(workspace, service_name)
     registered = _served_model(service)
-    stored = _fetch(registered)
-    answer = _ask(service, horizon)
-    if wrong := difference(answer, stored, horizon):
-        raise RefusedError(
-            f"service {service.name} does not answer as its registered model {registered.name}:{registered.version}",
-            found=wrong,
-            expected="the same days, values and model hash",
-            todo="the service runs other code or another model than it says: run the pipeline again",
-        )
+    stored = fetch_model(registered)
+    answer = demand_same_forecast(service, stored, horizon, f"{registered.name}:{registered.version}")
     return Smoked(
         service=service.name,
         url=service.scoring_uri,
@@ -66,6 +67,22 @@ def smoke(workspace: OpenWorkspace, settings: Settings, horizon: int) -> Smoked:
         dates=tuple(entry["date"] for entry in answer["forecast"]),
         values=tuple(float(entry["value"]) for entry in answer["forecast"]),
     )
+
+
+def demand_same_forecast(service: Any, stored: StoredModel, horizon: int, model: str) -> dict[str, Any]:
+    """The live answer of a service, when it is the model's own forecast. model: its name in messages.
+
+    Raises: RefusedError (it answers otherwise or refuses), FaultError (it does not answer).
+    """
+    answer = _ask(service, horizon)
+    if wrong := difference(answer, stored, horizon):
+        raise RefusedError(
+            f"service {service.name} does not answer as its registered model {model}",
+            found=wrong,
+            expected="the same days, values and model hash",
+            todo="the service runs other code or another model than it says: correct it and deploy again",
+        )
+    return answer
 
 
 def _healthy_service(workspace: OpenWorkspace, name: str) -> Any:
@@ -99,25 +116,31 @@ def _served_model(service: Any) -> Any:
     return models[0]
 
 
-def _fetch(registered: Any) -> StoredModel:
-    """Download a model version and open it only when its hash is the one recorded at registration."""
+def fetch_model(registered: Any) -> StoredModel:
+    """As `fetch_files`, for those who need the model only."""
+    with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
+        return fetch_files(registered, Path(scratch)).stored
+
+
+def fetch_files(registered: Any, target: Path) -> FetchedModel:
+    """Download a model version and open it only when its hash is the one recorded at registration.
+
+    Raises: RefusedError (no model file, damaged, or another hash).
+    """
     recorded = (registered.properties or {}).get("model_sha256", "")
     name = f"{registered.name}:{registered.version}"
-    with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
-        with quiet_sdk():
-            registered.download(target_dir=scratch, exist_ok=True)
-        folder = next((path.parent for path in Path(scratch).rglob(MODEL_FILE)), None)
-        if folder is None:
-            raise RefusedError(
-                f"model {name} holds no {MODEL_FILE}",
-                todo="it was not registered by this pipeline: register it again",
-            )
-        try:
-            stored = read_model(folder)
-        except ForecastingError as error:
-            raise RefusedError(
-                f"model {name} cannot be trusted", found=str(error), todo="register it again"
-            ) from error
+    with quiet_sdk():
+        registered.download(target_dir=str(target), exist_ok=True)
+    folder = next((path.parent for path in target.rglob(MODEL_FILE)), None)
+    if folder is None:
+        raise RefusedError(
+            f"model {name} holds no {MODEL_FILE}",
+            todo="it was not registered by this pipeline: register it again",
+        )
+    try:
+        stored = read_model(folder)
+    except ForecastingError as error:
+        raise RefusedError(f"model {name} cannot be trusted", found=str(error), todo="register it again") from error
     if stored.sha256 != recorded:
         raise RefusedError(
             f"the file of model {name} is not the one that was registered",
@@ -125,7 +148,7 @@ def _fetch(registered: Any) -> StoredModel:
             expected=f"sha256 {recorded or '(none recorded)'}",
             todo="do not release this version: somebody changed the file in the storage account; run again",
         )
-    return stored
+    return FetchedModel(folder, stored)
 
 
 def _ask(service: Any, horizon: int) -> dict[str, Any]:
@@ -162,8 +185,8 @@ def _ask(service: Any, horizon: int) -> dict[str, Any]:
         ) from None
 
 
-def show(terminal: Terminal, result: Smoked) -> None:
-    """Print the forecast as a small table with bars."""
+def show(terminal: Terminal, result: Smoked, *, as_part: bool = False) -> None:
+    """Print the forecast as a small table with bars. as_part: the JSON document is another verb's."""
     terminal.say(
         f"smoke      {result.service} answers as model {result.model} itself forecasts ({len(result.dates)} days)"
     )
@@ -173,4 +196,5 @@ def show(terminal: Terminal, result: Smoked) -> None:
         for day, value in zip(result.dates, result.values, strict=True)
     ]
     terminal.table(("date", "day", "forecast", ""), rows, right=("forecast",))
-    terminal.document(asdict(result))
+    if not as_part:
+        terminal.document(asdict(result))

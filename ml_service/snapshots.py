@@ -23,6 +23,9 @@ ENVIRONMENTS = CODE / "environments"
 PROBLEM_NAME = "problem.yml"
 SCORING_FOLDER = "scoring"
 SCORING_ENVIRONMENT = "scoring.yml"
+SCORING_ENVIRONMENT_NAME = "forecast-scoring"
+SCORING_BASE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:20251130.v1"
+"""Name and base image of every service, as in mlops_code/registry.py for the test service."""
 
 STEP_ORDER = ("prepare", "train", "evaluate", "register", "deploy")
 REQUIRED_STEPS = ("train", "register")
@@ -131,6 +134,14 @@ def read_problem(path: Path) -> dict[str, Any]:
     return document
 
 
+def problem_name(path: Path) -> str:
+    """Name of a problem, which the champion's tag carries. Raises: UsageError."""
+    name = (read_problem(path).get("series") or {}).get("name")
+    if not isinstance(name, str) or not name:
+        raise UsageError(f"problem file {path} names no series", expected="a section series with a name")
+    return name
+
+
 def assemble(step: str, problem: Mapping[str, Any], folder: Path, code: Path = CODE) -> Path:
     """Write the snapshot of one step into `folder`/<step> and return that path.
 
@@ -146,6 +157,28 @@ def assemble(step: str, problem: Mapping[str, Any], folder: Path, code: Path = C
         _copy(code, f"environments/{SCORING_ENVIRONMENT}", target / SCORING_ENVIRONMENT)
     (target / PROBLEM_NAME).write_text(problem_text(problem, plan.problem_sections), encoding="utf-8")
     return target
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """The scoring folder and the conda file of a service, on disk."""
+
+    folder: Path
+    environment: Path
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of both, as every record and every service carries them."""
+        return {"scoring_sha256": digest(self.folder), "environment_sha256": file_sha256(self.environment)}
+
+
+def assemble_scoring(folder: Path, code: Path = CODE) -> Scoring:
+    """Write what a service is built from below `folder`. Raises: UsageError when a file does not exist."""
+    scoring = Scoring(folder / SCORING_FOLDER, folder / SCORING_ENVIRONMENT)
+    for name in STEP_FILES["deploy"].scoring:
+        _copy(code, name, scoring.folder / name)
+    _copy(code, f"environments/{SCORING_ENVIRONMENT}", scoring.environment)
+    return scoring
 
 
 def _copy(code: Path, name: str, target: Path) -> None:
@@ -167,3 +200,8 @@ def digest(folder: Path) -> str:
         total.update(path.relative_to(folder).as_posix().encode())
         total.update(hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

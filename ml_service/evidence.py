@@ -1,0 +1,111 @@
+"""The evidence of a run as files: the decision record, a Markdown page for the person who approves, the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from azureml.pipeline.core import PipelineRun
+
+from ml_service.console import quiet_sdk
+from ml_service.outcome import DECISION_FILE
+from ml_service.report import decision_rows
+from ml_service.workspace import OpenWorkspace
+
+if TYPE_CHECKING:
+    from ml_service.run import RunResult
+
+SUMMARY_FILE = "summary.md"
+REPORT_FILE = "report.html"
+
+
+def write(workspace: OpenWorkspace, result: RunResult, folder: Path) -> Path:
+    """Write summary.md and what the run kept of decision.json and report.html; returns the path of the page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with quiet_sdk():
+        run = PipelineRun.get(workspace.sdk, result.run_id)
+        kept = set(run.get_file_names()) & {DECISION_FILE, REPORT_FILE}
+        for name in sorted(kept):
+            run.download_file(name, output_file_path=str(folder / name))
+    page = folder / SUMMARY_FILE
+    page.write_text(markdown(workspace.banner, result, run.get_properties()), encoding="utf-8")
+    return page
+
+
+def markdown(banner: str, result: RunResult, properties: Mapping[str, str]) -> str:
+    """The page: verdict, rules, figures, model, data, links."""
+    outcome, decision = result.outcome, result.outcome.decision or {}
+    evidence, context = decision.get("evidence") or {}, decision.get("context") or {}
+    lines = [f"# {evidence.get('problem', result.experiment)}: {outcome.outcome or 'no outcome'}", ""]
+    lines += [evidence.get("sentence") or result.complaint or "The run ended before it decided.", ""]
+    if evidence.get("challenger"):
+        lines += ["## Rules", "", *_table(("rule", "expected", "observed", "result"), rules(evidence)), ""]
+        columns, rows = decision_rows(evidence, context.get("champion"))
+        lines += ["## Figures", "", *_table(columns, rows), "", _windows(evidence), ""]
+    lines += ["## Model and data", "", *_table(("what", "value"), _facts(banner, result, properties))]
+    return "\n".join(lines) + "\n"
+
+
+Rule = tuple[str, str, str, str]
+
+
+def rules(evidence: Mapping[str, Any]) -> list[Rule]:
+    """Each rule of the gate: what it demands, what was found, whether that is enough."""
+    policy = evidence.get("policy") or {}
+    challenger = (evidence.get("challenger") or {}).get("metrics") or {}
+    champion = (evidence.get("champion") or {}).get("metrics") or {}
+    found = []
+    if "floor" in policy:
+        found.append(
+            _rule("floor", policy["floor"], challenger.get("rel_mae"), "below {:.3f} of seasonal naive's MAE")
+        )
+    if not evidence.get("champion"):
+        found.append(("champion", "none registered, or beaten", "none registered", "met"))
+    elif "margin" in policy and champion.get("mae") is not None:
+        limit = (1 - policy["margin"]) * champion["mae"]
+        words = "MAE at most {:.1f}" + f" (the champion's less {policy['margin']:.1%})"
+        found.append(_rule("margin", limit, challenger.get("mae"), words, equal=True))
+    return found
+
+
+def _rule(
+    name: str, limit: float, value: float | None, words: str, *, equal: bool = False
+) -> tuple[str, str, str, str]:
+    met = value is not None and (value < limit or (equal and value == limit))
+    return name, words.format(limit), "not finite" if value is None else f"{value:.4g}", "met" if met else "not met"
+
+
+def _windows(evidence: Mapping[str, Any]) -> str:
+    windows = evidence.get("windows")
+    if not windows:
+        return "No windows: the series was too short."
+    count, first = len(windows["origins"]), windows["origins"][0]
+    return f"{count} forecasts of {windows['horizon']} days each, {first} to {windows['last_day']}."
+
+
+def _facts(banner: str, result: RunResult, properties: Mapping[str, str]) -> list[tuple[str, str]]:
+    decision = result.outcome.decision or {}
+    evidence, context = decision.get("evidence") or {}, decision.get("context") or {}
+    model, data = result.outcome.model, evidence.get("data") or {}
+    challenger = evidence.get("challenger") or {}
+    return [
+        ("model", f"{model.name} version {model.version}" if model else "none registered"),
+        ("model sha256", f"`{challenger.get('model_sha256', '-')}`"),
+        ("recipe, data until", f"{challenger.get('recipe', '-')}, {challenger.get('cutoff', '-')}"),
+        ("data", f"{data.get('rows', '-')} rows, {data.get('first_date', '-')} to {data.get('last_date', '-')}"),
+        ("data sha256", f"`{data.get('data_sha256') or properties.get('data_sha256', '-')}`"),
+        ("decision sha256", f"`{properties.get('decision_sha256', '-')}`"),
+        ("policy sha256", f"`{evidence.get('policy_sha256', '-')}`"),
+        ("asked because", str(context.get("reason", "-"))),
+        ("pipeline from", f"build {context.get('build_id', '-')}, commit `{context.get('commit', '-')}`"),
+        ("run", f"[{result.run_id}]({result.portal})"),
+        ("workspace", banner),
+    ]
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+    return [line([column or " " for column in columns]), line(["---"] * len(columns)), *map(line, rows)]

@@ -1,0 +1,128 @@
+"""`rollback`: let production serve again what it once served, as a deployment of its own with a record."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ml_service import records
+from ml_service.agent import Agent
+from ml_service.console import Terminal
+from ml_service.errors import RefusedError, UsageError
+from ml_service.production import (
+    Serving,
+    Site,
+    before_id,
+    healthy,
+    last_good,
+    production_model,
+    put,
+    serving,
+    withdraw,
+)
+from ml_service.records import NONE, Record
+
+PREVIOUS, BEFORE_THIS_BUILD = "previous", "before-this-build"
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """What serves after a rollback."""
+
+    to: str
+    """`name:version`, or `none` when the service was taken away."""
+    before: str
+    """`name:version` that served until then, or `none`."""
+    deployment: str
+    """Id of the record; empty when nothing had to be done."""
+    url: str
+    scoring_sha256: str = ""
+
+
+def rollback(site: Site, to: str) -> RolledBack:
+    """Go back to a version number, to `previous`, or to what served `before-this-build`.
+
+    The last is for the failure hook of a release: it does nothing when the release has undone itself.
+    Raises: RefusedError (nothing to go back to, or its hash does not verify; production is untouched), FaultError.
+    """
+    known = records.read_all(site.training, site.settings)
+    now = serving(site, known)
+    target = _target(site, known, now, to)
+    before = now.record.content.model if now else NONE
+    if target is None:
+        _withdraw_unfinished(site, now)
+        return RolledBack(to=NONE, before=before, deployment="", url="")
+    content = target.content
+    if now is not None and now.record.id == target.id and healthy(now):
+        return RolledBack(to=content.model, before=before, deployment="", url=now.service.scoring_uri)
+    with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
+        # Both are verified before anything is changed.
+        scoring = records.fetch_scoring(target, Path(scratch))
+        production_model(site, content)
+        facts = records.build_facts(records.ROLLBACK, site.build, site.production, site.settings, before_id(now))
+        record = records.begin(site.training, site.settings, {**facts, "back_to": target.id}, content, scoring)
+        service = put(site, record, scoring, last_good(now, known))
+    return RolledBack(content.model, before, record.id, service.scoring_uri, content.scoring_sha256)
+
+
+def _withdraw_unfinished(site: Site, now: Serving | None) -> None:
+    """Take away a first deployment that never passed its check; a good one is never deleted."""
+    if now is None:
+        return
+    if now.record.state == records.SUCCEEDED:
+        raise RefusedError(
+            f"nothing served before this build in workspace {site.production.name}",
+            found=f"{now.record.content.model} serves, and passed its check",
+            todo="leave it, or delete the service by hand",
+        )
+    site.terminal.note(f"nothing served before this build: deleting service {now.service.name}")
+    withdraw(site)
+
+
+def _target(site: Site, known: tuple[Record, ...], now: Serving | None, to: str) -> Record | None:
+    """The deployment to go back to; None only for a build before which nothing served."""
+    good = records.succeeded(known)
+    if to == BEFORE_THIS_BUILD:
+        return next((item for item in good if item.properties["build_id"] != site.build.build_id), None)
+    if to == PREVIOUS:
+        current = now.record if now else next(iter(good), None)
+        found = records.find(known, current.before) if current else None
+        if found is None:
+            raise RefusedError(
+                f"nothing served before in workspace {site.production.name}",
+                found=f"now: {current.content.model if current else 'nothing'}",
+                todo="release a version: python -m ml_service release --model-version NUMBER",
+            )
+        return found
+    if not to.isdecimal():
+        raise UsageError(
+            f"--to {to} names no version", expected=f"a model version, {PREVIOUS} or {BEFORE_THIS_BUILD}"
+        )
+    found = next((item for item in good if item.content.model_version == str(int(to))), None)
+    if found is None:
+        served = sorted({int(item.content.model_version) for item in good})
+        raise RefusedError(
+            f"version {to} of {site.settings.model_name} has never served in workspace {site.production.name}",
+            expected=f"one of {', '.join(map(str, served)) or '(none has)'}",
+            todo="a version that has not served yet is released, not rolled back to",
+        )
+    return found
+
+
+def show(terminal: Terminal, agent: Agent, site: Site, result: RolledBack) -> None:
+    """Print from, to and the record."""
+    if result.to == NONE:
+        terminal.say("rollback   nothing served before this build, and nothing serves now")
+    elif not result.deployment:
+        terminal.say(f"rollback   nothing to do: {result.to} serves")
+    else:
+        terminal.say(f"rollback   from {result.before} to {result.to}")
+        terminal.say(f"           in {site.production.banner}")
+        terminal.say(f"service    {site.settings.production_service_name} Healthy, {result.url}")
+        terminal.say(f"           scoring {result.scoring_sha256[:12]}")
+        terminal.say(f"champion   {result.to}")
+        terminal.say(f"record     run {result.deployment} in experiment {records.experiment_name(site.settings)}")
+        agent.tag("rolled-back")
+    agent.outputs({"modelVersion": result.to.rpartition(":")[2], "deployment": result.deployment})
+    terminal.document({**asdict(result), "workspace": site.production.name, "evidence": site.production.tags})
