@@ -10,8 +10,9 @@ from local_azure.machine_learning.clock import timestamp
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.executor.data_places import InputResolver
 from local_azure.machine_learning.executor.graph import Plan, build_plan
+from local_azure.machine_learning.executor.job import base_variables
 from local_azure.machine_learning.executor.launcher import Launcher
-from local_azure.machine_learning.executor.step_run import FAILED, RUNNING, StepRun, base_variables
+from local_azure.machine_learning.executor.step_run import FAILED, RUNNING, StepRun
 from local_azure.machine_learning.planes import history
 from local_azure.machine_learning.planes.pipeline_modules import GRAPH, MODULE
 from local_azure.machine_learning.planes.pipeline_runs import (

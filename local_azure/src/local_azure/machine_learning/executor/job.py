@@ -1,0 +1,192 @@
+"""The process of one run: its folder, its data, its log, and how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local_azure.machine_learning.certificates import BUNDLE
+from local_azure.machine_learning.errors import ApiError, bad_request
+from local_azure.machine_learning.executor import arguments
+from local_azure.machine_learning.executor.data_places import DATA_FOLDER, link_inputs, link_outputs
+from local_azure.machine_learning.executor.graph import Step
+from local_azure.machine_learning.executor.launcher import Launcher, StepCommand, StepProcess
+from local_azure.machine_learning.forking import EOF_CODE
+from local_azure.machine_learning.planes import history, snapshots
+from local_azure.machine_learning.planes.artifacts import run_container
+from local_azure.machine_learning.planes.pipeline_runs import DRIVER_LOG
+from local_azure.machine_learning.store import Document
+from local_azure.machine_learning.tokens import Principal
+from local_azure.machine_learning.workspaces import Workspace
+
+if TYPE_CHECKING:
+    from local_azure.machine_learning.emulator import Emulator
+
+TIMED_OUT = 124
+LOG_TAIL_LINES = 50
+COLLECTED = ("outputs", "logs", "user_logs")
+
+
+@dataclass(frozen=True)
+class StepFailure:
+    """Why a step did not succeed, in a sentence, with the code of its run's error."""
+
+    code: str
+    message: str
+
+
+def base_variables(state_root: Path, certificates: Path) -> dict[str, str]:
+    """What a step gets of the server's own environment: an allow-list, and the way to trust the server."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME") if name in os.environ}
+    threads = {name: value for name, value in os.environ.items() if name.endswith("_NUM_THREADS")}
+    openblas = {name: value for name, value in os.environ.items() if name.startswith("OPENBLAS_")}
+    bundle = str(certificates / BUNDLE)
+    return {
+        **kept,
+        **threads,
+        **openblas,
+        "AZURE_CONFIG_DIR": str(state_root / "no-azure-config"),
+        "REQUESTS_CA_BUNDLE": bundle,
+        "SSL_CERT_FILE": bundle,
+        "AZUREML_CURRENT_CLOUD": "AzureCloud",
+        "HBI_WORKSPACE_JOB": "true",
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+@dataclass(frozen=True)
+class RunPlace:
+    """Which run a job is: workspace, experiment, its own id and that of the run at the top."""
+
+    workspace: Workspace
+    experiment_name: str
+    run_id: str
+    root_run_id: str
+
+
+class Job:
+    """Runs the script of one step; `cancel` may come at any moment."""
+
+    def __init__(self, emulator: Emulator, launcher: Launcher, place: RunPlace, step: Step) -> None:
+        self._emulator = emulator
+        self._launcher = launcher
+        self._place = place
+        self._workspace = place.workspace
+        self.run_id = place.run_id
+        self._step = step
+        self._process: StepProcess | None = None
+        self._cancel = asyncio.Event()
+
+    @property
+    def is_canceled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._cancel.is_set()
+
+    async def cancel(self) -> None:
+        """End the process group; `execute` then returns."""
+        self._cancel.set()
+        if self._process:
+            await self._process.terminate()
+
+    async def execute(self, inputs: dict[str, Document], outputs: dict[str, Document]) -> StepFailure | None:
+        """Run to the end, with the places of the data by port; None when it succeeded."""
+        directory = self._emulator.state.work / self.run_id
+        try:
+            return await self._execute(directory, inputs, outputs)
+        except ApiError as error:
+            return StepFailure(error.code, error.message)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+
+    async def _execute(
+        self, directory: Path, inputs: dict[str, Document], outputs: dict[str, Document]
+    ) -> StepFailure | None:
+        command = await asyncio.to_thread(self._prepare, directory, inputs, outputs)
+        history.set_status(self._emulator, self._workspace, self.run_id, "Running")
+        if self._cancel.is_set():
+            return StepFailure("Canceled", "The run was canceled before the step started.")
+        self._process = self._launcher.launch(command)
+        if self._cancel.is_set():
+            await self._process.terminate()
+        limit = arguments.time_limit(self._step)
+        try:
+            code = await asyncio.wait_for(self._process.wait(), limit)
+        except TimeoutError:
+            await self._process.terminate()
+            code = TIMED_OUT
+        await asyncio.to_thread(self._collect, directory)
+        return self._judge(code, command.log, limit)
+
+    def _prepare(
+        self, directory: Path, input_places: dict[str, Document], output_places: dict[str, Document]
+    ) -> StepCommand:
+        step, emulator = self._step, self._emulator
+        script = step.parameters.get("Script")
+        if not script:
+            raise bad_request(f"Step '{step.name}' names no script.")
+        directory.mkdir(parents=True)
+        snapshots.extract(emulator, self._workspace, step.module["StorageId"], directory)
+        if not (directory / script).is_file():
+            raise bad_request(f"Step '{step.name}': its snapshot has no file '{script}'.")
+        inputs = link_inputs(emulator, self._workspace, input_places, directory / DATA_FOLDER)
+        outputs = link_outputs(emulator, self._workspace, output_places, directory / DATA_FOLDER)
+        run = emulator.store.require(self._workspace.id, "run", self.run_id)
+        log = self._artifact(run, DRIVER_LOG)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.touch(mode=0o600)
+        words = arguments.command_line(step, {**inputs, **outputs})
+        definition = {"script": script, "arguments": words, "target": step.parameters.get("Target")}
+        emulator.store.update(self._workspace.id, "run", self.run_id, lambda r: r.update(runDefinition=definition))
+        variables = self._variables(run, inputs, outputs)
+        return StepCommand(script, words, directory, variables, log)
+
+    def _variables(self, run: Document, inputs: dict[str, Path], outputs: dict[str, Path]) -> Mapping[str, str]:
+        token, expiry = self._emulator.tokens.bearer(Principal("run", self._workspace.id, self.run_id))
+        identity = arguments.RunIdentity(
+            self._workspace,
+            self._place.experiment_name,
+            run["experimentId"],
+            self.run_id,
+            self._place.root_run_id,
+            token,
+            expiry,
+        )
+        return {
+            **base_variables(self._emulator.state.root, self._emulator.state.certificates),
+            **arguments.data_variables(self._step, inputs, outputs),
+            **arguments.run_variables(identity, self._emulator.addresses.http),
+        }
+
+    def _artifact(self, run: Document, name: str) -> Path:
+        blob = f"ExperimentRun/{run_container(run)}/{name}"
+        return self._emulator.files.path(self._workspace.artifact_container, blob)
+
+    def _collect(self, directory: Path) -> None:
+        """Move what the script left in outputs/ and logs/ to the run's artifacts, whatever its exit code."""
+        run = self._emulator.store.require(self._workspace.id, "run", self.run_id)
+        for folder in COLLECTED:
+            for path in sorted((directory / folder).rglob("*")):
+                if path.is_file() and not path.is_symlink():
+                    target = self._artifact(run, path.relative_to(directory).as_posix())
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    path.replace(target)
+
+    def _judge(self, code: int, log: Path, limit: float | None) -> StepFailure | None:
+        if self._cancel.is_set():
+            return StepFailure("Canceled", "The run was canceled.")
+        if code == 0:
+            return None
+        if code == TIMED_OUT:
+            return StepFailure("UserError", f"The step '{self._step.name}' timed out after {limit:g} s.")
+        if code == EOF_CODE:
+            return StepFailure("ServiceError", "The process that runs steps was lost.")
+        shown = f"exit code {code}" if code > 0 else f"killed by signal {-code}"
+        tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:])
+        return StepFailure("UserError", f"User program failed: step '{self._step.name}', {shown}.\n{tail}")
