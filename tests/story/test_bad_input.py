@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 
 from tests.story.conftest import MakeProduct, Rehearsed
-from tests.story.product import TABLE, Ended, Product, Sdk, copy_tree, registered_versions, served, write_problem
+from tests.story.product import (
+    TABLE,
+    Ended,
+    Product,
+    Sdk,
+    copy_tree,
+    register_table,
+    registered_versions,
+    served,
+    write_problem,
+)
 
 HEADER, *ROWS = TABLE.read_text().splitlines()
 
@@ -154,15 +164,7 @@ def test_a_bad_table_is_not_taken(name: str, refused: tuple[Product, dict[str, E
         assert text in said
     assert not ended[name].out
     assert not sdk(dataset_exists, product.settings["DATASET_NAME"])
-
-
-def register_table(workspace: Any, name: str, file: str) -> None:
-    """Register a table as a data version with plain SDK code, past our own check."""
-    from azureml.core import Dataset
-
-    store = workspace.get_default_datastore()
-    store.upload_files([file], target_path=name, show_progress=False)
-    Dataset.File.from_files((store, name), validate=False).register(workspace, name, create_new_version=True)
+    assert not sdk(registered_versions, product.settings["MODEL_NAME"])
 
 
 def test_a_bad_table_that_came_another_way_is_refused_by_prepare(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,12 +10,12 @@ import pytest
 from tests.story.conftest import MakeProduct
 from tests.story.product import (
     STEPS,
-    TABLE,
     Ended,
     Product,
     Sdk,
     champions,
     copy_tree,
+    cut_table,
     registered_versions,
     served,
     write_problem,
@@ -44,13 +43,6 @@ class Year:
     broken: Ended
     better: Ended
     looks: tuple[Look, Look, Look]
-
-
-def cut_table(path: Path, last_day: str) -> Path:
-    """The embedded table up to a day, as it was delivered then."""
-    header, *rows = TABLE.read_text().splitlines(keepends=True)
-    path.write_text("".join([header, *(row for row in rows if row[:10] <= last_day)]))
-    return path
 
 
 @pytest.fixture(scope="module")

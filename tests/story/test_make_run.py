@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,28 +22,40 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A clone of the last commit: what was never added to it is missed here and by nobody else.
-
-    Its .venv is made of links to everything in ours, with a marker of its own: nothing is installed again, and the
-    dates of the clone's lock files say nothing to our own marker.
-    """
+    """A clone of the last commit: what was never added to it is missed here and by no other test."""
     folder = tmp_path_factory.mktemp("newcomer") / "clone"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
-    (folder / ".venv").mkdir()
-    for part in (ROOT / ".venv").iterdir():
-        if part.name != ".installed":
-            (folder / ".venv" / part.name).symlink_to(part)
-    (folder / ".venv/.installed").touch()
+    link_environment(folder)
     yield folder
     lifecycle.stop(StateFolder(folder / FOLDER_NAME))
 
 
+def link_environment(clone: Path) -> None:
+    """Give the clone a .venv of links to ours, so that nothing is installed again.
+
+    What must not be shared is made anew: make's marker, because ours would look older than the lock files of the
+    clone, and the path of the editable local_azure, which leads to our sources.
+    """
+    ours, theirs = Path(sys.prefix), clone / ".venv"
+    packages = Path(sysconfig.get_path("purelib")).relative_to(ours)
+    (theirs / packages).mkdir(parents=True)
+    for part in ours.iterdir():
+        if part.name != ".installed" and not part.name.startswith("lib"):
+            (theirs / part.name).symlink_to(part)
+    for part in (ours / packages).iterdir():
+        if not part.name.endswith("local_azure.pth"):
+            (theirs / packages / part.name).symlink_to(part)
+    (theirs / packages / "local_azure.pth").write_text(str(clone / "local_azure/src"))
+    (theirs / ".installed").touch()
+
+
 @pytest.fixture(scope="module")
-def environment(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """No variable of a build, no state folder of another server; the clone's local_azure, not the installed one."""
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """No variable of a build, no state folder of another server, no path to other sources."""
     environment = clean_environment(tmp_path_factory.mktemp("newcomers_home"))
-    environment.pop("LOCAL_AZURE_STATE", None)
-    return environment | {"PYTHONPATH": str(clone / "local_azure/src")}
+    for name in ("LOCAL_AZURE_STATE", "PYTHONPATH"):
+        environment.pop(name, None)
+    return environment
 
 
 def make(clone: Path, environment: dict[str, str], target: str, **more: str) -> Ended:

@@ -5,13 +5,26 @@ from __future__ import annotations
 import hashlib
 import re
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.story.conftest import MakeProduct, Rehearsed
-from tests.story.product import ROOT, STEPS, TABLE, Ended, Product, Sdk, registered_versions, served, write_problem
+from tests.story.product import (
+    ROOT,
+    STEPS,
+    TABLE,
+    Ended,
+    Product,
+    Sdk,
+    cut_table,
+    register_table,
+    registered_versions,
+    served,
+    write_problem,
+)
 
 THREE_STEPS = ["train", "register", "deploy"]
 STEP_LINE = re.compile(r"^(\w+) +(Finished(?: \(reused\))?) +(\d+\.\d) s$", re.MULTILINE)
@@ -20,11 +33,23 @@ RUN_SECONDS = r"^run +\S+ Finished in (\d+\.\d) s"
 RUN_ID = r"^run +(\S+) Finished"
 
 
+@dataclass(frozen=True)
+class ThreeSteps:
+    """The source problem's pipeline: its product, what `publish` said, and the hash of each data version."""
+
+    product: Product
+    published: dict[str, Any]
+    data: tuple[str, str]
+
+
 @pytest.fixture(scope="module")
-def three_steps(rehearsed: Rehearsed, make_product: MakeProduct) -> tuple[Product, dict[str, Any]]:
-    """The source problem's pipeline: a product with a model of its own on the data of the story, and `publish`."""
-    product = make_product("three").with_settings(DATASET_NAME=rehearsed.product.settings["DATASET_NAME"])
-    return product, product.run("publish", "--steps", "train,register,deploy", "--json").document
+def three_steps(make_product: MakeProduct, sdk: Sdk, tmp_path_factory: pytest.TempPathFactory) -> ThreeSteps:
+    """Published on a data set with two versions: the embedded table, and the same without its thin last months."""
+    product, may = make_product("three"), cut_table(tmp_path_factory.mktemp("three") / "may.csv", "2014-05-31")
+    first, second = (sdk(register_table, product.settings["DATASET_NAME"], str(file)) for file in (TABLE, may))
+    return ThreeSteps(
+        product, product.run("publish", "--steps", ",".join(THREE_STEPS), "--json").document, (first, second)
+    )
 
 
 def metrics_in(ended: Ended, who: str) -> list[float]:
@@ -170,25 +195,27 @@ def submit_endpoint(workspace: Any, endpoint: str, experiment: str) -> tuple[str
     return run.get_status(), [step.name for step in run.get_steps()], run.get_properties()
 
 
-def test_three_steps_are_published_behind_an_active_endpoint(
-    three_steps: tuple[Product, dict[str, Any]], sdk: Sdk
-) -> None:
-    product, published = three_steps
-    status, pipeline_id, steps = sdk(published_steps, product.settings["PIPELINE_ENDPOINT_NAME"])
+def test_three_steps_are_published_behind_an_active_endpoint(three_steps: ThreeSteps, sdk: Sdk) -> None:
+    published = three_steps.published
+    status, pipeline_id, steps = sdk(published_steps, three_steps.product.settings["PIPELINE_ENDPOINT_NAME"])
     assert (status, pipeline_id) == ("Active", published["pipeline_id"])
     assert sorted(steps) == sorted(published["steps"]) == sorted(THREE_STEPS)
 
 
-def test_three_steps_finish_and_obey_the_gate(three_steps: tuple[Product, dict[str, Any]], sdk: Sdk) -> None:
-    product, published = three_steps
+def test_three_steps_finish_and_obey_the_gate(three_steps: ThreeSteps, sdk: Sdk) -> None:
+    product, published = three_steps.product, three_steps.published
     words = ("--pipeline-id", published["pipeline_id"], "--data-version", 1, "--reason", "schedule", "--json")
     ran = product.run("run", *words).document
     assert (ran["status"], [step["name"] for step in ran["steps"]]) == ("Finished", THREE_STEPS)
     assert (ran["outcome"], ran["reason"], ran["model"]["version"]) == ("accepted", "first-model", 1)
+    assert ran["decision"]["evidence"]["data"]["data_sha256"] == three_steps.data[0]
     assert ran["decision"]["context"]["reason"] == "schedule"
     assert ran["decision"]["context"]["build_id"] == published["version"]
+
     status, steps, properties = sdk(submit_endpoint, product.settings["PIPELINE_ENDPOINT_NAME"], ran["experiment"])
     assert (status, sorted(steps)) == ("Finished", sorted(THREE_STEPS))
-    assert (properties["outcome"], properties["reason"]) == ("kept", "tie"), "the same data gives the same model"
-    assert list(sdk(registered_versions, product.settings["MODEL_NAME"])) == [1]
+    assert (properties["outcome"], properties["reason"]) == ("kept", "tie"), "the same days give the same model"
+    assert properties["data_sha256"] == three_steps.data[1], "what was newest when it was published"
+    (model,) = sdk(registered_versions, product.settings["MODEL_NAME"]).values()
+    assert model["properties"]["data_version"] == "1"
     assert sdk(served, product.settings["TEST_SERVICE_NAME"]) == ("Healthy", [1])
