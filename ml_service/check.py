@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ml_service.console import Terminal
 from ml_service.errors import UsageError
-from ml_service.settings import Settings
+from ml_service.settings import Settings, demand_production
 from ml_service.table import CheckedTable
 from ml_service.table import check as check_table
 from mlops_code.forecasting.errors import ForecastingError
@@ -20,13 +20,18 @@ class Checked:
 
     problems: tuple[str, ...]
     table: CheckedTable
+    production: str
+    """Name of the production workspace, empty when none is configured. It is not opened: who trains may not."""
 
 
-def check(settings: Settings) -> Checked:
+def check(settings: Settings, *, production: bool) -> Checked:
     """Read every problem file beside PROBLEM_FILE, and the table by the contract of PROBLEM_FILE; needs no Azure.
 
+    production: demand that a production workspace is configured.
     Raises: UsageError with every problem file that is not legal; ContractError with every finding.
     """
+    if production:
+        demand_production(settings)
     paths = sorted({settings.problem_file, *settings.problem_file.parent.glob("*.yml")})
     mistakes = [f"{path.name}: {mistake}" for path in paths if (mistake := _mistake(path))]
     if mistakes:
@@ -35,7 +40,11 @@ def check(settings: Settings) -> Checked:
             found="\n".join(mistakes),
             todo="correct them; mlops_code/problems/paid_amount.yml explains every line",
         )
-    return Checked(problems=tuple(path.stem for path in paths), table=check_table(settings))
+    return Checked(
+        problems=tuple(path.stem for path in paths),
+        table=check_table(settings),
+        production=settings.azureml_production_workspace_name,
+    )
 
 
 def _mistake(path: Path) -> str:
@@ -47,11 +56,11 @@ def _mistake(path: Path) -> str:
     return ""
 
 
-def show(terminal: Terminal, result: Checked, workspaces: tuple[str, ...]) -> None:
+def show(terminal: Terminal, result: Checked, workspace: str) -> None:
     """Print what is sound."""
     terminal.say(f"problems   {', '.join(result.problems)}")
     table = result.table
     terminal.say(f"data       {table.path.name}: {table.rows} rows, {table.first_date} to {table.last_date}")
-    for banner in workspaces:
-        terminal.say(f"workspace  {banner}")
-    terminal.document({**asdict(result), "workspaces": list(workspaces)})
+    terminal.say(f"workspace  {workspace}")
+    terminal.say(f"production {result.production or 'none configured'}")
+    terminal.document({**asdict(result), "workspace": workspace})

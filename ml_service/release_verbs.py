@@ -19,7 +19,7 @@ def add_to(app: typer.Typer) -> None:
 
 def check(
     production: Annotated[
-        bool, typer.Option("--production", help="Demand a production workspace too, and that it can be opened.")
+        bool, typer.Option("--production", help="Demand that a production workspace is configured too.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -32,9 +32,8 @@ def check(
         settings = session.settings
         from ml_service import check as module
 
-        result = module.check(settings)
-        banners = [session.production.banner] if production else []
-        module.show(session.terminal, result, (session.workspace.banner, *banners))
+        result = module.check(settings, production=production)
+        module.show(session.terminal, result, session.workspace.banner)
         return 0
 
     perform(as_json, verb)

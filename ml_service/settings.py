@@ -155,6 +155,16 @@ def load(variables_file: Path = VARIABLES_FILE) -> Settings:
         ) from None
 
 
+def demand_production(settings: Settings) -> None:
+    """Raises: UsageError when no production workspace is configured."""
+    if not settings.has_production:
+        raise UsageError(
+            "no production workspace is configured",
+            found="AZUREML_PRODUCTION_WORKSPACE_NAME is empty",
+            todo="name it in variables.yml; without one, the test service's own check makes a model the champion",
+        )
+
+
 def _read_variables(path: Path) -> dict[str, str]:
     """The mapping under `variables:`; values as text, as Azure Pipelines would hand them over."""
     if not path.is_file():

@@ -23,8 +23,8 @@ from azureml.core.authentication import TokenAuthentication
 from azureml.exceptions import AzureMLException
 from msrestazure.azure_active_directory import MSIAuthentication
 
-from ml_service.errors import FaultError, MlServiceError, UsageError
-from ml_service.settings import Settings
+from ml_service.errors import FaultError, MlServiceError
+from ml_service.settings import Settings, demand_production
 from ml_service.translate import message_of
 
 _CLOUD = "AzureCloud"
@@ -211,12 +211,7 @@ def open_production(settings: Settings) -> OpenWorkspace:
 
     Raises: UsageError when none is configured; FaultError as `open_workspace`.
     """
-    if not settings.has_production:
-        raise UsageError(
-            "no production workspace is configured",
-            found="AZUREML_PRODUCTION_WORKSPACE_NAME is empty",
-            todo="name it in variables.yml; without one, the test service's own check makes a model the champion",
-        )
+    demand_production(settings)
     place = _Place(
         settings.azureml_production_workspace_name,
         settings.production_resource_group or settings.azure_resource_group,

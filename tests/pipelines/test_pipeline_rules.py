@@ -1,0 +1,195 @@
+"""What must hold for every pipeline, whatever the parameters: read from the expansions and from the files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+import yaml
+
+from local_azure.pipelines.tree import to_plain
+from tests.pipelines.golden import CASES, PIPELINES, ROOT, Case
+
+SOURCES = sorted(PIPELINES.rglob("*.yml"))
+Step = dict[str, Any]
+Job = dict[str, Any]
+every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+every_source = pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(PIPELINES)))
+PRODUCTION = "$(PRODUCTION_CONNECTION)"
+
+
+@cache
+def _stages(name: str) -> list[dict[str, Any]]:
+    case = next(case for case in CASES if case.name == name)
+    plain = to_plain(case.expanded().tree)
+    assert isinstance(plain, dict)
+    found = plain["stages"]
+    assert isinstance(found, list)
+    return found
+
+
+def stages(case: Case) -> list[dict[str, Any]]:
+    """The stages of a case, steps as they were written."""
+    return _stages(case.name)
+
+
+def jobs(case: Case) -> Iterator[Job]:
+    """Every job of a case."""
+    for stage in stages(case):
+        yield from stage["jobs"]
+
+
+def steps(job: Job) -> list[Step]:
+    """Every step of a job, in all hooks of a deployment."""
+    found: list[Step] = list(job.get("steps", []))
+    hooks = job.get("strategy", {}).get("runOnce", {})
+    for hook in (hooks.get("deploy", {}), *hooks.get("on", {}).values()):
+        found += hook.get("steps", [])
+    return found
+
+
+def scripts(job: Job) -> list[str]:
+    """Every script of a job."""
+    return [
+        text for step in steps(job) for text in (step.get("bash"), step.get("inputs", {}).get("inlineScript")) if text
+    ]
+
+
+@every_case
+def test_images_are_pinned_and_everything_ends_in_time(case: Case) -> None:
+    for job in jobs(case):
+        assert job["pool"] == {"vmImage": "ubuntu-24.04"}, job
+        assert 0 < int(job["timeoutInMinutes"]) <= 180, job
+        assert int(job["cancelTimeoutInMinutes"]) > 0, job
+        for step in steps(job):
+            if step.get("task") == "AzureCLI@2":
+                assert 0 < int(step["timeoutInMinutes"]) <= int(job["timeoutInMinutes"]), step
+
+
+@every_case
+def test_every_step_that_signs_in_is_one_line_of_ml_service(case: Case) -> None:
+    for job in jobs(case):
+        for step in steps(job):
+            if step.get("task") != "AzureCLI@2":
+                continue
+            inputs = step["inputs"]
+            assert re.fullmatch(r"python -m ml_service [^\n;&|]+", inputs["inlineScript"]), step
+            assert (inputs["scriptType"], inputs["scriptLocation"]) == ("bash", "inlineScript")
+            assert inputs["azureSubscription"] in ("$(TRAINING_CONNECTION)", PRODUCTION)
+
+
+@every_case
+def test_what_changes_production_is_a_deployment_on_an_environment(case: Case) -> None:
+    for stage in stages(case):
+        for job in stage["jobs"]:
+            changing = [text for text in scripts(job) if re.search(r"ml_service (release|rollback)", text)]
+            assert bool(changing) == ("deployment" in job), job
+            if not changing:
+                continue
+            assert job["environment"] == "production"
+            assert stage["lockBehavior"] == "sequential"
+            assert {"download": "none"} in steps(job)
+            assert "refs/heads/main" in stage["condition"]
+
+
+@every_case
+def test_a_deployment_that_fails_is_undone(case: Case) -> None:
+    for job in jobs(case):
+        if job.get("deployment") == "release":
+            failure = job["strategy"]["runOnce"]["on"]["failure"]["steps"]
+            assert failure[-1]["inputs"]["inlineScript"] == "python -m ml_service rollback --to before-this-build"
+
+
+@every_case
+def test_no_script_holds_foreign_text_or_prints_its_environment(case: Case) -> None:
+    for job in jobs(case):
+        for text in scripts(job):
+            assert "$(" not in text, text
+            assert not re.search(r"\bprintenv\b|\bset -[a-z]*x|\bexport -p\b|^\s*env\b|\|\| true", text, re.M), text
+
+
+@every_case
+def test_stages_say_what_they_need_and_conditions_keep_the_default(case: Case) -> None:
+    for stage in stages(case):
+        assert "dependsOn" in stage, stage["stage"]
+        for condition in [
+            stage.get("condition"),
+            *(step.get("condition") for job in stage["jobs"] for step in steps(job)),
+        ]:
+            assert condition is None or re.match(r"(and\()?succeeded(OrFailed)?\(\)", condition), condition
+
+
+@every_case
+def test_the_gate_cannot_be_unticked(case: Case) -> None:
+    for stage in stages(case):
+        if stage["stage"].startswith(("Validate", "Publish", "Train", "Verify")):
+            assert stage["isSkippable"] == "false", stage["stage"]
+
+
+@every_case
+def test_the_repository_is_checked_out_without_credentials(case: Case) -> None:
+    for job in jobs(case):
+        for step in steps(job):
+            if "checkout" in step:
+                assert (step["persistCredentials"], step["clean"]) == ("false", "true")
+
+
+@every_source
+def test_no_secret_and_no_floating_name(source: Any) -> None:
+    text = source.read_text(encoding="utf-8")
+
+    assert not re.search(r"latest|:\s*master\b|continueOnError", text)
+    assert not re.search(r"(?i)password|secret|client_?key|\bsas\b", text)
+    for line in text.splitlines():
+        if "AccessToken" in line:
+            assert line.strip() == "SYSTEM_ACCESSTOKEN: $(System.AccessToken)"
+
+
+@every_source
+def test_parameters_are_typed(source: Any) -> None:
+    document = yaml.load(source.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # noqa: S506 - scalars as text
+    for parameter in document.get("parameters", []):
+        assert {"name", "type"} <= set(parameter), parameter
+
+
+@pytest.mark.parametrize("name", ["pr", "release", "retrain", "rollback", "audit"])
+def test_settings_come_from_variables_yml(name: str) -> None:
+    document = yaml.load((PIPELINES / f"{name}.yml").read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # noqa: S506
+
+    assert document.get("variables", []) == ([] if name == "pr" else [{"template": "../variables.yml"}])
+    assert document["trigger"] == "none" or name == "release"
+
+
+def test_the_default_problem_takes_its_names_from_variables_yml_and_others_from_their_file() -> None:
+    settings = yaml.safe_load((ROOT / "variables.yml").read_text(encoding="utf-8"))["variables"]
+    case = next(case for case in CASES if case.name == "release-two-problems")
+    own = {stage["stage"]: stage.get("variables", []) for stage in stages(case)}
+
+    assert own["Train_paid_amount"] == []
+    other = {item["name"]: item["value"] for item in own["Train_sold_quantity"]}
+    assert other["PROBLEM_FILE"] == "mlops_code/problems/sold_quantity.yml"
+    assert {name: value.replace("sold-quantity", "paid-amount") for name, value in other.items() if "-" in value} == {
+        name: settings[name] for name in other if name != "PROBLEM_FILE"
+    }
+
+
+def test_a_pull_request_signs_in_nowhere() -> None:
+    case = next(case for case in CASES if case.pipeline == "pr")
+
+    assert {step.get("task") for job in jobs(case) for step in steps(job)} == {
+        None,
+        "UsePythonVersion@0",
+        "PublishCodeCoverageResults@2",
+    }
+    assert all("deployment" not in job for job in jobs(case))
+
+
+def test_retraining_runs_by_schedule_though_no_code_has_changed() -> None:
+    plain = to_plain(next(case for case in CASES if case.name == "retrain-by-schedule").expanded().tree)
+    assert isinstance(plain, dict)
+
+    (schedule,) = plain["schedules"]
+    assert (schedule["always"], schedule["batch"], schedule["branches"]) == ("true", "true", {"include": ["main"]})
