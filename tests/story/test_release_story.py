@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,8 @@ class ThreeSteps:
 @pytest.fixture(scope="module")
 def three_steps(make_product: MakeProduct, sdk: Sdk, tmp_path_factory: pytest.TempPathFactory) -> ThreeSteps:
     """Published on a data set with two versions: the embedded table, and the same without its thin last months."""
-    product, may = make_product("three"), cut_table(tmp_path_factory.mktemp("three") / "may.csv", "2014-05-31")
+    product = make_product("three").with_settings(BUILD_BUILDID="41", BUILD_SOURCEVERSION="c0ffee" * 6 + "c0ff")
+    may = cut_table(tmp_path_factory.mktemp("three") / "may.csv", "2014-05-31")
     first, second = (sdk(register_table, product.settings["DATASET_NAME"], str(file)) for file in (TABLE, may))
     return ThreeSteps(
         product, product.run("publish", "--steps", ",".join(THREE_STEPS), "--json").document, (first, second)
@@ -210,7 +212,8 @@ def test_three_steps_finish_and_obey_the_gate(three_steps: ThreeSteps, sdk: Sdk)
     assert (ran["outcome"], ran["reason"], ran["model"]["version"]) == ("accepted", "first-model", 1)
     assert ran["decision"]["evidence"]["data"]["data_sha256"] == three_steps.data[0]
     assert ran["decision"]["context"]["reason"] == "schedule"
-    assert ran["decision"]["context"]["build_id"] == published["version"]
+    assert ran["decision"]["context"]["build_id"] == published["version"] == "41"
+    assert ran["decision"]["context"]["commit"] == product.settings["BUILD_SOURCEVERSION"]
 
     status, steps, properties = sdk(submit_endpoint, product.settings["PIPELINE_ENDPOINT_NAME"], ran["experiment"])
     assert (status, sorted(steps)) == ("Finished", sorted(THREE_STEPS))
@@ -219,3 +222,14 @@ def test_three_steps_finish_and_obey_the_gate(three_steps: ThreeSteps, sdk: Sdk)
     (model,) = sdk(registered_versions, product.settings["MODEL_NAME"]).values()
     assert model["properties"]["data_version"] == "1"
     assert sdk(served, product.settings["TEST_SERVICE_NAME"]) == ("Healthy", [1])
+
+
+def test_a_build_is_published_once(three_steps: ThreeSteps) -> None:
+    def publish(steps: str, code: int) -> Ended:
+        return three_steps.product.run("publish", "--steps", steps, "--json", code=code)
+
+    with ThreadPoolExecutor(2) as pool:
+        again, other = pool.map(publish, ("train,register,deploy", "train,register"), (0, 4))
+    assert again.document == {**three_steps.published, "already": True}
+    assert "version 41 is published already with another graph" in other.err
+    assert "publish under another build id" in other.err
