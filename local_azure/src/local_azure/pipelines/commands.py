@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 import click
 
+from local_azure.machine_learning.state import StateFolder
+
 EXIT_FAULT = 1
 EXIT_USAGE = 2
 EXIT_REFUSED = 3
@@ -141,3 +143,43 @@ def expand(file: Path, parameters: tuple[str, ...], as_json: bool, **queue: Any)
         _complain(expanded.problems, file)
         sys.exit(EXIT_REFUSED)
     click.echo(json.dumps(to_plain(expanded.tree), indent=2) if as_json else final_yaml(expanded.tree), nl=as_json)
+
+
+@pipelines.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_queue_options
+@click.option("--mermaid", is_flag=True, help="A Mermaid flowchart, as Azure DevOps wikis and GitHub draw it.")
+def graph(file: Path, parameters: tuple[str, ...], mermaid: bool, **queue: Any) -> None:
+    """Draw the stages and jobs of FILE, as text or as a Mermaid flowchart."""
+    from local_azure.pipelines.model import build
+    from local_azure.pipelines.picture import as_mermaid, as_text
+    from local_azure.pipelines.pipeline import expand as expand_file
+
+    expanded = expand_file(file, _pairs(parameters, "-p"), _facts(file, **queue))
+    if expanded.problems:
+        _complain(expanded.problems, file)
+        sys.exit(EXIT_REFUSED)
+    pipeline = build(expanded.tree)
+    click.echo(as_mermaid(pipeline) if mermaid else as_text(pipeline))
+
+
+@pipelines.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_queue_options
+@click.option("--approve", multiple=True, metavar="ENV", help="Approve the deployments to this environment.")
+@click.option("--reject", multiple=True, metavar="ENV", help="Reject the deployments to this environment.")
+@click.option("--ask", is_flag=True, help="Ask on the terminal for every other environment.")
+@click.option("--verbose", is_flag=True, help="Show the output of every step, not of failed ones only.")
+@click.option("--jobs", "parallel", default=2, show_default=True, help="How many jobs run at a time.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output; progress goes to stderr.")
+@click.pass_obj
+def run(state: StateFolder, /, file: Path, parameters: tuple[str, ...], **options: Any) -> None:
+    """Run FILE on this machine, against local_azure where it uses AzureCLI@2.
+
+    Exit codes: 0 succeeded, 1 failed, 3 faults in the YAML or a rejected approval, 124 timed out, 130 canceled.
+    """
+    from local_azure.pipelines.local_run import RunOptions, run_file
+
+    own = ("approve", "reject", "ask", "verbose", "parallel", "as_json")
+    chosen = RunOptions(**{name: options.pop(name) for name in own})
+    sys.exit(run_file(state, file, _pairs(parameters, "-p"), _facts(file, **options), chosen))

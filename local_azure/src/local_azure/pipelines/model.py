@@ -126,6 +126,11 @@ class Job:
         return number(self.fields.get("timeoutInMinutes"), 60)
 
     @property
+    def cancel_minutes(self) -> float:
+        """Minutes that steps have after the job was canceled."""
+        return number(self.fields.get("cancelTimeoutInMinutes"), 5)
+
+    @property
     def place(self) -> Place:
         return self.fields.place
 

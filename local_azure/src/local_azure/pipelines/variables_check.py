@@ -121,10 +121,10 @@ def _texts(step: Step) -> Iterator[tuple[Text, bool]]:
         for key, value in fields:
             if isinstance(value, Text):
                 yield value, fields is step.inputs and key.lower() in ("inlinescript", "script")
-    for key in ("workingDirectory", "artifact", "patterns"):
-        other = step.text(key)
-        if other is not None:
-            yield other, False
+    for other in ("workingDirectory", "artifact", "patterns"):
+        part = step.text(other)
+        if part is not None:
+            yield part, False
 
 
 def _macros(text: Text, known: _Names, *, script: bool, outputs: dict[str, str] | None = None) -> Iterator[Problem]:
