@@ -40,40 +40,23 @@ def markdown(banner: str, result: RunResult, properties: Mapping[str, str]) -> s
     lines = [f"# {evidence.get('problem', result.experiment)}: {outcome.outcome or 'no outcome'}", ""]
     lines += [evidence.get("sentence") or result.complaint or "The run ended before it decided.", ""]
     if evidence.get("challenger"):
-        lines += ["## Rules", "", *_table(("rule", "expected", "observed", "result"), rules(evidence)), ""]
+        lines += ["## Rules", "", *_table(("rule", "threshold", "value", "", "meaning"), rules(evidence)), ""]
         columns, rows = decision_rows(evidence, context.get("champion"))
         lines += ["## Figures", "", *_table(columns, rows), "", _windows(evidence), ""]
     lines += ["## Model and data", "", *_table(("what", "value"), _facts(banner, result, properties))]
     return "\n".join(lines) + "\n"
 
 
-Rule = tuple[str, str, str, str]
+def rules(evidence: Mapping[str, Any]) -> list[list[str]]:
+    """Each rule of the gate in the order in which they decide: code, threshold, value, whether it holds, sentence."""
+    return [
+        [rule["code"], _figure(rule["threshold"]), _figure(rule["value"]), rule["status"], rule["sentence"]]
+        for rule in evidence.get("rules") or []
+    ]
 
 
-def rules(evidence: Mapping[str, Any]) -> list[Rule]:
-    """Each rule of the gate: what it demands, what was found, whether that is enough."""
-    policy = evidence.get("policy") or {}
-    challenger = (evidence.get("challenger") or {}).get("metrics") or {}
-    champion = (evidence.get("champion") or {}).get("metrics") or {}
-    found = []
-    if "floor" in policy:
-        found.append(
-            _rule("floor", policy["floor"], challenger.get("rel_mae"), "below {:.3f} of seasonal naive's MAE")
-        )
-    if not evidence.get("champion"):
-        found.append(("champion", "none registered, or beaten", "none registered", "met"))
-    elif "margin" in policy and champion.get("mae") is not None:
-        limit = (1 - policy["margin"]) * champion["mae"]
-        words = "MAE at most {:.1f}" + f" (the champion's less {policy['margin']:.1%})"
-        found.append(_rule("margin", limit, challenger.get("mae"), words, equal=True))
-    return found
-
-
-def _rule(
-    name: str, limit: float, value: float | None, words: str, *, equal: bool = False
-) -> tuple[str, str, str, str]:
-    met = value is not None and (value < limit or (equal and value == limit))
-    return name, words.format(limit), "not finite" if value is None else f"{value:.4g}", "met" if met else "not met"
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
 
 
 def _windows(evidence: Mapping[str, Any]) -> str:

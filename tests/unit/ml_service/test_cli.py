@@ -12,7 +12,11 @@ import pytest
 
 from ml_service.cli import main
 
-VERBS = [["data", "upload"], ["publish"], ["run"], ["smoke"], ["status"], ["rehearse"]]
+VERBS = [
+    *(["data", "upload"], ["publish"], ["run"], ["smoke"], ["status"], ["rehearse"]),
+    *(["check"], ["release", "--model-version", "1"], ["verify"], ["rollback", "--to", "previous"], ["retain"]),
+    ["history", "--out", "nowhere"],
+]
 
 PROBE = """
 import json, sys
@@ -83,6 +87,14 @@ def test_a_bad_table_is_refused_without_the_sdk(tmp_path: Path) -> None:
         (["run", "--steps", "train,register"], "--steps belongs to --unpublished"),
         (["run", "--reason", "boredom"], "one of manual, schedule, data"),
         (["run", "--pipeline-id", "x", "--follow", "y"], "--pipeline-id and --follow exclude each other"),
+        (["run", "--data-version", "old"], "a number from 1, or newest"),
+        (["release"], "neither --model-version nor --run"),
+        (["release", "--model-version", ""], "no run has accepted a model"),
+        (["release", "--model-version", "1; rm"], "a number from 1, or champion"),
+        (["release", "--model-version", "1", "--run", "x"], "both --model-version and --run"),
+        (["rollback"], "--to"),
+        (["rollback", "--to", "yesterday"], "a number from 1, or previous or before-this-build"),
+        (["history"], "--out"),
     ],
 )
 def test_usage_errors_end_with_2_and_say_what_is_wrong(
