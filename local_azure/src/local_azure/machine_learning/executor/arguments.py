@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from local_azure.machine_learning.errors import bad_request, not_implemented
 from local_azure.machine_learning.executor.graph import Step
@@ -20,22 +18,22 @@ _REFERENCE = re.compile(r"\$AZUREML_DATAREFERENCE_(\w+)")
 RUN_TOKEN_LEEWAY_SECONDS = 300
 
 
-def _path(paths: dict[str, Path], name: str, step: Step) -> str:
+def _path(paths: dict[str, str], name: str, step: Step) -> str:
     if name not in paths:
         raise bad_request(
             f"Step '{step.name}' has an argument for '{name}', which is neither an input nor an output."
         )
-    return str(paths[name])
+    return paths[name]
 
 
-def _literal(text: str, step: Step, paths: dict[str, Path]) -> str:
+def _literal(text: str, step: Step, paths: dict[str, str]) -> str:
     for prefix in (_OUTPUT, _INPUT):
         if text.startswith(prefix):
             return _path(paths, text.removeprefix(prefix), step)
     return _REFERENCE.sub(lambda found: _path(paths, found.group(1), step), text)
 
 
-def _word(argument: Document, step: Step, paths: dict[str, Path]) -> str:
+def _word(argument: Document, step: Step, paths: dict[str, str]) -> str:
     kind, value = str(argument["ValueType"]).lower(), argument.get("Value")
     if kind in ("literal", "0"):
         return _literal(str(value), step, paths)
@@ -48,8 +46,8 @@ def _word(argument: Document, step: Step, paths: dict[str, Path]) -> str:
     raise not_implemented(f"an argument of kind {argument['ValueType']}")
 
 
-def command_line(step: Step, paths: dict[str, Path]) -> list[str]:
-    """Words behind the script's name. paths: of inputs and outputs, by port name."""
+def command_line(step: Step, paths: dict[str, str]) -> list[str]:
+    """Words behind the script's name. paths: of inputs and outputs, by port name (of a direct input: its id)."""
     return [_word(argument, step, paths) for argument in step.interface.get("Arguments") or []]
 
 
@@ -89,20 +87,18 @@ def run_variables(identity: RunIdentity, base_url: str) -> dict[str, str]:
     }
 
 
-def data_variables(step: Step, inputs: dict[str, Path], outputs: dict[str, Path]) -> dict[str, str]:
+def data_variables(step: Step, inputs: dict[str, str], outputs: dict[str, str]) -> dict[str, str]:
     """Variables for the step's data and parameters; they fill `run.input_datasets` and `run.output_datasets`."""
     variables: dict[str, str] = {}
-    for name, path in {**inputs, **outputs}.items():
-        variables[f"AZUREML_DATAREFERENCE_{name}"] = variables[name] = str(path)
-    modes = {port["Name"]: str(port.get("DataStoreMode") or "mount").lower() for port in step.input_ports()}
-    variables["AZUREML_DATASET_ENVIRONMENT_VARS"] = ",".join(f"{name}:{modes.get(name, 'mount')}" for name in inputs)
+    for name, value in {**inputs, **outputs}.items():
+        variables[f"AZUREML_DATAREFERENCE_{name}"] = variables[name] = value
+    variables["AZUREML_DATASET_ENVIRONMENT_VARS"] = ",".join(f"{name}:{step.input_mode(name)}" for name in inputs)
     variables["AZUREML_DATASET_FILE_OUTPUTS"] = ";".join(outputs)
     for parameter in step.interface.get("Parameters") or []:
         if parameter.get("SetEnvironmentVariable"):
             name = parameter.get("EnvironmentVariableOverride") or f"AML_PARAMETER_{parameter['Name']}"
             variables[name] = str(step.parameters.get(parameter["Name"]))
-    configured: dict[str, Any] = step.run_configuration.get("environment", {}).get("environmentVariables") or {}
-    return {**{name: str(value) for name, value in configured.items()}, **variables}
+    return {**step.configured_variables(), **variables}
 
 
 def time_limit(step: Step) -> float | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local_azure.machine_learning.errors import bad_request
+from local_azure.machine_learning.errors import bad_request, not_implemented
 from local_azure.machine_learning.executor.graph import Plan, Port, Step
-from local_azure.machine_learning.planes import datasets, datastores
+from local_azure.machine_learning.planes import datasets, datastores, output_tables
 from local_azure.machine_learning.planes.pipeline_modules import DATA_SOURCE
 from local_azure.machine_learning.planes.pipeline_runs import NODE
 from local_azure.machine_learning.store import Document
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 DEFAULT_DATASTORE = "workspaceblobstore"
 # Paths handed to a step lie below its working directory: the SDK refuses to register a model from elsewhere.
 DATA_FOLDER = ".azureml-data"
+_UNSUPPORTED = {"PathOnCompute": "the source folder", "SourceGlobs": "patterns of what to upload"}
 
 
 def output_places(step: Step, run_id: str) -> dict[str, Document]:
@@ -26,6 +27,13 @@ def output_places(step: Step, run_id: str) -> dict[str, Document]:
     places = {}
     for port in step.output_ports():
         setting = step.output_setting(port["Name"])
+        for key, what in _UNSUPPORTED.items():
+            if setting.get(key) or (setting.get("DatasetOutputOptions") or {}).get(key):
+                raise not_implemented(f"{what} of the output '{port['Name']}' of step '{step.name}'")
+        registration = setting.get("DatasetRegistration") or {}
+        output_tables.reading_steps(
+            [registration.get("AdditionalTransformations")]
+        )  # refused now, not after the work
         pattern = (setting.get("DatasetOutputOptions") or {}).get(
             "PathOnDatastore"
         ) or f"azureml/{run_id}/{port['Name']}"
@@ -49,13 +57,33 @@ class InputResolver:
         self._interface = interface
 
     def places(self, step: Step) -> dict[str, Document]:
-        """Place of each input port that carries data: {"datastore", "path"} or {"dataset": saved id}.
+        """Place of each input port that carries data: {"datastore", "path"} or {"dataset": saved id, "direct": bool}.
 
-        Raises a 400 that names the port it cannot resolve.
+        Direct inputs reach the script as the id of a dataset. Raises a 400 that names the port it cannot resolve.
         """
-        return {
-            port["Name"]: self._place(step, port["Name"], step.sources[port["Name"]]) for port in step.input_ports()
-        }
+        places = {}
+        for port in step.input_ports():
+            name = port["Name"]
+            place = self._place(step, name, step.sources[name])
+            if step.input_mode(name) == "direct":
+                place = {"dataset": place.get("dataset") or self._saved(step, name, place), "direct": True}
+            places[name] = place
+        return places
+
+    def external(self, step: Step, places: dict[str, Document]) -> dict[str, Document]:
+        """Of the places of a step's inputs those that no other step of the run writes."""
+        return {name: place for name, place in places.items() if step.sources[name].node_id not in self._plan.steps}
+
+    def _saved(self, step: Step, name: str, place: Document) -> str:
+        """Id of a dataset for what another step wrote, read in the way that its output and this input ask for."""
+        source = step.sources[name]
+        producer = self._plan.steps.get(source.node_id)
+        registration = (producer.output_setting(source.name) if producer else {}).get("DatasetRegistration") or {}
+        wanted = [
+            registration.get("AdditionalTransformations"),
+            step.input_setting(name).get("AdditionalTransformations"),
+        ]
+        return datasets.save_output(self._emulator, self.workspace, place["datastore"], place["path"], wanted)
 
     def _place(self, step: Step, name: str, source: Port) -> Document:
         if source.node_id in self._plan.steps:
@@ -92,9 +120,37 @@ class InputResolver:
         return {"dataset": datasets.resolve_saved_id(self._emulator, self.workspace, value)}
 
 
-def link_outputs(
-    emulator: Emulator, workspace: Workspace, places: dict[str, Document], data: Path
-) -> dict[str, Path]:
+def register_outputs(emulator: Emulator, workspace: Workspace, step: Step, places: dict[str, Document]) -> None:
+    """Register as datasets what a step wrote, where it asked for that (`register_on_complete`)."""
+    for name, place in places.items():
+        registration = step.output_setting(name).get("DatasetRegistration") or {}
+        if registration.get("Name"):
+            datasets.register_output(
+                emulator,
+                workspace,
+                registration["Name"],
+                place["datastore"],
+                place["path"],
+                registration=registration,
+            )
+
+
+def files_of(emulator: Emulator, workspace: Workspace, place: Document) -> dict[str, Path]:
+    """The files of an input's place by name; none where nothing is there."""
+    if "dataset" in place:
+        chosen = datasets.data_files(emulator, workspace, place["dataset"])
+        if chosen is not None:
+            return chosen
+        datastore, relative = datasets.data_location(emulator, workspace, place["dataset"])
+    else:
+        datastore, relative = place["datastore"], place["path"]
+    root = datastores.local_path(emulator, workspace, datastore, relative)
+    if root.is_file():
+        return {root.name: root}
+    return {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
+
+
+def link_outputs(emulator: Emulator, workspace: Workspace, places: dict[str, Document], data: Path) -> dict[str, str]:
     """Make the folder of each output, and a link to it below `data`; returns the links by port name."""
     links = {}
     for name, place in places.items():
@@ -104,19 +160,24 @@ def link_outputs(
     return links
 
 
-def link_inputs(emulator: Emulator, workspace: Workspace, places: dict[str, Document], data: Path) -> dict[str, Path]:
+def link_inputs(emulator: Emulator, workspace: Workspace, places: dict[str, Document], data: Path) -> dict[str, str]:
     """Links below `data` to each input, by port name; raises a 404 that names an input which is not there.
+
+    A direct input is no file: it is given by its id.
 
     A dataset that is less than one folder (a glob, several paths) becomes a folder of links to its files.
     """
     links = {}
     for name, place in places.items():
+        if place.get("direct"):
+            links[name] = place["dataset"]
+            continue
         if "dataset" in place:
             files = datasets.data_files(emulator, workspace, place["dataset"])
             if files is not None:
                 for relative, path in files.items():
                     _link(data / name / relative, path)
-                links[name] = data / name
+                links[name] = str(data / name)
                 continue
             datastore, path_on_datastore = datasets.data_location(emulator, workspace, place["dataset"])
         else:
@@ -128,7 +189,7 @@ def link_inputs(emulator: Emulator, workspace: Workspace, places: dict[str, Docu
     return links
 
 
-def _link(link: Path, target: Path) -> Path:
+def _link(link: Path, target: Path) -> str:
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(target)
-    return link
+    return str(link)

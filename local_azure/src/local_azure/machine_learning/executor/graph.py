@@ -12,6 +12,10 @@ from local_azure.machine_learning.store import Document
 BY_PARAMETER = ("1", "GraphParameterName")
 
 
+def _named(entries: list[Document] | None, name: str) -> Document:
+    return next((entry for entry in entries or [] if entry["Name"] == name), {})
+
+
 @dataclass(frozen=True)
 class Port:
     """An output port of a node."""
@@ -54,6 +58,14 @@ class Step:
         configuration: Document = json.loads(text)
         return configuration
 
+    def configured_variables(self) -> dict[str, str]:
+        """Environment variables of the environment, and those of the run configuration."""
+        configuration = self.run_configuration
+        given = (configuration.get("environment") or {}).get("environmentVariables") or {}
+        return {
+            name: str(value) for name, value in {**given, **(configuration.get("environmentVariables") or {})}.items()
+        }
+
     def output_ports(self) -> list[Document]:
         """Ports that carry data; `run_after` edges end at ports that do not."""
         return [port for port in self.interface.get("Outputs") or [] if not port.get("SkipProcessing")]
@@ -65,11 +77,16 @@ class Step:
 
     def output_setting(self, port_name: str) -> Document:
         """Settings of the node for an output: datastore, path, registration."""
-        for setting in self.node.get("ModuleOutputSettings") or []:
-            if setting["Name"] == port_name:
-                found: Document = setting
-                return found
-        return {}
+        return _named(self.node.get("ModuleOutputSettings"), port_name)
+
+    def input_setting(self, port_name: str) -> Document:
+        """Settings of the node for an input: mode, transformations."""
+        return _named(self.node.get("ModuleInputSettings"), port_name)
+
+    def input_mode(self, port_name: str) -> str:
+        """How an input reaches the script: mount, download or direct."""
+        port = _named(self.interface.get("Inputs"), port_name)
+        return str(self.input_setting(port_name).get("DataStoreMode") or port.get("DataStoreMode") or "mount").lower()
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ from local_azure.machine_learning.certificates import BUNDLE
 from local_azure.machine_learning.errors import ApiError, bad_request
 from local_azure.machine_learning.executor import arguments
 from local_azure.machine_learning.executor.data_places import DATA_FOLDER, link_inputs, link_outputs
+from local_azure.machine_learning.executor.environment_check import differences
 from local_azure.machine_learning.executor.graph import Step
 from local_azure.machine_learning.executor.launcher import Launcher, StepCommand, StepProcess
+from local_azure.machine_learning.executor.run_log import artifact_file, warn
 from local_azure.machine_learning.forking import EOF_CODE
 from local_azure.machine_learning.planes import history, snapshots
-from local_azure.machine_learning.planes.artifacts import run_container
 from local_azure.machine_learning.planes.pipeline_runs import DRIVER_LOG
 from local_azure.machine_learning.store import Document
 from local_azure.machine_learning.tokens import Principal
@@ -138,16 +139,18 @@ class Job:
         inputs = link_inputs(emulator, self._workspace, input_places, directory / DATA_FOLDER)
         outputs = link_outputs(emulator, self._workspace, output_places, directory / DATA_FOLDER)
         run = emulator.store.require(self._workspace.id, "run", self.run_id)
-        log = self._artifact(run, DRIVER_LOG)
+        log = artifact_file(emulator, self._workspace, run, DRIVER_LOG)
         log.parent.mkdir(parents=True, exist_ok=True)
         log.touch(mode=0o600)
+        sentences = differences(step.run_configuration.get("environment") or {})
+        warn(emulator, self._workspace, self.run_id, sentences, log=DRIVER_LOG)
         words = arguments.command_line(step, {**inputs, **outputs})
         definition = {"script": script, "arguments": words, "target": step.parameters.get("Target")}
         emulator.store.update(self._workspace.id, "run", self.run_id, lambda r: r.update(runDefinition=definition))
         variables = self._variables(run, inputs, outputs)
         return StepCommand(script, words, directory, variables, log)
 
-    def _variables(self, run: Document, inputs: dict[str, Path], outputs: dict[str, Path]) -> Mapping[str, str]:
+    def _variables(self, run: Document, inputs: dict[str, str], outputs: dict[str, str]) -> Mapping[str, str]:
         token, expiry = self._emulator.tokens.bearer(Principal("run", self._workspace.id, self.run_id))
         identity = arguments.RunIdentity(
             self._workspace,
@@ -164,17 +167,14 @@ class Job:
             **arguments.run_variables(identity, self._emulator.addresses.http),
         }
 
-    def _artifact(self, run: Document, name: str) -> Path:
-        blob = f"ExperimentRun/{run_container(run)}/{name}"
-        return self._emulator.files.path(self._workspace.artifact_container, blob)
-
     def _collect(self, directory: Path) -> None:
         """Move what the script left in outputs/ and logs/ to the run's artifacts, whatever its exit code."""
         run = self._emulator.store.require(self._workspace.id, "run", self.run_id)
         for folder in COLLECTED:
             for path in sorted((directory / folder).rglob("*")):
                 if path.is_file() and not path.is_symlink():
-                    target = self._artifact(run, path.relative_to(directory).as_posix())
+                    name = path.relative_to(directory).as_posix()
+                    target = artifact_file(self._emulator, self._workspace, run, name)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     path.replace(target)
 

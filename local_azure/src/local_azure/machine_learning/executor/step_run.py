@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local_azure.machine_learning.clock import new_id, timestamp
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.executor import reuse
-from local_azure.machine_learning.executor.data_places import InputResolver, output_places
+from local_azure.machine_learning.executor.data_places import InputResolver, files_of, output_places, register_outputs
 from local_azure.machine_learning.executor.graph import Step
 from local_azure.machine_learning.executor.job import Job, RunPlace, StepFailure
 from local_azure.machine_learning.executor.launcher import Launcher
-from local_azure.machine_learning.planes import datasets, history, metrics, snapshots
+from local_azure.machine_learning.executor.run_log import EXECUTION_LOG, warn
+from local_azure.machine_learning.planes import history, metrics, snapshots
 from local_azure.machine_learning.planes.pipeline_runs import NODE
 from local_azure.machine_learning.store import Document
 
@@ -42,19 +44,23 @@ class StepRun:
         """Run or reuse; True when the step succeeded. Never raises for what the user's step does."""
         self._create()
         try:
+            self._node["Outputs"] = output_places(self._step, self.run_id)
+            self._save()
             places = self._inputs.places(self._step)
             snapshot_hash = await asyncio.to_thread(
                 snapshots.content_hash, self._emulator, self._workspace, self._step.module["StorageId"]
             )
             key = reuse.reuse_key(self._step, snapshot_hash, places)
             if self._step.may_reuse and self._reused(key):
+                await asyncio.to_thread(self._warn_of_new_bytes, key, places)
                 return True
             failure = await self._job.execute(places, self._node["Outputs"])
         except ApiError as error:
             failure = StepFailure(error.code, error.message)
         self._finish(failure)
         if failure is None and self._step.may_reuse:
-            reuse.remember(self._emulator.store, self._workspace.id, key, self._node)
+            looks = await asyncio.to_thread(self._look, places)
+            reuse.remember(self._emulator.store, self._workspace.id, key, self._node, looks)
         return failure is None
 
     async def cancel(self) -> None:
@@ -96,7 +102,7 @@ class StepRun:
             "StartTime": now,
             "EndTime": None,
             "ReuseInfo": None,
-            "Outputs": output_places(step, self.run_id),
+            "Outputs": {},
         }
         self._save()
 
@@ -136,6 +142,36 @@ class StepRun:
             self._save()
         return True
 
+    def _files(self, places: dict[str, Document]) -> dict[str, dict[str, Path]]:
+        external = self._inputs.external(self._step, places)
+        return {name: files_of(self._emulator, self._workspace, place) for name, place in external.items()}
+
+    def _look(self, places: dict[str, Document]) -> dict[str, reuse.Look]:
+        try:
+            return {name: reuse.look(files, hashed=True) for name, files in self._files(places).items()}
+        except (ApiError, OSError):  # gone or moved since; then there is nothing to compare with
+            return {}
+
+    def _warn_of_new_bytes(self, key: str, places: dict[str, Document]) -> None:
+        """Say where a reused step would have read other bytes: as on the service, only definitions decide."""
+        source = reuse.recall(self._emulator.store, self._workspace.id, key) or {}
+        known: dict[str, reuse.Look] = source.get("InputFiles") or {}
+        try:
+            changed = [
+                name
+                for name, files in self._files(places).items()
+                if name in known and not reuse.same_bytes(known[name], files)
+            ]
+        except (ApiError, OSError):
+            return
+        sentences = [
+            f"Step '{self._step.name}' was reused from run {source['RunId']} although the bytes of its input "
+            f"'{name}' have changed since, under an unchanged definition. Use a new path, or regenerate_outputs=True."
+            for name in changed
+        ]
+        parent = self._pipeline_run["Id"]
+        warn(self._emulator, self._workspace, self.run_id, sentences, log=EXECUTION_LOG, log_of=parent)
+
     def _finish(self, failure: StepFailure | None) -> None:
         status, code = "Completed", FINISHED
         error = None
@@ -149,16 +185,8 @@ class StepRun:
         }
         with self._emulator.store.transaction():
             if failure is None:
-                self._register_outputs()
+                register_outputs(self._emulator, self._workspace, self._step, self._node["Outputs"])
             history.set_status(
                 self._emulator, self._workspace, self.run_id, status, None if self._job.is_canceled else error
             )
             self._save()
-
-    def _register_outputs(self) -> None:
-        for name, place in self._node["Outputs"].items():
-            registration = self._step.output_setting(name).get("DatasetRegistration") or {}
-            if registration.get("Name"):
-                datasets.register_output(
-                    self._emulator, self._workspace, registration["Name"], place["datastore"], place["path"]
-                )

@@ -68,13 +68,22 @@ def dataflow_yaml(dataflow: str | None) -> str:
     return str(text)
 
 
-def folder_dataflow(workspace: Workspace, datastore: str, relative: str) -> str:
-    """Dataflow of everything below a folder of a datastore, in the form that the SDK writes."""
+def folder_dataflow(
+    workspace: Workspace, datastore: str, relative: str, steps: list[dict[str, Any]] | None = None
+) -> str:
+    """Dataflow of everything below a folder of a datastore, in the form that the SDK writes.
+
+    steps: transformations of MLTable that make a table of it.
+    """
     address = (
         f"azureml://subscriptions/{workspace.subscription}/resourcegroups/{workspace.resource_group}"
         f"/workspaces/{workspace.name}/datastores/{datastore}/paths/{quote(relative.strip('/'))}/**"
     )
-    text = f'---\ntype: mltable\npaths:\n  - pattern: "{address}"\nmetadata:\n  infer_column_types: "False"\n'
+    transformations = yaml.safe_dump({"transformations": steps}, sort_keys=False) if steps else ""
+    text = (
+        f'---\ntype: mltable\npaths:\n  - pattern: "{address}"\n{transformations}'
+        'metadata:\n  infer_column_types: "False"\n'
+    )
     return json.dumps({"blocks": [], "meta": {"RsDataflow": text}})
 
 

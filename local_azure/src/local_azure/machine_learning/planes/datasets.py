@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from local_azure.machine_learning.call import Call
 from local_azure.machine_learning.errors import bad_request, conflict, not_found, not_implemented
-from local_azure.machine_learning.planes import dataset_paths
+from local_azure.machine_learning.planes import dataset_paths, output_tables
 from local_azure.machine_learning.planes import dataset_records as records
 from local_azure.machine_learning.routing import Plane
 
@@ -62,11 +62,38 @@ def data_files(emulator: Emulator, workspace: Workspace, saved_id: str) -> dict[
     return dict(dataset_paths.selected_files(emulator, workspace, saved))
 
 
-def register_output(emulator: Emulator, workspace: Workspace, name: str, datastore: str, relative: str) -> None:
-    """Register a step's output folder (`register_on_complete`): a new version when the definition differs."""
-    dataflow = dataset_paths.folder_dataflow(workspace, datastore, relative)
-    posted = {"name": name, "datasetType": "file", "latest": {"dataflow": dataflow}}
+def register_output(
+    emulator: Emulator,
+    workspace: Workspace,
+    name: str,
+    datastore: str,
+    relative: str,
+    *,
+    registration: Document | None = None,
+) -> None:
+    """Register a step's output folder (`register_on_complete`): a new version when the definition differs.
+
+    registration: {"Description", "Tags", "AdditionalTransformations"}.
+    """
+    registration = registration or {}
+    steps = output_tables.reading_steps([registration.get("AdditionalTransformations")])
+    posted = {
+        "name": name,
+        "description": registration.get("Description"),
+        "tags": registration.get("Tags"),
+        "datasetType": "tabular" if steps else "file",
+        "latest": {"dataflow": dataset_paths.folder_dataflow(workspace, datastore, relative, steps)},
+    }
     records.register(emulator.store, workspace.id, posted, keep=False)
+
+
+def save_output(
+    emulator: Emulator, workspace: Workspace, datastore: str, relative: str, wanted: list[str | None]
+) -> str:
+    """Id of a saved dataset of a folder that a step wrote. wanted: its transformations, as the SDK sends them."""
+    steps = output_tables.reading_steps(wanted)
+    dataflow = dataset_paths.folder_dataflow(workspace, datastore, relative, steps)
+    return str(records.save(emulator.store, workspace.id, "tabular" if steps else "file", dataflow, None)["id"])
 
 
 # Saved datasets.

@@ -22,11 +22,18 @@ ACTIVE = "0"
 MODULE, DATA_SOURCE, GRAPH = "module", "data_source", "graph"
 # ParallelRunStep, HyperDrive and the like carry other step types; running them as plain scripts would be a lie.
 STEP_TYPES = ("PythonScriptStep",)
+DATA_MODES = ("mount", "download", "upload", "direct")
 DATA_TYPES = (
     "AnyFile", "AzureBlobReference", "AzureDataLakeReference", "AzureFilesReference", "AzureSqlDatabaseReference",
     "AzurePostgresDatabaseReference", "AzureDataLakeGen2Reference", "AzureMLDataset", "AzureMySqlDatabaseReference",
     "DBFSReference", "AnyDirectory",
 )  # fmt: skip
+
+
+def refuse_mode(name: str, mode: str | None) -> None:
+    """Raise where data would have to come or go in a way that is not there, such as `as_hdfs`."""
+    if mode and mode.lower() not in DATA_MODES:
+        raise not_implemented(f"the mode '{mode}' of '{name}' (only {', '.join(DATA_MODES)})")
 
 
 def entity(key: str | None = None) -> Document:
@@ -103,6 +110,9 @@ def create_module(call: Call) -> Document:
     posted = call.document()
     if posted.get("StepType") not in STEP_TYPES:
         raise not_implemented(f"steps of type {posted.get('StepType')}")
+    interface = posted.get("StructuredInterface") or {}
+    for port in (interface.get("Inputs") or []) + (interface.get("Outputs") or []):
+        refuse_mode(port["Name"], port.get("DataStoreMode"))
     module = {**posted, **entity(), "UploadState": "1", "CloudSettings": None}
     call.store.insert(call.ws, MODULE, module["Id"], module, name=posted.get("IdentifierHash") or "")
     return module

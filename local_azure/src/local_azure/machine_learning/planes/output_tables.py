@@ -1,0 +1,55 @@
+"""Tables made of what a step writes: `OutputFileDatasetConfig.read_delimited_files` and `read_parquet_files`.
+
+The SDK sends these as blocks of its old dataflow form; datasets are read back as MLTable documents. The values of
+such a table are texts: nothing has looked at them (assumed).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from local_azure.machine_learning.errors import not_implemented
+
+# `PromoteHeadersBehavior`, and what the SDK writes into an MLTable document for it.
+_HEADERS = ("no_header", "from_first_file", "all_files_different_headers", "all_files_same_headers")
+Step = dict[str, Any]
+
+
+def _read_delimited(arguments: dict[str, Any]) -> Step:
+    if arguments.get("fileEncoding"):
+        raise not_implemented("outputs read as delimited files in an encoding other than UTF-8")
+    details = {
+        "path_column": "Path",
+        "include_path_column": True,
+        "encoding": "utf8",
+        "support_multi_line": bool(arguments.get("handleQuotedLineBreaks")),
+        "delimiter": arguments.get("separator") or ",",
+        "empty_as_string": False,
+        "header": _HEADERS[int(arguments.get("columnHeadersMode") or 0)],
+        "infer_column_types": False,
+    }
+    return {"read_delimited": details}
+
+
+def _columns(arguments: dict[str, Any]) -> list[str]:
+    found: list[str] = arguments["columns"]["details"]["selectedColumns"]
+    return found
+
+
+def reading_steps(transformations: list[str | None]) -> list[Step]:
+    """MLTable transformations of dataflows in the SDK's JSON; refuses by name what has no counterpart here."""
+    steps: list[Step] = []
+    for block in [block for text in transformations if text for block in json.loads(text).get("blocks") or []]:
+        kind, arguments = str(block["type"]).removeprefix("Microsoft.DPrep."), block.get("arguments") or {}
+        if kind == "ParseDelimitedBlock":
+            steps.append(_read_delimited(arguments))
+        elif kind == "ReadParquetFileBlock":
+            steps.append({"read_parquet": {"path_column": "Path", "include_path_column": True}})
+        elif kind == "DropColumnsBlock":
+            steps.append({"drop_columns": _columns(arguments)})
+        elif kind == "KeepColumnsBlock":
+            steps.append({"keep_columns": _columns(arguments)})
+        else:
+            raise not_implemented(f"the transformation {kind} of an output")
+    return steps
