@@ -24,6 +24,7 @@ from local_azure.machine_learning.workspaces import Workspace
 
 LOG = logging.getLogger("local_azure")
 MAX_JSON_BYTES = 32 * 1024 * 1024
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 class Application:
@@ -105,8 +106,8 @@ async def _json_body(request: Request) -> Any:
             raise ApiError(413, "RequestBodyTooLarge", f"The body is larger than {MAX_JSON_BYTES} bytes.")
     if not received:
         return None
-    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        return received.decode()
+    if request.headers.get("content-type", "").startswith(_FORMS):
+        return received.decode(errors="replace")
     try:
         return json.loads(received)
     except (ValueError, RecursionError) as error:

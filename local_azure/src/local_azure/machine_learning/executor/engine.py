@@ -10,10 +10,12 @@ from local_azure.machine_learning.clock import timestamp
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.executor.data_places import InputResolver
 from local_azure.machine_learning.executor.graph import Plan, build_plan
-from local_azure.machine_learning.executor.job import base_variables
+from local_azure.machine_learning.executor.job import StepFailure, base_variables
 from local_azure.machine_learning.executor.launcher import Launcher
+from local_azure.machine_learning.executor.script_run import ScriptRunTask
 from local_azure.machine_learning.executor.step_run import FAILED, RUNNING, StepRun
 from local_azure.machine_learning.planes import history
+from local_azure.machine_learning.planes.execution import SCRIPT_RUN
 from local_azure.machine_learning.planes.pipeline_modules import GRAPH, MODULE
 from local_azure.machine_learning.planes.pipeline_runs import (
     CLOSED,
@@ -134,7 +136,7 @@ class Executor:
         self._emulator = emulator
         state = emulator.state
         self._launcher = Launcher(base_variables(state.root, state.certificates))
-        self._runs: dict[str, PipelineRunTask] = {}
+        self._runs: dict[str, PipelineRunTask | ScriptRunTask] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
 
@@ -147,6 +149,12 @@ class Executor:
                     self._fail_cut_off(workspace, run)
                 else:
                     self._begin(workspace, run)
+            for document in self._emulator.store.find(workspace.id, SCRIPT_RUN, parent=OPEN):
+                script_run = ScriptRunTask(self._emulator, self._launcher, workspace, document)
+                if script_run.was_started():
+                    script_run.finish(StepFailure("ServiceError", SERVER_LOST))
+                else:
+                    self._begin_script(workspace, document)
 
     async def stop(self) -> None:
         """End running steps; their runs are failed with the reason, not left open."""
@@ -159,19 +167,29 @@ class Executor:
         run = self._emulator.store.require(workspace.id, PIPELINE_RUN, run_id)
         self._loop.call_soon_threadsafe(self._begin, workspace, run)
 
+    def submit_script(self, workspace: Workspace, run_id: str) -> None:
+        """Take up a run of one script that is in the store; may be called from any thread."""
+        document = self._emulator.store.require(workspace.id, SCRIPT_RUN, run_id)
+        self._loop.call_soon_threadsafe(self._begin_script, workspace, document)
+
     def cancel(self, run_id: str) -> None:
         """Cancel a run if it is going on; may be called from any thread."""
         self._loop.call_soon_threadsafe(self._cancel_now, run_id)
 
     def _begin(self, workspace: Workspace, run: Document) -> None:
-        task_of_run = PipelineRunTask(self._emulator, self._launcher, workspace, run)
-        self._runs[run["Id"]] = task_of_run
+        self._go(run["Id"], PipelineRunTask(self._emulator, self._launcher, workspace, run))
+
+    def _begin_script(self, workspace: Workspace, document: Document) -> None:
+        self._go(document["runId"], ScriptRunTask(self._emulator, self._launcher, workspace, document))
+
+    def _go(self, run_id: str, task_of_run: PipelineRunTask | ScriptRunTask) -> None:
+        self._runs[run_id] = task_of_run
         task = asyncio.create_task(task_of_run.run())
         self._tasks.add(task)
 
         def ended(finished: asyncio.Task[None]) -> None:
             self._tasks.discard(finished)
-            self._runs.pop(run["Id"], None)
+            self._runs.pop(run_id, None)
 
         task.add_done_callback(ended)
 
