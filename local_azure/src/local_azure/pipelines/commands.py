@@ -169,6 +169,8 @@ def graph(file: Path, parameters: tuple[str, ...], mermaid: bool, **queue: Any) 
 @click.option("--approve", multiple=True, metavar="ENV", help="Approve the deployments to this environment.")
 @click.option("--reject", multiple=True, metavar="ENV", help="Reject the deployments to this environment.")
 @click.option("--ask", is_flag=True, help="Ask on the terminal for every other environment.")
+@click.option("--azure", "azure_variables", multiple=True, metavar="NAME=VALUE",
+              help="A variable that AzureCLI@2 steps see, over all others: where this machine's Azure is.")  # fmt: skip
 @click.option("--verbose", is_flag=True, help="Show the output of every step, not of failed ones only.")
 @click.option("--jobs", "parallel", default=2, show_default=True, help="How many jobs run at a time.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output; progress goes to stderr.")
@@ -180,6 +182,7 @@ def run(state: StateFolder, /, file: Path, parameters: tuple[str, ...], **option
     """
     from local_azure.pipelines.local_run import RunOptions, run_file
 
-    own = ("approve", "reject", "ask", "verbose", "parallel", "as_json")
+    options["azure"] = _pairs(options.pop("azure_variables"), "--azure")
+    own = ("approve", "azure", "reject", "ask", "verbose", "parallel", "as_json")
     chosen = RunOptions(**{name: options.pop(name) for name in own})
     sys.exit(run_file(state, file, _pairs(parameters, "-p"), _facts(file, **options), chosen))

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -39,6 +39,7 @@ class RunOptions:
     verbose: bool = False
     parallel: int = 2
     as_json: bool = False
+    azure: Mapping[str, str] = field(default_factory=dict)
 
 
 def run_file(
@@ -56,7 +57,7 @@ def run_file(
     state.create()
     build_id, folder = _new_folder(state.root / "pipelines")
     report = Report(lambda line: click.echo(line, err=options.as_json), folder / "logs", verbose=options.verbose)
-    emulator = _Emulator(state, report)
+    emulator = _Emulator(state, report, options.azure)
     run_state = RunState(repository_root(file), folder, report, emulator.environment)
     report.say(f"run {build_id} of {expanded.file} ({facts.reason}, {facts.branch}), kept in {folder}")
     run = PipelineRun(pipeline, facts, run_state, _Approver(options).decide, build_id, options.parallel)
@@ -90,8 +91,9 @@ def _new_folder(root: Path) -> tuple[int, Path]:
 class _Emulator:
     """Starts local_azure when a step first needs it."""
 
-    def __init__(self, state: StateFolder, report: Report) -> None:
+    def __init__(self, state: StateFolder, report: Report, variables: Mapping[str, str]) -> None:
         self._state = state
+        self._variables = variables
         self._report = report
         self.started = False
 
@@ -101,7 +103,7 @@ class _Emulator:
         if started:
             self._report.say(f"  local_azure started at {info.base_url}")
         self.started = self.started or started
-        return client_environment(environment, self._state, info)
+        return client_environment(environment, self._state, info) | dict(self._variables)
 
 
 class _Approver:

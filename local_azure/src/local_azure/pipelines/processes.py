@@ -82,7 +82,7 @@ def _wait(process: subprocess.Popen[str], readers: list[threading.Thread], limit
             stopped = "timed out"
     if stopped:
         _stop(process)
-    for reader in readers:
+    for reader in readers if not stopped else []:
         reader.join(_DRAIN_SECONDS)
     # What the command left behind in its group ends with it, as the build agent does.
     with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -27,7 +27,7 @@ def read_file(root: Path, relative: str) -> Value:
 
 def read_text(text: str, file: str) -> Value:
     """The tree of one document; raises PipelineError."""
-    events = yaml.parse(text, Loader=_PARSER)
+    events = yaml.parse(str(text), Loader=_PARSER)
     try:
         return _Reader(events, file).document()
     except yaml.MarkedYAMLError as error:
