@@ -396,6 +396,8 @@ def test_python_comes_from_its_task_alone(run: Run) -> None:
           steps:
           - task: UsePythonVersion@0
             inputs: {versionSpec: '3.11'}
+          - task: UsePythonVersion@0
+            inputs: {versionSpec: 3.x}
           - bash: python -c 'import sys, yaml; assert "_tool/python" in sys.prefix, sys.prefix'
         - job: other
           steps:

@@ -67,8 +67,8 @@ class JobFolders:
         """A virtual environment of this job on top of the running one: what it installs does not leave the job."""
         home = self.root / "_tool" / "python"
         site = home / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
-        site.mkdir(parents=True)
-        (home / "bin").mkdir()
+        site.mkdir(parents=True, exist_ok=True)
+        (home / "bin").mkdir(exist_ok=True)
         base = Path(sys._base_executable).resolve()  # type: ignore[attr-defined]
         for name in ("python", "python3", base.name):
             link = home / "bin" / name
