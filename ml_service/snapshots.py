@@ -34,25 +34,43 @@ _READING = (
     "tracking.py",
     "forecasting/__init__.py",
     "forecasting/errors.py",
+    "forecasting/policy.py",
     "forecasting/problem.py",
     "forecasting/contract.py",
+    "forecasting/regular.py",
     "forecasting/series.py",
+)
+_MODELS = (
+    "forecasting/recipe.py",
+    "forecasting/baselines.py",
+    "forecasting/direct.py",
+    "forecasting/ridge.py",
+    "forecasting/boosting.py",
+    "forecasting/arima.py",
+    "forecasting/candidates.py",
+    "forecasting/model_file.py",
 )
 _TRAINING = (
     *_READING,
-    "forecasting/candidates.py",
+    *_MODELS,
     "forecasting/metrics.py",
+    "forecasting/intervals.py",
     "forecasting/backtest.py",
-    "forecasting/model_file.py",
+    "forecasting/selection.py",
 )
-_DECIDING = (*_TRAINING, "registry.py", "forecasting/gate.py", "forecasting/decision.py")
-_SCORING = (
-    "score.py",
-    "forecasting/__init__.py",
-    "forecasting/errors.py",
-    "forecasting/candidates.py",
-    "forecasting/model_file.py",
+_DECIDING = (
+    *_TRAINING,
+    "registry.py",
+    "forecasting/comparison.py",
+    "forecasting/rules.py",
+    "forecasting/gate.py",
+    "forecasting/evidence.py",
+    "forecasting/decision.py",
 )
+_SCORING = ("score.py", "forecasting/__init__.py", "forecasting/errors.py", *_MODELS)
+_READ_SECTIONS = ("source", "series", "contract")
+_TRAIN_SECTIONS = (*_READ_SECTIONS, "training")
+_ALL_SECTIONS = (*_TRAIN_SECTIONS, "gate")
 
 
 @dataclass(frozen=True)
@@ -74,13 +92,11 @@ class StepFiles:
 
 
 STEP_FILES: Mapping[str, StepFiles] = {
-    "prepare": StepFiles(("prepare.py", *_READING), ("source", "series"), reusable=True),
-    "train": StepFiles(("train.py", *_TRAINING), ("source", "series", "training"), reusable=True),
-    "evaluate": StepFiles(("evaluate.py", *_DECIDING), ("source", "series", "training", "gate"), reusable=False),
-    "register": StepFiles(("register.py", *_DECIDING), ("source", "series", "training", "gate"), reusable=False),
-    "deploy": StepFiles(
-        ("deploy.py", *_DECIDING), ("source", "series", "training", "gate"), reusable=False, scoring=_SCORING
-    ),
+    "prepare": StepFiles(("prepare.py", *_READING), _READ_SECTIONS, reusable=True),
+    "train": StepFiles(("train.py", *_TRAINING), _TRAIN_SECTIONS, reusable=True),
+    "evaluate": StepFiles(("evaluate.py", *_DECIDING), _ALL_SECTIONS, reusable=False),
+    "register": StepFiles(("register.py", *_DECIDING), _ALL_SECTIONS, reusable=False),
+    "deploy": StepFiles(("deploy.py", *_DECIDING), _ALL_SECTIONS, reusable=False, scoring=_SCORING),
 }
 
 
@@ -129,7 +145,7 @@ def read_problem(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise UsageError(
             f"problem file {path} is not a problem",
-            expected="a mapping with the sections source, series, training, gate",
+            expected="a mapping with the sections source, series, contract, training, gate",
         )
     return document
 

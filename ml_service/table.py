@@ -6,11 +6,12 @@ Apart from the upload because it needs no Azure library: a bad table is refused 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ml_service.errors import UsageError
 from ml_service.settings import Settings
-from mlops_code.forecasting.contract import read_table
+from mlops_code.forecasting.contract import Delivery, read_table
 from mlops_code.forecasting.problem import Problem
 from mlops_code.forecasting.series import facts_of
 
@@ -39,6 +40,7 @@ def check(settings: Settings, file: Path | None = None) -> CheckedTable:
             todo="name the file with --file, or correct DATA_FILE in variables.yml",
         )
     problem = Problem(settings.problem_file)
-    series, sha256, rows = read_table(source, problem.source, problem.series)
-    facts = facts_of(series, sha256, rows, source.name)
+    delivery = Delivery(as_of=datetime.now(UTC).date())
+    panel, sha256, rows = read_table(source, problem.source, problem.series, problem.contract, delivery)
+    facts = facts_of(panel, sha256, rows, source.name)
     return CheckedTable(source, sha256, rows, facts["first_date"], facts["last_date"])

@@ -6,9 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from forecasting.decision import decide_candidate
-from forecasting.problem import Problem
-from registry import add_context_arguments, context_of, find_champion, record_decision
+from registry import add_context_arguments, decide_for, record_decision
 from tracking import Run, guarded
 
 
@@ -31,9 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def evaluate(args: argparse.Namespace, run: Run) -> int:
     """Find the champion, decide, write, record."""
-    problem = Problem(args.problem)
-    champion = find_champion(run, args.model_name, problem.series.name, args.champion)
-    decision = decide_candidate(problem, args.candidate, champion, context_of(args, run))
+    decision = decide_for(args, run)
     return record_decision(run, decision, decision.write(args.evaluation))
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from datetime import date
 from pathlib import Path
 
-from forecasting.contract import CONTRACT_VERSION, find_table, read_table
+from forecasting.contract import CONTRACT_VERSION, Delivery, find_table, read_table
 from forecasting.problem import Problem
 from forecasting.series import facts_of, write_series
-from tracking import Run, guarded, say
+from tracking import Run, guarded, say, today
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -21,31 +22,46 @@ def build_parser() -> argparse.ArgumentParser:
         "Exit codes: 0 written; 1 fault; 2 usage or missing file; 3 the table breaks the contract, nothing written.",
     )
     parser.add_argument(
-        "--problem", type=Path, required=True, help="problem file; reads its sections source and series"
+        "--problem", type=Path, required=True, help="problem file; reads its sections source, series and contract"
     )
     parser.add_argument(
         "--data", type=Path, required=True, help="the table (.csv or .csv.gz), or a folder that holds exactly one"
     )
     parser.add_argument("--series", type=Path, required=True, help="folder to write to")
+    parser.add_argument(
+        "--as-of", type=date.fromisoformat, metavar="DATE", help="day of the run, for freshness; default: today (UTC)"
+    )
+    parser.add_argument(
+        "--accepted-rows", type=int, metavar="N",
+        help="rows of the last accepted version, for contract.rows_change; in a pipeline the champion says them",
+    )  # fmt: skip
+    parser.add_argument("--model-name", default="", help="registered name, to find the last accepted version")
+    parser.add_argument("--failures", type=Path, metavar="FILE", help="where to write the table of a refusal")
     return parser
 
 
 def prepare(args: argparse.Namespace, run: Run) -> int:
     """Read, check, write, record."""
     problem = Problem(args.problem)
-    series, sha256, rows = read_table(args.data, problem.source, problem.series)
-    facts = facts_of(series, sha256, rows, find_table(args.data).name)
-    write_series(args.series, series, facts)
+    contract = problem.contract
+    accepted = args.accepted_rows
+    if accepted is None and contract.rows_change is not None:
+        accepted = run.accepted_rows(args.model_name, problem.series.name)
+    delivery = Delivery(as_of=args.as_of or today(), accepted_rows=accepted)
+    panel, sha256, rows = read_table(args.data, problem.source, problem.series, contract, delivery)
+    facts = facts_of(panel, sha256, rows, find_table(args.data).name)
+    write_series(args.series, panel, facts)
     run.log({"days": float(facts["days"]), "mean": facts["mean"], "rows": float(rows)})
     run.tag({"data_sha256": sha256, "contract_version": CONTRACT_VERSION})
-    say("prepared", days=facts["days"], first=series.first, last=series.last, mean=f"{facts['mean']:.2f}")
+    size = {"days": facts["days"], "series": facts["series"]}
+    say("prepared", **size, first=panel.first, last=panel.last, mean=f"{facts['mean']:.2f}")
     return 0
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the step; returns the exit code."""
     args = build_parser().parse_args(argv)
-    return guarded(lambda run: prepare(args, run))
+    return guarded(lambda run: prepare(args, run), args.failures)
 
 
 if __name__ == "__main__":

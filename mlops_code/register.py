@@ -8,16 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from forecasting.decision import Decision, decide_candidate, read_decision
+from forecasting.decision import Decision, read_decision
 from forecasting.model_file import MANIFEST_FILE, MODEL_FILE, StoredModel, read_model, to_json
-from forecasting.problem import Problem
 from registry import (
     REGISTERED_FOLDER,
     Registered,
     add_context_arguments,
-    context_of,
     data_version,
-    find_champion,
+    decide_for,
     record_decision,
     register_model,
 )
@@ -53,9 +51,7 @@ def decide(args: argparse.Namespace, run: Run, stored: StoredModel) -> tuple[Dec
     if args.evaluation is not None:
         decision = read_decision(args.evaluation, stored.sha256)
         return decision, 3 if decision.verdict.outcome == "failed" else 0
-    problem = Problem(args.problem)
-    champion = find_champion(run, args.model_name, problem.series.name, args.champion)
-    decision = decide_candidate(problem, args.candidate, champion, context_of(args, run))
+    decision = decide_for(args, run)
     return decision, record_decision(run, decision, decision.write(args.registration))
 
 
@@ -67,6 +63,7 @@ def describe(args: argparse.Namespace, run: Run, stored: StoredModel, decision: 
         "model_sha256": stored.sha256,
         "decision_sha256": decision.sha256,
         "data_sha256": data,
+        "data_rows": str(stored.manifest["data"]["rows"]),
         "data_version": data_version(run, args.dataset_name, data) if known else "none",
         "recipe": stored.model.recipe.label,
         "cutoff": stored.model.cutoff.isoformat(),

@@ -16,12 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from forecasting.decision import Champion, Decision
+from forecasting.decision import Champion, Decision, Override, decide_candidate
 from forecasting.errors import ForecastingError, ModelFileError, UsageError
 from forecasting.model_file import MANIFEST_FILE, read_model
-from tracking import Run, say
+from forecasting.problem import Problem
+from tracking import CHAMPION, SINCE, Run, say, today
 
-CHAMPION, SINCE = "champion", "champion_since"
 REGISTERED_FOLDER = "model"
 SCORING_ENVIRONMENT = "forecast-scoring"
 # The default of azureml-core 1.61.0.post4 pinned with its date: the default moves with the SDK's version.
@@ -57,6 +57,20 @@ def add_context_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", default="manual", help="why the run was started: manual, schedule or data")
     parser.add_argument("--build-id", default="none", help="build that made the pipeline")
     parser.add_argument("--commit", default="none", help="commit that the pipeline was made from")
+    parser.add_argument("--override-by", default="", help="person who decides against the gate; needs the next one")
+    parser.add_argument("--override-reason", default="", help="why; both are recorded with the decision")
+
+
+def decide_for(args: argparse.Namespace, run: Run) -> Decision:
+    """Find the champion and let the gate decide about the candidate, today, for the person who asked."""
+    problem = Problem(args.problem)
+    champion = find_champion(run, args.model_name, problem.series.name, args.champion)
+    override = None
+    if args.override_by or args.override_reason:
+        override = Override(args.override_by, args.override_reason)
+    return decide_candidate(
+        problem, args.candidate, champion, context_of(args, run), as_of=today(), override=override
+    )
 
 
 def context_of(args: argparse.Namespace, run: Run) -> dict[str, Any]:

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from forecasting.errors import ForecastingError, RefusedError
+from forecasting.errors import ContractError, ForecastingError, RefusedError
 
 RUN_ID_VARIABLE = "AZUREML_RUN_ID"
+CHAMPION, SINCE = "champion", "champion_since"  # tags of a model version
+FAILURES_FILE = "contract_failures.csv"
 
 
 def say(text: str, **facts: object) -> None:
@@ -51,6 +55,9 @@ class Run(Protocol):
     def record(self, outcome: str, reason: str, facts: Mapping[str, str]) -> None:
         """Record the outcome of the pipeline run, once."""
 
+    def accepted_rows(self, model_name: str, problem: str) -> int | None:
+        """Rows of the data that the champion of a problem was trained on; None where there is no champion."""
+
 
 class LoneRun:
     """Stand-in for a step that runs alone: prints instead of recording."""
@@ -69,6 +76,9 @@ class LoneRun:
 
     def record(self, outcome: str, reason: str, facts: Mapping[str, str]) -> None:
         say("recorded", outcome=outcome, reason=reason, **facts)
+
+    def accepted_rows(self, model_name: str, problem: str) -> int | None:  # noqa: ARG002 - no registry to ask
+        return None
 
 
 class SubmittedRun:
@@ -116,6 +126,19 @@ class SubmittedRun:
         self._pipeline.set_tags({"outcome": outcome, "reason": reason})
         say("recorded", outcome=outcome, reason=reason)
 
+    def accepted_rows(self, model_name: str, problem: str) -> int | None:
+        from azureml.core import Model
+
+        champions = Model.list(self.workspace, name=model_name or None, tags=[[CHAMPION, problem]])
+        newest = max(champions, key=lambda model: str(model.tags.get(SINCE, "")), default=None)
+        rows = newest.properties.get("data_rows") if newest is not None else None
+        return int(rows) if rows else None
+
+
+def today() -> date:
+    """The day of the run, UTC. Steps hand it to the pure code, which knows no clock."""
+    return datetime.now(UTC).date()
+
 
 def current_run() -> Run:
     """The run of this process: submitted when Azure ML has set its variables, else a stand-in."""
@@ -124,19 +147,34 @@ def current_run() -> Run:
     return SubmittedRun()
 
 
-def guarded(step: Callable[[Run], int]) -> int:
+def guarded(step: Callable[[Run], int], failures: Path | None = None) -> int:
     """Run a step and turn the mistakes that we name into a message and an exit code.
 
     A refusal is recorded as the outcome `failed` before the step ends; anything unforeseen stays a traceback,
-    which is a fault of the code and not of its user.
+    which is a fault of the code and not of its user. The table of a broken contract is kept with the run, and in the
+    file `failures` where one is named.
     """
     run = current_run()
     try:
         return step(run)
     except RefusedError as refusal:
         sys.stderr.write(f"refused: {refusal}\n")
+        if isinstance(refusal, ContractError):
+            _keep_failures(run, refusal, failures)
         run.record("failed", refusal.reason, refusal.facts)
         return refusal.exit_code
     except ForecastingError as mistake:
         sys.stderr.write(f"error: {mistake}\n")
         return mistake.exit_code
+
+
+def _keep_failures(run: Run, refusal: ContractError, failures: Path | None) -> None:
+    if failures is not None:
+        failures.parent.mkdir(parents=True, exist_ok=True)
+        failures.write_text(refusal.table(), encoding="utf-8")
+        say("file", path=failures)
+    if run.workspace is not None:
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch) / FAILURES_FILE
+            path.write_text(refusal.table(), encoding="utf-8")
+            run.attach(path)

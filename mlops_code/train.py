@@ -7,12 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from forecasting.backtest import Choice, choose
-from forecasting.candidates import History, fit
 from forecasting.model_file import write_model
 from forecasting.problem import Problem
-from forecasting.series import Series, facts_of, read_series, write_series
-from tracking import Run, guarded, say
+from forecasting.selection import Choice, choose, fit_choice
+from forecasting.series import Panel, facts_of, read_series, write_series
+from tracking import Run, guarded, say, today
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -32,23 +31,25 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def read_input(args: argparse.Namespace, problem: Problem) -> tuple[Series, dict[str, Any]]:
-    """The series and its facts, prepared here where a table is given."""
+def read_input(args: argparse.Namespace, problem: Problem) -> tuple[Panel, dict[str, Any]]:
+    """The series and their facts, prepared here where a table is given."""
     if args.series is not None:
         return read_series(args.series)
-    from forecasting.contract import find_table, read_table
+    from forecasting.contract import Delivery, find_table, read_table
 
-    series, sha256, rows = read_table(args.data, problem.source, problem.series)
-    return series, facts_of(series, sha256, rows, find_table(args.data).name)
+    delivery = Delivery(as_of=today())
+    panel, sha256, rows = read_table(args.data, problem.source, problem.series, problem.contract, delivery)
+    return panel, facts_of(panel, sha256, rows, find_table(args.data).name)
 
 
-def describe(choice: Choice, series: Series, facts: dict[str, Any]) -> dict[str, Any]:
+def describe(choice: Choice, panel: Panel, facts: dict[str, Any]) -> dict[str, Any]:
     """What the manifest says beside the model: the data, and how the recipe was chosen."""
     windows = choice.windows
     selection = {
-        "origins": [series.day(origin).isoformat() for origin in windows.origins],
-        "last_day": series.day(windows.last_day).isoformat(),
+        "origins": [panel.day(origin).isoformat() for origin in windows.origins],
+        "last_day": panel.day(windows.last_day).isoformat(),
         "scores": {label: metrics.as_json() for label, metrics in choice.scores.items()},
+        "too_constant": choice.unusable,
         "why": choice.why,
     }
     return {"data": facts, "selection": selection}
@@ -57,17 +58,17 @@ def describe(choice: Choice, series: Series, facts: dict[str, Any]) -> dict[str,
 def train(args: argparse.Namespace, run: Run) -> int:
     """Read, choose, fit, write, record."""
     problem = Problem(args.problem)
-    training = problem.training
-    series, facts = read_input(args, problem)
-    choice = choose(series, training)
-    model = fit(choice.recipe, History(series.values, series.last, training.season, training.horizon))
-    about = describe(choice, series, facts)
+    training, lower = problem.training, problem.lower
+    panel, facts = read_input(args, problem)
+    choice = choose(panel, training, lower)
+    model = fit_choice(panel, training, choice, lower)
+    about = describe(choice, panel, facts)
     sha256 = write_model(args.candidate, model, problem.series.name, training.horizon, about)
-    write_series(args.candidate, series, facts)
+    write_series(args.candidate, panel, facts)
     scored = choice.scores[choice.recipe.label]
     run.log({f"selection_{name}": value for name, value in scored.items()})
     run.tag({"recipe": choice.recipe.label, "model_sha256": sha256})
-    say("trained", recipe=choice.recipe.label, cutoff=series.last, sha256=sha256, why=repr(choice.why))
+    say("trained", recipe=choice.recipe.label, cutoff=panel.last, sha256=sha256, why=repr(choice.why))
     return 0
 
 

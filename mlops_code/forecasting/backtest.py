@@ -1,7 +1,6 @@
 """Rolling-origin backtest: every recipe is refitted at every origin on the days before it, and on no others.
 
-Source of the windows and of the rule that picks a recipe: Hyndman and Athanasopoulos, Forecasting: Principles
-and Practice, 3rd ed., 5.10; simplest first, because a fitted model must earn its upkeep.
+Source of the windows: Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 3rd ed., 5.10.
 """
 
 from __future__ import annotations
@@ -11,11 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .candidates import KINDS, YARDSTICK, Array, History, Recipe, days_needed, fit, forecast, make_recipe
-from .errors import HistoryError, RefusedError, UsageError
-from .metrics import Metrics, in_sample_scale, score
-from .problem import Training
-from .series import Series
+from .candidates import YARDSTICK, days_needed, fits, forecast, make_recipe
+from .errors import HistoryError
+from .metrics import Ground, scales_of
+from .policy import Training
+from .recipe import Array, History, Recipe
+from .series import Panel
 
 
 @dataclass(frozen=True)
@@ -45,35 +45,30 @@ class Plan:
     held_back: int = 0
 
 
-@dataclass(frozen=True)
-class Choice:
-    """The recipe that training chose, the windows it was chosen on and what every recipe scored there."""
-
-    recipe: Recipe
-    windows: Windows
-    scores: dict[str, Metrics]
-    why: str
-
-
 def yardstick() -> Recipe:
     """The seasonal naive forecast, which scales every metric and is never a challenger."""
     return make_recipe(YARDSTICK, {})
 
 
-def last_windows(series: Series, recipes: Sequence[Recipe], training: Training, plan: Plan) -> Windows:
+def history_of(panel: Panel, training: Training, lower: float | None) -> History:
+    """The whole panel as a history; lower: bound of its values, None where there is none."""
+    return History(panel.values, panel.last, training.season, training.horizon, lower)
+
+
+def last_windows(panel: Panel, recipes: Sequence[Recipe], training: Training, plan: Plan) -> Windows:
     """The last windows before the days held back; all recipes see the same ones.
 
     Raises: HistoryError where the earliest origin leaves a recipe too little history. Windows are never
     dropped in silence: fewer origins would be another comparison.
     """
-    days, season, horizon = len(series.values), training.season, training.horizon
+    days, season, horizon = panel.days, training.season, training.horizon
     last = days - plan.held_back - horizon
     first = last - (plan.origins - 1) * plan.step
     needed = max(days_needed(recipe, season, horizon) for recipe in recipes)
     needed = max(needed, season + 1)
     if first < needed:
         raise HistoryError(
-            f"The series has {days} days from {series.first} to {series.last}. "
+            f"The series has {days} days from {panel.first} to {panel.last}. "
             f"{plan.origins} origins {plan.step} days apart with a horizon of {horizon} days and "
             f"{plan.held_back} days held back need {days - first + needed}: "
             f"{needed} of history before the first origin. Deliver more days or ask for fewer origins."
@@ -81,70 +76,31 @@ def last_windows(series: Series, recipes: Sequence[Recipe], training: Training, 
     return Windows(tuple(range(first, last + 1, plan.step)), horizon)
 
 
-def backtest(series: Series, recipes: Sequence[Recipe], windows: Windows, season: int) -> dict[str, Metrics]:
-    """Score recipes on the same windows; the yardstick is always among the answers. Keys are recipe labels."""
-    values, horizon = series.values, windows.horizon
-    actuals = np.stack([values[origin : origin + horizon] for origin in windows.origins])
-    scales = np.array([in_sample_scale(values[:origin], season) for origin in windows.origins])
-    reference = _forecasts(series, yardstick(), windows, season)
-    scores = {yardstick().label: score(reference, actuals, scales, reference)}
-    for recipe in recipes:
-        if recipe.label not in scores:
-            made = _forecasts(series, recipe, windows, season)
-            scores[recipe.label] = score(made, actuals, scales, reference)
-    return scores
+def ground_of(history: History, windows: Windows) -> Ground:
+    """Actual values, seasonal naive forecasts and scales of the windows."""
+    values = history.values
+    days = np.array(windows.origins)[:, None] + np.arange(windows.horizon)
+    scales, squares = scales_of(values, windows.origins, history.season)
+    return Ground(values[:, days], _track(yardstick(), history, windows), scales, squares)
 
 
-def _forecasts(series: Series, recipe: Recipe, windows: Windows, season: int) -> Array:
-    """Forecasts of one recipe, shape (origins, horizon)."""
-    made = []
-    for origin in windows.origins:
-        history = History(series.values[:origin], series.day(origin - 1), season, windows.horizon)
-        made.append(forecast(fit(recipe, history), windows.horizon))
-    return np.stack(made)
+def backtest(history: History, recipes: Sequence[Recipe], windows: Windows) -> dict[str, Array]:
+    """Forecasts of each recipe, by label: shape (series, origins, horizon).
 
-
-def choose(series: Series, training: Training) -> Choice:
-    """Choose a recipe on windows that end before the days held back for the gate.
-
-    Simplest first: the best parameter-free recipe is chosen unless a fitted one beats it by the margin.
-    Raises: UsageError (a recipe of the problem file), HistoryError, RefusedError (a score is not finite).
+    A mean of recipes is the mean of its parts' forecasts, which are made once for all. Raises: ValueError (too little
+    history), UsageError (a recipe needs an extra).
     """
-    recipes = [_recipe_of(candidate.recipe, candidate.parameters) for candidate in training.candidates]
-    rule = training.selection
-    windows = last_windows(series, recipes, training, Plan(rule.origins, rule.step, rule.held_back))
-    scores = backtest(series, recipes, windows, training.season)
-    wild = [label for label, metrics in scores.items() if metrics.not_finite()]
-    if wild:
-        raise RefusedError(
-            f"The backtest of {', '.join(wild)} gives a metric that is not finite. Expected a series that varies "
-            f"from week to week between {series.day(windows.first_day)} and {series.day(windows.last_day)}."
-        )
-    recipe, why = _simplest_first(recipes, scores, rule.margin)
-    return Choice(recipe, windows, scores, why)
+    made: dict[str, Array] = {}
+
+    def track(recipe: Recipe) -> Array:
+        if recipe.label not in made:
+            parts = [track(part) for part in recipe.parts]
+            made[recipe.label] = np.asarray(np.mean(parts, axis=0)) if parts else _track(recipe, history, windows)
+        return made[recipe.label]
+
+    return {recipe.label: track(recipe) for recipe in recipes}
 
 
-def _recipe_of(name: str, parameters: dict[str, float]) -> Recipe:
-    try:
-        recipe = make_recipe(name, parameters)
-    except ValueError as mistake:
-        raise UsageError(f"training.candidates: {mistake}.") from None
-    if recipe.name == YARDSTICK:
-        raise UsageError(f"training.candidates: {YARDSTICK} is the yardstick of every backtest; remove it.")
-    return recipe
-
-
-def _simplest_first(recipes: list[Recipe], scores: dict[str, Metrics], margin: float) -> tuple[Recipe, str]:
-    def best(parameter_free: bool) -> Recipe | None:
-        group = [recipe for recipe in recipes if KINDS[recipe.name].parameter_free == parameter_free]
-        return min(group, key=lambda recipe: scores[recipe.label].mae, default=None)
-
-    simple, fitted = best(parameter_free=True), best(parameter_free=False)
-    if fitted is None or simple is None:
-        only = simple or fitted
-        assert only is not None  # noqa: S101 - the problem file is refused when it lists no candidate
-        return only, f"{only.label} has the smallest MAE"
-    gain = 1 - scores[fitted.label].mae / scores[simple.label].mae if scores[simple.label].mae else 0.0
-    if gain >= margin:
-        return fitted, f"{fitted.label} beats {simple.label} by {gain:.1%}, at least {margin:.1%}"
-    return simple, f"{fitted.label} does not beat {simple.label} by {margin:.1%} (gain {gain:.1%})"
+def _track(recipe: Recipe, history: History, windows: Windows) -> Array:
+    models = fits(recipe, history.until(windows.origins[-1]), windows.origins)
+    return np.stack([forecast(model, windows.horizon) for model in models], axis=1)

@@ -1,229 +1,170 @@
-"""The recipes a model can be made by, and the fitted models they give.
-
-A fitted model is a handful of arrays, so that its file is JSON and scoring needs numpy only; scikit-learn is
-imported where a fit needs it. Every recipe forecasts directly: no forecast is fed back, all lags end at the cutoff.
-"""
+"""The recipes a model can be made by, under the names that a problem file uses, and what can be done with them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Days = NDArray[np.datetime64]
+from .arima import Arima202
+from .baselines import SameWeekdayMean, WindowMean
+from .boosting import BoostingDirect, demand_forest
+from .recipe import Array, FittedModel, History, Kind, Recipe, Shapes
+from .ridge import RidgeDirect
 
-MAX_WEEKS = 104
-LAG_SEASONS = 8  # same weekdays that the ridge sees: four one by one, and the means of four and of eight
-SINGLE_LAGS = 4
-WEEKDAYS = 7
-RIDGE_FEATURES = SINGLE_LAGS + 2 + WEEKDAYS + 1
+MAX_PARTS = 5
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How a model is made: a name known to this module and its parameters."""
+class MeanOf:
+    """The mean of other recipes' forecasts: the safest way to use a fitted one."""
 
-    name: str
-    parameters: Mapping[str, float]
+    def parameter_free(self, recipe: Recipe) -> bool:
+        return all(parameter_free(part) for part in recipe.parts)
 
-    @property
-    def label(self) -> str:
-        """The recipe in one line, such as same_weekday_mean(weeks=8)."""
-        inside = ", ".join(f"{key}={value!r}".removesuffix(".0") for key, value in sorted(self.parameters.items()))
-        return f"{self.name}({inside})"
+    def check(self, recipe: Recipe) -> None:
+        if recipe.parameters or not 2 <= len(recipe.parts) <= MAX_PARTS:
+            raise ValueError(f"{recipe.name}: expected a list `of` with 2 to {MAX_PARTS} recipes and nothing else")
+        if any(part.parts for part in recipe.parts):
+            raise ValueError(f"{recipe.name}: expected recipes that are no means of recipes themselves")
+        for part in recipe.parts:
+            check(part)
 
+    def days_needed(self, recipe: Recipe, season: int, horizon: int) -> int:
+        return max(days_needed(part, season, horizon) for part in recipe.parts)
 
-@dataclass(frozen=True)
-class FittedModel:
-    """A model that can forecast the days after its cutoff. season: days. arrays: as the recipe's shapes say."""
-
-    recipe: Recipe
-    season: int
-    cutoff: date
-    arrays: Mapping[str, Array]
-
-
-@dataclass(frozen=True)
-class History:
-    """What a fit may look at. values: shape (days,), the last one is the cutoff day; horizon and season: days."""
-
-    values: Array
-    cutoff: date
-    season: int
-    horizon: int
-
-
-class Kind(Protocol):
-    """One family of recipes."""
-
-    parameter_free: bool
-
-    def check(self, parameters: Mapping[str, float], /) -> None:
-        """Raises: ValueError, saying which parameter is wrong."""
-
-    def days_needed(self, parameters: Mapping[str, float], season: int, horizon: int, /) -> int:
-        """Days of history below which a fit is meaningless."""
-
-    def shapes(self, parameters: Mapping[str, float], season: int, /) -> dict[str, tuple[int, ...]]:
-        """Names and shapes of the arrays of a fitted model."""
-
-    def fit(self, history: History, parameters: Mapping[str, float], /) -> dict[str, Array]:
-        """Return the arrays."""
-
-    def forecast(self, model: FittedModel, horizon: int, /) -> Array:
-        """Return shape (horizon,), the days after the cutoff."""
-
-
-class SameWeekdayMean:
-    """The mean of the last weeks at the same place of the season; with one week the seasonal naive forecast."""
-
-    parameter_free = True
-
-    def __init__(self, fixed_weeks: int | None = None) -> None:
-        self._fixed_weeks = fixed_weeks
-
-    def _weeks(self, parameters: Mapping[str, float]) -> int:
-        return self._fixed_weeks or int(parameters["weeks"])
-
-    def check(self, parameters: Mapping[str, float]) -> None:
-        _exact_names(parameters, () if self._fixed_weeks else ("weeks",))
-        weeks = self._fixed_weeks or parameters["weeks"]
-        if weeks != int(weeks) or not 1 <= weeks <= MAX_WEEKS:
-            raise ValueError(f"weeks is {weeks:g}, expected a whole number from 1 to {MAX_WEEKS}")
-
-    def days_needed(self, parameters: Mapping[str, float], season: int, _horizon: int) -> int:
-        return self._weeks(parameters) * season
-
-    def shapes(self, _parameters: Mapping[str, float], season: int) -> dict[str, tuple[int, ...]]:
-        return {"profile": (season,)}
-
-    def fit(self, history: History, parameters: Mapping[str, float]) -> dict[str, Array]:
-        weeks, season = self._weeks(parameters), history.season
-        recent = history.values[len(history.values) - weeks * season :].reshape(weeks, season)
-        return {"profile": recent.mean(axis=0)}
-
-    def forecast(self, model: FittedModel, horizon: int) -> Array:
-        return np.resize(model.arrays["profile"], horizon)
-
-
-class RidgeDirect:
-    """Ridge regression on lags of the same weekday, the weekday and the end of the month, one model for all steps.
-
-    Features are standardised; forecasts below zero become zero, because the contract admits no negative value.
-    """
-
-    parameter_free = False
-
-    def check(self, parameters: Mapping[str, float]) -> None:
-        _exact_names(parameters, ("alpha",))
-        if not 0 < parameters["alpha"] <= 1e9:
-            raise ValueError(f"alpha is {parameters['alpha']:g}, expected more than 0 and at most 1e9")
-
-    def days_needed(self, _parameters: Mapping[str, float], season: int, horizon: int) -> int:
-        return LAG_SEASONS * season + horizon
-
-    def shapes(self, _parameters: Mapping[str, float], season: int) -> dict[str, tuple[int, ...]]:
-        wide = (RIDGE_FEATURES,)
-        return {"lags": (LAG_SEASONS, season), "centre": wide, "scale": wide, "weights": wide, "intercept": (1,)}
-
-    def fit(self, history: History, parameters: Mapping[str, float]) -> dict[str, Array]:
-        from sklearn.linear_model import Ridge
-        from sklearn.preprocessing import StandardScaler
-
-        values, season = history.values, history.season
-        start = LAG_SEASONS * season
-        origin = np.arange(start, len(values))[:, None]
-        ahead = np.arange(history.horizon)[None, :]
-        known = origin + ahead < len(values)
-        rows, steps = np.broadcast_to(origin, known.shape)[known], np.broadcast_to(ahead, known.shape)[known]
-        seasons_back = season * np.arange(1, LAG_SEASONS + 1)
-        lags = values[rows[:, None] - seasons_back + (steps % season)[:, None]]
-        first = np.datetime64(history.cutoff) - (len(values) - 1)
-        scaler = StandardScaler()
-        scaled = scaler.fit_transform(_ridge_features(lags, first + rows + steps))
-        ridge = Ridge(alpha=parameters["alpha"]).fit(scaled, values[rows + steps])
-        recent = values[len(values) - start :].reshape(LAG_SEASONS, season)[::-1]
+    def shapes(self, recipe: Recipe, season: int, series: int) -> Shapes:
         return {
-            "lags": np.ascontiguousarray(recent),
-            "centre": np.asarray(scaler.mean_, dtype=np.float64),
-            "scale": np.asarray(scaler.scale_, dtype=np.float64),
-            "weights": np.asarray(ridge.coef_, dtype=np.float64),
-            "intercept": np.array([float(ridge.intercept_)]),
+            f"{number}.{name}": shape
+            for number, part in enumerate(recipe.parts)
+            for name, shape in KINDS[part.name].shapes(part, season, series).items()
         }
 
+    def fits(self, recipe: Recipe, history: History, cutoffs: Sequence[int]) -> Iterator[dict[str, Array]]:
+        for fitted in zip(*(KINDS[part.name].fits(part, history, cutoffs) for part in recipe.parts), strict=True):
+            yield _joined(fitted)
+
+    def update(self, recipe: Recipe, arrays: Mapping[str, Array], history: History) -> dict[str, Array]:
+        return _joined(
+            [
+                KINDS[part.name].update(part, of, history)
+                for part, of in zip(recipe.parts, _split(arrays), strict=True)
+            ]
+        )
+
     def forecast(self, model: FittedModel, horizon: int) -> Array:
-        arrays = model.arrays
-        steps = np.arange(horizon)
-        lags = arrays["lags"][:, steps % model.season].T
-        features = _ridge_features(lags, np.datetime64(model.cutoff) + 1 + steps)
-        scaled = (features - arrays["centre"]) / arrays["scale"]
-        made: Array = scaled @ arrays["weights"] + arrays["intercept"][0]
-        return np.maximum(made, 0.0)
+        return np.asarray(np.mean([forecast(part, horizon) for part in parts_of(model)], axis=0))
 
 
 YARDSTICK = "seasonal_naive"
 KINDS: dict[str, Kind] = {
     YARDSTICK: SameWeekdayMean(fixed_weeks=1),
     "same_weekday_mean": SameWeekdayMean(),
+    "window_mean": WindowMean(),
     "ridge_direct": RidgeDirect(),
+    "histgb_direct": BoostingDirect(),
+    "mean_of": MeanOf(),
+    "arima_202": Arima202(),
 }
 
 
-def make_recipe(name: str, parameters: Mapping[str, float]) -> Recipe:
+def make_recipe(name: str, parameters: Mapping[str, float], parts: Sequence[Recipe] = ()) -> Recipe:
     """Return a recipe that can be fitted. Raises: ValueError (unknown name, missing or wild parameter)."""
-    if name not in KINDS:
-        raise ValueError(f"recipe {name!r} is unknown, expected one of {', '.join(KINDS)}")
-    KINDS[name].check(parameters)
-    return Recipe(name, dict(parameters))
+    recipe = Recipe(name, dict(parameters), tuple(parts))
+    check(recipe)
+    return recipe
 
 
-def fit(recipe: Recipe, history: History) -> FittedModel:
-    """Fit a recipe on the whole history. Raises: ValueError (fewer days than the recipe needs)."""
-    needed = days_needed(recipe, history.season, history.horizon)
-    if len(history.values) < needed:
-        raise ValueError(f"{recipe.label} needs {needed} days of history, found {len(history.values)}")
-    arrays = KINDS[recipe.name].fit(history, recipe.parameters)
-    return FittedModel(recipe, history.season, history.cutoff, arrays)
+def check(recipe: Recipe) -> None:
+    """Raises: ValueError (unknown name, missing or wild parameter)."""
+    if recipe.name not in KINDS:
+        raise ValueError(f"recipe {recipe.name!r} is unknown, expected one of {', '.join(KINDS)}")
+    KINDS[recipe.name].check(recipe)
+
+
+def parameter_free(recipe: Recipe) -> bool:
+    """Whether the recipe estimates nothing."""
+    return KINDS[recipe.name].parameter_free(recipe)
 
 
 def days_needed(recipe: Recipe, season: int, horizon: int) -> int:
     """Days of history that a fit of the recipe needs."""
-    return KINDS[recipe.name].days_needed(recipe.parameters, season, horizon)
+    return KINDS[recipe.name].days_needed(recipe, season, horizon)
+
+
+def fits(recipe: Recipe, history: History, cutoffs: Sequence[int]) -> Iterator[FittedModel]:
+    """One model for each cutoff, a number of days, ascending; each sees the days before its cutoff only.
+
+    Raises: ValueError (fewer days than the recipe needs), UsageError (the recipe needs an extra).
+    """
+    needed = days_needed(recipe, history.season, history.horizon)
+    if cutoffs[0] < needed:
+        raise ValueError(f"{recipe.label} needs {needed} days of history, found {cutoffs[0]}")
+    keys = tuple(str(number) for number in range(len(history.values)))
+    for days, arrays in zip(cutoffs, KINDS[recipe.name].fits(recipe, history, cutoffs), strict=True):
+        cutoff = history.until(days).cutoff
+        yield FittedModel(recipe, history.season, cutoff, keys, arrays, history.lower)
+
+
+def fit(recipe: Recipe, history: History, keys: Sequence[str] = ()) -> FittedModel:
+    """Fit a recipe on the whole history. keys: names of the series. Raises: as `fits`."""
+    (model,) = fits(recipe, history, [history.days])
+    return FittedModel(recipe, model.season, model.cutoff, tuple(keys) or model.keys, model.arrays, model.lower)
+
+
+def update(model: FittedModel, history: History, keys: Sequence[str] = ()) -> FittedModel:
+    """The same parameters with another history; the number of series may differ for a global model.
+
+    Raises: ValueError (too little history; parameters that belong to other series).
+    """
+    needed = days_needed(model.recipe, model.season, 0)
+    if history.days < needed:
+        raise ValueError(f"{model.recipe.label} needs {needed} days of history, found {history.days}")
+    arrays = KINDS[model.recipe.name].update(model.recipe, model.arrays, history)
+    return FittedModel(model.recipe, model.season, history.cutoff, tuple(keys) or model.keys, arrays, model.lower)
 
 
 def forecast(model: FittedModel, horizon: int) -> Array:
-    """Forecast the days after the cutoff: shape (horizon,), unit of the series."""
+    """Forecast the days after the cutoff: shape (series, horizon), unit of the series."""
     return KINDS[model.recipe.name].forecast(model, horizon)
 
 
-def dated_forecast(model: FittedModel, horizon: int) -> list[tuple[date, float]]:
-    """Forecast as (day, value) pairs. Raises: ValueError where a value is not finite."""
-    values = forecast(model, horizon)
+def dated_forecast(model: FittedModel, horizon: int, key: str | None = None) -> list[tuple[date, float]]:
+    """Forecast of one series as (day, value) pairs; key may be left out where there is only one.
+
+    Raises: ValueError where a value is not finite or the series is unknown.
+    """
+    if (key is None and len(model.keys) != 1) or (key is not None and key not in model.keys):
+        raise ValueError(f"series {key!r} is unknown; the model has {len(model.keys)}, such as {model.keys[0]}")
+    values = forecast(model, horizon)[0 if key is None else model.keys.index(key)]
     if not np.isfinite(values).all():
         raise ValueError("the model forecasts a value that is not finite")
     return [(model.cutoff + timedelta(days=ahead), float(value)) for ahead, value in enumerate(values, 1)]
 
 
-def _exact_names(parameters: Mapping[str, float], names: tuple[str, ...]) -> None:
-    if set(parameters) != set(names):
-        raise ValueError(f"parameters are {sorted(parameters)}, expected {sorted(names)}")
+def parts_of(model: FittedModel) -> list[FittedModel]:
+    """The models whose forecasts a mean_of averages."""
+    return [
+        FittedModel(part, model.season, model.cutoff, model.keys, arrays, model.lower)
+        for part, arrays in zip(model.recipe.parts, _split(model.arrays), strict=True)
+    ]
 
 
-def _ridge_features(lags: Array, days: Days) -> Array:
-    """Features of target days. lags: shape (n, 8), newest first; days: shape (n,). Returns (n, RIDGE_FEATURES)."""
-    weekday = (days.astype("datetime64[D]").astype(np.int64) + 3) % WEEKDAYS  # day 0 of the epoch is a Thursday
-    month_end = (days + 1).astype("datetime64[M]") != days.astype("datetime64[M]")
-    return np.column_stack(
-        [
-            lags[:, :SINGLE_LAGS],
-            lags[:, :SINGLE_LAGS].mean(axis=1),
-            lags.mean(axis=1),
-            np.eye(WEEKDAYS)[weekday],
-            month_end.astype(np.float64),
-        ]
-    )
+def demand_sound(model: FittedModel) -> None:
+    """Raises: ValueError where arrays of the right shape cannot come from a fit."""
+    if model.recipe.name == "histgb_direct":
+        demand_forest(model.recipe, model.arrays)
+    for part in parts_of(model) if model.recipe.parts else ():
+        demand_sound(part)
+
+
+def _joined(parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    return {f"{number}.{name}": array for number, arrays in enumerate(parts) for name, array in arrays.items()}
+
+
+def _split(arrays: Mapping[str, Array]) -> list[dict[str, Array]]:
+    parts: dict[int, dict[str, Array]] = {}
+    for name, array in arrays.items():
+        number, _, inner = name.partition(".")
+        parts.setdefault(int(number), {})[inner] = array
+    return [parts[number] for number in sorted(parts)]

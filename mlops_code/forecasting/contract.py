@@ -17,10 +17,11 @@ import pandas as pd
 import pandera.pandas as pa
 
 from .errors import ContractError, Finding, UsageError
-from .problem import SeriesRule, Source
-from .series import Series, sha256_of
+from .policy import Contract, SeriesRule, Source
+from .regular import check_deliveries, check_rows, panel_of
+from .series import KEY_SEPARATOR, Panel, sha256_of
 
-CONTRACT_VERSION = "1"
+CONTRACT_VERSION = "2"
 TABLE_PATTERNS = ("*.csv", "*.csv.gz")
 FIRST_DATA_LINE = 2  # line 1 is the header
 
@@ -37,10 +38,22 @@ class Rule:
 
 DAY = Rule("day", "not a day", "YYYY-MM-DD", "Write the day in ISO form.")
 TYPE = Rule("type", "empty", "a kind of row such as S", "Fill in the type.")
+KEY = Rule("key", f"empty or with a {KEY_SEPARATOR}", "the name of a series", f"Fill it in, without {KEY_SEPARATOR}.")
 FINITE = Rule("finite", "NaN, infinite or not a number", "a finite number", "Correct or remove the row.")
 NOT_NEGATIVE = Rule("not_negative", "negative", "at least 0", "Deliver reversals as a type of their own.")
 COUNT = Rule("count", "not a whole number of at least 1", "a count", "Leave out days without transactions.")
-RULES = {rule.name: rule for rule in (DAY, TYPE, FINITE, NOT_NEGATIVE, COUNT)}
+RULES = {rule.name: rule for rule in (DAY, TYPE, KEY, FINITE, NOT_NEGATIVE, COUNT)}
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What is known beside the table. as_of: the day of the run, for freshness; None: not checked.
+
+    accepted_rows: rows of the last accepted data version; None: there is none.
+    """
+
+    as_of: date | None = None
+    accepted_rows: int | None = None
 
 
 def find_table(path: Path) -> Path:
@@ -60,7 +73,13 @@ def find_table(path: Path) -> Path:
     return tables[0]
 
 
-def read_table(path: Path, source: Source, rule: SeriesRule) -> tuple[Series, str, int]:
+def read_table(
+    path: Path,
+    source: Source,
+    rule: SeriesRule,
+    contract: Contract | None = None,
+    delivery: Delivery | None = None,
+) -> tuple[Panel, str, int]:
     """Check the table and make the daily series of it.
 
     Returns the series, the sha256 of the file and its number of rows.
@@ -69,33 +88,43 @@ def read_table(path: Path, source: Source, rule: SeriesRule) -> tuple[Series, st
     """
     if rule.measure not in source.measures:
         raise UsageError(f"series.measure {rule.measure} is not one of source.measures {source.measures}.")
+    if rule.types and source.type is None:
+        raise UsageError("series.types needs source.type, the column that holds them.")
     table = find_table(path)
     sha256 = sha256_of(table)
     try:
-        series, rows = _check(table, source, rule)
+        panel, rows = _check(table, source, rule, contract or Contract(), delivery or Delivery())
     except ContractError as refusal:
         refusal.facts["data_sha256"] = sha256
         raise
-    return series, sha256, rows
+    return panel, sha256, rows
 
 
-def _check(table: Path, source: Source, rule: SeriesRule) -> tuple[Series, int]:
-    raw = _read_text(table, source)
-    frame, findings = _typed(raw, source)
-    findings += _duplicates(frame, source)
-    daily = _daily(frame, source, rule)
-    findings += _gaps(daily, source, rule)
-    if findings:
+def _check(
+    table: Path, source: Source, rule: SeriesRule, contract: Contract, delivery: Delivery
+) -> tuple[Panel, int]:
+    raw = _read_text(table, source, rule)
+    rows = len(raw)
+    frame, findings = _typed(raw, source, rule, contract)
+    del raw  # the text of a large table is several times its numbers
+    findings += _duplicates(frame, source, rule)
+    findings += check_rows(rows, delivery.accepted_rows, contract)
+    panel, wrong = panel_of(frame, source, rule, contract)
+    findings += wrong
+    if panel is not None:
+        findings += check_deliveries(panel, source, contract, delivery.as_of)
+    if findings or panel is None:
         raise ContractError(str(table), findings)
-    return Series(daily.index[0].date(), np.asarray(daily, dtype=np.float64)), len(raw)
+    return panel, rows
 
 
-def _read_text(table: Path, source: Source) -> pd.DataFrame:
-    """Read all cells as text; refuses what is no table at all, has no rows or lacks a column."""
+def _read_text(table: Path, source: Source, rule: SeriesRule) -> pd.DataFrame:
+    """Read the cells as text; refuses what is no table at all, has no rows or lacks a column."""
+    row = "a header and one row a day"
     try:
         raw = pd.read_csv(table, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except pd.errors.EmptyDataError:
-        empty = Finding("", (), "is an empty file", "a header and one row a day and type", "Deliver it again.")
+        empty = Finding("", (), "is an empty file", row, "Deliver it again.")
         raise ContractError(str(table), [empty]) from None
     except (pd.errors.ParserError, UnicodeDecodeError, EOFError, OSError) as mistake:
         torn = Finding("", (), f"is not readable as CSV ({mistake})", "comma-separated UTF-8", "Deliver it again.")
@@ -103,53 +132,63 @@ def _read_text(table: Path, source: Source) -> pd.DataFrame:
     if not isinstance(raw.index, pd.RangeIndex):  # pandas takes surplus leading cells for an index
         wide = Finding("", (), "has rows with more cells than the header", "one cell a column", "Deliver it again.")
         raise ContractError(str(table), [wide])
-    raw = raw.fillna("")  # cells that a short row does not have
     raw.columns = raw.columns.str.strip()
-    needed = (source.date, source.type, source.count, *source.measures)
     header = ", ".join(raw.columns)
+    needed = _columns(source, rule)
     findings = [
         Finding(name, (), "missing", f"a column of this name; the header is {header}", "Rename or add it.")
         for name in needed
         if name not in raw.columns
     ]
     if raw.empty and not findings:
-        findings = [Finding("", (), "has a header but no rows", "one row a day and type", "Deliver it again.")]
+        findings = [Finding("", (), "has a header but no rows", row, "Deliver it again.")]
     if findings:
         raise ContractError(str(table), findings)
-    return raw
+    return raw[needed].fillna("")  # cells that a short row does not have
 
 
-def _typed(raw: pd.DataFrame, source: Source) -> tuple[pd.DataFrame, list[Finding]]:
+def _columns(source: Source, rule: SeriesRule) -> list[str]:
+    """The columns that are read, each once."""
+    optional = [name for name in (source.type, source.count) if name]
+    return list(dict.fromkeys([source.date, *optional, *rule.keys, *source.measures]))
+
+
+def _typed(
+    raw: pd.DataFrame, source: Source, rule: SeriesRule, contract: Contract
+) -> tuple[pd.DataFrame, list[Finding]]:
     """Convert text to days and numbers, and check each column by itself."""
-    frame = pd.DataFrame({source.type: raw[source.type].str.strip()})
+    texts = dict.fromkeys([*([source.type] if source.type else []), *rule.keys])
+    frame = pd.DataFrame({name: raw[name].str.strip() for name in texts}, index=raw.index)
     frame[source.date] = pd.to_datetime(raw[source.date].str.strip(), format="%Y-%m-%d", errors="coerce")
-    for name in (source.count, *source.measures):
+    for name in (*([source.count] if source.count else []), *source.measures):
         frame[name] = pd.to_numeric(raw[name], errors="coerce").astype(np.float64)
     try:
-        _schema(source).validate(frame, lazy=True)
+        _schema(source, rule, contract).validate(frame, lazy=True)
     except pa.errors.SchemaErrors as failures:
         return frame, _findings_of(failures.failure_cases, raw)
     return frame, []
 
 
-def _schema(source: Source) -> pa.DataFrameSchema:
+def _schema(source: Source, rule: SeriesRule, contract: Contract) -> pa.DataFrameSchema:
     """Column checks. Nulls are let through to the checks: pandera's own null check would pass infinity."""
 
     def column(kind: object, *checks: pa.Check) -> pa.Column:
         return pa.Column(kind, list(checks), nullable=True)
 
-    def check(rule: Rule, passes: Callable[[pd.Series[Any]], object]) -> pa.Check:
-        return pa.Check(passes, name=rule.name, error=rule.name, ignore_na=False)
+    def check(demand: Rule, passes: Callable[[pd.Series[Any]], object]) -> pa.Check:
+        return pa.Check(passes, name=demand.name, error=demand.name, ignore_na=False)
 
-    finite = check(FINITE, np.isfinite)
-    not_negative = check(NOT_NEGATIVE, lambda values: ~(values < 0))
-    count = check(COUNT, lambda values: (values >= 1) & (values % 1 == 0))
-    columns = {
-        source.date: column("datetime64[ns]", check(DAY, lambda days: days.notna())),
-        source.type: column(str, check(TYPE, lambda texts: texts != "")),
-        source.count: column(float, count),
-    }
-    columns |= {name: column(float, finite, not_negative) for name in source.measures}
+    numbers = [check(FINITE, np.isfinite)]
+    if contract.non_negative:
+        numbers.append(check(NOT_NEGATIVE, lambda values: ~(values < 0)))
+    key = check(KEY, lambda texts: (texts != "") & ~texts.str.contains(KEY_SEPARATOR, regex=False))
+    columns = {source.date: column("datetime64[ns]", check(DAY, lambda days: days.notna()))}
+    columns |= {name: column(str, key) for name in rule.keys}
+    if source.type and source.type not in columns:
+        columns[source.type] = column(str, check(TYPE, lambda texts: texts != ""))
+    if source.count:
+        columns[source.count] = column(float, check(COUNT, lambda values: (values >= 1) & (values % 1 == 0)))
+    columns |= {name: column(float, *numbers) for name in source.measures}
     return pa.DataFrameSchema(columns)
 
 
@@ -165,43 +204,16 @@ def _findings_of(failures: pd.DataFrame, raw: pd.DataFrame) -> list[Finding]:
     return findings
 
 
-def _duplicates(frame: pd.DataFrame, source: Source) -> list[Finding]:
-    both = [source.date, source.type]
-    twice = frame[frame.duplicated(both, keep="first") & frame[source.date].notna()]
+def _duplicates(frame: pd.DataFrame, source: Source, rule: SeriesRule) -> list[Finding]:
+    identity = list(dict.fromkeys([source.date, *([source.type] if source.type else []), *rule.keys]))
+    twice = frame[frame.duplicated(identity, keep="first") & frame[source.date].notna()]
     if twice.empty:
         return []
+    days, names = twice[source.date], [name for name in identity if name != source.date]
     places = tuple(
-        f"line {index + FIRST_DATA_LINE} ({day:%Y-%m-%d} {kind})"
-        for index, day, kind in zip(twice.index, twice[source.date], twice[source.type], strict=True)
+        f"line {index + FIRST_DATA_LINE} ({' '.join([f'{day:%Y-%m-%d}', *twice.loc[index, names]])})"
+        for index, day in zip(twice.index, days, strict=True)
     )
     fix = "Remove the repeated rows, or add them up if they are parts of one."
-    return [Finding(" and ".join(both), places, "a day and type that occurred before", "one row each", fix)]
-
-
-def _daily(frame: pd.DataFrame, source: Source, rule: SeriesRule) -> pd.Series[float]:
-    """One value a day that has rows, within the first and last day of the rule."""
-    days = frame[source.date]
-    wanted = frame[source.type].isin(rule.types) & days.notna()
-    if rule.first_date:
-        wanted &= days >= pd.Timestamp(rule.first_date)
-    if rule.last_date:
-        wanted &= days <= pd.Timestamp(rule.last_date)
-    sums = frame[wanted].groupby(source.date)[[rule.measure, source.count]].sum()
-    return sums[rule.measure] / sums[source.count] if rule.aggregation == "mean" else sums[rule.measure]
-
-
-def _gaps(daily: pd.Series[float], source: Source, rule: SeriesRule) -> list[Finding]:
-    """Days between the first and the last that no row of the wanted types has."""
-    kinds = ", ".join(rule.types)
-    if daily.empty:
-        fix = "Correct series.types, first_date or last_date, or deliver newer data."
-        return [Finding(source.date, (), f"no day with type {kinds}", "the days of the problem", fix)]
-    first: date = rule.first_date or daily.index[0].date()
-    last: date = rule.last_date or daily.index[-1].date()
-    missing = pd.date_range(first, last).difference(pd.DatetimeIndex(daily.index))
-    if missing.empty:
-        return []
-    places = tuple(f"{day:%Y-%m-%d}" for day in missing)
-    expected = f"every day from {first} to {last}"
-    fix = "Deliver the missing days; a gap is never filled in silence."
-    return [Finding(source.date, places, f"no row of type {kinds}", expected, fix)]
+    found = f"a {' and '.join(['day', *names])} that occurred before"
+    return [Finding(" and ".join(identity), places, found, "one row each", fix)]

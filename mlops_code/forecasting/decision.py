@@ -7,23 +7,22 @@ compare its hash; who asked, when, and which registered version was the champion
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from .backtest import yardstick
-from .candidates import Recipe
-from .errors import ModelFileError, RefusedError, UsageError
-from .gate import Contest, Judgement, Verdict, judge
-from .metrics import Metrics
+from .errors import ContractError, ModelFileError, RefusedError, UsageError
+from .evidence import Subject, evidence_of, hash_of
+from .gate import Contest, Incumbent, Judgement, Verdict, judge, overridden
 from .model_file import StoredModel, read_model, strict_json, to_json
-from .problem import GatePolicy, Problem
-from .series import Series, read_series
+from .problem import Problem
+from .recipe import Recipe
+from .regular import check_deliveries, check_rows
+from .series import Panel, read_series
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 DECISION_FILE = "decision.json"
 
 
@@ -51,11 +50,20 @@ class Champion:
 
 
 @dataclass(frozen=True)
+class Override:
+    """Who decides against the gate, and why; recorded with the verdict that the gate itself gave."""
+
+    person: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Decision:
-    """A verdict and the document that records it."""
+    """A verdict and the document that records it; judgement: what it was made from, None for one read from a file."""
 
     verdict: Verdict
     document: Mapping[str, Any]
+    judgement: Judgement | None = None
 
     @property
     def content(self) -> bytes:
@@ -74,7 +82,7 @@ class Decision:
         scored = {
             "challenger": evidence["challenger"],
             "champion": evidence["champion"],
-            **evidence["baselines"],
+            "seasonal_naive": evidence["baselines"].get("seasonal_naive"),
         }
         return {
             f"{who}_{name}": value
@@ -92,36 +100,66 @@ class Decision:
 
 
 def decide_candidate(
-    problem: Problem, candidate: Path, champion: Champion | None, context: Mapping[str, Any]
+    problem: Problem,
+    candidate: Path,
+    champion: Champion | None,
+    context: Mapping[str, Any],
+    *,
+    as_of: date | None = None,
+    override: Override | None = None,
 ) -> Decision:
     """Judge the candidate folder that train.py wrote.
 
-    context: who asked and when; None as champion means "none registered".
-    Raises: UsageError, RefusedError (a file is damaged, or model and series come from different data).
+    context: who asked and when; None as champion means "none registered". as_of: the day of the run, for freshness.
+    Raises: UsageError, RefusedError (a file is damaged, model and series come from different data, the data is stale
+    or jumps in size against the champion's).
     """
     stored = read_model(candidate)
-    series, facts = read_series(candidate)
-    policy, name = problem.gate, problem.series.name
-    if stored.problem != name:
-        raise UsageError(f"{candidate} holds a model of the problem {stored.problem}, --problem is {name}.")
+    panel, facts = read_series(candidate)
+    rule, training, policy = problem.series, problem.training, problem.gate
+    if stored.problem != rule.name:
+        raise UsageError(f"{candidate} holds a model of the problem {stored.problem}, --problem is {rule.name}.")
     if stored.manifest.get("data", {}).get("data_sha256") != facts["data_sha256"]:
         raise RefusedError(f"{candidate}: the model was not trained on the series beside it. Train again.")
+    _demand_acceptable(problem, panel, facts, champion, as_of)
+    served = stored.model.intervals
     contest = Contest(
         challenger=stored.model.recipe,
-        champion=champion.recipe if champion else None,
+        champion=Incumbent(champion.stored.model) if champion else None,
         chosen_until=date.fromisoformat(stored.manifest["selection"]["last_day"]),
+        radii=served.radii if served else (),
+        key_columns=rule.keys,
     )
-    judgement = judge(series, contest, problem.training, policy)
-    evidence = _evidence(
-        judgement=judgement, contest=contest, stored=stored, series=series, policy=policy, facts=facts
-    )
+    judgement = judge(panel, contest, training, policy, problem.lower)
+    verdict = judgement.verdict
+    if override is not None:
+        try:
+            verdict = overridden(verdict, override.person, override.reason)
+        except ValueError as mistake:
+            raise UsageError(f"--override: {mistake}.") from None
+    subject = Subject(stored, contest, panel, facts, training, policy)
+    evidence = evidence_of(subject, judgement, verdict, asdict(override) if override else None)
     document = {
         "schema_version": SCHEMA_VERSION,
         "evidence": evidence,
-        "evidence_sha256": _hash(evidence),
+        "evidence_sha256": hash_of(evidence),
         "context": {**context, "champion": champion.as_json() if champion else None},
     }
-    return Decision(judgement.verdict, document)
+    return Decision(verdict, document, judgement)
+
+
+def _demand_acceptable(
+    problem: Problem, panel: Panel, facts: Mapping[str, Any], champion: Champion | None, as_of: date | None
+) -> None:
+    """The parts of the contract that time and the champion decide: a reused step has not looked at them today."""
+    contract = problem.contract
+    accepted = champion.stored.manifest.get("data", {}).get("rows") if champion else None
+    findings = check_rows(facts["rows"], accepted, contract)
+    findings += check_deliveries(panel, problem.source, contract, as_of)
+    if findings:
+        refusal = ContractError(str(facts["file"]), findings)
+        refusal.facts["data_sha256"] = facts["data_sha256"]
+        raise refusal
 
 
 def read_decision(folder: Path, model_sha256: str) -> Decision:
@@ -142,63 +180,10 @@ def read_decision(folder: Path, model_sha256: str) -> Decision:
         raise ModelFileError(f"{path} is not a decision record ({mistake!r}). Evaluate again.") from None
     if version != SCHEMA_VERSION:
         raise ModelFileError(f"{path} has schema version {version!r}, this code reads {SCHEMA_VERSION}.")
-    if decided != _hash(evidence):
+    if decided != hash_of(evidence):
         raise ModelFileError(f"{path}: the evidence was changed after it was hashed. Evaluate again.")
     if found != model_sha256:
         raise ModelFileError(
             f"{path} decides about the model {found}, the candidate is {model_sha256}. Evaluate this candidate."
         )
     return Decision(verdict, document)
-
-
-def _evidence(
-    *,
-    judgement: Judgement,
-    contest: Contest,
-    stored: StoredModel,
-    series: Series,
-    policy: GatePolicy,
-    facts: Mapping[str, Any],
-) -> dict[str, Any]:
-    verdict = judgement.verdict
-    challenger = {
-        **_entry(contest.challenger, judgement.challenger),
-        "model_sha256": stored.sha256,
-        "cutoff": stored.model.cutoff.isoformat(),
-    }
-    champion = _entry(contest.champion, judgement.champion) if contest.champion else None
-    return {
-        "outcome": verdict.outcome,
-        "reason": verdict.reason,
-        "sentence": verdict.sentence,
-        "problem": stored.problem,
-        "policy": asdict(policy),
-        "policy_sha256": _hash(asdict(policy)),
-        "data": {name: value for name, value in facts.items() if name != "file"},
-        "windows": _windows(judgement, series, policy),
-        "challenger": challenger,
-        "champion": champion,
-        "baselines": {yardstick().name: _entry(yardstick(), judgement.yardstick)},
-    }
-
-
-def _entry(recipe: Recipe, metrics: Metrics | None) -> dict[str, Any]:
-    return {"recipe": recipe.label, "metrics": metrics.as_json() if metrics else None}
-
-
-def _windows(judgement: Judgement, series: Series, policy: GatePolicy) -> dict[str, Any] | None:
-    windows = judgement.windows
-    if windows is None:
-        return None
-    return {
-        "origins": [series.day(origin).isoformat() for origin in windows.origins],
-        "horizon": windows.horizon,
-        "step": policy.step,
-        "last_day": series.day(windows.last_day).isoformat(),
-    }
-
-
-def _hash(document: Mapping[str, Any]) -> str:
-    """Hash of a document's meaning: compact JSON with sorted keys, independent of how a file lays it out."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()

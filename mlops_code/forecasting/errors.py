@@ -10,6 +10,8 @@ ForecastingError
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import dataclass
 
 SHOWN_PLACES = 5
@@ -73,6 +75,22 @@ class ContractError(RefusedError):
             f"{file} breaks the data contract ({count}); nothing was trained from it.\n  "
             + "\n  ".join(str(finding) for finding in findings)
         )
+
+    def table(self) -> str:
+        """Every place of every finding as CSV: file, column, place, found, expected, fix."""
+        text = io.StringIO()
+        lines = csv.writer(text, lineterminator="\n")
+        lines.writerow(["file", "column", "place", "found", "expected", "fix"])
+        for finding in self.findings:
+            about = (finding.found, finding.expected, finding.fix)
+            for place in finding.places or ("",):
+                lines.writerow([_plain(cell) for cell in (self.file, finding.column, place, *about)])
+        return text.getvalue()
+
+
+def _plain(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula; the data is somebody else's."""
+    return "'" + cell if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 class HistoryError(RefusedError):

@@ -1,37 +1,59 @@
 """The promotion gate: may the challenger take the champion's place?
 
-Three outcomes: accepted, kept (the champion stays, which is normal), failed (no trustworthy decision). Every
-number is tested for being finite before any is compared, because a comparison with NaN is never true and its
-negation always is: the wrong one of the two promotes.
+Three outcomes: accepted, kept (the champion stays, which is normal), failed (no trustworthy decision, or no model
+that is worth having). Two different objects are told apart. A *recipe* is refitted at every origin and can be scored
+on any window; recipes decide. An *artefact*, the registered champion with its parameters frozen, is scored only on
+origins after its own cutoff, and only to see whether it has aged.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
-from .backtest import Plan, Windows, backtest, last_windows, yardstick
-from .candidates import Recipe
+import numpy as np
+
+from . import rules
+from .backtest import Plan, Windows, backtest, ground_of, history_of, last_windows, yardstick
+from .candidates import forecast, parameter_free, update
+from .comparison import Age, Figures, Setting, Side, compare
 from .errors import HistoryError
-from .metrics import Metrics
-from .problem import GatePolicy, Training
-from .series import Series
+from .intervals import radii_of
+from .metrics import Ground, score
+from .policy import GatePolicy, Training
+from .recipe import Array, FittedModel, History, Recipe
+from .rules import Rule
+from .selection import recipes_of
+from .series import KEY_SEPARATOR, Panel
 
 Outcome = Literal["accepted", "kept", "failed"]
-Reason = Literal["first-model", "margin", "tie", "floor", "nan", "too-few-origins", "error"]
+NO_CHAMPION_NEEDED = ("floor", "maximum", "bias", "coverage", "simpler")
+GUARDS = (*NO_CHAMPION_NEEDED[1:], "winkler", "secondary", "segment", "series")
+OVERRIDABLE = frozenset({"floor", *GUARDS, "margin", "significance", "tie"})
+
+
+@dataclass(frozen=True)
+class Incumbent:
+    """The champion: its artefact, whose cutoff limits where it may be scored."""
+
+    model: FittedModel
 
 
 @dataclass(frozen=True)
 class Contest:
     """Who is compared; champion None means that the registry has said so, not that it could not be asked.
 
-    chosen_until: the last day on which training compared recipes; it must lie before the gate's first day.
+    chosen_until: the last day on which training compared recipes; it must lie before the gate's first day. radii: of
+    the challenger's intervals, calibrated up to that day; empty where it serves none. key_columns: of the series.
     """
 
     challenger: Recipe
-    champion: Recipe | None
+    champion: Incumbent | None
     chosen_until: date
+    radii: tuple[float, ...] = ()
+    key_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,67 +61,189 @@ class Verdict:
     """What the gate says: the outcome, a reason code for machines and a sentence for people."""
 
     outcome: Outcome
-    reason: Reason
+    reason: str
     sentence: str
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict with what it rests on. Without windows there are no scores: the series was too short."""
+    """A verdict with what it rests on. Without windows there are no figures: the series was too short."""
 
     verdict: Verdict
-    windows: Windows | None
-    challenger: Metrics | None
-    champion: Metrics | None
-    yardstick: Metrics | None
+    rules: Sequence[Rule] = ()
+    figures: Figures | None = None
+    windows: Windows | None = None
+    ground: Ground | None = None
+    tracks: Mapping[str, Array] = field(default_factory=dict)
 
 
-def judge(series: Series, contest: Contest, training: Training, policy: GatePolicy) -> Judgement:
-    """Refit challenger, champion and yardstick at the same origins and decide.
+def judge(panel: Panel, contest: Contest, training: Training, policy: GatePolicy, lower: float | None) -> Judgement:
+    """Refit challenger, champion, yardstick and the parameter-free candidates at the same origins and decide.
 
-    The champion is judged by its recipe, refitted like the challenger: an old artefact and a fresh fit are
-    different objects, and the recipe has clean origins at any age.
+    lower: bound of the values. Raises: UsageError (a recipe needs an extra that is not installed).
     """
-    challenger, champion = contest.challenger, contest.champion
-    recipes = [challenger] if champion is None else [challenger, champion]
+    simple = _simple(contest.challenger, training)
+    champion = contest.champion.model.recipe if contest.champion else None
+    recipes = [contest.challenger, *([champion] if champion else []), *simple]
     try:
-        windows = last_windows(series, recipes, training, Plan(policy.origins, policy.step))
+        windows = last_windows(panel, recipes, training, Plan(policy.origins, policy.step))
     except HistoryError as short:
-        return Judgement(Verdict("failed", "too-few-origins", str(short)), None, None, None, None)
-    scores = backtest(series, recipes, windows, training.season)
-    ours, reference = scores[challenger.label], scores[yardstick().label]
-    theirs = None if champion is None else scores[champion.label]
-    if contest.chosen_until >= series.day(windows.first_day):
+        return Judgement(Verdict("failed", "too-few-origins", str(short)))
+    if contest.chosen_until >= panel.day(windows.first_day):
         leak = (
-            f"training chose on days up to {contest.chosen_until}, the gate starts on {series.day(windows.first_day)}"
+            f"training chose on days up to {contest.chosen_until}, the gate starts on {panel.day(windows.first_day)}"
         )
         verdict = Verdict("failed", "error", f"{leak}: the scores would flatter the challenger.")
-    else:
-        verdict = decide(ours, theirs, reference, policy)
-    return Judgement(verdict, windows, ours, theirs, reference)
+        return Judgement(verdict, windows=windows)
+    history = history_of(panel, training, lower)
+    ground, tracks = ground_of(history, windows), backtest(history, recipes, windows)
+    age, theirs = None, None
+    if contest.champion and champion:
+        theirs = Side(tracks[champion.label], _radii(champion, contest, history, training))
+        judged = tracks[champion.label]
+        age = _age(
+            contest.champion, history=history, windows=windows, refitted=judged, ground=ground,
+            metric=training.metric, enough=policy.refresh.clean_origins,
+        )  # fmt: skip
+    figures = compare(
+        ground,
+        challenger=Side(tracks[contest.challenger.label], contest.radii),
+        champion=theirs,
+        simple={recipe.label: tracks[recipe.label] for recipe in simple},
+        setting=_setting(panel, windows, training, lower, contest.key_columns),
+        policy=policy,
+        age=age,
+    )
+    verdict, table = decide(figures, policy)
+    tracks = {yardstick().label: ground.naive, **tracks}
+    return Judgement(verdict, table, figures, windows, ground, tracks)
 
 
-def decide(challenger: Metrics, champion: Metrics | None, reference: Metrics, policy: GatePolicy) -> Verdict:
-    """Apply the rules in order: finite, floor, first model, tie, margin. reference: seasonal naive."""
-    named = {"challenger": challenger, "champion": champion, "seasonal naive": reference}
-    wild = [f"{who} {name}" for who, metrics in named.items() if metrics for name in metrics.not_finite()]
-    if wild:
-        return Verdict("failed", "nan", f"not finite: {', '.join(wild)}; nothing can be compared.")
-    if not challenger.rel_mae < policy.floor:
-        return Verdict(
-            "failed",
-            "floor",
-            f"the challenger's MAE is {challenger.rel_mae:.3f} of seasonal naive's, not below {policy.floor:.3f}.",
-        )
-    if champion is None:
-        return Verdict(
-            "accepted",
-            "first-model",
-            f"no champion is registered, and the challenger's MAE is {challenger.rel_mae:.3f} of seasonal naive's.",
-        )
-    if challenger.mae == champion.mae:
-        return Verdict("kept", "tie", f"challenger and champion both have MAE {champion.mae:.1f}.")
-    compared = f"the challenger's MAE {challenger.mae:.1f} against the champion's {champion.mae:.1f}"
-    if challenger.mae < champion.mae and challenger.mae <= (1 - policy.margin) * champion.mae:
-        return Verdict("accepted", "margin", f"{compared} is better by at least {policy.margin:.1%}.")
-    return Verdict("kept", "margin", f"{compared} is not better by {policy.margin:.1%}.")
+def decide(figures: Figures, policy: GatePolicy) -> tuple[Verdict, list[Rule]]:
+    """Apply the rules: finite, floor, guards, then first model, margin, tie or refresh."""
+    table = rules.table(figures, policy)
+    failed = {rule.code: rule for rule in table if rule.status == "failed"}
+    for code in ("nan", "floor"):
+        if code in failed:
+            return Verdict("failed", code, failed[code].sentence), table
+    guard = next((failed[code] for code in GUARDS if code in failed), None)
+    floor = next(rule for rule in table if rule.code == "floor")
+    if figures.champion is None:
+        if guard:
+            return Verdict("failed", guard.code, guard.sentence), table
+        said = f"no champion is registered, and {floor.sentence}"
+        return Verdict("accepted", "first-model", said), table
+    return _against(figures, figures.champion.value(figures.metric), policy, table, guard), table
+
+
+def overridden(verdict: Verdict, person: str, reason: str) -> Verdict:
+    """The verdict of a person who answers for it. Raises: ValueError where nothing may be overridden.
+
+    Only a judgement of quality can be: where no trustworthy decision was possible, there is none to replace.
+    """
+    if not person.strip() or not reason.strip():
+        raise ValueError("an override needs a person and a reason")
+    if verdict.outcome == "accepted":
+        raise ValueError("the gate has accepted the challenger: there is nothing to override")
+    if verdict.reason not in OVERRIDABLE:
+        raise ValueError(f"the gate ended with {verdict.reason}: that is no judgement of quality, mend its cause")
+    return Verdict("accepted", "override", f"{person.strip()} decides against the gate: {reason.strip()}")
+
+
+def _against(
+    figures: Figures, theirs: float, policy: GatePolicy, table: Sequence[Rule], guard: Rule | None
+) -> Verdict:
+    """The verdict where there is a champion and the floor holds."""
+    by_code = {rule.code: rule for rule in table}
+    margin, significance = by_code["margin"], by_code["significance"]
+    ours = figures.challenger.value(figures.metric)
+    equal = f"{figures.metric.upper()} {ours:.6g} against {theirs:.6g}"
+    due = _due(figures.age, policy) if ours <= theirs else None
+    better = margin.status == "passed" and significance.status != "failed"
+    if better or due:
+        why = margin.sentence if better else f"{due} The challenger is not worse: {equal}."
+        if guard:
+            return Verdict("kept", guard.code, f"{why} But {guard.sentence}")
+        return Verdict("accepted", "margin" if better else "refresh", why)
+    if ours == theirs:
+        return Verdict("kept", "tie", f"challenger and champion are equal: {equal}.")
+    if margin.status == "passed":
+        return Verdict("kept", "significance", f"{margin.sentence} But {significance.sentence}")
+    return Verdict("kept", "margin", margin.sentence)
+
+
+def _due(age: Age | None, policy: GatePolicy) -> str | None:
+    """Why the champion may be renewed without being beaten; None where it may not."""
+    if age is None or (age.parameter_free and not policy.refresh.parameter_free):
+        return None
+    if age.days > policy.refresh.max_age_days:
+        return f"the champion's cutoff is {age.days} days old, more than {policy.refresh.max_age_days}."
+    if age.staleness is not None and age.staleness >= policy.margin and age.staleness > 0:
+        return f"the champion's frozen parameters are {age.staleness:.1%} worse than its recipe fitted anew."
+    return None
+
+
+def _simple(challenger: Recipe, training: Training) -> list[Recipe]:
+    """The parameter-free candidates of the problem, which a fitted challenger must beat."""
+    if parameter_free(challenger):
+        return []
+    return [recipe for recipe in recipes_of(training) if parameter_free(recipe)]
+
+
+def _radii(champion: Recipe, contest: Contest, history: History, training: Training) -> tuple[float, ...]:
+    """Intervals of the champion's recipe, calibrated on the windows that the challenger's were calibrated on."""
+    if not contest.radii:
+        return ()
+    if champion == contest.challenger:
+        return contest.radii
+    rule = training.selection
+    known = history.until(history.days - rule.held_back)
+    last = known.days - training.horizon
+    windows = Windows(tuple(range(last - (rule.origins - 1) * rule.step, last + 1, rule.step)), training.horizon)
+    try:
+        return radii_of(backtest(known, [champion], windows)[champion.label], ground_of(known, windows))
+    except ValueError:
+        return ()  # the champion's recipe has no earlier windows to be calibrated on: intervals are not compared
+
+
+def _age(
+    champion: Incumbent,
+    *,
+    history: History,
+    windows: Windows,
+    refitted: Array,
+    ground: Ground,
+    metric: str,
+    enough: int,
+) -> Age:
+    """Score the frozen artefact on the origins after its cutoff, never on one that its fit has seen.
+
+    refitted: the track of the champion's recipe. enough: clean origins below which nothing is said.
+    """
+    model = champion.model
+    free = parameter_free(model.recipe)
+    seen = (model.cutoff - history.first).days  # index of the last day that the fit has seen
+    clean = [index for index, origin in enumerate(windows.origins) if origin > seen]
+    days = (history.cutoff - model.cutoff).days
+    if free or len(clean) < enough:
+        return Age(days, len(clean), None, free)
+    try:
+        models = [update(model, history.until(windows.origins[index])) for index in clean]
+    except ValueError:
+        return Age(days, len(clean), None, free)
+    part = slice(clean[0], None)
+    frozen = np.stack([forecast(old, windows.horizon) for old in models], axis=1)
+    artefact = score(frozen, ground.origins(part)).value(metric)
+    recipe = score(refitted[:, part], ground.origins(part)).value(metric)
+    return Age(days, len(clean), artefact / recipe - 1 if recipe else None, free)
+
+
+def _setting(
+    panel: Panel, windows: Windows, training: Training, lower: float | None, columns: tuple[str, ...]
+) -> Setting:
+    first = (panel.first - date(1970, 1, 1)).days
+    days = first + np.array(windows.origins)[:, None] + np.arange(windows.horizon)
+    parts = [key.split(KEY_SEPARATOR) for key in panel.keys] if columns else []
+    groups = {column: [part[place] for part in parts] for place, column in enumerate(columns)}
+    highest = panel.values[:, : windows.first_day].max(axis=1)
+    return Setting(training.metric, days, training.season, highest, lower, groups)

@@ -1,8 +1,10 @@
-"""Error measures of a rolling-origin backtest. Rows are origins, columns are days ahead.
+"""Error measures of a rolling-origin backtest. Axes are series, origins, days ahead.
 
 Names and definitions follow Hyndman and Koehler (2006), Another look at measures of forecast accuracy,
-International Journal of Forecasting 22(4). relMAE is judged, not MASE: on the sample series a model that loses
-to the seasonal naive forecast still has a MASE below 1, because the in-sample scale is larger than recent errors.
+International Journal of Forecasting 22(4); RMSSE as in the M5 competition. relMAE is judged, not MASE: on the sample
+series a model that loses to the seasonal naive forecast still has a MASE below 1, because the in-sample scale is
+larger than recent errors. Over many series each one counts the same whatever its unit: its errors are divided by its
+own scale before the first origin.
 """
 
 from __future__ import annotations
@@ -17,17 +19,55 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Metrics:
-    """What a recipe scored. mae, rmse and bias have the unit of the series, mase and rel_mae are ratios.
+class Ground:
+    """What forecasts of the same windows are measured against.
 
-    bias is the mean of forecast minus actual: negative means forecast too low.
+    actuals, naive (the seasonal naive forecasts): shape (series, origins, horizon). scales, squares: shape (series,
+    origins), the mean absolute seasonal difference and the mean squared daily difference of the days before.
+    """
+
+    actuals: Array
+    naive: Array
+    scales: Array
+    squares: Array
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """Series that vary before the first origin; one series alone is never left out: its metrics say why not."""
+        if len(self.actuals) == 1:
+            return np.ones(1, dtype=bool)
+        mask: NDArray[np.bool_] = (self.scales[:, 0] > 0) & (self.squares[:, 0] > 0)
+        return mask
+
+    @property
+    def weights(self) -> Array:
+        """What makes the errors of all series comparable, shape (series, 1, 1); one series keeps its unit."""
+        with np.errstate(all="ignore"):
+            return np.ones((1, 1, 1)) if len(self.actuals) == 1 else 1 / self.scales[:, :1, None]
+
+    def rows(self, index: NDArray[np.bool_] | NDArray[np.int64]) -> Ground:
+        """Some of the series."""
+        return Ground(self.actuals[index], self.naive[index], self.scales[index], self.squares[index])
+
+    def origins(self, index: slice) -> Ground:
+        """Some of the origins."""
+        return Ground(self.actuals[:, index], self.naive[:, index], self.scales[:, index], self.squares[:, index])
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What a recipe scored. mae, rmse and bias have the unit of the series, the others are ratios.
+
+    bias is the mean of forecast minus actual: negative means forecast too low; bias_ratio is its share of the level.
     """
 
     mae: float
     rmse: float
     mase: float
+    rmsse: float
     rel_mae: float
     bias: float
+    bias_ratio: float
 
     def not_finite(self) -> list[str]:
         """Names of the metrics that are NaN or infinite."""
@@ -37,48 +77,60 @@ class Metrics:
         """Names and values in the order of definition."""
         return [(field.name, float(getattr(self, field.name))) for field in fields(self)]
 
+    def value(self, name: str) -> float:
+        """One metric by its name."""
+        return float(getattr(self, name))
+
     def as_json(self) -> dict[str, float | None]:
         """For a JSON document, which knows no NaN: what is not finite becomes null."""
         return {name: value if math.isfinite(value) else None for name, value in self.items()}
 
 
-def mae(forecasts: Array, actuals: Array) -> float:
-    """Mean absolute error over all origins and days; both shape (origins, horizon)."""
-    return float(np.abs(forecasts - actuals).mean())
+def scales_of(values: Array, origins: tuple[int, ...], season: int) -> tuple[Array, Array]:
+    """Mean absolute seasonal difference and mean squared daily difference of the days before each origin.
 
-
-def rmse(forecasts: Array, actuals: Array) -> float:
-    """Root of the mean squared error over all origins and days."""
-    return float(np.sqrt(np.square(forecasts - actuals).mean()))
-
-
-def mase(forecasts: Array, actuals: Array, scales: Array) -> float:
-    """Mean over origins of MAE divided by that origin's in-sample seasonal naive error; scales: shape (origins,)."""
-    return float((np.abs(forecasts - actuals).mean(axis=1) / scales).mean())
-
-
-def bias(forecasts: Array, actuals: Array) -> float:
-    """Mean of forecast minus actual."""
-    return float((forecasts - actuals).mean())
-
-
-def in_sample_scale(values: Array, season: int) -> float:
-    """Mean absolute difference to the value one season before; values: shape (days,), more days than a season."""
-    return float(np.abs(values[season:] - values[:-season]).mean())
-
-
-def score(forecasts: Array, actuals: Array, scales: Array, yardstick: Array) -> Metrics:
-    """All metrics of one recipe; yardstick: the seasonal naive forecasts of the same windows.
-
-    A zero denominator (a constant series) gives a metric that is not finite, which the gate refuses by name.
+    values: shape (series, days). Returns two arrays of shape (series, origins); more days than a season are needed.
     """
+    places = np.array(origins)
+    seasonal = np.cumsum(np.abs(values[:, season:] - values[:, :-season]), axis=1)
+    daily = np.cumsum(np.square(np.diff(values, axis=1)), axis=1)
+    return seasonal[:, places - season - 1] / (places - season), daily[:, places - 2] / (places - 1)
+
+
+def score(forecasts: Array, ground: Ground) -> Metrics:
+    """All metrics of one recipe over the series that are usable; forecasts: shape (series, origins, horizon).
+
+    A zero denominator (a constant series, no usable series) gives a metric that is not finite, which the gate refuses
+    by name.
+    """
+    usable = ground.usable
+    known, made = ground.rows(usable), forecasts[usable]
+    if not len(made):
+        return Metrics(*[math.nan] * len(fields(Metrics)))
+    error, weights = made - known.actuals, known.weights
+    size = np.abs(error)
+    square = np.square(error)
     with np.errstate(all="ignore"):
-        error = mae(forecasts, actuals)
-        reference = np.float64(mae(yardstick, actuals))
+        bias = (error * weights).mean()
         return Metrics(
-            mae=error,
-            rmse=rmse(forecasts, actuals),
-            mase=mase(forecasts, actuals, scales),
-            rel_mae=float(np.float64(error) / reference),
-            bias=bias(forecasts, actuals),
+            mae=float(size.mean()),
+            rmse=float(np.sqrt(square.mean())),
+            mase=float((size.mean(axis=2) / known.scales).mean()),
+            rmsse=float(np.sqrt(square.mean(axis=2) / known.squares).mean()),
+            rel_mae=float((size * weights).mean() / (np.abs(known.naive - known.actuals) * weights).mean()),
+            bias=float(error.mean()),
+            bias_ratio=float(bias / (known.actuals * weights).mean()),
         )
+
+
+def by_series(forecasts: Array, ground: Ground, metric: str) -> Array:
+    """The part of each series in a metric, shape (series,): mae, mase or rmsse."""
+    error = forecasts - ground.actuals
+    with np.errstate(all="ignore"):
+        if metric == "mae":
+            values = np.abs(error).mean(axis=2)
+        elif metric == "mase":
+            values = np.abs(error).mean(axis=2) / ground.scales
+        else:
+            values = np.sqrt(np.square(error).mean(axis=2) / ground.squares)
+    return np.asarray(values.mean(axis=1))

@@ -16,15 +16,20 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .candidates import KINDS, Array, FittedModel, dated_forecast, make_recipe
+from .candidates import KINDS, dated_forecast, demand_sound, make_recipe
 from .errors import ModelFileError, UsageError
+from .recipe import Array, FittedModel, Intervals, Recipe
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MODEL_FILE, MANIFEST_FILE = "model.json", "manifest.json"
-MODEL_KEYS = {"format_version", "problem", "recipe", "season", "horizon", "cutoff", "parameters"}
+MODEL_KEYS = {
+    "format_version", "problem", "recipe", "season", "horizon", "cutoff",
+    "series", "lower", "intervals", "parameters",
+}  # fmt: skip
 MANIFEST_KEYS = {"format_version", "model_sha256", "recipe", "cutoff", "problem", "horizon", "season"}
 TOLERANCE = 1e-9
-MAX_BYTES = 4 * 1024 * 1024  # a real model file has a few kilobytes
+MAX_BYTES = 128 * 1024 * 1024  # a model of one series has kilobytes, a ridge for 20,000 series some 40 MB
+MAX_SERIES = 20_000
 
 
 @dataclass(frozen=True)
@@ -50,10 +55,13 @@ def write_model(folder: Path, model: FittedModel, problem: str, horizon: int, ex
     document = {
         "format_version": FORMAT_VERSION,
         "problem": problem,
-        "recipe": {"name": model.recipe.name, "parameters": dict(model.recipe.parameters)},
+        "recipe": recipe_document(model.recipe),
         "season": model.season,
         "horizon": horizon,
         "cutoff": model.cutoff.isoformat(),
+        "series": list(model.keys),
+        "lower": model.lower,
+        "intervals": _interval_document(model.intervals),
         "parameters": {name: array.tolist() for name, array in model.arrays.items()},
     }
     content = to_json(document)
@@ -64,6 +72,18 @@ def write_model(folder: Path, model: FittedModel, problem: str, horizon: int, ex
     (folder / MODEL_FILE).write_bytes(content)
     (folder / MANIFEST_FILE).write_bytes(to_json(manifest))
     return sha256
+
+
+def recipe_document(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as JSON."""
+    parts = [recipe_document(part) for part in recipe.parts]
+    return {"name": recipe.name, "parameters": dict(recipe.parameters), "parts": parts}
+
+
+def _interval_document(intervals: Intervals | None) -> dict[str, Any] | None:
+    if intervals is None:
+        return None
+    return {"levels": intervals.levels, "radii": intervals.radii, "scales": intervals.scales.tolist()}
 
 
 def read_model(folder: Path) -> StoredModel:
@@ -171,24 +191,54 @@ def _demand_keys(document: dict[str, Any], keys: set[str], *, exactly: bool) -> 
 
 
 def _fitted(document: dict[str, Any]) -> FittedModel:
-    described = document["recipe"]
-    parameters = {name: _number(value) for name, value in described["parameters"].items()}
-    recipe = make_recipe(described["name"], parameters)
+    recipe = _recipe(document["recipe"])
     for name in ("season", "horizon"):
         if type(document[name]) is not int or not 1 <= document[name] <= 366:
             raise ValueError(f"{name} {document[name]!r}, expected a whole number of days from 1 to 366")
-    shapes = KINDS[recipe.name].shapes(recipe.parameters, document["season"])
+    keys, lower = document["series"], document["lower"]
+    if not isinstance(keys, list) or not 1 <= len(keys) <= MAX_SERIES or len(set(keys)) != len(keys):
+        raise ValueError(f"series, expected 1 to {MAX_SERIES} different names")
+    if any(not isinstance(key, str) or not key for key in keys):
+        raise ValueError("series, expected names that are texts")
+    shapes = KINDS[recipe.name].shapes(recipe, document["season"], len(keys))
     if set(shapes) != set(document["parameters"]):
         raise ValueError(f"parameters {sorted(document['parameters'])}, expected {sorted(shapes)}")
-    arrays = {name: _array(name, document["parameters"][name], shape) for name, shape in shapes.items()}
-    return FittedModel(recipe, document["season"], date.fromisoformat(document["cutoff"]), arrays)
+    model = FittedModel(
+        recipe,
+        document["season"],
+        date.fromisoformat(document["cutoff"]),
+        tuple(keys),
+        {name: _array(name, document["parameters"][name], shape) for name, shape in shapes.items()},
+        None if lower is None else _number(lower),
+        _intervals(document["intervals"], len(keys)),
+    )
+    demand_sound(model)
+    return model
 
 
-def _array(name: str, numbers: object, shape: tuple[int, ...]) -> Array:
+def _recipe(described: dict[str, Any]) -> Recipe:
+    parameters = {name: _number(value) for name, value in described["parameters"].items()}
+    return make_recipe(described["name"], parameters, [_recipe(part) for part in described["parts"]])
+
+
+def _intervals(described: dict[str, Any] | None, series: int) -> Intervals | None:
+    if described is None:
+        return None
+    levels = tuple(_number(level) for level in described["levels"])
+    radii = tuple(_number(radius) for radius in described["radii"])
+    scales = _array("scales", described["scales"], (series,))
+    if len(levels) != len(radii) or any(not 0 < level < 1 for level in levels) or min(*radii, *scales, 0.0) < 0:
+        raise ValueError("intervals, expected a radius of at least 0 for each level between 0 and 1")
+    return Intervals(levels, radii, scales)
+
+
+def _array(name: str, numbers: object, shape: tuple[int | None, ...]) -> Array:
     array = np.array(numbers, dtype=object)
-    if array.shape != shape:
+    if len(array.shape) != len(shape) or any(
+        wanted not in (None, found) for wanted, found in zip(shape, array.shape, strict=True)
+    ):
         raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
-    return np.array([_number(value) for value in array.ravel()], dtype=np.float64).reshape(shape)
+    return np.array([_number(value) for value in array.ravel()], dtype=np.float64).reshape(array.shape)
 
 
 def _number(value: object) -> float:

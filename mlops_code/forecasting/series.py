@@ -1,12 +1,16 @@
-"""The daily series that steps hand to each other: one finite value a day, no gap, and its origin."""
+"""The daily series that steps hand to each other: one finite value a day and series, no gap, and their origin.
+
+One series is a table of two columns (date,value). Many series are one line each, with a column a day, because a table
+of a few hundred columns is read many times faster than one of twenty thousand.
+"""
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import itertools
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -18,35 +22,59 @@ from numpy.typing import NDArray
 from .errors import ContractError, Finding, UsageError
 
 SERIES_FILE, FACTS_FILE = "series.csv", "facts.json"
+ONE_HEADER, MANY_HEADER = ["date", "value"], "series"
+KEY_SEPARATOR = "/"
+FIX = "Prepare the series again."
 
 
 @dataclass(frozen=True)
-class Series:
-    """A daily series. values: shape (days,), finite, unit of the measure; first: the day of values[0]."""
+class Panel:
+    """Daily series. first: the day of column 0; values: shape (series, days), finite, unit of the measure.
+
+    keys: name of each series, in row order; values of several key columns are joined by a slash.
+    """
 
     first: date
     values: NDArray[np.float64]
+    keys: tuple[str, ...]
+
+    @property
+    def days(self) -> int:
+        """Number of days."""
+        return int(self.values.shape[1])
 
     @property
     def last(self) -> date:
-        """The newest day; a model fitted on the whole series has it as its cutoff."""
-        return self.first + timedelta(days=len(self.values) - 1)
+        """The newest day; a model fitted on the whole panel has it as its cutoff."""
+        return self.day(self.days - 1)
 
     def day(self, index: int) -> date:
-        """The day of values[index]; index may lie beyond the end."""
+        """The day of column index; index may lie beyond the end."""
         return self.first + timedelta(days=index)
 
+    def until(self, days: int) -> Panel:
+        """The first `days` days alone."""
+        return Panel(self.first, self.values[:, :days], self.keys)
 
-def facts_of(series: Series, data_sha256: str, rows: int, file: str) -> dict[str, Any]:
-    """Describe a series and its table; rows and file speak of the table, the rest of the series."""
+    def rows(self, index: Sequence[int]) -> Panel:
+        """Some of the series."""
+        return Panel(self.first, self.values[list(index)], tuple(self.keys[row] for row in index))
+
+
+def facts_of(panel: Panel, data_sha256: str, rows: int, file: str) -> dict[str, Any]:
+    """Describe a panel and its table; rows and file speak of the table, the rest of the series."""
     return {
         "data_sha256": data_sha256,
         "file": file,
         "rows": rows,
-        "first_date": series.first.isoformat(),
-        "last_date": series.last.isoformat(),
-        "days": len(series.values),
-        "mean": float(series.values.mean()),
+        "first_date": panel.first.isoformat(),
+        "last_date": panel.last.isoformat(),
+        "days": panel.days,
+        "series": len(panel.keys),
+        "name": panel.keys[0] if len(panel.keys) == 1 else None,
+        "mean": float(panel.values.mean()),
+        "maximum": float(panel.values.max()),
+        "share_of_zeros": float((panel.values == 0).mean()),
     }
 
 
@@ -56,15 +84,23 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def write_series(folder: Path, series: Series, facts: dict[str, Any]) -> None:
-    """Write series.csv (date,value) and facts.json; values keep every digit: reading gives the same bits."""
+def write_series(folder: Path, panel: Panel, facts: dict[str, Any]) -> None:
+    """Write series.csv and facts.json; values keep every digit: reading gives the same bits."""
     folder.mkdir(parents=True, exist_ok=True)
-    lines = [f"{series.day(index)},{float(value)!r}" for index, value in enumerate(series.values)]
-    (folder / SERIES_FILE).write_text("date,value\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    days = [panel.day(index).isoformat() for index in range(panel.days)]
+    with (folder / SERIES_FILE).open("w", encoding="utf-8", newline="") as content:
+        lines = csv.writer(content, lineterminator="\n")
+        if len(panel.keys) == 1:
+            lines.writerow(ONE_HEADER)
+            lines.writerows(zip(days, panel.values[0].tolist(), strict=True))
+        else:
+            lines.writerow([MANY_HEADER, *days])
+            # A row at a time: the text of a large panel is several times its numbers.
+            lines.writerows([key, *row.tolist()] for key, row in zip(panel.keys, panel.values, strict=True))
     (folder / FACTS_FILE).write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def read_series(folder: Path) -> tuple[Series, dict[str, Any]]:
+def read_series(folder: Path) -> tuple[Panel, dict[str, Any]]:
     """Read what write_series wrote.
 
     Raises: UsageError (a file is not there), ContractError (a day is missing or a value is not finite: the
@@ -74,45 +110,70 @@ def read_series(folder: Path) -> tuple[Series, dict[str, Any]]:
     for needed in (path, folder / FACTS_FILE):
         if not needed.is_file():
             raise UsageError(f"{needed}: no such file. Name a folder that prepare.py or train.py has written.")
-    rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
-    days, values, findings = _parse(rows)
-    if findings:
-        raise ContractError(str(path), findings)
-    series = Series(days[0], np.array(values, dtype=np.float64))
     facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
-    if series.last.isoformat() != facts.get("last_date") or len(values) != facts.get("days"):
-        mismatch = Finding(
-            "date", (), "the days differ from facts.json", "the two files of one run", "Prepare again."
-        )
+    with path.open(encoding="utf-8", newline="") as content:
+        lines = csv.reader(content)
+        header = next(lines, [])
+        if header == ONE_HEADER:
+            panel, findings = _one(str(facts.get("name")), lines)
+        else:
+            panel, findings = _many(header, lines)
+    if panel is None or findings:
+        raise ContractError(str(path), findings)
+    described = (facts.get("last_date"), facts.get("days"), facts.get("series"))
+    if described != (panel.last.isoformat(), panel.days, len(panel.keys)):
+        mismatch = Finding("date", (), "the days differ from facts.json", "the two files of one run", FIX)
         raise ContractError(str(path), [mismatch])
-    return series, facts
+    return panel, facts
 
 
-def _parse(rows: list[list[str]]) -> tuple[list[date], list[float], list[Finding]]:
-    """Return days, values and what is wrong; the first two are usable only without findings."""
-    fix = "Prepare the series again."
-    days: list[date] = []
-    values: list[float] = []
-    bad: list[str] = []
-    for number, row in enumerate(rows[1:], 2):
-        try:
-            day, text = row
-            days.append(date.fromisoformat(day))
-            values.append(float(text))
-        except ValueError:
+def _one(key: str, lines: Any) -> tuple[Panel | None, list[Finding]]:
+    """One series: a line a day."""
+    days: list[str] = []
+    texts: list[str] = []
+    bad = []
+    for number, cells in enumerate(lines, 2):
+        if len(cells) == 2:
+            days.append(cells[0])
+            texts.append(cells[1])
+        else:
             bad.append(f"line {number}")
-    if rows[:1] != [["date", "value"]] or not values or bad:
-        return (
-            days,
-            values,
-            [Finding("date,value", tuple(bad), "unreadable", "a day and a number a line", fix)],
-        )
+    return _panel(days, [texts], [key], bad)
+
+
+def _many(header: list[str], lines: Any) -> tuple[Panel | None, list[Finding]]:
+    """Many series: a line each, a column a day."""
+    keys: list[str] = []
+    rows: list[list[str]] = []
+    bad = [] if header[:1] == [MANY_HEADER] else ["line 1"]
+    for number, cells in enumerate(lines, 2):
+        if len(cells) == len(header):
+            keys.append(cells[0])
+            rows.append(cells[1:])
+        else:
+            bad.append(f"line {number}")
+    return _panel(header[1:], rows, keys, bad)
+
+
+def _panel(
+    texts: list[str], rows: Sequence[Sequence[str]], keys: list[str], bad: list[str]
+) -> tuple[Panel | None, list[Finding]]:
+    expected = "a day and a number a line, or a line for each of several series"
+    try:
+        days = [date.fromisoformat(text) for text in texts]
+        values = np.array([[float(cell) for cell in row] for row in rows], dtype=np.float64)
+    except ValueError as mistake:
+        return None, [Finding("", tuple(bad), f"is unreadable ({mistake})", expected, FIX)]
+    if bad or not values.size:
+        return None, [Finding("", tuple(bad), "is unreadable", expected, FIX)]
     findings = []
-    wild = tuple(str(day) for day, value in zip(days, values, strict=True) if not np.isfinite(value))
-    if wild:
-        findings.append(Finding("value", wild, "NaN or infinite", "finite numbers", fix))
+    if not np.isfinite(values).all():
+        places = tuple(f"{keys[row]} {days[column]}" for row, column in np.argwhere(~np.isfinite(values)))
+        findings.append(Finding("value", places, "NaN or infinite", "finite numbers", FIX))
     steps = itertools.pairwise(days)
     torn = tuple(str(after) for before, after in steps if after - before != timedelta(days=1))
     if torn:
-        findings.append(Finding("date", torn, "does not follow the day before", "one line a day in order", fix))
-    return days, values, findings
+        findings.append(Finding("date", torn, "does not follow the day before", "all days in order", FIX))
+    if len(set(keys)) != len(keys):
+        findings.append(Finding("series", (), "a name occurs twice", "one line a series", FIX))
+    return Panel(days[0], values, tuple(keys)), findings

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
 from mlops_code.forecasting.contract import read_table
 from mlops_code.forecasting.problem import Problem
-from mlops_code.forecasting.series import Series
+from mlops_code.forecasting.series import Panel
 
 # A busy machine must not fail a property: only a wrong answer does.
 settings.register_profile("forecasting", deadline=None)
@@ -29,5 +31,17 @@ def problem() -> Problem:
 
 
 @pytest.fixture(scope="session")
-def series(table: Path, problem: Problem) -> Series:
-    return read_table(table, problem.source, problem.series)[0]
+def panel(table: Path, problem: Problem) -> Panel:
+    """The workshop's series, a panel of one."""
+    return read_table(table, problem.source, problem.series, problem.contract)[0]
+
+
+@pytest.fixture(scope="session")
+def many() -> Panel:
+    """Forty series of sales as they come: levels from 1 to 1,000, weekly pattern, half of them mostly zero."""
+    chance = np.random.default_rng(4)
+    days, level = np.arange(320), 10 ** chance.uniform(0, 3, (40, 1))
+    mean = level * (1 + 0.5 * np.sin(2 * np.pi * days / 7) + days / 800)
+    values = chance.poisson(mean) * (chance.random((40, 320)) < np.linspace(0.15, 1, 40)[:, None])
+    keys = tuple(f"{'SP'[number % 2]}/{700 + number}" for number in range(40))
+    return Panel(date(2013, 7, 31), values.astype(np.float64), keys)

@@ -2,105 +2,255 @@
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Callable
 from datetime import date, timedelta
 
 import numpy as np
 import pytest
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from mlops_code.forecasting.boosting import walk
 from mlops_code.forecasting.candidates import (
-    FittedModel,
-    History,
-    Recipe,
     dated_forecast,
     days_needed,
+    demand_sound,
     fit,
     forecast,
     make_recipe,
+    update,
 )
-from mlops_code.forecasting.series import Series
+from mlops_code.forecasting.direct import recent_of, training_rows
+from mlops_code.forecasting.errors import UsageError
+from mlops_code.forecasting.recipe import Array, FittedModel, History, Recipe
+from mlops_code.forecasting.series import Panel
 
 WEEKLY = make_recipe("same_weekday_mean", {"weeks": 8})
 NAIVE = make_recipe("seasonal_naive", {})
+WINDOW = make_recipe("window_mean", {"days": 56})
 RIDGE = make_recipe("ridge_direct", {"alpha": 1.0})
-ALL = pytest.mark.parametrize("recipe", [NAIVE, WEEKLY, RIDGE], ids=lambda recipe: recipe.name)
+SCALED = make_recipe("ridge_direct", {"alpha": 1.0, "scaled": 1.0})
+SMALL = {"rounds": 20.0, "leaves": 8.0, "min_rows": 20.0, "rate": 0.1}
+BOOSTING = make_recipe("histgb_direct", SMALL)
+POISSON = make_recipe("histgb_direct", {**SMALL, "scaled": 1.0, "poisson": 1.0})
+BOTH = make_recipe("mean_of", {}, [WEEKLY, BOOSTING])
+ARIMA = make_recipe("arima_202", {})
+RECIPES = [NAIVE, WEEKLY, WINDOW, RIDGE, SCALED, BOOSTING, POISSON, BOTH]
+ALL = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.label)
+with_statsmodels = pytest.mark.skipif(
+    importlib.util.find_spec("statsmodels") is None, reason="the extra statsmodels is not installed"
+)
 
 
-def history(series: Series, days: int, horizon: int = 28) -> History:
-    return History(series.values[:days], series.day(days - 1), 7, horizon)
+def history(panel: Panel, days: int, horizon: int = 28) -> History:
+    return History(panel.values[:, :days], panel.day(days - 1), 7, horizon)
 
 
-def test_seasonal_naive_repeats_the_last_week(series: Series) -> None:
-    made = forecast(fit(NAIVE, history(series, 100)), 16)
-    assert np.array_equal(made, np.resize(series.values[93:100], 16))
+def test_seasonal_naive_repeats_the_last_week(panel: Panel) -> None:
+    made = forecast(fit(NAIVE, history(panel, 100)), 16)
+    assert np.array_equal(made[0], np.resize(panel.values[0, 93:100], 16))
 
 
-def test_the_weekday_mean_is_the_mean_of_eight_same_weekdays(series: Series) -> None:
-    made = forecast(fit(WEEKLY, history(series, 100)), 9)
-    expected = np.mean([series.values[100 - 7 * week] for week in range(1, 9)])
+def test_the_weekday_mean_is_the_mean_of_eight_same_weekdays(panel: Panel) -> None:
+    made = forecast(fit(WEEKLY, history(panel, 100)), 9)[0]
+    expected = np.mean([panel.values[0, 100 - 7 * week] for week in range(1, 9)])
     assert made[0] == pytest.approx(expected)
     assert made[7] == made[0]
 
 
-def test_ridge_equals_a_fit_written_out_day_by_day(series: Series) -> None:
-    days, first = 150, series.first
-    values = series.values[:days]
+def test_the_window_mean_is_flat(many: Panel) -> None:
+    made = forecast(fit(WINDOW, history(many, 100)), 3)
+    assert np.allclose(made, many.values[:, 44:100].mean(axis=1)[:, None])
 
-    def features(origin: int, ahead: int) -> list[float]:
-        lags = [values[origin - 7 * week + ahead % 7] for week in range(1, 9)]
-        day = first + timedelta(days=origin + ahead)
-        weekday = [float(day.weekday() == number) for number in range(7)]
-        month_end = float((day + timedelta(days=1)).month != day.month)
-        return [*lags[:4], float(np.mean(lags[:4])), float(np.mean(lags)), *weekday, month_end]
 
+def features(values: Array, first: date, origin: int, ahead: int) -> list[float]:
+    """Written out day by day for one series."""
+    lags = [values[origin - 7 * week + ahead % 7] for week in range(1, 9)]
+    day = first + timedelta(days=origin + ahead)
+    weekday = [float(day.weekday() == number) for number in range(7)]
+    month_end = float((day + timedelta(days=1)).month != day.month)
+    return [*lags[:4], float(np.mean(lags[:4])), float(np.mean(lags)), *weekday, month_end]
+
+
+def test_ridge_equals_a_fit_written_out_day_by_day(panel: Panel) -> None:
+    days, values = 150, panel.values[0, :150]
     pairs = [(origin, ahead) for origin in range(56, days) for ahead in range(min(28, days - origin))]
     plain = make_pipeline(StandardScaler(), Ridge(1.0))
-    plain.fit([features(*pair) for pair in pairs], [values[sum(pair)] for pair in pairs])
-    expected = np.clip(plain.predict([features(days, ahead) for ahead in range(40)]), 0, None)
-    assert np.allclose(forecast(fit(RIDGE, history(series, days)), 40), expected, rtol=1e-9)
+    plain.fit([features(values, panel.first, *pair) for pair in pairs], [values[sum(pair)] for pair in pairs])
+    wanted = [features(values, panel.first, days, ahead) for ahead in range(40)]
+    expected = np.clip(plain.predict(wanted), 0, None)
+    assert np.allclose(forecast(fit(RIDGE, history(panel, days)), 40)[0], expected, rtol=1e-9)
+
+
+def test_a_large_level_costs_the_ridge_no_digits(panel: Panel) -> None:
+    """Sums of squares of a level of a million would leave few digits of a weekly pattern of a few units."""
+    raised = Panel(panel.first, panel.values / 1000 + 1e6, panel.keys)
+    plain, high = (forecast(fit(RIDGE, history(one, 200)), 28) for one in (panel, raised))
+    small = forecast(fit(make_recipe("ridge_direct", {"alpha": 1.0}), history(panel, 200)), 28)
+    assert np.allclose(small, plain)
+    assert np.allclose((high - 1e6) * 1000, plain, rtol=1e-4, atol=0.1)
+
+
+def test_one_global_ridge_is_one_set_of_weights(many: Panel) -> None:
+    days, chosen = 150, history(many, 150)
+    rows = list(training_rows(chosen, True, 0, 7))
+    plain = make_pipeline(StandardScaler(), Ridge(1.0))
+    plain.fit(np.concatenate([row[0] for row in rows]), np.concatenate([row[1] for row in rows]))
+    recent = recent_of(chosen, True)
+    wanted = recent.features(many.day(days), slice(0, 28))
+    expected = plain.predict(wanted.reshape(-1, wanted.shape[2])).reshape(wanted.shape[:2]) * recent.size[:, None]
+    assert np.allclose(forecast(fit(SCALED, chosen), 28), np.clip(expected, 0, None), rtol=1e-8, atol=1e-8)
+
+
+def test_scaled_rows_are_ratios_to_the_series_own_size(many: Panel) -> None:
+    block, targets = next(training_rows(history(many, 100), True, 0, 7))
+    size = np.abs(many.values[:, :56]).mean(axis=1)
+    alive = size > 0
+    first = block.reshape(int(alive.sum()), 28, -1)[0]
+    lags = [many.values[alive][0, 56 - 7 * week] for week in range(1, 5)]
+    assert first[0, :4] == pytest.approx(np.array(lags) / size[alive][0])
+    month = many.values[alive][0, 28:56]
+    assert first[0, -3:] == pytest.approx(
+        [month[-7:].mean() / size[alive][0], month.mean() / size[alive][0], np.mean(month != 0)]
+    )
+    assert targets[0] == pytest.approx(min(20, many.values[alive][0, 56] / size[alive][0]))
+
+
+def test_a_series_that_was_zero_for_eight_weeks_is_forecast_as_zero(many: Panel) -> None:
+    values = many.values.copy()
+    values[0, 50:] = 0
+    for recipe in (SCALED, POISSON):
+        made = forecast(fit(recipe, History(values, many.last, 7, 28)), 28)
+        assert (made[0] == 0).all()
+        assert (made[1:].sum(axis=1) > 0).all()
+
+
+def test_only_zeros_are_forecast_as_zero() -> None:
+    nothing = History(np.zeros((3, 120)), date(2014, 1, 1), 7, 28)
+    assert (forecast(fit(SCALED, nothing), 28) == 0).all()
+
+
+@pytest.mark.parametrize(("recipe", "loss"), [(BOOSTING, "squared_error"), (POISSON, "poisson")])
+def test_the_tree_walker_gives_every_bit_of_scikit_learns_forecast(many: Panel, recipe: Recipe, loss: str) -> None:
+    chosen, scaled = history(many, 200), "scaled" in recipe.parameters
+    rows = list(training_rows(chosen, scaled, 0, 7 if scaled else 1))
+    estimator = HistGradientBoostingRegressor(
+        loss=loss, max_iter=20, max_leaf_nodes=8, min_samples_leaf=20, learning_rate=0.1, random_state=0,
+        early_stopping=False,
+    ).fit(np.concatenate([row[0] for row in rows]), np.concatenate([row[1] for row in rows]))  # fmt: skip
+    asked = recent_of(chosen, scaled).features(many.day(200), slice(0, 28)).reshape(-1, rows[0][0].shape[1])
+    made = walk(fit(recipe, chosen).arrays, asked)
+    assert np.array_equal(np.exp(made) if loss == "poisson" else made, estimator.predict(asked))
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (lambda arrays: arrays["left"].__setitem__(0, 0), "does not stand behind"),
+        (lambda arrays: arrays["right"].__setitem__(0, 1e6), "does not stand behind"),
+        (lambda arrays: arrays["feature"].__setitem__(0, 99), "does not exist"),
+        (lambda arrays: arrays["feature"].__setitem__(0, -2), "does not stand behind"),
+        (lambda arrays: arrays["roots"].__setitem__(0, -1), "does not exist"),
+        (lambda arrays: arrays["feature"].__setitem__(0, 0.5), "whole number"),
+        (lambda arrays: arrays.update(value=arrays["value"][:-1]), "different lengths"),
+        (lambda arrays: arrays.update(roots=arrays["roots"][:0]), "empty"),
+    ],
+)
+def test_trees_that_no_fit_makes_are_refused(
+    panel: Panel, change: Callable[[dict[str, Array]], object], part: str
+) -> None:
+    model = fit(BOOSTING, history(panel, 200))
+    demand_sound(model)
+    arrays = {name: array.copy() for name, array in model.arrays.items()}
+    change(arrays)
+    with pytest.raises(ValueError, match=part):
+        demand_sound(FittedModel(model.recipe, 7, model.cutoff, model.keys, arrays))
+
+
+def test_a_mean_is_the_mean_of_its_parts(panel: Panel) -> None:
+    chosen = history(panel, 200)
+    parts = [forecast(fit(part, chosen), 28) for part in (WEEKLY, BOOSTING)]
+    assert np.array_equal(forecast(fit(BOTH, chosen), 28), np.mean(parts, axis=0))
 
 
 @ALL
-def test_a_fit_never_sees_the_day_after_its_cutoff(series: Series, recipe: Recipe) -> None:
-    changed = Series(series.first, np.concatenate([series.values[:200], 1e6 * np.ones(105)]))
-    before = forecast(fit(recipe, history(series, 200)), 28)
-    assert np.array_equal(forecast(fit(recipe, history(changed, 200)), 28), before)
+def test_a_fit_never_sees_the_day_after_its_cutoff(panel: Panel, recipe: Recipe) -> None:
+    values = np.concatenate([panel.values[:, :200], np.full((1, 105), 1e6)], axis=1)
+    before = forecast(fit(recipe, history(panel, 200)), 28)
+    after = forecast(fit(recipe, history(Panel(panel.first, values, panel.keys), 200)), 28)
+    assert np.array_equal(after, before)
 
 
 @ALL
-def test_the_longest_horizon_is_forecast_day_by_day(series: Series, recipe: Recipe) -> None:
-    pairs = dated_forecast(fit(recipe, history(series, 305)), 366)
+def test_a_model_given_its_own_history_again_is_the_same_model(many: Panel, recipe: Recipe) -> None:
+    model = fit(recipe, history(many, 200), many.keys)
+    again = update(model, history(many, 200))
+    assert np.array_equal(forecast(again, 28), forecast(model, 28))
+    assert again.keys == many.keys
+
+
+@ALL
+def test_frozen_parameters_take_other_days_and_other_series(many: Panel, recipe: Recipe) -> None:
+    model = fit(recipe, history(many, 200))
+    later = update(model, history(many.rows([3, 4]), 260), ("a", "b"))
+    assert (later.cutoff, later.keys) == (many.day(259), ("a", "b"))
+    assert forecast(later, 28).shape == (2, 28)
+    with pytest.raises(ValueError, match="days of history"):
+        update(model, history(many, 6))
+
+
+@ALL
+def test_the_longest_horizon_is_forecast_day_by_day(panel: Panel, recipe: Recipe) -> None:
+    pairs = dated_forecast(fit(recipe, history(panel, 305)), 366)
     assert [day for day, _ in pairs] == [date(2014, 6, 1) + timedelta(days=ahead) for ahead in range(366)]
     assert all(np.isfinite(value) and value >= 0 for _, value in pairs)
 
 
 @ALL
-def test_too_little_history_is_refused(series: Series, recipe: Recipe) -> None:
+def test_too_little_history_is_refused(panel: Panel, recipe: Recipe) -> None:
     needed = days_needed(recipe, 7, 28)
-    fit(recipe, history(series, needed))
+    fit(recipe, history(panel, needed))
     with pytest.raises(ValueError, match=f"needs {needed} days"):
-        fit(recipe, history(series, needed - 1))
+        fit(recipe, history(panel, needed - 1))
+
+
+def test_values_below_zero_are_forecast_where_the_contract_admits_them(panel: Panel) -> None:
+    below = History(-panel.values, panel.last, 7, 28, None)
+    assert (forecast(fit(RIDGE, below), 28) < 0).all()
 
 
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [
-        ("arima", {}),
+        ("prophet", {}),
         ("seasonal_naive", {"weeks": 1.0}),
         ("same_weekday_mean", {}),
         ("same_weekday_mean", {"weeks": 0.0}),
         ("same_weekday_mean", {"weeks": 2.5}),
         ("same_weekday_mean", {"weeks": 105.0}),
         ("same_weekday_mean", {"weeks": 8.0, "days": 1.0}),
+        ("window_mean", {"days": 0.0}),
         ("ridge_direct", {"alpha": 0.0}),
         ("ridge_direct", {"alpha": 1e12}),
+        ("ridge_direct", {"alpha": 1.0, "scaled": 2.0}),
+        ("histgb_direct", {**SMALL, "rate": 0.0}),
+        ("histgb_direct", {**SMALL, "leaves": 1.0}),
+        ("mean_of", {"weeks": 8.0}),
+        ("mean_of", {}),
+        ("arima_202", {"order": 2.0}),
     ],
 )
 def test_wild_recipes_are_refused(name: str, parameters: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"expected|unknown"):
         make_recipe(name, parameters)
+
+
+def test_a_mean_of_means_is_refused() -> None:
+    with pytest.raises(ValueError, match="no means of recipes"):
+        make_recipe("mean_of", {}, [BOTH, WEEKLY])
 
 
 def test_labels_tell_parameters_apart() -> None:
@@ -110,6 +260,32 @@ def test_labels_tell_parameters_apart() -> None:
 
 
 def test_a_forecast_that_is_not_finite_is_an_error() -> None:
-    model = FittedModel(NAIVE, 7, date(2014, 1, 1), {"profile": np.array([1.0] * 6 + [np.nan])})
+    model = FittedModel(NAIVE, 7, date(2014, 1, 1), ("x",), {"profile": np.array([[1.0] * 6 + [np.nan]])})
     with pytest.raises(ValueError, match="not finite"):
         dated_forecast(model, 28)
+
+
+def test_one_of_many_series_is_asked_for_by_its_name(many: Panel) -> None:
+    model = fit(WINDOW, history(many, 200), many.keys)
+    pairs = dated_forecast(model, 3, many.keys[5])
+    assert [value for _, value in pairs] == forecast(model, 3)[5].tolist()
+    for key in (None, "nobody"):
+        with pytest.raises(ValueError, match="the model has 40"):
+            dated_forecast(model, 3, key)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("statsmodels") is not None, reason="statsmodels is installed")
+def test_without_the_extra_the_originals_recipe_says_what_to_install(panel: Panel) -> None:
+    with pytest.raises(UsageError, match=r"requirements/arima\.txt"):
+        fit(ARIMA, history(panel, 200))
+
+
+@with_statsmodels
+def test_the_originals_recipe_equals_statsmodels_and_is_carried_on_by_numpy(panel: Panel) -> None:
+    from statsmodels.tsa.arima.model import ARIMA as Original  # type: ignore[import-not-found, unused-ignore]  # noqa: N811
+
+    fitted = Original(panel.values[0, :277], order=(2, 0, 2)).fit()
+    model = fit(ARIMA, history(panel, 277))
+    assert np.allclose(forecast(model, 28)[0], np.maximum(fitted.forecast(28), 0), rtol=1e-9)
+    later = fitted.append(panel.values[0, 277:]).forecast(28)
+    assert np.allclose(forecast(update(model, history(panel, 305)), 28)[0], np.maximum(later, 0), rtol=1e-6)

@@ -14,7 +14,7 @@ import pytest
 from mlops_code.forecasting.contract import find_table, read_table
 from mlops_code.forecasting.errors import ContractError, UsageError
 from mlops_code.forecasting.problem import Problem
-from mlops_code.forecasting.series import Series, sha256_of
+from mlops_code.forecasting.series import Panel, sha256_of
 
 Edit = Callable[[list[str]], list[str]]
 # A folder with the original files, which are not part of the project; without it the embedded figures are the check.
@@ -23,7 +23,7 @@ WORKSHOP = Path(os.environ.get("ADVENTUREWORKS_FILES", "none")) / "daily_paidamo
 
 def refusal_of(path: Path, problem: Problem) -> ContractError:
     with pytest.raises(ContractError) as caught:
-        read_table(path, problem.source, problem.series)
+        read_table(path, problem.source, problem.series, problem.contract)
     return caught.value
 
 
@@ -39,21 +39,22 @@ def broken(tmp_path: Path, table: Path) -> Callable[[Edit], Path]:
     return make
 
 
-def test_the_embedded_table_gives_the_daily_series_of_the_workshop(series: Series) -> None:
-    assert (series.first, series.last, len(series.values)) == (date(2013, 7, 31), date(2014, 5, 31), 305)
-    assert series.values.mean() == pytest.approx(680.7466624434181, abs=1e-9)
-    assert series.values[0] == pytest.approx(1346.0122831896554)
-    assert series.values[3] == pytest.approx(74.53510695187164)
-    assert series.values.min() == pytest.approx(58.1, abs=0.05)
-    assert series.values.max() == pytest.approx(1740.3, abs=0.05)
+def test_the_embedded_table_gives_the_daily_series_of_the_workshop(panel: Panel) -> None:
+    assert (panel.first, panel.last, panel.values.shape) == (date(2013, 7, 31), date(2014, 5, 31), (1, 305))
+    values = panel.values[0]
+    assert values.mean() == pytest.approx(680.7466624434181, abs=1e-9)
+    assert values[0] == pytest.approx(1346.0122831896554)
+    assert values[3] == pytest.approx(74.53510695187164)
+    assert values.min() == pytest.approx(58.1, abs=0.05)
+    assert values.max() == pytest.approx(1740.3, abs=0.05)
 
 
 @pytest.mark.skipif(not WORKSHOP.is_file(), reason="ADVENTUREWORKS_FILES names no folder with the workshop's file")
-def test_every_day_equals_the_workshops_own_file(series: Series) -> None:
+def test_every_day_equals_the_workshops_own_file(panel: Panel) -> None:
     with WORKSHOP.open() as content:
         rows = list(csv.DictReader(content))
-    assert [row["TransactionDate"] for row in rows] == [series.day(index).isoformat() for index in range(305)]
-    assert np.allclose(series.values, [float(row["PaidAmount"]) for row in rows], rtol=0, atol=1e-6)
+    assert [row["TransactionDate"] for row in rows] == [panel.day(index).isoformat() for index in range(305)]
+    assert np.allclose(panel.values[0], [float(row["PaidAmount"]) for row in rows], rtol=0, atol=1e-6)
 
 
 def test_the_series_comes_with_hash_and_row_count(table: Path, problem: Problem) -> None:
@@ -62,11 +63,11 @@ def test_the_series_comes_with_hash_and_row_count(table: Path, problem: Problem)
 
 
 def test_the_order_of_rows_and_columns_does_not_matter(
-    broken: Callable[[Edit], Path], problem: Problem, series: Series
+    broken: Callable[[Edit], Path], problem: Problem, panel: Panel
 ) -> None:
     shuffled = broken(lambda lines: [",".join(line.split(",")[::-1]) for line in [lines[0], *lines[:0:-1]]])
     again, _, _ = read_table(shuffled, problem.source, problem.series)
-    assert np.array_equal(again.values, series.values)
+    assert np.array_equal(again.values, panel.values)
 
 
 def replaced(line: int, column: int, text: str) -> Edit:
@@ -92,7 +93,10 @@ def replaced(line: int, column: int, text: str) -> Edit:
         (replaced(5, 2, "1.5"), ["column Transactions at line 5 ('1.5')"]),
         (replaced(5, 0, "31.07.2013"), ["column TransactionDate at line 5 ('31.07.2013'): not a day"]),
         (replaced(5, 1, " "), ["column TransactionType at line 5", "empty"]),
-        (lambda lines: [*lines, lines[4]], ["line 891 (2013-08-01 W): a day and type that occurred before"]),
+        (
+            lambda lines: [*lines, lines[4]],
+            ["line 891 (2013-08-01 W): a day and TransactionType that occurred before"],
+        ),
         (
             lambda lines: [line for line in lines if not line.startswith("2013-12-24")],
             ["column TransactionDate at 2013-12-24: no row of type S, P, W", "every day from 2013-07-31"],

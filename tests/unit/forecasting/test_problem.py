@@ -46,7 +46,7 @@ def test_all_mistakes_of_a_section_come_together(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "true", "'7'", ".nan"])
 def test_a_horizon_must_be_a_whole_number_of_days(tmp_path: Path, problem: Problem, value: str) -> None:
     text = problem.path.read_text().replace("horizon: 28 ", f"horizon: {value} ")
-    with pytest.raises(UsageError, match="horizon: expected a whole number"):
+    with pytest.raises(UsageError, match="horizon: expected"):
         _ = written(tmp_path, text).training
 
 

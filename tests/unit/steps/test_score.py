@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from ml_service.snapshots import STEP_FILES
+
 CODE = Path(__file__).resolve().parents[3] / "mlops_code"
-SCORING = ("score.py", *(f"forecasting/{name}.py" for name in ("__init__", "errors", "candidates", "model_file")))
+SCORING = STEP_FILES["deploy"].scoring
 CLIENT = """
 import json, sys
 from azureml_inference_server_http.server.entry import app

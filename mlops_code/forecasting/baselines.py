@@ -1,0 +1,75 @@
+"""Recipes that estimate nothing: means of recent days. They are legitimate candidates and hard to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from .recipe import Array, FittedModel, History, Recipe, Shapes, demand_names, demand_whole
+
+MAX_WEEKS = 104
+
+
+class SameWeekdayMean:
+    """The mean of the last weeks at the same place of the season; with one week the seasonal naive forecast."""
+
+    def __init__(self, fixed_weeks: int | None = None) -> None:
+        self._fixed_weeks = fixed_weeks
+
+    def _weeks(self, recipe: Recipe) -> int:
+        return self._fixed_weeks or int(recipe.parameters["weeks"])
+
+    def parameter_free(self, _recipe: Recipe) -> bool:
+        return True
+
+    def check(self, recipe: Recipe) -> None:
+        demand_names(recipe, () if self._fixed_weeks else ("weeks",))
+        if not self._fixed_weeks:
+            demand_whole(recipe, "weeks", 1, MAX_WEEKS)
+
+    def days_needed(self, recipe: Recipe, season: int, _horizon: int) -> int:
+        return self._weeks(recipe) * season
+
+    def shapes(self, _recipe: Recipe, season: int, series: int) -> Shapes:
+        return {"profile": (series, season)}
+
+    def fits(self, recipe: Recipe, history: History, cutoffs: Sequence[int]) -> Iterator[dict[str, Array]]:
+        for days in cutoffs:
+            yield self.update(recipe, {}, history.until(days))
+
+    def update(self, recipe: Recipe, _arrays: Mapping[str, Array], history: History) -> dict[str, Array]:
+        weeks, season = self._weeks(recipe), history.season
+        recent = history.values[:, history.days - weeks * season :].reshape(-1, weeks, season)
+        return {"profile": recent.mean(axis=1)}
+
+    def forecast(self, model: FittedModel, horizon: int) -> Array:
+        profile = model.arrays["profile"]
+        return profile[:, np.arange(horizon) % model.season]
+
+
+class WindowMean:
+    """The mean of the last days, the same for every day ahead: strong where most days are zero."""
+
+    def parameter_free(self, _recipe: Recipe) -> bool:
+        return True
+
+    def check(self, recipe: Recipe) -> None:
+        demand_names(recipe, ("days",))
+        demand_whole(recipe, "days", 1, MAX_WEEKS * 7)
+
+    def days_needed(self, recipe: Recipe, _season: int, _horizon: int) -> int:
+        return int(recipe.parameters["days"])
+
+    def shapes(self, _recipe: Recipe, _season: int, series: int) -> Shapes:
+        return {"level": (series,)}
+
+    def fits(self, recipe: Recipe, history: History, cutoffs: Sequence[int]) -> Iterator[dict[str, Array]]:
+        for days in cutoffs:
+            yield self.update(recipe, {}, history.until(days))
+
+    def update(self, recipe: Recipe, _arrays: Mapping[str, Array], history: History) -> dict[str, Array]:
+        return {"level": history.values[:, history.days - int(recipe.parameters["days"]) :].mean(axis=1)}
+
+    def forecast(self, model: FittedModel, horizon: int) -> Array:
+        return np.repeat(model.arrays["level"][:, None], horizon, axis=1)

@@ -1,0 +1,232 @@
+"""Numbers that a promotion is decided by, from forecasts of the same windows; nothing is fitted here.
+
+Significance only as far as it is supported: one series has few overlapping origins, so a Diebold-Mariano type test is
+reported and never decides; over many series a paired bootstrap over series asks whether the gain is that of a few.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .intervals import JUDGED, LEVELS, IntervalScore, interval_score
+from .metrics import Array, Ground, Metrics, by_series, score
+from .policy import GatePolicy
+
+Mask = NDArray[np.bool_]
+MAX_GROUPS = 12
+FEW_SERIES_PER_GROUP = 2
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One part of the forecasts: how large the scaled absolute error of each side is there, over how many points."""
+
+    kind: str
+    name: str
+    points: int
+    challenger: float
+    champion: float | None
+    judged: bool
+
+    @property
+    def ratio(self) -> float | None:
+        """Challenger's error over champion's; None where there is nothing to compare."""
+        return self.challenger / self.champion if self.champion else None
+
+
+@dataclass(frozen=True)
+class Side:
+    """A contender on the gate's windows. track: shape (series, origins, horizon); radii: of its intervals, if any."""
+
+    track: Array
+    radii: tuple[float, ...] = ()
+
+    def interval(self, ground: Ground, lower: float | None) -> IntervalScore | None:
+        """How well the judged interval covers; None where none is served."""
+        if not self.radii:
+            return None
+        return interval_score(self.track, ground, self.radii[LEVELS.index(JUDGED)], JUDGED, lower)
+
+
+@dataclass(frozen=True)
+class Age:
+    """How old the champion is. days: of data since its cutoff. clean: origins after its cutoff.
+
+    staleness: error of its frozen artefact over that of its recipe refitted, minus 1, on the clean origins; None
+    where there are too few or the artefact cannot be given a new history.
+    """
+
+    days: int
+    clean: int
+    staleness: float | None
+    parameter_free: bool
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Everything that the rules look at; champion None means that the registry has said that there is none."""
+
+    metric: str
+    challenger: Metrics
+    champion: Metrics | None
+    reference: Metrics
+    simple: Mapping[str, Metrics]
+    interval: IntervalScore | None
+    champion_interval: IntervalScore | None
+    segments: Sequence[Segment]
+    series: int
+    worse: float | None
+    better: float | None
+    largest: float
+    age: Age | None
+
+    def not_finite(self) -> list[str]:
+        """Who and what is NaN or infinite."""
+        sides = {"challenger": self.challenger, "champion": self.champion, "seasonal naive": self.reference}
+        found = [
+            f"{who} {name}"
+            for who, metrics in {**sides, **self.simple}.items()
+            if metrics
+            for name in metrics.not_finite()
+        ]
+        intervals = {"challenger": self.interval, "champion": self.champion_interval}
+        numbers: dict[str, float | None] = {}
+        numbers |= {f"{who} interval": value.coverage + value.winkler for who, value in intervals.items() if value}
+        numbers |= {f"challenger in {part.kind} {part.name}": part.challenger for part in self.segments}
+        numbers |= {f"champion in {part.kind} {part.name}": part.champion for part in self.segments}
+        numbers |= {"worse series": self.worse, "probability": self.better, "largest forecast": self.largest}
+        numbers["staleness"] = self.age.staleness if self.age else None
+        return found + [name for name, value in numbers.items() if value is not None and not math.isfinite(value)]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the windows are about. days: of shape (origins, horizon), as numbers of days since 1970-01-01.
+
+    highest: largest value of each series before the first origin, shape (series,); groups: names by key column.
+    """
+
+    metric: str
+    days: NDArray[np.int64]
+    season: int
+    highest: Array
+    lower: float | None
+    groups: Mapping[str, Sequence[str]]
+
+
+def compare(
+    ground: Ground,
+    *,
+    challenger: Side,
+    champion: Side | None,
+    simple: Mapping[str, Array],
+    setting: Setting,
+    policy: GatePolicy,
+    age: Age | None = None,
+) -> Figures:
+    """Work out every figure. simple: tracks of the parameter-free candidates that a fitted challenger must beat."""
+    theirs = score(champion.track, ground) if champion else None
+    usable = ground.usable
+    errors = by_series(challenger.track[usable], ground.rows(usable), setting.metric)
+    rivals = by_series(champion.track[usable], ground.rows(usable), setting.metric) if champion else None
+    many = int(usable.sum()) >= policy.bootstrap.min_series
+    with np.errstate(all="ignore"):
+        peaks = challenger.track.max(axis=(1, 2)) / setting.highest
+        largest = float(peaks[usable & (setting.highest > 0)].max(initial=0.0))
+    return Figures(
+        metric=setting.metric,
+        challenger=score(challenger.track, ground),
+        champion=theirs,
+        reference=score(ground.naive, ground),
+        simple={label: score(track, ground) for label, track in simple.items()},
+        interval=challenger.interval(ground, setting.lower),
+        champion_interval=champion.interval(ground, setting.lower) if champion else None,
+        segments=segments(ground, challenger, champion, setting, policy.guards.segment_points),
+        series=int(usable.sum()),
+        worse=float((errors > rivals).mean()) if many and rivals is not None else None,
+        better=_bootstrap(errors, rivals, policy) if many and rivals is not None else None,
+        largest=largest if np.isfinite(challenger.track).all() else math.nan,
+        age=age,
+    )
+
+
+def segments(ground: Ground, challenger: Side, champion: Side | None, setting: Setting, enough: int) -> list[Segment]:
+    """Error by weekday, by week ahead, and over many series by how active they are and by group."""
+    usable = ground.usable
+    known = ground.rows(usable)
+    if not len(known.actuals):
+        return []
+
+    def sizes(side: Side) -> Array:
+        with np.errstate(all="ignore"):
+            return np.asarray(np.abs(side.track[usable] - known.actuals) * known.weights)
+
+    ours, theirs = sizes(challenger), sizes(champion) if champion else None
+    found = []
+    for kind, name, mask in _masks(known, setting, usable):
+        count = int(mask.sum()) * (ours.size // mask.size)
+        cells = np.broadcast_to(mask, ours.shape)
+        against = float(theirs[cells].mean()) if theirs is not None and count else None
+        if count:
+            found.append(Segment(kind, name, count, float(ours[cells].mean()), against, count >= enough))
+    return found
+
+
+def diebold_mariano(one: Array, other: Array, horizon: int, step: int) -> float | None:
+    """Two-sided p of equal accuracy from errors per origin, shape (origins,); None where it cannot be computed.
+
+    Small-sample form of Harvey, Leybourne and Newbold (1997) with Bartlett weights over the lags that overlap.
+    """
+    from scipy.special import stdtr  # type: ignore[import-untyped]
+
+    loss = one - other
+    count, overlap = len(loss), math.ceil(horizon / step)
+    if count < 3 or count <= overlap or not np.isfinite(loss).all():
+        return None
+    centred = loss - loss.mean()
+    variance = float(centred @ centred) / count
+    for lag in range(1, overlap):
+        variance += 2 * (1 - lag / overlap) * float(centred[lag:] @ centred[:-lag]) / count
+    correction = (count + 1 - 2 * overlap + overlap * (overlap - 1) / count) / count
+    if variance <= 0 or correction <= 0:
+        return None
+    statistic = float(loss.mean()) / math.sqrt(variance / count) * math.sqrt(correction)
+    return float(2 * stdtr(count - 1, -abs(statistic)))
+
+
+def _masks(ground: Ground, setting: Setting, usable: Mask) -> list[tuple[str, str, Mask]]:
+    """Kind, name and mask of each segment; a mask broadcasts to (series, origins, horizon)."""
+    weekdays = (setting.days + 3) % 7  # day 0 is a Thursday
+    ahead = np.arange(setting.days.shape[1]) // setting.season
+    names = [f"{date.fromordinal(day + 1):%a}" for day in range(7)]  # the first day of the calendar is a Monday
+    masks: list[tuple[str, str, Mask]] = [
+        ("weekday", name, (weekdays == day)[None]) for day, name in enumerate(names)
+    ]
+    masks += [("ahead", f"{week + 1}", (ahead == week)[None, None]) for week in range(int(ahead[-1]) + 1)]
+    if len(ground.actuals) < 2:
+        return masks
+    busy = (ground.actuals != 0).mean(axis=(1, 2))
+    for name, low, high in (("sparse", -1.0, 1 / 3), ("medium", 1 / 3, 2 / 3), ("dense", 2 / 3, 1.0)):
+        masks.append(("activity", name, ((busy > low) & (busy <= high))[:, None, None]))
+    for column, values in setting.groups.items():
+        kinds = np.array(values)[usable]
+        found = sorted(set(kinds.tolist()))
+        if 1 < len(found) <= min(MAX_GROUPS, len(kinds) // FEW_SERIES_PER_GROUP):
+            masks += [(column, name, (kinds == name)[:, None, None]) for name in found]
+    return masks
+
+
+def _bootstrap(ours: Array, theirs: Array, policy: GatePolicy) -> float:
+    """Share of draws of series, with replacement, in which the challenger's mean error is the smaller one."""
+    loss, rule = ours - theirs, policy.bootstrap
+    if not np.isfinite(loss).all():
+        return math.nan
+    chance = np.random.default_rng(rule.seed)
+    wins = sum(float(loss[chance.integers(0, len(loss), len(loss))].mean()) < 0 for _ in range(rule.draws))
+    return wins / rule.draws

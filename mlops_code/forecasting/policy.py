@@ -1,0 +1,145 @@
+"""The sections of a problem file. Field comments are the reference; an example is problems/paid_amount.yml."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Aggregation = Literal["mean", "sum"]
+MetricName = Literal["mae", "mase", "rmsse"]
+Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Texts = Annotated[tuple[Text, ...], Field(strict=False)]
+Whole = Annotated[int, Field(ge=1, le=100_000)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Ratio = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Factor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """Strict: no unknown key, no text for a number, nothing that changes after it was read."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class Source(Section):
+    """Column names of the delivered table."""
+
+    date: Text
+    type: Text | None = None  # kind of row, to filter by
+    count: Text | None = None  # transactions behind a row; without it a row counts as one
+    measures: Annotated[Texts, Field(min_length=1)]
+
+
+class SeriesRule(Section):
+    """How the rows become values; first and last day are inclusive, None means open."""
+
+    name: Name
+    types: Texts = ()  # kinds of row that count; empty: all
+    keys: Texts = ()  # one series for each combination of their values; empty: one series
+    measure: Text
+    aggregation: Aggregation
+    frequency: Literal["day"] = "day"
+    missing: Literal["refuse", "zero"] = "refuse"  # a day of a series without a row; a day without any row is refused
+    min_active_days: Whole = 1  # series with fewer days that are not zero are left out, and counted
+    first_date: date | None = None
+    last_date: date | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> SeriesRule:
+        if self.first_date and self.last_date and self.first_date > self.last_date:
+            raise ValueError(f"first_date {self.first_date} is after last_date {self.last_date}")
+        return self
+
+
+class Contract(Section):
+    """What must hold of the data beyond columns and types; None: not demanded."""
+
+    non_negative: bool = True
+    min_days: Whole | None = None  # days from the first to the last
+    max_age_days: Whole | None = None  # from the last day to the day of the run
+    rows_change: Ratio | None = None  # against the last accepted version, up or down
+    max_series: Whole = 20_000
+
+
+class Candidate(Section):
+    """A recipe that training may choose, by name and parameters; `of` lists the parts of a mean."""
+
+    recipe: Text
+    parameters: dict[str, Finite] = Field(default_factory=dict)
+    of: Annotated[tuple[Candidate, ...], Field(strict=False)] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, value: Any) -> Any:
+        """Parameters stand beside the name in the file; true and false are 1 and 0."""
+        if not isinstance(value, dict) or "parameters" in value:
+            return value
+        known = {key: given for key, given in value.items() if key in ("recipe", "of")}
+        parameters = {str(key): given for key, given in value.items() if key not in known}
+        for key, given in parameters.items():
+            parameters[key] = float(given) if isinstance(given, bool | int) else given
+        return {**known, "parameters": parameters}
+
+
+class Selection(Section):
+    """How training chooses. step and held_back: days; margin: ratio of errors."""
+
+    origins: Whole
+    step: Whole
+    margin: Ratio
+    held_back: Whole
+
+
+class Training(Section):
+    """horizon and season: days; candidates: simplest first; metric: what is compared."""
+
+    horizon: Annotated[int, Field(ge=1, le=366)]
+    season: Annotated[int, Field(ge=1, le=366)]
+    metric: MetricName = "mae"
+    candidates: Annotated[tuple[Candidate, ...], Field(strict=False, min_length=1)]
+    selection: Selection
+
+
+class Refresh(Section):
+    """When a champion that is not beaten is replaced by a newer fit that is not worse."""
+
+    max_age_days: Whole = 35  # days of data since the champion's cutoff
+    clean_origins: Whole = 4  # of the gate's origins after the champion's cutoff, to see its frozen artefact age
+    parameter_free: bool = True  # whether a champion that estimates nothing is renewed as well
+
+
+class Guards(Section):
+    """Limits that a challenger must keep; None switches a guard off."""
+
+    bias: Factor | None = 0.10  # abs(mean error) / mean actual
+    coverage: Annotated[tuple[Ratio, Ratio], Field(strict=False)] | None = (0.70, 0.95)  # of the 80 % interval
+    winkler: Factor | None = 0.05  # interval score, relative to the champion's
+    secondary: Factor | None = 0.02  # secondary metric, relative to the champion's
+    segment: Factor | None = 0.10  # error in any segment, relative to the champion's
+    segment_points: Whole = 100  # forecasts in a segment below which it is shown and not judged
+    series_worse: Ratio | None = 0.5  # share of series with a larger error than the champion's; many series only
+    maximum: Factor | None = 3.0  # largest forecast / largest value of the history
+
+
+class Bootstrap(Section):
+    """Paired bootstrap over series, for many series only."""
+
+    probability: Ratio = 0.95  # that the challenger is better, at least
+    draws: Annotated[int, Field(ge=100, le=100_000)] = 1000
+    seed: Annotated[int, Field(ge=0)] = 1
+    min_series: Whole = 20  # with fewer series it is not asked
+
+
+class GatePolicy(Section):
+    """origins: a count; step: days; floor, margin: ratios of errors."""
+
+    origins: Whole
+    step: Whole
+    floor: Factor = 1.0
+    margin: Ratio = 0.02
+    refresh: Refresh = Refresh()
+    guards: Guards = Guards()
+    bootstrap: Bootstrap = Bootstrap()

@@ -1,0 +1,153 @@
+"""What a recipe, a history and a fitted model are: the words that all recipes and the model file share.
+
+A fitted model is a handful of arrays, so that its file is JSON and scoring needs numpy only. The first axis of an
+array is the series wherever a model keeps something of each series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Days = NDArray[np.datetime64]
+Shapes = dict[str, tuple[int | None, ...]]
+"""Shape of each array of a model; None is a length that only the fit knows."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is made: a name that `candidates` knows, its parameters, and for a mean its parts."""
+
+    name: str
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    parts: tuple[Recipe, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The recipe in one line, such as same_weekday_mean(weeks=8)."""
+        inside = [part.label for part in self.parts]
+        inside += [f"{key}={value!r}".removesuffix(".0") for key, value in sorted(self.parameters.items())]
+        return f"{self.name}({', '.join(inside)})"
+
+
+@dataclass(frozen=True)
+class History:
+    """What a fit may look at. values: shape (series, days), finite; the last column is the cutoff day.
+
+    season and horizon: days. lower: no forecast lies below it; None where values may be negative.
+    """
+
+    values: Array
+    cutoff: date
+    season: int
+    horizon: int
+    lower: float | None = 0.0
+
+    @property
+    def days(self) -> int:
+        """Number of days."""
+        return int(self.values.shape[1])
+
+    @property
+    def first(self) -> date:
+        """The day of the first column."""
+        return self.cutoff - timedelta(days=self.days - 1)
+
+    def until(self, days: int) -> History:
+        """The first `days` days alone; a view, nothing is copied."""
+        cutoff = self.first + timedelta(days=days - 1)
+        return History(self.values[:, :days], cutoff, self.season, self.horizon, self.lower)
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Half widths of prediction intervals: radii[level] x scales[series] on both sides of a forecast."""
+
+    levels: tuple[float, ...]
+    radii: tuple[float, ...]
+    scales: Array
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """A model that can forecast the days after its cutoff. season: days. keys: names of the series, in row order."""
+
+    recipe: Recipe
+    season: int
+    cutoff: date
+    keys: tuple[str, ...]
+    arrays: Mapping[str, Array]
+    lower: float | None = 0.0
+    intervals: Intervals | None = None
+
+
+class Kind(Protocol):
+    """One family of recipes. Every recipe forecasts directly: no forecast is fed back, all lags end at the cutoff."""
+
+    def parameter_free(self, recipe: Recipe, /) -> bool:
+        """Whether nothing is estimated, so that the model has no cutoff that could make its scores dishonest."""
+
+    def check(self, recipe: Recipe, /) -> None:
+        """Raises: ValueError, saying which parameter is wrong."""
+
+    def days_needed(self, recipe: Recipe, season: int, horizon: int, /) -> int:
+        """Days of history below which a fit is meaningless."""
+
+    def shapes(self, recipe: Recipe, season: int, series: int, /) -> Shapes:
+        """Names and shapes of the arrays of a fitted model."""
+
+    def fits(self, recipe: Recipe, history: History, cutoffs: Sequence[int], /) -> Iterator[dict[str, Array]]:
+        """One fit for each cutoff, given as a number of days, ascending: a fit sees the days before it, no others."""
+
+    def update(self, recipe: Recipe, arrays: Mapping[str, Array], history: History, /) -> dict[str, Array]:
+        """The same parameters with the lags of another history."""
+
+    def forecast(self, model: FittedModel, horizon: int, /) -> Array:
+        """Return shape (series, horizon), the days after the cutoff."""
+
+
+def demand_names(recipe: Recipe, required: Sequence[str], optional: Sequence[str] = ()) -> None:
+    """Raises: ValueError where a parameter is missing or unknown, or parts are given where there are none."""
+    missing = [name for name in required if name not in recipe.parameters]
+    unknown = [name for name in recipe.parameters if name not in (*required, *optional)]
+    if missing or unknown:
+        expected = ", ".join((*required, *optional)) or "none"
+        raise ValueError(f"{recipe.name}: expected the parameters {expected}, found {sorted(recipe.parameters)}")
+    if recipe.parts:
+        raise ValueError(f"{recipe.name}: expected no parts")
+
+
+def demand_whole(recipe: Recipe, name: str, low: int, high: int) -> None:
+    """Raises: ValueError where a parameter is no whole number from low to high."""
+    value = recipe.parameters[name]
+    if value != int(value) or not low <= value <= high:
+        raise ValueError(f"{recipe.name}: {name} is {value:g}, expected a whole number from {low} to {high}")
+
+
+def demand_between(recipe: Recipe, name: str, low: float, high: float) -> None:
+    """Raises: ValueError where a parameter is not more than low and at most high."""
+    value = recipe.parameters[name]
+    if not low < value <= high:
+        raise ValueError(f"{recipe.name}: {name} is {value:g}, expected more than {low:g} and at most {high:g}")
+
+
+def demand_switch(recipe: Recipe, name: str) -> None:
+    """Raises: ValueError where a parameter is given and is neither true (1) nor false (0)."""
+    if recipe.parameters.get(name, 0.0) not in (0.0, 1.0):
+        raise ValueError(f"{recipe.name}: {name} is {recipe.parameters[name]:g}, expected true or false")
+
+
+def day_after(model: FittedModel) -> date:
+    """The first day that a model forecasts."""
+    return model.cutoff + timedelta(days=1)
+
+
+def bounded(forecasts: Array, lower: float | None) -> Array:
+    """Forecasts raised to the lower bound where there is one."""
+    return forecasts if lower is None else np.maximum(forecasts, lower)

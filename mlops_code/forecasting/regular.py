@@ -1,0 +1,151 @@
+"""From checked rows to regular series: every day once, no gap unnoticed, enough of them and recent enough."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .errors import Finding
+from .policy import Contract, SeriesRule, Source
+from .series import KEY_SEPARATOR, Panel
+
+
+def panel_of(
+    frame: pd.DataFrame, source: Source, rule: SeriesRule, contract: Contract
+) -> tuple[Panel | None, list[Finding]]:
+    """Aggregate the wanted rows to one value a day and series; None where no series is left."""
+    wanted = _wanted(frame, source, rule)
+    if wanted.empty:
+        kinds = f"type {', '.join(rule.types)}" if rule.types else "any type"
+        fix = "Correct series.types, first_date or last_date, or deliver newer data."
+        return None, [Finding(source.date, (), f"no day with {kinds}", "the days of the problem", fix)]
+    days = wanted[source.date]
+    first: date = rule.first_date or days.min().date()
+    last: date = rule.last_date or days.max().date()
+    every = pd.date_range(first, last)
+    findings = _missing_days(every, days, source, rule)
+    keys: tuple[str, ...] = (rule.name,)
+    if not rule.keys:
+        daily = _aggregated(wanted.groupby(source.date), source, rule).reindex(every)
+        values = np.asarray(daily, dtype=np.float64)[None, :]
+    else:
+        values, keys = _pivot(wanted, every, source, rule)
+        if rule.missing == "refuse":
+            findings += _missing_of_series(values, keys, every, source)
+    values = np.nan_to_num(values) if rule.missing == "zero" else values
+    active = (np.abs(values) > 0).sum(axis=1) >= rule.min_active_days if rule.keys else np.ones(1, dtype=bool)
+    findings += _count_findings(active, rule, contract)
+    if not active.any():
+        return None, findings
+    kept = tuple(key for key, keep in zip(keys, active, strict=True) if keep)
+    return Panel(first, np.ascontiguousarray(values[active]), kept), findings
+
+
+def check_rows(rows: int, accepted: int | None, contract: Contract) -> list[Finding]:
+    """A delivery whose number of rows jumps is looked at by a person first; accepted None: nothing to compare."""
+    if contract.rows_change is None or accepted is None:
+        return []
+    change = rows / accepted - 1
+    if abs(change) <= contract.rows_change:
+        return []
+    found = f"has {rows} rows, {change:+.0%} against the last accepted version's {accepted}"
+    expected = f"a change of at most {contract.rows_change:.0%}"
+    return [Finding("", (), found, expected, "Check the delivery; widen contract.rows_change if it is right.")]
+
+
+def check_deliveries(panel: Panel, source: Source, contract: Contract, as_of: date | None) -> list[Finding]:
+    """Enough history, and fresh where a day of the run is given."""
+    findings = []
+    if contract.min_days is not None and panel.days < contract.min_days:
+        found = f"{panel.days} days from {panel.first} to {panel.last}"
+        findings.append(
+            Finding(source.date, (), found, f"at least {contract.min_days} days", "Deliver a longer history.")
+        )
+    if contract.max_age_days is not None and as_of is not None and (as_of - panel.last).days > contract.max_age_days:
+        found = f"the newest day is {panel.last}, {(as_of - panel.last).days} days before {as_of}"
+        expected = f"at most {contract.max_age_days} days (contract.max_age_days)"
+        findings.append(Finding(source.date, (), found, expected, "Deliver the newest days."))
+    return findings
+
+
+def _wanted(frame: pd.DataFrame, source: Source, rule: SeriesRule) -> pd.DataFrame:
+    """The rows that count: type, first and last day."""
+    days = frame[source.date]
+    wanted = days.notna()
+    if rule.types and source.type:
+        wanted &= frame[source.type].isin(rule.types)
+    if rule.first_date:
+        wanted &= days >= pd.Timestamp(rule.first_date)
+    if rule.last_date:
+        wanted &= days <= pd.Timestamp(rule.last_date)
+    return frame[wanted]
+
+
+def _aggregated(
+    groups: pd.api.typing.DataFrameGroupBy[Any, Any], source: Source, rule: SeriesRule
+) -> pd.Series[float]:
+    """Sum of the measure, or its mean over transactions (over rows where none are counted)."""
+    total = groups[rule.measure].sum()
+    if rule.aggregation == "sum":
+        return total
+    return total / (groups[source.count].sum() if source.count else groups.size())
+
+
+def _pivot(
+    wanted: pd.DataFrame, every: pd.DatetimeIndex, source: Source, rule: SeriesRule
+) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """Values of shape (series, days), NaN where a series has no row; names in the order of their text."""
+    names = wanted[rule.keys[0]]
+    for column in rule.keys[1:]:
+        names = names + KEY_SEPARATOR + wanted[column]
+    codes, found = pd.factorize(names, sort=True)
+    days = (wanted[source.date] - every[0]).dt.days.to_numpy()
+    place = pd.Series(codes * len(every) + days, index=wanted.index, name="place")
+    sums = _aggregated(wanted.groupby(place), source, rule)
+    values = np.full(len(found) * len(every), np.nan)
+    values[sums.index.to_numpy()] = sums.to_numpy()
+    return values.reshape(len(found), len(every)), tuple(str(name) for name in found)
+
+
+def _missing_days(
+    every: pd.DatetimeIndex, days: pd.Series[pd.Timestamp], source: Source, rule: SeriesRule
+) -> list[Finding]:
+    """Days that no wanted row has: a delivery that left out a day, which zeros must not hide."""
+    missing = every.difference(pd.DatetimeIndex(days.unique()))
+    if missing.empty:
+        return []
+    places = tuple(f"{day:%Y-%m-%d}" for day in missing)
+    kinds = f" of type {', '.join(rule.types)}" if rule.types else ""
+    expected = f"every day from {every[0]:%Y-%m-%d} to {every[-1]:%Y-%m-%d}"
+    fix = "Deliver the missing days; a gap is never filled in silence."
+    return [Finding(source.date, places, f"no row{kinds}", expected, fix)]
+
+
+def _missing_of_series(
+    values: NDArray[np.float64],
+    keys: tuple[str, ...],
+    every: pd.DatetimeIndex,
+    source: Source,
+) -> list[Finding]:
+    gaps = np.argwhere(np.isnan(values))
+    if not len(gaps):
+        return []
+    places = tuple(f"{keys[row]} {every[column]:%Y-%m-%d}" for row, column in gaps)
+    fix = "Deliver these days, or set series.missing to zero where no row means zero."
+    return [Finding(source.date, places, "a series without a row", "every series on every day", fix)]
+
+
+def _count_findings(active: NDArray[np.bool_], rule: SeriesRule, contract: Contract) -> list[Finding]:
+    count = int(active.sum())
+    column = " and ".join(rule.keys)
+    if not count:
+        found = f"no series with {rule.min_active_days} days that are not zero"
+        return [Finding(column, (), found, "at least one", "Lower series.min_active_days, or deliver more days.")]
+    if count > contract.max_series:
+        found, expected = f"{count} series", f"at most {contract.max_series} (contract.max_series)"
+        return [Finding(column, (), found, expected, "Is it the right column? Else raise the bound.")]
+    return []

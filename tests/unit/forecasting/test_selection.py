@@ -1,0 +1,116 @@
+"""Training chooses before the gate's days, prefers the simple recipe, and refuses what cannot be compared."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from mlops_code.forecasting.candidates import fit, forecast, make_recipe
+from mlops_code.forecasting.errors import HistoryError, RefusedError, UsageError
+from mlops_code.forecasting.intervals import interval
+from mlops_code.forecasting.policy import Candidate, Training
+from mlops_code.forecasting.problem import Problem
+from mlops_code.forecasting.recipe import History
+from mlops_code.forecasting.selection import choose, fit_choice, recipes_of
+from mlops_code.forecasting.series import Panel
+
+WEEKLY = make_recipe("same_weekday_mean", {"weeks": 8})
+RIDGE = make_recipe("ridge_direct", {"alpha": 1.0})
+
+
+def only(training: Training, *candidates: Candidate) -> Training:
+    return training.model_copy(update={"candidates": candidates})
+
+
+def test_training_chooses_before_the_gates_days_and_takes_the_simple_recipe(panel: Panel, problem: Problem) -> None:
+    choice = choose(panel, problem.training, 0.0)
+    assert choice.recipe == WEEKLY
+    assert panel.day(choice.windows.last_day) == date(2014, 3, 15)
+    assert set(choice.scores) == {WEEKLY.label, RIDGE.label, "seasonal_naive()"}
+
+
+def test_the_choice_ignores_what_happens_in_the_days_held_back(panel: Panel, problem: Problem) -> None:
+    values = np.concatenate([panel.values[:, :-77], panel.values[:, -77:] * 50], axis=1)
+    wild, calm = (choose(one, problem.training, 0.0) for one in (Panel(panel.first, values, panel.keys), panel))
+    assert (wild.scores, wild.radii) == (calm.scores, calm.radii)
+
+
+def test_a_fitted_recipe_is_chosen_where_it_earns_its_upkeep(problem: Problem) -> None:
+    """A level that grows in the last weeks: the mean of eight weeks lags behind, the regression follows."""
+    days = np.arange(305)
+    steep = Panel(date(2013, 7, 31), (100 + days**2 / 50 + 10 * np.sin(days))[None], ("steep",))
+    choice = choose(steep, problem.training, 0.0)
+    assert choice.recipe == RIDGE
+    assert "beats" in choice.why
+
+
+def test_a_single_candidate_is_taken(panel: Panel, problem: Problem) -> None:
+    training = only(problem.training, Candidate(recipe="ridge_direct", parameters={"alpha": 1.0}))
+    assert choose(panel, training, 0.0).recipe == RIDGE
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("{recipe: prophet}", "prophet"),
+        ("{recipe: seasonal_naive}", "yardstick"),
+        ("{recipe: ridge_direct}", "alpha"),
+        ("{recipe: mean_of, of: [{recipe: same_weekday_mean, weeks: 8}]}", "2 to 5"),
+        ("{recipe: histgb_direct, rounds: 10, leaves: 8, min_rows: 50, rate: 0.1, scaled: 3}", "true or false"),
+    ],
+)
+def test_a_candidate_that_cannot_be_is_a_usage_error(problem: Problem, text: str, part: str) -> None:
+    with pytest.raises(UsageError, match=part):
+        recipes_of(only(problem.training, Candidate.model_validate(yaml.safe_load(text))))
+
+
+def test_parts_and_switches_are_read_from_the_file(problem: Problem) -> None:
+    text = "{recipe: mean_of, of: [{recipe: window_mean, days: 56}, {recipe: ridge_direct, alpha: 1, scaled: true}]}"
+    (recipe,) = recipes_of(only(problem.training, Candidate.model_validate(yaml.safe_load(text))))
+    assert recipe.label == "mean_of(window_mean(days=56), ridge_direct(alpha=1, scaled=1))"
+
+
+def test_a_short_series_is_refused_with_the_days_it_needs(panel: Panel, problem: Problem) -> None:
+    with pytest.raises(HistoryError, match="need 238"):
+        choose(panel.until(200), problem.training, 0.0)
+    choose(panel.until(238), problem.training, 0.0)
+
+
+def test_a_constant_series_is_refused_because_nothing_can_be_compared(problem: Problem) -> None:
+    with pytest.raises(RefusedError, match="not finite"):
+        choose(Panel(date(2013, 7, 31), np.full((1, 305), 5.0), ("flat",)), problem.training, 0.0)
+
+
+def test_the_model_is_fitted_on_all_days_and_carries_intervals(panel: Panel, problem: Problem) -> None:
+    choice = choose(panel, problem.training, 0.0)
+    model = fit_choice(panel, problem.training, choice, 0.0)
+    assert (model.cutoff, model.keys) == (date(2014, 5, 31), ("paid_amount",))
+    made = forecast(model, 28)
+    bounds = interval(model, made)
+    assert list(bounds) == [0.8, 0.95]
+    for low, high in bounds.values():
+        assert (low <= made).all()
+        assert (made <= high).all()
+        assert (low >= 0).all()
+    assert (bounds[0.95][1] > bounds[0.8][1]).all()
+    assert interval(fit(WEEKLY, _history(panel)), made) == {}
+
+
+def _history(panel: Panel) -> History:
+    return History(panel.values, panel.last, 7, 28)
+
+
+def test_every_problem_that_ships_is_sound() -> None:
+    problems = sorted((Path(__file__).parents[3] / "mlops_code/problems").glob("*.yml"))
+    assert len(problems) >= 3
+    names = set()
+    for path in problems:
+        problem = Problem(path)
+        problem.check()
+        assert recipes_of(problem.training)
+        names.add(problem.series.name)
+    assert len(names) == len(problems)
