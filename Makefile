@@ -7,8 +7,21 @@ INSTALLED := $(VENV)/.installed
 # With this variable set, every process compiles its imports again and starts three times as slowly.
 unexport PYTHONDONTWRITEBYTECODE
 
+# The second workspace of local_azure stands in for production; environments/production.yml names the real one.
+RELEASE = $(PY) -m local_azure exec $(if $(KEEP),,--down) -- $(PY) -m local_azure pipelines run .pipelines/release.yml \
+	-v AZUREML_PRODUCTION_WORKSPACE_NAME=local-production
+define NEXT
+echo "What to try next, with  $(PY) -m local_azure exec --  in front of ml_service:"; \
+echo "  make run                                again: training is reused, the champion kept, Production skipped"; \
+echo "  make release                            you approve"; \
+echo "  python -m ml_service status             what is published, registered, serving"; \
+echo "  python -m ml_service data upload --file YOUR.csv    your own table, checked before it is taken"; \
+echo "  python mlops_code/train.py --help       one step alone on plain files"; \
+$(if $(KEEP),echo "Server and web services go on running; stop them with: make down",echo "Nothing is left running.")
+endef
+
 .DEFAULT_GOAL := help
-.PHONY: help setup run down test check unit lock coverage bench clean
+.PHONY: help setup run release down test check unit lock golden coverage bench clean
 
 help: ## show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -23,10 +36,14 @@ $(INSTALLED): requirements/bootstrap.txt requirements/dev.txt local_azure/pyproj
 	$(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable local_azure
 	@touch $(INSTALLED)
 
-run: $(INSTALLED) ## publish, train, register, deploy and ask for a forecast, all on this machine (KEEP=1 leaves it running)
-	@$(PY) -m local_azure exec $(if $(KEEP),,--down) -- $(PY) -m ml_service rehearse
-	@echo "On this machine put  $(PY) -m local_azure exec --  in front of these commands."
-	$(if $(KEEP),@echo "Server and web service go on running; stop them with: make down")
+run: $(INSTALLED) ## the release pipeline on this machine, approval given by make run itself (KEEP=1 leaves it running)
+	@echo "make run approves the environment production by itself; make release asks you instead."
+	@$(RELEASE) --approve production
+	@$(NEXT)
+
+release: $(INSTALLED) ## the same, and you are asked for the approval
+	@$(RELEASE) --ask
+	@$(NEXT)
 
 down: $(INSTALLED) ## stop what KEEP=1 left running
 	@$(PY) -m local_azure down
@@ -44,6 +61,9 @@ test: check ## everything that proves the product
 
 unit: $(INSTALLED) ## the fast tests only
 	$(PY) -m pytest tests/unit
+
+golden: $(INSTALLED) ## write the expected expansions of .pipelines/ anew; read the difference before you commit it
+	$(PY) -m tests.pipelines.golden
 
 coverage: $(INSTALLED) ## write local_azure/COVERAGE.md from the route table
 	$(PY) -m local_azure.machine_learning.coverage > local_azure/COVERAGE.md

@@ -6,6 +6,7 @@ TF_BUILD, and `--pipeline-variables` asks for them anywhere else.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ class Agent:
 
     terminal: Terminal
     listens: bool
+    folder: Path = Path()
+    """Where pages are written; the agent empties it after the job."""
 
     def outputs(self, values: Mapping[str, object]) -> None:
         """Set output variables of this step, which later jobs and stages read by the step's name."""
@@ -39,6 +42,13 @@ class Agent:
         """Show a Markdown page on the summary of the build."""
         self._command("task.uploadsummary", str(page.resolve()))
 
+    def page(self, title: str) -> None:
+        """Show what was printed so far on the summary of the build."""
+        if self.listens and self.terminal.transcript:
+            page = self.folder / f"{title}-{os.getpid()}.md"
+            page.write_text(f"# {title.capitalize()}\n\n{fenced(self.terminal.transcript)}", encoding="utf-8")
+            self.summary(page)
+
     def warn(self, text: str) -> None:
         """Show a warning on the build."""
         self._command("task.logissue type=warning", text)
@@ -46,6 +56,11 @@ class Agent:
     def _command(self, command: str, message: str) -> None:
         if self.listens:
             self.terminal.command(f"##vso[{command}]{_escaped(message, _IN_MESSAGE)}")
+
+
+def fenced(text: str) -> str:
+    """Plain text as a block of Markdown."""
+    return f"```text\n{text.rstrip()}\n```\n"
 
 
 def _escaped(text: str, escapes: Mapping[str, str]) -> str:

@@ -149,6 +149,7 @@ def publish(steps: Steps = ALL_STEPS, for_agent: ForAgent = None, as_json: AsJso
         result = module.publish(session.workspace, settings, session.build, session.terminal, names)
         module.show(session.terminal, result)
         session.agent.outputs({"pipelineId": result.pipeline_id, "pipelineVersion": result.version})
+        session.agent.page("publish")
         return 0
 
     perform(as_json, verb, for_agent)
@@ -191,7 +192,7 @@ def run(
         )
         result = module.run(session.workspace, settings, session.build, session.terminal, wanted)
         module.show(session.terminal, result)
-        module.tell(session.workspace, session.agent, result, evidence)
+        module.tell(session.workspace, settings, session.agent, result, evidence)
         return result.exit_code
 
     perform(as_json, verb, for_agent)

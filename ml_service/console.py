@@ -49,6 +49,11 @@ class Terminal:
             table.add_row(*row)
         self._results.print(table, markup=False, highlight=False)
 
+    @property
+    def transcript(self) -> str:
+        """The result as it was printed so far, without colours; empty when it is one JSON object."""
+        return self._results.export_text(clear=False)
+
     def command(self, text: str) -> None:
         """A line for the build agent, whole and in its own line; kept out of a JSON result."""
         stream = self.progress.file if self.as_json else self._results.file
@@ -68,7 +73,8 @@ def harmless(text: str) -> str:
 
 def _console(stream: TextIO) -> Console:
     terminal = stream.isatty()
-    return Console(file=stream, width=None if terminal else _WIDTH_WITHOUT_TERMINAL, no_color=not terminal)
+    width = None if terminal else _WIDTH_WITHOUT_TERMINAL
+    return Console(file=stream, width=width, no_color=not terminal, record=True)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from azureml.pipeline.core import PipelineRun
 
+from ml_service.agent import fenced
 from ml_service.console import quiet_sdk
 from ml_service.outcome import DECISION_FILE
 from ml_service.report import decision_rows
@@ -20,8 +21,11 @@ SUMMARY_FILE = "summary.md"
 REPORT_FILE = "report.html"
 
 
-def write(workspace: OpenWorkspace, result: RunResult, folder: Path) -> Path:
-    """Write summary.md and what the run kept of decision.json and report.html; returns the path of the page."""
+def write(workspace: OpenWorkspace, result: RunResult, transcript: str, folder: Path) -> Path:
+    """Write summary.md and what the run kept of decision.json and report.html; returns the path of the page.
+
+    transcript: what `run` has printed; it closes the page.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with quiet_sdk():
         run = PipelineRun.get(workspace.sdk, result.run_id)
@@ -29,7 +33,8 @@ def write(workspace: OpenWorkspace, result: RunResult, folder: Path) -> Path:
         for name in sorted(kept):
             run.download_file(name, output_file_path=str(folder / name))
     page = folder / SUMMARY_FILE
-    page.write_text(markdown(workspace.banner, result, run.get_properties()), encoding="utf-8")
+    text = markdown(workspace.banner, result, run.get_properties())
+    page.write_text(f"{text}\n## As printed\n\n{fenced(transcript)}", encoding="utf-8")
     return page
 
 
@@ -39,8 +44,9 @@ def markdown(banner: str, result: RunResult, properties: Mapping[str, str]) -> s
     evidence, context = decision.get("evidence") or {}, decision.get("context") or {}
     lines = [f"# {evidence.get('problem', result.experiment)}: {outcome.outcome or 'no outcome'}", ""]
     lines += [evidence.get("sentence") or result.complaint or "The run ended before it decided.", ""]
+    if found := rules(evidence):
+        lines += ["## Rules", "", *_table(("rule", "threshold", "value", "", "meaning"), found), ""]
     if evidence.get("challenger"):
-        lines += ["## Rules", "", *_table(("rule", "threshold", "value", "", "meaning"), rules(evidence)), ""]
         columns, rows = decision_rows(evidence, context.get("champion"))
         lines += ["## Figures", "", *_table(columns, rows), "", _windows(evidence), ""]
     lines += ["## Model and data", "", *_table(("what", "value"), _facts(banner, result, properties))]

@@ -96,6 +96,7 @@ def verify(
 
         module.show(session.terminal, site, module.verify(site, horizon))
         session.agent.tag("verified")
+        session.agent.page("verify")
         return 0
 
     perform(as_json, verb, for_agent)

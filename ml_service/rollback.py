@@ -124,5 +124,6 @@ def show(terminal: Terminal, agent: Agent, site: Site, result: RolledBack) -> No
         terminal.say(f"champion   {result.to}")
         terminal.say(f"record     run {result.deployment} in experiment {records.experiment_name(site.settings)}")
         agent.tag("rolled-back")
+    agent.page("rollback")
     agent.outputs({"modelVersion": result.to.rpartition(":")[2], "deployment": result.deployment})
     terminal.document({**asdict(result), "workspace": site.production.name, "evidence": site.production.tags})

@@ -19,6 +19,7 @@ from ml_service.follow import Followed, StepState, follow, how_to_follow, last_l
 from ml_service.outcome import Outcome, exit_code, read_outcome
 from ml_service.pipeline import DATA_PARAMETER, REASON_PARAMETER, built
 from ml_service.publish import ensure_compute, find_endpoint
+from ml_service.service import service_state
 from ml_service.settings import Settings
 from ml_service.translate import http_status
 from ml_service.workspace import OpenWorkspace
@@ -113,10 +114,12 @@ def run(workspace: OpenWorkspace, settings: Settings, build: Build, terminal: Te
     )
 
 
-def tell(workspace: OpenWorkspace, agent: Agent, result: RunResult, folder: Path | None) -> None:
+def tell(workspace: OpenWorkspace, settings: Settings, agent: Agent, result: RunResult, folder: Path | None) -> None:
     """Write the evidence into a folder and tell the build agent what a later stage decides by."""
     if folder is not None:
-        agent.summary(evidence.write(workspace, result, folder))
+        if state := service_state(workspace, settings.test_service_name):
+            agent.terminal.say(f"service    {state.line}")
+        agent.summary(evidence.write(workspace, result, agent.terminal.transcript, folder))
     outcome, model = result.outcome, result.outcome.model
     agent.outputs(
         {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -84,7 +86,8 @@ class Session:
         from ml_service.agent import Agent
 
         listens = bool(self.settings.tf_build) if self.for_agent is None else self.for_agent
-        return Agent(self.terminal, listens)
+        folder = self.settings.agent_tempdirectory or tempfile.gettempdir()
+        return Agent(self.terminal, listens, Path(folder))
 
     @cached_property
     def site(self) -> Site:

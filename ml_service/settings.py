@@ -1,4 +1,4 @@
-"""Settings of the build scripts: `variables.yml` at the root of the repository, overridden by the environment.
+"""Settings of the build scripts: `variables.yml` and `environments/production.yml`, overridden by the environment.
 
 Read once, in one place, and passed down. Everything that is wrong is reported at once, because a newcomer who
 fills in eight names should not need eight attempts. This is the only module that reads the environment.
@@ -19,12 +19,14 @@ from ml_service.errors import UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
 VARIABLES_FILE = ROOT / "variables.yml"
+PRODUCTION_FILE = ROOT / "environments" / "production.yml"
 
 AGENT_VARIABLES = frozenset(
     {
         "BUILD_BUILDID",
         "BUILD_SOURCEVERSION",
         "TF_BUILD",
+        "AGENT_TEMPDIRECTORY",
         "SYSTEM_COLLECTIONURI",
         "SYSTEM_TEAMPROJECT",
         "SYSTEM_DEFINITIONID",
@@ -41,9 +43,14 @@ AGENT_VARIABLES = frozenset(
 """Names that the build agent or the machine sets; they are optional and never stand in variables.yml."""
 
 PRODUCTION_VARIABLES = frozenset(
-    {"AZUREML_PRODUCTION_WORKSPACE_NAME", "PRODUCTION_RESOURCE_GROUP", "PRODUCTION_SUBSCRIPTION_ID"}
+    {
+        "AZUREML_PRODUCTION_WORKSPACE_NAME",
+        "PRODUCTION_SERVICE_NAME",
+        "PRODUCTION_RESOURCE_GROUP",
+        "PRODUCTION_SUBSCRIPTION_ID",
+    }
 )
-"""May be empty: no workspace, no production; the other two are those of the training workspace unless given."""
+"""May be empty: no workspace, no production; group and subscription are those of the training workspace then."""
 
 CONNECTION_VARIABLES = frozenset({"TRAINING_CONNECTION", "PRODUCTION_CONNECTION"})
 """Names in variables.yml that only .pipelines/ reads: the service connections that sign a step in."""
@@ -73,7 +80,7 @@ class Settings(BaseSettings):
     data_file: Path = Field(examples=["data/adventureworks/daily_by_type.csv"])
     problem_file: Path = Field(examples=["mlops_code/problems/paid_amount.yml"])
     test_service_name: str = Field(examples=["paid-amount-test"], pattern=_SERVICE_NAME)
-    production_service_name: str = Field(examples=["paid-amount"], pattern=_SERVICE_NAME)
+    production_service_name: str = Field(default="", examples=["paid-amount"], pattern=f"^$|{_SERVICE_NAME}")
     azureml_production_workspace_name: str = Field(default="", examples=["mlops-prod-ws"])
     production_resource_group: str = Field(default="", examples=["mlops-prod-rg"])
     production_subscription_id: str = Field(default="", examples=["11111111-2222-3333-4444-555555555555"])
@@ -81,6 +88,7 @@ class Settings(BaseSettings):
     build_buildid: str = ""
     build_sourceversion: str = ""
     tf_build: str = ""
+    agent_tempdirectory: str = ""
     system_collectionuri: str = ""
     system_teamproject: str = ""
     system_definitionid: str = ""
@@ -135,17 +143,22 @@ class Settings(BaseSettings):
         return value if value.is_absolute() else ROOT / value
 
 
-def load(variables_file: Path = VARIABLES_FILE) -> Settings:
-    """Read the settings.
+def load(variables_file: Path = VARIABLES_FILE, production_file: Path = PRODUCTION_FILE) -> Settings:
+    """Read the settings of both files and the environment.
 
     Raises: UsageError with one line for each name that is missing, empty, a placeholder or not legal.
     """
-    values = _read_variables(variables_file)
+    production = _read_variables(production_file)
+    values = {**_read_variables(variables_file), **production}
     try:
         given: dict[str, Any] = {name.lower(): value for name, value in values.items()}
         return Settings(**given)
     except ValidationError as error:
-        problems = [_describe(str(item["loc"][0]), item["msg"], variables_file) for item in error.errors()]
+        problems = [
+            _describe(name, item["msg"], production_file if name.upper() in production else variables_file)
+            for item in error.errors()
+            if (name := str(item["loc"][0]))
+        ]
         count = "1 setting is" if len(problems) == 1 else f"{len(problems)} settings are"
         raise UsageError(
             f"{count} not usable",
@@ -157,11 +170,16 @@ def load(variables_file: Path = VARIABLES_FILE) -> Settings:
 
 def demand_production(settings: Settings) -> None:
     """Raises: UsageError when no production workspace is configured."""
-    if not settings.has_production:
+    given = {
+        "AZUREML_PRODUCTION_WORKSPACE_NAME": settings.azureml_production_workspace_name,
+        "PRODUCTION_SERVICE_NAME": settings.production_service_name,
+    }
+    if empty := [name for name, value in given.items() if not value]:
         raise UsageError(
             "no production workspace is configured",
-            found="AZUREML_PRODUCTION_WORKSPACE_NAME is empty",
-            todo="name it in variables.yml; without one, the test service's own check makes a model the champion",
+            found=f"empty: {', '.join(empty)}",
+            todo="edit environments/production.yml; without a production environment there is no release: the test\n"
+            "service's own check makes a model the champion",
         )
 
 

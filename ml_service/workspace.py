@@ -201,7 +201,7 @@ def open_workspace(settings: Settings) -> OpenWorkspace:
         settings.azureml_workspace_name,
         settings.azure_resource_group,
         settings.azure_subscription_id,
-        "AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP and AZUREML_WORKSPACE_NAME",
+        "AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP and AZUREML_WORKSPACE_NAME in variables.yml",
     )
     return _open(settings, place)
 
@@ -216,7 +216,7 @@ def open_production(settings: Settings) -> OpenWorkspace:
         settings.azureml_production_workspace_name,
         settings.production_resource_group or settings.azure_resource_group,
         settings.production_subscription_id or settings.azure_subscription_id,
-        "PRODUCTION_SUBSCRIPTION_ID, PRODUCTION_RESOURCE_GROUP and AZUREML_PRODUCTION_WORKSPACE_NAME",
+        "the names in environments/production.yml",
     )
     return _open(settings, place)
 
@@ -268,6 +268,6 @@ def _not_opened(wanted: _Place, text: str) -> MlServiceError:
         return FaultError(
             f"there is no {wanted}",
             found=f"subscription {wanted.subscription} was asked",
-            todo=f"check {wanted.said_by} in variables.yml",
+            todo=f"check {wanted.said_by}",
         )
     return FaultError(f"could not open {wanted}", found=text, todo="see the message; nothing was changed")

@@ -164,7 +164,10 @@ def test_settings_come_from_variables_yml(name: str) -> None:
 
 
 def test_the_default_problem_takes_its_names_from_variables_yml_and_others_from_their_file() -> None:
-    settings = yaml.safe_load((ROOT / "variables.yml").read_text(encoding="utf-8"))["variables"]
+    files = (ROOT / "variables.yml", ROOT / "environments/production.yml")
+    settings = {
+        k: v for file in files for k, v in yaml.safe_load(file.read_text(encoding="utf-8"))["variables"].items()
+    }
     case = next(case for case in CASES if case.name == "release-two-problems")
     own = {stage["stage"]: stage.get("variables", []) for stage in stages(case)}
 

@@ -25,7 +25,6 @@ VARIABLES = {
     "DATA_FILE": "data/adventureworks/daily_by_type.csv",
     "PROBLEM_FILE": "mlops_code/problems/paid_amount.yml",
     "TEST_SERVICE_NAME": "unit-test",
-    "PRODUCTION_SERVICE_NAME": "unit",
 }
 
 WriteVariables = Callable[[dict[str, str]], Path]

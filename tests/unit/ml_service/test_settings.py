@@ -13,6 +13,7 @@ from ml_service.errors import UsageError
 from ml_service.settings import (
     AGENT_VARIABLES,
     CONNECTION_VARIABLES,
+    PRODUCTION_FILE,
     PRODUCTION_VARIABLES,
     ROOT,
     VARIABLES_FILE,
@@ -23,19 +24,28 @@ from ml_service.settings import (
 WriteVariables = Callable[[dict[str, str]], Path]
 
 
-def test_variables_yml_has_exactly_the_names_of_the_fields() -> None:
-    document = yaml.safe_load(VARIABLES_FILE.read_text())
+def shipped(path: Path) -> dict[str, str]:
+    """The variables of a file."""
+    found: dict[str, str] = yaml.safe_load(path.read_text())["variables"]
+    return found
+
+
+def test_both_files_have_exactly_the_names_of_the_fields() -> None:
     fields = {name.upper() for name in Settings.model_fields}
+    ours, production = set(shipped(VARIABLES_FILE)), set(shipped(PRODUCTION_FILE))
 
     assert fields >= AGENT_VARIABLES
-    assert set(document["variables"]) == (fields - AGENT_VARIABLES) | CONNECTION_VARIABLES
+    assert ours | production == (fields - AGENT_VARIABLES) | CONNECTION_VARIABLES
+    assert not ours & production
+    assert production == PRODUCTION_VARIABLES
 
 
-def test_every_variable_of_variables_yml_has_a_comment_above_it(variables: dict[str, str]) -> None:
-    lines = VARIABLES_FILE.read_text().splitlines()
+@pytest.mark.parametrize("path", [VARIABLES_FILE, PRODUCTION_FILE], ids=lambda path: path.name)
+def test_every_shipped_variable_has_a_comment_above_it(path: Path) -> None:
+    lines = path.read_text().splitlines()
     names = [number for number, line in enumerate(lines) if re.match(r"  [A-Z_]+:", line)]
 
-    assert len(names) == len(variables) + len(PRODUCTION_VARIABLES) + len(CONNECTION_VARIABLES)
+    assert len(names) == len(shipped(path))
     assert [lines[number] for number in names if not lines[number - 1].lstrip().startswith("# ")] == []
 
 
@@ -95,14 +105,21 @@ def test_the_environment_wins_over_the_file(
 
 
 def test_production_is_optional_and_never_half_filled(
-    variables: dict[str, str], write_variables: WriteVariables, monkeypatch: pytest.MonkeyPatch
+    variables: dict[str, str], write_variables: WriteVariables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert not load(write_variables({**variables, "AZUREML_PRODUCTION_WORKSPACE_NAME": "''"})).has_production
-    assert load(write_variables({**variables, "AZUREML_PRODUCTION_WORKSPACE_NAME": "prod"})).has_production
-    monkeypatch.setenv("AZUREML_PRODUCTION_WORKSPACE_NAME", "<production>")
+    production = tmp_path / "production.yml"
+    production.write_text("variables:\n  PRODUCTION_SERVICE_NAME: served\n  AZUREML_PRODUCTION_WORKSPACE_NAME: ''\n")
+    assert not load(write_variables(variables), production).has_production
+    monkeypatch.setenv("AZUREML_PRODUCTION_WORKSPACE_NAME", "prod")
+    assert load(write_variables(variables), production).has_production
+    monkeypatch.delenv("AZUREML_PRODUCTION_WORKSPACE_NAME")
+    production.write_text("variables:\n  PRODUCTION_SERVICE_NAME: S\n  AZUREML_PRODUCTION_WORKSPACE_NAME: <prod>\n")
 
-    with pytest.raises(UsageError, match="AZUREML_PRODUCTION_WORKSPACE_NAME is still the placeholder"):
-        load(write_variables(variables))
+    with pytest.raises(UsageError) as caught:
+        load(write_variables(variables), production)
+    found = caught.value.found.splitlines()
+    assert any(line.startswith("AZUREML_PRODUCTION_WORKSPACE_NAME is still the placeholder <prod>") for line in found)
+    assert any(line.startswith("PRODUCTION_SERVICE_NAME is not legal") and "production.yml" in line for line in found)
 
 
 def test_an_empty_environment_variable_is_reported_not_ignored(
