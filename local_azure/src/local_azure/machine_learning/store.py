@@ -10,44 +10,46 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from local_azure.machine_learning import storage_faults
 from local_azure.machine_learning.errors import conflict, not_found
+from local_azure.machine_learning.migrations import MIGRATIONS, Migration, migrate
 
 Document = dict[str, Any]
 
-SCHEMA_VERSION = 1
-SCHEMA = """
-CREATE TABLE entity (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    workspace TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
-    name TEXT NOT NULL DEFAULT '', parent TEXT NOT NULL DEFAULT '',
-    doc TEXT NOT NULL,
-    UNIQUE (workspace, kind, id)
-);
-CREATE INDEX entity_name ON entity (workspace, kind, name, seq);
-CREATE INDEX entity_parent ON entity (workspace, kind, parent, seq);
-CREATE INDEX run_started ON entity (
-    workspace, name, coalesce(json_extract(doc, '$.startTimeUtc'), json_extract(doc, '$.createdUtc')), seq
-) WHERE kind = 'run';
-CREATE TABLE metric (
-    workspace TEXT NOT NULL, run_id TEXT NOT NULL, name TEXT NOT NULL,
-    columns TEXT NOT NULL, properties TEXT NOT NULL,
-    PRIMARY KEY (workspace, run_id, name)
-);
-CREATE TABLE metric_value (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    workspace TEXT NOT NULL, run_id TEXT NOT NULL, name TEXT NOT NULL, created TEXT NOT NULL, doc TEXT NOT NULL
-);
-CREATE INDEX metric_value_run ON metric_value (workspace, run_id, name, created, seq);
-"""
 
+class _Turns:
+    """A lock that is given to waiting threads in the order of their coming.
 
-class StoreTooNewError(Exception):
-    """The store was written by a newer version of this program."""
+    SQLite lets writers poll for their turn; with fifty of them some wait for seconds.
+    """
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._held = False
+        self._waiting: deque[threading.Lock] = deque()
+
+    def __enter__(self) -> None:
+        turn = threading.Lock()
+        with self._guard:
+            if not self._held:
+                self._held = True
+                return
+            turn.acquire()
+            self._waiting.append(turn)
+        turn.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._held = False
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:
@@ -58,11 +60,12 @@ def _roll_back(connection: sqlite3.Connection) -> None:
 class Store:
     """Documents in SQLite: a connection a thread, writers one at a time, durable when a write returns."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, migrations: tuple[Migration, ...] = MIGRATIONS) -> None:
         self._path = path
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
-        self._create_schema()
+        self._turns = _Turns()
+        migrate(path, self.transaction, migrations)
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
@@ -75,19 +78,6 @@ class Store:
             self._connections.append(connection)
         return connection
 
-    def _create_schema(self) -> None:
-        with self.transaction() as connection:
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version > SCHEMA_VERSION:
-                raise StoreTooNewError(
-                    f"{self._path} was written by a newer version (schema {version}; this one knows "
-                    f"{SCHEMA_VERSION}). Use that version, or another state folder."
-                )
-            if version == 0:
-                for statement in SCHEMA.split(";"):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-
     def close(self) -> None:
         """Close every thread's connection; the store is not used afterwards."""
         for connection in self._connections:
@@ -97,19 +87,27 @@ class Store:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing. BEGIN IMMEDIATE, because a deferred one fails with "locked" when it starts to write.
 
-        May be nested: the outermost one commits.
+        May be nested: the outermost one commits. Raises an ApiError of status 507 when the disk is full.
         """
         connection = self._connection()
         if connection.in_transaction:
             yield connection
             return
-        connection.execute("BEGIN IMMEDIATE")
+        with self._turns, self._disk_faults():
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                _roll_back(connection)
+                raise
+
+    @contextmanager
+    def _disk_faults(self) -> Iterator[None]:
         try:
-            yield connection
-        except BaseException:
-            _roll_back(connection)
-            raise
-        connection.execute("COMMIT")
+            yield
+        except sqlite3.OperationalError as error:
+            raise storage_faults.of_database(error, self._path) or error from error
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[sqlite3.Row]:
         """Run one statement that reads."""

@@ -1,0 +1,53 @@
+"""Full disks and unwritable folders as answers: what could not be written, where, and how many bytes are left."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import sqlite3
+from pathlib import Path
+
+from local_azure.machine_learning.errors import ApiError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_SQLITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+_SQLITE_REFUSED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+_PRIMARY_CODE = 0xFF  # the rest of an SQLite code says more exactly what failed
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes that this user may still write on the disk of a folder."""
+    return shutil.disk_usage(folder).free
+
+
+def insufficient(what: str, folder: Path, needed: int | None = None) -> ApiError:
+    """The 507 for something that did not fit. The SDK tries again, which is right: space can be made meanwhile."""
+    size = f" ({needed} bytes)" if needed is not None else ""
+    message = f"No space left for {what}{size} on the disk of {folder}, which has {free_bytes(folder)} bytes free."
+    return ApiError(507, "InsufficientStorage", f"{message} Nothing of it was kept. Make room and try again.")
+
+
+def _unwritable(what: str, folder: Path, reason: str) -> ApiError:
+    message = f"{what} cannot be written: {reason}. The user of this server needs write access to {folder}."
+    return ApiError(400, "StorageNotWritable", message)
+
+
+def of_files(error: OSError, what: str, folder: Path, needed: int | None = None) -> ApiError | None:
+    """The answer to a failed write of a file, or None when neither space nor access is the reason."""
+    if error.errno in _FULL:
+        return insufficient(what, folder, needed)
+    if error.errno in _REFUSED:
+        return _unwritable(what, folder, f"{error.strerror} ({error.filename or folder})")
+    return None
+
+
+def of_database(error: sqlite3.Error, path: Path) -> ApiError | None:
+    """The answer to a failed transaction, which is rolled back, or None when the disk is not the reason."""
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    if code in _SQLITE_FULL:
+        size = path.stat().st_size
+        return insufficient(f"this change in {path} ({size} bytes now)", path.parent)
+    if code in _SQLITE_REFUSED:
+        return _unwritable(str(path), path.parent, str(error))
+    return None
