@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import re
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -12,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from local_azure.machine_learning import errors
+from local_azure.machine_learning import errors, storage_faults
 from local_azure.machine_learning.call import Call
 from local_azure.machine_learning.clock import new_id
 from local_azure.machine_learning.emulator import Emulator
@@ -25,6 +26,7 @@ from local_azure.machine_learning.workspaces import Workspace
 LOG = logging.getLogger("local_azure")
 MAX_JSON_BYTES = 32 * 1024 * 1024
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+_UNPRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class Application:
@@ -53,10 +55,22 @@ class Application:
             broken = ApiError(400, "InternalError", f"local_azure failed in {request.method} {path}; see its log.")
             response = _error_response(broken, path, xml=False)
         if not (found and found[0].access == "public"):  # asked all the time, and one carries the token in its path
-            LOG.info("%s %s %s", request.method, path, response.status_code)
+            LOG.info("%s %s %s", request.method, self._printable(path), response.status_code)
         await response(scope, receive, send)
 
     async def _answer(self, request: Request, route: Route, parts: dict[str, str]) -> Response:
+    def _fault(self, error: Exception, request: str) -> ApiError:
+        """The answer to what is not the user's mistake. A 5xx would be retried for half a minute."""
+        fault = None
+        if isinstance(error, OSError):
+            fault = storage_faults.of_files(error, "this request", self._emulator.state.root)
+        LOG.error("%s failed", self._printable(request), exc_info=None if fault else error)
+        return fault or ApiError(400, "InternalError", f"local_azure failed in {request}; see its log.")
+
+    def _printable(self, path: str) -> str:
+        """A path as it may stand in the log: without the token of this start, on one line."""
+        return _UNPRINTED.sub("?", path.replace(self._emulator.info.token, "<token>"))
+
         principal = self._authenticate(request, route)
         workspace = self._workspace(parts, principal)
         body = None if route.streams else await _json_body(request)
@@ -100,10 +114,13 @@ class Application:
 
 async def _json_body(request: Request) -> Any:
     received = bytearray()
+    too_large = ApiError(413, "RequestBodyTooLarge", f"The body is larger than {MAX_JSON_BYTES} bytes.")
+    if int(request.headers.get("content-length", 0)) > MAX_JSON_BYTES:  # a number: the parser took it
+        raise too_large
     async for chunk in request.stream():
         received += chunk
         if len(received) > MAX_JSON_BYTES:
-            raise ApiError(413, "RequestBodyTooLarge", f"The body is larger than {MAX_JSON_BYTES} bytes.")
+            raise too_large
     if not received:
         return None
     if request.headers.get("content-type", "").startswith(_FORMS):
@@ -124,7 +141,9 @@ def _shape(result: Any) -> Response:
 
 def _error_response(error: ApiError, path: str, *, xml: bool) -> Response:
     if xml:
-        headers = {"x-ms-error-code": error.code}
+    # Of a body that is too slow or too large the rest is not waited for.
+    headers = {"Connection": "close"} if error.status in (408, 413) else {}
+        headers["x-ms-error-code"] = error.code
         return Response(errors.xml_body(error), error.status, headers, media_type="application/xml")
     body = errors.json_body(error, new_id(), pascal_case=path.lower().startswith("/pipelines/"))
-    return JSONResponse(body, status_code=error.status)
+    return JSONResponse(body, error.status, headers)

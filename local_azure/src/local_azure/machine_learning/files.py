@@ -16,6 +16,8 @@ from typing import BinaryIO
 from local_azure.machine_learning.clock import new_id
 from local_azure.machine_learning.errors import bad_request
 
+# Control characters are no part of an address, and a backslash is a separator to some clients.
+_REFUSED = re.compile(r"[\x00-\x1f\x7f\\]")
 _CONTAINER = re.compile(r"[a-z0-9$](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -38,7 +40,7 @@ class BlobFiles:
         """File of a blob, whether it exists or not; raises a 400 for a name that would leave the container."""
         folder = self.container(container)
         parts = blob.split("/")
-        if "\0" in blob or "\\" in blob or any(part in ("", ".", "..") for part in parts):
+        if _REFUSED.search(blob) or any(part in ("", ".", "..") for part in parts):
             raise bad_request(f"'{blob}' is not a blob name.", "InvalidResourceName")
         path = folder.joinpath(*parts)
         if not path.resolve().is_relative_to(folder.resolve()):

@@ -13,6 +13,7 @@ import os
 import secrets
 import signal
 import socket
+import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,9 +23,10 @@ import uvicorn
 from local_azure.machine_learning.app import Application
 from local_azure.machine_learning.certificates import server_context
 from local_azure.machine_learning.emulator import Emulator
-from local_azure.machine_learning.guard import Guard
+from local_azure.machine_learning.errors import ApiError
+from local_azure.machine_learning.guard import Guard, PatientProtocol
+from local_azure.machine_learning.migrations import StoreTooNewError
 from local_azure.machine_learning.state import ServerInfo, StateFolder, StateLockedError
-from local_azure.machine_learning.store import StoreTooNewError
 
 LOOPBACK = "127.0.0.1"
 EXIT_CONFLICT = 4
@@ -69,6 +71,8 @@ def _bind(port: int, remembered: int) -> socket.socket:
 def _configuration(app: Guard, **more: object) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        http=PatientProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -136,8 +140,8 @@ def main(argv: list[str] | None = None) -> int:
     except StateLockedError as error:
         sys.stderr.write(f"{error} Stop it with `python -m local_azure down`, or use another folder.\n")
         return EXIT_CONFLICT
-    except (StoreTooNewError, PermissionError) as error:
-        sys.stderr.write(f"{error}\n")
+    except (StoreTooNewError, OSError, sqlite3.Error, ApiError) as error:
+        sys.stderr.write(f"The state folder {state.root} cannot be used: {error}\n")
         return EXIT_USAGE
     return 0
 

@@ -48,8 +48,9 @@ class Tokens:
     def __init__(self, key: bytes | None = None) -> None:
         self._key = key or secrets.token_bytes(32)
 
-    def _sign(self, text: str) -> bytes:
-        return hmac.new(self._key, text.encode(), hashlib.sha256).digest()
+    def _sign(self, *words: str) -> bytes:
+        # As JSON, because words that are merely joined can be cut at other places: a blob's name may hold anything.
+        return hmac.new(self._key, json.dumps(words).encode(), hashlib.sha256).digest()
 
     def bearer(self, principal: Principal) -> tuple[str, int]:
         """A JWT in form (three parts, `exp` and `tid`), and its expiry in epoch seconds."""
@@ -67,13 +68,13 @@ class Tokens:
         head = (
             _encode(json.dumps({"alg": "HS256", "typ": "JWT"}).encode()) + "." + _encode(json.dumps(claims).encode())
         )
-        return head + "." + _encode(self._sign(head)), expiry
+        return head + "." + _encode(self._sign("bearer", head)), expiry
 
     def recognise(self, token: str) -> Principal | None:
         """The caller behind a bearer token, or None when it is not ours or has expired."""
         head, _, signature = token.rpartition(".")
         try:
-            if not hmac.compare_digest(_decode(signature), self._sign(head)):
+            if not hmac.compare_digest(_decode(signature), self._sign("bearer", head)):
                 return None
             claims = json.loads(_decode(head.partition(".")[2]))
         except ValueError:
@@ -89,14 +90,14 @@ class Tokens:
         """
         expiry = (dt.datetime.now(dt.UTC) + dt.timedelta(seconds=LIFETIME_SECONDS)).strftime("%Y-%m-%dT%H:%M:%SZ")
         kind = "b" if blob else "c"
-        signature = base64.b64encode(self._sign("\n".join(("sas", kind, permissions, expiry, container, blob))))
+        signature = base64.b64encode(self._sign("sas", kind, permissions, expiry, container, blob))
         return urlencode({"sv": "2020-08-04", "sr": kind, "se": expiry, "sp": permissions, "sig": signature.decode()})
 
     def signature_allows(self, query: Mapping[str, str], container: str, blob: str, permission: str) -> bool:
         """Whether a request's query carries a valid signature for this blob with this permission letter."""
         kind, permissions, expiry = query.get("sr", ""), query.get("sp", ""), query.get("se", "")
         signed = "" if kind == "c" else blob
-        expected = base64.b64encode(self._sign("\n".join(("sas", kind, permissions, expiry, container, signed))))
+        expected = base64.b64encode(self._sign("sas", kind, permissions, expiry, container, signed))
         if not hmac.compare_digest(query.get("sig", "").encode(), expected):
             return False
         now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

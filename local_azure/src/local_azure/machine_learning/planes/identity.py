@@ -63,10 +63,11 @@ def clouds(call: Call) -> list[dict[str, Any]]:
 
 
 @PLANE.route("POST", "/msi/{secret}/token")
-def token(call: Call, secret: str) -> dict[str, str]:
+async def token(call: Call, secret: str) -> dict[str, str]:
     """A token for whoever knows the server's per-start token, which only this user can read.
 
     It is part of the address because the SDK's managed identity client posts to MSI_ENDPOINT and sends no secret.
+    Asked for on nearly every call of the SDK, so it does without a thread: nothing here waits.
     """
     if not hmac.compare_digest(secret.encode(), call.emulator.info.token.encode()):
         raise ApiError(401, "AuthenticationFailed", "MSI_ENDPOINT is not that of this server start.")
