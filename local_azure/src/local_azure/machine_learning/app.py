@@ -25,8 +25,8 @@ from local_azure.machine_learning.workspaces import Workspace
 
 LOG = logging.getLogger("local_azure")
 MAX_JSON_BYTES = 32 * 1024 * 1024
-_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _UNPRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 class Application:
@@ -49,16 +49,12 @@ class Application:
             response = _error_response(error, path, xml=found is not None and found[0].streams)
         except ClientDisconnect:
             return
-        except Exception:
-            # A 5xx would be retried for half a minute; the reason is in the server's log.
-            LOG.exception("%s %s failed", request.method, path)
-            broken = ApiError(400, "InternalError", f"local_azure failed in {request.method} {path}; see its log.")
-            response = _error_response(broken, path, xml=False)
+        except Exception as error:
+            response = _error_response(self._fault(error, f"{request.method} {path}"), path, xml=False)
         if not (found and found[0].access == "public"):  # asked all the time, and one carries the token in its path
             LOG.info("%s %s %s", request.method, self._printable(path), response.status_code)
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request, route: Route, parts: dict[str, str]) -> Response:
     def _fault(self, error: Exception, request: str) -> ApiError:
         """The answer to what is not the user's mistake. A 5xx would be retried for half a minute."""
         fault = None
@@ -71,6 +67,7 @@ class Application:
         """A path as it may stand in the log: without the token of this start, on one line."""
         return _UNPRINTED.sub("?", path.replace(self._emulator.info.token, "<token>"))
 
+    async def _answer(self, request: Request, route: Route, parts: dict[str, str]) -> Response:
         principal = self._authenticate(request, route)
         workspace = self._workspace(parts, principal)
         body = None if route.streams else await _json_body(request)
@@ -113,10 +110,10 @@ class Application:
 
 
 async def _json_body(request: Request) -> Any:
-    received = bytearray()
     too_large = ApiError(413, "RequestBodyTooLarge", f"The body is larger than {MAX_JSON_BYTES} bytes.")
     if int(request.headers.get("content-length", 0)) > MAX_JSON_BYTES:  # a number: the parser took it
         raise too_large
+    received = bytearray()
     async for chunk in request.stream():
         received += chunk
         if len(received) > MAX_JSON_BYTES:
@@ -140,9 +137,9 @@ def _shape(result: Any) -> Response:
 
 
 def _error_response(error: ApiError, path: str, *, xml: bool) -> Response:
-    if xml:
     # Of a body that is too slow or too large the rest is not waited for.
     headers = {"Connection": "close"} if error.status in (408, 413) else {}
+    if xml:
         headers["x-ms-error-code"] = error.code
         return Response(errors.xml_body(error), error.status, headers, media_type="application/xml")
     body = errors.json_body(error, new_id(), pascal_case=path.lower().startswith("/pipelines/"))
