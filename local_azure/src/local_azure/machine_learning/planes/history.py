@@ -96,14 +96,15 @@ def patch_runs(call: Call, experiment: str | None = None, experiment_id: str | N
     """Create or change many; each one succeeds or fails by itself."""
     changed: dict[str, Run] = {}
     failed: dict[str, Any] = {}
-    for given in call.document().get("runs") or []:
-        run_id = given.get("runId")
-        if not run_id:
-            raise bad_request("Each run of a batch needs a 'runId'.")
-        try:
-            changed[run_id] = _create_or_change(call, run_id, given, experiment, experiment_id)
-        except ApiError as error:
-            failed[run_id] = json_body(error, run_id)
+    with call.store.transaction():  # one for all: a refused run has written nothing by then
+        for given in call.document().get("runs") or []:
+            run_id = given.get("runId")
+            if not run_id:
+                raise bad_request("Each run of a batch needs a 'runId'.")
+            try:
+                changed[run_id] = _create_or_change(call, run_id, given, experiment, experiment_id)
+            except ApiError as error:
+                failed[run_id] = json_body(error, run_id)
     return {"runs": changed, "errors": failed}
 
 
