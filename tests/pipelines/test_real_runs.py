@@ -1,0 +1,271 @@
+"""The real YAML, run on this machine against a server of its own: what must stop a release stops it, and where.
+
+One history, in order: nothing is configured; another branch; a rejected approval; a scheduled retraining that is
+released; a champion that is kept; a changed scoring script; a broken one; the way back; a gate that fails; the audit.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_azure import lifecycle
+from local_azure.client_environment import client_variables
+from local_azure.machine_learning.state import StateFolder
+from tests.story.product import ROOT, Product, clean_environment, write_problem
+
+pytestmark = pytest.mark.slow
+
+TREE = (".pipelines", ".ci", "data", "environments", "ml_service", "mlops_code", "requirements", "variables.yml")
+PRODUCTION = "AZUREML_PRODUCTION_WORKSPACE_NAME=local-production"
+STAGES = ("Validate", "Publish_paid_amount", "Train_paid_amount", "Production_paid_amount", "Verify_paid_amount")
+OK, SKIPPED, FAILED = "Succeeded", "Skipped", "Failed"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A run that has ended: exit code and the runner's document."""
+
+    code: int
+    document: dict[str, Any]
+
+    @property
+    def stages(self) -> dict[str, str]:
+        """Result of each stage."""
+        return {name: result for name, result in self.document["results"].items() if "." not in name}
+
+    def log(self, job: str) -> str:
+        """What a job wrote."""
+        return Path(self.document["folder"], "logs", f"{job}.log").read_text(encoding="utf-8")
+
+    def artifact(self, name: str) -> Path:
+        """The folder of an artifact."""
+        assert name in self.document["artifacts"]
+        return Path(self.document["folder"], "artifacts", name)
+
+
+@dataclass(frozen=True)
+class House:
+    """A copy of the repository and a server."""
+
+    tree: Path
+    state: StateFolder
+    environment: Mapping[str, str]
+
+    def run(self, pipeline: str, *words: str, production: str = PRODUCTION) -> Ran:
+        """Run a pipeline of the copy."""
+        file = str(self.tree / ".pipelines" / f"{pipeline}.yml")
+        runner = [sys.executable, "-m", "local_azure", "--state", str(self.state.root), "pipelines", "run", file]
+        done = subprocess.run(
+            [*runner, "--json", "--azure", production, *words],
+            cwd=self.tree,
+            env=dict(self.environment),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=200,
+        )
+        assert done.stdout.strip(), done.stderr
+        return Ran(done.returncode, json.loads(done.stdout))
+
+    @property
+    def product(self) -> Product:
+        """The command line of the copy, with both workspaces."""
+        info = self.state.running_server()
+        assert info is not None
+        variables = {**self.environment, **client_variables(self.state, info)}
+        return Product(variables, tree=self.tree).with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME="local-production")
+
+    def serves(self) -> dict[str, Any]:
+        """What production serves, verified."""
+        return self.product.run("verify", "--horizon", "1", "--json").document
+
+    def champions(self) -> list[int]:
+        """Versions that are champion."""
+        models = self.product.run("status", "--json").document["models"]
+        return [model["version"] for model in models if model["champion"]]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A repository with the files of this one, and a server that its first step starts."""
+    folder = tmp_path_factory.mktemp("house")
+    tree = folder / "repository"
+    tree.mkdir()
+    for name in TREE:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, tree / name)
+    subprocess.run(["git", "init", "--quiet", str(tree)], check=True)
+    state = StateFolder(folder / "state")
+    info = lifecycle.start(state)
+    assert info
+    yield House(tree, state, clean_environment(tmp_path_factory.mktemp("home")))
+    lifecycle.stop(state)
+
+
+@pytest.fixture(scope="module")
+def edit(house: House) -> Callable[[str, str], None]:
+    """Replace a text in the scoring script as it first was."""
+    script = house.tree / "mlops_code/score.py"
+    first = script.read_text()
+
+    def change(old: str, new: str) -> None:
+        assert old in first
+        script.write_text(first.replace(old, new))
+
+    return change
+
+
+def test_a_missing_setting_stops_at_validate(house: House) -> None:
+    ran = house.run("release", "--approve", "production", production="AZUREML_PRODUCTION_WORKSPACE_NAME=")
+
+    assert (ran.code, ran.stages) == (1, dict(zip(STAGES, [FAILED, *[SKIPPED] * 4], strict=True)))
+    assert "empty: AZUREML_PRODUCTION_WORKSPACE_NAME" in ran.log("Validate.check")
+
+
+@pytest.mark.parametrize("queued", [("--branch", "topic"), ("--reason", "PullRequest", "--branch", "topic")])
+def test_another_branch_and_a_pull_request_deploy_nothing(house: House, queued: tuple[str, ...]) -> None:
+    ran = house.run("release", "--approve", "production", *queued)
+
+    assert (ran.code, ran.stages) == (0, dict(zip(STAGES, [OK, *[SKIPPED] * 4], strict=True)))
+    assert house.product.run("status", "--json").document["published"] == []
+
+
+@pytest.fixture(scope="module")
+def rejected(house: House) -> Ran:
+    """A release that nobody approves."""
+    return house.run("release", "--reject", "production", "--reason", "IndividualCI")
+
+
+def test_a_rejected_approval_leaves_production_alone(house: House, rejected: Ran) -> None:
+    assert rejected.code == 3
+    assert [rejected.stages[name] for name in STAGES] == [OK, OK, OK, FAILED, SKIPPED]
+    assert rejected.document["rejected"] == ["production"]
+    assert house.champions() == [], "accepted, awaiting approval: no champion yet"
+    assert "there is no service" in house.product.run("verify", code=1).err
+
+
+def test_the_evidence_is_there_before_the_approval(rejected: Ran) -> None:
+    evidence = rejected.artifact("evidence-paid_amount-1")
+    decision = json.loads((evidence / "decision.json").read_text())
+    assert (decision["evidence"]["outcome"], decision["context"]["reason"]) == ("accepted", "code")
+    page = (evidence / "summary.md").read_text()
+    for part in ("# paid_amount: accepted", "## Rules", "paid-amount version 1", "local rehearsal"):
+        assert part in page
+    assert {"accepted", "paid-amount-1"} <= set(rejected.document["tags"])
+    assert any(Path(path).parent.parent.name == "summaries" for path in rejected.document["kept"])
+
+
+@pytest.fixture(scope="module")
+def scheduled(house: House, rejected: Ran) -> Ran:
+    """The schedule comes, and this time the release is approved."""
+    assert rejected.code == 3
+    return house.run("retrain", "--reason", "Schedule", "--approve", "production")
+
+
+def test_a_schedule_takes_the_way_of_retraining(house: House, scheduled: Ran) -> None:
+    assert scheduled.code == 0
+    assert set(scheduled.stages) == set(STAGES) - {"Publish_paid_amount"}
+    assert set(scheduled.stages.values()) == {OK}
+    decision = json.loads((scheduled.artifact("evidence-paid_amount-1") / "decision.json").read_text())
+    assert decision["context"]["reason"] == "schedule"
+    released = {tag for tag in scheduled.document["tags"] if tag.startswith("paid-amount-")}
+    assert released == {f"paid-amount-{version}" for version in house.champions()}, "exactly what Train has accepted"
+
+
+def test_a_champion_that_is_kept_is_green_and_ends_before_production(house: House, scheduled: Ran) -> None:
+    ran = house.run("release", "--approve", "production")
+
+    assert scheduled.code == 0
+    assert (ran.code, ran.document["result"]) == (0, OK)
+    assert [ran.stages[name] for name in STAGES] == [OK, OK, OK, SKIPPED, SKIPPED]
+    assert "kept" in ran.document["tags"]
+
+
+@pytest.fixture(scope="module")
+def redeployed(house: House, scheduled: Ran, edit: Callable[[str, str], None]) -> tuple[dict[str, Any], Ran]:
+    """The champion again, with another scoring script; what served before it."""
+    assert scheduled.code == 0
+    before = house.serves()
+    edit("MAX_HORIZON = 366", "MAX_HORIZON = 365")
+    return before, house.run("release", "-p", "redeploy=true", "--approve", "production")
+
+
+def test_a_changed_scoring_script_is_released_with_the_champions_own_version(
+    house: House, redeployed: tuple[dict[str, Any], Ran]
+) -> None:
+    before, ran = redeployed
+    assert (ran.code, ran.stages) == (0, dict.fromkeys(("Validate", *STAGES[3:]), OK))
+    after = house.serves()
+    assert (after["model"], after["event"]) == (before["model"], "release")
+    assert after["deployment"] != before["deployment"]
+
+
+def test_a_failing_check_in_production_is_rolled_back_and_red(
+    house: House, redeployed: tuple[dict[str, Any], Ran], edit: Callable[[str, str], None]
+) -> None:
+    assert redeployed[1].code == 0
+    before = house.serves()
+    edit('"value": value}', '"value": value + 1}')
+    ran = house.run("release", "-p", "redeploy=true", "--approve", "production")
+    log = ran.log("Production_paid_amount.release")
+
+    assert (ran.code, ran.document["result"]) == (1, FAILED)
+    assert (ran.stages["Production_paid_amount"], ran.stages["Verify_paid_amount"]) == (FAILED, SKIPPED)
+    assert "does not answer as its registered model" in log
+    assert "rolled back by itself" in log
+    assert "nothing to do" in log, "the failure hook finds it undone"
+    after = house.serves()
+    assert (after["deployment"], after["service"]["state"]) == (before["deployment"], "Healthy")
+
+
+def test_rollback_goes_back_to_the_scoring_script_before(
+    house: House, redeployed: tuple[dict[str, Any], Ran]
+) -> None:
+    before, _ = redeployed
+    ran = house.run("rollback", "--approve", "production")
+
+    assert (ran.code, ran.stages) == (0, {"Rollback_paid_amount": OK, "Verify_paid_amount": OK})
+    now = house.serves()
+    assert (now["event"], now["model"]) == ("rollback", before["model"])
+    refused = house.run("rollback", "-p", "to=99", "--approve", "production")
+    assert (refused.code, refused.stages["Verify_paid_amount"]) == (1, SKIPPED)
+    assert house.serves()["deployment"] == now["deployment"]
+
+
+def test_a_gate_that_fails_is_red_and_asks_nobody(house: House, scheduled: Ran) -> None:
+    assert scheduled.code == 0
+    problem = house.tree / "mlops_code/problems/paid_amount.yml"
+    first = problem.read_text()
+    write_problem(problem, {"gate.floor": 0.01})
+    try:
+        ran = house.run("release", "--approve", "production")
+    finally:
+        problem.write_text(first)
+
+    assert (ran.code, [ran.stages[name] for name in STAGES]) == (1, [OK, OK, FAILED, SKIPPED, SKIPPED])
+    assert "refused (floor)" in ran.log("Train_paid_amount.train")
+    assert (ran.artifact("evidence-paid_amount-1") / "decision.json").is_file(), "the evidence of a refusal too"
+
+
+def test_the_audit_exports_all_of_it(house: House, scheduled: Ran) -> None:
+    assert scheduled.code == 0
+    ran = house.run("audit", "--reason", "Schedule")
+    folder = ran.artifact("history-paid_amount-1")
+
+    assert (ran.code, {path.suffix for path in folder.iterdir()}) == (0, {".json", ".csv"})
+    with (folder / "releases.csv").open(newline="", encoding="utf-8") as file:
+        events = {(row["event"], row["state"]) for row in csv.DictReader(file)}
+    assert events >= {("release", "succeeded")}
