@@ -308,22 +308,6 @@ def test_a_plain_post_starts_a_run(project: Any, experiment: Any, unique: Callab
     assert "no parameter txet" in refused.text
 
 
-def test_step_kinds_that_are_not_run_are_refused_by_name(project: Any, experiment: Any) -> None:
-    from azureml.pipeline.steps import CommandStep
-
-    (project.folder / "command").mkdir()
-    (project.folder / "command" / "hello.sh").write_text("echo hello")
-    step = CommandStep(
-        command="sh hello.sh",
-        name="command",
-        source_directory="command",
-        compute_target="cluster",
-        runconfig=project.configuration,
-    )
-    with pytest.raises(Exception, match=r"NotImplemented.*CommandStep"):
-        experiment.submit(project.pipeline(step))
-
-
 def test_show_output_streams_a_running_step(
     project: Any, experiment: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -25,10 +25,10 @@ def test_from_config_finds_the_same_workspace(ws: Any, folder: Path) -> None:
     assert Workspace.from_config()._workspace_id_internal == ws._workspace_id_internal
 
 
-def test_an_unknown_workspace_is_named_in_the_error(ws: Any) -> None:
+def test_an_unknown_workspace_is_told_from_a_broken_call(ws: Any) -> None:
     from azureml.core import Workspace
 
-    with pytest.raises(Exception, match="nowhere"):
+    with pytest.raises(Exception, match="Workspace not found"):
         Workspace.get("nowhere", subscription_id=ws.subscription_id, resource_group=ws.resource_group)
 
 

@@ -70,6 +70,10 @@ class PipelineRunTask:
         self._canceled = True
         await asyncio.gather(*(step.cancel() for step in self._steps.values()))
 
+    def step_of(self, run_id: str) -> StepRun | None:
+        """The running step that is this run, or None."""
+        return next((step for step in self._steps.values() if step.run_id == run_id), None)
+
     def _plan(self) -> tuple[Plan, Document]:
         store, workspace_id = self._emulator.store, self._workspace.id
         stored = store.require(workspace_id, GRAPH, self._run["GraphId"])
@@ -173,7 +177,10 @@ class Executor:
         self._loop.call_soon_threadsafe(self._begin_script, workspace, document)
 
     def cancel(self, run_id: str) -> None:
-        """Cancel a run if it is going on; may be called from any thread."""
+        """Cancel a run, or one step of a run, if it is going on; may be called from any thread.
+
+        A step that is canceled counts as one that failed (assumed).
+        """
         self._loop.call_soon_threadsafe(self._cancel_now, run_id)
 
     def _begin(self, workspace: Workspace, run: Document) -> None:
@@ -194,11 +201,15 @@ class Executor:
         task.add_done_callback(ended)
 
     def _cancel_now(self, run_id: str) -> None:
-        task_of_run = self._runs.get(run_id)
-        if task_of_run is not None:
-            task = asyncio.create_task(task_of_run.cancel())
+        going_on = self._runs.get(run_id) or self._step_of(run_id)
+        if going_on is not None:
+            task = asyncio.create_task(going_on.cancel())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def _step_of(self, run_id: str) -> StepRun | None:
+        pipelines = [task for task in self._runs.values() if isinstance(task, PipelineRunTask)]
+        return next(filter(None, (pipeline.step_of(run_id) for pipeline in pipelines)), None)
 
     def _fail_cut_off(self, workspace: Workspace, run: Document) -> None:
         """A run that was going on when its server died: it and its running steps failed, with that reason."""

@@ -15,6 +15,7 @@ from local_azure.machine_learning.executor.job import Job, RunPlace, StepFailure
 from local_azure.machine_learning.executor.launcher import Launcher
 from local_azure.machine_learning.executor.run_log import EXECUTION_LOG, warn
 from local_azure.machine_learning.planes import history, metrics, snapshots
+from local_azure.machine_learning.planes.execution import cancel_address
 from local_azure.machine_learning.planes.pipeline_runs import NODE
 from local_azure.machine_learning.store import Document
 
@@ -90,6 +91,9 @@ class StepRun:
             tags={"azureml.nodeid": step.node_id, "azureml.pipeline": pipeline_run_id},
             properties=properties,
             target=step.parameters.get("Target"),
+            cancel_uri=cancel_address(
+                self._emulator, self._workspace, self._pipeline_run["RunHistoryExperimentName"], self.run_id
+            ),
         )
         now = timestamp()
         self._node = {

@@ -5,7 +5,7 @@ SDK caller: `azureml._execution._commands.start_run`.
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import quote
 
 from local_azure.machine_learning.call import Call
@@ -15,6 +15,10 @@ from local_azure.machine_learning.planes.pipeline_modules import refuse_mode
 from local_azure.machine_learning.planes.pipeline_runs import OPEN
 from local_azure.machine_learning.routing import Plane
 from local_azure.machine_learning.store import Document
+
+if TYPE_CHECKING:
+    from local_azure.machine_learning.emulator import Emulator
+    from local_azure.machine_learning.workspaces import Workspace
 
 PLANE = Plane("Execution")
 SCRIPT_RUN = "script_run"
@@ -106,6 +110,12 @@ def _input_places(call: Call, configuration: Document) -> dict[str, Document]:
     return places
 
 
+def cancel_address(emulator: Emulator, workspace: Workspace, experiment: str, run_id: str) -> str:
+    """Where `run.cancel()` goes for a run that is a process here: a script run, or a step of a pipeline."""
+    path = f"/execution/v1.0{workspace.arm_id}/experiments/{quote(experiment)}/runs/{run_id}/cancel"
+    return emulator.addresses.http + path
+
+
 @PLANE.route("POST", _EXPERIMENT + "/snapshotrun")
 def start_run(call: Call, experiment: str) -> dict[str, str]:
     """Submit a script with the snapshot of its folder."""
@@ -124,14 +134,13 @@ def start_run(call: Call, experiment: str) -> dict[str, str]:
         "inputs": _input_places(call, configuration),
         **_step(configuration, posted["SnapshotId"]),
     }
-    path = f"/execution/v1.0{call.workspace.arm_id}/experiments/{quote(experiment)}/runs/{run_id}/cancel"
     given = {
         "parentRunId": posted.get("ParentRunId"),
         "runType": "azureml.scriptrun",
         "scriptName": configuration["script"],
         "target": target,
         "properties": {"ContentSnapshotId": posted["SnapshotId"]},
-        "cancelUri": call.emulator.addresses.http + path,
+        "cancelUri": cancel_address(call.emulator, call.workspace, experiment, run_id),
         "status": "Queued",
     }
     with call.store.transaction():

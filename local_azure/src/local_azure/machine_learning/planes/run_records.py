@@ -163,6 +163,7 @@ def create_run(
     properties: dict[str, str] | None = None,
     target: str | None = None,
     status: str = "NotStarted",
+    cancel_uri: str | None = None,
 ) -> Run:
     """Create a run (and its experiment when there is none) for the executor; raises a 404 or 409 like `create`."""
     given = {
@@ -173,6 +174,7 @@ def create_run(
         "properties": properties,
         "target": target,
         "status": status,
+        "cancelUri": cancel_uri,
     }
     with emulator.store.transaction():
         experiment = experiments.ensure(emulator.store, workspace, experiment_name)
