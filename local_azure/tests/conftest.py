@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from local_azure import lifecycle
 from local_azure.client_environment import client_variables
 from local_azure.machine_learning.state import ServerInfo, StateFolder
 
+HERE = Path(__file__).parent
+OWN_REQUEST = "a-test-itself"
 DEAD_PROXY = "http://127.0.0.1:9"  # any stray request to the outside ends here
 SCHEDULE_SPEED = "60"  # a minute of a schedule takes a second
 
@@ -111,11 +115,36 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> StateFolder:
     return StateFolder(tmp_path_factory.mktemp("state") / "folder")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_requests_are_marked() -> Iterator[None]:
+    """Requests that a test makes itself are no evidence of what the SDK does: they name themselves."""
+    original = requests.Session.request
+
+    def request(session: requests.Session, *args: Any, **settings: Any) -> requests.Response:
+        caller = sys._getframe(1)
+        while caller.f_back and caller.f_globals.get("__name__", "").startswith("requests."):
+            caller = caller.f_back
+        if Path(caller.f_code.co_filename).parent == HERE:
+            settings["headers"] = {"User-Agent": OWN_REQUEST, **(settings.get("headers") or {})}
+        return original(session, *args, **settings)
+
+    requests.Session.request = request  # type: ignore[method-assign,assignment]
+    yield
+    requests.Session.request = original  # type: ignore[method-assign]
+
+
 @pytest.fixture(scope="session")
-def server(state: StateFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerInfo]:
+def route_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the session's servers note which routes were reached."""
+    return tmp_path_factory.mktemp("routes") / "log"
+
+
+@pytest.fixture(scope="session")
+def server(state: StateFolder, route_log: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerInfo]:
     """A running server; this process gets its client variables before azureml is imported."""
     before = dict(os.environ)
     os.environ["LOCAL_AZURE_SCHEDULE_SPEED"] = SCHEDULE_SPEED
+    os.environ["LOCAL_AZURE_ROUTE_LOG"] = str(route_log)
     info = lifecycle.start(state)
     os.environ.update(client_variables(state, info))
     os.environ["HOME"] = str(tmp_path_factory.mktemp("home"))
@@ -169,3 +198,32 @@ def experiment(ws: Any, unique: Callable[[str], str]) -> Any:
     from azureml.core import Experiment
 
     return Experiment(ws, unique("pipelines"))
+
+
+def _is_whole_run(session: pytest.Session) -> bool:
+    """Whether this run has every test of the emulator, with nothing selected by hand."""
+    there = {path.name for path in HERE.glob("test_*.py")}
+    collected = {item.path.name for item in session.items if item.path.parent == HERE}
+    options = session.config.option
+    chosen = options.keyword or options.markexpr or any("::" in word for word in session.config.args)
+    return collected == there and not chosen
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The test of evidence comes when all others have given theirs."""
+    items.sort(key=lambda item: item.path.name == "test_evidence.py")
+
+
+@pytest.fixture
+def evidence(request: pytest.FixtureRequest, server: ServerInfo, route_log: Path) -> set[tuple[str, str]]:
+    """(method, path) of each route that the real client has reached in this run."""
+    if not _is_whole_run(request.session):
+        pytest.skip("only a part of the emulator's tests runs")
+    if request.session.testsfailed:
+        pytest.skip("a test that failed may have reached no route")
+    reached = set()
+    for line in route_log.read_text(encoding="utf-8").splitlines():
+        method, path, agent = line.split(" ")
+        if agent != OWN_REQUEST:
+            reached.add((method, path))
+    return reached

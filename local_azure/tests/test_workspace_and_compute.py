@@ -22,7 +22,7 @@ def test_from_config_finds_the_same_workspace(ws: Any, folder: Path) -> None:
 
     (folder / ".azureml").mkdir()
     ws.write_config(path=str(folder))
-    assert Workspace.from_config()._workspace_id_internal == ws._workspace_id_internal
+    assert Workspace.from_config()._workspace_id == ws._workspace_id
 
 
 def test_an_unknown_workspace_is_told_from_a_broken_call(ws: Any) -> None:
@@ -41,7 +41,7 @@ def test_workspaces_of_a_group_are_listed(ws: Any) -> None:
 def test_compute_is_created_waited_for_and_listed(ws: Any, unique: Callable[[str], str]) -> None:
     from azureml.core.compute import AmlCompute, ComputeTarget
 
-    name = unique("cpu")[:16]
+    name = unique("cpu").replace("-", "")[:16]
     settings = AmlCompute.provisioning_configuration(vm_size="STANDARD_DS3_V2", max_nodes=3)
     target = ComputeTarget.create(ws, name, settings)
     target.wait_for_completion(show_output=False)
@@ -49,6 +49,61 @@ def test_compute_is_created_waited_for_and_listed(ws: Any, unique: Callable[[str
     assert found.provisioning_state == "Succeeded"
     assert found.scale_settings.maximum_node_count == 3
     assert name in ws.compute_targets
+
+
+def test_compute_is_changed_asked_and_deleted(ws: Any, unique: Callable[[str], str]) -> None:
+    from azureml.core.compute import AmlCompute, ComputeTarget
+    from azureml.exceptions import ComputeTargetException
+
+    name = unique("cpu").replace("-", "")[:16]
+    target = ComputeTarget.create(ws, name, AmlCompute.provisioning_configuration("STANDARD_DS3_V2", max_nodes=3))
+    target.update(max_nodes=5)
+    target.refresh_state()
+    assert target.scale_settings.maximum_node_count == 5
+    assert target.list_nodes() == []
+    assert target.get_status().allocation_state == "Steady"
+    assert "Standard_DS3_v2" in [size["name"] for size in AmlCompute.supported_vmsizes(ws)]
+    target.delete()
+    target.wait_for_completion(is_delete_operation=True)
+    with pytest.raises(ComputeTargetException, match="ComputeTargetNotFound"):
+        ComputeTarget(ws, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "said"),
+    [
+        ("cpu-1", "STANDARD_DS3_V2", "not a name for compute"),
+        ("cpu", "HUGE", "not a size of virtual machines"),
+    ],
+)
+def test_compute_that_azure_would_refuse(ws: Any, name: str, size: str, said: str) -> None:
+    from azureml.core.compute import AmlCompute, ComputeTarget
+    from azureml.exceptions import ComputeTargetException
+
+    with pytest.raises(ComputeTargetException, match=said):
+        ComputeTarget.create(ws, name, AmlCompute.provisioning_configuration(size, max_nodes=1))
+
+
+def test_other_kinds_of_compute_are_refused_by_name(ws: Any) -> None:
+    from azureml.core.compute import AksCompute, ComputeTarget
+    from azureml.exceptions import ComputeTargetException
+
+    with pytest.raises(ComputeTargetException, match="compute of type AKS"):
+        ComputeTarget.create(ws, "aks", AksCompute.provisioning_configuration())
+
+
+def test_a_workspace_is_described_anew(ws: Any) -> None:
+    from azureml.core import Workspace
+
+    other = Workspace.get("local-production", subscription_id=ws.subscription_id, resource_group=ws.resource_group)
+    before = other.get_details()
+    other.update(friendly_name="Production", description="of a test", tags={**other.tags, "owner": "me"})
+    found = Workspace(ws.subscription_id, ws.resource_group, "local-production")
+    assert found.tags == {"evidence": "local rehearsal", "owner": "me"}
+    assert found.get_details()["friendlyName"] == "Production"
+    other.update(friendly_name=before["friendlyName"], description=before["description"], tags=before["tags"])
+    with pytest.raises(Exception, match="imageBuildCompute"):
+        other.update(image_build_compute="cluster")
 
 
 def test_a_missing_compute_is_told_from_a_broken_call(ws: Any) -> None:

@@ -19,6 +19,7 @@ from local_azure.machine_learning.clock import new_id
 from local_azure.machine_learning.emulator import Emulator
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.planes import PLANES
+from local_azure.machine_learning.route_log import RouteLog
 from local_azure.machine_learning.routing import Route, Router, normalise
 from local_azure.machine_learning.tokens import Principal
 from local_azure.machine_learning.workspaces import Workspace
@@ -35,6 +36,7 @@ class Application:
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
         self._router = Router(PLANES)
+        self._route_log = RouteLog.of_environment()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -51,6 +53,8 @@ class Application:
             return
         except Exception as error:
             response = _error_response(self._fault(error, f"{request.method} {path}"), path, xml=False)
+        if found and response.status_code != 401:
+            self._route_log.note(found[0], request.headers.get("user-agent", ""))
         if not (found and found[0].access == "public"):  # asked all the time, and one carries the token in its path
             LOG.info("%s %s %s", request.method, self._printable(path), response.status_code)
         await response(scope, receive, send)

@@ -37,6 +37,11 @@ class Route:
     evidence: Evidence
     streams: bool
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells a route from all others."""
+        return self.method, self.path
+
     def regex(self) -> re.Pattern[str]:
         """The path as a pattern: `{W}` is a workspace, `{name}` one segment, `{name:path}` the rest."""
         pattern = ""

@@ -28,6 +28,8 @@ class Workspace:
     name: str
     created: str
     tags: dict[str, str] = field(default_factory=dict)
+    friendly_name: str = ""
+    description: str = "Served by local_azure"
 
     @property
     def arm_id(self) -> str:
@@ -73,6 +75,11 @@ class Workspaces:
             key = self._key(subscription, resource_group, name)
             self._store.insert(_ALL, _KIND, key, created.__dict__)
             return created
+
+    def update(self, workspace: Workspace, **changes: object) -> Workspace:
+        """Change tags, friendly name or description; returns the workspace as it is then."""
+        key = self._key(workspace.subscription, workspace.resource_group, workspace.name)
+        return Workspace(**self._store.update(_ALL, _KIND, key, lambda document: document.update(changes)))
 
     def all(self) -> list[Workspace]:
         """All workspaces, oldest first."""

@@ -9,12 +9,13 @@ import re
 from typing import Any
 
 from local_azure.machine_learning.call import Call
-from local_azure.machine_learning.errors import bad_request
+from local_azure.machine_learning.errors import bad_request, not_implemented
 from local_azure.machine_learning.routing import Plane
 from local_azure.machine_learning.tokens import TENANT
 from local_azure.machine_learning.workspaces import Workspace
 
 PLANE = Plane("Azure Resource Manager", access="user")
+_UPDATED = {"friendlyName": "friendly_name", "description": "description"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,32}")
 _PROVIDER = (
     "/subscriptions/{subscription}/resourceGroups/{resource_group}/providers/Microsoft.MachineLearningServices"
@@ -31,8 +32,8 @@ def _document(call: Call, workspace: Workspace) -> dict[str, Any]:
         "tags": workspace.tags,
         "sku": {"name": "Basic", "tier": "Basic"},
         "properties": {
-            "friendlyName": workspace.name,
-            "description": "Served by local_azure",
+            "friendlyName": workspace.friendly_name or workspace.name,
+            "description": workspace.description,
             "creationTime": workspace.created,
             "workspaceId": workspace.id,
             "provisioningState": "Succeeded",
@@ -65,6 +66,19 @@ def subscriptions(call: Call) -> dict[str, Any]:
 def get_workspace(call: Call) -> dict[str, Any]:
     """One workspace."""
     return _document(call, call.workspace)
+
+
+@PLANE.route("PATCH", "{W}")
+def update_workspace(call: Call) -> dict[str, Any]:
+    """`ws.update`: tags are replaced as a whole; what is not kept is refused by name."""
+    posted = call.document()
+    properties = {key: value for key, value in (posted.get("properties") or {}).items() if value is not None}
+    changes = {_UPDATED[key]: properties.pop(key) for key in list(properties) if key in _UPDATED}
+    if properties:
+        raise not_implemented(f"the property '{min(properties)}' of a workspace")
+    if posted.get("tags") is not None:
+        changes["tags"] = posted["tags"]
+    return _document(call, call.emulator.workspaces.update(call.workspace, **changes))
 
 
 @PLANE.route("PUT", _PROVIDER + "/workspaces/{name}", evidence="assumed")
