@@ -14,7 +14,7 @@ import click
 from local_azure import lifecycle
 from local_azure.client_environment import client_environment, client_variables, ensure_config_file
 from local_azure.machine_learning.state import StateFolder, find_state_folder
-from local_azure.pipelines.commands import pipelines
+from local_azure.pipeline_commands import pipelines
 from local_azure.workspace_commands import adopt_config_file, workspace
 
 EXIT_NOT_FOUND = 127

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from local_azure.machine_learning.state import StateFolder
+from local_azure.pipeline_runs import RunOptions, run_file
 from local_azure.pipelines.check import check
-from local_azure.pipelines.local_run import RunOptions, run_file
 from local_azure.pipelines.queue_facts import QueueFacts
 
 

@@ -384,7 +384,7 @@ def test_results_of_tests_and_coverage_are_read(run: Run) -> None:
     )
 
     assert outcome.results["__default.fine"] == "Succeeded", outcome.logs
-    assert "Line coverage 87.5%" in outcome.logs["__default.fine"]
+    assert "line coverage 87.5%" in outcome.logs["__default.fine"]
     assert outcome.results["__default.red"] == outcome.results["__default.missing"] == "Failed"
 
 

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from local_azure.pipelines.graph import graph_faults
-from local_azure.pipelines.jobs_check import job_faults
-from local_azure.pipelines.model import build
+from local_azure.pipelines.model import Pipeline
 from local_azure.pipelines.pipeline import Expanded, expand
 from local_azure.pipelines.queue_facts import QueueFacts
-from local_azure.pipelines.schedules import schedule_faults
-from local_azure.pipelines.schema import without_directives
-from local_azure.pipelines.tasks import service_schema
-from local_azure.pipelines.tree import Fields, Place, Problem, Value
-from local_azure.pipelines.variables_check import injection_faults, variable_faults
-
-_TEMPLATE_PARTS = ("stages", "jobs", "steps", "variables")
+from local_azure.pipelines.reference_check import injection_faults, reference_faults
+from local_azure.pipelines.schema import service_schema, without_directives
+from local_azure.pipelines.structure_check import structure_faults
+from local_azure.pipelines.templates import KINDS
+from local_azure.pipelines.tree import Fields, Place, Problem, Value, fields_of
 
 
 def check(
@@ -26,35 +22,24 @@ def check(
     expanded = expand(file, parameters, facts)
     problems = list(expanded.problems)
     for name, document in expanded.documents.items():
-        problems += _schema_faults(name, document, root=name == expanded.file)
-        if isinstance(document, Fields):
-            problems += injection_faults(document, name)
+        problems += _written_faults(name, document, root=name == expanded.file)
     if not expanded.problems:
         problems += service_schema().check(expanded.tree, "pipeline", expanded.tree.place)
-        pipeline = build(expanded.tree)
-        problems += schedule_faults(expanded.tree)
-        problems += graph_faults(pipeline)
-        problems += job_faults(pipeline)
-        problems += variable_faults(pipeline, facts or QueueFacts())
+        pipeline = Pipeline(expanded.tree)
+        problems += [*structure_faults(pipeline), *reference_faults(pipeline, facts or QueueFacts())]
     return expanded, sorted(set(problems))
 
 
-def _schema_faults(name: str, document: Value, *, root: bool) -> Iterator[Problem]:
+def _written_faults(name: str, document: Value, *, root: bool) -> Iterator[Problem]:
     """Faults of a file as it is written: both branches of every `if` are checked."""
-    pulled = without_directives(document)
-    place = Place(name, 1)
-    schema = service_schema()
+    pulled, place, schema = fields_of(without_directives(document)), Place(name, 1), service_schema()
+    yield from injection_faults(pulled)
     if root:
         yield from schema.check(pulled, "pipeline", place)
         return
-    if not isinstance(pulled, Fields):
-        yield Problem(place, "A template must be a mapping.", f"It holds one of: {', '.join(_TEMPLATE_PARTS)}.")
-        return
-    if "parameters" in pulled:
-        yield from schema.check(pulled.get("parameters"), "templateParameters", place)
-    parts = [key for key in pulled.names() if key != "parameters"]
-    if len(parts) == 1 and parts[0] in _TEMPLATE_PARTS:
-        yield from schema.check(pulled.get(parts[0]), parts[0], parts[0].place)
-        return
     rest = Fields([pair for pair in pulled if pair[0] != "parameters"], pulled.place)
-    yield from schema.check(rest, "extendsTemplate", place)
+    yield from schema.check(pulled.get("parameters") or "", "templateParameters", place)
+    if len(rest) == 1 and rest[0][0] in KINDS:
+        yield from schema.check(rest[0][1], rest[0][0], rest[0][0].place)
+    else:
+        yield from schema.check(rest, "extendsTemplate", place)

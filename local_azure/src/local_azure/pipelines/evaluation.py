@@ -1,18 +1,19 @@
-"""Evaluates parsed expressions."""
+"""Evaluates parsed expressions, with the service's conversions and comparisons."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from local_azure.pipelines.grammar import STATUS_FUNCTIONS, Call, Expression, ExpressionError, Index, Literal, Name
-from local_azure.pipelines.tree import Fields, Items, Value, to_plain
-from local_azure.pipelines.values import ConversionError, equal, kind, less, to_number, to_text, truthy
+from local_azure.pipelines.tree import Fields, Items, Value, Version, to_plain
 
 Status: TypeAlias = Callable[[str, tuple[str, ...]], bool]
 _HOLE = re.compile(r"\{\{|\}\}|\{(\d+)(:[^}]*)?\}|[{}]")
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\Z")
+_VERSION = re.compile(r"\d+(?:\.\d+){1,3}\Z")
 
 
 def evaluate(expression: Expression, contexts: Mapping[str, Value], status: Status | None = None) -> Value:
@@ -20,71 +21,111 @@ def evaluate(expression: Expression, contexts: Mapping[str, Value], status: Stat
 
     Raises ExpressionError.
     """
-    try:
-        return _Evaluator(contexts, status).value(expression)
-    except ConversionError as error:
-        raise ExpressionError(f"A value does not fit: {error}.") from None
 
+    def value(part: Expression) -> Value:
+        if isinstance(part, Literal):
+            return part.value
+        if isinstance(part, Index):
+            return _read(value(part.target), None if part.key is None else (value(part.key),))
+        return contexts.get(part.name) if isinstance(part, Name) else call(part.name, part.arguments)
 
-class _Evaluator:
-    def __init__(self, contexts: Mapping[str, Value], status: Status | None) -> None:
-        self._contexts = contexts
-        self._status = status
+    def call(name: str, arguments: tuple[Expression, ...]) -> Value:
+        if name in STATUS_FUNCTIONS:
+            return status is not None and status(name, tuple(to_text(value(part)) for part in arguments))
+        if name in ("and", "or"):
+            wanted = name == "or"
+            return wanted if any(truthy(value(part)) == wanted for part in arguments) else not wanted
+        if name == "iif":
+            return value(arguments[1 if truthy(value(arguments[0])) else 2])
+        return _FUNCTIONS[name](*map(value, arguments))
 
-    def value(self, expression: Expression) -> Value:
-        if isinstance(expression, Literal):
-            return expression.value
-        if isinstance(expression, Name):
-            return self._contexts.get(expression.name)
-        if isinstance(expression, Index):
-            return self._index(expression)
-        return self._call(expression)
-
-    def _index(self, expression: Index) -> Value:
-        target = self.value(expression.target)
-        if expression.key is None:
-            values = [part for _, part in target] if isinstance(target, Fields) else target
-            return _Filtered(values if isinstance(values, Items | list) else [])
-        key = self.value(expression.key)
-        if isinstance(target, _Filtered):
-            return _Filtered(_read(part, key) for part in target if _read(part, key) is not None)
-        return _read(target, key)
-
-    def _call(self, call: Call) -> Value:
-        if call.name in STATUS_FUNCTIONS:
-            if self._status is None:
-                raise ExpressionError(f"{call.name}() has no meaning here.")
-            return self._status(call.name, tuple(to_text(self.value(part)) for part in call.arguments))
-        if call.name in ("and", "or"):
-            wanted = call.name == "or"
-            return wanted if any(truthy(self.value(part)) == wanted for part in call.arguments) else not wanted
-        if call.name == "iif":
-            condition, yes, no = call.arguments
-            return self.value(yes if truthy(self.value(condition)) else no)
-        return _FUNCTIONS[call.name](*(self.value(part) for part in call.arguments))
+    return value(expression)
 
 
 class _Filtered(Items):
     """The outcome of `.*`: a further index is read from each element."""
 
 
-def _read(target: Value, key: Value) -> Value:
+def _read(target: Value, key: tuple[Value] | None) -> Value:
+    """What stands under a key; without a key all that stands there."""
+    if key is None:
+        values = [part for _, part in target] if isinstance(target, Fields) else target
+        return _Filtered(values if isinstance(values, list) else [])
+    if isinstance(target, _Filtered):
+        return _Filtered(found for one in target if (found := _read(one, key)) is not None)
     if isinstance(target, Fields):
-        return target.lookup(to_text(key))
+        return target.lookup(to_text(key[0]))
     if isinstance(target, Items):
-        index = to_number(key)
-        return target[int(index)] if index.is_integer() and 0 <= index < len(target) else None
+        position = to_number(key[0])
+        return target[int(position)] if position.is_integer() and 0 <= position < len(target) else None
     return None
 
 
+def kind(value: Value) -> str:
+    """The service's name of a value's type."""
+    names = ((bool, "boolean"), (float, "number"), (str, "string"), (Version, "version"), (Items, "list"))
+    found = next((name for cls, name in names if isinstance(value, cls)), "mapping")
+    return "null" if value is None else found
+
+
+def to_text(value: Value) -> str:
+    """As text; lists and mappings have none. Raises ExpressionError."""
+    if isinstance(value, Items | Fields):
+        raise ExpressionError(f"A {kind(value)} cannot be written as text; convertToJson() can.")
+    if isinstance(value, float) and not isinstance(value, bool):
+        return str(int(value)) if value.is_integer() else repr(value)
+    return "" if value is None else str(value)
+
+
+def truthy(value: Value) -> bool:
+    """As a boolean: null, false, 0 and the empty text are false."""
+    return isinstance(value, Items | Fields) or bool(value)
+
+
+def to_number(value: Value) -> float:
+    """As a number; raises ExpressionError."""
+    text = value.strip() if isinstance(value, str) else ""
+    if _NUMBER.match(text):
+        return float(text)
+    if text.lower().startswith("0x"):
+        return float(int(text, 16))
+    if text or isinstance(value, Version | Items | Fields):
+        raise ExpressionError(f"'{text or kind(value)}' is no number.")
+    return float(value or 0)
+
+
+def _alike(left: Value, right: Value) -> tuple[Any, Any]:
+    """Both sides in a form that compares, by the type of the left; raises ExpressionError."""
+    if isinstance(left, bool):
+        return left, truthy(right)
+    if isinstance(left, float):
+        return left, to_number(right)
+    if isinstance(left, str):
+        return left.lower(), to_text(right).lower()
+    if isinstance(left, Version) and _VERSION.match(to_text(right)):
+        return left, Version(map(int, to_text(right).split(".")))
+    raise ExpressionError(f"A {kind(left)} cannot be compared with a {kind(right)}.")
+
+
+def equal(left: Value, right: Value) -> bool:
+    """`eq`: the right side is converted to the type of the left; false where that fails. Text ignores case."""
+    if left is None:
+        return right is None or right == ""
+    try:
+        one, other = _alike(left, right)
+    except ExpressionError:
+        return left is right
+    return bool(one == other)
+
+
+def _less(left: Value, right: Value) -> bool:
+    one, other = _alike(left, right)
+    return bool(one < other)
+
+
 def _contains_value(container: Value, wanted: Value) -> bool:
-    if isinstance(container, Fields):
-        return any(equal(part, wanted) for _, part in container)
-    return isinstance(container, Items) and any(equal(part, wanted) for part in container)
-
-
-def _coalesce(*values: Value) -> Value:
-    return next((value for value in values if value is not None and value != ""), None)
+    values = [part for _, part in container] if isinstance(container, Fields) else container
+    return isinstance(values, list) and any(equal(part, wanted) for part in values)
 
 
 def _format(pattern: Value, *arguments: Value) -> str:
@@ -103,26 +144,11 @@ def _format(pattern: Value, *arguments: Value) -> str:
 
 
 def _join(separator: Value, values: Value) -> str:
-    if not isinstance(values, Items):
-        return to_text(values)
-    return to_text(separator).join("" if isinstance(v, Items | Fields) else to_text(v) for v in values)
+    return to_text(separator).join(map(to_text, values)) if isinstance(values, Items) else to_text(values)
 
 
 def _split(text: Value, separator: Value) -> Items:
-    marks = to_text(separator)
-    if not marks:
-        raise ExpressionError("split() needs a separator that is not empty.")
-    return Items(re.split("[" + re.escape(marks) + "]", to_text(text)))
-
-
-def _length(value: Value) -> float:
-    return float(len(value)) if isinstance(value, Items | Fields) else float(len(to_text(value)))
-
-
-def _json(value: Value) -> str:
-    if not isinstance(value, Items | Fields | None | bool | float | str):
-        raise ExpressionError(f"A {kind(value)} has no JSON form.")
-    return json.dumps(to_plain(value), indent=2, ensure_ascii=False)
+    return Items(re.split("[" + re.escape(to_text(separator) or "\0") + "]", to_text(text)))
 
 
 def _folded(value: Value) -> str:
@@ -134,24 +160,24 @@ _FUNCTIONS: dict[str, Callable[..., Value]] = {
     "not": lambda a: not truthy(a),
     "eq": equal,
     "ne": lambda a, b: not equal(a, b),
-    "lt": less,
-    "ge": lambda a, b: not less(a, b),
-    "gt": lambda a, b: not less(a, b) and not equal(a, b),
-    "le": lambda a, b: less(a, b) or equal(a, b),
+    "lt": _less,
+    "ge": lambda a, b: not _less(a, b),
+    "gt": lambda a, b: not _less(a, b) and not equal(a, b),
+    "le": lambda a, b: _less(a, b) or equal(a, b),
     "in": lambda a, *rest: any(equal(a, b) for b in rest),
     "notin": lambda a, *rest: not any(equal(a, b) for b in rest),
     "contains": lambda a, b: _folded(b) in _folded(a),
     "containsvalue": _contains_value,
     "startswith": lambda a, b: _folded(a).startswith(_folded(b)),
     "endswith": lambda a, b: _folded(a).endswith(_folded(b)),
-    "coalesce": _coalesce,
+    "coalesce": lambda *values: next((value for value in values if value is not None and value != ""), None),
     "format": _format,
     "join": _join,
     "split": _split,
     "replace": lambda text, old, new: to_text(text).replace(to_text(old), to_text(new)),
-    "lower": lambda a: to_text(a).lower(),
+    "lower": _folded,
     "upper": lambda a: to_text(a).upper(),
     "trim": lambda a: to_text(a).strip(),
-    "length": _length,
-    "converttojson": _json,
+    "length": lambda a: float(len(a if isinstance(a, Items | Fields) else to_text(a))),
+    "converttojson": lambda a: json.dumps(to_plain(a), indent=2, ensure_ascii=False),
 }

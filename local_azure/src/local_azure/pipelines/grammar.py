@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from local_azure.pipelines.tree import Value, Version, nearest
 
-# name: (fewest, most arguments); None means any number.
-FUNCTIONS: dict[str, tuple[int, int | None]] = {
-    "and": (2, None), "or": (2, None), "xor": (2, 2), "not": (1, 1), "eq": (2, 2), "ne": (2, 2), "lt": (2, 2),
-    "le": (2, 2), "gt": (2, 2), "ge": (2, 2), "in": (2, None), "notin": (2, None), "contains": (2, 2),
-    "containsvalue": (2, 2), "startswith": (2, 2), "endswith": (2, 2), "coalesce": (2, None), "iif": (3, 3),
-    "format": (1, None), "join": (2, 2), "split": (2, 2), "replace": (3, 3), "lower": (1, 1), "upper": (1, 1),
-    "trim": (1, 1), "length": (1, 1), "converttojson": (1, 1),
-}  # fmt: skip
-STATUS_FUNCTIONS: dict[str, tuple[int, int | None]] = {
-    "succeeded": (0, None), "failed": (0, None), "succeededorfailed": (0, None), "always": (0, 0), "canceled": (0, 0),
-}  # fmt: skip
-_SPELLING = {
-    name.lower(): name
-    for name in (
-        "notIn", "containsValue", "startsWith", "endsWith", "convertToJson", "succeededOrFailed",
-    )
-}  # fmt: skip
+# Fewest and most arguments of each function; "-" means any number.
+_ARITIES = """and 2 - or 2 - xor 2 2 not 1 1 eq 2 2 ne 2 2 lt 2 2 le 2 2 gt 2 2 ge 2 2 in 2 - notIn 2 - contains 2 2
+containsValue 2 2 startsWith 2 2 endsWith 2 2 coalesce 2 - iif 3 3 format 1 - join 2 2 split 2 2 replace 3 3 lower 1 1
+upper 1 1 trim 1 1 length 1 1 convertToJson 1 1"""
+_STATUS_ARITIES = "succeeded 0 - failed 0 - succeededOrFailed 0 - always 0 0 canceled 0 0"
+
+
+def _table(text: str) -> dict[str, tuple[str, int, int]]:
+    """Function names in lower case: spelling, fewest and most arguments."""
+    words = text.split()
+    triples = zip(words[::3], words[1::3], words[2::3], strict=True)
+    return {name.lower(): (name, int(low), 99 if high == "-" else int(high)) for name, low, high in triples}
+
+
+FUNCTIONS = _table(_ARITIES)
+STATUS_FUNCTIONS = _table(_STATUS_ARITIES)
 _TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<version>\d+(?:\.\d+){2,3}\b)|(?P<number>[-+]?(?:0[xX][0-9A-Fa-f]+|\d+\.?\d*|\.\d+)\b)"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<mark>[()\[\],.*]))"
@@ -38,30 +36,26 @@ class ExpressionError(Exception):
     """An expression cannot be parsed or evaluated; says what and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(NamedTuple):
     """A constant."""
 
     value: Value
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
-    """A context, such as `parameters`."""
+class Name(NamedTuple):
+    """A context, such as `parameters`, in lower case."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(NamedTuple):
     """`target.key`, `target['key']`, `target[0]`; without a key it is `target.*`."""
 
     target: Expression
     key: Expression | None
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A function with its arguments; the name is in lower case."""
 
     name: str
@@ -76,60 +70,55 @@ def parse(text: str, contexts: Collection[str], *, status: bool = False) -> Expr
 
     Raises ExpressionError.
     """
-    return _parse(text, frozenset(name.lower() for name in contexts), status)
+    return _parse(str(text), frozenset(name.lower() for name in contexts), status)
 
 
 @lru_cache(maxsize=4096)
 def _parse(text: str, contexts: frozenset[str], status: bool) -> Expression:
-    parser = _Parser(_tokens(text), contexts, STATUS_FUNCTIONS if status else {})
+    parser = _Parser(text, contexts, FUNCTIONS | (STATUS_FUNCTIONS if status else {}))
     expression = parser.expression()
     if parser.kind != "end":
         raise ExpressionError(f"'{parser.lexeme}' is not expected here in \"{text.strip()}\".")
     return expression
 
 
-def _tokens(text: str) -> list[tuple[str, str]]:
-    tokens: list[tuple[str, str]] = []
-    position = 0
-    end = len(text.rstrip())
+def _lexemes(text: str) -> Iterator[tuple[str, str]]:
+    position, end = 0, len(text.rstrip())
     while position < end:
         match = _TOKEN.match(text, position)
         if not match or match.lastgroup is None:
             rest = text[position:end].strip()
             hint = " Texts stand in single quotes." if rest.startswith('"') else ""
             raise ExpressionError(f"'{rest[:20]}' cannot be read in \"{text.strip()}\".{hint}")
-        tokens.append((match.lastgroup, match[match.lastgroup]))
+        yield match.lastgroup, match[match.lastgroup]
         position = match.end()
-    return [*tokens, ("end", "the end")]
+    yield "end", "the end"
 
 
 class _Parser:
-    def __init__(
-        self,
-        tokens: list[tuple[str, str]],
-        contexts: frozenset[str],
-        status: dict[str, tuple[int, int | None]],
-    ) -> None:
-        self._tokens = iter(tokens)
+    def __init__(self, text: str, contexts: frozenset[str], functions: dict[str, tuple[str, int, int]]) -> None:
+        self._lexemes = _lexemes(text)
         self._contexts = contexts
-        self._functions = FUNCTIONS | status
-        self._without_status = not status
-        self.kind, self.lexeme = next(self._tokens)
+        self._functions = functions
+        self.kind, self.lexeme = next(self._lexemes)
 
     def _advance(self) -> str:
-        lexeme = self.lexeme
-        self.kind, self.lexeme = next(self._tokens, ("end", "the end"))
-        return lexeme
+        before = self.lexeme
+        self.kind, self.lexeme = next(self._lexemes, ("end", "the end"))
+        return before
+
+    def _at(self, *marks: str) -> bool:
+        return self.kind == "mark" and self.lexeme in marks
 
     def _expect(self, mark: str) -> None:
-        if self.lexeme != mark or self.kind != "mark":
+        if not self._at(mark):
             raise ExpressionError(f"'{mark}' is expected where {self.lexeme} stands.")
         self._advance()
 
     def expression(self) -> Expression:
         """One value with everything that is read from it."""
         value = self._primary()
-        while self.kind == "mark" and self.lexeme in (".", "["):
+        while self._at(".", "["):
             if self._advance() == ".":
                 value = Index(value, self._property())
             else:
@@ -138,7 +127,7 @@ class _Parser:
         return value
 
     def _property(self) -> Expression | None:
-        if self.kind == "mark" and self.lexeme == "*":
+        if self._at("*"):
             self._advance()
             return None
         if self.kind != "name":
@@ -147,64 +136,55 @@ class _Parser:
 
     def _primary(self) -> Expression:
         kind, lexeme = self.kind, self._advance()
+        low = lexeme.lower()
         if kind == "text":
             return Literal(lexeme[1:-1].replace("''", "'"))
         if kind == "version":
-            return Literal(Version(tuple(int(part) for part in lexeme.split("."))))
+            return Literal(Version(map(int, lexeme.split("."))))
         if kind == "number":
-            return Literal(float(int(lexeme, 16)) if "x" in lexeme.lower() else float(lexeme))
+            return Literal(float(int(lexeme, 16)) if "x" in low else float(lexeme))
         if kind != "name":
             raise ExpressionError(f"A value is expected where {lexeme} stands.")
-        if self.kind == "mark" and self.lexeme == "(":
+        if self._at("("):
             return self._call(lexeme)
-        if lexeme.lower() in _CONSTANTS:
-            return Literal(_CONSTANTS[lexeme.lower()])
-        if lexeme.lower() not in self._contexts:
-            raise ExpressionError(
-                f"'{lexeme}' cannot be read here. {nearest(lexeme, sorted(self._contexts))}".strip()
-            )
-        return Name(lexeme.lower())
+        if low not in _CONSTANTS and low not in self._contexts:
+            raise ExpressionError(f"'{lexeme}' cannot be read here. {nearest(lexeme, sorted(self._contexts))}")
+        return Literal(_CONSTANTS[low]) if low in _CONSTANTS else Name(low)
 
     def _call(self, name: str) -> Expression:
         self._expect("(")
         arguments: list[Expression] = []
-        while not (self.kind == "mark" and self.lexeme == ")"):
+        while not self._at(")"):
             if arguments:
                 self._expect(",")
             arguments.append(self.expression())
         self._expect(")")
-        allowed = self._functions.get(name.lower())
-        if allowed is None:
+        spelling, fewest, most = self._functions.get(name.lower(), ("", 0, 0))
+        if not spelling:
             raise ExpressionError(self._unknown(name))
-        fewest, most = allowed
-        if len(arguments) < fewest or (most is not None and len(arguments) > most):
-            wanted = str(fewest) if fewest == most else f"{fewest} to {most}" if most else f"at least {fewest}"
+        if not fewest <= len(arguments) <= most:
+            wanted = str(fewest) if fewest == most else f"at least {fewest}"
             raise ExpressionError(f"{name}() takes {wanted} arguments, not {len(arguments)}.")
         return Call(name.lower(), tuple(arguments))
 
     def _unknown(self, name: str) -> str:
-        if name.lower() in STATUS_FUNCTIONS and self._without_status:
+        if name.lower() in STATUS_FUNCTIONS:
             return f"{name}() is for conditions only; here it has no meaning."
         if name.lower() == "counter":
             return "counter() is not supported; take the build id instead."
-        legal = [_SPELLING.get(known, known) for known in self._functions]
-        return f"There is no function {name}(). {nearest(name, legal)}".strip()
+        return f"There is no function {name}(). {nearest(name, (known[0] for known in self._functions.values()))}"
 
 
 def walk(expression: Expression) -> Iterator[Expression]:
     """The expression and all its parts, outermost first."""
     yield expression
-    if isinstance(expression, Index):
-        yield from walk(expression.target)
-        if expression.key is not None:
-            yield from walk(expression.key)
-    elif isinstance(expression, Call):
-        for argument in expression.arguments:
-            yield from walk(argument)
+    parts = expression.arguments if isinstance(expression, Call) else ()
+    for part in (expression.target, expression.key) if isinstance(expression, Index) else parts:
+        if part is not None:
+            yield from walk(part)
 
 
-def path_of(expression: Expression) -> tuple[str, ...] | None:
-    """The names of `context.a['b']` in order, the context first; None when it is not such a path."""
+def _path_of(expression: Expression) -> tuple[str, ...]:
     if isinstance(expression, Name):
         return (expression.name,)
     if (
@@ -212,20 +192,12 @@ def path_of(expression: Expression) -> tuple[str, ...] | None:
         and isinstance(expression.key, Literal)
         and isinstance(expression.key.value, str)
     ):
-        before = path_of(expression.target)
-        return None if before is None else (*before, str(expression.key.value))
-    return None
+        before = _path_of(expression.target)
+        return (*before, str(expression.key.value)) if before else ()
+    return ()
 
 
-def paths(expression: Expression) -> Iterator[tuple[str, ...]]:
-    """Every longest path that is read from a context."""
-    found = path_of(expression)
-    if found is not None:
-        yield found
-    elif isinstance(expression, Index):
-        yield from paths(expression.target)
-        if expression.key is not None:
-            yield from paths(expression.key)
-    elif isinstance(expression, Call):
-        for argument in expression.arguments:
-            yield from paths(argument)
+def paths(expression: Expression) -> list[tuple[str, ...]]:
+    """Everything that is read from a context by names, the context first: `context.a['b']` is (context, a, b)."""
+    found = [path for part in walk(expression) if (path := _path_of(part))]
+    return [path for path in found if not any(longer[: len(path)] == path != longer for longer in found)]

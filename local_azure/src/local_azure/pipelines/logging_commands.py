@@ -1,4 +1,4 @@
-"""What the logging commands of a step do. An unknown one fails the step: the service only warns."""
+"""What the logging commands of a step do. An unknown one fails the step, where the service only warns."""
 
 from __future__ import annotations
 
@@ -18,53 +18,44 @@ _RESULTS = {"succeeded": SUCCEEDED, "succeededwithissues": ISSUES, "failed": FAI
 
 def obey(run: JobRun, command: LoggingCommand) -> None:
     """Carry out a command; raises ValueError or OSError when it cannot be, which fails the step."""
-    handler = _HANDLERS.get(command.name)
-    if handler is None:
+    if command.name not in _HANDLERS:
         raise ValueError(f"There is no logging command '{command.name}'. {nearest(command.name, _HANDLERS)}")
+    needed, handler = _HANDLERS[command.name]
+    for name in needed.split():
+        if not command.properties.get(name):
+            raise ValueError(f"{command.name} needs the property '{name}'.")
     handler(run, command)
-
-
-def _needed(command: LoggingCommand, name: str) -> str:
-    value = command.properties.get(name, "")
-    if not value:
-        raise ValueError(f"{command.name} needs the property '{name}'.")
-    return value
 
 
 def _file(text: str) -> Path:
     path = Path(text.strip())
-    if not path.is_absolute():
-        raise ValueError(f"The path '{text}' must be absolute.")
-    if not path.exists():
-        raise FileNotFoundError(f"The path '{text}' does not exist.")
+    if not path.is_absolute() or not path.exists():
+        raise FileNotFoundError(f"The path '{text}' must be absolute and exist.")
     return path
 
 
 def _set_variable(run: JobRun, command: LoggingCommand) -> None:
-    name, value = _needed(command, "variable"), command.message
-    secret, output, readonly = (
-        command.properties.get(key, "").lower() == "true" for key in ("issecret", "isoutput", "isreadonly")
-    )
+    name, value, step = command.properties["variable"], command.message, run.step.name
+    flags = (command.properties.get(key, "").lower() == "true" for key in ("issecret", "isoutput", "isreadonly"))
+    secret, output, readonly = flags
     if not output:
         run.table.set(name, value, secret=secret, readonly=readonly)
         return
-    step = run.step.step.name
-    if step is None:
+    if not step:
         raise ValueError(f"The output '{name}' needs a step with a name.")
-    run.table.declare(f"{step}.{name}", value, secret=secret, readonly=True)
-    prefix = f"{run.job.name}." if run.job.deployment else ""
-    run.outputs[f"{prefix}{step}.{name}"] = value
+    run.table.declare(f"{step}.{name}", value, secret=secret)
+    run.outputs[f"{run.job.name}.{step}.{name}" if run.job.deployment else f"{step}.{name}"] = value
 
 
 def _complete(run: JobRun, command: LoggingCommand) -> None:
-    wanted = _needed(command, "result")
-    if wanted.lower() not in _RESULTS:
+    wanted = command.properties["result"].lower()
+    if wanted not in _RESULTS:
         raise ValueError(f"'{wanted}' is no result of task.complete. {nearest(wanted, _RESULTS)}")
-    run.step.outcome = worst(run.step.outcome, _RESULTS[wanted.lower()])
+    run.outcome = worst(run.outcome, _RESULTS[wanted])
 
 
 def _log_issue(run: JobRun, command: LoggingCommand) -> None:
-    kind = _needed(command, "type").lower()
+    kind = command.properties["type"].lower()
     if kind not in ("error", "warning"):
         raise ValueError(f"task.logissue has no type '{kind}'; it is error or warning.")
     run.issue(kind, command.message)
@@ -78,38 +69,31 @@ def _add_tag(run: JobRun, command: LoggingCommand) -> None:
 
 def _update_number(run: JobRun, command: LoggingCommand) -> None:
     run.state.build_number = command.message
-    run.table.declare("Build.BuildNumber", command.message, readonly=True)
+    run.table.declare("Build.BuildNumber", command.message)
 
 
-def _attach(run: JobRun, command: LoggingCommand) -> None:
-    _needed(command, "type")
-    _needed(command, "name")
-    run.state.keep(run.label, _file(command.message))
+def _keep(run: JobRun, command: LoggingCommand) -> None:
+    files = command.properties.get("resultfiles") or command.properties.get("summaryfile") or command.message
+    for path in files.split(","):
+        run.state.keep(run.label, _file(path), summary=command.name == "task.uploadsummary")
 
 
-def _results(run: JobRun, command: LoggingCommand) -> None:
-    _needed(command, "type")
-    for path in (command.properties.get("resultfiles") or command.message).split(","):
-        run.state.keep(run.label, _file(path))
-
-
-_HANDLERS: dict[str, Callable[[JobRun, LoggingCommand], object]] = {
-    "task.setvariable": _set_variable,
-    "task.setsecret": lambda run, command: run.state.masker.add(command.message),
-    "task.complete": _complete,
-    "task.logissue": _log_issue,
-    "task.prependpath": lambda run, command: run.prepend_path(Path(command.message)),
-    "task.debug": lambda run, command: run.say(f"##[debug]{command.message}"),
-    "task.setprogress": lambda run, command: run.say(f"{command.properties.get('value', '')}% {command.message}"),
-    "task.uploadsummary": lambda run, command: run.state.keep(run.label, _file(command.message), summary=True),
-    "task.uploadfile": lambda run, command: run.state.keep(run.label, _file(command.message)),
-    "task.addattachment": _attach,
-    "artifact.upload": lambda run, command: run.artifacts.publish(
-        _needed(command, "artifactname"), _file(command.message)
-    ),
-    "build.addbuildtag": _add_tag,
-    "build.updatebuildnumber": _update_number,
-    "build.uploadlog": lambda run, command: run.state.keep(run.label, _file(command.message)),
-    "results.publish": _results,
-    "codecoverage.publish": lambda run, command: run.state.keep(run.label, _file(_needed(command, "summaryfile"))),
-}
+_HANDLERS: dict[str, tuple[str, Callable[[JobRun, LoggingCommand], object]]] = {
+    "task.setvariable": ("variable", _set_variable),
+    "task.setsecret": ("", lambda run, command: run.state.masker.add(command.message)),
+    "task.complete": ("result", _complete),
+    "task.logissue": ("type", _log_issue),
+    "task.prependpath": ("", lambda run, command: run.prepend_path(Path(command.message))),
+    "task.debug": ("", lambda run, command: run.say(f"##[debug]{command.message}")),
+    "task.setprogress": ("", lambda run, command: run.say(f"{command.properties.get('value')}% {command.message}")),
+    "task.uploadsummary": ("", _keep),
+    "task.uploadfile": ("", _keep),
+    "task.addattachment": ("type name", _keep),
+    "artifact.upload": ("artifactname", lambda run, command: run.artifacts.publish(
+        command.properties["artifactname"], _file(command.message))),
+    "build.addbuildtag": ("", _add_tag),
+    "build.updatebuildnumber": ("", _update_number),
+    "build.uploadlog": ("", _keep),
+    "results.publish": ("type", _keep),
+    "codecoverage.publish": ("summaryfile", _keep),
+}  # fmt: skip

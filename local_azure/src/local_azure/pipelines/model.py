@@ -1,16 +1,19 @@
-"""The expanded pipeline as typed stages, jobs and steps; what a local run cannot do is refused by name here."""
+"""The expanded pipeline as stages, jobs and steps."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 
-from local_azure.pipelines.tree import Fields, Items, Place, Text, Value, fields_of, items_of
+from local_azure.pipelines.tree import Fields, Text, Value, fields_of, mappings_of, texts_of
 
 HOOKS = ("preDeploy", "deploy", "routeTraffic", "postRouteTraffic")
 ON_HOOKS = ("failure", "success")
-STEP_KINDS = ("bash", "script", "checkout", "publish", "download", "task")
-_TRUE = ("true", "y", "yes", "on")
+SCRIPTS = ("bash", "script", "inlineScript")
+
+
+def is_true(value: Value) -> bool:
+    """How the service reads a boolean that is written as text."""
+    return isinstance(value, str) and value.strip().lower() in ("true", "y", "yes", "on")
 
 
 @dataclass(frozen=True)
@@ -19,253 +22,115 @@ class Variable:
 
     name: Text
     value: Text
-    readonly: bool = False
-    group: bool = False
+    readonly: bool
+    group: bool
 
     @property
-    def run_time(self) -> str | None:
+    def run_time(self) -> Text | None:
         """The source of a value of the form `$[ ]`, else None."""
         text = self.value.strip()
-        return text[2:-1] if text.startswith("$[") and text.endswith("]") else None
+        whole = text.startswith("$[") and text.endswith("]")
+        return Text(text[2:-1], self.value.place) if whole else None
 
 
-@dataclass(frozen=True)
-class Step:
-    """One step as written; `kind` is its first key, `value` what stands there."""
+class Part:
+    """A stage, a job or a step, with the mapping that it stands in."""
 
-    kind: str
-    value: Text
-    fields: Fields
-
-    @property
-    def place(self) -> Place:
-        return self.fields.place
+    def __init__(self, fields: Fields, name_key: str) -> None:
+        self.fields = fields
+        self.place = fields.place
+        self.name = self.text(name_key) or Text("", fields.place)
+        self.condition = self.text("condition")
+        self.title = str(self.text("displayName") or self.name)
+        self.depends_on = texts_of(fields.get("dependsOn"))
+        self.continues_on_error = is_true(fields.get("continueOnError"))
+        self.variables: list[Variable] = []
+        for entry in mappings_of(fields.get("variables")):
+            group, name, value = (entry.get(key) for key in ("group", "name", "value"))
+            text = value if isinstance(value, Text) else Text("", entry.place)
+            if isinstance(group, Text) or isinstance(name, Text):
+                named = group if isinstance(group, Text) else Text(str(name), entry.place)
+                self.variables.append(Variable(named, text, is_true(entry.get("readonly")), group is not None))
 
     def text(self, key: str) -> Text | None:
-        """The text of one of its keys, None when absent."""
+        """The text of one of its keys; None when there is none."""
         value = self.fields.get(key)
         return value if isinstance(value, Text) else None
 
-    @property
-    def name(self) -> Text | None:
-        return self.text("name")
-
-    @property
-    def enabled(self) -> bool:
-        return self.text("enabled") is None or is_true(self.text("enabled"))
-
-    @property
-    def continues_on_error(self) -> bool:
-        return is_true(self.text("continueOnError"))
-
-    @property
-    def timeout_minutes(self) -> float:
-        return number(self.text("timeoutInMinutes"), 0)
-
-    @property
-    def retries(self) -> int:
-        return min(int(number(self.text("retryCountOnTaskFailure"), 0)), 10)
-
-    @cached_property
-    def inputs(self) -> Fields:
-        """Inputs of a task, or of the task that a short form stands for."""
-        return fields_of(self.fields.get("inputs"))
-
-    @cached_property
-    def env(self) -> Fields:
-        return fields_of(self.fields.get("env"))
-
-    @property
-    def script(self) -> Text | None:
-        """The script that runs inline, if there is one."""
-        if self.kind in ("bash", "script"):
-            return self.value
-        inline = self.inputs.lookup("inlineScript") or self.inputs.lookup("script") if self.kind == "task" else None
-        return inline if isinstance(inline, Text) else None
-
-    @property
-    def title(self) -> str:
-        """What a log shows."""
-        shown = self.text("displayName") or self.name
-        first_line = next(iter(self.value.strip().splitlines()), "")
-        return str(shown) if shown else first_line if self.kind == "task" else f"{self.kind}: {first_line}"[:80]
+    def number(self, key: str, otherwise: float) -> float:
+        """The number of one of its keys; a faulty one counts as absent."""
+        text = self.text(key) or ""
+        return float(text) if text.replace(".", "", 1).isdigit() else otherwise
 
 
-@dataclass(frozen=True)
-class Job:
+class Step(Part):
+    """One step as written; `kind` is its first key, `value` what stands there."""
+
+    def __init__(self, fields: Fields) -> None:
+        super().__init__(fields, "name")
+        self.kind = str(fields[0][0])
+        self.value = self.text(self.kind) or Text("", fields.place)
+        self.inputs = fields_of(fields.get("inputs"))
+        self.env = fields_of(fields.get("env"))
+        inline = self.inputs.lookup("inlineScript") or self.inputs.lookup("script")
+        self.script = self.value if self.kind in SCRIPTS else inline if isinstance(inline, Text) else Text("")
+        first = f"{self.kind}: {self.value.strip()}".splitlines()[0][:80]
+        self.title = self.title or (str(self.value) if self.kind == "task" else first)
+
+
+class Job(Part):
     """A job or deployment job. `hooks` are (name, steps) in order of execution; a plain job has one, named ''."""
 
-    name: Text
-    fields: Fields
-    deployment: bool
-    variables: tuple[Variable, ...]
-    hooks: tuple[tuple[str, tuple[Step, ...]], ...]
-    depends_on: tuple[Text, ...]
-    environment: Text | None = None
+    def __init__(self, fields: Fields) -> None:
+        self.deployment = fields.has("deployment")
+        super().__init__(fields, "deployment" if self.deployment else "job")
+        named = fields.get("environment")
+        environment = named.get("name") if isinstance(named, Fields) else named
+        self.environment = environment if isinstance(environment, Text) else None
+        self.server = fields.get("pool") == "server"
+        once = fields_of(fields_of(fields.get("strategy")).get("runOnce"))
+        ending = fields_of(once.get("on"))
+        places = [(hook, once) for hook in HOOKS if once.has(hook)] + [(h, ending) for h in ON_HOOKS if ending.has(h)]
+        self.hooks = [(hook, _steps(fields_of(holder.get(hook)))) for hook, holder in places]
+        self.hooks = self.hooks if self.deployment else [("", _steps(fields))]
+        self.steps = [step for _, steps in self.hooks for step in steps]
 
-    @property
-    def condition(self) -> Text | None:
-        value = self.fields.get("condition")
-        return value if isinstance(value, Text) else None
-
-    @property
-    def steps(self) -> list[Step]:
-        return [step for _, steps in self.hooks for step in steps]
-
-    @property
-    def server(self) -> bool:
-        return self.fields.get("pool") == "server"
-
-    @property
-    def continues_on_error(self) -> bool:
-        return is_true(self.fields.get("continueOnError"))
-
-    @property
-    def timeout_minutes(self) -> float:
-        """Minutes after which the job is canceled; 60 by default, 0 means the longest time."""
-        return number(self.fields.get("timeoutInMinutes"), 60)
-
-    @property
-    def cancel_minutes(self) -> float:
-        """Minutes that steps have after the job was canceled."""
-        return number(self.fields.get("cancelTimeoutInMinutes"), 5)
-
-    @property
-    def place(self) -> Place:
-        return self.fields.place
-
-    @property
-    def title(self) -> str:
-        return str(self.fields.get("displayName") or self.name or "Job")
+    def step(self, name: str) -> Step | None:
+        """The step of a name, whatever its case."""
+        return next((step for step in self.steps if step.name and step.name.lower() == name.lower()), None)
 
 
-@dataclass(frozen=True)
-class Stage:
-    """A stage; `depends_on` is what is written, or the stage before it."""
+class Stage(Part):
+    """A stage; it depends on what is written, or on the stage before it."""
 
-    name: Text
-    fields: Fields
-    variables: tuple[Variable, ...]
-    jobs: tuple[Job, ...]
-    depends_on: tuple[Text, ...]
-
-    @property
-    def condition(self) -> Text | None:
-        value = self.fields.get("condition")
-        return value if isinstance(value, Text) else None
-
-    @property
-    def place(self) -> Place:
-        return self.fields.place
-
-    @property
-    def title(self) -> str:
-        return str(self.fields.get("displayName") or self.name)
-
-    @property
-    def environments(self) -> list[Text]:
-        """The environments of its deployment jobs, each once."""
-        return list({str(j.environment): j.environment for j in self.jobs if j.environment is not None}.values())
+    def __init__(self, fields: Fields, before: tuple[Text, ...]) -> None:
+        super().__init__(fields, "stage")
+        self.depends_on = self.depends_on if fields.has("dependsOn") else before
+        self.jobs = [Job(job) for job in mappings_of(fields.get("jobs"))]
+        self.environments = list(dict.fromkeys(str(job.environment) for job in self.jobs if job.environment))
 
     def job(self, name: str) -> Job | None:
         """The job of a name, whatever its case."""
         return next((job for job in self.jobs if job.name and job.name.lower() == name.lower()), None)
 
 
-@dataclass(frozen=True)
-class Pipeline:
-    """A whole pipeline; `fields` is the expanded tree."""
+class Pipeline(Part):
+    """A whole pipeline, of an expanded tree."""
 
-    fields: Fields
-    variables: tuple[Variable, ...] = ()
-    stages: tuple[Stage, ...] = field(default_factory=tuple)
+    def __init__(self, tree: Fields) -> None:
+        super().__init__(tree, "name")
+        self.stages: list[Stage] = []
+        for fields in mappings_of(tree.get("stages")):
+            self.stages.append(Stage(fields, tuple(stage.name for stage in self.stages[-1:])))
 
     def stage(self, name: str) -> Stage | None:
         """The stage of a name, whatever its case."""
         return next((stage for stage in self.stages if stage.name.lower() == name.lower()), None)
 
-
-def is_true(value: Value) -> bool:
-    """How the service reads a boolean that is written as text."""
-    return isinstance(value, str) and value.strip().lower() in _TRUE
-
-
-def number(value: Value, otherwise: float) -> float:
-    """A number that is written as text."""
-    try:
-        return float(value) if isinstance(value, str) and value else otherwise
-    except ValueError:
-        return otherwise
+    def jobs(self) -> list[tuple[Stage, Job]]:
+        """Every job with its stage."""
+        return [(stage, job) for stage in self.stages for job in stage.jobs]
 
 
-def build(tree: Fields) -> Pipeline:
-    """The model of an expanded tree; faults of structure are the schema's business."""
-    stages: list[Stage] = []
-    for fields in _mappings(tree.get("stages")):
-        previous = (stages[-1].name,) if stages else ()
-        written = "dependsOn" in fields
-        name = fields.get("stage")
-        stages.append(
-            Stage(
-                name=name if isinstance(name, Text) else Text("", fields.place),
-                fields=fields,
-                variables=_variables(fields),
-                jobs=tuple(_job(job) for job in _mappings(fields.get("jobs"))),
-                depends_on=_names(fields.get("dependsOn")) if written else previous,
-            )
-        )
-    return Pipeline(tree, _variables(tree), tuple(stages))
-
-
-def _mappings(value: Value) -> list[Fields]:
-    return [part for part in items_of(value) if isinstance(part, Fields)]
-
-
-def _names(value: Value) -> tuple[Text, ...]:
-    return tuple(part for part in items_of(value) if isinstance(part, Text))
-
-
-def _variables(fields: Fields) -> tuple[Variable, ...]:
-    found: list[Variable] = []
-    for entry in _mappings(fields.get("variables")):
-        group, name, value = entry.get("group"), entry.get("name"), entry.get("value")
-        if isinstance(group, Text):
-            found.append(Variable(group, Text("", group.place), group=True))
-        elif isinstance(name, Text):
-            text = value if isinstance(value, Text) else Text("", name.place)
-            found.append(Variable(name, text, readonly=is_true(entry.get("readonly"))))
-    return tuple(found)
-
-
-def _job(fields: Fields) -> Job:
-    deployment = "deployment" in fields
-    name = fields.get("deployment" if deployment else "job")
-    environment = fields.get("environment")
-    if isinstance(environment, Fields):
-        environment = environment.get("name")
-    return Job(
-        name=name if isinstance(name, Text) else Text("", fields.place),
-        fields=fields,
-        deployment=deployment,
-        variables=_variables(fields),
-        hooks=_hooks(fields) if deployment else (("", _steps(fields)),),
-        depends_on=_names(fields.get("dependsOn")),
-        environment=environment if isinstance(environment, Text) else None,
-    )
-
-
-def _hooks(fields: Fields) -> tuple[tuple[str, tuple[Step, ...]], ...]:
-    once = fields_of(fields_of(fields.get("strategy")).get("runOnce"))
-    hooks = [(hook, _steps(fields_of(once.get(hook)))) for hook in HOOKS if hook in once]
-    ending = fields_of(once.get("on"))
-    return (*hooks, *((hook, _steps(fields_of(ending.get(hook)))) for hook in ON_HOOKS if hook in ending))
-
-
-def _steps(fields: Fields) -> tuple[Step, ...]:
-    steps = fields.get("steps")
-    return tuple(
-        Step(str(step.names()[0]), value if isinstance(value, Text) else Text("", step.place), step)
-        for step in _mappings(steps if isinstance(steps, Items) else None)
-        if len(step)
-        for value in (step.pairs[0][1],)
-    )
+def _steps(fields: Fields) -> list[Step]:
+    return [Step(step) for step in mappings_of(fields.get("steps")) if step]

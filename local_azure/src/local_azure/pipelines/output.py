@@ -1,9 +1,9 @@
-"""Output of steps: logging commands and the masking of secrets."""
+"""Output of steps: the form of logging commands, and the masking of secrets."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _COMMAND = re.compile(r"##vso\[(\w+)\.(\w+)\s*([^\]]*)\](.*)", re.DOTALL)
 # In this order, each once: %AZP25 comes last.
@@ -11,8 +11,7 @@ _ESCAPES = (("%3B", ";"), ("%0D", "\r"), ("%0A", "\n"), ("%5D", "]"), ("%AZP25",
 MASK = "***"
 
 
-@dataclass(frozen=True)
-class LoggingCommand:
+class LoggingCommand(NamedTuple):
     """`##vso[area.action key=value;...]message`; names are in lower case."""
 
     name: str
@@ -22,18 +21,16 @@ class LoggingCommand:
 
 def logging_command(line: str) -> LoggingCommand | None:
     """The command that a line of output holds, anywhere in it."""
+
+    def unescaped(text: str) -> str:
+        for escape, character in _ESCAPES:
+            text = text.replace(escape, character)
+        return text
+
     match = _COMMAND.search(line)
-    if not match:
-        return None
-    pairs = (part.partition("=") for part in match[3].split(";") if part.strip())
-    properties = {key.strip().lower(): _unescaped(value) for key, _, value in pairs}
-    return LoggingCommand(f"{match[1]}.{match[2]}".lower(), properties, _unescaped(match[4].rstrip("\r\n")))
-
-
-def _unescaped(text: str) -> str:
-    for escape, character in _ESCAPES:
-        text = text.replace(escape, character)
-    return text
+    pairs = (part.partition("=") for part in match[3].split(";") if part.strip()) if match else ()
+    properties = {key.strip().lower(): unescaped(value) for key, _, value in pairs}
+    return LoggingCommand(f"{match[1]}.{match[2]}".lower(), properties, unescaped(match[4])) if match else None
 
 
 class Masker:
@@ -46,20 +43,15 @@ class Masker:
         """Register a secret; empty ones are ignored. Raises ValueError for one of several lines."""
         if "\n" in value or "\r" in value:
             raise ValueError("A secret with line breaks cannot be masked; split it.")
-        if value:
-            self._secrets.add(value)
+        self._secrets |= {value} - {""}
 
     def mask(self, text: str) -> str:
         """The text without secrets."""
-        spans = sorted(
-            (match.start(), match.start() + len(secret))
-            for secret in self._secrets
-            for match in re.finditer(f"(?={re.escape(secret)})", text)
+        found = (
+            (m.start(), m.start() + len(s)) for s in self._secrets for m in re.finditer(f"(?={re.escape(s)})", text)
         )
-        made: list[str] = []
-        end = 0
-        for start, stop in spans:
-            if start >= end:
-                made += [text[end:start], MASK]
+        made, end = "", 0
+        for start, stop in sorted(found):
+            made += text[end:start] + MASK if start >= end else ""
             end = max(end, stop)
-        return "".join([*made, text[end:]])
+        return made + text[end:]

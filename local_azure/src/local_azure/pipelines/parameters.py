@@ -4,129 +4,92 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from local_azure.pipelines.evaluation import kind, to_number, to_text
+from local_azure.pipelines.grammar import ExpressionError
 from local_azure.pipelines.reader import read_text
-from local_azure.pipelines.tree import Fields, Items, Place, Text, Value, fault, nearest, place_of
-from local_azure.pipelines.values import ConversionError, kind, to_number, to_text
+from local_azure.pipelines.tree import NOWHERE, Fields, Items, PipelineError, Place, Text, Value, nearest, place_of
 
-# Parameter types whose values are parts of a pipeline: the list in which they may stand.
-STRUCTURE_KINDS = {
-    "step": "steps", "steplist": "steps", "job": "jobs", "joblist": "jobs", "deployment": "jobs",
-    "deploymentlist": "jobs", "stage": "stages", "stagelist": "stages",
-}  # fmt: skip
-_SUPPORTED = ("string", "number", "boolean", "object", *STRUCTURE_KINDS)
-_SERVICE_TYPES = (
-    "container", "containerList", "environment", "filePath", "pool", "secureFile", "serviceConnection", "stringList",
-    "legacyObject",
-)  # fmt: skip
-_DECLARATION_KEYS = ("name", "displayName", "type", "default", "values")
+# Types whose values are parts of a pipeline, with the list in which such parts stand.
+_STRUCTURES = {"step": "steps", "job": "jobs", "deployment": "jobs", "stage": "stages"}
+_STRUCTURES |= {f"{name}list": within for name, within in _STRUCTURES.items()}
 
 
 class Declarations:
     """The `parameters:` of one file."""
 
-    def __init__(self, block: Value, file: str) -> None:
+    def __init__(self, document: Fields, file: str) -> None:
         self.file = file
-        self.all: list[Fields] = []
+        self.entries: dict[str, Fields] = {}
+        block = document.get("parameters")
         if isinstance(block, Fields):
-            what = "Parameters as a mapping are the old untyped form, which is not supported."
-            raise fault(block.place, what, "Write a list: - name: ..., type: ..., default: ...")
-        for entry in block if isinstance(block, Items) else []:
-            self.all.append(self._checked(entry, place_of(entry, Place(file, 1))))
-
-    def _checked(self, entry: Value, place: Place) -> Fields:
-        if not isinstance(entry, Fields) or not isinstance(entry.get("name"), Text):
-            raise fault(place, "A parameter needs a name.", "Write: - name: ..., type: ..., default: ...")
-        for key in entry.names():
-            if key not in _DECLARATION_KEYS:
-                raise fault(key.place, f"A parameter has no '{key}'.", nearest(key, _DECLARATION_KEYS))
-        if self.find(str(entry.get("name"))):
-            raise fault(entry.place, f"The parameter '{entry.get('name')}' is declared twice.", "Remove one.")
-        declared = entry.get("type")
-        if isinstance(declared, str) and declared.lower() not in _SUPPORTED:
-            if declared.lower() in (name.lower() for name in _SERVICE_TYPES):
-                what = f"Parameters of type {declared} are not supported here: only the service knows their values."
-                raise fault(place_of(declared, place), what, "Use a string with values.")
-            raise fault(
-                place_of(declared, place), f"There is no parameter type '{declared}'.", nearest(declared, _SUPPORTED)
+            raise PipelineError(
+                block.place, "Parameters as a mapping are not supported. Write - name: ..., type: ..."
             )
-        return entry
+        for entry in block if isinstance(block, Items) else []:
+            if not isinstance(entry, Fields) or not isinstance(entry.get("name"), Text):
+                raise PipelineError(place_of(entry, document.place), "A parameter needs a name. Write - name: ...")
+            name, declared = str(entry.get("name")), str(entry.get("type") or "string")
+            if name.lower() in self.entries:
+                raise PipelineError(entry.place, f"The parameter '{name}' is declared twice. Remove one.")
+            if declared.lower() not in (*_CONVERSIONS, *_STRUCTURES):
+                what = f"The parameter type '{declared}' is not supported here."
+                raise PipelineError(entry.key("type").place, f"{what} {nearest(declared, _CONVERSIONS)}")
+            self.entries[name.lower()] = entry
 
-    def find(self, name: str) -> Fields | None:
-        """The declaration of a name, whatever its case."""
-        return next((entry for entry in self.all if str(entry.get("name")).lower() == name.lower()), None)
+    def type_of(self, name: str) -> str:
+        """The type of a parameter in lower case; the empty text for an unknown one."""
+        entry = self.entries.get(name.lower())
+        return "" if entry is None else str(entry.get("type") or "string").lower()
 
-    def names(self) -> list[str]:
-        """The declared names, in order."""
-        return [str(entry.get("name")) for entry in self.all]
-
-    def structure(self, name: str) -> str:
-        """The list kind (`steps`, ...) of a parameter that holds parts of a pipeline, else the empty text."""
-        entry = self.find(name)
-        return STRUCTURE_KINDS.get(str(entry.get("type") or "").lower(), "") if entry else ""
+    def within(self, name: str) -> str:
+        """The list (`steps`, ...) whose parts a parameter holds, if it does."""
+        return _STRUCTURES.get(self.type_of(name), "")
 
     def bind(self, arguments: Fields, caller: Place) -> Fields:
         """The values of all parameters; raises PipelineError for unknown, missing and unfit arguments."""
+        names = [str(entry.get("name")) for entry in self.entries.values()]
         for key in arguments.names():
-            if self.find(key) is None:
-                what = f"{self.file} has no parameter '{key}'."
-                raise fault(key.place, what, nearest(key, self.names()) or "It declares none.")
+            if key.lower() not in self.entries:
+                raise PipelineError(key.place, f"{self.file} has no parameter '{key}'. {nearest(key, names)}")
         bound = Fields(place=caller)
-        for entry in self.all:
-            name = Text(str(entry.get("name")), entry.place)
+        for name, entry in zip(names, self.entries.values(), strict=True):
             value = arguments.lookup(name)
-            place = place_of(value, caller)
+            place = place_of(value, caller) if value is not None else entry.place
+            value = entry.get("default") if value is None else value
             if value is None:
-                value = entry.get("default")
-                place = place_of(value, entry.place)
-            if value is None:
-                raise fault(caller, f"The parameter '{name}' of {self.file} has no default and no value was given.",
-                            f"Give it (from the command line: -p {name}=...).")  # fmt: skip
-            bound.pairs.append((name, _converted(value, entry, place)))
+                what = f"The parameter '{name}' of {self.file} has no default and no value was given."
+                raise PipelineError(caller, f"{what} From the command line: -p {name}=...")
+            bound.append((Text(name, place), self._converted(value, name, entry, place_of(value, place))))
         return bound
 
-
-def _converted(value: Value, entry: Fields, place: Place) -> Value:
-    declared = str(entry.get("type") or "string").lower()
-    name = entry.get("name")
-    try:
-        converted = _CONVERSIONS.get(declared, _structure)(value)
-    except ConversionError as error:
-        raise fault(
-            place, f"The parameter '{name}' is of type {declared}: {error}.", "Give a fitting value."
-        ) from None
-    allowed = entry.get("values")
-    if isinstance(allowed, Items) and not isinstance(converted, Items | Fields):
-        legal = [to_text(part) for part in allowed]
-        if to_text(converted) not in legal and to_text(value) not in legal:
-            what = f"'{to_text(value)}' is not one of the values of the parameter '{name}'."
-            raise fault(place, what, f"Legal: {', '.join(legal)}.")
-    return Text(converted, place) if isinstance(converted, str) else converted
+    def _converted(self, value: Value, name: str, entry: Fields, place: Place) -> Value:
+        try:
+            converted = _CONVERSIONS.get(self.type_of(name), _structure)(value)
+            legal = [to_text(part) for part in entry.get("values") or []]  # type: ignore[union-attr, arg-type]
+            if legal and not {to_text(converted), to_text(value)} & set(legal):
+                raise ExpressionError(f"'{to_text(value)}' is not one of its values. Legal: {', '.join(legal)}.")
+        except ExpressionError as error:
+            raise PipelineError(place, f"The parameter '{name}' is of type {self.type_of(name)}: {error}") from None
+        return Text(converted, place) if isinstance(converted, str) else converted
 
 
 def _boolean(value: Value) -> Value:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    raise ConversionError(
-        f"{value!r} is neither true nor false" if isinstance(value, str) else f"a {kind(value)} is not"
-    )
+    if to_text(value).lower() not in ("true", "false"):
+        raise ExpressionError(f"'{to_text(value)}' is neither true nor false.")
+    return to_text(value).lower() == "true"
 
 
 def _object(value: Value) -> Value:
     """Values of the command line are YAML text."""
-    if isinstance(value, Text) and value.place.file.startswith("<") and value.strip().startswith(("[", "{", "- ")):
-        return read_text(value, value.place.file)
-    return value
+    given = isinstance(value, Text) and value.place == NOWHERE and value.strip().startswith(("[", "{", "- "))
+    return read_text(str(value), NOWHERE.file) if given else value
 
 
 def _structure(value: Value) -> Value:
-    value = _object(value)
-    if isinstance(value, Items | Fields):
-        return value
-    if value == "":
-        return Items()
-    raise ConversionError(f"a {kind(value)} is no part of a pipeline")
+    value = _object(value) or Items()
+    if not isinstance(value, Items | Fields):
+        raise ExpressionError(f"A {kind(value)} is no part of a pipeline.")
+    return value
 
 
 _CONVERSIONS: dict[str, Callable[[Value], Value]] = {
@@ -135,8 +98,3 @@ _CONVERSIONS: dict[str, Callable[[Value], Value]] = {
     "boolean": _boolean,
     "object": _object,
 }
-
-
-def declared_in(document: Fields, file: str) -> Declarations:
-    """The declarations of a document."""
-    return Declarations(document.get("parameters"), file)

@@ -6,26 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from local_azure.pipelines.evaluation import to_text
 from local_azure.pipelines.expander import Expander
-from local_azure.pipelines.parameters import declared_in
+from local_azure.pipelines.parameters import Declarations
 from local_azure.pipelines.queue_facts import QueueFacts
 from local_azure.pipelines.scope import Scope
 from local_azure.pipelines.templates import Templates
-from local_azure.pipelines.tree import (
-    NOWHERE,
-    Fields,
-    Items,
-    PipelineError,
-    Place,
-    Problem,
-    Text,
-    Value,
-    fault,
-    fields_of,
-    nearest,
-    place_of,
-)  # fmt: skip
-from local_azure.pipelines.values import to_text
+from local_azure.pipelines.tree import Fields, Items, PipelineError, Place, Problem, Text, Value, fields_of, nearest
 
 _BODIES = ("stages", "jobs", "steps", "extends")
 
@@ -37,16 +24,13 @@ class Expanded:
     file: str
     tree: Fields
     documents: Mapping[str, Value]
-    parameters: Mapping[str, Value]
     problems: tuple[Problem, ...]
 
 
 def repository_root(file: Path) -> Path:
     """The nearest folder upwards that holds `.git`, else the file's own folder."""
-    for folder in file.absolute().parents:
-        if (folder / ".git").exists():
-            return folder
-    return file.absolute().parent
+    folders = file.absolute().parents
+    return next((folder for folder in folders if (folder / ".git").exists()), folders[0])
 
 
 def expand(file: Path, parameters: Mapping[str, str] | None = None, facts: QueueFacts | None = None) -> Expanded:
@@ -56,87 +40,63 @@ def expand(file: Path, parameters: Mapping[str, str] | None = None, facts: Queue
     relative = file.absolute().relative_to(root).as_posix()
     templates = Templates(root, facts.repositories)
     expander = Expander(templates)
-    tree, bound = Fields(), Fields()
+    tree = Fields()
     try:
-        document = templates.document(relative)
-        if not isinstance(document, Fields):
-            raise fault(Place(relative, 1), "A pipeline is a mapping.", f"It needs one of: {', '.join(_BODIES)}.")
-        bound = declared_in(document, relative).bind(_given(parameters or {}), Place(relative, 1))
-        scope = Scope(relative, bound, _queued_variables(facts))
-        tree = _rooted(_expanded_root(document, scope, expander, templates), relative)
+        document = templates.document(relative, Place(relative, 1))
+        given = Fields([(Text(name), Text(value)) for name, value in (parameters or {}).items()])
+        bound = Declarations(document, relative).bind(given, Place(relative, 1))
+        known = {**facts.predefined(), **facts.variables}
+        scope = Scope(relative, bound, {name.lower(): (name, Text(value)) for name, value in known.items()})
+        tree = _rooted(_expanded(document, scope, expander, templates), relative)
     except PipelineError as error:
-        expander.problems += error.problems
-    values = {str(key): value for key, value in bound}
-    return Expanded(relative, tree, templates.documents, values, tuple(dict.fromkeys(sorted(expander.problems))))
+        expander.problems.append(error.problem)
+    return Expanded(relative, tree, templates.documents, tuple(sorted(set(expander.problems))))
 
 
-def _given(parameters: Mapping[str, str]) -> Fields:
-    return Fields([(Text(name), Text(value)) for name, value in parameters.items()], NOWHERE)
-
-
-def _queued_variables(facts: QueueFacts) -> dict[str, tuple[str, Value]]:
-    known = facts.predefined() | dict(facts.variables)
-    return {name.lower(): (name, Text(value)) for name, value in known.items()}
-
-
-def _expanded_root(document: Fields, scope: Scope, expander: Expander, templates: Templates) -> Fields:
+def _expanded(document: Fields, scope: Scope, expander: Expander, templates: Templates) -> Fields:
     bodies = [key for key in document.names() if key in _BODIES]
     if len(bodies) > 1:
-        raise fault(bodies[1].place, f"'{bodies[1]}' cannot stand beside '{bodies[0]}'.", "Keep one of them.")
+        raise PipelineError(bodies[1].place, f"'{bodies[1]}' cannot stand beside '{bodies[0]}'. Keep one of them.")
     own = Fields([(key, value) for key, value in document if key not in ("parameters", "extends")], document.place)
     expanded = fields_of(expander.expand(own, scope, "root"))
-    if "extends" not in document:
+    reference = fields_of(document.get("extends"))
+    if not reference:
         return expanded
-    reference = document.get("extends")
-    if not isinstance(reference, Fields) or not isinstance(reference.get("template"), Text):
-        raise fault(document.key("extends").place, "'extends' needs a template.", "Write template: PATH below it.")
-    path = Text(to_text(reference.get("template")), place_of(reference.get("template"), reference.place))
-    template = templates.load_extended(path, scope.file)
-    arguments = expander.arguments(reference.get("parameters"), scope, template.structure)
-    inner = template.scope(arguments, reference.place, scope)
+    template, inner = expander.template(reference, scope, "")
     with templates.nested(reference.place):
-        below = _expanded_root(fields_of(template.body), inner, expander, templates)
+        below = _expanded(fields_of(template.body), inner, expander, templates)
     for key in below.names():
-        if key in expanded:
-            raise fault(key.place, f"'{key}' stands in both {template.file} and {scope.file}.", "Keep one of them.")
+        if expanded.has(key):
+            raise PipelineError(key.place, f"'{key}' stands in both {template.file} and {scope.file}. Keep one.")
     return Fields([*expanded, *below], document.place)
 
 
 def _rooted(tree: Fields, file: str) -> Fields:
     """The tree with `stages` at its root: bare jobs and steps are put into a stage `__default`."""
-    pairs = [pair for pair in tree if pair[0] not in ("stages", "jobs", "steps", "pool")]
-    pool = tree.get("pool")
-    if "stages" in tree:
-        return finished(Fields([*pairs, *_only("pool", pool), (tree.key("stages"), tree.get("stages"))], tree.place))
-    if "jobs" in tree:
-        jobs = tree.get("jobs")
-    elif "steps" in tree:
-        place = tree.key("steps").place
-        job = [(Text("job", place), Text("Job", place)), *_only("pool", pool), (tree.key("steps"), tree.get("steps"))]
-        jobs, pool = Items([Fields(job, place)], place), None
-    else:
-        todo = nearest(tree.names()[0], _BODIES) if len(tree) else ""
-        raise fault(Place(file, 1), "The pipeline has neither stages, jobs, steps nor extends.", todo)
     place = tree.place
-    stage = Fields(
-        [(Text("stage", place), Text("__default", place)), *_only("pool", pool), (Text("jobs", place), jobs)]
-    )
-    stage.place = place
-    return finished(Fields([*pairs, (Text("stages", place), Items([stage], place))], place))
+    body = next((name for name in ("stages", "jobs", "steps") if tree.has(name)), None)
+    if body is None:
+        raise PipelineError(Place(file, 1), f"The pipeline has no stages, jobs or steps. {nearest('', _BODIES)}")
+    content = tree.get(body)
+    pool = [pair for pair in tree if pair[0] == "pool"]
+    rest = [pair for pair in tree if pair[0] not in ("stages", "jobs", "steps", "pool")]
+    if body == "steps":
+        job = [(Text("job"), Text("Job", place)), *pool, (Text("steps"), content)]
+        content, pool = Items([Fields(job, place)], place), []
+    if body != "stages":
+        stage = [(Text("stage"), Text("__default", place)), *pool, (Text("jobs"), content)]
+        content, pool = Items([Fields(stage, place)], place), []
+    return _finished(Fields([*rest, *pool, (Text("stages", place), content)], place))
 
 
-def _only(name: str, value: Value) -> list[tuple[Text, Value]]:
-    return [] if value is None else [(Text(name, place_of(value, NOWHERE)), value)]
-
-
-def finished(fields: Fields) -> Fields:
+def _finished(fields: Fields) -> Fields:
     """The tree with every computed scalar as a text that has a place."""
-    return Fields([(key, _finished(value, key.place)) for key, value in fields], fields.place)
 
+    def finish(value: Value, place: Place) -> Value:
+        if isinstance(value, Fields):
+            return _finished(value)
+        if isinstance(value, Items):
+            return Items([finish(part, value.place) for part in value], value.place)
+        return value if isinstance(value, Text) else Text(to_text(value), place)
 
-def _finished(value: Value, place: Place) -> Value:
-    if isinstance(value, Fields):
-        return finished(value)
-    if isinstance(value, Items):
-        return Items([_finished(part, place_of(part, value.place)) for part in value], value.place)
-    return value if isinstance(value, Text) else Text(to_text(value), place)
+    return Fields([(key, finish(value, key.place)) for key, value in fields], fields.place)

@@ -7,34 +7,27 @@ from pathlib import Path
 
 import yaml
 
-from local_azure.pipelines.tree import Fields, Items, Place, Text, Value, fault
+from local_azure.pipelines.tree import Fields, Items, PipelineError, Place, Text, Value
 
 _PARSER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-_BLOCK_STYLES = ("|", ">")
 EXPRESSION = "${{"
 
 
 def read_file(root: Path, relative: str) -> Value:
     """The tree of one file below `root`; raises PipelineError."""
     try:
-        text = (root / relative).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise fault(Place(relative, 1), f"The file {relative} was not found below {root}.") from None
+        return read_text((root / relative).read_text(encoding="utf-8"), relative)
     except (OSError, UnicodeDecodeError) as error:
-        raise fault(Place(relative, 1), f"The file {relative} cannot be read: {error}.") from None
-    return read_text(text, relative)
+        raise PipelineError(Place(relative, 1), f"The file {relative} cannot be read: {error}.") from None
 
 
 def read_text(text: str, file: str) -> Value:
     """The tree of one document; raises PipelineError."""
-    events = yaml.parse(str(text), Loader=_PARSER)
     try:
-        return _Reader(events, file).document()
-    except yaml.MarkedYAMLError as error:
-        line = 1 + (getattr(error.problem_mark, "line", 0) or 0)
-        raise fault(Place(file, line), f"This is not YAML: {error.problem or error.context}.") from None
+        return _Reader(yaml.parse(str(text), Loader=_PARSER), file).document()
     except yaml.YAMLError as error:
-        raise fault(Place(file, 1), f"This is not YAML: {error}.") from None
+        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
+        raise PipelineError(Place(file, line), f"This is not YAML: {getattr(error, 'problem', error)}.") from None
 
 
 class _Reader:
@@ -42,53 +35,41 @@ class _Reader:
         self._events = events
         self._file = file
 
+    def document(self) -> Value:
+        found: list[Value] = []
+        for event in self._events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                if found:
+                    raise PipelineError(self._place(event), "A second document begins here. Keep one a file.")
+                found.append(self._value(next(self._events)))
+        return found[0] if found else None
+
     def _place(self, event: yaml.Event) -> Place:
         return Place(self._file, 1 + (event.start_mark.line if event.start_mark else 0))
 
-    def document(self) -> Value:
-        value: Value = None
-        seen = False
+    def _until(self, end: type[yaml.Event]) -> Iterator[Value]:
         for event in self._events:
-            if isinstance(event, yaml.DocumentStartEvent):
-                if seen:
-                    raise fault(self._place(event), "A second document begins here.", "Keep one document a file.")
-                seen = True
-                value = self._value(next(self._events))
-        return value
+            if isinstance(event, end):
+                return
+            yield self._value(event)
 
     def _value(self, event: yaml.Event) -> Value:
         place = self._place(event)
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise fault(place, "Anchors and aliases are not supported by the service.", "Use a template instead.")
-        tag = getattr(event, "tag", None)
-        if tag not in (None, "!"):
-            raise fault(place, f"The tag {tag} is not supported by the service.", "Leave it out.")
-        if isinstance(event, yaml.ScalarEvent):
-            if event.style in _BLOCK_STYLES:
-                place = Place(place.file, place.line + 1)
-            return Text(event.value, place)
+            raise PipelineError(place, "Anchors and aliases are not supported by the service. Use a template.")
+        if getattr(event, "tag", None) not in (None, "!"):
+            raise PipelineError(place, "Tags are not supported by the service. Leave it out.")
+        if isinstance(event, yaml.ScalarEvent):  # of a block, the first line of its content
+            return Text(event.value, Place(place.file, place.line + (event.style in ("|", ">"))))
         if isinstance(event, yaml.SequenceStartEvent):
-            items = Items(place=place)
-            for part in self._events:
-                if isinstance(part, yaml.SequenceEndEvent):
-                    break
-                items.append(self._value(part))
-            return items
-        return self._mapping(place)
-
-    def _mapping(self, place: Place) -> Fields:
+            return Items(self._until(yaml.SequenceEndEvent), place)
         fields = Fields(place=place)
-        seen: set[str] = set()
-        for event in self._events:
-            if isinstance(event, yaml.MappingEndEvent):
-                break
-            key = self._value(event)
+        for key in (parts := self._until(yaml.MappingEndEvent)):
             if not isinstance(key, Text):
-                raise fault(self._place(event), "A key must be a plain text.", "Quote it, or indent what follows it.")
+                raise PipelineError(place, "A key must be a plain text. Quote it, or indent what follows it.")
             if key == "<<":
-                raise fault(key.place, "The merge key << is not supported by the service.", "Use a template instead.")
-            if key in seen and not key.startswith(EXPRESSION):
-                raise fault(key.place, f"The key '{key}' stands here a second time.", "Keep one of the two.")
-            seen.add(key)
-            fields.pairs.append((key, self._value(next(self._events))))
+                raise PipelineError(key.place, "The merge key << is not supported by the service. Use a template.")
+            if fields.has(key) and EXPRESSION not in key:
+                raise PipelineError(key.place, f"The key '{key}' stands here a second time. Keep one of the two.")
+            fields.append((key, next(parts)))
         return fields

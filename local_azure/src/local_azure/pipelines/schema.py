@@ -1,177 +1,208 @@
 """Microsoft's schema, read the way the service reads YAML.
 
-An interpreter of exactly the keywords that the schema uses, its own (`firstProperty`, `ignoreCase`) included. General
-validators know nothing of those, and report one best guess among thousands of errors.
+An interpreter of exactly the keywords that the schema uses, its own (`firstProperty`, `ignoreCase`, `aliases`)
+included. General validators know nothing of those, and report one best guess among thousands of errors.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import re
-from collections.abc import Callable, Iterator
-from functools import cached_property
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from local_azure.pipelines.expander import directive_of
-from local_azure.pipelines.tree import Fields, Items, Place, Problem, Text, Value, nearest
+from local_azure.pipelines.tree import Fields, Items, Place, Problem, Text, Value, fields_of, nearest, place_of
 
 Schema: TypeAlias = dict[str, Any]
 _DYNAMIC = ("${{", "$(", "$[")
-_BOOLEANS = ("true", "false", "y", "n", "yes", "no", "on", "off")
-_INTEGER = re.compile(r"-?\d+\Z")
-_TYPE_NAMES = {"object": "a mapping", "array": "a list"}
-_BRANCH_FILTER = "branch name or prefix filter"
 _DEFINITIONS = "#/definitions/"
+_TYPE_NAMES = {"object": "a mapping", "array": "a list"}
+# The service takes paths with a slash at the end, which the pattern of this definition forbids.
+_BRANCH_FILTER = "branch name or prefix filter"
+# Tasks whose inputs the schema does not define: required and optional ones, by Microsoft's documentation (2026-11).
+_EXTRA_TASKS = {
+    "PublishCodeCoverageResults@2": ("summaryFileLocation", "pathToSources? failIfCoverageEmpty?"),
+    "AzureMLJobWaitTask@1": ("serviceConnection resourceGroupName azureMLWorkspaceName azureMLJobName", ""),
+}
+
+
+@lru_cache(maxsize=1)
+def service_schema() -> ServiceSchema:
+    """The schema that the package check-jsonschema carries; the package itself is slow to import, so it is not."""
+    found = importlib.util.find_spec("check_jsonschema")
+    if found is None or found.origin is None:
+        raise FileNotFoundError("The package check-jsonschema, which holds Microsoft's schema, is not installed.")
+    path = Path(found.origin).parent / "builtin_schemas" / "vendor" / "azure-pipelines.json"
+    return ServiceSchema(json.loads(path.read_bytes()))
 
 
 class ServiceSchema:
-    """The schema with its definitions, and its tasks by name."""
+    """The schema with its definitions, and its tasks by `name@version` in lower case."""
 
-    def __init__(self, document: Schema, task_check: Callable[[Fields, ServiceSchema], Iterator[Problem]]) -> None:
-        self.version: str = document["$comment"]
-        self._task_check = task_check
+    def __init__(self, document: Schema) -> None:
         self._definitions: dict[str, Schema] = document["definitions"]
-
-    @cached_property
-    def tasks(self) -> dict[str, Schema]:
-        """The definition of every task, by `name@version` in lower case."""
-        found: dict[str, Schema] = {}
-        for task in self._definitions["task"]["anyOf"]:
-            pattern = task.get("properties", {}).get("task", {}).get("pattern", "")
-            found.setdefault(pattern.strip("^$").lower(), task)
-        return found
-
-    @cached_property
-    def task_names(self) -> list[str]:
-        """All task names as they are written."""
-        options = self._definitions["task"]["properties"]["task"]["anyOf"]
-        return [name for option in options for name in option.get("enum", [])]
+        self._task: Schema = self._definitions["task"]
+        self._inputs: dict[str, Schema] = {}
+        for task in self._task["anyOf"]:
+            name = task["properties"].get("task", {}).get("pattern", "").strip("^$").lower()
+            self._inputs.setdefault(name, task["properties"].get("inputs", {}))
+        for name, (required, optional) in _EXTRA_TASKS.items():
+            names = [*required.split(), *optional.replace("?", "").split()]
+            described = {"properties": {n: {} for n in names}, "additionalProperties": False}
+            self._inputs[name.lower()] = described | {"required": required.split()}
+        written = [name for option in self._task["properties"]["task"]["anyOf"] for name in option.get("enum", [])]
+        self._task_names = [*written, *_EXTRA_TASKS]
 
     def check(self, value: Value, definition: str, place: Place) -> list[Problem]:
         """Every fault of a value against one definition."""
-        return list(dict.fromkeys(self.faults(value, {"$ref": _DEFINITIONS + definition}, place)))
+        return list(self._faults(value, {"$ref": _DEFINITIONS + definition}, place, "This"))
 
     def _resolved(self, schema: Schema) -> Schema:
         while "$ref" in schema:
             schema = self._definitions[schema["$ref"].removeprefix(_DEFINITIONS)]
         return schema
 
-    def faults(self, value: Value, schema: Schema, place: Place, what: str = "value") -> Iterator[Problem]:
-        """The faults of a value; `what` names it in messages."""
+    def _faults(self, value: Value, schema: Schema, place: Place, what: str) -> Iterator[Problem]:
         schema = self._resolved(schema)
+        options = schema.get("anyOf") or schema.get("oneOf")
         if isinstance(value, Text) and value.startswith(_DYNAMIC):
             return
-        options = schema.get("anyOf") or schema.get("oneOf")
-        if options is not None and "properties" not in schema:
+        if options is not None and schema is not self._task:
             yield from self._one_of(value, [self._resolved(option) for option in options], place, what)
-        elif not self._fits_type(value, schema):
-            kind = schema.get("type", "")
-            expected = _TYPE_NAMES.get(kind) or f"a {kind}"
-            yield Problem(place, f"{what} must be {expected}, not {_described(value)}.", "")
-        elif isinstance(value, Text):
-            yield from self._scalar(value, schema, place, what)
+        elif not _fits(value, schema):
+            yield Problem(place, f"{what} must be {_wanted(schema)}, not {_described(value)}.")
         elif isinstance(value, Items):
             for part in value:
-                yield from self.faults(part, schema.get("items", {}), _place(part, value.place), f"An item of {what}")
+                yield from self._faults(part, schema.get("items", {}), place_of(part, place), f"An item of {what}")
         elif isinstance(value, Fields):
             yield from self._mapping(value, schema, what)
-
-    @staticmethod
-    def _fits_type(value: Value, schema: Schema) -> bool:
-        kind: str | None = schema.get("type")
-        if kind is None or (value == "" and kind in ("object", "array")):
-            return True
-        if isinstance(value, Fields):
-            return kind == "object"
-        if isinstance(value, Items):
-            return kind == "array"
-        text = str(value).lower()
-        if kind == "boolean":
-            return text in _BOOLEANS
-        return kind == "string" or (kind == "integer" and bool(_INTEGER.match(text)))
-
-    @staticmethod
-    def _scalar(value: Text, schema: Schema, place: Place, what: str) -> Iterator[Problem]:
-        if any(mark in value for mark in _DYNAMIC):
-            return
-        ignore = schema.get("ignoreCase") in ("value", "all")
-        pattern = schema.get("pattern")
-        if schema.get("description") == _BRANCH_FILTER:
-            value = Text(value.rstrip("/"), value.place)  # the service takes paths with a slash at the end
-        if pattern and not re.search(pattern.replace("\\/", "/"), value, re.IGNORECASE if ignore else 0):
-            yield Problem(place, f"{what} cannot be '{value}'.", f"It must match {pattern}.")
-        legal = schema.get("enum")
-        if legal and (value.lower() if ignore else value) not in [name.lower() if ignore else name for name in legal]:
-            yield Problem(place, f"{what} cannot be '{value}'.", nearest(value, legal))
+        elif isinstance(value, Text) and not any(mark in value for mark in _DYNAMIC):
+            yield from _scalar(value, schema, place, what)
 
     def _mapping(self, value: Fields, schema: Schema, what: str) -> Iterator[Problem]:
+        keys = value.names()
         first = schema.get("firstProperty", [])
-        if first and len(value) and value.names()[0] not in first and any(key in first for key in value.names()):
-            yield Problem(value.names()[0].place, f"'{first[0]}' must be the first key here.", "Move it up.")
-        if schema is self._definitions["task"]:
-            yield from self._task_check(value, self)
-            return
-        properties: dict[str, Schema] = schema.get("properties", {})
+        if first and keys and keys[0] not in first and any(key in first for key in keys):
+            yield Problem(keys[0].place, f"'{first[0]}' must be the first key here. Move it up.")
+        known: dict[str, Schema] = schema.get("properties", {})
         for key, part in value:
-            if "${{" in key:
-                continue
-            known = properties.get(key)
-            if known is not None:
-                yield from self.faults(part, known, _place(part, key.place), f"'{key}'")
-            elif schema.get("additionalProperties") is False:
-                yield Problem(key.place, f"'{key}' is not known here.", nearest(key, properties))
+            if key in known and not (schema is self._task and key in ("task", "inputs")):
+                yield from self._faults(part, known[key], place_of(part, key.place), f"'{key}'")
+            elif key not in known and "${{" not in key and schema.get("additionalProperties") is False:
+                yield Problem(key.place, f"'{key}' is not known here. {nearest(key, known)}")
         for name in schema.get("required", []):
-            if name not in value and not any("${{" in key for key in value.names()):
-                yield Problem(value.place, f"'{name}' is missing in {what.lower()}.", "Add it.")
+            if not value.has(name) and not any("${{" in key for key in keys):
+                yield Problem(value.place, f"{what} needs '{name}'. Add it.")
+        task = value.get("task")
+        if schema is self._task and isinstance(task, Text) and "${{" not in task:
+            yield from self._task_faults(task, value)
 
     def _one_of(self, value: Value, options: list[Schema], place: Place, what: str) -> Iterator[Problem]:
-        fitting = [option for option in options if self._fits_type(value, option)]
+        fitting = [option for option in options if _fits(value, option)]
         if isinstance(value, Fields):
-            yield from self._mapping_of(value, fitting, place, what)
-            return
-        best: list[Problem] | None = None
-        for option in fitting:
-            faults = list(self.faults(value, option, place, what))
-            if not faults:
+            marks = [(o, o.get("firstProperty", o.get("required", []))) for o in fitting]
+            marked = [option for option, names in marks if any(value.has(name) for name in names)]
+            leading = [name for option in options for name in option.get("firstProperty", [])]
+            if not marked and len(leading) == len(options) and value:
+                yield Problem(
+                    value[0][0].place, f"'{value[0][0]}' is not known here. {nearest(value[0][0], leading)}"
+                )
                 return
-            best = faults if best is None or _depth(faults) > _depth(best) else best
+            fitting = marked or fitting
+        found = [list(self._faults(value, option, place, what)) for option in fitting]
         patterns = [str(option.get("pattern", "")).strip("^$") for option in fitting]
-        if isinstance(value, Text) and patterns and all(patterns):
-            yield Problem(place, f"{what} cannot be '{value}'.", nearest(value, patterns))
-        elif best:
-            yield from best
+        if not fitting:
+            expected = " or ".join(dict.fromkeys(map(_wanted, options)))
+            yield Problem(place, f"{what} must be {expected}, not {_described(value)}.")
+        elif all(found) and isinstance(value, Text) and all(patterns):
+            yield Problem(place, f"{what} cannot be '{value}'. {nearest(value, patterns)}")
         else:
-            expected = " or ".join(dict.fromkeys(_TYPE_NAMES.get(o.get("type", ""), "a text") for o in options))
-            yield Problem(place, f"{what} must be {expected}, not {_described(value)}.", "")
+            yield from min(found, key=len)
 
-    def _mapping_of(self, value: Fields, options: list[Schema], place: Place, what: str) -> Iterator[Problem]:
-        """One of several mappings: the one whose first or required key is there, else the one with fewest faults."""
-        marked = [o for o in options if any(name in value for name in o.get("firstProperty", []))]
-        if not marked:
-            marked = [o for o in options if o.get("required") and all(name in value for name in o["required"])]
-        leading = [str(name) for option in options for name in option.get("firstProperty", [])]
-        if not marked and leading and len(leading) == len(options) and len(value):
-            key = value.names()[0]
-            yield Problem(key.place, f"'{key}' cannot begin {what.lower()}.", nearest(key, leading))
+    # -- tasks
+
+    def _task_faults(self, task: Text, step: Fields) -> Iterator[Problem]:
+        described = self._inputs.get(task.lower())
+        if described is None:
+            yield self._unknown(task)
             return
-        candidates = [list(self.faults(value, option, place, what)) for option in marked or options]
-        if candidates:
-            yield from min(candidates, key=len)
-        else:
-            yield Problem(place, f"{what} must be a text or a list, not a mapping.", "")
+        known: dict[str, Schema] = described.get("properties", {})
+        inputs = Fields(place=step.key("inputs").place if step.has("inputs") else step.place)
+        for key, value in fields_of(step.get("inputs")):
+            first = self.input_name(task, key)
+            inputs.append((Text(first, key.place), value))
+            if first in known:
+                yield from self._faults(
+                    value, known[first], place_of(value, key.place), f"The input '{key}' of {task}"
+                )
+            elif "${{" not in key and described.get("additionalProperties") is False:
+                yield Problem(key.place, f"{task} has no input '{key}'. {nearest(key, known)}")
+        required = [*described.get("required", []), *_documented(task, inputs)]
+        for name in required if not any("${{" in key for key in inputs.names()) else []:
+            if not inputs.has(name):
+                yield Problem(inputs.place, f"{task} needs the input '{name}'. Add it under 'inputs'.")
+
+    def input_name(self, task: str, given: str) -> str:
+        """The first name of an input: they are written without regard to case, and some have aliases."""
+        for name, schema in self._inputs.get(task.lower(), {}).get("properties", {}).items():
+            if given.lower() in (known.lower() for known in (name, *schema.get("aliases", []))):
+                return str(name)
+        return given
+
+    def _unknown(self, task: Text) -> Problem:
+        name, _, version = task.partition("@")
+        versions = {
+            known.partition("@")[2] for known in self._task_names if known.lower().startswith(f"{name.lower()}@")
+        }
+        if versions and version:
+            return Problem(
+                task.place, f"The task {name} has no version {version}; it has {', '.join(sorted(versions))}."
+            )
+        if versions:
+            return Problem(task.place, f"'{task}' names no version. Write {name}@{max(versions, key=int)}.")
+        return Problem(task.place, f"There is no task '{task}'. {nearest(task, self._task_names)}")
 
 
-def _place(value: Value, otherwise: Place) -> Place:
-    return value.place if isinstance(value, Text | Items | Fields) else otherwise
+def _documented(task: str, inputs: Fields) -> list[str]:
+    """Inputs that only the documentation requires."""
+    if task.lower() == "azurecli@2":
+        inline = str(inputs.get("scriptLocation")).lower() == "inlinescript"
+        return ["inlineScript" if inline else "scriptPath"]
+    return ["testResultsFiles"] if task.lower() == "publishtestresults@2" else []
+
+
+def _fits(value: Value, schema: Schema) -> bool:
+    kind = schema.get("type", "")
+    if not kind or (value == "" and kind in _TYPE_NAMES):
+        return True
+    if isinstance(value, Fields | Items):
+        return bool(kind == ("object" if isinstance(value, Fields) else "array"))
+    text = str(value)
+    if kind == "boolean":
+        return text.lower() in ("true", "false", "y", "n", "yes", "no", "on", "off") or text.startswith(_DYNAMIC)
+    return kind == "string" or (kind == "integer" and re.fullmatch(r"-?\d+", text) is not None)
+
+
+def _scalar(value: Text, schema: Schema, place: Place, what: str) -> Iterator[Problem]:
+    ignore = schema.get("ignoreCase") in ("value", "all")
+    text = value.rstrip("/") if schema.get("description") == _BRANCH_FILTER else str(value)
+    pattern, legal = schema.get("pattern", "").replace("\\/", "/"), schema.get("enum", [])
+    if not re.search(pattern, text, re.IGNORECASE if ignore else 0):
+        yield Problem(place, f"{what} cannot be '{value}'. It must match {pattern}")
+    if legal and (text.lower() if ignore else text) not in [name.lower() if ignore else name for name in legal]:
+        yield Problem(place, f"{what} cannot be '{value}'. {nearest(value, legal)}")
+
+
+def _wanted(schema: Schema) -> str:
+    return _TYPE_NAMES.get(schema.get("type", ""), f"a {schema.get('type', 'text')}")
 
 
 def _described(value: Value) -> str:
-    if isinstance(value, Fields):
-        return "a mapping"
-    return "a list" if isinstance(value, Items) else f"'{value}'"
-
-
-def _depth(faults: list[Problem]) -> int:
-    return max(fault.place.line for fault in faults)
+    return "a mapping" if isinstance(value, Fields) else "a list" if isinstance(value, Items) else f"'{value}'"
 
 
 def without_directives(value: Value) -> Value:
@@ -179,20 +210,15 @@ def without_directives(value: Value) -> Value:
     if isinstance(value, Items):
         made = Items(place=value.place)
         for part in value:
-            if isinstance(part, Fields) and part.pairs and all(directive_of(key) for key in part.names()):
-                for _, body in part:
-                    pulled = without_directives(body)
-                    made += pulled if isinstance(pulled, Items) else [pulled]
-            else:
-                made.append(without_directives(part))
+            directives = bool(fields_of(part)) and all(directive_of(key) for key in fields_of(part).names())
+            for body in [body for _, body in fields_of(part)] if directives else [part]:
+                pulled = without_directives(body)
+                made += pulled if directives and isinstance(pulled, Items) else [pulled]
         return made
     if isinstance(value, Fields):
         fields = Fields(place=value.place)
         for key, part in value:
             pulled = without_directives(part)
-            if directive_of(key) is None:
-                fields.pairs.append((key, pulled))
-            elif isinstance(pulled, Fields):
-                fields.pairs += pulled.pairs
+            fields += [(key, pulled)] if directive_of(key) is None else fields_of(pulled)
         return fields
     return value

@@ -8,14 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_azure.pipelines.parameters import Declarations, declared_in
+from local_azure.pipelines.parameters import Declarations
 from local_azure.pipelines.reader import read_file
-from local_azure.pipelines.scope import Scope
-from local_azure.pipelines.tree import Fields, Place, Text, Value, fault, nearest
+from local_azure.pipelines.tree import Fields, PipelineError, Place, Text, Value, nearest
 
 KINDS = ("stages", "jobs", "steps", "variables")
-_MOST_FILES = 100
-_MOST_LEVELS = 100
+_MOST_FILES = _MOST_LEVELS = 100
 
 
 @dataclass(frozen=True)
@@ -26,108 +24,66 @@ class Template:
     declarations: Declarations
     body: Value
 
-    @property
-    def structure(self) -> dict[str, str]:
-        """Parameters that hold parts of a pipeline, by name in lower case: the list in which they may stand."""
-        return {name.lower(): self.declarations.structure(name) for name in self.declarations.names()}
-
-    def scope(self, arguments: Fields, caller: Place, outer: Scope) -> Scope:
-        """What the template sees: its own parameters and the variables known so far."""
-        return Scope(self.file, self.declarations.bind(arguments, caller), outer.variables)
-
 
 class Templates:
     """Loads files once each; `documents` holds all that were read, by their path below the root."""
 
-    def __init__(self, root: Path, repositories: Mapping[str, Path] | None = None) -> None:
-        self._root = root
-        self._repositories = repositories or {}
+    def __init__(self, root: Path, repositories: Mapping[str, Path]) -> None:
+        self._roots = {"": root, **repositories}
         self.documents: dict[str, Value] = {}
         self._levels = 0
 
-    def document(self, file: str) -> Value:
-        """The tree of one file; raises PipelineError."""
+    def document(self, file: str, place: Place) -> Fields:
+        """The tree of one file, which `place` asks for; raises PipelineError."""
+        alias, _, below = file.rpartition("@")
+        root = self._roots[alias]
         if file not in self.documents:
             if len(self.documents) >= _MOST_FILES:
-                raise fault(
-                    Place(file, 1), f"More than {_MOST_FILES} files are included.", "The service refuses that."
-                )
-            alias, _, path = file.rpartition("@")
-            root = self._repositories[alias] if alias else self._root
-            tree = read_file(root, path)
-            self.documents[file] = tree
-        return self.documents[file]
+                raise PipelineError(place, f"More than {_MOST_FILES} files are included; the service refuses that.")
+            if not (root / below).is_file():
+                others = [str(path.relative_to(root)) for path in sorted((root / below).parent.glob("*.y*ml"))]
+                raise PipelineError(place, f"The file {below} was not found. {nearest(below, others)}")
+            self.documents[file] = read_file(root, below)
+        found = self.documents[file]
+        if not isinstance(found, Fields):
+            raise PipelineError(Place(file, 1), "A pipeline or template is a mapping, such as steps: [...].")
+        return found
 
     @contextmanager
     def nested(self, place: Place) -> Iterator[None]:
         """One level of inclusion."""
         self._levels += 1
-        try:
-            if self._levels > _MOST_LEVELS:
-                raise fault(
-                    place, f"Templates include each other more than {_MOST_LEVELS} levels deep.", "Break the circle."
-                )
-            yield
-        finally:
-            self._levels -= 1
+        if self._levels > _MOST_LEVELS:
+            raise PipelineError(place, f"Templates include each other more than {_MOST_LEVELS} levels deep.")
+        yield
+        self._levels -= 1
 
-    def resolve(self, path: Text, including: str) -> str:
-        """The file that a template reference names; relative to the including file unless it begins with '/'."""
+    def _resolved(self, path: Text, including: str) -> str:
+        """The file that a reference names; relative to the including file unless it begins with '/'."""
         name, at, alias = path.partition("@")
-        if at and alias != "self":
-            if alias not in self._repositories:
-                what = f"The repository '{alias}' of the template '{path}' is not known here."
-                raise fault(path.place, what, f"Give its local folder: --repository {alias}=FOLDER.")
-            return f"{alias}@{posixpath.normpath(name.lstrip('/'))}"
-        prefix, _, included_from = including.rpartition("@")
-        base = "" if at or name.startswith("/") else posixpath.dirname(included_from)
-        resolved = posixpath.normpath(posixpath.join(base, name.lstrip("/")))
-        if resolved.startswith(".."):
-            raise fault(path.place, f"The template '{path}' lies outside of the repository.", "Keep it inside.")
-        return f"{prefix}@{resolved}" if prefix and not at else resolved
+        repository, _, base = including.rpartition("@")
+        if at:
+            repository = "" if alias == "self" else alias
+        if repository not in self._roots:
+            what = f"The repository '{repository}' of the template '{path}' is not known here."
+            raise PipelineError(path.place, f"{what} Give its local folder: --repository {repository}=FOLDER.")
+        from_root = at or name.startswith("/")
+        below = posixpath.normpath(posixpath.join("" if from_root else posixpath.dirname(base), name.lstrip("/")))
+        if below.startswith(".."):
+            raise PipelineError(path.place, f"The template '{path}' lies outside of the repository. Keep it inside.")
+        return f"{repository}@{below}" if repository else below
 
     def load(self, path: Text, including: str, within: str) -> Template:
-        """The template of one kind (`steps`, ...) that a reference names; raises PipelineError."""
-        file = self.resolve(path, including)
-        document = self._found(file, path)
-        if not isinstance(document, Fields):
-            raise fault(
-                Place(file, 1), f"A template must hold '{within}:'.", "See the including file: " + str(path.place)
-            )
+        """The template of one kind (`steps`, ...; the empty text: `extends`) that a reference names."""
+        file = self._resolved(path, including)
+        document = self.document(file, path.place)
+        declarations = Declarations(document, file)
+        if not within:
+            body = Fields([pair for pair in document if pair[0] != "parameters"], document.place)
+            return Template(file, declarations, body)
         for key in document.names():
             if key not in ("parameters", within):
-                what = f"A template of {within} (included at {path.place}) cannot hold '{key}'."
-                raise fault(key.place, what, nearest(key, ("parameters", within)))
-        if within not in document:
-            raise fault(
-                path.place, f"The template {file} holds no '{within}'.", "Include it where its content belongs."
-            )
-        return Template(file, declared_in(document, file), document.get(within))
-
-    def load_extended(self, path: Text, including: str) -> Template:
-        """The template of `extends:`; its body is the whole document without its parameters."""
-        file = self.resolve(path, including)
-        document = self._found(file, path)
-        if not isinstance(document, Fields):
-            raise fault(
-                Place(file, 1), "A template that is extended must be a mapping.", "It holds stages, jobs or steps."
-            )
-        body = Fields([pair for pair in document if pair[0] != "parameters"], document.place)
-        return Template(file, declared_in(document, file), body)
-
-    def _found(self, file: str, path: Text) -> Value:
-        alias, _, below = file.rpartition("@")
-        root = self._repositories[alias] if alias else self._root
-        if not (root / below).is_file():
-            near = nearest(below, self._neighbours(root, below))
-            raise fault(
-                path.place, f"The template {below} was not found.", near or "Paths are relative to this file."
-            )
-        return self.document(file)
-
-    @staticmethod
-    def _neighbours(root: Path, below: str) -> list[str]:
-        folder = (root / below).parent
-        if not folder.is_dir():
-            return []
-        return [str(path.relative_to(root)) for path in sorted(folder.iterdir()) if path.suffix in (".yml", ".yaml")]
+                raise PipelineError(key.place, f"A template of {within}, included at {path.place}, holds no '{key}'.")
+        if not document.has(within):
+            raise PipelineError(path.place, f"The template {file} holds no '{within}'.")
+        return Template(file, declarations, document.get(within))

@@ -1,9 +1,9 @@
-"""The tree of a YAML document whose parts know their place, and the values of expressions."""
+"""The tree of a YAML document whose parts know their place; also the values of expressions."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -38,14 +38,11 @@ class Text(str):
         return Place(self.place.file, self.place.line + self.count("\n", 0, offset))
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(tuple[int, ...]):
     """A literal such as 1.2.3."""
 
-    parts: tuple[int, ...]
-
     def __str__(self) -> str:
-        return ".".join(map(str, self.parts))
+        return ".".join(map(str, self))
 
 
 class Items(list["Value"]):
@@ -56,40 +53,32 @@ class Items(list["Value"]):
         self.place = place
 
 
-class Fields:
+class Fields(list[tuple[Text, "Value"]]):
     """A mapping: pairs in order. Before expansion, directive keys may stand in it more than once."""
 
-    __slots__ = ("pairs", "place")
-
     def __init__(self, pairs: Iterable[tuple[Text, Value]] = (), place: Place = NOWHERE) -> None:
-        self.pairs = list(pairs)
+        super().__init__(pairs)
         self.place = place
 
     def get(self, key: str) -> Value:
         """The value of `key`, or None."""
-        return next((value for name, value in self.pairs if name == key), None)
+        return next((value for name, value in self if name == key), None)
 
     def lookup(self, key: str) -> Value:
         """The value of `key` whatever its case, or None; as expressions read."""
-        wanted = key.lower()
-        return next((value for name, value in self.pairs if name.lower() == wanted), None)
+        return next((value for name, value in self if name.lower() == key.lower()), None)
 
     def key(self, name: str) -> Text:
         """The key itself, which knows its line."""
-        return next((key for key, _ in self.pairs if key == name), Text(name, self.place))
+        return next((key for key, _ in self if key == name), Text(name, self.place))
 
     def names(self) -> list[Text]:
         """All keys, in order."""
-        return [key for key, _ in self.pairs]
+        return [key for key, _ in self]
 
-    def __contains__(self, key: object) -> bool:
-        return any(name == key for name, _ in self.pairs)
-
-    def __iter__(self) -> Iterator[tuple[Text, Value]]:
-        return iter(self.pairs)
-
-    def __len__(self) -> int:
-        return len(self.pairs)
+    def has(self, key: str) -> bool:
+        """Whether the mapping holds a key."""
+        return any(name == key for name, _ in self)
 
 
 Value: TypeAlias = "bool | float | str | Version | Items | Fields | None"
@@ -97,27 +86,21 @@ Value: TypeAlias = "bool | float | str | Version | Items | Fields | None"
 
 @dataclass(frozen=True, order=True, slots=True)
 class Problem:
-    """One fault: where it is, what it is, what to do about it."""
+    """One fault: where it is, what it is and what to do about it."""
 
     place: Place
-    what: str
-    todo: str = ""
+    text: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.what}" + (f" {self.todo}" if self.todo else "")
+        return f"{self.place}: {self.text.strip()}"
 
 
 class PipelineError(Exception):
     """The YAML is faulty or uses what is not supported."""
 
-    def __init__(self, *problems: Problem) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = problems
-
-
-def fault(place: Place, what: str, todo: str = "") -> PipelineError:
-    """The error of a single problem."""
-    return PipelineError(Problem(place, what, todo))
+    def __init__(self, place: Place, text: str) -> None:
+        super().__init__(f"{place}: {text}")
+        self.problem = Problem(place, text)
 
 
 def place_of(value: Value, otherwise: Place) -> Place:
@@ -127,19 +110,11 @@ def place_of(value: Value, otherwise: Place) -> Place:
 
 def nearest(name: str, legal: Iterable[str]) -> str:
     """A sentence that names the nearest legal name, or all of them when they are few and none is near."""
-    names = list(dict.fromkeys(legal))
-    lowered = {legal_name.lower(): legal_name for legal_name in names}
+    lowered = {known.lower(): known for known in legal}
     close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.55)
     if close:
         return f"Did you mean '{lowered[close[0]]}'?"
-    return f"Legal: {', '.join(names)}." if 0 < len(names) <= 12 else ""
-
-
-def items_of(value: Value) -> Sequence[Value]:
-    """The elements of a list; none for an absent or empty one; a single scalar counts as a list of one."""
-    if isinstance(value, Items):
-        return value
-    return [] if value is None or value == "" else [value]
+    return f"Legal: {', '.join(lowered.values())}." if 0 < len(lowered) <= 12 else ""
 
 
 def fields_of(value: Value) -> Fields:
@@ -147,15 +122,25 @@ def fields_of(value: Value) -> Fields:
     return value if isinstance(value, Fields) else Fields()
 
 
+def texts_of(value: Value) -> tuple[Text, ...]:
+    """The texts of a list; a single text counts as a list of one."""
+    return tuple(part for part in (value if isinstance(value, Items) else [value]) if isinstance(part, Text) and part)
+
+
+def mappings_of(value: Value) -> list[Fields]:
+    """The mappings of a list."""
+    return [part for part in value if isinstance(part, Fields)] if isinstance(value, Items) else []
+
+
 def from_plain(value: object, place: Place = NOWHERE) -> Value:
     """The tree of plain Python lists, mappings and scalars."""
     if isinstance(value, dict):
         return Fields([(Text(str(key), place), from_plain(part, place)) for key, part in value.items()], place)
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
         return Items([from_plain(part, place) for part in value], place)
-    if value is None or isinstance(value, bool | float):
+    if value is None or isinstance(value, bool):
         return value
-    return float(value) if isinstance(value, int) else Text(str(value), place)
+    return float(value) if isinstance(value, int | float) else Text(str(value), place)
 
 
 def to_plain(value: Value) -> object:

@@ -1,0 +1,160 @@
+"""A run of a pipeline from the command line: folders, approvals, the emulator, the summary and the exit code."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+
+from local_azure import lifecycle
+from local_azure.client_environment import client_environment
+from local_azure.machine_learning.state import StateFolder
+from local_azure.pipelines.check import check
+from local_azure.pipelines.model import Pipeline
+from local_azure.pipelines.pipeline import repository_root
+from local_azure.pipelines.queue_facts import QueueFacts
+from local_azure.pipelines.run import PipelineRun
+from local_azure.pipelines.run_state import FAILED, RunState
+from local_azure.pipelines.standins import unsupported
+
+EXIT_FAILED, EXIT_REFUSED, EXIT_TIMED_OUT, EXIT_CANCELED = 1, 3, 124, 130
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line says about one run."""
+
+    approve: tuple[str, ...] = ()
+    reject: tuple[str, ...] = ()
+    ask: bool = False
+    azure: Mapping[str, str] = field(default_factory=dict)
+    verbose: bool = False
+    parallel: int = 2
+    as_json: bool = False
+
+
+def run_file(
+    state: StateFolder, file: Path, parameters: Mapping[str, str], facts: QueueFacts, options: RunOptions
+) -> int:
+    """Check and run one pipeline; returns the exit code."""
+    expanded, problems = check(file, parameters, facts)
+    pipeline = Pipeline(expanded.tree)
+    problems = problems or list(unsupported(pipeline))
+    if problems:
+        click.echo("\n".join([*map(str, problems), f"{file}: refused; nothing ran."]), err=True)
+        return EXIT_REFUSED
+    state.create()
+    build_id, folder = _new_folder(state.root / "pipelines")
+    host = _Host(state, options)
+    run = RunState(
+        repository_root(file), folder, host.write, host.emulator, host.approve, build_id, options.parallel,
+        options.verbose,
+    )  # fmt: skip
+    host.run = run
+    run.say(f"run {build_id} of {expanded.file} ({facts.reason}, {facts.branch}), kept in {folder}")
+    with _interruptible(run):
+        result = PipelineRun(pipeline, facts, run).run()
+    shutil.rmtree(folder / "work", ignore_errors=True)
+    document = _document(run, result)
+    (folder / "result.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    click.echo(json.dumps(document, indent=2) if options.as_json else "\n".join(_summary(run, result)))
+    if host.started:
+        click.echo("local_azure goes on running; stop it with: python -m local_azure down", err=True)
+    return _exit_code(run, result)
+
+
+def _new_folder(root: Path) -> tuple[int, Path]:
+    """The next build id, and its folder."""
+    root.mkdir(parents=True, exist_ok=True)
+    number = max((int(path.name) for path in root.iterdir() if path.name.isdigit()), default=0)
+    while True:
+        number += 1
+        try:
+            (root / str(number)).mkdir()
+        except FileExistsError:
+            continue
+        return number, root / str(number)
+
+
+class _Host:
+    """What a run needs of this machine: a terminal, an approver, the emulator."""
+
+    def __init__(self, state: StateFolder, options: RunOptions) -> None:
+        self._state = state
+        self._options = options
+        self.run: RunState | None = None
+        self.started = False
+
+    def write(self, line: str) -> None:
+        """Show a line of progress."""
+        click.echo(line, err=self._options.as_json)
+
+    def emulator(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """The environment of an Azure client: it leads to the emulator, which is started when needed."""
+        info, started = lifecycle.ensure(self._state)
+        self.started = self.started or started
+        return client_environment(environment, self._state, info) | dict(self._options.azure)
+
+    def approve(self, environment: str, stage: str) -> bool:
+        """Decide as the command line says, else by asking, else no."""
+        if environment in (*self._options.reject, *self._options.approve):
+            return environment not in self._options.reject
+        if not self._options.ask and not sys.stdin.isatty():
+            what = f"The environment {environment} waits for an approval, and there is nobody to ask:"
+            click.echo(f"{what} --approve {environment} or --reject {environment} decides.", err=True)
+            return False
+        pages = "\n".join(f"  evidence: {path}" for path in (self.run.kept if self.run else []))
+        click.echo(pages, err=True)
+        return click.confirm(f"Approve {stage} to the environment {environment}?", default=False, err=True)
+
+
+@contextmanager
+def _interruptible(run: RunState) -> Iterator[None]:
+    """Ctrl-C cancels the run; steps with always() still run. A second one ends it at once."""
+
+    def cancel(_: int, __: object) -> None:
+        if run.canceled.is_set():
+            raise KeyboardInterrupt
+        run.canceled.set()
+        run.write("canceled by Ctrl-C; once more ends it at once")
+
+    before = signal.signal(signal.SIGINT, cancel)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _document(run: RunState, result: str) -> dict[str, object]:
+    return {
+        "result": result, "build_id": run.build_id, "build_number": run.build_number, "results": run.results,
+        "rejected": run.rejected, "issues": [list(issue) for issue in run.issues], "tags": run.tags,
+        "artifacts": run.artifacts.names(), "kept": [str(path) for path in run.kept], "folder": str(run.folder),
+    }  # fmt: skip
+
+
+def _summary(run: RunState, result: str) -> Iterator[str]:
+    yield f"\nRun {run.build_number}: {result}"
+    yield from (f"  {name}: {outcome}" for name, outcome in run.results.items() if "." not in name)
+    yield from (f"  {kind} in {label}: {text}" for kind, label, text in run.issues)
+    yield from (f"  Page: {path}" for path in run.kept if path.parent.parent.name == "summaries")
+    if run.artifacts.names():
+        yield f"  Artifacts: {', '.join(run.artifacts.names())}"
+    yield f"  Kept in {run.folder}"
+
+
+def _exit_code(run: RunState, result: str) -> int:
+    if run.rejected:
+        return EXIT_REFUSED
+    if run.canceled.is_set():
+        return EXIT_CANCELED
+    if run.timed_out:
+        return EXIT_TIMED_OUT
+    return EXIT_FAILED if result == FAILED else 0
