@@ -53,6 +53,22 @@ def gone(pid: int, seconds: float = 10) -> bool:
         return bool(select.select([descriptor], [], [], seconds)[0])
 
 
+def children(pid: int) -> list[int]:
+    """Processes that a process has started and that still run."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+
+
+def command_line(pid: int) -> str:
+    """What everybody on the machine can see of how a process was started."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+
+
+def memory(pid: int, field: str) -> int:
+    """Bytes of resident memory: `VmRSS` now, `VmHWM` at its highest. Source: man proc, file status."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:"))
+
+
 class Machine:
     """A state folder, the server on it, and a client that signs in anew after each start."""
 

@@ -43,7 +43,7 @@ def start(state: StateFolder, *, http_port: int = 0, tls_port: int = 0) -> Serve
     receiver, sender = os.pipe()
     command = [sys.executable, "-m", "local_azure.machine_learning.server", "--state", str(state.root)]
     command += ["--http-port", str(http_port), "--tls-port", str(tls_port), "--ready-fd", str(sender)]
-    with state.server_log.open("ab") as log:
+    with os.fdopen(os.open(state.server_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from local_azure.machine_learning.executor import Executor
 from local_azure.machine_learning.files import BlobFiles
+from local_azure.machine_learning.redaction import Redactor
 from local_azure.machine_learning.scheduling.scheduler import Scheduler
 from local_azure.machine_learning.serving import ServiceHost
 from local_azure.machine_learning.state import ServerInfo, StateFolder
@@ -60,6 +61,7 @@ class Emulator:
         self.files = BlobFiles(state.blobs)
         self.tokens = Tokens()
         self.workspaces = Workspaces(self.store)
+        self.redactor = Redactor(self.store, self.workspaces, info.token)
         for name in (WORKSPACE_NAME, PRODUCTION_NAME):
             self.workspaces.ensure(SUBSCRIPTION, RESOURCE_GROUP, name)
         self.executor = Executor(self)

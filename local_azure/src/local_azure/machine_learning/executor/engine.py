@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 from typing import TYPE_CHECKING
 
 from local_azure.machine_learning.clock import timestamp
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.executor.data_places import InputResolver
+from local_azure.machine_learning.executor.full_disk import until_kept
 from local_azure.machine_learning.executor.graph import Plan, build_plan
 from local_azure.machine_learning.executor.job import StepFailure, base_variables
 from local_azure.machine_learning.executor.launcher import Launcher
+from local_azure.machine_learning.executor.run_log import artifact_file
 from local_azure.machine_learning.executor.script_run import ScriptRunTask
 from local_azure.machine_learning.executor.step_run import FAILED, RUNNING, StepRun
 from local_azure.machine_learning.planes import history
@@ -19,6 +22,7 @@ from local_azure.machine_learning.planes.execution import SCRIPT_RUN
 from local_azure.machine_learning.planes.pipeline_modules import GRAPH, MODULE
 from local_azure.machine_learning.planes.pipeline_runs import (
     CLOSED,
+    DRIVER_LOG,
     NODE,
     OPEN,
     PIPELINE_RUN,
@@ -58,12 +62,13 @@ class PipelineRunTask:
             self._set_running()
             failed = await self._walk(plan, interface)
             outcome = RUN_CANCELED if self._canceled else RUN_FAILED if failed else RUN_FINISHED
-            self._finish(outcome, SOME_FAILED if failed else None)
+            message = SOME_FAILED if failed else None
         except ApiError as error:
-            self._finish(RUN_FAILED, error.message)
+            outcome, message = RUN_FAILED, error.message
         except Exception:
             LOG.exception("pipeline run %s broke", self._run["Id"])
-            self._finish(RUN_FAILED, "local_azure failed while it ran this pipeline; see its log.")
+            outcome, message = RUN_FAILED, "local_azure failed while it ran this pipeline; see its log."
+        await until_kept(lambda: self._finish(outcome, message))
 
     async def cancel(self) -> None:
         """Start nothing more and end the running steps; finished ones stay as they are."""
@@ -147,6 +152,8 @@ class Executor:
     async def start(self) -> None:
         """Fail what a killed server cut off, take up what it had only queued, and warm up."""
         self._launcher.start()
+        for left_over in self._emulator.state.work.iterdir():
+            shutil.rmtree(left_over, ignore_errors=True)
         for workspace in self._emulator.workspaces.all():
             for run in self._emulator.store.find(workspace.id, PIPELINE_RUN, parent=OPEN):
                 if run["Status"]["StatusCode"] == RUN_RUNNING:
@@ -156,6 +163,8 @@ class Executor:
             for document in self._emulator.store.find(workspace.id, SCRIPT_RUN, parent=OPEN):
                 script_run = ScriptRunTask(self._emulator, self._launcher, workspace, document)
                 if script_run.was_started():
+                    self._clean_logs(workspace, document["runId"])
+                    history.fail_family(self._emulator, workspace, document["runId"], SERVER_LOST)
                     script_run.finish(StepFailure("ServiceError", SERVER_LOST))
                 else:
                     self._begin_script(workspace, document)
@@ -214,14 +223,19 @@ class Executor:
     def _fail_cut_off(self, workspace: Workspace, run: Document) -> None:
         """A run that was going on when its server died: it and its running steps failed, with that reason."""
         store = self._emulator.store
-        error = {"error": {"code": "ServiceError", "message": SERVER_LOST, "details": []}}
+        self._clean_logs(workspace, run["Id"])
         with store.transaction():
             for node in store.find(workspace.id, NODE, parent=run["Id"]):
                 if node["StatusCode"] == RUNNING:
                     node |= {"StatusCode": FAILED, "EndTime": timestamp(), "StatusDetail": SERVER_LOST}
                     store.put(workspace.id, NODE, f"{run['Id']}/{node['NodeId']}", node, parent=run["Id"])
-                    history.set_status(self._emulator, workspace, node["RunId"], "Failed", error)
             run["Status"] |= {"StatusCode": RUN_FAILED, "StatusDetail": SERVER_LOST, "EndTime": timestamp()}
             run["HasErrors"] = True
             store.put(workspace.id, PIPELINE_RUN, run["Id"], run, name=run["PipelineId"] or "", parent=CLOSED)
-            history.set_status(self._emulator, workspace, run["Id"], "Failed", error)
+            history.fail_family(self._emulator, workspace, run["Id"], SERVER_LOST)
+
+    def _clean_logs(self, workspace: Workspace, run_id: str) -> None:
+        """No secret stays in the logs of a run that was cut off, and of the runs below it."""
+        store = self._emulator.store
+        for run in [store.require(workspace.id, "run", run_id), *store.find(workspace.id, "run", parent=run_id)]:
+            self._emulator.redactor.scrub(artifact_file(self._emulator, workspace, run, DRIVER_LOG))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from local_azure.machine_learning import storage_faults
 from local_azure.machine_learning.certificates import BUNDLE
 from local_azure.machine_learning.errors import ApiError, bad_request
 from local_azure.machine_learning.executor import arguments
@@ -21,6 +22,7 @@ from local_azure.machine_learning.executor.run_log import artifact_file, warn
 from local_azure.machine_learning.forking import EOF_CODE
 from local_azure.machine_learning.planes import history, snapshots
 from local_azure.machine_learning.planes.pipeline_runs import DRIVER_LOG
+from local_azure.machine_learning.redaction import last_lines
 from local_azure.machine_learning.store import Document
 from local_azure.machine_learning.tokens import Principal
 from local_azure.machine_learning.workspaces import Workspace
@@ -28,8 +30,7 @@ from local_azure.machine_learning.workspaces import Workspace
 if TYPE_CHECKING:
     from local_azure.machine_learning.emulator import Emulator
 
-TIMED_OUT = 124
-LOG_TAIL_LINES = 50
+LOG_TAIL_LINES, LOG_TAIL_BYTES = 50, 64 * 1024
 COLLECTED = ("outputs", "logs", "user_logs")
 
 
@@ -103,6 +104,11 @@ class Job:
             return await self._execute(directory, inputs, outputs)
         except ApiError as error:
             return StepFailure(error.code, error.message)
+        except OSError as error:
+            fault = storage_faults.of_files(error, f"the files of step '{self._step.name}'", directory.parent)
+            if fault is None:
+                raise
+            return StepFailure(fault.code, fault.message)
         finally:
             await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 
@@ -117,13 +123,17 @@ class Job:
         if self._cancel.is_set():
             await self._process.terminate()
         limit = arguments.time_limit(self._step)
+        code: int | None = None
         try:
             code = await asyncio.wait_for(self._process.wait(), limit)
         except TimeoutError:
             await self._process.terminate()
-            code = TIMED_OUT
+        finally:
+            await asyncio.to_thread(self._emulator.redactor.end, command.log)
         await asyncio.to_thread(self._collect, directory)
-        return self._judge(code, command.log, limit)
+        if code is None and not self._cancel.is_set():
+            return StepFailure("UserError", f"The step '{self._step.name}' timed out after {limit:g} s.")
+        return self._judge(code or 0, command.log)
 
     def _prepare(
         self, directory: Path, input_places: dict[str, Document], output_places: dict[str, Document]
@@ -148,6 +158,7 @@ class Job:
         definition = {"script": script, "arguments": words, "target": step.parameters.get("Target")}
         emulator.store.update(self._workspace.id, "run", self.run_id, lambda r: r.update(runDefinition=definition))
         variables = self._variables(run, inputs, outputs)
+        emulator.redactor.begin(log)
         return StepCommand(script, words, directory, variables, log)
 
     def _variables(self, run: Document, inputs: dict[str, str], outputs: dict[str, str]) -> Mapping[str, str]:
@@ -168,25 +179,29 @@ class Job:
         }
 
     def _collect(self, directory: Path) -> None:
-        """Move what the script left in outputs/ and logs/ to the run's artifacts, whatever its exit code."""
+        """Move what the script left in outputs/ and logs/ to the run's artifacts, whatever its exit code.
+
+        Links are left alone: what they lead to is not the run's, and moving it would take it from its owner.
+        """
         run = self._emulator.store.require(self._workspace.id, "run", self.run_id)
         for folder in COLLECTED:
-            for path in sorted((directory / folder).rglob("*")):
+            top = directory / folder
+            for path in [] if top.is_symlink() else sorted(top.rglob("*")):
                 if path.is_file() and not path.is_symlink():
+                    if folder != "outputs":
+                        self._emulator.redactor.scrub(path)
                     name = path.relative_to(directory).as_posix()
                     target = artifact_file(self._emulator, self._workspace, run, name)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     path.replace(target)
 
-    def _judge(self, code: int, log: Path, limit: float | None) -> StepFailure | None:
+    def _judge(self, code: int, log: Path) -> StepFailure | None:
         if self._cancel.is_set():
             return StepFailure("Canceled", "The run was canceled.")
         if code == 0:
             return None
-        if code == TIMED_OUT:
-            return StepFailure("UserError", f"The step '{self._step.name}' timed out after {limit:g} s.")
         if code == EOF_CODE:
             return StepFailure("ServiceError", "The process that runs steps was lost.")
         shown = f"exit code {code}" if code > 0 else f"killed by signal {-code}"
-        tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:])
+        tail = last_lines(log, LOG_TAIL_LINES, LOG_TAIL_BYTES)
         return StepFailure("UserError", f"User program failed: step '{self._step.name}', {shown}.\n{tail}")

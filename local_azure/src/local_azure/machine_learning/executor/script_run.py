@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.executor.data_places import output_places, register_outputs
+from local_azure.machine_learning.executor.full_disk import until_kept
 from local_azure.machine_learning.executor.graph import Port, Step
 from local_azure.machine_learning.executor.job import Job, RunPlace, StepFailure
 from local_azure.machine_learning.executor.launcher import Launcher
@@ -64,7 +65,7 @@ class ScriptRunTask:
         except Exception:
             LOG.exception("script run %s broke", self._run_id)
             failure = StepFailure("ServiceError", "local_azure failed while it ran this script; see its log.")
-        self.finish(failure)
+        await until_kept(lambda: self.finish(failure))
 
     async def cancel(self) -> None:
         """End the script's process group and let `run` end it as canceled."""

@@ -10,6 +10,7 @@ from local_azure.machine_learning.clock import new_id, timestamp
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.executor import reuse
 from local_azure.machine_learning.executor.data_places import InputResolver, files_of, output_places, register_outputs
+from local_azure.machine_learning.executor.full_disk import until_kept
 from local_azure.machine_learning.executor.graph import Step
 from local_azure.machine_learning.executor.job import Job, RunPlace, StepFailure
 from local_azure.machine_learning.executor.launcher import Launcher
@@ -43,7 +44,8 @@ class StepRun:
 
     async def run(self) -> bool:
         """Run or reuse; True when the step succeeded. Never raises for what the user's step does."""
-        self._create()
+        with self._emulator.store.transaction():  # the run in the history and its node: both or none
+            self._create()
         try:
             self._node["Outputs"] = output_places(self._step, self.run_id)
             self._save()
@@ -58,7 +60,7 @@ class StepRun:
             failure = await self._job.execute(places, self._node["Outputs"])
         except ApiError as error:
             failure = StepFailure(error.code, error.message)
-        self._finish(failure)
+        await until_kept(lambda: self._finish(failure))
         if failure is None and self._step.may_reuse:
             looks = await asyncio.to_thread(self._look, places)
             reuse.remember(self._emulator.store, self._workspace.id, key, self._node, looks)

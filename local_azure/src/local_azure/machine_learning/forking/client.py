@@ -37,11 +37,15 @@ class ChildCommand:
 
 
 class ChildProcess:
-    """A running child. `ended` becomes its exit code: negative for a signal, 125 when its parent was lost."""
+    """A running child. `ended` becomes its exit code: negative for a signal, EOF_CODE when its parent was lost.
+
+    group: its process group, once it is known.
+    """
 
     def __init__(self, name: str, ended: asyncio.Future[int]) -> None:
         self.name = name
         self.ended = ended
+        self.group: int | None = None
 
 
 class ForkingClient:
@@ -111,6 +115,9 @@ class ForkingClient:
             self._lose()
             return
         message = json.loads(data)
+        if "started" in message:
+            self._running[message["started"]].group = message["pid"]
+            return
         process = self._running.pop(message.get("ended", ""), None)
         if process and not process.ended.done():
             process.ended.set_result(message["code"])
@@ -122,6 +129,8 @@ class ForkingClient:
             self._socket = None
         if self._process is not None:
             LOG.warning("a forking parent ended (exit code %s)", self._process.wait())
+        for process in self._running.values():
+            _end_group(process)
         self._abandon()
 
     def _abandon(self) -> None:
@@ -146,3 +155,10 @@ class ForkingClient:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         self._abandon()
+
+
+def _end_group(process: ChildProcess) -> None:
+    """Kill what a child has started. It died itself with its parent; its group's number is in use while they live."""
+    if process.group is not None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.group, signal.SIGKILL)

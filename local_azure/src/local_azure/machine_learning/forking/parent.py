@@ -6,8 +6,8 @@ milliseconds. One message a packet, JSON, over the socket given by --socket:
     server -> parent  {"start": ID, "entry": "module:function", "directory", "log", "environment", ..}
                       and a listening socket where the entry wants one
                       {"stop": ID}
-    parent -> server  {"ready": true} once, after the first imports; {"ended": ID, "code": N}, negative: killed by
-                      that signal
+    parent -> server  {"ready": true} once, after the first imports; {"started": ID, "pid": N};
+                      {"ended": ID, "code": N}, negative: killed by that signal
 
 This process never has a second Python thread, so that forking is safe. It ends, with every child, when the server's
 end of the socket closes: a killed server leaves nothing behind. Whatever a child leaves running is killed with its
@@ -101,6 +101,7 @@ class Parent:
             listener = descriptors[0] if descriptors else None
             pid = self._spawned(message, listener) if self._spawn else self._forked(message, listener)
             self._children[message["start"]] = _Child(message["start"], pid)
+            self._tell({"started": message["start"], "pid": pid})
             for descriptor in descriptors:
                 os.close(descriptor)
         else:

@@ -18,9 +18,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from local_azure.machine_learning.call import Call
 from local_azure.machine_learning.clock import timestamp
 from local_azure.machine_learning.errors import ApiError, not_implemented
-from local_azure.machine_learning.planes.blob_files import BlobDisk, read_chunks
+from local_azure.machine_learning.planes.blob_files import BlobDisk
 from local_azure.machine_learning.planes.blob_listing import etag
-from local_azure.machine_learning.planes.blobs import body_chunks, writable_address
+from local_azure.machine_learning.planes.blobs import body_chunks, content_chunks, writable_address
 from local_azure.machine_learning.routing import Plane
 
 PLANE = Plane("Artifacts")
@@ -137,8 +137,9 @@ def download(call: Call, origin: str, container: str, path: str) -> Response:
     file = _file(call, _blob(origin, container, path))
     if not file.is_file():
         raise _missing(origin, container, path)
-    headers = {"Content-Length": str(file.stat().st_size)}
-    return StreamingResponse(read_chunks(file.open("rb")), 200, headers, "application/octet-stream")
+    size = file.stat().st_size
+    content = content_chunks(call, file, 0, size)
+    return StreamingResponse(content, 200, {"Content-Length": str(size)}, "application/octet-stream")
 
 
 @PLANE.route("POST", _BASE + "/content/{origin}/{container}/{path:path}", streams=True, evidence="sdk-source")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Iterator
 from email.utils import formatdate
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -200,9 +201,17 @@ def read(call: Call, rest: str, blob: str) -> Response:
         headers["Content-Range"] = f"bytes {first}-{first + length - 1}/{size}"
     if call.request.method == "HEAD" or not length:
         return Response(status_code=206 if span else 200, headers=headers)
-    stream = disk.path.open("rb")
+    return StreamingResponse(content_chunks(call, disk.path, first, length), 206 if span else 200, headers)
+
+
+def content_chunks(call: Call, path: Path, first: int, length: int) -> Iterator[bytes]:
+    """A range of a blob's bytes; of a log that a step is still writing, masked."""
+    redactor = call.emulator.redactor
+    if redactor.is_written(path):
+        return redactor.read(path, first, length)
+    stream = path.open("rb")
     stream.seek(first)
-    return StreamingResponse(read_chunks(stream, length), 206 if span else 200, headers)
+    return read_chunks(stream, length)
 
 
 def _blob_headers(disk: BlobDisk, facts: dict[str, object]) -> dict[str, str]:

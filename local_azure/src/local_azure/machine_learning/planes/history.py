@@ -23,13 +23,14 @@ from local_azure.machine_learning.planes.run_records import (
     change,
     create,
     create_run,
+    fail_family,
     set_status,
     update,
 )
 from local_azure.machine_learning.routing import Plane
 from local_azure.machine_learning.tokens import Principal
 
-__all__ = ["PLANE", "add_properties", "create_run", "set_status", "update"]
+__all__ = ["PLANE", "add_properties", "create_run", "fail_family", "set_status", "update"]
 
 PLANE = Plane("Run history")
 _HISTORY = "/history/v1.0{W}"

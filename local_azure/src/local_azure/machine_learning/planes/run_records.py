@@ -203,6 +203,13 @@ def set_status(
     update(emulator, workspace, run_id, alter)
 
 
+def fail_family(emulator: Emulator, workspace: Workspace, run_id: str, message: str) -> None:
+    """Fail a run and everything below it that has not ended, because the server that ran it was lost."""
+    set_status(emulator, workspace, run_id, "Failed", {"code": "ServiceError", "message": message})
+    for child in emulator.store.find(workspace.id, KIND, parent=run_id):
+        fail_family(emulator, workspace, child["runId"], message)
+
+
 def error_body(error: dict[str, Any]) -> dict[str, Any]:
     """The `error` of a run, from {"code", "message"} with or without {"error": } around it.
 

@@ -212,4 +212,5 @@ def get_logs(call: Call, name: str) -> dict[str, str]:
     """The end of the service's output, of the present or the last attempt to run it."""
     call.store.require(call.ws, "service", name)
     lines = int(call.query.get("tail") or _LOG_LINES)
-    return {"content": call.emulator.services.folder(call.workspace, name).read_log(lines)}
+    log = call.emulator.services.folder(call.workspace, name).read_log(lines)
+    return {"content": call.emulator.redactor.text(log)}

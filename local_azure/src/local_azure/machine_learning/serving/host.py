@@ -237,7 +237,7 @@ class ServiceHost:
         if instance.process:
             await self._warm.stop(instance.process)
         instance.listener.close()
-        log = instance.folder.read_log(CRASH_LINES)
+        log = self._emulator.redactor.text(instance.folder.read_log(CRASH_LINES))
         await asyncio.to_thread(
             self._records.fail, instance.workspace.id, instance.name, operation_id, message=message, log=log
         )
