@@ -9,17 +9,18 @@ from typing import Any
 
 from azureml.core import Model, Run
 from azureml.exceptions import AzureMLException
+from msrest.exceptions import HttpOperationError
 
 from ml_service import champion, records
 from ml_service.agent import Agent
 from ml_service.console import Terminal, quiet_sdk
 from ml_service.errors import RefusedError, UsageError
 from ml_service.outcome import read_outcome
-from ml_service.production import Site, before_id, healthy, last_good, put, serving
+from ml_service.production import Serving, Site, before_id, healthy, last_good, put, serving
 from ml_service.records import Content
 from ml_service.smoke import demand_same_forecast, fetch_files
 from ml_service.snapshots import Scoring, assemble_scoring, file_sha256
-from ml_service.translate import message_of
+from ml_service.translate import http_status, message_of
 from mlops_code.forecasting.decision import DECISION_FILE, Decision, read_decision
 from mlops_code.forecasting.model_file import StoredModel
 
@@ -59,7 +60,7 @@ def release(site: Site, wanted: str) -> Released:
         now = serving(site, known)
         content = _content(_promoted(site, model, folder.path), model, scoring)
         before = now.record.content.model if now else records.NONE
-        if now is not None and now.record.content == content and healthy(now):
+        if now is not None and _serves_already(now, content):
             demand_same_forecast(now.service, stored, stored.horizon, content.model)
             return Released(now.record.id, content, now.service.name, now.service.scoring_uri, before, already=True)
         facts = records.build_facts(records.RELEASE, site.build, site.production, site.settings, before_id(now))
@@ -68,13 +69,20 @@ def release(site: Site, wanted: str) -> Released:
     return Released(record.id, content, service.name, service.scoring_uri, before, already=False)
 
 
+def _serves_already(now: Serving, content: Content) -> bool:
+    """Whether nothing is left to do: a release that broke off before its end is done again."""
+    return now.record.state == records.SUCCEEDED and now.record.content == content and healthy(now)
+
+
 def accepted_by(site: Site, run_id: str) -> str:
     """The version that a pipeline run has registered. Raises: UsageError (no such run), RefusedError (none)."""
     try:
         with quiet_sdk():
             run = Run.get(site.training.sdk, run_id)
             outcome = read_outcome(site.training, run, site.settings.model_name)
-    except AzureMLException as error:
+    except HttpOperationError as error:
+        if http_status(error) != 404:
+            raise
         raise UsageError(
             f"run {run_id} cannot be read in workspace {site.training.name}", found=message_of(error)
         ) from error

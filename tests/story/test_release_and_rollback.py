@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -219,6 +222,32 @@ def test_the_history_holds_everything_also_what_failed(shop: Shop, tmp_path: Pat
             rows = list(csv.reader(file))
         assert len(rows) == 1 + len(listed)
         assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row)
+
+
+def killed_while_it_deploys(product: Product) -> None:
+    """Start a release and kill -9 it after it has asked for the deployment."""
+    command = [sys.executable, "-m", "ml_service", "release", "--model-version", "champion"]
+    environment = {**product.environment, **product.settings}
+    with subprocess.Popen(command, cwd=product.tree, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert any(line.startswith("deploying") for line in process.stderr)
+        time.sleep(0.7)  # the upload; whatever has happened by then, the way back is the same
+        process.kill()
+
+
+def test_a_killed_release_is_seen_and_put_right(shop: Shop, tmp_path: Path) -> None:
+    tree = copy_tree(tmp_path / "tree")
+    with (tree / "mlops_code/score.py").open("a") as script:
+        script.write("# another scoring script\n")
+    before = shop.product.run("verify", "--horizon", 1, "--json").document
+    build = shop.product.from_tree(tree).with_settings(BUILD_BUILDID=104)
+    killed_while_it_deploys(build)
+    build.run("rollback", "--to", "before-this-build")
+    after = shop.product.run("verify", "--horizon", 1, "--json").document
+    assert after["model"] == before["model"]
+    shop.product.run("history", "--out", tmp_path / "history")
+    rows = json.loads((tmp_path / "history/releases.json").read_text())["releases"]
+    assert [row["state"] for row in rows].count("never ended") == 1
 
 
 def test_no_file_is_left_in_the_working_directory(shop: Shop) -> None:
