@@ -153,8 +153,8 @@ def expand_command(file: Path, parameters: dict[str, str], as_json: bool, **queu
 @click.option("--mermaid", is_flag=True, help="A Mermaid flowchart, as Azure DevOps wikis and GitHub draw it.")
 def graph_command(file: Path, parameters: dict[str, str], mermaid: bool, **queue: Any) -> None:
     """Draw the stages and jobs of FILE, as text or as a Mermaid flowchart."""
+    from local_azure.pipelines.final import as_mermaid, as_text
     from local_azure.pipelines.model import Pipeline
-    from local_azure.pipelines.picture import as_mermaid, as_text
 
     pipeline = Pipeline(_expanded(file, parameters, queue))
     click.echo(as_mermaid(pipeline) if mermaid else as_text(pipeline))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from local_azure.pipelines.grammar import STATUS_FUNCTIONS, Call, Expression, ExpressionError, Index, Literal, Name
+from local_azure.pipelines.grammar import STATUS_FUNCTIONS, Expression, ExpressionError, Index, Literal, Name
 from local_azure.pipelines.tree import Fields, Items, Value, Version, to_plain
 
 Status: TypeAlias = Callable[[str, tuple[str, ...]], bool]

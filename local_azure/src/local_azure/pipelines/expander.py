@@ -14,6 +14,7 @@ from local_azure.pipelines.tree import Fields, Items, PipelineError, Place, Prob
 
 _DIRECTIVE = re.compile(r"\s*\$\{\{\s*(if|elseif|else|each|insert)\b(.*)\}\}\s*\Z", re.DOTALL)
 _EACH = re.compile(r"\s*(\w+)\s*(?:,\s*(\w+)\s*)?\bin\b(.*)\Z", re.DOTALL)
+_MOST_LEVELS = 100
 # What is expanded first, because what follows may read it.
 _FIRST = ("parameters", "variables", "resources")
 
@@ -101,7 +102,12 @@ class Expander:
         chain = _Chain()
         made = Items(place=items.place)
         for item in items:
-            for value in self._item(item, scope, chain, within):
+            try:
+                values = list(self._item(item, scope, chain, within))
+            except PipelineError as error:
+                values = []
+                self.problems.append(error.problem)
+            for value in values:
                 made.append(value)
                 if within == "variables" and isinstance(value, Fields) and value.has("name"):
                     scope.define(str(value.get("name")), value.get("value"))
@@ -187,16 +193,20 @@ class Expander:
             self.expand(item.get("parameters"), scope)
             return
         template, inner = self.template(item, scope, within)
-        with self._templates.nested(item.place):
-            body = self.expand(template.body, inner, within)
+        body = self.expand(template.body, inner, within)
         body = _variables_list(body) if within == "variables" else body
         yield from body if isinstance(body, Items) else []
 
     def template(self, reference: Fields, scope: Scope, within: str) -> tuple[Template, Scope]:
         """The template that a reference names, and what it sees: its parameters and the variables known so far."""
         written = reference.get("template")
-        if not isinstance(written, Text):
-            raise PipelineError(reference.place, "A template is named by its path: template: PATH.")
+        if not isinstance(written, Text) or scope.depth >= _MOST_LEVELS:
+            what = (
+                "A template is named by its path"
+                if scope.depth < _MOST_LEVELS
+                else "Templates are too many levels deep"
+            )
+            raise PipelineError(reference.place, f"{what}: template: {written}")
         path = Text(to_text(scope.interpolate(written)), written.place)
         template = self._templates.load(path, scope.file, within)
         arguments = Fields(place=reference.place)
@@ -208,7 +218,7 @@ class Expander:
             else:
                 arguments += self._pair(key, part, scope, chain, "arguments")
         bound = template.declarations.bind(arguments, reference.place)
-        return template, Scope(template.file, bound, scope.variables)
+        return template, Scope(template.file, bound, scope.variables, depth=scope.depth + 1)
 
     def _report(self, place: Place, text: str) -> None:
         self.problems.append(Problem(place, text))

@@ -1,9 +1,12 @@
-"""The expanded pipeline in the shape that the service shows as `finalYaml`, as text."""
+"""The expanded pipeline as text: in the shape that the service shows as `finalYaml`, as a list, as a flowchart."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import yaml
 
+from local_azure.pipelines.model import Job, Part, Pipeline
 from local_azure.pipelines.tree import Fields, Items, Text, Value, to_plain
 
 # The tasks that short forms of steps stand for, with the input that takes what stands after the first word.
@@ -65,3 +68,34 @@ def _step(step: Value) -> Value:
     if word == "download" and step.get(word) == "none":
         kept.append((Text("condition"), Text("false")))
     return Fields([(Text("task"), Text(task)), *kept, (Text("inputs"), inputs)])
+
+
+def as_text(pipeline: Pipeline) -> str:
+    """One line a stage and a job, with what each waits for and on what condition."""
+    lines: list[str] = []
+    for part, indent, name in _listed(pipeline):
+        after = f" after {', '.join(part.depends_on)}" if part.depends_on else ""
+        condition = f" if {' '.join(part.condition.split())}" if part.condition else ""
+        lines.append(f"{indent}{name}{after}{condition}")
+    return "\n".join(lines)
+
+
+def as_mermaid(pipeline: Pipeline) -> str:
+    """A flowchart: one box a stage with its jobs, an arrow a dependency, environments as approvals."""
+    lines = ["flowchart LR"]
+    for stage in pipeline.stages:
+        lines.append(f'  {stage.name}["{"<br/>".join([f"<b>{stage.title}</b>", *map(_job, stage.jobs)])}"]')
+        gate = f"|approval: {', '.join(stage.environments)}|" if stage.environments else ""
+        lines += [f"  {name} -->{gate} {stage.name}" for name in stage.depends_on]
+    return "\n".join(lines)
+
+
+def _listed(pipeline: Pipeline) -> Iterator[tuple[Part, str, str]]:
+    for stage in pipeline.stages:
+        yield stage, "", f"stage {stage.name}"
+        yield from ((job, "  ", _job(job)) for job in stage.jobs)
+
+
+def _job(job: Job) -> str:
+    kind = f"deployment to {job.environment}: " if job.deployment else "server job " if job.server else "job "
+    return f"{kind}{job.name or job.title}"

@@ -47,13 +47,13 @@ def expand(file: Path, parameters: Mapping[str, str] | None = None, facts: Queue
         bound = Declarations(document, relative).bind(given, Place(relative, 1))
         known = {**facts.predefined(), **facts.variables}
         scope = Scope(relative, bound, {name.lower(): (name, Text(value)) for name, value in known.items()})
-        tree = _rooted(_expanded(document, scope, expander, templates), relative)
+        tree = _rooted(_expanded(document, scope, expander), relative)
     except PipelineError as error:
         expander.problems.append(error.problem)
     return Expanded(relative, tree, templates.documents, tuple(sorted(set(expander.problems))))
 
 
-def _expanded(document: Fields, scope: Scope, expander: Expander, templates: Templates) -> Fields:
+def _expanded(document: Fields, scope: Scope, expander: Expander) -> Fields:
     bodies = [key for key in document.names() if key in _BODIES]
     if len(bodies) > 1:
         raise PipelineError(bodies[1].place, f"'{bodies[1]}' cannot stand beside '{bodies[0]}'. Keep one of them.")
@@ -63,8 +63,7 @@ def _expanded(document: Fields, scope: Scope, expander: Expander, templates: Tem
     if not reference:
         return expanded
     template, inner = expander.template(reference, scope, "")
-    with templates.nested(reference.place):
-        below = _expanded(fields_of(template.body), inner, expander, templates)
+    below = _expanded(fields_of(template.body), inner, expander)
     for key in below.names():
         if expanded.has(key):
             raise PipelineError(key.place, f"'{key}' stands in both {template.file} and {scope.file}. Keep one.")

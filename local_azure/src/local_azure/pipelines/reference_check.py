@@ -1,10 +1,8 @@
 """Checks of all that is read at run time: outputs, results, variables, macros; and of free text in scripts."""
 
-from __future__ import annotations
-
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple, TypeVar
 
 from local_azure.pipelines.grammar import Call, ExpressionError, Literal, parse, paths, walk
 from local_azure.pipelines.model import SCRIPTS, Job, Part, Pipeline, Stage, Step, Variable
@@ -15,6 +13,8 @@ from local_azure.pipelines.tree import Fields, Items, Problem, Text, Value, mapp
 # `pipeline` and `resources` are contexts of the service too; nothing here can fill them, so they are refused.
 CONTEXTS = ("variables", "dependencies", "stageDependencies")
 STEP_CONTEXTS = ("variables",)
+_P = TypeVar("_P", Stage, Job)
+_STATUS = ("succeeded", "failed", "succeededorfailed")
 _MACRO = re.compile(r"\$\(([^()\s$`'\"]+)\)")
 _SHELL_WORD = re.compile(r"[a-z][a-z0-9_-]*\Z")  # in a script this is a command
 _SET = re.compile(r"##vso\[task\.setvariable\s+([^\]\n]*)\]", re.IGNORECASE)
@@ -24,13 +24,15 @@ _PARAMETER = re.compile(r"\$\{\{[^}]*?\bparameters\.(\w+)", re.IGNORECASE)
 def assignments(step: Step) -> dict[str, bool]:
     """The variables that the text of a script sets, and whether each is an output; a program may set more."""
     found: dict[str, bool] = {}
-    for match in _SET.finditer(step.script):
-        pairs = {
-            key.strip().lower(): value.strip() for key, _, value in (p.partition("=") for p in match[1].split(";"))
-        }
+    for properties in _SET.findall(step.script):
+        pairs = {key.strip().lower(): value.strip() for key, _, value in _parted(properties)}
         if "$" not in pairs.get("variable", "$"):
             found[pairs["variable"]] = pairs.get("isoutput", "").lower() == "true"
     return found
+
+
+def _parted(properties: str) -> Iterator[tuple[str, str, str]]:
+    return (part.partition("=") for part in properties.split(";"))
 
 
 def _explained(name: str, known: Mapping[str, str]) -> bool:
@@ -38,8 +40,11 @@ def _explained(name: str, known: Mapping[str, str]) -> bool:
     return name.lower() in known or f"{name.partition('.')[0]}.*".lower() in known
 
 
-@dataclass(frozen=True)
-class _Reader:
+def _refused(what: str, name: str, legal: Iterable[str]) -> ExpressionError:
+    return ExpressionError(f"{what} '{name}'. {nearest(name, legal)}")
+
+
+class _Reader(NamedTuple):
     """Who evaluates: a stage, a job of it, or a step; `known` are the variables in scope, lower case to spelling."""
 
     pipeline: Pipeline
@@ -50,98 +55,80 @@ class _Reader:
 
     def faults(self, text: Text, *, condition: bool = False) -> Iterator[Problem]:
         """Faults of one expression."""
+        part = self.job or self.stage
+        parts: list[Stage] | list[Job] = self.stage.jobs if self.stage and self.job else self.pipeline.stages
+        before = ancestors(parts).get(part.name.lower(), set()) if part else set()
         try:
             expression = parse(text, STEP_CONTEXTS if self.step else CONTEXTS, status=condition)
-            for path in paths(expression):
-                self._check(*path)
-            part = self.job or self.stage
-            parts = self.stage.jobs if self.stage and self.job else self.pipeline.stages
-            before = ancestors(parts).get(part.name.lower(), set()) if part else set()
+            for context, *path in paths(expression):
+                self._check(context, path)
             for call in walk(expression):
                 for argument in call.arguments if isinstance(call, Call) and call.name in _STATUS else ():
                     name = str(argument.value) if isinstance(argument, Literal) else ""
                     if name.lower() not in before:
-                        raise ExpressionError(f"'{name}' is no dependency whose result could be read.")
+                        raise _refused("There is no dependency", name, before)
         except ExpressionError as error:
-            hint = (
-                " Parameters exist before the run only: write ${{ parameters.x }}." if "parameters." in text else ""
-            )
+            hint = " Parameters are gone at run time: write ${{ parameters.x }}." if "parameters." in text else ""
             yield Problem(text.place, f"In '{text.strip()}': {error}{hint}")
 
-    def _check(self, context: str, *path: str) -> None:
+    def _check(self, context: str, path: list[str]) -> None:
         """Raises ExpressionError when what is read would be empty: the service says nothing then."""
-        if context == "variables" and path and not _explained(".".join(path), self.known):
-            raise ExpressionError(
-                f"No variable '{'.'.join(path)}' is in scope. {nearest('.'.join(path), self.known.values())}"
-            )
+        name = ".".join(path)
+        if context == "variables" and path and not _explained(name, self.known):
+            raise _refused("There is no variable in scope named", name, self.known.values())
         if context == "variables" or not path:
             return
         if self.stage is None:
             raise ExpressionError(f"'{context}' is empty in variables of the whole pipeline. Map it in a job.")
-        if context == "dependencies" and self.job is None:
-            producer = _dependency(self.stage, "stage", path[0], self.pipeline.stages)
-            _check_output(path[1:], producer if isinstance(producer, Stage) else None, None)
-        elif context == "dependencies":
-            job = _dependency(self.job or self.stage, "job", path[0], self.stage.jobs)
-            _check_output(path[1:], self.stage, job if isinstance(job, Job) else None)
-        elif self.job is None:
+        if context == "dependencies" and self.job is not None:
+            _check_output(path[1:], self.stage, _dependency(self.job, self.stage.jobs, path[0]))
+            return
+        if context == "stagedependencies" and self.job is None:
             advice = "Read dependencies.STAGE.outputs['JOB.STEP.VARIABLE']."
             raise ExpressionError(f"'stageDependencies' does not work in the condition of a stage. {advice}")
-        else:
-            producer = _dependency(self.stage, "stage", path[0], self.pipeline.stages)
-            if len(path) > 1 and isinstance(producer, Stage):
-                _check_output(path[2:], producer, _named_job(producer, path[1]))
+        producer = _dependency(self.stage, self.pipeline.stages, path[0])
+        if self.job is None:
+            _check_output(path[1:], producer, None)
+        elif len(path) > 1:
+            _check_output(path[2:], producer, _job_of(producer, path[1]))
 
 
-_STATUS = ("succeeded", "failed", "succeededorfailed")
-
-
-def _dependency(part: Part, kind: str, name: str, parts: list[Stage] | list[Job]) -> Part:
+def _dependency(reader: Part, parts: list[_P], name: str) -> _P:
     """The named producer, which must be a direct dependency."""
-    found = next((other for other in parts if other.name.lower() == name.lower()), None)
+    found = next((part for part in parts if part.name.lower() == name.lower()), None)
     if found is None:
-        raise ExpressionError(f"There is no {kind} '{name}' to read from. {nearest(name, (p.name for p in parts))}")
-    if name.lower() not in (before.lower() for before in part.depends_on):
-        what = f"{part.name or 'This job'} does not depend on {kind} {name}, so nothing can be read from it."
-        raise ExpressionError(f"{what} Add {name} to its dependsOn.")
+        raise _refused("There is nothing to read from named", name, (part.name for part in parts))
+    if name.lower() not in (before.lower() for before in reader.depends_on):
+        raise ExpressionError(f"{reader.name or 'This job'} does not depend on {name}. Add it to dependsOn.")
     return found
 
 
-def _named_job(stage: Stage, name: str) -> Job:
+def _job_of(stage: Stage, name: str) -> Job:
     job = stage.job(name)
     if job is None:
-        raise ExpressionError(
-            f"Stage {stage.name} has no job '{name}'. {nearest(name, (j.name for j in stage.jobs))}"
-        )
+        raise _refused(f"Stage {stage.name} has no job", name, (job.name for job in stage.jobs))
     return job
 
 
-def _check_output(rest: tuple[str, ...], stage: Stage | None, job: Job | None) -> None:
+def _check_output(rest: list[str], stage: Stage, job: Job | None) -> None:
     """Check what follows the name of a producer; without a job the key begins with the job's name."""
     if rest and rest[0].lower() not in ("outputs", "result"):
-        raise ExpressionError(f"A dependency has no '{rest[0]}'. {nearest(rest[0], ('result', 'outputs'))}")
-    if len(rest) < 2 or rest[0].lower() == "result" or stage is None:
+        raise _refused("A dependency has no", rest[0], ("result", "outputs"))
+    if len(rest) < 2 or rest[0].lower() == "result":
         return
-    key = ".".join(rest[1:])
-    if job is None:
-        name, _, key = key.partition(".")
-        job = _named_job(stage, name)
-    if job.deployment:
-        first, _, key = key.partition(".")
-        if first.lower() != job.name.lower():
-            what = f"The key of an output of deployment job {job.name} begins with '{job.name}.', not '{first}.'."
-            raise ExpressionError(f"{what} Write '{job.name}.STEP.VARIABLE'.")
+    name, _, key = ".".join(rest[1:]).partition(".") if job is None else ("", "", ".".join(rest[1:]))
+    job = job or _job_of(stage, name)
     name, _, variable = key.partition(".")
+    if job.deployment and name.lower() != job.name.lower():
+        what = f"The key of an output of deployment job {job.name} begins with '{job.name}.', not '{name}.'."
+        raise ExpressionError(f"{what} Write '{job.name}.STEP.VARIABLE'.")
+    name, _, variable = variable.partition(".") if job.deployment else (name, "", variable)
     step = job.step(name)
     if step is None:
-        raise ExpressionError(
-            f"Job {job.name} has no step '{name}'. {nearest(name, (s.name for s in job.steps if s.name))}"
-        )
+        raise _refused(f"Job {job.name} has no step", name, (step.name for step in job.steps if step.name))
     outputs = [found for found, output in assignments(step).items() if output]
     if assignments(step) and variable.lower() not in (output.lower() for output in outputs):
-        raise ExpressionError(
-            f"The step {name} of job {job.name} sets no output '{variable}'. {nearest(variable, outputs)}"
-        )
+        raise _refused(f"The step {name} of job {job.name} sets no output", variable, outputs)
 
 
 def reference_faults(pipeline: Pipeline, facts: QueueFacts) -> Iterator[Problem]:
@@ -160,7 +147,7 @@ def reference_faults(pipeline: Pipeline, facts: QueueFacts) -> Iterator[Problem]
             yield from _values([*stage.variables, *job.variables], reader)
             yield from _condition(job, reader)
             for step in job.steps:
-                yield from _step(step, in_job, _Reader(pipeline, in_job, stage, job, step=True))
+                yield from _step(step, reader._replace(step=True))
 
 
 def _declared(variables: list[Variable], known: dict[str, str], facts: QueueFacts) -> Iterator[Problem]:
@@ -179,56 +166,49 @@ def _values(variables: list[Variable], reader: _Reader) -> Iterator[Problem]:
         elif "$[" in variable.value:
             yield Problem(variable.value.place, "$[ ] must be the whole value. Compose the text in it with format().")
         else:
-            yield from _macros(variable.value, reader.known, {}, script=False)
+            yield from _macros(variable.value, reader.known, script=False)
 
 
 def _condition(part: Stage | Job, reader: _Reader) -> Iterator[Problem]:
-    text = part.condition
-    found = list(reader.faults(text, condition=True)) if text else []
+    found = list(reader.faults(part.condition, condition=True)) if part.condition else []
     yield from found
-    if not text or found or not part.depends_on:
-        return
-    expression = parse(text, CONTEXTS, status=True)
-    stated = any(
-        isinstance(call, Call) and call.name in (*_STATUS, "always", "canceled") for call in walk(expression)
-    )
-    if (
-        not stated
-        and not isinstance(expression, Literal)
-        and not any(p[-1].lower() == "result" for p in paths(expression))
-    ):
-        what = "This condition replaces succeeded(): it also holds after a failure."
-        yield Problem(text.place, f"{what} Write and(succeeded(), {text.strip()}).")
+    if part.condition and not found and part.depends_on:
+        expression = parse(part.condition, CONTEXTS, status=True)
+        calls = {part.name for part in walk(expression) if isinstance(part, Call)}
+        results = [path for path in paths(expression) if path[-1].lower() == "result"]
+        if not calls & {*_STATUS, "always", "canceled"} and not results and not isinstance(expression, Literal):
+            what = "This condition replaces succeeded(): it also holds after a failure."
+            yield Problem(part.condition.place, f"{what} Write and(succeeded(), {part.condition.strip()}).")
 
 
-def _step(step: Step, known: dict[str, str], reader: _Reader) -> Iterator[Problem]:
-    outputs = {key.rpartition(".")[2]: name for key, name in known.items() if "." in key and "*" not in key}
+def _step(step: Step, reader: _Reader) -> Iterator[Problem]:
     texts = [step.value, *(value for fields in (step.inputs, step.env) for _, value in fields)]
     texts += [step.text(key) or Text("") for key in ("workingDirectory", "artifact", "patterns")]
-    for text in (text for text in texts if isinstance(text, Text)):
-        yield from _macros(text, known, outputs, script=text is step.script)
+    for text in texts:
+        if isinstance(text, Text):
+            yield from _macros(text, reader.known, script=text is step.script)
     if step.condition:
         yield from reader.faults(step.condition, condition=True)
     for name, output in assignments(step).items():
         if output and not step.name:
-            offset = step.script.index(name)
-            yield Problem(step.script.place_at(offset), f"The output '{name}' cannot be read: its step has no name.")
+            place = step.script.place_at(step.script.index(name))
+            yield Problem(place, f"The output '{name}' cannot be read: its step has no name. Add name: NAME.")
         full = f"{step.name}.{name}" if output else name
-        known[full.lower()] = full
+        reader.known[full.lower()] = full
     if step.name and not any(assignments(step).values()):
-        known[f"{step.name}.*".lower()] = f"{step.name}.*"
+        reader.known[f"{step.name}.*".lower()] = f"{step.name}.*"
 
 
-def _macros(text: Text, known: dict[str, str], outputs: dict[str, str], *, script: bool) -> Iterator[Problem]:
+def _macros(text: Text, known: dict[str, str], *, script: bool) -> Iterator[Problem]:
     for match in _MACRO.finditer(text):
         name, place = match[1], text.place_at(match.start())
         if script and name.lower() == "system.accesstoken":
             yield Problem(place, f"$({name}) puts a secret on a command line. Map it in env: of the step.")
-        if _explained(name, known) or (script and _SHELL_WORD.match(name)):
-            continue
-        output, close = outputs.get(name.lower()), nearest(name, known.values())
-        advice = f"It is an output: write $({output})." if output else close or "Define it, or map it into this job."
-        yield Problem(place, f"No variable explains $({name}); it would stay as it is. {advice}")
+        if not _explained(name, known) and not (script and _SHELL_WORD.match(name)):
+            output = next((full for low, full in known.items() if low.endswith(f".{name.lower()}")), "")
+            close = nearest(name, known.values()) or "Define it, or map it into this job."
+            advice = f"It is an output: write $({output})." if output else close
+            yield Problem(place, f"No variable explains $({name}); it would stay as it is. {advice}")
 
 
 def injection_faults(document: Fields) -> Iterator[Problem]:
@@ -237,13 +217,10 @@ def injection_faults(document: Fields) -> Iterator[Problem]:
     free = {str(e.get("name")).lower() for e in declared if e.get("type") in (None, "string") and not e.has("values")}
 
     def search(value: Value, key: str) -> Iterator[Problem]:
-        if isinstance(value, Text) and key in SCRIPTS:
-            for match in _PARAMETER.finditer(value):
-                if match[1].lower() in free:
-                    what = f"The free text of parameter '{match[1]}' becomes code of this script."
-                    yield Problem(
-                        value.place_at(match.start()), f"{what} Pass it by env:, or give the parameter values."
-                    )
+        for match in _PARAMETER.finditer(value) if isinstance(value, Text) and key in SCRIPTS else ():
+            if isinstance(value, Text) and match[1].lower() in free:
+                what = f"The free text of parameter '{match[1]}' becomes code of this script. Pass it by env:."
+                yield Problem(value.place_at(match.start()), what)
         for name, part in value if isinstance(value, Fields) else ():
             yield from search(part, name)
         for part in value if isinstance(value, Items) else ():

@@ -25,7 +25,7 @@ _TYPE_NAMES = {"object": "a mapping", "array": "a list"}
 _BRANCH_FILTER = "branch name or prefix filter"
 # Tasks whose inputs the schema does not define: required and optional ones, by Microsoft's documentation (2026-11).
 _EXTRA_TASKS = {
-    "PublishCodeCoverageResults@2": ("summaryFileLocation", "pathToSources? failIfCoverageEmpty?"),
+    "PublishCodeCoverageResults@2": ("summaryFileLocation", "pathToSources failIfCoverageEmpty"),
     "AzureMLJobWaitTask@1": ("serviceConnection resourceGroupName azureMLWorkspaceName azureMLJobName", ""),
 }
 
@@ -51,9 +51,11 @@ class ServiceSchema:
             name = task["properties"].get("task", {}).get("pattern", "").strip("^$").lower()
             self._inputs.setdefault(name, task["properties"].get("inputs", {}))
         for name, (required, optional) in _EXTRA_TASKS.items():
-            names = [*required.split(), *optional.replace("?", "").split()]
-            described = {"properties": {n: {} for n in names}, "additionalProperties": False}
-            self._inputs[name.lower()] = described | {"required": required.split()}
+            described = {
+                "properties": {n: {} for n in (required + " " + optional).split()},
+                "required": required.split(),
+            }
+            self._inputs[name.lower()] = described | {"additionalProperties": False}
         written = [name for option in self._task["properties"]["task"]["anyOf"] for name in option.get("enum", [])]
         self._task_names = [*written, *_EXTRA_TASKS]
 
@@ -104,13 +106,14 @@ class ServiceSchema:
     def _one_of(self, value: Value, options: list[Schema], place: Place, what: str) -> Iterator[Problem]:
         fitting = [option for option in options if _fits(value, option)]
         if isinstance(value, Fields):
-            marks = [(o, o.get("firstProperty", o.get("required", []))) for o in fitting]
+            marks: list[tuple[Schema, list[str]]] = [
+                (o, o.get("firstProperty", o.get("required", []))) for o in fitting
+            ]
             marked = [option for option, names in marks if any(value.has(name) for name in names)]
             leading = [name for option in options for name in option.get("firstProperty", [])]
             if not marked and len(leading) == len(options) and value:
-                yield Problem(
-                    value[0][0].place, f"'{value[0][0]}' is not known here. {nearest(value[0][0], leading)}"
-                )
+                key = value.names()[0]
+                yield Problem(key.place, f"'{key}' is not known here. {nearest(key, leading)}")
                 return
             fitting = marked or fitting
         found = [list(self._faults(value, option, place, what)) for option in fitting]
@@ -136,9 +139,7 @@ class ServiceSchema:
             first = self.input_name(task, key)
             inputs.append((Text(first, key.place), value))
             if first in known:
-                yield from self._faults(
-                    value, known[first], place_of(value, key.place), f"The input '{key}' of {task}"
-                )
+                yield from self._faults(value, known[first], place_of(value, key.place), f"{task}: '{key}'")
             elif "${{" not in key and described.get("additionalProperties") is False:
                 yield Problem(key.place, f"{task} has no input '{key}'. {nearest(key, known)}")
         required = [*described.get("required", []), *_documented(task, inputs)]
@@ -155,15 +156,13 @@ class ServiceSchema:
 
     def _unknown(self, task: Text) -> Problem:
         name, _, version = task.partition("@")
-        versions = {
-            known.partition("@")[2] for known in self._task_names if known.lower().startswith(f"{name.lower()}@")
-        }
+        names = (known.partition("@") for known in self._task_names)
+        versions = sorted({found for known, _, found in names if known.lower() == name.lower()}, key=int)
         if versions and version:
-            return Problem(
-                task.place, f"The task {name} has no version {version}; it has {', '.join(sorted(versions))}."
-            )
+            what = f"The task {name} has no version {version}; it has {', '.join(versions)}."
+            return Problem(task.place, what)
         if versions:
-            return Problem(task.place, f"'{task}' names no version. Write {name}@{max(versions, key=int)}.")
+            return Problem(task.place, f"'{task}' names no version. Write {name}@{versions[-1]}.")
         return Problem(task.place, f"There is no task '{task}'. {nearest(task, self._task_names)}")
 
 
@@ -183,7 +182,7 @@ def _fits(value: Value, schema: Schema) -> bool:
         return bool(kind == ("object" if isinstance(value, Fields) else "array"))
     text = str(value)
     if kind == "boolean":
-        return text.lower() in ("true", "false", "y", "n", "yes", "no", "on", "off") or text.startswith(_DYNAMIC)
+        return text.lower() in ("true", "false", "y", "n", "yes", "no", "on", "off")
     return kind == "string" or (kind == "integer" and re.fullmatch(r"-?\d+", text) is not None)
 
 
@@ -207,18 +206,17 @@ def _described(value: Value) -> str:
 
 def without_directives(value: Value) -> Value:
     """The tree with the content of every directive pulled up: both branches of an `if` are checked."""
-    if isinstance(value, Items):
-        made = Items(place=value.place)
-        for part in value:
-            directives = bool(fields_of(part)) and all(directive_of(key) for key in fields_of(part).names())
-            for body in [body for _, body in fields_of(part)] if directives else [part]:
-                pulled = without_directives(body)
-                made += pulled if directives and isinstance(pulled, Items) else [pulled]
-        return made
     if isinstance(value, Fields):
-        fields = Fields(place=value.place)
-        for key, part in value:
-            pulled = without_directives(part)
-            fields += [(key, pulled)] if directive_of(key) is None else fields_of(pulled)
-        return fields
-    return value
+        pulled = [(key, without_directives(part)) for key, part in value]
+        pairs = [[(key, part)] if directive_of(key) is None else fields_of(part) for key, part in pulled]
+        return Fields([pair for pulled_up in pairs for pair in pulled_up], value.place)
+    if not isinstance(value, Items):
+        return value
+    made = Items(place=value.place)
+    for part in value:
+        names = fields_of(part).names()
+        directives = bool(names) and all(directive_of(key) for key in names)
+        for body in [without_directives(body) for _, body in fields_of(part)] if directives else []:
+            made += body if isinstance(body, Items) else [body]
+        made += [] if directives else [without_directives(part)]
+    return made

@@ -28,6 +28,7 @@ class Scope:
     variables: MutableMapping[str, tuple[str, Value]]
     loops: dict[str, Value] = field(default_factory=dict)
     dry: bool = False
+    depth: int = 0
 
     def define(self, name: str, value: Value) -> None:
         """Make a variable known to what follows in this scope."""

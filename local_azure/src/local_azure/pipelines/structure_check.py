@@ -1,27 +1,25 @@
 """Rules of the service about names, dependencies, jobs, artifacts and schedules; and what no local run can do."""
 
-from __future__ import annotations
-
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from local_azure.pipelines.model import SCRIPTS, Job, Pipeline, Stage, Step
-from local_azure.pipelines.tree import Problem, Text, fields_of, mappings_of, nearest
+from local_azure.pipelines.model import SCRIPTS, Job, Part, Pipeline, Step
+from local_azure.pipelines.tree import Place, Problem, Text, fields_of, mappings_of, nearest
 
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _SERVER_ONLY = ("manualvalidation", "delay", "azuremljobwaittask")
 _SERVER_TASKS = (*_SERVER_ONLY, "invokerestapi", "azurefunction", "publishtoazureservicebus",
                  "queryazuremonitoralerts", "queryworkitems")  # fmt: skip
 _STEP_KINDS = (*SCRIPTS[:2], "checkout", "publish", "download", "task")
-_UNSUPPORTED_JOB = ("container", "services")
-_UNSUPPORTED_STEP = {"target": "", "path": "checkout", "submodules": "checkout", "lfs": "checkout"}
+_UNSUPPORTED_KEYS = ("target", "path", "submodules", "lfs", "container", "services")
+_FORBIDDEN = re.compile(r'[":<>|*?/\\\x00-\x1f]')
 _CRON = (("minute", 0, 59, ""), ("hour", 0, 23, ""), ("day", 1, 31, ""),
          ("month", 1, 12, "jan feb mar apr may jun jul aug sep oct nov dec"),
          ("weekday", 0, 6, "sun mon tue wed thu fri sat"))  # fmt: skip
 _CRON_PART = re.compile(r"(?:\*|(\d+|[A-Za-z]+)(?:-(\d+|[A-Za-z]+))?)(?:/([1-9]\d*))?\Z")
 
 
-def ancestors(parts: Sequence[Stage] | Sequence[Job]) -> dict[str, set[str]]:
+def ancestors(parts: Sequence[Part]) -> dict[str, set[str]]:
     """Every direct and indirect dependency of each stage or job, by names in lower case."""
     direct = {part.name.lower(): {name.lower() for name in part.depends_on} for part in parts}
 
@@ -36,165 +34,143 @@ def ancestors(parts: Sequence[Stage] | Sequence[Job]) -> dict[str, set[str]]:
 
 def structure_faults(pipeline: Pipeline) -> Iterator[Problem]:
     """Every fault of structure."""
-    yield from _graph(pipeline.stages, "Stage", "Stage", "within a pipeline", Problem(pipeline.place, "The pipeline"))
+    yield from _names(pipeline.stages, "The stage name", "Stage", "a pipeline")
+    yield from _graph(pipeline.stages, "Stage", "stage", Problem(pipeline.place, "The pipeline"))
     for stage in pipeline.stages:
         subject = f"Stage {stage.name} job"
-        yield from _graph(stage.jobs, subject, "Job", "within a stage", Problem(stage.place, f"Stage {stage.name}"))
+        yield from _names(stage.jobs, subject, "Job", "a stage")
+        yield from _graph(stage.jobs, subject, "job", Problem(stage.place, f"Stage {stage.name}"))
         for job in stage.jobs:
-            yield from _names(job.steps, f"{subject} {job.name} step", "Step", "within a job")
-            yield from _deployment(job) if job.deployment else _plain(job)
+            yield from _names(job.steps, f"{subject} {job.name} step", "Step", "a job")
+            yield from _broken(_job_rules(job))
             for step in job.steps:
-                yield from _step(job, step)
-    yield from _artifacts(pipeline)
-    for schedule in mappings_of(pipeline.fields.get("schedules")):
-        cron = schedule.get("cron")
-        fault = _cron_fault(cron) if isinstance(cron, Text) else ""
-        if fault:
-            yield Problem(schedule.key("cron").place, f"The schedule '{cron}' is not understood: {fault}.")
-    for resource in mappings_of(fields_of(pipeline.fields.get("resources")).get("pipelines")):
-        if not resource.has("source"):
-            yield Problem(resource.place, "A pipeline resource needs a source. Add source: PIPELINE.")
+                yield from _broken(_step_rules(job, step))
+    yield from _broken(_artifact_rules(pipeline))
+    yield from _broken(_other_rules(pipeline))
 
 
-def _names(
-    parts: Sequence[Stage] | Sequence[Job] | Sequence[Step], subject: str, kind: str, where: str
-) -> Iterator[Problem]:
-    seen: set[str] = set()
-    for part in parts:
-        if part.name and not NAME.match(part.name):
+def _broken(rules: Iterable[tuple[object, Place, str]]) -> Iterator[Problem]:
+    """The rules that do not hold, of (whether it is broken, place, text)."""
+    return (Problem(place, text) for broken, place, text in rules if broken)
+
+
+def _names(parts: Sequence[Part], subject: str, kind: str, whole: str) -> Iterator[Problem]:
+    for i, part in enumerate(parts):
+        if part.name and not _NAME.match(part.name):
             what = f"'{part.name}' is no name of a {kind.lower()}."
             yield Problem(part.name.place, f"{what} It holds letters, digits and _, and begins with no digit.")
-        if part.name and part.name.lower() in seen:
-            name = f"{'The stage name' if kind == 'Stage' else subject} {part.name}"
-            yield Problem(part.name.place, f"{name} appears more than once. {kind} names must be unique {where}.")
-        seen.add(part.name.lower())
+        if part.name and part.name.lower() in [other.name.lower() for other in parts[:i]]:
+            what = f"{subject} {part.name} appears more than once."
+            yield Problem(part.name.place, f"{what} {kind} names must be unique within {whole}.")
 
 
-def _graph(
-    parts: Sequence[Stage] | Sequence[Job], subject: str, kind: str, where: str, whole: Problem
-) -> Iterator[Problem]:
-    """Names and dependencies, in the order and with the sentences of the service."""
-    yield from _names(parts, subject, kind, where)
+def _graph(parts: Sequence[Part], subject: str, kind: str, whole: Problem) -> Iterator[Problem]:
+    """Dependencies, in the order and with the sentences of the service."""
     if all(part.depends_on for part in parts):
-        yield Problem(whole.place, f"{whole.text} must contain at least one {kind.lower()} with no dependencies.")
+        yield Problem(whole.place, f"{whole.text} must contain at least one {kind} with no dependencies.")
         return
     before = ancestors(parts)
     for part in parts:
-        if kind == "Stage" and not part.name:
-            yield Problem(part.place, "A stage needs a name. Write - stage: NAME.")
         for name in part.depends_on:
-            text = f"{subject} {part.name} depends on "
+            text, cycle = f"{subject} {part.name} depends on", "which creates a cycle in the dependency graph."
             if name.lower() not in before:
-                others = [other.name for other in parts if other.name and other is not part]
-                yield Problem(name.place, f"{text}unknown {kind.lower()} {name}. {nearest(name, others)}")
+                advice = nearest(name, [other.name for other in parts if other.name and other is not part])
+                yield Problem(name.place, f"{text} unknown {kind} {name}. {advice}")
             elif part.name and part.name.lower() in before[name.lower()] | {name.lower()}:
-                yield Problem(
-                    name.place, f"{text}{kind.lower()} {name} which creates a cycle in the dependency graph."
-                )
+                yield Problem(name.place, f"{text} {kind} {name} {cycle}")
 
 
-def _plain(job: Job) -> Iterator[Problem]:
-    for key in fields_of(job.fields.get("strategy")).names():
-        yield Problem(key.place, f"The strategy '{key}' is not supported here. Write the jobs with ${{{{ each }}}}.")
-    if not job.steps:
-        yield Problem(job.place, f"Job {job.name} has no steps. Add one.")
-
-
-def _deployment(job: Job) -> Iterator[Problem]:
-    environment, strategy = job.fields.get("environment"), fields_of(job.fields.get("strategy"))
-    if job.name.lower() == "deploy":
-        yield Problem(job.name.place, "A deployment job cannot be named 'deploy'. Choose another name.")
-    if job.environment is None:
-        yield Problem(job.place, f"The deployment job {job.name} names no environment. Add environment: NAME.")
-    elif "." in job.environment or len(fields_of(environment)) > 1:
-        yield Problem(
-            job.environment.place, f"'{job.environment}' names a resource of an environment: not supported here."
-        )
+def _job_rules(job: Job) -> Iterator[tuple[object, Place, str]]:
+    strategy, named = fields_of(job.fields.get("strategy")), fields_of(job.fields.get("environment"))
     for key in strategy.names():
-        if key != "runOnce":
-            yield Problem(key.place, f"The strategy '{key}' is not supported here. Use runOnce.")
-    if "deploy" not in dict(job.hooks) and (strategy.has("runOnce") or not strategy):
-        yield Problem(job.place, f"The deployment job {job.name} has no strategy.runOnce.deploy. Add it.")
+        bad = not (job.deployment and key == "runOnce")
+        yield bad, key.place, f"The strategy '{key}' is not supported here; only runOnce of deployments is."
     for hook, steps in job.hooks:
-        if not steps:
-            yield Problem(job.place, f"The hook {hook} of {job.name} has no steps. Add one, or leave it out.")
+        yield (
+            not steps and not strategy.has("matrix"),
+            job.place,
+            f"{hook or 'Job'} {job.name} has no steps. Add one.",
+        )
+    if job.deployment:
+        what, place = f"The deployment job {job.name}", job.name.place
+        resource = "." in (job.environment or "") or len(named) > 1
+        no_hook = "deploy" not in dict(job.hooks) and (strategy.has("runOnce") or not strategy)
+        yield job.name.lower() == "deploy", place, "A deployment job cannot be named 'deploy'. Choose another name."
+        yield not job.environment, job.place, f"{what} names no environment. Add environment: NAME."
+        yield resource, (job.environment or job.name).place, "An environment that names a resource is not supported."
+        yield no_hook, job.place, f"{what} has no strategy.runOnce.deploy. Add it with the steps that deploy."
 
 
-def _step(job: Job, step: Step) -> Iterator[Problem]:
+def _step_rules(job: Job, step: Step) -> Iterator[tuple[object, Place, str]]:
     task = step.value.partition("@")[0].lower() if step.kind == "task" else step.kind
-    if step.kind not in _STEP_KINDS:
-        yield Problem(step.place, f"Steps of kind '{step.kind}' are not supported here.")
-    elif job.server and task not in _SERVER_TASKS:
-        yield Problem(step.place, f"A server job cannot run '{task}': it has no build agent. Move the step.")
-    elif not job.server and task in _SERVER_ONLY:
-        yield Problem(step.value.place, f"{step.value} runs in a server job only. Write pool: server for its job.")
-    if step.kind == "checkout" and step.value not in ("self", "none"):
-        yield Problem(step.value.place, f"checkout of '{step.value}' is not supported here. Only self and none are.")
-    for fields, keys in ((step.fields, _UNSUPPORTED_STEP), (job.fields, dict.fromkeys(_UNSUPPORTED_JOB, ""))):
-        for key, of_kind in keys.items():
-            if fields.has(key) and of_kind in ("", step.kind):
-                yield Problem(fields.key(key).place, f"'{key}' is not supported here. Leave it out.")
-    for key in ("timeoutInMinutes", "retryCountOnTaskFailure"):
-        if step.fields.has(key) and step.number(key, -1) < 0:
-            yield Problem(step.fields.key(key).place, f"'{key}' must be a number, not '{step.text(key)}'.")
-
-
-def moved_artifact(step: Step) -> tuple[bool, Text | None] | None:
-    """Whether a step publishes (else downloads) an artifact of this run, and its name; None when it does neither."""
-    source = step.inputs.lookup("buildType") or step.inputs.lookup("source") or "current"
-    if step.kind == "publish" or (step.kind == "download" and step.value == "current"):
-        return step.kind == "publish", step.text("artifact")
-    if source != "current" or step.value.lower() not in ("publishpipelineartifact@1", "downloadpipelineartifact@2"):
-        return None
-    name = step.inputs.lookup("artifact") or step.inputs.lookup("artifactName")
-    return step.value.lower().startswith("publish"), name if isinstance(name, Text) else None
-
-
-def _artifacts(pipeline: Pipeline) -> Iterator[Problem]:
-    moved = [
-        (stage, job, publishes, name)
-        for stage, job in pipeline.jobs()
-        for publishes, name in filter(None, map(moved_artifact, job.steps))
-        if name is not None
-    ]
-    published = [(stage, job, name) for stage, job, publishes, name in moved if publishes]
-    unknown = any("$(" in name for _, _, name in published) or any(
-        "artifact.upload" in (step.script or "") for _, job in pipeline.jobs() for step in job.steps
+    place, server_only, known = step.value.place, task in _SERVER_ONLY, step.kind in _STEP_KINDS
+    other = step.kind == "checkout" and step.value not in ("self", "none")
+    yield not known, step.place, f"Steps of kind '{step.kind}' are not supported here."
+    yield (
+        known and job.server and task not in _SERVER_TASKS,
+        step.place,
+        f"A server job cannot run '{task}'. Move it.",
     )
-    for _, _, name in published:
-        if re.search(r'[":<>|*?/\\\x00-\x1f]', name):
-            yield Problem(
-                name.place, f"'{name}' is no name of an artifact. It cannot hold any of \" : < > | * ? / \\."
-            )
-    stages = ancestors(pipeline.stages)
-    for stage, job, publishes, name in moved:
-        owners = [(s, j) for s, j, n in published if n.lower() == name.lower()]
-        before = {id(job)} | {id(j) for j in stage.jobs if j.name.lower() in ancestors(stage.jobs)[job.name.lower()]}
-        if publishes or "$(" in name:
-            continue
-        if not owners and not unknown:
-            others = {str(other) for _, _, other in published}
-            yield Problem(name.place, f"No step of this run publishes the artifact '{name}'. {nearest(name, others)}")
-        if owners and not any(s.name.lower() in stages[stage.name.lower()] or id(j) in before for s, j in owners):
-            yield Problem(
-                name.place, f"This job does not depend on the job that publishes '{name}'. Add it to dependsOn."
-            )
+    yield not job.server and server_only, place, f"{step.value} runs in a server job only. Write pool: server."
+    yield other, place, f"checkout of '{step.value}' is not supported here. Only self and none are."
+    for fields in (step.fields, job.fields):
+        for key in _UNSUPPORTED_KEYS:
+            yield fields.has(key), fields.key(key).place, f"'{key}' is not supported here. Leave it out."
+    for key in ("timeoutInMinutes", "retryCountOnTaskFailure"):
+        bad = step.fields.has(key) and step.number(key, -1) < 0
+        yield bad, step.fields.key(key).place, f"'{key}' must be a number, not '{step.text(key)}'."
+
+
+def _moved(step: Step) -> tuple[bool, Text] | None:
+    """Whether a step publishes (else downloads) an artifact of this run, and its name; None when it does neither."""
+    task = step.value.lower()
+    by_task = task in ("publishpipelineartifact@1", "downloadpipelineartifact@2")
+    source = step.inputs.lookup("buildType") or step.inputs.lookup("source") or "current"
+    name = step.inputs.lookup("artifact") or step.inputs.lookup("artifactName") if by_task else step.text("artifact")
+    here = source == "current" if by_task else step.kind == "publish" or (step.kind, task) == ("download", "current")
+    return ("publish" in (step.kind, task[:7]), name) if here and isinstance(name, Text) else None
+
+
+def _artifact_rules(pipeline: Pipeline) -> Iterator[tuple[object, Place, str]]:
+    found = [(stage, job, moved) for stage, job in pipeline.jobs() for moved in map(_moved, job.steps) if moved]
+    published = [(stage, job, name) for stage, job, (publishes, name) in found if publishes]
+    scripts = " ".join(step.script for _, job in pipeline.jobs() for step in job.steps)
+    unknown = any("$(" in name for _, _, name in published) or "artifact.upload" in scripts
+    for stage, job, (publishes, name) in found:
+        before, within = ancestors(pipeline.stages)[stage.name.lower()], ancestors(stage.jobs)[job.name.lower()]
+        owners = [(s.name.lower(), j) for s, j, other in published if other.lower() == name.lower()]
+        reached = any(s in before or j is job or (j in stage.jobs and j.name.lower() in within) for s, j in owners)
+        reads, advice = not publishes and "$(" not in name, nearest(name, {str(other) for _, _, other in published})
+        yield (
+            _FORBIDDEN.search(name),
+            name.place,
+            f"'{name}' is no name of an artifact: no \" : < > | * ? / \\ in it.",
+        )
+        yield reads and not owners and not unknown, name.place, f"No step publishes the artifact '{name}'. {advice}"
+        yield reads and owners and not reached, name.place, f"Add the job that publishes '{name}' to dependsOn."
+
+
+def _other_rules(pipeline: Pipeline) -> Iterator[tuple[object, Place, str]]:
+    for stage in pipeline.stages:
+        yield not stage.name, stage.place, "A stage needs a name. Write - stage: NAME."
+    for schedule in mappings_of(pipeline.fields.get("schedules")):
+        cron = str(schedule.get("cron"))
+        fault = _cron_fault(cron)
+        yield fault, schedule.key("cron").place, f"The schedule '{cron}' is not understood: {fault}."
+    for resource in mappings_of(fields_of(pipeline.fields.get("resources")).get("pipelines")):
+        yield not resource.has("source"), resource.place, "A pipeline resource needs a source. Add source: PIPELINE."
 
 
 def _cron_fault(text: str) -> str:
     """What is wrong with a cron expression; the empty text when nothing is."""
-    parts = text.split()
-    if len(parts) != len(_CRON):
-        return f"it has {len(parts)} fields, not five (minute hour day month weekday, in UTC)"
-    for part, (name, lowest, highest, words) in zip(parts, _CRON, strict=True):
+    if len(text.split()) != len(_CRON):
+        return f"it has {len(text.split())} fields, not five (minute hour day month weekday, in UTC)"
+    for part, (name, lowest, highest, words) in zip(text.split(), _CRON, strict=True):
+        numbers = {word: str(i + lowest) for i, word in enumerate(words.split())}
         for element in part.split(","):
             match = _CRON_PART.match(element)
-            names = words.split()
-            bounds = [
-                int(b) if b.isdigit() else names.index(b.lower()[:3]) + lowest if b.lower()[:3] in names else -1
-                for b in (match.groups()[:2] if match else ("x",))
-                if b
-            ]
+            written = [numbers.get(b[:3].lower(), b) for b in match.groups()[:2] if b] if match else ["x"]
+            bounds = [int(bound) if bound.isdigit() else -1 for bound in written]
             if not all(lowest <= bound <= highest for bound in bounds) or bounds != sorted(bounds):
                 return f"the {name} '{element}' is not between {lowest} and {highest}"
     return ""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from local_azure.pipelines.reader import read_file
 from local_azure.pipelines.tree import Fields, PipelineError, Place, Text, Value, nearest
 
 KINDS = ("stages", "jobs", "steps", "variables")
-_MOST_FILES = _MOST_LEVELS = 100
+_MOST_FILES = 100
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,6 @@ class Templates:
     def __init__(self, root: Path, repositories: Mapping[str, Path]) -> None:
         self._roots = {"": root, **repositories}
         self.documents: dict[str, Value] = {}
-        self._levels = 0
 
     def document(self, file: str, place: Place) -> Fields:
         """The tree of one file, which `place` asks for; raises PipelineError."""
@@ -48,15 +46,6 @@ class Templates:
         if not isinstance(found, Fields):
             raise PipelineError(Place(file, 1), "A pipeline or template is a mapping, such as steps: [...].")
         return found
-
-    @contextmanager
-    def nested(self, place: Place) -> Iterator[None]:
-        """One level of inclusion."""
-        self._levels += 1
-        if self._levels > _MOST_LEVELS:
-            raise PipelineError(place, f"Templates include each other more than {_MOST_LEVELS} levels deep.")
-        yield
-        self._levels -= 1
 
     def _resolved(self, path: Text, including: str) -> str:
         """The file that a reference names; relative to the including file unless it begins with '/'."""
