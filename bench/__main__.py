@@ -7,13 +7,16 @@ import json
 import os
 import shutil
 import sys
-from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 
 from bench.processes import BenchError
+from bench.processor import adopt_orphans, wait_until_quiet
 from bench.runners import ROOT, RUNNERS, Place
+from bench.samples import Sample, cores_of_others
 from bench.table import aims, table
 
 HOME = ROOT / ".bench"
@@ -27,6 +30,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--only", nargs="+", choices=tuple(RUNNERS), default=list(RUNNERS), help="leave out the others"
     )
+    parser.add_argument(
+        "--patience", type=float, default=30.0, help="wait up to so many seconds for a quiet machine (default 30)"
+    )
     parser.add_argument("--no-warm-up", action="store_true", help="count the first repetition, which reads from disk")
     return parser.parse_args(argv)
 
@@ -34,10 +40,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 class Measurement:
     """All repetitions of one call."""
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], patience: float) -> None:
         self._names = list(names)
+        self._patience = patience
         self._models: set[str] = set()
-        self.times: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+        self.samples: list[Sample] = []
         self.loads: list[float] = []
 
     def repeat(self, number: int, *, counted: bool) -> None:
@@ -47,12 +54,12 @@ class Measurement:
             folder = HOME / "work" / f"{number}-{name}"
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
+            wait_until_quiet(self._patience)
             load = os.getloadavg()[0]
             for sample in RUNNERS[name](Place(folder, DVC_PROGRAMS, self._models)):
-                note = "" if counted else "  (warm-up, not counted)"
-                print(f"{number}  {sample.row:<14}{sample.run:<7}{sample.seconds:6.2f} s{note}", file=sys.stderr)
+                print(f"{number or 'warm-up'}  {_line(sample)}", file=sys.stderr)
                 if counted:
-                    self.times[sample.row, sample.run].append(sample.seconds)
+                    self.samples.append(sample)
             if counted:
                 self.loads.append(load)
             shutil.rmtree(folder)
@@ -63,16 +70,32 @@ class Measurement:
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "cores": os.cpu_count(),
             "loads": self.loads,
-            "seconds": [{"row": row, "run": turn, "times": times} for (row, turn), times in self.times.items()],
+            "samples": [asdict(sample) for sample in self.samples],
         }
         path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+    @property
+    def conditions(self) -> str:
+        """When, on what, and how much of the machine others used meanwhile."""
+        others = cores_of_others(self.samples) or [0.0]
+        return (
+            f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores. Other work kept {median(others):.2f} cores busy "
+            f"while measuring (median; at most {max(others):.2f}); load average before each time "
+            f"{min(self.loads):.1f} to {max(self.loads):.1f}, of which the benchmark itself makes about 1."
+        )
+
+
+def _line(sample: Sample) -> str:
+    cpu = "" if sample.cpu is None else f"  CPU {sample.cpu:.1f} s"
+    others = "" if sample.others is None else f", others {sample.others:.1f} s"
+    return f"{sample.row:<14}{sample.run:<7}{sample.seconds:6.2f} s{cpu}{others}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print. Exit codes: 0 measured (whether or not the aims are met), 1 a runner failed, 2 usage."""
     arguments = _arguments(argv)
-    before = os.getloadavg()[0]
-    measurement = Measurement(arguments.only)
+    adopt_orphans()
+    measurement = Measurement(arguments.only, arguments.patience)
     try:
         for number in range(int(arguments.no_warm_up), arguments.repetitions + 1):
             measurement.repeat(number, counted=number > 0)
@@ -82,15 +105,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     measurement.save(HOME / "results.json")
-    print(table(measurement.times))
+    print(table(measurement.samples))
     print()
-    for aim in aims(measurement.times):
+    for aim in aims(measurement.samples):
         print(f"- {'met' if aim.met else 'NOT MET'}: {aim.text}: {aim.measured}")
-    print(
-        f"\n{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {arguments.repetitions} repetitions, load average "
-        f"{before:.1f} before and {min(measurement.loads):.1f} to {max(measurement.loads):.1f} while measuring "
-        f"(the benchmark itself makes about 1). Every single time: .bench/results.json"
-    )
+    print(f"\n{arguments.repetitions} repetitions, {measurement.conditions} Every single time: .bench/results.json")
     return 0
 
 

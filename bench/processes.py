@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.processor import machine_seconds, reaped_seconds, tree_seconds
+
 _TIMEOUT_SECONDS = 600
 _SHOWN_LINES = 25
 _QUIET_SHARE = 0.05
@@ -27,9 +29,15 @@ class BenchError(Exception):
 
 @dataclass(frozen=True)
 class Finished:
-    """A command that ended with 0: wall seconds and all that it wrote."""
+    """A command that ended with 0, and all that it wrote.
+
+    seconds: wall time. cpu: processor seconds of it and of all that it started. others: processor seconds that the
+    rest of the machine used meanwhile.
+    """
 
     seconds: float
+    cpu: float
+    others: float
     output: str
 
 
@@ -39,9 +47,12 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**kept, **_ADDED, **(more or {})}
 
 
-def run(command: Sequence[str], folder: Path, more: Mapping[str, str] | None = None) -> Finished:
-    """Run a command in a folder; raises BenchError with the end of its output when it does not end with 0."""
-    started = time.perf_counter()
+def run(command: Sequence[str], folder: Path, more: Mapping[str, str] | None = None, server: int = 0) -> Finished:
+    """Run a command in a folder; raises BenchError with the end of its output when it does not end with 0.
+
+    server: id of a process that works for the command, and that was there before.
+    """
+    busy, used, started = machine_seconds(), _used_seconds(server), time.perf_counter()
     done = subprocess.run(
         command,
         cwd=folder,
@@ -54,10 +65,15 @@ def run(command: Sequence[str], folder: Path, more: Mapping[str, str] | None = N
         timeout=_TIMEOUT_SECONDS,
     )
     seconds = time.perf_counter() - started
+    cpu = _used_seconds(server) - used
     if done.returncode:
         tail = "\n".join(done.stdout.splitlines()[-_SHOWN_LINES:])
         raise BenchError(f"{' '.join(command)} ended with {done.returncode} in {folder}:\n{tail}")
-    return Finished(seconds, done.stdout)
+    return Finished(seconds, cpu, max(0.0, machine_seconds() - busy - cpu), done.stdout)
+
+
+def _used_seconds(server: int) -> float:
+    return reaped_seconds() + (tree_seconds(server) if server else 0.0)
 
 
 def local_azure(state: Path, *words: str) -> list[str]:
@@ -66,13 +82,13 @@ def local_azure(state: Path, *words: str) -> list[str]:
 
 
 @contextmanager
-def server(state: Path, folder: Path) -> Iterator[None]:
-    """A server that has been started and has come to rest, as one that has been up for a while."""
+def server(state: Path, folder: Path) -> Iterator[int]:
+    """Process id of a server that has been started and has come to rest, as one that has been up for a while."""
     run(local_azure(state, "up"), folder)
     try:
-        status = json.loads(run(local_azure(state, "status", "--json"), folder).output)
-        _settle(status["pid"])
-        yield
+        pid = int(json.loads(run(local_azure(state, "status", "--json"), folder).output)["pid"])
+        _settle(pid)
+        yield pid
     finally:
         run(local_azure(state, "down"), folder)
 
@@ -83,19 +99,10 @@ def _settle(pid: int) -> None:
     `up` returns as soon as the server answers, while it still imports what the steps will need.
     """
     deadline = time.monotonic() + _SETTLE_SECONDS
-    used = _cpu_seconds(pid)
+    used = tree_seconds(pid)
     while time.monotonic() < deadline:
         time.sleep(0.5)
-        before, used = used, _cpu_seconds(pid)
+        before, used = used, tree_seconds(pid)
         if used - before < 0.5 * _QUIET_SHARE:
             return
     raise BenchError(f"The server did not come to rest within {_SETTLE_SECONDS} s.")
-
-
-def _cpu_seconds(pid: int) -> float:
-    """CPU time of a process and its children so far. Source: man proc, files stat and children."""
-    folder = Path(f"/proc/{pid}")
-    fields = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    children = (folder / f"task/{pid}/children").read_text(encoding="utf-8").split()
-    return own + sum(_cpu_seconds(int(child)) for child in children)

@@ -11,22 +11,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.processes import BenchError, local_azure, run, server
+from bench.processes import BenchError, Finished, local_azure, run, server
+from bench.samples import AGAIN, FIRST, Sample
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data/adventureworks/daily_by_type.csv"
 CLIENT = ROOT / "bench/sdk/client.py"
-FIRST, AGAIN = "first", "again"
 _STEPS = ("prepare", "train", "evaluate", "register")
 
 
-@dataclass(frozen=True)
-class Sample:
-    """One time: of which row, of the first or of the unchanged second run, in seconds."""
-
-    row: str
-    run: str
-    seconds: float
+def _whole(row: str, turn: str, *parts: Finished) -> Sample:
+    """The sample of one or several whole processes."""
+    return Sample(
+        row,
+        turn,
+        sum(part.seconds for part in parts),
+        sum(part.cpu for part in parts),
+        sum(part.others for part in parts),
+    )
 
 
 @dataclass
@@ -58,11 +60,11 @@ def dvc(place: Place) -> Iterator[Sample]:
     variables |= {"PATH": f"{place.dvc_programs}{os.pathsep}{os.environ['PATH']}"}
     program = str(place.dvc_programs / "dvc")
     run([program, "init", "--no-scm", "--quiet"], project, variables)
-    yield Sample("dvc", FIRST, run([program, "repro"], project, variables).seconds)
+    yield _whole("dvc", FIRST, run([program, "repro"], project, variables))
     again = run([program, "repro"], project, variables)
     if "up to date" not in again.output:
         raise BenchError(f"The second `dvc repro` did not find everything up to date:\n{again.output}")
-    yield Sample("dvc", AGAIN, again.seconds)
+    yield _whole("dvc", AGAIN, again)
     place.check_model(list(project.rglob("work/entry/entry.json")))
 
 
@@ -76,11 +78,11 @@ def scripts(place: Place) -> Iterator[Sample]:
         "evaluate": {name: folders[name] for name in ("features", "model", "metrics")},
         "register": folders,
     }
-    seconds = 0.0
+    parts = []
     for step in _STEPS:
         words = [word for name, value in given[step].items() for word in (f"--{name}", value)]
-        seconds += run([sys.executable, str(ROOT / f"bench/steps/{step}.py"), *words], work).seconds
-    yield Sample("scripts", FIRST, seconds)
+        parts.append(run([sys.executable, str(ROOT / f"bench/steps/{step}.py"), *words], work))
+    yield _whole("scripts", FIRST, *parts)
     place.check_model(list(work.rglob("entry.json")))
 
 
@@ -92,17 +94,16 @@ def from_nothing(place: Place) -> Iterator[Sample]:
     """local_azure with an empty state folder: start of the server, the client, stop of the server; and again."""
     state = place.folder / "state"
     for turn in (FIRST, AGAIN):
-        seconds = run([*_client(state, "--down"), "four"], place.folder).seconds
-        yield Sample("from_nothing", turn, seconds)
+        yield _whole("from_nothing", turn, run([*_client(state, "--down"), "four"], place.folder))
         place.check_model(list(state.rglob("entry.json")))
 
 
 def server_up(place: Place) -> Iterator[Sample]:
     """The same client while a server is up that has never run anything; and again."""
     state = place.folder / "state"
-    with server(state, place.folder):
+    with server(state, place.folder) as pid:
         for turn in (FIRST, AGAIN):
-            yield Sample("server_up", turn, run([*_client(state), "four"], place.folder).seconds)
+            yield _whole("server_up", turn, run([*_client(state), "four"], place.folder, server=pid))
             place.check_model(list(state.rglob("entry.json")))
 
 
@@ -126,7 +127,7 @@ def product(place: Place) -> Iterator[Sample]:
     for turn in (FIRST, AGAIN):
         command = local_azure(state, "exec", "--down", "--", sys.executable, "-m", "ml_service", "rehearse")
         done = run(command, ROOT)
-        yield Sample("rehearse", turn, done.seconds)
+        yield _whole("rehearse", turn, done)
         found = re.search(r"^run +\S+ Finished in ([0-9.]+) s", done.output, re.MULTILINE)
         if found is None:
             raise BenchError(f"`ml_service rehearse` did not say how long its run took:\n{done.output}")

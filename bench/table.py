@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-Times = Mapping[tuple[str, str], Sequence[float]]
-"""Seconds by row and run (`first` or `again`)."""
+from bench.samples import AGAIN, FIRST, Sample, cpu_of, seconds_of
 
 LABELS = {
     "dvc": "`dvc repro`, whole process",
@@ -38,32 +37,36 @@ def summary(seconds: Sequence[float]) -> str:
     return f"{median(seconds):.2f} ({min(seconds):.2f}-{max(seconds):.2f})"
 
 
-def _cells(times: Times, row: str, turn: str) -> tuple[str, str]:
-    seconds, yardstick = times.get((row, turn)), times.get(("dvc", turn))
-    if not seconds:
-        return "-", "-"
-    ratio = f"{median(seconds) / median(yardstick):.2f}" if yardstick and row in COMPARED else "-"
-    return summary(seconds), ratio
+def _cells(samples: Sequence[Sample], row: str, turn: str) -> list[str]:
+    """Wall time, its ratio to dvc's, processor time; dashes for what was not measured."""
+    seconds, cpu = seconds_of(samples, row, turn), cpu_of(samples, row, turn)
+    yardstick = seconds_of(samples, "dvc", turn)
+    compared = bool(seconds and yardstick and row in COMPARED)
+    return [
+        summary(seconds) if seconds else "-",
+        f"{median(seconds) / median(yardstick):.2f}" if compared else "-",
+        f"{median(cpu):.1f}" if cpu else "-",
+    ]
 
 
-def table(times: Times) -> str:
+def table(samples: Sequence[Sample]) -> str:
     """A Markdown table: a row a runner, the first and the unchanged second run, each with its ratio to dvc."""
     lines = [
-        "| what | first run, s: median (min-max) | ratio to dvc | unchanged second run, s | ratio to dvc |",
-        "|---|---|---|---|---|",
+        "| what | first run, s: median (min-max) | ratio to dvc | CPU s | second run, s | ratio to dvc | CPU s |",
+        "|---|---|---|---|---|---|---|",
     ]
     for row, label in LABELS.items():
-        if (row, "first") in times:
-            cells = (label, *_cells(times, row, "first"), *_cells(times, row, "again"))
+        if seconds_of(samples, row, FIRST):
+            cells = [label, *_cells(samples, row, FIRST), *_cells(samples, row, AGAIN)]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def aims(times: Times) -> list[Aim]:
+def aims(samples: Sequence[Sample]) -> list[Aim]:
     """The aims that the measured rows can judge."""
     found = []
     for row, what in (("five", "five steps that log a metric"), ("rehearse_run", "the five steps of this template")):
-        if seconds := times.get((row, "first")):
+        if seconds := seconds_of(samples, row, FIRST):
             found.append(
                 Aim(
                     f"server up, submit to Finished under {FIVE_STEPS_SECONDS:g} s: {what}",
@@ -71,9 +74,9 @@ def aims(times: Times) -> list[Aim]:
                     median(seconds) < FIVE_STEPS_SECONDS,
                 )
             )
-    dvc = times.get(("dvc", "first"))
+    dvc = seconds_of(samples, "dvc", FIRST)
     for row, what in (("from_nothing", "server started and stopped"), ("server_up", "server up")):
-        if dvc and (seconds := times.get((row, "first"))):
+        if dvc and (seconds := seconds_of(samples, row, FIRST)):
             found.append(
                 Aim(
                     f"whole process no slower than dvc cold: {what}",

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
+
+from bench.samples import AGAIN, FIRST, Sample, cores_of_others
 from bench.table import LABELS, aims, summary, table
 
-TIMES = {
-    ("dvc", "first"): [6.0, 5.0, 9.0],
-    ("dvc", "again"): [0.5],
-    ("server_up", "first"): [3.0, 2.0, 4.0],
-    ("five", "first"): [3.5],
-}
+SAMPLES = [
+    Sample("dvc", FIRST, 6.0, cpu=6.5, others=0.6),
+    Sample("dvc", FIRST, 5.0, cpu=6.0, others=1.0),
+    Sample("dvc", FIRST, 9.0, cpu=7.0, others=9.0),
+    Sample("dvc", AGAIN, 0.5, cpu=0.5, others=0.0),
+    Sample("server_up", FIRST, 3.0, cpu=4.0, others=0.0),
+    Sample("five", FIRST, 3.5),
+]
 
 
 def test_a_summary_is_the_median_with_its_range() -> None:
@@ -17,15 +22,19 @@ def test_a_summary_is_the_median_with_its_range() -> None:
 
 
 def test_ratios_are_of_medians_and_only_for_the_same_work() -> None:
-    _, _, dvc, server_up, five = table(TIMES).splitlines()
-    assert dvc == f"| {LABELS['dvc']} | 6.00 (5.00-9.00) | 1.00 | 0.50 (0.50-0.50) | 1.00 |"
-    assert server_up == f"| {LABELS['server_up']} | 3.00 (2.00-4.00) | 0.50 | - | - |"
-    assert five == f"| {LABELS['five']} | 3.50 (3.50-3.50) | - | - | - |"
+    _, _, dvc, server_up, five = table(SAMPLES).splitlines()
+    assert dvc == f"| {LABELS['dvc']} | 6.00 (5.00-9.00) | 1.00 | 6.5 | 0.50 (0.50-0.50) | 1.00 | 0.5 |"
+    assert server_up == f"| {LABELS['server_up']} | 3.00 (3.00-3.00) | 0.50 | 4.0 | - | - | - |"
+    assert five == f"| {LABELS['five']} | 3.50 (3.50-3.50) | - | - | - | - | - |"
 
 
 def test_aims_are_judged_only_where_there_are_times() -> None:
-    found = {aim.text: aim.met for aim in aims(TIMES)}
+    found = {aim.text: aim.met for aim in aims(SAMPLES)}
     assert found == {
         "server up, submit to Finished under 3 s: five steps that log a metric": False,
         "whole process no slower than dvc cold: server up": True,
     }
+
+
+def test_what_others_used_is_a_number_of_cores() -> None:
+    assert cores_of_others(SAMPLES) == pytest.approx([0.1, 0.2, 1.0, 0.0, 0.0])
