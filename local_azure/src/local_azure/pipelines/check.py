@@ -1,9 +1,8 @@
 """Everything that is checked about a pipeline before it runs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 from local_azure.pipelines.model import Pipeline
 from local_azure.pipelines.pipeline import Expanded, expand
@@ -14,10 +13,10 @@ from local_azure.pipelines.structure_check import structure_faults
 from local_azure.pipelines.templates import KINDS
 from local_azure.pipelines.tree import Fields, Place, Problem, Value, fields_of
 
+Checked: TypeAlias = tuple[Expanded, list[Problem]]
 
-def check(
-    file: Path, parameters: Mapping[str, str] | None = None, facts: QueueFacts | None = None
-) -> tuple[Expanded, list[Problem]]:
+
+def check(file: Path, parameters: Mapping[str, str] | None = None, facts: QueueFacts | None = None) -> Checked:
     """Expand one pipeline and find every fault that can be found without running it, in order of place."""
     expanded = expand(file, parameters, facts)
     problems = list(expanded.problems)

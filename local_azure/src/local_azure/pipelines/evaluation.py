@@ -1,7 +1,5 @@
 """Evaluates parsed expressions, with the service's conversions and comparisons."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Mapping

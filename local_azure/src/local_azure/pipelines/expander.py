@@ -1,10 +1,8 @@
 """Expands directives, expressions and templates, as the service does before a run."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from local_azure.pipelines.evaluation import kind, to_text, truthy
 from local_azure.pipelines.grammar import ExpressionError
@@ -17,6 +15,8 @@ _EACH = re.compile(r"\s*(\w+)\s*(?:,\s*(\w+)\s*)?\bin\b(.*)\Z", re.DOTALL)
 _MOST_LEVELS = 100
 # What is expanded first, because what follows may read it.
 _FIRST = ("parameters", "variables", "resources")
+
+_Pair: TypeAlias = tuple[Text, Value]
 
 
 class Directive(NamedTuple):
@@ -62,7 +62,7 @@ class Expander:
         scope = scope.inner() if within in ("stages", "jobs") else scope
         early = {i for i, (key, _) in enumerate(fields) if key in _FIRST and within in ("root", "stages", "jobs")}
         chain = _Chain()
-        produced: dict[int, list[tuple[Text, Value]]] = {}
+        produced: dict[int, list[_Pair]] = {}
         for i in sorted(range(len(fields)), key=lambda i: i not in early):
             produced[i] = list(self._pair(*fields[i], scope, chain, within))
         made = Fields(place=fields.place)
@@ -72,9 +72,7 @@ class Expander:
             made.append((key, value))
         return made
 
-    def _pair(
-        self, key: Text, value: Value, scope: Scope, chain: _Chain, within: str
-    ) -> Iterator[tuple[Text, Value]]:
+    def _pair(self, key: Text, value: Value, scope: Scope, chain: _Chain, within: str) -> Iterator[_Pair]:
         directive = directive_of(key)
         if directive is None:
             chain.taken = None
@@ -200,13 +198,10 @@ class Expander:
     def template(self, reference: Fields, scope: Scope, within: str) -> tuple[Template, Scope]:
         """The template that a reference names, and what it sees: its parameters and the variables known so far."""
         written = reference.get("template")
-        if not isinstance(written, Text) or scope.depth >= _MOST_LEVELS:
-            what = (
-                "A template is named by its path"
-                if scope.depth < _MOST_LEVELS
-                else "Templates are too many levels deep"
-            )
-            raise PipelineError(reference.place, f"{what}: template: {written}")
+        if not isinstance(written, Text):
+            raise PipelineError(reference.place, "A template is named by its path: template: PATH.")
+        if scope.depth >= _MOST_LEVELS:
+            raise PipelineError(written.place, f"Templates include each other more than {_MOST_LEVELS} levels deep.")
         path = Text(to_text(scope.interpolate(written)), written.place)
         template = self._templates.load(path, scope.file, within)
         arguments = Fields(place=reference.place)

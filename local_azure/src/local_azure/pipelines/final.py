@@ -1,7 +1,5 @@
 """The expanded pipeline as text: in the shape that the service shows as `finalYaml`, as a list, as a flowchart."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import yaml

@@ -187,13 +187,10 @@ def walk(expression: Expression) -> Iterator[Expression]:
 def _path_of(expression: Expression) -> tuple[str, ...]:
     if isinstance(expression, Name):
         return (expression.name,)
-    if (
-        isinstance(expression, Index)
-        and isinstance(expression.key, Literal)
-        and isinstance(expression.key.value, str)
-    ):
+    key = expression.key if isinstance(expression, Index) else None
+    if isinstance(expression, Index) and isinstance(key, Literal) and isinstance(key.value, str):
         before = _path_of(expression.target)
-        return (*before, str(expression.key.value)) if before else ()
+        return (*before, str(key.value)) if before else ()
     return ()
 
 

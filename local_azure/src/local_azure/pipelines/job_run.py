@@ -1,7 +1,5 @@
 """Runs one job: its hooks and steps in order, in a workspace of its own."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sys

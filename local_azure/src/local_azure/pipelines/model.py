@@ -1,7 +1,5 @@
 """The expanded pipeline as stages, jobs and steps."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from local_azure.pipelines.tree import Fields, Text, Value, fields_of, mappings_of, texts_of

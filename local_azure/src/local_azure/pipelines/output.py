@@ -1,7 +1,5 @@
 """Output of steps: the form of logging commands, and the masking of secrets."""
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 
@@ -47,9 +45,8 @@ class Masker:
 
     def mask(self, text: str) -> str:
         """The text without secrets."""
-        found = (
-            (m.start(), m.start() + len(s)) for s in self._secrets for m in re.finditer(f"(?={re.escape(s)})", text)
-        )
+        secrets = [re.compile(f"(?=({re.escape(secret)}))") for secret in self._secrets]
+        found = (match.span(1) for secret in secrets for match in secret.finditer(text))
         made, end = "", 0
         for start, stop in sorted(found):
             made += text[end:start] + MASK if start >= end else ""

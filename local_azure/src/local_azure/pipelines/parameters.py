@@ -1,7 +1,5 @@
 """Declared parameters of a pipeline or template, and the binding of arguments to them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from local_azure.pipelines.evaluation import kind, to_number, to_text
@@ -22,9 +20,7 @@ class Declarations:
         self.entries: dict[str, Fields] = {}
         block = document.get("parameters")
         if isinstance(block, Fields):
-            raise PipelineError(
-                block.place, "Parameters as a mapping are not supported. Write - name: ..., type: ..."
-            )
+            raise PipelineError(block.place, "Parameters as a mapping are not supported. Write - name: NAME")
         for entry in block if isinstance(block, Items) else []:
             if not isinstance(entry, Fields) or not isinstance(entry.get("name"), Text):
                 raise PipelineError(place_of(entry, document.place), "A parameter needs a name. Write - name: ...")

@@ -1,7 +1,5 @@
 """From a file to the expanded pipeline."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

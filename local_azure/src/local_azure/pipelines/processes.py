@@ -1,7 +1,5 @@
 """Runs a command in a process group of its own, line by line, with a deadline."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

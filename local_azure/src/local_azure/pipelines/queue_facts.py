@@ -1,30 +1,36 @@
 """What is known when a run is queued: reason, branch, variables; and the names of predefined variables."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from local_azure.pipelines.reader import read_file
-from local_azure.pipelines.tree import fields_of
-
-REASONS = ("Manual", "IndividualCI", "BatchedCI", "Schedule", "PullRequest", "ResourceTrigger", "BuildCompletion")
+from local_azure.pipelines.tree import Fields, fields_of
 
 
 @cache
-def _documented() -> tuple[dict[str, str], dict[str, str]]:
-    """Predefined variables that exist when a run is queued, with their values; and those of a running job."""
-    known = fields_of(read_file(Path(__file__).parent, "predefined_variables.yml"))
-    values = {str(name): str(value) for name, value in fields_of(known.get("values"))}
-    queued, running = (str(known.get(key)).split() for key in ("queued", "running"))
-    return dict.fromkeys(queued, "") | values, {name.lower(): name for name in running}
+def _documented(key: str) -> dict[str, str]:
+    """A part of the file of predefined variables: names with values, or with themselves."""
+    part = fields_of(read_file(Path(__file__).parent, "predefined_variables.yml")).get(key)
+    if isinstance(part, Fields):
+        return {str(name): str(value) for name, value in part}
+    return {name: name for name in str(part).split()}
 
 
 def run_time_only() -> dict[str, str]:
     """The predefined variables that exist only while a job runs: lower case to spelling."""
-    return _documented()[1]
+    return {name.lower(): name for name in _documented("running")}
+
+
+def running_values() -> dict[str, str]:
+    """Stand-in values of what a build agent knows."""
+    return _documented("running_values")
+
+
+def folder_variables() -> dict[str, str]:
+    """The variables that name folders of a job, with their path below its own folder."""
+    return _documented("folders")
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class QueueFacts:
     def predefined(self) -> dict[str, str]:
         """The predefined variables that exist at this moment, with stand-in values where only a service has one."""
         branch = self.branch if self.branch.startswith("refs/") else f"refs/heads/{self.branch}"
-        values = dict(_documented()[0])
+        values = dict.fromkeys(_documented("queued"), "") | _documented("values")
         if self.reason == "PullRequest":
             request = {"PullRequestId": "1", "SourceBranch": branch, "IsFork": "False"}
             request |= {"TargetBranch": "refs/heads/main", "TargetBranchName": "main"}

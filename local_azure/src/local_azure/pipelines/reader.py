@@ -1,7 +1,5 @@
 """Reads YAML as the service does: every scalar is text, a key stands once, no anchors."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

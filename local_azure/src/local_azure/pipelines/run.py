@@ -1,25 +1,24 @@
 """Runs an expanded pipeline: stages and jobs in order, independent ones in parallel; conditions, approvals."""
 
-from __future__ import annotations
-
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from threading import Semaphore
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from local_azure.pipelines.evaluation import evaluate, to_text, truthy
 from local_azure.pipelines.grammar import ExpressionError, parse
 from local_azure.pipelines.job_run import JobRun
 from local_azure.pipelines.model import Job, Pipeline, Stage, Variable
-from local_azure.pipelines.queue_facts import QueueFacts
+from local_azure.pipelines.queue_facts import QueueFacts, running_values
 from local_azure.pipelines.reference_check import CONTEXTS
 from local_azure.pipelines.run_state import FAILED, GOOD, ISSUES, SKIPPED, RunState, worst
 from local_azure.pipelines.structure_check import ancestors
-from local_azure.pipelines.tree import Text, Value, from_plain
+from local_azure.pipelines.tree import Value, from_plain
 from local_azure.pipelines.variable_table import VariableTable
 
+_Contexts: TypeAlias = Mapping[str, Value]
 _Part = TypeVar("_Part", Stage, Job)
 
 
@@ -35,21 +34,13 @@ class PipelineRun:
         self._results: dict[str, str] = {}
         self._root = VariableTable(state.masker)
         state.build_number = _build_number(pipeline.name, state.build_id)
-        for name, value in (facts.predefined() | self._predefined()).items():
+        number = str(state.build_id)
+        own = {"Build.BuildId": number, "Build.BuildNumber": state.build_number, "Agent.MachineName": platform.node()}
+        for name, value in (facts.predefined() | running_values() | own).items():
             self._root.declare(name, value)
         for name, value in facts.variables.items():
             self._root.declare(name, value, readonly=False)
         self._root.declare("System.AccessToken", "local-rehearsal-access-token", secret=True)
-
-    def _predefined(self) -> dict[str, str]:
-        number = str(self._state.build_id)
-        return {
-            "Build.BuildId": number, "Build.BuildNumber": self._state.build_number,
-            "Build.BuildUri": f"vstfs:///Build/Build/{number}", "Agent.Name": "local_azure", "Agent.Id": "1",
-            "Agent.OS": "Linux", "Agent.OSArchitecture": "X64", "Agent.MachineName": platform.node(),
-            "System.HostType": "build", "System.ServerType": "Local", "System.JobAttempt": "1",
-            "System.PhaseAttempt": "1", "System.StageAttempt": "1",
-        }  # fmt: skip
 
     def run(self) -> str:
         """Run all stages; returns the result of the run."""
@@ -73,7 +64,7 @@ class PipelineRun:
         contexts = {"dependencies": from_plain({name: self._as_dependency(name) for name in before})}
         table = self._root.inner()
         self._declare(self._pipeline.variables, table, contexts)
-        if not self._holds(stage.condition, table, contexts, results):
+        if not self._holds(stage, table, contexts, results):
             return SKIPPED
         for environment in stage.environments:
             if not self._state.approve(environment, stage.title):
@@ -107,14 +98,13 @@ class PipelineRun:
 
     def _job_result(self, stage: Stage, job: Job, running: JobRun) -> str:
         own, before = self._jobs[stage.name.lower()], ancestors(stage.jobs).get(job.name.lower(), set())
-        contexts = {
-            "dependencies": from_plain({name: own[name] for name in before}),
-            "stagedependencies": from_plain({name: self._jobs[name] for name in self._before[stage.name.lower()]}),
-        }
+        earlier = {name: self._jobs[name] for name in self._before[stage.name.lower()]}
+        contexts = {"dependencies": from_plain({name: own[name] for name in before})}
+        contexts["stagedependencies"] = from_plain(earlier)
         for variables in (stage.variables, job.variables):
             self._declare(variables, running.table, contexts)
         results = {name: str(own[name]["result"]) for name in before}
-        if not self._holds(job.condition, running.table, contexts, results):
+        if not self._holds(job, running.table, contexts, results):
             return SKIPPED
         named = {"System.StageName": stage.name, "System.StageDisplayName": stage.title, "System.JobName": job.name,
                  "System.JobDisplayName": job.title, "Agent.JobName": job.title, "System.PhaseName": job.name}  # fmt: skip
@@ -126,9 +116,7 @@ class PipelineRun:
 
     # -- expressions
 
-    def _holds(
-        self, condition: Text | None, table: VariableTable, contexts: Mapping[str, Value], results: dict[str, str]
-    ) -> bool:
+    def _holds(self, part: Stage | Job, table: VariableTable, contexts: _Contexts, results: dict[str, str]) -> bool:
         """Whether a stage or job runs; status functions look at all its dependencies, or at the named ones."""
 
         def status(name: str, named: tuple[str, ...]) -> bool:
@@ -140,10 +128,10 @@ class PipelineRun:
             held = FAILED in chosen if name == "failed" else all(result in good for result in chosen)
             return held and not canceled
 
-        expression = parse(condition or "succeeded()", CONTEXTS, status=True)
+        expression = parse(part.condition or "succeeded()", CONTEXTS, status=True)
         return truthy(evaluate(expression, {**contexts, "variables": table.fields()}, status))
 
-    def _declare(self, variables: list[Variable], table: VariableTable, contexts: Mapping[str, Value]) -> None:
+    def _declare(self, variables: list[Variable], table: VariableTable, contexts: _Contexts) -> None:
         for variable in variables:
             found = self._facts.groups[variable.name] if variable.group else {variable.name: str(variable.value)}
             for name, value in found.items():

@@ -1,7 +1,5 @@
 """What all parts of one run share: results, folders, secrets, progress, and what is kept of it."""
 
-from __future__ import annotations
-
 import shutil
 import threading
 import time
@@ -12,16 +10,15 @@ from pathlib import Path
 from local_azure.pipelines.output import Masker
 from local_azure.pipelines.workspace import Artifacts
 
-SUCCEEDED, ISSUES, CANCELED, FAILED, SKIPPED = _RESULTS = (
-    "Succeeded", "SucceededWithIssues", "Canceled", "Failed", "Skipped",
-)  # fmt: skip
+SUCCEEDED, ISSUES, CANCELED, FAILED, SKIPPED = "Succeeded", "SucceededWithIssues", "Canceled", "Failed", "Skipped"
+_FROM_BEST = (SUCCEEDED, ISSUES, CANCELED, FAILED)
 GOOD = (SUCCEEDED, ISSUES)
 _SHOWN_LINES = 40
 
 
 def worst(*results: str) -> str:
     """The worst of several results; skipped ones do not count, unless there is nothing else."""
-    return max((result for result in results if result != SKIPPED), key=_RESULTS.index, default=SKIPPED)
+    return max((result for result in results if result != SKIPPED), key=_FROM_BEST.index, default=SKIPPED)
 
 
 @dataclass

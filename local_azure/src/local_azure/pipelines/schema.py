@@ -50,12 +50,10 @@ class ServiceSchema:
         for task in self._task["anyOf"]:
             name = task["properties"].get("task", {}).get("pattern", "").strip("^$").lower()
             self._inputs.setdefault(name, task["properties"].get("inputs", {}))
-        for name, (required, optional) in _EXTRA_TASKS.items():
-            described = {
-                "properties": {n: {} for n in (required + " " + optional).split()},
-                "required": required.split(),
-            }
-            self._inputs[name.lower()] = described | {"additionalProperties": False}
+        for task, (required, optional) in _EXTRA_TASKS.items():
+            known = {name: {} for name in (required + " " + optional).split()}
+            described: Schema = {"properties": known, "required": required.split()}
+            self._inputs[task.lower()] = described | {"additionalProperties": False}
         written = [name for option in self._task["properties"]["task"]["anyOf"] for name in option.get("enum", [])]
         self._task_names = [*written, *_EXTRA_TASKS]
 
@@ -106,9 +104,7 @@ class ServiceSchema:
     def _one_of(self, value: Value, options: list[Schema], place: Place, what: str) -> Iterator[Problem]:
         fitting = [option for option in options if _fits(value, option)]
         if isinstance(value, Fields):
-            marks: list[tuple[Schema, list[str]]] = [
-                (o, o.get("firstProperty", o.get("required", []))) for o in fitting
-            ]
+            marks: list[tuple[Schema, Any]] = [(o, o.get("firstProperty", o.get("required", []))) for o in fitting]
             marked = [option for option, names in marks if any(value.has(name) for name in names)]
             leading = [name for option in options for name in option.get("firstProperty", [])]
             if not marked and len(leading) == len(options) and value:

@@ -60,11 +60,8 @@ class Scope:
     def _check(self, path: tuple[str, ...]) -> None:
         """What is read must be there: the service would read nothing, without a word."""
         name = ".".join(path[1:])
-        if (
-            path[0] == "parameters"
-            and name
-            and path[1].lower() not in (key.lower() for key in self.parameters.names())
-        ):
+        declared = [key.lower() for key in self.parameters.names()]
+        if path[0] == "parameters" and name and path[1].lower() not in declared:
             what = f"The parameter '{path[1]}' is not declared in {self.file}."
             raise ExpressionError(f"{what} {nearest(path[1], self.parameters.names())}")
         if path[0] == "variables" and name and name.lower() not in self.variables:

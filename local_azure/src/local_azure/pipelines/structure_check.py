@@ -86,11 +86,8 @@ def _job_rules(job: Job) -> Iterator[tuple[object, Place, str]]:
         bad = not (job.deployment and key == "runOnce")
         yield bad, key.place, f"The strategy '{key}' is not supported here; only runOnce of deployments is."
     for hook, steps in job.hooks:
-        yield (
-            not steps and not strategy.has("matrix"),
-            job.place,
-            f"{hook or 'Job'} {job.name} has no steps. Add one.",
-        )
+        empty = not steps and not strategy.has("matrix")
+        yield empty, job.place, f"{hook or 'Job'} {job.name} has no steps. Add one."
     if job.deployment:
         what, place = f"The deployment job {job.name}", job.name.place
         resource = "." in (job.environment or "") or len(named) > 1
@@ -106,11 +103,8 @@ def _step_rules(job: Job, step: Step) -> Iterator[tuple[object, Place, str]]:
     place, server_only, known = step.value.place, task in _SERVER_ONLY, step.kind in _STEP_KINDS
     other = step.kind == "checkout" and step.value not in ("self", "none")
     yield not known, step.place, f"Steps of kind '{step.kind}' are not supported here."
-    yield (
-        known and job.server and task not in _SERVER_TASKS,
-        step.place,
-        f"A server job cannot run '{task}'. Move it.",
-    )
+    agentless = known and job.server and task not in _SERVER_TASKS
+    yield agentless, step.place, f"A server job cannot run '{task}': it has no build agent. Move it."
     yield not job.server and server_only, place, f"{step.value} runs in a server job only. Write pool: server."
     yield other, place, f"checkout of '{step.value}' is not supported here. Only self and none are."
     for fields in (step.fields, job.fields):
@@ -141,11 +135,8 @@ def _artifact_rules(pipeline: Pipeline) -> Iterator[tuple[object, Place, str]]:
         owners = [(s.name.lower(), j) for s, j, other in published if other.lower() == name.lower()]
         reached = any(s in before or j is job or (j in stage.jobs and j.name.lower() in within) for s, j in owners)
         reads, advice = not publishes and "$(" not in name, nearest(name, {str(other) for _, _, other in published})
-        yield (
-            _FORBIDDEN.search(name),
-            name.place,
-            f"'{name}' is no name of an artifact: no \" : < > | * ? / \\ in it.",
-        )
+        bad = _FORBIDDEN.search(name)
+        yield bad, name.place, f"'{name}' is no name of an artifact: no \" : < > | * ? / \\ in it."
         yield reads and not owners and not unknown, name.place, f"No step publishes the artifact '{name}'. {advice}"
         yield reads and owners and not reached, name.place, f"Add the job that publishes '{name}' to dependsOn."
 

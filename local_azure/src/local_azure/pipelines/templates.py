@@ -1,7 +1,5 @@
 """Finds and loads template files, within the limits of the service."""
 
-from __future__ import annotations
-
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass

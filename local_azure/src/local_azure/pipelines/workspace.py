@@ -1,13 +1,13 @@
 """The folders of a run: one empty workspace a job, its own copy of the repository, the artifacts between jobs."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
 import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
+
+from local_azure.pipelines.queue_facts import folder_variables
 
 _NOT_COPIED = (".git", ".local_azure", ".venv")
 
@@ -22,17 +22,7 @@ class JobFolders:
         """Make them; returns the predefined variables that name them."""
         for name in ("s", "a", "b", "TestResults", "_temp", "_tool"):
             (self.root / name).mkdir(parents=True)
-        named = {
-            "": "Agent.BuildDirectory Pipeline.Workspace",
-            "_temp": "Agent.TempDirectory",
-            "_tool": "Agent.ToolsDirectory",
-            "a": "Build.ArtifactStagingDirectory Build.StagingDirectory System.ArtifactsDirectory",
-            "b": "Build.BinariesDirectory",
-            "s": "Build.SourcesDirectory Build.Repository.LocalPath System.DefaultWorkingDirectory",
-            "TestResults": "Common.TestResultsDirectory Build.TestResultsDirectory",
-            "..": "Agent.WorkFolder System.WorkFolder",
-        }
-        return {name: os.path.normpath(self.root / path) for path, names in named.items() for name in names.split()}
+        return {name: os.path.normpath(self.root / path) for name, path in folder_variables().items()}
 
     def checkout(self, repository: Path) -> int:
         """Copy the working tree as it is now, with its history; returns the number of files."""
