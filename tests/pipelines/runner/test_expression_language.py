@@ -85,7 +85,7 @@ ERRORS = {
     "lt(1, 'one')": "is no number",
     "format('{1}', 'a')": "has no argument {1}",
     "format('{0:x}', 'a')": "is not supported",
-    "format('{', 1)": "A lone brace",
+    "format('{', 1)": "is not supported in format()",
     "eq(parameters.list, )": "A value is expected",
     "upper(parameters.list)": "cannot be written as text",
     "parameters.": "A name is expected",

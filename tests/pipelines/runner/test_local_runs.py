@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from local_azure.pipelines.output import Masker, logging_command
+from local_azure.pipelines.logging_commands import logging_command
 from local_azure.pipelines.queue_facts import QueueFacts
+from local_azure.pipelines.variable_table import Masker
 
 Run = Callable[..., Any]
 
@@ -414,7 +415,7 @@ def test_python_comes_from_its_task_alone(run: Run) -> None:
     ("step", "message"),
     [
         ("{task: Docker@2, inputs: {command: build}}", "The task Docker@2 has no stand-in here"),
-        ("{task: UsePythonVersion@0, inputs: {versionSpec: '3.x', githubToken: x}}", "does not understand the input"),
+        ("{task: UsePythonVersion@0, inputs: {versionSpec: '3.x', githubToken: x}}", "knows no input 'githubToken'"),
         ("{download: other, artifact: x}", "cannot be downloaded here"),
     ],
 )

@@ -130,10 +130,10 @@ def _format(pattern: Value, *arguments: Value) -> str:
     def fill(match: re.Match[str]) -> str:
         if match[0] in ("{{", "}}"):
             return match[0][0]
-        if match[1] is None:
-            raise ExpressionError("A lone brace in format(): write {{ or }} for the character itself.")
-        if match[2]:
-            raise ExpressionError(f"The format specifier {match[2]} of format() is not supported.")
+        if match[1] is None or match[2]:
+            raise ExpressionError(
+                f"'{match[0]}' is not supported in format(). A brace itself is written {{{{ or }}}}."
+            )
         if int(match[1]) >= len(arguments):
             raise ExpressionError(f"format() has no argument {{{match[1]}}}; it was given {len(arguments)}.")
         return to_text(arguments[int(match[1])])

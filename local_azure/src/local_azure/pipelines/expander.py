@@ -68,7 +68,9 @@ class Expander:
         made = Fields(place=fields.place)
         for key, value in (pair for i in range(len(fields)) for pair in produced[i]):
             if made.has(key) and not scope.dry:
-                self._report(key.place, f"The key '{key}' is produced twice. Let one branch produce it.")
+                self.problems.append(
+                    Problem(key.place, f"The key '{key}' is produced twice. Let one branch produce it.")
+                )
             made.append((key, value))
         return made
 
@@ -82,13 +84,13 @@ class Expander:
             if isinstance(body, Fields):
                 yield from body
             elif body is not None and body != "":
-                self._report(key.place, f"A mapping must stand under '{key}', not a {kind(body)}.")
+                self.problems.append(Problem(key.place, f"A mapping must stand under '{key}', not a {kind(body)}."))
 
     def _field(self, key: Text, value: Value, scope: Scope, within: str) -> tuple[Text, Value]:
         try:
             key = Text(to_text(scope.interpolate(key)), key.place)
         except ExpressionError as error:
-            self._report(key.place, f"This key is no text: {error}")
+            self.problems.append(Problem(key.place, f"This key is no text: {error}"))
         if within != "variables":
             expanded = self.expand(value, scope, key if key in KINDS and within != "arguments" else "")
             return key, _variables_list(expanded) if key == "variables" else expanded
@@ -184,9 +186,6 @@ class Expander:
     # -- templates
 
     def _include(self, item: Fields, scope: Scope, within: str) -> Iterator[Value]:
-        for key in item.names():
-            if key not in ("template", "parameters"):
-                self._report(key.place, f"'{key}' cannot stand beside 'template'; only 'parameters' can.")
         if scope.dry:
             self.expand(item.get("parameters"), scope)
             return
@@ -214,9 +213,6 @@ class Expander:
                 arguments += self._pair(key, part, scope, chain, "arguments")
         bound = template.declarations.bind(arguments, reference.place)
         return template, Scope(template.file, bound, scope.variables, depth=scope.depth + 1)
-
-    def _report(self, place: Place, text: str) -> None:
-        self.problems.append(Problem(place, text))
 
 
 def _variables_list(value: Value) -> Value:

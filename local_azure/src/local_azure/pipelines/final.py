@@ -1,7 +1,5 @@
 """The expanded pipeline as text: in the shape that the service shows as `finalYaml`, as a list, as a flowchart."""
 
-from collections.abc import Iterator
-
 import yaml
 
 from local_azure.pipelines.model import Job, Part, Pipeline
@@ -71,10 +69,12 @@ def _step(step: Value) -> Value:
 def as_text(pipeline: Pipeline) -> str:
     """One line a stage and a job, with what each waits for and on what condition."""
     lines: list[str] = []
-    for part, indent, name in _listed(pipeline):
-        after = f" after {', '.join(part.depends_on)}" if part.depends_on else ""
-        condition = f" if {' '.join(part.condition.split())}" if part.condition else ""
-        lines.append(f"{indent}{name}{after}{condition}")
+    for stage in pipeline.stages:
+        parts: list[tuple[Part, str]] = [(stage, f"stage {stage.name}"), *((j, f"  {_job(j)}") for j in stage.jobs)]
+        for part, name in parts:
+            after = f" after {', '.join(part.depends_on)}" if part.depends_on else ""
+            condition = f" if {' '.join(part.condition.split())}" if part.condition else ""
+            lines.append(f"{name}{after}{condition}")
     return "\n".join(lines)
 
 
@@ -86,12 +86,6 @@ def as_mermaid(pipeline: Pipeline) -> str:
         gate = f"|approval: {', '.join(stage.environments)}|" if stage.environments else ""
         lines += [f"  {name} -->{gate} {stage.name}" for name in stage.depends_on]
     return "\n".join(lines)
-
-
-def _listed(pipeline: Pipeline) -> Iterator[tuple[Part, str, str]]:
-    for stage in pipeline.stages:
-        yield stage, "", f"stage {stage.name}"
-        yield from ((job, "  ", _job(job)) for job in stage.jobs)
 
 
 def _job(job: Job) -> str:

@@ -6,19 +6,19 @@ import sys
 import threading
 import time
 from pathlib import Path
+from subprocess import SubprocessError
 
 from local_azure.pipelines.evaluation import evaluate, truthy
 from local_azure.pipelines.grammar import ExpressionError, parse
-from local_azure.pipelines.logging_commands import obey
+from local_azure.pipelines.logging_commands import logging_command, obey
 from local_azure.pipelines.model import HOOKS, Job, Step, is_true
-from local_azure.pipelines.output import logging_command
-from local_azure.pipelines.processes import run_command
 from local_azure.pipelines.reference_check import STEP_CONTEXTS
 from local_azure.pipelines.run_state import CANCELED, FAILED, GOOD, ISSUES, SKIPPED, SUCCEEDED, RunState, worst
 from local_azure.pipelines.standins import Inputs, StandInError, run_task, task_of
 from local_azure.pipelines.tree import Fields, Text
 from local_azure.pipelines.variable_table import VariableTable
 from local_azure.pipelines.workspace import Artifacts, JobFolders
+from local_azure.processes import run_command
 
 _LONGEST_MINUTES = 360
 _MOST_RETRIES = 10
@@ -122,7 +122,7 @@ class JobRun:
                 task, inputs = task_of(step)
                 if not run_task(self, task, {key: self.table.expand(value) for key, value in inputs.items()}):
                     self.outcome = FAILED
-        except (StandInError, OSError) as error:
+        except (StandInError, OSError, SubprocessError) as error:
             self.issue("error", str(error))
             self.outcome = FAILED
         if self._stopped == "canceled":
@@ -164,19 +164,13 @@ class JobRun:
         if self._ended():  # a step that runs although the job was canceled has the time of its cancelTimeout
             deadline = time.monotonic() + 60 * self.job.number("cancelTimeoutInMinutes", 5)
             canceled = threading.Event()
-        fails = is_true(inputs.get("failOnStderr", inputs.get("failOnStandardError", "")))
-        errors = script.with_suffix(".err")
-        with errors.open("w+", encoding="utf-8") as stream:
-            code, self._stopped = run_command(
-                ["bash", "--noprofile", "--norc", "-c", words], folder, self._environment(azure), self._line,
-                deadline=deadline, canceled=canceled, errors=stream if fails else None,
-            )  # fmt: skip
-        wrote = errors.read_text(encoding="utf-8")
+        code, self._stopped = run_command(
+            ["bash", "--noprofile", "--norc", "-c", words], folder, self._environment(azure), self._line,
+            deadline=deadline, canceled=canceled,
+        )  # fmt: skip
         if code and not self._stopped:
             self.issue("error", f"The script ended with exit code {code}.")
-        if wrote:
-            self.issue("error", f"The script wrote to standard error, and failOnStderr is set:\n{wrote}")
-        return code == 0 and not wrote
+        return code == 0
 
     def _environment(self, azure: bool) -> dict[str, str]:
         """Inherited, variables, and what `env:` maps; this interpreter is found by UsePythonVersion only."""

@@ -1,19 +1,44 @@
-"""What the logging commands of a step do. An unknown one fails the step, where the service only warns."""
+"""Logging commands in the output of steps, and what they do. An unknown one fails the step, where the service only warns."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from local_azure.pipelines.output import LoggingCommand
 from local_azure.pipelines.run_state import FAILED, ISSUES, SUCCEEDED, worst
 from local_azure.pipelines.tree import nearest
 
 if TYPE_CHECKING:
     from local_azure.pipelines.job_run import JobRun
 
+_COMMAND = re.compile(r"##vso\[(\w+)\.(\w+)\s*([^\]]*)\](.*)", re.DOTALL)
+# In this order, each once: %AZP25 comes last.
+_ESCAPES = (("%3B", ";"), ("%0D", "\r"), ("%0A", "\n"), ("%5D", "]"), ("%AZP25", "%"))
 _RESULTS = {"succeeded": SUCCEEDED, "succeededwithissues": ISSUES, "failed": FAILED}
+
+
+class LoggingCommand(NamedTuple):
+    """`##vso[area.action key=value;...]message`; names are in lower case."""
+
+    name: str
+    properties: dict[str, str]
+    message: str
+
+
+def logging_command(line: str) -> LoggingCommand | None:
+    """The command that a line of output holds, anywhere in it."""
+
+    def unescaped(text: str) -> str:
+        for escape, character in _ESCAPES:
+            text = text.replace(escape, character)
+        return text
+
+    match = _COMMAND.search(line)
+    pairs = (part.partition("=") for part in match[3].split(";") if part.strip()) if match else ()
+    properties = {key.strip().lower(): unescaped(value) for key, _, value in pairs}
+    return LoggingCommand(f"{match[1]}.{match[2]}".lower(), properties, unescaped(match[4])) if match else None
 
 
 def obey(run: JobRun, command: LoggingCommand) -> None:

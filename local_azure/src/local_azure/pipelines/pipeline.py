@@ -6,10 +6,9 @@ from pathlib import Path
 
 from local_azure.pipelines.evaluation import to_text
 from local_azure.pipelines.expander import Expander
-from local_azure.pipelines.parameters import Declarations
 from local_azure.pipelines.queue_facts import QueueFacts
 from local_azure.pipelines.scope import Scope
-from local_azure.pipelines.templates import Templates
+from local_azure.pipelines.templates import Declarations, Templates
 from local_azure.pipelines.tree import Fields, Items, PipelineError, Place, Problem, Text, Value, fields_of, nearest
 
 _BODIES = ("stages", "jobs", "steps", "extends")

@@ -18,6 +18,7 @@ _STATUS = ("succeeded", "failed", "succeededorfailed")
 _MACRO = re.compile(r"\$\(([^()\s$`'\"]+)\)")
 _SHELL_WORD = re.compile(r"[a-z][a-z0-9_-]*\Z")  # in a script this is a command
 _SET = re.compile(r"##vso\[task\.setvariable\s+([^\]\n]*)\]", re.IGNORECASE)
+_PROPERTY = re.compile(r"(\w+)\s*=\s*([^;\s]*)")
 _PARAMETER = re.compile(r"\$\{\{[^}]*?\bparameters\.(\w+)", re.IGNORECASE)
 
 
@@ -25,14 +26,10 @@ def assignments(step: Step) -> dict[str, bool]:
     """The variables that the text of a script sets, and whether each is an output; a program may set more."""
     found: dict[str, bool] = {}
     for properties in _SET.findall(step.script):
-        pairs = {key.strip().lower(): value.strip() for key, _, value in _parted(properties)}
+        pairs = {key.lower(): value for key, value in _PROPERTY.findall(properties)}
         if "$" not in pairs.get("variable", "$"):
             found[pairs["variable"]] = pairs.get("isoutput", "").lower() == "true"
     return found
-
-
-def _parted(properties: str) -> Iterator[tuple[str, str, str]]:
-    return (part.partition("=") for part in properties.split(";"))
 
 
 def _explained(name: str, known: Mapping[str, str]) -> bool:
@@ -84,8 +81,9 @@ class _Reader(NamedTuple):
             _check_output(path[1:], self.stage, _dependency(self.job, self.stage.jobs, path[0]))
             return
         if context == "stagedependencies" and self.job is None:
-            advice = "Read dependencies.STAGE.outputs['JOB.STEP.VARIABLE']."
-            raise ExpressionError(f"'stageDependencies' does not work in the condition of a stage. {advice}")
+            raise ExpressionError(
+                "It does not work in the condition of a stage. Write dependencies.STAGE.outputs[...]."
+            )
         producer = _dependency(self.stage, self.pipeline.stages, path[0])
         if self.job is None:
             _check_output(path[1:], producer, None)
@@ -120,8 +118,7 @@ def _check_output(rest: list[str], stage: Stage, job: Job | None) -> None:
     job = job or _job_of(stage, name)
     name, _, variable = key.partition(".")
     if job.deployment and name.lower() != job.name.lower():
-        what = f"The key of an output of deployment job {job.name} begins with '{job.name}.', not '{name}.'."
-        raise ExpressionError(f"{what} Write '{job.name}.STEP.VARIABLE'.")
+        raise ExpressionError(f"Outputs of a deployment job have keys '{job.name}.STEP.VARIABLE', not '{name}...'.")
     name, _, variable = variable.partition(".") if job.deployment else (name, "", variable)
     step = job.step(name)
     if step is None:
@@ -153,8 +150,8 @@ def reference_faults(pipeline: Pipeline, facts: QueueFacts) -> Iterator[Problem]
 def _declared(variables: list[Variable], known: dict[str, str], facts: QueueFacts) -> Iterator[Problem]:
     for variable in variables:
         if variable.group and variable.name not in facts.groups:
-            what = f"What the variable group '{variable.name}' holds is not known here."
-            yield Problem(variable.name.place, f"{what} Give its names and values: --group {variable.name}=FILE.")
+            text = f"The group '{variable.name}' is not known here: --group {variable.name}=FILE gives its variables."
+            yield Problem(variable.name.place, text)
         names = facts.groups.get(variable.name, {}) if variable.group else [variable.name]
         known.update({name.lower(): str(name) for name in names})
 
@@ -177,8 +174,8 @@ def _condition(part: Stage | Job, reader: _Reader) -> Iterator[Problem]:
         calls = {part.name for part in walk(expression) if isinstance(part, Call)}
         results = [path for path in paths(expression) if path[-1].lower() == "result"]
         if not calls & {*_STATUS, "always", "canceled"} and not results and not isinstance(expression, Literal):
-            what = "This condition replaces succeeded(): it also holds after a failure."
-            yield Problem(part.condition.place, f"{what} Write and(succeeded(), {part.condition.strip()}).")
+            text = f"This condition also holds after a failure. Write and(succeeded(), {part.condition.strip()})."
+            yield Problem(part.condition.place, text)
 
 
 def _step(step: Step, reader: _Reader) -> Iterator[Problem]:
@@ -206,8 +203,7 @@ def _macros(text: Text, known: dict[str, str], *, script: bool) -> Iterator[Prob
             yield Problem(place, f"$({name}) puts a secret on a command line. Map it in env: of the step.")
         if not _explained(name, known) and not (script and _SHELL_WORD.match(name)):
             output = next((full for low, full in known.items() if low.endswith(f".{name.lower()}")), "")
-            close = nearest(name, known.values()) or "Define it, or map it into this job."
-            advice = f"It is an output: write $({output})." if output else close
+            advice = f"It is an output: write $({output})." if output else nearest(name, known.values())
             yield Problem(place, f"No variable explains $({name}); it would stay as it is. {advice}")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local_azure.pipelines.output import Masker
+from local_azure.pipelines.variable_table import Masker
 from local_azure.pipelines.workspace import Artifacts
 
 SUCCEEDED, ISSUES, CANCELED, FAILED, SKIPPED = "Succeeded", "SucceededWithIssues", "Canceled", "Failed", "Skipped"
@@ -77,10 +77,10 @@ class RunState:
         with self.lock:
             target.mkdir(parents=True, exist_ok=True)
             copy = target / f"{len(list(target.iterdir())) + 1}-{path.name}"
-            if summary:
-                copy.write_text(self.masker.mask(path.read_text(encoding="utf-8")), encoding="utf-8")
-            elif path.is_dir():
+            if path.is_dir():
                 shutil.copytree(path, copy)
+            elif summary:
+                copy.write_text(self.masker.mask(path.read_text(encoding="utf-8")), encoding="utf-8")
             else:
                 shutil.copy2(path, copy)
             self.kept.append(copy)

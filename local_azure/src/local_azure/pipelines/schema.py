@@ -51,7 +51,7 @@ class ServiceSchema:
             name = task["properties"].get("task", {}).get("pattern", "").strip("^$").lower()
             self._inputs.setdefault(name, task["properties"].get("inputs", {}))
         for task, (required, optional) in _EXTRA_TASKS.items():
-            known = {name: {} for name in (required + " " + optional).split()}
+            known: Schema = {name: {} for name in (required + " " + optional).split()}
             described: Schema = {"properties": known, "required": required.split()}
             self._inputs[task.lower()] = described | {"additionalProperties": False}
         written = [name for option in self._task["properties"]["task"]["anyOf"] for name in option.get("enum", [])]
@@ -129,19 +129,11 @@ class ServiceSchema:
         if described is None:
             yield self._unknown(task)
             return
-        known: dict[str, Schema] = described.get("properties", {})
         inputs = Fields(place=step.key("inputs").place if step.has("inputs") else step.place)
         for key, value in fields_of(step.get("inputs")):
-            first = self.input_name(task, key)
-            inputs.append((Text(first, key.place), value))
-            if first in known:
-                yield from self._faults(value, known[first], place_of(value, key.place), f"{task}: '{key}'")
-            elif "${{" not in key and described.get("additionalProperties") is False:
-                yield Problem(key.place, f"{task} has no input '{key}'. {nearest(key, known)}")
+            inputs.append((Text(self.input_name(task, key), key.place), value))
         required = [*described.get("required", []), *_documented(task, inputs)]
-        for name in required if not any("${{" in key for key in inputs.names()) else []:
-            if not inputs.has(name):
-                yield Problem(inputs.place, f"{task} needs the input '{name}'. Add it under 'inputs'.")
+        yield from self._mapping(inputs, described | {"required": required}, str(task))
 
     def input_name(self, task: str, given: str) -> str:
         """The first name of an input: they are written without regard to case, and some have aliases."""
@@ -155,8 +147,7 @@ class ServiceSchema:
         names = (known.partition("@") for known in self._task_names)
         versions = sorted({found for known, _, found in names if known.lower() == name.lower()}, key=int)
         if versions and version:
-            what = f"The task {name} has no version {version}; it has {', '.join(versions)}."
-            return Problem(task.place, what)
+            return Problem(task.place, f"The task {name} has no version {version}, but {', '.join(versions)}.")
         if versions:
             return Problem(task.place, f"'{task}' names no version. Write {name}@{versions[-1]}.")
         return Problem(task.place, f"There is no task '{task}'. {nearest(task, self._task_names)}")

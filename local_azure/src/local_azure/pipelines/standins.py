@@ -1,43 +1,31 @@
 """Stand-ins for the few tasks that the product uses. A task that is not here fails, by name; none is skipped."""
 
+from __future__ import annotations
+
 import glob
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from local_azure.pipelines.model import Pipeline, Step, is_true
 from local_azure.pipelines.schema import service_schema
 from local_azure.pipelines.tree import Problem, nearest
-from local_azure.pipelines.workspace import Artifacts, JobFolders
+
+if TYPE_CHECKING:
+    from local_azure.pipelines.job_run import JobRun
 
 Inputs: TypeAlias = dict[str, str]
-
-
-class StepHost(Protocol):
-    """What a stand-in may use of the running step."""
-
-    folders: JobFolders
-    artifacts: Artifacts
-
-    def say(self, line: str) -> None:
-        """Write a line into the log."""
-
-    def shell(self, script: Path, inputs: Inputs, *, azure: bool) -> bool:
-        """Run a bash script; whether it succeeded."""
-
-    def prepend_path(self, folder: Path) -> None:
-        """Put a folder before the PATH of later steps."""
 
 
 class StandInError(Exception):
     """A task fails; the text says why."""
 
 
-def _script(host: StepHost, inputs: Inputs, *, azure: bool = False) -> bool:
+def _script(host: JobRun, inputs: Inputs, *, azure: bool = False) -> bool:
     inline = inputs.get("script", inputs.get("inlineScript"))
-    if inputs.get("scriptType", "bash") != "bash":
+    if inputs.get("scriptType", "bash").lower() != "bash":
         raise StandInError(f"scriptType {inputs['scriptType']} cannot run here; use bash.")
     if inputs.get("targetType", inputs.get("scriptLocation", "inline" if inline else "")).startswith("inline"):
         path = host.folders.temporary / f"script-{len(list(host.folders.temporary.iterdir()))}.sh"
@@ -49,12 +37,12 @@ def _script(host: StepHost, inputs: Inputs, *, azure: bool = False) -> bool:
     return host.shell(path, inputs, azure=azure)
 
 
-def _azure_cli(host: StepHost, inputs: Inputs) -> bool:
+def _azure_cli(host: JobRun, inputs: Inputs) -> bool:
     host.say(f"Stand-in: the connection '{inputs.get('azureSubscription')}' leads to local_azure.")
     return _script(host, inputs, azure=True)
 
 
-def _use_python(host: StepHost, inputs: Inputs) -> bool:
+def _use_python(host: JobRun, inputs: Inputs) -> bool:
     running = ".".join(map(str, sys.version_info[:3]))
     wanted = inputs.get("versionSpec", "3.x").rstrip("x*").rstrip(".")
     if not f"{running}.".startswith(f"{wanted}."):
@@ -64,14 +52,14 @@ def _use_python(host: StepHost, inputs: Inputs) -> bool:
     return True
 
 
-def _publish(host: StepHost, inputs: Inputs) -> bool:
+def _publish(host: JobRun, inputs: Inputs) -> bool:
     name = inputs.get("artifact") or "drop"
     host.artifacts.publish(name, host.folders.sources / inputs.get("targetPath", ""))
     host.say(f"Published '{name}'.")
     return True
 
 
-def _download(host: StepHost, inputs: Inputs) -> bool:
+def _download(host: JobRun, inputs: Inputs) -> bool:
     if inputs.get("buildType", "current") != "current":
         raise StandInError("Only artifacts of the current run can be downloaded here.")
     target = host.folders.sources / (inputs.get("targetPath") or host.folders.root)
@@ -101,7 +89,7 @@ def _suites(path: Path) -> Iterator[ET.Element]:
     yield from [root] if root.tag in ("testsuite", "test-run", "coverage") else root.iter("testsuite")
 
 
-def _results(host: StepHost, inputs: Inputs) -> bool:
+def _results(host: JobRun, inputs: Inputs) -> bool:
     coverage = "summaryFileLocation" in inputs
     folder = host.folders.sources / inputs.get("searchFolder", "")
     paths = _found(folder, inputs.get("summaryFileLocation") or inputs.get("testResultsFiles", ""))
@@ -117,24 +105,19 @@ def _results(host: StepHost, inputs: Inputs) -> bool:
     return not (failed and is_true(inputs.get("failTaskOnFailedTests", "")))
 
 
-def _cache(host: StepHost, _: Inputs) -> bool:
-    host.say("Stand-in: nothing is cached between local runs.")
-    return True
-
-
 # What stands in for a task, and the inputs that it heeds or may pass over.
-_STAND_INS: dict[str, tuple[Callable[[StepHost, Inputs], bool], str]] = {
-    "bash@3": (_script, "targetType filePath arguments script workingDirectory failOnStderr"),
-    "cmdline@2": (_script, "script workingDirectory failOnStderr"),
+_STAND_INS: dict[str, tuple[Callable[[JobRun, Inputs], bool], str]] = {
+    "bash@3": (_script, "targetType filePath arguments script workingDirectory"),
+    "cmdline@2": (_script, "script workingDirectory"),
     "azurecli@2": (_azure_cli, """azureSubscription scriptType scriptLocation scriptPath inlineScript arguments
-        workingDirectory failOnStandardError useGlobalConfig visibleAzLogin keepAzSessionActive"""),
+        workingDirectory useGlobalConfig visibleAzLogin keepAzSessionActive"""),
     "usepythonversion@0": (_use_python, "versionSpec addToPath architecture"),
     "publishtestresults@2": (_results, """testResultsFormat testResultsFiles searchFolder mergeTestResults testRunTitle
         failTaskOnFailedTests failTaskOnMissingResultsFile failTaskOnFailureToPublishResults publishRunAttachments"""),
     "publishcodecoverageresults@2": (_results, "summaryFileLocation pathToSources failIfCoverageEmpty"),
     "publishpipelineartifact@1": (_publish, "targetPath artifact parallel parallelCount"),
     "downloadpipelineartifact@2": (_download, "buildType artifactName itemPattern targetPath"),
-    "cache@2": (_cache, "key path restoreKeys cacheHitVar"),
+    "cache@2": (lambda host, _: True, "key path restoreKeys cacheHitVar"),
 }  # fmt: skip
 
 
@@ -153,7 +136,7 @@ def task_of(step: Step) -> tuple[str, Inputs]:
     return ("Bash@3" if step.kind == "bash" else "CmdLine@2"), {"script": str(step.value), **extra}
 
 
-def run_task(host: StepHost, task: str, inputs: Inputs) -> bool:
+def run_task(host: JobRun, task: str, inputs: Inputs) -> bool:
     """Run the stand-in of a task; raises StandInError or OSError."""
     if task.lower() not in _STAND_INS:
         raise StandInError(f"The task {task} has no stand-in here.")
@@ -174,5 +157,5 @@ def unsupported(pipeline: Pipeline) -> Iterator[Problem]:
                 yield Problem(step.value.place, f"The task {task} has no stand-in here; it cannot run locally.")
             for name in inputs if heeded else ():
                 if name not in heeded.split():
-                    what = f"The stand-in of {task} does not understand the input '{name}'."
-                    yield Problem(step.inputs.place, f"{what} {nearest(name, heeded.split())}")
+                    advice = nearest(name, heeded.split())
+                    yield Problem(step.inputs.place, f"The stand-in of {task} knows no input '{name}'. {advice}")

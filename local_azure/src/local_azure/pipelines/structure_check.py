@@ -57,8 +57,7 @@ def _broken(rules: Iterable[tuple[object, Place, str]]) -> Iterator[Problem]:
 def _names(parts: Sequence[Part], subject: str, kind: str, whole: str) -> Iterator[Problem]:
     for i, part in enumerate(parts):
         if part.name and not _NAME.match(part.name):
-            what = f"'{part.name}' is no name of a {kind.lower()}."
-            yield Problem(part.name.place, f"{what} It holds letters, digits and _, and begins with no digit.")
+            yield Problem(part.name.place, f"'{part.name}' is no name of a {kind.lower()}: letters, digits, _ only.")
         if part.name and part.name.lower() in [other.name.lower() for other in parts[:i]]:
             what = f"{subject} {part.name} appears more than once."
             yield Problem(part.name.place, f"{what} {kind} names must be unique within {whole}.")

@@ -1,20 +1,106 @@
-"""Finds and loads template files, within the limits of the service."""
+"""Template files, their declared parameters, and the binding of arguments to them."""
 
 import posixpath
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-from local_azure.pipelines.parameters import Declarations
-from local_azure.pipelines.reader import read_file
-from local_azure.pipelines.tree import Fields, PipelineError, Place, Text, Value, nearest
+from local_azure.pipelines.evaluation import kind, to_number, to_text
+from local_azure.pipelines.grammar import ExpressionError
+from local_azure.pipelines.reader import read_file, read_text
+from local_azure.pipelines.tree import NOWHERE, Fields, Items, PipelineError, Place, Text, Value, nearest, place_of
 
 KINDS = ("stages", "jobs", "steps", "variables")
 _MOST_FILES = 100
+# Types whose values are parts of a pipeline, with the list in which such parts stand.
+_STRUCTURES = {"step": "steps", "job": "jobs", "deployment": "jobs", "stage": "stages"}
+_STRUCTURES |= {f"{name}list": within for name, within in _STRUCTURES.items()}
 
 
-@dataclass(frozen=True)
-class Template:
+class Declarations:
+    """The `parameters:` of one file."""
+
+    def __init__(self, document: Fields, file: str) -> None:
+        self.file = file
+        self.entries: dict[str, Fields] = {}
+        block = document.get("parameters")
+        if isinstance(block, Fields):
+            raise PipelineError(block.place, "Parameters as a mapping are not supported. Write - name: NAME")
+        for entry in block if isinstance(block, Items) else []:
+            if not isinstance(entry, Fields) or not isinstance(entry.get("name"), Text):
+                raise PipelineError(place_of(entry, document.place), "A parameter needs a name. Write - name: ...")
+            name, declared = str(entry.get("name")), str(entry.get("type") or "string")
+            if name.lower() in self.entries:
+                raise PipelineError(entry.place, f"The parameter '{name}' is declared twice. Remove one.")
+            if declared.lower() not in (*_CONVERSIONS, *_STRUCTURES):
+                text = f"The parameter type '{declared}' is not supported here. {nearest(declared, _CONVERSIONS)}"
+                raise PipelineError(entry.key("type").place, text)
+            self.entries[name.lower()] = entry
+
+    def type_of(self, name: str) -> str:
+        """The type of a parameter in lower case; the empty text for an unknown one."""
+        entry = self.entries.get(name.lower())
+        return "" if entry is None else str(entry.get("type") or "string").lower()
+
+    def within(self, name: str) -> str:
+        """The list (`steps`, ...) whose parts a parameter holds, if it does."""
+        return _STRUCTURES.get(self.type_of(name), "")
+
+    def bind(self, arguments: Fields, caller: Place) -> Fields:
+        """The values of all parameters; raises PipelineError for unknown, missing and unfit arguments."""
+        names = [str(entry.get("name")) for entry in self.entries.values()]
+        for key in arguments.names():
+            if key.lower() not in self.entries:
+                raise PipelineError(key.place, f"{self.file} has no parameter '{key}'. {nearest(key, names)}")
+        bound = Fields(place=caller)
+        for name, entry in zip(names, self.entries.values(), strict=True):
+            value = arguments.lookup(name)
+            place = place_of(value, caller) if value is not None else entry.place
+            value = entry.get("default") if value is None else value
+            if value is None:
+                raise PipelineError(caller, f"The parameter '{name}' of {self.file} needs a value: -p {name}=VALUE.")
+            bound.append((Text(name, place), self._converted(value, name, entry, place_of(value, place))))
+        return bound
+
+    def _converted(self, value: Value, name: str, entry: Fields, place: Place) -> Value:
+        try:
+            converted = _CONVERSIONS.get(self.type_of(name), _structure)(value)
+            legal = [to_text(part) for part in entry.get("values") or []]  # type: ignore[union-attr, arg-type]
+            if legal and not {to_text(converted), to_text(value)} & set(legal):
+                raise ExpressionError(f"'{to_text(value)}' is not one of its values. Legal: {', '.join(legal)}.")
+        except ExpressionError as error:
+            raise PipelineError(place, f"The parameter '{name}' is of type {self.type_of(name)}: {error}") from None
+        return Text(converted, place) if isinstance(converted, str) else converted
+
+
+def _boolean(value: Value) -> Value:
+    if to_text(value).lower() not in ("true", "false"):
+        raise ExpressionError(f"'{to_text(value)}' is neither true nor false.")
+    return to_text(value).lower() == "true"
+
+
+def _object(value: Value) -> Value:
+    """Values of the command line are YAML text."""
+    given = isinstance(value, Text) and value.place == NOWHERE and value.strip().startswith(("[", "{", "- "))
+    return read_text(str(value), NOWHERE.file) if given else value
+
+
+def _structure(value: Value) -> Value:
+    value = _object(value) or Items()
+    if not isinstance(value, Items | Fields):
+        raise ExpressionError(f"A {kind(value)} is no part of a pipeline.")
+    return value
+
+
+_CONVERSIONS: dict[str, Callable[[Value], Value]] = {
+    "string": to_text,
+    "number": to_number,
+    "boolean": _boolean,
+    "object": _object,
+}
+
+
+class Template(NamedTuple):
     """A loaded template: its declarations and the part that it contributes."""
 
     file: str
@@ -52,8 +138,7 @@ class Templates:
         if at:
             repository = "" if alias == "self" else alias
         if repository not in self._roots:
-            what = f"The repository '{repository}' of the template '{path}' is not known here."
-            raise PipelineError(path.place, f"{what} Give its local folder: --repository {repository}=FOLDER.")
+            raise PipelineError(path.place, f"Where is '{repository}'? Say --repository {repository}=FOLDER.")
         from_root = at or name.startswith("/")
         below = posixpath.normpath(posixpath.join("" if from_root else posixpath.dirname(base), name.lstrip("/")))
         if below.startswith(".."):

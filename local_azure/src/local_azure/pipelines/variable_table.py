@@ -1,15 +1,38 @@
-"""The variables of a running job: macros, secrets, read-only values, the environment of its processes."""
+"""The variables of a running job: macros, masked secrets, read-only values, the environment of its processes."""
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
 
-from local_azure.pipelines.output import Masker
 from local_azure.pipelines.tree import Fields, Text
 
 _MACRO = re.compile(r"\$\((.*?)\)", re.DOTALL)
 _MOST_LEVELS = 50
+MASK = "***"
+
+
+class Masker:
+    """Replaces whole secret values; overlapping ones become one mask."""
+
+    def __init__(self) -> None:
+        self._secrets: set[str] = set()
+
+    def add(self, value: str) -> None:
+        """Register a secret; empty ones are ignored. Raises ValueError for one of several lines."""
+        if "\n" in value or "\r" in value:
+            raise ValueError("A secret with line breaks cannot be masked; split it.")
+        self._secrets |= {value} - {""}
+
+    def mask(self, text: str) -> str:
+        """The text without secrets."""
+        secrets = [re.compile(f"(?=({re.escape(secret)}))") for secret in self._secrets]
+        found = (match.span(1) for secret in secrets for match in secret.finditer(text))
+        made, end = "", 0
+        for start, stop in sorted(found):
+            made += text[end:start] + MASK if start >= end else ""
+            end = max(end, stop)
+        return made + text[end:]
 
 
 class _Entry(NamedTuple):

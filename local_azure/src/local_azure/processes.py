@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
 # As the build agent does it: ask twice, then end it; shorter, since a person waits.
 _ESCALATION = ((signal.SIGINT, 3.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0))
@@ -23,9 +22,8 @@ def run_command(
     *,
     deadline: float,
     canceled: threading.Event,
-    errors: IO[str] | None = None,
 ) -> tuple[int, str]:
-    """Run and wait; every line goes to `on_line`, standard error into `errors` where given.
+    """Run and wait; every line of both streams goes to `on_line`.
 
     Returns the exit code, and why it was stopped: '', 'canceled', or 'timed out' after `deadline` (time.monotonic()).
     """
@@ -49,7 +47,7 @@ def run_command(
 
     with subprocess.Popen(
         command, cwd=folder, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=errors or subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
+        stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
     ) as process:  # fmt: skip
         watcher = threading.Thread(target=watch, args=(process,), daemon=True)
         watcher.start()
