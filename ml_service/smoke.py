@@ -19,7 +19,7 @@ from ml_service.errors import FaultError, RefusedError
 from ml_service.service import HEALTHY, describe, find_service, last_log_lines
 from ml_service.workspace import OpenWorkspace
 from mlops_code.forecasting.errors import ForecastingError
-from mlops_code.forecasting.model_file import MODEL_FILE, StoredModel, difference, read_model, strict_json
+from mlops_code.forecasting.model_file import MODEL_FILE, StoredModel, difference, question, read_model, strict_json
 
 DEFAULT_HORIZON = 28
 _TIMEOUT_SECONDS = (10, 60)
@@ -74,7 +74,7 @@ def demand_same_forecast(service: Any, stored: StoredModel, horizon: int, model:
 
     Raises: RefusedError (it answers otherwise or refuses), FaultError (it does not answer).
     """
-    answer = _ask(service, horizon)
+    answer = _ask(service, question(stored, horizon))
     if wrong := difference(answer, stored, horizon):
         raise RefusedError(
             f"service {service.name} does not answer as its registered model {model}",
@@ -151,14 +151,14 @@ def fetch_files(registered: Any, target: Path) -> FetchedModel:
     return FetchedModel(folder, stored)
 
 
-def _ask(service: Any, horizon: int) -> dict[str, Any]:
+def _ask(service: Any, body: dict[str, Any]) -> dict[str, Any]:
     """The service's answer as JSON; the key never appears in a message."""
     with quiet_sdk():
         key = service.get_keys()[0]
     try:
         response = requests.post(
             service.scoring_uri,
-            json={"horizon": horizon},
+            json=body,
             headers={"Authorization": f"Bearer {key}"},
             timeout=_TIMEOUT_SECONDS,
         )

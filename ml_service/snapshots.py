@@ -66,8 +66,19 @@ _DECIDING = (
     "forecasting/gate.py",
     "forecasting/evidence.py",
     "forecasting/decision.py",
+    "forecasting/report.py",
+    "forecasting/charts.py",
 )
-_SCORING = ("score.py", "forecasting/__init__.py", "forecasting/errors.py", *_MODELS)
+_SCORING = (
+    "score.py",
+    "forecasting/__init__.py",
+    "forecasting/errors.py",
+    *_MODELS,
+    "forecasting/metrics.py",
+    "forecasting/intervals.py",
+    "forecasting/serving.py",
+    "forecasting/service_schema.py",
+)
 _READ_SECTIONS = ("source", "series", "contract")
 _TRAIN_SECTIONS = (*_READ_SECTIONS, "training")
 _ALL_SECTIONS = (*_TRAIN_SECTIONS, "gate")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from forecasting.errors import ModelFileError, UsageError
-from forecasting.model_file import difference, read_model, strict_json
+from forecasting.model_file import difference, question, read_model, strict_json
 from forecasting.problem import Problem
 from forecasting.series import sha256_of
 from registry import (
@@ -94,7 +94,7 @@ def deploy(args: argparse.Namespace, run: Run) -> int:
         environment=args.environment,
         labels=labels,
     )
-    answer = ask_service(service, json.dumps({"horizon": stored.horizon}))
+    answer = ask_service(service, json.dumps(question(stored, stored.horizon)))
     if wrong := difference(answer, stored, stored.horizon):
         raise ServiceError(f"Service {args.service} does not answer like the model: {wrong}. The champion stays.")
     say("service checked", service=args.service, url=service.scoring_uri, days=stored.horizon)

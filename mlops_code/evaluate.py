@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from forecasting.model_file import read_model
+from forecasting.report import write_report
 from registry import add_context_arguments, decide_for, record_decision
 from tracking import Run, guarded
 
@@ -14,14 +16,14 @@ def build_parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     parser = argparse.ArgumentParser(
         description="Compare the candidate with the champion and with seasonal naive on the same windows and write "
-        "decision.json. Outcomes: accepted, kept (the champion stays), failed.",
+        "decision.json and report.html. Outcomes: accepted, kept (the champion stays), failed.",
         epilog="Example: python mlops_code/evaluate.py --problem mlops_code/problems/paid_amount.yml "
         "--candidate build/candidate --evaluation build/evaluation --champion none. Exit codes: 0 accepted or kept; "
         "1 fault; 2 usage or missing file; 3 failed (the floor, or nothing trustworthy to decide on).",
     )
     parser.add_argument("--problem", type=Path, required=True, help="problem file; also reads section gate")
     parser.add_argument("--candidate", type=Path, required=True, help="folder that train.py wrote")
-    parser.add_argument("--evaluation", type=Path, required=True, help="folder to write decision.json to")
+    parser.add_argument("--evaluation", type=Path, required=True, help="folder to write both files to")
     parser.add_argument("--model-name", default="", help="registered name, to find the champion")
     add_context_arguments(parser)
     return parser
@@ -30,7 +32,8 @@ def build_parser() -> argparse.ArgumentParser:
 def evaluate(args: argparse.Namespace, run: Run) -> int:
     """Find the champion, decide, write, record."""
     decision = decide_for(args, run)
-    return record_decision(run, decision, decision.write(args.evaluation))
+    page = write_report(decision, read_model(args.candidate).model, args.evaluation)
+    return record_decision(run, decision, [decision.write(args.evaluation), page])
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 from forecasting.decision import Decision, read_decision
 from forecasting.model_file import MANIFEST_FILE, MODEL_FILE, StoredModel, read_model, to_json
+from forecasting.report import REPORT_FILE, write_report
 from registry import (
     REGISTERED_FOLDER,
     Registered,
@@ -52,7 +53,8 @@ def decide(args: argparse.Namespace, run: Run, stored: StoredModel) -> tuple[Dec
         decision = read_decision(args.evaluation, stored.sha256)
         return decision, 3 if decision.verdict.outcome == "failed" else 0
     decision = decide_for(args, run)
-    return decision, record_decision(run, decision, decision.write(args.registration))
+    page = write_report(decision, stored.model, args.registration)
+    return decision, record_decision(run, decision, [decision.write(args.registration), page])
 
 
 def describe(args: argparse.Namespace, run: Run, stored: StoredModel, decision: Decision) -> dict[str, str]:
@@ -85,6 +87,7 @@ def register(args: argparse.Namespace, run: Run) -> int:
         decision.write(folder)
         for name in (MODEL_FILE, MANIFEST_FILE):
             shutil.copyfile(args.candidate / name, folder / name)
+        keep_report(args, decision, folder)
         if run.workspace is not None:
             properties = describe(args, run, stored, decision)
             registered = register_model(run, args.model_name, folder, properties)
@@ -92,6 +95,15 @@ def register(args: argparse.Namespace, run: Run) -> int:
         say(f"nothing registered: {decision.verdict.sentence}")
     write_registration(args, stored, decision, registered)
     return exit_code
+
+
+def keep_report(args: argparse.Namespace, decision: Decision, folder: Path) -> None:
+    """Keep the report beside the model where there is one of this very decision."""
+    page = (args.evaluation or args.registration) / REPORT_FILE
+    if page.is_file() and decision.sha256.encode() in page.read_bytes():
+        shutil.copyfile(page, folder / REPORT_FILE)
+    else:
+        say("no report of this decision", looked_at=page)
 
 
 def write_registration(

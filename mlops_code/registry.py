@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,14 +83,16 @@ def context_of(args: argparse.Namespace, run: Run) -> dict[str, Any]:
         "step_run_id": run.step_id,
         "model_name": args.model_name,
         "decided_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "workspace": None if run.workspace is None else _described(run.workspace),
     }
 
 
-def record_decision(run: Run, decision: Decision, path: Path) -> int:
-    """Put a decision into run history and return the exit code that it means."""
+def record_decision(run: Run, decision: Decision, paths: Iterable[Path]) -> int:
+    """Put a decision and its files into run history and return the exit code that it means."""
     verdict = decision.verdict
     run.log(decision.metrics)
-    run.attach(path)
+    for path in paths:
+        run.attach(path)
     data = decision.document["evidence"]["data"]["data_sha256"]
     run.record(verdict.outcome, verdict.reason, {"decision_sha256": decision.sha256, "data_sha256": data})
     say(f"{verdict.outcome} ({verdict.reason}): {verdict.sentence}")
@@ -251,6 +253,15 @@ def folder_sha256(folder: Path) -> str:
         total.update(path.relative_to(folder).as_posix().encode())
         total.update(hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()
+
+
+def _described(workspace: Any) -> dict[str, Any]:
+    """Name and tags of a workspace, so that evidence of a rehearsal says that it is one."""
+    return {
+        "name": str(workspace.name),
+        "resource_group": str(workspace.resource_group),
+        "tags": {str(key): str(value) for key, value in (workspace.tags or {}).items()},
+    }
 
 
 def _champions(workspace: Any, model_name: str, problem: str) -> list[Any]:

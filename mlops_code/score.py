@@ -2,32 +2,35 @@
 
 The server (azureml-inference-server-http) checks neither size nor form of a request: it answers malformed JSON
 with 500 and lets NaN through. So this script does: 405, 411, 413, 415, 400, 422, in this order, before the model is
-touched. It imports only numpy, the standard library and the two modules that hold a model.
+touched. It imports only numpy, the standard library and the modules that hold a model and answer with it.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from azureml_inference_server_http.api.aml_request import AMLRequest, rawhttp
 from azureml_inference_server_http.api.aml_response import AMLResponse
 from flask import g
-from forecasting.candidates import dated_forecast
 from forecasting.errors import ModelFileError
 from forecasting.model_file import MANIFEST_FILE, StoredModel, read_model, strict_json
+from forecasting.service_schema import JSON_TYPE, openapi
+from forecasting.serving import Forecaster, QuestionError
 
-MAX_BODY_BYTES = 4096  # {"horizon": 366} has 16
-MAX_HORIZON = 366
-JSON_TYPE = "application/json"
+MAX_BODY_BYTES = 1024 * 1024  # the history of 20 series over 1,000 days
+PLAIN_ENCODINGS = (None, "", "identity")
 
 
 class RequestRefusedError(Exception):
-    """A request that is not answered with a forecast: HTTP status and what was expected."""
+    """A request that is not answered with a forecast: HTTP status, what was expected, and the field, if any."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, field: str = "", expected: str = "") -> None:
         self.status = status
+        self.place = {"field": field, "expected": expected} if field else {}
         super().__init__(message)
 
 
@@ -38,6 +41,7 @@ class Served(NamedTuple):
     """
 
     stored: StoredModel
+    forecaster: Forecaster
     name: str
     version: str
 
@@ -66,35 +70,36 @@ def init() -> None:
     manifests = list(mounted.rglob(MANIFEST_FILE))
     if len(manifests) != 1:
         raise ModelFileError(f"{mounted} holds {len(manifests)} files {MANIFEST_FILE}, expected one model.")
+    stored = read_model(manifests[0].parent)
     # The service mounts a model as .../azureml-models/<name>/<version>.
-    _served = Served(read_model(manifests[0].parent), mounted.parent.name, mounted.name)
+    _served = Served(stored, Forecaster(stored.model), mounted.parent.name, mounted.name)
+    _describe(_served.forecaster)
 
 
 @rawhttp  # type: ignore[untyped-decorator]  # the server ships no types
 def run(request: AMLRequest) -> AMLResponse:
-    """Answer {"horizon": DAYS} with dated values; every other request with an error and its own status."""
-    request_id = str(g.get("request_id", ""))
-    try:
-        horizon = _read_horizon(request)
-    except RequestRefusedError as refusal:
-        error = {"status": refusal.status, "message": str(refusal), "request_id": request_id}
-        return AMLResponse({"error": error}, refusal.status, json_str=True)
-    return AMLResponse(answer(horizon, request_id), 200, json_str=True)
-
-
-def answer(horizon: int, request_id: str) -> dict[str, Any]:
-    """The forecast of the served model; a value that is not finite raises, which the server answers with 500."""
+    """Answer {"horizon": DAYS, "series": [...], "history": {...}}; refuse any other request with its own status."""
     if _served is None:
         raise RuntimeError("init() has not run")
-    pairs = dated_forecast(_served.stored.model, horizon)
-    return {
-        "forecast": [{"date": day.isoformat(), "value": value} for day, value in pairs],
-        "model": _served.identity(),
-        "request_id": request_id,
-    }
+    request_id = str(g.get("request_id", ""))
+    try:
+        found = answer(_served, _document_of(request))
+    except RequestRefusedError as refusal:
+        error = {"status": refusal.status, "message": str(refusal), **refusal.place, "request_id": request_id}
+        return AMLResponse({"error": error}, refusal.status, json_str=True)
+    return AMLResponse({**found, "request_id": request_id}, 200, json_str=True)
 
 
-def _read_horizon(request: AMLRequest) -> int:
+def answer(served: Served, document: dict[str, Any]) -> dict[str, Any]:
+    """The forecast of the served model; a value that is not finite raises, which the server answers with 500."""
+    try:
+        question = served.forecaster.read(document)
+    except QuestionError as wrong:
+        raise RequestRefusedError(422, str(wrong), wrong.field, wrong.expected) from None
+    return {**served.forecaster.answer(question), "model": served.identity()}
+
+
+def _document_of(request: AMLRequest) -> dict[str, Any]:
     if request.method != "POST":
         raise RequestRefusedError(405, "use POST")
     if request.content_length is None:
@@ -103,18 +108,25 @@ def _read_horizon(request: AMLRequest) -> int:
         raise RequestRefusedError(413, f"the body may have {MAX_BODY_BYTES} bytes, found {request.content_length}")
     if request.mimetype != JSON_TYPE:
         raise RequestRefusedError(415, f"Content-Type must be {JSON_TYPE}")
-    return _horizon_in(request.get_data(cache=False))
-
-
-def _horizon_in(body: bytes) -> int:
+    if request.headers.get("Content-Encoding") not in PLAIN_ENCODINGS:
+        raise RequestRefusedError(415, "Content-Encoding must be identity")
     try:
-        document = strict_json(body)
+        return strict_json(request.get_data(cache=False))
     except (ValueError, RecursionError) as mistake:
         raise RequestRefusedError(400, f'expected a JSON object such as {{"horizon": 28}}: {mistake}') from None
-    unknown = sorted(set(document) - {"horizon"})
-    if unknown:
-        raise RequestRefusedError(422, f"unknown field {', '.join(unknown)}; only horizon is known")
-    horizon = document.get("horizon")
-    if type(horizon) is not int or not 1 <= horizon <= MAX_HORIZON:
-        raise RequestRefusedError(422, f"horizon must be a whole number of days from 1 to {MAX_HORIZON}")
-    return horizon
+
+
+def _describe(forecaster: Forecaster) -> None:
+    """Hand the server its description: it reads swagger2.json and swagger3.json in its root after init()."""
+    root = Path(os.environ["AML_APP_ROOT"])  # noqa: TID251 - the server's interface
+    name = os.environ.get("SERVICE_NAME", "forecast")  # noqa: TID251 - the server's interface
+    for version in (2, 3):
+        text = json.dumps(openapi(version, name, forecaster, MAX_BODY_BYTES))
+        path = root / f"swagger{version}.json"
+        try:
+            # Workers start side by side: a file is either whole or not there.
+            whole = path.with_suffix(f".{os.getpid()}")
+            whole.write_text(text, encoding="utf-8")
+            whole.replace(path)
+        except OSError as readonly:
+            sys.stdout.write(f"no {path.name}: {readonly}; the service answers without a description\n")

@@ -30,6 +30,7 @@ MANIFEST_KEYS = {"format_version", "model_sha256", "recipe", "cutoff", "problem"
 TOLERANCE = 1e-9
 MAX_BYTES = 128 * 1024 * 1024  # a model of one series has kilobytes, a ridge for 20,000 series some 40 MB
 MAX_SERIES = 20_000
+COMPARED_SERIES = 5
 
 
 @dataclass(frozen=True)
@@ -109,18 +110,36 @@ def read_model(folder: Path) -> StoredModel:
     return stored
 
 
+def asked_series(model: FittedModel) -> tuple[str, ...]:
+    """The series that a service is asked for when its answer is compared; none are named where there is only one."""
+    return model.keys[:COMPARED_SERIES] if len(model.keys) > 1 else ()
+
+
+def question(stored: StoredModel, horizon: int) -> dict[str, Any]:
+    """The request whose answer `difference` compares. horizon: days."""
+    names = asked_series(stored.model)
+    return {"horizon": horizon, "series": list(names)} if names else {"horizon": horizon}
+
+
 def difference(answer: Mapping[str, Any], stored: StoredModel, horizon: int) -> str | None:
-    """Compare a live answer with the model's own forecast of horizon days; None where they are the same.
+    """Compare the answer to `question` with the model's own forecast of horizon days; None where they are the same.
 
     Values may differ by 1e-9 of their size: the same numbers travel as text, nothing is computed differently.
     """
-    expected = dated_forecast(stored.model, horizon)
+    keys = asked_series(stored.model)
+    expected = [
+        (key, day, value)
+        for key in keys or stored.model.keys
+        for day, value in dated_forecast(stored.model, horizon, key)
+    ]
     found = answer.get("forecast")
     if not isinstance(found, list) or len(found) != len(expected):
         return f"the service answers {str(answer)[:200]}, expected {len(expected)} days of forecast"
-    for entry, (day, value) in zip(found, expected, strict=True):
+    for entry, (key, day, value) in zip(found, expected, strict=True):
         if not isinstance(entry, dict) or entry.get("date") != day.isoformat():
             return f"the service forecasts {entry}, expected the day {day}"
+        if keys and entry.get("series") != key:
+            return f"the service forecasts {entry}, expected the series {key}"
         given = entry.get("value")
         if not isinstance(given, int | float) or not math.isclose(given, value, rel_tol=TOLERANCE):
             return f"the service forecasts {given!r} for {day}, the model {value!r}"

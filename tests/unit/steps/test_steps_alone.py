@@ -59,9 +59,10 @@ def test_the_five_steps_hand_over_from_folder_to_folder(step: Step, table: Path,
     assert (registered["outcome"], registered["model_version"]) == ("accepted", None)
     assert registered["model_sha256"] == manifest["model_sha256"]
     assert sorted(file.name for file in (registration / "model").iterdir()) == [
-        "decision.json", "manifest.json", "model.json",
+        "decision.json", "manifest.json", "model.json", "report.html",
     ]  # fmt: skip
-    assert (registration / "model/decision.json").read_bytes() == (evaluation / "decision.json").read_bytes()
+    for name in ("decision.json", "report.html"):
+        assert (registration / "model" / name).read_bytes() == (evaluation / name).read_bytes()
     deployed = step("deploy", "--registration", registration, *SCORING)
     assert (deployed.code, "no workspace, nothing deployed" in deployed.out) == (0, True)
 
@@ -75,6 +76,7 @@ def test_three_steps_apply_the_same_gate(step: Step, candidate: Path, tmp_path: 
     here, there = (load(folder / "decision.json") for folder in (registration, evaluation))
     assert here["evidence_sha256"] == there["evidence_sha256"]
     assert (registration / "model/model.json").is_file()
+    assert (registration / "model/report.html").read_bytes() == (registration / "report.html").read_bytes()
 
 
 def test_a_champion_of_the_same_recipe_is_kept(step: Step, candidate: Path, tmp_path: Path) -> None:
@@ -170,6 +172,74 @@ def test_a_decision_about_another_model_does_not_register(step: Step, candidate:
     words = ("--candidate", candidate, "--evaluation", evaluation, "--registration", registration)
     ended = step("register", *words, "--model-name", "paid-amount")
     assert (ended.code, registration.exists()) == (3, False)
+
+
+def test_the_table_of_a_refusal_is_written_where_it_is_asked_for(step: Step, table: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.csv"
+    broken.write_text(table.read_text().replace("2013-08-01,W,87,748,0", "2013-08-01,W,87,748,-5"))
+    failures = tmp_path / "kept/failures.csv"
+    ended = step("prepare", "--data", broken, "--series", tmp_path / "out", "--failures", failures)
+    assert ended.code == 3
+    header, row = failures.read_text().splitlines()
+    assert header == "file,column,place,found,expected,fix"
+    assert row.startswith(f"{broken},Amount,line 5 ('-5'),negative,at least 0,")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("--as-of", "2014-06-10"), "10 days before 2014-06-10"),
+        (("--as-of", "2014-06-07", "--accepted-rows", "3000"), "889 rows, -70% against"),
+        (("--as-of", "2014-06-07"), ""),
+    ],
+)
+def test_stale_data_and_a_jump_in_rows_are_refused(
+    step: Step, table: Path, tmp_path: Path, *, arguments: tuple[str, ...], part: str
+) -> None:
+    fresh = tmp_path / "fresh.yml"
+    text = (CODE / "problems/paid_amount.yml").read_text()
+    fresh.write_text(text.replace("# max_age_days: 7 ", "max_age_days: 7 "))
+    words = ("--problem", fresh, "--data", table, "--series", tmp_path / "out", *arguments)
+    ended = step("prepare", *words)
+    assert (ended.code, part in ended.err) == (3 if part else 0, True)
+
+
+def test_a_person_may_decide_against_the_gate_and_is_recorded(step: Step, candidate: Path, tmp_path: Path) -> None:
+    evaluation, registration = tmp_path / "evaluation", tmp_path / "registration"
+    words = ("--candidate", candidate, "--evaluation", evaluation, "--champion", candidate)
+    half = step("evaluate", *words, "--override-by", "A. Turing")
+    assert (half.code, "needs a person and a reason" in half.err) == (2, True)
+    signed = ("--override-by", "A. Turing", "--override-reason", "new tariff")
+    judged = step("evaluate", *words, *signed)
+    assert (judged.code, "accepted (override): A. Turing" in judged.out) == (0, True)
+    evidence = load(evaluation / "decision.json")["evidence"]
+    assert (evidence["gate"]["reason"], evidence["override"]["person"]) == ("tie", "A. Turing")
+    words = ("--candidate", candidate, "--evaluation", evaluation, "--registration", registration)
+    assert step("register", *words, "--model-name", "paid-amount").code == 0
+    assert load(registration / "registration.json")["reason"] == "override"
+
+
+@pytest.mark.parametrize(
+    ("problem", "file", "series"),
+    [("units_by_type", "daily_by_type.csv", 3), ("product_sales", "daily_sales_by_product.csv", 22)],
+)
+def test_another_problem_is_another_file_and_no_code(
+    step: Step, table: Path, tmp_path: Path, *, problem: str, file: str, series: int
+) -> None:
+    about = ("--problem", CODE / f"problems/{problem}.yml")
+    for name in "ab":
+        prepared, candidate = tmp_path / f"series-{name}", tmp_path / name
+        assert step("prepare", *about, "--data", table.with_name(file), "--series", prepared).code == 0
+        assert step("train", *about, "--series", prepared, "--candidate", candidate).code == 0
+        words = ("--candidate", candidate, "--evaluation", tmp_path / f"evaluation-{name}", "--champion", "none")
+        judged = step("evaluate", *about, *words)
+        assert (judged.code, "accepted (first-model)" in judged.out) == (0, True), judged.out
+    assert load(tmp_path / "a/facts.json")["series"] == series
+    assert len(load(tmp_path / "a/model.json")["series"]) == series
+    for name in ("model.json", "manifest.json", "series.csv", "facts.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    hashes = {load(tmp_path / f"evaluation-{name}/decision.json")["evidence_sha256"] for name in "ab"}
+    assert len(hashes) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,125 @@
+"""Charts of the report as inline SVG: no script, no asset, colours by class so that a page can be light or dark."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+
+WIDTH, HEIGHT = 760, 220
+LEFT, RIGHT, TOP, BOTTOM = 64, 8, 10, 26
+TICKS = 4
+MAX_LABELS = 8
+Values = Sequence[float | None]
+"""One value for each place of the horizontal axis; None leaves a gap."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line. kind: its CSS class, which gives the colour."""
+
+    kind: str
+    name: str
+    values: Values
+
+
+@dataclass(frozen=True)
+class Band:
+    """An area between two lines."""
+
+    name: str
+    low: Values
+    high: Values
+
+
+def line_chart(title: str, labels: Sequence[str], lines: Sequence[Line], bands: Sequence[Band] = ()) -> str:
+    """Lines over bands, with a legend; labels: of the places of the horizontal axis."""
+    known = [value for line in lines for value in line.values if value is not None]
+    known += [value for band in bands for side in (band.low, band.high) for value in side if value is not None]
+    if not known or not all(math.isfinite(value) for value in known):
+        return ""
+    frame = _Frame(len(labels), min(0.0, *known), max(0.0, *known))
+    marks = [*(_area(frame, band) for band in bands), *(_path(frame, line) for line in lines)]
+    named = [("band", band.name) for band in bands[:1]] + [(line.kind, line.name) for line in lines]
+    legend = "".join(f'<span class="key {kind}">{html.escape(name)}</span>' for kind, name in named)
+    return f"<figure><figcaption>{html.escape(title)} {legend}</figcaption>{frame.svg(title, labels, marks)}</figure>"
+
+
+def histogram(title: str, edges: Sequence[float], counts: Sequence[int]) -> str:
+    """Bars between edges, one more edge than counts, ascending."""
+    if not counts or edges[0] >= edges[-1]:
+        return ""
+    frame = _Frame(len(counts), 0.0, float(max(*counts, 1)))
+    wide = (WIDTH - LEFT - RIGHT) / len(counts)
+    bars = [
+        f'<rect class="bar" x="{LEFT + place * wide + 0.5:.1f}" y="{frame.y(count):.1f}" width="{wide - 1:.1f}" '
+        f'height="{frame.y(0) - frame.y(count):.1f}"/>'
+        for place, count in enumerate(counts)
+    ]
+    middles = [f"{(low + high) / 2:.2g}" for low, high in pairwise(edges)]
+    svg = frame.svg(title, middles, bars)
+    return f"<figure><figcaption>{html.escape(title)}</figcaption>{svg}</figure>"
+
+
+def meter(share: float) -> str:
+    """A bar of a table cell; share: 0 to 1 of its width."""
+    wide = 120 * min(max(share, 0.0), 1.0)
+    return (
+        '<svg class="meter" viewBox="0 0 120 10" width="120" height="10" aria-hidden="true">'
+        f'<rect class="bar" width="{wide:.1f}" height="10"/></svg>'
+    )
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """The mapping of places and values to the picture."""
+
+    places: int
+    low: float
+    high: float
+
+    def x(self, place: int) -> float:
+        return LEFT + (place + 0.5) * (WIDTH - LEFT - RIGHT) / max(self.places, 1)
+
+    def y(self, value: float) -> float:
+        span = (self.high - self.low) or 1.0
+        return TOP + (1 - (value - self.low) / span) * (HEIGHT - TOP - BOTTOM)
+
+    def svg(self, title: str, labels: Sequence[str], marks: Sequence[str]) -> str:
+        """The picture with its axes."""
+        parts = []
+        for tick in range(TICKS + 1):
+            value = self.low + (self.high - self.low) * tick / TICKS
+            height = self.y(value)
+            parts.append(f'<path class="grid" d="M{LEFT} {height:.1f}H{WIDTH - RIGHT}"/>')
+            parts.append(f'<text class="end" x="{LEFT - 6}" y="{height + 4:.1f}">{value:.4g}</text>')
+        every = max(1, math.ceil(len(labels) / MAX_LABELS))
+        for place in range(0, len(labels), every):
+            text = html.escape(labels[place])
+            parts.append(f'<text class="mid" x="{self.x(place):.1f}" y="{HEIGHT - 8}">{text}</text>')
+        inside = "".join([*parts, *marks])
+        return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{html.escape(title)}">{inside}</svg>'
+
+
+def _pieces(values: Values) -> list[list[tuple[int, float]]]:
+    """Runs of known values with their places."""
+    runs = groupby(enumerate(values), key=lambda pair: pair[1] is None)
+    return [[(place, value) for place, value in run if value is not None] for missing, run in runs if not missing]
+
+
+def _path(frame: _Frame, line: Line) -> str:
+    steps = [
+        "M" + "L".join(f"{frame.x(place):.1f} {frame.y(value):.1f}" for place, value in piece)
+        for piece in _pieces(line.values)
+    ]
+    return f'<path class="line {line.kind}" d="{"".join(steps)}"/>'
+
+
+def _area(frame: _Frame, band: Band) -> str:
+    shapes = []
+    for low, high in zip(_pieces(band.low), _pieces(band.high), strict=True):
+        around = [*low, *reversed(high)]
+        shapes.append("M" + "L".join(f"{frame.x(place):.1f} {frame.y(value):.1f}" for place, value in around) + "Z")
+    return f'<path class="band" d="{"".join(shapes)}"/>'

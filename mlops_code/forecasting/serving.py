@@ -1,0 +1,196 @@
+"""What the web service is asked and answers: a horizon, optionally some of the series, optionally newer history.
+
+Everything is checked against the model before it is touched: unknown names, days that do not follow each other and
+values out of bounds are refused with the field and what was expected there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+
+from .candidates import KINDS, days_needed, forecast, update
+from .intervals import interval
+from .recipe import FittedModel, History
+
+MAX_HORIZON = 366
+MAX_POINTS = 20_000  # series x days of one answer, some 2 MB
+MAX_HISTORY_DAYS = 1500
+MAX_VALUE = 1e12
+SHOWN = 40
+_FIELDS = ("horizon", "series", "history")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(2200, 12, 31)
+
+
+class QuestionError(ValueError):
+    """A field of a request that cannot be used. field: its path; expected: what it may hold."""
+
+    def __init__(self, field: str, expected: str, found: object) -> None:
+        self.field, self.expected = field, expected
+        shown = repr(found)
+        shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
+        super().__init__(f"{field}: expected {expected}, found {shown}")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request that can be answered. series: names, in the order of the answer; history: a row for each of them."""
+
+    horizon: int
+    series: tuple[str, ...]
+    history: History | None = None
+
+
+class Forecaster:
+    """A model with what is worked out once, so that a request costs little."""
+
+    def __init__(self, model: FittedModel) -> None:
+        self.model = model
+        self._places = {key: place for place, key in enumerate(model.keys)}
+        kind = KINDS[model.recipe.name]
+        one, two = (kind.shapes(model.recipe, model.season, count) for count in (1, 2))
+        self._by_series = {name for name in one if one[name] != two[name]}
+
+    @property
+    def many(self) -> bool:
+        """Whether the model has more than one series, so that each entry of an answer names its own."""
+        return len(self.model.keys) > 1
+
+    def read(self, document: Mapping[str, Any]) -> Question:
+        """Check a request. Raises: QuestionError."""
+        for name in document:
+            if name not in _FIELDS:
+                raise QuestionError(f"unknown field {name[:SHOWN]}", f"only {', '.join(_FIELDS)}", document[name])
+        horizon = document.get("horizon")
+        if type(horizon) is not int or not 1 <= horizon <= MAX_HORIZON:
+            raise QuestionError("horizon", f"a whole number of days from 1 to {MAX_HORIZON}", horizon)
+        given = document.get("history")
+        names = self._names(document, None if given is None else self._known("history", given))
+        if len(names) * horizon > MAX_POINTS:
+            limit = f"series x horizon up to {MAX_POINTS}: name fewer series or ask for fewer days"
+            raise QuestionError("series", limit, len(names) * horizon)
+        history = None if "history" not in document else self._history(names, document["history"])
+        return Question(horizon, names, history)
+
+    def answer(self, question: Question) -> dict[str, Any]:
+        """The forecast of each series and day, with the model's intervals, and the last day of data that it knows.
+
+        Raises: ValueError where a number is not finite.
+        """
+        model = self._model_for(question)
+        values = forecast(model, question.horizon)
+        bounds = {f"{level:g}": np.stack(both, axis=-1) for level, both in interval(model, values).items()}
+        if not all(np.isfinite(numbers).all() for numbers in (values, *bounds.values())):
+            raise ValueError("the model forecasts a value that is not finite")
+        days = [(model.cutoff + timedelta(days=ahead)).isoformat() for ahead in range(1, question.horizon + 1)]
+        sides = {level: of.tolist() for level, of in bounds.items()}
+        entries = []
+        for row, (key, line) in enumerate(zip(question.series, values.tolist(), strict=True)):
+            named = {"series": key} if self.many else {}
+            for place, (day, value) in enumerate(zip(days, line, strict=True)):
+                entry = {**named, "date": day, "value": value}
+                if sides:
+                    entry["intervals"] = {level: of[row][place] for level, of in sides.items()}
+                entries.append(entry)
+        return {"forecast": entries, "data_until": model.cutoff.isoformat()}
+
+    def _names(self, document: Mapping[str, Any], told: tuple[str, ...] | None) -> tuple[str, ...]:
+        """The series that are asked for. told: those whose history is given."""
+        if "series" not in document:
+            return told or self.model.keys
+        wanted = document["series"]
+        names = self._known("series", wanted if isinstance(wanted, list) else None)
+        if told is not None and set(told) != set(names):
+            raise QuestionError("history", "the history of each series that is asked for, and no other", list(told))
+        return names
+
+    def _known(self, field: str, given: object) -> tuple[str, ...]:
+        """Names of series, each known and given once."""
+        expected = f"names of series of this model, such as {self.model.keys[0]}"
+        if not isinstance(given, Mapping | Sequence) or isinstance(given, str) or not given:
+            raise QuestionError(field, expected, given)
+        for name in given:
+            if not isinstance(name, str) or name not in self._places:
+                raise QuestionError(field, expected, name)
+        if len(set(given)) != len(given):
+            raise QuestionError(field, "each name once", given)
+        return tuple(given)
+
+    def _history(self, names: tuple[str, ...], given: object) -> History:
+        if not isinstance(given, Mapping):
+            raise QuestionError("history", "an object with a list of days for each series", given)
+        model = self.model
+        least = days_needed(model.recipe, model.season, 0)
+        lines = [_line(f"history.{name}", given[name], least, model.lower) for name in names]
+        first, values = lines[0]
+        for name, (start, numbers) in zip(names, lines, strict=True):
+            if (start, len(numbers)) != (first, len(values)):
+                days = f"the same days as the other series, {len(values)} from {first}"
+                raise QuestionError(f"history.{name}", days, f"{len(numbers)} from {start}")
+        cutoff = first + timedelta(days=len(values) - 1)
+        table = np.array([numbers for _, numbers in lines], dtype=np.float64)
+        return History(table, cutoff, model.season, MAX_HORIZON, model.lower)
+
+    def _model_for(self, question: Question) -> FittedModel:
+        """The model with the rows that are asked for, and with the history that was given."""
+        model = self.model
+        if question.series != model.keys:
+            rows = [self._places[name] for name in question.series]
+            arrays = {name: array[rows] if name in self._by_series else array for name, array in model.arrays.items()}
+            served = model.intervals
+            model = replace(
+                model,
+                keys=question.series,
+                arrays=arrays,
+                intervals=replace(served, scales=served.scales[rows]) if served else None,
+            )
+        if question.history is None:
+            return model
+        return replace(update(model, question.history, question.series), intervals=model.intervals)
+
+
+def _line(field: str, given: object, least: int, lower: float | None) -> tuple[date, list[float]]:
+    """First day and values of one series' history."""
+    if not isinstance(given, list) or not least <= len(given) <= MAX_HISTORY_DAYS:
+        found = f"{len(given)} days" if isinstance(given, list) else given
+        raise QuestionError(field, f"a list of {least} to {MAX_HISTORY_DAYS} days", found)
+    values: list[float] = []
+    first = expected = _FIRST_DAY
+    for place, entry in enumerate(given):
+        here = f"{field}[{place}]"
+        if not isinstance(entry, dict) or set(entry) != {"date", "value"}:
+            raise QuestionError(here, "an object with date and value", entry)
+        day = _day(f"{here}.date", entry["date"])
+        if place == 0:
+            first = expected = day
+        if day != expected:
+            raise QuestionError(f"{here}.date", f"{expected}, the day after the one before", entry["date"])
+        expected = day + timedelta(days=1)
+        values.append(_value(f"{here}.value", entry["value"], lower))
+    return first, values
+
+
+def _day(field: str, text: object) -> date:
+    wanted = f"a day YYYY-MM-DD from {_FIRST_DAY} to {_LAST_DAY}"
+    try:
+        if not isinstance(text, str) or not _DAY.fullmatch(text):
+            raise ValueError
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise QuestionError(field, wanted, text) from None
+    if not _FIRST_DAY <= day <= _LAST_DAY:
+        raise QuestionError(field, wanted, text)
+    return day
+
+
+def _value(field: str, value: object, lower: float | None) -> float:
+    least = -MAX_VALUE if lower is None else lower
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= MAX_VALUE:
+        raise QuestionError(field, f"a number from {least:g} to {MAX_VALUE:g}", value)
+    return float(value)

@@ -1,0 +1,138 @@
+"""Real decisions of every kind: decision.json keeps its schema, report.html says what was decided, loads nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from jsonschema import Draft202012Validator, ValidationError  # type: ignore[import-untyped]
+
+from mlops_code.forecasting.decision import Champion, Decision, Override, decide_candidate
+from mlops_code.forecasting.model_file import read_model, strict_json
+from mlops_code.forecasting.problem import Problem
+from mlops_code.forecasting.report import report
+
+ROOT = Path(__file__).resolve().parents[3]
+PROBLEMS, DATA = ROOT / "mlops_code/problems", ROOT / "data/adventureworks"
+CONTEXT = {
+    "reason": "manual", "build_id": "7", "commit": "<script>alert(1)</script>", "run_id": "run",
+    "step_run_id": "step", "model_name": "paid-amount", "decided_at": "2026-01-02T03:04:05+00:00",
+    "workspace": {"name": "shop", "resource_group": "rg", "tags": {"rehearsal": "true"}},
+}  # fmt: skip
+KINDS = ["accepted", "kept", "failed", "short", "override", "many accepted", "many kept"]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A decision and the candidate it is about."""
+
+    decision: Decision
+    candidate: Path
+
+    @property
+    def page(self) -> str:
+        return report(self.decision, read_model(self.candidate).model)
+
+
+def changed(folder: Path, name: str, **values: str) -> Path:
+    """A copy of a problem file with other values of the last key of each name."""
+    text = (PROBLEMS / name).read_text()
+    for key, value in values.items():
+        before, found, after = text.rpartition(f" {key}: ")
+        assert found
+        text = before + found + re.sub(r"^[0-9.]+", value, after)
+    path = folder / f"changed_{name}"
+    path.write_text(text)
+    return path
+
+
+@pytest.fixture
+def make(step: Callable[..., Any], tmp_path: Path) -> Callable[[str], Made]:
+    """make("kept") trains on an embedded table and lets the gate decide so that it ends in this way."""
+
+    def made(kind: str) -> Made:
+        many = kind.startswith("many")
+        problem = PROBLEMS / ("product_sales.yml" if many else "paid_amount.yml")
+        table = DATA / ("daily_sales_by_product.csv" if many else "daily_by_type.csv")
+        candidate = tmp_path / "candidate"
+        assert step("train", "--problem", problem, "--data", table, "--candidate", candidate).code == 0
+        champion = Champion(read_model(candidate), "m", "3") if kind.endswith("kept") or kind == "override" else None
+        if kind == "failed":
+            problem = changed(tmp_path, problem.name, floor="0.5")
+        if kind == "short":
+            problem = changed(tmp_path, problem.name, origins="40", held_back="301")
+        override = Override("Ada", "the <old> model is worse on Mondays") if kind == "override" else None
+        return Made(decide_candidate(Problem(problem), candidate, champion, CONTEXT, override=override), candidate)
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def schema() -> Draft202012Validator:
+    document = json.loads((ROOT / "docs/decision.schema.json").read_text())
+    Draft202012Validator.check_schema(document)
+    return Draft202012Validator(document)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_real_decision_keeps_the_schema_and_has_its_page(
+    make: Callable[[str], Made], schema: Draft202012Validator, kind: str
+) -> None:
+    made = make(kind)
+    document = strict_json(made.decision.content)
+    schema.validate(document)
+    evidence, page = document["evidence"], made.page
+    expected = {"short": "failed", "override": "accepted"}.get(kind, kind.removeprefix("many "))
+    assert evidence["outcome"] == expected
+    assert f'<header class="verdict {expected}">' in page
+    for rule in evidence["rules"]:
+        assert f"<code>{rule['code']}</code>" in page
+    assert (evidence["windows"] is None) == (kind == "short")
+    drawn = page.count("<figure>")
+    assert drawn == (0 if kind == "short" else 6 if kind.startswith("many") else 3)
+    assert "rehearsal=true" in page
+    assert made.decision.sha256 in page
+    assert ("The gate itself said kept (tie)" in page) == (kind == "override")
+
+
+def test_a_page_is_the_same_twice_whole_and_loads_nothing(make: Callable[[str], Made]) -> None:
+    made = make("override")
+    page = made.page
+    assert page == made.page
+    for forbidden in ("<script", "<link", "<img", "@import", "url(", "src=", "href=", "javascript:"):
+        assert forbidden not in page.lower().replace("&lt;script", ""), forbidden
+    assert "&lt;old&gt; model" in page
+    for picture in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
+        ElementTree.fromstring(picture)  # noqa: S314 - our own text; well-formed is what is asked
+    assert "NaN" not in page
+    assert "prefers-color-scheme:dark" in page
+    read = Decision(made.decision.verdict, made.decision.document)
+    assert "nothing to show here" in report(read, read_model(made.candidate).model)
+
+
+def test_the_schema_refuses_what_is_no_decision(make: Callable[[str], Made], schema: Draft202012Validator) -> None:
+    document = strict_json(make("kept").decision.content)
+    for path, value in (
+        (("evidence", "outcome"), "promoted"),
+        (("evidence", "reason"), "because"),
+        (("evidence", "rules", 0, "status"), "maybe"),
+        (("evidence", "champion", "cutoff"), "31.05.2014"),
+        (("evidence", "extra"), 1),
+        (("evidence_sha256",), "0"),
+        (("schema_version",), 1),
+        (("context", "workspace"), "shop"),
+    ):
+        broken: Any = deepcopy(document)
+        place = broken
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = value
+        with pytest.raises(ValidationError):
+            schema.validate(broken)
