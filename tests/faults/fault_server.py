@@ -81,6 +81,10 @@ class Machine:
     def start(self) -> Machine:
         """Start the server and sign in."""
         self.info = lifecycle.start(self.state)
+        return self.sign_in()
+
+    def sign_in(self) -> Machine:
+        """Get a token of the running server."""
         self._session.headers.pop("Authorization", None)
         token = self.post(f"/msi/{self.info.token}/token")["access_token"]
         self._session.headers["Authorization"] = f"Bearer {token}"
@@ -126,10 +130,10 @@ class Machine:
         section = self.get(f"/datastore/v1.0{scope()}/datastores/{datastore}")["azureStorageSection"]
         return section["containerName"], section["sasToken"]
 
-    def blob(self, method: str, name: str, **more: Any) -> requests.Response:
+    def blob(self, method: str, name: str, query: str = "", **more: Any) -> requests.Response:
         """A signed request for a blob of the default datastore."""
         container, signature = self.signature()
-        address = f"{self.info.base_url}/{container}/{quote(name)}?{signature}"
+        address = f"{self.info.base_url}/{container}/{quote(name)}?{signature}&{query}"
         return requests.request(method, address, timeout=60, **more)
 
     # --- pipelines

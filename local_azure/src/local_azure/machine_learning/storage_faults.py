@@ -24,7 +24,7 @@ def free_bytes(folder: Path) -> int:
 def insufficient(what: str, folder: Path, needed: int | None = None) -> ApiError:
     """The 507 for something that did not fit. The SDK tries again, which is right: space can be made meanwhile."""
     size = f" ({needed} bytes)" if needed is not None else ""
-    message = f"No space left for {what}{size} on the disk of {folder}, which has {free_bytes(folder)} bytes free."
+    message = f"There is no room for {what}{size} on the disk of {folder}, which has {free_bytes(folder)} bytes free."
     return ApiError(507, "InsufficientStorage", f"{message} Nothing of it was kept. Make room and try again.")
 
 

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from local_azure.machine_learning import storage_faults
 from local_azure.machine_learning.clock import new_id
 from local_azure.machine_learning.errors import ApiError
 
@@ -59,12 +60,21 @@ class BlobDisk:
             self._store.delete(_ALL, _KIND, self._key)
 
     def write(
-        self, chunks: Iterable[bytes], facts: dict[str, Any], *, only_new: bool, md5: str | None = None
+        self,
+        chunks: Iterable[bytes],
+        facts: dict[str, Any],
+        *,
+        only_new: bool,
+        md5: str | None = None,
+        size: int | None = None,
     ) -> None:
-        """Replace the blob's content; raises a 409 when `only_new` and it exists."""
+        """Replace the blob's content; raises a 409 when `only_new` and it exists, a 507 when it has no room.
+
+        size: bytes that are going to come, where that is known; what cannot fit is refused before it is sent.
+        """
         if only_new and self.exists():
             raise self._exists()
-        with self._file_faults():
+        with self._file_faults(size):
             self._clear_empty_folder()
             staged = self._files.root / _UNCOMMITTED / "staged" / new_id() if only_new else self.path
             with self._files.writing(staged) as stream:
@@ -86,10 +96,10 @@ class BlobDisk:
             self.path.unlink()
         self.note({})
 
-    def write_block(self, block_id: str, chunks: Iterable[bytes], md5: str | None) -> None:
+    def write_block(self, block_id: str, chunks: Iterable[bytes], md5: str | None, size: int | None) -> None:
         """Keep one uncommitted block on disk."""
         self._drop_old_blocks()
-        with self._file_faults(), self._files.writing(self._block(block_id)) as stream:
+        with self._file_faults(size), self._files.writing(self._block(block_id)) as stream:
             _copy(chunks, stream, md5)
 
     def commit_blocks(self, block_ids: list[str], facts: dict[str, Any], *, only_new: bool) -> None:
@@ -99,7 +109,8 @@ class BlobDisk:
             raise ApiError(
                 400, "InvalidBlockList", f"The block list of '{self.blob}' names a block that was not put."
             )
-        self.write((chunk for block in blocks for chunk in read_chunks(block.open("rb"))), facts, only_new=only_new)
+        chunks = (chunk for block in blocks for chunk in read_chunks(block.open("rb")))
+        self.write(chunks, facts, only_new=only_new, size=sum(block.stat().st_size for block in blocks))
 
     def discard_blocks(self) -> None:
         """Forget uncommitted blocks, as Azure does when a blob is written."""
@@ -138,7 +149,10 @@ class BlobDisk:
             shutil.rmtree(self.path)
 
     @contextmanager
-    def _file_faults(self) -> Iterator[None]:
+    def _file_faults(self, size: int | None = None) -> Iterator[None]:
+        root = self._files.root
+        if size is not None and size > storage_faults.free_bytes(root):
+            raise storage_faults.insufficient(f"the blob '{self.blob}'", root, size)
         try:
             yield
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
@@ -154,10 +168,7 @@ class BlobDisk:
                     f"'{self.blob}' has a part longer than a file name may be; local_azure keeps blobs as files."
                 )
                 raise ApiError(400, "InvalidResourceName", message) from error
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                message = f"No space left on the disk of {self._files.root} for '{self.blob}'."
-                raise ApiError(507, "InsufficientStorage", message) from error
-            raise
+            raise storage_faults.of_files(error, f"The blob '{self.blob}'", root, size) or error from error
 
 
 def markers(emulator: Emulator, container: str) -> dict[str, dict[str, str]]:

@@ -88,6 +88,12 @@ def _small_body(request: Request) -> str:
     return body.decode("utf-8", "replace")
 
 
+def _length(request: Request) -> int | None:
+    """Bytes that the client announces, None when it does not say."""
+    announced = request.headers.get("content-length")
+    return None if announced is None else int(announced)
+
+
 def _facts(request: Request) -> dict[str, object]:
     """What the headers say about a blob beside its bytes."""
     metadata = {key[len(_META) :]: value for key, value in request.headers.items() if key.startswith(_META)}
@@ -125,14 +131,14 @@ def _put_blob(call: Call, disk: BlobDisk) -> Response:
         _small_body(call.request)
         disk.write_marker(facts)
     else:
-        disk.write(body_chunks(call.request), facts, only_new=_only_new(call), md5=headers.get("content-md5"))
+        md5 = headers.get("content-md5")
+        disk.write(body_chunks(call.request), facts, only_new=_only_new(call), md5=md5, size=_length(call.request))
     return _written(disk)
 
 
 def _put_block(call: Call, disk: BlobDisk) -> Response:
-    disk.write_block(
-        call.query.get("blockid", ""), body_chunks(call.request), call.request.headers.get("content-md5")
-    )
+    md5 = call.request.headers.get("content-md5")
+    disk.write_block(call.query.get("blockid", ""), body_chunks(call.request), md5, _length(call.request))
     return Response(status_code=201, headers=_headers(**{"x-ms-request-server-encrypted": "true"}))
 
 
