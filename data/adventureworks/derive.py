@@ -1,4 +1,4 @@
-"""Derive the daily table that the project embeds from AdventureWorks' transaction history.
+"""Derive the daily tables that the project embeds from AdventureWorks' transaction history.
 
 Why a script: the embedded figures must be reproducible from the raw table, byte for byte, so that a reader
 can check where each number of a forecast comes from. Amounts are added with decimal arithmetic, because
@@ -12,6 +12,7 @@ import csv
 import gzip
 import io
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,13 +21,16 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TextIO
 
-USED_COLUMNS = ("TransactionDate", "TransactionType", "Quantity", "ActualCost")
+USED_COLUMNS = ("TransactionDate", "TransactionType", "ProductID", "Quantity", "ActualCost")
 # Production.TransactionHistory as Microsoft's install script ships it: tab-separated, no header line.
 HEADERLESS_COLUMNS = (
     "TransactionID", "ProductID", "ReferenceOrderID", "ReferenceOrderLineID", "TransactionDate",
     "TransactionType", "Quantity", "ActualCost", "ModifiedDate",
 )  # fmt: skip
 OUTPUT_COLUMNS = ("TransactionDate", "TransactionType", "Transactions", "Quantity", "Amount")
+PRODUCT_COLUMNS = ("ProductID", "TransactionDate", "Quantity", "PaidAmount")
+SALE = "S"
+Key = tuple[str, str, str]
 SHOWN_FINDINGS = 10
 EXIT_USAGE, EXIT_REFUSED = 2, 3
 
@@ -37,7 +41,7 @@ class DataRefusedError(Exception):
 
 @dataclass
 class Total:
-    """What one (date, type) adds up to: a count of rows, units, and dollars with 4 decimal places."""
+    """What one group of rows adds up to: a count of rows, units, and dollars with 4 decimal places."""
 
     transactions: int = 0
     quantity: int = 0
@@ -107,13 +111,13 @@ def parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         yield number, {name: str(value) for name, value in row.items()}
 
 
-def add_up(path: Path) -> dict[tuple[str, str], Total]:
-    """Sum the raw table by (ISO date, type).
+def add_up(path: Path) -> dict[Key, Total]:
+    """Sum the raw table by (ISO date, type, product).
 
     Every malformed row is looked at before the table is refused, so that one run names them all (the first
     ten in full). Raises: DataRefusedError, OSError.
     """
-    totals: dict[tuple[str, str], Total] = {}
+    totals: dict[Key, Total] = {}
     findings: list[str] = []
     for line, row in parquet_rows(path) if path.suffix == ".parquet" else text_rows(path):
         try:
@@ -135,8 +139,8 @@ def add_up(path: Path) -> dict[tuple[str, str], Total]:
     return totals
 
 
-def _read_row(row: dict[str, str]) -> tuple[tuple[str, str], int, Decimal]:
-    """Return ((date, type), quantity, quantity x cost); ValueError says which cell is wrong and how."""
+def _read_row(row: dict[str, str]) -> tuple[Key, int, Decimal]:
+    """Return ((date, type, product), quantity, quantity x cost); ValueError says which cell is wrong and how."""
     try:
         day = date.fromisoformat(row["TransactionDate"][:10]).isoformat()
     except ValueError:
@@ -144,6 +148,9 @@ def _read_row(row: dict[str, str]) -> tuple[tuple[str, str], int, Decimal]:
     kind = row["TransactionType"].strip()
     if not kind:
         raise ValueError("TransactionType is empty, expected a letter such as S, P or W")
+    product = row["ProductID"].strip()
+    if not product.isdecimal():
+        raise ValueError(f"ProductID {product!r}, expected a number")
     try:
         quantity = int(row["Quantity"])
     except ValueError:
@@ -154,7 +161,7 @@ def _read_row(row: dict[str, str]) -> tuple[tuple[str, str], int, Decimal]:
         raise ValueError(f"ActualCost {row['ActualCost']!r}, expected a number") from None
     if quantity < 0 or not cost.is_finite() or cost < 0:
         raise ValueError(f"Quantity {quantity}, ActualCost {cost}: expected finite numbers >= 0")
-    return (day, kind), quantity, quantity * cost
+    return (day, kind, product), quantity, quantity * cost
 
 
 def plain(amount: Decimal) -> str:
@@ -163,35 +170,56 @@ def plain(amount: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def write_daily(totals: dict[tuple[str, str], Total], out: Path) -> None:
-    """Write the daily table sorted by date and type; an old file stays whole until the new one is."""
-    lines = [",".join(OUTPUT_COLUMNS)]
-    for (day, kind), total in sorted(totals.items()):
-        lines.append(f"{day},{kind},{total.transactions},{total.quantity},{plain(total.amount)}")
+def by_type(totals: dict[Key, Total]) -> list[str]:
+    """One line a date and type, sorted."""
+    merged: dict[tuple[str, str], Total] = {}
+    for (day, kind, _), part in totals.items():
+        total = merged.setdefault((day, kind), Total())
+        total.transactions += part.transactions
+        total.quantity += part.quantity
+        total.amount += part.amount
+    return [
+        f"{day},{kind},{total.transactions},{total.quantity},{plain(total.amount)}"
+        for (day, kind), total in sorted(merged.items())
+    ]
+
+
+def by_product(totals: dict[Key, Total], min_days: int) -> list[str]:
+    """One line a product and date of sales, for the products that sold on at least min_days days."""
+    sales = {(product, day): total for (day, kind, product), total in totals.items() if kind == SALE}
+    days = Counter(product for product, _ in sales)
+    return [
+        f"{product},{day},{total.quantity},{plain(total.amount)}"
+        for (product, day), total in sorted(sales.items(), key=lambda item: (int(item[0][0]), item[0][1]))
+        if days[product] >= min_days
+    ]
+
+
+def write_lines(header: tuple[str, ...], lines: list[str], out: Path) -> None:
+    """Write a table; an old file stays whole until the new one is."""
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = out.with_name(out.name + ".part")
-    draft.write_bytes(("\n".join(lines) + "\n").encode())
+    draft.write_bytes(("\n".join([",".join(header), *lines]) + "\n").encode())
     draft.replace(out)
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     parser = argparse.ArgumentParser(
-        description="Sum AdventureWorks' Production.TransactionHistory to a row a date and transaction type.",
+        description="Sum AdventureWorks' Production.TransactionHistory to a row a date and transaction type, or with "
+        "--products to a row a product and date of sales.",
         epilog="Exit codes: 0 written; 2 usage or missing file; 3 the table was refused, nothing written.",
     )
     parser.add_argument(
         "raw",
         type=Path,
-        help="the raw table: CSV or CSV.gz whose header names TransactionDate, TransactionType, Quantity and "
-        "ActualCost; or Microsoft's headerless tab-separated TransactionHistory.csv; or Parquet",
+        help="the raw table: CSV or CSV.gz whose header names TransactionDate, TransactionType, ProductID, Quantity "
+        "and ActualCost; or Microsoft's headerless tab-separated TransactionHistory.csv; or Parquet",
     )
     parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path(__file__).with_name("daily_by_type.csv"),
-        help="where to write the daily table (default: %(default)s)",
+        "--products", type=int, metavar="DAYS", help="sales by product, of those that sold on at least DAYS days"
     )
+    parser.add_argument("--out", type=Path, help="where to write (default: the embedded table beside this script)")
     return parser
 
 
@@ -206,9 +234,16 @@ def main(argv: list[str] | None = None) -> int:
     except (DataRefusedError, UnicodeDecodeError, csv.Error, gzip.BadGzipFile, EOFError) as refusal:
         sys.stderr.write(f"refused: {refusal}\n")
         return EXIT_REFUSED
-    write_daily(totals, args.out)
+    if args.products is None:
+        header: tuple[str, ...] = OUTPUT_COLUMNS
+        lines, name = by_type(totals), "daily_by_type.csv"
+    else:
+        header = PRODUCT_COLUMNS
+        lines, name = by_product(totals, args.products), "daily_sales_by_product.csv"
+    out = args.out or Path(__file__).with_name(name)
+    write_lines(header, lines, out)
     rows = sum(total.transactions for total in totals.values())
-    sys.stdout.write(f"{args.out}: {len(totals)} rows from {rows} transactions\n")
+    sys.stdout.write(f"{out}: {len(lines)} rows from {rows} transactions\n")
     return 0
 
 

@@ -25,19 +25,29 @@ FEW_SERIES_PER_GROUP = 2
 
 @dataclass(frozen=True)
 class Segment:
-    """One part of the forecasts: how large the scaled absolute error of each side is there, over how many points."""
+    """One part of the forecasts: how large the error of each side is there, over how many points.
+
+    The error is scaled by series: absolute, or for RMSSE root mean square. usual: the champion's over all parts.
+    """
 
     kind: str
     name: str
     points: int
     challenger: float
     champion: float | None
-    judged: bool
+    usual: float | None
 
     @property
-    def ratio(self) -> float | None:
-        """Challenger's error over champion's; None where there is nothing to compare."""
-        return self.challenger / self.champion if self.champion else None
+    def change(self) -> float | None:
+        """How much worse the challenger is here; None where there is nothing to compare.
+
+        Against the champion's error here, or over all parts where that is larger: on a weekday on which next to
+        nothing happens, twice the error is still next to nothing.
+        """
+        if self.champion is None or self.usual is None:
+            return None
+        base = max(self.champion, self.usual)
+        return (self.challenger - self.champion) / base if base else float(self.challenger > 0)
 
 
 @dataclass(frozen=True)
@@ -100,6 +110,7 @@ class Figures:
         numbers |= {f"{who} interval": value.coverage + value.winkler for who, value in intervals.items() if value}
         numbers |= {f"challenger in {part.kind} {part.name}": part.challenger for part in self.segments}
         numbers |= {f"champion in {part.kind} {part.name}": part.champion for part in self.segments}
+        numbers |= {f"change in {part.kind} {part.name}": part.change for part in self.segments}
         numbers |= {"worse series": self.worse, "probability": self.better, "largest forecast": self.largest}
         numbers["staleness"] = self.age.staleness if self.age else None
         return found + [name for name, value in numbers.items() if value is not None and not math.isfinite(value)]
@@ -147,7 +158,7 @@ def compare(
         simple={label: score(track, ground) for label, track in simple.items()},
         interval=challenger.interval(ground, setting.lower),
         champion_interval=champion.interval(ground, setting.lower) if champion else None,
-        segments=segments(ground, challenger, champion, setting, policy.guards.segment_points),
+        segments=segments(ground, challenger, champion, setting),
         series=int(usable.sum()),
         worse=float((errors > rivals).mean()) if many and rivals is not None else None,
         better=_bootstrap(errors, rivals, policy) if many and rivals is not None else None,
@@ -156,7 +167,7 @@ def compare(
     )
 
 
-def segments(ground: Ground, challenger: Side, champion: Side | None, setting: Setting, enough: int) -> list[Segment]:
+def segments(ground: Ground, challenger: Side, champion: Side | None, setting: Setting) -> list[Segment]:
     """Error by weekday, by week ahead, and over many series by how active they are and by group."""
     usable = ground.usable
     known = ground.rows(usable)
@@ -164,17 +175,24 @@ def segments(ground: Ground, challenger: Side, champion: Side | None, setting: S
         return []
 
     def sizes(side: Side) -> Array:
+        error = side.track[usable] - known.actuals
         with np.errstate(all="ignore"):
-            return np.asarray(np.abs(side.track[usable] - known.actuals) * known.weights)
+            if setting.metric == "rmsse":
+                return np.asarray(np.square(error) / known.squares[:, :1, None])
+            return np.asarray(np.abs(error) * known.weights)
+
+    def mean(values: Array) -> float:
+        return float(np.sqrt(values.mean()) if setting.metric == "rmsse" else values.mean())
 
     ours, theirs = sizes(challenger), sizes(champion) if champion else None
+    usual = None if theirs is None else mean(theirs)
     found = []
     for kind, name, mask in _masks(known, setting, usable):
         count = int(mask.sum()) * (ours.size // mask.size)
         cells = np.broadcast_to(mask, ours.shape)
-        against = float(theirs[cells].mean()) if theirs is not None and count else None
+        against = mean(theirs[cells]) if theirs is not None and count else None
         if count:
-            found.append(Segment(kind, name, count, float(ours[cells].mean()), against, count >= enough))
+            found.append(Segment(kind, name, count, mean(ours[cells]), against, usual))
     return found
 
 

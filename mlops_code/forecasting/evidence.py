@@ -58,9 +58,7 @@ def evidence_of(
         "challenger": _challenger(subject, judgement.figures),
         "champion": _champion(subject, judgement.figures),
         "baselines": _baselines(judgement.figures),
-        "segments": [
-            {**asdict(part), "ratio": _rounded(part.ratio)} for part in judgement.figures.segments
-        ] if judgement.figures else [],
+        "segments": _segments(subject, judgement.figures),
         "series": _series(judgement),
         "significance": _significance(subject, judgement),
         "by_origin": _by_origin(subject, judgement),
@@ -124,6 +122,14 @@ def _entry(recipe: Recipe, metrics: Metrics | None, interval: IntervalScore | No
     """A contender: recipe, metrics (null where it was not scored), interval (null where none is served)."""
     judged = {"level": JUDGED, **asdict(interval)} if interval and math.isfinite(interval.winkler) else None
     return {"recipe": recipe.label, "metrics": metrics.as_json() if metrics else None, "interval": judged}
+
+
+def _segments(subject: Subject, figures: Figures | None) -> list[dict[str, Any]]:
+    enough = subject.policy.guards.segment_points
+    return [
+        {**asdict(part), "change": _rounded(part.change), "judged": part.points >= enough}
+        for part in (figures.segments if figures else ())
+    ]
 
 
 def _series(judgement: Judgement) -> dict[str, Any] | None:

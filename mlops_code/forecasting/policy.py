@@ -112,13 +112,16 @@ class Refresh(Section):
 
 
 class Guards(Section):
-    """Limits that a challenger must keep; None switches a guard off."""
+    """Limits that a challenger must keep; None switches a guard off.
 
-    bias: Factor | None = 0.10  # abs(mean error) / mean actual
-    coverage: Annotated[tuple[Ratio, Ratio], Field(strict=False)] | None = (0.70, 0.95)  # of the 80 % interval
+    The defaults are the tightest ones that hardly cost a clearly better challenger: bench/forecasting/README.md.
+    """
+
+    bias: Factor | None = 0.20  # abs(mean error) / mean actual
+    coverage: Annotated[tuple[Ratio, Ratio], Field(strict=False)] | None = (0.65, 0.97)  # of the 80 % interval
     winkler: Factor | None = 0.05  # interval score, relative to the champion's
     secondary: Factor | None = 0.02  # secondary metric, relative to the champion's
-    segment: Factor | None = 0.10  # error in any segment, relative to the champion's
+    segment: Factor | None = 0.20  # error in any segment, relative to the champion's
     segment_points: Whole = 100  # forecasts in a segment below which it is shown and not judged
     series_worse: Ratio | None = 0.5  # share of series with a larger error than the champion's; many series only
     maximum: Factor | None = 3.0  # largest forecast / largest value of the history

@@ -123,15 +123,14 @@ def _relative(code: str, name: str, ours: float, theirs: float, limit: float) ->
 
 def _segment(figures: Figures, policy: GatePolicy) -> Rule:
     limit = policy.guards.segment
-    judged = [(part, part.ratio) for part in figures.segments if part.judged and part.ratio is not None]
-    if limit is None or not judged:
+    judged = [(part, part.change) for part in figures.segments if part.points >= policy.guards.segment_points]
+    compared = [(part, change) for part, change in judged if change is not None]
+    if limit is None or not compared:
         few = f"no segment has {policy.guards.segment_points} forecasts, or there is no champion."
         return _off("segment", few)
-    worst, ratio = max(judged, key=lambda item: item[1] or 0.0)
-    change = (ratio or 0.0) - 1
-    said = (
-        f"the worst segment, {worst.kind} {worst.name}, is {change:+.1%} against the champion, at most {limit:+.1%}."
-    )
+    worst, change = max(compared, key=lambda item: item[1])
+    where = f"the worst segment, {worst.kind} {worst.name}"
+    said = f"{where}, is {change:+.1%} against the champion, at most {limit:+.1%}."
     return _rule("segment", change, limit, change <= limit, said)
 
 

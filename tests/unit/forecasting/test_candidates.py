@@ -23,7 +23,7 @@ from mlops_code.forecasting.candidates import (
     make_recipe,
     update,
 )
-from mlops_code.forecasting.direct import recent_of, training_rows
+from mlops_code.forecasting.direct import MAX_RATIO, recent_of, training_rows
 from mlops_code.forecasting.errors import UsageError
 from mlops_code.forecasting.recipe import Array, FittedModel, History, Recipe
 from mlops_code.forecasting.series import Panel
@@ -116,7 +116,7 @@ def test_scaled_rows_are_ratios_to_the_series_own_size(many: Panel) -> None:
     assert first[0, -3:] == pytest.approx(
         [month[-7:].mean() / size[alive][0], month.mean() / size[alive][0], np.mean(month != 0)]
     )
-    assert targets[0] == pytest.approx(min(20, many.values[alive][0, 56] / size[alive][0]))
+    assert targets[0] == pytest.approx(min(MAX_RATIO, many.values[alive][0, 56] / size[alive][0]))
 
 
 def test_a_series_that_was_zero_for_eight_weeks_is_forecast_as_zero(many: Panel) -> None:

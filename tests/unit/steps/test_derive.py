@@ -70,6 +70,26 @@ def test_every_form_gives_the_same_exact_sums(derive: Derive, tmp_path: Path, fo
     assert out.read_text() == DAILY
 
 
+def test_sales_by_product_are_of_those_that_sold_on_enough_days(derive: Derive, tmp_path: Path) -> None:
+    raw, out = tmp_path / "raw.csv", tmp_path / "products.csv"
+    raw.write_text(csv_text() + "2013-08-01,797,S,2,0.1\n2013-08-01,1000,S,1,5\n2013-08-02,1000,S,1,5.0\n")
+    assert derive(raw, "--products", 2, "--out", out).code == 0
+    assert out.read_text().splitlines() == [
+        "ProductID,TransactionDate,Quantity,PaidAmount",
+        "797,2013-07-31,3,0.3",
+        "797,2013-08-01,2,0.2",
+        "1000,2013-08-01,1,5",
+        "1000,2013-08-02,1,5",
+    ]
+
+
+@pytest.mark.skipif(not RAW.is_file(), reason="ADVENTUREWORKS_FILES names no folder with the raw table")
+def test_the_embedded_products_are_what_the_script_derives(derive: Derive, tmp_path: Path, table: Path) -> None:
+    assert derive(RAW, "--products", 250, "--out", tmp_path / "products.csv").code == 0
+    embedded = table.with_name("daily_sales_by_product.csv")
+    assert (tmp_path / "products.csv").read_bytes() == embedded.read_bytes()
+
+
 @pytest.mark.skipif(not RAW.is_file(), reason="ADVENTUREWORKS_FILES names no folder with the raw table")
 def test_the_embedded_table_is_what_the_script_derives(derive: Derive, tmp_path: Path, table: Path) -> None:
     assert derive(RAW, "--out", tmp_path / "daily.csv").code == 0
@@ -85,6 +105,7 @@ def test_the_embedded_table_is_what_the_script_derives(derive: Derive, tmp_path:
         (HEADER + "2013-07-31,1,S,1\n", "line 2: 4 fields, expected 5"),
         (HEADER + "31.07.2013,1,S,1,1\n", "line 2: TransactionDate '31.07.2013', expected YYYY-MM-DD"),
         (HEADER + "2013-07-31,1,,1,1\n", "TransactionType is empty"),
+        (HEADER + "2013-07-31,x,S,1,1\n", "ProductID 'x', expected a number"),
         (HEADER + "2013-07-31,1,S,1.5,1\n", "Quantity '1.5', expected a whole number"),
         (HEADER + "2013-07-31,1,S,1,much\n", "ActualCost 'much', expected a number"),
         (HEADER + "2013-07-31,1,S,1,NaN\n", "expected finite numbers >= 0"),

@@ -1,0 +1,108 @@
+"""Time and memory of prepare, train (with its backtest) and evaluate (the gate) against the number of series.
+
+    python -m bench.forecasting.scale --data series500.csv.gz [--series 500 2000 20000] [--boosting]
+
+The file has a day a row and a series a column; more series than it has are copies of other sizes. Each step is
+its own process, as on the compute; memory is the largest of the process. The champion is the weaker
+recipe, so that the gate compares two. The load of the machine is printed: on shared cores it is half of the result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+CODE = ROOT / "mlops_code"
+RIDGE = {"recipe": "ridge_direct", "alpha": 1.0, "scaled": True}
+BOOSTING = {"recipe": "histgb_direct", "rounds": 100, "leaves": 31, "min_rows": 100, "rate": 0.1, "scaled": True}
+MEGABYTE = 1024  # ru_maxrss is in kilobytes
+
+
+def table_of(frame: pd.DataFrame, series: int, path: Path) -> int:
+    """Write a table with a row for each day and series that is not zero; returns its number of rows."""
+    values = frame.to_numpy(np.int64)
+    parts = []
+    for number in range(series):
+        column = values[:, number % values.shape[1]] * (1 + number // values.shape[1] % 3)
+        active = np.flatnonzero(column)
+        parts.append(pd.DataFrame({"Day": frame.index[active], "Item": f"item{number}", "Units": column[active]}))
+    rows = pd.concat(parts)
+    rows.to_csv(path, index=False)
+    return len(rows)
+
+
+def problem_of(path: Path, boosting: bool) -> Path:
+    """The shipped problem of many series with the columns of the table, and with boosting where it is asked for."""
+    problem = yaml.safe_load((CODE / "problems/product_sales.yml").read_text())
+    problem["source"] = {"date": "Day", "measures": ["Units"]}
+    problem["series"] |= {"keys": ["Item"], "measure": "Units", "min_active_days": 1}
+    problem["gate"]["guards"] = {"bias": None}
+    if boosting:
+        problem["training"]["candidates"].append(BOOSTING)
+    path.write_text(yaml.safe_dump(problem))
+    return path
+
+
+def timed(step: str, *arguments: object) -> tuple[float, float]:
+    """Seconds and megabytes of a step. Raises: SystemExit where it ends with anything but 0 or 3 (the gate's no)."""
+    started = time.perf_counter()
+    words = [sys.executable, str(CODE / f"{step}.py"), *map(str, arguments)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        said = process.stdout.read() if process.stdout else ""
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in (0, 3):
+        raise SystemExit(said)
+    return time.perf_counter() - started, usage.ru_maxrss / MEGABYTE
+
+
+def measure(frame: pd.DataFrame, series: int, boosting: bool) -> str:
+    """One row of the table."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        rows = table_of(frame, series, folder / "data.csv")
+        problem = problem_of(folder / "problem.yml", boosting)
+        weaker = yaml.safe_load(problem.read_text())
+        weaker["training"]["candidates"] = [{"recipe": "same_weekday_mean", "weeks": 8}]
+        (folder / "weaker.yml").write_text(yaml.safe_dump(weaker))
+        at = {name: folder / name for name in ("series", "candidate", "champion", "evaluation")}
+        found = [timed("prepare", "--problem", problem, "--data", folder / "data.csv", "--series", at["series"])]
+        timed("train", "--problem", folder / "weaker.yml", "--series", at["series"], "--candidate", at["champion"])
+        found.append(timed("train", "--problem", problem, "--series", at["series"], "--candidate", at["candidate"]))
+        words = ("--problem", problem, "--candidate", at["candidate"], "--champion", at["champion"])
+        found.append(timed("evaluate", *words, "--evaluation", at["evaluation"]))
+        model = (at["candidate"] / "model.json").stat().st_size / 1e6
+    seconds = [f"{second:.1f}" for second, _ in found]
+    total, peak = sum(second for second, _ in found), max(memory for _, memory in found)
+    return f"| {series} | {rows} | {' | '.join(seconds)} | **{total:.1f}** | {peak:.0f} | {model:.1f} |"
+
+
+def main() -> int:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="day a row, series a column (.csv or .csv.gz)")
+    parser.add_argument("--series", type=int, nargs="+", default=[100, 500, 2000, 5000, 20000])
+    parser.add_argument("--boosting", action="store_true", help="with gradient boosting among the candidates")
+    args = parser.parse_args()
+    frame = pd.read_csv(args.data, index_col=0, parse_dates=True)
+    print(f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
+    print("| series | rows | prepare s | train s | evaluate s | all s | largest process MB | model file MB |")
+    print("|---|---|---|---|---|---|---|---|")
+    for series in args.series:
+        print(measure(frame, series, args.boosting), flush=True)
+    print(f"\nload afterwards {os.getloadavg()[0]:.1f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
