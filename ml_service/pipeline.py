@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from azureml.core import Environment
 from azureml.core.runconfig import RunConfiguration
@@ -194,4 +195,9 @@ class _Graph:
 
     def _context(self) -> list[Any]:
         """Who asked for the run and which build made the graph: recorded, never an input of training."""
-        return ["--reason", self._reason, "--build-id", self._build.build_id, "--commit", self._build.commit]
+        return [
+            *("--reason", self._reason),
+            *("--build-id", self._build.build_id),
+            *("--commit", self._build.commit),
+            *("--workspace-tags", urlencode(sorted(self._workspace.tags.items()))),
+        ]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 from forecasting.decision import Champion, Decision, Override, decide_candidate
 from forecasting.errors import ForecastingError, ModelFileError, UsageError
@@ -57,6 +58,9 @@ def add_context_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", default="manual", help="why the run was started: manual, schedule or data")
     parser.add_argument("--build-id", default="none", help="build that made the pipeline")
     parser.add_argument("--commit", default="none", help="commit that the pipeline was made from")
+    parser.add_argument(
+        "--workspace-tags", default="", metavar="QUERY", help="tags of the workspace, for the record: name=value&..."
+    )
     parser.add_argument("--override-by", default="", help="person who decides against the gate; needs the next one")
     parser.add_argument("--override-reason", default="", help="why; both are recorded with the decision")
 
@@ -83,7 +87,7 @@ def context_of(args: argparse.Namespace, run: Run) -> dict[str, Any]:
         "step_run_id": run.step_id,
         "model_name": args.model_name,
         "decided_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "workspace": None if run.workspace is None else _described(run.workspace),
+        "workspace": None if run.workspace is None else _described(run.workspace, args.workspace_tags),
     }
 
 
@@ -255,12 +259,15 @@ def folder_sha256(folder: Path) -> str:
     return total.hexdigest()
 
 
-def _described(workspace: Any) -> dict[str, Any]:
-    """Name and tags of a workspace, so that evidence of a rehearsal says that it is one."""
+def _described(workspace: Any, tags: str) -> dict[str, Any]:
+    """Name and tags of a workspace, so that evidence of a rehearsal says that it is one.
+
+    tags: as the build has read them, in the form of a URL's query; the token of a run may not ask for them.
+    """
     return {
         "name": str(workspace.name),
         "resource_group": str(workspace.resource_group),
-        "tags": {str(key): str(value) for key, value in (workspace.tags or {}).items()},
+        "tags": dict(parse_qsl(tags)),
     }
 
 
