@@ -195,9 +195,10 @@ class _Graph:
 
     def _context(self) -> list[Any]:
         """Who asked for the run and which build made the graph: recorded, never an input of training."""
+        tags = urlencode(sorted(self._workspace.tags.items()))
         return [
             *("--reason", self._reason),
             *("--build-id", self._build.build_id),
             *("--commit", self._build.commit),
-            *("--workspace-tags", urlencode(sorted(self._workspace.tags.items()))),
+            *(("--workspace-tags", tags) if tags else ()),
         ]
