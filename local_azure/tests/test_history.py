@@ -397,6 +397,17 @@ def test_logs_are_addressed_in_the_details(state: StateFolder, ws: Any, run: Any
     assert requests.get(logs["user_logs/std_log.txt"], timeout=5).text == "user_logs/std_log.txt"
 
 
+def test_a_folder_is_uploaded_and_comes_back(run: Any, folder: Path) -> None:
+    (folder / "up" / "below").mkdir(parents=True)
+    (folder / "up" / "a.txt").write_text("a")
+    (folder / "up" / "below" / "b.txt").write_text("b")
+    run.upload_folder("outputs/up", str(folder / "up"))
+    run.download_files(output_directory=str(folder / "all"))
+    run.download_files(prefix="outputs/up/below", output_directory=str(folder / "some"), append_prefix=False)
+    assert (folder / "all" / "outputs" / "up" / "a.txt").read_text() == "a"
+    assert [path.name for path in (folder / "some").rglob("*.txt")] == ["b.txt"]
+
+
 def test_files_and_a_snapshot_of_an_interactive_run(experiment: Any, folder: Path) -> None:
     (folder / "code").mkdir()
     (folder / "code" / "train.py").write_text("print(1)\n", encoding="utf-8")

@@ -14,6 +14,7 @@ folder, table, upload = map(pathlib.Path, sys.argv[1:4])
 for place in (folder, table, upload):
     place.mkdir(parents=True, exist_ok=True)
     (place / "t.csv").write_text("x,y\\n1,2\\n3,4\\n")
+    (place / "notes.txt").write_text("no table")
 assert os.environ["AZUREML_DATAREFERENCE_folder"] == sys.argv[1]
 """
 CONSUME = """
@@ -27,6 +28,8 @@ assert len(run.input_datasets["direct"].to_pandas_dataframe()) == 1
 assert Dataset.get_by_id(run.experiment.workspace, id=direct_id).id == direct_id
 frame = run.input_datasets["table"].to_pandas_dataframe()
 assert frame.shape == (2, 2), frame
+parsed = run.input_datasets["parsed"].to_pandas_dataframe()
+assert parsed.shape == (2, 2), parsed
 run.log("rows", len(frame))
 """
 
@@ -55,17 +58,23 @@ def test_every_form_of_input_and_output(project: Any, experiment: Any, raw: str,
     store, name = project.workspace.get_default_datastore(), unique("table")
     folder = PipelineData("folder", datastore=store, is_directory=True)
     as_dataset = PipelineData("set", datastore=store).as_dataset()
-    table = OutputFileDatasetConfig("table").as_upload(overwrite=True).read_delimited_files()
+    table = OutputFileDatasetConfig("table").as_upload(overwrite=True).read_delimited_files(path_glob="*.csv")
     table = table.register_on_complete(name, description="of a step", tags={"a": "b"})
     produce = project.step("produce", PRODUCE, [folder, as_dataset, table], outputs=[folder, as_dataset])
     reference = DataReference(datastore=store, data_reference_name="place", path_on_datastore=raw)
     direct = Dataset.Tabular.from_delimited_files((store, f"{raw}/raw.csv")).as_named_input("direct")
     mounted = as_dataset.as_named_input("mounted").as_mount()
     words = [folder, mounted, direct, table.as_input("table"), reference]
-    consume = project.step("consume", CONSUME, words, inputs=[folder, reference])
+    parsed = as_dataset.parse_delimited_files().as_named_input("parsed")
+    consume = project.step("consume", CONSUME, words, inputs=[folder, reference, parsed])
     run = project.finished(experiment.submit(project.pipeline(produce, consume)))
     assert project.steps_of(run)["consume"].get_metrics() == {"rows": 2}
     registered = Dataset.get_by_name(project.workspace, name)
+    read = project.steps_of(run)["consume"].get_details()["inputDatasets"]
+    named = [entry["consumptionDetails"].get("inputName") for entry in read]
+    assert {"direct", "parsed", "table"} < set(named), "and those that the script itself opened, without a name"
+    (written,) = project.steps_of(run)["produce"].get_details()["outputDatasets"]
+    assert written["dataset"].id == registered.id
     assert list(registered.to_pandas_dataframe().columns) == ["x", "y"]
     assert (registered.description, registered.tags) == ("of a step", {"a": "b"})
 
@@ -99,12 +108,13 @@ def test_hdfs_is_refused_by_name(project: Any, experiment: Any, raw: str) -> Non
 def test_a_transformation_that_is_not_there_is_refused_by_name(project: Any, experiment: Any) -> None:
     from azureml.data import OutputFileDatasetConfig
 
-    output = OutputFileDatasetConfig("table").read_delimited_files(path_glob="*.csv").register_on_complete("never")
+    output = OutputFileDatasetConfig("table").read_delimited_files(partition_format="/{day}/t.csv")
+    output = output.register_on_complete("never")
     run = experiment.submit(project.pipeline(project.step("write", "", [output])))
     project.failing(run)
     error = project.steps_of(run)["write"].get_details()["error"]["error"]
     assert error["code"] == "NotImplemented"
-    assert "ExpressionFilterBlock" in error["message"]
+    assert "of an output" in error["message"]
 
 
 def test_new_bytes_under_an_old_definition_are_reused_with_a_warning(

@@ -31,9 +31,7 @@ def output_places(step: Step, run_id: str) -> dict[str, Document]:
             if setting.get(key) or (setting.get("DatasetOutputOptions") or {}).get(key):
                 raise not_implemented(f"{what} of the output '{port['Name']}' of step '{step.name}'")
         registration = setting.get("DatasetRegistration") or {}
-        output_tables.reading_steps(
-            [registration.get("AdditionalTransformations")]
-        )  # refused now, not after the work
+        output_tables.reading([registration.get("AdditionalTransformations")])  # refused now, not after the work
         pattern = (setting.get("DatasetOutputOptions") or {}).get(
             "PathOnDatastore"
         ) or f"azureml/{run_id}/{port['Name']}"
@@ -118,21 +116,6 @@ class InputResolver:
         if not value:
             raise bad_request(f"Input '{name}' of step '{step.name}' has no dataset.")
         return {"dataset": datasets.resolve_saved_id(self._emulator, self.workspace, value)}
-
-
-def register_outputs(emulator: Emulator, workspace: Workspace, step: Step, places: dict[str, Document]) -> None:
-    """Register as datasets what a step wrote, where it asked for that (`register_on_complete`)."""
-    for name, place in places.items():
-        registration = step.output_setting(name).get("DatasetRegistration") or {}
-        if registration.get("Name"):
-            datasets.register_output(
-                emulator,
-                workspace,
-                registration["Name"],
-                place["datastore"],
-                place["path"],
-                registration=registration,
-            )
 
 
 def files_of(emulator: Emulator, workspace: Workspace, place: Document) -> dict[str, Path]:

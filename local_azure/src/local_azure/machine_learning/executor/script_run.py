@@ -7,11 +7,12 @@ import logging
 from typing import TYPE_CHECKING
 
 from local_azure.machine_learning.errors import ApiError
-from local_azure.machine_learning.executor.data_places import output_places, register_outputs
+from local_azure.machine_learning.executor.data_places import output_places
 from local_azure.machine_learning.executor.full_disk import until_kept
 from local_azure.machine_learning.executor.graph import Port, Step
 from local_azure.machine_learning.executor.job import Job, RunPlace, StepFailure
 from local_azure.machine_learning.executor.launcher import Launcher
+from local_azure.machine_learning.executor.lineage import note_inputs, register_outputs
 from local_azure.machine_learning.planes import history
 from local_azure.machine_learning.planes.execution import SCRIPT_RUN
 from local_azure.machine_learning.planes.pipeline_runs import CLOSED
@@ -59,6 +60,7 @@ class ScriptRunTask:
         """Run to a final status."""
         try:
             self._outputs = output_places(self._step, self._run_id)
+            note_inputs(self._emulator, self._workspace, self._run_id, self._step, self._document["inputs"])
             failure = await self._job.execute(self._document["inputs"], self._outputs)
         except ApiError as error:
             failure = StepFailure(error.code, error.message)
@@ -81,6 +83,6 @@ class ScriptRunTask:
         store = self._emulator.store
         with store.transaction():
             if status == "Completed":
-                register_outputs(self._emulator, self._workspace, self._step, self._outputs)
+                register_outputs(self._emulator, self._workspace, self._run_id, self._step, self._outputs)
             history.set_status(self._emulator, self._workspace, self._run_id, status, error)
             store.put(self._workspace.id, SCRIPT_RUN, self._run_id, self._document, parent=CLOSED)

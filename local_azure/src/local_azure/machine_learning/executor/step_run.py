@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local_azure.machine_learning.clock import new_id, timestamp
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.executor import reuse
-from local_azure.machine_learning.executor.data_places import InputResolver, files_of, output_places, register_outputs
+from local_azure.machine_learning.executor.data_places import InputResolver, files_of, output_places
 from local_azure.machine_learning.executor.full_disk import until_kept
 from local_azure.machine_learning.executor.graph import Step
 from local_azure.machine_learning.executor.job import Job, RunPlace, StepFailure
 from local_azure.machine_learning.executor.launcher import Launcher
+from local_azure.machine_learning.executor.lineage import note_inputs, register_outputs
 from local_azure.machine_learning.executor.run_log import EXECUTION_LOG, warn
 from local_azure.machine_learning.planes import history, metrics, snapshots
 from local_azure.machine_learning.planes.execution import cancel_address
@@ -23,6 +25,7 @@ from local_azure.machine_learning.store import Document
 if TYPE_CHECKING:
     from local_azure.machine_learning.emulator import Emulator
 
+LOG = logging.getLogger("local_azure")
 RUNNING, FAILED, FINISHED, CANCELED = "2", "3", "4", "5"
 
 
@@ -50,6 +53,7 @@ class StepRun:
             self._node["Outputs"] = output_places(self._step, self.run_id)
             self._save()
             places = self._inputs.places(self._step)
+            note_inputs(self._emulator, self._workspace, self.run_id, self._step, places)
             snapshot_hash = await asyncio.to_thread(
                 snapshots.content_hash, self._emulator, self._workspace, self._step.module["StorageId"]
             )
@@ -60,6 +64,9 @@ class StepRun:
             failure = await self._job.execute(places, self._node["Outputs"])
         except ApiError as error:
             failure = StepFailure(error.code, error.message)
+        except Exception:
+            LOG.exception("step run %s broke", self.run_id)
+            failure = StepFailure("ServiceError", "local_azure failed while it ran this step; see its log.")
         await until_kept(lambda: self._finish(failure))
         if failure is None and self._step.may_reuse:
             looks = await asyncio.to_thread(self._look, places)
@@ -191,7 +198,7 @@ class StepRun:
         }
         with self._emulator.store.transaction():
             if failure is None:
-                register_outputs(self._emulator, self._workspace, self._step, self._node["Outputs"])
+                register_outputs(self._emulator, self._workspace, self.run_id, self._step, self._node["Outputs"])
             history.set_status(
                 self._emulator, self._workspace, self.run_id, status, None if self._job.is_canceled else error
             )

@@ -173,7 +173,7 @@ def _run_container(call: Call, run_id: str) -> str:
 # The older client of run history addresses a run's artifacts below the run.
 
 
-@PLANE.route("GET", _OF_RUN, evidence="sdk-source")
+@PLANE.route("GET", _OF_RUN)
 @PLANE.route("GET", _OF_RUN + "/path/{path:path}", evidence="sdk-source")
 def list_run_artifacts(call: Call, experiment: str, run_id: str, path: str = "") -> Any:
     """As `list_artifacts`."""
@@ -181,7 +181,7 @@ def list_run_artifacts(call: Call, experiment: str, run_id: str, path: str = "")
     return list_artifacts(call, RUN_ORIGIN, _run_container(call, run_id), path)
 
 
-@PLANE.route("GET", _OF_RUN + "/contentinfo/{path:path}", evidence="sdk-source")
+@PLANE.route("GET", _OF_RUN + "/contentinfo/{path:path}")
 def run_content_information(call: Call, experiment: str, run_id: str, path: str) -> Any:
     """As `content_information`."""
     _ = experiment

@@ -235,7 +235,7 @@ def _blob_headers(disk: BlobDisk, facts: dict[str, object]) -> dict[str, str]:
     )
 
 
-@PLANE.route("DELETE", _BLOB, streams=True)
+@PLANE.route("DELETE", _BLOB, streams=True, evidence="sdk-source")
 def delete(call: Call, rest: str, blob: str) -> Response:
     """Delete Blob."""
     disk = BlobDisk(call.emulator, _permit(call, rest, blob, "d"), blob)
@@ -245,7 +245,8 @@ def delete(call: Call, rest: str, blob: str) -> Response:
     return Response(status_code=202, headers=_headers())
 
 
-@PLANE.route("GET|HEAD", _CONTAINER, streams=True)
+@PLANE.route("HEAD", _CONTAINER, streams=True, evidence="sdk-source")
+@PLANE.route("GET", _CONTAINER, streams=True)
 def read_container(call: Call, rest: str) -> Response:
     """List Blobs, or the container's properties."""
     container = _permit(call, rest, "", "l")

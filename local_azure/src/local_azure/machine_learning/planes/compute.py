@@ -97,7 +97,7 @@ def list_computes(call: Call) -> dict[str, Any]:
 
 
 @PLANE.route("GET", _LISTED + "/{name}")
-@PLANE.route("GET", _ARM, access="user")
+@PLANE.route("GET", _ARM, access="user", evidence="sdk-source")
 def get_compute(call: Call, name: str) -> dict[str, Any]:
     """One compute target."""
     found = call.store.get(call.ws, _KIND, name.lower())

@@ -18,6 +18,7 @@ import yaml
 
 from local_azure.machine_learning.errors import ApiError, bad_request, not_implemented
 from local_azure.machine_learning.planes.datastores import local_path
+from local_azure.machine_learning.planes.output_tables import Reading
 
 if TYPE_CHECKING:
     from local_azure.machine_learning.emulator import Emulator
@@ -68,18 +69,14 @@ def dataflow_yaml(dataflow: str | None) -> str:
     return str(text)
 
 
-def folder_dataflow(
-    workspace: Workspace, datastore: str, relative: str, steps: list[dict[str, Any]] | None = None
-) -> str:
-    """Dataflow of everything below a folder of a datastore, in the form that the SDK writes.
-
-    steps: transformations of MLTable that make a table of it.
-    """
+def folder_dataflow(workspace: Workspace, datastore: str, relative: str, read: Reading | None = None) -> str:
+    """Dataflow of everything below a folder of a datastore, or of what `read` makes of it, as the SDK writes it."""
+    read = read or Reading()
     address = (
         f"azureml://subscriptions/{workspace.subscription}/resourcegroups/{workspace.resource_group}"
-        f"/workspaces/{workspace.name}/datastores/{datastore}/paths/{quote(relative.strip('/'))}/**"
+        f"/workspaces/{workspace.name}/datastores/{datastore}/paths/{quote(relative.strip('/'))}/{read.pattern}"
     )
-    transformations = yaml.safe_dump({"transformations": steps}, sort_keys=False) if steps else ""
+    transformations = yaml.safe_dump({"transformations": read.steps}, sort_keys=False) if read.steps else ""
     text = (
         f'---\ntype: mltable\npaths:\n  - pattern: "{address}"\n{transformations}'
         'metadata:\n  infer_column_types: "False"\n'

@@ -70,30 +70,30 @@ def register_output(
     relative: str,
     *,
     registration: Document | None = None,
-) -> None:
+) -> str:
     """Register a step's output folder (`register_on_complete`): a new version when the definition differs.
 
-    registration: {"Description", "Tags", "AdditionalTransformations"}.
+    registration: {"Description", "Tags", "AdditionalTransformations"}. Returns the id of the definition.
     """
     registration = registration or {}
-    steps = output_tables.reading_steps([registration.get("AdditionalTransformations")])
+    read = output_tables.reading([registration.get("AdditionalTransformations")])
     posted = {
         "name": name,
         "description": registration.get("Description"),
         "tags": registration.get("Tags"),
-        "datasetType": "tabular" if steps else "file",
-        "latest": {"dataflow": dataset_paths.folder_dataflow(workspace, datastore, relative, steps)},
+        "datasetType": read.kind,
+        "latest": {"dataflow": dataset_paths.folder_dataflow(workspace, datastore, relative, read)},
     }
-    records.register(emulator.store, workspace.id, posted, keep=False)
+    return str(records.register(emulator.store, workspace.id, posted, keep=False)["savedDatasetId"])
 
 
 def save_output(
     emulator: Emulator, workspace: Workspace, datastore: str, relative: str, wanted: list[str | None]
 ) -> str:
     """Id of a saved dataset of a folder that a step wrote. wanted: its transformations, as the SDK sends them."""
-    steps = output_tables.reading_steps(wanted)
-    dataflow = dataset_paths.folder_dataflow(workspace, datastore, relative, steps)
-    return str(records.save(emulator.store, workspace.id, "tabular" if steps else "file", dataflow, None)["id"])
+    read = output_tables.reading(wanted)
+    dataflow = dataset_paths.folder_dataflow(workspace, datastore, relative, read)
+    return str(records.save(emulator.store, workspace.id, read.kind, dataflow, None)["id"])
 
 
 # Saved datasets.

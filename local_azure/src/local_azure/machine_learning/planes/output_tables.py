@@ -7,12 +7,15 @@ such a table are texts: nothing has looked at them (assumed).
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import dataclass, field
 from typing import Any
 
 from local_azure.machine_learning.errors import not_implemented
 
 # `PromoteHeadersBehavior`, and what the SDK writes into an MLTable document for it.
 _HEADERS = ("no_header", "from_first_file", "all_files_different_headers", "all_files_same_headers")
+_WORDS = re.compile(r'"([^"]*)"')
 Step = dict[str, Any]
 
 
@@ -37,9 +40,33 @@ def _columns(arguments: dict[str, Any]) -> list[str]:
     return found
 
 
-def reading_steps(transformations: list[str | None]) -> list[Step]:
-    """MLTable transformations of dataflows in the SDK's JSON; refuses by name what has no counterpart here."""
-    steps: list[Step] = []
+@dataclass
+class Reading:
+    """Which files of a folder are read, and the MLTable transformations that make a table of them (none: files)."""
+
+    pattern: str = "**"
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def kind(self) -> str:
+        """Type of the dataset."""
+        return "tabular" if self.steps else "file"
+
+
+def _pattern(arguments: dict[str, Any]) -> str:
+    """The files that a filter by their name lets through: by ending, or by a glob."""
+    text = json.dumps(arguments)
+    words = _WORDS.findall(text)
+    if "GetResourceName" in words and "String_EndsWith" in words:
+        return f"**/*{words[-1]}"
+    if "GetResourceName" in words and "RegexIsMatch" in words:
+        return f"**/{words[words.index('RegexIsMatch') + 3]}"
+    raise not_implemented(f"the filter {text} of an output")
+
+
+def reading(transformations: list[str | None]) -> Reading:
+    """How dataflows in the SDK's JSON read a folder; refuses by name what has no counterpart here."""
+    pattern, steps = "**", []
     for block in [block for text in transformations if text for block in json.loads(text).get("blocks") or []]:
         kind, arguments = str(block["type"]).removeprefix("Microsoft.DPrep."), block.get("arguments") or {}
         if kind == "ParseDelimitedBlock":
@@ -48,8 +75,10 @@ def reading_steps(transformations: list[str | None]) -> list[Step]:
             steps.append({"read_parquet": {"path_column": "Path", "include_path_column": True}})
         elif kind == "DropColumnsBlock":
             steps.append({"drop_columns": _columns(arguments)})
+        elif kind == "ExpressionFilterBlock" and not steps:
+            pattern = _pattern(arguments)
         elif kind == "KeepColumnsBlock":
             steps.append({"keep_columns": _columns(arguments)})
         else:
             raise not_implemented(f"the transformation {kind} of an output")
-    return steps
+    return Reading(pattern, steps)

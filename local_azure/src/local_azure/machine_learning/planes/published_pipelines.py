@@ -178,9 +178,12 @@ def update_endpoint(call: Call, endpoint_id: str) -> Document:
     New list entries come without a version and get the next number.
     """
     posted = call.document()
-
-    def change(document: Document) -> None:
-        kept = {key: value for key, value in posted.items() if value is not None and key not in ("Id", "Url")}
+    kept = {key: value for key, value in posted.items() if value is not None and key not in ("Id", "Url")}
+    with call.store.transaction():
+        document = call.store.require(call.ws, ENDPOINT, endpoint_id, "Pipeline endpoint")
+        same_name = call.store.find(call.ws, ENDPOINT, name=kept.get("Name", document["Name"]))
+        if any(other["Id"] != endpoint_id for other in same_name):
+            raise conflict(f"A pipeline endpoint named '{kept['Name']}' exists already.")
         document.update(kept)
         document["EntityStatus"] = status_code(document["EntityStatus"])
         versions: list[Document] = []
@@ -194,7 +197,8 @@ def update_endpoint(call: Call, endpoint_id: str) -> Document:
         if document["DefaultVersion"] not in {entry["Version"] for entry in versions}:
             raise bad_request(f"The endpoint has no version {document['DefaultVersion']}.")
 
-    return _endpoint_view(call, call.store.update(call.ws, ENDPOINT, endpoint_id, change))
+        call.store.put(call.ws, ENDPOINT, endpoint_id, document, name=document["Name"])
+    return _endpoint_view(call, document)
 
 
 def pipeline_of_endpoint(store: Store, workspace_id: str, endpoint_id: str, version: str | None = None) -> str:

@@ -34,13 +34,14 @@ _RUN_ID = re.compile(r"[a-zA-Z0-9][\w-]{0,255}", re.ASCII)
 _PLAIN_KEYS = frozenset(
     {
         "heartbeatEnabled", "options", "name", "displayName", "dataContainerId", "description", "hidden", "runType",
-        "runTypeV2", "scriptName", "target", "inputDatasets", "outputDatasets", "outputs", "runDefinition",
+        "runTypeV2", "scriptName", "target", "outputs", "runDefinition",
         "primaryMetricName", "createdFrom", "cancelUri", "diagnosticsUri", "queueingInfo",
     }
 )  # fmt: skip
 _IDENTITY_KEYS = frozenset({"runId", "parentRunId", "experimentId"})
 _TIME_KEYS = frozenset({"startTimeUtc", "endTimeUtc"})
-_CHECKED_KEYS = _TIME_KEYS | {"tags", "properties", "status"}
+_LINEAGE_KEYS = frozenset({"inputDatasets", "outputDatasets"})
+_CHECKED_KEYS = _TIME_KEYS | _LINEAGE_KEYS | {"tags", "properties", "status"}
 
 
 def _texts(run_id: str, what: str, given: object) -> dict[str, str | None]:
@@ -93,6 +94,9 @@ def change(run: Run, given: dict[str, Any]) -> None:
     add_properties(run, given.get("properties", {}))
     for key in _TIME_KEYS & given.keys():
         run[key] = normalise_time(given[key])
+    for key in _LINEAGE_KEYS & given.keys():  # a step tells of each dataset that it opens, one by one
+        held = run.get(key) or []
+        run[key] = held + [entry for entry in given[key] if entry not in held]
     run.update({key: given[key] for key in _PLAIN_KEYS & given.keys()})
     run["displayName"] = run["displayName"] or run["name"]
     if "status" in given:
