@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from ml_service import release_verbs
+from ml_service import problem_verbs, release_verbs
 from ml_service.errors import UsageError
 from ml_service.session import AsJson, ForAgent, Session, perform
 
@@ -55,6 +55,7 @@ data_app = typer.Typer(
     context_settings=_OPTIONS,
 )
 app.add_typer(data_app, name="data")
+app.add_typer(problem_verbs.app, name="problems")
 release_verbs.add_to(app)
 
 
