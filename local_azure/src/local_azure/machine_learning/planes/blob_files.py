@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from local_azure.machine_learning.emulator import Emulator
 
 FOLDER_MARKER = "hdi_isfolder"
-COPY_BYTES = 1024 * 1024
+COPY_BYTES = 256 * 1024  # so much is held for a reader who does not read
 _KIND = "blob"
 _ALL = ""  # containers are not looked up by workspace
 _UNCOMMITTED = ".blocks"  # no container can have this name

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
 import tarfile
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.forking.client import ChildCommand
@@ -21,6 +25,7 @@ ENTRY = "local_azure.machine_learning.scoring.application:enter"
 ARTIFACT_URL = "aml://artifact/"
 UNPACKED_BYTES = 2 * 1024**3
 UNPACKED_FILES = 50_000
+HEADER_BYTES = 1024**2
 LOG_BYTES = 2 * 1024**2  # more is never read back
 SERVER_PACKAGES = ("azureml-defaults", "azureml-inference-server-http")
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TZ")
@@ -142,11 +147,38 @@ def _place_asset(emulator: Emulator, workspace: Workspace, asset: dict[str, Any]
         shutil.copyfile(source, application / PurePosixPath(str(asset["id"])).name)
 
 
+class _Pieces:
+    """An archive that is read in pieces of a bounded size.
+
+    tarfile reads the extended header of a member at once, before there is a member whose size could be looked at.
+    """
+
+    def __init__(self, stream: BinaryIO | gzip.GzipFile) -> None:
+        self._stream = stream
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, size: int = -1) -> bytes:
+        """As a file's own."""
+        if not 0 <= size <= HEADER_BYTES:
+            raise ReleaseError(f"The source folder of the service has a header that is too large: {size} bytes.")
+        return self._stream.read(size)
+
+
+@contextmanager
+def _archive(source: Path) -> Iterator[tarfile.TarFile]:
+    with source.open("rb") as file, ExitStack() as opened:
+        packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        stream = opened.enter_context(gzip.GzipFile(fileobj=file)) if packed else file
+        pieces = cast(BinaryIO, _Pieces(stream))
+        yield opened.enter_context(tarfile.open(fileobj=pieces, mode="r:"))
+
+
 def _unpack(source: Path, target: Path) -> None:
     """Extract a tar file: no entry leaves the folder, and neither bytes nor files are without limit."""
     total = 0
     try:
-        with tarfile.open(source) as archive:
+        with _archive(source) as archive:
             for count, member in enumerate(archive):
                 total += member.size
                 if total > UNPACKED_BYTES or count >= UNPACKED_FILES:
@@ -155,5 +187,5 @@ def _unpack(source: Path, target: Path) -> None:
                         f"{UNPACKED_FILES} files. Hand over a small folder of its own."
                     )
                 archive.extract(member, target, filter="data")
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         raise ReleaseError(f"The source folder of the service cannot be unpacked: {error}") from error
