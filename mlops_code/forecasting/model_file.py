@@ -31,6 +31,8 @@ TOLERANCE = 1e-9
 MAX_BYTES = 128 * 1024 * 1024  # a model of one series has kilobytes, a ridge for 20,000 series some 40 MB
 MAX_SERIES = 20_000
 COMPARED_SERIES = 5
+# What reading raises for a document that was not written here: other types, numbers too large for a float, depth.
+BROKEN = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def read_model(folder: Path) -> StoredModel:
         document = strict_json(content)
         _demand_keys(document, MODEL_KEYS, exactly=True)
         stored = StoredModel(_fitted(document), document["problem"], document["horizon"], sha256, manifest)
-    except (ValueError, TypeError, KeyError) as mistake:
+    except BROKEN as mistake:
         raise ModelFileError(f"{folder / MODEL_FILE} is not a model of format {FORMAT_VERSION}: {mistake}.") from None
     _demand_agreement(folder, stored)
     return stored
@@ -154,7 +156,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = strict_json(_bytes_of(folder / MANIFEST_FILE))
         _demand_keys(manifest, MANIFEST_KEYS, exactly=False)
-    except (ValueError, TypeError) as mistake:
+    except BROKEN as mistake:
         raise ModelFileError(f"{folder / MANIFEST_FILE} is not a manifest: {mistake}.") from None
     return manifest
 
@@ -195,6 +197,8 @@ def _finite_float(text: str) -> float:
 def _bytes_of(path: Path) -> bytes:
     if not path.is_file():
         raise UsageError(f"{path}: no such file. Name a folder that train.py or register.py has written.")
+    if path.is_symlink():
+        raise ModelFileError(f"{path} is a link to another file: not a file of ours. It was not opened.")
     if path.stat().st_size > MAX_BYTES:
         raise ModelFileError(f"{path} has {path.stat().st_size} bytes, more than {MAX_BYTES}: not a file of ours.")
     return path.read_bytes()
