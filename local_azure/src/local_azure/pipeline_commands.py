@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -15,6 +15,7 @@ from local_azure.machine_learning.state import StateFolder
 
 EXIT_REFUSED = 3
 _REASONS = ("Manual", "Schedule", "PullRequest", "IndividualCI")
+_F = TypeVar("_F", bound=Callable[..., Any])
 _PATH = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -29,7 +30,7 @@ def _pairs(context: click.Context, option: click.Parameter, given: tuple[str, ..
     return found
 
 
-def _mapping_option(*names: str, metavar: str = "NAME=VALUE", text: str) -> Any:
+def _mapping_option(*names: str, metavar: str = "NAME=VALUE", text: str) -> Callable[[_F], _F]:
     return click.option(*names, multiple=True, metavar=metavar, callback=_pairs, help=text)
 
 
@@ -47,7 +48,7 @@ _QUEUE_OPTIONS = (
 )
 
 
-def _queue_options(command: Any) -> Any:
+def _queue_options(command: _F) -> _F:
     """The options that say how a run is queued."""
     for option in reversed(_QUEUE_OPTIONS):
         command = option(command)
@@ -153,7 +154,7 @@ def expand_command(file: Path, parameters: dict[str, str], as_json: bool, **queu
 @click.option("--mermaid", is_flag=True, help="A Mermaid flowchart, as Azure DevOps wikis and GitHub draw it.")
 def graph_command(file: Path, parameters: dict[str, str], mermaid: bool, **queue: Any) -> None:
     """Draw the stages and jobs of FILE, as text or as a Mermaid flowchart."""
-    from local_azure.pipelines.final import as_mermaid, as_text
+    from local_azure.pipeline_pictures import as_mermaid, as_text
     from local_azure.pipelines.model import Pipeline
 
     pipeline = Pipeline(_expanded(file, parameters, queue))

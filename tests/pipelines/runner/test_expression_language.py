@@ -95,7 +95,7 @@ ERRORS = {
 
 @pytest.mark.parametrize("source", VALUES)
 def test_value(source: str) -> None:
-    value = evaluate(parse(source, CONTEXTS), CONTEXTS)
+    value = evaluate(parse(source, tuple(CONTEXTS)), CONTEXTS)
 
     assert to_plain(value) == VALUES[source]
 
@@ -103,13 +103,13 @@ def test_value(source: str) -> None:
 @pytest.mark.parametrize("source", ERRORS)
 def test_error_says_what(source: str) -> None:
     with pytest.raises(ExpressionError) as caught:
-        evaluate(parse(source, CONTEXTS), CONTEXTS)
+        evaluate(parse(source, tuple(CONTEXTS)), CONTEXTS)
 
     assert ERRORS[source] in str(caught.value)
 
 
 def test_status_functions_are_answered_by_the_caller() -> None:
-    expression = parse("and(succeeded('A'), not(canceled()))", CONTEXTS, status=True)
+    expression = parse("and(succeeded('A'), not(canceled()))", tuple(CONTEXTS), status=True)
     asked: list[tuple[str, tuple[str, ...]]] = []
 
     def status(name: str, names: tuple[str, ...]) -> bool:
@@ -122,4 +122,4 @@ def test_status_functions_are_answered_by_the_caller() -> None:
 
 def test_a_misspelt_function_gets_the_nearest_name() -> None:
     with pytest.raises(ExpressionError, match="Did you mean 'startsWith'"):
-        parse("startWith('a', 'b')", CONTEXTS)
+        parse("startWith('a', 'b')", tuple(CONTEXTS))

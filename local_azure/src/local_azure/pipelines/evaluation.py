@@ -141,14 +141,6 @@ def _format(pattern: Value, *arguments: Value) -> str:
     return _HOLE.sub(fill, to_text(pattern))
 
 
-def _join(separator: Value, values: Value) -> str:
-    return to_text(separator).join(map(to_text, values)) if isinstance(values, Items) else to_text(values)
-
-
-def _split(text: Value, separator: Value) -> Items:
-    return Items(re.split("[" + re.escape(to_text(separator) or "\0") + "]", to_text(text)))
-
-
 def _folded(value: Value) -> str:
     return to_text(value).lower()
 
@@ -170,8 +162,8 @@ _FUNCTIONS: dict[str, Callable[..., Value]] = {
     "endswith": lambda a, b: _folded(a).endswith(_folded(b)),
     "coalesce": lambda *values: next((value for value in values if value is not None and value != ""), None),
     "format": _format,
-    "join": _join,
-    "split": _split,
+    "join": lambda mark, a: to_text(mark).join(map(to_text, a)) if isinstance(a, Items) else to_text(a),
+    "split": lambda text, marks: Items(re.split(f"[{re.escape(to_text(marks) or chr(0))}]", to_text(text))),
     "replace": lambda text, old, new: to_text(text).replace(to_text(old), to_text(new)),
     "lower": _folded,
     "upper": lambda a: to_text(a).upper(),

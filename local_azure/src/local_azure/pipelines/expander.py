@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 from local_azure.pipelines.evaluation import kind, to_text, truthy
 from local_azure.pipelines.grammar import ExpressionError
 from local_azure.pipelines.scope import Scope
-from local_azure.pipelines.templates import KINDS, Template, Templates
+from local_azure.pipelines.templates import KINDS, Templates
 from local_azure.pipelines.tree import Fields, Items, PipelineError, Place, Problem, Text, Value, fields_of, place_of
 
 _DIRECTIVE = re.compile(r"\s*\$\{\{\s*(if|elseif|else|each|insert)\b(.*)\}\}\s*\Z", re.DOTALL)
@@ -189,30 +189,30 @@ class Expander:
         if scope.dry:
             self.expand(item.get("parameters"), scope)
             return
-        template, inner = self.template(item, scope, within)
-        body = self.expand(template.body, inner, within)
+        content, inner = self.template(item, scope, within)
+        body = self.expand(content, inner, within)
         body = _variables_list(body) if within == "variables" else body
         yield from body if isinstance(body, Items) else []
 
-    def template(self, reference: Fields, scope: Scope, within: str) -> tuple[Template, Scope]:
-        """The template that a reference names, and what it sees: its parameters and the variables known so far."""
+    def template(self, reference: Fields, scope: Scope, within: str) -> tuple[Value, Scope]:
+        """The content of a template, and what it sees: its parameters and the variables known so far."""
         written = reference.get("template")
         if not isinstance(written, Text):
             raise PipelineError(reference.place, "A template is named by its path: template: PATH.")
         if scope.depth >= _MOST_LEVELS:
             raise PipelineError(written.place, f"Templates include each other more than {_MOST_LEVELS} levels deep.")
         path = Text(to_text(scope.interpolate(written)), written.place)
-        template = self._templates.load(path, scope.file, within)
+        declarations, content = self._templates.load(path, scope.file, within)
         arguments = Fields(place=reference.place)
         chain = _Chain()
         for key, part in fields_of(reference.get("parameters")):
-            parts = template.declarations.within(key)
+            parts = declarations.within(key)
             if parts and directive_of(key) is None:
                 arguments.append((key, self.expand(part, scope, parts)))
             else:
                 arguments += self._pair(key, part, scope, chain, "arguments")
-        bound = template.declarations.bind(arguments, reference.place)
-        return template, Scope(template.file, bound, scope.variables, depth=scope.depth + 1)
+        bound = declarations.bind(arguments, reference.place)
+        return content, Scope(declarations.file, bound, scope.variables, depth=scope.depth + 1)
 
 
 def _variables_list(value: Value) -> Value:

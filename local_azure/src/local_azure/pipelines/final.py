@@ -1,18 +1,16 @@
-"""The expanded pipeline as text: in the shape that the service shows as `finalYaml`, as a list, as a flowchart."""
+"""The expanded pipeline in the shape that the service shows as `finalYaml`, as text."""
 
 import yaml
 
-from local_azure.pipelines.model import Job, Part, Pipeline
 from local_azure.pipelines.tree import Fields, Items, Text, Value, to_plain
 
 # The tasks that short forms of steps stand for, with the input that takes what stands after the first word.
 _SHORT_FORMS = {
-    "script": ("CmdLine@2", "script"),
-    "bash": ("Bash@3", "script"),
+    "script": ("CmdLine@2", "script"), "bash": ("Bash@3", "script"),
     "checkout": ("6d15af64-176c-496d-b583-fd2ae21d4df4@1", "repository"),
     "download": ("30f35852-3f7e-4c0c-9a88-e127b4f97211@1", "alias"),
     "publish": ("ecdc45f6-832d-4ad9-b52b-ee49e94659be@1", "path"),
-}
+}  # fmt: skip
 _STEP_FIELDS = """condition continueOnError displayName enabled env name retryCountOnTaskFailure target
 timeoutInMinutes"""
 
@@ -64,30 +62,3 @@ def _step(step: Value) -> Value:
     if word == "download" and step.get(word) == "none":
         kept.append((Text("condition"), Text("false")))
     return Fields([(Text("task"), Text(task)), *kept, (Text("inputs"), inputs)])
-
-
-def as_text(pipeline: Pipeline) -> str:
-    """One line a stage and a job, with what each waits for and on what condition."""
-    lines: list[str] = []
-    for stage in pipeline.stages:
-        parts: list[tuple[Part, str]] = [(stage, f"stage {stage.name}"), *((j, f"  {_job(j)}") for j in stage.jobs)]
-        for part, name in parts:
-            after = f" after {', '.join(part.depends_on)}" if part.depends_on else ""
-            condition = f" if {' '.join(part.condition.split())}" if part.condition else ""
-            lines.append(f"{name}{after}{condition}")
-    return "\n".join(lines)
-
-
-def as_mermaid(pipeline: Pipeline) -> str:
-    """A flowchart: one box a stage with its jobs, an arrow a dependency, environments as approvals."""
-    lines = ["flowchart LR"]
-    for stage in pipeline.stages:
-        lines.append(f'  {stage.name}["{"<br/>".join([f"<b>{stage.title}</b>", *map(_job, stage.jobs)])}"]')
-        gate = f"|approval: {', '.join(stage.environments)}|" if stage.environments else ""
-        lines += [f"  {name} -->{gate} {stage.name}" for name in stage.depends_on]
-    return "\n".join(lines)
-
-
-def _job(job: Job) -> str:
-    kind = f"deployment to {job.environment}: " if job.deployment else "server job " if job.server else "job "
-    return f"{kind}{job.name or job.title}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
@@ -36,6 +36,11 @@ class ExpressionError(Exception):
     """An expression cannot be parsed or evaluated; says what and what to do."""
 
 
+def refused(what: str, name: str, legal: Iterable[str]) -> ExpressionError:
+    """The error about a name, with the nearest legal one."""
+    return ExpressionError(f"{what} {nearest(name, legal)}")
+
+
 class Literal(NamedTuple):
     """A constant."""
 
@@ -65,17 +70,13 @@ class Call(NamedTuple):
 Expression: TypeAlias = "Literal | Name | Index | Call"
 
 
-def parse(text: str, contexts: Collection[str], *, status: bool = False) -> Expression:
+@lru_cache(maxsize=4096)
+def parse(text: str, contexts: tuple[str, ...], *, status: bool = False) -> Expression:
     """Parse `text`, in which only `contexts` may be named; status functions only where `status`.
 
     Raises ExpressionError.
     """
-    return _parse(str(text), frozenset(name.lower() for name in contexts), status)
-
-
-@lru_cache(maxsize=4096)
-def _parse(text: str, contexts: frozenset[str], status: bool) -> Expression:
-    parser = _Parser(text, contexts, FUNCTIONS | (STATUS_FUNCTIONS if status else {}))
+    parser = _Parser(text, [name.lower() for name in contexts], FUNCTIONS | (STATUS_FUNCTIONS if status else {}))
     expression = parser.expression()
     if parser.kind != "end":
         raise ExpressionError(f"'{parser.lexeme}' is not expected here in \"{text.strip()}\".")
@@ -96,7 +97,7 @@ def _lexemes(text: str) -> Iterator[tuple[str, str]]:
 
 
 class _Parser:
-    def __init__(self, text: str, contexts: frozenset[str], functions: dict[str, tuple[str, int, int]]) -> None:
+    def __init__(self, text: str, contexts: list[str], functions: dict[str, tuple[str, int, int]]) -> None:
         self._lexemes = _lexemes(text)
         self._contexts = contexts
         self._functions = functions
@@ -148,7 +149,7 @@ class _Parser:
         if self._at("("):
             return self._call(lexeme)
         if low not in _CONSTANTS and low not in self._contexts:
-            raise ExpressionError(f"'{lexeme}' cannot be read here. {nearest(lexeme, sorted(self._contexts))}")
+            raise refused(f"'{lexeme}' cannot be read here.", lexeme, sorted(self._contexts))
         return Literal(_CONSTANTS[low]) if low in _CONSTANTS else Name(low)
 
     def _call(self, name: str) -> Expression:

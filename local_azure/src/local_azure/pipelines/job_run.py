@@ -93,11 +93,8 @@ class JobRun:
         except ExpressionError as error:
             self.issue("error", f"The condition of this step cannot be evaluated: {error}")
             return FAILED
-        result = FAILED
         for attempt in range(min(int(step.number("retryCountOnTaskFailure", 0)), _MOST_RETRIES) + 1):
-            if attempt:
-                time.sleep(attempt**2)
-                self.say(f"##[section]Attempt {attempt + 1}")
+            time.sleep(attempt**2)
             result = self._attempt(step)
             if result != FAILED:
                 return result
@@ -122,19 +119,18 @@ class JobRun:
                 task, inputs = task_of(step)
                 if not run_task(self, task, {key: self.table.expand(value) for key, value in inputs.items()}):
                     self.outcome = FAILED
-        except (StandInError, OSError, SubprocessError) as error:
+        except (StandInError, OSError, SubprocessError, SyntaxError) as error:  # the last: of XML
             self.issue("error", str(error))
             self.outcome = FAILED
+        if not self._stopped:
+            return self.outcome
+        late = time.monotonic() > self._deadline
         if self._stopped == "canceled":
             self.issue("error", "The step was canceled.")
-            return CANCELED
-        if self._stopped and time.monotonic() > self._deadline:
-            self.issue("error", f"The job ran longer than its {self.job.number('timeoutInMinutes', 60):g} minutes.")
-            self.state.timed_out = True
-            return CANCELED
-        if self._stopped:
-            self.issue("error", f"The step ran longer than its {step.number('timeoutInMinutes', 0):g} minutes.")
-        return self.outcome
+        else:
+            self.issue("error", f"The {'job' if late else 'step'} ran longer than its timeoutInMinutes.")
+            self.state.timed_out = self.state.timed_out or late
+        return CANCELED if late or self._stopped == "canceled" else FAILED
 
     # -- what stand-ins and logging commands use
 

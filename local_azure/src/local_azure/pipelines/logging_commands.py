@@ -1,4 +1,4 @@
-"""Logging commands in the output of steps, and what they do. An unknown one fails the step, where the service only warns."""
+"""Logging commands in the output of steps, and what they do. An unknown one fails its step; the service warns."""
 
 from __future__ import annotations
 

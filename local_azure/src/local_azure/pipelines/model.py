@@ -1,6 +1,7 @@
 """The expanded pipeline as stages, jobs and steps."""
 
-from dataclasses import dataclass
+import re
+from typing import NamedTuple
 
 from local_azure.pipelines.tree import Fields, Text, Value, fields_of, mappings_of, texts_of
 
@@ -14,8 +15,7 @@ def is_true(value: Value) -> bool:
     return isinstance(value, str) and value.strip().lower() in ("true", "y", "yes", "on")
 
 
-@dataclass(frozen=True)
-class Variable:
+class Variable(NamedTuple):
     """A variable, or a group of them when `group` is set."""
 
     name: Text
@@ -26,9 +26,8 @@ class Variable:
     @property
     def run_time(self) -> Text | None:
         """The source of a value of the form `$[ ]`, else None."""
-        text = self.value.strip()
-        whole = text.startswith("$[") and text.endswith("]")
-        return Text(text[2:-1], self.value.place) if whole else None
+        match = re.fullmatch(r"\s*\$\[(.*)\]\s*", self.value, re.DOTALL)
+        return Text(match[1], self.value.place) if match else None
 
 
 class Part:
@@ -93,10 +92,6 @@ class Job(Part):
         self.hooks = self.hooks if self.deployment else [("", _steps(fields))]
         self.steps = [step for _, steps in self.hooks for step in steps]
 
-    def step(self, name: str) -> Step | None:
-        """The step of a name, whatever its case."""
-        return next((step for step in self.steps if step.name and step.name.lower() == name.lower()), None)
-
 
 class Stage(Part):
     """A stage; it depends on what is written, or on the stage before it."""
@@ -107,10 +102,6 @@ class Stage(Part):
         self.jobs = [Job(job) for job in mappings_of(fields.get("jobs"))]
         self.environments = list(dict.fromkeys(str(job.environment) for job in self.jobs if job.environment))
 
-    def job(self, name: str) -> Job | None:
-        """The job of a name, whatever its case."""
-        return next((job for job in self.jobs if job.name and job.name.lower() == name.lower()), None)
-
 
 class Pipeline(Part):
     """A whole pipeline, of an expanded tree."""
@@ -120,10 +111,6 @@ class Pipeline(Part):
         self.stages: list[Stage] = []
         for fields in mappings_of(tree.get("stages")):
             self.stages.append(Stage(fields, tuple(stage.name for stage in self.stages[-1:])))
-
-    def stage(self, name: str) -> Stage | None:
-        """The stage of a name, whatever its case."""
-        return next((stage for stage in self.stages if stage.name.lower() == name.lower()), None)
 
     def jobs(self) -> list[tuple[Stage, Job]]:
         """Every job with its stage."""

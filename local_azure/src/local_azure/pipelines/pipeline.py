@@ -59,11 +59,11 @@ def _expanded(document: Fields, scope: Scope, expander: Expander) -> Fields:
     reference = fields_of(document.get("extends"))
     if not reference:
         return expanded
-    template, inner = expander.template(reference, scope, "")
-    below = _expanded(fields_of(template.body), inner, expander)
+    content, inner = expander.template(reference, scope, "")
+    below = _expanded(fields_of(content), inner, expander)
     for key in below.names():
         if expanded.has(key):
-            raise PipelineError(key.place, f"'{key}' stands in both {template.file} and {scope.file}. Keep one.")
+            raise PipelineError(key.place, f"'{key}' stands in both {inner.file} and {scope.file}. Keep one.")
     return Fields([*expanded, *below], document.place)
 
 

@@ -10,8 +10,8 @@ from local_azure.pipelines.tree import Fields, fields_of
 
 
 @cache
-def _documented(key: str) -> dict[str, str]:
-    """A part of the file of predefined variables: names with values, or with themselves."""
+def documented(key: str) -> dict[str, str]:
+    """A part of predefined_variables.yml (which says what each is): names with values, or with themselves."""
     part = fields_of(read_file(Path(__file__).parent, "predefined_variables.yml")).get(key)
     if isinstance(part, Fields):
         return {str(name): str(value) for name, value in part}
@@ -20,17 +20,7 @@ def _documented(key: str) -> dict[str, str]:
 
 def run_time_only() -> dict[str, str]:
     """The predefined variables that exist only while a job runs: lower case to spelling."""
-    return {name.lower(): name for name in _documented("running")}
-
-
-def running_values() -> dict[str, str]:
-    """Stand-in values of what a build agent knows."""
-    return _documented("running_values")
-
-
-def folder_variables() -> dict[str, str]:
-    """The variables that name folders of a job, with their path below its own folder."""
-    return _documented("folders")
+    return {name.lower(): name for name in documented("running")}
 
 
 @dataclass(frozen=True)
@@ -51,7 +41,7 @@ class QueueFacts:
     def predefined(self) -> dict[str, str]:
         """The predefined variables that exist at this moment, with stand-in values where only a service has one."""
         branch = self.branch if self.branch.startswith("refs/") else f"refs/heads/{self.branch}"
-        values = dict.fromkeys(_documented("queued"), "") | _documented("values")
+        values = dict.fromkeys(documented("queued"), "") | documented("values")
         if self.reason == "PullRequest":
             request = {"PullRequestId": "1", "SourceBranch": branch, "IsFork": "False"}
             request |= {"TargetBranch": "refs/heads/main", "TargetBranchName": "main"}

@@ -34,13 +34,13 @@ class _Reader:
         self._file = file
 
     def document(self) -> Value:
-        found: list[Value] = []
+        value: Value = None
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
-                if found:
+                if value is not None:
                     raise PipelineError(self._place(event), "A second document begins here. Keep one a file.")
-                found.append(self._value(next(self._events)))
-        return found[0] if found else None
+                value = self._value(next(self._events))
+        return value
 
     def _place(self, event: yaml.Event) -> Place:
         return Place(self._file, 1 + (event.start_mark.line if event.start_mark else 0))

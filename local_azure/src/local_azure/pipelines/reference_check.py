@@ -1,10 +1,10 @@
 """Checks of all that is read at run time: outputs, results, variables, macros; and of free text in scripts."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
-from local_azure.pipelines.grammar import Call, ExpressionError, Literal, parse, paths, walk
+from local_azure.pipelines.grammar import Call, ExpressionError, Literal, parse, paths, refused, walk
 from local_azure.pipelines.model import SCRIPTS, Job, Part, Pipeline, Stage, Step, Variable
 from local_azure.pipelines.queue_facts import QueueFacts, run_time_only
 from local_azure.pipelines.structure_check import ancestors
@@ -13,7 +13,7 @@ from local_azure.pipelines.tree import Fields, Items, Problem, Text, Value, mapp
 # `pipeline` and `resources` are contexts of the service too; nothing here can fill them, so they are refused.
 CONTEXTS = ("variables", "dependencies", "stageDependencies")
 STEP_CONTEXTS = ("variables",)
-_P = TypeVar("_P", Stage, Job)
+_P = TypeVar("_P", Stage, Job, Step)
 _STATUS = ("succeeded", "failed", "succeededorfailed")
 _MACRO = re.compile(r"\$\(([^()\s$`'\"]+)\)")
 _SHELL_WORD = re.compile(r"[a-z][a-z0-9_-]*\Z")  # in a script this is a command
@@ -35,10 +35,6 @@ def assignments(step: Step) -> dict[str, bool]:
 def _explained(name: str, known: Mapping[str, str]) -> bool:
     """Whether a variable is in scope; `step.*` stands for the outputs of a step whose program sets them."""
     return name.lower() in known or f"{name.partition('.')[0]}.*".lower() in known
-
-
-def _refused(what: str, name: str, legal: Iterable[str]) -> ExpressionError:
-    return ExpressionError(f"{what} '{name}'. {nearest(name, legal)}")
 
 
 class _Reader(NamedTuple):
@@ -63,7 +59,7 @@ class _Reader(NamedTuple):
                 for argument in call.arguments if isinstance(call, Call) and call.name in _STATUS else ():
                     name = str(argument.value) if isinstance(argument, Literal) else ""
                     if name.lower() not in before:
-                        raise _refused("There is no dependency", name, before)
+                        raise refused("That is no dependency.", name, before)
         except ExpressionError as error:
             hint = " Parameters are gone at run time: write ${{ parameters.x }}." if "parameters." in text else ""
             yield Problem(text.place, f"In '{text.strip()}': {error}{hint}")
@@ -72,7 +68,7 @@ class _Reader(NamedTuple):
         """Raises ExpressionError when what is read would be empty: the service says nothing then."""
         name = ".".join(path)
         if context == "variables" and path and not _explained(name, self.known):
-            raise _refused("There is no variable in scope named", name, self.known.values())
+            raise refused(f"There is no variable '{name}' in scope.", name, self.known.values())
         if context == "variables" or not path:
             return
         if self.stage is None:
@@ -88,44 +84,40 @@ class _Reader(NamedTuple):
         if self.job is None:
             _check_output(path[1:], producer, None)
         elif len(path) > 1:
-            _check_output(path[2:], producer, _job_of(producer, path[1]))
+            _check_output(path[2:], producer, _find(producer.jobs, path[1], f"Stage {producer.name} has no job"))
+
+
+def _find(parts: list[_P], name: str, what: str) -> _P:
+    found = next((part for part in parts if part.name and part.name.lower() == name.lower()), None)
+    if found is None:
+        raise refused(f"{what} '{name}'.", name, (part.name for part in parts if part.name))
+    return found
 
 
 def _dependency(reader: Part, parts: list[_P], name: str) -> _P:
     """The named producer, which must be a direct dependency."""
-    found = next((part for part in parts if part.name.lower() == name.lower()), None)
-    if found is None:
-        raise _refused("There is nothing to read from named", name, (part.name for part in parts))
+    found = _find(parts, name, "There is nothing to read from named")
     if name.lower() not in (before.lower() for before in reader.depends_on):
         raise ExpressionError(f"{reader.name or 'This job'} does not depend on {name}. Add it to dependsOn.")
     return found
 
 
-def _job_of(stage: Stage, name: str) -> Job:
-    job = stage.job(name)
-    if job is None:
-        raise _refused(f"Stage {stage.name} has no job", name, (job.name for job in stage.jobs))
-    return job
-
-
 def _check_output(rest: list[str], stage: Stage, job: Job | None) -> None:
     """Check what follows the name of a producer; without a job the key begins with the job's name."""
     if rest and rest[0].lower() not in ("outputs", "result"):
-        raise _refused("A dependency has no", rest[0], ("result", "outputs"))
+        raise refused(f"A dependency has no '{rest[0]}'.", rest[0], ("result", "outputs"))
     if len(rest) < 2 or rest[0].lower() == "result":
         return
     name, _, key = ".".join(rest[1:]).partition(".") if job is None else ("", "", ".".join(rest[1:]))
-    job = job or _job_of(stage, name)
+    job = job or _find(stage.jobs, name, f"Stage {stage.name} has no job")
     name, _, variable = key.partition(".")
     if job.deployment and name.lower() != job.name.lower():
         raise ExpressionError(f"Outputs of a deployment job have keys '{job.name}.STEP.VARIABLE', not '{name}...'.")
     name, _, variable = variable.partition(".") if job.deployment else (name, "", variable)
-    step = job.step(name)
-    if step is None:
-        raise _refused(f"Job {job.name} has no step", name, (step.name for step in job.steps if step.name))
+    step = _find(job.steps, name, f"Job {job.name} has no step")
     outputs = [found for found, output in assignments(step).items() if output]
     if assignments(step) and variable.lower() not in (output.lower() for output in outputs):
-        raise _refused(f"The step {name} of job {job.name} sets no output", variable, outputs)
+        raise refused(f"The step {name} of job {job.name} sets no output '{variable}'.", variable, outputs)
 
 
 def reference_faults(pipeline: Pipeline, facts: QueueFacts) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from local_azure.pipelines.evaluation import evaluate, to_text, truthy
 from local_azure.pipelines.grammar import ExpressionError, parse
 from local_azure.pipelines.job_run import JobRun
 from local_azure.pipelines.model import Job, Pipeline, Stage, Variable
-from local_azure.pipelines.queue_facts import QueueFacts, running_values
+from local_azure.pipelines.queue_facts import QueueFacts, documented
 from local_azure.pipelines.reference_check import CONTEXTS
 from local_azure.pipelines.run_state import FAILED, GOOD, ISSUES, SKIPPED, RunState, worst
 from local_azure.pipelines.structure_check import ancestors
@@ -36,10 +36,8 @@ class PipelineRun:
         state.build_number = _build_number(pipeline.name, state.build_id)
         number = str(state.build_id)
         own = {"Build.BuildId": number, "Build.BuildNumber": state.build_number, "Agent.MachineName": platform.node()}
-        for name, value in (facts.predefined() | running_values() | own).items():
-            self._root.declare(name, value)
-        for name, value in facts.variables.items():
-            self._root.declare(name, value, readonly=False)
+        for name, value in (facts.predefined() | documented("running_values") | own | dict(facts.variables)).items():
+            self._root.declare(name, value, readonly=name not in facts.variables)
         self._root.declare("System.AccessToken", "local-rehearsal-access-token", secret=True)
 
     def run(self) -> str:
@@ -106,11 +104,11 @@ class PipelineRun:
         results = {name: str(own[name]["result"]) for name in before}
         if not self._holds(job, running.table, contexts, results):
             return SKIPPED
-        named = {"System.StageName": stage.name, "System.StageDisplayName": stage.title, "System.JobName": job.name,
-                 "System.JobDisplayName": job.title, "Agent.JobName": job.title, "System.PhaseName": job.name}  # fmt: skip
-        named |= {"Environment.Name": job.environment, "Strategy.Name": "runOnce"} if job.environment else {}
+        titles = {"StageName": stage.name, "StageDisplayName": stage.title, "JobName": job.name}
+        named = {f"System.{key}": str(value) for key, value in titles.items()} | {"Agent.JobName": job.title}
+        named |= {"Environment.Name": str(job.environment), "Strategy.Name": "runOnce"} if job.environment else {}
         for name, value in named.items():
-            running.table.declare(name, str(value))
+            running.table.declare(name, value)
         with self._slots:
             return running.run()
 

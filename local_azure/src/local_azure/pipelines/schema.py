@@ -20,7 +20,6 @@ from local_azure.pipelines.tree import Fields, Items, Place, Problem, Text, Valu
 Schema: TypeAlias = dict[str, Any]
 _DYNAMIC = ("${{", "$(", "$[")
 _DEFINITIONS = "#/definitions/"
-_TYPE_NAMES = {"object": "a mapping", "array": "a list"}
 # The service takes paths with a slash at the end, which the pattern of this definition forbids.
 _BRANCH_FILTER = "branch name or prefix filter"
 # Tasks whose inputs the schema does not define: required and optional ones, by Microsoft's documentation (2026-11).
@@ -74,7 +73,7 @@ class ServiceSchema:
         if options is not None and schema is not self._task:
             yield from self._one_of(value, [self._resolved(option) for option in options], place, what)
         elif not _fits(value, schema):
-            yield Problem(place, f"{what} must be {_wanted(schema)}, not {_described(value)}.")
+            yield _of_wrong_type(value, [schema], place, what)
         elif isinstance(value, Items):
             for part in value:
                 yield from self._faults(part, schema.get("items", {}), place_of(part, place), f"An item of {what}")
@@ -115,8 +114,7 @@ class ServiceSchema:
         found = [list(self._faults(value, option, place, what)) for option in fitting]
         patterns = [str(option.get("pattern", "")).strip("^$") for option in fitting]
         if not fitting:
-            expected = " or ".join(dict.fromkeys(map(_wanted, options)))
-            yield Problem(place, f"{what} must be {expected}, not {_described(value)}.")
+            yield _of_wrong_type(value, options, place, what)
         elif all(found) and isinstance(value, Text) and all(patterns):
             yield Problem(place, f"{what} cannot be '{value}'. {nearest(value, patterns)}")
         else:
@@ -163,7 +161,7 @@ def _documented(task: str, inputs: Fields) -> list[str]:
 
 def _fits(value: Value, schema: Schema) -> bool:
     kind = schema.get("type", "")
-    if not kind or (value == "" and kind in _TYPE_NAMES):
+    if not kind or (value == "" and kind in ("object", "array")):
         return True
     if isinstance(value, Fields | Items):
         return bool(kind == ("object" if isinstance(value, Fields) else "array"))
@@ -183,12 +181,13 @@ def _scalar(value: Text, schema: Schema, place: Place, what: str) -> Iterator[Pr
         yield Problem(place, f"{what} cannot be '{value}'. {nearest(value, legal)}")
 
 
-def _wanted(schema: Schema) -> str:
-    return _TYPE_NAMES.get(schema.get("type", ""), f"a {schema.get('type', 'text')}")
-
-
-def _described(value: Value) -> str:
-    return "a mapping" if isinstance(value, Fields) else "a list" if isinstance(value, Items) else f"'{value}'"
+def _of_wrong_type(value: Value, wanted: list[Schema], place: Place, what: str) -> Problem:
+    names = {"object": "a mapping", "array": "a list"}
+    expected = dict.fromkeys(
+        names.get(schema.get("type", ""), f"a {schema.get('type', 'text')}") for schema in wanted
+    )
+    found = "a mapping" if isinstance(value, Fields) else "a list" if isinstance(value, Items) else f"'{value}'"
+    return Problem(place, f"{what} must be {' or '.join(expected)}, not {found}.")
 
 
 def without_directives(value: Value) -> Value:

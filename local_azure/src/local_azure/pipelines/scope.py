@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import ChainMap
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field, replace
 
 from local_azure.pipelines.evaluation import evaluate, to_text
-from local_azure.pipelines.grammar import ExpressionError, parse, paths
+from local_azure.pipelines.grammar import ExpressionError, parse, paths, refused
 from local_azure.pipelines.queue_facts import run_time_only
 from local_azure.pipelines.reader import EXPRESSION
-from local_azure.pipelines.tree import Fields, PipelineError, Text, Value, nearest
+from local_azure.pipelines.tree import Fields, PipelineError, Text, Value
 
 _EXPRESSION_END = re.compile(r"'(?:[^']|'')*'|\}\}")
 
@@ -45,7 +45,7 @@ class Scope:
     def evaluate(self, source: str, text: Text, offset: int = 0) -> Value:
         """The value of an expression that stands in `text`; raises PipelineError."""
         try:
-            expression = parse(source, {"parameters", "variables", *self.loops})
+            expression = parse(source, ("parameters", "variables", *self.loops))
             for path in paths(expression):
                 self._check(path)
             if self.dry:
@@ -62,14 +62,14 @@ class Scope:
         name = ".".join(path[1:])
         declared = [key.lower() for key in self.parameters.names()]
         if path[0] == "parameters" and name and path[1].lower() not in declared:
-            raise _unknown(
+            raise refused(
                 f"The parameter '{path[1]}' is not declared in {self.file}.", path[1], self.parameters.names()
             )
         if path[0] == "variables" and name and name.lower() not in self.variables:
             if name.lower() in run_time_only():
                 raise ExpressionError(f"The variable '{name}' exists only at run time. Use $({name}) or a condition.")
             known = (spelling for spelling, _ in self.variables.values())
-            raise _unknown(f"The variable '{name}' is not known here (-v gives those of the web page).", name, known)
+            raise refused(f"The variable '{name}' is not known here (-v gives those of the web page).", name, known)
 
     def interpolate(self, text: Text) -> Value:
         """A text with its expressions replaced; one that is a single expression keeps its type."""
@@ -84,10 +84,6 @@ class Scope:
                 raise PipelineError(text.place_at(start), f"In ${{{{{source}}}}}: {error}") from None
             done = end
         return Text("".join([*parts, text[done:]]), text.place) if found else text
-
-
-def _unknown(what: str, name: str, known: Iterable[str]) -> ExpressionError:
-    return ExpressionError(f"{what} {nearest(name, known)}")
 
 
 def expressions_in(text: Text) -> Iterator[tuple[int, int, str]]:

@@ -3,7 +3,6 @@
 import posixpath
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from local_azure.pipelines.evaluation import kind, to_number, to_text
 from local_azure.pipelines.grammar import ExpressionError
@@ -23,6 +22,7 @@ class Declarations:
     def __init__(self, document: Fields, file: str) -> None:
         self.file = file
         self.entries: dict[str, Fields] = {}
+        self._types: dict[str, str] = {}
         block = document.get("parameters")
         if isinstance(block, Fields):
             raise PipelineError(block.place, "Parameters as a mapping are not supported. Write - name: NAME")
@@ -35,16 +35,11 @@ class Declarations:
             if declared.lower() not in (*_CONVERSIONS, *_STRUCTURES):
                 text = f"The parameter type '{declared}' is not supported here. {nearest(declared, _CONVERSIONS)}"
                 raise PipelineError(entry.key("type").place, text)
-            self.entries[name.lower()] = entry
-
-    def type_of(self, name: str) -> str:
-        """The type of a parameter in lower case; the empty text for an unknown one."""
-        entry = self.entries.get(name.lower())
-        return "" if entry is None else str(entry.get("type") or "string").lower()
+            self.entries[name.lower()], self._types[name.lower()] = entry, declared.lower()
 
     def within(self, name: str) -> str:
         """The list (`steps`, ...) whose parts a parameter holds, if it does."""
-        return _STRUCTURES.get(self.type_of(name), "")
+        return _STRUCTURES.get(self._types.get(name.lower(), ""), "")
 
     def bind(self, arguments: Fields, caller: Place) -> Fields:
         """The values of all parameters; raises PipelineError for unknown, missing and unfit arguments."""
@@ -63,13 +58,14 @@ class Declarations:
         return bound
 
     def _converted(self, value: Value, name: str, entry: Fields, place: Place) -> Value:
+        declared = self._types[name.lower()]
         try:
-            converted = _CONVERSIONS.get(self.type_of(name), _structure)(value)
+            converted = _CONVERSIONS.get(declared, _structure)(value)
             legal = [to_text(part) for part in entry.get("values") or []]  # type: ignore[union-attr, arg-type]
             if legal and not {to_text(converted), to_text(value)} & set(legal):
                 raise ExpressionError(f"'{to_text(value)}' is not one of its values. Legal: {', '.join(legal)}.")
         except ExpressionError as error:
-            raise PipelineError(place, f"The parameter '{name}' is of type {self.type_of(name)}: {error}") from None
+            raise PipelineError(place, f"The parameter '{name}' is of type {declared}: {error}") from None
         return Text(converted, place) if isinstance(converted, str) else converted
 
 
@@ -93,19 +89,8 @@ def _structure(value: Value) -> Value:
 
 
 _CONVERSIONS: dict[str, Callable[[Value], Value]] = {
-    "string": to_text,
-    "number": to_number,
-    "boolean": _boolean,
-    "object": _object,
-}
-
-
-class Template(NamedTuple):
-    """A loaded template: its declarations and the part that it contributes."""
-
-    file: str
-    declarations: Declarations
-    body: Value
+    "string": to_text, "number": to_number, "boolean": _boolean, "object": _object,
+}  # fmt: skip
 
 
 class Templates:
@@ -145,17 +130,14 @@ class Templates:
             raise PipelineError(path.place, f"The template '{path}' lies outside of the repository. Keep it inside.")
         return f"{repository}@{below}" if repository else below
 
-    def load(self, path: Text, including: str, within: str) -> Template:
-        """The template of one kind (`steps`, ...; the empty text: `extends`) that a reference names."""
+    def load(self, path: Text, including: str, within: str) -> tuple[Declarations, Value]:
+        """Parameters and content of the template of one kind (`steps`, ...; the empty text: `extends`)."""
         file = self._resolved(path, including)
         document = self.document(file, path.place)
         declarations = Declarations(document, file)
         if not within:
             body = Fields([pair for pair in document if pair[0] != "parameters"], document.place)
-            return Template(file, declarations, body)
-        for key in document.names():
-            if key not in ("parameters", within):
-                raise PipelineError(key.place, f"A template of {within}, included at {path.place}, holds no '{key}'.")
+            return declarations, body
         if not document.has(within):
-            raise PipelineError(path.place, f"The template {file} holds no '{within}'.")
-        return Template(file, declarations, document.get(within))
+            raise PipelineError(path.place, f"The template {file} holds no '{within}', which are wanted here.")
+        return declarations, document.get(within)

@@ -7,7 +7,7 @@ import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from local_azure.pipelines.queue_facts import folder_variables
+from local_azure.pipelines.queue_facts import documented
 
 _NOT_COPIED = (".git", ".local_azure", ".venv")
 
@@ -22,7 +22,7 @@ class JobFolders:
         """Make them; returns the predefined variables that name them."""
         for name in ("s", "a", "b", "TestResults", "_temp", "_tool"):
             (self.root / name).mkdir(parents=True)
-        return {name: os.path.normpath(self.root / path) for name, path in folder_variables().items()}
+        return {name: os.path.normpath(self.root / path) for name, path in documented("folders").items()}
 
     def checkout(self, repository: Path) -> int:
         """Copy the working tree as it is now, with its history; returns the number of files."""
@@ -84,21 +84,19 @@ class Artifacts:
             shutil.copytree(source, self._root / name, ignore=dropped)
 
     def download(self, name: str, target: Path, patterns: list[str]) -> int:
-        """Copy the files that match; the last pattern that matches decides, '!' excludes. Raises FileNotFoundError."""
+        """Copy the files that match; the last pattern that matches decides, '!' excludes. Raises OSError."""
         source = self._root / name
         if not source.is_dir():
             raise FileNotFoundError(f"The artifact '{name}' was not published. Published: {', '.join(self.names())}.")
         target.mkdir(parents=True, exist_ok=True)
         count = 0
         for path in (path for path in source.rglob("*") if path.is_file()):
-            relative = f"/{path.relative_to(source).as_posix()}"
-            verdicts = [not p.startswith("!") for p in patterns if _matches(relative, p.lstrip("!"))]
+            relative = path.relative_to(source).as_posix()
+            forms = (relative, f"/{relative}")
+            tried = [(p, p.lstrip("!")) for p in patterns]
+            verdicts = [not p.startswith("!") for p, plain in tried if any(fnmatchcase(f, plain) for f in forms)]
             if verdicts[-1] if verdicts else not patterns:
-                (target / relative[1:]).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(path, target / relative[1:])
+                (target / relative).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(path, target / relative)
                 count += 1
         return count
-
-
-def _matches(path: str, pattern: str) -> bool:
-    return pattern == "**" or fnmatchcase(path, pattern) or fnmatchcase(path[1:], pattern)
