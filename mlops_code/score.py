@@ -8,8 +8,10 @@ touched. It imports only numpy, the standard library and the modules that hold a
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,9 +21,10 @@ from flask import g
 from forecasting.errors import ModelFileError
 from forecasting.model_file import MANIFEST_FILE, StoredModel, read_model, strict_json
 from forecasting.service_schema import JSON_TYPE, openapi
-from forecasting.serving import Forecaster, QuestionError
+from forecasting.serving import Forecaster, Question, QuestionError
 
 MAX_BODY_BYTES = 1024 * 1024  # the history of 20 series over 1,000 days
+KEPT_ANSWERS = 32  # of at most some 2 MB each
 PLAIN_ENCODINGS = (None, "", "identity")
 
 
@@ -74,6 +77,8 @@ def init() -> None:
     # The service mounts a model as .../azureml-models/<name>/<version>.
     _served = Served(stored, Forecaster(stored.model), mounted.parent.name, mounted.name)
     _describe(_served.forecaster)
+    # The server logs every request, and for one that is answered with bytes this line as well.
+    logging.getLogger("azmlinfsrv").addFilter(lambda record: record.msg != "run() output is HTTP Response")
 
 
 @rawhttp  # type: ignore[untyped-decorator]  # the server ships no types
@@ -87,16 +92,30 @@ def run(request: AMLRequest) -> AMLResponse:
     except RequestRefusedError as refusal:
         error = {"status": refusal.status, "message": str(refusal), **refusal.place, "request_id": request_id}
         return AMLResponse({"error": error}, refusal.status, json_str=True)
-    return AMLResponse({**found, "request_id": request_id}, 200, json_str=True)
+    return AMLResponse(f'{found[:-1]}, "request_id": {json.dumps(request_id)}}}', 200, {"Content-Type": JSON_TYPE})
 
 
-def answer(served: Served, document: dict[str, Any]) -> dict[str, Any]:
-    """The forecast of the served model; a value that is not finite raises, which the server answers with 500."""
+def answer(served: Served, document: dict[str, Any]) -> str:
+    """The forecast of the served model as a JSON object.
+
+    Raises: RequestRefusedError; ValueError where a number is not finite, which the server answers with 500.
+    """
     try:
         question = served.forecaster.read(document)
     except QuestionError as wrong:
         raise RequestRefusedError(422, str(wrong), wrong.field, wrong.expected) from None
-    return {**served.forecaster.answer(question), "model": served.identity()}
+    return _answer_to(question) if question.history else _kept_answer(question)
+
+
+def _answer_to(question: Question) -> str:
+    if _served is None:
+        raise RuntimeError("init() has not run")
+    found = {**_served.forecaster.answer(question), "model": _served.identity()}
+    return json.dumps(found, allow_nan=False)
+
+
+# A model never changes while it is served, so neither does its answer to a question without history.
+_kept_answer = lru_cache(maxsize=KEPT_ANSWERS)(_answer_to)
 
 
 def _document_of(request: AMLRequest) -> dict[str, Any]:

@@ -99,7 +99,8 @@ def test_a_real_decision_keeps_the_schema_and_has_its_page(
     assert drawn == (0 if kind == "short" else 6 if kind.startswith("many") else 3)
     assert "rehearsal=true" in page
     assert made.decision.sha256 in page
-    assert ("The gate itself said kept (tie)" in page) == (kind == "override")
+    gate = evidence["gate"]
+    assert (f"The gate itself said {gate['outcome']} ({gate['reason']})" in page) == (kind == "override")
 
 
 def test_a_page_is_the_same_twice_whole_and_loads_nothing(make: Callable[[str], Made]) -> None:
@@ -121,7 +122,7 @@ def test_the_schema_refuses_what_is_no_decision(make: Callable[[str], Made], sch
     document = strict_json(make("kept").decision.content)
     for path, value in (
         (("evidence", "outcome"), "promoted"),
-        (("evidence", "reason"), "because"),
+        (("evidence", "reason"), "Because."),
         (("evidence", "rules", 0, "status"), "maybe"),
         (("evidence", "champion", "cutoff"), "31.05.2014"),
         (("evidence", "extra"), 1),

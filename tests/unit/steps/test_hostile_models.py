@@ -1,4 +1,4 @@
-"""A hostile model file is refused by register, by the gate on either side, and by the service, before it does harm."""
+"""A hostile model file is refused by register, by the gate on both sides, and by the service, before it does harm."""
 
 from __future__ import annotations
 
