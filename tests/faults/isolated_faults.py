@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from local_azure import lifecycle
@@ -46,4 +47,9 @@ try:
 finally:
     lifecycle.stop(state)
 sys.stdout.write(f"WITHOUT ROUTE {without_route()}\n")
+with suppress(OSError):
+    socket.getaddrinfo("example.org", 80)
+with suppress(OSError):
+    socket.create_connection(("192.0.2.1", 80), 1)
+sys.stdout.write(f"AFTER TRYING {without_route()}\n")
 sys.exit(done.returncode)

@@ -35,6 +35,16 @@ elif behaviour == "stubborn":
     time.sleep(600)
 elif behaviour == "leave":
     note("grandchild", sleeper())
+elif behaviour == "daemon":
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            note("grandchild", os.getpid())
+            time.sleep(600)
+        os._exit(0)
+    os.wait()
+    while not (folder / "grandchild").exists():
+        time.sleep(0.01)
 elif behaviour == "chatter":
     for number in range(200_000):
         sys.stdout.write(f"line {number} of many that nobody will read\n")

@@ -132,8 +132,9 @@ def test_a_hanging_step_is_ended_with_all_that_it_started(shared: Machine, tmp_p
     assert gone(grandchild)
 
 
-def test_what_a_step_leaves_running_is_ended_after_it(shared: Machine, tmp_path: Path) -> None:
-    run_id = shared.submit("plain", first="leave", folder=str(tmp_path))
+@pytest.mark.parametrize("behaviour", ["leave", "daemon"])
+def test_what_a_step_leaves_running_is_ended_after_it(shared: Machine, tmp_path: Path, behaviour: str) -> None:
+    run_id = shared.submit("plain", first=behaviour, folder=str(tmp_path))
     assert shared.ended(run_id) == "finished"
     assert gone(number_in(tmp_path / "grandchild"))
 

@@ -31,3 +31,4 @@ def test_nothing_leaves_this_machine(tmp_path: Path) -> None:
     assert '"status": "Finished"' in done.stdout
     assert '"answer": 2.0' in done.stdout
     assert "WITHOUT ROUTE 0" in done.stdout, "somebody tried to reach another machine"
+    assert int(done.stdout.partition("AFTER TRYING ")[2]) > 0, "the counter counts"

@@ -11,13 +11,14 @@ milliseconds. One message a packet, JSON, over the socket given by --socket:
 
 This process never has a second Python thread, so that forking is safe. It ends, with every child, when the server's
 end of the socket closes: a killed server leaves nothing behind. Whatever a child leaves running is killed with its
-process group when it ends.
+process group when it ends; what has left that group, as a daemon does, is killed as soon as no child is left.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -29,6 +30,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from local_azure.machine_learning.forking import MESSAGE_BYTES, START_METHOD_VARIABLE, STOP_SECONDS
@@ -36,6 +38,7 @@ from local_azure.machine_learning.forking.child import become
 
 CHILD = "local_azure.machine_learning.forking.child"
 QUIET_SECONDS = 1.0
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 @dataclass
@@ -63,6 +66,7 @@ class Parent:
 
     def run(self) -> None:
         """Serve until the server goes away."""
+        _adopt_orphans()
         gc.collect()
         gc.freeze()  # children share these pages for as long as no collection touches them
         self._tell({"ready": True})
@@ -155,6 +159,7 @@ class Parent:
             _, status = os.waitpid(child.pid, 0)
             del self._children[child.name]
             self._tell({"ended": child.name, "code": os.waitstatus_to_exitcode(status)})
+        self._end_orphans()
 
     def _end_all(self) -> None:
         """The server has gone: no time of grace, so that the next one finds the ports free."""
@@ -162,6 +167,31 @@ class Parent:
             _signal_group(child.pid, signal.SIGKILL)
             os.waitpid(child.pid, 0)
         self._children.clear()
+        while self._end_orphans():  # what they had started comes to us in turn
+            pass
+
+    def _end_orphans(self) -> bool:
+        """Bury what has lost its parent and ended. While no child runs nobody needs the others: kill them."""
+        orphans = _own_children() - {child.pid for child in self._children.values()}
+        for pid in orphans:
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                if not self._children:
+                    os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, os.WNOHANG if self._children else 0)
+        return bool(orphans)
+
+
+def _adopt_orphans() -> None:
+    """Ask the kernel to make this process the parent of what its children leave behind."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _own_children() -> set[int]:
+    with contextlib.suppress(FileNotFoundError):
+        text = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
+        return {int(pid) for pid in text.split()}
+    return set()
 
 
 def preload(names: list[str]) -> None:
