@@ -1,0 +1,121 @@
+"""Some series of a model are answered as in the answer for all, whatever its recipe; histories move every recipe."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlops_code.forecasting.candidates import fit, forecast, make_recipe, update
+from mlops_code.forecasting.intervals import interval, served_intervals
+from mlops_code.forecasting.recipe import FittedModel, History, Recipe
+from mlops_code.forecasting.series import Panel
+from mlops_code.forecasting.service_schema import openapi
+from mlops_code.forecasting.serving import MAX_POINTS, Forecaster, QuestionError
+
+WINDOW = make_recipe("window_mean", {"days": 56})
+RIDGE = make_recipe("ridge_direct", {"alpha": 1.0, "scaled": 1.0})
+BOOSTING = make_recipe("histgb_direct", {"rounds": 5, "leaves": 4, "min_rows": 50, "rate": 0.1, "scaled": 1.0})
+RECIPES = [make_recipe("same_weekday_mean", {"weeks": 8}), WINDOW, RIDGE, BOOSTING]
+RECIPES += [make_recipe("mean_of", {}, [WINDOW, RIDGE])]
+
+
+def history_of(panel: Panel, days: int) -> History:
+    return History(panel.values[:, :days], panel.day(days - 1), 7, 14)
+
+
+def fitted(panel: Panel, recipe: Recipe) -> FittedModel:
+    scales = np.arange(1, len(panel.keys) + 1, dtype=np.float64)
+    model = fit(recipe, history_of(panel, 280), panel.keys)
+    return replace(model, intervals=served_intervals((0.5, 1.5), scales))
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_chosen_series_are_those_of_the_whole(many: Panel, recipe: Recipe) -> None:
+    model = fitted(many, recipe)
+    service = Forecaster(model)
+    names = [many.keys[place] for place in (7, 0, 33)]
+    chosen = service.answer(service.read({"horizon": 14, "series": names}))["forecast"]
+    whole = service.answer(service.read({"horizon": 14}))["forecast"]
+    expected = [entry for name in names for entry in whole if entry["series"] == name]
+    assert [(entry["series"], entry["date"]) for entry in chosen] == [
+        (entry["series"], entry["date"]) for entry in expected
+    ]
+    assert [entry["value"] for entry in chosen] == pytest.approx([entry["value"] for entry in expected], rel=1e-12)
+    for one, other in zip(chosen, expected, strict=True):
+        assert one["intervals"]["0.95"] == pytest.approx(other["intervals"]["0.95"], rel=1e-12)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_a_history_is_what_the_model_is_updated_with(many: Panel, recipe: Recipe) -> None:
+    model = fitted(many, recipe)
+    service = Forecaster(model)
+    rows = [5, 2]
+    given = {
+        many.keys[row]: [
+            {"date": many.day(day).isoformat(), "value": float(many.values[row, day])} for day in range(100, 310)
+        ]
+        for row in rows
+    }
+    answer = service.answer(service.read({"horizon": 14, "history": given}))
+    newer = History(many.values[rows, 100:310], many.day(309), 7, 14)
+    known = replace(model, arrays=dict(model.arrays))
+    moved = update(known, newer, tuple(many.keys[row] for row in rows))
+    values = forecast(moved, 14)
+    assert answer["data_until"] == many.day(309).isoformat()
+    assert answer["forecast"][0]["date"] == (many.day(309) + timedelta(days=1)).isoformat()
+    assert [entry["value"] for entry in answer["forecast"]] == pytest.approx(values.ravel().tolist(), rel=1e-12)
+    assert model.intervals is not None
+    served = replace(moved, intervals=replace(model.intervals, scales=model.intervals.scales[rows]))
+    low, high = interval(served, values)[0.8]
+    assert answer["forecast"][-1]["intervals"]["0.8"] == pytest.approx([low[-1, -1], high[-1, -1]], rel=1e-12)
+
+
+def test_an_answer_has_a_limit(many: Panel) -> None:
+    model = fitted(many, WINDOW)
+    wide = 60
+    assert wide * len(many.keys) * 9 > MAX_POINTS
+    service = Forecaster(
+        replace(
+            model,
+            keys=tuple(str(number) for number in range(wide * len(many.keys))),
+            arrays={"level": np.tile(model.arrays["level"], wide)},
+            intervals=None,
+        )
+    )
+    with pytest.raises(QuestionError, match="name fewer series"):
+        service.read({"horizon": 9})
+    assert len(service.answer(service.read({"horizon": 8}))["forecast"]) == wide * len(many.keys) * 8
+    assert "intervals" not in service.answer(service.read({"horizon": 1, "series": ["3"]}))["forecast"][0]
+
+
+def test_what_is_not_finite_is_never_answered(many: Panel) -> None:
+    model = fitted(many, WINDOW)
+    for broken in (
+        replace(model, arrays={"level": np.full(len(many.keys), np.nan)}),
+        replace(model, intervals=served_intervals((0.5, 1.5), np.full(len(many.keys), np.inf))),
+    ):
+        service = Forecaster(broken)
+        with pytest.raises(ValueError, match="not finite"):
+            service.answer(service.read({"horizon": 2}))
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_every_reference_of_the_description_leads_somewhere(many: Panel, version: int) -> None:
+    document = openapi(version, "shop", Forecaster(fitted(many, WINDOW)), 1000)
+
+    def references(part: Any) -> list[str]:
+        if isinstance(part, dict):
+            return [part["$ref"]] if "$ref" in part else references(list(part.values()))
+        return [found for of in part for found in references(of)] if isinstance(part, list) else []
+
+    found = references(document["paths"])
+    assert len(found) == 8
+    for reference in found:
+        place = document
+        for key in reference.removeprefix("#/").split("/"):
+            place = place[key]
+        assert place["type"] == "object"
