@@ -41,6 +41,24 @@ def local_azure(tmp_path: Path) -> Iterator[CommandLine]:
     command_line("down")
 
 
+def test_data_of_a_project_lies_outside_of_it(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    (project / ".git").mkdir(parents=True)
+    (project / "below").mkdir()
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "states")}
+    environment.pop("LOCAL_AZURE_STATE", None)
+    command = [sys.executable, "-m", "local_azure", "status", "--json"]
+
+    def state_of(folder: Path) -> str:
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        return str(json.loads(done.stdout)["state"])
+
+    assert state_of(project).startswith(str(tmp_path / "states" / "local_azure" / "project-"))
+    assert state_of(project / "below") == state_of(project)
+    (project / ".local_azure").mkdir()
+    assert state_of(project / "below") == str(project / ".local_azure")
+
+
 def test_up_status_down(local_azure: CommandLine) -> None:
     assert local_azure("status").returncode == 1
     assert local_azure("up").returncode == 0

@@ -25,7 +25,7 @@ EXIT_NOT_FOUND = 127
     "--state",
     "state_path",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the server's data. Default: $LOCAL_AZURE_STATE, or the nearest .local_azure upwards, or here.",
+    help="Folder of the server's data. Default: $LOCAL_AZURE_STATE, a .local_azure upwards, or one a project.",
 )
 @click.pass_context
 def main(context: click.Context, state_path: Path | None) -> None:

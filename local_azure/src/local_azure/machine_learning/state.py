@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import time
@@ -37,14 +38,22 @@ class StateLockedError(Exception):
 
 
 def find_state_folder(explicit: Path | None = None) -> Path:
-    """The folder to use: the given one, the environment's, the nearest existing one upwards, or one here."""
+    """The folder to use: the given one, the environment's, the nearest .local_azure upwards, or the project's own.
+
+    The last lies outside the project, in the user's state folder: a step with `source_directory="."` uploads all of
+    the project, and would upload the server's data with it. A project is a git checkout, else the current directory.
+    """
     if explicit or os.environ.get(STATE_VARIABLE):
         return (explicit or Path(os.environ[STATE_VARIABLE])).absolute()
     here = Path.cwd()
-    for folder in (here, *here.parents):
+    upwards = (here, *here.parents)
+    for folder in upwards:
         if (folder / FOLDER_NAME).is_dir():
             return folder / FOLDER_NAME
-    return here / FOLDER_NAME
+    project = next((folder for folder in upwards if (folder / ".git").exists()), here)
+    home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    key = hashlib.sha256(str(project).encode()).hexdigest()[:12]
+    return home / "local_azure" / f"{project.name or 'root'}-{key}"
 
 
 class StateFolder:
