@@ -12,7 +12,7 @@ STATE ?= $(CURDIR)/.local_azure
 
 # The second workspace of local_azure stands in for production; environments/production.yml names the real one.
 RELEASE = $(PY) -m local_azure --state $(STATE) exec $(if $(KEEP),,--down) -- $(PY) -m local_azure pipelines run .pipelines/release.yml \
-	--azure AZUREML_PRODUCTION_WORKSPACE_NAME=local-production
+	--pages --azure AZUREML_PRODUCTION_WORKSPACE_NAME=local-production
 define NEXT
 echo "What to try next, with  $(PY) -m local_azure exec --  in front of ml_service:"; \
 echo "  make run                                again: training is reused, the champion kept, Production skipped"; \

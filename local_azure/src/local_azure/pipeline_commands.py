@@ -169,6 +169,7 @@ def graph_command(file: Path, parameters: dict[str, str], mermaid: bool, **queue
 @click.option("--ask", is_flag=True, help="Ask for every other environment, even where no terminal is seen.")
 @_mapping_option("--azure", text="A variable for AzureCLI@2 steps, over all others: where this machine's Azure is.")
 @click.option("--verbose", is_flag=True, help="Show the output of every step, not of failed ones only.")
+@click.option("--pages", is_flag=True, help="Print the pages that steps have written for the run, at its end.")
 @click.option("--jobs", "parallel", default=2, show_default=True, help="How many jobs run at a time.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output; progress goes to stderr.")
 @click.pass_obj
@@ -181,6 +182,6 @@ def run_command(state: StateFolder, /, file: Path, parameters: dict[str, str], *
     """
     from local_azure.pipeline_runs import RunOptions, run_file
 
-    own = ("approve", "reject", "ask", "azure", "verbose", "parallel", "as_json")
+    own = ("approve", "reject", "ask", "azure", "verbose", "parallel", "as_json", "pages")
     chosen = RunOptions(**{name: options.pop(name) for name in own})
     sys.exit(run_file(state, file, parameters, _facts(file, **options), chosen))

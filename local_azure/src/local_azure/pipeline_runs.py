@@ -38,6 +38,7 @@ class RunOptions:
     verbose: bool = False
     parallel: int = 2
     as_json: bool = False
+    pages: bool = False
 
 
 def run_file(
@@ -64,7 +65,9 @@ def run_file(
     shutil.rmtree(folder / "work", ignore_errors=True)
     document = _document(run, result)
     (folder / "result.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    click.echo(json.dumps(document, indent=2) if options.as_json else "\n".join(_summary(run, result)))
+    click.echo(
+        json.dumps(document, indent=2) if options.as_json else "\n".join(_summary(run, result, pages=options.pages))
+    )
     if host.started:
         click.echo("local_azure goes on running; stop it with: python -m local_azure down", err=True)
     return _exit_code(run, result)
@@ -140,11 +143,18 @@ def _document(run: RunState, result: str) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _summary(run: RunState, result: str) -> Iterator[str]:
+def _pages(run: RunState) -> list[Path]:
+    """The Markdown pages that steps have put on the page of the run, in the order of their making."""
+    return [path for path in run.kept if path.parent.parent.name == "summaries"]
+
+
+def _summary(run: RunState, result: str, *, pages: bool) -> Iterator[str]:
+    if pages:
+        yield from (f"\n{path.read_text(encoding='utf-8').strip()}" for path in _pages(run))
     yield f"\nRun {run.build_number}: {result}"
     yield from (f"  {name}: {outcome}" for name, outcome in run.results.items() if "." not in name)
     yield from (f"  {kind} in {label}: {text}" for kind, label, text in run.issues)
-    yield from (f"  Page: {path}" for path in run.kept if path.parent.parent.name == "summaries")
+    yield from (f"  Page: {path}" for path in _pages(run))
     if run.artifacts.names():
         yield f"  Artifacts: {', '.join(run.artifacts.names())}"
     yield f"  Kept in {run.folder}"
