@@ -218,7 +218,7 @@ def test_a_failing_check_in_production_is_rolled_back_and_red(
 ) -> None:
     assert redeployed[1].code == 0
     before = house.serves()
-    edit('"value": value}', '"value": value + 1}')
+    edit("forecaster.read(document)", 'forecaster.read({**document, "horizon": 1})')
     ran = house.run("release", "-p", "redeploy=true", "--approve", "production")
     log = ran.log("Production_paid_amount.release")
 

@@ -80,8 +80,10 @@ def shop(make_product: MakeProduct, sdk: Sdk, tmp_path_factory: pytest.TempPathF
     product = product.with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME=PRODUCTION, PRODUCTION_SERVICE_NAME=name)
     old = product.with_settings(PROBLEM_FILE=weak)
     tree = copy_tree(folder / "tree")
-    script = tree / "mlops_code/score.py"
-    script.write_text(script.read_text().replace('"value": value}', '"value": value + 1}'))
+    answering = tree / "mlops_code/forecasting/serving.py"
+    sound = answering.read_text()
+    assert '"value": value}' in sound
+    answering.write_text(sound.replace('"value": value}', '"value": value + 1}'))
     old.run("data", "upload")
     accepted = old.run("run", "--unpublished", "--pipeline-variables", "--evidence", folder / "evidence")
     before_release = sdk(champions, name)
