@@ -46,7 +46,7 @@ TABLES: dict[str, tuple[list[str], tuple[str, ...]]] = {
     ),
     "duplicate date": (
         [HEADER, *ROWS[:3], FIRST_ROW, *ROWS[3:]],
-        ("at line 5 (2013-08-01 S)", "a day and type that occurred before", "Remove the repeated rows"),
+        ("at line 5 (2013-08-01 S)", "a day and TransactionType that occurred before", "Remove the repeated rows"),
     ),
     "gap": (
         [HEADER, *(row for row in ROWS if not row.startswith("2013-12-24"))],
@@ -56,7 +56,7 @@ TABLES: dict[str, tuple[list[str], tuple[str, ...]]] = {
         changed((FIRST_ROW, "2013-08-01,S,140,140,NaN")),
         ("column Amount at line 4 ('NaN'): NaN, infinite or not a number", "expected a finite number"),
     ),
-    "empty file": ([], ("is an empty file", "expected a header and one row a day and type")),
+    "empty file": ([], ("is an empty file", "expected a header and one row a day")),
     "no rows": ([HEADER], ("has a header but no rows",)),
 }
 
