@@ -60,6 +60,7 @@ GRID: dict[str, tuple[object, ...]] = {
     "secondary": (0.0, 0.02, 0.05),
     "winkler": (0.0, 0.05, 0.10),
 }
+PROPOSED = "ours, with whom training proposes"
 GUARDS = ("maximum", "bias", "coverage", "winkler", "secondary", "segment", "series_worse")
 
 
@@ -75,12 +76,12 @@ class Tally:
     clearly: int = 0
     clearly_missed: int = 0
 
-    def add(self, promoted: bool, ratio: float) -> None:
-        """One pair. ratio: challenger's error afterwards over the champion's."""
+    def add(self, promoted: bool, ratio: float, instead: float | None = None) -> None:
+        """One pair. ratio: challenger's error afterwards over the champion's; instead: that of whom was promoted."""
         better, clearly = ratio < 1, ratio <= 1 - POLICY.margin
         self.asked += 1
         self.promoted += promoted
-        self.wrong += promoted and not better
+        self.wrong += promoted and (ratio if instead is None else instead) >= 1
         self.better += better
         self.missed += better and not promoted
         self.clearly += clearly
@@ -137,6 +138,21 @@ def _view(history: History, origins: tuple[int, ...]) -> View:
     return View(ground_of(history, windows), {**made, SHRUNK: 0.9 * made[WINDOW.label]})
 
 
+@dataclass(frozen=True)
+class Pair:
+    """A champion and a challenger. ratio: challenger's error afterwards over the champion's.
+
+    replaced: training would propose a simpler contender; instead: its ratio and figures, None where that is the
+    champion.
+    """
+
+    ratio: float
+    own_split: bool
+    figures: Figures
+    replaced: bool
+    instead: tuple[float, Figures] | None
+
+
 class Problem:
     """Some of the series of a scene, judged together."""
 
@@ -160,23 +176,37 @@ class Problem:
         ground = view.ground.rows(self._rows)
         return {label: _mean(track[self._rows], ground, self._metric) for label, track in view.tracks.items()}
 
-    def pairs(self) -> Iterator[tuple[float, bool, Figures]]:
-        """For each ordered pair: errors afterwards as a ratio, does the workshop's gate promote, figures."""
-        setting = Setting(self._metric, self._scene.days, SEASON, self._scene.highest[self._rows], 0.0, {})
+    def pairs(self) -> Iterator[Pair]:
+        """Every ordered pair of contenders."""
         for champion, challenger in itertools.permutations(self._sides, 2):
-            theirs, ours = self._after[champion], self._after[challenger]
+            theirs = self._after[champion]
             if not (np.isfinite(theirs) and theirs > 0):
                 continue
-            simple = {label: self._sides[label].track for label in FREE} if challenger in FITTED else {}
-            figures = compare(
-                self._past,
-                challenger=self._sides[challenger],
-                champion=self._sides[champion],
-                simple=simple,
-                setting=setting,
-                policy=POLICY,
-            )
-            yield ours / theirs, self._last[challenger] < self._old[champion], figures
+            figures = self._figures(champion, challenger)
+            own_split = self._last[challenger] < self._old[champion]
+            proposed = self._proposed(challenger, figures)
+            instead = None
+            if proposed not in (challenger, champion):
+                instead = (self._after[proposed] / theirs, self._figures(champion, proposed))
+            yield Pair(self._after[challenger] / theirs, own_split, figures, proposed != challenger, instead)
+
+    def _figures(self, champion: str, challenger: str) -> Figures:
+        setting = Setting(self._metric, self._scene.days, SEASON, self._scene.highest[self._rows], 0.0, {})
+        return compare(
+            self._past,
+            challenger=self._sides[challenger],
+            champion=self._sides[champion],
+            simple={label: self._sides[label].track for label in FREE} if challenger in FITTED else {},
+            setting=setting,
+            policy=POLICY,
+        )
+
+    def _proposed(self, challenger: str, figures: Figures) -> str:
+        """Whom training proposes: a fitted contender only where it beats every simple one by the margin."""
+        errors = {label: metrics.value(self._metric) for label, metrics in figures.simple.items()}
+        best = min(errors, key=lambda label: errors[label], default=challenger)
+        earns = best == challenger or figures.challenger.value(self._metric) <= (1 - POLICY.margin) * errors[best]
+        return challenger if earns else best
 
 
 def _mean(track: Array, ground: Ground, metric: str) -> float:
@@ -223,11 +253,15 @@ def run(problems: Iterator[tuple[int, Problem]]) -> dict[str, dict[int, Tally]]:
     tallies: dict[str, dict[int, Tally]] = {}
     judges = gates()
     for decision, problem in problems:
-        for ratio, own_split, figures in problem.pairs():
-            verdicts = {"workshop: own split, lower wins": own_split}
-            verdicts |= {name: gate(figures) for name, gate in judges.items()}
+        for pair in problem.pairs():
+            verdicts = {"workshop: own split, lower wins": pair.own_split}
+            verdicts |= {name: gate(pair.figures) for name, gate in judges.items()}
             for name, promoted in verdicts.items():
-                tallies.setdefault(name, {}).setdefault(decision, Tally()).add(promoted, ratio)
+                tallies.setdefault(name, {}).setdefault(decision, Tally()).add(promoted, pair.ratio)
+            ratio, figures = pair.instead or (pair.ratio, pair.figures)
+            promoted = judges["ours"](figures) and (pair.instead is not None or not pair.replaced)
+            tally = tallies.setdefault(PROPOSED, {}).setdefault(decision, Tally())
+            tally.add(promoted, pair.ratio, ratio)
     return tallies
 
 
@@ -240,7 +274,8 @@ def show(title: str, tallies: dict[str, dict[int, Tally]]) -> None:
         "| wrong of all decisions |"
     )
     print("|---|---|---|---|---|---|")
-    for name, by_day in tallies.items():
+    order = sorted(tallies, key=lambda name: name.startswith("margin and"))
+    for name, by_day in ((name, tallies[name]) for name in order):
         print(f"| {name} | {sum_of(by_day).row()} |")
     print(
         "\n| days of history | wrong of all decisions: workshop | margin alone | ours | missed: margin alone | ours |"

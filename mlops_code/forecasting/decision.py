@@ -119,7 +119,7 @@ def decide_candidate(
     rule, training, policy = problem.series, problem.training, problem.gate
     if stored.problem != rule.name:
         raise UsageError(f"{candidate} holds a model of the problem {stored.problem}, --problem is {rule.name}.")
-    if stored.manifest.get("data", {}).get("data_sha256") != facts["data_sha256"]:
+    if _data_of(stored) != facts["data_sha256"]:
         raise RefusedError(f"{candidate}: the model was not trained on the series beside it. Train again.")
     _demand_acceptable(problem, panel, facts, champion, as_of)
     served = stored.model.intervals
@@ -129,6 +129,7 @@ def decide_candidate(
         chosen_until=date.fromisoformat(stored.manifest["selection"]["last_day"]),
         radii=served.radii if served else (),
         key_columns=rule.keys,
+        same_data=champion is not None and _data_of(champion.stored) == facts["data_sha256"],
     )
     judgement = judge(panel, contest, training, policy, problem.lower)
     verdict = judgement.verdict
@@ -146,6 +147,12 @@ def decide_candidate(
         "context": {**context, "champion": champion.as_json() if champion else None},
     }
     return Decision(verdict, document, judgement)
+
+
+def _data_of(stored: StoredModel) -> str | None:
+    """Hash of the table that a model was trained on."""
+    found: str | None = stored.manifest.get("data", {}).get("data_sha256")
+    return found
 
 
 def _demand_acceptable(

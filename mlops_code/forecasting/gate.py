@@ -31,7 +31,7 @@ from .series import KEY_SEPARATOR, Panel
 Outcome = Literal["accepted", "kept", "failed"]
 NO_CHAMPION_NEEDED = ("floor", "maximum", "bias", "coverage", "simpler")
 GUARDS = (*NO_CHAMPION_NEEDED[1:], "winkler", "secondary", "segment", "series")
-OVERRIDABLE = frozenset({"floor", *GUARDS, "margin", "significance", "tie"})
+OVERRIDABLE = frozenset({"floor", *GUARDS, "margin", "significance", "tie", "no-new-data"})
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Contest:
 
     chosen_until: the last day on which training compared recipes; it must lie before the gate's first day. radii: of
     the challenger's intervals, calibrated up to that day; empty where it serves none. key_columns: of the series.
+    same_data: challenger and champion were trained on the same bytes.
     """
 
     challenger: Recipe
@@ -54,6 +55,7 @@ class Contest:
     chosen_until: date
     radii: tuple[float, ...] = ()
     key_columns: tuple[str, ...] = ()
+    same_data: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,9 @@ def judge(panel: Panel, contest: Contest, training: Training, policy: GatePolicy
         age=age,
     )
     verdict, table = decide(figures, policy)
+    if contest.same_data and verdict.reason == "tie":
+        said = "the champion was made by the same recipe from the same data: there is nothing new to decide on."
+        verdict = Verdict("kept", "no-new-data", said)
     tracks = {yardstick().label: ground.naive, **tracks}
     return Judgement(verdict, table, figures, windows, ground, tracks)
 

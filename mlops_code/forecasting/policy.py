@@ -118,7 +118,7 @@ class Guards(Section):
     """
 
     bias: Factor | None = 0.20  # abs(mean error) / mean actual
-    coverage: Annotated[tuple[Ratio, Ratio], Field(strict=False)] | None = (0.65, 0.97)  # of the 80 % interval
+    coverage: Annotated[tuple[Ratio, Ratio], Field(strict=False)] | None = (0.60, 0.98)  # of the 80 % interval
     winkler: Factor | None = 0.05  # interval score, relative to the champion's
     secondary: Factor | None = 0.02  # secondary metric, relative to the champion's
     segment: Factor | None = 0.20  # error in any segment, relative to the champion's

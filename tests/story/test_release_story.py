@@ -56,7 +56,7 @@ def three_steps(make_product: MakeProduct, sdk: Sdk, tmp_path_factory: pytest.Te
 
 def metrics_in(ended: Ended, who: str) -> list[float]:
     """The figures of one row of the decision table."""
-    return [float(text) for text in ended.found(rf"^{who} .*?\)((?: +-?\d+\.\d+){{5}})$").split()]
+    return [float(text) for text in ended.found(rf"^{who} .*?\)((?: +-?\d+\.\d+){{7}})$").split()]
 
 
 def test_the_first_rehearsal_shows_the_whole_way(rehearsed: Rehearsed) -> None:
@@ -84,7 +84,7 @@ def test_the_second_rehearsal_reuses_training_and_keeps_the_champion(rehearsed: 
     states = {step: state for step, state, _ in STEP_LINE.findall(second.out)}
     reused, anew = "Finished (reused)", "Finished"
     assert states == dict(zip(STEPS, [reused, reused, anew, anew, anew], strict=True))
-    assert second.found(r"^outcome +(\w+, [\w-]+):") == "kept, tie"
+    assert second.found(r"^outcome +(\w+, [\w-]+):") == "kept, no-new-data"
     assert second.found(r"^model +none registered; (\S+) stays champion$") == f"{name}:1"
     assert float(second.found(RUN_SECONDS)) < float(first.found(RUN_SECONDS))
     assert list(sdk(registered_versions, name)) == [1]
@@ -176,7 +176,7 @@ def test_an_edit_of_the_gate_retrains_nothing(rehearsed: Rehearsed, tmp_path: Pa
     assert [step["name"] for step in ran["steps"]] == STEPS
     assert [step["reused"] for step in ran["steps"]] == [True, True, False, False, False]
     assert ran["decision"]["evidence"]["policy"]["margin"] == 0.1
-    assert (ran["outcome"], ran["reason"], ran["model"]) == ("kept", "tie", None)
+    assert (ran["outcome"], ran["reason"], ran["model"]) == ("kept", "no-new-data", None)
 
 
 def published_steps(workspace: Any, endpoint: str) -> tuple[str, str, list[str]]:

@@ -37,9 +37,9 @@ def test_a_post_to_the_published_pipeline_runs_it(rehearsed: Rehearsed, sdk: Sdk
     assert status == 200
     state, properties, log = sdk(ended, "by-post", answer["Id"])
     assert state == "Finished"
-    assert (properties["outcome"], properties["reason"]) == ("kept", "tie")
+    assert (properties["outcome"], properties["reason"]) == ("kept", "no-new-data")
     assert '"reason": "schedule"' in properties["azureml.parameters"]
-    assert "kept (tie)" in log
+    assert "kept (no-new-data)" in log
 
 
 def test_a_post_to_the_endpoint_runs_its_default(rehearsed: Rehearsed, sdk: Sdk) -> None:

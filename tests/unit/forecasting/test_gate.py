@@ -84,8 +84,8 @@ GUARDS: list[tuple[str, dict[str, Any]]] = [
     ("maximum", {"largest": 3.1}),
     ("bias", {"challenger": replace(scored(90.0), bias_ratio=0.201)}),
     ("bias", {"challenger": replace(scored(90.0), bias_ratio=-0.201)}),
-    ("coverage", {"interval": IntervalScore(0.64, 4.0)}),
-    ("coverage", {"interval": IntervalScore(0.98, 4.0)}),
+    ("coverage", {"interval": IntervalScore(0.59, 4.0)}),
+    ("coverage", {"interval": IntervalScore(0.99, 4.0)}),
     ("simpler", {"simple": {"window_mean(days=56)": scored(91.0)}}),
 ]
 AGAINST: list[tuple[str, dict[str, Any]]] = [
@@ -397,6 +397,14 @@ def test_the_same_recipe_again_is_a_tie_and_the_first_model_needs_no_champion(pa
     assert against(panel, problem, WEEKLY, WEEKLY).verdict.reason == "tie"
     alone = against(panel, problem, WEEKLY, None).verdict
     assert (alone.outcome, alone.reason) == ("accepted", "first-model")
+
+
+def test_the_same_recipe_on_the_same_data_is_nothing_new(panel: Panel, problem: Problem) -> None:
+    champion = Incumbent(fit(WEEKLY, History(panel.values, panel.last, 7, 28)))
+    for challenger, expected in ((WEEKLY, "no-new-data"), (RIDGE, "margin")):
+        contest = Contest(challenger, champion, BEFORE, same_data=True)
+        verdict = judge(panel, contest, problem.training, problem.gate, 0.0).verdict
+        assert (verdict.outcome, verdict.reason) == ("kept", expected)
 
 
 def test_seasonal_naive_cannot_pass_its_own_floor(panel: Panel, problem: Problem) -> None:

@@ -82,7 +82,7 @@ def test_three_steps_apply_the_same_gate(step: Step, candidate: Path, tmp_path: 
 def test_a_champion_of_the_same_recipe_is_kept(step: Step, candidate: Path, tmp_path: Path) -> None:
     evaluation, registration = tmp_path / "evaluation", tmp_path / "registration"
     judged = step("evaluate", "--candidate", candidate, "--evaluation", evaluation, "--champion", candidate)
-    assert (judged.code, "kept (tie)" in judged.out) == (0, True)
+    assert (judged.code, "kept (no-new-data)" in judged.out) == (0, True)
     words = ("--candidate", candidate, "--evaluation", evaluation, "--registration", registration)
     registered = step("register", *words, "--model-name", "paid-amount")
     assert (registered.code, "nothing registered" in registered.out) == (0, True)
@@ -213,7 +213,7 @@ def test_a_person_may_decide_against_the_gate_and_is_recorded(step: Step, candid
     judged = step("evaluate", *words, *signed)
     assert (judged.code, "accepted (override): A. Turing" in judged.out) == (0, True)
     evidence = load(evaluation / "decision.json")["evidence"]
-    assert (evidence["gate"]["reason"], evidence["override"]["person"]) == ("tie", "A. Turing")
+    assert (evidence["gate"]["reason"], evidence["override"]["person"]) == ("no-new-data", "A. Turing")
     words = ("--candidate", candidate, "--evaluation", evaluation, "--registration", registration)
     assert step("register", *words, "--model-name", "paid-amount").code == 0
     assert load(registration / "registration.json")["reason"] == "override"
