@@ -22,13 +22,14 @@ _STEPS = ("prepare", "train", "evaluate", "register")
 
 def _whole(row: str, turn: str, *parts: Finished) -> Sample:
     """The sample of one or several whole processes."""
-    return Sample(
-        row,
-        turn,
-        sum(part.seconds for part in parts),
-        sum(part.cpu for part in parts),
-        sum(part.others for part in parts),
-    )
+    seconds = sum(part.seconds for part in parts)
+    cpu, others = sum(part.cpu for part in parts), sum(part.others for part in parts)
+    return Sample(row, turn, seconds, cpu, others / seconds)
+
+
+def _part(row: str, turn: str, seconds: float, whole: Finished) -> Sample:
+    """The sample of a part of a process, which has been timed by the process itself."""
+    return Sample(row, turn, seconds, None, whole.others / whole.seconds)
 
 
 @dataclass
@@ -110,14 +111,14 @@ def server_up(place: Place) -> Iterator[Sample]:
 def submit_to_finished(place: Place) -> Iterator[Sample]:
     """From `submit` until the run is seen to be Finished, for the four steps and for five that log a metric."""
     state = place.folder / "state"
-    with server(state, place.folder):
+    with server(state, place.folder) as pid:
         for pipeline, steps in (("four", 4), ("five", 5)):
             for turn, reused in ((FIRST, 0), (AGAIN, steps)):
-                output = run([*_client(state), pipeline, "--poll"], place.folder).output
-                answer = json.loads(output.strip().splitlines()[-1])
+                done = run([*_client(state), pipeline, "--poll"], place.folder, server=pid)
+                answer = json.loads(done.output.strip().splitlines()[-1])
                 if answer["reused"] != reused:
                     raise BenchError(f"Pipeline {pipeline}: {answer['reused']} steps were reused, expected {reused}.")
-                yield Sample(pipeline, turn, answer["submit_to_finished"])
+                yield _part(pipeline, turn, answer["submit_to_finished"], done)
         place.check_model(list(state.rglob("entry.json")))
 
 
@@ -131,7 +132,7 @@ def product(place: Place) -> Iterator[Sample]:
         found = re.search(r"^run +\S+ Finished in ([0-9.]+) s", done.output, re.MULTILINE)
         if found is None:
             raise BenchError(f"`ml_service rehearse` did not say how long its run took:\n{done.output}")
-        yield Sample("rehearse_run", turn, float(found.group(1)))
+        yield _part("rehearse_run", turn, float(found.group(1)), done)
 
 
 RUNNERS: dict[str, Callable[[Place], Iterator[Sample]]] = {

@@ -12,15 +12,15 @@ FIRST, AGAIN = "first", "again"
 class Sample:
     """One time: of which row, of the first or of the unchanged second run, in seconds of wall time.
 
-    cpu: processor seconds of all that belongs to it; others: those of the rest of the machine meanwhile. Both are
-    None where a part of a process was measured.
+    cpu: processor seconds of all that belongs to it, None where a part of a process was measured. others: how many
+    cores the rest of the machine kept busy meanwhile.
     """
 
     row: str
     run: str
     seconds: float
-    cpu: float | None = None
-    others: float | None = None
+    cpu: float | None
+    others: float
 
 
 def seconds_of(samples: Sequence[Sample], row: str, run: str) -> list[float]:
@@ -32,8 +32,3 @@ def cpu_of(samples: Sequence[Sample], row: str, run: str) -> list[float]:
     """Processor times of a row's first or second runs; empty for a part of a process."""
     chosen = [sample for sample in samples if (sample.row, sample.run) == (row, run)]
     return [sample.cpu for sample in chosen if sample.cpu is not None]
-
-
-def cores_of_others(samples: Sequence[Sample]) -> list[float]:
-    """How many cores the rest of the machine kept busy, a figure a sample."""
-    return [sample.others / sample.seconds for sample in samples if sample.others is not None]
