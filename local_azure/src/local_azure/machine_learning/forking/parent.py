@@ -221,7 +221,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # also in the middle of an import
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with socket.socket(fileno=arguments.socket) as server:
+    with contextlib.suppress(SystemExit), socket.socket(fileno=arguments.socket) as server:
         preload(list(filter(None, arguments.first.split(","))))
         Parent(server, list(filter(None, arguments.later.split(",")))).run()
     # Taking the imported libraries apart one by one would take longer than everything before.
