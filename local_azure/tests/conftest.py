@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import requests
 
 from local_azure import lifecycle
 from local_azure.client_environment import client_variables
+from local_azure.machine_learning import coverage, route_log
 from local_azure.machine_learning.state import ServerInfo, StateFolder
 
 HERE = Path(__file__).parent
@@ -134,17 +136,13 @@ def own_requests_are_marked() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def route_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the session's servers note which routes were reached."""
-    return tmp_path_factory.mktemp("routes") / "log"
-
-
-@pytest.fixture(scope="session")
-def server(state: StateFolder, route_log: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerInfo]:
+def server(state: StateFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerInfo]:
     """A running server; this process gets its client variables before azureml is imported."""
+    if "azureml.core" in sys.modules:
+        reason = "The SDK reads its list of clouds at import, which came before this server: run these tests alone."
+        pytest.exit(reason, pytest.ExitCode.USAGE_ERROR)
     before = dict(os.environ)
     os.environ["LOCAL_AZURE_SCHEDULE_SPEED"] = SCHEDULE_SPEED
-    os.environ["LOCAL_AZURE_ROUTE_LOG"] = str(route_log)
     info = lifecycle.start(state)
     os.environ.update(client_variables(state, info))
     os.environ["HOME"] = str(tmp_path_factory.mktemp("home"))
@@ -200,30 +198,38 @@ def experiment(ws: Any, unique: Callable[[str], str]) -> Any:
     return Experiment(ws, unique("pipelines"))
 
 
-def _is_whole_run(session: pytest.Session) -> bool:
-    """Whether this run has every test of the emulator, with nothing selected by hand."""
-    there = {path.name for path in HERE.glob("test_*.py")}
-    collected = {item.path.name for item in session.items if item.path.parent == HERE}
-    options = session.config.option
-    chosen = options.keyword or options.markexpr or any("::" in word for word in session.config.args)
-    return collected == there and not chosen
+class EvidencePlugin:
+    """Fails a whole run of these tests in which the SDK never reached a route that COVERAGE.md calls driven."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._unproven: list[str] = []
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """After the last test of the last process; where one failed, it may have reached too little."""
+        if exitstatus == pytest.ExitCode.OK and is_whole_run(session.config):
+            self._unproven = coverage.unproven(route_log.reached(self._log, without=OWN_REQUEST))
+            if self._unproven:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Names the routes."""
+        if self._unproven:
+            terminalreporter.section("COVERAGE.md calls these driven; the SDK never reached them")
+            terminalreporter.write_line("\n".join(self._unproven))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The test of evidence comes when all others have given theirs."""
-    items.sort(key=lambda item: item.path.name == "test_evidence.py")
+def is_whole_run(config: pytest.Config) -> bool:
+    """Whether nothing but this whole folder was asked for."""
+    asked = config.option
+    parts = (asked.keyword, asked.markexpr, asked.ignore, asked.ignore_glob, asked.deselect, asked.lf)
+    return not any(parts) and [Path(word).absolute() for word in config.args] == [HERE]
 
 
-@pytest.fixture
-def evidence(request: pytest.FixtureRequest, server: ServerInfo, route_log: Path) -> set[tuple[str, str]]:
-    """(method, path) of each route that the real client has reached in this run."""
-    if not _is_whole_run(request.session):
-        pytest.skip("only a part of the emulator's tests runs")
-    if request.session.testsfailed:
-        pytest.skip("a test that failed may have reached no route")
-    reached = set()
-    for line in route_log.read_text(encoding="utf-8").splitlines():
-        method, path, agent = line.split(" ")
-        if agent != OWN_REQUEST:
-            reached.add((method, path))
-    return reached
+def pytest_configure(config: pytest.Config) -> None:
+    """All servers of this run share one route log, also those of the other processes in which its tests run."""
+    if not hasattr(config, "workerinput"):
+        log = Path(tempfile.mkdtemp(prefix="local-azure-routes-")) / "log"
+        os.environ[route_log.VARIABLE] = str(log)
+        config.pluginmanager.register(EvidencePlugin(log))

@@ -51,9 +51,9 @@ def link_environment(clone: Path) -> None:
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """No variable of a build, no state folder of another server, no path to other sources."""
+    """No variable of a build or of an outer make, no state folder of another server, no path to other sources."""
     environment = clean_environment(tmp_path_factory.mktemp("newcomers_home"))
-    for name in ("LOCAL_AZURE_STATE", "PYTHONPATH"):
+    for name in ("LOCAL_AZURE_STATE", "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
         environment.pop(name, None)
     return environment
 

@@ -24,6 +24,11 @@ SDK is content with our answer in a test of ours, not that the service answers t
 EVIDENCE: tuple[Evidence, ...] = ("driven", "sdk-source", "assumed")
 
 
+def unproven(reached: set[tuple[str, str]]) -> list[str]:
+    """Routes that are called driven and are not among the (method, path) that the SDK reached."""
+    return [f"{r.method} {r.path}" for r in routes() if r.evidence == "driven" and r.key not in reached]
+
+
 def routes() -> list[Route]:
     """Every route of every plane."""
     return [route for plane in PLANES for route in plane.routes]

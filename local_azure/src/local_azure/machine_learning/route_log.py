@@ -32,3 +32,9 @@ class RouteLog:
             self._known.add(line)
             with self._path.open("a", encoding="utf-8") as stream:
                 stream.write(line)
+
+
+def reached(log: Path, *, without: str) -> set[tuple[str, str]]:
+    """(method, path) of each route that clients other than the one called `without` reached."""
+    lines = (line.split(" ") for line in log.read_text(encoding="utf-8").splitlines())
+    return {(method, path) for method, path, agent in lines if agent != without}
