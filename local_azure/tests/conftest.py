@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 import uuid
@@ -218,6 +219,10 @@ class EvidencePlugin:
         if self._unproven:
             terminalreporter.section("COVERAGE.md calls these driven; the SDK never reached them")
             terminalreporter.write_line("\n".join(self._unproven))
+
+    def pytest_unconfigure(self) -> None:
+        """The log has served."""
+        shutil.rmtree(self._log.parent)
 
 
 def is_whole_run(config: pytest.Config) -> bool:
