@@ -36,6 +36,7 @@ _READING = (
     "forecasting/errors.py",
     "forecasting/policy.py",
     "forecasting/problem.py",
+    "forecasting/reading.py",
     "forecasting/contract.py",
     "forecasting/regular.py",
     "forecasting/series.py",

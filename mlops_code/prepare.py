@@ -7,8 +7,9 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from forecasting.contract import CONTRACT_VERSION, Delivery, find_table, read_table
+from forecasting.contract import CONTRACT_VERSION, Delivery, read_table
 from forecasting.problem import Problem
+from forecasting.reading import find_table
 from forecasting.series import facts_of, write_series
 from tracking import Run, guarded, say, today
 

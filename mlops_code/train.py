@@ -35,7 +35,8 @@ def read_input(args: argparse.Namespace, problem: Problem) -> tuple[Panel, dict[
     """The series and their facts, prepared here where a table is given."""
     if args.series is not None:
         return read_series(args.series)
-    from forecasting.contract import Delivery, find_table, read_table
+    from forecasting.contract import Delivery, read_table
+    from forecasting.reading import find_table
 
     delivery = Delivery(as_of=today())
     panel, sha256, rows = read_table(args.data, problem.source, problem.series, problem.contract, delivery)

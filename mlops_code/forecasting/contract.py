@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,14 @@ import pandas as pd
 import pandera.pandas as pa
 
 from .errors import ContractError, Finding, UsageError
-from .policy import Contract, SeriesRule, Source
-from .regular import check_deliveries, check_rows, panel_of
+from .policy import FIRST_DAY, LARGEST, LAST_DAY, Contract, SeriesRule, Source
+from .reading import find_table, line_of, read_cells
+from .regular import check_days, check_deliveries, check_rows, panel_of
 from .series import KEY_SEPARATOR, Panel, sha256_of
 
-CONTRACT_VERSION = "2"
-TABLE_PATTERNS = ("*.csv", "*.csv.gz")
-FIRST_DATA_LINE = 2  # line 1 is the header
+CONTRACT_VERSION = "3"
+MAX_SHOWN = 80  # characters of a cell
+TOMORROW = timedelta(days=1)  # where the day of the run, UTC, is still today's
 
 
 @dataclass(frozen=True)
@@ -36,41 +37,30 @@ class Rule:
     fix: str
 
 
-DAY = Rule("day", "not a day", "YYYY-MM-DD", "Write the day in ISO form.")
+DAY = Rule(
+    "day", "not a day", f"YYYY-MM-DD, {FIRST_DAY.year} to {LAST_DAY.year}",
+    "Write the day in ISO form, without time and zone.",
+)  # fmt: skip
 TYPE = Rule("type", "empty", "a kind of row such as S", "Fill in the type.")
 KEY = Rule("key", f"empty or with a {KEY_SEPARATOR}", "the name of a series", f"Fill it in, without {KEY_SEPARATOR}.")
-FINITE = Rule("finite", "NaN, infinite or not a number", "a finite number", "Correct or remove the row.")
+FINITE = Rule(
+    "finite", "NaN, infinite or not a number", "a finite number such as 1234.5", "Correct or remove the row."
+)  # fmt: skip
+LARGE = Rule("large", "too large", "at most {bound:g} (contract.max_value)", "Correct the row, or use a larger unit.")
 NOT_NEGATIVE = Rule("not_negative", "negative", "at least 0", "Deliver reversals as a type of their own.")
 COUNT = Rule("count", "not a whole number of at least 1", "a count", "Leave out days without transactions.")
-RULES = {rule.name: rule for rule in (DAY, TYPE, KEY, FINITE, NOT_NEGATIVE, COUNT)}
+RULES = {rule.name: rule for rule in (DAY, TYPE, KEY, FINITE, LARGE, NOT_NEGATIVE, COUNT)}
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What is known beside the table. as_of: the day of the run, for freshness; None: not checked.
+    """What is known beside the table. as_of: the day of the run, for freshness and the future; None: not checked.
 
     accepted_rows: rows of the last accepted data version; None: there is none.
     """
 
     as_of: date | None = None
     accepted_rows: int | None = None
-
-
-def find_table(path: Path) -> Path:
-    """Return the one table that path is, or that the folder path holds.
-
-    Raises: UsageError (nothing there), ContractError (a folder with no table or with several).
-    """
-    if path.is_file():
-        return path
-    if not path.is_dir():
-        raise UsageError(f"{path}: no such file or folder. Name the table, or the folder that holds it.")
-    tables = sorted(file for pattern in TABLE_PATTERNS for file in path.rglob(pattern))
-    if len(tables) != 1:
-        names = tuple(file.name for file in tables)
-        found = f"{len(tables)} tables ({', '.join(TABLE_PATTERNS)})"
-        raise ContractError(str(path), [Finding("", names, found, "exactly one", "Upload one data version.")])
-    return tables[0]
 
 
 def read_table(
@@ -103,48 +93,22 @@ def read_table(
 def _check(
     table: Path, source: Source, rule: SeriesRule, contract: Contract, delivery: Delivery
 ) -> tuple[Panel, int]:
-    raw = _read_text(table, source, rule)
+    raw = read_cells(table, _columns(source, rule))
     rows = len(raw)
     frame, findings = _typed(raw, source, rule, contract)
     del raw  # the text of a large table is several times its numbers
     findings += _duplicates(frame, source, rule)
+    frame, ahead = _without_future(frame, source, rule, delivery.as_of)
+    findings += ahead
     findings += check_rows(rows, delivery.accepted_rows, contract)
     panel, wrong = panel_of(frame, source, rule, contract)
     findings += wrong
     if panel is not None:
         findings += check_deliveries(panel, source, contract, delivery.as_of)
+        findings += [] if findings else check_days(panel, rule.measure)
     if findings or panel is None:
         raise ContractError(str(table), findings)
     return panel, rows
-
-
-def _read_text(table: Path, source: Source, rule: SeriesRule) -> pd.DataFrame:
-    """Read the cells as text; refuses what is no table at all, has no rows or lacks a column."""
-    row = "a header and one row a day"
-    try:
-        raw = pd.read_csv(table, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except pd.errors.EmptyDataError:
-        empty = Finding("", (), "is an empty file", row, "Deliver it again.")
-        raise ContractError(str(table), [empty]) from None
-    except (pd.errors.ParserError, UnicodeDecodeError, EOFError, OSError) as mistake:
-        torn = Finding("", (), f"is not readable as CSV ({mistake})", "comma-separated UTF-8", "Deliver it again.")
-        raise ContractError(str(table), [torn]) from None
-    if not isinstance(raw.index, pd.RangeIndex):  # pandas takes surplus leading cells for an index
-        wide = Finding("", (), "has rows with more cells than the header", "one cell a column", "Deliver it again.")
-        raise ContractError(str(table), [wide])
-    raw.columns = raw.columns.str.strip()
-    header = ", ".join(raw.columns)
-    needed = _columns(source, rule)
-    findings = [
-        Finding(name, (), "missing", f"a column of this name; the header is {header}", "Rename or add it.")
-        for name in needed
-        if name not in raw.columns
-    ]
-    if raw.empty and not findings:
-        findings = [Finding("", (), "has a header but no rows", row, "Deliver it again.")]
-    if findings:
-        raise ContractError(str(table), findings)
-    return raw[needed].fillna("")  # cells that a short row does not have
 
 
 def _columns(source: Source, rule: SeriesRule) -> list[str]:
@@ -159,13 +123,14 @@ def _typed(
     """Convert text to days and numbers, and check each column by itself."""
     texts = dict.fromkeys([*([source.type] if source.type else []), *rule.keys])
     frame = pd.DataFrame({name: raw[name].str.strip() for name in texts}, index=raw.index)
-    frame[source.date] = pd.to_datetime(raw[source.date].str.strip(), format="%Y-%m-%d", errors="coerce")
+    days = pd.to_datetime(raw[source.date].str.strip(), format="%Y-%m-%d", errors="coerce")
+    frame[source.date] = days.where((days >= pd.Timestamp(FIRST_DAY)) & (days <= pd.Timestamp(LAST_DAY)))
     for name in (*([source.count] if source.count else []), *source.measures):
         frame[name] = pd.to_numeric(raw[name], errors="coerce").astype(np.float64)
     try:
         _schema(source, rule, contract).validate(frame, lazy=True)
     except pa.errors.SchemaErrors as failures:
-        return frame, _findings_of(failures.failure_cases, raw)
+        return frame, _findings_of(failures.failure_cases, raw, contract)
     return frame, []
 
 
@@ -178,7 +143,10 @@ def _schema(source: Source, rule: SeriesRule, contract: Contract) -> pa.DataFram
     def check(demand: Rule, passes: Callable[[pd.Series[Any]], object]) -> pa.Check:
         return pa.Check(passes, name=demand.name, error=demand.name, ignore_na=False)
 
-    numbers = [check(FINITE, np.isfinite)]
+    numbers = [
+        check(FINITE, np.isfinite),
+        check(LARGE, lambda values: ~(values.abs() > contract.max_value) | np.isinf(values)),
+    ]
     if contract.non_negative:
         numbers.append(check(NOT_NEGATIVE, lambda values: ~(values < 0)))
     key = check(KEY, lambda texts: (texts != "") & ~texts.str.contains(KEY_SEPARATOR, regex=False))
@@ -187,21 +155,44 @@ def _schema(source: Source, rule: SeriesRule, contract: Contract) -> pa.DataFram
     if source.type and source.type not in columns:
         columns[source.type] = column(str, check(TYPE, lambda texts: texts != ""))
     if source.count:
-        columns[source.count] = column(float, check(COUNT, lambda values: (values >= 1) & (values % 1 == 0)))
+        whole = check(COUNT, lambda values: (values >= 1) & (values <= LARGEST) & (values % 1 == 0))
+        columns[source.count] = column(float, whole)
     columns |= {name: column(float, *numbers) for name in source.measures}
     return pa.DataFrameSchema(columns)
 
 
-def _findings_of(failures: pd.DataFrame, raw: pd.DataFrame) -> list[Finding]:
+def _findings_of(failures: pd.DataFrame, raw: pd.DataFrame, contract: Contract) -> list[Finding]:
     """One finding a column and check, with the lines and the texts that were found there."""
     findings = []
     for (column, check), group in failures.groupby(["column", "check"], sort=False):
         rule = RULES[str(check)]
-        places = tuple(
-            f"line {index + FIRST_DATA_LINE} ({raw[column].iloc[index]!r})" for index in sorted(group["index"])
+        places = tuple(f"{line_of(index)} ({_shown(str(raw.at[index, column]))})" for index in sorted(group["index"]))
+        findings.append(
+            Finding(str(column), places, rule.found, rule.expected.format(bound=contract.max_value), rule.fix)
         )
-        findings.append(Finding(str(column), places, rule.found, rule.expected, rule.fix))
     return findings
+
+
+def _shown(text: str) -> str:
+    """A cell as it was found, cut where it is long."""
+    return repr(text) if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]!r}..."
+
+
+def _without_future(
+    frame: pd.DataFrame, source: Source, rule: SeriesRule, as_of: date | None
+) -> tuple[pd.DataFrame, list[Finding]]:
+    """Leave out the rows of days that have not been; they are a finding where the problem would use them."""
+    if as_of is None:
+        return frame, []
+    latest = min(as_of + TOMORROW, rule.last_date or date.max)
+    days = frame[source.date]
+    late = days > pd.Timestamp(as_of + TOMORROW)
+    used = days[late & (days <= pd.Timestamp(rule.last_date or LAST_DAY))]
+    if used.empty:
+        return frame[~late], []
+    places = tuple(f"{line_of(index)} ({day:%Y-%m-%d})" for index, day in zip(used.index, used, strict=True))
+    fix = "Remove days that have not been, or set series.last_date."
+    return frame[~late], [Finding(source.date, places, "in the future", f"days up to {latest}", fix)]
 
 
 def _duplicates(frame: pd.DataFrame, source: Source, rule: SeriesRule) -> list[Finding]:
@@ -211,7 +202,7 @@ def _duplicates(frame: pd.DataFrame, source: Source, rule: SeriesRule) -> list[F
         return []
     days, names = twice[source.date], [name for name in identity if name != source.date]
     places = tuple(
-        f"line {index + FIRST_DATA_LINE} ({' '.join([f'{day:%Y-%m-%d}', *twice.loc[index, names]])})"
+        f"{line_of(index)} ({' '.join([f'{day:%Y-%m-%d}', *twice.loc[index, names]])})"
         for index, day in zip(twice.index, days, strict=True)
     )
     fix = "Remove the repeated rows, or add them up if they are parts of one."

@@ -15,6 +15,7 @@ import io
 from dataclasses import dataclass
 
 SHOWN_PLACES = 5
+LISTED_PLACES = 10_000
 
 
 class ForecastingError(Exception):
@@ -77,13 +78,18 @@ class ContractError(RefusedError):
         )
 
     def table(self) -> str:
-        """Every place of every finding as CSV: file, column, place, found, expected, fix."""
+        """The places of every finding as CSV: file, column, place, found, expected, fix.
+
+        Of more than 10,000 places the last line of the finding says how many are not listed.
+        """
         text = io.StringIO()
         lines = csv.writer(text, lineterminator="\n")
         lines.writerow(["file", "column", "place", "found", "expected", "fix"])
         for finding in self.findings:
             about = (finding.found, finding.expected, finding.fix)
-            for place in finding.places or ("",):
+            more = len(finding.places) - LISTED_PLACES
+            listed = (*finding.places[:LISTED_PLACES], f"and {more} more") if more > 0 else finding.places
+            for place in listed or ("",):
                 lines.writerow([_plain(cell) for cell in (self.file, finding.column, place, *about)])
         return text.getvalue()
 

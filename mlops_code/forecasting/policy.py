@@ -17,6 +17,9 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Ratio = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Factor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
+LARGEST = 1e15  # beyond it a double no longer tells cents apart, and squares of sums leave its range
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2200, 12, 31)
+
 
 class Section(BaseModel):
     """Strict: no unknown key, no text for a number, nothing that changes after it was read."""
@@ -58,6 +61,7 @@ class Contract(Section):
     """What must hold of the data beyond columns and types; None: not demanded."""
 
     non_negative: bool = True
+    max_value: Annotated[float, Field(gt=0, le=LARGEST)] = LARGEST  # of a measure in a row, either way
     min_days: Whole | None = None  # days from the first to the last
     max_age_days: Whole | None = None  # from the last day to the day of the run
     rows_change: Ratio | None = None  # against the last accepted version, up or down

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .errors import Finding
-from .policy import Contract, SeriesRule, Source
+from .policy import LARGEST, Contract, SeriesRule, Source
 from .series import KEY_SEPARATOR, Panel
 
 
@@ -36,7 +36,7 @@ def panel_of(
         values, keys = _pivot(wanted, every, source, rule)
         if rule.missing == "refuse":
             findings += _missing_of_series(values, keys, every, source)
-    values = np.nan_to_num(values) if rule.missing == "zero" else values
+    values = (np.nan_to_num(values) if rule.missing == "zero" else values) + 0.0  # no negative zeros
     active = (np.abs(values) > 0).sum(axis=1) >= rule.min_active_days if rule.keys else np.ones(1, dtype=bool)
     findings += _count_findings(active, rule, contract)
     if not active.any():
@@ -47,7 +47,7 @@ def panel_of(
 
 def check_rows(rows: int, accepted: int | None, contract: Contract) -> list[Finding]:
     """A delivery whose number of rows jumps is looked at by a person first; accepted None: nothing to compare."""
-    if contract.rows_change is None or accepted is None:
+    if contract.rows_change is None or not accepted:
         return []
     change = rows / accepted - 1
     if abs(change) <= contract.rows_change:
@@ -70,6 +70,15 @@ def check_deliveries(panel: Panel, source: Source, contract: Contract, as_of: da
         expected = f"at most {contract.max_age_days} days (contract.max_age_days)"
         findings.append(Finding(source.date, (), found, expected, "Deliver the newest days."))
     return findings
+
+
+def check_days(panel: Panel, measure: str) -> list[Finding]:
+    """Days whose sum is beyond what can be computed with; a row by itself is bounded by contract.max_value."""
+    large = np.argwhere(np.abs(panel.values) > LARGEST)
+    if not len(large):
+        return []
+    places = tuple(f"{panel.keys[row]} {panel.day(column)}" for row, column in large.tolist())
+    return [Finding(measure, places, "a day that is too large", f"up to {LARGEST:g}", "Use a larger unit.")]
 
 
 def _wanted(frame: pd.DataFrame, source: Source, rule: SeriesRule) -> pd.DataFrame:

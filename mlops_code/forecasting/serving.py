@@ -21,7 +21,7 @@ from .recipe import FittedModel, History
 MAX_HORIZON = 366
 MAX_POINTS = 20_000  # series x days of one answer, some 2 MB
 MAX_HISTORY_DAYS = 1500
-MAX_VALUE = 1e12
+MAX_VALUE = 1e15  # as in the data contract
 SHOWN = 40
 _FIELDS = ("horizon", "series", "history")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")

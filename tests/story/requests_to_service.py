@@ -93,7 +93,7 @@ def of_the_days(name: str, days_needed: int) -> list[Refused]:
     def second(entry: str) -> str:
         return history(f"[{long[0]}, {entry}, {', '.join(long[2:])}]", name)
 
-    bound, later = "a number from 0 to 1e+12", "2013-01-02"
+    bound, later = "a number from 0 to 1e+15", "2013-01-02"
     return [
         Refused(422, "the day after the one before", second('{"date": "2013-01-03", "value": 1}'), f"{path}.date"),
         Refused(422, "the day after the one before", second('{"date": "2013-01-01", "value": 1}'), f"{path}.date"),
@@ -106,7 +106,7 @@ def of_the_days(name: str, days_needed: int) -> list[Refused]:
         Refused(422, "date and value", second('{"date": "2013-01-02", "value": 1, "unit": 1}'), path),
         *(
             Refused(422, bound, second(f'{{"date": "{later}", "value": {value}}}'), f"{path}.value")
-            for value in ("-0.5", "2e12", "true", "null", '"1"', "[1]", "1" + "0" * 400)
+            for value in ("-0.5", "2e15", "true", "null", '"1"', "[1]", "1" + "0" * 400)
         ),
     ]
 

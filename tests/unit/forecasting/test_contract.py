@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlops_code.forecasting.contract import find_table, read_table
+from mlops_code.forecasting.contract import read_table
 from mlops_code.forecasting.errors import ContractError, UsageError
 from mlops_code.forecasting.problem import Problem
+from mlops_code.forecasting.reading import find_table
 from mlops_code.forecasting.series import Panel, sha256_of
 
 Edit = Callable[[list[str]], list[str]]
@@ -103,7 +104,7 @@ def replaced(line: int, column: int, text: str) -> Edit:
         ),
         (lambda lines: [line.replace("Amount", "Total") for line in lines], ["column Amount: missing"]),
         (lambda lines: lines[:1], ["a header but no rows"]),
-        (lambda lines: [lines[0], "2013-07-31,S,1,1,1,1,1,1,1"], ["rows with more cells than the header"]),
+        (lambda lines: [lines[0], "2013-07-31,S,1,1,1,1,1,1,1"], ["at line 2: has more cells than the header"]),
     ],
 )
 def test_a_broken_table_is_refused_by_name(

@@ -1,0 +1,165 @@
+"""Read a delivered file as a table of texts: which file, which bytes, which cells; the contract says what they mean.
+
+Every refusal names the line where a person finds the place in an editor.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from .errors import ContractError, Finding, UsageError
+
+ENDINGS = (".csv", ".csv.gz")
+FIRST_DATA_LINE = 2  # line 1 is the header
+AGAIN = "Deliver it again."
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_BROKEN_ARCHIVE = (gzip.BadGzipFile, zlib.error, EOFError)
+_CELLS = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
+_QUOTE = re.compile(r"EOF inside string starting at row (\d+)")
+
+
+def line_of(index: int) -> str:
+    """The line of the file that a row of the table comes from."""
+    return f"line {index + FIRST_DATA_LINE}"
+
+
+def find_table(path: Path) -> Path:
+    """Return the one table that path is, or that the folder path holds.
+
+    Raises: UsageError (nothing there, or no name of a table), ContractError (a folder with no table or with several).
+    """
+    if path.is_file():
+        if not path.name.lower().endswith(ENDINGS):
+            raise UsageError(f"{path}: expected a name that ends with {' or '.join(ENDINGS)}. Convert or rename it.")
+        return path
+    if not path.is_dir():
+        raise UsageError(f"{path}: no such file or folder. Name the table, or the folder that holds it.")
+    tables = sorted(file for file in path.rglob("*") if file.name.lower().endswith(ENDINGS) and file.is_file())
+    if len(tables) != 1:
+        names = tuple(file.name for file in tables)
+        found = f"{len(tables)} tables ({', '.join(f'*{ending}' for ending in ENDINGS)})"
+        raise ContractError(str(path), [Finding("", names, found, "exactly one", "Upload one data version.")])
+    return tables[0]
+
+
+def read_cells(table: Path, needed: Sequence[str]) -> pd.DataFrame:
+    """The needed columns as text, a cell that is not there as ""; the index counts the lines after the header.
+
+    Empty lines are left out. needed: the first one is a column that no row may leave empty.
+    Raises: ContractError (no text, no table, no rows, a column that is missing or there twice).
+    """
+    raw = _parsed(table, _header(table, needed))
+    empty = raw[needed[0]].fillna("").str.strip() == ""
+    if empty.any():
+        blank = raw[empty].fillna("").map(lambda cell: not str(cell).strip()).all(axis=1)
+        raw = raw.drop(index=blank.index[blank])
+    if raw.empty:
+        raise _refusal(table, "has a header but no rows", "a header and one row a day")
+    return raw[list(needed)].fillna("")
+
+
+def _header(table: Path, needed: Sequence[str]) -> list[str]:
+    """The names of the columns, from the first line."""
+    try:
+        with io.TextIOWrapper(_opened(table), encoding="utf-8-sig", newline="") as content:
+            cells = next(csv.reader(content), None)
+    except _BROKEN_ARCHIVE as torn:
+        raise _not_an_archive(table, torn) from None
+    except UnicodeDecodeError:
+        raise _not_utf8(table) from None
+    except csv.Error as mistake:
+        raise _refusal(table, f"is no header ({mistake})", "names of columns", places=("line 1",)) from None
+    if cells is None:
+        raise _refusal(table, "is an empty file", "a header and one row a day")
+    names = [name.strip() for name in cells]
+    if not any(names):
+        raise _refusal(table, "is empty", "the header", places=("line 1",))
+    other = next((mark for mark in SEPARATORS if not set(needed).isdisjoint(names[0].split(mark))), None)
+    if len(names) == 1 and other and names[0] not in needed:
+        fix = "Export it with commas between cells and a point in numbers."
+        raise _refusal(table, f"is separated by {SEPARATORS[other]}", "commas", fix=fix, places=("line 1",))
+    said = ", ".join(names)
+    findings = [
+        Finding(name, (), "missing", f"a column of this name; the header is {said}", "Rename or add it.")
+        for name in needed
+        if name not in names
+    ]
+    findings += [
+        Finding(name, ("line 1",), "more than one column of this name", "one", "Remove or rename the others.")
+        for name in needed
+        if names.count(name) > 1
+    ]
+    if findings:
+        raise ContractError(str(table), findings)
+    return names
+
+
+def _parsed(table: Path, names: list[str]) -> pd.DataFrame:
+    """Every cell as text, every line a row."""
+    try:
+        with _opened(table) as content:
+            raw = pd.read_csv(
+                content, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False
+            )  # fmt: skip
+    except UnicodeDecodeError:
+        raise _not_utf8(table) from None
+    except _BROKEN_ARCHIVE as torn:
+        raise _not_an_archive(table, torn) from None
+    except (pd.errors.ParserError, OSError) as mistake:
+        raise _unparsed(table, str(mistake)) from None
+    if not isinstance(raw.index, pd.RangeIndex):  # pandas takes surplus leading cells for an index
+        raise _ragged(table, FIRST_DATA_LINE, "more cells than the header")
+    raw.columns = pd.Index(names)
+    return raw
+
+
+def _opened(table: Path) -> gzip.GzipFile | io.BufferedReader:
+    """The bytes of the table, whatever else its name promises."""
+    return gzip.open(table, "rb") if table.name.lower().endswith(".gz") else table.open("rb")
+
+
+def _unparsed(table: Path, said: str) -> ContractError:
+    """What pandas says, with the line that it speaks of."""
+    cells, quote = _CELLS.search(said), _QUOTE.search(said)
+    if cells:
+        wanted, line, found = cells.groups()
+        return _ragged(table, int(line), f"{found} cells, the header has {wanted}")
+    if quote:
+        place = (f"line {int(quote.group(1)) + 1}",)
+        return _refusal(table, "has a quotation mark that is never closed", "pairs", places=place)
+    return _refusal(table, f"is not readable as CSV ({said.strip()})", "comma-separated UTF-8")
+
+
+def _ragged(table: Path, line: int, cells: str) -> ContractError:
+    fix = "Quote texts that hold a comma, and write numbers with a point: 12.5, not 12,5."
+    return _refusal(table, f"has {cells}", "one cell a column", fix=fix, places=(f"line {line}",))
+
+
+def _not_an_archive(table: Path, torn: Exception) -> ContractError:
+    return _refusal(table, f"is no whole gzip file ({torn})", "a file as gzip wrote it")
+
+
+def _not_utf8(table: Path) -> ContractError:
+    """Names the first line that is not UTF-8."""
+    with _opened(table) as content:
+        for number, line in enumerate(content, 1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as wrong:
+                found = f"is not UTF-8 (byte {line[wrong.start]:#04x} at position {wrong.start + 1})"
+                return _refusal(table, found, "UTF-8", fix="Save it as UTF-8.", places=(f"line {number}",))
+    return _refusal(table, "is not UTF-8", "UTF-8", fix="Save it as UTF-8.")
+
+
+def _refusal(
+    table: Path, found: str, expected: str, *, fix: str = AGAIN, places: tuple[str, ...] = ()
+) -> ContractError:
+    return ContractError(str(table), [Finding("", places, found, expected, fix)])
