@@ -16,7 +16,13 @@ from local_azure.machine_learning.workspaces import PRODUCTION_NAME, WORKSPACE_N
 from tests.faults.fault_server import Machine, scope
 
 ROUTES = [route for plane in PLANES for route in plane.routes]
-PUBLIC = {"/metadata/endpoints", "/msi/{secret}/token", "/discovery"}
+PUBLIC = {
+    "/metadata/endpoints",
+    "/msi/{secret}/token",
+    "/adfs/{secret}/{tenant}/.well-known/openid-configuration",
+    "/adfs/{secret}/{tenant}/oauth2/token",
+    "/discovery",
+}
 
 
 def address(route: Route, workspace: str = WORKSPACE_NAME) -> str:

@@ -25,11 +25,14 @@ def client_variables(state: StateFolder, info: ServerInfo) -> dict[str, str]:
     bundle = str(state.certificates / BUNDLE)
     no_proxy = ",".join(filter(None, (os.environ.get("NO_PROXY", os.environ.get("no_proxy", "")), _LOOPBACK)))
     return {
-        # The SDK reads its list of clouds here; ours names our listener as resource manager.
-        "ARM_CLOUD_METADATA_URL": f"{info.base_url}/metadata/endpoints",
+        # The SDK reads its list of clouds here; ours names our listener as resource manager and for signing in.
+        "ARM_CLOUD_METADATA_URL": f"{info.base_url}/metadata/endpoints?start={info.token}",
         "AZUREML_CURRENT_CLOUD": "AzureCloud",
         # The default authentication tries a managed identity first when MSI_ENDPOINT is set.
         "MSI_ENDPOINT": f"{info.base_url}/msi/{info.token}/token",
+        # An interactive login that asks for a tenant of its own does not take the managed identity; it takes these.
+        "AZUREML_SERVICE_PRINCIPAL_ID": "local",
+        "AZUREML_SERVICE_PRINCIPAL_PASSWORD": "local",
         # Must not exist: in an existing folder the SDK freezes the list of clouds for ever.
         "AZURE_CONFIG_DIR": str(state.root / "no-azure-config"),
         # ARM and storage are always https: Python reads the first, the native data engine the second.

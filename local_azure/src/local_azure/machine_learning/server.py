@@ -86,7 +86,7 @@ def _configuration(app: Guard, **more: object) -> uvicorn.Config:
 async def _serve(
     state: StateFolder, http: socket.socket, tls: socket.socket, ready_fd: int | None, schedule_speed: float
 ) -> None:
-    info = ServerInfo(os.getpid(), http.getsockname()[1], tls.getsockname()[1], secrets.token_urlsafe(32))
+    info = ServerInfo(os.getpid(), http.getsockname()[1], tls.getsockname()[1], secrets.token_hex(32))
     emulator = Emulator(state, info, schedule_speed)
     app = Guard(Application(emulator))
     plain = _Listener(_configuration(app))
