@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from ml_service import override as overrides
 from ml_service import problem_verbs, release_verbs
 from ml_service.errors import UsageError
 from ml_service.session import AsJson, ForAgent, Session, perform
@@ -98,6 +99,19 @@ Evidence = Annotated[
     Path | None,
     typer.Option("--evidence", file_okay=False, help="Write decision.json, summary.md and the report here."),
 ]
+OverrideBy = Annotated[
+    str,
+    typer.Option("--override-by", metavar="NAME", help="Who accepts against the gate; with --override-reason."),
+]
+OverrideReason = Annotated[
+    str,
+    typer.Option(
+        "--override-reason",
+        metavar="TEXT",
+        help="Why the gate is overridden; recorded with its own verdict. Only judgements of quality can be: what "
+        "could not be decided stays refused.",
+    ),
+]
 Timeout = Annotated[
     float, typer.Option("--timeout", metavar="MINUTES", min=0.01, help="Cancel the run when it takes longer.")
 ]
@@ -166,6 +180,8 @@ def run(
     data_version: DataVersion = "newest",
     timeout: Timeout = 120.0,
     follow: Follow = None,
+    override_by: OverrideBy = "none",
+    override_reason: OverrideReason = "none",
     evidence: Evidence = None,
     for_agent: ForAgent = None,
     as_json: AsJson = False,
@@ -180,7 +196,10 @@ def run(
     def verb(session: Session) -> int:
         _at_most_one({"--pipeline-id": pipeline_id, "--unpublished": unpublished, "--follow": follow})
         code, names, number = _reason(reason), _unpublished_steps(unpublished, steps), _data_version(data_version)
+        override = overrides.parse(override_by, override_reason)
+        _at_most_one({"--override-by": override, "--follow": follow})
         settings = session.settings
+        overrides.demand_allowed(override, settings)
         from ml_service import run as module
 
         wanted = module.Wanted(
@@ -190,6 +209,7 @@ def run(
             pipeline_id=pipeline_id or None,
             unpublished_steps=names,
             follow_run=follow,
+            override=override,
         )
         result = module.run(session.workspace, settings, session.build, session.terminal, wanted)
         module.show(session.terminal, result)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azureml.pipeline.core import PipelineRun
 
+from ml_service import override
 from ml_service.agent import fenced
 from ml_service.console import quiet_sdk
 from ml_service.outcome import DECISION_FILE
@@ -43,7 +45,9 @@ def markdown(banner: str, result: RunResult, properties: Mapping[str, str]) -> s
     outcome, decision = result.outcome, result.outcome.decision or {}
     evidence, context = decision.get("evidence") or {}, decision.get("context") or {}
     lines = [f"# {evidence.get('problem', result.experiment)}: {outcome.outcome or 'no outcome'}", ""]
-    lines += [evidence.get("sentence") or result.complaint or "The run ended before it decided.", ""]
+    lines += [_plain(evidence.get("sentence") or result.complaint or "The run ended before it decided."), ""]
+    if said := override.sentence(evidence):
+        lines += [f"**Override.** {_plain(said)}", ""]
     if found := rules(evidence):
         lines += ["## Rules", "", *_table(("rule", "threshold", "value", "", "meaning"), found), ""]
     if evidence.get("challenger"):
@@ -63,6 +67,11 @@ def rules(evidence: Mapping[str, Any]) -> list[list[str]]:
 
 def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
+
+
+def _plain(text: str) -> str:
+    """A person's text as text: no tag, link, heading or emphasis of Markdown."""
+    return re.sub(r"([\\`*_\[\]<>#|~])", r"\\\1", text)
 
 
 def _windows(evidence: Mapping[str, Any]) -> str:

@@ -114,7 +114,8 @@ def _decision_row(run: Any) -> Row:
     return {
         "run_id": run.id,
         "intact": hashlib.sha256(content).hexdigest() == run.properties["decision_sha256"],
-        **{name: evidence.get(name) for name in ("outcome", "reason", "sentence", "problem", "policy_sha256")},
+        **{name: evidence.get(name) for name in ("outcome", "reason", "sentence", "gate", "override")},
+        **{name: evidence.get(name) for name in ("problem", "policy_sha256")},
         "asked_because": context.get("reason"),
         **{name: context.get(name) for name in ("decided_at", "build_id", "commit", "champion")},
         **{name: evidence.get(name) for name in ("policy", "data", "challenger", "baselines")},

@@ -39,6 +39,11 @@ class Outcome:
     model: RegisteredModel | None
     """None when nothing was registered."""
 
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """The block of that name in the decision record; empty when there is none."""
+        return (self.decision or {}).get("evidence") or {}
+
 
 def read_outcome(workspace: OpenWorkspace, run: Any, model_name: str) -> Outcome:
     """Collect what a run recorded.

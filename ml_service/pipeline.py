@@ -28,6 +28,7 @@ from ml_service import snapshots
 from ml_service.build import Build
 from ml_service.console import quiet_sdk
 from ml_service.errors import FaultError
+from ml_service.override import NONE as NO_OVERRIDE
 from ml_service.settings import Settings
 from ml_service.snapshots import PROBLEM_NAME, SCORING_ENVIRONMENT, SCORING_FOLDER, STEP_FILES
 from ml_service.workspace import OpenWorkspace
@@ -36,6 +37,8 @@ RAW_INPUT = "raw"
 DATA_PARAMETER = "raw_data"
 REASON_PARAMETER = "reason"
 DEFAULT_REASON = "manual"
+OVERRIDE_BY_PARAMETER = "override_by"
+OVERRIDE_REASON_PARAMETER = "override_reason"
 ENVIRONMENT_NAME = "forecast-training"
 BASE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:20251130.v1"
 """The default of azureml-core 1.61.0.post4, pinned with its date: the default moves with the version of the SDK."""
@@ -98,6 +101,9 @@ class _Graph:
         ).as_mount()
         self._champion_by = "release" if settings.has_production else "deploy"
         self._reason = PipelineParameter(name=REASON_PARAMETER, default_value=DEFAULT_REASON)
+        # Parameters of the deciding steps only, so that an override trains nothing anew.
+        self._override_by = PipelineParameter(name=OVERRIDE_BY_PARAMETER, default_value=NO_OVERRIDE)
+        self._override_reason = PipelineParameter(name=OVERRIDE_REASON_PARAMETER, default_value=NO_OVERRIDE)
         outputs = {
             "prepare": "series",
             "train": "candidate",
@@ -200,5 +206,7 @@ class _Graph:
             *("--reason", self._reason),
             *("--build-id", self._build.build_id),
             *("--commit", self._build.commit),
+            *("--override-by", self._override_by),
+            *("--override-reason", self._override_reason),
             *(("--workspace-tags", tags) if tags else ()),
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ml_service import override
 from ml_service.console import Terminal
 from ml_service.outcome import ACCEPTED, FAILED, KEPT, Outcome
 
@@ -64,6 +65,8 @@ def _meaning(outcome: str, deployed: bool) -> str:
 def _show_decision(terminal: Terminal, decision: Mapping[str, Any]) -> None:
     evidence = decision.get("evidence") or {}
     terminal.say(f"decision   {evidence.get('sentence', '')}")
+    if said := override.sentence(evidence):
+        terminal.say(f"override   {said}")
     windows = evidence.get("windows")
     if windows:
         terminal.say(

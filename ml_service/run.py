@@ -17,7 +17,14 @@ from ml_service.console import Terminal, quiet_sdk
 from ml_service.errors import ConflictError, UsageError
 from ml_service.follow import Followed, StepState, follow, how_to_follow, last_log_lines
 from ml_service.outcome import Outcome, exit_code, read_outcome
-from ml_service.pipeline import DATA_PARAMETER, REASON_PARAMETER, built
+from ml_service.override import Override
+from ml_service.pipeline import (
+    DATA_PARAMETER,
+    OVERRIDE_BY_PARAMETER,
+    OVERRIDE_REASON_PARAMETER,
+    REASON_PARAMETER,
+    built,
+)
 from ml_service.publish import ensure_compute, find_endpoint
 from ml_service.service import service_state
 from ml_service.settings import Settings
@@ -39,6 +46,8 @@ class Wanted:
     """Build these steps from the working tree and submit them without publishing."""
     follow_run: str | None = None
     """Pick up a run that was submitted before; nothing is submitted then."""
+    override: Override | None = None
+    """Accept against a judgement of quality by the gate."""
 
 
 @dataclass(frozen=True)
@@ -129,12 +138,17 @@ def tell(workspace: OpenWorkspace, settings: Settings, agent: Agent, result: Run
             "runId": result.run_id,
         }
     )
-    agent.tag(outcome.outcome or "no-outcome", *([f"{model.name}-{model.version}"] if model else []))
+    overridden = ["override"] if outcome.evidence.get("override") else []
+    agent.tag(outcome.outcome or "no-outcome", *overridden, *([f"{model.name}-{model.version}"] if model else []))
 
 
 def _submit(workspace: OpenWorkspace, settings: Settings, build: Build, terminal: Terminal, wanted: Wanted) -> Any:
     dataset = versions.wanted(workspace, settings, wanted.data_version)
     parameters = {REASON_PARAMETER: wanted.reason, DATA_PARAMETER: dataset}
+    if wanted.override is not None:
+        parameters[OVERRIDE_BY_PARAMETER] = wanted.override.person
+        parameters[OVERRIDE_REASON_PARAMETER] = wanted.override.reason
+        terminal.note(f"{wanted.override.person} overrides the gate: {wanted.override.reason}")
     terminal.note(f"submitting on data {dataset.name} version {dataset.version}, reason {wanted.reason}")
     if wanted.unpublished_steps is not None:
         ensure_compute(workspace, settings, terminal)

@@ -25,6 +25,8 @@ AGENT_VARIABLES = frozenset(
     {
         "BUILD_BUILDID",
         "BUILD_SOURCEVERSION",
+        "BUILD_REASON",
+        "BUILD_REQUESTEDFOR",
         "TF_BUILD",
         "AGENT_TEMPDIRECTORY",
         "SYSTEM_COLLECTIONURI",
@@ -87,6 +89,8 @@ class Settings(BaseSettings):
 
     build_buildid: str = ""
     build_sourceversion: str = ""
+    build_reason: str = ""
+    build_requestedfor: str = ""
     tf_build: str = ""
     agent_tempdirectory: str = ""
     system_collectionuri: str = ""

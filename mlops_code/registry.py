@@ -61,17 +61,19 @@ def add_context_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workspace-tags", default="", metavar="QUERY", help="tags of the workspace, for the record: name=value&..."
     )
-    parser.add_argument("--override-by", default="", help="person who decides against the gate; needs the next one")
-    parser.add_argument("--override-reason", default="", help="why; both are recorded with the decision")
+    parser.add_argument(
+        "--override-by", default="none", help="person who decides against the gate, or none; needs the next one"
+    )
+    parser.add_argument("--override-reason", default="none", help="why; both are recorded with the decision")
 
 
 def decide_for(args: argparse.Namespace, run: Run) -> Decision:
     """Find the champion and let the gate decide about the candidate, today, for the person who asked."""
     problem = Problem(args.problem)
     champion = find_champion(run, args.model_name, problem.series.name, args.champion)
-    override = None
-    if args.override_by or args.override_reason:
-        override = Override(args.override_by, args.override_reason)
+    # A parameter of a pipeline cannot be left out: the word none stands for nothing.
+    person, why = (text if text != "none" else "" for text in (args.override_by, args.override_reason))
+    override = Override(person, why) if person or why else None
     return decide_candidate(
         problem, args.candidate, champion, context_of(args, run), as_of=today(), override=override
     )

@@ -56,6 +56,7 @@ CASES = (
     Case("release-of-a-pull-request", "release", reason="PullRequest", branch="topic"),
     Case("release-of-another-branch", "release", branch="topic"),
     Case("release-redeploy", "release", {"redeploy": "true"}),
+    Case("release-override", "release", {"overrideReason": "the new tariff starts on Monday"}),
     Case("release-two-problems", "release", {"problems": TWO_PROBLEMS}, reason="IndividualCI"),
     Case("retrain-by-schedule", "retrain", reason="Schedule"),
     Case("retrain-by-hand", "retrain", {"reason": "data", "dataVersion": "3"}),

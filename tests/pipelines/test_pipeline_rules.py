@@ -112,6 +112,18 @@ def test_no_script_holds_foreign_text_or_prints_its_environment(case: Case) -> N
 
 
 @every_case
+def test_only_who_has_queued_the_run_overrides_the_gate(case: Case) -> None:
+    for job in jobs(case):
+        values = {item["name"]: item["value"] for item in job.get("variables", [])}
+        if "OVERRIDE_REASON" in values:
+            given = case.parameters.get("overrideReason", "none")
+            by = "none" if given == "none" else "$(Build.RequestedFor)"
+            assert (values["OVERRIDE_REASON"], values["OVERRIDE_BY"]) == (given, by)
+        else:
+            assert not any("--override" in text for text in scripts(job)), job
+
+
+@every_case
 def test_stages_say_what_they_need_and_conditions_keep_the_default(case: Case) -> None:
     for stage in stages(case):
         assert "dependsOn" in stage, stage["stage"]

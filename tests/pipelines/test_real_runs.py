@@ -194,6 +194,24 @@ def test_a_champion_that_is_kept_is_green_and_ends_before_production(house: Hous
     assert "kept" in ran.document["tags"]
 
 
+def test_an_override_is_accepted_in_the_name_of_who_queued_the_run_and_released(house: House, scheduled: Ran) -> None:
+    assert scheduled.code == 0
+    (before,) = house.champions()
+    words = ("-p", "overrideReason=the new tariff starts on Monday", "--approve", "production")
+    refused = house.run("retrain", "--reason", "Schedule", *words)
+    assert (refused.code, refused.stages["Train_paid_amount"]) == (1, FAILED)
+    assert "a run with the reason Schedule may not override the gate" in refused.log("Train_paid_amount.train")
+    assert house.champions() == [before]
+    ran = house.run("retrain", *words)
+
+    assert (ran.code, set(ran.stages.values())) == (0, {OK})
+    assert {"accepted", "override"} <= set(ran.document["tags"])
+    decision = json.loads((ran.artifact("evidence-paid_amount-1") / "decision.json").read_text())
+    said = {"person": "local rehearsal", "reason": "the new tariff starts on Monday"}
+    assert (decision["evidence"]["override"], decision["evidence"]["gate"]["outcome"]) == (said, "kept")
+    assert house.champions() == [before + 1]
+
+
 @pytest.fixture(scope="module")
 def redeployed(house: House, scheduled: Ran, edit: Callable[[str, str], None]) -> tuple[dict[str, Any], Ran]:
     """The champion again, with another scoring script; what served before it."""

@@ -1,0 +1,92 @@
+"""A person decides against the gate: kept, then accepted in that person's name and champion; and what nobody may."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.story.conftest import MakeProduct
+from tests.story.product import Ended, Product, Sdk, champions, registered_versions, served, write_problem
+
+WORDS = ("--override-by", "Ada Lovelace", "--override-reason", "the new tariff | starts on Monday")
+# Not one forecast origin more than the table has days for: nothing trustworthy to decide on.
+SHORT = {"gate.origins": 40, "training.selection.held_back": 301}
+
+
+@dataclass(frozen=True)
+class Overridden:
+    """The commands of the story and what the registry said after each."""
+
+    product: Product
+    kept: Ended
+    accepted: Ended
+    short: Ended
+    page: str
+    champions: tuple[list[int], list[int], list[int]]
+
+
+@pytest.fixture(scope="module")
+def story(make_product: MakeProduct, sdk: Sdk, tmp_path_factory: pytest.TempPathFactory) -> Overridden:
+    """The same published pipeline three times, with nothing changed but who decides; then one that cannot decide."""
+    folder = tmp_path_factory.mktemp("override")
+    product = make_product("override")
+    name = product.settings["MODEL_NAME"]
+    product.run("data", "upload")
+    product.run("publish")
+    product.run("run")
+    kept = product.run("run", "--json")
+    before = sdk(champions, name)
+    queued = {"TF_BUILD": "True", "BUILD_REASON": "Manual", "BUILD_REQUESTEDFOR": "Ada Lovelace"}
+    accepted = product.with_settings(**queued).run("run", "--evidence", folder / "evidence", "--json", *WORDS)
+    after = sdk(champions, name)
+    problem = write_problem(folder / "short.yml", SHORT)
+    short = product.with_settings(PROBLEM_FILE=problem).run("run", "--unpublished", "--json", *WORDS, code=3)
+    page = Path(folder / "evidence/summary.md").read_text()
+    return Overridden(product, kept, accepted, short, page, (before, after, sdk(champions, name)))
+
+
+def test_without_an_override_the_champion_is_kept(story: Overridden) -> None:
+    document = story.kept.document
+    assert (document["outcome"], document["reason"]) == ("kept", "no-new-data")
+    assert document["decision"]["evidence"]["override"] is None
+    assert story.champions[0] == [1]
+
+
+def test_with_one_the_same_model_is_accepted_and_its_champion_moves(story: Overridden, sdk: Sdk) -> None:
+    document = story.accepted.document
+    assert (document["outcome"], document["reason"], document["model"]["version"]) == ("accepted", "override", 2)
+    assert story.champions[1] == [2]
+    assert sdk(served, story.product.settings["TEST_SERVICE_NAME"]) == ("Healthy", [2])
+
+
+def test_an_override_trains_nothing_anew(story: Overridden) -> None:
+    reused = {step["name"]: step["reused"] for step in story.accepted.document["steps"]}
+    assert reused == {"prepare": True, "train": True, "evaluate": False, "register": False, "deploy": False}
+
+
+def test_who_and_why_and_the_gates_own_verdict_are_recorded_and_shown(story: Overridden, tmp_path: Path) -> None:
+    evidence = story.accepted.document["decision"]["evidence"]
+    assert evidence["override"] == {"person": "Ada Lovelace", "reason": "the new tariff | starts on Monday"}
+    assert (evidence["gate"]["outcome"], evidence["gate"]["reason"]) == ("kept", "no-new-data")
+    assert "**Override.** Ada Lovelace answers for it: the new tariff" in story.page
+    assert "The gate itself said kept (no-new-data)" in story.page
+    assert "##vso[build.addbuildtag]override" in story.accepted.err
+    story.product.run("history", "--out", tmp_path / "history")
+    assert '"person": "Ada Lovelace"' in (tmp_path / "history/decisions.json").read_text()
+
+
+def test_nothing_that_could_not_be_decided_is_accepted(story: Overridden, sdk: Sdk) -> None:
+    document = story.short.document
+    assert (document["outcome"], document["reason"], document["model"]) == ("failed", "too-few-origins", None)
+    assert story.champions[2] == [2]
+    assert sorted(sdk(registered_versions, story.product.settings["MODEL_NAME"])) == [1, 2]
+
+
+@pytest.mark.parametrize("reason", ["Schedule", "PullRequest", "IndividualCI"])
+def test_a_run_that_nobody_queued_by_hand_is_refused_before_it_signs_in(story: Overridden, reason: str) -> None:
+    queued = story.product.with_settings(TF_BUILD="True", BUILD_REASON=reason, BUILD_REQUESTEDFOR="Ada Lovelace")
+    ended = queued.run("run", *WORDS, code=3)
+    assert f"a run with the reason {reason} may not override the gate" in ended.err
+    assert "opening workspace" not in ended.err
