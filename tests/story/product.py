@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -67,15 +67,17 @@ class Product:
     environment: Mapping[str, str]
     settings: Mapping[str, str] = field(default_factory=dict)
     tree: Path = ROOT
+    seconds: int = _COMMAND_SECONDS
+    """How long a command may take."""
 
     def with_settings(self, **settings: object) -> Product:
         """The same product with some settings changed."""
         changed = {name: str(value) for name, value in settings.items()}
-        return Product(self.environment, {**self.settings, **changed}, self.tree)
+        return replace(self, settings={**self.settings, **changed})
 
     def from_tree(self, tree: Path) -> Product:
         """The same settings with the code of another copy of the repository."""
-        return Product(self.environment, self.settings, tree)
+        return replace(self, tree=tree)
 
     def run(self, *words: object, code: int = 0) -> Ended:
         """Run `python -m ml_service WORDS`, which must end with this exit code."""
@@ -86,7 +88,7 @@ class Product:
             capture_output=True,
             text=True,
             check=False,
-            timeout=_COMMAND_SECONDS,
+            timeout=self.seconds,
         )
         assert done.returncode == code, f"exit code {done.returncode}, expected {code}\n{done.stdout}\n{done.stderr}"
         assert code == 1 or "Traceback" not in done.stderr, "a traceback is for faults only, as the log of a step"
