@@ -60,15 +60,22 @@ def new(
         list[str] | None, typer.Option("--key", help="Column whose values are series of their own; may be repeated.")
     ] = None,
     mean: Annotated[bool, typer.Option("--mean", help="Average the rows of a day; default: add them up.")] = False,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Your table (.csv, .csv.gz), to be checked at once.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a problem file for a table of your own, to be checked and then edited."""
+    """Write mlops_code/problems/NAME.yml for a table of your own, to be checked and then edited.
+
+    With --data the table is read by the new file. Ends with 3 where it lacks a column (nothing is written), or breaks
+    the contract or is too short (the file stays: edit it, or mend the table).
+    """
 
     def verb(session: Session) -> int:
         from ml_service import problems
 
         columns = problems.Columns(date, measure, tuple(key or ()), "mean" if mean else "sum")
-        problems.new(session.terminal, name, columns)
+        problems.new(session.terminal, name, columns, table=data)
         return 0
 
     perform(as_json, verb)

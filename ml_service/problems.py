@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
@@ -76,22 +77,34 @@ def show(terminal: Terminal, found: list[Described]) -> None:
 
 
 def check(terminal: Terminal, file: Path, table: Path | None) -> None:
-    """Check one file, and a table by its contract.
+    """Check one file, and a table by its contract and by the days that training and the gate need.
 
-    Raises: UsageError; ContractError of mlops_code with every finding.
+    Raises: UsageError; ContractError of mlops_code with every finding; HistoryError of mlops_code.
     """
     found = describe(file)
     terminal.say(f"problem    {found.name}: {found.series} series, {found.metric}, {found.horizon} days ahead")
     terminal.say(f"candidates {', '.join(found.candidates)}")
     facts: dict[str, object] = {}
     if table is not None:
-        from mlops_code.forecasting.contract import read_table
-
-        problem = Problem(file)
-        panel, sha256, rows = read_table(table, problem.source, problem.series, problem.contract)
-        facts = {"rows": rows, "series": len(panel.keys), "days": panel.days, "sha256": sha256}
-        terminal.say(f"data       {rows} rows give {len(panel.keys)} series, {panel.first} to {panel.last}")
+        facts = _checked(terminal, Problem(file), table)
     terminal.document({**asdict(found), "data": facts or None})
+
+
+def _checked(terminal: Terminal, problem: Problem, table: Path) -> dict[str, object]:
+    """Read a table as a run would, as far as no model is needed."""
+    from mlops_code.forecasting.backtest import Plan, last_windows
+    from mlops_code.forecasting.contract import Delivery, read_table
+
+    training, gate, delivery = problem.training, problem.gate, Delivery(as_of=datetime.now(UTC).date())
+    panel, sha256, rows = read_table(table, problem.source, problem.series, problem.contract, delivery)
+    terminal.say(f"data       {rows} rows give {len(panel.keys)} series, {panel.first} to {panel.last}")
+    recipes, rule = recipes_of(training), training.selection
+    chosen = last_windows(panel, recipes, training, Plan(rule.origins, rule.step, rule.held_back))
+    judged = last_windows(panel, recipes, training, Plan(gate.origins, gate.step))
+    for who, windows in (("training", chosen), ("gate", judged)):
+        days = f"{panel.day(windows.first_day)} to {panel.day(windows.last_day)}"
+        terminal.say(f"{who:<11}{len(windows.origins)} origins, {days}")
+    return {"rows": rows, "series": len(panel.keys), "days": panel.days, "sha256": sha256}
 
 
 @dataclass(frozen=True)
@@ -104,11 +117,19 @@ class Columns:
     aggregation: str
 
 
-def new(terminal: Terminal, name: str, columns: Columns, folder: Path = FOLDER) -> Path:
-    """Write a problem file to start with. Raises: UsageError (the file exists, or the name is not legal)."""
+def new(terminal: Terminal, name: str, columns: Columns, folder: Path = FOLDER, table: Path | None = None) -> Path:
+    """Write a problem file to start with, and check a table by it where one is given.
+
+    Raises: UsageError (the file exists, or the name is not legal), ContractError of mlops_code (the table lacks a
+    column), and with a table what `check` raises; the file stays then, to be edited.
+    """
     path = folder / f"{name}.yml"
     if path.exists():
         raise UsageError(f"{path} exists already", todo="choose another name, or edit that file")
+    if table is not None:
+        from mlops_code.forecasting.reading import find_table, read_cells
+
+        read_cells(find_table(table), (columns.date, *columns.keys, columns.measure))
     rule = {
         "name": name,
         **({"keys": list(columns.keys), "missing": "zero"} if columns.keys else {}),
@@ -126,8 +147,10 @@ def new(terminal: Terminal, name: str, columns: Columns, folder: Path = FOLDER) 
         path.unlink()
         raise UsageError(f"{name} does not make a legal problem", found=str(mistake)) from None
     terminal.say(f"written    {path}")
-    terminal.say(f"next       python -m ml_service problems check {path} --data YOUR.csv")
-    terminal.document(asdict(described))
+    if table is None:
+        terminal.say(f"next       python -m ml_service problems check {path} --data YOUR.csv")
+    facts = None if table is None else _checked(terminal, Problem(path), table)
+    terminal.document({**asdict(described), "data": facts})
     return path
 
 

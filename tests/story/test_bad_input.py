@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -75,8 +76,20 @@ def run_facts(workspace: Any, experiment: str) -> dict[str, Any]:
         "status": run.get_status(),
         "outcome": run.get_properties().get("outcome"),
         "reason": run.get_properties().get("reason"),
+        "data": run.get_properties().get("data_sha256"),
         "steps": {step.name: step.get_status() for step in run.get_children()},
     }
+
+
+def offending_rows(workspace: Any, experiment: str, folder: str) -> list[dict[str, str]]:
+    """The table of the newest run's refusal, fetched as an auditor would; says that the run keeps nothing else."""
+    from azureml.core import Experiment
+
+    run = next(Experiment(workspace, experiment).get_runs())
+    assert [name for name in run.get_file_names() if name.endswith(".csv")] == ["contract_failures.csv"]
+    run.download_file("contract_failures.csv", output_file_path=f"{folder}/failures.csv")
+    with Path(folder, "failures.csv").open(encoding="utf-8", newline="") as content:
+        return list(csv.DictReader(content))
 
 
 @pytest.fixture
@@ -167,25 +180,34 @@ def test_a_bad_table_is_not_taken(name: str, refused: tuple[Product, dict[str, E
     assert not sdk(registered_versions, product.settings["MODEL_NAME"])
 
 
-def test_a_bad_table_that_came_another_way_is_refused_by_prepare(
-    make_product: MakeProduct, sdk: Sdk, tmp_path: Path
+@pytest.mark.parametrize("steps", ["prepare,train,evaluate,register,deploy", "train,register,deploy"])
+def test_a_bad_table_that_came_another_way_is_refused_with_its_rows(
+    make_product: MakeProduct, sdk: Sdk, tmp_path: Path, steps: str
 ) -> None:
-    product, file = make_product("past"), tmp_path / "delivery.csv"
-    file.write_text("\n".join(TABLES["gap"][0]))
-    sdk(register_table, product.settings["DATASET_NAME"], str(file))
-    ended = product.run("run", "--unpublished", "--json", code=3)
-    assert [(step["name"], step["status"]) for step in ended.document["steps"]] == [("prepare", "Failed")]
+    product, file, first = make_product("past"), tmp_path / "delivery.csv", steps.split(",", maxsplit=1)[0]
+    rows = [row for row in TABLES["negative amount"][0] if not row.startswith("2013-12-24")]
+    file.write_text("\n".join(rows))
+    sha256 = sdk(register_table, product.settings["DATASET_NAME"], str(file))
+    ended = product.run("run", "--unpublished", "--steps", steps, "--json", code=3)
+    assert [(step["name"], step["status"]) for step in ended.document["steps"]] == [(first, "Failed")]
     assert (ended.document["outcome"], ended.document["reason"]) == ("failed", "contract")
     assert "column TransactionDate at 2013-12-24: no row of type S, P, W" in ended.err, "the step's log is shown"
     assert "refused (contract)" in ended.err
     assert not sdk(registered_versions, product.settings["MODEL_NAME"])
-    facts = sdk(run_facts, product.settings["EXPERIMENT_NAME"])
-    assert facts == {
+    experiment = product.settings["EXPERIMENT_NAME"]
+    assert sdk(run_facts, experiment) == {
         "status": "Failed",
         "outcome": "failed",
         "reason": "contract",
-        "steps": {"prepare": "Failed"},
+        "steps": {first: "Failed"},
+        "data": sha256,
     }
+    found = sdk(offending_rows, experiment, str(tmp_path))
+    assert [(row["column"], row["place"], row["found"]) for row in found] == [
+        ("Amount", "line 4 ('-39771.1')", "negative"),
+        ("TransactionDate", "2013-12-24", "no row of type S, P, W"),
+    ]
+    assert all(row["file"].endswith(".csv") and row["expected"] and row["fix"] for row in found)
 
 
 def test_a_challenger_above_the_floor_is_refused(
