@@ -33,8 +33,8 @@ def client_variables(state: StateFolder, info: ServerInfo) -> dict[str, str]:
         # An interactive login that asks for a tenant of its own does not take the managed identity; it takes these.
         "AZUREML_SERVICE_PRINCIPAL_ID": "local",
         "AZUREML_SERVICE_PRINCIPAL_PASSWORD": "local",
-        # Must not exist: in an existing folder the SDK freezes the list of clouds for ever.
-        "AZURE_CONFIG_DIR": str(state.root / "no-azure-config"),
+        # In an existing folder the SDK freezes the list of clouds: this one is not there, and only of this start.
+        "AZURE_CONFIG_DIR": str(state.client_configuration(info)),
         # ARM and storage are always https: Python reads the first, the native data engine the second.
         "REQUESTS_CA_BUNDLE": bundle,
         "SSL_CERT_FILE": bundle,

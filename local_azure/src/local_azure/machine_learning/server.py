@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import secrets
+import shutil
 import signal
 import socket
 import sqlite3
@@ -133,6 +134,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         state.create()
         state.lock()
+        shutil.rmtree(state.client_configurations, ignore_errors=True)
         remembered = state.last_ports()
         http = _bind(arguments.http_port, remembered[0])
         tls = _bind(arguments.tls_port, remembered[1])

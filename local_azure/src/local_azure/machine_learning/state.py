@@ -67,6 +67,8 @@ class StateFolder:
         self.services = root / "services"
         self.certificates = root / "certificates"
         self.server_log = root / "server.log"
+        # What a client would keep in ~/.azure. A file there freezes addresses, so each server start has its own.
+        self.client_configurations = root / "azure-config"
         self._server_file = root / "server.json"
         self._ports_file = root / "ports.json"
         self._lock_file = root / "lock"
@@ -75,6 +77,10 @@ class StateFolder:
         """Make the folders, readable by their owner only."""
         for folder in (self.root, self.blobs, self.work, self.services, self.certificates):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def client_configuration(self, info: ServerInfo) -> Path:
+        """AZURE_CONFIG_DIR of the clients of one server start. Not made here: without it the SDK stores nothing."""
+        return self.client_configurations / hashlib.sha256(info.token.encode()).hexdigest()[:12]
 
     def lock(self) -> int:
         """Take the folder for this process until it ends; returns the descriptor to keep open.

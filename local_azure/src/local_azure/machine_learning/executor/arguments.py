@@ -13,8 +13,8 @@ from local_azure.machine_learning.executor.graph import Step
 from local_azure.machine_learning.store import Document
 from local_azure.machine_learning.workspaces import Workspace
 
-_OUTPUT, _INPUT = "DatasetOutputConfig:", "DatasetConsumptionConfig:"
-_REFERENCE = re.compile(r"\$AZUREML_DATAREFERENCE_(\w+)")
+# Anywhere in a word: users write f"folder={output.arg_val}".
+_PLACE = re.compile(r"(?:DatasetOutputConfig:|DatasetConsumptionConfig:|\$AZUREML_DATAREFERENCE_)(\w+)")
 RUN_TOKEN_LEEWAY_SECONDS = 300
 
 
@@ -27,10 +27,7 @@ def _path(paths: dict[str, str], name: str, step: Step) -> str:
 
 
 def _literal(text: str, step: Step, paths: dict[str, str]) -> str:
-    for prefix in (_OUTPUT, _INPUT):
-        if text.startswith(prefix):
-            return _path(paths, text.removeprefix(prefix), step)
-    return _REFERENCE.sub(lambda found: _path(paths, found.group(1), step), text)
+    return _PLACE.sub(lambda found: _path(paths, found.group(1), step), text)
 
 
 def _word(argument: Document, step: Step, paths: dict[str, str]) -> str:
@@ -47,7 +44,10 @@ def _word(argument: Document, step: Step, paths: dict[str, str]) -> str:
 
 
 def command_line(step: Step, paths: dict[str, str]) -> list[str]:
-    """Words behind the script's name. paths: of inputs and outputs, by port name (of a direct input: its id)."""
+    """Words behind the name of the script or command.
+
+    paths: of inputs and outputs, by port name (of a direct input: its id).
+    """
     return [_word(argument, step, paths) for argument in step.interface.get("Arguments") or []]
 
 

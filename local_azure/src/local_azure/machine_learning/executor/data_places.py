@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from local_azure.machine_learning.emulator import Emulator
 
 DEFAULT_DATASTORE = "workspaceblobstore"
-# Paths handed to a step lie below its working directory: the SDK refuses to register a model from elsewhere.
-DATA_FOLDER = ".azureml-data"
-_UNSUPPORTED = {"PathOnCompute": "the source folder", "SourceGlobs": "patterns of what to upload"}
 
 
 def output_places(step: Step, run_id: str) -> dict[str, Document]:
@@ -27,9 +24,8 @@ def output_places(step: Step, run_id: str) -> dict[str, Document]:
     places = {}
     for port in step.output_ports():
         setting = step.output_setting(port["Name"])
-        for key, what in _UNSUPPORTED.items():
-            if setting.get(key) or (setting.get("DatasetOutputOptions") or {}).get(key):
-                raise not_implemented(f"{what} of the output '{port['Name']}' of step '{step.name}'")
+        if (setting.get("DatasetOutputOptions") or {}).get("SourceGlobs"):
+            raise not_implemented(f"patterns of what to upload of the output '{port['Name']}' of step '{step.name}'")
         registration = setting.get("DatasetRegistration") or {}
         output_tables.reading([registration.get("AdditionalTransformations")])  # refused now, not after the work
         pattern = (setting.get("DatasetOutputOptions") or {}).get(
@@ -131,48 +127,3 @@ def files_of(emulator: Emulator, workspace: Workspace, place: Document) -> dict[
     if root.is_file():
         return {root.name: root}
     return {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
-
-
-def link_outputs(emulator: Emulator, workspace: Workspace, places: dict[str, Document], data: Path) -> dict[str, str]:
-    """Make the folder of each output, and a link to it below `data`; returns the links by port name."""
-    links = {}
-    for name, place in places.items():
-        target = datastores.local_path(emulator, workspace, place["datastore"], place["path"])
-        target.mkdir(parents=True, exist_ok=True)
-        links[name] = _link(data / name, target)
-    return links
-
-
-def link_inputs(emulator: Emulator, workspace: Workspace, places: dict[str, Document], data: Path) -> dict[str, str]:
-    """Links below `data` to each input, by port name; raises a 404 that names an input which is not there.
-
-    A direct input is no file: it is given by its id.
-
-    A dataset that is less than one folder (a glob, several paths) becomes a folder of links to its files.
-    """
-    links = {}
-    for name, place in places.items():
-        if place.get("direct"):
-            links[name] = place["dataset"]
-            continue
-        if "dataset" in place:
-            files = datasets.data_files(emulator, workspace, place["dataset"])
-            if files is not None:
-                for relative, path in files.items():
-                    _link(data / name / relative, path)
-                links[name] = str(data / name)
-                continue
-            datastore, path_on_datastore = datasets.data_location(emulator, workspace, place["dataset"])
-        else:
-            datastore, path_on_datastore = place["datastore"], place["path"]
-        target = datastores.local_path(emulator, workspace, datastore, path_on_datastore)
-        if not target.exists():
-            raise bad_request(f"Input '{name}' is not there: {datastore}/{path_on_datastore}.", "NotFound")
-        links[name] = _link(data / name, target)
-    return links
-
-
-def _link(link: Path, target: Path) -> str:
-    link.parent.mkdir(parents=True, exist_ok=True)
-    link.symlink_to(target)
-    return str(link)

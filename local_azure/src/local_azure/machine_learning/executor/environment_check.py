@@ -65,9 +65,10 @@ def differences(environment: dict[str, Any]) -> list[str]:
     if python.get("userManagedDependencies"):
         return []
     found = []
+    named = f"'{environment['name']}'" if environment.get("name") else "of this step"
     for name, specifier in _requirements((python.get("condaDependencies") or {}).get("dependencies") or []):
         here = _installed(canonicalize_name(name))
-        asked = f"The environment '{environment.get('name')}' asks for {name}{specifier}"
+        asked = f"The environment {named} asks for {name}{specifier}"
         if here is None:
             found.append(f"{asked}; it is not installed here.")
         elif not _fits(here, specifier) and canonicalize_name(name) not in _STANDS_FOR:

@@ -14,7 +14,7 @@ from local_azure.machine_learning import storage_faults
 from local_azure.machine_learning.certificates import BUNDLE
 from local_azure.machine_learning.errors import ApiError, bad_request
 from local_azure.machine_learning.executor import arguments
-from local_azure.machine_learning.executor.data_places import DATA_FOLDER, link_inputs, link_outputs
+from local_azure.machine_learning.executor.data_spots import Spots, link_outputs, place_inputs
 from local_azure.machine_learning.executor.environment_check import differences
 from local_azure.machine_learning.executor.graph import Step
 from local_azure.machine_learning.executor.launcher import Launcher, StepCommand, StepProcess
@@ -23,6 +23,7 @@ from local_azure.machine_learning.forking import EOF_CODE
 from local_azure.machine_learning.planes import history, snapshots
 from local_azure.machine_learning.planes.pipeline_runs import DRIVER_LOG
 from local_azure.machine_learning.redaction import last_lines
+from local_azure.machine_learning.state import StateFolder
 from local_azure.machine_learning.store import Document
 from local_azure.machine_learning.tokens import Principal
 from local_azure.machine_learning.workspaces import Workspace
@@ -42,17 +43,17 @@ class StepFailure:
     message: str
 
 
-def base_variables(state_root: Path, certificates: Path) -> dict[str, str]:
+def base_variables(state: StateFolder) -> dict[str, str]:
     """What a step gets of the server's own environment: an allow-list, and the way to trust the server."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME") if name in os.environ}
     threads = {name: value for name, value in os.environ.items() if name.endswith("_NUM_THREADS")}
     openblas = {name: value for name, value in os.environ.items() if name.startswith("OPENBLAS_")}
-    bundle = str(certificates / BUNDLE)
+    bundle = str(state.certificates / BUNDLE)
     return {
         **kept,
         **threads,
         **openblas,
-        "AZURE_CONFIG_DIR": str(state_root / "no-azure-config"),
+        "AZURE_CONFIG_DIR": str(state.client_configurations / "steps"),
         "REQUESTS_CA_BUNDLE": bundle,
         "SSL_CERT_FILE": bundle,
         "AZUREML_CURRENT_CLOUD": "AzureCloud",
@@ -71,6 +72,18 @@ class RunPlace:
     experiment_name: str
     run_id: str
     root_run_id: str
+
+
+def _program(step: Step, directory: Path) -> dict[str, str]:
+    """What a step runs; raises a 400 for a script that its snapshot does not have."""
+    command, script = step.parameters.get("Command"), step.parameters.get("Script")
+    if command:
+        return {"command": command}
+    if not script:
+        raise bad_request(f"Step '{step.name}' names no script.")
+    if not (directory / script).is_file():
+        raise bad_request(f"Step '{step.name}': its snapshot has no file '{script}'.")
+    return {"script": script}
 
 
 class Job:
@@ -139,15 +152,12 @@ class Job:
         self, directory: Path, input_places: dict[str, Document], output_places: dict[str, Document]
     ) -> StepCommand:
         step, emulator = self._step, self._emulator
-        script = step.parameters.get("Script")
-        if not script:
-            raise bad_request(f"Step '{step.name}' names no script.")
         directory.mkdir(parents=True)
         snapshots.extract(emulator, self._workspace, step.module["StorageId"], directory)
-        if not (directory / script).is_file():
-            raise bad_request(f"Step '{step.name}': its snapshot has no file '{script}'.")
-        inputs = link_inputs(emulator, self._workspace, input_places, directory / DATA_FOLDER)
-        outputs = link_outputs(emulator, self._workspace, output_places, directory / DATA_FOLDER)
+        program = _program(step, directory)
+        spots = Spots(directory, step)
+        inputs = place_inputs(emulator, self._workspace, input_places, spots)
+        outputs = link_outputs(emulator, self._workspace, output_places, spots)
         run = emulator.store.require(self._workspace.id, "run", self.run_id)
         log = artifact_file(emulator, self._workspace, run, DRIVER_LOG)
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -155,11 +165,11 @@ class Job:
         sentences = differences(step.run_configuration.get("environment") or {})
         warn(emulator, self._workspace, self.run_id, sentences, log=DRIVER_LOG)
         words = arguments.command_line(step, {**inputs, **outputs})
-        definition = {"script": script, "arguments": words, "target": step.parameters.get("Target")}
+        definition = {**program, "arguments": words, "target": step.parameters.get("Target")}
         emulator.store.update(self._workspace.id, "run", self.run_id, lambda r: r.update(runDefinition=definition))
         variables = self._variables(run, inputs, outputs)
         emulator.redactor.begin(log)
-        return StepCommand(script, words, directory, variables, log)
+        return StepCommand(program, words, directory, variables, log)
 
     def _variables(self, run: Document, inputs: dict[str, str], outputs: dict[str, str]) -> Mapping[str, str]:
         token, expiry = self._emulator.tokens.bearer(Principal("run", self._workspace.id, self.run_id))
@@ -173,7 +183,7 @@ class Job:
             expiry,
         )
         return {
-            **base_variables(self._emulator.state.root, self._emulator.state.certificates),
+            **base_variables(self._emulator.state),
             **arguments.data_variables(self._step, inputs, outputs),
             **arguments.run_variables(identity, self._emulator.addresses.http),
         }

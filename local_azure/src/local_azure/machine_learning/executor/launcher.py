@@ -21,9 +21,9 @@ PRELOADED = (
 
 @dataclass(frozen=True)
 class StepCommand:
-    """One script to run. `log` gets standard output and standard error."""
+    """One script or command to run. `log` gets standard output and standard error."""
 
-    script: str
+    program: dict[str, str]  # {"script": path in the snapshot} or {"command": first word}
     arguments: list[str]
     directory: Path
     variables: Mapping[str, str]
@@ -67,6 +67,6 @@ class Launcher:
         """Start a step; raises a 409 when the server is on its way out."""
         if self._stopping:
             raise conflict("The server is being stopped.")
-        details = {"script": command.script, "arguments": command.arguments}
+        details = {**command.program, "arguments": command.arguments}
         child = ChildCommand(ENTRY, command.directory, command.log, command.variables, details)
         return StepProcess(self._client, self._client.start(child))

@@ -5,13 +5,14 @@ SDK caller: `azureml._execution._commands.start_run`.
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import quote
 
 from local_azure.machine_learning.call import Call
 from local_azure.machine_learning.errors import bad_request, not_implemented
 from local_azure.machine_learning.planes import compute, datasets, experiments, history, run_records
-from local_azure.machine_learning.planes.pipeline_modules import refuse_mode
+from local_azure.machine_learning.planes.pipeline_modules import refuse_mode, refuse_spot
 from local_azure.machine_learning.planes.pipeline_runs import OPEN
 from local_azure.machine_learning.routing import Plane
 from local_azure.machine_learning.store import Document
@@ -32,34 +33,45 @@ def _refuse_unsupported(configuration: Document) -> None:
         raise not_implemented(f"runs with the framework {framework}")
     if communicator.lower() != "none" or (configuration.get("nodeCount") or 1) > 1:
         raise not_implemented("runs on several nodes or processes")
-    if configuration.get("command"):
-        raise not_implemented("runs of a command; give a script and its arguments")
     if configuration.get("datacaches"):
         raise not_implemented("data caches")
     for kind in ("data", "outputData", "dataReferences"):
         for name, data in (configuration.get(kind) or {}).items():
             refuse_mode(name, data.get("mechanism") or data.get("mode"))
+            refuse_spot(name, _path_on_compute(data))
+
+
+def _path_on_compute(given: Document) -> str | None:
+    path: str | None = given.get("pathOnCompute") or (given.get("additionalOptions") or {}).get("pathOnCompute")
+    return path
 
 
 def _step(configuration: Document, snapshot_id: str) -> Document:
     """The configuration in the form of a pipeline's step: one executor runs both."""
     data, references = configuration.get("data") or {}, configuration.get("dataReferences") or {}
-    modes = {
-        **{name: given.get("mechanism") for name, given in data.items()},
-        **{name: given.get("mode") for name, given in references.items()},
-    }
+    inputs = [
+        {
+            "Name": name,
+            "DataStoreMode": given.get("mechanism") or given.get("mode"),
+            "PathOnCompute": _path_on_compute(given),
+        }
+        for name, given in {**data, **references}.items()
+    ]
     outputs = [_output(name, given) for name, given in (configuration.get("outputData") or {}).items()]
-    words = [{"ValueType": "Literal", "Value": str(word)} for word in configuration.get("arguments") or []]
+    command = configuration.get("command") or []
+    words = shlex.split(command) if isinstance(command, str) else [str(word) for word in command]
+    literals = words[1:] or configuration.get("arguments") or []
     interface = {
-        "Inputs": [{"Name": name, "DataStoreMode": mode} for name, mode in modes.items()],
+        "Inputs": inputs,
         "Outputs": [{"Name": output["Name"]} for output in outputs],
-        "Arguments": words,
+        "Arguments": [{"ValueType": "Literal", "Value": str(word)} for word in literals],
     }
-    name = configuration.get("script") or "script"
+    program: Document = {"Command": words[0]} if words else {"Script": configuration.get("script")}
+    name = next(iter(program.values())) or "script"
     return {
         "module": {"Name": name, "StorageId": snapshot_id, "StructuredInterface": interface},
         "settings": outputs,
-        "parameters": {"Script": configuration.get("script"), "Target": configuration.get("target")},
+        "parameters": {**program, "Target": configuration.get("target")},
     }
 
 
@@ -76,7 +88,7 @@ def _output(name: str, given: Document) -> Document:
             "PathOnDatastore": place.get("relativePath") or "dataset/{run-id}/{output-name}",
             "SourceGlobs": upload.get("sourceGlobs"),
         },
-        "PathOnCompute": options.get("pathOnCompute"),
+        "PathOnCompute": _path_on_compute(given),
         "DatasetRegistration": {
             "Name": registration.get("name"),
             "Description": registration.get("description"),
@@ -122,7 +134,8 @@ def start_run(call: Call, experiment: str) -> dict[str, str]:
     posted, run_id = call.document(), call.query.get("runId") or ""
     configuration: Document = posted.get("Configuration") or {}
     _refuse_unsupported(configuration)
-    for key, value in (("script", configuration.get("script")), ("snapshot", posted.get("SnapshotId"))):
+    program = configuration.get("command") or configuration.get("script")
+    for key, value in (("script or command", program), ("snapshot", posted.get("SnapshotId"))):
         if not value:
             raise bad_request(f"The run names no {key}.")
     target = str(configuration.get("target"))
@@ -137,7 +150,7 @@ def start_run(call: Call, experiment: str) -> dict[str, str]:
     given = {
         "parentRunId": posted.get("ParentRunId"),
         "runType": "azureml.scriptrun",
-        "scriptName": configuration["script"],
+        "scriptName": document["module"]["Name"],
         "target": target,
         "properties": {"ContentSnapshotId": posted["SnapshotId"]},
         "cancelUri": cancel_address(call.emulator, call.workspace, experiment, run_id),

@@ -118,6 +118,7 @@ def openid_configuration(call: Call, secret: str, tenant: str) -> dict[str, str]
 @PLANE.route("POST", "/adfs/{secret}/{tenant}/oauth2/token")
 async def service_principal_token(call: Call, secret: str, tenant: str) -> dict[str, Any]:
     """A token for a service principal: any id and any password, as there is only one user. Neither is kept."""
+    _ = tenant
     answer = await token(call, secret)
     return {**answer, "expires_in": int(answer["expires_in"])}
 

@@ -5,6 +5,7 @@ SDK callers: `azureml.pipeline.core._aeva_provider`. This plane writes keys in P
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Any
 
 from starlette.responses import JSONResponse
@@ -21,7 +22,7 @@ ACTIVE = "0"
 
 MODULE, DATA_SOURCE, GRAPH = "module", "data_source", "graph"
 # ParallelRunStep, HyperDrive and the like carry other step types; running them as plain scripts would be a lie.
-STEP_TYPES = ("PythonScriptStep",)
+STEP_TYPES = ("PythonScriptStep", "CommandStep")
 DATA_MODES = ("mount", "download", "upload", "direct")
 DATA_TYPES = (
     "AnyFile", "AzureBlobReference", "AzureDataLakeReference", "AzureFilesReference", "AzureSqlDatabaseReference",
@@ -34,6 +35,12 @@ def refuse_mode(name: str, mode: str | None) -> None:
     """Raise where data would have to come or go in a way that is not there, such as `as_hdfs`."""
     if mode and mode.lower() not in DATA_MODES:
         raise not_implemented(f"the mode '{mode}' of '{name}' (only {', '.join(DATA_MODES)})")
+
+
+def refuse_spot(name: str, path: str | None) -> None:
+    """Raise where data would have to lie outside of the working directory of the script."""
+    if path and (PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts):
+        raise not_implemented(f"the path_on_compute '{path}' of '{name}'; give one in the working directory, or none")
 
 
 def entity(key: str | None = None) -> Document:
@@ -113,6 +120,7 @@ def create_module(call: Call) -> Document:
     interface = posted.get("StructuredInterface") or {}
     for port in (interface.get("Inputs") or []) + (interface.get("Outputs") or []):
         refuse_mode(port["Name"], port.get("DataStoreMode"))
+        refuse_spot(port["Name"], port.get("PathOnCompute"))
     module = {**posted, **entity(), "UploadState": "1", "CloudSettings": None}
     call.store.insert(call.ws, MODULE, module["Id"], module, name=posted.get("IdentifierHash") or "")
     return module
@@ -156,7 +164,11 @@ def get_data_source(call: Call, source_id: str) -> Document:
 
 
 def save_graph(store: Store, workspace_id: str, graph: Document, interface: Document | None) -> str:
-    """Keep a submitted or published graph; returns its id."""
+    """Keep a submitted or published graph; returns its id. Refuses by name data that would not lie as asked for."""
+    for node in graph.get("ModuleNodes") or []:
+        for setting in (node.get("ModuleInputSettings") or []) + (node.get("ModuleOutputSettings") or []):
+            refuse_mode(setting["Name"], setting.get("DataStoreMode"))
+            refuse_spot(setting["Name"], setting.get("PathOnCompute"))
     key = new_id()
     document = {"graph": {**entity(key), **graph, "Id": key}, "interface": interface or {}}
     store.insert(workspace_id, GRAPH, key, document)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import runpy
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,10 @@ def _exit_code(error: SystemExit) -> int:
     return 1
 
 
-def _flush_metrics() -> None:
-    """`run.log` is batched by a thread; the service's own control script flushes it at the end, and so do we.
+def flush_metrics() -> None:
+    """Hand over what was logged.
+
+    `run.log` is batched by a thread; the service's own control script flushes it at the end, and so do we.
 
     `_kill` is private in the SDK; without it every metric of a script that does not flush is lost.
     """
@@ -44,10 +48,20 @@ def run_script(script: str, arguments: list[str]) -> int:
     """
     root = Path.cwd()
     path = root / script
-    sys.argv = [script, *arguments]
-    sys.path[:0] = dict.fromkeys((str(path.parent), str(root)))
+    return _run(lambda: runpy.run_path(str(path), run_name="__main__"), [script, *arguments], path.parent, root)
+
+
+def run_module(module: str, arguments: list[str]) -> int:
+    """Run a module as `python -m` does; returns its exit code."""
+    run = functools.partial(runpy.run_module, module, run_name="__main__", alter_sys=True)
+    return _run(run, [module, *arguments], Path.cwd())
+
+
+def _run(work: Callable[[], object], argv: list[str], *places: Path) -> int:
+    sys.argv = argv
+    sys.path[:0] = dict.fromkeys(map(str, places))
     try:
-        runpy.run_path(str(path), run_name="__main__")
+        work()
         code = 0
     except SystemExit as error:
         code = _exit_code(error)
@@ -55,7 +69,7 @@ def run_script(script: str, arguments: list[str]) -> int:
         sys.excepthook(*sys.exc_info())
         code = 1
     try:
-        _flush_metrics()
+        flush_metrics()
     except Exception:
         sys.excepthook(*sys.exc_info())
         code = code or 1
@@ -65,5 +79,9 @@ def run_script(script: str, arguments: list[str]) -> int:
 
 
 def enter(message: dict[str, Any], _listener: int | None) -> int:
-    """Entry of a forked child: message holds "script" and "arguments"."""
+    """Entry of a forked child: message holds "script" or "command", and "arguments"."""
+    if "command" in message:
+        from local_azure.machine_learning.step_process.command import run_command
+
+        return run_command([message["command"], *message["arguments"]])
     return run_script(message["script"], message["arguments"])
