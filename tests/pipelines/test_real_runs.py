@@ -8,110 +8,31 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local_azure import lifecycle
-from local_azure.client_environment import client_variables
 from local_azure.machine_learning.state import StateFolder
-from tests.story.product import ROOT, Product, clean_environment, write_problem
+from tests.pipelines.house import House, Ran, copy_repository
+from tests.story.product import clean_environment, write_problem
 
 pytestmark = pytest.mark.slow
 
-TREE = (".pipelines", ".ci", "data", "environments", "ml_service", "mlops_code", "requirements", "variables.yml")
-PRODUCTION = "AZUREML_PRODUCTION_WORKSPACE_NAME=local-production"
 STAGES = ("Validate", "Publish_paid_amount", "Train_paid_amount", "Production_paid_amount", "Verify_paid_amount")
 OK, SKIPPED, FAILED = "Succeeded", "Skipped", "Failed"
-
-
-@dataclass(frozen=True)
-class Ran:
-    """A run that has ended: exit code and the runner's document."""
-
-    code: int
-    document: dict[str, Any]
-
-    @property
-    def stages(self) -> dict[str, str]:
-        """Result of each stage."""
-        return {name: result for name, result in self.document["results"].items() if "." not in name}
-
-    def log(self, job: str) -> str:
-        """What a job wrote."""
-        return Path(self.document["folder"], "logs", f"{job}.log").read_text(encoding="utf-8")
-
-    def artifact(self, name: str) -> Path:
-        """The folder of an artifact."""
-        assert name in self.document["artifacts"]
-        return Path(self.document["folder"], "artifacts", name)
-
-
-@dataclass(frozen=True)
-class House:
-    """A copy of the repository and a server."""
-
-    tree: Path
-    state: StateFolder
-    environment: Mapping[str, str]
-
-    def run(self, pipeline: str, *words: str, production: str = PRODUCTION) -> Ran:
-        """Run a pipeline of the copy."""
-        file = str(self.tree / ".pipelines" / f"{pipeline}.yml")
-        runner = [sys.executable, "-m", "local_azure", "--state", str(self.state.root), "pipelines", "run", file]
-        done = subprocess.run(
-            [*runner, "--json", "--azure", production, *words],
-            cwd=self.tree,
-            env=dict(self.environment),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=200,
-        )
-        assert done.stdout.strip(), done.stderr
-        return Ran(done.returncode, json.loads(done.stdout))
-
-    @property
-    def product(self) -> Product:
-        """The command line of the copy, with both workspaces."""
-        info = self.state.running_server()
-        assert info is not None
-        variables = {**self.environment, **client_variables(self.state, info)}
-        return Product(variables, tree=self.tree).with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME="local-production")
-
-    def serves(self) -> dict[str, Any]:
-        """What production serves, verified."""
-        return self.product.run("verify", "--horizon", "1", "--json").document
-
-    def champions(self) -> list[int]:
-        """Versions that are champion."""
-        models = self.product.run("status", "--json").document["models"]
-        return [model["version"] for model in models if model["champion"]]
 
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A repository with the files of this one, and a server that its first step starts."""
     folder = tmp_path_factory.mktemp("house")
-    tree = folder / "repository"
-    tree.mkdir()
-    for name in TREE:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy2(source, tree / name)
-    subprocess.run(["git", "init", "--quiet", str(tree)], check=True)
     state = StateFolder(folder / "state")
     info = lifecycle.start(state)
     assert info
-    yield House(tree, state, clean_environment(tmp_path_factory.mktemp("home")))
+    yield House(copy_repository(folder / "repository"), state, clean_environment(tmp_path_factory.mktemp("home")))
     lifecycle.stop(state)
 
 
