@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import requests
 
 Unique = Callable[[str], str]
 
@@ -58,6 +59,36 @@ def test_endpoints_are_listed_switched_off_and_point_elsewhere(
     assert PipelineEndpoint.get(ws, name=f"{name}-renamed").description == "first"
     with pytest.raises(Exception, match="not found"):
         PipelineEndpoint.get(ws, name="no-such-endpoint")
+
+
+def test_a_value_for_no_parameter_is_left_out_with_a_warning(
+    ws: Any, project: Any, experiment: Any, pipeline: Any, unique: Unique
+) -> None:
+    published = pipeline.publish(name=unique("known"), description="d", version="1")
+    values = {"word": "known", "release": "7"}
+    run = project.finished(published.submit(ws, experiment.name, pipeline_parameters=values))
+    assert "said known" in project.steps_of(run)["say"].get_stdout_log()
+    (warning,) = run.get_details()["warnings"]
+    assert "no parameter 'release'" in warning["message"]
+    assert "The pipeline's parameters: word." in warning["message"]
+
+
+def test_an_endpoint_is_submitted_by_its_name(ws: Any, project: Any, pipeline: Any, unique: Unique) -> None:
+    from azureml.core.authentication import InteractiveLoginAuthentication
+    from azureml.pipeline.core import PipelineEndpoint, PipelineRun
+
+    name = unique("named")
+    endpoint = PipelineEndpoint.publish(ws, name=name, pipeline=pipeline, description="d")
+    address = endpoint.endpoint.split("Id", 1)[0] + f"Name?name={name}"
+    header = InteractiveLoginAuthentication().get_authentication_header()
+    body = {"ExperimentName": name, "ParameterAssignments": {"word": "posted"}}
+    for version, status in (("", 200), ("&pipelineVersion=0", 200), ("&pipelineVersion=7", 400)):
+        answer = requests.post(address + version, headers=header, json=body, timeout=20)
+        assert answer.status_code == status, answer.text
+        if status == 200:
+            run = project.finished(PipelineRun.get(ws, answer.json()["Id"]))
+            assert "said posted" in project.steps_of(run)["say"].get_stdout_log()
+    assert requests.post(address + "no", headers=header, json=body, timeout=20).status_code == 404
 
 
 def test_a_step_run_is_found_and_asked(ws: Any, project: Any, experiment: Any, pipeline: Any) -> None:

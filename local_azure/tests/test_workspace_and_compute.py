@@ -147,3 +147,11 @@ def test_a_token_is_given_to_its_holder_only(server: ServerInfo) -> None:
     assert requests.post(f"{server.base_url}/msi/wrong/token", timeout=5).status_code == 401
     good = requests.post(f"{server.base_url}/msi/{server.token}/token", timeout=5)
     assert json.loads(good.text)["token_type"] == "Bearer"
+
+
+@pytest.mark.usefixtures("server")
+def test_who_asks_for_a_workspace_of_another_subscription_is_told_how_to_make_it() -> None:
+    from azureml.core import Workspace
+
+    with pytest.raises(Exception, match="local_azure workspace create"):
+        Workspace.get("somewhere", subscription_id="11111111-2222-3333-4444-555555555555", resource_group="else")

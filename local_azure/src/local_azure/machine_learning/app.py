@@ -107,7 +107,8 @@ class Application:
         name = parts.pop("workspace_name")
         workspace = self._emulator.workspaces.get(parts.pop("subscription"), parts.pop("resource_group"), name)
         if workspace is None:
-            raise ApiError(404, "ResourceNotFound", f"The workspace '{name}' was not found.")
+            said = f"The workspace '{name}' was not found; `local_azure workspace create` makes one."
+            raise ApiError(404, "ResourceNotFound", said)
         if principal and principal.scope == "run" and principal.workspace_id != workspace.id:
             raise ApiError(401, "AuthorizationFailed", "The token of a run reaches its own workspace only.")
         return workspace

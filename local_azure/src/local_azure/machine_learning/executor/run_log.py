@@ -28,8 +28,7 @@ def warn(
     """Note warnings at a run, where the SDK's summary shows them, and in a log of it or of the run `log_of`."""
     if not sentences:
         return
-    warnings = [{"source": "local_azure", "message": sentence} for sentence in sentences]
-    history.update(emulator, workspace, run_id, lambda run: run["warnings"].extend(warnings))
+    history.warn(emulator, workspace, run_id, sentences)
     run = emulator.store.require(workspace.id, "run", log_of or run_id, "Run")
     path = artifact_file(emulator, workspace, run, log)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -26,11 +26,12 @@ from local_azure.machine_learning.planes.run_records import (
     fail_family,
     set_status,
     update,
+    warn,
 )
 from local_azure.machine_learning.routing import Plane
 from local_azure.machine_learning.tokens import Principal
 
-__all__ = ["PLANE", "add_properties", "create_run", "fail_family", "set_status", "update"]
+__all__ = ["PLANE", "add_properties", "create_run", "fail_family", "set_status", "update", "warn"]
 
 PLANE = Plane("Run history")
 _HISTORY = "/history/v1.0{W}"

@@ -38,18 +38,19 @@ def new_pipeline_run(
 ) -> Document:
     """An unsubmitted run of a stored graph.
 
-    asked: CreationInfo of a submission, or the body of a REST submission. Raises a 400 for parameters that the graph
-    does not have; values are kept as text, as the service does.
+    asked: CreationInfo of a submission, or the body of a REST submission. Values are kept as text, as the service
+    does; what the graph has no parameter for is left out, and `record` warns of it. Microsoft's notebook about
+    versioned endpoints submits such values, so the service takes them.
     """
     stored = store.require(workspace_id, GRAPH, graph_id)
     interface, graph = stored["interface"], stored["graph"]
     defaults = {p["Name"]: p.get("DefaultValue") for p in interface.get("Parameters") or []}
     assigned = asked.get("ParameterAssignments") or {}
-    unknown = sorted(set(assigned) - set(defaults))
-    if unknown:
-        known = ", ".join(sorted(defaults)) or "none"
-        raise bad_request(f"The pipeline has no parameter {', '.join(unknown)}. Its parameters: {known}.")
-    values = {name: None if value is None else str(value) for name, value in {**defaults, **assigned}.items()}
+    values = {
+        name: None if value is None else str(value)
+        for name, value in {**defaults, **assigned}.items()
+        if name in defaults
+    }
     return {
         **entity(),
         "Description": asked.get("Description"),
@@ -66,6 +67,7 @@ def new_pipeline_run(
         "PipelineId": None,
         "RunSource": asked.get("RunSource") or "Unavailable",
         "RunType": asked.get("RunType") or "HTTP",
+        "UnknownParameters": sorted(set(assigned) - set(defaults)),
         "TotalRunSteps": len(graph.get("ModuleNodes") or []),
         "ScheduleId": asked.get("ScheduleId"),
         "tags": asked.get("tags") or asked.get("Tags") or {},
@@ -75,6 +77,14 @@ def new_pipeline_run(
         ),
         **more,
     }
+
+
+def _unknown_parameters(run: Document) -> list[str]:
+    known = ", ".join(sorted(run["ParameterAssignments"])) or "none"
+    return [
+        f"The pipeline has no parameter '{name}'; its value is not used. The pipeline's parameters: {known}."
+        for name in run.get("UnknownParameters") or []
+    ]
 
 
 def record(emulator: Emulator, workspace: Workspace, run: Document, parent_run_id: str | None = None) -> None:
@@ -101,6 +111,7 @@ def record(emulator: Emulator, workspace: Workspace, run: Document, parent_run_i
             tags=run["tags"],
             properties=properties,
         )
+        history.warn(emulator, workspace, run["Id"], _unknown_parameters(run))
 
 
 def submit(call: Call, run: Document, parent_run_id: str | None) -> None:

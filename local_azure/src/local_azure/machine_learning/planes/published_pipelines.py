@@ -144,11 +144,15 @@ def create_endpoint(call: Call) -> Document:
 @PLANE.route("GET", P + "/PipelineEndpoints/Name")
 def endpoint_by_name(call: Call) -> Document:
     """One endpoint, by its name."""
+    return _endpoint_view(call, _named_endpoint(call))
+
+
+def _named_endpoint(call: Call) -> Document:
     name = call.query.get("Name") or call.query.get("name") or ""
     found = call.store.find(call.ws, ENDPOINT, name=name, limit=1)
     if not found:
         raise not_found("Pipeline endpoint", name)
-    return _endpoint_view(call, found[0])
+    return found[0]
 
 
 @PLANE.route("GET", P + "/PipelineEndpoints")
@@ -220,3 +224,10 @@ def submit_endpoint(call: Call, endpoint_id: str, version: str = "") -> Document
     """Start a run of an endpoint's default version, or of the one asked for (in the path or the query)."""
     version = version or call.query.get("pipelineVersion", "")
     return _submit(call, pipeline_of_endpoint(call.store, call.ws, endpoint_id, version))
+
+
+@PLANE.route("POST", P + "/PipelineRuns/PipelineEndpointSubmit/Name", evidence="assumed")
+def submit_named_endpoint(call: Call) -> Document:
+    """The same by the endpoint's name; not the SDK's: Microsoft's notebook about versioned endpoints posts here."""
+    run: Document = submit_endpoint(call, _named_endpoint(call)["Id"])
+    return run

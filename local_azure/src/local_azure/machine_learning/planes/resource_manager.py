@@ -53,7 +53,8 @@ def subscriptions(call: Call) -> dict[str, Any]:
         {
             "id": f"/subscriptions/{i}",
             "subscriptionId": i,
-            "displayName": "local",
+            # The SDK shows this to who asks for a workspace in another subscription.
+            "displayName": "local_azure; `local_azure workspace create` adds a workspace in any subscription",
             "state": "Enabled",
             "tenantId": TENANT,
         }

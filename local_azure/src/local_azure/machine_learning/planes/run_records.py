@@ -190,6 +190,13 @@ def update(emulator: Emulator, workspace: Workspace, run_id: str, alter: Callabl
     return emulator.store.update(workspace.id, KIND, run_id, alter)
 
 
+def warn(emulator: Emulator, workspace: Workspace, run_id: str, sentences: list[str]) -> None:
+    """Note warnings of this server at a run, where the SDK's summary shows them."""
+    warnings = [{"source": "local_azure", "message": sentence} for sentence in sentences]
+    if warnings:
+        update(emulator, workspace, run_id, lambda run: run["warnings"].extend(warnings))
+
+
 def set_status(
     emulator: Emulator, workspace: Workspace, run_id: str, status: str, error: str | dict[str, Any] | None = None
 ) -> None:
