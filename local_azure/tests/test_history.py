@@ -1,101 +1,21 @@
-"""Experiments and runs, through the real client."""
+"""Runs, through the real client."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from history_fixtures import *  # type: ignore[import-not-found]  # noqa: F403 - the fixtures
+from history_fixtures import ids
 
 from local_azure.machine_learning.clock import new_id, timestamp
-from local_azure.machine_learning.state import ServerInfo, StateFolder
-from local_azure.machine_learning.store import Store
+from local_azure.machine_learning.state import StateFolder
 
 Unique = Callable[[str], str]
-
-
-@pytest.fixture
-def experiment(ws: Any, unique: Unique) -> Any:
-    """A fresh experiment."""
-    from azureml.core import Experiment
-
-    return Experiment(ws, unique("experiment"))
-
-
-@pytest.fixture
-def run(experiment: Any) -> Iterator[Any]:
-    """A running interactive run."""
-    started = experiment.start_logging(snapshot_directory=None)
-    yield started
-    started.complete()
-
-
-@pytest.fixture
-def call(ws: Any, server: ServerInfo) -> Callable[..., requests.Response]:
-    """A request to the run history of the workspace, as the person: `call("GET", "/runs/x")`."""
-
-    def send(method: str, path: str, **more: Any) -> requests.Response:
-        address = f"{server.base_url}/history/v1.0{ws.service_context._get_workspace_scope()}{path}"
-        header = ws._auth_object.get_authentication_header()
-        return requests.request(method, address, headers=header, timeout=30, **more)
-
-    return send
-
-
-def names(experiments: list[Any]) -> set[str]:
-    return {experiment.name for experiment in experiments}
-
-
-def ids(runs: Any) -> list[str]:
-    return [run.id for run in runs]
-
-
-def test_an_experiment_is_made_once(ws: Any, unique: Unique) -> None:
-    from azureml.core import Experiment
-
-    name = unique("twice")
-    first, second = Experiment(ws, name), Experiment(ws, name)
-    assert first.id == second.id
-    assert name in names(Experiment.list(ws))
-    assert names(Experiment.list(ws, experiment_name=name)) == {name}
-
-
-def test_experiment_tags(ws: Any, experiment: Any) -> None:
-    from azureml.core import Experiment
-
-    experiment.set_tags({"a": "1", "b": "2"})
-    experiment.tag("a", "3")
-    experiment.remove_tags(["b"])
-    experiment.refresh()
-    assert experiment.tags == {"a": "3"}
-    assert experiment.name in names(Experiment.list(ws, tags={"a": "3"}))
-    assert experiment.name not in names(Experiment.list(ws, tags={"a": "1"}))
-
-
-def test_an_archived_experiment_is_hidden_and_frees_its_name(ws: Any, experiment: Any) -> None:
-    from azureml.core import Experiment
-    from azureml.core.experiment import ViewType
-
-    experiment.archive()
-    assert experiment.name not in names(Experiment.list(ws))
-    assert experiment.name in names(Experiment.list(ws, view_type=ViewType.ArchivedOnly))
-    successor = Experiment(ws, experiment.name)
-    assert successor.id != experiment.id
-    with pytest.raises(Exception, match="another active experiment"):
-        experiment.reactivate()
-    Experiment.delete(ws, successor.id)
-    experiment.reactivate()
-    assert Experiment(ws, experiment.name).id == experiment.id
-
-
-def test_only_an_empty_experiment_is_deleted(ws: Any, experiment: Any, run: Any) -> None:
-    from azureml.core import Experiment
-
-    with pytest.raises(Exception, match="has runs and cannot be deleted"):
-        Experiment.delete(ws, experiment.id)
 
 
 def test_a_run_starts_and_completes(experiment: Any) -> None:
@@ -188,74 +108,6 @@ def test_children_are_created_in_one_call(run: Any) -> None:
     assert {child.get_status() for child in run.get_children()} == {"Running"}
 
 
-def test_get_runs_filters(experiment: Any) -> None:
-    runs = [experiment.start_logging(snapshot_directory=None) for _ in range(3)]
-    oldest, middle, newest = runs
-    oldest.set_tags({"team": "blue", "note": 'say "hi" (now) and go'})
-    middle.add_properties({"kind": "x"})
-    child = newest.child_run()
-    assert ids(experiment.get_runs()) == [newest.id, middle.id, oldest.id]
-    assert set(ids(experiment.get_runs(include_children=True))) == {*ids(runs), child.id}
-    assert ids(experiment.get_runs(tags="team")) == [oldest.id]
-    assert ids(experiment.get_runs(tags={"team": "blue"})) == [oldest.id]
-    assert ids(experiment.get_runs(tags={"note": 'say "hi" (now) and go'})) == [oldest.id]
-    assert ids(experiment.get_runs(tags={"team": "red"})) == []
-    assert ids(experiment.get_runs(properties={"kind": "x"})) == [middle.id]
-    assert ids(experiment.get_runs(properties="kind")) == [middle.id]
-    assert ids(experiment.get_runs(type="azureml.PipelineRun")) == []
-    for one in (child, *runs):
-        one.complete()
-
-
-def test_runs_by_status_type_and_time(experiment: Any) -> None:
-    from azureml._restclient.experiment_client import ExperimentClient
-
-    client = ExperimentClient(experiment.workspace.service_context, experiment.name, experiment.id)
-    done = experiment.start_logging(snapshot_directory=None)
-    done.complete()
-    open_run = experiment.start_logging(snapshot_directory=None)
-    created = client.get_run(open_run.id).created_utc
-
-    def listed(**filters: Any) -> list[str]:
-        return [dto.run_id for dto in client.get_runs(**filters)]
-
-    assert listed(status="Completed") == [done.id]
-    assert listed(created_after=created) == [open_run.id]
-    assert listed(target_name="local") == [open_run.id, done.id]
-    assert listed(trait="unspecified", orchestrator="External") == [open_run.id, done.id]
-    assert listed(trait="automl") == []
-    assert listed(order_by=("RunNumber", "asc")) == [done.id, open_run.id]
-    assert listed(page_size=1) == [open_run.id, done.id]
-    assert listed(last=1) == [open_run.id, done.id]
-    assert [dto.run_id for dto in client.get_runs_by_run_ids([done.id])] == [done.id]
-    open_run.complete()
-
-
-@pytest.mark.parametrize(
-    ("query", "named"),
-    [
-        ({"filter": "contains(Name, 'x')"}, "contains"),
-        ({"filter": "Name like x"}, "operator 'like'"),
-        ({"filter": "Colour eq red"}, "field 'Colour'"),
-        ({"filter": "(Name eq x"}, "the end"),
-        ({"filter": "Name eq x Name eq y"}, "Name eq y"),
-        ({"filter": "RunNumber gt many"}, "'many'"),
-        ({"filter": "CreatedUtc gt yesterday"}, "'yesterday'"),
-        ({"filter": "StartTimeUtc gt null"}, "null"),
-        ({"orderby": "Colour desc"}, "field 'Colour'"),
-        ({"orderby": "Name sideways"}, "sideways"),
-        ({"top": 0}, "page size"),
-        ({"continuationToken": "%%%"}, "continuation token"),
-    ],
-)
-def test_a_query_that_is_not_understood_is_refused(
-    call: Callable[..., requests.Response], experiment: Any, query: dict[str, Any], named: str
-) -> None:
-    answer = call("POST", f"/experiments/{experiment.name}/runs:query", json=query)
-    assert answer.status_code == 400
-    assert named in answer.json()["error"]["message"]
-
-
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -296,58 +148,6 @@ def test_a_run_may_refresh_its_own_token_only(call: Callable[..., requests.Respo
     assert requests.get(f"{base}/{other.id}/token", headers=own, timeout=5).status_code == 401
     assert requests.get(f"{base}/{other.id}", headers=own, timeout=5).status_code == 200
     other.complete()
-
-
-def insert_runs(state: StateFolder, ws: Any, experiment: Any, count: int) -> None:
-    """Runs as the server would have stored them; through the client a thousand would take a minute."""
-    store = Store(state.database)
-    start = dt.datetime.now(dt.UTC)
-    with store.transaction():
-        for number in range(1, count + 1):
-            run_id = new_id()
-            document = {
-                "runId": run_id,
-                "runNumber": number,
-                "rootRunId": run_id,
-                "parentRunId": None,
-                "experimentId": experiment.id,
-                "createdUtc": timestamp(start + dt.timedelta(seconds=number)),
-                # Started in threes at one moment, and not in the order of their creation.
-                "startTimeUtc": timestamp(start + dt.timedelta(hours=1, seconds=number * 7919 % count // 3)),
-                "status": "Completed",
-                "runType": "azureml.scriptrun",
-                "hidden": False,
-                "dataContainerId": f"dcid.{run_id}",
-                "tags": {"parity": str(number % 2)},
-                "properties": {},
-            }
-            store.insert(ws._workspace_id_internal, "run", run_id, document, name=experiment.id)
-    store.close()
-
-
-def test_a_thousand_runs_come_page_by_page(state: StateFolder, ws: Any, experiment: Any) -> None:
-    from azureml._restclient.experiment_client import ExperimentClient
-
-    insert_runs(state, ws, experiment, 1000)
-    client = ExperimentClient(ws.service_context, experiment.name, experiment.id)
-    every = list(client.get_runs(page_size=300))
-    assert len({run.run_id for run in every}) == 1000
-    started = [run.start_time_utc for run in every]
-    assert started == sorted(started, reverse=True)
-    ascending = list(client.get_runs(page_size=300, order_by=("RunNumber", "asc")))
-    assert [run.run_number for run in ascending] == list(range(1, 1001))
-    odd = list(client.get_runs(page_size=300, tags={"parity": "1"}))
-    assert len(odd) == 500
-
-
-def test_runs_of_a_compute_target(ws: Any, experiment: Any, unique: Unique) -> None:
-    from azureml._restclient.workspace_client import WorkspaceClient
-
-    run = experiment.start_logging(snapshot_directory=None)
-    client = WorkspaceClient(ws.service_context)
-    assert run.id in [found.run_id for found in client.get_runs_by_compute("local")]
-    assert list(client.get_runs_by_compute(unique("none"))) == []
-    run.complete()
 
 
 def test_events_move_a_run_forward_only(call: Callable[..., requests.Response], experiment: Any) -> None:

@@ -81,3 +81,21 @@ def test_the_variables_of_a_client_lead_to_it(server: ServerInfo) -> None:
     told = requests.get(os.environ["ARM_CLOUD_METADATA_URL"], timeout=20).json()
     assert server.token in told[0]["authentication"]["loginEndpoint"]
     assert server.token == server.token.lower()  # MSAL writes addresses in lower case
+
+
+def test_in_a_step_a_service_principal_signs_in_and_nobody_is_asked(project: Any, experiment: Any) -> None:
+    script = f"""
+from azureml.core import Run, Workspace
+from azureml.core.authentication import ServicePrincipalAuthentication
+ws = Run.get_context().experiment.workspace
+where = dict(name=ws.name, subscription_id=ws.subscription_id, resource_group=ws.resource_group)
+signed_in = Workspace.get(**where, auth=ServicePrincipalAuthentication("{TENANT}", "id", "word"))
+assert "cluster" in signed_in.compute_targets
+try:
+    Workspace.get(**where)
+except ValueError as error:
+    assert "127.0.0.1" in str(error), error
+else:
+    raise AssertionError("a step without an identity signed in")
+"""
+    project.finished(experiment.submit(project.pipeline(project.step("sign", script))))

@@ -155,3 +155,20 @@ def test_who_asks_for_a_workspace_of_another_subscription_is_told_how_to_make_it
 
     with pytest.raises(Exception, match="local_azure workspace create"):
         Workspace.get("somewhere", subscription_id="11111111-2222-3333-4444-555555555555", resource_group="else")
+
+
+def test_workspaces_are_listed_without_a_resource_group(ws: Any) -> None:
+    from azureml.core import Workspace
+
+    assert {"local-development", "local-production"} <= set(Workspace.list(ws.subscription_id))
+
+
+@pytest.mark.parametrize("location", ["local", "West Europe"])
+def test_to_create_a_workspace_that_exists_returns_it_when_asked(ws: Any, location: str) -> None:
+    from azureml.core import Workspace
+
+    coordinates = {"subscription_id": ws.subscription_id, "resource_group": ws.resource_group}
+    found = Workspace.create(ws.name, **coordinates, location=location, exist_ok=True)
+    assert found.get_details()["workspaceid"] == ws.get_details()["workspaceid"]
+    with pytest.raises(Exception, match="already exists"):
+        Workspace.create(ws.name, **coordinates, location=location)

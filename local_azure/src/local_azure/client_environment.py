@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from local_azure.machine_learning.certificates import BUNDLE
-from local_azure.machine_learning.state import STATE_VARIABLE, ServerInfo, StateFolder
+from local_azure.machine_learning.state import STATE_VARIABLE, ServerInfo, StateFolder, clouds_address
 from local_azure.machine_learning.workspaces import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE_NAME
 
 CONFIG_PLACES = (Path(".azureml/config.json"), Path("aml_config/config.json"), Path("config.json"))
@@ -26,7 +26,7 @@ def client_variables(state: StateFolder, info: ServerInfo) -> dict[str, str]:
     no_proxy = ",".join(filter(None, (os.environ.get("NO_PROXY", os.environ.get("no_proxy", "")), _LOOPBACK)))
     return {
         # The SDK reads its list of clouds here; ours names our listener as resource manager and for signing in.
-        "ARM_CLOUD_METADATA_URL": f"{info.base_url}/metadata/endpoints?start={info.token}",
+        "ARM_CLOUD_METADATA_URL": clouds_address(info),
         "AZUREML_CURRENT_CLOUD": "AzureCloud",
         # The default authentication tries a managed identity first when MSI_ENDPOINT is set.
         "MSI_ENDPOINT": f"{info.base_url}/msi/{info.token}/token",

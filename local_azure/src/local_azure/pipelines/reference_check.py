@@ -8,7 +8,7 @@ from local_azure.pipelines.grammar import Call, ExpressionError, Literal, parse,
 from local_azure.pipelines.model import SCRIPTS, Job, Part, Pipeline, Stage, Step, Variable
 from local_azure.pipelines.queue_facts import QueueFacts, run_time_only
 from local_azure.pipelines.structure_check import ancestors
-from local_azure.pipelines.tree import Fields, Items, Problem, Text, Value, mappings_of, nearest
+from local_azure.pipelines.tree import Fields, Items, Problem, Text, Value, fields_of, mappings_of, nearest
 
 # `pipeline` and `resources` are contexts of the service too; nothing here can fill them, so they are refused.
 CONTEXTS = ("variables", "dependencies", "stageDependencies")
@@ -33,8 +33,11 @@ def assignments(step: Step) -> dict[str, bool]:
 
 
 def _explained(name: str, known: Mapping[str, str]) -> bool:
-    """Whether a variable is in scope; `step.*` stands for the outputs of a step whose program sets them."""
-    return name.lower() in known or f"{name.partition('.')[0]}.*".lower() in known
+    """Whether a variable is in scope; `step.*` stands for the outputs of a step whose program sets them.
+
+    `*` stands for names that nothing here can know: of a group that was not given, of a matrix.
+    """
+    return bool({name.lower(), f"{name.partition('.')[0]}.*".lower(), "*"} & known.keys())
 
 
 class _Reader(NamedTuple):
@@ -123,6 +126,7 @@ def _check_output(rest: list[str], stage: Stage, job: Job | None) -> None:
 def reference_faults(pipeline: Pipeline, facts: QueueFacts) -> Iterator[Problem]:
     """Faults of everything that reads or sets variables at run time."""
     known = {name.lower(): name for name in (*facts.predefined(), *facts.variables)} | run_time_only()
+    known |= {"resources.*": ""} if fields_of(pipeline.fields.get("resources")).has("pipelines") else {}
     yield from _declared(pipeline.variables, known, facts)
     yield from _values(pipeline.variables, _Reader(pipeline, known))
     for stage in pipeline.stages:
@@ -130,7 +134,7 @@ def reference_faults(pipeline: Pipeline, facts: QueueFacts) -> Iterator[Problem]
         yield from _declared(stage.variables, in_stage, facts)
         yield from _condition(stage, _Reader(pipeline, in_stage, stage))
         for job in stage.jobs:
-            in_job = dict(in_stage)
+            in_job = in_stage | ({"*": ""} if fields_of(job.fields.get("strategy")).has("matrix") else {})
             yield from _declared(job.variables, in_job, facts)
             reader = _Reader(pipeline, in_job, stage, job)
             yield from _values([*stage.variables, *job.variables], reader)
@@ -144,7 +148,7 @@ def _declared(variables: list[Variable], known: dict[str, str], facts: QueueFact
         if variable.group and variable.name not in facts.groups:
             text = f"The group '{variable.name}' is not known here: --group {variable.name}=FILE gives its variables."
             yield Problem(variable.name.place, text)
-        names = facts.groups.get(variable.name, {}) if variable.group else [variable.name]
+        names = facts.groups.get(variable.name, ["*"]) if variable.group else [variable.name]
         known.update({name.lower(): str(name) for name in names})
 
 
@@ -196,7 +200,7 @@ def _macros(text: Text, known: dict[str, str], *, script: bool) -> Iterator[Prob
         if not _explained(name, known) and not (script and _SHELL_WORD.match(name)):
             output = next((full for low, full in known.items() if low.endswith(f".{name.lower()}")), "")
             advice = f"It is an output: write $({output})." if output else nearest(name, known.values())
-            yield Problem(place, f"No variable explains $({name}); it would stay as it is. {advice}")
+            yield Problem(place, f"No variable explains $({name}); it would stay as it is (or -v sets it). {advice}")
 
 
 def injection_faults(document: Fields) -> Iterator[Problem]:

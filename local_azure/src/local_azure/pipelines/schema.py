@@ -22,6 +22,8 @@ _DYNAMIC = ("${{", "$(", "$[")
 _DEFINITIONS = "#/definitions/"
 # The service takes paths with a slash at the end, which the pattern of this definition forbids.
 _BRANCH_FILTER = "branch name or prefix filter"
+# Inputs that the schema requires always and the task only for some values of others.
+_FALSE_ALARM = re.compile("helmdeploy@0 azure(SubscriptionForACR|ResourceGroupForACR|ContainerRegistry)")
 # Tasks whose inputs the schema does not define: required and optional ones, by Microsoft's documentation (2026-11).
 _EXTRA_TASKS = {
     "PublishCodeCoverageResults@2": ("summaryFileLocation", "pathToSources failIfCoverageEmpty"),
@@ -50,9 +52,8 @@ class ServiceSchema:
             name = task["properties"].get("task", {}).get("pattern", "").strip("^$").lower()
             self._inputs.setdefault(name, task["properties"].get("inputs", {}))
         for task, (required, optional) in _EXTRA_TASKS.items():
-            known: Schema = {name: {} for name in (required + " " + optional).split()}
-            described: Schema = {"properties": known, "required": required.split()}
-            self._inputs[task.lower()] = described | {"additionalProperties": False}
+            known: Schema = {"properties": {name: {} for name in f"{required} {optional}".split()}}
+            self._inputs[task.lower()] = known | {"required": required.split(), "additionalProperties": False}
         written = [name for option in self._task["properties"]["task"]["anyOf"] for name in option.get("enum", [])]
         self._task_names = [*written, *_EXTRA_TASKS]
 
@@ -106,9 +107,9 @@ class ServiceSchema:
             marks: list[tuple[Schema, Any]] = [(o, o.get("firstProperty", o.get("required", []))) for o in fitting]
             marked = [option for option, names in marks if any(value.has(name) for name in names)]
             leading = [name for option in options for name in option.get("firstProperty", [])]
-            if not marked and len(leading) == len(options) and value:
-                key = value.names()[0]
-                yield Problem(key.place, f"'{key}' is not known here. {nearest(key, leading)}")
+            names = value.names()
+            if names and not marked and len(leading) == len(options) and "${{" not in "".join(names):
+                yield Problem(names[0].place, f"'{names[0]}' is not known here. {nearest(names[0], leading)}")
                 return
             fitting = marked or fitting
         found = [list(self._faults(value, option, place, what)) for option in fitting]
@@ -130,7 +131,8 @@ class ServiceSchema:
         inputs = Fields(place=step.key("inputs").place if step.has("inputs") else step.place)
         for key, value in fields_of(step.get("inputs")):
             inputs.append((Text(self.input_name(task, key), key.place), value))
-        required = [*described.get("required", []), *_documented(task, inputs)]
+        written = [name for name in described.get("required", []) if not _FALSE_ALARM.match(f"{task.lower()} {name}")]
+        required = [*written, *_documented(task, inputs)]
         yield from self._mapping(inputs, described | {"required": required}, str(task))
 
     def input_name(self, task: str, given: str) -> str:
@@ -148,7 +150,8 @@ class ServiceSchema:
             return Problem(task.place, f"The task {name} has no version {version}, but {', '.join(versions)}.")
         if versions:
             return Problem(task.place, f"'{task}' names no version. Write {name}@{versions[-1]}.")
-        return Problem(task.place, f"There is no task '{task}'. {nearest(task, self._task_names)}")
+        text = f"'{task}' is no task of Azure DevOps itself; those of extensions are not known here."
+        return Problem(task.place, f"{text} {nearest(task, self._task_names)}")
 
 
 def _documented(task: str, inputs: Fields) -> list[str]:

@@ -91,7 +91,7 @@ def _job_rules(job: Job) -> Iterator[tuple[object, Place, str]]:
         what, place = f"The deployment job {job.name}", job.name.place
         resource = "." in (job.environment or "") or len(named) > 1
         no_hook = "deploy" not in dict(job.hooks) and (strategy.has("runOnce") or not strategy)
-        yield job.name.lower() == "deploy", place, "A deployment job cannot be named 'deploy'. Choose another name."
+        yield job.name == "deploy", place, "A deployment job cannot be named 'deploy'. Choose another name."
         yield not job.environment, job.place, f"{what} names no environment. Add environment: NAME."
         yield resource, (job.environment or job.name).place, "An environment that names a resource is not supported."
         yield no_hook, job.place, f"{what} has no strategy.runOnce.deploy. Add it with the steps that deploy."
@@ -102,7 +102,7 @@ def _step_rules(job: Job, step: Step) -> Iterator[tuple[object, Place, str]]:
     place, server_only, known = step.value.place, task in _SERVER_ONLY, step.kind in _STEP_KINDS
     other = step.kind == "checkout" and step.value not in ("self", "none")
     yield not known, step.place, f"Steps of kind '{step.kind}' are not supported here."
-    agentless = known and job.server and task not in _SERVER_TASKS
+    agentless = known and job.server and task not in _SERVER_TASKS and "." not in task  # with a dot: an extension's
     yield agentless, step.place, f"A server job cannot run '{task}': it has no build agent. Move it."
     yield not job.server and server_only, place, f"{step.value} runs in a server job only. Write pool: server."
     yield other, place, f"checkout of '{step.value}' is not supported here. Only self and none are."

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from local_azure.pipelines.queue_facts import documented
 
-_NOT_COPIED = (".git", ".local_azure", ".venv")
-
 
 class JobFolders:
     """The folders of one job, as on a build agent."""
@@ -38,7 +36,7 @@ class JobFolders:
                     (self.sources / relative).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copy2(repository / relative, self.sources / relative, follow_symlinks=False)
         else:
-            ignored = shutil.ignore_patterns(*_NOT_COPIED)
+            ignored = shutil.ignore_patterns(".git", ".local_azure", ".venv")
             shutil.copytree(repository, self.sources, symlinks=True, ignore=ignored, dirs_exist_ok=True)
         return sum(path.is_file() for path in self.sources.rglob("*") if ".git" not in path.parts)
 

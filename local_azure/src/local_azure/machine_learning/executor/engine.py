@@ -143,8 +143,7 @@ class Executor:
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
-        state = emulator.state
-        self._launcher = Launcher(base_variables(state))
+        self._launcher = Launcher(base_variables(emulator.state, emulator.info))
         self._runs: dict[str, PipelineRunTask | ScriptRunTask] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()

@@ -23,7 +23,7 @@ from local_azure.machine_learning.forking import EOF_CODE
 from local_azure.machine_learning.planes import history, snapshots
 from local_azure.machine_learning.planes.pipeline_runs import DRIVER_LOG
 from local_azure.machine_learning.redaction import last_lines
-from local_azure.machine_learning.state import StateFolder
+from local_azure.machine_learning.state import ServerInfo, StateFolder, clouds_address
 from local_azure.machine_learning.store import Document
 from local_azure.machine_learning.tokens import Principal
 from local_azure.machine_learning.workspaces import Workspace
@@ -43,7 +43,7 @@ class StepFailure:
     message: str
 
 
-def base_variables(state: StateFolder) -> dict[str, str]:
+def base_variables(state: StateFolder, info: ServerInfo) -> dict[str, str]:
     """What a step gets of the server's own environment: an allow-list, and the way to trust the server."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME") if name in os.environ}
     threads = {name: value for name, value in os.environ.items() if name.endswith("_NUM_THREADS")}
@@ -56,6 +56,8 @@ def base_variables(state: StateFolder) -> dict[str, str]:
         "AZURE_CONFIG_DIR": str(state.client_configurations / "steps"),
         "REQUESTS_CA_BUNDLE": bundle,
         "SSL_CERT_FILE": bundle,
+        # A script with a service principal of its own signs in here, as on Azure, and never at the real Azure.
+        "ARM_CLOUD_METADATA_URL": clouds_address(info),
         "AZUREML_CURRENT_CLOUD": "AzureCloud",
         "HBI_WORKSPACE_JOB": "true",
         "NO_PROXY": "127.0.0.1,localhost",
@@ -162,10 +164,16 @@ class Job:
         log = artifact_file(emulator, self._workspace, run, DRIVER_LOG)
         log.parent.mkdir(parents=True, exist_ok=True)
         log.touch(mode=0o600)
-        sentences = differences(step.run_configuration.get("environment") or {})
+        environment = step.run_configuration.get("environment") or {}
+        sentences = differences(environment)
         warn(emulator, self._workspace, self.run_id, sentences, log=DRIVER_LOG)
         words = arguments.command_line(step, {**inputs, **outputs})
-        definition = {**program, "arguments": words, "target": step.parameters.get("Target")}
+        definition = {
+            **program,
+            "arguments": words,
+            "target": step.parameters.get("Target"),
+            "environment": {"name": environment.get("name"), "version": environment.get("version")},
+        }
         emulator.store.update(self._workspace.id, "run", self.run_id, lambda r: r.update(runDefinition=definition))
         variables = self._variables(run, inputs, outputs)
         emulator.redactor.begin(log)
@@ -183,7 +191,7 @@ class Job:
             expiry,
         )
         return {
-            **base_variables(self._emulator.state),
+            **base_variables(self._emulator.state, self._emulator.info),
             **arguments.data_variables(self._step, inputs, outputs),
             **arguments.run_variables(identity, self._emulator.addresses.http),
         }

@@ -51,6 +51,7 @@ _DEFAULTS: Document = {
     "sampleOutputData": None,
     "resourceRequirements": None,
 }
+_NO_RESOURCES = {"cpu": None, "memoryInGB": None, "gpu": None}
 
 
 # --- assets
@@ -111,6 +112,8 @@ def register_model(call: Call) -> Document:
         raise not_implemented("models that arrive as an archive (unpack)")
     _checked_description(asked.get("description"))
     model = {**_DEFAULTS, "kvTags": {}, "properties": {}, "datasets": [], "derivedModelIds": [], **asked}
+    if model["resourceRequirements"]:  # the client leaves out what is not asked for, and misses it in our answer
+        model["resourceRequirements"] = {**_NO_RESOURCES, **model["resourceRequirements"]}
     model |= {"url": _checked_asset(call, asked.get("url")), "createdBy": CREATED_BY}
     with call.store.transaction():
         existing = call.store.find(call.ws, "model", name=name)

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from local_azure.machine_learning.call import Call
-from local_azure.machine_learning.errors import bad_request, not_implemented
+from local_azure.machine_learning.errors import bad_request, not_found, not_implemented
 from local_azure.machine_learning.routing import Plane
 from local_azure.machine_learning.tokens import TENANT
 from local_azure.machine_learning.workspaces import Workspace
@@ -17,6 +17,15 @@ from local_azure.machine_learning.workspaces import Workspace
 PLANE = Plane("Azure Resource Manager", access="user")
 _UPDATED = {"friendlyName": "friendly_name", "description": "description"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,32}")
+# Where a program may want a workspace to be; all of them are here.
+_LOCATIONS = [
+    "local", "eastus", "eastus2", "centralus", "northcentralus", "southcentralus", "westcentralus", "westus",
+    "westus2", "westus3", "canadacentral", "canadaeast", "brazilsouth", "northeurope", "westeurope", "uksouth", "ukwest",
+    "francecentral", "germanywestcentral", "norwayeast", "swedencentral", "switzerlandnorth", "italynorth",
+    "polandcentral", "spaincentral", "eastasia", "southeastasia", "japaneast", "japanwest", "koreacentral",
+    "australiaeast", "australiasoutheast", "centralindia", "southindia", "southafricanorth", "uaenorth",
+    "qatarcentral",
+]  # fmt: skip
 _PROVIDER = (
     "/subscriptions/{subscription}/resourceGroups/{resource_group}/providers/Microsoft.MachineLearningServices"
 )
@@ -45,6 +54,12 @@ def _document(call: Call, workspace: Workspace) -> dict[str, Any]:
     }
 
 
+def _in_group(call: Call, subscription: str, resource_group: str) -> list[Workspace]:
+    wanted = (subscription.lower(), resource_group.lower())
+    every = call.emulator.workspaces.all()
+    return [w for w in every if (w.subscription.lower(), w.resource_group.lower()) == wanted]
+
+
 @PLANE.route("GET", "/subscriptions")
 def subscriptions(call: Call) -> dict[str, Any]:
     """Every subscription that a workspace of this server lies in."""
@@ -61,6 +76,32 @@ def subscriptions(call: Call) -> dict[str, Any]:
         for i in ids
     ]
     return {"value": value}
+
+
+@PLANE.route("GET", "/subscriptions/{subscription}/providers/Microsoft.MachineLearningServices")
+def provider(call: Call, subscription: str) -> dict[str, Any]:
+    """Where workspaces can be: `Workspace.create` asks before it looks whether the workspace exists."""
+    _ = call
+    kinds = [{"resourceType": "workspaces", "locations": _LOCATIONS, "apiVersions": []}]
+    name = "Microsoft.MachineLearningServices"
+    return {"id": f"/subscriptions/{subscription}/providers/{name}", "namespace": name, "resourceTypes": kinds}
+
+
+@PLANE.route("GET", "/subscriptions/{subscription}/resourceGroups/{resource_group}")
+def resource_group(call: Call, subscription: str, resource_group: str) -> dict[str, Any]:
+    """A resource group, which is there when a workspace is in it."""
+    if not _in_group(call, subscription, resource_group):
+        raise not_found("Resource group", resource_group)
+    group = f"/subscriptions/{subscription}/resourceGroups/{resource_group}"
+    properties = {"provisioningState": "Succeeded"}
+    return {"id": group, "name": resource_group, "location": "local", "tags": {}, "properties": properties}
+
+
+@PLANE.route("GET", "/subscriptions/{subscription}/resources")
+def list_resources(call: Call, subscription: str) -> dict[str, Any]:
+    """The resources of a subscription, all of them workspaces: `Workspace.list` without a resource group."""
+    every = [w for w in call.emulator.workspaces.all() if w.subscription.lower() == subscription.lower()]
+    return {"value": [_document(call, workspace) for workspace in every]}
 
 
 @PLANE.route("GET", "{W}")
@@ -93,7 +134,4 @@ def create_workspace(call: Call, subscription: str, resource_group: str, name: s
 @PLANE.route("GET", _PROVIDER + "/workspaces")
 def list_workspaces(call: Call, subscription: str, resource_group: str) -> dict[str, Any]:
     """The workspaces of a resource group."""
-    wanted = (subscription.lower(), resource_group.lower())
-    every = call.emulator.workspaces.all()
-    found = [w for w in every if (w.subscription.lower(), w.resource_group.lower()) == wanted]
-    return {"value": [_document(call, w) for w in found]}
+    return {"value": [_document(call, workspace) for workspace in _in_group(call, subscription, resource_group)]}
