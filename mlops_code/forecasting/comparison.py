@@ -241,8 +241,11 @@ def _masks(ground: Ground, setting: Setting, usable: Mask) -> list[tuple[str, st
 
 
 def _bootstrap(ours: Array, theirs: Array, policy: GatePolicy) -> float:
-    """Share of draws of series, with replacement, in which the challenger's mean error is the smaller one."""
-    loss, rule = ours - theirs, policy.bootstrap
+    """Share of draws of series, with replacement, in which the challenger's mean error is the smaller one.
+
+    The differences are sorted first: which series stands in which row must not decide.
+    """
+    loss, rule = np.sort(ours - theirs), policy.bootstrap
     if not np.isfinite(loss).all():
         return math.nan
     chance = np.random.default_rng(rule.seed)

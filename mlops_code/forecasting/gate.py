@@ -84,9 +84,11 @@ def judge(panel: Panel, contest: Contest, training: Training, policy: GatePolicy
 
     lower: bound of the values. Raises: UsageError (a recipe needs an extra that is not installed).
     """
-    simple = _simple(contest.challenger, training)
-    champion = contest.champion.model.recipe if contest.champion else None
-    recipes = [contest.challenger, *([champion] if champion else []), *simple]
+    if not np.isfinite(panel.values).all():
+        row, column = np.argwhere(~np.isfinite(panel.values))[0].tolist()
+        place = f"{panel.keys[row]} on {panel.day(column)}"
+        return Judgement(Verdict("failed", "nan", f"the series holds {panel.values[row, column]}: {place}."))
+    recipes = _recipes(contest, training)
     try:
         windows = last_windows(panel, recipes, training, Plan(policy.origins, policy.step))
     except HistoryError as short:
@@ -97,31 +99,16 @@ def judge(panel: Panel, contest: Contest, training: Training, policy: GatePolicy
         )
         verdict = Verdict("failed", "error", f"{leak}: the scores would flatter the challenger.")
         return Judgement(verdict, windows=windows)
-    history = history_of(panel, training, lower)
-    ground, tracks = ground_of(history, windows), backtest(history, recipes, windows)
-    age, theirs = None, None
-    if contest.champion and champion:
-        theirs = Side(tracks[champion.label], _radii(champion, contest, history, training))
-        judged = tracks[champion.label]
-        age = _age(
-            contest.champion, history=history, windows=windows, refitted=judged, ground=ground,
-            metric=training.metric, enough=policy.refresh.clean_origins,
-        )  # fmt: skip
-    figures = compare(
-        ground,
-        challenger=Side(tracks[contest.challenger.label], contest.radii),
-        champion=theirs,
-        simple={recipe.label: tracks[recipe.label] for recipe in simple},
-        setting=_setting(panel, windows, training, lower, contest.key_columns),
-        policy=policy,
-        age=age,
-    )
+    try:
+        figures, ground, tracks = _figures(panel, windows, contest, training=training, policy=policy, lower=lower)
+    except (ValueError, ArithmeticError) as fault:  # what numpy, scikit-learn and the recipes raise of numbers
+        said = f"a model could not be refitted on the gate's windows ({type(fault).__name__}: {fault})."
+        return Judgement(Verdict("failed", "error", said), windows=windows)
     verdict, table = decide(figures, policy)
     if contest.same_data and verdict.reason == "tie":
         said = "the champion was made by the same recipe from the same data: there is nothing new to decide on."
         verdict = Verdict("kept", "no-new-data", said)
-    tracks = {yardstick().label: ground.naive, **tracks}
-    return Judgement(verdict, table, figures, windows, ground, tracks)
+    return Judgement(verdict, table, figures, windows, ground, {yardstick().label: ground.naive, **tracks})
 
 
 def decide(figures: Figures, policy: GatePolicy) -> tuple[Verdict, list[Rule]]:
@@ -186,6 +173,45 @@ def _due(age: Age | None, policy: GatePolicy) -> str | None:
     if age.staleness is not None and age.staleness >= policy.margin and age.staleness > 0:
         return f"the champion's frozen parameters are {age.staleness:.1%} worse than its recipe fitted anew."
     return None
+
+
+def _recipes(contest: Contest, training: Training) -> list[Recipe]:
+    """Everything that is refitted beside the yardstick."""
+    champion = [contest.champion.model.recipe] if contest.champion else []
+    return [contest.challenger, *champion, *_simple(contest.challenger, training)]
+
+
+def _figures(
+    panel: Panel,
+    windows: Windows,
+    contest: Contest,
+    *,
+    training: Training,
+    policy: GatePolicy,
+    lower: float | None,
+) -> tuple[Figures, Ground, dict[str, Array]]:
+    """Refit and score all on the same windows. Raises: ValueError, ArithmeticError, UsageError."""
+    history = history_of(panel, training, lower)
+    ground, tracks = ground_of(history, windows), backtest(history, _recipes(contest, training), windows)
+    age, theirs = None, None
+    if contest.champion:
+        champion = contest.champion.model.recipe
+        judged = tracks[champion.label]
+        theirs = Side(judged, _radii(champion, contest, history, training))
+        age = _age(
+            contest.champion, history=history, windows=windows, refitted=judged, ground=ground,
+            metric=training.metric, enough=policy.refresh.clean_origins,
+        )  # fmt: skip
+    figures = compare(
+        ground,
+        challenger=Side(tracks[contest.challenger.label], contest.radii),
+        champion=theirs,
+        simple={recipe.label: tracks[recipe.label] for recipe in _simple(contest.challenger, training)},
+        setting=_setting(panel, windows, training, lower, contest.key_columns),
+        policy=policy,
+        age=age,
+    )
+    return figures, ground, tracks
 
 
 def _simple(challenger: Recipe, training: Training) -> list[Recipe]:

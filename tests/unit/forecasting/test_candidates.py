@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from datetime import date, timedelta
 
@@ -24,7 +23,6 @@ from mlops_code.forecasting.candidates import (
     update,
 )
 from mlops_code.forecasting.direct import MAX_RATIO, recent_of, training_rows
-from mlops_code.forecasting.errors import UsageError
 from mlops_code.forecasting.recipe import Array, FittedModel, History, Recipe
 from mlops_code.forecasting.series import Panel
 
@@ -37,12 +35,8 @@ SMALL = {"rounds": 20.0, "leaves": 8.0, "min_rows": 20.0, "rate": 0.1}
 BOOSTING = make_recipe("histgb_direct", SMALL)
 POISSON = make_recipe("histgb_direct", {**SMALL, "scaled": 1.0, "poisson": 1.0})
 BOTH = make_recipe("mean_of", {}, [WEEKLY, BOOSTING])
-ARIMA = make_recipe("arima_202", {})
 RECIPES = [NAIVE, WEEKLY, WINDOW, RIDGE, SCALED, BOOSTING, POISSON, BOTH]
 ALL = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.label)
-with_statsmodels = pytest.mark.skipif(
-    importlib.util.find_spec("statsmodels") is None, reason="the extra statsmodels is not installed"
-)
 
 
 def history(panel: Panel, days: int, horizon: int = 28) -> History:
@@ -272,20 +266,3 @@ def test_one_of_many_series_is_asked_for_by_its_name(many: Panel) -> None:
     for key in (None, "nobody"):
         with pytest.raises(ValueError, match="the model has 40"):
             dated_forecast(model, 3, key)
-
-
-@pytest.mark.skipif(importlib.util.find_spec("statsmodels") is not None, reason="statsmodels is installed")
-def test_without_the_extra_the_originals_recipe_says_what_to_install(panel: Panel) -> None:
-    with pytest.raises(UsageError, match=r"requirements/arima\.txt"):
-        fit(ARIMA, history(panel, 200))
-
-
-@with_statsmodels
-def test_the_originals_recipe_equals_statsmodels_and_is_carried_on_by_numpy(panel: Panel) -> None:
-    from statsmodels.tsa.arima.model import ARIMA as Original  # type: ignore[import-not-found, unused-ignore]  # noqa: N811
-
-    fitted = Original(panel.values[0, :277], order=(2, 0, 2)).fit()
-    model = fit(ARIMA, history(panel, 277))
-    assert np.allclose(forecast(model, 28)[0], np.maximum(fitted.forecast(28), 0), rtol=1e-9)
-    later = fitted.append(panel.values[0, 277:]).forecast(28)
-    assert np.allclose(forecast(update(model, history(panel, 305)), 28)[0], np.maximum(later, 0), rtol=1e-6)

@@ -1,0 +1,75 @@
+"""Figures, windows and contests that the tests of the gate are made of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from mlops_code.forecasting.candidates import fit, make_recipe
+from mlops_code.forecasting.comparison import Figures, Setting, Side
+from mlops_code.forecasting.gate import Contest, Incumbent, Judgement, decide, judge
+from mlops_code.forecasting.metrics import Ground, Metrics
+from mlops_code.forecasting.policy import Candidate, GatePolicy, Training
+from mlops_code.forecasting.problem import Problem
+from mlops_code.forecasting.recipe import History, Recipe
+from mlops_code.forecasting.series import Panel
+
+POLICY = GatePolicy(origins=8, step=7)
+WEEKLY = make_recipe("same_weekday_mean", {"weeks": 8})
+NAIVE = make_recipe("seasonal_naive", {})
+RIDGE = make_recipe("ridge_direct", {"alpha": 1.0})
+BOOSTING = make_recipe("histgb_direct", {"rounds": 100, "leaves": 8, "min_rows": 50, "rate": 0.05})
+BEFORE = date(2014, 3, 15)
+
+errors = st.floats(min_value=0.001, max_value=1e6)
+margins = st.floats(min_value=0, max_value=0.5)
+wild = st.sampled_from([float("nan"), float("inf"), float("-inf")])
+fields = st.sampled_from(["mae", "rmse", "mase", "rmsse", "rel_mae", "bias", "bias_ratio"])
+
+
+def scored(mae: float, reference: float = 300.0) -> Metrics:
+    return Metrics(
+        mae=mae, rmse=mae * 1.3, mase=mae / 280, rmsse=mae / 400, rel_mae=mae / reference, bias=-mae / 10,
+        bias_ratio=-0.05,
+    )  # fmt: skip
+
+
+def figures(challenger: float, champion: float | None = None, reference: float = 300.0, /, **more: Any) -> Figures:
+    theirs = None if champion is None else scored(champion, reference)
+    plain = Figures(
+        metric="mae", challenger=scored(challenger, reference), champion=theirs,
+        reference=scored(reference, reference), simple={}, interval=None, champion_interval=None, segments=(),
+        series=1, worse=None, better=None, largest=1.0, age=None,
+    )  # fmt: skip
+    return replace(plain, **more)
+
+
+def outcome(found: Figures, policy: GatePolicy = POLICY) -> tuple[str, str]:
+    verdict, _ = decide(found, policy)
+    return verdict.outcome, verdict.reason
+
+
+def windows_of(seed: int, series: int) -> tuple[Ground, Side, Side, Setting]:
+    chance = np.random.default_rng(seed)
+    actuals = chance.gamma(2, 50, (series, 8, 28))
+    naive = actuals + chance.normal(0, 60, actuals.shape)
+    ours, theirs = (actuals + chance.normal(0, spread, actuals.shape) for spread in (30, 34))
+    scale = chance.uniform(40, 60, (series, 8))
+    days = 16_000 + 7 * np.arange(8)[:, None] + np.arange(28)
+    highest = actuals.max(axis=(1, 2))
+    groups = {"kind": ["SP"[number % 2] for number in range(series)]}
+    setting = Setting("rmsse", days, 7, highest, None, groups if series > 1 else {})
+    return Ground(actuals, naive, scale, scale**2), Side(ours, (1.0, 2.0)), Side(theirs, (1.0, 2.0)), setting
+
+
+def against(panel: Panel, problem: Problem, challenger: Recipe, champion: Recipe | None) -> Judgement:
+    incumbent = Incumbent(fit(champion, History(panel.values, panel.last, 7, 28))) if champion else None
+    return judge(panel, Contest(challenger, incumbent, BEFORE), problem.training, problem.gate, 0.0)
+
+
+def only(training: Training, *candidates: Candidate) -> Training:
+    return training.model_copy(update={"candidates": candidates})

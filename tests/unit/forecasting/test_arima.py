@@ -1,0 +1,100 @@
+"""The original's ARIMA(2,0,2), live: an extra that equals statsmodels, and that the gate refuses with its reason."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlops_code.forecasting.backtest import Windows, backtest, history_of
+from mlops_code.forecasting.candidates import fit, forecast, make_recipe, update
+from mlops_code.forecasting.errors import UsageError
+from mlops_code.forecasting.gate import Contest, Incumbent, Judgement, judge
+from mlops_code.forecasting.policy import Candidate
+from mlops_code.forecasting.problem import Problem
+from mlops_code.forecasting.recipe import History, Recipe
+from mlops_code.forecasting.selection import choose
+from mlops_code.forecasting.series import Panel
+from tests.unit.forecasting.gate_cases import BEFORE, WEEKLY, only
+
+ARIMA = make_recipe("arima_202", {})
+RECORDED = Path(__file__).with_name("arima_202_forecasts.csv")
+with_statsmodels = pytest.mark.skipif(
+    importlib.util.find_spec("statsmodels") is None, reason="the extra statsmodels is not installed"
+)
+
+
+def history(panel: Panel, days: int) -> History:
+    return History(panel.values[:, :days], panel.day(days - 1), 7, 28)
+
+
+def test_without_the_extra_the_recipe_says_what_to_install(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "statsmodels"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "statsmodels", None)
+    with pytest.raises(UsageError, match=r"requirements/arima\.txt"):
+        fit(ARIMA, history(panel, 200))
+
+
+@with_statsmodels
+def test_the_recipe_equals_statsmodels_and_is_carried_on_by_numpy(panel: Panel) -> None:
+    from statsmodels.tsa.arima.model import ARIMA as Original  # type: ignore[import-not-found, unused-ignore]  # noqa: N811
+
+    fitted = Original(panel.values[0, :277], order=(2, 0, 2)).fit()
+    model = fit(ARIMA, history(panel, 277))
+    assert np.allclose(forecast(model, 28)[0], np.maximum(fitted.forecast(28), 0), rtol=1e-9)
+    later = fitted.append(panel.values[0, 277:]).forecast(28)
+    assert np.allclose(forecast(update(model, history(panel, 305)), 28)[0], np.maximum(later, 0), rtol=1e-6)
+
+
+@with_statsmodels
+def test_the_recorded_forecasts_are_what_the_recipe_makes(panel: Panel, problem: Problem) -> None:
+    """The tests without the extra judge these; another BLAS may move the fits a little."""
+    recorded = np.loadtxt(RECORDED, delimiter=",")
+    windows = Windows(tuple(range(305 - 28 - 7 * (len(recorded) - 1), 305 - 27, 7)), 28)
+    made = backtest(history_of(panel, problem.training, 0.0), [ARIMA], windows)[ARIMA.label][0]
+    assert np.abs(made - recorded).mean() < 0.01 * recorded.mean()
+
+
+def judged(panel: Panel, problem: Problem, champion: Recipe | None, origins: int, horizon: int) -> Judgement:
+    """ARIMA as the challenger, refitted at every origin by the gate itself."""
+    incumbent = Incumbent(fit(champion, history(panel, 305))) if champion else None
+    training = problem.training.model_copy(update={"horizon": horizon})
+    policy = problem.gate.model_copy(update={"origins": origins})
+    first = panel.days - horizon - 7 * (origins - 1)
+    return judge(panel, Contest(ARIMA, incumbent, panel.day(first - 1)), training, policy, 0.0)
+
+
+@with_statsmodels
+@pytest.mark.slow
+@pytest.mark.parametrize(("horizon", "relative", "champion"), [(7, 1.18, None), (14, 1.14, WEEKLY), (28, 1.06, None)])
+def test_over_twenty_origins_the_floor_refuses_it(
+    panel: Panel, problem: Problem, horizon: int, relative: float, champion: Recipe | None
+) -> None:
+    """The last twenty weekly origins that leave room for 28 days, as everywhere else."""
+    found = judged(panel.until(panel.days - 28 + horizon), problem, champion, 20, horizon)
+    assert (found.verdict.outcome, found.verdict.reason) == ("failed", "floor")
+    assert "of seasonal naive's, not below 1.000" in found.verdict.sentence
+    assert found.figures is not None
+    assert found.figures.challenger.rel_mae == pytest.approx(relative, abs=0.01)
+
+
+@with_statsmodels
+def test_over_eight_origins_simpler_first_and_the_margin_refuse_it(panel: Panel, problem: Problem) -> None:
+    first = judged(panel, problem, None, 8, 28).verdict
+    assert (first.outcome, first.reason) == ("failed", "simpler")
+    assert f"better than {WEEKLY.label}, which needs no fit" in first.sentence
+    against = judged(panel, problem, WEEKLY, 8, 28).verdict
+    assert (against.outcome, against.reason) == ("kept", "margin")
+
+
+@with_statsmodels
+def test_training_never_proposes_it(panel: Panel, problem: Problem) -> None:
+    candidates = (*problem.training.candidates, Candidate(recipe="arima_202"))
+    choice = choose(panel, only(problem.training, *candidates), 0.0)
+    assert choice.recipe == WEEKLY
+    assert panel.day(choice.windows.last_day) <= BEFORE
+    assert choice.scores[ARIMA.label].mae > 1.1 * choice.scores[WEEKLY.label].mae

@@ -1,0 +1,35 @@
+"""From forecasts of the same windows to figures: segments, bootstrap."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlops_code.forecasting.comparison import Side, compare
+from tests.unit.forecasting.gate_cases import POLICY, outcome, windows_of
+
+
+def test_segments_are_weekday_week_ahead_activity_and_group() -> None:
+    ground, ours, theirs, setting = windows_of(2, 12)
+    found = compare(ground, challenger=ours, champion=theirs, simple={}, setting=setting, policy=POLICY).segments
+    points = {(part.kind, part.name): part.points for part in found}
+    assert points[("weekday", "Mon")] == 12 * 8 * 4
+    assert points[("ahead", "4")] == 12 * 8 * 7
+    assert points[("activity", "dense")] == 12 * 8 * 28
+    assert points[("kind", "S")] == points[("kind", "P")] == 6 * 8 * 28
+    alone = windows_of(2, 1)
+    few = compare(
+        alone[0], challenger=alone[1], champion=alone[2], simple={}, setting=alone[3], policy=POLICY
+    ).segments
+    assert {part.kind for part in few} == {"weekday", "ahead"}
+    assert max(part.points for part in few) < POLICY.guards.segment_points
+
+
+def test_the_bootstrap_asks_whether_the_gain_is_that_of_a_few_series() -> None:
+    ground, ours, _, setting = windows_of(3, 40)
+    same = ours.track.copy()
+    same[0] += 500  # one series makes the champion bad; the other 39 are equal
+    found = compare(ground, challenger=ours, champion=Side(same), simple={}, setting=setting, policy=POLICY)
+    assert found.better == pytest.approx(1 - (39 / 40) ** 40, abs=0.05)
+    assert outcome(found) == ("kept", "significance")
+    again = compare(ground, challenger=ours, champion=Side(same), simple={}, setting=setting, policy=POLICY)
+    assert again == found

@@ -1,0 +1,292 @@
+"""The whole judgement on series: refits, the worked example, the original's ARIMA, many series."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlops_code.forecasting.backtest import Windows, backtest, ground_of, history_of
+from mlops_code.forecasting.candidates import KINDS, days_needed, fit, make_recipe
+from mlops_code.forecasting.comparison import Setting, Side, compare
+from mlops_code.forecasting.gate import Contest, Incumbent, Judgement, decide, judge, overridden
+from mlops_code.forecasting.metrics import Ground
+from mlops_code.forecasting.policy import Candidate
+from mlops_code.forecasting.problem import Problem
+from mlops_code.forecasting.recipe import History, Recipe
+from mlops_code.forecasting.selection import choose
+from mlops_code.forecasting.series import Panel
+from tests.unit.forecasting.gate_cases import (
+    BEFORE,
+    BOOSTING,
+    NAIVE,
+    POLICY,
+    RIDGE,
+    WEEKLY,
+    against,
+    only,
+    outcome,
+    wild,
+)
+
+
+def test_the_worked_example(panel: Panel, problem: Problem) -> None:
+    """Champion seasonal naive: the weekday mean is 20.9 % better. Champion weekday mean: nothing beats it by 2 %."""
+    first = against(panel, problem, WEEKLY, NAIVE)
+    assert (first.verdict.outcome, first.verdict.reason) == ("accepted", "margin")
+    assert gain(first) == pytest.approx(0.209, abs=0.002)
+    boosting = against(panel, problem, BOOSTING, WEEKLY)
+    assert (boosting.verdict.outcome, boosting.verdict.reason) == ("kept", "margin")
+    assert gain(boosting) == pytest.approx(0.014, abs=0.002)
+    ridge = against(panel, problem, RIDGE, WEEKLY)
+    assert (ridge.verdict.outcome, ridge.verdict.reason) == ("kept", "margin")
+    failed = {rule.code for rule in ridge.rules if rule.status == "failed"}
+    assert failed == {"simpler", "secondary", "margin"}
+
+
+def gain(judged: Judgement) -> float:
+    assert judged.figures is not None
+    assert judged.figures.champion is not None
+    return 1 - judged.figures.challenger.mae / judged.figures.champion.mae
+
+
+def recorded(panel: Panel, problem: Problem, origins: int, horizon: int) -> tuple[Ground, Side, Side, Setting]:
+    """ARIMA(2,0,2) as statsmodels 0.15.0 forecast it at the last origins, and the eight-week mean beside it."""
+    track = np.loadtxt(Path(__file__).with_name("arima_202_forecasts.csv"), delimiter=",")[None, -origins:, :horizon]
+    windows = Windows(tuple(range(305 - 28 - 7 * (origins - 1), 305 - 27, 7)), horizon)
+    history = history_of(panel, problem.training, 0.0)
+    ground = ground_of(history, windows)
+    days = 15_900 + np.array(windows.origins)[:, None] + np.arange(horizon)
+    weekly = Side(backtest(history, [WEEKLY], windows)[WEEKLY.label])
+    return ground, Side(track), weekly, Setting("mae", days, 7, panel.values.max(axis=1), 0.0, {})
+
+
+@pytest.mark.parametrize(("horizon", "relative"), [(7, 1.18), (14, 1.14), (28, 1.06)])
+def test_the_originals_arima_is_refused_by_the_floor(
+    panel: Panel, problem: Problem, horizon: int, relative: float
+) -> None:
+    """Over twenty origins it loses to seasonal naive at every horizon."""
+    ground, arima, weekly, setting = recorded(panel, problem, 20, horizon)
+    for champion in (None, weekly):
+        found = compare(ground, challenger=arima, champion=champion, simple={}, setting=setting, policy=POLICY)
+        verdict, _ = decide(found, POLICY)
+        assert (verdict.outcome, verdict.reason) == ("failed", "floor")
+        assert found.challenger.rel_mae == pytest.approx(relative, abs=0.005)
+
+
+def test_where_the_originals_arima_passes_the_floor_simpler_first_and_margin_stop_it(
+    panel: Panel, problem: Problem
+) -> None:
+    """On the last eight origins it is 3 % better than seasonal naive and 22 % worse than the eight-week mean."""
+    ground, arima, weekly, setting = recorded(panel, problem, 8, 28)
+    found = compare(
+        ground, challenger=arima, champion=weekly, simple={WEEKLY.label: weekly.track}, setting=setting, policy=POLICY
+    )
+    assert found.challenger.rel_mae == pytest.approx(0.967, abs=0.003)
+    verdict, table = decide(found, POLICY)
+    assert (verdict.outcome, verdict.reason) == ("kept", "margin")
+    assert next(rule for rule in table if rule.code == "simpler").value == pytest.approx(-0.22, abs=0.005)
+    assert outcome(replace(found, champion=None, segments=())) == ("failed", "simpler")
+
+
+def test_a_fitted_first_model_must_beat_the_candidates_that_need_no_fit(panel: Panel, problem: Problem) -> None:
+    verdict = against(panel, problem, RIDGE, None).verdict
+    assert (verdict.outcome, verdict.reason) == ("failed", "simpler")
+    assert WEEKLY.label in verdict.sentence
+
+
+def test_the_same_recipe_again_is_a_tie_and_the_first_model_needs_no_champion(panel: Panel, problem: Problem) -> None:
+    assert against(panel, problem, WEEKLY, WEEKLY).verdict.reason == "tie"
+    alone = against(panel, problem, WEEKLY, None).verdict
+    assert (alone.outcome, alone.reason) == ("accepted", "first-model")
+
+
+def test_the_same_recipe_on_the_same_data_is_nothing_new(panel: Panel, problem: Problem) -> None:
+    champion = Incumbent(fit(WEEKLY, History(panel.values, panel.last, 7, 28)))
+    for challenger, expected in ((WEEKLY, "no-new-data"), (RIDGE, "margin")):
+        contest = Contest(challenger, champion, BEFORE, same_data=True)
+        verdict = judge(panel, contest, problem.training, problem.gate, 0.0).verdict
+        assert (verdict.outcome, verdict.reason) == ("kept", expected)
+
+
+def test_seasonal_naive_cannot_pass_its_own_floor(panel: Panel, problem: Problem) -> None:
+    assert against(panel, problem, NAIVE, None).verdict.reason == "floor"
+
+
+def test_a_challenger_chosen_on_the_gates_days_is_refused(panel: Panel, problem: Problem) -> None:
+    contest = Contest(WEEKLY, None, BEFORE + timedelta(days=1))
+    verdict = judge(panel, contest, problem.training, problem.gate, 0.0).verdict
+    assert (verdict.outcome, verdict.reason) == ("failed", "error")
+    assert "flatter" in verdict.sentence
+
+
+def test_too_few_origins_and_constant_series_are_named_failures(panel: Panel, problem: Problem) -> None:
+    judged = judge(panel.until(130), Contest(WEEKLY, None, BEFORE), problem.training, problem.gate, 0.0)
+    assert (judged.verdict.outcome, judged.verdict.reason) == ("failed", "too-few-origins")
+    assert judged.windows is None
+    flat = Panel(panel.first, np.full((1, 305), 3.0), panel.keys)
+    verdict = judge(flat, Contest(WEEKLY, None, BEFORE), problem.training, problem.gate, 0.0).verdict
+    assert (verdict.outcome, verdict.reason) == ("failed", "nan")
+
+
+def test_many_series_are_judged_by_one_global_model(many: Panel, problem: Problem) -> None:
+    """Choose on early windows, judge on late ones; the champion came from half of the series and ages ago."""
+    names = ("window_mean", "ridge_direct")
+    parameters: list[dict[str, float]] = [{"days": 56.0}, {"alpha": 1.0, "scaled": 1.0}]
+    candidates = [Candidate(recipe=name, parameters=of) for name, of in zip(names, parameters, strict=True)]
+    training = only(problem.training, *candidates).model_copy(update={"metric": "rmsse"})
+    choice = choose(many, training, 0.0)
+    assert choice.recipe.name == "ridge_direct"
+    old = Incumbent(fit(choice.recipe, History(many.values[:20, :200], many.day(199), 7, 28)))
+    contest = Contest(choice.recipe, old, many.day(choice.windows.last_day), choice.radii, ("kind", "product"))
+    judged = judge(many, contest, training, problem.gate, 0.0)
+    assert judged.figures is not None
+    assert (judged.figures.series, judged.figures.age and judged.figures.age.clean) == (40, 8)
+    assert {part.kind for part in judged.figures.segments} == {"weekday", "ahead", "activity", "kind"}
+    assert judged.figures.champion == judged.figures.challenger
+    assert (judged.verdict.outcome, judged.verdict.reason) == ("accepted", "refresh"), judged.verdict.sentence
+
+
+def test_the_champions_intervals_are_calibrated_on_the_challengers_windows(panel: Panel, problem: Problem) -> None:
+    choice = choose(panel, problem.training, 0.0)
+    champion = Incumbent(fit(RIDGE, History(panel.values, panel.last, 7, 28)))
+    contest = Contest(choice.recipe, champion, panel.day(choice.windows.last_day), choice.radii)
+    judged = judge(panel, contest, problem.training, problem.gate, 0.0)
+    assert judged.figures is not None
+    assert judged.figures.interval is not None
+    assert judged.figures.champion_interval is not None
+    assert 0.7 < judged.figures.interval.coverage < 0.95
+    later = History(panel.values * np.where(np.arange(305) < 228, 1.0, 3.0), panel.last, 7, 28)
+    wild = Panel(panel.first, later.values, panel.keys)
+    other = judge(wild, contest, problem.training, problem.gate, 0.0)
+    assert other.figures is not None
+    assert other.figures.champion_interval is not None
+    assert other.figures.champion_interval.coverage < judged.figures.champion_interval.coverage
+
+
+def test_a_backtest_of_a_recipe_that_is_both_sides_is_made_once(panel: Panel, problem: Problem) -> None:
+    judged = against(panel, problem, WEEKLY, WEEKLY)
+    assert judged.windows is not None
+    history = History(panel.values, panel.last, 7, 28)
+    assert set(judged.tracks) == {WEEKLY.label, NAIVE.label}
+    again = backtest(history, [WEEKLY], judged.windows)[WEEKLY.label]
+    assert np.array_equal(again, judged.tracks[WEEKLY.label])
+
+
+def test_the_largest_value_before_is_from_before_the_gates_days(panel: Panel, problem: Problem) -> None:
+    """A peak that nobody knew at the first origin excuses no forecast."""
+    plain = against(panel, problem, WEEKLY, None)
+    assert plain.windows is not None
+    values = panel.values.copy()
+    values[0, plain.windows.first_day + 10] = 100 * panel.values.max()
+    assert plain.figures is not None
+    peak = against(Panel(panel.first, values, panel.keys), problem, WEEKLY, None)
+    assert peak.figures is not None
+    expected = peak.tracks[WEEKLY.label].max() / panel.values[0, : plain.windows.first_day].max()
+    assert peak.figures.largest == pytest.approx(expected)
+    assert peak.figures.largest > 1
+
+
+# ---- what must hold of any series ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unit", [1e-9, 0.37, 60.0, 1e9])
+def test_the_unit_of_the_measure_changes_no_verdict(panel: Panel, problem: Problem, unit: float) -> None:
+    scaled = Panel(panel.first, panel.values * unit, panel.keys)
+    for challenger, champion in ((WEEKLY, None), (WEEKLY, NAIVE), (RIDGE, WEEKLY), (RIDGE, None), (WEEKLY, WEEKLY)):
+        one, other = (against(series, problem, challenger, champion) for series in (panel, scaled))
+        assert (one.verdict.outcome, one.verdict.reason) == (other.verdict.outcome, other.verdict.reason)
+        for mine, yours in zip(one.rules, other.rules, strict=True):
+            assert (mine.code, mine.status) == (yours.code, yours.status)
+            assert mine.value == pytest.approx(yours.value)
+
+
+def judged_many(many: Panel, problem: Problem, order: list[int]) -> Judgement:
+    """A global ridge against the mean of eight weeks, over forty series in some order."""
+    recipe = make_recipe("ridge_direct", {"alpha": 1.0, "scaled": 1.0})
+    training = only(problem.training, Candidate(recipe="same_weekday_mean", parameters={"weeks": 8}))
+    training = training.model_copy(update={"metric": "rmsse"})
+    turned = many.rows(order)
+    champion = Incumbent(fit(WEEKLY, History(turned.values, turned.last, 7, 28), turned.keys))
+    contest = Contest(recipe, champion, many.day(200), key_columns=("kind", "product"))
+    return judge(turned, contest, training, problem.gate, 0.0)
+
+
+def test_the_order_of_the_series_in_the_table_changes_no_verdict(many: Panel, problem: Problem) -> None:
+    plain = judged_many(many, problem, list(range(40)))
+    assert plain.figures is not None
+    assert plain.figures.better is not None
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(40).tolist()
+        turned = judged_many(many, problem, order)
+        assert (turned.verdict.outcome, turned.verdict.reason) == (plain.verdict.outcome, plain.verdict.reason)
+        for mine, yours in zip(plain.rules, turned.rules, strict=True):
+            assert (mine.code, mine.status) == (yours.code, yours.status)
+            assert mine.value == pytest.approx(yours.value)
+
+
+@settings(max_examples=40)
+@given(day=st.integers(0, 304), value=wild, pair=st.sampled_from([(WEEKLY, NAIVE), (WEEKLY, None), (RIDGE, WEEKLY)]))
+def test_a_value_that_is_not_finite_anywhere_in_the_series_never_promotes(
+    panel: Panel, problem: Problem, day: int, value: float, pair: tuple[Recipe, Recipe | None]
+) -> None:
+    """The contract lets no such value in; were one there all the same, nothing would be decided by it."""
+    values = panel.values.copy()
+    values[0, day] = value
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        verdict = against(Panel(panel.first, values, panel.keys), problem, *pair).verdict
+    assert verdict.outcome == "failed"
+    assert verdict.reason in {"nan", "error"}
+
+
+@settings(max_examples=60)
+@given(
+    origins=st.integers(1, 12),
+    step=st.sampled_from([1, 7]),
+    horizon=st.sampled_from([7, 28]),
+    recipe=st.sampled_from([WEEKLY, RIDGE]),
+    short=st.integers(1, 60),
+)
+def test_one_day_too_few_is_too_few(
+    panel: Panel, problem: Problem, *, origins: int, step: int, horizon: int, recipe: Recipe, short: int
+) -> None:
+    """Fewer origins are never taken instead: that would be another comparison."""
+    training = problem.training.model_copy(update={"horizon": horizon})
+    policy = problem.gate.model_copy(update={"origins": origins, "step": step})
+    needed = days_needed(recipe, 7, horizon) + (origins - 1) * step + horizon
+    contest = Contest(recipe, None, panel.first)
+    few = judge(panel.until(max(1, needed - short)), contest, training, policy, 0.0)
+    assert (few.verdict.outcome, few.verdict.reason, few.figures) == ("failed", "too-few-origins", None)
+    enough = judge(panel.until(needed), contest, training, policy, 0.0)
+    assert enough.verdict.reason != "too-few-origins"
+    assert enough.windows is not None
+    assert len(enough.windows.origins) == origins
+
+
+@pytest.mark.parametrize("broken", ["challenger", "champion", "yardstick"])
+@pytest.mark.parametrize(
+    "fault", [np.linalg.LinAlgError("singular"), ZeroDivisionError("by zero"), ValueError("odd")]
+)
+def test_a_model_that_breaks_decides_nothing(
+    panel: Panel, problem: Problem, monkeypatch: pytest.MonkeyPatch, broken: str, fault: Exception
+) -> None:
+    champion = Incumbent(fit(RIDGE, History(panel.values, panel.last, 7, 28)))
+    name = {"challenger": "same_weekday_mean", "champion": "ridge_direct", "yardstick": "seasonal_naive"}[broken]
+
+    def breaks(*_: object) -> NoReturn:
+        raise fault
+
+    monkeypatch.setattr(KINDS[name], "fits", breaks)
+    judged = judge(panel, Contest(WEEKLY, champion, BEFORE), problem.training, problem.gate, 0.0)
+    assert (judged.verdict.outcome, judged.verdict.reason) == ("failed", "error")
+    assert str(fault) in judged.verdict.sentence
+    with pytest.raises(ValueError, match="no judgement of quality"):
+        overridden(judged.verdict, "A. Turing", "because")

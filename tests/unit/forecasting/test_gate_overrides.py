@@ -1,0 +1,31 @@
+"""A person may answer for a judgement of quality, and for nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlops_code.forecasting.gate import Verdict, overridden
+
+
+@pytest.mark.parametrize("reason", ["margin", "tie", "floor", "bias", "segment", "significance", "simpler"])
+def test_a_person_with_a_reason_may_decide_against_a_judgement_of_quality(reason: str) -> None:
+    kept = Verdict("failed" if reason == "floor" else "kept", reason, "said the gate.")
+    verdict = overridden(kept, "A. Turing", "the new tariff starts on Monday")
+    assert (verdict.outcome, verdict.reason) == ("accepted", "override")
+    assert verdict.sentence == "A. Turing decides against the gate: the new tariff starts on Monday"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "person", "why", "part"),
+    [
+        (Verdict("kept", "margin", ""), " ", "because", "a person and a reason"),
+        (Verdict("kept", "margin", ""), "A. Turing", "", "a person and a reason"),
+        (Verdict("accepted", "margin", ""), "A. Turing", "because", "nothing to override"),
+        (Verdict("failed", "nan", ""), "A. Turing", "because", "no judgement of quality"),
+        (Verdict("failed", "error", ""), "A. Turing", "because", "no judgement of quality"),
+        (Verdict("failed", "too-few-origins", ""), "A. Turing", "because", "no judgement of quality"),
+    ],
+)
+def test_nobody_overrides_what_was_never_judged(verdict: Verdict, person: str, why: str, part: str) -> None:
+    with pytest.raises(ValueError, match=part):
+        overridden(verdict, person, why)

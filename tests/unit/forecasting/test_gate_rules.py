@@ -1,0 +1,149 @@
+"""Each rule of the gate at its threshold, alone and against the others; no series and no forecast."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mlops_code.forecasting.comparison import Age, Segment
+from mlops_code.forecasting.gate import decide
+from mlops_code.forecasting.intervals import IntervalScore
+from tests.unit.forecasting.gate_cases import POLICY, figures, outcome, scored
+
+
+@pytest.mark.parametrize(
+    ("challenger", "champion", "expected"),
+    [
+        (246.7, None, ("accepted", "first-model")),
+        (300.0, None, ("failed", "floor")),
+        (310.0, None, ("failed", "floor")),
+        (310.0, 320.0, ("failed", "floor")),
+        (246.7, 246.7, ("kept", "tie")),
+        (243.3, 246.7, ("kept", "margin")),
+        (267.4, 246.7, ("kept", "margin")),
+        (98.0, 100.0, ("accepted", "margin")),
+        (98.01, 100.0, ("kept", "margin")),
+        (210.4, 246.7, ("accepted", "margin")),
+        (0.0, 0.0, ("kept", "tie")),
+        (1.0, 0.0, ("kept", "margin")),
+    ],
+)
+def test_floor_margin_and_tie(challenger: float, champion: float | None, expected: tuple[str, str]) -> None:
+    assert outcome(figures(challenger, champion)) == expected
+
+
+GUARDS: list[tuple[str, dict[str, Any]]] = [
+    ("maximum", {"largest": 3.1}),
+    ("bias", {"challenger": replace(scored(90.0), bias_ratio=0.201)}),
+    ("bias", {"challenger": replace(scored(90.0), bias_ratio=-0.201)}),
+    ("coverage", {"interval": IntervalScore(0.59, 4.0)}),
+    ("coverage", {"interval": IntervalScore(0.99, 4.0)}),
+    ("simpler", {"simple": {"window_mean(days=56)": scored(91.0)}}),
+]
+AGAINST: list[tuple[str, dict[str, Any]]] = [
+    ("winkler", {"interval": IntervalScore(0.8, 4.3), "champion_interval": IntervalScore(0.8, 4.0)}),
+    ("secondary", {"challenger": replace(scored(90.0), rmse=133.0)}),
+    ("segment", {"segments": (Segment("weekday", "Sun", 100, 1.21, 1.0, 1.0),)}),
+    ("series", {"worse": 0.51, "better": 0.99}),
+]
+
+
+@pytest.mark.parametrize(("code", "more"), [*GUARDS, *AGAINST])
+def test_a_guard_keeps_the_champion_though_the_challenger_is_better(code: str, more: dict[str, Any]) -> None:
+    found = figures(90.0, 100.0, **more)
+    verdict, table = decide(found, POLICY)
+    assert (verdict.outcome, verdict.reason) == ("kept", code)
+    assert "better by at least" in verdict.sentence
+    assert [rule.code for rule in table if rule.status == "failed"] == [code]
+
+
+AT_LIMIT: list[tuple[str, dict[str, Any]]] = [
+    ("maximum", {"largest": 3.0}),
+    ("bias", {"challenger": replace(scored(90.0), bias_ratio=0.2)}),
+    ("bias", {"challenger": replace(scored(90.0), bias_ratio=-0.2)}),
+    ("coverage", {"interval": IntervalScore(0.6, 4.0)}),
+    ("coverage", {"interval": IntervalScore(0.98, 4.0)}),
+    ("simpler", {"simple": {"window_mean(days=56)": scored(90.0 / 0.98)}}),
+    ("winkler", {"interval": IntervalScore(0.8, 1.05 * 4), "champion_interval": IntervalScore(0.8, 4.0)}),
+    ("secondary", {"challenger": replace(scored(90.0), rmse=1.02 * 130.0)}),
+    ("segment", {"segments": (Segment("weekday", "Sun", 100, 12.0, 10.0, 10.0),)}),
+    ("series", {"worse": 0.5, "better": 0.95}),
+]
+
+
+@pytest.mark.parametrize(("code", "more"), AT_LIMIT)
+def test_at_its_limit_a_guard_holds(code: str, more: dict[str, Any]) -> None:
+    verdict, table = decide(figures(90.0, 100.0, **more), POLICY)
+    assert next(rule for rule in table if rule.code == code).status == "passed"
+    assert (verdict.outcome, verdict.reason) == ("accepted", "margin")
+
+
+@pytest.mark.parametrize(("code", "more"), GUARDS)
+def test_a_guard_stops_a_first_model_as_well(code: str, more: dict[str, Any]) -> None:
+    assert outcome(figures(90.0, None, **more)) == ("failed", code)
+
+
+@pytest.mark.parametrize(("code", "more"), AGAINST)
+def test_a_guard_that_is_switched_off_stops_nothing(code: str, more: dict[str, Any]) -> None:
+    name = {"series": "series_worse"}.get(code, code)
+    policy = POLICY.model_copy(update={"guards": POLICY.guards.model_copy(update={name: None})})
+    assert outcome(figures(90.0, 100.0, **more), policy) == ("accepted", "margin")
+
+
+def test_bias_may_be_large_where_the_champions_is_no_smaller() -> None:
+    biased = replace(scored(90.0), bias_ratio=-0.3)
+    assert outcome(figures(90.0, 100.0, challenger=biased)) == ("kept", "bias")
+    worse = replace(scored(100.0), bias_ratio=0.35)
+    assert outcome(figures(90.0, 100.0, challenger=biased, champion=worse)) == ("accepted", "margin")
+
+
+def test_a_segment_with_few_points_is_shown_and_not_judged() -> None:
+    few = Segment("weekday", "Sun", 99, 9.0, 1.0, 1.0)
+    assert outcome(figures(90.0, 100.0, segments=(few,))) == ("accepted", "margin")
+
+
+def test_a_segment_where_next_to_nothing_happens_stops_nobody() -> None:
+    """Three times the error of a quiet Sunday is a twentieth of the usual error; of a busy one it is a fault."""
+    quiet = Segment("weekday", "Sun", 100, 0.075, 0.025, 1.0)
+    assert quiet.change == pytest.approx(0.05)
+    assert outcome(figures(90.0, 100.0, segments=(quiet,))) == ("accepted", "margin")
+    busy = Segment("weekday", "Mon", 100, 2.5, 2.0, 1.0)
+    assert busy.change == pytest.approx(0.25)
+    assert outcome(figures(90.0, 100.0, segments=(busy,))) == ("kept", "segment")
+
+
+def test_many_series_must_agree_on_the_gain() -> None:
+    assert outcome(figures(90.0, 100.0, better=0.94, worse=0.4)) == ("kept", "significance")
+    assert outcome(figures(90.0, 100.0, better=0.95, worse=0.4)) == ("accepted", "margin")
+
+
+OLD, YOUNG = Age(36, 0, None, False), Age(35, 8, None, False)
+
+
+@pytest.mark.parametrize(
+    ("challenger", "age", "expected"),
+    [
+        (100.0, OLD, ("accepted", "refresh")),
+        (99.0, OLD, ("accepted", "refresh")),
+        (100.1, OLD, ("kept", "margin")),
+        (90.0, OLD, ("accepted", "margin")),
+        (100.0, YOUNG, ("kept", "tie")),
+        (100.0, replace(YOUNG, staleness=0.02), ("accepted", "refresh")),
+        (100.0, replace(YOUNG, staleness=0.019), ("kept", "tie")),
+        (101.0, replace(YOUNG, staleness=0.5), ("kept", "margin")),
+        (100.0, replace(OLD, parameter_free=True), ("accepted", "refresh")),
+    ],
+)
+def test_an_old_champion_is_renewed_by_one_that_is_not_worse(
+    challenger: float, age: Age, expected: tuple[str, str]
+) -> None:
+    assert outcome(figures(challenger, 100.0, age=age)) == expected
+
+
+def test_renewal_needs_every_guard_and_may_be_switched_off_where_nothing_ages() -> None:
+    biased = replace(scored(100.0), bias_ratio=0.3)
+    assert outcome(figures(100.0, 100.0, age=OLD, challenger=biased)) == ("kept", "bias")
+    off = POLICY.model_copy(update={"refresh": POLICY.refresh.model_copy(update={"parameter_free": False})})
+    assert outcome(figures(100.0, 100.0, age=replace(OLD, parameter_free=True)), off) == ("kept", "tie")
