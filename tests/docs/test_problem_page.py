@@ -6,8 +6,9 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -19,31 +20,42 @@ from tests.story.product import ROOT, clean_environment, copy_tree
 PAGE = (ROOT / "docs/problems.md").read_text(encoding="utf-8")
 
 
+class Shell(NamedTuple):
+    """A copy of the product beside the table that the page speaks of, and the variables of its user."""
+
+    tree: Path
+    environment: Mapping[str, str]
+
+    def run(self, script: str) -> subprocess.CompletedProcess[str]:
+        """Run lines as a user types them."""
+        return subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=self.tree, env=dict(self.environment), capture_output=True, text=True, check=False, timeout=200,
+        )  # fmt: skip
+
+
 @pytest.fixture
-def tree(tmp_path: Path) -> Iterator[Path]:
-    """A copy of the product beside the table that the page speaks of."""
-    target = copy_tree(tmp_path / "tree")
-    write_sales(target / "sales.csv")
-    yield target
-    words = ["local_azure", "--state", str(target / ".local_azure"), "down"]
-    subprocess.run([sys.executable, "-m", *words], check=True, capture_output=True)
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    tree = copy_tree(tmp_path / "tree")
+    write_sales(tree / "sales.csv")
+    kept = {key: value for key, value in clean_environment(tmp_path).items() if not key.startswith("AZURE")}
+    opened = Shell(tree, {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"})
+    yield opened
+    ended = opened.run("python -m local_azure down")
+    assert ended.returncode == 0, ended.stderr
 
 
 @pytest.mark.slow
-def test_every_command_runs_in_its_order(tree: Path, tmp_path: Path) -> None:
+def test_every_command_runs_in_its_order(shell: Shell) -> None:
     found = "".join(re.findall(r"^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
     assert len(found.splitlines()) == 8
-    kept = {key: value for key, value in clean_environment(tmp_path).items() if not key.startswith("AZURE")}
-    environment = {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", found],
-        cwd=tree, env=environment, capture_output=True, text=True, check=False, timeout=200,
-    )  # fmt: skip
+    done = shell.run(f"{found}python -m local_azure exec -- python -m ml_service status")
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     assert "1920 rows give 6 series" in done.stdout
     assert "accepted (first-model)" in done.stdout
     assert "outcome    accepted, first-model: registered and deployed to the test service" in done.stdout
-    assert (tree / "out/evaluation/report.html").is_file()
+    assert (shell.tree / "out/evaluation/report.html").is_file()
+    assert re.search(r"^service .*bakery-test", done.stdout, re.MULTILINE)
 
 
 def test_every_recipe_and_every_bound_of_the_contract_is_explained() -> None:
