@@ -59,6 +59,22 @@ def test_a_guard_keeps_the_champion_though_the_challenger_is_better(code: str, m
     assert [rule.code for rule in table if rule.status == "failed"] == [code]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_fitted_challenger_must_beat_the_best_of_the_simple_ones(order: int) -> None:
+    simple = dict([("window_mean(days=56)", scored(200.0)), ("same_weekday_mean(weeks=8)", scored(91.0))][::order])
+    verdict, _ = decide(figures(90.0, 100.0, simple=simple), POLICY)
+    assert (verdict.outcome, verdict.reason) == ("kept", "simpler")
+    assert "+1.1% better than same_weekday_mean(weeks=8)" in verdict.sentence
+
+
+def test_without_a_margin_equal_is_still_not_better() -> None:
+    policy = POLICY.model_copy(update={"margin": 0.0})
+    found = figures(90.0, 100.0, simple={"window_mean(days=56)": scored(90.0)})
+    assert outcome(found, policy) == ("kept", "simpler")
+    assert outcome(figures(100.0, 100.0), policy) == ("kept", "tie")
+    assert outcome(figures(99.9, 100.0), policy) == ("accepted", "margin")
+
+
 AT_LIMIT: list[tuple[str, dict[str, Any]]] = [
     ("maximum", {"largest": 3.0}),
     ("bias", {"challenger": replace(scored(90.0), bias_ratio=0.2)}),

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from xml.etree import ElementTree
 
 import pytest
 from jsonschema import Draft202012Validator, ValidationError  # type: ignore[import-untyped]
 
+from mlops_code.forecasting import candidates
 from mlops_code.forecasting.decision import Champion, Decision, Override, decide_candidate
 from mlops_code.forecasting.model_file import read_model, strict_json
 from mlops_code.forecasting.problem import Problem
@@ -26,7 +27,7 @@ CONTEXT = {
     "step_run_id": "step", "model_name": "paid-amount", "decided_at": "2026-01-02T03:04:05+00:00",
     "workspace": {"name": "shop", "resource_group": "rg", "tags": {"rehearsal": "true"}},
 }  # fmt: skip
-KINDS = ["accepted", "kept", "failed", "short", "override", "many accepted", "many kept"]
+KINDS = ["accepted", "kept", "failed", "short", "broken", "override", "many accepted", "many kept"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Made:
     @property
     def page(self) -> str:
         return report(self.decision, read_model(self.candidate).model)
+
+
+def breaks(*_: object) -> NoReturn:
+    """A refit that the numbers do not allow."""
+    raise FloatingPointError("a <singular> matrix")
 
 
 def changed(folder: Path, name: str, **values: str) -> Path:
@@ -54,7 +60,7 @@ def changed(folder: Path, name: str, **values: str) -> Path:
 
 
 @pytest.fixture
-def make(step: Callable[..., Any], tmp_path: Path) -> Callable[[str], Made]:
+def make(step: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Made]:
     """make("kept") trains on an embedded table and lets the gate decide so that it ends in this way."""
 
     def made(kind: str) -> Made:
@@ -68,6 +74,8 @@ def make(step: Callable[..., Any], tmp_path: Path) -> Callable[[str], Made]:
             problem = changed(tmp_path, problem.name, floor="0.5")
         if kind == "short":
             problem = changed(tmp_path, problem.name, origins="40", held_back="301")
+        if kind == "broken":
+            monkeypatch.setattr(candidates.KINDS["same_weekday_mean"], "fits", breaks)
         override = Override("Ada", "the <old> model is worse on Mondays") if kind == "override" else None
         return Made(decide_candidate(Problem(problem), candidate, champion, CONTEXT, override=override), candidate)
 
@@ -89,14 +97,15 @@ def test_a_real_decision_keeps_the_schema_and_has_its_page(
     document = strict_json(made.decision.content)
     schema.validate(document)
     evidence, page = document["evidence"], made.page
-    expected = {"short": "failed", "override": "accepted"}.get(kind, kind.removeprefix("many "))
+    expected = {"short": "failed", "broken": "failed", "override": "accepted"}.get(kind, kind.removeprefix("many "))
     assert evidence["outcome"] == expected
     assert f'<header class="verdict {expected}">' in page
     for rule in evidence["rules"]:
         assert f"<code>{rule['code']}</code>" in page
     assert (evidence["windows"] is None) == (kind == "short")
     drawn = page.count("<figure>")
-    assert drawn == (0 if kind == "short" else 6 if kind.startswith("many") else 3)
+    assert (evidence["reason"] == "error") == (kind == "broken")
+    assert drawn == (0 if kind in {"short", "broken"} else 6 if kind.startswith("many") else 3)
     assert "rehearsal=true" in page
     assert made.decision.sha256 in page
     gate = evidence["gate"]
