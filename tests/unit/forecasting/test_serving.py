@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from mlops_code.forecasting import serving
 from mlops_code.forecasting.candidates import fit, forecast, make_recipe, update
 from mlops_code.forecasting.intervals import interval, served_intervals
 from mlops_code.forecasting.recipe import FittedModel, History, Recipe
 from mlops_code.forecasting.series import Panel
 from mlops_code.forecasting.service_schema import openapi
-from mlops_code.forecasting.serving import MAX_POINTS, Forecaster, QuestionError
+from mlops_code.forecasting.serving import MAX_POINTS, Forecaster, QuestionError, _line
 
 WINDOW = make_recipe("window_mean", {"days": 56})
 RIDGE = make_recipe("ridge_direct", {"alpha": 1.0, "scaled": 1.0})
@@ -119,3 +122,51 @@ def test_every_reference_of_the_description_leads_somewhere(many: Panel, version
         for key in reference.removeprefix("#/").split("/"):
             place = place[key]
         assert place["type"] == "object"
+
+
+DAYS = [{"date": f"2024-02-{day:02}", "value": day * 1.5} for day in range(1, 30)]
+ODD = st.sampled_from(
+    [None, True, -1, -0.0, 0, 7, 1e15, 2e15, 10**400, float("nan"), float("inf"), "7", [7], {"date": "2024-02-03"}]
+)
+ODD_DAYS = st.sampled_from(["2024-02-03", "2024-2-3", "2024-03-01", "2024-02-30", "1899-12-31", "", None, 20240203])
+
+
+@given(
+    place=st.integers(0, 28),
+    part=st.sampled_from(["entry", "date", "value", "more", "none"]),
+    odd=ODD,
+    day=ODD_DAYS,
+    lower=st.sampled_from([0.0, None]),
+)
+def test_a_history_is_read_at_once_as_it_is_read_day_by_day(
+    place: int, part: str, odd: object, day: object, lower: float | None
+) -> None:
+    """Whatever stands anywhere in it: the same numbers, or the same refusal."""
+    given_days: list[Any] = [dict(entry) for entry in DAYS]
+    if part == "entry":
+        given_days[place] = odd
+    elif part != "none":
+        given_days[place][part] = day if part == "date" else odd
+
+    def read() -> object:
+        try:
+            return _line("history.a", given_days, 2, lower)
+        except QuestionError as refusal:
+            return (refusal.field, refusal.expected, str(refusal))
+
+    at_once = read()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serving, "_plain_line", lambda *_: None)
+        assert at_once == read()
+
+
+@pytest.mark.parametrize("first", [date(1900, 1, 1), date(2200, 12, 3), date(2200, 12, 4), date(2024, 2, 20)])
+def test_the_days_of_a_history_may_lie_between_1900_and_2200(first: date) -> None:
+    days = [{"date": (first + timedelta(days=number)).isoformat(), "value": number} for number in range(29)]
+    if first == date(2200, 12, 4):
+        with pytest.raises(
+            QuestionError, match=r"a\[28\].date: expected a day YYYY-MM-DD from 1900-01-01 to 2200-12-31"
+        ):
+            _line("a", days, 2, 0.0)
+    else:
+        assert _line("a", days, 2, 0.0) == (first, [float(number) for number in range(29)])
