@@ -127,6 +127,10 @@ def _missing_days(
     missing = every.difference(pd.DatetimeIndex(days.unique()))
     if missing.empty:
         return []
+    apart = np.diff(np.unique(days.to_numpy())).astype("timedelta64[D]").astype(int)
+    if len(apart) > 1 and apart.min() > 1:
+        found = f"no two days follow each other, the nearest are {apart.min()} days apart"
+        return [Finding(source.date, (), found, "a row a day", "Deliver daily values; no other frequency is read.")]
     places = tuple(f"{day:%Y-%m-%d}" for day in missing)
     kinds = f" of type {', '.join(rule.types)}" if rule.types else ""
     expected = f"every day from {every[0]:%Y-%m-%d} to {every[-1]:%Y-%m-%d}"
