@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -77,3 +78,49 @@ def test_unknown_and_curated_names_are_told_apart(ws: Any, unique: Unique) -> No
         Environment.get(ws, "AzureML-Minimal")
     with pytest.raises(Exception, match="reserved"):
         _environment("AzureML-mine", "numpy").register(ws)
+
+
+def _of_conda_file(name: str, folder: Path, wanted: str) -> Any:
+    from azureml.core import Environment
+
+    head = "name: x\nchannels: [conda-forge]\ndependencies:\n- python=3.11\n- numpy\n- pip:\n"
+    (folder / "conda.yml").write_text(f"{head}  - azureml-defaults\n  - {wanted}\n")
+    return Environment.from_conda_specification(name, str(folder / "conda.yml"))
+
+
+def _of_pip_file(name: str, folder: Path, wanted: str) -> Any:
+    from azureml.core import Environment
+
+    (folder / "requirements.txt").write_text(f"azureml-defaults\nnumpy\n{wanted}\n")
+    return Environment.from_pip_requirements(name, str(folder / "requirements.txt"))
+
+
+@pytest.mark.parametrize("make", [_of_conda_file, _of_pip_file])
+def test_an_environment_of_a_file_has_versions_and_runs(
+    project: Any, experiment: Any, unique: Unique, make: Callable[[str, Path, str], Any]
+) -> None:
+    from azureml.core import Environment, ScriptRunConfig
+
+    ws, name = project.workspace, unique("file")
+    assert make(name, project.folder, "pyyaml").register(ws).version == "1"
+    assert make(name, project.folder, "not-to-be-had==1.2").register(ws).version == "2"
+    assert make(name, project.folder, "pyyaml").register(ws).version == "1"
+    packages = {v: list(Environment.get(ws, name, v).python.conda_dependencies.pip_packages) for v in ("1", "2")}
+    assert "pyyaml" in packages["1"]
+    assert "not-to-be-had==1.2" in packages["2"]
+    for version, told in (("1", False), ("2", True)):
+        project.configuration.environment = Environment.get(ws, name, version)
+        step = project.step("hello", "import yaml; print('hello')")
+        run = project.finished(experiment.submit(project.pipeline(step)))
+        done = project.steps_of(run)["hello"]
+        assert (f"'{name}' asks for not-to-be-had==1.2; it is not installed here" in done.get_stdout_log()) is told
+        assert (done.get_environment().name, done.get_environment().version) == (name, version)
+    script = ScriptRunConfig(
+        str(project.folder / "hello"),
+        "hello.py",
+        compute_target="cluster",
+        environment=Environment.get(ws, name, "1"),
+    )
+    alone = experiment.submit(script)
+    alone.wait_for_completion(show_output=False)
+    assert alone.get_environment().version == "1"
