@@ -49,7 +49,7 @@ def _shape(value: Value, key: str = "") -> Value:
 
 def _step(step: Value) -> Value:
     """A short form of a step as the task that it stands for."""
-    word = step.names()[0] if isinstance(step, Fields) else Text("")
+    word = step.names()[0] if isinstance(step, Fields) and step else Text("")
     if not isinstance(step, Fields) or word not in _SHORT_FORMS:
         return step
     task, main_input = _SHORT_FORMS[word]
