@@ -33,3 +33,22 @@ def test_the_bootstrap_asks_whether_the_gain_is_that_of_a_few_series() -> None:
     assert outcome(found) == ("kept", "significance")
     again = compare(ground, challenger=ours, champion=Side(same), simple={}, setting=setting, policy=POLICY)
     assert again == found
+
+
+@pytest.mark.parametrize(("series", "asked"), [(19, False), (20, True)])
+def test_the_bootstrap_needs_enough_series(series: int, asked: bool) -> None:
+    ground, ours, theirs, setting = windows_of(4, series)
+    found = compare(ground, challenger=ours, champion=theirs, simple={}, setting=setting, policy=POLICY)
+    assert ((found.better is None), (found.worse is None)) == (not asked, not asked)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_forecast_of_a_series_that_cannot_be_scored_must_be_finite_too(value: float) -> None:
+    """A constant series is in no average, but it would be served."""
+    ground, ours, theirs, setting = windows_of(5, 3)
+    ground.scales[0] = 0
+    ours.track[0, 3, 4] = value
+    found = compare(ground, challenger=ours, champion=theirs, simple={}, setting=setting, policy=POLICY)
+    assert found.series == 2
+    assert not found.challenger.not_finite()
+    assert outcome(found) == ("failed", "nan")

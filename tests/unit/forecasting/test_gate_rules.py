@@ -108,6 +108,16 @@ def test_a_guard_that_is_switched_off_stops_nothing(code: str, more: dict[str, A
     assert outcome(figures(90.0, 100.0, **more), policy) == ("accepted", "margin")
 
 
+@pytest.mark.parametrize(("metric", "other"), [("mae", "rmse"), ("mase", "rmsse"), ("rmsse", "mase")])
+def test_the_secondary_metric_is_the_other_view_of_the_same_errors(metric: str, other: str) -> None:
+    """Absolute errors where squared ones decide, squared ones where absolute ones do."""
+    theirs = scored(100.0)
+    worse = replace(scored(90.0), **{other: 1.021 * theirs.value(other)})
+    assert outcome(figures(90.0, 100.0, metric=metric, challenger=worse)) == ("kept", "secondary")
+    equal = replace(scored(90.0), **{other: 1.019 * theirs.value(other)})
+    assert outcome(figures(90.0, 100.0, metric=metric, challenger=equal)) == ("accepted", "margin")
+
+
 def test_bias_may_be_large_where_the_champions_is_no_smaller() -> None:
     biased = replace(scored(90.0), bias_ratio=-0.3)
     assert outcome(figures(90.0, 100.0, challenger=biased)) == ("kept", "bias")
