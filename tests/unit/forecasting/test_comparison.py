@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
+import numpy as np
 import pytest
 
 from mlops_code.forecasting.comparison import Side, compare
@@ -22,6 +25,19 @@ def test_segments_are_weekday_week_ahead_activity_and_group() -> None:
     ).segments
     assert {part.kind for part in few} == {"weekday", "ahead"}
     assert max(part.points for part in few) < POLICY.guards.segment_points
+
+
+@pytest.mark.parametrize("day", range(7))
+def test_a_weekday_is_the_calendars(day: int) -> None:
+    """One series that is wrong on one weekday alone is wrong in the segment of that name alone."""
+    ground, _, theirs, setting = windows_of(6, 1)
+    calendar = np.array(
+        [[(date(1970, 1, 1) + timedelta(days=int(of))).weekday() for of in row] for row in setting.days]
+    )
+    ours = Side(ground.actuals + 10.0 * (calendar == day))
+    found = compare(ground, challenger=ours, champion=theirs, simple={}, setting=setting, policy=POLICY).segments
+    names = [f"{date(2024, 1, 1) + timedelta(days=number):%a}" for number in range(7)]  # a Monday
+    assert [part.name for part in found if part.kind == "weekday" and part.challenger > 0] == [names[day]]
 
 
 def test_the_bootstrap_asks_whether_the_gain_is_that_of_a_few_series() -> None:

@@ -59,6 +59,14 @@ def test_a_guard_keeps_the_champion_though_the_challenger_is_better(code: str, m
     assert [rule.code for rule in table if rule.status == "failed"] == [code]
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("other", [10.0, 200.0])
+def test_a_simple_candidate_that_is_not_finite_is_no_candidate_that_was_beaten(value: float, other: float) -> None:
+    simple = {"window_mean(days=56)": replace(scored(other), mae=value), "same_weekday_mean(weeks=8)": scored(200.0)}
+    for champion in (None, 100.0):
+        assert outcome(figures(90.0, champion, simple=simple)) == ("failed", "nan")
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_fitted_challenger_must_beat_the_best_of_the_simple_ones(order: int) -> None:
     simple = dict([("window_mean(days=56)", scored(200.0)), ("same_weekday_mean(weeks=8)", scored(91.0))][::order])
