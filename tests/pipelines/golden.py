@@ -16,7 +16,7 @@ from local_azure.pipelines.queue_facts import QueueFacts
 ROOT = Path(__file__).resolve().parents[2]
 PIPELINES = ROOT / ".pipelines"
 FOLDER = Path(__file__).resolve().parent / "golden"
-TWO_PROBLEMS = "[paid_amount, sold_quantity]"
+TWO_PROBLEMS = "[paid_amount, units_by_type]"
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ CASES = (
     Case("release-redeploy", "release", {"redeploy": "true"}),
     Case("release-override", "release", {"overrideReason": "the new tariff starts on Monday"}),
     Case("release-two-problems", "release", {"problems": TWO_PROBLEMS}, reason="IndividualCI"),
+    Case("release-of-another-table", "release", {"problems": "[product_sales]"}),
     Case("retrain-by-schedule", "retrain", reason="Schedule"),
     Case("retrain-by-hand", "retrain", {"reason": "data", "dataVersion": "3"}),
     Case("retrain-dry-run", "retrain", {"dryRun": "true"}),

@@ -184,11 +184,26 @@ def test_the_default_problem_takes_its_names_from_variables_yml_and_others_from_
     own = {stage["stage"]: stage.get("variables", []) for stage in stages(case)}
 
     assert own["Train_paid_amount"] == []
-    other = {item["name"]: item["value"] for item in own["Train_sold_quantity"]}
-    assert other["PROBLEM_FILE"] == "mlops_code/problems/sold_quantity.yml"
-    assert {name: value.replace("sold-quantity", "paid-amount") for name, value in other.items() if "-" in value} == {
+    other = {item["name"]: item["value"] for item in own["Train_units_by_type"]}
+    assert other["PROBLEM_FILE"] == "mlops_code/problems/units_by_type.yml"
+    assert {name: value.replace("units-by-type", "paid-amount") for name, value in other.items() if "-" in value} == {
         name: settings[name] for name in other if name != "PROBLEM_FILE"
     }
+
+
+def test_a_problem_with_a_table_of_its_own_names_table_and_data_set() -> None:
+    case = next(case for case in CASES if case.name == "release-of-another-table")
+    own = [
+        {item["name"]: item["value"] for item in stage["variables"]}
+        for stage in stages(case)
+        if stage["stage"] != "Validate"
+    ]
+
+    assert len(own) == 4
+    for variables in own:
+        assert (variables["DATASET_NAME"], variables["MODEL_NAME"]) == ("product-sales", "product-sales")
+        assert (ROOT / variables["DATA_FILE"]).is_file()
+        assert (ROOT / variables["PROBLEM_FILE"]).is_file()
 
 
 def test_a_pull_request_signs_in_nowhere() -> None:

@@ -208,3 +208,18 @@ def test_the_audit_exports_all_of_it(house: House, scheduled: Ran) -> None:
     with (folder / "releases.csv").open(newline="", encoding="utf-8") as file:
         events = {(row["event"], row["state"]) for row in csv.DictReader(file)}
     assert events >= {("release", "succeeded")}
+
+
+def test_several_problems_fan_out_each_with_stages_table_and_champion_of_its_own(house: House) -> None:
+    both = ("units_by_type", "product_sales")
+    ran = house.run("release", "-p", f"problems=[{', '.join(both)}]", "--approve", "production")
+
+    assert (ran.code, set(ran.stages.values())) == (0, {OK})
+    assert len(ran.stages) == 1 + 4 * len(both)
+    released = {f"{problem.replace('_', '-')}-1" for problem in both}
+    assert released <= set(ran.document["tags"])
+    rows = [
+        json.loads((ran.artifact(f"evidence-{problem}-1") / "decision.json").read_text())["evidence"]["data"]["rows"]
+        for problem in both
+    ]
+    assert rows[0] != rows[1], "each has a table of its own"
