@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from service_fixtures import PROBE, SCORE, Deploy, score
 
 from local_azure import lifecycle
 from local_azure.client_environment import client_variables, ensure_config_file
+from local_azure.machine_learning.forking import STOP_SECONDS
 from local_azure.machine_learning.state import StateFolder
 
 # The client advertises its successor at every deployment.
@@ -105,7 +107,9 @@ def _ask(facts: dict[str, str]) -> object:
 
 
 def test_services_come_back_with_the_server(tmp_path: Path, sources: Path) -> None:
-    code = SCORE.replace('os.environ["GREETING"]', '"none"')
+    slow = sources / "slow"
+    wait = f'    import time\n    time.sleep(60 if os.path.exists("{slow}") else 0)\n'
+    code = SCORE.replace('os.environ["GREETING"]', '"none"').replace("def init():\n", "def init():\n" + wait)
     (sources / "scoring" / "lasting.py").write_text(code, encoding="utf-8")
     state = StateFolder(tmp_path / "state")
     info = lifecycle.start(state)
@@ -131,5 +135,11 @@ def test_services_come_back_with_the_server(tmp_path: Path, sources: Path) -> No
         lifecycle._wait_until_gone(info.pid, 5)
         lifecycle.start(state)
         assert _ask(facts) == {"forecast": [21.0]}
+        lifecycle.stop(state)
+        slow.touch()
+        lifecycle.start(state)
+        started = time.monotonic()
+        lifecycle.stop(state)
+        assert time.monotonic() - started < STOP_SECONDS, "a service that comes up has no time of grace"
     finally:
         lifecycle.stop(state)

@@ -146,8 +146,7 @@ class ForkingClient:
         asyncio.get_running_loop().remove_reader(self._socket)
         self._socket.close()
         self._socket = None
-        if not self._running:
-            self._process.terminate()  # it may still be importing and would see the closed socket only after that
+        self._process.terminate()  # it may still be importing and would see the closed socket only after that
         try:
             await asyncio.to_thread(self._process.wait, STOP_SECONDS + 2)
         except subprocess.TimeoutExpired:

@@ -20,7 +20,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,32}")
 # Where a program may want a workspace to be; all of them are here.
 _LOCATIONS = [
     "local", "eastus", "eastus2", "centralus", "northcentralus", "southcentralus", "westcentralus", "westus",
-    "westus2", "westus3", "canadacentral", "canadaeast", "brazilsouth", "northeurope", "westeurope", "uksouth", "ukwest",
+    "westus2", "westus3", "canadacentral", "canadaeast", "brazilsouth", "northeurope", "westeurope", "uksouth",
+    "ukwest",
     "francecentral", "germanywestcentral", "norwayeast", "swedencentral", "switzerlandnorth", "italynorth",
     "polandcentral", "spaincentral", "eastasia", "southeastasia", "japaneast", "japanwest", "koreacentral",
     "australiaeast", "australiasoutheast", "centralindia", "southindia", "southafricanorth", "uaenorth",

@@ -56,6 +56,7 @@ class _Instance:
     folder: ServiceFolder
     listener: socket.socket
     process: ChildProcess | None = None
+    is_up: bool = False  # its worker has answered
     task: asyncio.Task[None] | None = None
     crashes: list[float] = field(default_factory=list)
 
@@ -94,13 +95,16 @@ class ServiceHost:
                 )
 
     async def stop(self) -> None:
-        """Stop the processes; the services themselves stay registered."""
+        """Stop the processes; the services themselves stay registered.
+
+        One that has answered may finish what it is asked; one that is still coming up has nobody to finish for.
+        """
         tasks = [instance.task for instance in self._instances.values() if instance.task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        processes = [instance.process for instance in self._instances.values() if instance.process]
-        await asyncio.gather(*(self._warm.stop(process) for process in processes))
+        up = [instance.process for instance in self._instances.values() if instance.process and instance.is_up]
+        await asyncio.gather(*(self._warm.stop(process) for process in up))
         await self._warm.close()
         for instance in self._instances.values():
             instance.listener.close()
@@ -201,6 +205,7 @@ class ServiceHost:
 
     async def _start_process(self, instance: _Instance, launch: ChildCommand) -> None:
         """Start a process and wait until its worker answers; the listening socket holds our request until then."""
+        instance.is_up = False
         process = instance.process = self._warm.start(launch, instance.listener)
         probe = asyncio.create_task(_answers(instance.port))
         events: set[asyncio.Future[Any]] = {probe, process.ended}
@@ -210,6 +215,7 @@ class ServiceHost:
                 raise StartError(_crash_text(process.ended.result()))
             if not probe.done():
                 raise StartError(f"The service did not answer within {READY_SECONDS} s.")
+            instance.is_up = True
         finally:
             probe.cancel()
 
