@@ -19,7 +19,7 @@ from azureml_inference_server_http.api.aml_request import AMLRequest, rawhttp
 from azureml_inference_server_http.api.aml_response import AMLResponse
 from flask import g
 from forecasting.errors import ModelFileError
-from forecasting.model_file import MANIFEST_FILE, StoredModel, read_model, strict_json
+from forecasting.model_file import MANIFEST_FILE, read_model, strict_json
 from forecasting.service_schema import JSON_TYPE, openapi
 from forecasting.serving import Forecaster, Question, QuestionError
 
@@ -38,26 +38,14 @@ class RequestRefusedError(Exception):
 
 
 class Served(NamedTuple):
-    """The model that this process serves, under the name and version it was mounted as.
+    """The model that this process serves.
 
     No dataclass: the server loads this file without entering it in sys.modules, where dataclasses look.
     """
 
-    stored: StoredModel
     forecaster: Forecaster
-    name: str
-    version: str
-
-    def identity(self) -> dict[str, str]:
-        """Which bytes answer: part of every answer, so that a forecast can be traced to its model."""
-        model = self.stored.model
-        return {
-            "name": self.name,
-            "version": self.version,
-            "sha256": self.stored.sha256,
-            "recipe": model.recipe.label,
-            "cutoff": model.cutoff.isoformat(),
-        }
+    identity: str
+    """Which bytes answer, as JSON: part of every answer, so that a forecast can be traced to its model."""
 
 
 _served: Served | None = None
@@ -75,7 +63,14 @@ def init() -> None:
         raise ModelFileError(f"{mounted} holds {len(manifests)} files {MANIFEST_FILE}, expected one model.")
     stored = read_model(manifests[0].parent)
     # The service mounts a model as .../azureml-models/<name>/<version>.
-    _served = Served(stored, Forecaster(stored.model), mounted.parent.name, mounted.name)
+    identity = {
+        "name": mounted.parent.name,
+        "version": mounted.name,
+        "sha256": stored.sha256,
+        "recipe": stored.model.recipe.label,
+        "cutoff": stored.model.cutoff.isoformat(),
+    }
+    _served = Served(Forecaster(stored.model), json.dumps(identity))
     _describe(_served.forecaster)
     # The server logs every request, and for one that is answered with bytes this line as well.
     logging.getLogger("azmlinfsrv").addFilter(lambda record: record.msg != "run() output is HTTP Response")
@@ -110,8 +105,7 @@ def answer(served: Served, document: dict[str, Any]) -> str:
 def _answer_to(question: Question) -> str:
     if _served is None:
         raise RuntimeError("init() has not run")
-    found = {**_served.forecaster.answer(question), "model": _served.identity()}
-    return json.dumps(found, allow_nan=False)
+    return f'{_served.forecaster.answer(question)[:-1]}, "model": {_served.identity}}}'
 
 
 # A model never changes while it is served, so neither does its answer to a question without history.

@@ -138,6 +138,15 @@ def test_a_segment_with_few_points_is_shown_and_not_judged() -> None:
     assert outcome(figures(90.0, 100.0, segments=(few,))) == ("accepted", "margin")
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_the_worst_segment_counts_wherever_it_stands(place: int) -> None:
+    parts = [Segment("weekday", "Mon", 100, 1.0, 2.0, 2.0), Segment("ahead", "1", 100, 2.0, 2.0, 2.0)]
+    parts.insert(place, Segment("kind", "S", 100, 3.0, 2.0, 2.0))
+    verdict, _ = decide(figures(90.0, 100.0, segments=tuple(parts)), POLICY)
+    assert (verdict.outcome, verdict.reason) == ("kept", "segment")
+    assert "the worst segment, kind S, is +50.0%" in verdict.sentence
+
+
 def test_a_segment_where_next_to_nothing_happens_stops_nobody() -> None:
     """Three times the error of a quiet Sunday is a twentieth of the usual error; of a busy one it is a fault."""
     quiet = Segment("weekday", "Sun", 100, 0.075, 0.025, 1.0)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mlops_code.forecasting import serving
 from mlops_code.forecasting.candidates import fit, forecast, make_recipe, update
 from mlops_code.forecasting.intervals import interval, served_intervals
+from mlops_code.forecasting.model_file import strict_json
 from mlops_code.forecasting.recipe import FittedModel, History, Recipe
 from mlops_code.forecasting.series import Panel
 from mlops_code.forecasting.service_schema import openapi
@@ -36,13 +37,18 @@ def fitted(panel: Panel, recipe: Recipe) -> FittedModel:
     return replace(model, intervals=served_intervals((0.5, 1.5), scales))
 
 
+def answered(service: Forecaster, document: dict[str, Any]) -> dict[str, Any]:
+    """The answer to a request, as a client reads it."""
+    return strict_json(service.answer(service.read(document)).encode())
+
+
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 def test_chosen_series_are_those_of_the_whole(many: Panel, recipe: Recipe) -> None:
     model = fitted(many, recipe)
     service = Forecaster(model)
     names = [many.keys[place] for place in (7, 0, 33)]
-    chosen = service.answer(service.read({"horizon": 14, "series": names}))["forecast"]
-    whole = service.answer(service.read({"horizon": 14}))["forecast"]
+    chosen = answered(service, {"horizon": 14, "series": names})["forecast"]
+    whole = answered(service, {"horizon": 14})["forecast"]
     expected = [entry for name in names for entry in whole if entry["series"] == name]
     assert [(entry["series"], entry["date"]) for entry in chosen] == [
         (entry["series"], entry["date"]) for entry in expected
@@ -63,7 +69,7 @@ def test_a_history_is_what_the_model_is_updated_with(many: Panel, recipe: Recipe
         ]
         for row in rows
     }
-    answer = service.answer(service.read({"horizon": 14, "history": given}))
+    answer = answered(service, {"horizon": 14, "history": given})
     newer = History(many.values[rows, 100:310], many.day(309), 7, 14)
     known = replace(model, arrays=dict(model.arrays))
     moved = update(known, newer, tuple(many.keys[row] for row in rows))
@@ -75,6 +81,30 @@ def test_a_history_is_what_the_model_is_updated_with(many: Panel, recipe: Recipe
     served = replace(moved, intervals=replace(model.intervals, scales=model.intervals.scales[rows]))
     low, high = interval(served, values)[0.8]
     assert answer["forecast"][-1]["intervals"]["0.8"] == pytest.approx([low[-1, -1], high[-1, -1]], rel=1e-12)
+
+
+@pytest.mark.parametrize("keys", [("a%s", 'b"c', "d\\e"), ("ü/ß", "%(x)r", "{0}")])
+def test_an_answer_is_json_whatever_the_series_are_called_and_to_the_last_bit(
+    many: Panel, keys: tuple[str, ...]
+) -> None:
+    model = fit(RIDGE, History(many.values[:3, :280] / 3, many.day(279), 7, 14), keys)
+    model = replace(model, intervals=served_intervals((0.1, 1 / 3), np.array([1.0, 2.0, 3.0])))
+    values = forecast(model, 14)
+    answer = answered(Forecaster(model), {"horizon": 14})
+    expected = [
+        {
+            "series": key,
+            "date": (many.day(280) + timedelta(days=ahead)).isoformat(),
+            "value": values[row, ahead],
+            "intervals": {
+                f"{level:g}": [low[row, ahead], high[row, ahead]]
+                for level, (low, high) in interval(model, values).items()
+            },
+        }
+        for row, key in enumerate(keys)
+        for ahead in range(14)
+    ]
+    assert answer == {"forecast": expected, "data_until": many.day(279).isoformat()}
 
 
 def test_an_answer_has_a_limit(many: Panel) -> None:
@@ -91,8 +121,8 @@ def test_an_answer_has_a_limit(many: Panel) -> None:
     )
     with pytest.raises(QuestionError, match="name fewer series"):
         service.read({"horizon": 9})
-    assert len(service.answer(service.read({"horizon": 8}))["forecast"]) == wide * len(many.keys) * 8
-    assert "intervals" not in service.answer(service.read({"horizon": 1, "series": ["3"]}))["forecast"][0]
+    assert len(answered(service, {"horizon": 8})["forecast"]) == wide * len(many.keys) * 8
+    assert "intervals" not in answered(service, {"horizon": 1, "series": ["3"]})["forecast"][0]
 
 
 def test_what_is_not_finite_is_never_answered(many: Panel) -> None:
