@@ -35,7 +35,7 @@ class RolledBack:
     before: str
     """`name:version` that served until then, or `none`."""
     deployment: str
-    """Id of the record; empty when nothing had to be done."""
+    """Id of the record, of a first release the one that broke off; empty when nothing had to be done."""
     url: str
     scoring_sha256: str = ""
 
@@ -51,8 +51,8 @@ def rollback(site: Site, to: str) -> RolledBack:
     target = _target(site, known, now, to)
     before = now.record.content.model if now else NONE
     if target is None:
-        _withdraw_unfinished(site, now)
-        return RolledBack(to=NONE, before=before, deployment="", url="")
+        closed = _withdraw_unfinished(site, known, now)
+        return RolledBack(to=NONE, before=before, deployment=closed, url="")
     content = target.content
     if now is not None and now.record.id == target.id and healthy(now):
         return RolledBack(to=content.model, before=before, deployment="", url=now.service.scoring_uri)
@@ -66,18 +66,29 @@ def rollback(site: Site, to: str) -> RolledBack:
     return RolledBack(content.model, before, record.id, service.scoring_uri, content.scoring_sha256)
 
 
-def _withdraw_unfinished(site: Site, now: Serving | None) -> None:
-    """Take away a first deployment that never passed its check; a good one is never deleted."""
-    if now is None:
-        return
-    if now.record.state == records.SUCCEEDED:
+def _withdraw_unfinished(site: Site, known: tuple[Record, ...], now: Serving | None) -> str:
+    """Take away a first deployment that never passed its check, and close its record; a good one is never deleted.
+
+    Also a release of this build that broke off before there was a service is closed. Returns the id of the newest
+    record that was closed, empty when there was none.
+    """
+    if now is not None and now.record.state == records.SUCCEEDED:
         raise RefusedError(
             f"nothing served before this build in workspace {site.production.name}",
             found=f"{now.record.content.model} serves, and passed its check",
             todo="leave it, or delete the service by hand",
         )
-    site.terminal.note(f"nothing served before this build: deleting service {now.service.name}")
-    withdraw(site)
+    if now is not None:
+        site.terminal.note(f"nothing served before this build: deleting service {now.service.name}")
+        withdraw(site)
+    ours = [now.record.id] if now else []
+    open_ones = [item for item in known if not item.state]
+    closed = [item for item in open_ones if item.id in ours or item.properties["build_id"] == site.build.build_id]
+    for record in closed:
+        said = f"it broke off, and was withdrawn in build {site.build.build_id}: nothing had served before"
+        told = {"serves": "no service, as before", "reason": said, "evidence": site.production.tags}
+        records.finish(record, records.ROLLED_BACK, told)
+    return next((record.id for record in closed), "")
 
 
 def _target(site: Site, known: tuple[Record, ...], now: Serving | None, to: str) -> Record | None:
@@ -114,6 +125,9 @@ def show(terminal: Terminal, agent: Agent, site: Site, result: RolledBack) -> No
     """Print from, to and the record."""
     if result.to == NONE:
         terminal.say("rollback   nothing served before this build, and nothing serves now")
+        if result.deployment:
+            terminal.say(f"record     run {result.deployment} is closed: {records.ROLLED_BACK}")
+            agent.tag("withdrawn")
     elif not result.deployment:
         terminal.say(f"rollback   nothing to do: {result.to} serves")
     else:

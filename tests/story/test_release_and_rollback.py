@@ -225,9 +225,9 @@ def test_the_history_holds_everything_also_what_failed(shop: Shop, tmp_path: Pat
         assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row)
 
 
-def killed_while_it_deploys(product: Product) -> None:
+def killed_while_it_deploys(product: Product, version: str = "champion") -> None:
     """Start a release and kill -9 it while it deploys: what has happened by then, the way back must be the same."""
-    command = [sys.executable, "-m", "ml_service", "release", "--model-version", "champion"]
+    command = [sys.executable, "-m", "ml_service", "release", "--model-version", version]
     environment = {**product.environment, **product.settings}
     with subprocess.Popen(command, cwd=product.tree, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
@@ -248,6 +248,35 @@ def test_a_killed_release_is_seen_and_put_right(shop: Shop, tmp_path: Path) -> N
     shop.product.run("history", "--out", tmp_path / "history")
     rows = json.loads((tmp_path / "history/releases.json").read_text())["releases"]
     assert [row["state"] for row in rows].count("never ended") == 1
+
+
+def test_a_killed_first_release_is_withdrawn_and_its_record_says_so(
+    make_product: MakeProduct, sdk: Sdk, tmp_path: Path
+) -> None:
+    product = make_product("first")
+    name = product.settings["MODEL_NAME"]
+    product = product.with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME=PRODUCTION, PRODUCTION_SERVICE_NAME=name)
+    product.run("data", "upload")
+    product.run("run", "--unpublished")
+    build = product.with_settings(BUILD_BUILDID=201)
+    killed_while_it_deploys(build, "1")
+    undone = build.run("rollback", "--to", "before-this-build", "--json").document
+    assert (undone["to"], bool(undone["deployment"])) == ("none", True)
+    assert "nothing serves now" in build.run("rollback", "--to", "before-this-build").out, "repeated for nothing"
+    assert "there is no service" in product.run("verify", code=1).err
+    assert sdk(champions, name) == []
+    product.with_settings(BUILD_BUILDID=202).run("release", "--model-version", 1)
+    product.run("history", "--out", tmp_path / "history")
+    rows = json.loads((tmp_path / "history/releases.json").read_text())["releases"]
+    told = [(row["event"], row["build_id"], row["state"], row["from"], row["serves"]) for row in reversed(rows)]
+    assert told == [
+        ("release", "201", "rolled-back", "none", "no service, as before"),
+        ("release", "202", "succeeded", "none", f"{name}:1"),
+    ]
+    attempt = rows[-1]
+    assert (attempt["deployment"], attempt["intact"]) == (undone["deployment"], True)
+    assert "it broke off, and was withdrawn in build 201" in attempt["reason"]
+    assert attempt["ended"]
 
 
 def test_no_file_is_left_in_the_working_directory(shop: Shop) -> None:
