@@ -135,7 +135,7 @@ def test_workspaces_are_created_and_listed(local_azure: CommandLine) -> None:
 
 def test_env_prints_what_a_shell_can_evaluate(local_azure: CommandLine) -> None:
     lines = local_azure("env").stdout.splitlines()
-    assert any(line.startswith("export ARM_CLOUD_METADATA_URL=http://127.0.0.1:") for line in lines)
+    assert any(line.startswith("export ARM_CLOUD_METADATA_URL='http://127.0.0.1:") for line in lines)
 
 
 def test_data_survives_a_killed_server(local_azure: CommandLine) -> None:

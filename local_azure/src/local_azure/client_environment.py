@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from local_azure.machine_learning.certificates import BUNDLE
+from local_azure.machine_learning.certificates import trust_variables
 from local_azure.machine_learning.state import STATE_VARIABLE, ServerInfo, StateFolder, clouds_address
 from local_azure.machine_learning.workspaces import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE_NAME
 
@@ -22,7 +22,6 @@ _LOOPBACK = "127.0.0.1,localhost"
 
 def client_variables(state: StateFolder, info: ServerInfo) -> dict[str, str]:
     """Variables for a client process; the reasons for each are facts about the SDK, not choices of ours."""
-    bundle = str(state.certificates / BUNDLE)
     no_proxy = ",".join(filter(None, (os.environ.get("NO_PROXY", os.environ.get("no_proxy", "")), _LOOPBACK)))
     return {
         # The SDK reads its list of clouds here; ours names our listener as resource manager and for signing in.
@@ -35,9 +34,8 @@ def client_variables(state: StateFolder, info: ServerInfo) -> dict[str, str]:
         "AZUREML_SERVICE_PRINCIPAL_PASSWORD": "local",
         # In an existing folder the SDK freezes the list of clouds: this one is not there, and only of this start.
         "AZURE_CONFIG_DIR": str(state.client_configuration(info)),
-        # ARM and storage are always https: Python reads the first, the native data engine the second.
-        "REQUESTS_CA_BUNDLE": bundle,
-        "SSL_CERT_FILE": bundle,
+        # ARM and storage are always https.
+        **trust_variables(state.certificates),
         # The SDK sends telemetry unless told that the workspace is a sensitive one.
         "HBI_WORKSPACE_JOB": "true",
         "NO_PROXY": no_proxy,

@@ -15,7 +15,7 @@ import click
 
 from local_azure import lifecycle
 from local_azure.client_environment import find_config_file
-from local_azure.machine_learning.certificates import BUNDLE
+from local_azure.machine_learning.certificates import ROOTS
 from local_azure.machine_learning.state import ServerInfo, StateFolder
 from local_azure.machine_learning.workspaces import RESOURCE_GROUP, SUBSCRIPTION
 
@@ -28,7 +28,7 @@ class ResourceManager:
 
     def __init__(self, state: StateFolder, info: ServerInfo) -> None:
         self._base = f"https://127.0.0.1:{info.tls_port}"
-        self._context = ssl.create_default_context(cafile=str(state.certificates / BUNDLE))
+        self._context = ssl.create_default_context(capath=str(state.certificates / ROOTS))
         answer = self._ask("POST", f"{info.base_url}/msi/{info.token}/token", {})
         self._header = {"Authorization": f"Bearer {answer['access_token']}"}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local_azure.machine_learning import storage_faults
-from local_azure.machine_learning.certificates import BUNDLE
+from local_azure.machine_learning.certificates import trust_variables
 from local_azure.machine_learning.errors import ApiError, bad_request
 from local_azure.machine_learning.executor import arguments
 from local_azure.machine_learning.executor.data_spots import Spots, link_outputs, place_inputs
@@ -48,14 +48,12 @@ def base_variables(state: StateFolder, info: ServerInfo) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME") if name in os.environ}
     threads = {name: value for name, value in os.environ.items() if name.endswith("_NUM_THREADS")}
     openblas = {name: value for name, value in os.environ.items() if name.startswith("OPENBLAS_")}
-    bundle = str(state.certificates / BUNDLE)
     return {
         **kept,
         **threads,
         **openblas,
         "AZURE_CONFIG_DIR": str(state.client_configurations / "steps"),
-        "REQUESTS_CA_BUNDLE": bundle,
-        "SSL_CERT_FILE": bundle,
+        **trust_variables(state.certificates),
         # A script with a service principal of its own signs in here, as on Azure, and never at the real Azure.
         "ARM_CLOUD_METADATA_URL": clouds_address(info),
         "AZUREML_CURRENT_CLOUD": "AzureCloud",
