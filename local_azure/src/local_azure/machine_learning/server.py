@@ -26,10 +26,11 @@ from local_azure.machine_learning.certificates import server_context
 from local_azure.machine_learning.emulator import Emulator
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.guard import Guard, PatientProtocol
+from local_azure.machine_learning.listeners import LOOPBACK, listen
 from local_azure.machine_learning.migrations import StoreTooNewError
 from local_azure.machine_learning.state import ServerInfo, StateFolder, StateLockedError
 
-LOOPBACK = "127.0.0.1"
+BACKLOG = 512
 EXIT_CONFLICT = 4
 EXIT_USAGE = 2
 SPEED_VARIABLE = "LOCAL_AZURE_SCHEDULE_SPEED"
@@ -52,21 +53,11 @@ class _Listener(uvicorn.Server):
 
 
 def _bind(port: int, remembered: int) -> socket.socket:
-    """A listening loopback socket on the given port, else on the one of the last start, else on any free one.
-
-    Made with IPPROTO_TCP, otherwise asyncio does not set TCP_NODELAY on what it accepts and each answer waits 40 ms.
-    """
-    for candidate in (port,) if port else (remembered, 0):
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((LOOPBACK, candidate))
-        except OSError:
-            listener.close()
-            continue
-        listener.listen(512)
-        return listener
-    raise SystemExit(f"Port {port} on {LOOPBACK} is taken; choose another one or none.")
+    """On the given port, else on the one of the last start, else on any free one."""
+    listener = listen((port,) if port else (remembered, 0), BACKLOG)
+    if listener is None:
+        raise SystemExit(f"Port {port} on {LOOPBACK} is taken; choose another one or none.")
+    return listener
 
 
 def _configuration(app: Guard, **more: object) -> uvicorn.Config:
@@ -142,7 +133,11 @@ def main(argv: list[str] | None = None) -> int:
     except StateLockedError as error:
         sys.stderr.write(f"{error} Stop it with `python -m local_azure down`, or use another folder.\n")
         return EXIT_CONFLICT
-    except (StoreTooNewError, OSError, sqlite3.Error, ApiError) as error:
+    except sqlite3.DatabaseError as error:
+        todo = f"Move {state.root} away to start with an empty one, or bring its {state.database.name} back."
+        sys.stderr.write(f"The database {state.database} cannot be read: {error}. {todo}\n")
+        return EXIT_USAGE
+    except (StoreTooNewError, OSError, ApiError) as error:
         sys.stderr.write(f"The state folder {state.root} cannot be used: {error}\n")
         return EXIT_USAGE
     return 0

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from local_azure.machine_learning import storage_faults
 from local_azure.machine_learning.errors import conflict, not_found
@@ -55,6 +55,16 @@ class _Turns:
 def _roll_back(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:  # SQLite has rolled back itself when the disk is full
         connection.execute("ROLLBACK")
+
+
+class Where(TypedDict, total=False):
+    """Which documents of a kind, and how many in which order; `after` continues behind that number."""
+
+    name: str | None
+    parent: str | None
+    newest_first: bool
+    after: int | None
+    limit: int | None
 
 
 class Store:
@@ -165,47 +175,26 @@ class Store:
             )
         return cursor.rowcount > 0
 
-    def find(
-        self,
-        workspace: str,
-        kind: str,
-        *,
-        name: str | None = None,
-        parent: str | None = None,
-        newest_first: bool = False,
-        after: int | None = None,
-        limit: int | None = None,
-    ) -> list[Document]:
-        """Documents in the order of creation; see `find_numbered` for paging."""
-        found = self.find_numbered(
-            workspace, kind, name=name, parent=parent, newest_first=newest_first, after=after, limit=limit
-        )
-        return [doc for _, doc in found]
+    def find(self, workspace: str, kind: str, **where: Unpack[Where]) -> list[Document]:
+        """Documents in the order of creation."""
+        return [doc for _, doc in self.find_numbered(workspace, kind, **where)]
 
-    def find_numbered(
-        self,
-        workspace: str,
-        kind: str,
-        *,
-        name: str | None = None,
-        parent: str | None = None,
-        newest_first: bool = False,
-        after: int | None = None,
-        limit: int | None = None,
-    ) -> list[tuple[int, Document]]:
+    def find_numbered(self, workspace: str, kind: str, **where: Unpack[Where]) -> list[tuple[int, Document]]:
         """(seq, document) pairs; `after` continues behind that seq, in the direction of reading."""
         clauses = ["workspace=?", "kind=?"]
         parameters: list[object] = [workspace, kind]
-        for column, value in (("name", name), ("parent", parent)):
+        for column in ("name", "parent"):
+            value = where.get(column)
             if value is not None:
                 clauses.append(f"{column}=?")
                 parameters.append(value)
-        if after is not None:
+        newest_first = where.get("newest_first", False)
+        if where.get("after") is not None:
             clauses.append("seq<?" if newest_first else "seq>?")
-            parameters.append(after)
+            parameters.append(where["after"])
         sql = f"SELECT seq, doc FROM entity WHERE {' AND '.join(clauses)} ORDER BY seq"  # noqa: S608 - fixed words only
         sql += " DESC" if newest_first else ""
-        if limit is not None:
+        if where.get("limit") is not None:
             sql += " LIMIT ?"
-            parameters.append(limit)
+            parameters.append(where["limit"])
         return [(row["seq"], json.loads(row["doc"])) for row in self.rows(sql, tuple(parameters))]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from local_azure.machine_learning.clock import new_id, utc_now
 from local_azure.machine_learning.forking.client import ChildCommand, ChildProcess, ForkingClient
+from local_azure.machine_learning.listeners import LOOPBACK, listen
 from local_azure.machine_learning.serving.records import Records
 from local_azure.machine_learning.serving.release import ReleaseError, ServiceFolder, prepare
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from local_azure.machine_learning.workspaces import Workspace
 
 LOG = logging.getLogger("local_azure")
-LOOPBACK = "127.0.0.1"
 READY_SECONDS = 300
 RESTART_PAUSES = (0.1, 0.5, 1.0)  # one a crash; a service that crashes once more within the window has failed
 CRASH_WINDOW_SECONDS = 60
@@ -270,18 +270,11 @@ async def _cancelled(task: asyncio.Task[None] | None) -> None:
 
 
 def _listen(remembered: int) -> socket.socket:
-    """A listening loopback socket on the remembered port where it is still free, else on any."""
-    for candidate in (remembered, 0) if remembered else (0,):
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((LOOPBACK, candidate))
-        except OSError:
-            listener.close()
-            continue
-        listener.listen(_BACKLOG)
-        return listener
-    raise OSError(f"There is no free port on {LOOPBACK}.")
+    """On the remembered port where it is still free, else on any."""
+    listener = listen((remembered, 0), _BACKLOG)
+    if listener is None:
+        raise OSError(f"There is no free port on {LOOPBACK}.")
+    return listener
 
 
 async def _answers(port: int) -> None:
