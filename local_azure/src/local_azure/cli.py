@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from local_azure import lifecycle
+from local_azure import foreground, lifecycle
 from local_azure.client_environment import client_environment, client_variables, ensure_config_file
 from local_azure.machine_learning.state import StateFolder, find_state_folder
 from local_azure.pipeline_commands import pipelines
@@ -118,21 +118,21 @@ def execute(state: StateFolder, stop_after: bool, command: tuple[str, ...]) -> N
     from here upwards, .azureml/config.json is written.
     Put -- before COMMAND so that its options stay its own.
     """
-    info, started = lifecycle.ensure(state)
-    written = ensure_config_file(Path.cwd())
-    if written:
-        click.echo(f"local_azure: wrote {written.relative_to(Path.cwd())} for Workspace.from_config().", err=True)
-    else:
-        adopt_config_file(Path.cwd(), state, info)
-    try:
-        code = subprocess.run(command, env=client_environment(os.environ, state, info), check=False).returncode
-    except FileNotFoundError:
-        click.echo(f"local_azure: the command '{command[0]}' was not found.", err=True)
-        code = EXIT_NOT_FOUND
-    except KeyboardInterrupt:
-        code = 130
-    if started and stop_after:
-        lifecycle.stop(state)
-    elif started:
+    with foreground.use(state, stop_after=stop_after, wait=_say_waiting) as (info, started):
+        written = ensure_config_file(Path.cwd())
+        if written:
+            click.echo(f"local_azure: wrote {written.relative_to(Path.cwd())} for Workspace.from_config().", err=True)
+        else:
+            adopt_config_file(Path.cwd(), state, info)
+        try:
+            code = foreground.run(command, client_environment(os.environ, state, info))
+        except FileNotFoundError:
+            click.echo(f"local_azure: the command '{command[0]}' was not found.", err=True)
+            code = EXIT_NOT_FOUND
+    if started and not stop_after:
         click.echo("local_azure: the server goes on running; stop it with: python -m local_azure down", err=True)
-    sys.exit(code if code >= 0 else 128 - code)
+    sys.exit(code)
+
+
+def _say_waiting() -> None:
+    click.echo("local_azure: another command uses the server; it is stopped when that ends.", err=True)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from local_azure.machine_learning.listeners import LOOPBACK
 from local_azure.machine_learning.state import ServerInfo, StateFolder
 
 START_SECONDS = 60
@@ -27,23 +29,24 @@ class StartError(click.ClickException):
         self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
 
 
-def _tail(path: Path, lines: int = 15) -> str:
-    if not path.exists():
-        return ""
-    return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+def make_folder(state: StateFolder) -> None:
+    """Make the state folder where it does not exist; raises StartError."""
+    try:
+        state.create()
+        state.server_log.touch(0o600)
+    except OSError as error:
+        message = f"The state folder {state.root} cannot be used: {error.strerror}. Choose one with --state."
+        raise StartError(message, 2) from error
 
 
 def start(state: StateFolder, *, http_port: int = 0, tls_port: int = 0) -> ServerInfo:
     """Start a detached server and return when it answers; raises StartError."""
-    try:
-        state.create()
-    except OSError as error:
-        message = f"The state folder {state.root} cannot be used: {error.strerror}. Choose one with --state."
-        raise StartError(message, 2) from error
+    make_folder(state)
     receiver, sender = os.pipe()
     command = [sys.executable, "-m", "local_azure.machine_learning.server", "--state", str(state.root)]
     command += ["--http-port", str(http_port), "--tls-port", str(tls_port), "--ready-fd", str(sender)]
-    with os.fdopen(os.open(state.server_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
+    with state.server_log.open("ab") as log:
+        written_before = log.tell()
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -56,6 +59,10 @@ def start(state: StateFolder, *, http_port: int = 0, tls_port: int = 0) -> Serve
     try:
         readable, _, _ = select.select([receiver], [], [], START_SECONDS)
         answered = bool(readable) and os.read(receiver, 16) == b"ready"
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        raise
     finally:
         os.close(receiver)
     info = state.running_server()
@@ -64,17 +71,36 @@ def start(state: StateFolder, *, http_port: int = 0, tls_port: int = 0) -> Serve
         return info
     if not readable:
         process.kill()
-        raise StartError(f"The server did not answer within {START_SECONDS} s.\n{_tail(state.server_log)}", 124)
-    code = process.wait()
-    raise StartError(f"The server did not start (exit code {code}).\n{_tail(state.server_log)}", code or 1)
+        said = _said(state.server_log, written_before)
+        raise StartError(f"The server did not answer within {START_SECONDS} s.\n{said}", 124)
+    code, said = process.wait(), _said(state.server_log, written_before)
+    raise StartError(f"The server did not start (exit code {code}).\n{said}", code or 1)
 
 
 def ensure(state: StateFolder) -> tuple[ServerInfo, bool]:
     """The running server, started when there is none; True when this call started it."""
     running = state.running_server()
-    if running:
+    if running and _answers(running):
         return running, False
+    if running:
+        _wait_until_gone(running.pid, STOP_SECONDS)
     return start(state), True
+
+
+def _answers(info: ServerInfo) -> bool:
+    """Whether it takes connections; a server that is being stopped no longer does."""
+    try:
+        socket.create_connection((LOOPBACK, info.http_port), timeout=STOP_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def _said(log: Path, since: int, lines: int = 15) -> str:
+    """The last lines of a log after a position in it."""
+    with log.open("rb") as stream:
+        stream.seek(since)
+        return "\n".join(stream.read().decode(errors="replace").splitlines()[-lines:])
 
 
 def stop(state: StateFolder) -> bool:
