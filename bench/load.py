@@ -32,8 +32,9 @@ MEGABYTE = 1024 * 1024
 Row = tuple[str, str]
 
 
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench.load", description="Long history, many clients.")
+def arguments(argv: Sequence[str] | None, program: str = "python -m bench.load") -> argparse.Namespace:
+    """How much there is to do."""
+    parser = argparse.ArgumentParser(prog=program, description="Long history, many clients.")
     parser.add_argument("--runs", type=int, default=10_000, help="runs in one experiment (default 10000)")
     parser.add_argument("--clients", type=int, default=50, help="concurrent clients (default 50)")
     parser.add_argument("--seconds", type=float, default=10, help="for how long they work (default 10)")
@@ -161,27 +162,38 @@ def _lost(client: Client, told: Acknowledged) -> Iterator[str]:
             yield f"metrics of {run_id}: {len(found['value'])} values instead of {metrics}"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Measure and print."""
-    arguments = _arguments(argv)
+def measure(asked: argparse.Namespace) -> tuple[list[Row], list[str]]:
+    """Rows and missed aims of a server of its own; raises BenchError."""
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)
     state = HOME / "state"
+    with server(state, HOME):
+        facts = json.loads((state / "server.json").read_text(encoding="utf-8"))
+        address = Server(facts["http_port"], facts["token"])
+        rows, missed = history_rows(Client(address), asked.runs, facts["pid"])
+        rows.append(listing_row(state, asked.runs))
+        more_rows, more_missed = clients_rows(address, asked.clients, asked.seconds)
+    return rows + more_rows, missed + more_missed
+
+
+def report(rows: list[Row], missed: list[str]) -> int:
+    """Print a table and what it misses; returns the exit code."""
+    print("| what | measured |\n|---|---|")
+    for name, text in rows:
+        print(f"| {name} | {text} |")
+    for text in missed:
+        print(f"- NOT MET: {text}")
+    return 1 if missed else 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and print."""
+    asked = arguments(argv)
     try:
-        with server(state, HOME):
-            facts = json.loads((state / "server.json").read_text(encoding="utf-8"))
-            address = Server(facts["http_port"], facts["token"])
-            rows, missed = history_rows(Client(address), arguments.runs, facts["pid"])
-            rows.append(listing_row(state, arguments.runs))
-            more_rows, more_missed = clients_rows(address, arguments.clients, arguments.seconds)
+        return report(*measure(asked))
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    for name, text in rows + more_rows:
-        print(f"| {name} | {text} |")
-    for text in missed + more_missed:
-        print(f"- NOT MET: {text}")
-    return 1 if missed or more_missed else 0
 
 
 if __name__ == "__main__":

@@ -72,12 +72,12 @@ def four_steps(workspace: Any) -> Any:
     return Pipeline(workspace, steps=steps)
 
 
-def five_steps(workspace: Any) -> Any:
-    """Five steps, one after another, that do nothing but log a metric."""
-    common = common_settings(workspace, HERE / "logging_step")
+def five_steps(workspace: Any, source: str = "logging_step", first_number: int = 1) -> Any:
+    """Five steps, one after another, that do nothing but log a metric (another source: not even that)."""
+    common = common_settings(workspace, HERE / source)
     steps = [
         PythonScriptStep("log_metric.py", name=f"log_{number}", arguments=["--number", number], **common)
-        for number in range(1, 6)
+        for number in range(first_number, first_number + 5)
     ]
     return Pipeline(workspace, steps=StepSequence(steps))
 
