@@ -181,7 +181,8 @@ assert requests.get(base + scope, headers=header).status_code == 401
 
 
 def test_the_environment_of_the_server_does_not_leak_into_a_step(project: Any, experiment: Any) -> None:
-    script = "import os; assert 'MSI_ENDPOINT' not in os.environ and 'ARM_CLOUD_METADATA_URL' not in os.environ"
+    left = "('MSI_ENDPOINT', 'AZUREML_SERVICE_PRINCIPAL_ID', 'LOCAL_AZURE_SCHEDULE_SPEED')"
+    script = f"import os; assert not any(name in os.environ for name in {left})"
     project.finished(experiment.submit(project.pipeline(project.step("look", script))))
 
 
@@ -302,10 +303,6 @@ def test_a_plain_post_starts_a_run(project: Any, experiment: Any, unique: Callab
     answer = requests.post(published.endpoint, headers=header, json=body, timeout=10)
     run = project.finished(PipelineRun(experiment, answer.json()["Id"]))
     assert project.steps_of(run)["read"].get_metrics() == {"length": 7}
-    wrong = {**body, "ParameterAssignments": {"txet": "typo"}}
-    refused = requests.post(published.endpoint, headers=header, json=wrong, timeout=10)
-    assert refused.status_code == 400
-    assert "no parameter txet" in refused.text
 
 
 def test_show_output_streams_a_running_step(
