@@ -41,7 +41,7 @@ def test_without_the_extra_the_recipe_says_what_to_install(panel: Panel, monkeyp
 
 @with_statsmodels
 def test_the_recipe_equals_statsmodels_and_is_carried_on_by_numpy(panel: Panel) -> None:
-    from statsmodels.tsa.arima.model import ARIMA as Original  # type: ignore[import-not-found, unused-ignore]  # noqa: N811
+    from statsmodels.tsa.arima.model import ARIMA as Original  # type: ignore[import-not-found, import-untyped, unused-ignore]  # noqa: N811
 
     fitted = Original(panel.values[0, :277], order=(2, 0, 2)).fit()
     model = fit(ARIMA, history(panel, 277))
