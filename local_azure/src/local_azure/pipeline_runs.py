@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from pathlib import Path
 import click
 
 from local_azure import lifecycle
+from local_azure.approvals import Approver, pages
 from local_azure.client_environment import client_environment
 from local_azure.machine_learning.state import StateFolder
 from local_azure.pipelines.check import check
@@ -53,21 +53,19 @@ def run_file(
         return EXIT_REFUSED
     state.create()
     build_id, folder = _new_folder(state.root / "pipelines")
-    host = _Host(state, options)
+    host, approver = _Host(state, options), Approver(options.approve, options.reject, ask=options.ask)
     run = RunState(
-        repository_root(file), folder, host.write, host.emulator, host.approve, build_id, options.parallel,
+        repository_root(file), folder, host.write, host.emulator, approver.decide, build_id, options.parallel,
         options.verbose,
     )  # fmt: skip
-    host.run = run
     run.say(f"run {build_id} of {expanded.file} ({facts.reason}, {facts.branch}), kept in {folder}")
     with _interruptible(run):
         result = PipelineRun(pipeline, facts, run).run()
     shutil.rmtree(folder / "work", ignore_errors=True)
     document = _document(run, result)
     (folder / "result.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    click.echo(
-        json.dumps(document, indent=2) if options.as_json else "\n".join(_summary(run, result, pages=options.pages))
-    )
+    to_print = [page for page in pages(run) if options.pages and page not in approver.shown]
+    click.echo(json.dumps(document, indent=2) if options.as_json else "\n".join(_summary(run, result, to_print)))
     if host.started:
         click.echo("local_azure goes on running; stop it with: python -m local_azure down", err=True)
     return _exit_code(run, result)
@@ -87,12 +85,11 @@ def _new_folder(root: Path) -> tuple[int, Path]:
 
 
 class _Host:
-    """What a run needs of this machine: a terminal, an approver, the emulator."""
+    """What a run needs of this machine: a terminal and the emulator."""
 
     def __init__(self, state: StateFolder, options: RunOptions) -> None:
         self._state = state
         self._options = options
-        self.run: RunState | None = None
         self.started = False
 
     def write(self, line: str) -> None:
@@ -104,18 +101,6 @@ class _Host:
         info, started = lifecycle.ensure(self._state)
         self.started = self.started or started
         return client_environment(environment, self._state, info) | dict(self._options.azure)
-
-    def approve(self, environment: str, stage: str) -> bool:
-        """Decide as the command line says, else by asking, else no."""
-        if environment in (*self._options.reject, *self._options.approve):
-            return environment not in self._options.reject
-        if not self._options.ask and not sys.stdin.isatty():
-            what = f"The environment {environment} waits for an approval, and there is nobody to ask:"
-            click.echo(f"{what} --approve {environment} or --reject {environment} decides.", err=True)
-            return False
-        pages = "\n".join(f"  evidence: {path}" for path in (self.run.kept if self.run else []))
-        click.echo(pages, err=True)
-        return click.confirm(f"Approve {stage} to the environment {environment}?", default=False, err=True)
 
 
 @contextmanager
@@ -143,18 +128,13 @@ def _document(run: RunState, result: str) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _pages(run: RunState) -> list[Path]:
-    """The Markdown pages that steps have put on the page of the run, in the order of their making."""
-    return [path for path in run.kept if path.parent.parent.name == "summaries"]
-
-
-def _summary(run: RunState, result: str, *, pages: bool) -> Iterator[str]:
-    if pages:
-        yield from (f"\n{path.read_text(encoding='utf-8').strip()}" for path in _pages(run))
+def _summary(run: RunState, result: str, to_print: list[Path]) -> Iterator[str]:
+    yield from (f"\n{path.read_text(encoding='utf-8').strip()}" for path in to_print)
     yield f"\nRun {run.build_number}: {result}"
     yield from (f"  {name}: {outcome}" for name, outcome in run.results.items() if "." not in name)
     yield from (f"  {kind} in {label}: {text}" for kind, label, text in run.issues)
-    yield from (f"  Page: {path}" for path in _pages(run))
+    yield from (f"  Not approved: environment {name}; nothing was deployed to it." for name in run.rejected)
+    yield from (f"  Page: {path}" for path in pages(run))
     if run.artifacts.names():
         yield f"  Artifacts: {', '.join(run.artifacts.names())}"
     yield f"  Kept in {run.folder}"

@@ -13,11 +13,12 @@ from local_azure.pipelines.job_run import JobRun
 from local_azure.pipelines.model import Job, Pipeline, Stage, Variable
 from local_azure.pipelines.queue_facts import QueueFacts, documented
 from local_azure.pipelines.reference_check import CONTEXTS
-from local_azure.pipelines.run_state import FAILED, GOOD, ISSUES, SKIPPED, RunState, worst
+from local_azure.pipelines.run_state import CANCELED, FAILED, GOOD, ISSUES, SKIPPED, RunState, worst
 from local_azure.pipelines.structure_check import ancestors
 from local_azure.pipelines.tree import Value, from_plain
 from local_azure.pipelines.variable_table import VariableTable
 
+_LOOK_SECONDS = 0.5
 _Contexts: TypeAlias = Mapping[str, Value]
 _Part = TypeVar("_Part", Stage, Job)
 
@@ -43,7 +44,7 @@ class PipelineRun:
     def run(self) -> str:
         """Run all stages; returns the result of the run."""
         _walk(self._pipeline.stages, self._run_stage)
-        return worst(*self._results.values())
+        return CANCELED if self._state.canceled.is_set() else worst(*self._results.values())
 
     def _run_stage(self, stage: Stage) -> None:
         started = time.monotonic()
@@ -65,10 +66,8 @@ class PipelineRun:
         if not self._holds(stage, table, contexts, results):
             return SKIPPED
         for environment in stage.environments:
-            if not self._state.approve(environment, stage.title):
-                self._state.rejected.append(environment)
-                self._state.say(f"  environment {environment}: REJECTED, no job of {stage.title} runs")
-                return FAILED
+            if not self._state.approve(self._state, environment, stage.title):
+                return CANCELED if self._state.canceled.is_set() else FAILED
             self._state.say(f"  environment {environment}: approved (a rehearsal on this machine)")
         _walk(stage.jobs, lambda job: self._run_job(stage, job, table.inner()))
         return worst(*(str(job["result"]) for job in self._jobs[stage.name.lower()].values()))
@@ -155,6 +154,7 @@ def _walk(parts: Sequence[_Part], work: Callable[[_Part], None]) -> None:
             for part in [p for p in waiting if {name.lower() for name in p.depends_on} <= done]:
                 waiting.remove(part)
                 running[pool.submit(work, part)] = part
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            # With an end, because a signal that comes just before a wait is handled only after it.
+            for future in wait(running, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED).done:
                 future.result()
                 done.add(running.pop(future).name.lower())

@@ -25,14 +25,15 @@ def worst(*results: str) -> str:
 class RunState:
     """One run. `folder` keeps its artifacts, logs, summaries and files; `write` shows a line of progress.
 
-    `emulator` makes the environment of an Azure client, `approve(environment, stage)` decides as an approver would.
+    `emulator` makes the environment of an Azure client, `approve(run, environment, stage)` decides
+    as an approver would.
     """
 
     repository: Path
     folder: Path
     write: Callable[[str], None]
     emulator: Callable[[Mapping[str, str]], dict[str, str]]
-    approve: Callable[[str, str], bool]
+    approve: Callable[["RunState", str, str], bool]
     build_id: int = 1
     parallel: int = 2
     verbose: bool = False

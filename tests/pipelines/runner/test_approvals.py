@@ -1,0 +1,144 @@
+"""Approvals as a release manager gives them: at a real terminal, after the pages of the stages before."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+PIPELINE = """
+    stages:
+    - stage: Train
+      jobs:
+      - job: train
+        steps:
+        - bash: |
+            echo "# Verdict: accepted" > page.md
+            mkdir evidence && echo "<p>all of it</p>" > evidence/report.html
+            echo "##vso[task.uploadsummary]$PWD/page.md"
+          displayName: Judge
+        - publish: evidence
+          artifact: evidence
+    - stage: Production
+      jobs:
+      - deployment: release
+        environment: production
+        strategy: {runOnce: {deploy: {steps: [{bash: echo deployed}]}}}
+"""
+QUESTION = "Approve Production to the environment production? [y/N]: "
+CTRL_C, CTRL_D = b"\x03", b"\x04"
+
+
+@dataclass
+class Terminal:
+    """A run at a terminal: what the person reads, and types."""
+
+    process: subprocess.Popen[bytes]
+    descriptor: int
+    state: Path
+    seen: str = ""
+
+    def read_until(self, text: str) -> str:
+        """All that was shown so far, once it holds the text or the run has ended."""
+        with suppress(OSError):  # how a terminal says that nobody writes any more
+            while text not in self.seen:
+                self.seen += os.read(self.descriptor, 4096).decode()
+        return self.seen
+
+    def type(self, keys: bytes) -> None:
+        """Press keys."""
+        os.write(self.descriptor, keys)
+
+    @property
+    def document(self) -> Any:
+        """result.json of the run."""
+        return json.loads((self.state / "pipelines/1/result.json").read_text())
+
+
+@pytest.fixture
+def terminal(write: Callable[..., Path], tmp_path: Path) -> Iterator[Terminal]:
+    """A run that has come to its question."""
+    file, state = write(PIPELINE), tmp_path / "state"
+    command = [sys.executable, "-m", "local_azure", "--state", str(state), "pipelines", "run", str(file), "--pages"]
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=file.parent, preexec_fn=_take_the_terminal,  # noqa: PLW1509
+    )  # fmt: skip
+    os.close(theirs)
+    with process, closing(os.fdopen(ours, "rb", buffering=0)):
+        shown = Terminal(process, ours, state)
+        assert QUESTION in shown.read_until(QUESTION)
+        yield shown
+        process.send_signal(signal.SIGKILL)
+
+
+def _take_the_terminal() -> None:
+    """Make the terminal the controlling one, so that Ctrl-C typed there is a signal."""
+    import fcntl
+    import termios
+
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def test_the_evidence_is_shown_before_the_question_and_once(terminal: Terminal) -> None:
+    before, _ = terminal.seen.split(QUESTION)
+    assert "# Verdict: accepted" in before
+    assert "artifacts/evidence/report.html" in before
+    terminal.type(b"y\n")
+    assert terminal.read_until("Run 2").count("# Verdict: accepted") == 1
+    assert terminal.process.wait() == 0
+    assert terminal.document["results"]["Production"] == "Succeeded"
+
+
+@pytest.mark.parametrize("keys", [b"n\n", b"\n", b"perhaps\nn\n", CTRL_D])
+def test_anything_but_yes_is_a_no(terminal: Terminal, keys: bytes) -> None:
+    terminal.type(keys)
+    said = terminal.read_until("Kept in")
+    assert "Not approved: environment production; nothing was deployed to it." in said
+    assert ("Please answer y or n." in said) == (b"perhaps" in keys)
+    assert terminal.process.wait() == 3
+    assert terminal.document["rejected"] == ["production"]
+    assert terminal.document["results"]["Production"] == "Failed"
+
+
+def test_ctrl_c_at_the_question_cancels_the_run(terminal: Terminal) -> None:
+    terminal.type(CTRL_C)
+    assert "Run 2" in terminal.read_until("Kept in")
+    assert terminal.process.wait() == 130
+    assert (terminal.document["result"], terminal.document["rejected"]) == ("Canceled", [])
+    assert terminal.document["results"]["Production"] == "Canceled"
+
+
+def test_a_rejection_of_the_command_line_runs_no_job(run: Run) -> None:
+    outcome = run(PIPELINE, reject=("production",))
+    assert outcome.code == 3
+    assert outcome.document["rejected"] == ["production"]
+    assert outcome.results["Production"] == "Failed"
+    assert "Production.release" not in outcome.logs
+
+
+def test_without_a_decision_and_a_terminal_nobody_approves(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(PIPELINE).code == 3
+    assert "--approve production or --reject production decides" in capfd.readouterr().err
+
+
+def test_where_input_has_ended_the_answer_is_no(
+    run: Run, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Path(os.devnull).open() as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        assert run(PIPELINE, ask=True).code == 3
+    assert "not approved: no answer" in capfd.readouterr().err
