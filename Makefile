@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 STATE ?= $(CURDIR)/.local_azure
 
 # The second workspace of local_azure stands in for production; environments/production.yml names the real one.
-RELEASE = $(PY) -m local_azure --state $(STATE) exec $(if $(KEEP),,--down) -- $(PY) -m local_azure pipelines run .pipelines/release.yml \
+RELEASE = $(PY) -m local_azure --state '$(STATE)' exec $(if $(KEEP),,--down) -- $(PY) -m local_azure pipelines run .pipelines/release.yml \
 	--pages --azure AZUREML_PRODUCTION_WORKSPACE_NAME=local-production
 define NEXT
 echo "What to try next, with  $(PY) -m local_azure exec --  in front of ml_service:"; \
@@ -49,7 +49,7 @@ release: $(INSTALLED) ## the same, and you are asked for the approval
 	@$(NEXT)
 
 down: $(INSTALLED) ## stop what KEEP=1 left running
-	@$(PY) -m local_azure --state $(STATE) down
+	@$(PY) -m local_azure --state '$(STATE)' down
 
 check: $(INSTALLED) ## style, types, import rules
 	$(VENV)/bin/ruff check .
