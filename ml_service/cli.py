@@ -95,6 +95,23 @@ Reason = Annotated[
 DataVersion = Annotated[
     str, typer.Option("--data-version", metavar="NUMBER", help="Train on this data version, or on the newest.")
 ]
+PublishedData = Annotated[
+    str,
+    typer.Option(
+        "--data-version",
+        metavar="NUMBER",
+        help="The data version that the pipeline trains on where a run names none; or the newest.",
+    ),
+]
+RehearsedData = Annotated[
+    int | None,
+    typer.Option(
+        "--data-version",
+        metavar="NUMBER",
+        min=1,
+        help="Upload nothing, train on this data version; default: upload DATA_FILE and train on exactly that.",
+    ),
+]
 Evidence = Annotated[
     Path | None,
     typer.Option("--evidence", file_okay=False, help="Write decision.json, summary.md and the report here."),
@@ -127,6 +144,7 @@ def data_upload(
         Path | None,
         typer.Option("--file", help="The table; default: DATA_FILE of variables.yml.", dir_okay=False),
     ] = None,
+    for_agent: ForAgent = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a table against the data contract and register it as a data version.
@@ -140,16 +158,24 @@ def data_upload(
         from ml_service import table
 
         checked = table.check(settings, file)
-        from ml_service import data
+        from ml_service import data, names
 
-        data.show(session.terminal, data.upload(session.workspace, settings, session.terminal, checked))
+        names.demand_ours(session.workspace, settings)
+        result = data.upload(session.workspace, settings, session.terminal, checked)
+        data.show(session.terminal, result)
+        session.agent.outputs({"dataVersion": result.data.version})
         return 0
 
-    perform(as_json, verb)
+    perform(as_json, verb, for_agent)
 
 
 @app.command()
-def publish(steps: Steps = ALL_STEPS, for_agent: ForAgent = None, as_json: AsJson = False) -> None:
+def publish(
+    steps: Steps = ALL_STEPS,
+    data_version: PublishedData = "newest",
+    for_agent: ForAgent = None,
+    as_json: AsJson = False,
+) -> None:
     """Publish the pipeline with the build id as version and make it the default of the pipeline endpoint.
 
     Publishing the same graph under the same build id again changes nothing; another graph under it is a conflict
@@ -157,11 +183,12 @@ def publish(steps: Steps = ALL_STEPS, for_agent: ForAgent = None, as_json: AsJso
     """
 
     def verb(session: Session) -> int:
-        names = _steps(steps)
+        names, number = _steps(steps), _data_version(data_version)
         settings = session.settings
         from ml_service import publish as module
 
-        result = module.publish(session.workspace, settings, session.build, session.terminal, names)
+        wanted = module.Wanted(steps=names, data_version=number)
+        result = module.publish(session.workspace, settings, session.build, session.terminal, wanted)
         module.show(session.terminal, result)
         session.agent.outputs({"pipelineId": result.pipeline_id, "pipelineVersion": result.version})
         session.agent.page("publish")
@@ -199,7 +226,7 @@ def run(
         override = overrides.parse(override_by, override_reason)
         _at_most_one({"--override-by": override, "--follow": follow})
         settings = session.settings
-        overrides.demand_allowed(override, settings)
+        overrides.demand_allowed(override, settings, code)
         from ml_service import run as module
 
         wanted = module.Wanted(
@@ -257,6 +284,7 @@ def status(as_json: AsJson = False) -> None:
 @app.command()
 def rehearse(
     timeout: Timeout = 120.0,
+    data_version: RehearsedData = None,
 ) -> None:
     """Do everything once: data upload, publish, run, smoke; then say what to try next."""
 
@@ -264,7 +292,14 @@ def rehearse(
         settings = session.settings
         from ml_service import rehearse as module
 
-        return module.rehearse(session.workspace, settings, session.build, session.terminal, timeout)
+        return module.rehearse(
+            session.workspace,
+            settings,
+            session.build,
+            session.terminal,
+            timeout_minutes=timeout,
+            data_version=data_version,
+        )
 
     perform(False, verb)
 

@@ -15,15 +15,13 @@ from typing import Any
 
 from azureml.core import Dataset
 
-from ml_service import versions
+from ml_service import names, versions
 from ml_service.console import Terminal, quiet_sdk
 from ml_service.errors import FaultError
 from ml_service.settings import Settings
+from ml_service.snapshots import problem_name
 from ml_service.table import CheckedTable
 from ml_service.workspace import OpenWorkspace
-
-VERSIONS_SEARCHED = 25
-"""How many of the newest versions are compared before a new one is made; one costs the service two calls."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +48,18 @@ class Uploaded:
 
 
 def upload(workspace: OpenWorkspace, settings: Settings, terminal: Terminal, table: CheckedTable) -> Uploaded:
-    """Upload and register a table unless its bytes are registered already. Raises: FaultError."""
+    """Upload and register a table unless its bytes are registered already.
+
+    Raises: FaultError; ConflictError when the data set is another problem's and has other columns.
+    """
     newest = versions.find(workspace, settings.dataset_name)
-    known = _find(workspace, newest, table.sha256)
+    known = versions.holding(workspace, newest, table.sha256)
     if newest is not None and known is not None:
         return Uploaded(data=_describe(known, table), created=False, newest=newest.version)
+    names.demand_data_ours(newest, table, settings)
     terminal.note(f"uploading {table.rows} rows to {settings.dataset_name}")
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
-        dataset = _store(workspace, settings.dataset_name, _copy(table.path, table.sha256, Path(scratch)), table)
+        dataset = _store(workspace, settings, _copy(table.path, table.sha256, Path(scratch)), table)
     if dataset.tags.get("sha256") != table.sha256:
         raise FaultError(
             f"data set {settings.dataset_name} version {dataset.version} carries another hash than was uploaded",
@@ -80,14 +82,17 @@ def _copy(source: Path, sha256: str, folder: Path) -> Path:
     return copy
 
 
-def _store(workspace: OpenWorkspace, name: str, copy: Path, table: CheckedTable) -> Any:
+def _store(workspace: OpenWorkspace, settings: Settings, copy: Path, table: CheckedTable) -> Any:
     """Register a version at the path of its hash; a path that an attempt left behind is written again."""
+    name = settings.dataset_name
     path = f"datasets/{name}/{table.sha256}"
     tags = {
         "sha256": table.sha256,
         "rows": str(table.rows),
         "first_date": table.first_date,
         "last_date": table.last_date,
+        names.PROBLEM_TAG: problem_name(settings.problem_file),
+        names.COLUMNS_TAG: table.columns,
     }
     with quiet_sdk():
         datastore = workspace.sdk.get_default_datastore()
@@ -101,17 +106,6 @@ def _store(workspace: OpenWorkspace, name: str, copy: Path, table: CheckedTable)
             tags=tags,
             create_new_version=True,
         )
-
-
-def _find(workspace: OpenWorkspace, newest: Any | None, sha256: str) -> Any | None:
-    """The version that holds these bytes, looking at the newest first."""
-    if newest is None or newest.tags.get("sha256") == sha256:
-        return newest
-    for version in range(newest.version - 1, max(newest.version - VERSIONS_SEARCHED, 0), -1):
-        candidate = versions.find(workspace, newest.name, version)
-        if candidate is not None and candidate.tags.get("sha256") == sha256:
-            return candidate
-    return None
 
 
 def _describe(dataset: Any, table: CheckedTable) -> DataVersion:

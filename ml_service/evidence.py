@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,41 +23,92 @@ if TYPE_CHECKING:
     from ml_service.run import RunResult
 
 SUMMARY_FILE = "summary.md"
+FAILURES_FILE = "contract_failures.csv"
+_SHOWN_FINDINGS = 5
+_WITHOUT_DECISION = ("model", "data sha256", "run", "workspace")
+"""What is known of a run that ended before it decided."""
 REPORT_FILE = "report.html"
 
 
 def write(workspace: OpenWorkspace, result: RunResult, transcript: str, folder: Path) -> Path:
-    """Write summary.md and what the run kept of decision.json and report.html; returns the path of the page.
+    """Write summary.md and what the run kept of decision, report and contract failures; returns the path of the page.
 
     transcript: what `run` has printed; it closes the page.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with quiet_sdk():
         run = PipelineRun.get(workspace.sdk, result.run_id)
-        kept = set(run.get_file_names()) & {DECISION_FILE, REPORT_FILE}
+        kept = set(run.get_file_names()) & {DECISION_FILE, REPORT_FILE, FAILURES_FILE}
         for name in sorted(kept):
             run.download_file(name, output_file_path=str(folder / name))
     page = folder / SUMMARY_FILE
-    text = markdown(workspace.banner, result, run.get_properties())
+    failures = folder / FAILURES_FILE
+    broken = read_failures(failures.read_text(encoding="utf-8")) if FAILURES_FILE in kept else []
+    text = markdown(workspace.banner, result, run.get_properties(), broken)
     page.write_text(f"{text}\n## As printed\n\n{fenced(transcript)}", encoding="utf-8")
     return page
 
 
-def markdown(banner: str, result: RunResult, properties: Mapping[str, str]) -> str:
-    """The page: verdict, rules, figures, model, data, links."""
+@dataclass(frozen=True)
+class Broken:
+    """One rule of the data contract that a table breaks, with its first places."""
+
+    column: str
+    found: str
+    expected: str
+    fix: str
+    places: tuple[str, ...]
+
+
+def read_failures(text: str) -> list[Broken]:
+    """The findings of contract_failures.csv, which has a line for each place."""
+    places: dict[tuple[str, str, str, str], list[str]] = {}
+    for row in csv.DictReader(io.StringIO(text)):
+        places.setdefault((row["column"], row["found"], row["expected"], row["fix"]), []).append(row["place"])
+    return [Broken(*about, places=tuple(filter(None, found))) for about, found in places.items()]
+
+
+def markdown(banner: str, result: RunResult, properties: Mapping[str, str], broken: Sequence[Broken] = ()) -> str:
+    """The page: verdict, broken rules of the contract or rules of the gate, figures, model, data, links."""
     outcome, decision = result.outcome, result.outcome.decision or {}
     evidence, context = decision.get("evidence") or {}, decision.get("context") or {}
     lines = [f"# {evidence.get('problem', result.experiment)}: {outcome.outcome or 'no outcome'}", ""]
     lines += [_plain(evidence.get("sentence") or result.complaint or "The run ended before it decided."), ""]
     if said := override.sentence(evidence):
         lines += [f"**Override.** {_plain(said)}", ""]
+    if broken:
+        lines += ["## Data contract", "", *_contract(broken), ""]
     if found := rules(evidence):
         lines += ["## Rules", "", *_table(("rule", "threshold", "value", "", "meaning"), found), ""]
     if evidence.get("challenger"):
         columns, rows = decision_rows(evidence, context.get("champion"))
         lines += ["## Figures", "", *_table(columns, rows), "", _windows(evidence), ""]
-    lines += ["## Model and data", "", *_table(("what", "value"), _facts(banner, result, properties))]
+    facts = [fact for fact in _facts(banner, result, properties) if decision or fact[0] in _WITHOUT_DECISION]
+    lines += ["## Model and data", "", *_table(("what", "value"), facts)]
     return "\n".join(lines) + "\n"
+
+
+def _contract(broken: Sequence[Broken]) -> list[str]:
+    """The first findings as a table, and where the others are."""
+    rows = [
+        (
+            _plain(item.column) or "whole file",
+            _plain(item.found),
+            _plain(item.expected),
+            _places(item),
+            _plain(item.fix),
+        )
+        for item in broken[:_SHOWN_FINDINGS]
+    ]
+    count = "1 rule is" if len(broken) == 1 else f"{len(broken)} rules are"
+    more = f", the first {_SHOWN_FINDINGS} of them here" if len(broken) > _SHOWN_FINDINGS else ""
+    head = f"{count} broken{more}; every place is in `{FAILURES_FILE}` beside this page."
+    return [head, "", *_table(("column", "found", "expected", "where", "to do"), rows)]
+
+
+def _places(item: Broken) -> str:
+    more = len(item.places) - _SHOWN_FINDINGS
+    return _plain(", ".join(item.places[:_SHOWN_FINDINGS])) + (f" and {more} more" if more > 0 else "")
 
 
 def rules(evidence: Mapping[str, Any]) -> list[list[str]]:

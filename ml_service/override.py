@@ -18,6 +18,8 @@ NONE = "none"
 """The word for "no override", where a pipeline parameter cannot be left out."""
 LONGEST = 500  # characters of either text
 BY_HAND = "Manual"
+BY_NOBODY = ("schedule", "code")
+"""Reasons of runs that no person has started: by the clock, by a merge."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,20 @@ def parse(person: str, reason: str) -> Override | None:
     return Override(*given.values())
 
 
-def demand_allowed(override: Override | None, settings: Settings) -> None:
-    """On a build agent only a run that a person has queued by hand may override, and only in that person's name.
+def demand_allowed(override: Override | None, settings: Settings, reason: str) -> None:
+    """Only a run that a person has started by hand may override, and on a build agent only in that person's name.
 
-    Raises: RefusedError.
+    reason: why the run is started, as `run --reason` has it. Raises: RefusedError.
     """
-    if override is None or not (settings.tf_build or settings.build_reason):
+    if override is None:
+        return
+    if reason in BY_NOBODY:
+        raise RefusedError(
+            f"a run with the reason {reason} may not override the gate",
+            expected="the reason manual or data: a person has started the run and answers for it",
+            todo="start it by hand with --reason manual, or leave the decision to the gate",
+        )
+    if not (settings.tf_build or settings.build_reason):
         return
     if settings.build_reason != BY_HAND:
         raise RefusedError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ import yaml
 
 from ml_service.console import Terminal
 from ml_service.errors import UsageError
+from ml_service.own_names import as_export, as_variables, own_settings
 from ml_service.settings import ROOT
 from mlops_code.forecasting.errors import ForecastingError
 from mlops_code.forecasting.problem import Problem
@@ -150,8 +152,20 @@ def new(terminal: Terminal, name: str, columns: Columns, folder: Path = FOLDER, 
     if table is None:
         terminal.say(f"next       python -m ml_service problems check {path} --data YOUR.csv")
     facts = None if table is None else _checked(terminal, Problem(path), table)
-    terminal.document({**asdict(described), "data": facts})
+    shown = str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+    settings = own_settings(name, shown, "YOUR.csv" if table is None else str(table))
+    _show_settings(terminal, settings)
+    terminal.document({**asdict(described), "data": facts, "settings": settings})
     return path
+
+
+def _show_settings(terminal: Terminal, settings: Mapping[str, str]) -> None:
+    """Print the names that a problem needs of its own; with those of another problem it would replace that one."""
+    terminal.say("settings   its own names, for variables.yml (the last one for environments/production.yml):")
+    for line in as_variables(settings):
+        terminal.say(f"  {line}")
+    terminal.say("or in a shell, to try it out:")
+    terminal.say(f"  {as_export(settings)}")
 
 
 def _from_contract(text: str) -> str:

@@ -20,11 +20,13 @@ from ml_service.errors import ConflictError, FaultError, MlServiceError, Refused
 from ml_service.records import NONE, Content, Record
 from ml_service.service import HEALTHY, describe, find_service, last_log_lines
 from ml_service.settings import Settings
-from ml_service.smoke import demand_same_forecast, fetch_model
-from ml_service.snapshots import SCORING_BASE_IMAGE, SCORING_ENVIRONMENT_NAME, Scoring
+from ml_service.smoke import demand_same_forecast, fetch_files, fetch_model
+from ml_service.snapshots import SCORING_BASE_IMAGE, SCORING_ENVIRONMENT_NAME, Scoring, file_sha256
 from ml_service.translate import explain, message_of
 from ml_service.workspace import OpenWorkspace
+from mlops_code.forecasting.decision import DECISION_FILE
 from mlops_code.forecasting.model_file import StoredModel
+from mlops_code.forecasting.report import REPORT_FILE
 
 _CORES, _GIGABYTES = 0.5, 1.0
 _DEPLOYMENT_SECONDS = 1800
@@ -57,7 +59,14 @@ def serving(site: Site, known: tuple[Record, ...]) -> Serving | None:
     service = find_service(site.production, name)
     if service is None:
         return None
-    record = records.find(known, (service.tags or {}).get("deployment", ""))
+    labels = service.tags or {}
+    if (owner := labels.get("problem", site.problem)) != site.problem:
+        raise ConflictError(
+            f"service {name} in workspace {site.production.name} serves the problem {owner}",
+            expected=f"a service of the problem {site.problem}",
+            todo="choose another PRODUCTION_SERVICE_NAME for this problem (environments/production.yml)",
+        )
+    record = records.find(known, labels.get("deployment", ""))
     if record is None:
         raise ConflictError(
             f"service {name} in workspace {site.production.name} was not deployed by a release",
@@ -87,14 +96,46 @@ def production_model(site: Site, content: Content) -> tuple[Any, StoredModel]:
     """
     registered = Model(site.production.sdk, name=content.model_name, version=int(content.production_version))
     stored = fetch_model(registered)
-    if stored.sha256 != content.model_sha256:
-        raise RefusedError(
-            f"model {content.model} is not the one that was deployed then",
-            found=f"sha256 {stored.sha256}",
-            expected=f"sha256 {content.model_sha256}",
-            todo="do not deploy it: somebody registered or changed it outside the pipeline",
-        )
+    _demand_same(f"model {content.model}", "model file", stored.sha256, content.model_sha256)
     return registered, stored
+
+
+def demand_evidence(site: Site, record: Record) -> None:
+    """Whether decision and report of a deployed version are still the recorded ones, in both workspaces.
+
+    Raises: RefusedError that names file, version and workspace; what the SDK raises when a version is gone.
+    """
+    content = record.content
+    places = ((site.training, content.model_version), (site.production, content.production_version))
+    recorded = {DECISION_FILE: content.decision_sha256, REPORT_FILE: record.properties.get("report_sha256", "")}
+    for workspace, version in places:
+        name = f"{content.model_name}:{version} in workspace {workspace.name}"
+        with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
+            folder = fetch_files(Model(workspace.sdk, name=content.model_name, version=int(version)), Path(scratch))
+            for file, sha256 in recorded.items():
+                if sha256:
+                    _demand_same(f"model {name}", file, _sha256(folder.path / file), sha256)
+            _demand_same(f"model {name}", "model file", folder.stored.sha256, content.model_sha256)
+
+
+def _demand_same(whose: str, what: str, found: str, recorded: str) -> None:
+    if found != recorded:
+        raise RefusedError(
+            f"the {what} of {whose} is not the one that was recorded at its release",
+            found=f"sha256 {found}" if found else "no such file",
+            expected=f"sha256 {recorded}",
+            todo="do not deploy or trust it: somebody registered or changed it outside the pipeline",
+        )
+
+
+def report_facts(folder: Path) -> dict[str, str]:
+    """The hash of the report in the folder of a registered version, for the record; empty where it has none."""
+    found = _sha256(folder / REPORT_FILE)
+    return {"report_sha256": found} if found else {}
+
+
+def _sha256(path: Path) -> str:
+    return file_sha256(path) if path.is_file() else ""
 
 
 def put(site: Site, record: Record, scoring: Scoring, before: Record | None) -> Any:

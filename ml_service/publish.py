@@ -9,15 +9,14 @@ from typing import Any
 from azureml.core.compute import AmlCompute, ComputeTarget
 from azureml.exceptions import ComputeTargetException
 from azureml.pipeline.core import PipelineEndpoint, PublishedPipeline
-from msrest.exceptions import HttpOperationError
 
-from ml_service import versions
+from ml_service import names, versions
 from ml_service.build import Build
 from ml_service.console import Terminal, quiet_sdk
 from ml_service.errors import ConflictError
 from ml_service.pipeline import BuiltPipeline, built
 from ml_service.settings import Settings
-from ml_service.translate import http_status
+from ml_service.snapshots import STEP_ORDER, file_sha256
 from ml_service.workspace import OpenWorkspace
 
 _FINGERPRINT = re.compile(r"graph ([0-9a-f]{64})")
@@ -33,6 +32,9 @@ class Published:
     url: str
     steps: tuple[str, ...]
     data: str
+    data_version: int
+    other_table: str
+    """Says so when DATA_FILE's bytes are another data version than the default; empty otherwise."""
     endpoint_id: str
     endpoint_name: str
     endpoint_version: str
@@ -45,21 +47,34 @@ class Published:
     """True when this build had published the same graph before."""
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What the user asked `publish` for."""
+
+    steps: tuple[str, ...] = STEP_ORDER
+    data_version: int | None = None
+    """Default of the pipeline's data; None: the newest."""
+    ours: names.Ours | None = None
+    """That the names are ours, where that has been asked already."""
+
+
 def publish(
-    workspace: OpenWorkspace, settings: Settings, build: Build, terminal: Terminal, steps: tuple[str, ...]
+    workspace: OpenWorkspace, settings: Settings, build: Build, terminal: Terminal, wanted: Wanted
 ) -> Published:
     """Publish the steps with version = build id and make them the endpoint's default.
 
     Repeating a build that broke off completes it. Raises: UsageError when no data version exists; ConflictError when
-    the build id was published before with another graph, or the endpoint is disabled.
+    the build id was published before with another graph, the endpoint is disabled, or another problem has the names.
     """
-    dataset = versions.wanted(workspace, settings)
+    steps, ours = wanted.steps, wanted.ours or names.demand_ours(workspace, settings)
+    dataset = versions.wanted(workspace, settings, wanted.data_version)
+    other = "" if wanted.data_version else _other_table(workspace, settings, dataset)
     ensure_compute(workspace, settings, terminal)
     terminal.note(f"publishing {settings.pipeline_name} {build.build_id} ({', '.join(steps)})")
     with built(workspace, settings, build, steps, dataset) as pipeline:
-        existing = _published_before(workspace, settings, build, pipeline)
-        published = existing or _publish(settings, build, pipeline)
-    endpoint = _on_endpoint(workspace, settings, published)
+        existing = _published_before(workspace, settings, build, pipeline, ours.problem)
+        published = existing or _publish(settings, build, pipeline, ours.problem)
+    endpoint = _on_endpoint(workspace, settings, published, ours)
     numbers = {item.pipeline_id: item.version for item in endpoint.pipeline_version_list}
     return Published(
         pipeline_id=published.id,
@@ -68,6 +83,8 @@ def publish(
         url=published.endpoint,
         steps=steps,
         data=f"{dataset.name} version {dataset.version}",
+        data_version=int(dataset.version),
+        other_table=other,
         endpoint_id=endpoint.id,
         endpoint_name=endpoint.name,
         endpoint_version=str(numbers.get(published.id, "")),
@@ -99,39 +116,44 @@ def ensure_compute(workspace: OpenWorkspace, settings: Settings, terminal: Termi
         cluster.wait_for_completion(show_output=False, timeout_in_minutes=20)
 
 
-def find_endpoint(workspace: OpenWorkspace, name: str) -> Any | None:
-    """The pipeline endpoint of that name, None when there is none.
+def _other_table(workspace: OpenWorkspace, settings: Settings, newest: Any) -> str:
+    """A sentence when the table of this working tree is an older data version than the newest, else empty."""
+    if not settings.data_file.is_file():
+        return ""
+    sha256 = file_sha256(settings.data_file)
+    found = versions.holding(workspace, newest, sha256)
+    if found is newest:
+        return ""
+    if found is None:
+        return f"DATA_FILE {settings.data_file.name} is none of the newest versions; register it with data upload"
+    return (
+        f"DATA_FILE {settings.data_file.name} is version {found.version}, not this one; to train on it: "
+        f"publish --data-version {found.version}"
+    )
 
-    The SDK answers an absent name with an HTTP error. Only when the list of endpoints agrees do we believe that it is
-    absent: taking every error for "absent" would create a second endpoint during an outage.
-    """
-    try:
-        return PipelineEndpoint.get(workspace.sdk, name=name)
-    except HttpOperationError as error:
-        if http_status(error) not in (400, 404):
-            raise
-        listed = PipelineEndpoint.list(workspace.sdk, active_only=False)
-        if any(endpoint.name == name for endpoint in listed):
-            raise
-        return None
 
-
-def _publish(settings: Settings, build: Build, pipeline: BuiltPipeline) -> Any:
+def _publish(settings: Settings, build: Build, pipeline: BuiltPipeline, problem: str) -> Any:
     with quiet_sdk():
         return pipeline.sdk.publish(
             name=settings.pipeline_name,
             # The service keeps no properties of ours with a published pipeline, so the description carries the hash.
-            description=f"commit {build.commit[:12]}, graph {pipeline.fingerprint}",
+            description=f"commit {build.commit[:12]}, graph {pipeline.fingerprint}, {names.mark(problem)}",
             version=build.build_id,
             continue_on_step_failure=False,
         )
 
 
 def _published_before(
-    workspace: OpenWorkspace, settings: Settings, build: Build, pipeline: BuiltPipeline
+    workspace: OpenWorkspace, settings: Settings, build: Build, pipeline: BuiltPipeline, problem: str
 ) -> Any | None:
-    for published in PublishedPipeline.list(workspace.sdk, active_only=False):
-        if (published.name, published.version) != (settings.pipeline_name, build.build_id):
+    listed = PublishedPipeline.list(workspace.sdk, active_only=False)
+    namesakes = [published for published in listed if published.name == settings.pipeline_name]
+    owners = {names.owner_of(published.description) for published in namesakes}
+    if problem not in owners:
+        what = f"published pipeline {settings.pipeline_name}"
+        names.demand([names.Claim(what, "PIPELINE_NAME", owner) for owner in sorted(owners)], problem, settings)
+    for published in namesakes:
+        if published.version != build.build_id:
             continue
         recorded = _FINGERPRINT.search(published.description or "")
         if recorded and recorded.group(1) == pipeline.fingerprint:
@@ -145,16 +167,18 @@ def _published_before(
     return None
 
 
-def _on_endpoint(workspace: OpenWorkspace, settings: Settings, published: Any) -> Any:
+def _on_endpoint(workspace: OpenWorkspace, settings: Settings, published: Any, ours: names.Ours) -> Any:
     """The endpoint with the pipeline on it; a pipeline that it holds already does not become the default again."""
     name = settings.pipeline_endpoint_name
-    endpoint = find_endpoint(workspace, name)
+    endpoint = ours.endpoint
     if endpoint is None:
         with quiet_sdk():
             return PipelineEndpoint.publish(
                 workspace=workspace.sdk,
                 name=name,
-                description=f"default: the newest published {settings.pipeline_name}"[:140],
+                description=f"{names.mark(ours.problem)}; default: the newest published {settings.pipeline_name}"[
+                    :140
+                ],
                 pipeline=published,
             )
     if endpoint.status != "Active":
@@ -174,6 +198,8 @@ def show(terminal: Terminal, result: Published) -> None:
     terminal.say(f"pipeline   {did} {result.name} version {result.version}")
     terminal.say(f"           id {result.pipeline_id}, steps {', '.join(result.steps)}")
     terminal.say(f"           default data {result.data}")
+    if result.other_table:
+        terminal.say(f"           note: {result.other_table}")
     terminal.say(f"           {result.url}")
     terminal.say(
         f"endpoint   {result.endpoint_name} [{result.endpoint_status}] version {result.endpoint_version}"

@@ -1,8 +1,9 @@
 """Records of deployments to production: each is a run of its own in the training workspace.
 
-What identifies a deployment are properties of the run, which nobody can change. Its files are artifacts: the scoring
-folder and the environment that serve, so that a rollback brings back what served and not only the model, and
-release.json, the whole record, whose hash is a property. A record without a state is a deployment that never ended.
+What identifies a deployment are properties of the run, compared with release.json when they are read. Its files are
+artifacts: the scoring folder and the environment that serve, so that a rollback brings back what served and not only
+the model, and release.json, the whole record, whose hash is a property. A record without a state is a deployment that
+never ended.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from typing import Any
 
 from azureml.core import Experiment, Run
 
+from ml_service import people
 from ml_service.build import Build
 from ml_service.console import quiet_sdk
 from ml_service.errors import RefusedError
+from ml_service.intact import Difference, differences, fetch, of_hash
 from ml_service.settings import Settings
 from ml_service.snapshots import SCORING_ENVIRONMENT, SCORING_FOLDER, Scoring
 from ml_service.workspace import OpenWorkspace
@@ -30,6 +33,8 @@ SUCCEEDED, ROLLED_BACK, FAILED = "succeeded", "rolled-back", "failed"
 RECORD_FILE = "release.json"
 NONE = "none"
 SCHEMA_VERSION = 1
+_COMPLETED = "Completed"
+_FACTS = ("event", "from", "back_to", "build_id", "commit", "workspace", "service", "requested_for", "report_sha256")
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,10 @@ class Content:
     def model(self) -> str:
         """`name:version` as the training workspace counts."""
         return f"{self.model_name}:{self.model_version}"
+
+
+_COMPARED = ("deployment", "state", *_FACTS, *(field.name for field in fields(Content)))
+"""What release.json and the properties of the run both hold."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +115,7 @@ def begin(
 def build_facts(
     event: str, build: Build, production: OpenWorkspace, settings: Settings, before: str
 ) -> dict[str, str]:
-    """Who deploys where, and what served until then."""
+    """Who deploys where for whom, and what served until then."""
     return {
         "event": event,
         "from": before,
@@ -114,6 +123,7 @@ def build_facts(
         "commit": build.commit,
         "workspace": production.name,
         "service": settings.production_service_name,
+        **people.requested(settings),
     }
 
 
@@ -181,16 +191,32 @@ def fetch_scoring(record: Record, folder: Path) -> Scoring:
     return scoring
 
 
-def fetch_document(record: Record) -> tuple[dict[str, Any], bool]:
-    """release.json of a record, and whether its hash is the recorded one; empty for one that never ended."""
-    if "record_sha256" not in record.properties:
-        return {}, True
-    with quiet_sdk(), tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
-        path = Path(scratch) / RECORD_FILE
-        record.run.download_file(RECORD_FILE, output_file_path=str(path))
-        content = path.read_bytes()
-    intact = hashlib.sha256(content).hexdigest() == record.properties["record_sha256"]
-    return json.loads(content), intact
+def compare(record: Record) -> tuple[Mapping[str, Any], list[Difference]]:
+    """release.json of a record, and what of the record is not as release.json or its hash say.
+
+    Empty for one that never ended; one that has ended must have a document.
+    """
+    recorded = record.properties.get("record_sha256", "")
+    if not recorded and not record.state and record.run.status != _COMPLETED:
+        return {}, []
+    document = fetch(record.run, RECORD_FILE)
+    if found := of_hash("record_sha256", recorded or NONE, document):
+        return document.content, found
+    written = {name: document.content.get(name) for name in _COMPARED}
+    exported = {**record.properties, "deployment": record.id}
+    return document.content, differences(exported, written, RECORD_FILE)
+
+
+def demand_intact(record: Record) -> None:
+    """Raises: RefusedError when the record is not as it was written, with field and both values."""
+    _, changed = compare(record)
+    if changed:
+        raise RefusedError(
+            f"the record of deployment {record.id} is not as it was written",
+            found="\n".join(map(str, changed)),
+            expected="properties as in release.json, and release.json with the recorded hash",
+            todo="do not trust it: see who changed it; the whole list: python -m ml_service history --out FOLDER",
+        )
 
 
 def _now() -> str:

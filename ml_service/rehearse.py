@@ -2,28 +2,54 @@
 
 from __future__ import annotations
 
-from ml_service import data, publish, run, smoke, table
+from dataclasses import replace
+
+from ml_service import data, names, publish, run, smoke, table, versions
 from ml_service.build import Build
 from ml_service.console import Terminal
 from ml_service.service import service_state
 from ml_service.settings import Settings
-from ml_service.snapshots import STEP_ORDER
 from ml_service.workspace import OpenWorkspace
 
 
 def rehearse(
-    workspace: OpenWorkspace, settings: Settings, build: Build, terminal: Terminal, timeout_minutes: float
+    workspace: OpenWorkspace,
+    settings: Settings,
+    build: Build,
+    terminal: Terminal,
+    *,
+    timeout_minutes: float,
+    data_version: int | None,
 ) -> int:
     """Go the whole way once; returns the exit code of the first part that does not end with 0.
+
+    data_version: train on this one and upload nothing; None: upload DATA_FILE and train on exactly that.
 
     Raises: what the parts raise.
     """
     terminal.say(f"workspace  {workspace.banner}, signed in by {workspace.signed_in_by.value}")
-    data.show(terminal, data.upload(workspace, settings, terminal, table.check(settings)))
+    checked = None if data_version else table.check(settings)
+    ours = names.demand_ours(workspace, settings)
+    if checked is None:
+        found = versions.wanted(workspace, settings, data_version)
+        terminal.say(f"data       {found.name} version {found.version}, as asked for; nothing was uploaded")
+        number = int(found.version)
+    else:
+        uploaded = data.upload(workspace, settings, terminal, checked)
+        data.show(terminal, uploaded)
+        number = uploaded.data.version
     terminal.heading("Publish")
-    publish.show(terminal, publish.publish(workspace, settings, build, terminal, STEP_ORDER))
+    asked = publish.Wanted(data_version=number, ours=ours)
+    publish.show(terminal, publish.publish(workspace, settings, build, terminal, asked))
     terminal.heading("Run")
-    result = run.run(workspace, settings, build, terminal, run.Wanted(timeout_minutes=timeout_minutes))
+    ours = replace(ours, endpoint=None)  # it has a new default since
+    result = run.run(
+        workspace,
+        settings,
+        build,
+        terminal,
+        run.Wanted(timeout_minutes=timeout_minutes, data_version=number, ours=ours),
+    )
     run.show(terminal, result)
     if result.exit_code:
         return result.exit_code

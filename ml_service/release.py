@@ -11,12 +11,12 @@ from azureml.core import Model, Run
 from azureml.exceptions import AzureMLException
 from msrest.exceptions import HttpOperationError
 
-from ml_service import champion, records
+from ml_service import champion, names, records
 from ml_service.agent import Agent
 from ml_service.console import Terminal, quiet_sdk
 from ml_service.errors import RefusedError, UsageError
 from ml_service.outcome import read_outcome
-from ml_service.production import Serving, Site, before_id, healthy, last_good, put, serving
+from ml_service.production import Serving, Site, before_id, healthy, last_good, put, report_facts, serving
 from ml_service.records import Content
 from ml_service.smoke import demand_same_forecast, fetch_files
 from ml_service.snapshots import Scoring, assemble_scoring, file_sha256
@@ -46,10 +46,12 @@ class Released:
 def release(site: Site, wanted: str) -> Released:
     """Deploy the model version `wanted` (a number, or the word champion) to production.
 
-    Raises: UsageError (no such version), RefusedError (hash, decision or check), FaultError; a check that fails has
-    been undone by then.
+    Raises: UsageError (no such version), ConflictError (another problem's), RefusedError (hash, decision or check),
+    FaultError; a check that fails has been undone by then.
     """
     model = _wanted_model(site, wanted)
+    owned = names.Claim(f"model {model.name}", "MODEL_NAME", (model.properties or {}).get("problem", ""))
+    names.demand([owned], site.problem, site.settings)
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
         folder = fetch_files(model, Path(scratch) / "model")
         stored = folder.stored
@@ -64,6 +66,7 @@ def release(site: Site, wanted: str) -> Released:
             demand_same_forecast(now.service, stored, stored.horizon, content.model)
             return Released(now.record.id, content, now.service.name, now.service.scoring_uri, before, already=True)
         facts = records.build_facts(records.RELEASE, site.build, site.production, site.settings, before_id(now))
+        facts |= report_facts(folder.path)
         record = records.begin(site.training, site.settings, facts, content, scoring)
         service = put(site, record, scoring, last_good(now, known))
     return Released(record.id, content, service.name, service.scoring_uri, before, already=False)
@@ -157,11 +160,14 @@ def _demand_current(site: Site, model: Any, decision: Decision) -> None:
     compared = decision.document["context"].get("champion") or {}
     then = str(compared.get("version") or records.NONE)
     if today not in (then, str(model.version)):
+        met = f"version {then}, which was champion then" if holder and then != records.NONE else "no champion"
         raise RefusedError(
-            f"model {model.name}:{model.version} is superseded",
-            found=f"version {today} is champion by now",
-            expected=f"champion {then}, which the gate compared it with",
-            todo="train again; to go back to an older version use `rollback`",
+            f"version {model.version} of model {model.name} is superseded: version {today} serves by now",
+            found=f"the gate compared version {model.version} with {met}, never with version {today}",
+            expected=f"a version that the gate has compared with version {today}",
+            todo=f"to release something newer: train again (python -m ml_service run), so that the gate compares it "
+            f"with version {today};\nto go back to an older version that has served: python -m ml_service rollback "
+            "--to NUMBER",
         )
 
 

@@ -25,7 +25,8 @@ def check(
 ) -> None:
     """Check settings, every problem file, the table against the data contract, and that the workspace answers.
 
-    Changes nothing. What is wrong here would otherwise be found after an hour of training.
+    Also that no other problem uses the names of the settings (exit 4). Changes nothing. What is wrong here would
+    otherwise be found after an hour of training.
     """
 
     def verb(session: Session) -> int:
@@ -33,6 +34,11 @@ def check(
         from ml_service import check as module
 
         result = module.check(settings, production=production)
+        from ml_service import names, versions
+
+        names.demand_ours(session.workspace, settings)
+        newest = versions.find(session.workspace, settings.dataset_name)
+        names.demand_data_ours(newest, result.table, settings)
         module.show(session.terminal, result, session.workspace.banner)
         return 0
 

@@ -14,9 +14,9 @@ from ml_service.production import (
     Serving,
     Site,
     before_id,
+    demand_evidence,
     healthy,
     last_good,
-    production_model,
     put,
     serving,
     withdraw,
@@ -56,14 +56,21 @@ def rollback(site: Site, to: str) -> RolledBack:
     content = target.content
     if now is not None and now.record.id == target.id and healthy(now):
         return RolledBack(to=content.model, before=before, deployment="", url=now.service.scoring_uri)
+    records.demand_intact(target)
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
-        # Both are verified before anything is changed.
+        # All is verified before anything is changed.
         scoring = records.fetch_scoring(target, Path(scratch))
-        production_model(site, content)
+        demand_evidence(site, target)
         facts = records.build_facts(records.ROLLBACK, site.build, site.production, site.settings, before_id(now))
-        record = records.begin(site.training, site.settings, {**facts, "back_to": target.id}, content, scoring)
+        record = records.begin(site.training, site.settings, {**facts, **_of_target(target)}, content, scoring)
         service = put(site, record, scoring, last_good(now, known))
     return RolledBack(content.model, before, record.id, service.scoring_uri, content.scoring_sha256)
+
+
+def _of_target(target: Record) -> dict[str, str]:
+    """What the record of a rollback takes over from the deployment that it goes back to."""
+    report = target.properties.get("report_sha256", "")
+    return {"back_to": target.id, **({"report_sha256": report} if report else {})}
 
 
 def _withdraw_unfinished(site: Site, known: tuple[Record, ...], now: Serving | None) -> str:

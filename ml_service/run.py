@@ -10,10 +10,11 @@ from azureml.core import Experiment
 from azureml.pipeline.core import PipelineRun, PublishedPipeline
 from msrest.exceptions import HttpOperationError
 
-from ml_service import evidence, report, versions
+from ml_service import evidence, names, people, report, versions
 from ml_service.agent import Agent
 from ml_service.build import Build
 from ml_service.console import Terminal, quiet_sdk
+from ml_service.endpoint import find_endpoint
 from ml_service.errors import ConflictError, UsageError
 from ml_service.follow import Followed, StepState, follow, how_to_follow, last_log_lines
 from ml_service.outcome import Outcome, exit_code, read_outcome
@@ -25,7 +26,7 @@ from ml_service.pipeline import (
     REASON_PARAMETER,
     built,
 )
-from ml_service.publish import ensure_compute, find_endpoint
+from ml_service.publish import ensure_compute
 from ml_service.service import service_state
 from ml_service.settings import Settings
 from ml_service.translate import http_status
@@ -48,6 +49,8 @@ class Wanted:
     """Pick up a run that was submitted before; nothing is submitted then."""
     override: Override | None = None
     """Accept against a judgement of quality by the gate."""
+    ours: names.Ours | None = None
+    """That the names are ours, where that has been asked already."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ class RunResult:
         """Why the exit code is not 0, in one sentence; empty when it is."""
         if not self.exit_code:
             return ""
+        if self.outcome.reason == "contract":
+            return "refused (contract): the table breaks the data contract; nothing was trained or registered"
         if self.exit_code == 3:
             return f"refused ({self.outcome.reason}): the data contract or the gate said no; nothing was registered"
         if self.failed_step is not None:
@@ -100,9 +105,14 @@ class RunResult:
 def run(workspace: OpenWorkspace, settings: Settings, build: Build, terminal: Terminal, wanted: Wanted) -> RunResult:
     """Submit (or pick up) a run and wait for its end; a run that fails is a result, not an exception.
 
-    Raises: UsageError for a pipeline, run or data version that does not exist; TimedOutError; FaultError.
+    Raises: UsageError for a pipeline, run or data version that does not exist; ConflictError when another problem has
+    the names; TimedOutError; FaultError.
     """
-    pipeline_run = _pick_up(workspace, wanted) or _submit(workspace, settings, build, terminal, wanted)
+    pipeline_run = _pick_up(workspace, wanted)
+    if pipeline_run is None:
+        pipeline_run = _submit(workspace, settings, build, terminal, wanted)
+        if asked := people.requested(settings):
+            pipeline_run.add_properties(asked)
     terminal.note(f"run {pipeline_run.id} in experiment {pipeline_run.experiment.name}")
     try:
         followed = follow(pipeline_run, terminal, wanted.timeout_minutes)
@@ -143,6 +153,7 @@ def tell(workspace: OpenWorkspace, settings: Settings, agent: Agent, result: Run
 
 
 def _submit(workspace: OpenWorkspace, settings: Settings, build: Build, terminal: Terminal, wanted: Wanted) -> Any:
+    ours = wanted.ours or names.demand_ours(workspace, settings)
     dataset = versions.wanted(workspace, settings, wanted.data_version)
     parameters = {REASON_PARAMETER: wanted.reason, DATA_PARAMETER: dataset}
     if wanted.override is not None:
@@ -159,13 +170,14 @@ def _submit(workspace: OpenWorkspace, settings: Settings, build: Build, terminal
         pipeline = _published(workspace, wanted.pipeline_id)
         with quiet_sdk():
             return pipeline.submit(workspace.sdk, settings.experiment_name, pipeline_parameters=parameters)
-    endpoint = _endpoint(workspace, settings)
+    endpoint = _active(
+        ours.endpoint or find_endpoint(workspace, settings.pipeline_endpoint_name), settings, workspace
+    )
     with quiet_sdk():
         return endpoint.submit(settings.experiment_name, pipeline_parameters=parameters)
 
 
-def _endpoint(workspace: OpenWorkspace, settings: Settings) -> Any:
-    endpoint = find_endpoint(workspace, settings.pipeline_endpoint_name)
+def _active(endpoint: Any | None, settings: Settings, workspace: OpenWorkspace) -> Any:
     if endpoint is None:
         raise UsageError(
             f"there is no pipeline endpoint {settings.pipeline_endpoint_name} in workspace {workspace.name}",

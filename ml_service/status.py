@@ -11,7 +11,7 @@ from azureml.core import Experiment, Model, Run
 from azureml.pipeline.core import PublishedPipeline
 
 from ml_service.console import Terminal
-from ml_service.publish import find_endpoint
+from ml_service.endpoint import find_endpoint
 from ml_service.service import ServiceState, service_state
 from ml_service.settings import Settings
 from ml_service.workspace import OpenWorkspace

@@ -5,6 +5,9 @@ Apart from the upload because it needs no Azure library: a bad table is refused 
 
 from __future__ import annotations
 
+import csv
+import gzip
+import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +28,8 @@ class CheckedTable:
     rows: int
     first_date: str
     last_date: str
+    columns: str
+    """Hash of the header: tables of one data set have the same columns."""
 
 
 def check(settings: Settings, file: Path | None = None) -> CheckedTable:
@@ -43,4 +48,12 @@ def check(settings: Settings, file: Path | None = None) -> CheckedTable:
     delivery = Delivery(as_of=datetime.now(UTC).date())
     panel, sha256, rows = read_table(source, problem.source, problem.series, problem.contract, delivery)
     facts = facts_of(panel, sha256, rows, source.name)
-    return CheckedTable(source, sha256, rows, facts["first_date"], facts["last_date"])
+    return CheckedTable(source, sha256, rows, facts["first_date"], facts["last_date"], _header(source))
+
+
+def _header(table: Path) -> str:
+    """A hash of the names of the columns, of a table that has kept its contract."""
+    opened = gzip.open if table.suffix.lower() == ".gz" else open
+    with opened(table, "rt", encoding="utf-8-sig", newline="") as content:
+        columns = next(csv.reader(content))
+    return hashlib.sha256("\n".join(columns).encode()).hexdigest()[:16]

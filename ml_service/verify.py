@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from ml_service import champion, records, smoke
 from ml_service.console import Terminal
 from ml_service.errors import FaultError, RefusedError
-from ml_service.production import Site, serving
+from ml_service.production import Site, demand_evidence, serving
 from ml_service.service import ServiceState, describe
 
 _ROLL_BACK = "see what happened: python -m ml_service history; to go back: rollback --to previous"
@@ -19,6 +19,8 @@ class Verified:
 
     model: str
     """`name:version` of the training workspace."""
+    copy: str
+    """`name:version` of the production workspace."""
     deployment: str
     event: str
     since: str
@@ -41,10 +43,9 @@ def verify(site: Site, horizon: int) -> Verified:
     last = next(iter(records.succeeded(known)), None)
     if last is None or last.id != now.record.id:
         _disagree(now.service.name, now.record.id, f"{last.id if last else 'none'}, the last that succeeded")
-    _, intact = records.fetch_document(now.record)
-    if not intact:
-        _disagree(f"the record of deployment {now.record.id}", "a changed release.json", "the recorded hash")
+    records.demand_intact(now.record)
     content = now.record.content
+    demand_evidence(site, now.record)
     smoked = smoke.smoke(site.production, site.settings.production_service_name, horizon)
     if smoked.model_sha256 != content.model_sha256:
         _disagree(f"the model of service {now.service.name}", smoked.model_sha256, content.model_sha256)
@@ -53,6 +54,7 @@ def verify(site: Site, horizon: int) -> Verified:
         _disagree(f"the champion of {site.problem}", f"version {holder.version if holder else 'none'}", content.model)
     return Verified(
         model=content.model,
+        copy=f"{content.model_name}:{content.production_version}",
         deployment=now.record.id,
         event=now.record.properties["event"],
         since=now.record.started[:19],
@@ -71,6 +73,10 @@ def show(terminal: Terminal, site: Site, result: Verified) -> None:
     """Print what serves since when, and its forecast."""
     terminal.say(f"verified   {result.model} serves since {result.since}, by {result.event} {result.deployment}")
     terminal.say(f"           in {site.production.banner}; it is champion of {site.problem}")
+    terminal.say(
+        f"           {result.model} is its number in {site.training.name}; its copy in {site.production.name}, "
+        f"which the service names, is {result.copy}"
+    )
     terminal.say(f"service    {result.service.line}")
     smoke.show(terminal, result.smoked, as_part=True)
     terminal.document({**asdict(result), "workspace": site.production.name, "evidence": site.production.tags})

@@ -13,6 +13,9 @@ from ml_service.settings import Settings
 from ml_service.translate import http_status
 from ml_service.workspace import OpenWorkspace
 
+VERSIONS_SEARCHED = 25
+"""How many of the newest versions are looked at for the bytes of a table; one costs the service two calls."""
+
 
 def find(workspace: OpenWorkspace, name: str, version: int | None = None) -> Any | None:
     """The SDK's data set of that name and version (None: the newest); None when there is none."""
@@ -24,6 +27,17 @@ def find(workspace: OpenWorkspace, name: str, version: int | None = None) -> Any
         if "Cannot find dataset registered with name" in str(error) or http_status(error) == 404:
             return None
         raise
+
+
+def holding(workspace: OpenWorkspace, newest: Any | None, sha256: str) -> Any | None:
+    """The version that holds these bytes, looking at the newest first; None when none of them does."""
+    if newest is None or newest.tags.get("sha256") == sha256:
+        return newest
+    for version in range(newest.version - 1, max(newest.version - VERSIONS_SEARCHED, 0), -1):
+        candidate = find(workspace, newest.name, version)
+        if candidate is not None and candidate.tags.get("sha256") == sha256:
+            return candidate
+    return None
 
 
 def wanted(workspace: OpenWorkspace, settings: Settings, version: int | None = None) -> Any:

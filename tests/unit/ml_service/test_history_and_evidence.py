@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from ml_service.evidence import rules
+from ml_service.evidence import markdown, read_failures, rules
+from ml_service.follow import Followed
 from ml_service.history import History, safe_cell, write
+from ml_service.intact import differences
+from ml_service.outcome import Outcome
+from ml_service.run import RunResult
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+4", "-0.243", "@SUM(A1)", "\t=1"])
@@ -49,4 +54,41 @@ def test_rules_say_what_was_demanded_and_what_was_found() -> None:
     assert rules({"rules": [floor, margin]}) == [
         ["floor", "1", "0.7915", "passed", "below."],
         ["margin", "-", "-", "off", "no champion."],
+    ]
+
+
+FAILURES = """file,column,place,found,expected,fix
+sales.csv,Units,line 3,negative,at least 0,Deliver reversals as a type of their own.
+sales.csv,Units,line 9,negative,at least 0,Deliver reversals as a type of their own.
+sales.csv,,,"has <b>no</b> rows | none",some rows,Deliver it again.
+"""
+
+
+def test_the_page_of_a_broken_contract_names_rules_columns_and_places() -> None:
+    result = RunResult(
+        "run-1",
+        "unit",
+        "http://portal",
+        Followed("Failed", (), 2.0),
+        Outcome("failed", "contract", None, None),
+        None,
+        (),
+    )
+    page = markdown("unit-ws", result, {"data_sha256": "abc"}, read_failures(FAILURES))
+
+    assert "the table breaks the data contract" in page
+    assert "2 rules are broken; every place is in `contract_failures.csv` beside this page." in page
+    assert "| Units | negative | at least 0 | line 3, line 9 | Deliver reversals as a type of their own. |" in page
+    assert "| whole file | has \\<b\\>no\\</b\\> rows" in page
+    assert "| recipe, data until |" not in page, "what is not known is not a row of dashes"
+    assert "`abc`" in page
+
+
+def test_a_difference_names_field_and_both_values() -> None:
+    found = differences({"commit": "abc", "rows": "3"}, {"commit": "abd", "rows": 3, "gone": "x"}, "release.json")
+    row = {"deployment": "d-1", "intact": False, "differences": [asdict(item) for item in found]}
+
+    assert History("w", {"releases": [row]}).not_intact == [
+        "releases: d-1: commit is abc, release.json says abd",
+        "releases: d-1: gone is absent, release.json says x",
     ]

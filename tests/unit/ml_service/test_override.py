@@ -65,9 +65,9 @@ def test_the_command_line_says_so(words: list[str], part: str, capsys: pytest.Ca
 
 
 def test_a_laptop_and_the_person_who_queued_the_run_may(make_settings: Callable[..., Settings]) -> None:
-    demand_allowed(ADA, make_settings({}))
-    demand_allowed(ADA, make_settings(QUEUED))
-    demand_allowed(None, make_settings({**QUEUED, "BUILD_REASON": "Schedule"}))
+    demand_allowed(ADA, make_settings({}), "manual")
+    demand_allowed(ADA, make_settings(QUEUED), "data")
+    demand_allowed(None, make_settings({**QUEUED, "BUILD_REASON": "Schedule"}), "schedule")
 
 
 @pytest.mark.parametrize(
@@ -92,8 +92,18 @@ def test_a_laptop_and_the_person_who_queued_the_run_may(make_settings: Callable[
 )
 def test_nobody_else_may(make_settings: Callable[..., Settings], changed: dict[str, str], part: str) -> None:
     with pytest.raises(RefusedError, match=part) as refused:
-        demand_allowed(ADA, make_settings({**QUEUED, **changed}))
+        demand_allowed(ADA, make_settings({**QUEUED, **changed}), "manual")
     assert refused.value.exit_code == 3
+
+
+@pytest.mark.parametrize("reason", ["schedule", "code"])
+def test_a_reason_that_nobody_answers_for_is_refused_on_a_laptop_too(
+    make_settings: Callable[..., Settings], reason: str
+) -> None:
+    for environment in ({}, QUEUED):
+        with pytest.raises(RefusedError, match=f"the reason {reason} may not override") as refused:
+            demand_allowed(ADA, make_settings(environment), reason)
+        assert refused.value.exit_code == 3
 
 
 def test_terminal_and_page_show_who_answers_and_what_the_gate_said() -> None:

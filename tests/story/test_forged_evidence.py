@@ -1,0 +1,164 @@
+"""Somebody with write access to the workspace changes what an auditor would read: each change is named.
+
+A server of its own, because the store is changed behind its back while it is down.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_azure import lifecycle
+from local_azure.client_environment import client_variables
+from local_azure.machine_learning.state import StateFolder
+from tests.story.product import Product, clean_environment
+
+pytestmark = pytest.mark.slow
+
+ADA = {"TF_BUILD": "True", "BUILD_REASON": "Manual", "BUILD_REQUESTEDFOR": "Ada Lovelace"}
+OVERRIDE = ("--override-by", "Ada Lovelace", "--override-reason", "the new tariff")
+
+
+@dataclass
+class Office:
+    """A product with its own server, and the way to its store and files."""
+
+    state: StateFolder
+    home: Path
+    product: Product
+
+    def forge(self, changes: Mapping[tuple[str, str], Mapping[str, str]]) -> None:
+        """Stop the server, change properties of (kind, id) in its database, start it again."""
+        lifecycle.stop(self.state)
+        with closing(sqlite3.connect(self.state.database)) as store, store:
+            for what, properties in changes.items():
+                found = store.execute("SELECT seq, doc FROM entity WHERE kind = ? AND id = ?", what).fetchall()
+                assert found, f"no {what}"
+                for row, text in found:
+                    document = json.loads(text)
+                    document["properties"] = {**document["properties"], **properties}
+                    store.execute("UPDATE entity SET doc = ? WHERE seq = ?", (json.dumps(document), row))
+        self.start()
+
+    def start(self) -> None:
+        """Start the server; its port and token are new ones."""
+        info = lifecycle.start(self.state)
+        environment = clean_environment(self.home) | client_variables(self.state, info)
+        self.product = Product(environment, self.product.settings if hasattr(self, "product") else {})
+
+    def files(self, end: str) -> list[Path]:
+        """Files of the storage account whose path ends so."""
+        return [path for path in self.state.blobs.rglob("*") if str(path).endswith(end)]
+
+    def history(self, folder: Path, code: int = 0) -> tuple[dict[str, list[dict[str, Any]]], str]:
+        """Every exported kind, and what standard error says."""
+        ended = self.product.run("history", "--out", folder, code=code)
+        return {path.stem: json.loads(path.read_text())[path.stem] for path in folder.glob("*.json")}, ended.err
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """A model that was released for Ada, then one that she accepted against the gate, released too."""
+    state = StateFolder(tmp_path_factory.mktemp("office") / "state")
+    opened = Office(state, tmp_path_factory.mktemp("home"), Product({}))
+    opened.start()
+    opened.product = opened.product.with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME="local-production")
+    product = opened.product
+    product.run("data", "upload")
+    product.run("run", "--unpublished", "--evidence", tmp_path_factory.mktemp("evidence"))
+    product.with_settings(BUILD_BUILDID=1, **ADA).run("release", "--model-version", 1)
+    product.with_settings(**ADA).run("run", "--unpublished", *OVERRIDE)
+    product.with_settings(BUILD_BUILDID=2, **ADA).run("release", "--model-version", 2)
+    yield opened
+    lifecycle.stop(state)
+
+
+@pytest.fixture(scope="module")
+def honest(office: Office, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
+    """The history before anybody touched it."""
+    return office.history(tmp_path_factory.mktemp("honest"))[0]
+
+
+def test_the_honest_history_is_intact_and_names_who(honest: dict[str, list[dict[str, Any]]]) -> None:
+    assert all(row["intact"] is True for rows in honest.values() for row in rows)
+    second, first = honest["releases"]
+    assert (first["requested_for"], first["created_by"]) == ("Ada Lovelace", "Local User")
+    assert (first["override_by"], second["override_by"]) == ("", "Ada Lovelace")
+    assert second["override_reason"] == "the new tariff"
+    runs = {row["requested_for"]: row for row in honest["runs"]}
+    assert (runs[""]["override_by"], runs["Ada Lovelace"]["override_by"]) == ("", "Ada Lovelace")
+    assert {row["created_by"] for row in honest["runs"]} == {"Local User"}
+    overridden = {row["version"]: row["override_by"] for row in honest["models"]}
+    assert overridden == {1: "", 2: "Ada Lovelace"}
+    assert {row["created_by"] for row in honest["models"]} == {"Local User"}
+
+
+def test_verify_says_whose_number_is_whose(office: Office) -> None:
+    office.product.run("rollback", "--to", 1)
+    office.product.run("rollback", "--to", 2)
+    said = office.product.run("verify", "--horizon", 1).out
+    assert "paid-amount:2 is its number in local-development; its copy in local-production" in said
+
+
+@pytest.mark.parametrize("file", ["decision.json", "report.html"])
+def test_verify_and_rollback_refuse_a_changed_evidence_file(office: Office, file: str) -> None:
+    copies = {path: path.read_bytes() for path in office.files(f"model/{file}") if "LocalUpload" in str(path)}
+    assert len(copies) == 4, "two versions in two workspaces"
+    for path, content in copies.items():
+        serves = b"Ada Lovelace" in content
+        path.write_bytes(content + b" ")
+        refused = office.product.run(*(("verify",) if serves else ("rollback", "--to", 1)), code=3)
+        path.write_bytes(content)
+        number = 2 if serves else 1
+        assert f"the {file} of model paid-amount:" in refused.err
+        assert re.search(rf":{number} in workspace local-development|:\d+ in workspace local-production", refused.err)
+        assert "is not the one that was recorded at its release" in refused.err
+    office.product.run("verify", "--horizon", 1)
+
+
+def test_every_forged_figure_is_named_with_both_values(
+    office: Office, honest: dict[str, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    now, _ = office.history(tmp_path / "before")
+    release, run = next(row for row in now["releases"] if row["model_version"] == "1"), honest["runs"][0]
+    office.forge(
+        {
+            ("run", release["deployment"]): {"commit": "c0ffee", "scoring_sha256": "f" * 64},
+            ("run", run["run_id"]): {"outcome": "kept"},
+            ("model", "paid-amount:1"): {"recipe": "magic()"},
+        }
+    )
+    forged, said = office.history(tmp_path / "after", code=3)
+    for kind, what, field, told in (
+        ("releases", release["deployment"], "commit", f"is c0ffee, release.json says {release['commit']}"),
+        ("releases", release["deployment"], "scoring_sha256", f"is {'f' * 64}, release.json says "),
+        ("runs", run["run_id"], "outcome", "is kept, decision.json says accepted"),
+        ("models", "paid-amount:1", "recipe", "is magic(), decision.json says same_weekday_mean(weeks=8)"),
+    ):
+        assert f"error: {kind}: {what}: {field} {told}" in said
+    assert len([line for line in said.splitlines() if line.startswith("error:")]) == 4
+    assert [row["deployment"] for row in forged["releases"] if not row["intact"]] == [release["deployment"]]
+    with (tmp_path / "after/runs.csv").open(newline="", encoding="utf-8") as file:
+        rows = {row["run_id"]: row for row in csv.DictReader(file)}
+    assert rows[run["run_id"]]["intact"] == "False"
+    assert "release.json" in office.product.run("rollback", "--to", 1, code=3).err, "no way back to a forged record"
+
+
+def test_a_removed_hash_or_file_does_not_make_a_record_intact(
+    office: Office, honest: dict[str, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    run = honest["runs"][-1]["run_id"]
+    for path in office.files(f"{run}/decision.json"):
+        path.write_text("no JSON")
+    _, said = office.history(tmp_path, code=3)
+    assert f"error: decisions: {run}: decision_sha256 is " in said
+    assert f"error: runs: {run}: decision_sha256 is " in said
