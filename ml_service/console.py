@@ -12,7 +12,8 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.table import Table
 
-_WIDTH_WITHOUT_TERMINAL = 120
+_WIDTH_WITHOUT_TERMINAL = 10_000
+"""Nothing is cut for want of room in a log or a file; a table takes only the width that it needs."""
 
 
 class Terminal:

@@ -7,6 +7,7 @@ fills in eight names should not need eight attempts. This is the only module tha
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -150,8 +151,10 @@ class Settings(BaseSettings):
 def load(variables_file: Path = VARIABLES_FILE, production_file: Path = PRODUCTION_FILE) -> Settings:
     """Read the settings of both files and the environment.
 
-    Raises: UsageError with one line for each name that is missing, empty, a placeholder or not legal.
+    Raises: UsageError with one line for each name that is missing, empty, a placeholder or not legal;
+    or without HOME.
     """
+    _demand_home()
     production = _read_variables(production_file)
     values = {**_read_variables(variables_file), **production}
     try:
@@ -170,6 +173,17 @@ def load(variables_file: Path = VARIABLES_FILE, production_file: Path = PRODUCTI
             todo=f"edit {_shown(variables_file)}, or set environment variables of the same names (they win);\n"
             "without an Azure subscription, `make run` rehearses everything on this machine",
         ) from None
+
+
+def _demand_home() -> None:
+    """Raises: UsageError without a home folder: the SDK makes paths of it as soon as it is imported."""
+    # azureml/_base_sdk_common/common.py; on Windows it asks elsewhere.
+    if sys.platform != "win32" and not os.environ.get("HOME"):  # noqa: TID251 - this is the one reader
+        raise UsageError(
+            "the environment variable HOME is not set",
+            expected="a folder that this user may write to: the Azure ML SDK keeps its files there",
+            todo="export HOME=FOLDER, then repeat the command",
+        )
 
 
 def demand_production(settings: Settings) -> None:

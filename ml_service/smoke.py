@@ -38,6 +38,10 @@ class Smoked:
     dates: tuple[str, ...]
     values: tuple[float, ...]
     """Forecast of each date, in the unit of the measure."""
+    series: tuple[str, ...] = ()
+    """Series of each date; empty where the model has one."""
+    series_of_model: int = 1
+    """How many series the model knows; of many only some are asked for."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ def smoke(workspace: OpenWorkspace, service_name: str, horizon: int) -> Smoked:
         model_sha256=stored.sha256,
         dates=tuple(entry["date"] for entry in answer["forecast"]),
         values=tuple(float(entry["value"]) for entry in answer["forecast"]),
+        series=tuple(str(entry["series"]) for entry in answer["forecast"]) if len(stored.model.keys) > 1 else (),
+        series_of_model=len(stored.model.keys),
     )
 
 
@@ -187,14 +193,31 @@ def _ask(service: Any, body: dict[str, Any]) -> dict[str, Any]:
 
 def show(terminal: Terminal, result: Smoked, *, as_part: bool = False) -> None:
     """Print the forecast as a small table with bars. as_part: the JSON document is another verb's."""
-    terminal.say(
-        f"smoke      {result.service} answers as model {result.model} itself forecasts ({len(result.dates)} days)"
-    )
-    highest = max(*result.values, 0.0) or 1.0
-    rows = [
-        (day, f"{date.fromisoformat(day):%a}", f"{value:.2f}", "#" * round(max(value, 0.0) / highest * _BAR_WIDTH))
-        for day, value in zip(result.dates, result.values, strict=True)
+    asked = tuple(dict.fromkeys(result.series))
+    days = len(result.dates) // max(len(asked), 1)
+    many = f" of each of {len(asked)} series" if asked else ""
+    terminal.say(f"smoke      {result.service} answers as model {result.model} itself forecasts ({days} days{many})")
+    if len(asked) < result.series_of_model and asked:
+        terminal.say(f"           {len(asked)} of the model's {result.series_of_model} series were asked for")
+    rows: list[tuple[str, ...]] = [
+        (day, f"{date.fromisoformat(day):%a}", f"{value:.2f}", bar)
+        for day, value, bar in zip(result.dates, result.values, _bars(result), strict=True)
     ]
-    terminal.table(("date", "day", "forecast", ""), rows, right=("forecast",))
+    if asked:
+        rows = [(name, *row) for name, row in zip(result.series, rows, strict=True)]
+    columns = (*(("series",) if asked else ()), "date", "day", "forecast", "")
+    terminal.table(columns, rows, right=("forecast",))
     if not as_part:
         terminal.document(asdict(result))
+
+
+def _bars(result: Smoked) -> list[str]:
+    """A bar for each value, as long as the value is part of the highest of its series."""
+    names = result.series or ("",) * len(result.values)
+    highest: dict[str, float] = {}
+    for name, value in zip(names, result.values, strict=True):
+        highest[name] = max(highest.get(name, 0.0), value)
+    return [
+        "#" * round(max(value, 0.0) / (highest[name] or 1.0) * _BAR_WIDTH)
+        for name, value in zip(names, result.values, strict=True)
+    ]

@@ -6,6 +6,7 @@ Classes are told apart by the module that defines them, so that a fast path such
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from contextlib import suppress
@@ -16,6 +17,12 @@ from mlops_code.forecasting import errors as model_errors
 
 _LIBRARIES = ("azureml", "azure", "msrest", "msrestazure", "requests", "urllib3", "adal", "msal")
 
+_UNWRITABLE = frozenset(
+    getattr(errno, name)
+    for name in ("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "ENOTDIR", "EISDIR", "EEXIST", "ENAMETOOLONG")
+)
+"""What a place is at fault for, and not our code."""
+
 
 def explain(error: BaseException) -> MlServiceError | None:
     """Describe an exception of an Azure library; None when it is not one (then it is our own mistake)."""
@@ -24,6 +31,8 @@ def explain(error: BaseException) -> MlServiceError | None:
     if isinstance(error, model_errors.ForecastingError):
         return _of_model_code(error)
     families = {cls.__module__.partition(".")[0] for cls in type(error).__mro__}
+    if isinstance(error, OSError) and error.errno in _UNWRITABLE and not families.intersection(_LIBRARIES):
+        return _of_place(error)
     if not families.intersection(_LIBRARIES) and not _raised_inside_sdk(error):
         return None
     status = http_status(error)
@@ -38,6 +47,13 @@ def explain(error: BaseException) -> MlServiceError | None:
         "Azure ML refused a call" + (f" (HTTP {status})" if status else ""),
         found=text,
         todo=_advice(status),
+    )
+
+
+def _of_place(error: OSError) -> UsageError:
+    return UsageError(
+        f"{error.filename or 'a file'} cannot be read or written: {error.strerror}",
+        todo="name a place that this user may write to and that has room, then repeat the command",
     )
 
 

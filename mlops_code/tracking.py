@@ -6,6 +6,7 @@ Only this module and registry.py import azureml, and only inside functions, so t
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -20,6 +21,10 @@ from forecasting.errors import ContractError, ForecastingError, RefusedError
 RUN_ID_VARIABLE = "AZUREML_RUN_ID"
 CHAMPION, SINCE = "champion", "champion_since"  # tags of a model version
 FAILURES_FILE = "contract_failures.csv"
+UNWRITABLE = frozenset(
+    (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
+)
+"""What a place is at fault for, and not our code."""
 
 
 def say(text: str, **facts: object) -> None:
@@ -166,6 +171,13 @@ def guarded(step: Callable[[Run], int], failures: Path | None = None) -> int:
     except ForecastingError as mistake:
         sys.stderr.write(f"error: {mistake}\n")
         return mistake.exit_code
+    except OSError as fault:
+        # On the compute a place that cannot be written is a fault, whose traceback belongs into the log.
+        if fault.errno not in UNWRITABLE or not isinstance(run, LoneRun):
+            raise
+        where = fault.filename or "A file"
+        sys.stderr.write(f"error: {where}: {fault.strerror}. Name a place that you may write to, then repeat.\n")
+        return 2
 
 
 def _keep_failures(run: Run, refusal: ContractError, failures: Path | None) -> None:
