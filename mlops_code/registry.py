@@ -55,7 +55,7 @@ def add_context_arguments(parser: argparse.ArgumentParser) -> None:
         help="only where the step runs alone: folder of the champion's model.json and manifest.json, or the word "
         "none; in a pipeline the registry answers",
     )
-    parser.add_argument("--reason", default="manual", help="why the run was started: manual, schedule or data")
+    parser.add_argument("--reason", default="manual", help="why the run was started: manual, schedule, data or code")
     parser.add_argument("--build-id", default="none", help="build that made the pipeline")
     parser.add_argument("--commit", default="none", help="commit that the pipeline was made from")
     parser.add_argument(

@@ -108,7 +108,9 @@ class Forecaster:
         if "series" not in document:
             return told or self.model.keys
         wanted = document["series"]
-        names = self._known("series", wanted if isinstance(wanted, list) else None)
+        if not isinstance(wanted, list):
+            raise QuestionError("series", f"a list of names, such as [{json.dumps(self.model.keys[0])}]", wanted)
+        names = self._known("series", wanted)
         if told is not None and set(told) != set(names):
             raise QuestionError("history", "the history of each series that is asked for, and no other", list(told))
         return names

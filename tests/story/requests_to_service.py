@@ -71,7 +71,7 @@ def of_series_and_history(name: str, least: int) -> list[Refused]:
     short = f"a list of {least} to 1500 days"
     return [
         Refused(422, f"such as {name}", asked('"series": []'), "series"),
-        Refused(422, "names of series", asked(f'"series": "{name}"'), "series"),
+        Refused(422, "a list of names", asked(f'"series": "{name}"'), "series"),
         Refused(422, "names of series", asked('"series": ["nobody"]'), "series"),
         Refused(422, "names of series", asked('"series": [true]'), "series"),
         Refused(422, "each name once", asked(f'"series": ["{name}", "{name}"]'), "series"),
