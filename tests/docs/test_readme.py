@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from local_azure.machine_learning import coverage
+from ml_service.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -72,6 +73,16 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_the_table_of_routes_is_current() -> None:
     written = (ROOT / "local_azure" / "COVERAGE.md").read_text(encoding="utf-8")
     assert written == coverage.document(), "run `make coverage`"
+
+
+def test_every_verb_and_exit_code_is_in_a_table() -> None:
+    verbs = {
+        str(command.name or command.callback.__name__) for command in app.registered_commands if command.callback
+    }
+    verbs = {name.replace("_", " ") for name in verbs} | {"data upload", "problems"}
+    assert verbs - set(re.findall(r"^\| `([a-z ]+)` \|", README, re.MULTILINE)) == set()
+    codes = re.findall(r"^ +(\d+) +\w", app.info.epilog or "", re.MULTILINE)
+    assert codes == re.findall(r"^\| (\d+) \| ", README, re.MULTILINE)
 
 
 def test_the_folders_of_the_readme_exist() -> None:
