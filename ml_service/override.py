@@ -61,14 +61,18 @@ def demand_allowed(override: Override | None, settings: Settings, reason: str) -
     """
     if override is None:
         return
+    if settings.tf_build or settings.build_reason:
+        _demand_person(override, settings)
     if reason in BY_NOBODY:
         raise RefusedError(
             f"a run with the reason {reason} may not override the gate",
             expected="the reason manual or data: a person has started the run and answers for it",
             todo="start it by hand with --reason manual, or leave the decision to the gate",
         )
-    if not (settings.tf_build or settings.build_reason):
-        return
+
+
+def _demand_person(override: Override, settings: Settings) -> None:
+    """Whether the person who overrides has queued the build. Raises: RefusedError."""
     if settings.build_reason != BY_HAND:
         raise RefusedError(
             f"a run with the reason {settings.build_reason or 'unknown'} may not override the gate",

@@ -151,10 +151,10 @@ def new(terminal: Terminal, name: str, columns: Columns, folder: Path = FOLDER, 
     terminal.say(f"written    {path}")
     if table is None:
         terminal.say(f"next       python -m ml_service problems check {path} --data YOUR.csv")
-    facts = None if table is None else _checked(terminal, Problem(path), table)
     shown = str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
     settings = own_settings(name, shown, "YOUR.csv" if table is None else str(table))
     _show_settings(terminal, settings)
+    facts = None if table is None else _checked(terminal, Problem(path), table)
     terminal.document({**asdict(described), "data": facts, "settings": settings})
     return path
 

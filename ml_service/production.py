@@ -11,7 +11,7 @@ from typing import Any
 from azureml.core import Environment, Model
 from azureml.core.model import InferenceConfig
 from azureml.core.webservice import AciWebservice
-from azureml.exceptions import WebserviceException
+from azureml.exceptions import AzureMLException, WebserviceException
 
 from ml_service import champion, records
 from ml_service.build import Build
@@ -103,7 +103,7 @@ def production_model(site: Site, content: Content) -> tuple[Any, StoredModel]:
 def demand_evidence(site: Site, record: Record) -> None:
     """Whether decision and report of a deployed version are still the recorded ones, in both workspaces.
 
-    Raises: RefusedError that names file, version and workspace; what the SDK raises when a version is gone.
+    Raises: RefusedError that names file, version and workspace, also when the version is gone.
     """
     content = record.content
     places = ((site.training, content.model_version), (site.production, content.production_version))
@@ -111,11 +111,24 @@ def demand_evidence(site: Site, record: Record) -> None:
     for workspace, version in places:
         name = f"{content.model_name}:{version} in workspace {workspace.name}"
         with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
-            folder = fetch_files(Model(workspace.sdk, name=content.model_name, version=int(version)), Path(scratch))
+            folder = fetch_files(_registered(workspace, content.model_name, version), Path(scratch))
             for file, sha256 in recorded.items():
                 if sha256:
                     _demand_same(f"model {name}", file, _sha256(folder.path / file), sha256)
             _demand_same(f"model {name}", "model file", folder.stored.sha256, content.model_sha256)
+
+
+def _registered(workspace: OpenWorkspace, name: str, version: str) -> Any:
+    try:
+        return Model(workspace.sdk, name=name, version=int(version))
+    except AzureMLException as error:
+        if "ModelNotFound" not in str(error):
+            raise
+        raise RefusedError(
+            f"model {name}:{version} is gone from workspace {workspace.name}",
+            expected="every released version, with the decision that accepted it",
+            todo="see who deleted it; it cannot be proven any more: release another version",
+        ) from error
 
 
 def _demand_same(whose: str, what: str, found: str, recorded: str) -> None:

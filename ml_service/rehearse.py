@@ -30,14 +30,7 @@ def rehearse(
     terminal.say(f"workspace  {workspace.banner}, signed in by {workspace.signed_in_by.value}")
     checked = None if data_version else table.check(settings)
     ours = names.demand_ours(workspace, settings)
-    if checked is None:
-        found = versions.wanted(workspace, settings, data_version)
-        terminal.say(f"data       {found.name} version {found.version}, as asked for; nothing was uploaded")
-        number = int(found.version)
-    else:
-        uploaded = data.upload(workspace, settings, terminal, checked)
-        data.show(terminal, uploaded)
-        number = uploaded.data.version
+    number = _data(workspace, settings, terminal, checked, data_version)
     terminal.heading("Publish")
     asked = publish.Wanted(data_version=number, ours=ours)
     publish.show(terminal, publish.publish(workspace, settings, build, terminal, asked))
@@ -62,6 +55,23 @@ def rehearse(
     for command, purpose in _NEXT:
         terminal.say(f"  {command:<70} {purpose}")
     return 0
+
+
+def _data(
+    workspace: OpenWorkspace,
+    settings: Settings,
+    terminal: Terminal,
+    checked: table.CheckedTable | None,
+    data_version: int | None,
+) -> int:
+    """The data version to train on: that of a table that is uploaded, else the one that was asked for."""
+    if checked is not None:
+        uploaded = data.upload(workspace, settings, terminal, checked)
+        data.show(terminal, uploaded)
+        return uploaded.data.version
+    found = versions.wanted(workspace, settings, data_version)
+    terminal.say(f"data       {found.name} version {found.version}, as asked for; nothing was uploaded")
+    return int(found.version)
 
 
 _NEXT = (

@@ -160,14 +160,14 @@ def _demand_current(site: Site, model: Any, decision: Decision) -> None:
     compared = decision.document["context"].get("champion") or {}
     then = str(compared.get("version") or records.NONE)
     if today not in (then, str(model.version)):
-        met = f"version {then}, which was champion then" if holder and then != records.NONE else "no champion"
+        met = "no champion" if then == records.NONE else f"version {then}, which was champion then"
+        rival = f"version {today}, which is champion by now" if holder else "no champion, because there is none now"
         raise RefusedError(
-            f"version {model.version} of model {model.name} is superseded: version {today} serves by now",
-            found=f"the gate compared version {model.version} with {met}, never with version {today}",
-            expected=f"a version that the gate has compared with version {today}",
-            todo=f"to release something newer: train again (python -m ml_service run), so that the gate compares it "
-            f"with version {today};\nto go back to an older version that has served: python -m ml_service rollback "
-            "--to NUMBER",
+            f"version {model.version} of model {model.name} is superseded",
+            found=f"the gate compared it with {met}",
+            expected=f"a version that the gate compared with {rival}",
+            todo="to release something newer, train again: python -m ml_service run, then release what it accepts;\n"
+            "to go back to a version that has served: python -m ml_service rollback --to NUMBER",
         )
 
 

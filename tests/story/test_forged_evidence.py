@@ -109,6 +109,14 @@ def test_verify_says_whose_number_is_whose(office: Office) -> None:
     assert "paid-amount:2 is its number in local-development; its copy in local-production" in said
 
 
+def test_a_superseded_version_is_told_what_is_newer_and_what_to_do(office: Office) -> None:
+    said = office.product.run("release", "--model-version", 1, code=3).err
+    assert "version 1 of model paid-amount is superseded" in said
+    assert "the gate compared it with no champion" in said
+    assert "compared with version 2, which is champion by now" in said
+    assert "rollback --to NUMBER" in said
+
+
 @pytest.mark.parametrize("file", ["decision.json", "report.html"])
 def test_verify_and_rollback_refuse_a_changed_evidence_file(office: Office, file: str) -> None:
     copies = {path: path.read_bytes() for path in office.files(f"model/{file}") if "LocalUpload" in str(path)}
