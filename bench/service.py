@@ -1,4 +1,4 @@
-"""What local_azure promises about itself, in one table: steps, reruns, refusals, a long history, many clients.
+"""What local_azure promises about itself, in one table: YAML, steps, reruns, refusals, a long history, many clients.
 
     python -m bench.service [--runs 10000] [--clients 50] [--seconds 10]
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench import load
+from bench import load, pipelines
 from bench.processes import BenchError, local_azure, run, server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,12 +65,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print."""
     arguments = load.arguments(argv, "python -m bench.service")
     try:
-        rows, missed = measure_steps()
-        more_rows, more_missed = load.measure(arguments)
+        measured = [pipelines.measure(), measure_steps(), load.measure(arguments)]
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    return load.report(rows + more_rows, missed + more_missed)
+    return load.report(
+        [row for rows, _ in measured for row in rows], [text for _, missed in measured for text in missed]
+    )
 
 
 if __name__ == "__main__":
