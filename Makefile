@@ -18,6 +18,8 @@ echo "What to try next, with  $(PY) -m local_azure exec --  in front of ml_servi
 echo "  make run                                again: training is reused, the champion kept, Production skipped"; \
 echo "  make release                            you approve"; \
 echo "  python -m ml_service status             what is published, registered, serving"; \
+echo "  python -m ml_service verify             is production what was released? after:"; \
+echo "                                          export AZUREML_PRODUCTION_WORKSPACE_NAME=local-production"; \
 echo "  python -m ml_service data upload --file YOUR.csv    your own table, checked before it is taken"; \
 echo "  python mlops_code/train.py --help       one step alone on plain files"; \
 $(if $(KEEP),echo "Server and web services go on running; stop them with: make down",echo "Nothing is left running.")

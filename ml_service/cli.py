@@ -15,7 +15,7 @@ import typer
 
 from ml_service import override as overrides
 from ml_service import problem_verbs, release_verbs
-from ml_service.errors import UsageError
+from ml_service.errors import FaultError, UsageError
 from ml_service.session import AsJson, ForAgent, Session, perform
 
 _EXIT_CODES = """\b
@@ -269,13 +269,22 @@ def smoke(
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """Show what is published, what ran, which models are registered, which is champion, and what serves."""
+    """Show what is published, what ran, which models are registered, which is champion, and what serves.
+
+    Where AZUREML_PRODUCTION_WORKSPACE_NAME names a production workspace, also what serves there.
+    """
 
     def verb(session: Session) -> int:
         settings = session.settings
         from ml_service import status as module
 
-        module.show(session.terminal, module.status(session.workspace, settings))
+        production = None
+        if settings.has_production:
+            try:
+                production = session.production
+            except FaultError as error:  # who may train need not have a role in production
+                session.terminal.note(f"production is not shown: {error}")
+        module.show(session.terminal, module.status(session.workspace, production, settings))
         return 0
 
     perform(as_json, verb)

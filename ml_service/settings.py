@@ -196,8 +196,8 @@ def demand_production(settings: Settings) -> None:
         raise UsageError(
             "no production workspace is configured",
             found=f"empty: {', '.join(empty)}",
-            todo="edit environments/production.yml; without a production environment there is no release: the test\n"
-            "service's own check makes a model the champion",
+            todo="edit environments/production.yml, or set environment variables of these names; without a\n"
+            "production workspace there is no release: the test service's own check makes a model the champion",
         )
 
 

@@ -55,6 +55,14 @@ class ModelState:
 
 
 @dataclass(frozen=True)
+class ProductionState:
+    """The production workspace and what serves there."""
+
+    workspace: str
+    service: ServiceState | None
+
+
+@dataclass(frozen=True)
 class Status:
     """Everything that `status` shows; lists hold the newest first."""
 
@@ -68,10 +76,13 @@ class Status:
     runs: tuple[RunState, ...]
     models: tuple[ModelState, ...]
     service: ServiceState | None
+    """The test service."""
+    production: ProductionState | None
+    """None where no production workspace is configured."""
 
 
-def status(workspace: OpenWorkspace, settings: Settings) -> Status:
-    """Read the state of the workspace; changes nothing."""
+def status(workspace: OpenWorkspace, production: OpenWorkspace | None, settings: Settings) -> Status:
+    """Read the state of both workspaces; changes nothing."""
     endpoint = find_endpoint(workspace, settings.pipeline_endpoint_name)
     return Status(
         workspace=workspace.name,
@@ -84,6 +95,9 @@ def status(workspace: OpenWorkspace, settings: Settings) -> Status:
         runs=_runs(workspace, settings),
         models=_models(workspace, settings),
         service=service_state(workspace, settings.test_service_name),
+        production=ProductionState(production.name, service_state(production, settings.production_service_name))
+        if production
+        else None,
     )
 
 
@@ -184,8 +198,14 @@ def show(terminal: Terminal, state: Status) -> None:
             for item in state.models
         ],
     )
-    terminal.heading("Service")
+    terminal.heading("Test service")
     terminal.say("none" if state.service is None else state.service.line)
+    terminal.heading("Production")
+    if state.production is None:
+        terminal.say("none configured, or not open to you (AZUREML_PRODUCTION_WORKSPACE_NAME)")
+    else:
+        service = state.production.service
+        terminal.say(f"workspace {state.production.workspace}: {service.line if service else 'no service'}")
     terminal.document(asdict(state))
 
 

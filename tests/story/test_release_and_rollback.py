@@ -154,6 +154,15 @@ def test_the_second_release_is_verified_and_repeated_for_nothing(shop: Shop, nam
     assert (sdk(serving, name)["versions"], sdk(champions, name)) == ([2], [2])
 
 
+def test_status_shows_what_serves_in_production_to_who_may_see_it(shop: Shop, name: str) -> None:
+    shown = shop.product.run("status", "--json").document["production"]
+    assert (shown["workspace"], shown["service"]["state"]) == ("local-production", "Healthy")
+    assert shown["service"]["models"] == [f"{name}:2"]
+    without = shop.product.with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME="not-mine").run("status")
+    assert "production is not shown: " in without.err
+    assert "none configured" in shop.product.with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME="").run("status").out
+
+
 def test_going_back_and_forth_are_deployments_of_their_own(shop: Shop, name: str, sdk: Sdk) -> None:
     back = shop.product.run("rollback", "--to", "previous", "--json").document
     assert (back["before"], back["to"]) == (f"{name}:2", f"{name}:1")
