@@ -16,13 +16,13 @@ RELEASE = $(PY) -m local_azure --state '$(STATE)' exec $(if $(KEEP),,--down) -- 
 define NEXT
 echo "What to try next, with  $(PY) -m local_azure exec --  in front of ml_service:"; \
 echo "  make run                                again: training is reused, the champion kept, Production skipped"; \
-echo "  make release                            you approve"; \
+echo "  make release                            the same; where a model is accepted, you approve it"; \
 echo "  python -m ml_service status             what is published, registered, serving"; \
 echo "  python -m ml_service verify             is production what was released? after:"; \
 echo "                                          export AZUREML_PRODUCTION_WORKSPACE_NAME=local-production"; \
 echo "  python -m ml_service data upload --file YOUR.csv    your own table, checked before it is taken"; \
 echo "  python mlops_code/train.py --help       one step alone on plain files"; \
-$(if $(KEEP),echo "Server and web services go on running; stop them with: make down",echo "Nothing is left running.")
+$(if $(KEEP),echo "Server and web services go on running; stop them with: make down",echo "Nothing that this command has started is left running.")
 endef
 
 .DEFAULT_GOAL := help

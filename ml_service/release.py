@@ -16,7 +16,17 @@ from ml_service.agent import Agent
 from ml_service.console import Terminal, quiet_sdk
 from ml_service.errors import RefusedError, UsageError
 from ml_service.outcome import read_outcome
-from ml_service.production import Serving, Site, before_id, healthy, last_good, put, report_facts, serving
+from ml_service.production import (
+    Serving,
+    Site,
+    before_id,
+    demand_evidence,
+    healthy,
+    last_good,
+    put,
+    report_facts,
+    serving,
+)
 from ml_service.records import Content
 from ml_service.smoke import demand_same_forecast, fetch_files
 from ml_service.snapshots import Scoring, assemble_scoring, file_sha256
@@ -63,6 +73,7 @@ def release(site: Site, wanted: str) -> Released:
         content = _content(_promoted(site, model, folder.path), model, scoring)
         before = now.record.content.model if now else records.NONE
         if now is not None and _serves_already(now, content):
+            demand_evidence(site, now.record)
             demand_same_forecast(now.service, stored, stored.horizon, content.model)
             return Released(now.record.id, content, now.service.name, now.service.scoring_uri, before, already=True)
         facts = records.build_facts(records.RELEASE, site.build, site.production, site.settings, before_id(now))

@@ -118,13 +118,15 @@ def test_a_superseded_version_is_told_what_is_newer_and_what_to_do(office: Offic
 
 
 @pytest.mark.parametrize("file", ["decision.json", "report.html"])
-def test_verify_and_rollback_refuse_a_changed_evidence_file(office: Office, file: str) -> None:
+def test_verify_release_and_rollback_refuse_a_changed_evidence_file(office: Office, file: str) -> None:
     copies = {path: path.read_bytes() for path in office.files(f"model/{file}") if "LocalUpload" in str(path)}
     assert len(copies) == 4, "two versions in two workspaces"
     for path, content in copies.items():
         serves = b"Ada Lovelace" in content
         path.write_bytes(content + b" ")
         refused = office.product.run(*(("verify",) if serves else ("rollback", "--to", 1)), code=3)
+        if serves:
+            office.product.run("release", "--model-version", 2, code=3)
         path.write_bytes(content)
         number = 2 if serves else 1
         assert f"the {file} of model paid-amount:" in refused.err

@@ -21,7 +21,7 @@ from local_azure.pipelines.model import Pipeline
 from local_azure.pipelines.pipeline import repository_root
 from local_azure.pipelines.queue_facts import QueueFacts
 from local_azure.pipelines.run import PipelineRun
-from local_azure.pipelines.run_state import FAILED, RunState
+from local_azure.pipelines.run_state import CANCELED, FAILED, RunState
 from local_azure.pipelines.standins import unsupported
 
 EXIT_FAILED, EXIT_REFUSED, EXIT_TIMED_OUT, EXIT_CANCELED = 1, 3, 124, 130
@@ -60,7 +60,10 @@ def run_file(
     )  # fmt: skip
     run.say(f"run {build_id} of {expanded.file} ({facts.reason}, {facts.branch}), kept in {folder}")
     with _interruptible(run):
-        result = PipelineRun(pipeline, facts, run).run()
+        try:
+            result = PipelineRun(pipeline, facts, run).run()
+        except KeyboardInterrupt:  # the second Ctrl-C: what was reached is kept and shown all the same
+            result = CANCELED
     shutil.rmtree(folder / "work", ignore_errors=True)
     document = _document(run, result)
     (folder / "result.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

@@ -259,3 +259,19 @@ def test_retries(run: Run) -> None:
     )
 
     assert outcome.code == 0
+
+
+def test_a_second_ctrl_c_ends_it_and_keeps_what_was_reached(run: Run) -> None:
+    timers = [threading.Timer(seconds, lambda: os.kill(os.getpid(), signal.SIGINT)) for seconds in (0.7, 1.2)]
+    for timer in timers:
+        timer.start()
+    outcome = run(
+        """
+        jobs:
+        - job: stubborn
+          steps: [{bash: "trap '' INT; sleep 60 & wait"}]
+        """
+    )
+
+    assert outcome.code == 130
+    assert outcome.document["result"] == "Canceled"
