@@ -57,8 +57,7 @@ check: $(INSTALLED) ## style, types, import rules
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	MYPYPATH=mlops_code $(VENV)/bin/mypy mlops_code/[a-z]*.py mlops_code/forecasting
-	$(VENV)/bin/lint-imports
+	PYTHONPATH=mlops_code $(VENV)/bin/lint-imports
 	$(VENV)/bin/yamllint --strict .
 
 # Files of tests are shared out over the cores. The emulator's own tests bring the SDK into their process, which must

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from forecasting.errors import ForecastingError
+from forecasting.problem.problem_file import Problem
 from ml_service.console import Terminal
 from ml_service.errors import UsageError
 from ml_service.settings import Settings, demand_production
 from ml_service.table import CheckedTable
 from ml_service.table import check as check_table
-from mlops_code.forecasting.errors import ForecastingError
-from mlops_code.forecasting.problem import Problem
 
 
 @dataclass(frozen=True)

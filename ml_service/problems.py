@@ -9,13 +9,13 @@ from pathlib import Path
 
 import yaml
 
+from forecasting.errors import ForecastingError
+from forecasting.evaluation.selection import recipes_of
+from forecasting.problem.problem_file import Problem
 from ml_service.console import Terminal
 from ml_service.errors import UsageError
 from ml_service.own_names import as_export, as_variables, own_settings
 from ml_service.settings import ROOT
-from mlops_code.forecasting.errors import ForecastingError
-from mlops_code.forecasting.problem import Problem
-from mlops_code.forecasting.selection import recipes_of
 
 FOLDER = ROOT / "mlops_code" / "problems"
 ONE, MANY = "paid_amount.yml", "product_sales.yml"
@@ -94,8 +94,8 @@ def check(terminal: Terminal, file: Path, table: Path | None) -> None:
 
 def _checked(terminal: Terminal, problem: Problem, table: Path) -> dict[str, object]:
     """Read a table as a run would, as far as no model is needed."""
-    from mlops_code.forecasting.backtest import Plan, last_windows
-    from mlops_code.forecasting.contract import Delivery, read_table
+    from forecasting.data.contract import Delivery, read_table
+    from forecasting.evaluation.backtest import Plan, last_windows
 
     training, gate, delivery = problem.training, problem.gate, Delivery(as_of=datetime.now(UTC).date())
     panel, sha256, rows = read_table(table, problem.source, problem.series, problem.contract, delivery)
@@ -129,7 +129,7 @@ def new(terminal: Terminal, name: str, columns: Columns, folder: Path = FOLDER, 
     if path.exists():
         raise UsageError(f"{path} exists already", todo="choose another name, or edit that file")
     if table is not None:
-        from mlops_code.forecasting.reading import find_table, read_cells
+        from forecasting.data.reading import find_table, read_cells
 
         read_cells(find_table(table), (columns.date, *columns.keys, columns.measure))
     rule = {

@@ -13,6 +13,9 @@ from azureml.core.model import InferenceConfig
 from azureml.core.webservice import AciWebservice
 from azureml.exceptions import AzureMLException, WebserviceException
 
+from forecasting.decision.record import DECISION_FILE
+from forecasting.decision.report import REPORT_FILE
+from forecasting.models.model_file import StoredModel
 from ml_service import champion, records
 from ml_service.build import Build
 from ml_service.console import Terminal, quiet_sdk
@@ -24,9 +27,6 @@ from ml_service.smoke import demand_same_forecast, fetch_files, fetch_model
 from ml_service.snapshots import SCORING_BASE_IMAGE, SCORING_ENVIRONMENT_NAME, Scoring, file_sha256
 from ml_service.translate import explain, message_of
 from ml_service.workspace import OpenWorkspace
-from mlops_code.forecasting.decision import DECISION_FILE
-from mlops_code.forecasting.model_file import StoredModel
-from mlops_code.forecasting.report import REPORT_FILE
 
 _CORES, _GIGABYTES = 0.5, 1.0
 _DEPLOYMENT_SECONDS = 1800

@@ -11,6 +11,8 @@ from azureml.core import Model, Run
 from azureml.exceptions import AzureMLException
 from msrest.exceptions import HttpOperationError
 
+from forecasting.decision.record import DECISION_FILE, Decision, read_decision
+from forecasting.models.model_file import StoredModel
 from ml_service import champion, names, records
 from ml_service.agent import Agent
 from ml_service.console import Terminal, quiet_sdk
@@ -31,8 +33,6 @@ from ml_service.records import Content
 from ml_service.smoke import demand_same_forecast, fetch_files
 from ml_service.snapshots import Scoring, assemble_scoring, file_sha256
 from ml_service.translate import http_status, message_of
-from mlops_code.forecasting.decision import DECISION_FILE, Decision, read_decision
-from mlops_code.forecasting.model_file import StoredModel
 
 CHAMPION = "champion"
 _COPIED = ("data_sha256", "data_version", "recipe", "cutoff", "problem", "commit", "build_id", "run_id", "reason")

@@ -14,12 +14,19 @@ from typing import Any
 
 import requests
 
+from forecasting.errors import ForecastingError
+from forecasting.models.model_file import (
+    MODEL_FILE,
+    StoredModel,
+    difference,
+    question,
+    read_model,
+    strict_json,
+)
 from ml_service.console import Terminal, quiet_sdk
 from ml_service.errors import FaultError, RefusedError
 from ml_service.service import HEALTHY, describe, find_service, last_log_lines
 from ml_service.workspace import OpenWorkspace
-from mlops_code.forecasting.errors import ForecastingError
-from mlops_code.forecasting.model_file import MODEL_FILE, StoredModel, difference, question, read_model, strict_json
 
 DEFAULT_HORIZON = 28
 _TIMEOUT_SECONDS = (10, 60)

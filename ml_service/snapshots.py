@@ -30,55 +30,63 @@ SCORING_BASE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:2025113
 STEP_ORDER = ("prepare", "train", "evaluate", "register", "deploy")
 REQUIRED_STEPS = ("train", "register")
 
-_READING = (
-    "tracking.py",
-    "forecasting/__init__.py",
-    "forecasting/errors.py",
-    "forecasting/policy.py",
-    "forecasting/problem.py",
-    "forecasting/reading.py",
-    "forecasting/contract.py",
-    "forecasting/regular.py",
-    "forecasting/series.py",
+_PROBLEM = (
+    "forecasting/problem/__init__.py",
+    "forecasting/problem/problem_file.py",
+    "forecasting/problem/sections.py",
 )
+_DATA = (
+    "forecasting/data/__init__.py",
+    "forecasting/data/contract.py",
+    "forecasting/data/reading.py",
+    "forecasting/data/regular.py",
+    "forecasting/data/series.py",
+)
+_READING = ("tracking.py", "forecasting/__init__.py", "forecasting/errors.py", *_PROBLEM, *_DATA)
 _MODELS = (
-    "forecasting/recipe.py",
-    "forecasting/baselines.py",
-    "forecasting/direct.py",
-    "forecasting/ridge.py",
-    "forecasting/boosting.py",
-    "forecasting/arima.py",
-    "forecasting/candidates.py",
-    "forecasting/model_file.py",
+    "forecasting/models/__init__.py",
+    "forecasting/models/arima.py",
+    "forecasting/models/baselines.py",
+    "forecasting/models/boosting.py",
+    "forecasting/models/catalog.py",
+    "forecasting/models/direct.py",
+    "forecasting/models/model_file.py",
+    "forecasting/models/recipe.py",
+    "forecasting/models/ridge.py",
+)
+_INTERVALS = (
+    "forecasting/evaluation/__init__.py",
+    "forecasting/evaluation/intervals.py",
+    "forecasting/evaluation/metrics.py",
 )
 _TRAINING = (
     *_READING,
     *_MODELS,
-    "forecasting/metrics.py",
-    "forecasting/intervals.py",
-    "forecasting/backtest.py",
-    "forecasting/selection.py",
+    *_INTERVALS,
+    "forecasting/evaluation/backtest.py",
+    "forecasting/evaluation/selection.py",
 )
 _DECIDING = (
     *_TRAINING,
     "registry.py",
-    "forecasting/comparison.py",
-    "forecasting/rules.py",
-    "forecasting/gate.py",
-    "forecasting/evidence.py",
-    "forecasting/decision.py",
-    "forecasting/report.py",
-    "forecasting/charts.py",
+    "forecasting/evaluation/comparison.py",
+    "forecasting/decision/__init__.py",
+    "forecasting/decision/charts.py",
+    "forecasting/decision/evidence.py",
+    "forecasting/decision/gate.py",
+    "forecasting/decision/record.py",
+    "forecasting/decision/report.py",
+    "forecasting/decision/rules.py",
 )
 _SCORING = (
     "score.py",
     "forecasting/__init__.py",
     "forecasting/errors.py",
     *_MODELS,
-    "forecasting/metrics.py",
-    "forecasting/intervals.py",
-    "forecasting/serving.py",
-    "forecasting/service_schema.py",
+    *_INTERVALS,
+    "forecasting/serving/__init__.py",
+    "forecasting/serving/forecaster.py",
+    "forecasting/serving/openapi.py",
 )
 _READ_SECTIONS = ("source", "series", "contract")
 _TRAIN_SECTIONS = (*_READ_SECTIONS, "training")

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from forecasting.data.contract import Delivery, read_table
+from forecasting.data.series import facts_of
+from forecasting.problem.problem_file import Problem
 from ml_service.errors import UsageError
 from ml_service.settings import Settings
-from mlops_code.forecasting.contract import Delivery, read_table
-from mlops_code.forecasting.problem import Problem
-from mlops_code.forecasting.series import facts_of
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import re
 from contextlib import suppress
 from typing import Any
 
+from forecasting import errors as model_errors
 from ml_service.errors import FaultError, MlServiceError, RefusedError, UsageError
-from mlops_code.forecasting import errors as model_errors
 
 _LIBRARIES = ("azureml", "azure", "msrest", "msrestazure", "requests", "urllib3", "adal", "msal")
 

@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from forecasting.data.series import sha256_of
 from forecasting.errors import ModelFileError, UsageError
-from forecasting.model_file import difference, question, read_model, strict_json
-from forecasting.problem import Problem
-from forecasting.series import sha256_of
+from forecasting.models.model_file import difference, question, read_model, strict_json
+from forecasting.problem.problem_file import Problem
 from registry import (
     REGISTERED_FOLDER,
     Registered,

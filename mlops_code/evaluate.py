@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from forecasting.model_file import read_model
-from forecasting.report import write_report
+from forecasting.decision.report import write_report
+from forecasting.models.model_file import read_model
 from registry import add_context_arguments, decide_for, record_decision
 from tracking import Run, guarded
 

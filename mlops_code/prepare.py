@@ -7,10 +7,10 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from forecasting.contract import CONTRACT_VERSION, Delivery, read_table
-from forecasting.problem import Problem
-from forecasting.reading import find_table
-from forecasting.series import facts_of, write_series
+from forecasting.data.contract import CONTRACT_VERSION, Delivery, read_table
+from forecasting.data.reading import find_table
+from forecasting.data.series import facts_of, write_series
+from forecasting.problem.problem_file import Problem
 from tracking import Run, guarded, say, today
 
 

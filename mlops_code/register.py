@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from forecasting.decision import Decision, read_decision
-from forecasting.model_file import MANIFEST_FILE, MODEL_FILE, StoredModel, read_model, to_json
-from forecasting.report import REPORT_FILE, write_report
+from forecasting.decision.record import Decision, read_decision
+from forecasting.decision.report import REPORT_FILE, write_report
+from forecasting.models.model_file import MANIFEST_FILE, MODEL_FILE, StoredModel, read_model, to_json
 from registry import (
     REGISTERED_FOLDER,
     Registered,

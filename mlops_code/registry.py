@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from forecasting.decision import Champion, Decision, Override, decide_candidate
+from forecasting.decision.record import Champion, Decision, Override, decide_candidate
 from forecasting.errors import ForecastingError, ModelFileError, UsageError
-from forecasting.model_file import MANIFEST_FILE, read_model
-from forecasting.problem import Problem
+from forecasting.models.model_file import MANIFEST_FILE, read_model
+from forecasting.problem.problem_file import Problem
 from tracking import CHAMPION, SINCE, Run, say, today
 
 REGISTERED_FOLDER = "model"

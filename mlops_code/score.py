@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 from azureml_inference_server_http.api.aml_request import AMLRequest, rawhttp
 from azureml_inference_server_http.api.aml_response import AMLResponse
 from flask import g
+
 from forecasting.errors import ModelFileError
-from forecasting.model_file import MANIFEST_FILE, read_model, strict_json
-from forecasting.service_schema import JSON_TYPE, openapi
-from forecasting.serving import Forecaster, Question, QuestionError
+from forecasting.models.model_file import MANIFEST_FILE, read_model, strict_json
+from forecasting.serving.forecaster import Forecaster, Question, QuestionError
+from forecasting.serving.openapi import JSON_TYPE, openapi
 
 MAX_BODY_BYTES = 1024 * 1024  # the history of 20 series over 1,000 days
 KEPT_ANSWERS = 32  # of at most some 2 MB each

@@ -147,7 +147,7 @@ def today() -> date:
 
 def current_run() -> Run:
     """The run of this process: submitted when Azure ML has set its variables, else a stand-in."""
-    if RUN_ID_VARIABLE not in os.environ:  # noqa: TID251 - the SDK itself finds a run by this variable
+    if RUN_ID_VARIABLE not in os.environ:
         return LoneRun()
     return SubmittedRun()
 

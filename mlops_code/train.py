@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from forecasting.model_file import write_model
-from forecasting.problem import Problem
-from forecasting.selection import Choice, choose, fit_choice
-from forecasting.series import Panel, facts_of, read_series, write_series
+from forecasting.data.series import Panel, facts_of, read_series, write_series
+from forecasting.evaluation.selection import Choice, choose, fit_choice
+from forecasting.models.model_file import write_model
+from forecasting.problem.problem_file import Problem
 from tracking import Run, guarded, say, today
 
 
@@ -35,8 +35,8 @@ def read_input(args: argparse.Namespace, problem: Problem) -> tuple[Panel, dict[
     """The series and their facts, prepared here where a table is given."""
     if args.series is not None:
         return read_series(args.series)
-    from forecasting.contract import Delivery, read_table
-    from forecasting.reading import find_table
+    from forecasting.data.contract import Delivery, read_table
+    from forecasting.data.reading import find_table
 
     delivery = Delivery(as_of=today())
     panel, sha256, rows = read_table(args.data, problem.source, problem.series, problem.contract, delivery)

@@ -24,14 +24,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlops_code.forecasting.backtest import Windows, backtest, ground_of
-from mlops_code.forecasting.candidates import make_recipe
-from mlops_code.forecasting.comparison import Figures, Setting, Side, compare
-from mlops_code.forecasting.gate import decide
-from mlops_code.forecasting.intervals import radii_of
-from mlops_code.forecasting.metrics import Array, Ground, by_series
-from mlops_code.forecasting.policy import GatePolicy
-from mlops_code.forecasting.recipe import History
+from forecasting.decision.gate import decide
+from forecasting.evaluation.backtest import Windows, backtest, ground_of
+from forecasting.evaluation.comparison import Figures, Setting, Side, compare
+from forecasting.evaluation.intervals import radii_of
+from forecasting.evaluation.metrics import Array, Ground, by_series
+from forecasting.models.catalog import make_recipe
+from forecasting.models.recipe import History
+from forecasting.problem.sections import GatePolicy
 
 HORIZON, SEASON, STEP = 28, 7, 7
 FUTURE = 5  # weekly origins after the decision that say what was right

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
-from mlops_code.forecasting.candidates import KINDS
-from mlops_code.forecasting.policy import Contract
+from forecasting.models.catalog import KINDS
+from forecasting.problem.sections import Contract
 from tests.story.own_data import write_sales
 from tests.story.product import ROOT, clean_environment, copy_tree
 

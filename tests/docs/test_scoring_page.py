@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from forecasting.models.catalog import KINDS, days_needed, make_recipe
+from forecasting.serving import forecaster as serving
+from forecasting.serving.openapi import REFUSALS
 from local_azure import lifecycle
 from local_azure.client_environment import client_variables
 from local_azure.machine_learning.state import StateFolder
 from ml_service.snapshots import assemble_scoring
-from mlops_code.forecasting import serving
-from mlops_code.forecasting.candidates import KINDS, days_needed, make_recipe
-from mlops_code.forecasting.service_schema import REFUSALS
 from tests.story.live import Live, deploy, train
 from tests.story.product import ROOT, Sdk, clean_environment
 

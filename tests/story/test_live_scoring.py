@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from forecasting.models.model_file import difference, question, read_model
+from forecasting.serving.forecaster import Forecaster
 from ml_service.snapshots import assemble_scoring
-from mlops_code.forecasting.model_file import difference, question, read_model
-from mlops_code.forecasting.serving import Forecaster
 from tests.hostile import TRACE, harm
 from tests.story import requests_to_service as bad
 from tests.story.live import Live, deploy, train

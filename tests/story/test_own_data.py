@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlops_code.forecasting.candidates import fit, forecast
-from mlops_code.forecasting.model_file import StoredModel, read_model
-from mlops_code.forecasting.recipe import History
+from forecasting.models.catalog import fit, forecast
+from forecasting.models.model_file import StoredModel, read_model
+from forecasting.models.recipe import History
 from tests.story.conftest import MakeProduct
 from tests.story.live import TABLES, Live
 from tests.story.own_data import FIRST, write_sales

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from mlops_code.forecasting.contract import read_table
-from mlops_code.forecasting.problem import Problem
-from mlops_code.forecasting.series import Panel
+from forecasting.data.contract import read_table
+from forecasting.data.series import Panel
+from forecasting.problem.problem_file import Problem
 
 # A busy machine must not fail a property: only a wrong answer does.
 settings.register_profile("forecasting", deadline=None)

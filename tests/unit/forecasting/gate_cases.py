@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from mlops_code.forecasting.candidates import fit, make_recipe
-from mlops_code.forecasting.comparison import Figures, Setting, Side
-from mlops_code.forecasting.gate import Contest, Incumbent, Judgement, decide, judge
-from mlops_code.forecasting.metrics import Ground, Metrics
-from mlops_code.forecasting.policy import Candidate, GatePolicy, Training
-from mlops_code.forecasting.problem import Problem
-from mlops_code.forecasting.recipe import History, Recipe
-from mlops_code.forecasting.series import Panel
+from forecasting.data.series import Panel
+from forecasting.decision.gate import Contest, Incumbent, Judgement, decide, judge
+from forecasting.evaluation.comparison import Figures, Setting, Side
+from forecasting.evaluation.metrics import Ground, Metrics
+from forecasting.models.catalog import fit, make_recipe
+from forecasting.models.recipe import History, Recipe
+from forecasting.problem.problem_file import Problem
+from forecasting.problem.sections import Candidate, GatePolicy, Training
 
 POLICY = GatePolicy(origins=8, step=7)
 WEEKLY = make_recipe("same_weekday_mean", {"weeks": 8})

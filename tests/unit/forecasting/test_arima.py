@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlops_code.forecasting.backtest import Windows, backtest, history_of
-from mlops_code.forecasting.candidates import fit, forecast, make_recipe, update
-from mlops_code.forecasting.errors import UsageError
-from mlops_code.forecasting.gate import Contest, Incumbent, Judgement, judge
-from mlops_code.forecasting.policy import Candidate
-from mlops_code.forecasting.problem import Problem
-from mlops_code.forecasting.recipe import History, Recipe
-from mlops_code.forecasting.selection import choose
-from mlops_code.forecasting.series import Panel
+from forecasting.data.series import Panel
+from forecasting.decision.gate import Contest, Incumbent, Judgement, judge
+from forecasting.errors import UsageError
+from forecasting.evaluation.backtest import Windows, backtest, history_of
+from forecasting.evaluation.selection import choose
+from forecasting.models.catalog import fit, forecast, make_recipe, update
+from forecasting.models.recipe import History, Recipe
+from forecasting.problem.problem_file import Problem
+from forecasting.problem.sections import Candidate
 from tests.unit.forecasting.gate_cases import BEFORE, WEEKLY, only
 
 ARIMA = make_recipe("arima_202", {})

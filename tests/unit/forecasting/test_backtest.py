@@ -7,15 +7,15 @@ from datetime import date
 import numpy as np
 import pytest
 
-from mlops_code.forecasting.backtest import Plan, Windows, backtest, ground_of, history_of, last_windows
-from mlops_code.forecasting.candidates import fit, forecast, make_recipe
-from mlops_code.forecasting.comparison import diebold_mariano
-from mlops_code.forecasting.errors import HistoryError
-from mlops_code.forecasting.intervals import interval_score, radii_of
-from mlops_code.forecasting.metrics import Ground, Metrics, by_series, scales_of, score
-from mlops_code.forecasting.problem import Problem
-from mlops_code.forecasting.recipe import Recipe
-from mlops_code.forecasting.series import Panel
+from forecasting.data.series import Panel
+from forecasting.errors import HistoryError
+from forecasting.evaluation.backtest import Plan, Windows, backtest, ground_of, history_of, last_windows
+from forecasting.evaluation.comparison import diebold_mariano
+from forecasting.evaluation.intervals import interval_score, radii_of
+from forecasting.evaluation.metrics import Ground, Metrics, by_series, scales_of, score
+from forecasting.models.catalog import fit, forecast, make_recipe
+from forecasting.models.recipe import Recipe
+from forecasting.problem.problem_file import Problem
 
 WEEKLY = make_recipe("same_weekday_mean", {"weeks": 8})
 WINDOW = make_recipe("window_mean", {"days": 56})

@@ -12,8 +12,9 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mlops_code.forecasting.boosting import walk
-from mlops_code.forecasting.candidates import (
+from forecasting.data.series import Panel
+from forecasting.models.boosting import walk
+from forecasting.models.catalog import (
     dated_forecast,
     days_needed,
     demand_sound,
@@ -22,9 +23,8 @@ from mlops_code.forecasting.candidates import (
     make_recipe,
     update,
 )
-from mlops_code.forecasting.direct import MAX_RATIO, recent_of, training_rows
-from mlops_code.forecasting.recipe import Array, FittedModel, History, Recipe
-from mlops_code.forecasting.series import Panel
+from forecasting.models.direct import MAX_RATIO, recent_of, training_rows
+from forecasting.models.recipe import Array, FittedModel, History, Recipe
 
 WEEKLY = make_recipe("same_weekday_mean", {"weeks": 8})
 NAIVE = make_recipe("seasonal_naive", {})

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from mlops_code.forecasting.comparison import Side, compare
+from forecasting.evaluation.comparison import Side, compare
 from tests.unit.forecasting.gate_cases import POLICY, outcome, windows_of
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlops_code.forecasting.contract import read_table
-from mlops_code.forecasting.errors import ContractError, UsageError
-from mlops_code.forecasting.problem import Problem
-from mlops_code.forecasting.reading import find_table
-from mlops_code.forecasting.series import Panel, sha256_of
+from forecasting.data.contract import read_table
+from forecasting.data.reading import find_table
+from forecasting.data.series import Panel, sha256_of
+from forecasting.errors import ContractError, UsageError
+from forecasting.problem.problem_file import Problem
 
 Edit = Callable[[list[str]], list[str]]
 # A folder with the original files, which are not part of the project; without it the embedded figures are the check.

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_code.forecasting import gate
-from mlops_code.forecasting.candidates import fit, forecast, update
-from mlops_code.forecasting.comparison import Age
-from mlops_code.forecasting.gate import Contest, Incumbent, Judgement, judge
-from mlops_code.forecasting.policy import Candidate
-from mlops_code.forecasting.problem import Problem
-from mlops_code.forecasting.recipe import FittedModel, History, Recipe
-from mlops_code.forecasting.series import Panel
+from forecasting.data.series import Panel
+from forecasting.decision import gate
+from forecasting.decision.gate import Contest, Incumbent, Judgement, judge
+from forecasting.evaluation.comparison import Age
+from forecasting.models.catalog import fit, forecast, update
+from forecasting.models.recipe import FittedModel, History, Recipe
+from forecasting.problem.problem_file import Problem
+from forecasting.problem.sections import Candidate
 from tests.unit.forecasting.gate_cases import BEFORE, BOOSTING, RIDGE, WEEKLY, only
 
 

@@ -13,16 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_code.forecasting.backtest import Windows, backtest, ground_of, history_of
-from mlops_code.forecasting.candidates import KINDS, days_needed, fit, make_recipe
-from mlops_code.forecasting.comparison import Setting, Side, compare
-from mlops_code.forecasting.gate import Contest, Incumbent, Judgement, decide, judge, overridden
-from mlops_code.forecasting.metrics import Ground
-from mlops_code.forecasting.policy import Candidate
-from mlops_code.forecasting.problem import Problem
-from mlops_code.forecasting.recipe import History, Recipe
-from mlops_code.forecasting.selection import choose
-from mlops_code.forecasting.series import Panel
+from forecasting.data.series import Panel
+from forecasting.decision.gate import Contest, Incumbent, Judgement, decide, judge, overridden
+from forecasting.evaluation.backtest import Windows, backtest, ground_of, history_of
+from forecasting.evaluation.comparison import Setting, Side, compare
+from forecasting.evaluation.metrics import Ground
+from forecasting.evaluation.selection import choose
+from forecasting.models.catalog import KINDS, days_needed, fit, make_recipe
+from forecasting.models.recipe import History, Recipe
+from forecasting.problem.problem_file import Problem
+from forecasting.problem.sections import Candidate
 from tests.unit.forecasting.gate_cases import (
     BEFORE,
     BOOSTING,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlops_code.forecasting.gate import Verdict, overridden
+from forecasting.decision.gate import Verdict, overridden
 
 
 @pytest.mark.parametrize("reason", ["margin", "tie", "floor", "bias", "segment", "significance", "simpler"])

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_code.forecasting.comparison import Age, Figures, Segment, Setting, Side, compare
-from mlops_code.forecasting.gate import OVERRIDABLE, decide, overridden
-from mlops_code.forecasting.intervals import IntervalScore
-from mlops_code.forecasting.metrics import Ground
+from forecasting.decision.gate import OVERRIDABLE, decide, overridden
+from forecasting.evaluation.comparison import Age, Figures, Segment, Setting, Side, compare
+from forecasting.evaluation.intervals import IntervalScore
+from forecasting.evaluation.metrics import Ground
 from tests.unit.forecasting.gate_cases import (
     POLICY,
     errors,

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from mlops_code.forecasting.comparison import Age, Segment
-from mlops_code.forecasting.gate import decide
-from mlops_code.forecasting.intervals import IntervalScore
+from forecasting.decision.gate import decide
+from forecasting.evaluation.comparison import Age, Segment
+from forecasting.evaluation.intervals import IntervalScore
 from tests.unit.forecasting.gate_cases import POLICY, figures, outcome, scored
 
 

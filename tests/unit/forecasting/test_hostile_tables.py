@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlops_code.forecasting import policy, serving
-from mlops_code.forecasting.contract import Delivery, read_table
-from mlops_code.forecasting.errors import ContractError, Finding, UsageError
-from mlops_code.forecasting.policy import Contract, SeriesRule, Source
-from mlops_code.forecasting.reading import find_table
-from mlops_code.forecasting.series import Panel, facts_of, read_series, write_series
+from forecasting.data.contract import Delivery, read_table
+from forecasting.data.reading import find_table
+from forecasting.data.series import Panel, facts_of, read_series, write_series
+from forecasting.errors import ContractError, Finding, UsageError
+from forecasting.problem import sections as policy
+from forecasting.problem.sections import Contract, SeriesRule, Source
+from forecasting.serving import forecaster as serving
 
 SOURCE = Source(date="Day", measures=("Units",))
 RULE = SeriesRule(name="units", measure="Units", aggregation="sum")

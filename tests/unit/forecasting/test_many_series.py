@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import yaml
 
-from mlops_code.forecasting.contract import Delivery, read_table
-from mlops_code.forecasting.errors import ContractError, UsageError
-from mlops_code.forecasting.policy import Contract
-from mlops_code.forecasting.problem import Problem
-from mlops_code.forecasting.series import Panel
+from forecasting.data.contract import Delivery, read_table
+from forecasting.data.series import Panel
+from forecasting.errors import ContractError, UsageError
+from forecasting.problem.problem_file import Problem
+from forecasting.problem.sections import Contract
 
 ROOT = Path(__file__).resolve().parents[3]
 PRODUCTS = ROOT / "data/adventureworks/daily_sales_by_product.csv"

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlops_code.forecasting import model_file
-from mlops_code.forecasting.candidates import dated_forecast, fit, forecast, make_recipe
-from mlops_code.forecasting.decision import Champion, Override, decide_candidate, read_decision
-from mlops_code.forecasting.errors import ContractError, ModelFileError, RefusedError, UsageError
-from mlops_code.forecasting.model_file import difference, read_model, strict_json, write_model
-from mlops_code.forecasting.problem import Problem
-from mlops_code.forecasting.recipe import FittedModel, History, Recipe
-from mlops_code.forecasting.selection import choose, fit_choice
-from mlops_code.forecasting.series import Panel, facts_of, read_series, write_series
+from forecasting.data.series import Panel, facts_of, read_series, write_series
+from forecasting.decision.record import Champion, Override, decide_candidate, read_decision
+from forecasting.errors import ContractError, ModelFileError, RefusedError, UsageError
+from forecasting.evaluation.selection import choose, fit_choice
+from forecasting.models import model_file
+from forecasting.models.catalog import dated_forecast, fit, forecast, make_recipe
+from forecasting.models.model_file import difference, read_model, strict_json, write_model
+from forecasting.models.recipe import FittedModel, History, Recipe
+from forecasting.problem.problem_file import Problem
 
 WEEKLY = make_recipe("same_weekday_mean", {"weeks": 8})
 RIDGE = make_recipe("ridge_direct", {"alpha": 1.0})

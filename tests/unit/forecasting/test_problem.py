@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mlops_code.forecasting.errors import UsageError
-from mlops_code.forecasting.problem import Problem
+from forecasting.errors import UsageError
+from forecasting.problem.problem_file import Problem
 
 
 def written(tmp_path: Path, text: str) -> Problem:

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import yaml
 
-from mlops_code.forecasting.candidates import fit, forecast, make_recipe
-from mlops_code.forecasting.errors import HistoryError, RefusedError, UsageError
-from mlops_code.forecasting.intervals import interval
-from mlops_code.forecasting.policy import Candidate, Training
-from mlops_code.forecasting.problem import Problem
-from mlops_code.forecasting.recipe import History
-from mlops_code.forecasting.selection import choose, fit_choice, recipes_of
-from mlops_code.forecasting.series import Panel
+from forecasting.data.series import Panel
+from forecasting.errors import HistoryError, RefusedError, UsageError
+from forecasting.evaluation.intervals import interval
+from forecasting.evaluation.selection import choose, fit_choice, recipes_of
+from forecasting.models.catalog import fit, forecast, make_recipe
+from forecasting.models.recipe import History
+from forecasting.problem.problem_file import Problem
+from forecasting.problem.sections import Candidate, Training
 
 WEEKLY = make_recipe("same_weekday_mean", {"weeks": 8})
 RIDGE = make_recipe("ridge_direct", {"alpha": 1.0})

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_code.forecasting import serving
-from mlops_code.forecasting.candidates import fit, forecast, make_recipe, update
-from mlops_code.forecasting.intervals import interval, served_intervals
-from mlops_code.forecasting.model_file import strict_json
-from mlops_code.forecasting.recipe import FittedModel, History, Recipe
-from mlops_code.forecasting.series import Panel
-from mlops_code.forecasting.service_schema import openapi
-from mlops_code.forecasting.serving import MAX_POINTS, Forecaster, QuestionError, _line
+from forecasting.data.series import Panel
+from forecasting.evaluation.intervals import interval, served_intervals
+from forecasting.models.catalog import fit, forecast, make_recipe, update
+from forecasting.models.model_file import strict_json
+from forecasting.models.recipe import FittedModel, History, Recipe
+from forecasting.serving import forecaster as serving
+from forecasting.serving.forecaster import MAX_POINTS, Forecaster, QuestionError, _line
+from forecasting.serving.openapi import openapi
 
 WINDOW = make_recipe("window_mean", {"days": 56})
 RIDGE = make_recipe("ridge_direct", {"alpha": 1.0, "scaled": 1.0})

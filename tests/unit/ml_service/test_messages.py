@@ -9,9 +9,9 @@ import pytest
 import requests
 from azureml.exceptions import UserErrorException, WebserviceException
 
+from forecasting.errors import ContractError, Finding
 from ml_service.errors import ConflictError, FaultError, MlServiceError, RefusedError, TimedOutError, UsageError
 from ml_service.translate import explain, http_status
-from mlops_code.forecasting.errors import ContractError, Finding
 
 
 def test_each_branch_has_its_exit_code() -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from forecasting.problem.problem_file import Problem
 from ml_service.cli import main
 from ml_service.console import Terminal
 from ml_service.errors import UsageError
 from ml_service.problems import FOLDER, Columns, listed, new
 from ml_service.settings import ROOT
-from mlops_code.forecasting.problem import Problem
 
 PRODUCTS = ROOT / "data/adventureworks/daily_sales_by_product.csv"
 

@@ -77,7 +77,9 @@ def test_an_edit_of_the_gate_policy_changes_no_reusable_snapshot(tmp_path: Path)
         assert (before == after) is STEP_FILES[step].reusable
 
 
-@pytest.mark.parametrize("source", ["score.py", "registry.py", "forecasting/gate.py", "forecasting/decision.py"])
+@pytest.mark.parametrize(
+    "source", ["score.py", "registry.py", "forecasting/decision/gate.py", "forecasting/decision/record.py"]
+)
 def test_scoring_and_gate_code_is_in_no_reusable_snapshot(source: str) -> None:
     holders = {step for step in STEP_ORDER if source in STEP_FILES[step].all_sources}
 
@@ -86,7 +88,7 @@ def test_scoring_and_gate_code_is_in_no_reusable_snapshot(source: str) -> None:
 
 
 def test_training_code_is_not_in_the_snapshot_of_prepare() -> None:
-    assert STEP_FILES["prepare"].all_sources.isdisjoint({"forecasting/candidates.py", "forecasting/backtest.py"})
+    assert STEP_FILES["prepare"].all_sources.isdisjoint({"forecasting/models/catalog.py", "forecasting/evaluation/backtest.py"})
 
 
 def test_only_prepare_and_train_may_be_reused() -> None:

@@ -14,11 +14,11 @@ from xml.etree import ElementTree
 import pytest
 from jsonschema import Draft202012Validator, ValidationError  # type: ignore[import-untyped]
 
-from mlops_code.forecasting import candidates
-from mlops_code.forecasting.decision import Champion, Decision, Override, decide_candidate
-from mlops_code.forecasting.model_file import read_model, strict_json
-from mlops_code.forecasting.problem import Problem
-from mlops_code.forecasting.report import report
+from forecasting.decision.record import Champion, Decision, Override, decide_candidate
+from forecasting.decision.report import report
+from forecasting.models import catalog as candidates
+from forecasting.models.model_file import read_model, strict_json
+from forecasting.problem.problem_file import Problem
 
 ROOT = Path(__file__).resolve().parents[3]
 PROBLEMS, DATA = ROOT / "mlops_code/problems", ROOT / "data/adventureworks"

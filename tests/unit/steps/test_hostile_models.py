@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from mlops_code.forecasting.errors import ModelFileError
-from mlops_code.forecasting.model_file import read_model
+from forecasting.errors import ModelFileError
+from forecasting.models.model_file import read_model
 from tests.hostile import KINDS, TRACE, harm, pickled
 from tests.unit.steps.test_score import SCORING, serve
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .metrics import Array, Ground
-from .recipe import FittedModel, Intervals, bounded
+from forecasting.evaluation.metrics import Array, Ground
+from forecasting.models.recipe import FittedModel, Intervals, bounded
 
 LEVELS = (0.8, 0.95)
 JUDGED = 0.8

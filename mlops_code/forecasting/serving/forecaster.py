@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from .candidates import KINDS, days_needed, forecast, update
-from .intervals import interval
-from .recipe import FittedModel, History
+from forecasting.evaluation.intervals import interval
+from forecasting.models.catalog import KINDS, days_needed, forecast, update
+from forecasting.models.recipe import FittedModel, History
 
 MAX_HORIZON = 366
 MAX_POINTS = 20_000  # series x days of one answer, some 2 MB

@@ -16,9 +16,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .candidates import KINDS, dated_forecast, demand_sound, make_recipe
-from .errors import ModelFileError, UsageError
-from .recipe import Array, FittedModel, Intervals, Recipe
+from forecasting.errors import ModelFileError, UsageError
+from forecasting.models.catalog import KINDS, dated_forecast, demand_sound, make_recipe
+from forecasting.models.recipe import Array, FittedModel, Intervals, Recipe
 
 FORMAT_VERSION = 2
 MODEL_FILE, MANIFEST_FILE = "model.json", "manifest.json"

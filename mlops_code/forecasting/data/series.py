@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import ContractError, Finding, UsageError
+from forecasting.errors import ContractError, Finding, UsageError
 
 SERIES_FILE, FACTS_FILE = "series.csv", "facts.json"
 ONE_HEADER, MANY_HEADER = ["date", "value"], "series"

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .errors import Finding
-from .policy import LARGEST, Contract, SeriesRule, Source
-from .series import KEY_SEPARATOR, Panel
+from forecasting.data.series import KEY_SEPARATOR, Panel
+from forecasting.errors import Finding
+from forecasting.problem.sections import LARGEST, Contract, SeriesRule, Source
 
 
 def panel_of(

@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from .errors import ContractError, Finding, UsageError
-from .policy import FIRST_DAY, LARGEST, LAST_DAY, Contract, SeriesRule, Source
-from .reading import find_table, line_of, read_cells
-from .regular import check_days, check_deliveries, check_rows, panel_of
-from .series import KEY_SEPARATOR, Panel, sha256_of
+from forecasting.data.reading import find_table, line_of, read_cells
+from forecasting.data.regular import check_days, check_deliveries, check_rows, panel_of
+from forecasting.data.series import KEY_SEPARATOR, Panel, sha256_of
+from forecasting.errors import ContractError, Finding, UsageError
+from forecasting.problem.sections import FIRST_DAY, LARGEST, LAST_DAY, Contract, SeriesRule, Source
 
 CONTRACT_VERSION = "3"
 MAX_SHOWN = 80  # characters of a cell

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from .charts import Band, Line, histogram, line_chart, meter
-from .decision import Decision
-from .gate import Judgement
-from .recipe import Array, FittedModel, bounded
+from forecasting.decision.charts import Band, Line, histogram, line_chart, meter
+from forecasting.decision.gate import Judgement
+from forecasting.decision.record import Decision
+from forecasting.models.recipe import Array, FittedModel, bounded
 
 REPORT_FILE = "report.html"
 LARGEST = 3  # series that are drawn one by one

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from .comparison import Figures
-from .policy import GatePolicy
+from forecasting.evaluation.comparison import Figures
+from forecasting.problem.sections import GatePolicy
 
 Status = Literal["passed", "failed", "off"]
 SECONDARY = {"mae": "rmse", "mase": "rmsse", "rmsse": "mase"}

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from .direct import (
+from forecasting.models.direct import (
     LAG_FEATURES,
     LAG_SEASONS,
     Recent,
@@ -18,7 +18,7 @@ from .direct import (
     recent_of,
     training_rows,
 )
-from .recipe import (
+from forecasting.models.recipe import (
     Array,
     FittedModel,
     History,

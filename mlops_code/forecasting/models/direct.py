@@ -12,7 +12,7 @@ from datetime import date
 
 import numpy as np
 
-from .recipe import Array, Days, History
+from forecasting.models.recipe import Array, Days, History
 
 LAG_SEASONS = 8  # same weekdays that a model sees: four one by one, and the means of four and of eight
 SINGLE_LAGS = 4

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .errors import UsageError
-from .recipe import Array, FittedModel, History, Recipe, Shapes, bounded, demand_names
+from forecasting.errors import UsageError
+from forecasting.models.recipe import Array, FittedModel, History, Recipe, Shapes, bounded, demand_names
 
 ORDER = (2, 0, 2)
 PARAMETERS = 6  # constant, two autoregressive, two moving average, variance

@@ -15,18 +15,26 @@ from typing import Literal
 
 import numpy as np
 
-from . import rules
-from .backtest import Plan, Windows, backtest, ground_of, history_of, last_windows, yardstick
-from .candidates import forecast, parameter_free, update
-from .comparison import Age, Figures, Setting, Side, compare
-from .errors import HistoryError
-from .intervals import radii_of
-from .metrics import Ground, score
-from .policy import GatePolicy, Training
-from .recipe import Array, FittedModel, History, Recipe
-from .rules import Rule
-from .selection import recipes_of
-from .series import KEY_SEPARATOR, Panel
+from forecasting.data.series import KEY_SEPARATOR, Panel
+from forecasting.decision import rules
+from forecasting.decision.rules import Rule
+from forecasting.errors import HistoryError
+from forecasting.evaluation.backtest import (
+    Plan,
+    Windows,
+    backtest,
+    ground_of,
+    history_of,
+    last_windows,
+    yardstick,
+)
+from forecasting.evaluation.comparison import Age, Figures, Setting, Side, compare
+from forecasting.evaluation.intervals import radii_of
+from forecasting.evaluation.metrics import Ground, score
+from forecasting.evaluation.selection import recipes_of
+from forecasting.models.catalog import forecast, parameter_free, update
+from forecasting.models.recipe import Array, FittedModel, History, Recipe
+from forecasting.problem.sections import GatePolicy, Training
 
 Outcome = Literal["accepted", "kept", "failed"]
 NO_CHAMPION_NEEDED = ("floor", "maximum", "bias", "coverage", "simpler")

@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from .backtest import yardstick
-from .comparison import Figures, diebold_mariano
-from .gate import Contest, Judgement, Verdict
-from .intervals import JUDGED, LEVELS, IntervalScore
-from .metrics import Array, Ground, Metrics
-from .model_file import StoredModel
-from .policy import GatePolicy, Training
-from .recipe import Recipe
-from .series import Panel
+from forecasting.data.series import Panel
+from forecasting.decision.gate import Contest, Judgement, Verdict
+from forecasting.evaluation.backtest import yardstick
+from forecasting.evaluation.comparison import Figures, diebold_mariano
+from forecasting.evaluation.intervals import JUDGED, LEVELS, IntervalScore
+from forecasting.evaluation.metrics import Array, Ground, Metrics
+from forecasting.models.model_file import StoredModel
+from forecasting.models.recipe import Recipe
+from forecasting.problem.sections import GatePolicy, Training
 
 DIGITS = 6  # significant digits of what is shown and not decided by
 BINS = 24

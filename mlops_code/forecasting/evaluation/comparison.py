@@ -14,9 +14,9 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from .intervals import JUDGED, LEVELS, IntervalScore, interval_score
-from .metrics import Array, Ground, Metrics, by_series, score
-from .policy import GatePolicy
+from forecasting.evaluation.intervals import JUDGED, LEVELS, IntervalScore, interval_score
+from forecasting.evaluation.metrics import Array, Ground, Metrics, by_series, score
+from forecasting.problem.sections import GatePolicy
 
 Mask = NDArray[np.bool_]
 MAX_GROUPS = 12

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .errors import ContractError, Finding, UsageError
+from forecasting.errors import ContractError, Finding, UsageError
 
 ENDINGS = (".csv", ".csv.gz")
 FIRST_DATA_LINE = 2  # line 1 is the header

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from .errors import UsageError
-from .policy import Contract, GatePolicy, Section, SeriesRule, Source, Training
+from forecasting.errors import UsageError
+from forecasting.problem.sections import Contract, GatePolicy, Section, SeriesRule, Source, Training
 
 SECTIONS: Mapping[str, type[Section]] = {
     "source": Source,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from .recipe import Array, FittedModel, History, Recipe, Shapes, demand_names, demand_whole
+from forecasting.models.recipe import Array, FittedModel, History, Recipe, Shapes, demand_names, demand_whole
 
 MAX_WEEKS = 104
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .serving import MAX_HISTORY_DAYS, MAX_HORIZON, MAX_VALUE, Forecaster
+from forecasting.serving.forecaster import MAX_HISTORY_DAYS, MAX_HORIZON, MAX_VALUE, Forecaster
 
 JSON_TYPE = "application/json"
 REFUSALS = {

@@ -8,14 +8,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .backtest import Plan, Windows, backtest, ground_of, history_of, last_windows, yardstick
-from .candidates import YARDSTICK, fit, make_recipe, parameter_free
-from .errors import RefusedError, UsageError
-from .intervals import radii_of, served_intervals
-from .metrics import Metrics, scales_of, score
-from .policy import Candidate, Training
-from .recipe import FittedModel, Recipe
-from .series import Panel
+from forecasting.data.series import Panel
+from forecasting.errors import RefusedError, UsageError
+from forecasting.evaluation.backtest import (
+    Plan,
+    Windows,
+    backtest,
+    ground_of,
+    history_of,
+    last_windows,
+    yardstick,
+)
+from forecasting.evaluation.intervals import radii_of, served_intervals
+from forecasting.evaluation.metrics import Metrics, scales_of, score
+from forecasting.models.catalog import YARDSTICK, fit, make_recipe, parameter_free
+from forecasting.models.recipe import FittedModel, Recipe
+from forecasting.problem.sections import Candidate, Training
 
 
 @dataclass(frozen=True)

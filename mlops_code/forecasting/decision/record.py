@@ -13,14 +13,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from .errors import ContractError, ModelFileError, RefusedError, UsageError
-from .evidence import Subject, evidence_of, hash_of
-from .gate import Contest, Incumbent, Judgement, Verdict, judge, overridden
-from .model_file import StoredModel, read_model, strict_json, to_json
-from .problem import Problem
-from .recipe import Recipe
-from .regular import check_deliveries, check_rows
-from .series import Panel, read_series
+from forecasting.data.regular import check_deliveries, check_rows
+from forecasting.data.series import Panel, read_series
+from forecasting.decision.evidence import Subject, evidence_of, hash_of
+from forecasting.decision.gate import Contest, Incumbent, Judgement, Verdict, judge, overridden
+from forecasting.errors import ContractError, ModelFileError, RefusedError, UsageError
+from forecasting.models.model_file import StoredModel, read_model, strict_json, to_json
+from forecasting.models.recipe import Recipe
+from forecasting.problem.problem_file import Problem
 
 SCHEMA_VERSION = 2
 DECISION_FILE = "decision.json"

@@ -7,11 +7,11 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from .arima import Arima202
-from .baselines import SameWeekdayMean, WindowMean
-from .boosting import BoostingDirect, demand_forest
-from .recipe import Array, FittedModel, History, Kind, Recipe, Shapes
-from .ridge import RidgeDirect
+from forecasting.models.arima import Arima202
+from forecasting.models.baselines import SameWeekdayMean, WindowMean
+from forecasting.models.boosting import BoostingDirect, demand_forest
+from forecasting.models.recipe import Array, FittedModel, History, Kind, Recipe, Shapes
+from forecasting.models.ridge import RidgeDirect
 
 MAX_PARTS = 5
 

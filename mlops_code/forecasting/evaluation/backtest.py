@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .candidates import YARDSTICK, days_needed, fits, forecast, make_recipe
-from .errors import HistoryError
-from .metrics import Ground, scales_of
-from .policy import Training
-from .recipe import Array, History, Recipe
-from .series import Panel
+from forecasting.data.series import Panel
+from forecasting.errors import HistoryError
+from forecasting.evaluation.metrics import Ground, scales_of
+from forecasting.models.catalog import YARDSTICK, days_needed, fits, forecast, make_recipe
+from forecasting.models.recipe import Array, History, Recipe
+from forecasting.problem.sections import Training
 
 
 @dataclass(frozen=True)

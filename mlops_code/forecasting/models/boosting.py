@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .direct import LAG_SEASONS, Recent, feature_count, recent_of, training_rows
-from .recipe import (
+from forecasting.models.direct import LAG_SEASONS, Recent, feature_count, recent_of, training_rows
+from forecasting.models.recipe import (
     Array,
     FittedModel,
     History,

@@ -1,0 +1,1 @@
+"""The promotion gate, its decision record and the report."""

@@ -1,0 +1,1 @@
+"""Rolling-origin backtests, error measures, intervals and the choice of a recipe."""

@@ -1,0 +1,1 @@
+"""The recipes, what they fit, and the file that a fitted model is kept in."""

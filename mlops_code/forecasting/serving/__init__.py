@@ -1,0 +1,1 @@
+"""What the web service answers, and its OpenAPI description."""
