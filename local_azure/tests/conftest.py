@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import requests
 
-from local_azure import lifecycle
-from local_azure.client_environment import client_variables
-from local_azure.machine_learning import coverage, route_log
-from local_azure.machine_learning.state import ServerInfo, StateFolder
+from local_azure.cli import lifecycle
+from local_azure.cli.client_environment import client_variables
+from local_azure.machine_learning.http import coverage, route_log
+from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
 
 HERE = Path(__file__).parent
 OWN_REQUEST = "a-test-itself"

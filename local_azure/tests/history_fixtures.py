@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from local_azure.machine_learning.state import ServerInfo
+from local_azure.machine_learning.storage.state import ServerInfo
 
 __all__ = ["call", "experiment", "run"]  # the fixtures; a star brings no more
 Unique = Callable[[str], str]

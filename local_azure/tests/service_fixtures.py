@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from local_azure.machine_learning.state import ServerInfo
+from local_azure.machine_learning.storage.state import ServerInfo
 
 __all__ = ["deploy", "model", "service", "sources"]  # the fixtures; a star brings no more
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from local_azure.machine_learning.state import ServerInfo
+from local_azure.machine_learning.storage.state import ServerInfo
 
 ORIGIN = "ExperimentRun"
 

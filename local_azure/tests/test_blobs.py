@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from local_azure.machine_learning.state import ServerInfo
+from local_azure.machine_learning.storage.state import ServerInfo
 
 MEGABYTE = 1024 * 1024
 Send = Callable[..., requests.Response]

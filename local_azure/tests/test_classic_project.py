@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from classic_project import FILES  # type: ignore[import-not-found]
 
-from local_azure.machine_learning.state import StateFolder
+from local_azure.machine_learning.storage.state import StateFolder
 
 MODEL = "classic.json"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local_azure.machine_learning.state import StateFolder
+from local_azure.machine_learning.storage.state import StateFolder
 
 Unique = Callable[[str], str]
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
+from local_azure.machine_learning.domain.data import dataset_records
+from local_azure.machine_learning.domain.data.dataset_paths import Source, folder_dataflow
+from local_azure.machine_learning.domain.workspaces import Workspace
 from local_azure.machine_learning.emulator import Emulator
 from local_azure.machine_learning.errors import ApiError
-from local_azure.machine_learning.planes import dataset_records, datasets, snapshots
-from local_azure.machine_learning.planes.dataset_paths import Source, folder_dataflow
-from local_azure.machine_learning.planes.datastores import local_path
-from local_azure.machine_learning.state import ServerInfo, StateFolder
-from local_azure.machine_learning.workspaces import Workspace
+from local_azure.machine_learning.planes.data import datasets, snapshots
+from local_azure.machine_learning.planes.data.datastores import local_path
+from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
 
 BLOBSTORE = "workspaceblobstore"
 

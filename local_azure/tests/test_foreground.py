@@ -13,8 +13,8 @@ from typing import IO
 
 import pytest
 
-from local_azure import lifecycle
-from local_azure.machine_learning.state import StateFolder
+from local_azure.cli import lifecycle
+from local_azure.machine_learning.storage.state import StateFolder
 
 TIDY = """
 import pathlib, signal, sys, time
@@ -89,7 +89,7 @@ def test_who_started_the_server_stops_it_after_the_others(own: StateFolder, tmp_
 GOING = """
 import os, sys
 from pathlib import Path
-from local_azure.machine_learning.state import ServerInfo, StateFolder
+from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
 state = StateFolder(Path(sys.argv[1]))
 state.create()
 state.lock()

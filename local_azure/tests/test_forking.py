@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from local_azure.machine_learning.forking import EOF_CODE, START_METHOD_VARIABLE
-from local_azure.machine_learning.forking.client import ChildCommand, ForkingClient
+from local_azure.machine_learning.processes.forking import EOF_CODE, START_METHOD_VARIABLE
+from local_azure.machine_learning.processes.forking.client import ChildCommand, ForkingClient
 
-ENTRY = "local_azure.machine_learning.step_process.script:enter"
+ENTRY = "local_azure.machine_learning.processes.step.script:enter"
 Body = Callable[[ForkingClient, Callable[[str], ChildCommand]], Awaitable[None]]
 
 

@@ -13,7 +13,7 @@ from history_fixtures import *  # type: ignore[import-not-found]  # noqa: F403 -
 from history_fixtures import ids
 
 from local_azure.machine_learning.clock import new_id, timestamp
-from local_azure.machine_learning.state import StateFolder
+from local_azure.machine_learning.storage.state import StateFolder
 
 Unique = Callable[[str], str]
 

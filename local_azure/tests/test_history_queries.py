@@ -12,8 +12,8 @@ from history_fixtures import *  # type: ignore[import-not-found]  # noqa: F403 -
 from history_fixtures import ids
 
 from local_azure.machine_learning.clock import new_id, timestamp
-from local_azure.machine_learning.state import StateFolder
-from local_azure.machine_learning.store import Store
+from local_azure.machine_learning.storage.state import StateFolder
+from local_azure.machine_learning.storage.store import Store
 
 Unique = Callable[[str], str]
 

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from local_azure.machine_learning.clock import new_id
-from local_azure.machine_learning.state import ServerInfo
+from local_azure.machine_learning.storage.state import ServerInfo
 
 Post = Callable[..., dict[str, Any]]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from local_azure.machine_learning.engines.schedules.recurrence import parse, time_zone
 from local_azure.machine_learning.errors import ApiError
-from local_azure.machine_learning.scheduling.recurrence import parse, time_zone
 
 
 def at(text: str) -> dt.datetime:

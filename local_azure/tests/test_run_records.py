@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from local_azure.machine_learning.domain.workspaces import Workspace
 from local_azure.machine_learning.emulator import Emulator
 from local_azure.machine_learning.errors import ApiError
-from local_azure.machine_learning.planes.history import create_run, set_status
-from local_azure.machine_learning.planes.metrics import copy_metrics
-from local_azure.machine_learning.state import ServerInfo, StateFolder
-from local_azure.machine_learning.workspaces import Workspace
+from local_azure.machine_learning.planes.runs.history import create_run, set_status
+from local_azure.machine_learning.planes.runs.metrics import copy_metrics
+from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
 
 
 @pytest.fixture

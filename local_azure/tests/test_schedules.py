@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from local_azure.machine_learning.emulator import Emulator
-from local_azure.machine_learning.planes.pipeline_modules import GRAPH
-from local_azure.machine_learning.planes.pipeline_runs import OPEN, PIPELINE_RUN
-from local_azure.machine_learning.planes.published_pipelines import PIPELINE
-from local_azure.machine_learning.planes.schedules import SCHEDULE
-from local_azure.machine_learning.state import ServerInfo, StateFolder
+from local_azure.machine_learning.planes.pipelines.modules import GRAPH
+from local_azure.machine_learning.planes.pipelines.published import PIPELINE
+from local_azure.machine_learning.planes.pipelines.runs import OPEN, PIPELINE_RUN
+from local_azure.machine_learning.planes.pipelines.schedules import SCHEDULE
+from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
 
 Unique = Callable[[str], str]
 SHOW_PATH = """

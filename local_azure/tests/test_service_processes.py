@@ -16,10 +16,10 @@ import requests
 from service_fixtures import *  # type: ignore[import-not-found]  # noqa: F403 - the fixtures
 from service_fixtures import PROBE, SCORE, Deploy, score
 
-from local_azure import lifecycle
-from local_azure.client_environment import client_variables, ensure_config_file
-from local_azure.machine_learning.forking import STOP_SECONDS
-from local_azure.machine_learning.state import StateFolder
+from local_azure.cli import lifecycle
+from local_azure.cli.client_environment import client_variables, ensure_config_file
+from local_azure.machine_learning.processes.forking import STOP_SECONDS
+from local_azure.machine_learning.storage.state import StateFolder
 
 # The client advertises its successor at every deployment.
 pytestmark = pytest.mark.filterwarnings("ignore:azureml.core.model:FutureWarning")

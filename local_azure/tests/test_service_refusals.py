@@ -9,7 +9,7 @@ import pytest
 from service_fixtures import *  # type: ignore[import-not-found]  # noqa: F403 - the fixtures
 from service_fixtures import Deploy, Unique, inference, management
 
-from local_azure.machine_learning.state import ServerInfo
+from local_azure.machine_learning.storage.state import ServerInfo
 
 # The client advertises its successor at every deployment.
 pytestmark = pytest.mark.filterwarnings("ignore:azureml.core.model:FutureWarning")

@@ -12,7 +12,7 @@ import requests
 from service_fixtures import *  # type: ignore[import-not-found]  # noqa: F403 - the fixtures
 from service_fixtures import Deploy, Unique, inference, management, score
 
-from local_azure.machine_learning.state import ServerInfo, StateFolder
+from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
 
 # The client advertises its successor at every deployment.
 pytestmark = pytest.mark.filterwarnings("ignore:azureml.core.model:FutureWarning")

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from local_azure.machine_learning.clock import new_id
-from local_azure.machine_learning.state import ServerInfo
+from local_azure.machine_learning.storage.state import ServerInfo
 
 NONE = "00000000-0000-0000-0000-000000000000"
 Post = Callable[..., requests.Response]

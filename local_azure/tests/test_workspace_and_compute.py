@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from local_azure.machine_learning.state import ServerInfo
+from local_azure.machine_learning.storage.state import ServerInfo
 
 
 def test_a_workspace_says_that_it_is_a_rehearsal(ws: Any) -> None:

@@ -17,9 +17,9 @@ import pytest
 from forecasting.models.catalog import KINDS, days_needed, make_recipe
 from forecasting.serving import forecaster as serving
 from forecasting.serving.openapi import REFUSALS
-from local_azure import lifecycle
-from local_azure.client_environment import client_variables
-from local_azure.machine_learning.state import StateFolder
+from local_azure.cli import lifecycle
+from local_azure.cli.client_environment import client_variables
+from local_azure.machine_learning.storage.state import StateFolder
 from ml_service.snapshots import assemble_scoring
 from tests.story.live import Live, deploy, train
 from tests.story.product import ROOT, Sdk, clean_environment

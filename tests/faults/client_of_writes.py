@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 import requests
 
-from local_azure.machine_learning.state import StateFolder
+from local_azure.machine_learning.storage.state import StateFolder
 from tests.faults.fault_server import scope
 
 state, stop, told = StateFolder(Path(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3])

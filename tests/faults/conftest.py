@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from local_azure.client_environment import client_environment, ensure_config_file
+from local_azure.cli.client_environment import client_environment, ensure_config_file
 from tests.faults.fault_server import Machine
 
 HERE = Path(__file__).parent

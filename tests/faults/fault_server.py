@@ -15,9 +15,9 @@ from urllib.parse import quote
 
 import requests
 
-from local_azure import lifecycle
-from local_azure.machine_learning.state import ServerInfo, StateFolder
-from local_azure.machine_learning.workspaces import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE_NAME
+from local_azure.cli import lifecycle
+from local_azure.machine_learning.domain.workspaces import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE_NAME
+from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
 
 WAIT_SECONDS = 60.0
 PIPELINE_WORDS = {"0": "not started", "1": "running", "2": "failed", "3": "finished", "4": "canceled"}

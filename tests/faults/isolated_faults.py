@@ -12,9 +12,9 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from local_azure import lifecycle
-from local_azure.client_environment import client_environment, ensure_config_file
-from local_azure.machine_learning.state import StateFolder
+from local_azure.cli import lifecycle
+from local_azure.cli.client_environment import client_environment, ensure_config_file
+from local_azure.machine_learning.storage.state import StateFolder
 
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 

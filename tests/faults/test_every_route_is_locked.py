@@ -9,10 +9,10 @@ from urllib.parse import parse_qsl
 import pytest
 import requests
 
+from local_azure.machine_learning.domain.workspaces import PRODUCTION_NAME, WORKSPACE_NAME
+from local_azure.machine_learning.http.routing import Route
+from local_azure.machine_learning.http.tokens import Tokens
 from local_azure.machine_learning.planes import PLANES
-from local_azure.machine_learning.routing import Route
-from local_azure.machine_learning.tokens import Tokens
-from local_azure.machine_learning.workspaces import PRODUCTION_NAME, WORKSPACE_NAME
 from tests.faults.fault_server import Machine, scope
 
 ROUTES = [route for plane in PLANES for route in plane.routes]

@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from local_azure.machine_learning import guard
-from local_azure.machine_learning.app import MAX_JSON_BYTES
 from local_azure.machine_learning.errors import ApiError
+from local_azure.machine_learning.http import guard
+from local_azure.machine_learning.http.app import MAX_JSON_BYTES
 from tests.faults.fault_server import Machine, scope
 
 CLOUDS = "GET /metadata/endpoints HTTP/1.1\r\n"

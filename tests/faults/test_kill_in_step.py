@@ -12,10 +12,15 @@ from typing import Any, cast
 
 import pytest
 
-from local_azure.machine_learning.planes.pipeline_runs import record
-from local_azure.machine_learning.planes.published_pipelines import PIPELINE, run_of_pipeline
-from local_azure.machine_learning.store import Store
-from local_azure.machine_learning.workspaces import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE_NAME, Workspaces
+from local_azure.machine_learning.domain.workspaces import (
+    RESOURCE_GROUP,
+    SUBSCRIPTION,
+    WORKSPACE_NAME,
+    Workspaces,
+)
+from local_azure.machine_learning.planes.pipelines.published import PIPELINE, run_of_pipeline
+from local_azure.machine_learning.planes.pipelines.runs import record
+from local_azure.machine_learning.storage.store import Store
 from tests.faults.fault_server import Machine, await_true, children, command_line, gone, number_in
 
 LOST = "The server was stopped while this run was going on."

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from local_azure.client_environment import ensure_config_file
+from local_azure.cli.client_environment import ensure_config_file
 from tests.faults.conftest import HERE, sdk
 from tests.faults.fault_server import Machine, await_true, children, command_line, gone, scope
 

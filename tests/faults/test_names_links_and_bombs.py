@@ -15,9 +15,9 @@ from urllib.parse import quote
 import pytest
 
 import local_azure.machine_learning.emulator  # noqa: F401 - first: it and the planes need each other
+from local_azure.machine_learning.engines.services import release
 from local_azure.machine_learning.errors import ApiError
-from local_azure.machine_learning.files import BlobFiles
-from local_azure.machine_learning.serving import release
+from local_azure.machine_learning.storage.files import BlobFiles
 from tests.faults.fault_server import Machine, scope
 
 # CVE-2023-1177, -2356, -2780, -6730, -6831, -6909, -6940, CVE-2024-1483, -1558, -1560, -1593, -1594, -2928, -3573

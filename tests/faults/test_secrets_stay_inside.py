@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import pytest
 
-from local_azure.machine_learning.redaction import Redactor
-from local_azure.machine_learning.store import Store
+from local_azure.machine_learning.domain.redaction import Redactor
+from local_azure.machine_learning.storage.store import Store
 from tests.faults.fault_server import Machine, await_true, children, command_line, number_in, scope
 
 CANARY = "canary/4711+Käse=ü:p4ss"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from local_azure.machine_learning.errors import ApiError
-from local_azure.machine_learning.migrations import MIGRATIONS, Migration, StoreTooNewError
-from local_azure.machine_learning.store import Store
+from local_azure.machine_learning.storage.migrations import MIGRATIONS, Migration, StoreTooNewError
+from local_azure.machine_learning.storage.store import Store
 
 # What a server of schema 1 wrote; stands here as it was, whatever becomes of the migrations.
 VERSION_1 = """

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local_azure.client_environment import client_variables
-from local_azure.machine_learning.state import StateFolder
+from local_azure.cli.client_environment import client_variables
+from local_azure.machine_learning.storage.state import StateFolder
 from tests.story.product import ROOT, Product
 
 TREE = (".pipelines", ".ci", "data", "environments", "ml_service", "mlops_code", "requirements", "variables.yml")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from local_azure.pipelines.tree import to_plain
+from local_azure.pipelines.language.tree import to_plain
 from tests.pipelines.golden import CASES, PIPELINES, ROOT, Case
 
 SOURCES = sorted(PIPELINES.rglob("*.yml"))

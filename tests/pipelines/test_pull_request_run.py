@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from local_azure.machine_learning.state import StateFolder
+from local_azure.machine_learning.storage.state import StateFolder
 from tests.pipelines.house import House, copy_repository
 from tests.story.product import clean_environment
 

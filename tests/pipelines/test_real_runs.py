@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from local_azure import lifecycle
-from local_azure.machine_learning.state import StateFolder
+from local_azure.cli import lifecycle
+from local_azure.machine_learning.storage.state import StateFolder
 from tests.pipelines.house import House, Ran, copy_repository
 from tests.story.product import clean_environment, write_problem
 

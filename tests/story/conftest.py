@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from local_azure import lifecycle
-from local_azure.client_environment import client_variables
-from local_azure.machine_learning.state import StateFolder
+from local_azure.cli import lifecycle
+from local_azure.cli.client_environment import client_variables
+from local_azure.machine_learning.storage.state import StateFolder
 from tests.story.product import Ended, Product, Sdk, clean_environment
 
 MakeProduct = Callable[[str], Product]

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from local_azure import lifecycle
-from local_azure.machine_learning.state import FOLDER_NAME, StateFolder
+from local_azure.cli import lifecycle
+from local_azure.machine_learning.storage.state import FOLDER_NAME, StateFolder
 from tests.story.product import ROOT, Ended, clean_environment
 
 pytestmark = pytest.mark.slow

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from local_azure.machine_learning.state import StateFolder
-from local_azure.pipeline_runs import RunOptions, run_file
-from local_azure.pipelines.check import check
-from local_azure.pipelines.queue_facts import QueueFacts
+from local_azure.cli.pipeline_runs import RunOptions, run_file
+from local_azure.machine_learning.storage.state import StateFolder
+from local_azure.pipelines.check.whole import check
+from local_azure.pipelines.language.queue_facts import QueueFacts
 
 
 @dataclass

@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
-from local_azure.pipelines.final import final_yaml
-from local_azure.pipelines.pipeline import expand
-from local_azure.pipelines.queue_facts import QueueFacts
-from local_azure.pipelines.tree import to_plain
+from local_azure.pipelines.expand.final import final_yaml
+from local_azure.pipelines.expand.pipeline import expand
+from local_azure.pipelines.language.queue_facts import QueueFacts
+from local_azure.pipelines.language.tree import to_plain
 
 Write = Callable[..., Path]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from local_azure.pipelines.check import check
+from local_azure.pipelines.check.whole import check
 
 CLEAN = """
     trigger: none

@@ -88,7 +88,9 @@ def test_scoring_and_gate_code_is_in_no_reusable_snapshot(source: str) -> None:
 
 
 def test_training_code_is_not_in_the_snapshot_of_prepare() -> None:
-    assert STEP_FILES["prepare"].all_sources.isdisjoint({"forecasting/models/catalog.py", "forecasting/evaluation/backtest.py"})
+    assert STEP_FILES["prepare"].all_sources.isdisjoint(
+        {"forecasting/models/catalog.py", "forecasting/evaluation/backtest.py"}
+    )
 
 
 def test_only_prepare_and_train_may_be_reused() -> None:

@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from local_azure.machine_learning.executor import Executor
-from local_azure.machine_learning.files import BlobFiles
-from local_azure.machine_learning.redaction import Redactor
-from local_azure.machine_learning.scheduling.scheduler import Scheduler
-from local_azure.machine_learning.serving import ServiceHost
-from local_azure.machine_learning.state import ServerInfo, StateFolder
-from local_azure.machine_learning.store import Store
-from local_azure.machine_learning.tokens import Tokens
-from local_azure.machine_learning.workspaces import (
+from local_azure.machine_learning.domain.redaction import Redactor
+from local_azure.machine_learning.domain.workspaces import (
     PRODUCTION_NAME,
     RESOURCE_GROUP,
     SUBSCRIPTION,
     WORKSPACE_NAME,
     Workspaces,
 )
+from local_azure.machine_learning.engines.schedules.scheduler import Scheduler
+from local_azure.machine_learning.engines.services import ServiceHost
+from local_azure.machine_learning.engines.steps import Executor
+from local_azure.machine_learning.http.tokens import Tokens
+from local_azure.machine_learning.storage.files import BlobFiles
+from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
+from local_azure.machine_learning.storage.store import Store
 
 # The SDK splits a storage address at its first two dots and always dials https; with account and "blob" in the
 # user-info part of the URL, the host it dials is the loopback address (no DNS, no hosts file, no proxy).

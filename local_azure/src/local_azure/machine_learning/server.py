@@ -21,14 +21,14 @@ from pathlib import Path
 
 import uvicorn
 
-from local_azure.machine_learning.app import Application
-from local_azure.machine_learning.certificates import server_context
 from local_azure.machine_learning.emulator import Emulator
 from local_azure.machine_learning.errors import ApiError
-from local_azure.machine_learning.guard import Guard, PatientProtocol
-from local_azure.machine_learning.listeners import LOOPBACK, listen
-from local_azure.machine_learning.migrations import StoreTooNewError
-from local_azure.machine_learning.state import ServerInfo, StateFolder, StateLockedError
+from local_azure.machine_learning.http.app import Application
+from local_azure.machine_learning.http.certificates import server_context
+from local_azure.machine_learning.http.guard import Guard, PatientProtocol
+from local_azure.machine_learning.http.listeners import LOOPBACK, listen
+from local_azure.machine_learning.storage.migrations import StoreTooNewError
+from local_azure.machine_learning.storage.state import ServerInfo, StateFolder, StateLockedError
 
 BACKLOG = 512
 EXIT_CONFLICT = 4

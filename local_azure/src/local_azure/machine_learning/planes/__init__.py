@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from local_azure.machine_learning.planes import (
-    artifacts,
-    blobs,
+from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.planes.data import artifacts, blobs, datasets, datastores, snapshots
+from local_azure.machine_learning.planes.pipelines import modules as pipeline_modules
+from local_azure.machine_learning.planes.pipelines import published as published_pipelines
+from local_azure.machine_learning.planes.pipelines import runs as pipeline_runs
+from local_azure.machine_learning.planes.pipelines import schedules
+from local_azure.machine_learning.planes.runs import execution, experiments, history, metrics, run_events
+from local_azure.machine_learning.planes.serving import models, services
+from local_azure.machine_learning.planes.workspace import (
     compute,
     credentials,
-    datasets,
-    datastores,
     environments,
-    execution,
-    experiments,
-    history,
     identity,
-    metrics,
-    models,
-    pipeline_modules,
-    pipeline_runs,
-    published_pipelines,
     resource_manager,
-    run_events,
-    schedules,
-    services,
-    snapshots,
 )
-from local_azure.machine_learning.routing import Plane
 
 PLANES: tuple[Plane, ...] = (
     identity.PLANE,

@@ -1,0 +1,83 @@
+"""The variables that point an unmodified SDK program at a running server. Nothing else is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from local_azure.machine_learning.domain.workspaces import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE_NAME
+from local_azure.machine_learning.http.certificates import trust_variables
+from local_azure.machine_learning.storage.state import STATE_VARIABLE, ServerInfo, StateFolder, clouds_address
+
+CONFIG_PLACES = (Path(".azureml/config.json"), Path("aml_config/config.json"), Path("config.json"))
+# Other ways to sign in, by the beginning of their variables' names.
+FOREIGN_IDENTITY = (
+    "AZURE_CLIENT_", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN", "AZURE_SERVICE_CONNECTION", "SYSTEM_OIDCREQUESTURI",
+    "SYSTEM_ACCESSTOKEN", "IDENTITY_", "MSI_", "AZUREML_SERVICE_PRINCIPAL", "AZUREML_RUN_", "AZUREML_ARM_",
+)  # fmt: skip
+_LOOPBACK = "127.0.0.1,localhost"
+
+
+def client_variables(state: StateFolder, info: ServerInfo) -> dict[str, str]:
+    """Variables for a client process; the reasons for each are facts about the SDK, not choices of ours."""
+    no_proxy = ",".join(filter(None, (os.environ.get("NO_PROXY", os.environ.get("no_proxy", "")), _LOOPBACK)))
+    return {
+        # The SDK reads its list of clouds here; ours names our listener as resource manager and for signing in.
+        "ARM_CLOUD_METADATA_URL": clouds_address(info),
+        "AZUREML_CURRENT_CLOUD": "AzureCloud",
+        # The default authentication tries a managed identity first when MSI_ENDPOINT is set.
+        "MSI_ENDPOINT": f"{info.base_url}/msi/{info.token}/token",
+        # An interactive login that asks for a tenant of its own does not take the managed identity; it takes these.
+        "AZUREML_SERVICE_PRINCIPAL_ID": "local",
+        "AZUREML_SERVICE_PRINCIPAL_PASSWORD": "local",
+        # In an existing folder the SDK freezes the list of clouds: this one is not there, and only of this start.
+        "AZURE_CONFIG_DIR": str(state.client_configuration(info)),
+        # ARM and storage are always https.
+        **trust_variables(state.certificates),
+        # The SDK sends telemetry unless told that the workspace is a sensitive one.
+        "HBI_WORKSPACE_JOB": "true",
+        "NO_PROXY": no_proxy,
+        "no_proxy": no_proxy,
+        "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION,
+        "AZURE_RESOURCE_GROUP": RESOURCE_GROUP,
+        "AZUREML_WORKSPACE_NAME": WORKSPACE_NAME,
+        STATE_VARIABLE: str(state.root),
+    }
+
+
+def client_environment(inherited: Mapping[str, str], state: StateFolder, info: ServerInfo) -> dict[str, str]:
+    """Environment of a client process: the inherited one without any other way to sign in, and our variables.
+
+    On a build agent the inherited variables would otherwise lead the client to the real Azure.
+    """
+    kept = {name: value for name, value in inherited.items() if not name.upper().startswith(FOREIGN_IDENTITY)}
+    return {**kept, **client_variables(state, info)}
+
+
+def find_config_file(folder: Path) -> Path | None:
+    """The config file that `Workspace.from_config()` would take from `folder` upwards, or None."""
+    for parent in (folder, *folder.parents):
+        for place in CONFIG_PLACES:
+            if (parent / place).is_file():
+                return parent / place
+    return None
+
+
+def ensure_config_file(folder: Path) -> Path | None:
+    """Write .azureml/config.json for `Workspace.from_config()` unless one is found from `folder` upwards.
+
+    Returns the written path, or None when there was one.
+    """
+    if find_config_file(folder):
+        return None
+    target = folder / CONFIG_PLACES[0]
+    target.parent.mkdir(exist_ok=True)
+    coordinates = {
+        "subscription_id": SUBSCRIPTION,
+        "resource_group": RESOURCE_GROUP,
+        "workspace_name": WORKSPACE_NAME,
+    }
+    target.write_text(json.dumps(coordinates, indent=2) + "\n", encoding="utf-8")
+    return target

@@ -1,0 +1,141 @@
+"""Starting and stopping the server process from another process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from local_azure.machine_learning.http.listeners import LOOPBACK
+from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
+
+START_SECONDS = 60
+STOP_SECONDS = 20
+
+
+class StartError(click.ClickException):
+    """The server did not come up. The command line shows the message and ends with the exit code."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
+
+
+def make_folder(state: StateFolder) -> None:
+    """Make the state folder where it does not exist; raises StartError."""
+    try:
+        state.create()
+        state.server_log.touch(0o600)
+    except OSError as error:
+        message = f"The state folder {state.root} cannot be used: {error.strerror}. Choose one with --state."
+        raise StartError(message, 2) from error
+
+
+def start(state: StateFolder, *, http_port: int = 0, tls_port: int = 0) -> ServerInfo:
+    """Start a detached server and return when it answers; raises StartError."""
+    make_folder(state)
+    receiver, sender = os.pipe()
+    command = [sys.executable, "-m", "local_azure.machine_learning.server", "--state", str(state.root)]
+    command += ["--http-port", str(http_port), "--tls-port", str(tls_port), "--ready-fd", str(sender)]
+    with state.server_log.open("ab") as log:
+        written_before = log.tell()
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(sender,),
+            start_new_session=True,
+        )
+    os.close(sender)
+    try:
+        readable, _, _ = select.select([receiver], [], [], START_SECONDS)
+        answered = bool(readable) and os.read(receiver, 16) == b"ready"
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        raise
+    finally:
+        os.close(receiver)
+    info = state.running_server()
+    if answered and info:
+        process.returncode = 0  # it outlives this process on purpose; no warning about that
+        return info
+    if not readable:
+        process.kill()
+        said = _said(state.server_log, written_before)
+        raise StartError(f"The server did not answer within {START_SECONDS} s.\n{said}", 124)
+    code, said = process.wait(), _said(state.server_log, written_before)
+    raise StartError(f"The server did not start (exit code {code}).\n{said}", code or 1)
+
+
+def ensure(state: StateFolder) -> tuple[ServerInfo, bool]:
+    """The running server, started when there is none; True when this call started it."""
+    running = state.running_server()
+    if running and _answers(running):
+        return running, False
+    if running:
+        _wait_until_gone(running.pid, STOP_SECONDS)
+    return start(state), True
+
+
+def _answers(info: ServerInfo) -> bool:
+    """Whether it takes connections; a server that is being stopped no longer does."""
+    try:
+        socket.create_connection((LOOPBACK, info.http_port), timeout=STOP_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def _said(log: Path, since: int, lines: int = 15) -> str:
+    """The last lines of a log after a position in it."""
+    with log.open("rb") as stream:
+        stream.seek(since)
+        return "\n".join(stream.read().decode(errors="replace").splitlines()[-lines:])
+
+
+def stop(state: StateFolder) -> bool:
+    """Stop the server of this folder and wait until it has gone; False when none ran."""
+    info = state.running_server()
+    if info is None:
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(info.pid, signal.SIGTERM)
+    _wait_until_gone(info.pid, STOP_SECONDS)
+    if state.is_locked():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(info.pid, signal.SIGKILL)
+        _wait_until_gone(info.pid, STOP_SECONDS)
+    return True
+
+
+def _wait_until_gone(pid: int, seconds: float) -> None:
+    """Wait for the end of a process that is not our child."""
+    deadline = time.monotonic() + seconds
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    except (AttributeError, OSError):  # not Linux, or an old kernel
+        while time.monotonic() < deadline and _alive(pid):
+            time.sleep(0.05)
+        return
+    with os.fdopen(descriptor):
+        select.select([descriptor], [], [], seconds)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

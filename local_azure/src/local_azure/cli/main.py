@@ -1,0 +1,138 @@
+"""Command line of local_azure. Exit codes: 0 ok, 1 fault, 2 usage, 4 state folder in use, 124 timed out."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from local_azure.cli import foreground, lifecycle
+from local_azure.cli.client_environment import client_environment, client_variables, ensure_config_file
+from local_azure.cli.pipeline_commands import pipelines
+from local_azure.cli.workspace_commands import adopt_config_file, workspace
+from local_azure.machine_learning.storage.state import StateFolder, find_state_folder
+
+EXIT_NOT_FOUND = 127
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--state",
+    "state_path",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the server's data. Default: $LOCAL_AZURE_STATE, a .local_azure upwards, or one a project.",
+)
+@click.pass_context
+def main(context: click.Context, state_path: Path | None) -> None:
+    """Azure Machine Learning on this laptop, for the unmodified Azure ML SDK v1.
+
+    \b
+    python -m local_azure exec -- python your_script.py    run any SDK program against it
+    python -m local_azure up | status | logs | down         the server itself
+
+    The server listens on 127.0.0.1 only, asks for a token on every call, and keeps its data in one folder.
+    Exit codes: 0 ok, 1 fault, 2 usage, 4 the folder is in use by another server, 124 timed out; `exec` ends with the
+    code of your program.
+    """
+    context.obj = StateFolder(find_state_folder(state_path))
+
+
+@main.command()
+@click.option("--http-port", type=int, default=0, help="Port of the JSON planes (default: as last time, else any).")
+@click.option("--tls-port", type=int, default=0, help="Port of ARM and storage (default: as last time, else any).")
+@click.pass_obj
+def up(state: StateFolder, http_port: int, tls_port: int) -> None:
+    """Start the server in the background; does nothing when it runs."""
+    running = state.running_server()
+    if running is None:
+        running = lifecycle.start(state, http_port=http_port, tls_port=tls_port)
+    click.echo(f"local_azure answers at {running.base_url} (process {running.pid}, data in {state.root}).")
+    click.echo("Stop it with: python -m local_azure down")
+
+
+@main.command()
+@click.pass_obj
+def down(state: StateFolder) -> None:
+    """Stop the server, its steps and its web services; all data stays."""
+    click.echo("Stopped." if lifecycle.stop(state) else f"No server runs on {state.root}.")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@click.pass_obj
+def status(state: StateFolder, as_json: bool) -> None:
+    """Say whether a server runs. Exit code 0 when it does, 1 when it does not."""
+    info = state.running_server()
+    if as_json:
+        facts = {"running": info is not None, "state": str(state.root)}
+        if info:
+            facts |= {"pid": info.pid, "address": info.base_url, "tls_port": info.tls_port}
+        click.echo(json.dumps(facts))
+    elif info:
+        click.echo(f"Running at {info.base_url} (process {info.pid}, data in {state.root}).")
+    else:
+        click.echo(f"Not running (data in {state.root}). Start it with: python -m local_azure up")
+    sys.exit(0 if info else 1)
+
+
+@main.command()
+@click.pass_obj
+def env(state: StateFolder) -> None:
+    """Print the client variables as `export` lines: eval "$(python -m local_azure env)"."""
+    info, _ = lifecycle.ensure(state)
+    for name, value in client_variables(state, info).items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+@main.command()
+@click.option("--lines", default=40, show_default=True, help="How many lines from the end.")
+@click.option("--follow", is_flag=True, help="Go on printing until interrupted.")
+@click.pass_obj
+def logs(state: StateFolder, lines: int, follow: bool) -> None:
+    """Print the end of the server's log."""
+    if not state.server_log.exists():
+        click.echo(f"There is no log in {state.root} yet.", err=True)
+        sys.exit(1)
+    command = ["tail", "-n", str(lines), *(["-f"] if follow else []), str(state.server_log)]
+    sys.exit(subprocess.run(command, check=False).returncode)
+
+
+main.add_command(workspace)
+main.add_command(pipelines)
+
+
+@main.command("exec", context_settings={"ignore_unknown_options": True})
+@click.option("--down", "stop_after", is_flag=True, help="Stop the server afterwards if this command started it.")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_obj
+def execute(state: StateFolder, stop_after: bool, command: tuple[str, ...]) -> None:
+    """Run COMMAND against the server, which is started when needed.
+
+    COMMAND is any program that uses the Azure ML SDK v1; it gets the server by environment variables alone. For
+    Workspace.from_config(), the workspace that your config file names is created on the server; without a config file
+    from here upwards, .azureml/config.json is written.
+    Put -- before COMMAND so that its options stay its own.
+    """
+    with foreground.use(state, stop_after=stop_after, wait=_say_waiting) as (info, started):
+        written = ensure_config_file(Path.cwd())
+        if written:
+            click.echo(f"local_azure: wrote {written.relative_to(Path.cwd())} for Workspace.from_config().", err=True)
+        else:
+            adopt_config_file(Path.cwd(), state, info)
+        try:
+            code = foreground.run(command, client_environment(os.environ, state, info))
+        except FileNotFoundError:
+            click.echo(f"local_azure: the command '{command[0]}' was not found.", err=True)
+            code = EXIT_NOT_FOUND
+    if started and not stop_after:
+        click.echo("local_azure: the server goes on running; stop it with: python -m local_azure down", err=True)
+    sys.exit(code)
+
+
+def _say_waiting() -> None:
+    click.echo("local_azure: another command uses the server; it is stopped when that ends.", err=True)

@@ -1,0 +1,187 @@
+"""`python -m local_azure pipelines`: check, expand, draw and run Azure Pipelines YAML."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from local_azure.machine_learning.storage.state import StateFolder
+
+EXIT_REFUSED = 3
+_REASONS = ("Manual", "Schedule", "PullRequest", "IndividualCI")
+_F = TypeVar("_F", bound=Callable[..., Any])
+_PATH = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _pairs(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    """NAME=VALUE options as a mapping."""
+    found: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise click.BadParameter(f"'{text}' is not NAME=VALUE.", context, option)
+        found[name] = value
+    return found
+
+
+def _mapping_option(*names: str, metavar: str = "NAME=VALUE", text: str) -> Callable[[_F], _F]:
+    return click.option(*names, multiple=True, metavar=metavar, callback=_pairs, help=text)
+
+
+_QUEUE_OPTIONS = (
+    _mapping_option(
+        "-p", "--parameter", "parameters", text="A parameter of the pipeline; lists and mappings as YAML."
+    ),
+    _mapping_option("-v", "--variable", "variables", text="A variable of the web page or of the queue dialogue."),
+    _mapping_option(
+        "--group", "groups", metavar="NAME=FILE", text="A variable group: a YAML file of names and values."
+    ),
+    _mapping_option("--repository", "repositories", metavar="ALIAS=FOLDER", text="A repository as a local folder."),
+    click.option("--reason", type=click.Choice(_REASONS), default="Manual", show_default=True, help="Build.Reason."),
+    click.option("--branch", default="main", show_default=True, help="Build.SourceBranch, short or full."),
+)
+
+
+def _queue_options(command: _F) -> _F:
+    """The options that say how a run is queued."""
+    for option in reversed(_QUEUE_OPTIONS):
+        command = option(command)
+    return command
+
+
+def _facts(
+    file: Path,
+    *,
+    variables: dict[str, str],
+    groups: dict[str, str],
+    repositories: dict[str, str],
+    reason: str,
+    branch: str,
+) -> Any:
+    """The facts of a queued run."""
+    from local_azure.pipelines.language.queue_facts import QueueFacts
+    from local_azure.pipelines.language.reader import read_file
+    from local_azure.pipelines.language.tree import PipelineError, fields_of
+
+    asked = ["git", "-C", str(file.absolute().parent), "rev-parse", "--verify", "--quiet", "HEAD"]
+    commit = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+    try:
+        read = {name: fields_of(read_file(Path(path).parent, Path(path).name)) for name, path in groups.items()}
+    except PipelineError as error:
+        raise click.UsageError(str(error)) from None
+    return QueueFacts(
+        reason=reason,
+        branch=branch,
+        commit=commit or "0" * 40,
+        variables=variables,
+        groups={name: {str(key): str(value) for key, value in fields} for name, fields in read.items()},
+        repositories={alias: Path(folder) for alias, folder in repositories.items()},
+    )
+
+
+def _refuse(problems: Iterable[object], file: Path) -> None:
+    """Print faults and leave, if there are any."""
+    lines = [str(problem) for problem in problems]
+    if lines:
+        click.echo("\n".join([*lines, f"{file}: {len(lines)} fault{'s' if len(lines) != 1 else ''}."]), err=True)
+        sys.exit(EXIT_REFUSED)
+
+
+def _expanded(file: Path, parameters: dict[str, str], queue: dict[str, Any]) -> Any:
+    """The tree of an expanded pipeline; leaves when it has faults."""
+    from local_azure.pipelines.expand.pipeline import expand
+
+    result = expand(file, parameters, _facts(file, **queue))
+    _refuse(result.problems, file)
+    return result.tree
+
+
+@click.group()
+def pipelines() -> None:
+    """Check, expand, draw and run Azure Pipelines YAML on this machine.
+
+    Exit codes: 0 ok, 1 a run failed, 2 usage, 3 refused (faults in the YAML, or a rejected approval), 124 timed out.
+    """
+
+
+@pipelines.command("check")
+@click.argument("files", nargs=-1, required=True, type=_PATH)
+@_queue_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON list of faults on standard output.")
+def check_command(files: tuple[Path, ...], parameters: dict[str, str], as_json: bool, **queue: Any) -> None:
+    """Find the faults of FILES against Microsoft's schema and the service's rules."""
+    from local_azure.pipelines.check.whole import check
+
+    found = {file: check(file, parameters, _facts(file, **queue))[1] for file in files}
+    problems = [problem for of_file in found.values() for problem in of_file]
+    if as_json:
+        faults = [{"file": p.place.file, "line": p.place.line, "fault": p.text.strip()} for p in problems]
+        click.echo(json.dumps(faults, indent=2))
+        sys.exit(EXIT_REFUSED if faults else 0)
+    for file, of_file in found.items():
+        if not of_file:
+            click.echo(f"{file}: no faults.")
+    for file, of_file in found.items():
+        for problem in of_file:
+            click.echo(str(problem), err=True)
+        if of_file:
+            click.echo(f"{file}: {len(of_file)} fault{'s' if len(of_file) != 1 else ''}.", err=True)
+    sys.exit(EXIT_REFUSED if problems else 0)
+
+
+@pipelines.command("expand")
+@click.argument("file", type=_PATH)
+@_queue_options
+@click.option("--json", "as_json", is_flag=True, help="The expanded pipeline as JSON, steps as they were written.")
+def expand_command(file: Path, parameters: dict[str, str], as_json: bool, **queue: Any) -> None:
+    """Print FILE as the service would run it: templates, parameters and expressions replaced."""
+    from local_azure.pipelines.expand.final import final_yaml
+    from local_azure.pipelines.language.tree import to_plain
+
+    tree = _expanded(file, parameters, queue)
+    click.echo(json.dumps(to_plain(tree), indent=2) if as_json else final_yaml(tree).rstrip())
+
+
+@pipelines.command("graph")
+@click.argument("file", type=_PATH)
+@_queue_options
+@click.option("--mermaid", is_flag=True, help="A Mermaid flowchart, as Azure DevOps wikis and GitHub draw it.")
+def graph_command(file: Path, parameters: dict[str, str], mermaid: bool, **queue: Any) -> None:
+    """Draw the stages and jobs of FILE, as text or as a Mermaid flowchart."""
+    from local_azure.cli.pipeline_pictures import as_mermaid, as_text
+    from local_azure.pipelines.expand.model import Pipeline
+
+    pipeline = Pipeline(_expanded(file, parameters, queue))
+    click.echo(as_mermaid(pipeline) if mermaid else as_text(pipeline))
+
+
+@pipelines.command("run")
+@click.argument("file", type=_PATH)
+@_queue_options
+@click.option("--approve", multiple=True, metavar="ENV", help="Approve the deployments to this environment.")
+@click.option("--reject", multiple=True, metavar="ENV", help="Reject the deployments to this environment.")
+@click.option("--ask", is_flag=True, help="Ask for every other environment, even where no terminal is seen.")
+@_mapping_option("--azure", text="A variable for AzureCLI@2 steps, over all others: where this machine's Azure is.")
+@click.option("--verbose", is_flag=True, help="Show the output of every step, not of failed ones only.")
+@click.option("--pages", is_flag=True, help="Print the pages that steps have written for the run, at its end.")
+@click.option("--jobs", "parallel", default=2, show_default=True, help="How many jobs run at a time.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output; progress goes to stderr.")
+@click.pass_obj
+def run_command(state: StateFolder, /, file: Path, parameters: dict[str, str], **options: Any) -> None:
+    """Run FILE on this machine, against local_azure where it uses AzureCLI@2.
+
+    Each job has a fresh copy of the working tree. Artifacts, logs, step summaries and result.json are kept below the
+    state folder. Exit codes: 0 succeeded, 1 failed, 3 faults in the YAML or a rejected approval, 124 timed out,
+    130 canceled by Ctrl-C.
+    """
+    from local_azure.cli.pipeline_runs import RunOptions, run_file
+
+    own = ("approve", "reject", "ask", "azure", "verbose", "parallel", "as_json", "pages")
+    chosen = RunOptions(**{name: options.pop(name) for name in own})
+    sys.exit(run_file(state, file, parameters, _facts(file, **options), chosen))

@@ -1,0 +1,1 @@
+"""Documents, statuses and rules of the service, over the store."""

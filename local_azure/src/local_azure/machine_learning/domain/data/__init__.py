@@ -1,0 +1,1 @@
+"""Datasets: their definitions, names and versions."""

@@ -1,0 +1,1 @@
+"""Graphs of pipelines: what they consist of and which finished step stands for a new one."""

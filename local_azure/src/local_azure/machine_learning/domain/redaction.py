@@ -1,0 +1,161 @@
+"""Known secrets in the logs of steps and services, masked letter for letter.
+
+A step writes its log straight into a file, without a pipe or a filter between: that costs nothing while it runs.
+While it runs, whoever reads the log gets it masked; when it has ended, the secrets in the file itself are
+overwritten. A mask is as long as what it hides, so sizes and ranges stay true. Service logs are only ever read
+through the server, and masked then.
+
+Secret are: key vault values, keys of services, credentials of datastores, the token of this start, and whatever
+looks like a bearer token or a signature of a shared access address. Texts below six bytes are not: masking them
+would spoil logs. Also masked are their forms in URLs, JSON and base64, there at any offset.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from local_azure.machine_learning.storage.store import Document, Store
+
+if TYPE_CHECKING:
+    from local_azure.machine_learning.domain.workspaces import Workspaces
+
+LEAST_BYTES = 6
+_BASE64_LEAST_BYTES = 9
+_TAIL_LEAST_BYTES = 4  # of a secret that is still being written when somebody reads
+_WINDOW = 1024 * 1024
+_OVERLAP = 8 * 1024  # longer than any token or signature
+_PATTERNS = (
+    re.compile(rb"()(eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,})"),
+    re.compile(rb"(\bsig=)([\w%+/=-]{16,})"),
+    re.compile(rb"(\bAccountKey=)([\w+/=-]{16,})"),
+)
+_MASK = b"*"
+
+
+def _in_base64(secret: bytes) -> Iterator[bytes]:
+    """What the secret looks like inside longer base64, at each of the three offsets in which it may stand."""
+    for offset, unclear in ((0, 0), (1, 2), (2, 3)):
+        encoded = base64.b64encode(bytes(offset) + secret)
+        left_over = (offset + len(secret)) % 3
+        piece = encoded[unclear : len(encoded) - (0, 3, 2)[left_over]]
+        yield from {piece, piece.translate(bytes.maketrans(b"+/", b"-_"))}
+
+
+def forms(secret: str) -> set[bytes]:
+    """The ways in which a secret may stand in a log; none for one that is too short."""
+    raw = secret.encode()
+    if len(raw) < LEAST_BYTES:
+        return set()
+    found = {raw, quote(secret, safe="").encode(), json.dumps(secret)[1:-1].encode(), raw.replace(b"\n", b"\r\n")}
+    return found | set(_in_base64(raw)) if len(raw) >= _BASE64_LEAST_BYTES else found
+
+
+def _masked(data: bytes, literals: Iterable[bytes], *, may_grow: bool = False) -> bytes:
+    """The same bytes with each secret covered; may_grow: also the beginning of one at the very end."""
+    spans = [found.span(2) for pattern in _PATTERNS for found in pattern.finditer(data)]
+    for literal in literals:
+        at = data.find(literal)
+        while at >= 0:
+            spans.append((at, at + len(literal)))
+            at = data.find(literal, at + 1)
+        at = data.find(literal[:_TAIL_LEAST_BYTES], max(0, len(data) - len(literal))) if may_grow else -1
+        while at >= 0:
+            if literal.startswith(data[at:]):
+                spans.append((at, len(data)))
+                break
+            at = data.find(literal[:_TAIL_LEAST_BYTES], at + 1)
+    if not spans:
+        return data
+    covered = bytearray(data)
+    for first, end in spans:
+        covered[first:end] = _MASK * (end - first)
+    return bytes(covered)
+
+
+class Redactor:
+    """Knows the secrets of the server's workspaces, and which logs are being written."""
+
+    def __init__(self, store: Store, workspaces: Workspaces, start_token: str) -> None:
+        self._store = store
+        self._workspaces = workspaces
+        self._start_token = start_token
+        self._written: dict[Path, set[bytes]] = {}
+
+    def _literals(self) -> set[bytes]:
+        secrets = {self._start_token}
+        for workspace in self._workspaces.all():
+            secrets.update(doc["value"] for doc in self._store.find(workspace.id, "secret"))
+            for service in self._store.find(workspace.id, "service"):
+                secrets.update(service["keys"].values())
+            for datastore in self._store.find(workspace.id, "datastore"):
+                secrets.update(_credentials(datastore))
+        return {form for secret in secrets for form in forms(secret)}
+
+    def text(self, text: str) -> str:
+        """A text without the secrets."""
+        return _masked(text.encode(), self._literals()).decode(errors="replace")
+
+    def begin(self, log: Path) -> None:
+        """From now on a log is being written by others. The secrets of this moment count for it to its end."""
+        self._written[log] = self._literals()
+
+    def end(self, log: Path) -> None:
+        """Nobody writes the log any more: clean the file."""
+        self.scrub(log)
+        self._written.pop(log, None)
+
+    def is_written(self, path: Path) -> bool:
+        """Whether a file is a log that is being written."""
+        return path in self._written
+
+    def read(self, path: Path, first: int, length: int) -> Iterator[bytes]:
+        """A range of a log that is being written, masked."""
+        literals = self._literals() | self._written.get(path, set())
+        overlap = _overlap(literals)
+        with path.open("rb") as stream:
+            for start in range(first, first + length, _WINDOW):
+                end = min(start + _WINDOW, first + length)
+                begin = max(0, start - overlap)
+                data = os.pread(stream.fileno(), end + overlap - begin, begin)
+                masked = _masked(data, literals, may_grow=begin + len(data) < end + overlap)
+                yield masked[start - begin : end - begin]
+
+    def scrub(self, path: Path) -> None:
+        """Overwrite the secrets in a file that nobody writes any more; does nothing when it is not there."""
+        literals = self._literals() | self._written.get(path, set())
+        overlap = _overlap(literals)
+        if not path.is_file() or path.is_symlink():
+            return
+        with path.open("r+b") as stream:
+            for start in range(0, os.fstat(stream.fileno()).st_size, _WINDOW):
+                data = os.pread(stream.fileno(), _WINDOW + overlap, start)
+                masked = _masked(data, literals)
+                if masked != data:
+                    os.pwrite(stream.fileno(), masked, start)
+
+
+def _overlap(literals: set[bytes]) -> int:
+    return max(_OVERLAP, *(len(literal) for literal in literals))
+
+
+def _credentials(datastore: Document) -> Iterator[str]:
+    """Secrets in the document of a datastore: of its storage section, whatever kind it is."""
+    for section in datastore.values():
+        if isinstance(section, dict):
+            for name in ("credential", "accountKey", "sasToken", "clientSecret", "password"):
+                if isinstance(section.get(name), str):
+                    yield section[name]
+
+
+def last_lines(path: Path, count: int, most_bytes: int) -> str:
+    """The end of a text file, without reading all of it."""
+    with path.open("rb") as stream:
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - most_bytes))
+        return "\n".join(stream.read().decode(errors="replace").splitlines()[-count:])

@@ -1,0 +1,1 @@
+"""Run documents, the filter language over them and pages of them."""

@@ -1,0 +1,105 @@
+"""Pages of runs and experiments: filter, order and continuation over the store's indexes.
+
+A page continues behind the last one of the page before (its sort value and its number in the store), so what is
+created in between neither repeats nor hides another.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from starlette.responses import Response
+
+from local_azure.machine_learning.domain.runs.history_filters import Parameter, column, parse
+from local_azure.machine_learning.errors import bad_request
+from local_azure.machine_learning.storage.store import Store
+
+DEFAULT_PAGE = 500  # the client's own page size
+LARGEST_PAGE = 10_000
+_NEWEST_FIRST = {"run": "StartTimeUtc desc", "experiment": "CreatedUtc desc"}
+
+# A run that has not started yet ranks by its creation, so that it is among the newest (assumed).
+_STARTED = "coalesce(json_extract(doc, '$.startTimeUtc'), json_extract(doc, '$.createdUtc'))"
+
+
+@dataclass(frozen=True)
+class Query:
+    """What to list: runs of one experiment, of one parent run or of the whole workspace, or experiments."""
+
+    kind: Literal["run", "experiment"] = "run"
+    experiment_id: str | None = None
+    parent: str | None = None
+    filter: str | None = None
+    orderby: str | None = None
+    top: int | str | None = None
+    token: str | None = None
+
+
+def _order(query: Query) -> tuple[str, str]:
+    """SQL of the sort value, and "DESC" or "ASC"."""
+    words = (query.orderby or "").split() or _NEWEST_FIRST[query.kind].split()
+    field, direction = words[0], words[1].upper() if len(words) > 1 else "ASC"
+    if len(words) > 2 or direction not in ("ASC", "DESC"):
+        raise bad_request(f"'{query.orderby}' is no order of {query.kind}s; expected one field and 'asc' or 'desc'.")
+    sql = column(query.kind, field).sql
+    return _STARTED if field.lower() == "starttimeutc" else f"coalesce({sql}, '')", direction
+
+
+def _size(top: int | str | None) -> int:
+    if top is None:
+        return DEFAULT_PAGE
+    if not str(top).isdecimal() or not 1 <= int(top) <= LARGEST_PAGE:
+        raise bad_request(f"'{top}' is no page size; expected 1 to {LARGEST_PAGE}.")
+    return int(top)
+
+
+def _encode(position: tuple[Parameter, int]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
+
+
+def _decode(token: str) -> tuple[Parameter, int]:
+    try:
+        value, seq = json.loads(base64.urlsafe_b64decode(token))
+    except ValueError as error:
+        raise bad_request(f"'{token}' is no continuation token of this query.") from error
+    if not isinstance(value, str | int) or not isinstance(seq, int):
+        raise bad_request(f"'{token}' is no continuation token of this query.")
+    return value, seq
+
+
+def page(store: Store, workspace_id: str, query: Query) -> Response:
+    """One page, {"value": [document], "continuationToken": text or null}; raises a 400 for what it does not know.
+
+    The documents go out as the texts that they are stored as: reading and writing 500 of them costs 10 ms.
+    """
+    condition = parse(query.kind, query.filter)
+    parent = query.parent or condition.parent
+    sort, direction = _order(query)
+    size = _size(query.top)
+    clauses = ["workspace = ?", f"kind = '{query.kind}'", condition.sql]
+    parameters: list[Parameter] = [workspace_id, *condition.parameters]
+    if parent:
+        clauses.append("parent = ?")
+        parameters.append(parent)
+    if query.experiment_id:
+        # Children of one run are fewer than runs of an experiment: `+` leaves SQLite the index of parents only.
+        clauses.append("+name = ?" if parent else "name = ?")
+        parameters.append(query.experiment_id)
+    if query.token:
+        # The first condition says nothing new, but SQLite finds the place in its index by it and not by the pair.
+        sign, (value, number) = "<" if direction == "DESC" else ">", _decode(query.token)
+        clauses += [f"{sort} {sign}= ?", f"({sort}, seq) {sign} (?, ?)"]
+        parameters += [value, value, number]
+    # Sorting numbers first and fetching the documents of one page after is three times faster than sorting documents.
+    order = f"ORDER BY {sort} {direction}, seq {direction}"
+    chosen = f"SELECT seq FROM entity WHERE {' AND '.join(clauses)} {order} LIMIT {size + 1}"  # noqa: S608 - bound
+    sql = f"SELECT seq, doc, {sort} AS sort FROM entity WHERE seq IN ({chosen}) {order}"  # noqa: S608 - bound
+    rows = store.rows(sql, tuple(parameters))
+    more = len(rows) > size
+    rows = rows[:size]
+    token = _encode((rows[-1]["sort"], rows[-1]["seq"])) if more else None
+    value = ",".join(row["doc"] for row in rows)
+    return Response(f'{{"value":[{value}],"continuationToken":{json.dumps(token)}}}', media_type="application/json")

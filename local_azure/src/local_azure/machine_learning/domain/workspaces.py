@@ -1,0 +1,86 @@
+"""The workspaces that one server holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from local_azure.machine_learning.clock import new_id, timestamp
+from local_azure.machine_learning.storage.store import Store
+
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
+RESOURCE_GROUP = "local-rehearsal"
+WORKSPACE_NAME = "local-development"
+PRODUCTION_NAME = "local-production"
+# Evidence made on a laptop says so: whoever prints the workspace's tags prints this.
+REHEARSAL_TAGS = {"evidence": "local rehearsal"}
+
+_KIND = "workspace"
+_ALL = ""  # workspaces themselves belong to none
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One workspace. `id` is a GUID that lives as long as the state folder: the SDK's caches are keyed by it."""
+
+    id: str
+    subscription: str
+    resource_group: str
+    name: str
+    created: str
+    tags: dict[str, str] = field(default_factory=dict)
+    friendly_name: str = ""
+    description: str = "Served by local_azure"
+
+    @property
+    def arm_id(self) -> str:
+        """Resource id, the `W` of every route."""
+        return (
+            f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
+            f"/providers/Microsoft.MachineLearningServices/workspaces/{self.name}"
+        )
+
+    @property
+    def artifact_container(self) -> str:
+        """Container of run artifacts, uploaded models and snapshots."""
+        return f"azureml-{self.id}"
+
+    @property
+    def blobstore_container(self) -> str:
+        """Container of the default datastore `workspaceblobstore`."""
+        return f"azureml-blobstore-{self.id}"
+
+
+class Workspaces:
+    """Reads and creates workspaces; names match whatever their case, as in ARM."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @staticmethod
+    def _key(subscription: str, resource_group: str, name: str) -> str:
+        return "/".join((subscription, resource_group, name)).lower()
+
+    def get(self, subscription: str, resource_group: str, name: str) -> Workspace | None:
+        """The workspace of these coordinates, or None."""
+        found = self._store.get(_ALL, _KIND, self._key(subscription, resource_group, name))
+        return Workspace(**found) if found else None
+
+    def ensure(self, subscription: str, resource_group: str, name: str) -> Workspace:
+        """The workspace of these coordinates, created when absent."""
+        with self._store.transaction():
+            found = self.get(subscription, resource_group, name)
+            if found:
+                return found
+            created = Workspace(new_id(), subscription, resource_group, name, timestamp(), dict(REHEARSAL_TAGS))
+            key = self._key(subscription, resource_group, name)
+            self._store.insert(_ALL, _KIND, key, created.__dict__)
+            return created
+
+    def update(self, workspace: Workspace, **changes: object) -> Workspace:
+        """Change tags, friendly name or description; returns the workspace as it is then."""
+        key = self._key(workspace.subscription, workspace.resource_group, workspace.name)
+        return Workspace(**self._store.update(_ALL, _KIND, key, lambda document: document.update(changes)))
+
+    def all(self) -> list[Workspace]:
+        """All workspaces, oldest first."""
+        return [Workspace(**doc) for doc in self._store.find(_ALL, _KIND)]

@@ -1,7 +1,0 @@
-"""Runs the graphs of pipeline runs."""
-
-from __future__ import annotations
-
-from local_azure.machine_learning.executor.engine import Executor
-
-__all__ = ["Executor"]

@@ -1,0 +1,152 @@
+"""The ASGI application: normalise, match, authenticate, parse, call the handler, shape the answer."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+import re
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from local_azure.machine_learning import errors
+from local_azure.machine_learning.clock import new_id
+from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.emulator import Emulator
+from local_azure.machine_learning.errors import ApiError
+from local_azure.machine_learning.http.call import Call
+from local_azure.machine_learning.http.route_log import RouteLog
+from local_azure.machine_learning.http.routing import Route, Router, normalise
+from local_azure.machine_learning.http.tokens import Principal
+from local_azure.machine_learning.planes import PLANES
+from local_azure.machine_learning.storage import storage_faults
+
+LOG = logging.getLogger("local_azure")
+MAX_JSON_BYTES = 32 * 1024 * 1024
+_UNPRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+class Application:
+    """Both listeners serve this one application."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+        self._router = Router(PLANES)
+        self._route_log = RouteLog.of_environment()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        path = normalise(scope["path"])
+        found = self._router.match(request.method, path)
+        try:
+            if found is None:
+                self._require_token(request)
+                raise errors.not_implemented(f"{request.method} {path}")
+            response = await self._answer(request, *found)
+        except ApiError as error:
+            response = _error_response(error, path, xml=found is not None and found[0].streams)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            response = _error_response(self._fault(error, f"{request.method} {path}"), path, xml=False)
+        if found and response.status_code != 401:
+            self._route_log.note(found[0], request.headers.get("user-agent", ""))
+        if not (found and found[0].access == "public"):  # asked all the time, and one carries the token in its path
+            LOG.info("%s %s %s", request.method, self._printable(path), response.status_code)
+        await response(scope, receive, send)
+
+    def _fault(self, error: Exception, request: str) -> ApiError:
+        """The answer to what is not the user's mistake. A 5xx would be retried for half a minute."""
+        fault = None
+        if isinstance(error, OSError):
+            fault = storage_faults.of_files(error, "this request", self._emulator.state.root)
+        LOG.error("%s failed", self._printable(request), exc_info=None if fault else error)
+        return fault or ApiError(400, "InternalError", f"local_azure failed in {request}; see its log.")
+
+    def _printable(self, path: str) -> str:
+        """A path as it may stand in the log: without the token of this start, on one line."""
+        return _UNPRINTED.sub("?", path.replace(self._emulator.info.token, "<token>"))
+
+    async def _answer(self, request: Request, route: Route, parts: dict[str, str]) -> Response:
+        principal = self._authenticate(request, route)
+        workspace = self._workspace(parts, principal)
+        body = None if route.streams else await _json_body(request)
+        call = Call(self._emulator, request, principal, body, workspace)
+        if inspect.iscoroutinefunction(route.handler):
+            result = await route.handler(call, **parts)
+        else:
+            result = await run_in_threadpool(route.handler, call, **parts)
+        return _shape(result)
+
+    def _authenticate(self, request: Request, route: Route) -> Principal | None:
+        if route.access in ("public", "signature"):
+            return None
+        principal = self._require_token(request)
+        if route.access == "user" and principal.scope == "run":
+            raise ApiError(401, "AuthorizationFailed", "The token of a run does not reach Azure Resource Manager.")
+        return principal
+
+    def _require_token(self, request: Request) -> Principal:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        principal = self._emulator.tokens.recognise(token) if scheme.lower() == "bearer" else None
+        if principal is None:
+            raise ApiError(
+                401,
+                "AuthenticationFailed",
+                "A bearer token of this server is required. Run your program with `python -m local_azure exec --`.",
+            )
+        return principal
+
+    def _workspace(self, parts: dict[str, str], principal: Principal | None) -> Workspace | None:
+        if "workspace_name" not in parts:
+            return None
+        name = parts.pop("workspace_name")
+        workspace = self._emulator.workspaces.get(parts.pop("subscription"), parts.pop("resource_group"), name)
+        if workspace is None:
+            said = f"The workspace '{name}' was not found; `local_azure workspace create` makes one."
+            raise ApiError(404, "ResourceNotFound", said)
+        if principal and principal.scope == "run" and principal.workspace_id != workspace.id:
+            raise ApiError(401, "AuthorizationFailed", "The token of a run reaches its own workspace only.")
+        return workspace
+
+
+async def _json_body(request: Request) -> Any:
+    too_large = ApiError(413, "RequestBodyTooLarge", f"The body is larger than {MAX_JSON_BYTES} bytes.")
+    if int(request.headers.get("content-length", 0)) > MAX_JSON_BYTES:  # a number: the parser took it
+        raise too_large
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > MAX_JSON_BYTES:
+            raise too_large
+    if not received:
+        return None
+    if request.headers.get("content-type", "").startswith(_FORMS):
+        return received.decode(errors="replace")
+    try:
+        return json.loads(received)
+    except (ValueError, RecursionError) as error:
+        raise errors.bad_request(f"The body is not JSON: {error}") from error
+
+
+def _shape(result: Any) -> Response:
+    if isinstance(result, Response):
+        return result
+    if result is None:
+        return Response(status_code=200)
+    return JSONResponse(result)
+
+
+def _error_response(error: ApiError, path: str, *, xml: bool) -> Response:
+    # Of a body that is too slow or too large the rest is not waited for.
+    headers = {"Connection": "close"} if error.status in (408, 413) else {}
+    if xml:
+        headers["x-ms-error-code"] = error.code
+        return Response(errors.xml_body(error), error.status, headers, media_type="application/xml")
+    body = errors.json_body(error, new_id(), pascal_case=path.lower().startswith("/pipelines/"))
+    return JSONResponse(body, error.status, headers)

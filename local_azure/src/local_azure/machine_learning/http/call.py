@@ -1,0 +1,62 @@
+"""What a handler gets to know about one request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.errors import bad_request
+from local_azure.machine_learning.http.tokens import Principal
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from local_azure.machine_learning.emulator import Emulator
+    from local_azure.machine_learning.storage.store import Store
+
+
+@dataclass
+class Call:
+    """One request, authenticated and parsed.
+
+    `body` is the parsed JSON, None when there was none or when the route streams.
+    """
+
+    emulator: Emulator
+    request: Request
+    principal: Principal | None
+    body: Any
+    _workspace: Workspace | None
+
+    @property
+    def workspace(self) -> Workspace:
+        """Workspace of the path; only routes with `{W}` have one."""
+        if self._workspace is None:
+            raise bad_request("This address names no workspace.")
+        return self._workspace
+
+    @property
+    def ws(self) -> str:
+        """Id of the workspace, the first key of every document."""
+        return self.workspace.id
+
+    @property
+    def store(self) -> Store:
+        """The emulator's store."""
+        return self.emulator.store
+
+    @property
+    def query(self) -> dict[str, str]:
+        """Query parameters; the last one of a name counts."""
+        return dict(self.request.query_params)
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        """A query parameter that says true or false."""
+        return self.query.get(name, str(default)).lower() == "true"
+
+    def document(self) -> dict[str, Any]:
+        """The body, which must be a JSON object."""
+        if not isinstance(self.body, dict):
+            raise bad_request("The body of this request must be a JSON object.")
+        return self.body

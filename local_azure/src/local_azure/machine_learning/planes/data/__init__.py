@@ -1,0 +1,1 @@
+"""Blobs, artifacts, datastores, datasets, snapshots."""

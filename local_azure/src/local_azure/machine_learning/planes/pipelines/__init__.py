@@ -1,0 +1,1 @@
+"""Modules, graphs, pipeline runs, published pipelines, schedules."""

@@ -1,0 +1,1 @@
+"""Experiments, run history, metrics, script runs."""

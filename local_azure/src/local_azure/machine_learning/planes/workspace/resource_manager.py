@@ -1,0 +1,138 @@
+"""Azure Resource Manager, as far as the SDK asks it: subscriptions and workspaces.
+
+SDK callers: `_get_all_subscription_ids`, `_commands.get_workspace`, `Workspace.list`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.errors import bad_request, not_found, not_implemented
+from local_azure.machine_learning.http.call import Call
+from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.http.tokens import TENANT
+
+PLANE = Plane("Azure Resource Manager", access="user")
+_UPDATED = {"friendlyName": "friendly_name", "description": "description"}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,32}")
+# Where a program may want a workspace to be; all of them are here.
+_LOCATIONS = [
+    "local", "eastus", "eastus2", "centralus", "northcentralus", "southcentralus", "westcentralus", "westus",
+    "westus2", "westus3", "canadacentral", "canadaeast", "brazilsouth", "northeurope", "westeurope", "uksouth",
+    "ukwest",
+    "francecentral", "germanywestcentral", "norwayeast", "swedencentral", "switzerlandnorth", "italynorth",
+    "polandcentral", "spaincentral", "eastasia", "southeastasia", "japaneast", "japanwest", "koreacentral",
+    "australiaeast", "australiasoutheast", "centralindia", "southindia", "southafricanorth", "uaenorth",
+    "qatarcentral",
+]  # fmt: skip
+_PROVIDER = (
+    "/subscriptions/{subscription}/resourceGroups/{resource_group}/providers/Microsoft.MachineLearningServices"
+)
+
+
+def _document(call: Call, workspace: Workspace) -> dict[str, Any]:
+    group = f"/subscriptions/{workspace.subscription}/resourceGroups/{workspace.resource_group}"
+    return {
+        "id": workspace.arm_id,
+        "name": workspace.name,
+        "type": "Microsoft.MachineLearningServices/workspaces",
+        "location": "local",
+        "tags": workspace.tags,
+        "sku": {"name": "Basic", "tier": "Basic"},
+        "properties": {
+            "friendlyName": workspace.friendly_name or workspace.name,
+            "description": workspace.description,
+            "creationTime": workspace.created,
+            "workspaceId": workspace.id,
+            "provisioningState": "Succeeded",
+            "discoveryUrl": f"{call.emulator.addresses.http}/discovery",
+            "hbiWorkspace": False,
+            "storageAccount": f"{group}/providers/Microsoft.Storage/storageAccounts/localstore",
+            "keyVault": f"{group}/providers/Microsoft.KeyVault/vaults/localkv",
+        },
+    }
+
+
+def _in_group(call: Call, subscription: str, resource_group: str) -> list[Workspace]:
+    wanted = (subscription.lower(), resource_group.lower())
+    every = call.emulator.workspaces.all()
+    return [w for w in every if (w.subscription.lower(), w.resource_group.lower()) == wanted]
+
+
+@PLANE.route("GET", "/subscriptions")
+def subscriptions(call: Call) -> dict[str, Any]:
+    """Every subscription that a workspace of this server lies in."""
+    ids = sorted({workspace.subscription for workspace in call.emulator.workspaces.all()})
+    value = [
+        {
+            "id": f"/subscriptions/{i}",
+            "subscriptionId": i,
+            # The SDK shows this to who asks for a workspace in another subscription.
+            "displayName": "local_azure; `local_azure workspace create` adds a workspace in any subscription",
+            "state": "Enabled",
+            "tenantId": TENANT,
+        }
+        for i in ids
+    ]
+    return {"value": value}
+
+
+@PLANE.route("GET", "/subscriptions/{subscription}/providers/Microsoft.MachineLearningServices")
+def provider(call: Call, subscription: str) -> dict[str, Any]:
+    """Where workspaces can be: `Workspace.create` asks before it looks whether the workspace exists."""
+    _ = call
+    kinds = [{"resourceType": "workspaces", "locations": _LOCATIONS, "apiVersions": []}]
+    name = "Microsoft.MachineLearningServices"
+    return {"id": f"/subscriptions/{subscription}/providers/{name}", "namespace": name, "resourceTypes": kinds}
+
+
+@PLANE.route("GET", "/subscriptions/{subscription}/resourceGroups/{resource_group}")
+def resource_group(call: Call, subscription: str, resource_group: str) -> dict[str, Any]:
+    """A resource group, which is there when a workspace is in it."""
+    if not _in_group(call, subscription, resource_group):
+        raise not_found("Resource group", resource_group)
+    group = f"/subscriptions/{subscription}/resourceGroups/{resource_group}"
+    properties = {"provisioningState": "Succeeded"}
+    return {"id": group, "name": resource_group, "location": "local", "tags": {}, "properties": properties}
+
+
+@PLANE.route("GET", "/subscriptions/{subscription}/resources")
+def list_resources(call: Call, subscription: str) -> dict[str, Any]:
+    """The resources of a subscription, all of them workspaces: `Workspace.list` without a resource group."""
+    every = [w for w in call.emulator.workspaces.all() if w.subscription.lower() == subscription.lower()]
+    return {"value": [_document(call, workspace) for workspace in every]}
+
+
+@PLANE.route("GET", "{W}")
+def get_workspace(call: Call) -> dict[str, Any]:
+    """One workspace."""
+    return _document(call, call.workspace)
+
+
+@PLANE.route("PATCH", "{W}")
+def update_workspace(call: Call) -> dict[str, Any]:
+    """`ws.update`: tags are replaced as a whole; what is not kept is refused by name."""
+    posted = call.document()
+    properties = {key: value for key, value in (posted.get("properties") or {}).items() if value is not None}
+    changes = {_UPDATED[key]: properties.pop(key) for key in list(properties) if key in _UPDATED}
+    if properties:
+        raise not_implemented(f"the property '{min(properties)}' of a workspace")
+    if posted.get("tags") is not None:
+        changes["tags"] = posted["tags"]
+    return _document(call, call.emulator.workspaces.update(call.workspace, **changes))
+
+
+@PLANE.route("PUT", _PROVIDER + "/workspaces/{name}", evidence="assumed")
+def create_workspace(call: Call, subscription: str, resource_group: str, name: str) -> dict[str, Any]:
+    """Create a workspace; does nothing when it exists. Called by `local_azure workspace create`, not by the SDK."""
+    if not _NAME.fullmatch(name):
+        raise bad_request(f"'{name}' is not a workspace name: 3 to 33 letters, digits, '-' and '_'.")
+    return _document(call, call.emulator.workspaces.ensure(subscription, resource_group, name))
+
+
+@PLANE.route("GET", _PROVIDER + "/workspaces")
+def list_workspaces(call: Call, subscription: str, resource_group: str) -> dict[str, Any]:
+    """The workspaces of a resource group."""
+    return {"value": [_document(call, workspace) for workspace in _in_group(call, subscription, resource_group)]}

@@ -1,0 +1,78 @@
+"""What a child does before its own work: leave its parent, take on folder, log and environment, then call its entry.
+
+Where forking is not to be had, the parent starts this module in a fresh interpreter instead:
+
+    python -m local_azure.machine_learning.processes.forking.child   (the message on standard input)
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from typing import Any, NoReturn
+
+_PR_SET_PDEATHSIG = 1
+
+
+def end_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent dies (Linux; elsewhere the parent's own care remains)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+
+
+def _take_on(message: dict[str, Any]) -> None:
+    log = os.open(message["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((nothing, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+    os.close(log)
+    os.close(nothing)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    sys.stderr.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    os.chdir(message["directory"])
+    os.environ.clear()
+    os.environ.update(message["environment"])
+    time.tzset()
+    sys.path[:0] = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()  # otherwise all children would draw the same "random" numbers
+
+
+def become(message: dict[str, Any], listener: int | None, parent: int) -> NoReturn:
+    """Turn this process into what the message asks for; never returns.
+
+    message: "entry" (module:function, called with the message and the listener), "directory", "log", "environment".
+    listener: number of an inherited listening socket, where the entry wants one.
+    """
+    code = 1
+    try:
+        os.setsid()
+        end_with_parent()
+        if os.getppid() == parent:  # else the parent died before the kernel was asked
+            _take_on(message)
+            module, _, name = message["entry"].partition(":")
+            code = getattr(importlib.import_module(module), name)(message, listener)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code & 0xFF)
+
+
+def main() -> NoReturn:
+    """The spawned form."""
+    words = json.load(sys.stdin)
+    become(words["message"], words["listener"], os.getppid())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""What runs in the process of a step that is a command: Python in this very process, anything else in a shell."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from local_azure.machine_learning.processes.step import script
+
+# The client splits a command into words, so that quotes are gone; what only a shell understands is told by its form.
+_OPERATORS = frozenset(("&&", "||", "|", ";", "&", "<", ">", ">>", "2>", "2>&1", "(", ")"))
+# A folder with a sitecustomize: what a shell starts in this interpreter ends as a script of ours would.
+_STARTUP = Path(__file__).parent / "startup"
+
+
+def _shell_word(word: str) -> str:
+    if word in _OPERATORS or word.endswith(";"):
+        return word
+    if "$" in word:
+        return '"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("`", "\\`") + '"'
+    return shlex.quote(word)
+
+
+def shell_line(words: list[str]) -> str:
+    """The command as a shell reads it: operators and variables as they are, all else literally."""
+    return " ".join(map(_shell_word, words))
+
+
+def _is_plain(words: list[str]) -> bool:
+    return not any(word in _OPERATORS or word.endswith(";") or "$" in word for word in words)
+
+
+def _into_shell(words: list[str]) -> NoReturn:
+    interpreter = str(Path(sys.executable).parent)  # `python` is this one, whatever else there is
+    os.environ["PATH"] = os.pathsep.join(filter(None, (interpreter, os.environ.get("PATH", ""))))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_STARTUP), os.environ.get("PYTHONPATH", ""))))
+    os.execvp("/bin/sh", ["sh", "-c", shell_line(words)])  # noqa: S606 - the command is the user's own
+
+
+def run_command(words: list[str]) -> int:
+    """Run a command in the current directory, the snapshot; returns its exit code, or never, in a shell."""
+    if words[0] in ("python", "python3") and len(words) > 1 and _is_plain(words):
+        if words[1] == "-m" and len(words) > 2:
+            return script.run_module(words[2], words[3:])
+        if not words[1].startswith("-"):
+            return script.run_script(words[1], words[2:])
+    _into_shell(words)

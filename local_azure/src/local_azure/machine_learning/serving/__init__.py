@@ -1,7 +1,0 @@
-"""Runs deployed web services."""
-
-from __future__ import annotations
-
-from local_azure.machine_learning.serving.host import ServiceHost
-
-__all__ = ["ServiceHost"]

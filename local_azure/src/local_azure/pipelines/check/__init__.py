@@ -1,0 +1,1 @@
+"""Everything that is checked about a pipeline before it runs."""

@@ -1,0 +1,1 @@
+"""Templates and expressions, expanded as the service does before a run."""

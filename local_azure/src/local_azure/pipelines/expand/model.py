@@ -1,0 +1,121 @@
+"""The expanded pipeline as stages, jobs and steps."""
+
+import re
+from typing import NamedTuple
+
+from local_azure.pipelines.language.tree import Fields, Text, Value, fields_of, mappings_of, texts_of
+
+HOOKS = ("preDeploy", "deploy", "routeTraffic", "postRouteTraffic")
+ON_HOOKS = ("failure", "success")
+SCRIPTS = ("bash", "script", "inlineScript")
+
+
+def is_true(value: Value) -> bool:
+    """How the service reads a boolean that is written as text."""
+    return isinstance(value, str) and value.strip().lower() in ("true", "y", "yes", "on")
+
+
+class Variable(NamedTuple):
+    """A variable, or a group of them when `group` is set."""
+
+    name: Text
+    value: Text
+    readonly: bool
+    group: bool
+
+    @property
+    def run_time(self) -> Text | None:
+        """The source of a value of the form `$[ ]`, else None."""
+        match = re.fullmatch(r"\s*\$\[(.*)\]\s*", self.value, re.DOTALL)
+        return Text(match[1], self.value.place) if match else None
+
+
+class Part:
+    """A stage, a job or a step, with the mapping that it stands in."""
+
+    def __init__(self, fields: Fields, name_key: str) -> None:
+        self.fields = fields
+        self.place = fields.place
+        self.name = self.text(name_key) or Text("", fields.place)
+        self.condition = self.text("condition")
+        self.title = str(self.text("displayName") or self.name)
+        self.depends_on = texts_of(fields.get("dependsOn"))
+        self.continues_on_error = is_true(fields.get("continueOnError"))
+        self.variables: list[Variable] = []
+        for entry in mappings_of(fields.get("variables")):
+            group, name, value = (entry.get(key) for key in ("group", "name", "value"))
+            text = value if isinstance(value, Text) else Text("", entry.place)
+            if isinstance(group, Text) or isinstance(name, Text):
+                named = group if isinstance(group, Text) else Text(str(name), entry.place)
+                self.variables.append(Variable(named, text, is_true(entry.get("readonly")), group is not None))
+
+    def text(self, key: str) -> Text | None:
+        """The text of one of its keys; None when there is none."""
+        value = self.fields.get(key)
+        return value if isinstance(value, Text) else None
+
+    def number(self, key: str, otherwise: float) -> float:
+        """The number of one of its keys; a faulty one counts as absent."""
+        text = self.text(key) or ""
+        return float(text) if text.replace(".", "", 1).isdigit() else otherwise
+
+
+class Step(Part):
+    """One step as written; `kind` is its first key, `value` what stands there."""
+
+    def __init__(self, fields: Fields) -> None:
+        super().__init__(fields, "name")
+        self.kind = str(fields[0][0])
+        self.value = self.text(self.kind) or Text("", fields.place)
+        self.inputs = fields_of(fields.get("inputs"))
+        self.env = fields_of(fields.get("env"))
+        inline = self.inputs.lookup("inlineScript") or self.inputs.lookup("script")
+        self.script = self.value if self.kind in SCRIPTS else inline if isinstance(inline, Text) else Text("")
+        first = f"{self.kind}: {self.value.strip()}".splitlines()[0][:80]
+        self.title = self.title or (str(self.value) if self.kind == "task" else first)
+
+
+class Job(Part):
+    """A job or deployment job. `hooks` are (name, steps) in order of execution; a plain job has one, named ''."""
+
+    def __init__(self, fields: Fields) -> None:
+        self.deployment = fields.has("deployment")
+        super().__init__(fields, "deployment" if self.deployment else "job")
+        named = fields.get("environment")
+        environment = named.get("name") if isinstance(named, Fields) else named
+        self.environment = environment if isinstance(environment, Text) else None
+        self.server = fields.get("pool") == "server"
+        once = fields_of(fields_of(fields.get("strategy")).get("runOnce"))
+        ending = fields_of(once.get("on"))
+        places = [(hook, once) for hook in HOOKS if once.has(hook)] + [(h, ending) for h in ON_HOOKS if ending.has(h)]
+        self.hooks = [(hook, _steps(fields_of(holder.get(hook)))) for hook, holder in places]
+        self.hooks = self.hooks if self.deployment else [("", _steps(fields))]
+        self.steps = [step for _, steps in self.hooks for step in steps]
+
+
+class Stage(Part):
+    """A stage; it depends on what is written, or on the stage before it."""
+
+    def __init__(self, fields: Fields, before: tuple[Text, ...]) -> None:
+        super().__init__(fields, "stage")
+        self.depends_on = self.depends_on if fields.has("dependsOn") else before
+        self.jobs = [Job(job) for job in mappings_of(fields.get("jobs"))]
+        self.environments = list(dict.fromkeys(str(job.environment) for job in self.jobs if job.environment))
+
+
+class Pipeline(Part):
+    """A whole pipeline, of an expanded tree."""
+
+    def __init__(self, tree: Fields) -> None:
+        super().__init__(tree, "name")
+        self.stages: list[Stage] = []
+        for fields in mappings_of(tree.get("stages")):
+            self.stages.append(Stage(fields, tuple(stage.name for stage in self.stages[-1:])))
+
+    def jobs(self) -> list[tuple[Stage, Job]]:
+        """Every job with its stage."""
+        return [(stage, job) for stage in self.stages for job in stage.jobs]
+
+
+def _steps(fields: Fields) -> list[Step]:
+    return [Step(step) for step in mappings_of(fields.get("steps")) if step]

@@ -1,0 +1,153 @@
+"""Template files, their declared parameters, and the binding of arguments to them."""
+
+import posixpath
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from local_azure.pipelines.language.evaluation import kind, to_number, to_text
+from local_azure.pipelines.language.grammar import ExpressionError
+from local_azure.pipelines.language.reader import read_file, read_text
+from local_azure.pipelines.language.tree import (
+    NOWHERE,
+    Fields,
+    Items,
+    PipelineError,
+    Place,
+    Text,
+    Value,
+    nearest,
+    place_of,
+)
+
+KINDS = ("stages", "jobs", "steps", "variables")
+_MOST_FILES = 100
+# Types whose values are parts of a pipeline, with the list in which such parts stand.
+_STRUCTURES = {"step": "steps", "job": "jobs", "deployment": "jobs", "stage": "stages"}
+_STRUCTURES |= {f"{name}list": within for name, within in _STRUCTURES.items()}
+
+
+class Declarations:
+    """The `parameters:` of one file."""
+
+    def __init__(self, document: Fields, file: str) -> None:
+        self.file = file
+        self.entries: dict[str, Fields] = {}
+        self._types: dict[str, str] = {}
+        block = document.get("parameters")
+        if isinstance(block, Fields):
+            raise PipelineError(block.place, "Parameters as a mapping are not supported. Write - name: NAME")
+        for entry in block if isinstance(block, Items) else []:
+            if not isinstance(entry, Fields) or not isinstance(entry.get("name"), Text):
+                raise PipelineError(place_of(entry, document.place), "A parameter needs a name. Write - name: ...")
+            name, declared = str(entry.get("name")), str(entry.get("type") or "string")
+            if name.lower() in self.entries:
+                raise PipelineError(entry.place, f"The parameter '{name}' is declared twice. Remove one.")
+            if declared.lower() not in (*_CONVERSIONS, *_STRUCTURES):
+                text = f"The parameter type '{declared}' is not supported here. {nearest(declared, _CONVERSIONS)}"
+                raise PipelineError(entry.key("type").place, text)
+            self.entries[name.lower()], self._types[name.lower()] = entry, declared.lower()
+
+    def within(self, name: str) -> str:
+        """The list (`steps`, ...) whose parts a parameter holds, if it does."""
+        return _STRUCTURES.get(self._types.get(name.lower(), ""), "")
+
+    def bind(self, arguments: Fields, caller: Place) -> Fields:
+        """The values of all parameters; raises PipelineError for unknown, missing and unfit arguments."""
+        names = [str(entry.get("name")) for entry in self.entries.values()]
+        for key in arguments.names():
+            if key.lower() not in self.entries:
+                raise PipelineError(key.place, f"{self.file} has no parameter '{key}'. {nearest(key, names)}")
+        bound = Fields(place=caller)
+        for name, entry in zip(names, self.entries.values(), strict=True):
+            value = arguments.lookup(name)
+            place = place_of(value, caller) if value is not None else entry.place
+            value = entry.get("default") if value is None else value
+            if value is None:
+                raise PipelineError(caller, f"The parameter '{name}' of {self.file} needs a value: -p {name}=VALUE.")
+            bound.append((Text(name, place), self._converted(value, name, entry, place_of(value, place))))
+        return bound
+
+    def _converted(self, value: Value, name: str, entry: Fields, place: Place) -> Value:
+        declared = self._types[name.lower()]
+        try:
+            converted = _CONVERSIONS.get(declared, _structure)(value)
+            legal = [to_text(part) for part in entry.get("values") or []]  # type: ignore[union-attr, arg-type]
+            if legal and not {to_text(converted), to_text(value)} & set(legal):
+                raise ExpressionError(f"'{to_text(value)}' is not one of its values. Legal: {', '.join(legal)}.")
+        except ExpressionError as error:
+            raise PipelineError(place, f"The parameter '{name}' is of type {declared}: {error}") from None
+        return Text(converted, place) if isinstance(converted, str) else converted
+
+
+def _boolean(value: Value) -> Value:
+    if to_text(value).lower() not in ("true", "false"):
+        raise ExpressionError(f"'{to_text(value)}' is neither true nor false.")
+    return to_text(value).lower() == "true"
+
+
+def _object(value: Value) -> Value:
+    """Values of the command line are YAML text."""
+    given = isinstance(value, Text) and value.place == NOWHERE and value.strip().startswith(("[", "{", "- "))
+    return read_text(str(value), NOWHERE.file) if given else value
+
+
+def _structure(value: Value) -> Value:
+    value = _object(value) or Items()
+    if not isinstance(value, Items | Fields):
+        raise ExpressionError(f"A {kind(value)} is no part of a pipeline.")
+    return value
+
+
+_CONVERSIONS: dict[str, Callable[[Value], Value]] = {
+    "string": to_text, "number": to_number, "boolean": _boolean, "object": _object,
+}  # fmt: skip
+
+
+class Templates:
+    """Loads files once each; `documents` holds all that were read, by their path below the root."""
+
+    def __init__(self, root: Path, repositories: Mapping[str, Path]) -> None:
+        self._roots = {"": root, **repositories}
+        self.documents: dict[str, Value] = {}
+
+    def document(self, file: str, place: Place) -> Fields:
+        """The tree of one file, which `place` asks for; raises PipelineError."""
+        alias, _, below = file.rpartition("@")
+        root = self._roots[alias]
+        if file not in self.documents:
+            if len(self.documents) >= _MOST_FILES:
+                raise PipelineError(place, f"More than {_MOST_FILES} files are included; the service refuses that.")
+            if not (root / below).is_file():
+                others = [str(path.relative_to(root)) for path in sorted((root / below).parent.glob("*.y*ml"))]
+                raise PipelineError(place, f"The file {below} was not found. {nearest(below, others)}")
+            self.documents[file] = read_file(root, below)
+        found = self.documents[file]
+        if not isinstance(found, Fields):
+            raise PipelineError(Place(file, 1), "A pipeline or template is a mapping, such as steps: [...].")
+        return found
+
+    def _resolved(self, path: Text, including: str) -> str:
+        """The file that a reference names; relative to the including file unless it begins with '/'."""
+        name, at, alias = path.partition("@")
+        repository, _, base = including.rpartition("@")
+        if at:
+            repository = "" if alias == "self" else alias
+        if repository not in self._roots:
+            raise PipelineError(path.place, f"Where is '{repository}'? Say --repository {repository}=FOLDER.")
+        from_root = at or name.startswith("/")
+        below = posixpath.normpath(posixpath.join("" if from_root else posixpath.dirname(base), name.lstrip("/")))
+        if below.startswith(".."):
+            raise PipelineError(path.place, f"The template '{path}' lies outside of the repository. Keep it inside.")
+        return f"{repository}@{below}" if repository else below
+
+    def load(self, path: Text, including: str, within: str) -> tuple[Declarations, Value]:
+        """Parameters and content of the template of one kind (`steps`, ...; the empty text: `extends`)."""
+        file = self._resolved(path, including)
+        document = self.document(file, path.place)
+        declarations = Declarations(document, file)
+        if not within:
+            body = Fields([pair for pair in document if pair[0] != "parameters"], document.place)
+            return declarations, body
+        if not document.has(within):
+            raise PipelineError(path.place, f"The template {file} holds no '{within}', which are wanted here.")
+        return declarations, document.get(within)

@@ -1,0 +1,73 @@
+"""Reads YAML as the service does: every scalar is text, a key stands once, no anchors."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from local_azure.pipelines.language.tree import Fields, Items, PipelineError, Place, Text, Value
+
+_PARSER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+EXPRESSION = "${{"
+
+
+def read_file(root: Path, relative: str) -> Value:
+    """The tree of one file below `root`; raises PipelineError."""
+    try:
+        return read_text((root / relative).read_text(encoding="utf-8"), relative)
+    except (OSError, UnicodeDecodeError) as error:
+        raise PipelineError(Place(relative, 1), f"The file {relative} cannot be read: {error}.") from None
+
+
+def read_text(text: str, file: str) -> Value:
+    """The tree of one document; raises PipelineError."""
+    try:
+        return _Reader(yaml.parse(str(text), Loader=_PARSER), file).document()
+    except yaml.YAMLError as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
+        raise PipelineError(Place(file, line), f"This is not YAML: {getattr(error, 'problem', error)}.") from None
+
+
+class _Reader:
+    def __init__(self, events: Iterator[yaml.Event], file: str) -> None:
+        self._events = events
+        self._file = file
+
+    def document(self) -> Value:
+        value: Value = None
+        for event in self._events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                if value is not None:
+                    raise PipelineError(self._place(event), "A second document begins here. Keep one a file.")
+                value = self._value(next(self._events))
+        return value
+
+    def _place(self, event: yaml.Event) -> Place:
+        return Place(self._file, 1 + (event.start_mark.line if event.start_mark else 0))
+
+    def _until(self, end: type[yaml.Event]) -> Iterator[Value]:
+        for event in self._events:
+            if isinstance(event, end):
+                return
+            yield self._value(event)
+
+    def _value(self, event: yaml.Event) -> Value:
+        place = self._place(event)
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise PipelineError(place, "Anchors and aliases are not supported by the service. Use a template.")
+        if getattr(event, "tag", None) not in (None, "!"):
+            raise PipelineError(place, "Tags are not supported by the service. Leave it out.")
+        if isinstance(event, yaml.ScalarEvent):  # of a block, the first line of its content
+            return Text(event.value, Place(place.file, place.line + (event.style in ("|", ">"))))
+        if isinstance(event, yaml.SequenceStartEvent):
+            return Items(self._until(yaml.SequenceEndEvent), place)
+        fields = Fields(place=place)
+        for key in (parts := self._until(yaml.MappingEndEvent)):
+            if not isinstance(key, Text):
+                raise PipelineError(place, "A key must be a plain text. Quote it, or indent what follows it.")
+            if key == "<<":
+                raise PipelineError(key.place, "The merge key << is not supported by the service. Use a template.")
+            if fields.has(key) and EXPRESSION not in key:
+                raise PipelineError(key.place, f"The key '{key}' stands here a second time. Keep one of the two.")
+            fields.append((key, next(parts)))
+        return fields

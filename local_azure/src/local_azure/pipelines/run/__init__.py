@@ -1,0 +1,1 @@
+"""Run an expanded pipeline on this machine."""
