@@ -15,13 +15,13 @@ from typing import Any
 import requests
 
 from forecasting.errors import ForecastingError
+from forecasting.json_text import strict_json
 from forecasting.models.model_file import (
     MODEL_FILE,
     StoredModel,
     difference,
     question,
     read_model,
-    strict_json,
 )
 from ml_service.console import Terminal, quiet_sdk
 from ml_service.errors import FaultError, RefusedError

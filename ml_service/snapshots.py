@@ -30,6 +30,7 @@ SCORING_BASE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:2025113
 STEP_ORDER = ("prepare", "train", "evaluate", "register", "deploy")
 REQUIRED_STEPS = ("train", "register")
 
+_BASE = ("forecasting/__init__.py", "forecasting/errors.py", "forecasting/json_text.py")
 _PROBLEM = (
     "forecasting/problem/__init__.py",
     "forecasting/problem/problem_file.py",
@@ -42,7 +43,7 @@ _DATA = (
     "forecasting/data/regular.py",
     "forecasting/data/series.py",
 )
-_READING = ("tracking.py", "forecasting/__init__.py", "forecasting/errors.py", *_PROBLEM, *_DATA)
+_READING = ("tracking.py", *_BASE, *_PROBLEM, *_DATA)
 _MODELS = (
     "forecasting/models/__init__.py",
     "forecasting/models/arima.py",
@@ -72,6 +73,7 @@ _DECIDING = (
     "forecasting/evaluation/comparison.py",
     "forecasting/decision/__init__.py",
     "forecasting/decision/charts.py",
+    "forecasting/decision/decide.py",
     "forecasting/decision/evidence.py",
     "forecasting/decision/gate.py",
     "forecasting/decision/record.py",
@@ -80,8 +82,7 @@ _DECIDING = (
 )
 _SCORING = (
     "score.py",
-    "forecasting/__init__.py",
-    "forecasting/errors.py",
+    *_BASE,
     *_MODELS,
     *_INTERVALS,
     "forecasting/serving/__init__.py",

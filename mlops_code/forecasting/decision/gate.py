@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal
 
 import numpy as np
 
 from forecasting.data.series import KEY_SEPARATOR, Panel
 from forecasting.decision import rules
-from forecasting.decision.rules import Rule
+from forecasting.decision.record import Outcome, Rule, Verdict
 from forecasting.errors import HistoryError
 from forecasting.evaluation.backtest import (
     Plan,
@@ -36,7 +35,6 @@ from forecasting.models.catalog import forecast, parameter_free, update
 from forecasting.models.recipe import Array, FittedModel, History, Recipe
 from forecasting.problem.sections import GatePolicy, Training
 
-Outcome = Literal["accepted", "kept", "failed"]
 NO_CHAMPION_NEEDED = ("floor", "maximum", "bias", "coverage", "simpler")
 GUARDS = (*NO_CHAMPION_NEEDED[1:], "winkler", "secondary", "segment", "series")
 OVERRIDABLE = frozenset({"floor", *GUARDS, "margin", "significance", "tie", "no-new-data"})
@@ -67,15 +65,6 @@ class Contest:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What the gate says: the outcome, a reason code for machines and a sentence for people."""
-
-    outcome: Outcome
-    reason: str
-    sentence: str
-
-
-@dataclass(frozen=True)
 class Judgement:
     """A verdict with what it rests on. Without windows there are no figures: the series was too short."""
 
@@ -95,27 +84,27 @@ def judge(panel: Panel, contest: Contest, training: Training, policy: GatePolicy
     if not np.isfinite(panel.values).all():
         row, column = np.argwhere(~np.isfinite(panel.values))[0].tolist()
         place = f"{panel.keys[row]} on {panel.day(column)}"
-        return Judgement(Verdict("failed", "nan", f"the series holds {panel.values[row, column]}: {place}."))
+        return Judgement(_verdict("failed", "nan", f"the series holds {panel.values[row, column]}: {place}."))
     recipes = _recipes(contest, training)
     try:
         windows = last_windows(panel, recipes, training, Plan(policy.origins, policy.step))
     except HistoryError as short:
-        return Judgement(Verdict("failed", "too-few-origins", str(short)))
+        return Judgement(_verdict("failed", "too-few-origins", str(short)))
     if contest.chosen_until >= panel.day(windows.first_day):
         leak = (
             f"training chose on days up to {contest.chosen_until}, the gate starts on {panel.day(windows.first_day)}"
         )
-        verdict = Verdict("failed", "error", f"{leak}: the scores would flatter the challenger.")
+        verdict = _verdict("failed", "error", f"{leak}: the scores would flatter the challenger.")
         return Judgement(verdict, windows=windows)
     try:
         figures, ground, tracks = _figures(panel, windows, contest, training=training, policy=policy, lower=lower)
     except (ValueError, ArithmeticError) as fault:  # what numpy, scikit-learn and the recipes raise of numbers
         said = f"a model could not be refitted on the gate's windows ({type(fault).__name__}: {fault})."
-        return Judgement(Verdict("failed", "error", said), windows=windows)
+        return Judgement(_verdict("failed", "error", said), windows=windows)
     verdict, table = decide(figures, policy)
     if contest.same_data and verdict.reason == "tie":
         said = "the champion was made by the same recipe from the same data: there is nothing new to decide on."
-        verdict = Verdict("kept", "no-new-data", said)
+        verdict = _verdict("kept", "no-new-data", said)
     return Judgement(verdict, table, figures, windows, ground, {yardstick().label: ground.naive, **tracks})
 
 
@@ -125,14 +114,14 @@ def decide(figures: Figures, policy: GatePolicy) -> tuple[Verdict, list[Rule]]:
     failed = {rule.code: rule for rule in table if rule.status == "failed"}
     for code in ("nan", "floor"):
         if code in failed:
-            return Verdict("failed", code, failed[code].sentence), table
+            return _verdict("failed", code, failed[code].sentence), table
     guard = next((failed[code] for code in GUARDS if code in failed), None)
     floor = next(rule for rule in table if rule.code == "floor")
     if figures.champion is None:
         if guard:
-            return Verdict("failed", guard.code, guard.sentence), table
+            return _verdict("failed", guard.code, guard.sentence), table
         said = f"no champion is registered, and {floor.sentence}"
-        return Verdict("accepted", "first-model", said), table
+        return _verdict("accepted", "first-model", said), table
     return _against(figures, figures.champion.value(figures.metric), policy, table, guard), table
 
 
@@ -147,7 +136,11 @@ def overridden(verdict: Verdict, person: str, reason: str) -> Verdict:
         raise ValueError("the gate has accepted the challenger: there is nothing to override")
     if verdict.reason not in OVERRIDABLE:
         raise ValueError(f"the gate ended with {verdict.reason}: that is no judgement of quality, mend its cause")
-    return Verdict("accepted", "override", f"{person.strip()} decides against the gate: {reason.strip()}")
+    return _verdict("accepted", "override", f"{person.strip()} decides against the gate: {reason.strip()}")
+
+
+def _verdict(outcome: Outcome, reason: str, sentence: str) -> Verdict:
+    return Verdict(outcome=outcome, reason=reason, sentence=sentence)
 
 
 def _against(
@@ -163,13 +156,13 @@ def _against(
     if better or due:
         why = margin.sentence if better else f"{due} The challenger is not worse: {equal}."
         if guard:
-            return Verdict("kept", guard.code, f"{why} But {guard.sentence}")
-        return Verdict("accepted", "margin" if better else "refresh", why)
+            return _verdict("kept", guard.code, f"{why} But {guard.sentence}")
+        return _verdict("accepted", "margin" if better else "refresh", why)
     if ours == theirs:
-        return Verdict("kept", "tie", f"challenger and champion are equal: {equal}.")
+        return _verdict("kept", "tie", f"challenger and champion are equal: {equal}.")
     if margin.status == "passed":
-        return Verdict("kept", "significance", f"{margin.sentence} But {significance.sentence}")
-    return Verdict("kept", "margin", margin.sentence)
+        return _verdict("kept", "significance", f"{margin.sentence} But {significance.sentence}")
+    return _verdict("kept", "margin", margin.sentence)
 
 
 def _due(age: Age | None, policy: GatePolicy) -> str | None:

@@ -1,74 +1,309 @@
-"""The decision record: what the gate decided and on what evidence, in one JSON document.
+"""The decision record: one typed model of decision.json, which also generates docs/decision.schema.json.
 
-The block `evidence` is a function of data, policy and recipes alone, so that anybody can make it again and
+Attributes are named like the keys of the file. `read_decision` and `parse_decision` return a `DecisionRecord`:
+
+    record = read_decision(folder, model_sha256)
+    record.evidence.challenger.metrics.mae    # None where the challenger or this metric was not scored
+    record.evidence.override                  # None where the gate decided
+    record.context.champion                   # None where the registry said that there is none
+    record.verdict, record.metrics, record.content, record.sha256
+
+The block `evidence` is a function of data, policy, recipes and override alone, so that anybody can make it again and
 compare its hash; who asked, when, and which registered version was the champion stand in the block `context`.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from forecasting.data.regular import check_deliveries, check_rows
-from forecasting.data.series import Panel, read_series
-from forecasting.decision.evidence import Subject, evidence_of, hash_of
-from forecasting.decision.gate import Contest, Incumbent, Judgement, Verdict, judge, overridden
-from forecasting.errors import ContractError, ModelFileError, RefusedError, UsageError
-from forecasting.models.model_file import StoredModel, read_model, strict_json, to_json
-from forecasting.models.recipe import Recipe
-from forecasting.problem.problem_file import Problem
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic.json_schema import GenerateJsonSchema
 
-SCHEMA_VERSION = 2
+from forecasting.errors import ModelFileError, UsageError
+from forecasting.json_text import UNREADABLE, hash_of, strict_json, to_json
+
+SCHEMA_VERSION: Literal[2] = 2
 DECISION_FILE = "decision.json"
+SEASONAL_NAIVE = "seasonal_naive"
+
+Outcome = Literal["accepted", "kept", "failed"]
+Status = Literal["passed", "failed", "off"]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Day = Annotated[date, WithJsonSchema({"type": "string", "format": "date", "pattern": r"^\d{4}-\d{2}-\d{2}$"})]
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Text = Annotated[str, Field(min_length=1)]
+Code = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z]+(-[a-z]+)*$",
+        description="Code of the reason, stable for machines; a rule that decides gives its own code.",
+        examples=["first-model", "margin", "refresh", "override", "tie", "too-few-origins", "nan", "floor"],
+    ),
+]
 
 
-@dataclass(frozen=True)
-class Champion:
-    """The model that a new one must beat; name and version as registered, empty for one read from a folder."""
+class Block(BaseModel):
+    # Not finite numbers must reach `to_json`, which refuses them, instead of becoming null on the way.
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
-    stored: StoredModel
-    name: str = ""
-    version: str = ""
+
+class Verdict(Block):
+    """Outcome, reason code for machines and sentence for people."""
+
+    outcome: Outcome
+    reason: Code
+    sentence: Text
+
+
+class Override(Block):
+    """An accountable person who decides against the gate, and why."""
+
+    # Blank texts are refused where the override is applied, with a message for the person.
+    person: Annotated[str, Field(json_schema_extra={"minLength": 1})]
+    reason: Annotated[str, Field(json_schema_extra={"minLength": 1})]
+
+
+class Rule(Block):
+    """One rule of the gate. off: it does not apply, and the sentence says why."""
+
+    code: Code
+    status: Status
+    value: float | None
+    threshold: float | None
+    sentence: Text
+
+
+class Data(Block):
+    """The data that was judged on; rows are those of the table, the rest speaks of the series."""
+
+    data_sha256: Sha256
+    rows: Count
+    first_date: Day
+    last_date: Day
+    days: Count
+    series: Count
+    name: Annotated[str | None, Field(description="Name of the series where there is only one.")]
+    mean: float
+    maximum: float
+    share_of_zeros: Share
+
+
+class Windows(Block):
+    """The gate's evaluation windows. origins: first forecast days; horizon and step: days."""
+
+    origins: Annotated[tuple[Day, ...], Field(min_length=1)]
+    horizon: Annotated[int, Field(ge=1)]
+    step: Annotated[int, Field(ge=1)]
+    last_day: Day
+    chosen_until: Annotated[Day, Field(description="Last day on which training compared recipes.")]
+
+
+class Scores(Block):
+    """Metrics of one recipe; null where a metric is not finite."""
+
+    mae: float | None
+    rmse: float | None
+    mase: float | None
+    rmsse: float | None
+    rel_mae: float | None
+    bias: float | None
+    bias_ratio: float | None
+
+
+class Interval(Block):
+    """How well a prediction interval covers; winkler: in units of each series' scale, lower is better."""
+
+    level: Annotated[float, Field(gt=0, lt=1)]
+    coverage: Share
+    winkler: Annotated[float, Field(ge=0)]
+
+
+class Baseline(Block):
+    """A recipe that is compared with; recipes other than seasonal naive have no interval."""
+
+    recipe: str
+    metrics: Scores | None
+    interval: Interval | None = None
+
+
+class Contender(Block):
+    """A recipe that may serve. metrics: null where it was not scored; interval: null where none is served."""
+
+    recipe: str
+    metrics: Scores | None
+    interval: Interval | None
+
+
+class ChallengerResult(Contender):
+    """The candidate. radii: half-widths of its intervals by level, in units of each series' scale."""
+
+    radii: Mapping[str, Annotated[float, Field(ge=0)]]
+    model_sha256: Sha256
+    cutoff: Day
+
+
+class Age(Block):
+    """How old the champion is. days: of data since its cutoff; clean: origins after its cutoff.
+
+    staleness: error of its frozen parameters over that of its recipe refitted, minus 1; null where not measured.
+    """
+
+    days: int
+    clean: Count
+    staleness: float | None
+    parameter_free: bool
+
+
+class ChampionResult(Contender):
+    """The champion's recipe, refitted on the same windows, and the age of its model."""
+
+    cutoff: Day
+    age: Age | None
+
+
+class Segment(Block):
+    """Errors in one part of the forecasts; usual: the champion's over all parts; judged: enough points for a rule."""
+
+    kind: str
+    name: str
+    points: Count
+    challenger: float | None
+    champion: float | None
+    usual: float | None
+    judged: bool
+    change: Annotated[float | None, Field(description="How much worse the challenger is here.")]
+
+
+class SeriesSummary(Block):
+    """Comparison over series; null numbers where there are too few series or there is no champion."""
+
+    judged: Count
+    too_constant: Count
+    worse: Annotated[float | None, Field(description="Share of series that get worse.")]
+    better_probability: float | None
+
+
+class Significance(Block):
+    """For one series, reported and never decides; null for many."""
+
+    test: str
+    p_against_champion: float | None
+    p_against_seasonal_naive: float | None
+
+
+class OriginErrors(Block):
+    """Mean absolute error by recipe: in the unit of one series, over many in units of their scales."""
+
+    origin: Day
+    errors: Mapping[str, float | None]
+
+
+class Residuals(Block):
+    """Histogram of forecast minus actual in units of each series' scale; one more edge than counts."""
+
+    edges: tuple[float | None, ...]
+    counts: tuple[Count, ...]
+
+
+class Evidence(Verdict):
+    """What was decided and why; the same for the same data, policy, recipes and override."""
+
+    gate: Annotated[Verdict, Field(description="What the gate itself said; differs after an override.")]
+    override: Override | None
+    problem: Text
+    metric: Literal["mae", "mase", "rmsse"]
+    # Not the type of the problem file: a record stays readable when the policy gets another key.
+    policy: Annotated[
+        Mapping[str, Any], Field(description="The section gate of the problem file, defaults filled in.")
+    ]
+    policy_sha256: Sha256
+    data: Data
+    windows: Annotated[Windows | None, Field(description="null where the series was too short.")]
+    rules: tuple[Rule, ...]
+    challenger: ChallengerResult
+    champion: ChampionResult | None
+    baselines: Mapping[str, Baseline]
+    segments: tuple[Segment, ...]
+    series: SeriesSummary | None
+    significance: Significance | None
+    by_origin: tuple[OriginErrors, ...]
+    residuals: Residuals | None
+
+
+class Workspace(Block):
+    """The workspace of the run; its tags say whether this was a rehearsal."""
+
+    name: str
+    resource_group: str
+    tags: Mapping[str, str]
+
+
+class RegisteredChampion(Block):
+    """The champion as the registry knows it. Name and version are empty for one from a folder."""
+
+    name: str
+    version: str
+    model_sha256: Sha256
+    cutoff: Day
+
+
+class Request(Block):
+    """Who asked for a decision, why and where. workspace: null where the step ran alone."""
+
+    reason: str
+    build_id: str
+    commit: str
+    run_id: str
+    step_run_id: str
+    model_name: str
+    decided_at: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    workspace: Workspace | None
+
+
+class Context(Request):
+    """The request, and the champion at that time: null where the registry said that there is none."""
+
+    champion: RegisteredChampion | None
+
+
+class DecisionRecord(Block):
+    """What the gate decided about a model and on what evidence.
+
+    `evidence` follows from data, policy, recipes and override alone; `evidence_sha256` is the hash of its compact
+    JSON with sorted keys. `context` says who asked, when, and which registered version was the champion.
+    """
+
+    schema_version: Literal[2]
+    evidence: Evidence
+    evidence_sha256: Sha256
+    context: Context
+
+    @classmethod
+    def of(cls, evidence: Evidence, context: Context) -> DecisionRecord:
+        """Record evidence under its hash."""
+        return cls(
+            schema_version=SCHEMA_VERSION,
+            evidence=evidence,
+            evidence_sha256=hash_of(as_json(evidence)),
+            context=context,
+        )
 
     @property
-    def recipe(self) -> Recipe:
-        """What is refitted and compared."""
-        return self.stored.model.recipe
-
-    def as_json(self) -> dict[str, Any]:
-        """Who it is, for the context of a decision."""
-        return {
-            "name": self.name,
-            "version": self.version,
-            "model_sha256": self.stored.sha256,
-            "cutoff": self.stored.model.cutoff.isoformat(),
-        }
-
-
-@dataclass(frozen=True)
-class Override:
-    """Who decides against the gate, and why; recorded with the verdict that the gate itself gave."""
-
-    person: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Decision:
-    """A verdict and the document that records it; judgement: what it was made from, None for one read from a file."""
-
-    verdict: Verdict
-    document: Mapping[str, Any]
-    judgement: Judgement | None = None
+    def verdict(self) -> Verdict:
+        """The final verdict; `evidence.gate` is the gate's own."""
+        evidence = self.evidence
+        return Verdict(outcome=evidence.outcome, reason=evidence.reason, sentence=evidence.sentence)
 
     @property
     def content(self) -> bytes:
         """The bytes of decision.json."""
-        return to_json(self.document)
+        return to_json(as_json(self))
 
     @property
     def sha256(self) -> str:
@@ -78,18 +313,17 @@ class Decision:
     @property
     def metrics(self) -> dict[str, float]:
         """Every finite metric, named who_what, for run history."""
-        evidence = self.document["evidence"]
+        evidence = self.evidence
         scored = {
-            "challenger": evidence["challenger"],
-            "champion": evidence["champion"],
-            "seasonal_naive": evidence["baselines"].get("seasonal_naive"),
+            "challenger": evidence.challenger,
+            "champion": evidence.champion,
+            SEASONAL_NAIVE: evidence.baselines.get(SEASONAL_NAIVE),
         }
-        return {
-            f"{who}_{name}": value
-            for who, entry in scored.items()
-            for name, value in ((entry or {}).get("metrics") or {}).items()
-            if value is not None
-        }
+        found: dict[str, float] = {}
+        for who, entry in scored.items():
+            if entry is not None and entry.metrics is not None:
+                found |= {f"{who}_{name}": value for name, value in entry.metrics if value is not None}
+        return found
 
     def write(self, folder: Path) -> Path:
         """Write decision.json into the folder and return its path."""
@@ -99,98 +333,71 @@ class Decision:
         return path
 
 
-def decide_candidate(
-    problem: Problem,
-    candidate: Path,
-    champion: Champion | None,
-    context: Mapping[str, Any],
-    *,
-    as_of: date | None = None,
-    override: Override | None = None,
-) -> Decision:
-    """Judge the candidate folder that train.py wrote.
-
-    context: who asked and when; None as champion means "none registered". as_of: the day of the run, for freshness.
-    Raises: UsageError, RefusedError (a file is damaged, model and series come from different data, the data is stale
-    or jumps in size against the champion's).
-    """
-    stored = read_model(candidate)
-    panel, facts = read_series(candidate)
-    rule, training, policy = problem.series, problem.training, problem.gate
-    if stored.problem != rule.name:
-        raise UsageError(f"{candidate} holds a model of the problem {stored.problem}, --problem is {rule.name}.")
-    if _data_of(stored) != facts["data_sha256"]:
-        raise RefusedError(f"{candidate}: the model was not trained on the series beside it. Train again.")
-    _demand_acceptable(problem, panel, facts, champion, as_of)
-    served = stored.model.intervals
-    contest = Contest(
-        challenger=stored.model.recipe,
-        champion=Incumbent(champion.stored.model) if champion else None,
-        chosen_until=date.fromisoformat(stored.manifest["selection"]["last_day"]),
-        radii=served.radii if served else (),
-        key_columns=rule.keys,
-        same_data=champion is not None and _data_of(champion.stored) == facts["data_sha256"],
-    )
-    judgement = judge(panel, contest, training, policy, problem.lower)
-    verdict = judgement.verdict
-    if override is not None:
-        try:
-            verdict = overridden(verdict, override.person, override.reason)
-        except ValueError as mistake:
-            raise UsageError(f"--override: {mistake}.") from None
-    subject = Subject(stored, contest, panel, facts, training, policy)
-    evidence = evidence_of(subject, judgement, verdict, asdict(override) if override else None)
-    document = {
-        "schema_version": SCHEMA_VERSION,
-        "evidence": evidence,
-        "evidence_sha256": hash_of(evidence),
-        "context": {**context, "champion": champion.as_json() if champion else None},
-    }
-    return Decision(verdict, document, judgement)
+def as_json(block: Block) -> dict[str, Any]:
+    """A block as the JSON document that is written; a key that was left out stays out."""
+    return block.model_dump(mode="json", exclude_unset=True)
 
 
-def _data_of(stored: StoredModel) -> str | None:
-    """Hash of the table that a model was trained on."""
-    found: str | None = stored.manifest.get("data", {}).get("data_sha256")
-    return found
-
-
-def _demand_acceptable(
-    problem: Problem, panel: Panel, facts: Mapping[str, Any], champion: Champion | None, as_of: date | None
-) -> None:
-    """The parts of the contract that time and the champion decide: a reused step has not looked at them today."""
-    contract = problem.contract
-    accepted = champion.stored.manifest.get("data", {}).get("rows") if champion else None
-    findings = check_rows(facts["rows"], accepted, contract)
-    findings += check_deliveries(panel, problem.source, contract, as_of)
-    if findings:
-        refusal = ContractError(str(facts["file"]), findings)
-        refusal.facts["data_sha256"] = facts["data_sha256"]
-        raise refusal
-
-
-def read_decision(folder: Path, model_sha256: str) -> Decision:
-    """Read a decision that speaks of this model.
+def read_decision(folder: Path, model_sha256: str) -> DecisionRecord:
+    """Read a decision about this model.
 
     Raises: UsageError (no file), ModelFileError (changed after it was written, other schema, another model).
     """
     path = folder / DECISION_FILE
     if not path.is_file():
         raise UsageError(f"{path}: no such file. Name a folder that evaluate.py has written.")
-    try:
-        document = strict_json(path.read_bytes())
-        evidence = document["evidence"]
-        verdict = Verdict(evidence["outcome"], evidence["reason"], evidence["sentence"])
-        found, decided = evidence["challenger"]["model_sha256"], document["evidence_sha256"]
-        version = document["schema_version"]
-    except (ValueError, KeyError, TypeError) as mistake:
-        raise ModelFileError(f"{path} is not a decision record ({mistake!r}). Evaluate again.") from None
-    if version != SCHEMA_VERSION:
-        raise ModelFileError(f"{path} has schema version {version!r}, this code reads {SCHEMA_VERSION}.")
-    if decided != hash_of(evidence):
-        raise ModelFileError(f"{path}: the evidence was changed after it was hashed. Evaluate again.")
+    record = parse_decision(path.read_bytes(), str(path))
+    found = record.evidence.challenger.model_sha256
     if found != model_sha256:
         raise ModelFileError(
             f"{path} decides about the model {found}, the candidate is {model_sha256}. Evaluate this candidate."
         )
-    return Decision(verdict, document)
+    return record
+
+
+def parse_decision(content: bytes, name: str = DECISION_FILE) -> DecisionRecord:
+    """Read the bytes of a decision.json and verify the hash of its evidence. name: for messages.
+
+    Raises: ModelFileError (not a decision record, other schema version, evidence changed after it was hashed).
+    """
+    try:
+        document = strict_json(content)
+        version, decided = document["schema_version"], document["evidence_sha256"]
+        found = hash_of(document["evidence"])
+    except UNREADABLE as mistake:
+        raise _malformed(name, repr(mistake)) from None
+    if version != SCHEMA_VERSION:
+        raise ModelFileError(f"{name} has schema version {version!r}, this code reads {SCHEMA_VERSION}.")
+    if decided != found:
+        raise ModelFileError(f"{name}: the evidence was changed after it was hashed. Evaluate again.")
+    try:
+        record = DecisionRecord.model_validate_json(content)
+    except ValidationError as mistakes:
+        first = mistakes.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise _malformed(name, f"{place}: {first['msg']}") from None
+    if record.content != to_json(document):
+        raise _malformed(name, "a day or a number is written in another way")
+    return record
+
+
+def _malformed(name: str, why: str) -> ModelFileError:
+    return ModelFileError(f"{name} is not a decision record ({why}). Evaluate again.")
+
+
+class _Untitled(GenerateJsonSchema):
+    """A schema whose titles do not repeat the names of its keys."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's interface
+        return False
+
+
+def schema() -> str:
+    """The text of docs/decision.schema.json, which `make schema` writes."""
+    about = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "decision.schema.json",
+        **DecisionRecord.model_json_schema(schema_generator=_Untitled),
+        "title": f"Decision record of the promotion gate, schema version {SCHEMA_VERSION}",
+    }
+    return json.dumps(about, indent=2) + "\n"

@@ -10,13 +10,13 @@ import html
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from forecasting.decision.charts import Band, Line, histogram, line_chart, meter
+from forecasting.decision.decide import Decision
 from forecasting.decision.gate import Judgement
-from forecasting.decision.record import Decision
+from forecasting.decision.record import Context, DecisionRecord, Evidence, Segment, as_json
 from forecasting.models.recipe import Array, FittedModel, bounded
 
 REPORT_FILE = "report.html"
@@ -54,93 +54,93 @@ def write_report(decision: Decision, model: FittedModel, folder: Path) -> Path:
     """Write report.html beside decision.json and return its path. model: the one that was decided about."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / REPORT_FILE
-    path.write_text(report(decision, model), encoding="utf-8")
+    path.write_text(report(decision.record, model, decision.judgement), encoding="utf-8")
     return path
 
 
-def report(decision: Decision, model: FittedModel) -> str:
+def report(record: DecisionRecord, model: FittedModel, judgement: Judgement | None = None) -> str:
     """The page. Without the judgement, as for a decision read from a file, forecasts are not drawn."""
-    evidence, context = decision.document["evidence"], decision.document["context"]
-    title = f"{evidence['problem']}: {WORDS[evidence['outcome']]}"
+    evidence, context = record.evidence, record.context
+    title = f"{evidence.problem}: {WORDS[evidence.outcome]}"
     parts = [
         _verdict(evidence, context),
         _section("Rules, in the order in which they decide", _rules(evidence)),
         _section("Figures on the gate's windows", _figures(evidence)),
-        _section("Forecast and actual", _forecasts(decision.judgement, evidence, model)),
+        _section("Forecast and actual", _forecasts(judgement, evidence, model)),
         _section("Error by origin", _by_origin(evidence)),
-        _section("Error by part", _segments(evidence["segments"])),
+        _section("Error by part", _segments(evidence.segments)),
         _section("Residuals", _residuals(evidence)),
-        _section("Data", _pairs(evidence["data"].items())),
+        _section("Data", _pairs(sorted(as_json(evidence.data).items()))),
         _section("Model card", _card(evidence, model)),
-        _section("Context", _pairs(_context(decision, context))),
+        _section("Context", _pairs(_context(record))),
     ]
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{_text(title)}</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f'<meta name="decision-sha256" content="{decision.sha256}">'
+        f'<meta name="decision-sha256" content="{record.sha256}">'
         f"<style>{STYLE}</style></head><body>\n{''.join(parts)}</body></html>\n"
     )
 
 
-def _verdict(evidence: Mapping[str, Any], context: Mapping[str, Any]) -> str:
-    outcome = evidence["outcome"]
-    workspace = context.get("workspace") or {}
-    tags = ", ".join(f"{key}={value}" for key, value in sorted((workspace.get("tags") or {}).items()))
-    where = f"<p class=note>Workspace {_text(workspace.get('name', 'none'))}{_text(f' [{tags}]' if tags else '')}</p>"
+def _verdict(evidence: Evidence, context: Context) -> str:
+    outcome, workspace = evidence.outcome, context.workspace
+    where = "none"
+    if workspace:
+        tags = ", ".join(f"{key}={value}" for key, value in sorted(workspace.tags.items()))
+        where = f"{workspace.name} [{tags}]" if tags else workspace.name
+    where = f"<p class=note>Workspace {_text(where)}</p>"
     override = ""
-    if evidence["override"]:
-        gate = evidence["gate"]
-        said = f"The gate itself said {gate['outcome']} ({gate['reason']}): {gate['sentence']}"
+    if evidence.override:
+        gate = evidence.gate
+        said = f"The gate itself said {gate.outcome} ({gate.reason}): {gate.sentence}"
         override = f"<p>{_text(said)}</p>"
     return (
-        f'<header class="verdict {_text(outcome)}"><h1>{_text(evidence["problem"])}</h1>'
-        f"<strong>{_text(WORDS[outcome])}</strong> <code>{_text(evidence['reason'])}</code>"
-        f"<p>{_text(evidence['sentence'])}</p>{override}{where}</header>\n"
+        f'<header class="verdict {_text(outcome)}"><h1>{_text(evidence.problem)}</h1>'
+        f"<strong>{_text(WORDS[outcome])}</strong> <code>{_text(evidence.reason)}</code>"
+        f"<p>{_text(evidence.sentence)}</p>{override}{where}</header>\n"
     )
 
 
-def _rules(evidence: Mapping[str, Any]) -> str:
+def _rules(evidence: Evidence) -> str:
     rows = [
-        f"<tr><td><code>{_text(rule['code'])}</code></td><td class='state {_text(rule['status'])}'>"
-        f"{_text(rule['status'])}</td><td class=n>{_number(rule['value'])}</td>"
-        f"<td class=n>{_number(rule['threshold'])}</td><td>{_text(rule['sentence'])}</td></tr>"
-        for rule in evidence["rules"]
+        f"<tr><td><code>{_text(rule.code)}</code></td><td class='state {_text(rule.status)}'>"
+        f"{_text(rule.status)}</td><td class=n>{_number(rule.value)}</td>"
+        f"<td class=n>{_number(rule.threshold)}</td><td>{_text(rule.sentence)}</td></tr>"
+        for rule in evidence.rules
     ]
     return _table(("rule", "", "value*", "threshold*", "meaning"), rows) if rows else ""
 
 
-def _figures(evidence: Mapping[str, Any]) -> str:
-    sides = [("challenger", evidence["challenger"]), ("champion", evidence["champion"])]
-    sides += list(evidence["baselines"].items())
+def _figures(evidence: Evidence) -> str:
+    sides = {"challenger": evidence.challenger, "champion": evidence.champion, **evidence.baselines}
     rows = []
-    for who, entry in sides:
-        if entry and entry["metrics"]:
-            covered = (entry.get("interval") or {}).get("coverage")
-            numbers = [*(entry["metrics"].get(name) for name in METRICS), covered]
+    for who, entry in sides.items():
+        if entry and entry.metrics:
+            numbers = [getattr(entry.metrics, name) for name in METRICS]
+            numbers.append(entry.interval.coverage if entry.interval else None)
             cells = "".join(f"<td class=n>{_number(value)}</td>" for value in numbers)
-            rows.append(f"<tr><td>{_text(who)}</td><td><code>{_text(entry['recipe'])}</code></td>{cells}</tr>")
-    if not rows:
+            rows.append(f"<tr><td>{_text(who)}</td><td><code>{_text(entry.recipe)}</code></td>{cells}</tr>")
+    windows = evidence.windows
+    if not rows or windows is None:
         return ""
-    windows = evidence["windows"]
-    said = (
-        f"{len(windows['origins'])} origins, {windows['horizon']} days each, until {windows['last_day']}; judged by "
-    )
-    metric = f"<code>{_text(evidence['metric'])}</code>"
+    said = f"{len(windows.origins)} origins, {windows.horizon} days each, until {windows.last_day}; judged by "
+    metric = f"<code>{_text(evidence.metric)}</code>"
     note = f"<p class=note>{_text(said)}{metric}. Coverage is that of the 80 % interval.</p>"
     return note + _table(("who", "recipe", *(f"{name}*" for name in METRICS), "coverage*"), rows)
 
 
-def _forecasts(judgement: Judgement | None, evidence: Mapping[str, Any], model: FittedModel) -> str:
+def _forecasts(judgement: Judgement | None, evidence: Evidence, model: FittedModel) -> str:
     """The last windows that do not overlap, end to end: each shows what was forecast before it began."""
-    if judgement is None or judgement.ground is None or judgement.windows is None:
+    windows = evidence.windows
+    if judgement is None or judgement.ground is None or judgement.windows is None or windows is None:
         return ""
-    horizon, step = judgement.windows.horizon, evidence["windows"]["step"]
+    horizon, step = windows.horizon, windows.step
     chosen = list(range(len(judgement.windows.origins)))[:: -max(1, -(-horizon // step))][::-1]
-    first = [np.datetime64(evidence["windows"]["origins"][place]) for place in chosen]
+    first = [np.datetime64(windows.origins[place]) for place in chosen]
     labels = [str(day + ahead)[5:] for day in first for ahead in range(horizon)]
-    made = judgement.tracks[evidence["challenger"]["recipe"]][:, chosen]
+    made = judgement.tracks[evidence.challenger.recipe][:, chosen]
     actuals, scales = judgement.ground.actuals[:, chosen], judgement.ground.scales[:, chosen]
-    radii = evidence["challenger"]["radii"]
+    radii = evidence.challenger.radii
     if len(actuals) == 1:
         return _drawn(model.keys[0], labels, actuals[0], made[0], _bands(made[0], scales[0], radii, model.lower))
     total = _drawn(f"Sum of all {len(actuals)} series", labels, actuals.sum(axis=0), made.sum(axis=0), [])
@@ -179,77 +179,81 @@ def _flat(values: Array) -> list[float]:
     return flat
 
 
-def _by_origin(evidence: Mapping[str, Any]) -> str:
-    found = evidence["by_origin"]
+def _by_origin(evidence: Evidence) -> str:
+    found = evidence.by_origin
     if not found:
         return ""
-    labels = [entry["origin"] for entry in found]
-    ours = evidence["challenger"]["recipe"]
-    theirs = evidence["champion"]["recipe"] if evidence["champion"] else None
+    labels = [str(entry.origin) for entry in found]
+    ours = evidence.challenger.recipe
+    theirs = evidence.champion.recipe if evidence.champion else None
     kinds = {"seasonal_naive()": "naive", **({theirs: "champion"} if theirs else {}), ours: "challenger"}
     lines = [
-        Line(kind, f"{kind}: {label}", [entry["errors"].get(label) for entry in found])
+        Line(kind, f"{kind}: {label}", [entry.errors.get(label) for entry in found])
         for label, kind in kinds.items()
-        if any(entry["errors"].get(label) is not None for entry in found)
+        if any(entry.errors.get(label) is not None for entry in found)
     ]
     return line_chart("Mean absolute error of the forecasts made before each day", labels, lines)
 
 
-def _segments(segments: Sequence[Mapping[str, Any]]) -> str:
+def _segments(segments: Sequence[Segment]) -> str:
     """A table for each kind of part, weekdays first."""
     tables = []
-    for kind in dict.fromkeys(part["kind"] for part in segments):
-        parts = [part for part in segments if part["kind"] == kind]
-        most = max((part["challenger"] or 0.0) for part in parts) or 1.0
+    for kind in dict.fromkeys(part.kind for part in segments):
+        parts = [part for part in segments if part.kind == kind]
+        most = max((part.challenger or 0.0) for part in parts) or 1.0
         rows = [
-            f"<tr><td>{_text(part['name'])}</td><td class=n>{part['points']}</td>"
-            f"<td class=n>{_number(part['challenger'])}</td><td>{meter((part['challenger'] or 0.0) / most)}</td>"
-            f"<td class=n>{_number(part['champion'])}</td><td class=n>{_number(part['change'])}</td>"
-            f"<td>{'judged' if part['judged'] else ''}</td></tr>"
+            f"<tr><td>{_text(part.name)}</td><td class=n>{part.points}</td>"
+            f"<td class=n>{_number(part.challenger)}</td><td>{meter((part.challenger or 0.0) / most)}</td>"
+            f"<td class=n>{_number(part.champion)}</td><td class=n>{_number(part.change)}</td>"
+            f"<td>{'judged' if part.judged else ''}</td></tr>"
             for part in parts
         ]
         tables.append(_table((kind, "points*", "challenger*", "", "champion*", "change*", ""), rows))
     return "".join(tables)
 
 
-def _residuals(evidence: Mapping[str, Any]) -> str:
-    found = evidence["residuals"]
-    if not found or None in found["edges"]:
+def _residuals(evidence: Evidence) -> str:
+    found = evidence.residuals
+    edges = [edge for edge in found.edges if edge is not None] if found else []
+    if found is None or len(edges) < len(found.edges):
         return ""
-    return histogram("Forecast minus actual, in units of each series' scale", found["edges"], found["counts"])
+    return histogram("Forecast minus actual, in units of each series' scale", edges, found.counts)
 
 
-def _card(evidence: Mapping[str, Any], model: FittedModel) -> str:
-    ours, windows = evidence["challenger"], evidence["windows"] or {}
-    served = ", ".join(f"{float(level):.0%}" for level in ours["radii"])
+def _card(evidence: Evidence, model: FittedModel) -> str:
+    ours = evidence.challenger
+    horizon = evidence.windows.horizon if evidence.windows else "-"
+    served = ", ".join(f"{float(level):.0%}" for level in ours.radii)
     pairs = [
-        ("recipe", ours["recipe"]),
-        ("made for", f"{evidence['problem']}: daily values, {windows.get('horizon', '-')} days ahead"),
+        ("recipe", ours.recipe),
+        ("made for", f"{evidence.problem}: daily values, {horizon} days ahead"),
         ("series", len(model.keys)),
         ("season", f"{model.season} days"),
-        ("data until", ours["cutoff"]),
+        ("data until", ours.cutoff),
         ("intervals", f"{served}, by split conformal calibration on earlier windows" if served else "none"),
         ("lower bound", "none" if model.lower is None else f"{model.lower:g}"),
         ("not for", "series that it was not trained on, and days far beyond the horizon that was judged"),
-        ("model sha256", ours["model_sha256"]),
-        ("policy sha256", evidence["policy_sha256"]),
+        ("model sha256", ours.model_sha256),
+        ("policy sha256", evidence.policy_sha256),
     ]
-    policy = _text(json.dumps(evidence["policy"], indent=1, sort_keys=True))
+    policy = _text(json.dumps(evidence.policy, indent=1, sort_keys=True))
     return _pairs(pairs) + f"<details><summary>policy of the gate</summary><pre>{policy}</pre></details>"
 
 
-def _context(decision: Decision, context: Mapping[str, Any]) -> list[tuple[str, object]]:
-    champion = context.get("champion")
-    told = f"{champion['name']} {champion['version']} {champion['model_sha256']}".strip() if champion else "none"
-    workspace = context.get("workspace") or {}
-    tags = "".join(f" {key}={value}" for key, value in sorted((workspace.get("tags") or {}).items()))
-    pairs = [(name, value) for name, value in context.items() if name not in ("champion", "workspace")]
+def _context(record: DecisionRecord) -> list[tuple[str, object]]:
+    context = record.context
+    champion, workspace = context.champion, context.workspace
+    told, where = "none", "none"
+    if champion:
+        told = f"{champion.name} {champion.version} {champion.model_sha256}".strip()
+    if workspace:
+        where = "".join([workspace.name, *(f" {key}={value}" for key, value in sorted(workspace.tags.items()))])
     return [
-        *pairs,
-        ("workspace", f"{workspace.get('name', 'none')}{tags}"),
+        *((name, value) for name, value in context if name not in ("champion", "workspace")),
+        ("workspace", where),
         ("champion", told),
-        ("decision sha256", decision.sha256),
-        ("evidence sha256", decision.document["evidence_sha256"]),
+        ("decision sha256", record.sha256),
+        ("evidence sha256", record.evidence_sha256),
     ]
 
 

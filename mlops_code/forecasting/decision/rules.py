@@ -7,33 +7,21 @@ negation always is: the wrong one of the two promotes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
+from forecasting.decision.record import Rule, Status
 from forecasting.evaluation.comparison import Figures
 from forecasting.problem.sections import GatePolicy
 
-Status = Literal["passed", "failed", "off"]
 SECONDARY = {"mae": "rmse", "mase": "rmsse", "rmsse": "mase"}
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One rule. code: also the reason when it decides; off: it does not apply, and the sentence says why."""
-
-    code: str
-    status: Status
-    value: float | None
-    threshold: float | None
-    sentence: str
 
 
 def table(figures: Figures, policy: GatePolicy) -> list[Rule]:
     """All rules in the order in which they decide."""
     wild = figures.not_finite()
     if wild:
-        return [Rule("nan", "failed", None, None, f"not finite: {', '.join(wild)}; nothing can be compared.")]
-    finite = Rule("nan", "passed", 0.0, 0.0, "every figure is a finite number.")
+        said = f"not finite: {', '.join(wild)}; nothing can be compared."
+        return [Rule(code="nan", status="failed", value=None, threshold=None, sentence=said)]
+    finite = _rule("nan", 0.0, 0.0, True, "every figure is a finite number.")
     makers: tuple[Callable[[Figures, GatePolicy], Rule], ...] = (
         _floor, _maximum, _bias, _coverage, _simpler, _winkler, _secondary, _segment, _series, _margin, _significance,
     )  # fmt: skip
@@ -41,11 +29,12 @@ def table(figures: Figures, policy: GatePolicy) -> list[Rule]:
 
 
 def _rule(code: str, value: float, threshold: float | None, holds: bool, sentence: str) -> Rule:
-    return Rule(code, "passed" if holds else "failed", value, threshold, sentence)
+    status: Status = "passed" if holds else "failed"
+    return Rule(code=code, status=status, value=value, threshold=threshold, sentence=sentence)
 
 
 def _off(code: str, why: str) -> Rule:
-    return Rule(code, "off", None, None, why)
+    return Rule(code=code, status="off", value=None, threshold=None, sentence=why)
 
 
 def _floor(figures: Figures, policy: GatePolicy) -> Rule:

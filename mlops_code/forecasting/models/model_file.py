@@ -6,17 +6,17 @@ The hash is compared before the model is opened, and reading is strict: what thi
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from forecasting.errors import ModelFileError, UsageError
+from forecasting.json_text import UNREADABLE, strict_json, to_json
 from forecasting.models.catalog import KINDS, dated_forecast, demand_sound, make_recipe
 from forecasting.models.recipe import Array, FittedModel, Intervals, Recipe
 
@@ -31,8 +31,6 @@ TOLERANCE = 1e-9
 MAX_BYTES = 128 * 1024 * 1024  # a model of one series has kilobytes, a ridge for 20,000 series some 40 MB
 MAX_SERIES = 20_000
 COMPARED_SERIES = 5
-# What reading raises for a document that was not written here: other types, numbers too large for a float, depth.
-BROKEN = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ def read_model(folder: Path) -> StoredModel:
         document = strict_json(content)
         _demand_keys(document, MODEL_KEYS, exactly=True)
         stored = StoredModel(_fitted(document), document["problem"], document["horizon"], sha256, manifest)
-    except BROKEN as mistake:
+    except UNREADABLE as mistake:
         raise ModelFileError(f"{folder / MODEL_FILE} is not a model of format {FORMAT_VERSION}: {mistake}.") from None
     _demand_agreement(folder, stored)
     return stored
@@ -156,42 +154,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = strict_json(_bytes_of(folder / MANIFEST_FILE))
         _demand_keys(manifest, MANIFEST_KEYS, exactly=False)
-    except BROKEN as mistake:
+    except UNREADABLE as mistake:
         raise ModelFileError(f"{folder / MANIFEST_FILE} is not a manifest: {mistake}.") from None
     return manifest
-
-
-def to_json(document: Mapping[str, Any]) -> bytes:
-    """One canonical text for one document: sorted keys, no NaN, a newline at the end."""
-    return (json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
-
-
-def strict_json(content: bytes) -> dict[str, Any]:
-    """Read one JSON object. Raises: ValueError (no object, NaN or infinity, a key that occurs twice)."""
-    document = json.loads(
-        content, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite_float
-    )
-    if not isinstance(document, dict):
-        raise ValueError("not a JSON object")
-    return document
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    document = dict(pairs)
-    if len(document) != len(pairs):
-        raise ValueError("a key occurs twice")
-    return document
-
-
-def _refuse_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not a finite number")
-
-
-def _finite_float(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text} is not a finite number")
-    return number
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from forecasting.data.series import Panel
 from forecasting.evaluation.intervals import interval, served_intervals
+from forecasting.json_text import strict_json
 from forecasting.models.catalog import fit, forecast, make_recipe, update
-from forecasting.models.model_file import strict_json
 from forecasting.models.recipe import FittedModel, History, Recipe
 from forecasting.serving import forecaster as serving
 from forecasting.serving.forecaster import MAX_POINTS, Forecaster, QuestionError, _line
