@@ -30,65 +30,20 @@ SCORING_BASE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:2025113
 STEP_ORDER = ("prepare", "train", "evaluate", "register", "deploy")
 REQUIRED_STEPS = ("train", "register")
 
-_BASE = ("forecasting/__init__.py", "forecasting/errors.py", "forecasting/json_text.py")
-_PROBLEM = (
-    "forecasting/problem/__init__.py",
-    "forecasting/problem/problem_file.py",
-    "forecasting/problem/sections.py",
-)
-_DATA = (
-    "forecasting/data/__init__.py",
-    "forecasting/data/contract.py",
-    "forecasting/data/reading.py",
-    "forecasting/data/regular.py",
-    "forecasting/data/series.py",
-)
-_READING = ("tracking.py", *_BASE, *_PROBLEM, *_DATA)
-_MODELS = (
-    "forecasting/models/__init__.py",
-    "forecasting/models/arima.py",
-    "forecasting/models/baselines.py",
-    "forecasting/models/boosting.py",
-    "forecasting/models/catalog.py",
-    "forecasting/models/direct.py",
-    "forecasting/models/model_file.py",
-    "forecasting/models/recipe.py",
-    "forecasting/models/ridge.py",
-)
-_INTERVALS = (
-    "forecasting/evaluation/__init__.py",
-    "forecasting/evaluation/intervals.py",
-    "forecasting/evaluation/metrics.py",
-)
-_TRAINING = (
-    *_READING,
-    *_MODELS,
-    *_INTERVALS,
-    "forecasting/evaluation/backtest.py",
-    "forecasting/evaluation/selection.py",
-)
-_DECIDING = (
-    *_TRAINING,
-    "registry.py",
-    "forecasting/evaluation/comparison.py",
-    "forecasting/decision/__init__.py",
-    "forecasting/decision/charts.py",
-    "forecasting/decision/decide.py",
-    "forecasting/decision/evidence.py",
-    "forecasting/decision/gate.py",
-    "forecasting/decision/record.py",
-    "forecasting/decision/report.py",
-    "forecasting/decision/rules.py",
-)
-_SCORING = (
-    "score.py",
-    *_BASE,
-    *_MODELS,
-    *_INTERVALS,
-    "forecasting/serving/__init__.py",
-    "forecasting/serving/forecaster.py",
-    "forecasting/serving/openapi.py",
-)
+
+def _package(name: str) -> tuple[str, ...]:
+    """Every file of a package of forecasting: its modules and templates."""
+    files = (CODE / "forecasting" / name).glob("*.*")
+    return tuple(sorted(file.relative_to(CODE).as_posix() for file in files if file.suffix in (".py", ".j2")))
+
+
+_BASE = _package(".")
+_READING = ("tracking.py", *_BASE, *_package("problem"), *_package("data"))
+_MODELS = _package("models")
+_COMPARISON = "forecasting/evaluation/comparison.py"
+_TRAINING = (*_READING, *_MODELS, *(file for file in _package("evaluation") if file != _COMPARISON))
+_DECIDING = (*_TRAINING, "registry.py", _COMPARISON, *_package("decision"))
+_SCORING = ("score.py", *_BASE, *_MODELS, *_package("serving"))
 _READ_SECTIONS = ("source", "series", "contract")
 _TRAIN_SECTIONS = (*_READ_SECTIONS, "training")
 _ALL_SECTIONS = (*_TRAIN_SECTIONS, "gate")

@@ -8,10 +8,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from forecasting.data.regular import check_deliveries, check_rows
+from forecasting.data.delivery import check_history, check_rows
 from forecasting.data.series import Panel, read_series
+from forecasting.decision.contest import Contest
 from forecasting.decision.evidence import Subject, evidence_of
-from forecasting.decision.gate import Contest, Incumbent, Judgement, judge, overridden
+from forecasting.decision.gate import Judgement, judge, overridden
 from forecasting.decision.record import Context, DecisionRecord, Override, RegisteredChampion, Request
 from forecasting.errors import ContractError, RefusedError, UsageError
 from forecasting.models.model_file import StoredModel, read_model
@@ -77,9 +78,9 @@ def decide_candidate(
     served = stored.model.intervals
     contest = Contest(
         challenger=stored.model.recipe,
-        champion=Incumbent(champion.stored.model) if champion else None,
+        champion=champion.stored.model if champion else None,
         chosen_until=date.fromisoformat(stored.manifest["selection"]["last_day"]),
-        radii=served.radii if served else (),
+        half_widths=served.half_widths if served else (),
         key_columns=rule.keys,
         same_data=champion is not None and _data_of(champion.stored) == facts["data_sha256"],
     )
@@ -109,7 +110,7 @@ def _demand_acceptable(
     contract = problem.contract
     accepted = champion.stored.manifest.get("data", {}).get("rows") if champion else None
     findings = check_rows(facts["rows"], accepted, contract)
-    findings += check_deliveries(panel, problem.source, contract, as_of)
+    findings += check_history(panel, problem.source, contract, as_of)
     if findings:
         refusal = ContractError(str(facts["file"]), findings)
         refusal.facts["data_sha256"] = facts["data_sha256"]

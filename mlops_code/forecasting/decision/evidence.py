@@ -12,16 +12,17 @@ import numpy as np
 
 from forecasting.data.series import FACTS_FILE, FIX, Panel
 from forecasting.decision import record
-from forecasting.decision.gate import Contest, Judgement
+from forecasting.decision.contest import Contest
+from forecasting.decision.gate import Judgement
 from forecasting.decision.record import Evidence, Interval, Override, Scores, Verdict
 from forecasting.errors import RefusedError
-from forecasting.evaluation.backtest import yardstick
-from forecasting.evaluation.comparison import Figures, diebold_mariano
-from forecasting.evaluation.intervals import JUDGED, LEVELS, IntervalScore
-from forecasting.evaluation.metrics import Array, Ground, Metrics
+from forecasting.evaluation.calibration import JUDGED, LEVELS, IntervalScore
+from forecasting.evaluation.comparison import Comparison, diebold_mariano
+from forecasting.evaluation.metrics import Actuals, Metrics
 from forecasting.json_text import hash_of
+from forecasting.models.catalog import BASELINE
 from forecasting.models.model_file import StoredModel
-from forecasting.models.recipe import Recipe
+from forecasting.models.recipe import Array, Recipe
 from forecasting.problem.sections import GatePolicy, Training
 
 DIGITS = 6  # significant digits of what is shown and not decided by
@@ -56,10 +57,10 @@ def evidence_of(subject: Subject, judgement: Judgement, verdict: Verdict, overri
         data=_data(subject.facts),
         windows=_windows(subject, judgement),
         rules=tuple(judgement.rules),
-        challenger=_challenger(subject, judgement.figures),
-        champion=_champion(subject, judgement.figures),
-        baselines=_baselines(judgement.figures),
-        segments=_segments(subject, judgement.figures),
+        challenger=_challenger(subject, judgement.comparison),
+        champion=_champion(subject, judgement.comparison),
+        baselines=_baselines(judgement.comparison),
+        segments=_segments(subject, judgement.comparison),
         series=_series(judgement),
         significance=_significance(subject, judgement),
         by_origin=_by_origin(subject, judgement),
@@ -89,36 +90,35 @@ def _windows(subject: Subject, judgement: Judgement) -> record.Windows | None:
     )
 
 
-def _challenger(subject: Subject, figures: Figures | None) -> record.ChallengerResult:
+def _challenger(subject: Subject, comparison: Comparison | None) -> record.ChallengerResult:
     return record.ChallengerResult(
         recipe=subject.contest.challenger.label,
-        metrics=_scores(figures.challenger if figures else None),
-        interval=_interval(figures.interval if figures else None),
-        radii=dict(zip((f"{level:g}" for level in LEVELS), subject.contest.radii, strict=False)),
+        metrics=_scores(comparison.challenger if comparison else None),
+        interval=_interval(comparison.interval if comparison else None),
+        radii=dict(zip((f"{level:g}" for level in LEVELS), subject.contest.half_widths, strict=False)),
         model_sha256=subject.stored.sha256,
         cutoff=subject.stored.model.cutoff,
     )
 
 
-def _champion(subject: Subject, figures: Figures | None) -> record.ChampionResult | None:
+def _champion(subject: Subject, comparison: Comparison | None) -> record.ChampionResult | None:
     champion = subject.contest.champion
     if champion is None:
         return None
-    age = figures.age if figures else None
+    age = comparison.age if comparison else None
     return record.ChampionResult(
-        recipe=champion.model.recipe.label,
-        metrics=_scores(figures.champion if figures else None),
-        interval=_interval(figures.champion_interval if figures else None),
-        cutoff=champion.model.cutoff,
+        recipe=champion.recipe.label,
+        metrics=_scores(comparison.champion if comparison else None),
+        interval=_interval(comparison.champion_interval if comparison else None),
+        cutoff=champion.cutoff,
         age=record.Age(**asdict(age)) if age else None,
     )
 
 
-def _baselines(figures: Figures | None) -> dict[str, record.Baseline]:
-    reference = yardstick()
-    scores = _scores(figures.reference if figures else None)
-    found = {reference.name: record.Baseline(recipe=reference.label, metrics=scores, interval=None)}
-    for label, metrics in figures.simple.items() if figures else ():
+def _baselines(comparison: Comparison | None) -> dict[str, record.Baseline]:
+    scores = _scores(comparison.reference if comparison else None)
+    found = {BASELINE.name: record.Baseline(recipe=BASELINE.label, metrics=scores, interval=None)}
+    for label, metrics in comparison.simple.items() if comparison else ():
         found[label] = record.Baseline(recipe=label, metrics=_scores(metrics))
     return found
 
@@ -133,32 +133,32 @@ def _interval(score: IntervalScore | None) -> Interval | None:
     return Interval(level=JUDGED, coverage=score.coverage, winkler=score.winkler)
 
 
-def _segments(subject: Subject, figures: Figures | None) -> tuple[record.Segment, ...]:
+def _segments(subject: Subject, comparison: Comparison | None) -> tuple[record.Segment, ...]:
     enough = subject.policy.guards.segment_points
     return tuple(
         record.Segment(**asdict(part), change=_rounded(part.change), judged=part.points >= enough)
-        for part in (figures.segments if figures else ())
+        for part in (comparison.segments if comparison else ())
     )
 
 
 def _series(judgement: Judgement) -> record.SeriesSummary | None:
-    figures, ground = judgement.figures, judgement.ground
-    if figures is None or ground is None:
+    comparison, actuals = judgement.comparison, judgement.actuals
+    if comparison is None or actuals is None:
         return None
     return record.SeriesSummary(
-        judged=figures.series,
-        too_constant=len(ground.actuals) - figures.series,
-        worse=_rounded(figures.worse),
-        better_probability=_rounded(figures.better),
+        judged=comparison.series,
+        too_constant=len(actuals.values) - comparison.series,
+        worse=_rounded(comparison.worse),
+        better_probability=_rounded(comparison.better),
     )
 
 
 def _significance(subject: Subject, judgement: Judgement) -> record.Significance | None:
     """Diebold-Mariano type p of one series, for information; None over many series, where the bootstrap is used."""
-    ground, windows = judgement.ground, judgement.windows
-    if ground is None or windows is None or len(ground.actuals) != 1:
+    actuals, windows = judgement.actuals, judgement.windows
+    if actuals is None or windows is None or len(actuals.values) != 1:
         return None
-    errors = {label: _origin_errors(track, ground) for label, track in judgement.tracks.items()}
+    errors = {label: _origin_errors(forecasts, actuals) for label, forecasts in judgement.predictions.items()}
     ours = errors[subject.contest.challenger.label]
 
     def against(recipe: Recipe) -> float | None:
@@ -167,34 +167,32 @@ def _significance(subject: Subject, judgement: Judgement) -> record.Significance
     champion = subject.contest.champion
     return record.Significance(
         test="Diebold-Mariano, Harvey-Leybourne-Newbold form, MAE by origin; reported, never decides",
-        p_against_champion=against(champion.model.recipe) if champion else None,
-        p_against_seasonal_naive=against(yardstick()),
+        p_against_champion=against(champion.recipe) if champion else None,
+        p_against_seasonal_naive=against(BASELINE),
     )
 
 
 def _by_origin(subject: Subject, judgement: Judgement) -> tuple[record.OriginErrors, ...]:
-    ground, windows = judgement.ground, judgement.windows
-    if ground is None or windows is None:
+    actuals, windows = judgement.actuals, judgement.windows
+    if actuals is None or windows is None:
         return ()
-    errors = {label: _origin_errors(track, ground) for label, track in judgement.tracks.items()}
-    return tuple(
-        record.OriginErrors(
-            origin=subject.panel.day(origin),
-            errors={label: _rounded(float(by_origin[place])) for label, by_origin in errors.items()},
-        )
-        for place, origin in enumerate(windows.origins)
-    )
+    errors = {label: _origin_errors(forecasts, actuals) for label, forecasts in judgement.predictions.items()}
+    found = []
+    for place, origin in enumerate(windows.origins):
+        rounded = {label: _rounded(float(by_origin[place])) for label, by_origin in errors.items()}
+        found.append(record.OriginErrors(origin=subject.panel.day(origin), errors=rounded))
+    return tuple(found)
 
 
 def _residuals(subject: Subject, judgement: Judgement) -> record.Residuals | None:
     """Histogram of the challenger's forecast minus actual, in units of the scale of its series."""
-    ground = judgement.ground
-    if ground is None or not ground.usable.any():
+    actuals = judgement.actuals
+    if actuals is None or not actuals.usable.any():
         return None
-    usable = ground.usable
-    known = ground.rows(usable)
+    usable = actuals.usable
+    known = actuals.rows(usable)
     with np.errstate(all="ignore"):
-        error = judgement.tracks[subject.contest.challenger.label][usable] - known.actuals
+        error = judgement.predictions[subject.contest.challenger.label][usable] - known.values
         scaled = error / known.scales[:, :, None]
     if not np.isfinite(scaled).all():
         return None
@@ -205,11 +203,11 @@ def _residuals(subject: Subject, judgement: Judgement) -> record.Residuals | Non
     )
 
 
-def _origin_errors(track: Array, ground: Ground) -> Array:
-    usable = ground.usable
-    known = ground.rows(usable)
+def _origin_errors(forecasts: Array, actuals: Actuals) -> Array:
+    usable = actuals.usable
+    known = actuals.rows(usable)
     with np.errstate(all="ignore"):
-        errors: Array = (np.abs(track[usable] - known.actuals) * known.weights).mean(axis=(0, 2))
+        errors: Array = (np.abs(forecasts[usable] - known.values) * known.weights).mean(axis=(0, 2))
     return errors
 
 

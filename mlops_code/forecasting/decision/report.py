@@ -65,7 +65,7 @@ def report(record: DecisionRecord, model: FittedModel, judgement: Judgement | No
     parts = [
         _verdict(evidence, context),
         _section("Rules, in the order in which they decide", _rules(evidence)),
-        _section("Figures on the gate's windows", _figures(evidence)),
+        _section("Figures on the gate's windows", _metrics(evidence)),
         _section("Forecast and actual", _forecasts(judgement, evidence, model)),
         _section("Error by origin", _by_origin(evidence)),
         _section("Error by part", _segments(evidence.segments)),
@@ -111,7 +111,7 @@ def _rules(evidence: Evidence) -> str:
     return _table(("rule", "", "value*", "threshold*", "meaning"), rows) if rows else ""
 
 
-def _figures(evidence: Evidence) -> str:
+def _metrics(evidence: Evidence) -> str:
     sides = {"challenger": evidence.challenger, "champion": evidence.champion, **evidence.baselines}
     rows = []
     for who, entry in sides.items():
@@ -132,33 +132,35 @@ def _figures(evidence: Evidence) -> str:
 def _forecasts(judgement: Judgement | None, evidence: Evidence, model: FittedModel) -> str:
     """The last windows that do not overlap, end to end: each shows what was forecast before it began."""
     windows = evidence.windows
-    if judgement is None or judgement.ground is None or judgement.windows is None or windows is None:
+    if judgement is None or judgement.actuals is None or judgement.windows is None or windows is None:
         return ""
     horizon, step = windows.horizon, windows.step
     chosen = list(range(len(judgement.windows.origins)))[:: -max(1, -(-horizon // step))][::-1]
     first = [np.datetime64(windows.origins[place]) for place in chosen]
     labels = [str(day + ahead)[5:] for day in first for ahead in range(horizon)]
-    made = judgement.tracks[evidence.challenger.recipe][:, chosen]
-    actuals, scales = judgement.ground.actuals[:, chosen], judgement.ground.scales[:, chosen]
-    radii = evidence.challenger.radii
+    made = judgement.predictions[evidence.challenger.recipe][:, chosen]
+    actuals, scales = judgement.actuals.values[:, chosen], judgement.actuals.scales[:, chosen]
+    half_widths = evidence.challenger.radii
     if len(actuals) == 1:
-        return _drawn(model.keys[0], labels, actuals[0], made[0], _bands(made[0], scales[0], radii, model.lower))
+        return _drawn(
+            model.keys[0], labels, actuals[0], made[0], _bands(made[0], scales[0], half_widths, model.lower)
+        )
     total = _drawn(f"Sum of all {len(actuals)} series", labels, actuals.sum(axis=0), made.sum(axis=0), [])
     largest = np.argsort(-actuals.mean(axis=(1, 2)), kind="stable")[:LARGEST]
     each = [
         _drawn(
             f"Series {model.keys[row]}", labels, actuals[row], made[row],
-            _bands(made[row], scales[row], radii, model.lower),
+            _bands(made[row], scales[row], half_widths, model.lower),
         )
         for row in largest
     ]  # fmt: skip
     return total + "<p class=note>The largest series, each with its intervals:</p>" + "".join(each)
 
 
-def _bands(made: Array, scales: Array, radii: Mapping[str, float], lower: float | None) -> list[Band]:
+def _bands(made: Array, scales: Array, half_widths: Mapping[str, float], lower: float | None) -> list[Band]:
     """The intervals that were judged, widest first. made: shape (origins, horizon); scales: shape (origins,)."""
-    levels = sorted(radii, key=float, reverse=True)
-    widths = {level: radii[level] * scales[:, None] for level in levels}
+    levels = sorted(half_widths, key=float, reverse=True)
+    widths = {level: half_widths[level] * scales[:, None] for level in levels}
     return [
         Band(
             f"{' and '.join(f'{float(one):.0%}' for one in reversed(levels))} interval",

@@ -17,6 +17,7 @@ import numpy as np
 
 from forecasting.errors import ModelFileError, UsageError
 from forecasting.json_text import UNREADABLE, strict_json, to_json
+from forecasting.limits import MAX_HORIZON, MAX_SERIES
 from forecasting.models.catalog import KINDS, dated_forecast, demand_sound, make_recipe
 from forecasting.models.recipe import Array, FittedModel, Intervals, Recipe
 
@@ -29,7 +30,6 @@ MODEL_KEYS = {
 MANIFEST_KEYS = {"format_version", "model_sha256", "recipe", "cutoff", "problem", "horizon", "season"}
 TOLERANCE = 1e-9
 MAX_BYTES = 128 * 1024 * 1024  # a model of one series has kilobytes, a ridge for 20,000 series some 40 MB
-MAX_SERIES = 20_000
 COMPARED_SERIES = 5
 
 
@@ -84,7 +84,7 @@ def recipe_document(recipe: Recipe) -> dict[str, Any]:
 def _interval_document(intervals: Intervals | None) -> dict[str, Any] | None:
     if intervals is None:
         return None
-    return {"levels": intervals.levels, "radii": intervals.radii, "scales": intervals.scales.tolist()}
+    return {"levels": intervals.levels, "radii": intervals.half_widths, "scales": intervals.scales.tolist()}
 
 
 def read_model(folder: Path) -> StoredModel:
@@ -181,8 +181,8 @@ def _demand_keys(document: dict[str, Any], keys: set[str], *, exactly: bool) -> 
 def _fitted(document: dict[str, Any]) -> FittedModel:
     recipe = _recipe(document["recipe"])
     for name in ("season", "horizon"):
-        if type(document[name]) is not int or not 1 <= document[name] <= 366:
-            raise ValueError(f"{name} {document[name]!r}, expected a whole number of days from 1 to 366")
+        if type(document[name]) is not int or not 1 <= document[name] <= MAX_HORIZON:
+            raise ValueError(f"{name} {document[name]!r}, expected a whole number of days from 1 to {MAX_HORIZON}")
     keys, lower = document["series"], document["lower"]
     if not isinstance(keys, list) or not 1 <= len(keys) <= MAX_SERIES or len(set(keys)) != len(keys):
         raise ValueError(f"series, expected 1 to {MAX_SERIES} different names")
@@ -213,11 +213,15 @@ def _intervals(described: dict[str, Any] | None, series: int) -> Intervals | Non
     if described is None:
         return None
     levels = tuple(_number(level) for level in described["levels"])
-    radii = tuple(_number(radius) for radius in described["radii"])
+    half_widths = tuple(_number(half_width) for half_width in described["radii"])
     scales = _array("scales", described["scales"], (series,))
-    if len(levels) != len(radii) or any(not 0 < level < 1 for level in levels) or min(*radii, *scales, 0.0) < 0:
-        raise ValueError("intervals, expected a radius of at least 0 for each level between 0 and 1")
-    return Intervals(levels, radii, scales)
+    if (
+        len(levels) != len(half_widths)
+        or any(not 0 < level < 1 for level in levels)
+        or min(*half_widths, *scales, 0.0) < 0
+    ):
+        raise ValueError("intervals, expected a half-width of at least 0 for each level between 0 and 1")
+    return Intervals(levels, half_widths, scales)
 
 
 def _array(name: str, numbers: object, shape: tuple[int | None, ...]) -> Array:

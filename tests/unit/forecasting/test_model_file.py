@@ -93,7 +93,7 @@ def test_intervals_travel_with_the_model(tmp_path: Path, panel: Panel, problem: 
     found, made = read_model(tmp_path).model.intervals, model.intervals
     assert found is not None
     assert made is not None
-    assert (found.levels, found.radii) == (made.levels, made.radii)
+    assert (found.levels, found.half_widths) == (made.levels, made.half_widths)
     assert np.array_equal(found.scales, made.scales)
 
 
