@@ -31,19 +31,19 @@ STEP_ORDER = ("prepare", "train", "evaluate", "register", "deploy")
 REQUIRED_STEPS = ("train", "register")
 
 
-def _package(name: str) -> tuple[str, ...]:
-    """Every file of a package of forecasting: its modules and templates."""
-    files = (CODE / "forecasting" / name).glob("*.*")
-    return tuple(sorted(file.relative_to(CODE).as_posix() for file in files if file.suffix in (".py", ".j2")))
+def _package(name: str, without: str = "") -> tuple[str, ...]:
+    """The files of a package of forecasting, modules and templates; all but one."""
+    files = [file for file in (CODE / "forecasting" / name).glob("*.*") if file.suffix in (".py", ".j2")]
+    return tuple(sorted(file.relative_to(CODE).as_posix() for file in files if file.name != without))
 
 
 _BASE = _package(".")
 _READING = ("tracking.py", *_BASE, *_package("problem"), *_package("data"))
 _MODELS = _package("models")
-_COMPARISON = "forecasting/evaluation/comparison.py"
-_TRAINING = (*_READING, *_MODELS, *(file for file in _package("evaluation") if file != _COMPARISON))
-_DECIDING = (*_TRAINING, "registry.py", _COMPARISON, *_package("decision"))
-_SCORING = ("score.py", *_BASE, *_MODELS, *_package("serving"))
+_TRAINING = (*_READING, *_MODELS, *_package("evaluation", without="comparison.py"))
+_DECIDING = (*_TRAINING, "registry.py", "forecasting/evaluation/comparison.py", *_package("decision"))
+_LIVE_CHECK = ("forecasting/serving/__init__.py", "forecasting/serving/live_check.py")
+_SCORING = ("score.py", *_BASE, *_MODELS, *_package("serving", without="live_check.py"))
 _READ_SECTIONS = ("source", "series", "contract")
 _TRAIN_SECTIONS = (*_READ_SECTIONS, "training")
 _ALL_SECTIONS = (*_TRAIN_SECTIONS, "gate")
@@ -72,7 +72,7 @@ STEP_FILES: Mapping[str, StepFiles] = {
     "train": StepFiles(("train.py", *_TRAINING), _TRAIN_SECTIONS, reusable=True),
     "evaluate": StepFiles(("evaluate.py", *_DECIDING), _ALL_SECTIONS, reusable=False),
     "register": StepFiles(("register.py", *_DECIDING), _ALL_SECTIONS, reusable=False),
-    "deploy": StepFiles(("deploy.py", *_DECIDING), _ALL_SECTIONS, reusable=False, scoring=_SCORING),
+    "deploy": StepFiles(("deploy.py", *_DECIDING, *_LIVE_CHECK), _ALL_SECTIONS, reusable=False, scoring=_SCORING),
 }
 
 

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+from forecasting.decision.blocks import Override, Request, Workspace
 from forecasting.decision.decide import Champion, Decision, decide_candidate
-from forecasting.decision.record import DecisionRecord, Override, Request, Workspace
+from forecasting.decision.record import DecisionRecord
 from forecasting.errors import ForecastingError, ModelFileError, UsageError
 from forecasting.models.model_file import MANIFEST_FILE, read_model
 from forecasting.problem.problem_file import Problem

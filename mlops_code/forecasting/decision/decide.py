@@ -10,10 +10,11 @@ from typing import Any
 
 from forecasting.data.delivery import check_history, check_rows
 from forecasting.data.series import Panel, read_series
+from forecasting.decision.blocks import Context, Override, RegisteredChampion, Request
 from forecasting.decision.contest import Contest
 from forecasting.decision.evidence import Subject, evidence_of
 from forecasting.decision.gate import Judgement, judge, overridden
-from forecasting.decision.record import Context, DecisionRecord, Override, RegisteredChampion, Request
+from forecasting.decision.record import DecisionRecord
 from forecasting.errors import ContractError, RefusedError, UsageError
 from forecasting.models.model_file import StoredModel, read_model
 from forecasting.models.recipe import Recipe

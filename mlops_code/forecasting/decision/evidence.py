@@ -1,4 +1,4 @@
-"""The evidence block of a decision, from what was judged: see `record.Evidence` for what each key holds."""
+"""The evidence block of a decision, from what was judged: see `blocks.Evidence` for what each key holds."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from forecasting.data.series import FACTS_FILE, FIX, Panel
-from forecasting.decision import record
+from forecasting.decision import blocks
+from forecasting.decision.blocks import Evidence, Interval, Override, Scores, Verdict
 from forecasting.decision.contest import Contest
 from forecasting.decision.gate import Judgement
-from forecasting.decision.record import Evidence, Interval, Override, Scores, Verdict
 from forecasting.errors import RefusedError
 from forecasting.evaluation.calibration import JUDGED, LEVELS, IntervalScore
 from forecasting.evaluation.comparison import Comparison, diebold_mariano
@@ -68,20 +68,20 @@ def evidence_of(subject: Subject, judgement: Judgement, verdict: Verdict, overri
     )
 
 
-def _data(facts: Mapping[str, Any]) -> record.Data:
+def _data(facts: Mapping[str, Any]) -> blocks.Data:
     """The facts of the series; the name of the table's file stays out, because the same bytes may have another."""
     try:
         days = {name: date.fromisoformat(facts[name]) for name in ("first_date", "last_date")}
-        return record.Data(**{name: value for name, value in facts.items() if name != "file"} | days)
+        return blocks.Data(**{name: value for name, value in facts.items() if name != "file"} | days)
     except (KeyError, TypeError, ValueError) as mistake:
         raise RefusedError(f"{FACTS_FILE} does not describe the series beside it ({mistake}). {FIX}") from None
 
 
-def _windows(subject: Subject, judgement: Judgement) -> record.Windows | None:
+def _windows(subject: Subject, judgement: Judgement) -> blocks.Windows | None:
     windows, panel = judgement.windows, subject.panel
     if windows is None:
         return None
-    return record.Windows(
+    return blocks.Windows(
         origins=tuple(panel.day(origin) for origin in windows.origins),
         horizon=windows.horizon,
         step=subject.policy.step,
@@ -90,8 +90,8 @@ def _windows(subject: Subject, judgement: Judgement) -> record.Windows | None:
     )
 
 
-def _challenger(subject: Subject, comparison: Comparison | None) -> record.ChallengerResult:
-    return record.ChallengerResult(
+def _challenger(subject: Subject, comparison: Comparison | None) -> blocks.ChallengerResult:
+    return blocks.ChallengerResult(
         recipe=subject.contest.challenger.label,
         metrics=_scores(comparison.challenger if comparison else None),
         interval=_interval(comparison.interval if comparison else None),
@@ -101,25 +101,25 @@ def _challenger(subject: Subject, comparison: Comparison | None) -> record.Chall
     )
 
 
-def _champion(subject: Subject, comparison: Comparison | None) -> record.ChampionResult | None:
+def _champion(subject: Subject, comparison: Comparison | None) -> blocks.ChampionResult | None:
     champion = subject.contest.champion
     if champion is None:
         return None
     age = comparison.age if comparison else None
-    return record.ChampionResult(
+    return blocks.ChampionResult(
         recipe=champion.recipe.label,
         metrics=_scores(comparison.champion if comparison else None),
         interval=_interval(comparison.champion_interval if comparison else None),
         cutoff=champion.cutoff,
-        age=record.Age(**asdict(age)) if age else None,
+        age=blocks.Age(**asdict(age)) if age else None,
     )
 
 
-def _baselines(comparison: Comparison | None) -> dict[str, record.Baseline]:
+def _baselines(comparison: Comparison | None) -> dict[str, blocks.Baseline]:
     scores = _scores(comparison.reference if comparison else None)
-    found = {BASELINE.name: record.Baseline(recipe=BASELINE.label, metrics=scores, interval=None)}
+    found = {BASELINE.name: blocks.Baseline(recipe=BASELINE.label, metrics=scores, interval=None)}
     for label, metrics in comparison.simple.items() if comparison else ():
-        found[label] = record.Baseline(recipe=label, metrics=_scores(metrics))
+        found[label] = blocks.Baseline(recipe=label, metrics=_scores(metrics))
     return found
 
 
@@ -133,19 +133,19 @@ def _interval(score: IntervalScore | None) -> Interval | None:
     return Interval(level=JUDGED, coverage=score.coverage, winkler=score.winkler)
 
 
-def _segments(subject: Subject, comparison: Comparison | None) -> tuple[record.Segment, ...]:
+def _segments(subject: Subject, comparison: Comparison | None) -> tuple[blocks.Segment, ...]:
     enough = subject.policy.guards.segment_points
     return tuple(
-        record.Segment(**asdict(part), change=_rounded(part.change), judged=part.points >= enough)
+        blocks.Segment(**asdict(part), change=_rounded(part.change), judged=part.points >= enough)
         for part in (comparison.segments if comparison else ())
     )
 
 
-def _series(judgement: Judgement) -> record.SeriesSummary | None:
+def _series(judgement: Judgement) -> blocks.SeriesSummary | None:
     comparison, actuals = judgement.comparison, judgement.actuals
     if comparison is None or actuals is None:
         return None
-    return record.SeriesSummary(
+    return blocks.SeriesSummary(
         judged=comparison.series,
         too_constant=len(actuals.values) - comparison.series,
         worse=_rounded(comparison.worse),
@@ -153,7 +153,7 @@ def _series(judgement: Judgement) -> record.SeriesSummary | None:
     )
 
 
-def _significance(subject: Subject, judgement: Judgement) -> record.Significance | None:
+def _significance(subject: Subject, judgement: Judgement) -> blocks.Significance | None:
     """Diebold-Mariano type p of one series, for information; None over many series, where the bootstrap is used."""
     actuals, windows = judgement.actuals, judgement.windows
     if actuals is None or windows is None or len(actuals.values) != 1:
@@ -165,14 +165,14 @@ def _significance(subject: Subject, judgement: Judgement) -> record.Significance
         return _rounded(diebold_mariano(ours, errors[recipe.label], windows.horizon, subject.policy.step))
 
     champion = subject.contest.champion
-    return record.Significance(
+    return blocks.Significance(
         test="Diebold-Mariano, Harvey-Leybourne-Newbold form, MAE by origin; reported, never decides",
         p_against_champion=against(champion.recipe) if champion else None,
         p_against_seasonal_naive=against(BASELINE),
     )
 
 
-def _by_origin(subject: Subject, judgement: Judgement) -> tuple[record.OriginErrors, ...]:
+def _by_origin(subject: Subject, judgement: Judgement) -> tuple[blocks.OriginErrors, ...]:
     actuals, windows = judgement.actuals, judgement.windows
     if actuals is None or windows is None:
         return ()
@@ -180,11 +180,11 @@ def _by_origin(subject: Subject, judgement: Judgement) -> tuple[record.OriginErr
     found = []
     for place, origin in enumerate(windows.origins):
         rounded = {label: _rounded(float(by_origin[place])) for label, by_origin in errors.items()}
-        found.append(record.OriginErrors(origin=subject.panel.day(origin), errors=rounded))
+        found.append(blocks.OriginErrors(origin=subject.panel.day(origin), errors=rounded))
     return tuple(found)
 
 
-def _residuals(subject: Subject, judgement: Judgement) -> record.Residuals | None:
+def _residuals(subject: Subject, judgement: Judgement) -> blocks.Residuals | None:
     """Histogram of the challenger's forecast minus actual, in units of the scale of its series."""
     actuals = judgement.actuals
     if actuals is None or not actuals.usable.any():
@@ -198,7 +198,7 @@ def _residuals(subject: Subject, judgement: Judgement) -> record.Residuals | Non
         return None
     low, high = np.quantile(scaled, [0.005, 0.995])
     counts, edges = np.histogram(np.clip(scaled, low, high), bins=BINS)
-    return record.Residuals(
+    return blocks.Residuals(
         edges=tuple(_rounded(float(edge)) for edge in edges), counts=tuple(int(count) for count in counts)
     )
 

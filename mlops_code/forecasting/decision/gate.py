@@ -13,8 +13,8 @@ import numpy as np
 
 from forecasting.data.series import Panel
 from forecasting.decision import rules
+from forecasting.decision.blocks import Outcome, Rule, Verdict
 from forecasting.decision.contest import Contest, recipes_in, refit
-from forecasting.decision.record import Outcome, Rule, Verdict
 from forecasting.errors import HistoryError
 from forecasting.evaluation.backtest import Plan, Windows, last_windows
 from forecasting.evaluation.comparison import Age, Comparison

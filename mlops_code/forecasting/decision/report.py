@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 
+from forecasting.decision.blocks import Baseline, Contender, Evidence, Segment
 from forecasting.decision.charts import Band, Line, histogram, line_chart, meter
 from forecasting.decision.decide import Decision
 from forecasting.decision.gate import Judgement
-from forecasting.decision.record import Baseline, Contender, DecisionRecord, Evidence, Segment, as_json
+from forecasting.decision.record import DecisionRecord, as_json
 from forecasting.models.catalog import BASELINE
 from forecasting.models.intervals import bounds
 from forecasting.models.recipe import Array, FittedModel

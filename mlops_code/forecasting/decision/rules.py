@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from forecasting.decision.record import Rule, Status
+from forecasting.decision.blocks import Rule, Status
 from forecasting.evaluation.comparison import Comparison
 from forecasting.problem.sections import GatePolicy
 

@@ -18,7 +18,7 @@ import numpy as np
 from forecasting.errors import ModelFileError, UsageError
 from forecasting.json_text import UNREADABLE, strict_json, to_json
 from forecasting.limits import MAX_HORIZON, MAX_SERIES
-from forecasting.models.catalog import KINDS, dated_forecast, demand_sound, make_recipe
+from forecasting.models.catalog import KINDS, demand_sound, make_recipe
 from forecasting.models.recipe import Array, FittedModel, Intervals, Recipe
 
 FORMAT_VERSION = 2
@@ -28,9 +28,7 @@ MODEL_KEYS = {
     "series", "lower", "intervals", "parameters",
 }  # fmt: skip
 MANIFEST_KEYS = {"format_version", "model_sha256", "recipe", "cutoff", "problem", "horizon", "season"}
-TOLERANCE = 1e-9
 MAX_BYTES = 128 * 1024 * 1024  # a model of one series has kilobytes, a ridge for 20,000 series some 40 MB
-COMPARED_SERIES = 5
 
 
 @dataclass(frozen=True)
@@ -108,45 +106,6 @@ def read_model(folder: Path) -> StoredModel:
         raise ModelFileError(f"{folder / MODEL_FILE} is not a model of format {FORMAT_VERSION}: {mistake}.") from None
     _demand_agreement(folder, stored)
     return stored
-
-
-def asked_series(model: FittedModel) -> tuple[str, ...]:
-    """The series that a service is asked for when its answer is compared; none are named where there is only one."""
-    return model.keys[:COMPARED_SERIES] if len(model.keys) > 1 else ()
-
-
-def question(stored: StoredModel, horizon: int) -> dict[str, Any]:
-    """The request whose answer `difference` compares. horizon: days."""
-    names = asked_series(stored.model)
-    return {"horizon": horizon, "series": list(names)} if names else {"horizon": horizon}
-
-
-def difference(answer: Mapping[str, Any], stored: StoredModel, horizon: int) -> str | None:
-    """Compare the answer to `question` with the model's own forecast of horizon days; None where they are the same.
-
-    Values may differ by 1e-9 of their size: the same numbers travel as text, nothing is computed differently.
-    """
-    keys = asked_series(stored.model)
-    expected = [
-        (key, day, value)
-        for key in keys or stored.model.keys
-        for day, value in dated_forecast(stored.model, horizon, key)
-    ]
-    found = answer.get("forecast")
-    if not isinstance(found, list) or len(found) != len(expected):
-        return f"the service answers {str(answer)[:200]}, expected {len(expected)} days of forecast"
-    for entry, (key, day, value) in zip(found, expected, strict=True):
-        if not isinstance(entry, dict) or entry.get("date") != day.isoformat():
-            return f"the service forecasts {entry}, expected the day {day}"
-        if keys and entry.get("series") != key:
-            return f"the service forecasts {entry}, expected the series {key}"
-        given = entry.get("value")
-        if not isinstance(given, int | float) or not math.isclose(given, value, rel_tol=TOLERANCE):
-            return f"the service forecasts {given!r} for {day}, the model {value!r}"
-    serving = answer.get("model")
-    if not isinstance(serving, dict) or serving.get("sha256") != stored.sha256:
-        return f"the service serves the model {serving}, expected sha256 {stored.sha256}"
-    return None
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

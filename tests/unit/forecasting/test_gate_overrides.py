@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from forecasting.decision.blocks import Outcome, Verdict
 from forecasting.decision.gate import overridden
-from forecasting.decision.record import Outcome, Verdict
 
 
 def said(outcome: Outcome, reason: str) -> Verdict:

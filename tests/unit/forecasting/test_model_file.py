@@ -14,16 +14,18 @@ import numpy as np
 import pytest
 
 from forecasting.data.series import Panel, facts_of, read_series, write_series
+from forecasting.decision.blocks import Override, Request
 from forecasting.decision.decide import Champion, decide_candidate
-from forecasting.decision.record import Override, Request, read_decision
+from forecasting.decision.record import read_decision
 from forecasting.errors import ContractError, ModelFileError, RefusedError, UsageError
 from forecasting.evaluation.selection import choose, fit_choice
 from forecasting.json_text import strict_json
 from forecasting.models import model_file
 from forecasting.models.catalog import dated_forecast, fit, forecast, make_recipe
-from forecasting.models.model_file import difference, read_model, write_model
+from forecasting.models.model_file import read_model, write_model
 from forecasting.models.recipe import FittedModel, History, Recipe
 from forecasting.problem.problem_file import Problem
+from forecasting.serving.live_check import difference
 
 WEEKLY = make_recipe("same_weekday_mean", {"weeks": 8})
 RIDGE = make_recipe("ridge_direct", {"alpha": 1.0})

@@ -14,8 +14,8 @@ from xml.etree import ElementTree
 import pytest
 from jsonschema import Draft202012Validator, ValidationError  # type: ignore[import-untyped]
 
+from forecasting.decision.blocks import Override, Request, Workspace
 from forecasting.decision.decide import Champion, Decision, decide_candidate
-from forecasting.decision.record import Override, Request, Workspace
 from forecasting.decision.report import report
 from forecasting.json_text import strict_json
 from forecasting.models import catalog as candidates

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from forecasting.decision.blocks import Rule
 from forecasting.decision.record import (
     DECISION_FILE,
     DecisionRecord,
-    Rule,
     parse_decision,
     read_decision,
     schema,
