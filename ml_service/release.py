@@ -11,7 +11,7 @@ from azureml.core import Model, Run
 from azureml.exceptions import AzureMLException
 from msrest.exceptions import HttpOperationError
 
-from forecasting.decision.record import DECISION_FILE, Decision, read_decision
+from forecasting.decision.record import DECISION_FILE, DecisionRecord, read_decision
 from forecasting.models.model_file import StoredModel
 from ml_service import champion, names, records
 from ml_service.agent import Agent
@@ -131,7 +131,7 @@ def _wanted_model(site: Site, wanted: str) -> Any:
         ) from error
 
 
-def _demand_decision(site: Site, model: Any, folder: Path, stored: StoredModel) -> Decision:
+def _demand_decision(site: Site, model: Any, folder: Path, stored: StoredModel) -> DecisionRecord:
     """The decision that accepted this very file. Raises: RefusedError when it is absent, changed or about another."""
     name = f"{model.name}:{model.version}"
     if not (folder / DECISION_FILE).is_file():
@@ -164,12 +164,12 @@ def _run_property(site: Site, run_id: str, key: str) -> str:
         return str(Run.get(site.training.sdk, run_id).get_properties().get(key, ""))
 
 
-def _demand_current(site: Site, model: Any, decision: Decision) -> None:
+def _demand_current(site: Site, model: Any, decision: DecisionRecord) -> None:
     """Refuse a version that was compared with another champion than today's: the comparison is out of date."""
     holder = champion.find(site.training, model.name, site.problem)
     today = str(holder.version) if holder else records.NONE
-    compared = decision.document["context"].get("champion") or {}
-    then = str(compared.get("version") or records.NONE)
+    compared = decision.context.champion
+    then = (compared.version if compared else "") or records.NONE
     if today not in (then, str(model.version)):
         met = "no champion" if then == records.NONE else f"version {then}, which was champion then"
         rival = f"version {today}, which is champion by now" if holder else "no champion, because there is none now"

@@ -15,14 +15,13 @@ from typing import Any
 import requests
 
 from forecasting.errors import ForecastingError
+from forecasting.json_text import strict_json
 from forecasting.models.model_file import (
     MODEL_FILE,
     StoredModel,
-    difference,
-    question,
     read_model,
-    strict_json,
 )
+from forecasting.serving.live_check import difference, question
 from ml_service.console import Terminal, quiet_sdk
 from ml_service.errors import FaultError, RefusedError
 from ml_service.service import HEALTHY, describe, find_service, last_log_lines

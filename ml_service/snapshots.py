@@ -30,64 +30,20 @@ SCORING_BASE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:2025113
 STEP_ORDER = ("prepare", "train", "evaluate", "register", "deploy")
 REQUIRED_STEPS = ("train", "register")
 
-_PROBLEM = (
-    "forecasting/problem/__init__.py",
-    "forecasting/problem/problem_file.py",
-    "forecasting/problem/sections.py",
-)
-_DATA = (
-    "forecasting/data/__init__.py",
-    "forecasting/data/contract.py",
-    "forecasting/data/reading.py",
-    "forecasting/data/regular.py",
-    "forecasting/data/series.py",
-)
-_READING = ("tracking.py", "forecasting/__init__.py", "forecasting/errors.py", *_PROBLEM, *_DATA)
-_MODELS = (
-    "forecasting/models/__init__.py",
-    "forecasting/models/arima.py",
-    "forecasting/models/baselines.py",
-    "forecasting/models/boosting.py",
-    "forecasting/models/catalog.py",
-    "forecasting/models/direct.py",
-    "forecasting/models/model_file.py",
-    "forecasting/models/recipe.py",
-    "forecasting/models/ridge.py",
-)
-_INTERVALS = (
-    "forecasting/evaluation/__init__.py",
-    "forecasting/evaluation/intervals.py",
-    "forecasting/evaluation/metrics.py",
-)
-_TRAINING = (
-    *_READING,
-    *_MODELS,
-    *_INTERVALS,
-    "forecasting/evaluation/backtest.py",
-    "forecasting/evaluation/selection.py",
-)
-_DECIDING = (
-    *_TRAINING,
-    "registry.py",
-    "forecasting/evaluation/comparison.py",
-    "forecasting/decision/__init__.py",
-    "forecasting/decision/charts.py",
-    "forecasting/decision/evidence.py",
-    "forecasting/decision/gate.py",
-    "forecasting/decision/record.py",
-    "forecasting/decision/report.py",
-    "forecasting/decision/rules.py",
-)
-_SCORING = (
-    "score.py",
-    "forecasting/__init__.py",
-    "forecasting/errors.py",
-    *_MODELS,
-    *_INTERVALS,
-    "forecasting/serving/__init__.py",
-    "forecasting/serving/forecaster.py",
-    "forecasting/serving/openapi.py",
-)
+
+def _package(name: str, without: str = "") -> tuple[str, ...]:
+    """The files of a package of forecasting, modules and templates; all but one."""
+    files = [file for file in (CODE / "forecasting" / name).glob("*.*") if file.suffix in (".py", ".j2")]
+    return tuple(sorted(file.relative_to(CODE).as_posix() for file in files if file.name != without))
+
+
+_BASE = _package(".")
+_READING = ("tracking.py", *_BASE, *_package("problem"), *_package("data"))
+_MODELS = _package("models")
+_TRAINING = (*_READING, *_MODELS, *_package("evaluation", without="comparison.py"))
+_DECIDING = (*_TRAINING, "registry.py", "forecasting/evaluation/comparison.py", *_package("decision"))
+_LIVE_CHECK = ("forecasting/serving/__init__.py", "forecasting/serving/live_check.py")
+_SCORING = ("score.py", *_BASE, *_MODELS, *_package("serving", without="live_check.py"))
 _READ_SECTIONS = ("source", "series", "contract")
 _TRAIN_SECTIONS = (*_READ_SECTIONS, "training")
 _ALL_SECTIONS = (*_TRAIN_SECTIONS, "gate")
@@ -116,7 +72,7 @@ STEP_FILES: Mapping[str, StepFiles] = {
     "train": StepFiles(("train.py", *_TRAINING), _TRAIN_SECTIONS, reusable=True),
     "evaluate": StepFiles(("evaluate.py", *_DECIDING), _ALL_SECTIONS, reusable=False),
     "register": StepFiles(("register.py", *_DECIDING), _ALL_SECTIONS, reusable=False),
-    "deploy": StepFiles(("deploy.py", *_DECIDING), _ALL_SECTIONS, reusable=False, scoring=_SCORING),
+    "deploy": StepFiles(("deploy.py", *_DECIDING, *_LIVE_CHECK), _ALL_SECTIONS, reusable=False, scoring=_SCORING),
 }
 
 

@@ -13,8 +13,10 @@ from typing import Any
 
 from forecasting.data.series import sha256_of
 from forecasting.errors import ModelFileError, UsageError
-from forecasting.models.model_file import difference, question, read_model, strict_json
+from forecasting.json_text import strict_json
+from forecasting.models.model_file import read_model
 from forecasting.problem.problem_file import Problem
+from forecasting.serving.live_check import difference, question
 from registry import (
     REGISTERED_FOLDER,
     Registered,

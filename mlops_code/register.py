@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from forecasting.decision.record import Decision, read_decision
+from forecasting.decision.record import DecisionRecord, read_decision
 from forecasting.decision.report import REPORT_FILE, write_report
-from forecasting.models.model_file import MANIFEST_FILE, MODEL_FILE, StoredModel, read_model, to_json
+from forecasting.json_text import to_json
+from forecasting.models.model_file import MANIFEST_FILE, MODEL_FILE, StoredModel, read_model
 from registry import (
     REGISTERED_FOLDER,
     Registered,
@@ -47,17 +48,18 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def decide(args: argparse.Namespace, run: Run, stored: StoredModel) -> tuple[Decision, int]:
+def decide(args: argparse.Namespace, run: Run, stored: StoredModel) -> tuple[DecisionRecord, int]:
     """The decision of evaluate, or where that step was left out the same gate applied here; and its exit code."""
     if args.evaluation is not None:
-        decision = read_decision(args.evaluation, stored.sha256)
-        return decision, 3 if decision.verdict.outcome == "failed" else 0
+        record = read_decision(args.evaluation, stored.sha256)
+        return record, 3 if record.verdict.outcome == "failed" else 0
     decision = decide_for(args, run)
     page = write_report(decision, stored.model, args.registration)
-    return decision, record_decision(run, decision, [decision.write(args.registration), page])
+    record = decision.record
+    return record, record_decision(run, record, [record.write(args.registration), page])
 
 
-def describe(args: argparse.Namespace, run: Run, stored: StoredModel, decision: Decision) -> dict[str, str]:
+def describe(args: argparse.Namespace, run: Run, stored: StoredModel, decision: DecisionRecord) -> dict[str, str]:
     """Properties of the registered version; they can never be changed afterwards."""
     data = stored.manifest["data"]["data_sha256"]
     known = run.workspace is not None and args.dataset_name
@@ -97,7 +99,7 @@ def register(args: argparse.Namespace, run: Run) -> int:
     return exit_code
 
 
-def keep_report(args: argparse.Namespace, decision: Decision, folder: Path) -> None:
+def keep_report(args: argparse.Namespace, decision: DecisionRecord, folder: Path) -> None:
     """Keep the report beside the model where there is one of this very decision."""
     page = (args.evaluation or args.registration) / REPORT_FILE
     if page.is_file() and decision.sha256.encode() in page.read_bytes():
@@ -107,7 +109,7 @@ def keep_report(args: argparse.Namespace, decision: Decision, folder: Path) -> N
 
 
 def write_registration(
-    args: argparse.Namespace, stored: StoredModel, decision: Decision, registered: Registered | None
+    args: argparse.Namespace, stored: StoredModel, decision: DecisionRecord, registered: Registered | None
 ) -> None:
     """Hand over to deploy what was registered, or that nothing was."""
     document: dict[str, Any] = {

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from forecasting.decision.record import Champion, Decision, Override, decide_candidate
+from forecasting.decision.blocks import Override, Request, Workspace
+from forecasting.decision.decide import Champion, Decision, decide_candidate
+from forecasting.decision.record import DecisionRecord
 from forecasting.errors import ForecastingError, ModelFileError, UsageError
 from forecasting.models.model_file import MANIFEST_FILE, read_model
 from forecasting.problem.problem_file import Problem
@@ -73,33 +75,33 @@ def decide_for(args: argparse.Namespace, run: Run) -> Decision:
     champion = find_champion(run, args.model_name, problem.series.name, args.champion)
     # A parameter of a pipeline cannot be left out: the word none stands for nothing.
     person, why = (text if text != "none" else "" for text in (args.override_by, args.override_reason))
-    override = Override(person, why) if person or why else None
+    override = Override(person=person, reason=why) if person or why else None
     return decide_candidate(
-        problem, args.candidate, champion, context_of(args, run), as_of=today(), override=override
+        problem, args.candidate, champion, request_of(args, run), as_of=today(), override=override
     )
 
 
-def context_of(args: argparse.Namespace, run: Run) -> dict[str, Any]:
+def request_of(args: argparse.Namespace, run: Run) -> Request:
     """Who asked for a decision, and when; never part of the evidence."""
-    return {
-        "reason": args.reason,
-        "build_id": args.build_id,
-        "commit": args.commit,
-        "run_id": run.id,
-        "step_run_id": run.step_id,
-        "model_name": args.model_name,
-        "decided_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "workspace": None if run.workspace is None else _described(run.workspace, args.workspace_tags),
-    }
+    return Request(
+        reason=args.reason,
+        build_id=args.build_id,
+        commit=args.commit,
+        run_id=run.id,
+        step_run_id=run.step_id,
+        model_name=args.model_name,
+        decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        workspace=None if run.workspace is None else _described(run.workspace, args.workspace_tags),
+    )
 
 
-def record_decision(run: Run, decision: Decision, paths: Iterable[Path]) -> int:
+def record_decision(run: Run, decision: DecisionRecord, paths: Iterable[Path]) -> int:
     """Put a decision and its files into run history and return the exit code that it means."""
     verdict = decision.verdict
     run.log(decision.metrics)
     for path in paths:
         run.attach(path)
-    data = decision.document["evidence"]["data"]["data_sha256"]
+    data = decision.evidence.data.data_sha256
     run.record(verdict.outcome, verdict.reason, {"decision_sha256": decision.sha256, "data_sha256": data})
     say(f"{verdict.outcome} ({verdict.reason}): {verdict.sentence}")
     return 3 if verdict.outcome == "failed" else 0
@@ -261,16 +263,14 @@ def folder_sha256(folder: Path) -> str:
     return total.hexdigest()
 
 
-def _described(workspace: Any, tags: str) -> dict[str, Any]:
+def _described(workspace: Any, tags: str) -> Workspace:
     """Name and tags of a workspace, so that evidence of a rehearsal says that it is one.
 
     tags: as the build has read them, in the form of a URL's query; the token of a run may not ask for them.
     """
-    return {
-        "name": str(workspace.name),
-        "resource_group": str(workspace.resource_group),
-        "tags": dict(parse_qsl(tags)),
-    }
+    return Workspace(
+        name=str(workspace.name), resource_group=str(workspace.resource_group), tags=dict(parse_qsl(tags))
+    )
 
 
 def _champions(workspace: Any, model_name: str, problem: str) -> list[Any]:

@@ -17,9 +17,7 @@ from forecasting.data.contract import Delivery, read_table
 from forecasting.data.reading import find_table
 from forecasting.data.series import Panel, facts_of, read_series, write_series
 from forecasting.errors import ContractError, Finding, UsageError
-from forecasting.problem import sections as policy
 from forecasting.problem.sections import Contract, SeriesRule, Source
-from forecasting.serving import forecaster as serving
 
 SOURCE = Source(date="Day", measures=("Units",))
 RULE = SeriesRule(name="units", measure="Units", aggregation="sum")
@@ -206,10 +204,6 @@ def test_a_problem_may_bound_its_values(tmp_path: Path) -> None:
     ):
         read(tmp_path, with_row(4, "2024-02-27,2500"), contract=Contract(max_value=300))
     read(tmp_path, PLAIN, contract=Contract(max_value=259.5))
-
-
-def test_the_service_takes_what_the_contract_takes() -> None:
-    assert serving.MAX_VALUE == policy.LARGEST == Contract().max_value
 
 
 def test_days_that_have_not_been_are_refused(tmp_path: Path) -> None:
