@@ -13,8 +13,8 @@ import pytest
 
 from local_azure.cli.pipeline_runs import RunOptions, run_file
 from local_azure.machine_learning.storage.state import StateFolder
-from local_azure.pipelines.check.whole import check
-from local_azure.pipelines.language.queue_facts import QueueFacts
+from local_azure.pipelines.check.pipeline_check import check
+from local_azure.pipelines.expand.queue_facts import QueueFacts
 
 
 @dataclass

@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from local_azure.pipelines.expand.final import final_yaml
-from local_azure.pipelines.expand.pipeline import expand
-from local_azure.pipelines.language.queue_facts import QueueFacts
+from local_azure.pipelines.expand.expansion import expand
+from local_azure.pipelines.expand.final_yaml import final_yaml
+from local_azure.pipelines.expand.queue_facts import QueueFacts
 from local_azure.pipelines.language.tree import to_plain
 
 Write = Callable[..., Path]

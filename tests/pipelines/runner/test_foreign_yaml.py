@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from local_azure.pipelines.check.whole import check
-from local_azure.pipelines.expand.final import final_yaml
+from local_azure.pipelines.check.pipeline_check import check
+from local_azure.pipelines.expand.final_yaml import final_yaml
 
 Faults = Callable[..., list[str]]
 FOLDER = os.environ.get("PUBLIC_PIPELINES", "")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from local_azure.pipelines.check.whole import check
+from local_azure.pipelines.check.pipeline_check import check
 
 CLEAN = """
     trigger: none

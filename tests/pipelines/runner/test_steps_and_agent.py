@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from local_azure.pipelines.language.queue_facts import QueueFacts
+from local_azure.pipelines.expand.queue_facts import QueueFacts
 from local_azure.pipelines.run.logging_commands import logging_command
-from local_azure.pipelines.run.variable_table import Masker
+from local_azure.pipelines.run.variables import Masker
 
 Run = Callable[..., Any]
 

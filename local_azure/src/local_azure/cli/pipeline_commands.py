@@ -65,7 +65,7 @@ def _facts(
     branch: str,
 ) -> Any:
     """The facts of a queued run."""
-    from local_azure.pipelines.language.queue_facts import QueueFacts
+    from local_azure.pipelines.expand.queue_facts import QueueFacts
     from local_azure.pipelines.language.reader import read_file
     from local_azure.pipelines.language.tree import PipelineError, fields_of
 
@@ -95,7 +95,7 @@ def _refuse(problems: Iterable[object], file: Path) -> None:
 
 def _expanded(file: Path, parameters: dict[str, str], queue: dict[str, Any]) -> Any:
     """The tree of an expanded pipeline; leaves when it has faults."""
-    from local_azure.pipelines.expand.pipeline import expand
+    from local_azure.pipelines.expand.expansion import expand
 
     result = expand(file, parameters, _facts(file, **queue))
     _refuse(result.problems, file)
@@ -116,7 +116,7 @@ def pipelines() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON list of faults on standard output.")
 def check_command(files: tuple[Path, ...], parameters: dict[str, str], as_json: bool, **queue: Any) -> None:
     """Find the faults of FILES against Microsoft's schema and the service's rules."""
-    from local_azure.pipelines.check.whole import check
+    from local_azure.pipelines.check.pipeline_check import check
 
     found = {file: check(file, parameters, _facts(file, **queue))[1] for file in files}
     problems = [problem for of_file in found.values() for problem in of_file]
@@ -141,7 +141,7 @@ def check_command(files: tuple[Path, ...], parameters: dict[str, str], as_json: 
 @click.option("--json", "as_json", is_flag=True, help="The expanded pipeline as JSON, steps as they were written.")
 def expand_command(file: Path, parameters: dict[str, str], as_json: bool, **queue: Any) -> None:
     """Print FILE as the service would run it: templates, parameters and expressions replaced."""
-    from local_azure.pipelines.expand.final import final_yaml
+    from local_azure.pipelines.expand.final_yaml import final_yaml
     from local_azure.pipelines.language.tree import to_plain
 
     tree = _expanded(file, parameters, queue)
@@ -154,7 +154,7 @@ def expand_command(file: Path, parameters: dict[str, str], as_json: bool, **queu
 @click.option("--mermaid", is_flag=True, help="A Mermaid flowchart, as Azure DevOps wikis and GitHub draw it.")
 def graph_command(file: Path, parameters: dict[str, str], mermaid: bool, **queue: Any) -> None:
     """Draw the stages and jobs of FILE, as text or as a Mermaid flowchart."""
-    from local_azure.cli.pipeline_pictures import as_mermaid, as_text
+    from local_azure.cli.pipeline_graphs import as_mermaid, as_text
     from local_azure.pipelines.expand.model import Pipeline
 
     pipeline = Pipeline(_expanded(file, parameters, queue))

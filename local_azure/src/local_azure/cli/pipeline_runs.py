@@ -16,13 +16,13 @@ from local_azure.cli import lifecycle
 from local_azure.cli.approvals import Approver, pages
 from local_azure.cli.client_environment import client_environment
 from local_azure.machine_learning.storage.state import StateFolder
-from local_azure.pipelines.check.whole import check
+from local_azure.pipelines.check.pipeline_check import check
+from local_azure.pipelines.expand.expansion import repository_root
 from local_azure.pipelines.expand.model import Pipeline
-from local_azure.pipelines.expand.pipeline import repository_root
-from local_azure.pipelines.language.queue_facts import QueueFacts
-from local_azure.pipelines.run.pipeline_run import PipelineRun
+from local_azure.pipelines.expand.queue_facts import QueueFacts
+from local_azure.pipelines.run.pipeline_runner import PipelineRun
 from local_azure.pipelines.run.run_state import CANCELED, FAILED, RunState
-from local_azure.pipelines.run.tasks import unsupported
+from local_azure.pipelines.run.tasks.steps import unsupported
 
 EXIT_FAILED, EXIT_REFUSED, EXIT_TIMED_OUT, EXIT_CANCELED = 1, 3, 124, 130
 

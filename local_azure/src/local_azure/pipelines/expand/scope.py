@@ -7,9 +7,9 @@ from collections import ChainMap
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field, replace
 
+from local_azure.pipelines.expand.queue_facts import run_time_only
 from local_azure.pipelines.language.evaluation import evaluate, to_text
 from local_azure.pipelines.language.grammar import ExpressionError, parse, paths, refused
-from local_azure.pipelines.language.queue_facts import run_time_only
 from local_azure.pipelines.language.reader import EXPRESSION
 from local_azure.pipelines.language.tree import Fields, PipelineError, Text, Value
 

@@ -11,7 +11,7 @@ from local_azure.pipelines.language.tree import nearest
 from local_azure.pipelines.run.run_state import FAILED, ISSUES, SUCCEEDED, worst
 
 if TYPE_CHECKING:
-    from local_azure.pipelines.run.job_run import JobRun
+    from local_azure.pipelines.run.job_runner import JobRun
 
 _COMMAND = re.compile(r"##vso\[(\w+)\.(\w+)\s*([^\]]*)\](.*)", re.DOTALL)
 # In this order, each once: %AZP25 comes last.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local_azure.pipelines.run.variable_table import Masker
+from local_azure.pipelines.run.variables import Masker
 from local_azure.pipelines.run.workspace import Artifacts
 
 SUCCEEDED, ISSUES, CANCELED, FAILED, SKIPPED = "Succeeded", "SucceededWithIssues", "Canceled", "Failed", "Skipped"

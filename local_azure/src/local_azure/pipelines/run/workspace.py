@@ -7,7 +7,7 @@ import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from local_azure.pipelines.language.queue_facts import documented
+from local_azure.pipelines.expand.queue_facts import documented
 
 
 class JobFolders:

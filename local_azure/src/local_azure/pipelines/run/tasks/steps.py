@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from local_azure.pipelines.check.schema import service_schema
+from local_azure.pipelines.check.service_schema import service_schema
 from local_azure.pipelines.expand.model import Pipeline, Step, is_true
 from local_azure.pipelines.language.tree import Problem, nearest
 
 if TYPE_CHECKING:
-    from local_azure.pipelines.run.job_run import JobRun
+    from local_azure.pipelines.run.job_runner import JobRun
 
 Inputs: TypeAlias = dict[str, str]
 

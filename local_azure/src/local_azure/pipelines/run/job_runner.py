@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from subprocess import SubprocessError
 
-from local_azure.pipelines.check.reference_check import STEP_CONTEXTS
+from local_azure.pipelines.check.references import STEP_CONTEXTS
 from local_azure.pipelines.expand.model import HOOKS, Job, Step, is_true
 from local_azure.pipelines.language.evaluation import evaluate, truthy
 from local_azure.pipelines.language.grammar import ExpressionError, parse
@@ -25,8 +25,8 @@ from local_azure.pipelines.run.run_state import (
     RunState,
     worst,
 )
-from local_azure.pipelines.run.tasks import Inputs, StandInError, run_task, task_of
-from local_azure.pipelines.run.variable_table import VariableTable
+from local_azure.pipelines.run.tasks.steps import Inputs, StandInError, run_task, task_of
+from local_azure.pipelines.run.variables import VariableTable
 from local_azure.pipelines.run.workspace import Artifacts, JobFolders
 
 _LONGEST_MINUTES = 360

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from local_azure.pipelines.check.reference_check import injection_faults, reference_faults
-from local_azure.pipelines.check.schema import service_schema, without_directives
-from local_azure.pipelines.check.structure_check import structure_faults
+from local_azure.pipelines.check.references import injection_faults, reference_faults
+from local_azure.pipelines.check.service_schema import service_schema, without_directives
+from local_azure.pipelines.check.structure import structure_faults
+from local_azure.pipelines.expand.expansion import Expanded, expand
 from local_azure.pipelines.expand.model import Pipeline
-from local_azure.pipelines.expand.pipeline import Expanded, expand
+from local_azure.pipelines.expand.queue_facts import QueueFacts
 from local_azure.pipelines.expand.templates import KINDS
-from local_azure.pipelines.language.queue_facts import QueueFacts
 from local_azure.pipelines.language.tree import Fields, Place, Problem, Value, fields_of
 
 Checked: TypeAlias = tuple[Expanded, list[Problem]]

@@ -7,16 +7,16 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from threading import Semaphore
 from typing import TypeAlias, TypeVar
 
-from local_azure.pipelines.check.reference_check import CONTEXTS
-from local_azure.pipelines.check.structure_check import ancestors
+from local_azure.pipelines.check.references import CONTEXTS
+from local_azure.pipelines.check.structure import ancestors
 from local_azure.pipelines.expand.model import Job, Pipeline, Stage, Variable
+from local_azure.pipelines.expand.queue_facts import QueueFacts, documented
 from local_azure.pipelines.language.evaluation import evaluate, to_text, truthy
 from local_azure.pipelines.language.grammar import ExpressionError, parse
-from local_azure.pipelines.language.queue_facts import QueueFacts, documented
 from local_azure.pipelines.language.tree import Value, from_plain
-from local_azure.pipelines.run.job_run import JobRun
+from local_azure.pipelines.run.job_runner import JobRun
 from local_azure.pipelines.run.run_state import CANCELED, FAILED, GOOD, ISSUES, SKIPPED, RunState, worst
-from local_azure.pipelines.run.variable_table import VariableTable
+from local_azure.pipelines.run.variables import VariableTable
 
 _LOOK_SECONDS = 0.5
 _Contexts: TypeAlias = Mapping[str, Value]

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local_azure.pipelines.expand.expander import Expander
+from local_azure.pipelines.expand.queue_facts import QueueFacts
 from local_azure.pipelines.expand.scope import Scope
 from local_azure.pipelines.expand.templates import Declarations, Templates
 from local_azure.pipelines.language.evaluation import to_text
-from local_azure.pipelines.language.queue_facts import QueueFacts
 from local_azure.pipelines.language.tree import (
     Fields,
     Items,

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
-from local_azure.pipelines.check.structure_check import ancestors
+from local_azure.pipelines.check.structure import ancestors
 from local_azure.pipelines.expand.model import SCRIPTS, Job, Part, Pipeline, Stage, Step, Variable
+from local_azure.pipelines.expand.queue_facts import QueueFacts, run_time_only
 from local_azure.pipelines.language.grammar import Call, ExpressionError, Literal, parse, paths, refused, walk
-from local_azure.pipelines.language.queue_facts import QueueFacts, run_time_only
 from local_azure.pipelines.language.tree import (
     Fields,
     Items,
