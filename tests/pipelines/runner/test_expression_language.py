@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from local_azure.pipelines.language.evaluation import evaluate
-from local_azure.pipelines.language.grammar import ExpressionError, parse
+from local_azure.pipelines.language.grammar import parse
 from local_azure.pipelines.language.tree import Value, from_plain, to_plain
+from local_azure.pipelines.language.values import ExpressionError
 
 CONTEXTS: dict[str, Value] = {
     "parameters": from_plain(

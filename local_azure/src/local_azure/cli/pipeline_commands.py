@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from local_azure.machine_learning.storage.state import StateFolder
+
+if TYPE_CHECKING:  # imported where used, so that --help stays fast
+    from local_azure.pipelines.expand.queue_facts import QueueFacts
+    from local_azure.pipelines.language.tree import Fields, Problem
 
 EXIT_REFUSED = 3
 _REASONS = ("Manual", "Schedule", "PullRequest", "IndividualCI")
@@ -63,42 +68,53 @@ def _facts(
     repositories: dict[str, str],
     reason: str,
     branch: str,
-) -> Any:
+) -> QueueFacts:
     """The facts of a queued run."""
     from local_azure.pipelines.expand.queue_facts import QueueFacts
+
+    facts = QueueFacts(
+        reason=reason,
+        branch=branch,
+        variables=variables,
+        groups={name: _group(Path(path)) for name, path in groups.items()},
+        repositories={alias: Path(folder) for alias, folder in repositories.items()},
+    )
+    commit = _commit(file.absolute().parent)
+    return replace(facts, commit=commit) if commit else facts
+
+
+def _group(path: Path) -> dict[str, str]:
+    """The names and values of a variable group."""
     from local_azure.pipelines.language.reader import read_file
     from local_azure.pipelines.language.tree import PipelineError, fields_of
 
-    asked = ["git", "-C", str(file.absolute().parent), "rev-parse", "--verify", "--quiet", "HEAD"]
-    commit = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
     try:
-        read = {name: fields_of(read_file(Path(path).parent, Path(path).name)) for name, path in groups.items()}
+        fields = fields_of(read_file(path.parent, path.name))
     except PipelineError as error:
         raise click.UsageError(str(error)) from None
-    return QueueFacts(
-        reason=reason,
-        branch=branch,
-        commit=commit or "0" * 40,
-        variables=variables,
-        groups={name: {str(key): str(value) for key, value in fields} for name, fields in read.items()},
-        repositories={alias: Path(folder) for alias, folder in repositories.items()},
-    )
+    return {str(name): str(value) for name, value in fields}
 
 
-def _refuse(problems: Iterable[object], file: Path) -> None:
-    """Print faults and leave, if there are any."""
-    lines = [str(problem) for problem in problems]
-    if lines:
-        click.echo("\n".join([*lines, f"{file}: {len(lines)} fault{'s' if len(lines) != 1 else ''}."]), err=True)
-        sys.exit(EXIT_REFUSED)
+def _commit(folder: Path) -> str:
+    """The commit of a working tree; the empty text where there is none."""
+    command = ["git", "-C", str(folder), "rev-parse", "--verify", "--quiet", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def _expanded(file: Path, parameters: dict[str, str], queue: dict[str, Any]) -> Any:
+def _say_faults(problems: Sequence[Problem], file: Path) -> None:
+    for problem in problems:
+        click.echo(str(problem), err=True)
+    click.echo(f"{file}: {len(problems)} fault{'s' if len(problems) != 1 else ''}.", err=True)
+
+
+def _expanded(file: Path, parameters: dict[str, str], queue: dict[str, Any]) -> Fields:
     """The tree of an expanded pipeline; leaves when it has faults."""
     from local_azure.pipelines.expand.expansion import expand
 
     result = expand(file, parameters, _facts(file, **queue))
-    _refuse(result.problems, file)
+    if result.problems:
+        _say_faults(result.problems, file)
+        sys.exit(EXIT_REFUSED)
     return result.tree
 
 
@@ -118,21 +134,26 @@ def check_command(files: tuple[Path, ...], parameters: dict[str, str], as_json: 
     """Find the faults of FILES against Microsoft's schema and the service's rules."""
     from local_azure.pipelines.check.pipeline_check import check
 
-    found = {file: check(file, parameters, _facts(file, **queue))[1] for file in files}
-    problems = [problem for of_file in found.values() for problem in of_file]
+    found: dict[Path, list[Problem]] = {}
+    for file in files:
+        _, found[file] = check(file, parameters, _facts(file, **queue))
     if as_json:
-        faults = [{"file": p.place.file, "line": p.place.line, "fault": p.text.strip()} for p in problems]
-        click.echo(json.dumps(faults, indent=2))
-        sys.exit(EXIT_REFUSED if faults else 0)
-    for file, of_file in found.items():
-        if not of_file:
-            click.echo(f"{file}: no faults.")
-    for file, of_file in found.items():
-        for problem in of_file:
-            click.echo(str(problem), err=True)
-        if of_file:
-            click.echo(f"{file}: {len(of_file)} fault{'s' if len(of_file) != 1 else ''}.", err=True)
-    sys.exit(EXIT_REFUSED if problems else 0)
+        click.echo(json.dumps(_as_json(found.values()), indent=2))
+    else:
+        for file in files:
+            if not found[file]:
+                click.echo(f"{file}: no faults.")
+        for file, problems in found.items():
+            if problems:
+                _say_faults(problems, file)
+    sys.exit(EXIT_REFUSED if any(found.values()) else 0)
+
+
+def _as_json(found: Iterable[list[Problem]]) -> list[dict[str, object]]:
+    faults: list[dict[str, object]] = []
+    for problems in found:
+        faults += [{"file": p.place.file, "line": p.place.line, "fault": p.text.strip()} for p in problems]
+    return faults
 
 
 @pipelines.command("expand")

@@ -8,7 +8,6 @@ from local_azure.pipelines.expand.expander import Expander
 from local_azure.pipelines.expand.queue_facts import QueueFacts
 from local_azure.pipelines.expand.scope import Scope
 from local_azure.pipelines.expand.templates import Declarations, Templates
-from local_azure.pipelines.language.evaluation import to_text
 from local_azure.pipelines.language.tree import (
     Fields,
     Items,
@@ -20,6 +19,7 @@ from local_azure.pipelines.language.tree import (
     fields_of,
     nearest,
 )
+from local_azure.pipelines.language.values import to_text
 
 _BODIES = ("stages", "jobs", "steps", "extends")
 
@@ -84,25 +84,27 @@ def _rooted(tree: Fields, file: str) -> Fields:
     if body is None:
         raise PipelineError(Place(file, 1), f"The pipeline has no stages, jobs or steps. {nearest('', _BODIES)}")
     content = tree.get(body)
-    pool = [pair for pair in tree if pair[0] == "pool"]
+    pool = [pair for pair in tree if pair[0] == "pool"]  # belongs to the outermost part that is written
     rest = [pair for pair in tree if pair[0] not in ("stages", "jobs", "steps", "pool")]
     if body == "steps":
-        job = [(Text("job"), Text("Job", place)), *pool, (Text("steps"), content)]
-        content, pool = Items([Fields(job, place)], place), []
+        job = Fields([(Text("job"), Text("Job", place)), *pool, (Text("steps"), content)], place)
+        content = Items([job], place)
+        pool = []
     if body != "stages":
-        stage = [(Text("stage"), Text("__default", place)), *pool, (Text("jobs"), content)]
-        content, pool = Items([Fields(stage, place)], place), []
+        stage = Fields([(Text("stage"), Text("__default", place)), *pool, (Text("jobs"), content)], place)
+        content = Items([stage], place)
+        pool = []
     return _finished(Fields([*rest, *pool, (Text("stages", place), content)], place))
 
 
 def _finished(fields: Fields) -> Fields:
     """The tree with every computed scalar as a text that has a place."""
+    return Fields([(key, _finished_value(value, key.place)) for key, value in fields], fields.place)
 
-    def finish(value: Value, place: Place) -> Value:
-        if isinstance(value, Fields):
-            return _finished(value)
-        if isinstance(value, Items):
-            return Items([finish(part, value.place) for part in value], value.place)
-        return value if isinstance(value, Text) else Text(to_text(value), place)
 
-    return Fields([(key, finish(value, key.place)) for key, value in fields], fields.place)
+def _finished_value(value: Value, place: Place) -> Value:
+    if isinstance(value, Fields):
+        return _finished(value)
+    if isinstance(value, Items):
+        return Items([_finished_value(part, value.place) for part in value], value.place)
+    return value if isinstance(value, Text) else Text(to_text(value), place)

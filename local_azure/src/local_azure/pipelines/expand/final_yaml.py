@@ -6,13 +6,23 @@ from local_azure.pipelines.language.tree import Fields, Items, Text, Value, to_p
 
 # The tasks that short forms of steps stand for, with the input that takes what stands after the first word.
 _SHORT_FORMS = {
-    "script": ("CmdLine@2", "script"), "bash": ("Bash@3", "script"),
+    "script": ("CmdLine@2", "script"),
+    "bash": ("Bash@3", "script"),
     "checkout": ("6d15af64-176c-496d-b583-fd2ae21d4df4@1", "repository"),
     "download": ("30f35852-3f7e-4c0c-9a88-e127b4f97211@1", "alias"),
     "publish": ("ecdc45f6-832d-4ad9-b52b-ee49e94659be@1", "path"),
-}  # fmt: skip
-_STEP_FIELDS = """condition continueOnError displayName enabled env name retryCountOnTaskFailure target
-timeoutInMinutes"""
+}
+_STEP_FIELDS = (
+    "condition",
+    "continueOnError",
+    "displayName",
+    "enabled",
+    "env",
+    "name",
+    "retryCountOnTaskFailure",
+    "target",
+    "timeoutInMinutes",
+)
 
 
 class _Dumper(yaml.Dumper):
@@ -41,24 +51,33 @@ def final_yaml(tree: Fields) -> str:
 
 def _shape(value: Value, key: str = "") -> Value:
     if isinstance(value, Items):
-        return Items([_shape(_step(part) if key == "steps" else part) for part in value])
+        parts = map(_full_step, value) if key == "steps" else value
+        return Items([_shape(part) for part in parts])
     if isinstance(value, Fields):
         return Fields([(name, _shape(part, name)) for name, part in value])
     return Fields([(Text("name"), value)]) if key == "environment" else value
 
 
-def _step(step: Value) -> Value:
+def _full_step(step: Value) -> Value:
     """A short form of a step as the task that it stands for."""
-    word = step.names()[0] if isinstance(step, Fields) and step else Text("")
-    if not isinstance(step, Fields) or word not in _SHORT_FORMS:
+    if not isinstance(step, Fields) or not step or step[0][0] not in _SHORT_FORMS:
         return step
+    word, main_value = step[0]
     task, main_input = _SHORT_FORMS[word]
-    inputs = Fields([(Text("targetType"), Text("inline"))] if word == "bash" else [])
-    inputs.append((Text(main_input), step.get(word)))
-    kept = [pair for pair in step if pair[0] in _STEP_FIELDS.split()]
-    for key, value in step[1:]:
-        if key not in _STEP_FIELDS.split():
-            inputs.append((Text("artifactName") if (word, key) == ("publish", "artifact") else key, value))
-    if word == "download" and step.get(word) == "none":
+    inputs = Fields()
+    if word == "bash":
+        inputs.append((Text("targetType"), Text("inline")))
+    inputs.append((Text(main_input), main_value))
+    kept = Fields()
+    for key, value in step:
+        if key in _STEP_FIELDS:
+            kept.append((key, value))
+        elif key != word:
+            inputs.append((_input_name(word, key), value))
+    if word == "download" and main_value == "none":
         kept.append((Text("condition"), Text("false")))
     return Fields([(Text("task"), Text(task)), *kept, (Text("inputs"), inputs)])
+
+
+def _input_name(word: str, key: Text) -> Text:
+    return Text("artifactName") if (word, key) == ("publish", "artifact") else key

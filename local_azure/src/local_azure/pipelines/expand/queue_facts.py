@@ -1,4 +1,4 @@
-"""What is known when a run is queued: reason, branch, variables; and the names of predefined variables."""
+"""What is known when a run is queued: reason, branch, variables; and the predefined variables of the service."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,21 +6,30 @@ from functools import cache
 from pathlib import Path
 
 from local_azure.pipelines.language.reader import read_file
-from local_azure.pipelines.language.tree import Fields, fields_of
+from local_azure.pipelines.language.tree import Fields, fields_of, texts_of
+
+_NO_COMMIT = "0" * 40
 
 
 @cache
-def documented(key: str) -> dict[str, str]:
-    """A part of predefined_variables.yml (which says what each is): names with values, or with themselves."""
-    part = fields_of(read_file(Path(__file__).parent, "predefined_variables.yml")).get(key)
-    if isinstance(part, Fields):
-        return {str(name): str(value) for name, value in part}
-    return {name: name for name in str(part).split()}
+def _predefined_variables() -> Fields:
+    """The content of predefined_variables.yml, which says what each of its sections is."""
+    return fields_of(read_file(Path(__file__).parent, "predefined_variables.yml"))
+
+
+def predefined_names(section: str) -> tuple[str, ...]:
+    """The names that a section lists."""
+    return texts_of(_predefined_variables().get(section))
+
+
+def predefined_values(section: str) -> dict[str, str]:
+    """The names and values of a section."""
+    return {str(name): str(value) for name, value in fields_of(_predefined_variables().get(section))}
 
 
 def run_time_only() -> dict[str, str]:
     """The predefined variables that exist only while a job runs: lower case to spelling."""
-    return {name.lower(): name for name in documented("running")}
+    return {name.lower(): name for name in predefined_names("running")}
 
 
 @dataclass(frozen=True)
@@ -33,19 +42,31 @@ class QueueFacts:
 
     reason: str = "Manual"
     branch: str = "main"
-    commit: str = "0" * 40
+    commit: str = _NO_COMMIT
     variables: Mapping[str, str] = field(default_factory=dict)
     groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     repositories: Mapping[str, Path] = field(default_factory=dict)
 
     def predefined(self) -> dict[str, str]:
-        """The predefined variables that exist at this moment, with stand-in values where only a service has one."""
+        """The predefined variables that exist when the run is queued; what only a service knows is a placeholder."""
         branch = self.branch if self.branch.startswith("refs/") else f"refs/heads/{self.branch}"
-        values = dict.fromkeys(documented("queued"), "") | documented("values")
+        values = dict.fromkeys(predefined_names("queued"), "") | predefined_values("values")
         if self.reason == "PullRequest":
-            request = {"PullRequestId": "1", "SourceBranch": branch, "IsFork": "False"}
-            request |= {"TargetBranch": "refs/heads/main", "TargetBranchName": "main"}
-            values |= {f"System.PullRequest.{name}": value for name, value in request.items()}
+            values |= _of_pull_request(branch)
             branch = "refs/pull/1/merge"
-        values |= {"Build.Reason": self.reason, "Build.SourceVersion": self.commit, "Build.SourceBranch": branch}
-        return values | {"Build.SourceBranchName": branch.rsplit("/", 1)[-1]}
+        return values | {
+            "Build.Reason": self.reason,
+            "Build.SourceVersion": self.commit,
+            "Build.SourceBranch": branch,
+            "Build.SourceBranchName": branch.rsplit("/", 1)[-1],
+        }
+
+
+def _of_pull_request(source_branch: str) -> dict[str, str]:
+    return {
+        "System.PullRequest.PullRequestId": "1",
+        "System.PullRequest.SourceBranch": source_branch,
+        "System.PullRequest.IsFork": "False",
+        "System.PullRequest.TargetBranch": "refs/heads/main",
+        "System.PullRequest.TargetBranchName": "main",
+    }

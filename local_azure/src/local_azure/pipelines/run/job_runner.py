@@ -1,199 +1,163 @@
 """Runs one job: its hooks and steps in order, in a workspace of its own."""
 
-import os
 import shutil
-import sys
-import threading
 import time
 from pathlib import Path
 from subprocess import SubprocessError
 
-from local_azure.pipelines.check.references import STEP_CONTEXTS
-from local_azure.pipelines.expand.model import HOOKS, Job, Step, is_true
-from local_azure.pipelines.language.evaluation import evaluate, truthy
-from local_azure.pipelines.language.grammar import ExpressionError, parse
+from local_azure.pipelines.expand.model import HOOKS, STEP_CONTEXTS, Job, Step, is_true
+from local_azure.pipelines.language.evaluation import evaluate
+from local_azure.pipelines.language.grammar import parse
 from local_azure.pipelines.language.tree import Fields, Text
-from local_azure.pipelines.run.logging_commands import logging_command, obey
-from local_azure.pipelines.run.processes import run_command
-from local_azure.pipelines.run.run_state import (
-    CANCELED,
-    FAILED,
-    GOOD,
-    ISSUES,
-    SKIPPED,
-    SUCCEEDED,
-    RunState,
-    worst,
-)
-from local_azure.pipelines.run.tasks.steps import Inputs, StandInError, run_task, task_of
+from local_azure.pipelines.language.values import ExpressionError, truthy
+from local_azure.pipelines.run.processes import Ending
+from local_azure.pipelines.run.results import Result, worst
+from local_azure.pipelines.run.run_state import RunState
+from local_azure.pipelines.run.shell import LONGEST_MINUTES, Shell
+from local_azure.pipelines.run.step_context import JobLog, StepContext, StepOutputs, TaskError
+from local_azure.pipelines.run.tasks.steps import run_task
 from local_azure.pipelines.run.variables import VariableTable
-from local_azure.pipelines.run.workspace import Artifacts, JobFolders
+from local_azure.pipelines.run.workspace import JobFolders
 
-_LONGEST_MINUTES = 360
+_DEFAULT_MINUTES = 60
 _MOST_RETRIES = 10
-# Of this machine's environment a job sees these alone: what it needs beyond them, the YAML must say.
-_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "USER", "LOGNAME", "SHELL")
 
 
-class JobRun:
-    """One running job; also the host of its stand-ins."""
+class JobRunner:
+    """Runs one job; `label` is `STAGE.JOB`."""
 
-    def __init__(self, state: RunState, job: Job, label: str, table: VariableTable) -> None:
-        self.state: RunState = state
-        self.job, self.label, self.table = job, label, table
-        self.artifacts: Artifacts = state.artifacts
-        self.folders = JobFolders(state.folder / "work" / label)
-        self.outputs: dict[str, str] = {}
-        self.result = self.outcome = SUCCEEDED
-        self.step = self._own_step("checkout", "self")
-        self._hook = self._stopped = ""
-        self._paths: list[str] = []
-        self._lines: list[str] = []
+    def __init__(self, run: RunState, job: Job, label: str, variables: VariableTable) -> None:
+        self.label = label
+        self.variables = variables
+        self.log = JobLog(run, label)
+        self.outputs = StepOutputs(f"{job.name}." if job.deployment else "")
+        self._run = run
+        self._job = job
+        self._result = Result.SUCCEEDED
+        self._folders = JobFolders(run.record.folder / "work" / label)
+        self._search_path: list[Path] = []
         self._deadline = 0.0
 
-    def _own_step(self, kind: str, value: str) -> Step:
-        """A step that the service adds by itself."""
-        return Step(Fields([(Text(kind), Text(value, self.job.place))], self.job.place))
+    def run(self) -> Result:
+        """Run everything in a fresh workspace, which is removed afterwards; returns the job's result."""
+        minutes = self._job.number("timeoutInMinutes", _DEFAULT_MINUTES) or LONGEST_MINUTES
+        self._deadline = time.monotonic() + 60 * minutes
+        for name, value in self._folders.create().items():
+            self.variables.declare(name, value)
+        self._run_hooks()
+        shutil.rmtree(self._folders.root, ignore_errors=True)
+        return self._result
 
-    def run(self) -> str:
-        """Run everything in a fresh workspace, which goes afterwards; returns the job's result."""
-        self._deadline = time.monotonic() + 60 * (self.job.number("timeoutInMinutes", 60) or _LONGEST_MINUTES)
-        for name, value in self.folders.create().items():
-            self.table.declare(name, value)
-        if not self.job.deployment and not any(step.kind == "checkout" for step in self.job.steps):
-            self._run_step(self.step)
-        hooks = dict(self.job.hooks)
+    def _run_hooks(self) -> None:
+        """Run the hooks in order until one fails, then the one for that ending."""
+        if not self._job.deployment and not any(step.kind == "checkout" for step in self._job.steps):
+            self._run_step(self._added_step("checkout", "self"))
+        hooks = dict(self._job.hooks)
         for hook in ("", *HOOKS):
-            if hook in hooks and (not hook or self.result in GOOD):
+            if hook in hooks and (not hook or self._result.is_good):
                 self._run_hook(hook, hooks[hook])
-        ending = "failure" if self.result == FAILED else "success"
-        if ending in hooks and self.result != CANCELED:
-            before, self.result = self.result, SUCCEEDED
+        ending = "failure" if self._result is Result.FAILED else "success"
+        if ending in hooks and self._result is not Result.CANCELED:
+            before, self._result = self._result, Result.SUCCEEDED
             self._run_hook(f"on.{ending}", hooks[ending])
-            self.result = worst(before, self.result)
-        shutil.rmtree(self.folders.root, ignore_errors=True)
-        return self.result
+            self._result = worst([before, self._result])
 
     def _run_hook(self, hook: str, steps: list[Step]) -> None:
-        self._hook = f"{hook}: " if hook else ""
+        prefix = f"{hook}: " if hook else ""
         downloads = any(step.kind == "download" for step in steps)
-        if hook == "deploy" and not downloads and self.artifacts.names():
-            self._run_step(self._own_step("download", "current"))
+        if hook == "deploy" and not downloads and self._run.record.artifacts.names():
+            self._run_step(self._added_step("download", "current"), prefix)
         for step in steps:
-            self._run_step(step)
+            self._run_step(step, prefix)
 
-    def _run_step(self, step: Step) -> None:
+    def _added_step(self, kind: str, value: str) -> Step:
+        """A step that the service adds by itself."""
+        return Step(Fields([(Text(kind), Text(value, self._job.place))], self._job.place))
+
+    def _run_step(self, step: Step, prefix: str = "") -> None:
         if step.value == "none" and step.kind in ("checkout", "download"):
             return
-        self.step, self._lines, started = step, [], time.monotonic()
-        self.table.declare("Agent.JobStatus", self.result)
-        title = self.table.expand(step.title) if step.fields.has("displayName") else step.title
-        title = self.state.masker.mask(f"{self._hook}{title}")
-        self.say(f"##[section]{title}")
+        started = time.monotonic()
+        self.log.step_lines.clear()
+        self.variables.declare("Agent.JobStatus", str(self._result))
+        title = self.variables.expand(step.title) if step.fields.has("displayName") else step.title
+        title = self._run.masker.mask(f"{prefix}{title}")
+        self.log.say(f"##[section]{title}")
         result = self._conditional_result(step)
-        self.result = worst(self.result, result)
-        self.state.ended(f"    {self.label}: {title}", result, started, self._lines)
+        self._result = worst([self._result, result])
+        self._run.ended(f"    {self.label}: {title}", result, started, self.log.step_lines)
 
-    def _conditional_result(self, step: Step) -> str:
+    def _conditional_result(self, step: Step) -> Result:
         try:
             enabled = not step.fields.has("enabled") or is_true(step.text("enabled"))
             if not enabled or not self._holds(step.condition or "succeeded()"):
-                return SKIPPED
+                return Result.SKIPPED
         except ExpressionError as error:
-            self.issue("error", f"The condition of this step cannot be evaluated: {error}")
-            return FAILED
-        for attempt in range(min(int(step.number("retryCountOnTaskFailure", 0)), _MOST_RETRIES) + 1):
+            self.log.issue("error", f"The condition of this step cannot be evaluated: {error}")
+            return Result.FAILED
+        retries = min(int(step.number("retryCountOnTaskFailure", 0)), _MOST_RETRIES)
+        for attempt in range(retries + 1):
             time.sleep(attempt**2)
             result = self._attempt(step)
-            if result != FAILED:
+            if result is not Result.FAILED:
                 return result
-        return ISSUES if step.continues_on_error else FAILED
+        return Result.SUCCEEDED_WITH_ISSUES if step.continues_on_error else Result.FAILED
 
-    def _ended(self) -> bool:
-        return self.state.canceled.is_set() or self.result == CANCELED
+    def _is_canceled(self) -> bool:
+        return self._run.canceled.is_set() or self._result is Result.CANCELED
 
     def _holds(self, condition: str) -> bool:
-        going = not self._ended()
-        answers = {"succeeded": self.result in GOOD and going, "failed": self.result == FAILED and going}
-        answers |= {"succeededorfailed": going, "always": True, "canceled": not going}
+        canceled = self._is_canceled()
+        answers = {
+            "succeeded": self._result.is_good and not canceled,
+            "failed": self._result is Result.FAILED and not canceled,
+            "succeededorfailed": not canceled,
+            "always": True,
+            "canceled": canceled,
+        }
         expression = parse(condition, STEP_CONTEXTS, status=True)
-        return truthy(evaluate(expression, {"variables": self.table.fields()}, lambda name, _: answers[name]))
+        contexts = {"variables": self.variables.fields()}
+        return truthy(evaluate(expression, contexts, lambda name, _: answers[name]))
 
-    def _attempt(self, step: Step) -> str:
-        self.outcome, self._stopped = SUCCEEDED, ""
+    def _attempt(self, step: Step) -> Result:
+        shell = Shell(self._run, self._job, step, self._deadline, job_canceled=self._is_canceled())
+        context = StepContext(
+            name=step.name,
+            log=self.log,
+            record=self._run.record,
+            masker=self._run.masker,
+            variables=self.variables,
+            outputs=self.outputs,
+            folders=self._folders,
+            search_path=self._search_path,
+            run_script=shell.run,
+        )
         try:
-            if step.kind == "checkout":
-                self.say(f"Copied {self.folders.checkout(self.state.repository)} files of the working tree.")
-            else:
-                task, inputs = task_of(step)
-                if not run_task(self, task, {key: self.table.expand(value) for key, value in inputs.items()}):
-                    self.outcome = FAILED
-        except (StandInError, OSError, SubprocessError, SyntaxError) as error:  # the last: of XML
-            self.issue("error", str(error))
-            self.outcome = FAILED
-        if not self._stopped:
-            return self.outcome
-        late = time.monotonic() > self._deadline
-        if self._stopped == "canceled":
-            self.issue("error", "The step was canceled.")
-        else:
-            self.issue("error", f"The {'job' if late else 'step'} ran longer than its timeoutInMinutes.")
-            self.state.timed_out = self.state.timed_out or late
-        return CANCELED if late or self._stopped == "canceled" else FAILED
+            if not self._execute(step, context):
+                context.worsen(Result.FAILED)
+        except (TaskError, OSError, SubprocessError) as error:
+            self.log.issue("error", str(error))
+            context.worsen(Result.FAILED)
+        if shell.ending is Ending.BY_ITSELF:
+            return context.result
+        return self._stopped_result(shell.ending)
 
-    # -- what stand-ins and logging commands use
+    def _execute(self, step: Step, context: StepContext) -> bool:
+        """Do what a step does; whether it succeeded."""
+        if step.kind != "checkout":
+            return run_task(context, step)
+        count = self._folders.checkout(self._run.repository)
+        self.log.say(f"Copied {count} files of the working tree.")
+        return True
 
-    def say(self, line: str) -> None:
-        """Write a line into the log, secrets masked."""
-        line = self.state.masker.mask(line)
-        self._lines.append(line)
-        self.state.line(self.label, line)
-
-    def issue(self, kind: str, text: str) -> None:
-        """An error or warning that the summary repeats."""
-        self.say(f"##[{kind}]{text}")
-        self.state.issues.append((kind, self.label, self.state.masker.mask(text)))
-
-    def prepend_path(self, folder: Path) -> None:
-        """For later steps."""
-        self._paths.insert(0, str(folder))
-
-    def shell(self, script: Path, inputs: Inputs, *, azure: bool) -> bool:
-        """Run a bash script as the build agent does; whether it succeeded."""
-        folder = self.folders.sources / inputs.get("workingDirectory", "")
-        if not folder.is_dir():
-            raise StandInError(f"The working directory {folder} does not exist.")
-        words = f'exec bash --noprofile --norc "{script}" {inputs.get("arguments", "")}'
-        own = time.monotonic() + 60 * (self.step.number("timeoutInMinutes", 0) or _LONGEST_MINUTES)
-        deadline, canceled = min(own, self._deadline), self.state.canceled
-        if self._ended():  # a step that runs although the job was canceled has the time of its cancelTimeout
-            deadline = time.monotonic() + 60 * self.job.number("cancelTimeoutInMinutes", 5)
-            canceled = threading.Event()
-        code, self._stopped = run_command(
-            ["bash", "--noprofile", "--norc", "-c", words], folder, self._environment(azure), self._line,
-            deadline=deadline, canceled=canceled,
-        )  # fmt: skip
-        if code and not self._stopped:
-            self.issue("error", f"The script ended with exit code {code}.")
-        return code == 0
-
-    def _environment(self, azure: bool) -> dict[str, str]:
-        """Inherited, variables, and what `env:` maps; this interpreter is found by UsePythonVersion only."""
-        found = {k: v for k, v in os.environ.items() if k in _INHERITED or k.upper().endswith("_PROXY")}
-        folders = found.get("PATH", "").split(os.pathsep)
-        path = [*self._paths, *(folder for folder in folders if folder != str(Path(sys.executable).parent))]
-        mapped = {str(key): self.table.expand(str(value)) for key, value in self.step.env}
-        found |= self.table.environment() | {"TF_BUILD": "True", "PATH": os.pathsep.join(path)} | mapped
-        with self.state.lock:
-            return self.state.emulator(found) if azure else found
-
-    def _line(self, line: str) -> None:
-        command = logging_command(line)
-        if command is None:
-            self.say(line)
-            return
-        try:
-            obey(self, command)
-        except (ValueError, OSError) as error:
-            self.issue("error", f"{error} (in: {line.strip()[:80]})")
-            self.outcome = FAILED
+    def _stopped_result(self, ending: Ending) -> Result:
+        """The result of a step that did not end by itself, which is an issue."""
+        job_timed_out = time.monotonic() > self._deadline
+        if ending is Ending.CANCELED:
+            self.log.issue("error", "The step was canceled.")
+            return Result.CANCELED
+        self.log.issue("error", f"The {'job' if job_timed_out else 'step'} ran longer than its timeoutInMinutes.")
+        if not job_timed_out:
+            return Result.FAILED
+        self._run.record.timed_out = True
+        return Result.CANCELED

@@ -1,160 +1,228 @@
-"""Runs an expanded pipeline: stages and jobs in order, independent ones in parallel; conditions, approvals."""
+"""Runs an expanded pipeline: stages and jobs, their conditions and variables, approvals."""
 
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from threading import Semaphore
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
-from local_azure.pipelines.check.references import CONTEXTS
-from local_azure.pipelines.check.structure import ancestors
-from local_azure.pipelines.expand.model import Job, Pipeline, Stage, Variable
-from local_azure.pipelines.expand.queue_facts import QueueFacts, documented
-from local_azure.pipelines.language.evaluation import evaluate, to_text, truthy
-from local_azure.pipelines.language.grammar import ExpressionError, parse
+from local_azure.pipelines.expand.model import CONTEXTS, Job, Pipeline, Stage, Variable, ancestors
+from local_azure.pipelines.expand.queue_facts import QueueFacts, predefined_values
+from local_azure.pipelines.language.evaluation import evaluate
+from local_azure.pipelines.language.grammar import parse
 from local_azure.pipelines.language.tree import Value, from_plain
-from local_azure.pipelines.run.job_runner import JobRun
-from local_azure.pipelines.run.run_state import CANCELED, FAILED, GOOD, ISSUES, SKIPPED, RunState, worst
+from local_azure.pipelines.language.values import ExpressionError, to_text, truthy
+from local_azure.pipelines.run.job_runner import JobRunner
+from local_azure.pipelines.run.parallel import run_in_order
+from local_azure.pipelines.run.results import Result, worst
+from local_azure.pipelines.run.run_state import RunState
 from local_azure.pipelines.run.variables import VariableTable
 
-_LOOK_SECONDS = 0.5
 _Contexts: TypeAlias = Mapping[str, Value]
-_Part = TypeVar("_Part", Stage, Job)
 
 
-class PipelineRun:
-    """One run of a pipeline."""
+@dataclass
+class _JobOutcome:
+    result: Result
+    outputs: dict[str, str]
 
-    def __init__(self, pipeline: Pipeline, facts: QueueFacts, state: RunState) -> None:
-        self._pipeline, self._facts, self._state = pipeline, facts, state
-        self._slots = Semaphore(state.parallel)
-        self._before = ancestors(pipeline.stages)
-        # By stage and job in lower case: result and outputs, as the contexts of expressions show them.
-        self._jobs: dict[str, dict[str, dict[str, object]]] = {stage.name.lower(): {} for stage in pipeline.stages}
-        self._results: dict[str, str] = {}
-        self._root = VariableTable(state.masker)
-        state.build_number = _build_number(pipeline.name, state.build_id)
-        number = str(state.build_id)
-        own = {"Build.BuildId": number, "Build.BuildNumber": state.build_number, "Agent.MachineName": platform.node()}
-        for name, value in (facts.predefined() | documented("running_values") | own | dict(facts.variables)).items():
-            self._root.declare(name, value, readonly=name not in facts.variables)
-        self._root.declare("System.AccessToken", "local-rehearsal-access-token", secret=True)
+    def as_dependency(self) -> dict[str, object]:
+        """What expressions of later jobs read."""
+        return {"result": self.result, "outputs": self.outputs}
 
-    def run(self) -> str:
+
+@dataclass
+class _StageOutcome:
+    """The outcome of a stage, and of its jobs by name in lower case."""
+
+    result: Result = Result.SKIPPED
+    jobs: dict[str, _JobOutcome] = field(default_factory=dict)
+
+    def as_dependency(self) -> dict[str, object]:
+        """What the condition of a later stage reads: outputs have keys `JOB.STEP.VARIABLE`."""
+        outputs: dict[str, str] = {}
+        for name, job in self.jobs.items():
+            outputs |= {f"{name}.{key}": value for key, value in job.outputs.items()}
+        return {"result": self.result, "outputs": outputs}
+
+    def jobs_as_dependencies(self, names: Iterable[str]) -> dict[str, object]:
+        """What expressions of jobs read of some of its jobs."""
+        return {name: self.jobs[name].as_dependency() for name in names}
+
+
+class PipelineRunner:
+    """Runs a pipeline once."""
+
+    def __init__(self, pipeline: Pipeline, facts: QueueFacts, run: RunState) -> None:
+        self._pipeline = pipeline
+        self._facts = facts
+        self._run = run
+        self._slots = Semaphore(run.parallel)
+        self._stages_before = ancestors(pipeline.stages)
+        self._outcomes = {stage.name.lower(): _StageOutcome() for stage in pipeline.stages}
+        run.record.build_number = _build_number(pipeline.name, run.record.build_id)
+        self._root = self._root_variables()
+
+    def _root_variables(self) -> VariableTable:
+        record, facts = self._run.record, self._facts
+        predefined = facts.predefined() | predefined_values("running_values")
+        predefined["Build.BuildId"] = str(record.build_id)
+        predefined["Build.BuildNumber"] = record.build_number
+        predefined["Agent.MachineName"] = platform.node()
+        table = VariableTable(self._run.masker)
+        for name, value in (predefined | dict(facts.variables)).items():
+            table.declare(name, value, readonly=name not in facts.variables)
+        table.declare("System.AccessToken", "local-rehearsal-access-token", secret=True)
+        return table
+
+    def run(self) -> Result:
         """Run all stages; returns the result of the run."""
-        _walk(self._pipeline.stages, self._run_stage)
-        return CANCELED if self._state.canceled.is_set() else worst(*self._results.values())
+        run_in_order(self._pipeline.stages, self._run_stage)
+        if self._run.canceled.is_set():
+            return Result.CANCELED
+        return worst(outcome.result for outcome in self._outcomes.values())
+
+    # -- stages
 
     def _run_stage(self, stage: Stage) -> None:
         started = time.monotonic()
-        self._state.say(f"stage {stage.title}")
+        self._run.say(f"stage {stage.title}")
         try:
             result = self._stage_result(stage)
         except ExpressionError as error:
-            self._state.issues.append(("error", str(stage.name), str(error)))
-            result = FAILED
-        self._results[stage.name.lower()] = self._state.results[str(stage.name)] = result
-        self._state.ended(f"stage {stage.title}", result, started)
+            self._run.record.issues.append(("error", str(stage.name), str(error)))
+            result = Result.FAILED
+        self._outcomes[stage.name.lower()].result = result
+        self._run.record.results[str(stage.name)] = result
+        self._run.ended(f"stage {stage.title}", result, started)
 
-    def _stage_result(self, stage: Stage) -> str:
-        before = self._before[stage.name.lower()]
-        results = {name: self._results[name] for name in before}
-        contexts = {"dependencies": from_plain({name: self._as_dependency(name) for name in before})}
+    def _stage_result(self, stage: Stage) -> Result:
+        before = {name: self._outcomes[name] for name in self._stages_before[stage.name.lower()]}
+        contexts = {"dependencies": from_plain({name: found.as_dependency() for name, found in before.items()})}
         table = self._root.inner()
         self._declare(self._pipeline.variables, table, contexts)
+        results = {name: outcome.result for name, outcome in before.items()}
         if not self._holds(stage, table, contexts, results):
-            return SKIPPED
+            return Result.SKIPPED
         for environment in stage.environments:
-            if not self._state.approve(self._state, environment, stage.title):
-                return CANCELED if self._state.canceled.is_set() else FAILED
-            self._state.say(f"  environment {environment}: approved (a rehearsal on this machine)")
-        _walk(stage.jobs, lambda job: self._run_job(stage, job, table.inner()))
-        return worst(*(str(job["result"]) for job in self._jobs[stage.name.lower()].values()))
+            if not self._run.host.approve(self._run, environment, stage.title):
+                return Result.CANCELED if self._run.canceled.is_set() else Result.FAILED
+            self._run.say(f"  environment {environment}: approved (a rehearsal on this machine)")
+        run_in_order(stage.jobs, lambda job: self._run_job(stage, job, table.inner()))
+        return worst(job.result for job in self._outcomes[stage.name.lower()].jobs.values())
 
-    def _as_dependency(self, stage: str) -> dict[str, object]:
-        """What the condition of a later stage reads: outputs have keys `JOB.STEP.VARIABLE`."""
-        outputs: dict[str, object] = {}
-        for job, found in self._jobs[stage].items():
-            outputs |= {f"{job}.{key}": value for key, value in dict(found["outputs"]).items()}  # type: ignore
-        return {"result": self._results[stage], "outputs": outputs}
+    # -- jobs
 
     def _run_job(self, stage: Stage, job: Job, table: VariableTable) -> None:
         started = time.monotonic()
-        key = str(job.name) or f"job{stage.jobs.index(job) + 1}"
-        running = JobRun(self._state, job, f"{stage.name}.{key}", table)
+        name = str(job.name) or f"job{stage.jobs.index(job) + 1}"
+        runner = JobRunner(self._run, job, f"{stage.name}.{name}", table)
         try:
-            result = self._job_result(stage, job, running)
+            result = self._job_result(stage, job, runner)
         except ExpressionError as error:
-            running.issue("error", str(error))
-            result = FAILED
-        result = ISSUES if result == FAILED and job.continues_on_error else result
-        self._jobs[stage.name.lower()][key.lower()] = {"result": result, "outputs": running.outputs}
-        self._state.results[running.label] = result
-        self._state.ended(f"  job {running.label}", result, started)
+            runner.log.issue("error", str(error))
+            result = Result.FAILED
+        if result is Result.FAILED and job.continues_on_error:
+            result = Result.SUCCEEDED_WITH_ISSUES
+        outcome = _JobOutcome(result, runner.outputs.values)
+        self._outcomes[stage.name.lower()].jobs[name.lower()] = outcome
+        self._run.record.results[runner.label] = result
+        self._run.ended(f"  job {runner.label}", result, started)
 
-    def _job_result(self, stage: Stage, job: Job, running: JobRun) -> str:
-        own, before = self._jobs[stage.name.lower()], ancestors(stage.jobs).get(job.name.lower(), set())
-        earlier = {name: self._jobs[name] for name in self._before[stage.name.lower()]}
-        contexts = {"dependencies": from_plain({name: own[name] for name in before})}
-        contexts["stagedependencies"] = from_plain(earlier)
+    def _job_result(self, stage: Stage, job: Job, runner: JobRunner) -> Result:
+        before = ancestors(stage.jobs).get(job.name.lower(), set())
+        contexts = self._job_contexts(stage, before)
         for variables in (stage.variables, job.variables):
-            self._declare(variables, running.table, contexts)
-        results = {name: str(own[name]["result"]) for name in before}
-        if not self._holds(job, running.table, contexts, results):
-            return SKIPPED
-        titles = {"StageName": stage.name, "StageDisplayName": stage.title, "JobName": job.name}
-        named = {f"System.{key}": str(value) for key, value in titles.items()} | {"Agent.JobName": job.title}
-        named |= {"Environment.Name": str(job.environment), "Strategy.Name": "runOnce"} if job.environment else {}
-        for name, value in named.items():
-            running.table.declare(name, value)
+            self._declare(variables, runner.variables, contexts)
+        own_stage = self._outcomes[stage.name.lower()]
+        results = {name: own_stage.jobs[name].result for name in before}
+        if not self._holds(job, runner.variables, contexts, results):
+            return Result.SKIPPED
+        for name, value in _job_variables(stage, job).items():
+            runner.variables.declare(name, value)
         with self._slots:
-            return running.run()
+            return runner.run()
+
+    def _job_contexts(self, stage: Stage, before: set[str]) -> dict[str, Value]:
+        """What expressions of a job read of earlier jobs of its stage, and of those of earlier stages."""
+        own_stage = self._outcomes[stage.name.lower()]
+        earlier: dict[str, object] = {}
+        for name in self._stages_before[stage.name.lower()]:
+            outcome = self._outcomes[name]
+            earlier[name] = outcome.jobs_as_dependencies(outcome.jobs)
+        return {
+            "dependencies": from_plain(own_stage.jobs_as_dependencies(before)),
+            "stagedependencies": from_plain(earlier),
+        }
 
     # -- expressions
 
-    def _holds(self, part: Stage | Job, table: VariableTable, contexts: _Contexts, results: dict[str, str]) -> bool:
-        """Whether a stage or job runs; status functions look at all its dependencies, or at the named ones."""
+    def _holds(
+        self, part: Stage | Job, table: VariableTable, contexts: _Contexts, results: Mapping[str, Result]
+    ) -> bool:
+        """Whether the condition of a stage or job holds; `results` are those of all its dependencies."""
 
         def status(name: str, named: tuple[str, ...]) -> bool:
-            canceled = self._state.canceled.is_set()
-            if name in ("always", "canceled"):
-                return name == "always" or canceled
-            chosen = [results.get(n.lower(), SKIPPED) for n in named] if named else list(results.values())
-            good = GOOD if name == "succeeded" else (*GOOD, FAILED)
-            held = FAILED in chosen if name == "failed" else all(result in good for result in chosen)
-            return held and not canceled
+            canceled = self._run.canceled.is_set()
+            if name == "always":
+                return True
+            if name == "canceled":
+                return canceled
+            chosen = [results.get(each.lower(), Result.SKIPPED) for each in named] or list(results.values())
+            return not canceled and _status_holds(name, chosen)
 
         expression = parse(part.condition or "succeeded()", CONTEXTS, status=True)
         return truthy(evaluate(expression, {**contexts, "variables": table.fields()}, status))
 
     def _declare(self, variables: list[Variable], table: VariableTable, contexts: _Contexts) -> None:
         for variable in variables:
-            found = self._facts.groups[variable.name] if variable.group else {variable.name: str(variable.value)}
-            for name, value in found.items():
-                if variable.run_time is not None:
-                    expression = parse(variable.run_time, CONTEXTS)
-                    value = to_text(evaluate(expression, {**contexts, "variables": table.fields()}))  # noqa: PLW2901
-                table.declare(name, value, readonly=variable.readonly)
+            if variable.group:
+                for name, value in self._facts.groups[variable.name].items():
+                    table.declare(name, value, readonly=variable.readonly)
+            else:
+                value = _value_of(variable, table, contexts)
+                table.declare(variable.name, value, readonly=variable.readonly)
+
+
+def _status_holds(name: str, results: list[Result]) -> bool:
+    """Whether succeeded(), failed() or succeededOrFailed() holds after some results."""
+    if name == "failed":
+        return Result.FAILED in results
+    if name == "succeeded":
+        return all(result.is_good for result in results)
+    return all(result.is_good or result is Result.FAILED for result in results)
+
+
+def _value_of(variable: Variable, table: VariableTable, contexts: _Contexts) -> str:
+    if variable.run_time is None:
+        return str(variable.value)
+    expression = parse(variable.run_time, CONTEXTS)
+    return to_text(evaluate(expression, {**contexts, "variables": table.fields()}))
+
+
+def _job_variables(stage: Stage, job: Job) -> dict[str, str]:
+    """The predefined variables that say which job runs."""
+    variables = {
+        "System.StageName": str(stage.name),
+        "System.StageDisplayName": stage.title,
+        "System.JobName": str(job.name),
+        "Agent.JobName": job.title,
+    }
+    if job.environment:
+        variables |= {"Environment.Name": str(job.environment), "Strategy.Name": "runOnce"}
+    return variables
 
 
 def _build_number(name: str, build_id: int) -> str:
     """The `name:` of the pipeline with its own macros replaced, else date and count."""
-    made = name or "$(Date:yyyyMMdd).$(Rev:r)"
-    made = made.replace("$(Date:yyyyMMdd)", time.strftime("%Y%m%d", time.gmtime())).replace("$(Rev:.r)", ".$(Rev:r)")
-    return made.replace("$(Rev:r)", str(build_id)).replace("$(Build.BuildId)", str(build_id))
-
-
-def _walk(parts: Sequence[_Part], work: Callable[[_Part], None]) -> None:
-    """Do the work of every part after that of all it depends on; independent ones in parallel."""
-    waiting, done = list(parts), set[str]()
-    running: dict[Future[None], _Part] = {}
-    with ThreadPoolExecutor(max_workers=max(len(parts), 1)) as pool:
-        while waiting or running:
-            for part in [p for p in waiting if {name.lower() for name in p.depends_on} <= done]:
-                waiting.remove(part)
-                running[pool.submit(work, part)] = part
-            # With an end, because a signal that comes just before a wait is handled only after it.
-            for future in wait(running, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED).done:
-                future.result()
-                done.add(running.pop(future).name.lower())
+    values = {
+        "$(Date:yyyyMMdd)": time.strftime("%Y%m%d", time.gmtime()),
+        "$(Rev:.r)": f".{build_id}",
+        "$(Rev:r)": str(build_id),
+        "$(Build.BuildId)": str(build_id),
+    }
+    number = name or "$(Date:yyyyMMdd).$(Rev:r)"
+    for macro, value in values.items():
+        number = number.replace(macro, value)
+    return number

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from local_azure.pipelines.language.tree import Fields, Text
@@ -16,23 +17,29 @@ class Masker:
     """Replaces whole secret values; overlapping ones become one mask."""
 
     def __init__(self) -> None:
-        self._secrets: set[str] = set()
+        self._secrets: frozenset[str] = frozenset()
 
     def add(self, value: str) -> None:
         """Register a secret; empty ones are ignored. Raises ValueError for one of several lines."""
         if "\n" in value or "\r" in value:
             raise ValueError("A secret with line breaks cannot be masked; split it.")
-        self._secrets |= {value} - {""}
+        if value:
+            self._secrets |= {value}
 
     def mask(self, text: str) -> str:
         """The text without secrets."""
-        secrets = [re.compile(f"(?=({re.escape(secret)}))") for secret in self._secrets]
-        found = (match.span(1) for secret in secrets for match in secret.finditer(text))
-        made, end = "", 0
-        for start, stop in sorted(found):
-            made += text[end:start] + MASK if start >= end else ""
+        masked, end = "", 0
+        for start, stop in sorted(self._occurrences(text)):
+            if start >= end:
+                masked += text[end:start] + MASK
             end = max(end, stop)
-        return made + text[end:]
+        return masked + text[end:]
+
+    def _occurrences(self, text: str) -> Iterator[tuple[int, int]]:
+        """Start and end of every occurrence of every secret, overlapping ones included."""
+        for secret in self._secrets:
+            for match in re.finditer(f"(?=({re.escape(secret)}))", text):
+                yield match.span(1)
 
 
 class _Entry(NamedTuple):
@@ -43,7 +50,7 @@ class _Entry(NamedTuple):
 
 
 class VariableTable:
-    """Names are compared without case; `inner()` makes the table of a narrower scope."""
+    """Variables by name without regard to case; `inner()` makes the table of a narrower scope."""
 
     def __init__(self, masker: Masker, entries: dict[str, _Entry] | None = None) -> None:
         self._masker = masker
@@ -54,7 +61,7 @@ class VariableTable:
         return VariableTable(self._masker, self._entries)
 
     def declare(self, name: str, value: str, *, secret: bool = False, readonly: bool = True) -> None:
-        """Set without regard to what was there: a narrower scope, or the runner itself."""
+        """Set without regard to what was there: in a narrower scope, or by the runner itself."""
         if secret:
             self._masker.add(value)
         self._entries[name.lower()] = _Entry(name, value, secret, readonly)
@@ -67,15 +74,16 @@ class VariableTable:
         self.declare(name, value, secret=secret or before.secret, readonly=readonly)
 
     def _resolved(self, text: str, seen: tuple[str, ...]) -> tuple[str, bool]:
-        """A text with its macros replaced, and whether a secret came in; a circle leaves the text as it is."""
+        """A text with its macros replaced, and whether a secret came in; a cycle leaves the text as it is."""
         secret = False
 
         def replace(match: re.Match[str]) -> str:
             nonlocal secret
-            entry = self._entries.get(match[1].lower())
-            if entry is None or match[1].lower() in seen or len(seen) > _MOST_LEVELS:
+            name = match[1].lower()
+            entry = self._entries.get(name)
+            if entry is None or name in seen or len(seen) > _MOST_LEVELS:
                 return match[0]
-            value, inner_secret = self._resolved(entry.value, (*seen, match[1].lower()))
+            value, inner_secret = self._resolved(entry.value, (*seen, name))
             secret = secret or entry.secret or inner_secret
             if inner_secret:
                 self._masker.add(value)
@@ -89,8 +97,12 @@ class VariableTable:
 
     def environment(self) -> dict[str, str]:
         """Variables as a process sees them; secrets are left out."""
-        found = {entry.name: self._resolved(f"$({entry.name})", ()) for entry in self._entries.values()}
-        return {re.sub(r"[. ]", "_", name).upper(): value for name, (value, secret) in found.items() if not secret}
+        environment: dict[str, str] = {}
+        for entry in self._entries.values():
+            value, secret = self._resolved(f"$({entry.name})", ())
+            if not secret:
+                environment[re.sub(r"[. ]", "_", entry.name).upper()] = value
+        return environment
 
     def fields(self) -> Fields:
         """As the `variables` context of an expression."""
