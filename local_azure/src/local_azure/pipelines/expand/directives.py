@@ -17,19 +17,6 @@ class Directive(NamedTuple):
     key: Text
 
 
-class Loop(NamedTuple):
-    """An `each`: the name of the element, that of the value where pairs are taken apart, and what to go through."""
-
-    name: str
-    value_name: str
-    source: str
-
-    @property
-    def names(self) -> list[str]:
-        """The loop variables."""
-        return [self.name, self.value_name] if self.value_name else [self.name]
-
-
 def directive_of(key: Value) -> Directive | None:
     """The directive that a key holds, if it is one."""
     if not isinstance(key, Text):
@@ -38,12 +25,12 @@ def directive_of(key: Value) -> Directive | None:
     return Directive(match[1], match[2].strip(), key) if match else None
 
 
-def loop_of(directive: Directive) -> Loop:
-    """The parts of an `each`; raises PipelineError."""
+def loop_of(directive: Directive) -> tuple[list[str], str]:
+    """The names of the one or two loop variables of an `each`, and its source; raises PipelineError."""
     match = _EACH.match(directive.source)
     if not match:
         raise PipelineError(directive.key.place, "'each' cannot be read. Write ${{ each item in LIST }}:")
-    return Loop(match[1], match[2] or "", match[3])
+    return [name for name in match.groups()[:2] if name], match[3]
 
 
 def branches_of(item: Value) -> list[tuple[Directive, Value]]:

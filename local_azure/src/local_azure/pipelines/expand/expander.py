@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from local_azure.pipelines.expand.directives import Directive, Loop, branches_of, directive_of, loop_of
+from local_azure.pipelines.expand.directives import Directive, branches_of, directive_of, loop_of
 from local_azure.pipelines.expand.scope import Scope
 from local_azure.pipelines.expand.templates import KINDS, Templates
 from local_azure.pipelines.language.tree import (
@@ -151,9 +151,9 @@ class Expander:
         try:
             if directive.word == "each":
                 chain.taken = None
-                loop = loop_of(directive)
-                scopes = _loop_scopes(loop, directive.key, scope)
-                unused = unused.loop(**dict.fromkeys(loop.names))
+                names, source = loop_of(directive)
+                scopes = _loop_scopes(names, scope.evaluate(source, directive.key), scope, directive.key)
+                unused = unused.loop(**dict.fromkeys(names))
             elif directive.word == "insert" or self._taken(directive, scope, chain):
                 scopes = [scope]
         except PipelineError as error:
@@ -217,22 +217,19 @@ def _expansion_order(fields: Fields, within: str) -> list[int]:
     return sorted(indexes, key=lambda i: fields[i][0] not in _FIRST)
 
 
-def _loop_scopes(loop: Loop, key: Text, scope: Scope) -> list[Scope]:
+def _loop_scopes(names: list[str], container: Value, scope: Scope, key: Text) -> list[Scope]:
     """The scope of each turn of the loop that stands in `key`; raises PipelineError."""
-    container = scope.evaluate(loop.source, key)
+    takes_pairs_apart = len(names) > 1
+    if isinstance(container, Fields) and takes_pairs_apart:
+        return [scope.loop(**dict(zip(names, pair, strict=True))) for pair in container]
     if isinstance(container, Fields):
-        if loop.value_name:
-            return [scope.loop(**{loop.name: name, loop.value_name: value}) for name, value in container]
-        return [scope.loop(**{loop.name: _key_and_value(name, value)}) for name, value in container]
-    if isinstance(container, Items) and not loop.value_name:
-        return [scope.loop(**{loop.name: part}) for part in container]
+        pairs = [Fields([(Text("key"), name), (Text("value"), value)]) for name, value in container]
+        return [scope.loop(**{names[0]: pair}) for pair in pairs]
+    if isinstance(container, Items) and not takes_pairs_apart:
+        return [scope.loop(**{names[0]: part}) for part in container]
     if not _is_empty(container):
         raise PipelineError(key.place, f"'each' cannot go through a {kind(container)}.")
     return []
-
-
-def _key_and_value(key: Text, value: Value) -> Fields:
-    return Fields([(Text("key"), key), (Text("value"), value)])
 
 
 def _is_empty(value: Value) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from local_azure.pipelines.language.functions import FUNCTIONS, STATUS_FUNCTIONS
-from local_azure.pipelines.language.grammar import Call, Expression, Index, Literal, Name
+from local_azure.pipelines.language.grammar import Call, Expression, Literal, Name
 from local_azure.pipelines.language.tree import Fields, Items, Value
 from local_azure.pipelines.language.values import elements, to_number, to_text, truthy
 
@@ -35,9 +35,6 @@ class _Evaluation:
             return self._contexts.get(part.name)
         if isinstance(part, Call):
             return self._call(part)
-        return self._index(part)
-
-    def _index(self, part: Index) -> Value:
         target = self.value(part.target)
         if part.key is None:
             return _Filtered(elements(target))

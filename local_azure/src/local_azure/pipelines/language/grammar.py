@@ -120,7 +120,7 @@ class _Parser:
         if kind == "version":
             return Literal(Version(map(int, lexeme.split("."))))
         if kind == "number":
-            return Literal(_number(lexeme))
+            return Literal(float(int(lexeme, 16)) if "x" in lexeme.lower() else float(lexeme))
         if kind != "name":
             raise ExpressionError(f"A value is expected where {lexeme} stands.")
         if self._at("("):
@@ -160,10 +160,6 @@ class _Parser:
             return "counter() is not supported; take the build id instead."
         known = [function.name for function in self._functions.values()]
         return f"There is no function {name}(). {nearest(name, known)}"
-
-
-def _number(lexeme: str) -> float:
-    return float(int(lexeme, 16)) if "x" in lexeme.lower() else float(lexeme)
 
 
 def walk(expression: Expression) -> Iterator[Expression]:

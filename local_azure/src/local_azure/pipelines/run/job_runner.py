@@ -14,7 +14,7 @@ from local_azure.pipelines.run.processes import Ending
 from local_azure.pipelines.run.results import Result, worst
 from local_azure.pipelines.run.run_state import RunState
 from local_azure.pipelines.run.shell import LONGEST_MINUTES, Shell
-from local_azure.pipelines.run.step_context import JobLog, StepContext, StepOutputs, TaskError
+from local_azure.pipelines.run.step_context import JobLog, StepContext, TaskError
 from local_azure.pipelines.run.tasks.steps import run_task
 from local_azure.pipelines.run.variables import VariableTable
 from local_azure.pipelines.run.workspace import JobFolders
@@ -30,7 +30,7 @@ class JobRunner:
         self.label = label
         self.variables = variables
         self.log = JobLog(run, label)
-        self.outputs = StepOutputs(f"{job.name}." if job.deployment else "")
+        self.outputs: dict[str, str] = {}
         self._run = run
         self._job = job
         self._result = Result.SUCCEEDED
@@ -128,6 +128,7 @@ class JobRunner:
             masker=self._run.masker,
             variables=self.variables,
             outputs=self.outputs,
+            output_prefix=f"{self._job.name}.{step.name}." if self._job.deployment else f"{step.name}.",
             folders=self._folders,
             search_path=self._search_path,
             run_script=shell.run,

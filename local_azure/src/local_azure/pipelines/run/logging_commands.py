@@ -82,11 +82,7 @@ def _set_variable(context: StepContext, command: LoggingCommand) -> None:
     if not context.name:
         raise ValueError(f"The output '{name}' needs a step with a name.")
     context.variables.declare(f"{context.name}.{name}", value, secret=secret)
-    context.outputs.set(context.name, name, value)
-
-
-def _set_secret(context: StepContext, command: LoggingCommand) -> None:
-    context.masker.add(command.message)
+    context.outputs[f"{context.output_prefix}{name}"] = value
 
 
 def _complete(context: StepContext, command: LoggingCommand) -> None:
@@ -103,14 +99,6 @@ def _log_issue(context: StepContext, command: LoggingCommand) -> None:
     context.log.issue(kind, command.message)
 
 
-def _prepend_path(context: StepContext, command: LoggingCommand) -> None:
-    context.prepend_path(Path(command.message))
-
-
-def _debug(context: StepContext, command: LoggingCommand) -> None:
-    context.log.say(f"##[debug]{command.message}")
-
-
 def _set_progress(context: StepContext, command: LoggingCommand) -> None:
     context.log.say(f"{command.properties.get('value')}% {command.message}")
 
@@ -119,12 +107,8 @@ def _upload_summary(context: StepContext, command: LoggingCommand) -> None:
     context.record.keep_summary(context.log.label, _existing(command.message), context.masker)
 
 
-def _upload_file(context: StepContext, command: LoggingCommand) -> None:
-    context.record.keep_file(context.log.label, _existing(command.message))
-
-
-def _upload_results(context: StepContext, command: LoggingCommand) -> None:
-    """Keep the files of a property with several paths, else the file of the message."""
+def _upload_files(context: StepContext, command: LoggingCommand) -> None:
+    """Keep the files that a property lists, else the file of the message."""
     files = command.properties.get("resultfiles") or command.properties.get("summaryfile") or command.message
     for path in files.split(","):
         context.record.keep_file(context.log.label, _existing(path))
@@ -154,19 +138,19 @@ class _Command(NamedTuple):
 
 _COMMANDS = {
     "task.setvariable": _Command(_set_variable, needed=("variable",)),
-    "task.setsecret": _Command(_set_secret),
+    "task.setsecret": _Command(lambda context, command: context.masker.add(command.message)),
     "task.complete": _Command(_complete, needed=("result",)),
     "task.logissue": _Command(_log_issue, needed=("type",)),
-    "task.prependpath": _Command(_prepend_path),
-    "task.debug": _Command(_debug),
+    "task.prependpath": _Command(lambda context, command: context.prepend_path(Path(command.message))),
+    "task.debug": _Command(lambda context, command: context.log.say(f"##[debug]{command.message}")),
     "task.setprogress": _Command(_set_progress),
     "task.uploadsummary": _Command(_upload_summary),
-    "task.uploadfile": _Command(_upload_file),
-    "task.addattachment": _Command(_upload_file, needed=("type", "name")),
+    "task.uploadfile": _Command(_upload_files),
+    "task.addattachment": _Command(_upload_files, needed=("type", "name")),
     "artifact.upload": _Command(_upload_artifact, needed=("artifactname",)),
     "build.addbuildtag": _Command(_add_tag),
     "build.updatebuildnumber": _Command(_update_number),
-    "build.uploadlog": _Command(_upload_file),
-    "results.publish": _Command(_upload_results, needed=("type",)),
-    "codecoverage.publish": _Command(_upload_results, needed=("summaryfile",)),
+    "build.uploadlog": _Command(_upload_files),
+    "results.publish": _Command(_upload_files, needed=("type",)),
+    "codecoverage.publish": _Command(_upload_files, needed=("summaryfile",)),
 }

@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Semaphore
 from typing import TypeAlias
@@ -45,10 +45,6 @@ class _StageOutcome:
         for name, job in self.jobs.items():
             outputs |= {f"{name}.{key}": value for key, value in job.outputs.items()}
         return {"result": self.result, "outputs": outputs}
-
-    def jobs_as_dependencies(self, names: Iterable[str]) -> dict[str, object]:
-        """What expressions of jobs read of some of its jobs."""
-        return {name: self.jobs[name].as_dependency() for name in names}
 
 
 class PipelineRunner:
@@ -125,7 +121,7 @@ class PipelineRunner:
             result = Result.FAILED
         if result is Result.FAILED and job.continues_on_error:
             result = Result.SUCCEEDED_WITH_ISSUES
-        outcome = _JobOutcome(result, runner.outputs.values)
+        outcome = _JobOutcome(result, runner.outputs)
         self._outcomes[stage.name.lower()].jobs[name.lower()] = outcome
         self._run.record.results[runner.label] = result
         self._run.ended(f"  job {runner.label}", result, started)
@@ -149,10 +145,10 @@ class PipelineRunner:
         own_stage = self._outcomes[stage.name.lower()]
         earlier: dict[str, object] = {}
         for name in self._stages_before[stage.name.lower()]:
-            outcome = self._outcomes[name]
-            earlier[name] = outcome.jobs_as_dependencies(outcome.jobs)
+            jobs = self._outcomes[name].jobs
+            earlier[name] = {job: outcome.as_dependency() for job, outcome in jobs.items()}
         return {
-            "dependencies": from_plain(own_stage.jobs_as_dependencies(before)),
+            "dependencies": from_plain({name: own_stage.jobs[name].as_dependency() for name in before}),
             "stagedependencies": from_plain(earlier),
         }
 

@@ -47,28 +47,21 @@ class JobLog:
         self._run.record.issues.append((kind, self.label, self._run.masker.mask(text)))
 
 
-class StepOutputs:
-    """The outputs of one job: of a plain job under `STEP.NAME`, of a deployment job under `JOB.STEP.NAME`."""
-
-    def __init__(self, prefix: str) -> None:
-        self.values: dict[str, str] = {}
-        self._prefix = prefix
-
-    def set(self, step: str, name: str, value: str) -> None:
-        """Set an output of a step."""
-        self.values[f"{self._prefix}{step}.{name}"] = value
-
-
 @dataclass
 class StepContext:
-    """One attempt of one step. `name` is the step's own, empty where it has none."""
+    """One attempt of one step.
+
+    `name` is the step's own, empty where it has none. `outputs` are those of the job: of a plain job under
+    `STEP.VARIABLE`, of a deployment job under `JOB.STEP.VARIABLE`; `output_prefix` is what precedes the variable.
+    """
 
     name: str
     log: JobLog
     record: RunRecord
     masker: Masker
     variables: VariableTable
-    outputs: StepOutputs
+    outputs: dict[str, str]
+    output_prefix: str
     folders: JobFolders
     search_path: list[Path]
     run_script: Callable[["StepContext", Script], bool]
