@@ -1,4 +1,4 @@
-"""`local_azure workspace`: more workspaces in one server, and those that a config file names."""
+"""`local_azure workspace`: creates and lists workspaces; also creates the one that a config file names."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from local_azure.pipelines.run.tasks.published_results import PUBLISH_CODE_COVER
 from local_azure.pipelines.run.tasks.python_version import USE_PYTHON_VERSION
 from local_azure.pipelines.run.tasks.scripts import AZURE_CLI, BASH, CMD_LINE
 
-_EMULATIONS = (
+EMULATIONS = (
     AZURE_CLI,
     BASH,
     CACHE,
@@ -18,7 +18,7 @@ _EMULATIONS = (
     PUBLISH_TEST_RESULTS,
     USE_PYTHON_VERSION,
 )
-_BY_NAME = {emulation.name.lower(): emulation for emulation in _EMULATIONS}
+_BY_NAME = {emulation.name.lower(): emulation for emulation in EMULATIONS}
 
 
 def emulation_of(task: str) -> TaskEmulation | None:

@@ -1,4 +1,4 @@
-"""What a step meets on the agent: logging commands, artifacts, results of tests, Python, variables, masks."""
+"""Task emulations: artifacts, results of tests, Python; and what is refused because it has none."""
 
 from __future__ import annotations
 
@@ -7,56 +7,21 @@ from typing import Any
 
 import pytest
 
-from local_azure.pipelines.expand.queue_facts import QueueFacts
-from local_azure.pipelines.run.logging_commands import logging_command
-from local_azure.pipelines.run.variables import Masker
+from local_azure.pipelines.check.service_schema import service_schema
+from local_azure.pipelines.language.tree import NOWHERE, fields_of, from_plain
+from local_azure.pipelines.run.tasks.emulation import TaskEmulation
+from local_azure.pipelines.run.tasks.registry import EMULATIONS
 
 Run = Callable[..., Any]
 
 
-@pytest.mark.parametrize(
-    ("command", "result"),
-    [
-        ("task.complete result=SucceededWithIssues;", "SucceededWithIssues"),
-        ("task.complete result=Failed;", "Failed"),
-        ("task.complete", "Failed"),
-        ("task.setvariable value=1", "Failed"),
-        ("task.setvariable variable=Build.BuildId", "Failed"),
-        ("task.logissue type=error", "Succeeded"),
-        ("task.logissue type=note", "Failed"),
-        ("task.uploadsummary", "Failed"),
-        ("task.sing", "Failed"),
-        ("build.addbuildtag", "Succeeded"),
-        ("task.debug", "Succeeded"),
-    ],
-)
-def test_logging_commands(run: Run, command: str, result: str) -> None:
-    outcome = run(f'steps:\n- bash: "echo before the \\"##vso[{command}]value\\"; echo after"\n')
+@pytest.mark.parametrize("emulation", EMULATIONS, ids=lambda emulation: emulation.name)
+def test_an_emulation_names_task_and_inputs_as_the_schema_does(emulation: TaskEmulation) -> None:
+    step = {"task": emulation.name, "inputs": dict.fromkeys(emulation.inputs, "$(ANY)")}
+    problems = service_schema().check(fields_of(from_plain({"steps": [step]})), "pipeline", NOWHERE)
 
-    assert outcome.results["__default.Job"] == result
-    assert "after\n" in outcome.logs["__default.Job"]
-
-
-def test_build_tags_numbers_and_uploads_are_kept(run: Run) -> None:
-    outcome = run(
-        """
-        name: release-$(Build.BuildId)
-        steps:
-        - bash: |
-            echo "##vso[build.addbuildtag]$BUILD_BUILDNUMBER"
-            echo "##vso[build.updatebuildnumber]second"
-            mkdir d && echo 1 > d/one
-            echo "##vso[artifact.upload artifactname=late]$PWD/d"
-            echo "##vso[task.prependpath]$PWD/d"
-        - bash: echo "$BUILD_BUILDNUMBER $PATH"
-        """
-    )
-
-    assert outcome.document["tags"] == ["release-1"]
-    assert outcome.document["build_number"] == "second"
-    assert outcome.document["artifacts"] == ["late"]
-    assert "second /" in outcome.logs["__default.Job"]
-    assert "/s/d:" in outcome.logs["__default.Job"]
+    assert [str(problem) for problem in problems] == []
+    assert {service_schema().input_name(emulation.name, name) for name in emulation.inputs} == set(emulation.inputs)
 
 
 def test_artifacts_are_published_once_and_downloaded_by_pattern(run: Run) -> None:
@@ -157,40 +122,3 @@ def test_what_has_no_stand_in_is_refused_before_anything_runs(
     assert outcome.code == 3
     assert outcome.document == {}
     assert message in capfd.readouterr().err
-
-
-def test_variables_reach_each_other_and_groups_need_values(run: Run) -> None:
-    facts = QueueFacts(groups={"mine": {"SHARED": "from group"}}, variables={"ASKED": "by hand"})
-    outcome = run(
-        """
-        variables:
-        - group: mine
-        - {name: A, value: $(B)-$(B)}
-        - {name: B, value: b $(SHARED)}
-        - {name: ROUND, value: $(ROUND)}
-        steps:
-        - bash: echo "$(A) / $(ASKED) / $A" '$(ROUND)' "$(lower)"
-        """,
-        facts=facts,
-    )
-
-    assert "b from group-b from group / by hand / b from group-b from group $(ROUND)" in outcome.logs["__default.Job"]
-
-
-def test_masks_of_overlapping_secrets_become_one() -> None:
-    masker = Masker()
-    for secret in ("abc", "cde", "", "zz"):
-        masker.add(secret)
-
-    assert masker.mask("xabcdex abc zz z") == "x***x *** *** z"
-    with pytest.raises(ValueError, match="line breaks"):
-        masker.add("a\nb")
-
-
-def test_a_logging_command_is_found_anywhere_and_unescaped_once() -> None:
-    command = logging_command("dots... ##vso[Task.SetVariable variable=a%3Bb;isOutput=true]x%AZP253B]y")
-
-    assert command is not None
-    assert command.name == "task.setvariable"
-    assert command.properties == {"variable": "a;b", "isoutput": "true"}
-    assert command.message == "x%3B]y"
