@@ -29,7 +29,7 @@ class Approver:
         """Pages that were shown with a question."""
 
     def decide(self, run: RunState, environment: str, stage: str) -> bool:
-        """Whether the stage may deploy to the environment; a no is recorded, Ctrl-C is none."""
+        """Return whether the stage may deploy to the environment; a no is recorded, Ctrl-C is not a no."""
         approved = self._decide(run, environment, stage)
         if not approved and not run.canceled.is_set():
             run.record.rejected.append(environment)
@@ -60,7 +60,7 @@ class Approver:
 
 
 def _answered(run: RunState, question: str) -> bool:
-    """Yes only when a person says so; the end of input is a no, and Ctrl-C ends the waiting."""
+    """Ask until a person says yes or no; the end of input is a no, and Ctrl-C ends the question."""
     while not run.canceled.is_set():
         click.echo(f"{question} [y/N]: ", nl=False, err=True)
         line = _typed_line(run.canceled)
@@ -78,14 +78,14 @@ def _answered(run: RunState, question: str) -> bool:
 
 
 def _evidence(record: RunRecord) -> Iterator[Path]:
-    """The files in the artifacts of the run that a person can read."""
+    """Yield the files in the artifacts of the run that a person can read."""
     for path in sorted((record.folder / "artifacts").rglob("*")):
         if path.suffix in _EVIDENCE and path.is_file():
             yield path
 
 
 def _typed_line(canceled: threading.Event) -> str | None:
-    """The next line that is typed; None at the end of input or when the run is canceled.
+    """Return the next line that is typed; None at the end of input or when the run is canceled.
 
     Read without a buffer, because a waiting read of Python's own would not end with the run.
     """

@@ -21,7 +21,7 @@ _LOOPBACK = "127.0.0.1,localhost"
 
 
 def client_variables(state: StateFolder, info: ServerInfo) -> dict[str, str]:
-    """Variables for a client process; each is there because of how the SDK works."""
+    """Return the variables for a client process; each is there because of how the SDK works."""
     no_proxy = ",".join(filter(None, (os.environ.get("NO_PROXY", os.environ.get("no_proxy", "")), _LOOPBACK)))
     return {
         # The SDK reads its list of clouds here; ours names our listener as resource manager and for signing in.
@@ -48,7 +48,7 @@ def client_variables(state: StateFolder, info: ServerInfo) -> dict[str, str]:
 
 
 def client_environment(inherited: Mapping[str, str], state: StateFolder, info: ServerInfo) -> dict[str, str]:
-    """Environment of a client process: the inherited one without other ways to sign in, plus `client_variables`.
+    """Return the inherited environment without other ways to sign in, plus `client_variables`.
 
     On a build agent the inherited variables would otherwise lead the client to the real Azure.
     """
@@ -57,7 +57,7 @@ def client_environment(inherited: Mapping[str, str], state: StateFolder, info: S
 
 
 def find_config_file(folder: Path) -> Path | None:
-    """The config file that `Workspace.from_config()` would find from `folder` upwards, or None."""
+    """Return the config file that `Workspace.from_config()` would find from `folder` upwards, or None."""
     for parent in (folder, *folder.parents):
         for place in CONFIG_PLACES:
             if (parent / place).is_file():

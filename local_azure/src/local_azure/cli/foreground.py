@@ -39,7 +39,7 @@ def _handling(number: signal.Signals, handler: Callable[[int, object], None]) ->
 
 @contextmanager
 def use(state: StateFolder, *, stop_after: bool, wait: Callable[[], None]) -> Iterator[tuple[ServerInfo, bool]]:
-    """A running server for the block, and whether it was started for it; raises StartError.
+    """Keep a server running for the block; yields it and whether it was started now. Raises StartError.
 
     With `stop_after`, the command that started the server stops it, once all others that use it have ended; `wait` is
     called before waiting for them.

@@ -79,7 +79,7 @@ def start(state: StateFolder, *, http_port: int = 0, tls_port: int = 0) -> Serve
 
 
 def ensure(state: StateFolder) -> tuple[ServerInfo, bool]:
-    """The running server, started when there is none; True when this call started it."""
+    """Return the running server, started when there is none; True when this call started it."""
     running = state.running_server()
     if running and _answers(running):
         return running, False
@@ -89,7 +89,7 @@ def ensure(state: StateFolder) -> tuple[ServerInfo, bool]:
 
 
 def _answers(info: ServerInfo) -> bool:
-    """Whether the server accepts connections; one that is being stopped no longer does."""
+    """Return whether the server accepts connections; one that is being stopped no longer does."""
     try:
         socket.create_connection((LOOPBACK, info.http_port), timeout=STOP_SECONDS).close()
     except OSError:
@@ -98,7 +98,7 @@ def _answers(info: ServerInfo) -> bool:
 
 
 def _log_since(log: Path, since: int, lines: int = 15) -> str:
-    """The last lines of a log after a position in it."""
+    """Return the last lines of a log after a position in it."""
     with log.open("rb") as stream:
         stream.seek(since)
         return "\n".join(stream.read().decode(errors="replace").splitlines()[-lines:])

@@ -54,7 +54,7 @@ _QUEUE_OPTIONS = (
 
 
 def _queue_options(command: _F) -> _F:
-    """The options that say how a run is queued."""
+    """Add the options that say how a run is queued."""
     for option in reversed(_QUEUE_OPTIONS):
         command = option(command)
     return command
@@ -69,7 +69,7 @@ def _facts(
     reason: str,
     branch: str,
 ) -> QueueFacts:
-    """The facts of a queued run."""
+    """Return the facts of a queued run."""
     from local_azure.pipelines.expand.queue_facts import QueueFacts
 
     facts = QueueFacts(
@@ -84,7 +84,7 @@ def _facts(
 
 
 def _group(path: Path) -> dict[str, str]:
-    """The names and values of a variable group."""
+    """Return the names and values of a variable group."""
     from local_azure.pipelines.language.reader import read_file
     from local_azure.pipelines.language.tree import PipelineError, fields_of
 
@@ -96,7 +96,7 @@ def _group(path: Path) -> dict[str, str]:
 
 
 def _commit(folder: Path) -> str:
-    """The commit of a working tree; the empty text where there is none."""
+    """Return the commit of a working tree; the empty text where there is none."""
     command = ["git", "-C", str(folder), "rev-parse", "--verify", "--quiet", "HEAD"]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
@@ -108,7 +108,7 @@ def _say_faults(problems: Sequence[Problem], file: Path) -> None:
 
 
 def _expanded(file: Path, parameters: dict[str, str], queue: dict[str, Any]) -> Fields:
-    """The tree of an expanded pipeline; leaves when it has faults."""
+    """Return the tree of an expanded pipeline; exits when it has faults."""
     from local_azure.pipelines.expand.expansion import expand
 
     result = expand(file, parameters, _facts(file, **queue))

@@ -6,7 +6,7 @@ from local_azure.pipelines.expand.model import Job, Part, Pipeline, Stage
 
 
 def as_text(pipeline: Pipeline) -> str:
-    """One line a stage and a job, with what each waits for and on what condition."""
+    """Return a line for each stage and job, with what it waits for and its condition."""
     lines: list[str] = []
     for stage in pipeline.stages:
         lines.append(f"stage {stage.name}{_waits_for(stage)}")
@@ -21,7 +21,7 @@ def _waits_for(part: Part) -> str:
 
 
 def as_mermaid(pipeline: Pipeline) -> str:
-    """A flowchart: one box a stage with its jobs, an arrow a dependency, environments as approvals."""
+    """Return a flowchart: a box for each stage with its jobs, arrows for dependencies, environments as approvals."""
     lines = ["flowchart LR"]
     for stage in pipeline.stages:
         lines.append(f'  {stage.name}["{_box(stage)}"]')
@@ -31,7 +31,7 @@ def as_mermaid(pipeline: Pipeline) -> str:
 
 
 def _box(stage: Stage) -> str:
-    """The HTML label of a stage."""
+    """Return the HTML label of a stage."""
     jobs = [_escaped(_job(job)) for job in stage.jobs]
     return "<br/>".join([f"<b>{_escaped(stage.title)}</b>", *jobs])
 

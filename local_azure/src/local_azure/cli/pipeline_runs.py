@@ -77,7 +77,7 @@ def _result(runner: PipelineRunner, run: RunState) -> Result:
 
 
 def _new_record(root: Path) -> RunRecord:
-    """The record of a run with the next build id."""
+    """Create the record of a run with the next build id."""
     root.mkdir(parents=True, exist_ok=True)
     number = max((int(path.name) for path in root.iterdir() if path.name.isdigit()), default=0)
     while True:
@@ -103,17 +103,17 @@ class _Host:
         click.echo(line, err=self._options.as_json)
 
     def azure_environment(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """The environment of an Azure client: it leads to the emulator, which is started when needed."""
+        """Return the environment of an Azure client: it leads to the emulator, which is started when needed."""
         info, started = lifecycle.ensure(self._state)
         self.started = self.started or started
         return client_environment(environment, self._state, info) | dict(self._options.azure)
 
     def approve(self, run: RunState, environment: str, stage: str) -> bool:
-        """Whether the stage may deploy to the environment."""
+        """Return whether the stage may deploy to the environment."""
         return self._approver.decide(run, environment, stage)
 
     def pages_to_print(self, record: RunRecord) -> list[Path]:
-        """The pages that the summary prints: with --pages those that no question has shown."""
+        """Return the pages that the summary prints: with --pages those that no question has shown."""
         if not self._options.pages:
             return []
         return [page for page in record.summaries() if page not in self._approver.shown]

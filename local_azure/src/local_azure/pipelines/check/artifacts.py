@@ -21,7 +21,7 @@ class _Use(NamedTuple):
 
 
 def artifact_faults(pipeline: Pipeline) -> Iterator[Problem]:
-    """Every fault of a step that publishes or downloads."""
+    """Yield every fault of a step that publishes or downloads."""
     uses = list(_uses(pipeline))
     published = [use for use in uses if use.publishes]
     all_known = not _publishes_unknown_names(pipeline, published)
@@ -48,7 +48,7 @@ def _uses(pipeline: Pipeline) -> Iterator[_Use]:
 
 
 def _artifact_of(step: Step) -> tuple[bool, object]:
-    """Whether a step publishes (else downloads) an artifact of this run, and its name, if it does either."""
+    """Return whether a step publishes (else downloads) an artifact of this run, and its name, if it does either."""
     task = step.value.lower()
     if step.kind == "task" and task in (_PUBLISH, _DOWNLOAD):
         source = step.inputs.lookup("buildType") or step.inputs.lookup("source") or "current"
@@ -60,7 +60,7 @@ def _artifact_of(step: Step) -> tuple[bool, object]:
 
 
 def _publishes_unknown_names(pipeline: Pipeline, published: list[_Use]) -> bool:
-    """Whether names of artifacts are known at run time only."""
+    """Return whether names of artifacts are known at run time only."""
     if any("$(" in use.name for use in published):
         return True
     return any("artifact.upload" in step.script for _, job in pipeline.jobs() for step in job.steps)
@@ -75,5 +75,5 @@ def _runs_before(publisher: _Use, use: _Use, pipeline: Pipeline) -> bool:
 
 
 def _depends(part: Part, other: Part, parts: Sequence[Part]) -> bool:
-    """Whether a stage or job depends on another, directly or not."""
+    """Return whether a stage or job depends on another, directly or not."""
     return other.name.lower() in ancestors(parts)[part.name.lower()]

@@ -10,7 +10,7 @@ _PARAMETER = re.compile(r"\$\{\{[^}]*?\bparameters\.(\w+)", re.IGNORECASE)
 
 
 def injection_faults(document: Fields) -> Iterator[Problem]:
-    """The places where the body of a script reads a string parameter without `values`."""
+    """Yield the places where the body of a script reads a string parameter without `values`."""
     free = {
         str(entry.get("name")).lower()
         for entry in mappings_of(document.get("parameters"))
@@ -24,7 +24,7 @@ def injection_faults(document: Fields) -> Iterator[Problem]:
 
 
 def _scripts(value: Value, key: str) -> Iterator[Text]:
-    """The texts of all scripts in a tree; `key` holds the value."""
+    """Yield the texts of all scripts in a tree; `key` holds the value."""
     if isinstance(value, Text) and key in SCRIPTS:
         yield value
     elif isinstance(value, Fields):

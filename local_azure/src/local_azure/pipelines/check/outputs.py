@@ -26,7 +26,7 @@ _PROPERTY = re.compile(r"(\w+)\s*=\s*([^;\s]*)")
 
 
 def assignments(step: Step) -> dict[str, bool]:
-    """The variables that the text of a script sets, and whether each is an output; a program may set more."""
+    """Return the variables that the text of a script sets, and whether each is an output; a program may set more."""
     found: dict[str, bool] = {}
     for properties in _SET_VARIABLE.findall(step.script):
         pairs = {key.lower(): value for key, value in _PROPERTY.findall(properties)}
@@ -37,7 +37,7 @@ def assignments(step: Step) -> dict[str, bool]:
 
 
 def is_known(name: str, known: Mapping[str, str]) -> bool:
-    """Whether a variable is in scope; `step.*` stands for the outputs of a step whose program sets them.
+    """Return whether a variable is in scope; `step.*` stands for the outputs of a step whose program sets them.
 
     `*` stands for names that nothing here can know: of a group that was not given, of a matrix.
     """
@@ -58,7 +58,7 @@ class ExpressionScope(NamedTuple):
     step: bool = False
 
     def faults(self, text: Text, *, condition: bool = False) -> Iterator[Problem]:
-        """Faults of one expression."""
+        """Yield faults of one expression."""
         try:
             expression = parse(text, STEP_CONTEXTS if self.step else CONTEXTS, status=condition)
             for context, *path in paths(expression):
@@ -69,7 +69,7 @@ class ExpressionScope(NamedTuple):
             yield Problem(text.place, f"In '{text.strip()}': {error}{hint}")
 
     def _dependencies(self) -> set[str]:
-        """What the stage or job depends on, directly or not."""
+        """Return what the stage or job depends on, directly or not."""
         if self.stage is None:
             return set()
         if self.job is None:
@@ -122,7 +122,7 @@ def _find(parts: list[_PartT], name: str, message: str) -> _PartT:
 
 
 def _dependency(reader: Part, parts: list[_PartT], name: str) -> _PartT:
-    """The named producer, which must be a direct dependency."""
+    """Return the named producer, which must be a direct dependency."""
     found = _find(parts, name, "There is nothing to read from named")
     if name.lower() not in (before.lower() for before in reader.depends_on):
         raise ExpressionError(f"{reader.name or 'This job'} does not depend on {name}. Add it to dependsOn.")

@@ -37,7 +37,7 @@ def check(file: Path, parameters: Mapping[str, str] | None = None, facts: QueueF
 
 
 def _faults_as_written(name: str, document: Value, *, root: bool) -> Iterator[Problem]:
-    """Faults of a file before expansion: all branches of every `if` are checked."""
+    """Yield faults of a file before expansion: all branches of every `if` are checked."""
     schema, place = service_schema(), Place(name, 1)
     content = fields_of(without_directives(document))
     yield from injection_faults(content)

@@ -20,7 +20,7 @@ _SHELL_WORD = re.compile(r"[a-z][a-z0-9_-]*\Z")  # in a script this is a command
 
 
 def reference_faults(pipeline: Pipeline, facts: QueueFacts) -> Iterator[Problem]:
-    """Faults of everything that reads or sets variables at run time."""
+    """Yield faults of everything that reads or sets variables at run time."""
     known = {name.lower(): name for name in (*facts.predefined(), *facts.variables)} | run_time_only()
     if fields_of(pipeline.fields.get("resources")).has("pipelines"):
         known["resources.*"] = ""
@@ -79,7 +79,7 @@ def _condition_faults(part: Stage | Job, scope: ExpressionScope) -> Iterator[Pro
 
 
 def _looks_at_results(condition: Text) -> bool:
-    """Whether a condition depends on how what came before has ended; a constant is meant as it is written."""
+    """Return whether a condition considers how its dependencies have ended; a constant is meant as it is written."""
     expression = parse(condition, CONTEXTS, status=True)
     calls = {part.name for part in walk(expression) if isinstance(part, Call)}
     reads_result = any(path[-1].lower() == "result" for path in paths(expression))

@@ -19,14 +19,14 @@ class _Field(NamedTuple):
     words: tuple[str, ...] = ()
 
     def number(self, written: str) -> int:
-        """The number of a digit sequence or a word; -1 for an unknown word."""
+        """Return the number of a digit sequence or a word; -1 for an unknown word."""
         if written.isdigit():
             return int(written)
         word = written[:3].lower()
         return self.lowest + self.words.index(word) if word in self.words else -1
 
     def holds(self, element: str) -> bool:
-        """Whether an element is legal: a number, a range, `*`, each also with a step."""
+        """Return whether an element is legal: a number, a range, `*`, each also with a step."""
         match = _PART.match(element)
         if match is None:
             return False
@@ -44,7 +44,7 @@ _FIELDS = (
 
 
 def schedule_faults(pipeline: Pipeline) -> Iterator[Problem]:
-    """Every cron expression that the service would not understand."""
+    """Yield every cron expression that the service would not understand."""
     for schedule in mappings_of(pipeline.fields.get("schedules")):
         cron = str(schedule.get("cron"))
         fault = _cron_fault(cron)
@@ -54,7 +54,7 @@ def schedule_faults(pipeline: Pipeline) -> Iterator[Problem]:
 
 
 def _cron_fault(text: str) -> str:
-    """What is wrong with a cron expression; the empty text when nothing is."""
+    """Return what is wrong with a cron expression; the empty text when nothing is."""
     parts = text.split()
     if len(parts) != len(_FIELDS):
         return f"it has {len(parts)} fields, not five (minute hour day month weekday, in UTC)"

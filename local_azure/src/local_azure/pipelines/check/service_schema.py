@@ -44,7 +44,7 @@ _TYPE_NAMES = {"object": "a mapping", "array": "a list"}
 
 @lru_cache(maxsize=1)
 def service_schema() -> ServiceSchema:
-    """The schema that is part of this package."""
+    """Return the schema that is part of this package."""
     return ServiceSchema(json.loads(SCHEMA_FILE.read_bytes()))
 
 
@@ -65,7 +65,7 @@ class ServiceSchema:
         self._task_names += ADDED_TASKS
 
     def check(self, value: Value, definition: str, place: Place) -> list[Problem]:
-        """Every fault of a value against one definition."""
+        """Return every fault of a value against one definition."""
         return list(self._faults(value, {"$ref": _DEFINITIONS + definition}, place, "This"))
 
     def _resolved(self, schema: Schema) -> Schema:
@@ -114,7 +114,7 @@ class ServiceSchema:
                 yield from self._faults(part, known[key], place_of(part, key.place), f"'{key}'")
 
     def _option_faults(self, value: Value, options: list[Schema], place: Place, what: str) -> Iterator[Problem]:
-        """Faults against the one of several schemas that fits best."""
+        """Yield faults against the one of several schemas that fits best."""
         fitting = [option for option in options if _fits(value, option)]
         if not fitting:
             yield _wrong_type(value, options, place, what)
@@ -148,7 +148,7 @@ class ServiceSchema:
         yield from self._mapping_faults(inputs, described | {"required": required}, str(task))
 
     def input_name(self, task: str, given: str) -> str:
-        """The main name of an input: names are written without regard to case, and some have aliases."""
+        """Return the main name of an input: names are written without regard to case, and some have aliases."""
         for name, schema in self._inputs.get(task.lower(), {}).get("properties", {}).items():
             names = (name, *schema.get("aliases", []))
             if given.lower() in [known.lower() for known in names]:
@@ -168,7 +168,7 @@ class ServiceSchema:
 
 
 def _has_marks(value: Fields, option: Schema) -> bool:
-    """Whether a mapping has one of the keys by which a schema is told from others."""
+    """Return whether a mapping has one of the keys by which a schema is told from others."""
     marks: list[str] = option.get("firstProperty") or option.get("required") or []
     return any(value.has(name) for name in marks)
 
@@ -178,13 +178,13 @@ def _first_properties(options: list[Schema]) -> list[str]:
 
 
 def _must_begin_with_marks(value: Fields, options: list[Schema]) -> bool:
-    """Whether every schema demands one certain first key, and none of the keys is only known after expansion."""
+    """Return whether every schema demands a certain first key and all keys are known before expansion."""
     names = value.names()
     return bool(names) and len(_first_properties(options)) == len(options) and EXPRESSION not in "".join(names)
 
 
 def _fits(value: Value, schema: Schema) -> bool:
-    """Whether a value has the type that a schema asks for."""
+    """Return whether a value has the type that a schema asks for."""
     kind = schema.get("type", "")
     if not kind or (value == "" and kind in ("object", "array")):
         return True

@@ -22,7 +22,7 @@ _NUMBERS = ("timeoutInMinutes", "retryCountOnTaskFailure")
 
 
 def structure_faults(pipeline: Pipeline) -> Iterator[Problem]:
-    """Every fault of structure."""
+    """Yield every fault of structure."""
     yield from _name_faults(pipeline.stages, "The stage name", "Stage", "a pipeline")
     yield from _graph_faults(pipeline.stages, "Stage", "stage", Problem(pipeline.place, "The pipeline"))
     for stage in pipeline.stages:
@@ -49,7 +49,7 @@ def _name_faults(parts: Sequence[Part], subject: str, kind: str, whole: str) -> 
 
 
 def _graph_faults(parts: Sequence[Part], subject: str, kind: str, whole: Problem) -> Iterator[Problem]:
-    """Faults of dependencies, in the order and with the sentences of the service."""
+    """Yield faults of dependencies, in the order and with the sentences of the service."""
     if all(part.depends_on for part in parts):
         yield Problem(whole.place, f"{whole.text} must contain at least one {kind} with no dependencies.")
         return
@@ -107,7 +107,7 @@ def _step_faults(job: Job, step: Step) -> Iterator[Problem]:
 
 
 def _agent_faults(job: Job, step: Step) -> Iterator[Problem]:
-    """Whether the step can run where its job runs: on a build agent, or as a server job without one."""
+    """Yield the fault of a step that cannot run where its job runs: on a build agent or on the server."""
     task = step.value.partition("@")[0].lower() if step.kind == "task" else step.kind
     if not job.server and task in _SERVER_ONLY:
         yield Problem(step.value.place, f"{step.value} runs in a server job only. Write pool: server.")

@@ -16,7 +16,7 @@ class TaskInputs(NamedTuple):
     optional: tuple[str, ...] = ()
 
     def schema(self) -> dict[str, Any]:
-        """The inputs in the words of the schema."""
+        """Return the inputs in the words of the schema."""
         properties: dict[str, Any] = {name: {} for name in (*self.required, *self.optional)}
         return {"properties": properties, "required": list(self.required), "additionalProperties": False}
 
@@ -32,12 +32,12 @@ ADDED_TASKS = {
 
 
 def is_required_in_error(task: str, name: str) -> bool:
-    """Whether the schema demands an input that the task does not always need."""
+    """Return whether the schema demands an input that the task does not always need."""
     return _REQUIRED_IN_ERROR.match(f"{task.lower()} {name}") is not None
 
 
 def conditionally_required(task: str, inputs: Fields) -> list[str]:
-    """The inputs that only the documentation requires."""
+    """Return the inputs that only the documentation requires."""
     if task.lower() == "azurecli@2":
         inline = str(inputs.get("scriptLocation")).lower() == "inlinescript"
         return ["inlineScript" if inline else "scriptPath"]

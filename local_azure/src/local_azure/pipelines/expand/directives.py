@@ -18,7 +18,7 @@ class Directive(NamedTuple):
 
 
 def directive_of(key: Value) -> Directive | None:
-    """The directive that a key holds, if it is one."""
+    """Return the directive that a key holds, if it is one."""
     if not isinstance(key, Text):
         return None
     match = _DIRECTIVE.match(key)
@@ -26,7 +26,7 @@ def directive_of(key: Value) -> Directive | None:
 
 
 def loop_of(directive: Directive) -> tuple[list[str], str]:
-    """The names of the one or two loop variables of an `each`, and its source; raises PipelineError."""
+    """Return the names of the one or two loop variables of an `each`, and its source; raises PipelineError."""
     match = _EACH.match(directive.source)
     if not match:
         raise PipelineError(directive.key.place, "'each' cannot be read. Write ${{ each item in LIST }}:")
@@ -34,7 +34,7 @@ def loop_of(directive: Directive) -> tuple[list[str], str]:
 
 
 def branches_of(item: Value) -> list[tuple[Directive, Value]]:
-    """The directives and their bodies of a list item that consists of nothing else; `insert` is not one of them."""
+    """Return the directives, with their bodies, of a list item that holds nothing else; `insert` does not count."""
     branches: list[tuple[Directive, Value]] = []
     for key, body in fields_of(item):
         directive = directive_of(key)
@@ -45,7 +45,7 @@ def branches_of(item: Value) -> list[tuple[Directive, Value]]:
 
 
 def without_directives(value: Value) -> Value:
-    """The tree with the content of every directive in its place: all branches of an `if` at once."""
+    """Return the tree with the content of every directive in its place: all branches of an `if` at once."""
     if isinstance(value, Fields):
         return _mapping_without_directives(value)
     if isinstance(value, Items):

@@ -42,7 +42,7 @@ class Expander:
         self.problems: list[Problem] = []
 
     def expand(self, value: Value, scope: Scope, within: str = "") -> Value:
-        """The expanded value. `within` is the key that holds it: it decides what a list may include."""
+        """Expand a value. `within` is the key that holds it: it decides what a list may include."""
         try:
             if isinstance(value, Fields):
                 return self._mapping(value, scope, within)
@@ -145,7 +145,7 @@ class Expander:
     # -- directives
 
     def _bodies(self, directive: Directive, value: Value, scope: Scope, chain: _Chain, within: str) -> list[Value]:
-        """The expanded content of a directive, as often as it applies; what does not apply is parsed all the same."""
+        """Expand the content of a directive as often as it applies; what does not apply is parsed all the same."""
         scopes: list[Scope] = []
         unused = scope.inner(dry=True)
         try:
@@ -164,7 +164,7 @@ class Expander:
 
     @staticmethod
     def _taken(directive: Directive, scope: Scope, chain: _Chain) -> bool:
-        """Whether this branch of an `if` is the one that applies."""
+        """Return whether this branch of an `if` is the one that applies."""
         before, (word, source, key) = chain.taken, directive
         if word != "if" and before is None:
             raise PipelineError(key.place, f"'{word}' must follow an 'if'. Put it directly after its 'if'.")
@@ -189,7 +189,7 @@ class Expander:
         yield from items_of(_variables_list(body) if within == "variables" else body)
 
     def template(self, reference: Fields, scope: Scope, within: str) -> tuple[Value, Scope]:
-        """The content of a template, and what it sees: its parameters and the variables known so far."""
+        """Return the content of a template, and what it sees: its parameters and the variables known so far."""
         written = reference.get("template")
         if not isinstance(written, Text):
             raise PipelineError(reference.place, "A template is named by its path: template: PATH.")
@@ -210,7 +210,7 @@ class Expander:
 
 
 def _expansion_order(fields: Fields, within: str) -> list[int]:
-    """The positions of a mapping's pairs in the order of their expansion."""
+    """Return the positions of a mapping's pairs in the order of their expansion."""
     indexes = range(len(fields))
     if within not in ("root", "stages", "jobs"):
         return list(indexes)
@@ -218,7 +218,7 @@ def _expansion_order(fields: Fields, within: str) -> list[int]:
 
 
 def _loop_scopes(names: list[str], container: Value, scope: Scope, key: Text) -> list[Scope]:
-    """The scope of each turn of the loop that stands in `key`; raises PipelineError."""
+    """Return the scope of each turn of the loop in `key`; raises PipelineError."""
     takes_pairs_apart = len(names) > 1
     if isinstance(container, Fields) and takes_pairs_apart:
         return [scope.loop(**dict(zip(names, pair, strict=True))) for pair in container]
@@ -237,7 +237,7 @@ def _is_empty(value: Value) -> bool:
 
 
 def _variables_list(value: Value) -> Value:
-    """Variables written as a mapping, as the list that the service makes of it."""
+    """Convert variables written as a mapping to the list that the service makes of it."""
     if not isinstance(value, Fields):
         return value
     return Items([_variable(key, part) for key, part in value], value.place)

@@ -35,7 +35,7 @@ class Expanded:
 
 
 def repository_root(file: Path) -> Path:
-    """The nearest folder upwards that holds `.git`, else the file's own folder."""
+    """Return the nearest folder upwards that holds `.git`, else the file's own folder."""
     folders = file.absolute().parents
     return next((folder for folder in folders if (folder / ".git").exists()), folders[0])
 
@@ -78,7 +78,7 @@ def _expanded(document: Fields, scope: Scope, expander: Expander) -> Fields:
 
 
 def _rooted(tree: Fields, file: str) -> Fields:
-    """The tree with `stages` at its root: bare jobs and steps are put into a stage `__default`."""
+    """Return the tree with `stages` at its root: bare jobs and steps are put into a stage `__default`."""
     place = tree.place
     body = next((name for name in ("stages", "jobs", "steps") if tree.has(name)), None)
     if body is None:
@@ -98,7 +98,7 @@ def _rooted(tree: Fields, file: str) -> Fields:
 
 
 def _finished(fields: Fields) -> Fields:
-    """The tree with every computed scalar as a text that has a place."""
+    """Return the tree with every computed scalar as a text that has a place."""
     return Fields([(key, _finished_value(value, key.place)) for key, value in fields], fields.place)
 
 

@@ -4,7 +4,7 @@ import yaml
 
 from local_azure.pipelines.language.tree import Fields, Items, Text, Value, to_plain
 
-# The tasks that short forms of steps stand for, with the input that takes what stands after the first word.
+# The tasks that short forms of steps stand for, with the input that takes the value of the first key.
 _SHORT_FORMS = {
     "script": ("CmdLine@2", "script"),
     "bash": ("Bash@3", "script"),
@@ -45,7 +45,7 @@ _Dumper.add_representer(str, _write_text)
 
 
 def final_yaml(tree: Fields) -> str:
-    """The text of an expanded pipeline in the service's shape."""
+    """Return the text of an expanded pipeline in the service's shape."""
     return yaml.dump(to_plain(_shape(tree)), Dumper=_Dumper, sort_keys=False, width=4096, allow_unicode=True)
 
 
@@ -59,7 +59,7 @@ def _shape(value: Value, key: str = "") -> Value:
 
 
 def _full_step(step: Value) -> Value:
-    """A short form of a step as the task that it stands for."""
+    """Convert a short form of a step to the task that it stands for."""
     if not isinstance(step, Fields) or not step or step[0][0] not in _SHORT_FORMS:
         return step
     word, main_value = step[0]

@@ -17,7 +17,7 @@ STEP_CONTEXTS = ("variables",)
 
 
 def is_true(value: Value) -> bool:
-    """How the service reads a boolean that is written as text."""
+    """Read a boolean that is written as text, as the service does."""
     return isinstance(value, str) and value.strip().lower() in ("true", "y", "yes", "on")
 
 
@@ -37,7 +37,7 @@ class Variable(NamedTuple):
 
 
 class Part:
-    """A stage, a job or a step, with the mapping that it stands in."""
+    """A stage, a job or a step, with the mapping that defines it."""
 
     def __init__(self, fields: Fields, name_key: str) -> None:
         self.fields = fields
@@ -51,18 +51,18 @@ class Part:
         self.variables = [variable for variable in entries if variable is not None]
 
     def text(self, key: str) -> Text | None:
-        """The text of one of its keys; None when there is none."""
+        """Return the text of one of its keys; None when there is none."""
         value = self.fields.get(key)
         return value if isinstance(value, Text) else None
 
     def number(self, key: str, default: float) -> float:
-        """The number of one of its keys; an invalid one counts as absent."""
+        """Return the number of one of its keys; an invalid one counts as absent."""
         text = self.text(key) or ""
         return float(text) if text.replace(".", "", 1).isdigit() else default
 
 
 class Step(Part):
-    """One step as written; `kind` is its first key, `value` what stands there."""
+    """One step as written; `kind` is its first key, `value` the text of that key."""
 
     def __init__(self, fields: Fields) -> None:
         super().__init__(fields, "name")
@@ -74,7 +74,7 @@ class Step(Part):
         self.title = self.title or self._default_title()
 
     def _script(self) -> Text:
-        """The text of the script that the step runs; the empty text when it runs none."""
+        """Return the text of the script that the step runs; the empty text when it runs none."""
         if self.kind in SCRIPTS:
             return self.value
         inline = self.inputs.lookup("inlineScript") or self.inputs.lookup("script")
@@ -129,13 +129,13 @@ class Pipeline(Part):
             self.stages.append(Stage(fields, before))
 
     def jobs(self) -> list[tuple[Stage, Job]]:
-        """Every job with its stage."""
+        """Return every job with its stage."""
         return [(stage, job) for stage in self.stages for job in stage.jobs]
 
 
 def ancestors(parts: Sequence[Part]) -> dict[str, set[str]]:
-    """Every direct and indirect dependency of each stage or job, by names in lower case."""
-    direct = {part.name.lower(): {name.lower() for name in part.depends_on} for part in parts}
+    """Return every direct and indirect dependency of each stage or job, by names in lower case."""
+    direct = {part.name.lower(): set(map(str.lower, part.depends_on)) for part in parts}
     return {name: _reachable(name, direct) for name in direct}
 
 

@@ -13,22 +13,22 @@ _NO_COMMIT = "0" * 40
 
 @cache
 def _predefined_variables() -> Fields:
-    """The content of predefined_variables.yml, which says what each of its sections is."""
+    """Return the content of predefined_variables.yml, which describes its sections."""
     return fields_of(read_file(Path(__file__).parent, "predefined_variables.yml"))
 
 
 def predefined_names(section: str) -> tuple[str, ...]:
-    """The names that a section lists."""
+    """Return the names that a section lists."""
     return texts_of(_predefined_variables().get(section))
 
 
 def predefined_values(section: str) -> dict[str, str]:
-    """The names and values of a section."""
+    """Return the names and values of a section."""
     return {str(name): str(value) for name, value in fields_of(_predefined_variables().get(section))}
 
 
 def run_time_only() -> dict[str, str]:
-    """The predefined variables that exist only while a job runs: lower case to spelling."""
+    """Return the predefined variables that exist only while a job runs: lower case to spelling."""
     return {name.lower(): name for name in predefined_names("running")}
 
 
@@ -48,7 +48,7 @@ class QueueFacts:
     repositories: Mapping[str, Path] = field(default_factory=dict)
 
     def predefined(self) -> dict[str, str]:
-        """The predefined variables that exist when the run is queued; what only a service knows is a placeholder."""
+        """Return the predefined variables of a queued run; what only a service knows is a placeholder."""
         branch = self.branch if self.branch.startswith("refs/") else f"refs/heads/{self.branch}"
         values = dict.fromkeys(predefined_names("queued"), "") | predefined_values("values")
         if self.reason == "PullRequest":

@@ -36,15 +36,15 @@ class Scope:
         self.variables[name.lower()] = (name, value)
 
     def inner(self, *, dry: bool = False) -> Scope:
-        """The scope of a stage or job, or of a branch that is not taken: its variables do not leave it."""
+        """Return the scope of a stage or job, or of a branch that is not taken: its variables do not leave it."""
         return replace(self, variables=ChainMap({}, self.variables), dry=self.dry or dry)
 
     def loop(self, **values: Value) -> Scope:
-        """The scope inside a loop."""
+        """Return the scope inside a loop."""
         return replace(self, loops={**self.loops, **{name.lower(): value for name, value in values.items()}})
 
     def evaluate(self, source: str, text: Text, offset: int = 0) -> Value:
-        """The value of an expression that is part of `text`; raises PipelineError."""
+        """Return the value of an expression that is part of `text`; raises PipelineError."""
         try:
             value = self._value(source)
         except ExpressionError as error:
@@ -81,7 +81,7 @@ class Scope:
         raise unknown_name(f"The variable '{name}' is not known here (-v gives those of the web page).", name, known)
 
     def interpolate(self, text: Text) -> Value:
-        """A text with its expressions replaced; one that is a single expression keeps its type."""
+        """Replace the expressions of a text; a text that is a single expression keeps the type of its value."""
         found = list(expressions_in(text))
         if not found:
             return text
@@ -102,7 +102,7 @@ class Scope:
 
 
 def expressions_in(text: Text) -> Iterator[tuple[int, int, str]]:
-    """Start, end and inner source of every `${{ }}`; raises PipelineError for one that is not closed."""
+    """Yield start, end and inner source of every `${{ }}`; raises PipelineError for one that is not closed."""
     position = 0
     while (start := text.find(EXPRESSION, position)) >= 0:
         inner = start + len(EXPRESSION)

@@ -61,11 +61,11 @@ class Declarations:
         self._types[name.lower()] = declared.lower()
 
     def within(self, name: str) -> str:
-        """The list (`steps`, ...) whose parts a parameter holds, if it does."""
+        """Return the list (`steps`, ...) whose parts a parameter holds, if it does."""
         return _PARTS.get(self._types.get(name.lower(), ""), "")
 
     def bind(self, arguments: Fields, caller: Place) -> Fields:
-        """The values of all parameters; raises PipelineError for unknown, missing and invalid arguments."""
+        """Return the values of all parameters; raises PipelineError for unknown, missing and invalid arguments."""
         names = [str(entry.get("name")) for entry in self.entries.values()]
         for key in arguments.names():
             if key.lower() not in self.entries:
@@ -77,7 +77,7 @@ class Declarations:
         return bound
 
     def _argument(self, name: str, arguments: Fields, caller: Place) -> tuple[Value, Place]:
-        """What was given for a parameter, else its default, and where that stands."""
+        """Return what was given for a parameter, else its default, and its place."""
         given = arguments.lookup(name)
         if given is not None:
             return given, place_of(given, caller)
@@ -107,14 +107,14 @@ def _boolean(value: Value) -> Value:
 
 
 def _object(value: Value) -> Value:
-    """An object; a value of the command line is YAML text."""
+    """Convert a value to an object; one from the command line is YAML text."""
     if isinstance(value, Text) and value.place == NOWHERE and value.strip().startswith(("[", "{", "- ")):
         return read_text(str(value), NOWHERE.file)
     return value
 
 
 def _part(value: Value) -> Value:
-    """A part of a pipeline, or a list of them."""
+    """Convert a value to a part of a pipeline or a list of them; raises ExpressionError."""
     value = _object(value) or Items()
     if not isinstance(value, Items | Fields):
         raise ExpressionError(f"A {kind(value)} is no part of a pipeline.")
@@ -137,7 +137,7 @@ class Templates:
         self.documents: dict[str, Value] = {}
 
     def document(self, file: str, place: Place) -> Fields:
-        """The tree of one file, which `place` asks for; raises PipelineError."""
+        """Return the tree of one file, which is included at `place`; raises PipelineError."""
         if file not in self.documents:
             self.documents[file] = self._read(file, place)
         found = self.documents[file]
@@ -156,7 +156,7 @@ class Templates:
         return read_file(root, below)
 
     def _resolved(self, path: Text, including: str) -> str:
-        """The file that a reference names; relative to the including file unless it begins with '/'."""
+        """Return the file that a reference names; relative to the including file unless it begins with '/'."""
         name, at, alias = path.partition("@")
         repository, _, base = including.rpartition("@")
         if at:
@@ -171,7 +171,7 @@ class Templates:
         return f"{repository}@{below}" if repository else below
 
     def load(self, path: Text, including: str, within: str) -> tuple[Declarations, Value]:
-        """Parameters and content of the template of one kind (`steps`, ...; the empty text: `extends`)."""
+        """Return parameters and content of the template of one kind (`steps`, ...; the empty text: `extends`)."""
         file = self._resolved(path, including)
         document = self.document(file, path.place)
         declarations = Declarations(document, file)

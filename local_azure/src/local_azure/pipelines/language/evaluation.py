@@ -12,7 +12,7 @@ StatusFunctions: TypeAlias = Callable[[str, tuple[str, ...]], bool]
 
 
 def evaluate(expression: Expression, contexts: Mapping[str, Value], status: StatusFunctions | None = None) -> Value:
-    """The value of an expression. `contexts` has names in lower case; `status` answers the status functions.
+    """Evaluate an expression. `contexts` has names in lower case; `status` answers the status functions.
 
     Raises ExpressionError.
     """
@@ -55,7 +55,7 @@ class _Evaluation:
 
 
 def _read(target: Value, key: Value) -> Value:
-    """The value under a key, or None."""
+    """Return the value under a key, or None."""
     if isinstance(target, _Filtered):
         found = [_read(element, key) for element in target]
         return _Filtered(value for value in found if value is not None)

@@ -95,7 +95,7 @@ class _Parser:
         self._advance()
 
     def expression(self) -> Expression:
-        """One value with everything that is read from it."""
+        """Parse one value with everything that is read from it."""
         value = self._primary()
         while self._at(".", "["):
             if self._advance() == ".":
@@ -163,7 +163,7 @@ class _Parser:
 
 
 def walk(expression: Expression) -> Iterator[Expression]:
-    """The expression and all its parts, outermost first."""
+    """Yield the expression and all its parts, outermost first."""
     yield expression
     for part in _parts(expression):
         yield from walk(part)
@@ -178,7 +178,7 @@ def _parts(expression: Expression) -> tuple[Expression, ...]:
 
 
 def _path_of(expression: Expression) -> tuple[str, ...]:
-    """The names by which an expression reads from a context; empty where it does something else."""
+    """Return context and names that an expression reads by; empty where it does something else."""
     if isinstance(expression, Name):
         return (expression.name,)
     if not isinstance(expression, Index) or not isinstance(expression.key, Literal):
@@ -188,10 +188,11 @@ def _path_of(expression: Expression) -> tuple[str, ...]:
 
 
 def paths(expression: Expression) -> list[tuple[str, ...]]:
-    """Everything that is read from a context by names, the context first: `context.a['b']` is (context, a, b)."""
+    """Return the paths that are read from contexts by names: `context.a['b']` is (context, a, b)."""
     found = [path for path in map(_path_of, walk(expression)) if path]
-    return [path for path in found if not any(_continues(other, path) for other in found)]
+    return [path for path in found if not _is_beginning(path, found)]
 
 
-def _continues(longer: tuple[str, ...], path: tuple[str, ...]) -> bool:
-    return len(longer) > len(path) and longer[: len(path)] == path
+def _is_beginning(path: tuple[str, ...], others: list[tuple[str, ...]]) -> bool:
+    """Return whether one of the others continues the path."""
+    return any(len(other) > len(path) and other[: len(path)] == path for other in others)

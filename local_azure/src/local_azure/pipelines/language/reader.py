@@ -12,7 +12,7 @@ EXPRESSION = "${{"
 
 
 def read_file(root: Path, relative: str) -> Value:
-    """The tree of one file below `root`; raises PipelineError."""
+    """Read one file below `root`; raises PipelineError."""
     try:
         return read_text((root / relative).read_text(encoding="utf-8"), relative)
     except (OSError, UnicodeDecodeError) as error:
@@ -20,7 +20,7 @@ def read_file(root: Path, relative: str) -> Value:
 
 
 def read_text(text: str, file: str) -> Value:
-    """The tree of one document; raises PipelineError."""
+    """Read one document; raises PipelineError."""
     try:
         return _Reader(yaml.parse(str(text), Loader=_PARSER), file).document()
     except yaml.YAMLError as error:

@@ -36,7 +36,7 @@ class Text(str):
         return made
 
     def place_at(self, offset: int) -> Place:
-        """The place of the character at `offset`, for texts of several lines."""
+        """Return the place of the character at `offset`, for texts of several lines."""
         return Place(self.place.file, self.place.line + self.count("\n", 0, offset))
 
 
@@ -63,23 +63,23 @@ class Fields(list[tuple[Text, "Value"]]):
         self.place = place
 
     def get(self, key: str) -> Value:
-        """The value of `key`, or None."""
+        """Return the value of `key`, or None."""
         return next((value for name, value in self if name == key), None)
 
     def lookup(self, key: str) -> Value:
-        """The value of `key` without regard to case, or None; expressions read in this way."""
+        """Return the value of `key` without regard to case, or None; expressions read in this way."""
         return next((value for name, value in self if name.lower() == key.lower()), None)
 
     def key(self, name: str) -> Text:
-        """The key itself, which knows its line."""
+        """Return the key itself, which knows its line."""
         return next((key for key, _ in self if key == name), Text(name, self.place))
 
     def names(self) -> list[Text]:
-        """All keys, in order."""
+        """Return all keys, in order."""
         return [key for key, _ in self]
 
     def has(self, key: str) -> bool:
-        """Whether the mapping holds a key."""
+        """Return whether the mapping holds a key."""
         return any(name == key for name, _ in self)
 
 
@@ -106,12 +106,12 @@ class PipelineError(Exception):
 
 
 def place_of(value: Value, default: Place) -> Place:
-    """The place of a value; computed values have none of their own and get the default."""
+    """Return the place of a value; computed values have none of their own and get the default."""
     return value.place if isinstance(value, Text | Items | Fields) else default
 
 
 def nearest(name: str, legal: Iterable[str]) -> str:
-    """A sentence that suggests the most similar legal name, else lists all of them when they are few."""
+    """Return a sentence that suggests the most similar legal name, else lists all of them when they are few."""
     spellings = {known.lower(): known for known in legal}
     similar = difflib.get_close_matches(name.lower(), spellings, n=1, cutoff=0.55)
     if similar:
@@ -122,28 +122,28 @@ def nearest(name: str, legal: Iterable[str]) -> str:
 
 
 def fields_of(value: Value) -> Fields:
-    """The value as a mapping; an empty one where it is something else."""
+    """Return the value as a mapping; an empty one where it is something else."""
     return value if isinstance(value, Fields) else Fields()
 
 
 def items_of(value: Value) -> Items:
-    """The value as a list; an empty one where it is something else."""
+    """Return the value as a list; an empty one where it is something else."""
     return value if isinstance(value, Items) else Items()
 
 
 def texts_of(value: Value) -> tuple[Text, ...]:
-    """The texts of a list that are not empty; a single text counts as a list of one."""
+    """Return the texts of a list that are not empty; a single text counts as a list of one."""
     parts = value if isinstance(value, Items) else [value]
     return tuple(part for part in parts if isinstance(part, Text) and part)
 
 
 def mappings_of(value: Value) -> list[Fields]:
-    """The mappings of a list."""
+    """Return the mappings of a list."""
     return [part for part in items_of(value) if isinstance(part, Fields)]
 
 
 def from_plain(value: object, place: Place = NOWHERE) -> Value:
-    """The tree of plain Python lists, mappings and scalars."""
+    """Convert plain Python lists, mappings and scalars to a tree."""
     if isinstance(value, dict):
         return Fields([(Text(str(key), place), from_plain(part, place)) for key, part in value.items()], place)
     if isinstance(value, list):
@@ -156,7 +156,7 @@ def from_plain(value: object, place: Place = NOWHERE) -> Value:
 
 
 def to_plain(value: Value) -> object:
-    """Plain lists, mappings and scalars, for JSON."""
+    """Convert a tree to plain lists, mappings and scalars, for JSON."""
     if isinstance(value, Fields):
         return {str(key): to_plain(part) for key, part in value}
     if isinstance(value, Items):

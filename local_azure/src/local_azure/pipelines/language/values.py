@@ -26,17 +26,17 @@ class ExpressionError(Exception):
 
 
 def unknown_name(message: str, name: str, legal: Iterable[str]) -> ExpressionError:
-    """The error about a name, with the most similar legal one."""
+    """Return the error about a name, with the most similar legal one."""
     return ExpressionError(f"{message} {nearest(name, legal)}")
 
 
 def kind(value: Value) -> str:
-    """The service's name of a value's type."""
+    """Return the service's name of a value's type."""
     return next(name for cls, name in _KINDS.items() if isinstance(value, cls))
 
 
 def to_text(value: Value) -> str:
-    """The value as text; raises ExpressionError for lists and mappings, which have none."""
+    """Return the value as text; raises ExpressionError for lists and mappings, which have none."""
     if isinstance(value, Items | Fields):
         raise ExpressionError(f"A {kind(value)} cannot be written as text; convertToJson() can.")
     if value is None:
@@ -47,12 +47,12 @@ def to_text(value: Value) -> str:
 
 
 def truthy(value: Value) -> bool:
-    """The value as a boolean: null, false, 0 and the empty text are false."""
+    """Return the value as a boolean: null, false, 0 and the empty text are false."""
     return isinstance(value, Items | Fields) or bool(value)
 
 
 def to_number(value: Value) -> float:
-    """The value as a number; raises ExpressionError."""
+    """Return the value as a number; raises ExpressionError."""
     text = value.strip() if isinstance(value, str) else ""
     if _NUMBER.match(text):
         return float(text)
@@ -64,7 +64,7 @@ def to_number(value: Value) -> float:
 
 
 def _converted_to_left(left: Value, right: Value) -> tuple[Any, Any]:
-    """Both sides, the right one converted to the type of the left; raises ExpressionError."""
+    """Convert the right side to the type of the left and return both; raises ExpressionError."""
     if isinstance(left, bool):
         return left, truthy(right)
     if isinstance(left, float):
@@ -77,7 +77,7 @@ def _converted_to_left(left: Value, right: Value) -> tuple[Any, Any]:
 
 
 def equal(left: Value, right: Value) -> bool:
-    """`eq`: the right side is converted to the type of the left; false where that fails. Text ignores case."""
+    """Compare as `eq` does: the right side as the type of the left, false where that fails. Text ignores case."""
     if left is None:
         return right is None or right == ""
     try:
@@ -88,13 +88,13 @@ def equal(left: Value, right: Value) -> bool:
 
 
 def less(left: Value, right: Value) -> bool:
-    """`lt`: the right side is converted to the type of the left; raises ExpressionError."""
+    """Compare as `lt` does: the right side is converted to the type of the left; raises ExpressionError."""
     one, other = _converted_to_left(left, right)
     return bool(one < other)
 
 
 def elements(container: Value) -> list[Value]:
-    """The values of a list or mapping; none of anything else."""
+    """Return the values of a list or mapping; none of anything else."""
     if isinstance(container, Fields):
         return [part for _, part in container]
     return list(container) if isinstance(container, Items) else []

@@ -71,7 +71,7 @@ class JobRunner:
             self._run_step(step, prefix)
 
     def _added_step(self, kind: str, value: str) -> Step:
-        """A step that the service adds by itself."""
+        """Return a step that the service adds by itself."""
         return Step(Fields([(Text(kind), Text(value, self._job.place))], self._job.place))
 
     def _run_step(self, step: Step, prefix: str = "") -> None:
@@ -152,7 +152,7 @@ class JobRunner:
         return True
 
     def _stopped_result(self, ending: Ending) -> Result:
-        """The result of a step that did not end by itself, which is an issue."""
+        """Return the result of a step that did not end by itself, which is an issue."""
         job_timed_out = time.monotonic() > self._deadline
         if ending is Ending.CANCELED:
             self.log.issue("error", "The step was canceled.")

@@ -32,12 +32,12 @@ class LoggingCommand(NamedTuple):
     message: str
 
     def flag(self, name: str) -> bool:
-        """Whether a property is true."""
+        """Return whether a property is true."""
         return self.properties.get(name, "").lower() == "true"
 
 
 def logging_command(line: str) -> LoggingCommand | None:
-    """The command that a line of output holds, anywhere in it."""
+    """Return the command that a line of output holds, anywhere in it."""
     match = _PATTERN.search(line)
     if match is None:
         return None

@@ -28,7 +28,7 @@ class _JobOutcome:
     outputs: dict[str, str]
 
     def as_dependency(self) -> dict[str, object]:
-        """What expressions of later jobs read."""
+        """Return what expressions of later jobs read."""
         return {"result": self.result, "outputs": self.outputs}
 
 
@@ -40,7 +40,7 @@ class _StageOutcome:
     jobs: dict[str, _JobOutcome] = field(default_factory=dict)
 
     def as_dependency(self) -> dict[str, object]:
-        """What the condition of a later stage reads: outputs have keys `JOB.STEP.VARIABLE`."""
+        """Return what the condition of a later stage reads: outputs have keys `JOB.STEP.VARIABLE`."""
         outputs: dict[str, str] = {}
         for name, job in self.jobs.items():
             outputs |= {f"{name}.{key}": value for key, value in job.outputs.items()}
@@ -141,7 +141,7 @@ class PipelineRunner:
             return runner.run()
 
     def _job_contexts(self, stage: Stage, before: set[str]) -> dict[str, Value]:
-        """What expressions of a job read of earlier jobs of its stage, and of those of earlier stages."""
+        """Return what expressions of a job read of earlier jobs of its stage, and of those of earlier stages."""
         own_stage = self._outcomes[stage.name.lower()]
         earlier: dict[str, object] = {}
         for name in self._stages_before[stage.name.lower()]:
@@ -157,7 +157,7 @@ class PipelineRunner:
     def _holds(
         self, part: Stage | Job, table: VariableTable, contexts: _Contexts, results: Mapping[str, Result]
     ) -> bool:
-        """Whether the condition of a stage or job holds; `results` are those of all its dependencies."""
+        """Return whether the condition of a stage or job holds; `results` are those of all its dependencies."""
 
         def status(name: str, named: tuple[str, ...]) -> bool:
             canceled = self._run.canceled.is_set()
@@ -182,7 +182,7 @@ class PipelineRunner:
 
 
 def _status_holds(name: str, results: list[Result]) -> bool:
-    """Whether succeeded(), failed() or succeededOrFailed() holds after some results."""
+    """Return whether succeeded(), failed() or succeededOrFailed() holds after some results."""
     if name == "failed":
         return Result.FAILED in results
     if name == "succeeded":
@@ -198,7 +198,7 @@ def _value_of(variable: Variable, table: VariableTable, contexts: _Contexts) -> 
 
 
 def _job_variables(stage: Stage, job: Job) -> dict[str, str]:
-    """The predefined variables that say which job runs."""
+    """Return the predefined variables that say which job runs."""
     variables = {
         "System.StageName": str(stage.name),
         "System.StageDisplayName": stage.title,
@@ -211,7 +211,7 @@ def _job_variables(stage: Stage, job: Job) -> dict[str, str]:
 
 
 def _build_number(name: str, build_id: int) -> str:
-    """The `name:` of the pipeline with its own macros replaced, else date and count."""
+    """Return the `name:` of the pipeline with its own macros replaced, else date and count."""
     values = {
         "$(Date:yyyyMMdd)": time.strftime("%Y%m%d", time.gmtime()),
         "$(Rev:.r)": f".{build_id}",

@@ -54,11 +54,11 @@ class RunRecord:
         return folder / f"{len(list(folder.iterdir())) + 1}-{path.name}"
 
     def summaries(self) -> list[Path]:
-        """The Markdown pages that steps have put on the page of the run, in the order of their making."""
+        """Return the Markdown pages that steps have written for the run, in order."""
         return [path for path in self.kept if path.parent.parent.name == "summaries"]
 
     def document(self, result: Result) -> dict[str, object]:
-        """The content of result.json."""
+        """Return the content of result.json."""
         return {
             "result": result,
             "build_id": self.build_id,

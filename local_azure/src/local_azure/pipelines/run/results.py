@@ -23,5 +23,5 @@ _FROM_BEST = list(Result)
 
 
 def worst(results: Iterable[Result]) -> Result:
-    """The worst of several results; of none, Skipped."""
+    """Return the worst of several results; of none, Skipped."""
     return max(results, key=_FROM_BEST.index, default=Result.SKIPPED)

@@ -21,7 +21,7 @@ class RunHost(Protocol):
         """Show a line of progress."""
 
     def azure_environment(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """The environment of an Azure client, made of a plain one."""
+        """Return the environment of an Azure client, based on that of a script."""
 
     def approve(self, run: "RunState", environment: str, stage: str) -> bool:
         """Decide, as an approver would, whether a stage may deploy to an environment."""
@@ -47,7 +47,7 @@ class RunState:
             self.host.write(f"{time.monotonic() - self._started:6.1f} s  {text}")
 
     def job_line(self, label: str, line: str) -> None:
-        """Log a line of a job's output, and show it where everything is shown."""
+        """Log a line of a job's output; show it in a verbose run."""
         with self.lock:
             self.record.write_log(label, line)
             if self.verbose:

@@ -55,7 +55,7 @@ class Shell:
         return code == 0
 
     def _environment(self, context: StepContext, *, azure: bool) -> dict[str, str]:
-        """What is inherited, the variables, and what `env:` maps."""
+        """Combine what is inherited, the variables, and what `env:` maps."""
         environment = _inherited()
         path = _search_path(environment.get("PATH", ""), context.search_path)
         environment |= context.variables.environment()
@@ -76,7 +76,7 @@ def _inherited() -> dict[str, str]:
 
 
 def _search_path(inherited: str, prepended: list[Path]) -> str:
-    """The PATH of a script without this interpreter's own folder: only UsePythonVersion makes it known."""
+    """Return the PATH of a script without this interpreter's own folder: only UsePythonVersion makes it known."""
     own = str(Path(sys.executable).parent)
     folders = [folder for folder in inherited.split(os.pathsep) if folder != own]
     return os.pathsep.join([*map(str, prepended), *folders])

@@ -27,7 +27,7 @@ class Masker:
             self._secrets |= {value}
 
     def mask(self, text: str) -> str:
-        """The text without secrets."""
+        """Return the text without secrets."""
         masked, end = "", 0
         for start, stop in sorted(self._occurrences(text)):
             if start >= end:
@@ -57,7 +57,7 @@ class VariableTable:
         self._entries = dict(entries or {})
 
     def inner(self) -> VariableTable:
-        """A copy: what is set in it does not leave it."""
+        """Return a copy: what is set in it does not leave it."""
         return VariableTable(self._masker, self._entries)
 
     def declare(self, name: str, value: str, *, secret: bool = False, readonly: bool = True) -> None:
@@ -74,7 +74,7 @@ class VariableTable:
         self.declare(name, value, secret=secret or before.secret, readonly=readonly)
 
     def _resolved(self, text: str, seen: tuple[str, ...]) -> tuple[str, bool]:
-        """A text with its macros replaced, and whether a secret came in; a cycle leaves the text as it is."""
+        """Replace macros; also return whether the text now contains a secret. A cycle leaves its macro as it is."""
         secret = False
 
         def replace(match: re.Match[str]) -> str:
@@ -92,11 +92,11 @@ class VariableTable:
         return _MACRO.sub(replace, text), secret
 
     def expand(self, text: str) -> str:
-        """A text with its macros replaced from left to right; unknown ones stay, inserted text is not read again."""
+        """Replace macros from left to right; unknown ones stay, and inserted text is not read again."""
         return self._resolved(text, ())[0]
 
     def environment(self) -> dict[str, str]:
-        """Variables as a process sees them; secrets are left out."""
+        """Return variables as a process sees them; secrets are left out."""
         environment: dict[str, str] = {}
         for entry in self._entries.values():
             value, secret = self._resolved(f"$({entry.name})", ())
@@ -105,5 +105,5 @@ class VariableTable:
         return environment
 
     def fields(self) -> Fields:
-        """As the `variables` context of an expression."""
+        """Return the variables as the context of an expression."""
         return Fields([(Text(entry.name), Text(self.expand(f"$({entry.name})"))) for entry in self._entries.values()])

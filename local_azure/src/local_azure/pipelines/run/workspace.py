@@ -49,7 +49,7 @@ class JobFolders:
                 shutil.copy2(repository / relative, self.sources / relative, follow_symlinks=False)
 
     def private_python(self) -> Path:
-        """A virtual environment of this job on top of the running one: what it installs does not leave the job."""
+        """Create a virtual environment on top of the running one; what is installed there does not leave the job."""
         home = self.root / "_tool" / "python"
         if home.exists():
             return home / "bin"
@@ -74,7 +74,7 @@ class Artifacts:
         root.mkdir(parents=True, exist_ok=True)
 
     def names(self) -> list[str]:
-        """The names of all that were published so far."""
+        """Return the names of all that were published so far."""
         return sorted(path.name for path in self._root.iterdir())
 
     def publish(self, name: str, source: Path) -> None:

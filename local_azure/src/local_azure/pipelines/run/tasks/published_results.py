@@ -41,7 +41,7 @@ def _missing(context: StepContext, inputs: Inputs, flag: str) -> bool:
 
 
 def _matching_files(folder: Path, patterns: str) -> list[Path]:
-    """The files that the lines of a pattern match; `!` excludes what earlier lines have matched."""
+    """Return the files that the lines of a pattern match; `!` excludes what earlier lines have matched."""
     found: list[str] = []
     for pattern in filter(None, map(str.strip, patterns.splitlines())):
         # The pattern may be absolute.
@@ -53,7 +53,7 @@ def _matching_files(folder: Path, patterns: str) -> list[Path]:
 
 
 def _suites(paths: list[Path]) -> Iterator[ET.Element]:
-    """The elements with totals of each file; raises TaskError for a file that is not XML."""
+    """Yield the elements with totals of each file; raises TaskError for a file that is not XML."""
     for path in paths:
         try:
             root = ET.parse(path).getroot()  # noqa: S314 - written by the run's own tests

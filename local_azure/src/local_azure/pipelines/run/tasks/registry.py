@@ -22,5 +22,5 @@ _BY_NAME = {emulation.name.lower(): emulation for emulation in EMULATIONS}
 
 
 def emulation_of(task: str) -> TaskEmulation | None:
-    """The emulation of a task (`NAME@VERSION`, without regard to case), or None."""
+    """Return the emulation of a task (`NAME@VERSION`, without regard to case), or None."""
     return _BY_NAME.get(task.lower())

@@ -19,7 +19,7 @@ def _run_azure_cli(context: StepContext, inputs: Inputs) -> bool:
 
 
 def _script(context: StepContext, inputs: Inputs) -> Script:
-    """The script of a step: written into a temporary file where it is inline."""
+    """Return the script of a step; an inline one is written to a temporary file."""
     path = _inline_script(context, inputs) if _is_inline(inputs) else _script_file(context, inputs)
     return Script(path, inputs.get("workingDirectory", ""), inputs.get("arguments", ""))
 

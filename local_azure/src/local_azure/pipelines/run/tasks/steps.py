@@ -10,7 +10,7 @@ from local_azure.pipelines.run.tasks.registry import emulation_of
 
 
 def task_of(step: Step) -> tuple[str, dict[str, str]]:
-    """The task that a step runs, short forms included, and its inputs by their main names."""
+    """Return the task that a step runs, short forms included, and its inputs by their main names."""
     if step.kind == "task":
         main_name = service_schema().input_name
         return str(step.value), {main_name(step.value, key): str(value) for key, value in step.inputs}
@@ -36,7 +36,7 @@ def run_task(context: StepContext, step: Step) -> bool:
 
 
 def unsupported(pipeline: Pipeline) -> Iterator[Problem]:
-    """The steps that cannot run on this machine; found before anything runs."""
+    """Yield the steps that cannot run on this machine; found before anything runs."""
     for _, job in pipeline.jobs():
         if job.server:
             yield Problem(job.place, f"The server job {job.name} cannot run locally.")
