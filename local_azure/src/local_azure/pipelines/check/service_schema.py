@@ -207,14 +207,9 @@ def _scalar_faults(value: Text, schema: Schema, place: Place, what: str) -> Iter
     if not re.search(pattern, text, re.IGNORECASE if ignore_case else 0):
         yield Problem(place, f"{what} cannot be '{value}'. It must match {pattern}")
     legal: list[str] = schema.get("enum", [])
-    if legal and not _is_one_of(text, legal, ignore_case=ignore_case):
+    folded = str.lower if ignore_case else str
+    if legal and folded(text) not in map(folded, legal):
         yield Problem(place, f"{what} cannot be '{value}'. {nearest(value, legal)}")
-
-
-def _is_one_of(text: str, legal: list[str], *, ignore_case: bool) -> bool:
-    if ignore_case:
-        return text.lower() in [name.lower() for name in legal]
-    return text in legal
 
 
 def _wrong_type(value: Value, wanted: list[Schema], place: Place, what: str) -> Problem:

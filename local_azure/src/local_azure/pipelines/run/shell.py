@@ -42,8 +42,9 @@ class Shell:
         folder = context.folders.sources / script.folder
         if not folder.is_dir():
             raise TaskError(f"The working directory {folder} does not exist.")
+        command = f'exec bash --noprofile --norc "{script.path}" {script.arguments}'
         code, self.ending = run_command(
-            ["bash", "--noprofile", "--norc", "-c", _command(script)],
+            ["bash", "--noprofile", "--norc", "-c", command],
             folder,
             self._environment(context, azure=script.azure),
             lambda line: _handle_line(context, line),
@@ -56,7 +57,7 @@ class Shell:
 
     def _environment(self, context: StepContext, *, azure: bool) -> dict[str, str]:
         """Combine what is inherited, the variables, and what `env:` maps."""
-        environment = _inherited()
+        environment = {k: v for k, v in os.environ.items() if k in _INHERITED or k.upper().endswith("_PROXY")}
         path = _search_path(environment.get("PATH", ""), context.search_path)
         environment |= context.variables.environment()
         environment |= {"TF_BUILD": "True", "PATH": path}
@@ -65,14 +66,6 @@ class Shell:
             return environment
         with self._run.lock:
             return self._run.host.azure_environment(environment)
-
-
-def _command(script: Script) -> str:
-    return f'exec bash --noprofile --norc "{script.path}" {script.arguments}'
-
-
-def _inherited() -> dict[str, str]:
-    return {k: v for k, v in os.environ.items() if k in _INHERITED or k.upper().endswith("_PROXY")}
 
 
 def _search_path(inherited: str, prepended: list[Path]) -> str:
