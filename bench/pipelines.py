@@ -9,7 +9,7 @@ from statistics import median
 
 from bench.load import Row
 from bench.processes import run
-from local_azure.pipelines.check.whole import check
+from local_azure.pipelines.check.pipeline_check import check
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted((ROOT / ".pipelines").glob("*.yml"))

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local_azure.pipelines.expand.final import final_yaml
-from local_azure.pipelines.expand.pipeline import Expanded, expand
-from local_azure.pipelines.language.queue_facts import QueueFacts
+from local_azure.pipelines.expand.expansion import Expanded, expand
+from local_azure.pipelines.expand.final_yaml import final_yaml
+from local_azure.pipelines.expand.queue_facts import QueueFacts
 
 ROOT = Path(__file__).resolve().parents[2]
 PIPELINES = ROOT / ".pipelines"

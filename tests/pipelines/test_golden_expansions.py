@@ -6,7 +6,7 @@ import difflib
 
 import pytest
 
-from local_azure.pipelines.check.whole import check
+from local_azure.pipelines.check.pipeline_check import check
 from tests.pipelines.golden import CASES, FOLDER, PIPELINES, Case, text_of
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import click
 
+from local_azure.pipelines.run.record import RunRecord
 from local_azure.pipelines.run.run_state import RunState
 
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 _EVIDENCE = (".html", ".json", ".csv", ".md")
 
 
@@ -28,65 +29,74 @@ class Approver:
         """Pages that were shown with a question."""
 
     def decide(self, run: RunState, environment: str, stage: str) -> bool:
-        """Whether the stage may deploy to the environment; a no is kept in the run, Ctrl-C is none."""
+        """Return whether the stage may deploy to the environment; a no is recorded, Ctrl-C is not a no."""
         approved = self._decide(run, environment, stage)
         if not approved and not run.canceled.is_set():
-            run.rejected.append(environment)
+            run.record.rejected.append(environment)
             run.say(f"  environment {environment}: REJECTED, no job of {stage} runs")
         return approved
 
     def _decide(self, run: RunState, environment: str, stage: str) -> bool:
-        if environment in (*self._reject, *self._approve):
-            return environment not in self._reject
+        if environment in self._reject:
+            return False
+        if environment in self._approve:
+            return True
         if not self._ask:
-            what = f"The environment {environment} waits for an approval, and there is nobody to ask:"
-            click.echo(f"{what} --approve {environment} or --reject {environment} decides.", err=True)
+            message = f"The environment {environment} waits for an approval, and there is nobody to ask:"
+            click.echo(f"{message} --approve {environment} or --reject {environment} decides.", err=True)
             return False
         with self._one_question:
-            for page in pages(run):
-                if page not in self.shown:
-                    self.shown.add(page)
-                    click.echo(f"\n{page.read_text(encoding='utf-8').strip()}\n", err=True)
-            for path in _evidence(run):
-                click.echo(f"evidence: {path}", err=True)
-            return self._answered(run, f"Approve {stage} to the environment {environment}?")
+            self._show_evidence(run.record)
+            return _answered(run, f"Approve {stage} to the environment {environment}?")
 
-    def _answered(self, run: RunState, question: str) -> bool:
-        """Yes only when a person says so; the end of input is a no, and Ctrl-C ends the waiting."""
-        while not run.canceled.is_set():
-            click.echo(f"{question} [y/N]: ", nl=False, err=True)
-            answer = _line(run)
-            if answer is None or answer.strip().lower() in ("", "n", "no"):
-                click.echo("not approved: no answer" if answer is None else "not approved", err=True)
-                return False
-            if answer.strip().lower() in ("y", "yes"):
-                return True
-            click.echo("Please answer y or n.", err=True)
-        return False
+    def _show_evidence(self, record: RunRecord) -> None:
+        """Show the pages that were not shown before, and the paths of all evidence."""
+        for page in record.summaries():
+            if page not in self.shown:
+                self.shown.add(page)
+                click.echo(f"\n{page.read_text(encoding='utf-8').strip()}\n", err=True)
+        for path in _evidence(record):
+            click.echo(f"evidence: {path}", err=True)
 
 
-def pages(run: RunState) -> list[Path]:
-    """The Markdown pages that steps have put on the page of the run, in the order of their making."""
-    return [path for path in run.kept if path.parent.parent.name == "summaries"]
+def _answered(run: RunState, question: str) -> bool:
+    """Ask until a person says yes or no; the end of input is a no, and Ctrl-C ends the question."""
+    while not run.canceled.is_set():
+        click.echo(f"{question} [y/N]: ", nl=False, err=True)
+        line = _typed_line(run.canceled)
+        if line is None:
+            click.echo("not approved: no answer", err=True)
+            return False
+        answer = line.strip().lower()
+        if answer in ("y", "yes"):
+            return True
+        if answer in ("", "n", "no"):
+            click.echo("not approved", err=True)
+            return False
+        click.echo("Please answer y or n.", err=True)
+    return False
 
 
-def _evidence(run: RunState) -> Iterator[Path]:
-    """The files in the artifacts of the run that a person can read."""
-    for path in sorted((run.folder / "artifacts").rglob("*")):
+def _evidence(record: RunRecord) -> Iterator[Path]:
+    """Yield the files in the artifacts of the run that a person can read."""
+    for path in sorted((record.folder / "artifacts").rglob("*")):
         if path.suffix in _EVIDENCE and path.is_file():
             yield path
 
 
-def _line(run: RunState) -> str | None:
-    """The next line that is typed; None at the end of input or when the run is canceled.
+def _typed_line(canceled: threading.Event) -> str | None:
+    """Return the next line that is typed; None at the end of input or when the run is canceled.
 
     Read without a buffer, because a waiting read of Python's own would not end with the run.
     """
     typed = b""
-    while not run.canceled.is_set():
-        if select.select([sys.stdin], [], [], _LOOK_SECONDS)[0]:
-            character = os.read(sys.stdin.fileno(), 1)
-            if character in (b"\n", b""):
-                return typed.decode(errors="replace") if character or typed else None
-            typed += character
+    while not canceled.is_set():
+        if not select.select([sys.stdin], [], [], _POLL_SECONDS)[0]:
+            continue
+        character = os.read(sys.stdin.fileno(), 1)
+        if character == b"\n":
+            return typed.decode(errors="replace")
+        if not character:
+            return typed.decode(errors="replace") if typed else None
+        typed += character
     return None

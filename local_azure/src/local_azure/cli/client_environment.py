@@ -1,4 +1,4 @@
-"""The variables that point an unmodified SDK program at a running server. Nothing else is needed."""
+"""The environment variables that point an unmodified SDK program at a running server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from local_azure.machine_learning.http.certificates import trust_variables
 from local_azure.machine_learning.storage.state import STATE_VARIABLE, ServerInfo, StateFolder, clouds_address
 
 CONFIG_PLACES = (Path(".azureml/config.json"), Path("aml_config/config.json"), Path("config.json"))
-# Other ways to sign in, by the beginning of their variables' names.
+# Prefixes of the variables of other ways to sign in.
 FOREIGN_IDENTITY = (
     "AZURE_CLIENT_", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN", "AZURE_SERVICE_CONNECTION", "SYSTEM_OIDCREQUESTURI",
     "SYSTEM_ACCESSTOKEN", "IDENTITY_", "MSI_", "AZUREML_SERVICE_PRINCIPAL", "AZUREML_RUN_", "AZUREML_ARM_",
@@ -21,7 +21,7 @@ _LOOPBACK = "127.0.0.1,localhost"
 
 
 def client_variables(state: StateFolder, info: ServerInfo) -> dict[str, str]:
-    """Variables for a client process; the reasons for each are facts about the SDK, not choices of ours."""
+    """Return the variables for a client process; each is there because of how the SDK works."""
     no_proxy = ",".join(filter(None, (os.environ.get("NO_PROXY", os.environ.get("no_proxy", "")), _LOOPBACK)))
     return {
         # The SDK reads its list of clouds here; ours names our listener as resource manager and for signing in.
@@ -29,10 +29,10 @@ def client_variables(state: StateFolder, info: ServerInfo) -> dict[str, str]:
         "AZUREML_CURRENT_CLOUD": "AzureCloud",
         # The default authentication tries a managed identity first when MSI_ENDPOINT is set.
         "MSI_ENDPOINT": f"{info.base_url}/msi/{info.token}/token",
-        # An interactive login that asks for a tenant of its own does not take the managed identity; it takes these.
+        # An interactive login for a certain tenant does not use the managed identity, but these.
         "AZUREML_SERVICE_PRINCIPAL_ID": "local",
         "AZUREML_SERVICE_PRINCIPAL_PASSWORD": "local",
-        # In an existing folder the SDK freezes the list of clouds: this one is not there, and only of this start.
+        # The SDK stores the list of clouds in an existing folder: this one does not exist and is new at each start.
         "AZURE_CONFIG_DIR": str(state.client_configuration(info)),
         # ARM and storage are always https.
         **trust_variables(state.certificates),
@@ -48,7 +48,7 @@ def client_variables(state: StateFolder, info: ServerInfo) -> dict[str, str]:
 
 
 def client_environment(inherited: Mapping[str, str], state: StateFolder, info: ServerInfo) -> dict[str, str]:
-    """Environment of a client process: the inherited one without any other way to sign in, and our variables.
+    """Return the inherited environment without other ways to sign in, plus `client_variables`.
 
     On a build agent the inherited variables would otherwise lead the client to the real Azure.
     """
@@ -57,7 +57,7 @@ def client_environment(inherited: Mapping[str, str], state: StateFolder, info: S
 
 
 def find_config_file(folder: Path) -> Path | None:
-    """The config file that `Workspace.from_config()` would take from `folder` upwards, or None."""
+    """Return the config file that `Workspace.from_config()` would find from `folder` upwards, or None."""
     for parent in (folder, *folder.parents):
         for place in CONFIG_PLACES:
             if (parent / place).is_file():

@@ -1,4 +1,4 @@
-"""A command in the foreground of this one, and a server that several such commands share."""
+"""Runs a command in the foreground, against a server that several such commands share."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
 
 
 def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run a command to its own end and return its exit code, as a shell has it; raises FileNotFoundError.
+    """Run a command until it ends by itself and return its exit code, as a shell would; raises FileNotFoundError.
 
-    Ctrl-C reaches the command from the terminal itself. What it then does, such as cancelling a run and saying so, it
-    does in its own time: `subprocess.run` would kill it after a quarter of a second. SIGTERM is handed on.
+    Ctrl-C reaches the command from the terminal itself. The command has as much time as it needs to clean up:
+    `subprocess.run` would kill it after a quarter of a second. SIGTERM is forwarded.
     """
     process = subprocess.Popen(command, env=dict(environment))
 
-    def hand_on(number: int, _: object) -> None:
+    def forward(number: int, _: object) -> None:
         process.send_signal(number)
 
-    with _handling(signal.SIGINT, lambda *_: None), _handling(signal.SIGTERM, hand_on):
+    with _handling(signal.SIGINT, lambda *_: None), _handling(signal.SIGTERM, forward):
         code = process.wait()
     return code if code >= 0 else 128 - code
 
@@ -39,10 +39,10 @@ def _handling(number: signal.Signals, handler: Callable[[int, object], None]) ->
 
 @contextmanager
 def use(state: StateFolder, *, stop_after: bool, wait: Callable[[], None]) -> Iterator[tuple[ServerInfo, bool]]:
-    """A running server for the block, and whether it was started for it; raises StartError.
+    """Keep a server running for the block; yields it and whether it was started now. Raises StartError.
 
-    With `stop_after`, who started the server stops it, after all others that use it at that time have ended; `wait`
-    is called before waiting for them.
+    With `stop_after`, the command that started the server stops it, once all others that use it have ended; `wait` is
+    called before waiting for them.
     """
     lifecycle.make_folder(state)
     with state.clients_lock.open("a") as clients:
@@ -52,12 +52,12 @@ def use(state: StateFolder, *, stop_after: bool, wait: Callable[[], None]) -> It
             yield info, started
         finally:
             if started and stop_after:
-                _be_the_last(clients.fileno(), wait)
+                _wait_for_others(clients.fileno(), wait)
                 lifecycle.stop(state)
 
 
-def _be_the_last(clients: int, wait: Callable[[], None]) -> None:
-    """Return when nobody else uses the server; who comes later waits for its end and starts another."""
+def _wait_for_others(clients: int, wait: Callable[[], None]) -> None:
+    """Return when no other command uses the server; later ones wait until it has stopped and start another."""
     try:
         fcntl.flock(clients, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

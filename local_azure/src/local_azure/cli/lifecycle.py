@@ -1,4 +1,4 @@
-"""Starting and stopping the server process from another process."""
+"""Starts and stops the server process from another process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STOP_SECONDS = 20
 
 
 class StartError(click.ClickException):
-    """The server did not come up. The command line shows the message and ends with the exit code."""
+    """The server did not start. The command line shows the message and ends with the exit code."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -71,14 +71,15 @@ def start(state: StateFolder, *, http_port: int = 0, tls_port: int = 0) -> Serve
         return info
     if not readable:
         process.kill()
-        said = _said(state.server_log, written_before)
-        raise StartError(f"The server did not answer within {START_SECONDS} s.\n{said}", 124)
-    code, said = process.wait(), _said(state.server_log, written_before)
-    raise StartError(f"The server did not start (exit code {code}).\n{said}", code or 1)
+        output = _log_since(state.server_log, written_before)
+        raise StartError(f"The server did not answer within {START_SECONDS} s.\n{output}", 124)
+    code = process.wait()
+    output = _log_since(state.server_log, written_before)
+    raise StartError(f"The server did not start (exit code {code}).\n{output}", code or 1)
 
 
 def ensure(state: StateFolder) -> tuple[ServerInfo, bool]:
-    """The running server, started when there is none; True when this call started it."""
+    """Return the running server, started when there is none; True when this call started it."""
     running = state.running_server()
     if running and _answers(running):
         return running, False
@@ -88,7 +89,7 @@ def ensure(state: StateFolder) -> tuple[ServerInfo, bool]:
 
 
 def _answers(info: ServerInfo) -> bool:
-    """Whether it takes connections; a server that is being stopped no longer does."""
+    """Return whether the server accepts connections; one that is being stopped no longer does."""
     try:
         socket.create_connection((LOOPBACK, info.http_port), timeout=STOP_SECONDS).close()
     except OSError:
@@ -96,15 +97,15 @@ def _answers(info: ServerInfo) -> bool:
     return True
 
 
-def _said(log: Path, since: int, lines: int = 15) -> str:
-    """The last lines of a log after a position in it."""
+def _log_since(log: Path, since: int, lines: int = 15) -> str:
+    """Return the last lines of a log after a position in it."""
     with log.open("rb") as stream:
         stream.seek(since)
         return "\n".join(stream.read().decode(errors="replace").splitlines()[-lines:])
 
 
 def stop(state: StateFolder) -> bool:
-    """Stop the server of this folder and wait until it has gone; False when none ran."""
+    """Stop the server of this folder and wait until its process has ended; False when none ran."""
     info = state.running_server()
     if info is None:
         return False
@@ -119,7 +120,7 @@ def stop(state: StateFolder) -> bool:
 
 
 def _wait_until_gone(pid: int, seconds: float) -> None:
-    """Wait for the end of a process that is not our child."""
+    """Wait for the end of a process that is not a child of this one."""
     deadline = time.monotonic() + seconds
     try:
         descriptor = os.pidfd_open(pid)

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from local_azure.machine_learning.storage.state import StateFolder
+
+if TYPE_CHECKING:  # imported where used, so that --help stays fast
+    from local_azure.pipelines.expand.queue_facts import QueueFacts
+    from local_azure.pipelines.language.tree import Fields, Problem
 
 EXIT_REFUSED = 3
 _REASONS = ("Manual", "Schedule", "PullRequest", "IndividualCI")
@@ -49,7 +54,7 @@ _QUEUE_OPTIONS = (
 
 
 def _queue_options(command: _F) -> _F:
-    """The options that say how a run is queued."""
+    """Add the options that say how a run is queued."""
     for option in reversed(_QUEUE_OPTIONS):
         command = option(command)
     return command
@@ -63,42 +68,53 @@ def _facts(
     repositories: dict[str, str],
     reason: str,
     branch: str,
-) -> Any:
-    """The facts of a queued run."""
-    from local_azure.pipelines.language.queue_facts import QueueFacts
+) -> QueueFacts:
+    """Return the facts of a queued run."""
+    from local_azure.pipelines.expand.queue_facts import QueueFacts
+
+    facts = QueueFacts(
+        reason=reason,
+        branch=branch,
+        variables=variables,
+        groups={name: _group(Path(path)) for name, path in groups.items()},
+        repositories={alias: Path(folder) for alias, folder in repositories.items()},
+    )
+    commit = _commit(file.absolute().parent)
+    return replace(facts, commit=commit) if commit else facts
+
+
+def _group(path: Path) -> dict[str, str]:
+    """Return the names and values of a variable group."""
     from local_azure.pipelines.language.reader import read_file
     from local_azure.pipelines.language.tree import PipelineError, fields_of
 
-    asked = ["git", "-C", str(file.absolute().parent), "rev-parse", "--verify", "--quiet", "HEAD"]
-    commit = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
     try:
-        read = {name: fields_of(read_file(Path(path).parent, Path(path).name)) for name, path in groups.items()}
+        fields = fields_of(read_file(path.parent, path.name))
     except PipelineError as error:
         raise click.UsageError(str(error)) from None
-    return QueueFacts(
-        reason=reason,
-        branch=branch,
-        commit=commit or "0" * 40,
-        variables=variables,
-        groups={name: {str(key): str(value) for key, value in fields} for name, fields in read.items()},
-        repositories={alias: Path(folder) for alias, folder in repositories.items()},
-    )
+    return {str(name): str(value) for name, value in fields}
 
 
-def _refuse(problems: Iterable[object], file: Path) -> None:
-    """Print faults and leave, if there are any."""
-    lines = [str(problem) for problem in problems]
-    if lines:
-        click.echo("\n".join([*lines, f"{file}: {len(lines)} fault{'s' if len(lines) != 1 else ''}."]), err=True)
-        sys.exit(EXIT_REFUSED)
+def _commit(folder: Path) -> str:
+    """Return the commit of a working tree; the empty text where there is none."""
+    command = ["git", "-C", str(folder), "rev-parse", "--verify", "--quiet", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def _expanded(file: Path, parameters: dict[str, str], queue: dict[str, Any]) -> Any:
-    """The tree of an expanded pipeline; leaves when it has faults."""
-    from local_azure.pipelines.expand.pipeline import expand
+def _say_faults(problems: Sequence[Problem], file: Path) -> None:
+    for problem in problems:
+        click.echo(str(problem), err=True)
+    click.echo(f"{file}: {len(problems)} fault{'s' if len(problems) != 1 else ''}.", err=True)
+
+
+def _expanded(file: Path, parameters: dict[str, str], queue: dict[str, Any]) -> Fields:
+    """Return the tree of an expanded pipeline; exits when it has faults."""
+    from local_azure.pipelines.expand.expansion import expand
 
     result = expand(file, parameters, _facts(file, **queue))
-    _refuse(result.problems, file)
+    if result.problems:
+        _say_faults(result.problems, file)
+        sys.exit(EXIT_REFUSED)
     return result.tree
 
 
@@ -116,23 +132,28 @@ def pipelines() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON list of faults on standard output.")
 def check_command(files: tuple[Path, ...], parameters: dict[str, str], as_json: bool, **queue: Any) -> None:
     """Find the faults of FILES against Microsoft's schema and the service's rules."""
-    from local_azure.pipelines.check.whole import check
+    from local_azure.pipelines.check.pipeline_check import check
 
-    found = {file: check(file, parameters, _facts(file, **queue))[1] for file in files}
-    problems = [problem for of_file in found.values() for problem in of_file]
+    found: dict[Path, list[Problem]] = {}
+    for file in files:
+        _, found[file] = check(file, parameters, _facts(file, **queue))
     if as_json:
-        faults = [{"file": p.place.file, "line": p.place.line, "fault": p.text.strip()} for p in problems]
-        click.echo(json.dumps(faults, indent=2))
-        sys.exit(EXIT_REFUSED if faults else 0)
-    for file, of_file in found.items():
-        if not of_file:
-            click.echo(f"{file}: no faults.")
-    for file, of_file in found.items():
-        for problem in of_file:
-            click.echo(str(problem), err=True)
-        if of_file:
-            click.echo(f"{file}: {len(of_file)} fault{'s' if len(of_file) != 1 else ''}.", err=True)
-    sys.exit(EXIT_REFUSED if problems else 0)
+        click.echo(json.dumps(_as_json(found.values()), indent=2))
+    else:
+        for file in files:
+            if not found[file]:
+                click.echo(f"{file}: no faults.")
+        for file, problems in found.items():
+            if problems:
+                _say_faults(problems, file)
+    sys.exit(EXIT_REFUSED if any(found.values()) else 0)
+
+
+def _as_json(found: Iterable[list[Problem]]) -> list[dict[str, object]]:
+    faults: list[dict[str, object]] = []
+    for problems in found:
+        faults += [{"file": p.place.file, "line": p.place.line, "fault": p.text.strip()} for p in problems]
+    return faults
 
 
 @pipelines.command("expand")
@@ -141,7 +162,7 @@ def check_command(files: tuple[Path, ...], parameters: dict[str, str], as_json: 
 @click.option("--json", "as_json", is_flag=True, help="The expanded pipeline as JSON, steps as they were written.")
 def expand_command(file: Path, parameters: dict[str, str], as_json: bool, **queue: Any) -> None:
     """Print FILE as the service would run it: templates, parameters and expressions replaced."""
-    from local_azure.pipelines.expand.final import final_yaml
+    from local_azure.pipelines.expand.final_yaml import final_yaml
     from local_azure.pipelines.language.tree import to_plain
 
     tree = _expanded(file, parameters, queue)
@@ -154,7 +175,7 @@ def expand_command(file: Path, parameters: dict[str, str], as_json: bool, **queu
 @click.option("--mermaid", is_flag=True, help="A Mermaid flowchart, as Azure DevOps wikis and GitHub draw it.")
 def graph_command(file: Path, parameters: dict[str, str], mermaid: bool, **queue: Any) -> None:
     """Draw the stages and jobs of FILE, as text or as a Mermaid flowchart."""
-    from local_azure.cli.pipeline_pictures import as_mermaid, as_text
+    from local_azure.cli.pipeline_graphs import as_mermaid, as_text
     from local_azure.pipelines.expand.model import Pipeline
 
     pipeline = Pipeline(_expanded(file, parameters, queue))

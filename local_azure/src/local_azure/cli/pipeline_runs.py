@@ -13,16 +13,18 @@ from pathlib import Path
 import click
 
 from local_azure.cli import lifecycle
-from local_azure.cli.approvals import Approver, pages
+from local_azure.cli.approvals import Approver
 from local_azure.cli.client_environment import client_environment
 from local_azure.machine_learning.storage.state import StateFolder
-from local_azure.pipelines.check.whole import check
+from local_azure.pipelines.check.pipeline_check import check
+from local_azure.pipelines.expand.expansion import repository_root
 from local_azure.pipelines.expand.model import Pipeline
-from local_azure.pipelines.expand.pipeline import repository_root
-from local_azure.pipelines.language.queue_facts import QueueFacts
-from local_azure.pipelines.run.pipeline_run import PipelineRun
-from local_azure.pipelines.run.run_state import CANCELED, FAILED, RunState
-from local_azure.pipelines.run.tasks import unsupported
+from local_azure.pipelines.expand.queue_facts import QueueFacts
+from local_azure.pipelines.run.pipeline_runner import PipelineRunner
+from local_azure.pipelines.run.record import RunRecord
+from local_azure.pipelines.run.results import Result
+from local_azure.pipelines.run.run_state import RunState
+from local_azure.pipelines.run.tasks.steps import unsupported
 
 EXIT_FAILED, EXIT_REFUSED, EXIT_TIMED_OUT, EXIT_CANCELED = 1, 3, 124, 130
 
@@ -52,30 +54,30 @@ def run_file(
         click.echo("\n".join([*map(str, problems), f"{file}: refused; nothing ran."]), err=True)
         return EXIT_REFUSED
     state.create()
-    build_id, folder = _new_folder(state.root / "pipelines")
-    host, approver = _Host(state, options), Approver(options.approve, options.reject, ask=options.ask)
-    run = RunState(
-        repository_root(file), folder, host.write, host.emulator, approver.decide, build_id, options.parallel,
-        options.verbose,
-    )  # fmt: skip
-    run.say(f"run {build_id} of {expanded.file} ({facts.reason}, {facts.branch}), kept in {folder}")
-    with _interruptible(run):
-        try:
-            result = PipelineRun(pipeline, facts, run).run()
-        except KeyboardInterrupt:  # the second Ctrl-C: what was reached is kept and shown all the same
-            result = CANCELED
-    shutil.rmtree(folder / "work", ignore_errors=True)
-    document = _document(run, result)
-    (folder / "result.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    to_print = [page for page in pages(run) if options.pages and page not in approver.shown]
-    click.echo(json.dumps(document, indent=2) if options.as_json else "\n".join(_summary(run, result, to_print)))
+    record = _new_record(state.root / "pipelines")
+    host = _Host(state, options)
+    run = RunState(repository_root(file), record, host, options.parallel, options.verbose)
+    run.say(f"run {record.build_id} of {expanded.file} ({facts.reason}, {facts.branch}), kept in {record.folder}")
+    result = _result(PipelineRunner(pipeline, facts, run), run)
+    shutil.rmtree(record.folder / "work", ignore_errors=True)
+    document = json.dumps(record.document(result), indent=2)
+    (record.folder / "result.json").write_text(document + "\n", encoding="utf-8")
+    click.echo(document if options.as_json else "\n".join(_summary(record, result, host.pages_to_print(record))))
     if host.started:
         click.echo("local_azure goes on running; stop it with: python -m local_azure down", err=True)
     return _exit_code(run, result)
 
 
-def _new_folder(root: Path) -> tuple[int, Path]:
-    """The next build id, and its folder."""
+def _result(runner: PipelineRunner, run: RunState) -> Result:
+    with _interruptible(run):
+        try:
+            return runner.run()
+        except KeyboardInterrupt:  # the second Ctrl-C: what was reached is kept and shown all the same
+            return Result.CANCELED
+
+
+def _new_record(root: Path) -> RunRecord:
+    """Create the record of a run with the next build id."""
     root.mkdir(parents=True, exist_ok=True)
     number = max((int(path.name) for path in root.iterdir() if path.name.isdigit()), default=0)
     while True:
@@ -84,26 +86,37 @@ def _new_folder(root: Path) -> tuple[int, Path]:
             (root / str(number)).mkdir()
         except FileExistsError:
             continue
-        return number, root / str(number)
+        return RunRecord(root / str(number), number)
 
 
 class _Host:
-    """What a run needs of this machine: a terminal and the emulator."""
+    """What a run needs of this machine: a terminal, the emulator and an approver."""
 
     def __init__(self, state: StateFolder, options: RunOptions) -> None:
         self._state = state
         self._options = options
+        self._approver = Approver(options.approve, options.reject, ask=options.ask)
         self.started = False
 
     def write(self, line: str) -> None:
         """Show a line of progress."""
         click.echo(line, err=self._options.as_json)
 
-    def emulator(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """The environment of an Azure client: it leads to the emulator, which is started when needed."""
+    def azure_environment(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """Return the environment of an Azure client: it leads to the emulator, which is started when needed."""
         info, started = lifecycle.ensure(self._state)
         self.started = self.started or started
         return client_environment(environment, self._state, info) | dict(self._options.azure)
+
+    def approve(self, run: RunState, environment: str, stage: str) -> bool:
+        """Return whether the stage may deploy to the environment."""
+        return self._approver.decide(run, environment, stage)
+
+    def pages_to_print(self, record: RunRecord) -> list[Path]:
+        """Return the pages that the summary prints: with --pages those that no question has shown."""
+        if not self._options.pages:
+            return []
+        return [page for page in record.summaries() if page not in self._approver.shown]
 
 
 @contextmanager
@@ -114,7 +127,7 @@ def _interruptible(run: RunState) -> Iterator[None]:
         if run.canceled.is_set():
             raise KeyboardInterrupt
         run.canceled.set()
-        run.write("canceled by Ctrl-C; once more ends it at once")
+        run.host.write("canceled by Ctrl-C; once more ends it at once")
 
     before = signal.signal(signal.SIGINT, cancel)
     try:
@@ -123,31 +136,23 @@ def _interruptible(run: RunState) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _document(run: RunState, result: str) -> dict[str, object]:
-    return {
-        "result": result, "build_id": run.build_id, "build_number": run.build_number, "results": run.results,
-        "rejected": run.rejected, "issues": [list(issue) for issue in run.issues], "tags": run.tags,
-        "artifacts": run.artifacts.names(), "kept": [str(path) for path in run.kept], "folder": str(run.folder),
-    }  # fmt: skip
-
-
-def _summary(run: RunState, result: str, to_print: list[Path]) -> Iterator[str]:
+def _summary(record: RunRecord, result: Result, to_print: list[Path]) -> Iterator[str]:
     yield from (f"\n{path.read_text(encoding='utf-8').strip()}" for path in to_print)
-    yield f"\nRun {run.build_number}: {result}"
-    yield from (f"  {name}: {outcome}" for name, outcome in run.results.items() if "." not in name)
-    yield from (f"  {kind} in {label}: {text}" for kind, label, text in run.issues)
-    yield from (f"  Not approved: environment {name}; nothing was deployed to it." for name in run.rejected)
-    yield from (f"  Page: {path}" for path in pages(run))
-    if run.artifacts.names():
-        yield f"  Artifacts: {', '.join(run.artifacts.names())}"
-    yield f"  Kept in {run.folder}"
+    yield f"\nRun {record.build_number}: {result}"
+    yield from (f"  {name}: {outcome}" for name, outcome in record.results.items() if "." not in name)
+    yield from (f"  {kind} in {label}: {text}" for kind, label, text in record.issues)
+    yield from (f"  Not approved: environment {name}; nothing was deployed to it." for name in record.rejected)
+    yield from (f"  Page: {path}" for path in record.summaries())
+    if record.artifacts.names():
+        yield f"  Artifacts: {', '.join(record.artifacts.names())}"
+    yield f"  Kept in {record.folder}"
 
 
-def _exit_code(run: RunState, result: str) -> int:
-    if run.rejected:
+def _exit_code(run: RunState, result: Result) -> int:
+    if run.record.rejected:
         return EXIT_REFUSED
     if run.canceled.is_set():
         return EXIT_CANCELED
-    if run.timed_out:
+    if run.record.timed_out:
         return EXIT_TIMED_OUT
-    return EXIT_FAILED if result == FAILED else 0
+    return EXIT_FAILED if result is Result.FAILED else 0

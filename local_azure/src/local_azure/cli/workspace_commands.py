@@ -1,4 +1,4 @@
-"""`local_azure workspace`: more workspaces in one server, and those that a config file names."""
+"""`local_azure workspace`: creates and lists workspaces; also creates the one that a config file names."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ResourceManager:
         return self._ask("PUT", f"{self._base}{path}/{quote(name)}", self._header)
 
     def list(self, subscription: str, resource_group: str) -> list[dict[str, Any]]:
-        """The workspaces of a resource group."""
+        """Return the workspaces of a resource group."""
         path = _PROVIDER.format(quote(subscription), quote(resource_group))
         found: list[dict[str, Any]] = self._ask("GET", f"{self._base}{path}", self._header)["value"]
         return found

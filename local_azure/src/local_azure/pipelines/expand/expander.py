@@ -1,13 +1,12 @@
 """Expands directives, expressions and templates, as the service does before a run."""
 
-import re
+import itertools
 from collections.abc import Iterator
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from local_azure.pipelines.expand.directives import Directive, branches_of, directive_of, loop_of
 from local_azure.pipelines.expand.scope import Scope
 from local_azure.pipelines.expand.templates import KINDS, Templates
-from local_azure.pipelines.language.evaluation import kind, to_text, truthy
-from local_azure.pipelines.language.grammar import ExpressionError
 from local_azure.pipelines.language.tree import (
     Fields,
     Items,
@@ -17,11 +16,11 @@ from local_azure.pipelines.language.tree import (
     Text,
     Value,
     fields_of,
+    items_of,
     place_of,
 )
+from local_azure.pipelines.language.values import ExpressionError, kind, to_text, truthy
 
-_DIRECTIVE = re.compile(r"\s*\$\{\{\s*(if|elseif|else|each|insert)\b(.*)\}\}\s*\Z", re.DOTALL)
-_EACH = re.compile(r"\s*(\w+)\s*(?:,\s*(\w+)\s*)?\bin\b(.*)\Z", re.DOTALL)
 _MOST_LEVELS = 100
 # What is expanded first, because what follows may read it.
 _FIRST = ("parameters", "variables", "resources")
@@ -29,24 +28,10 @@ _FIRST = ("parameters", "variables", "resources")
 _Pair: TypeAlias = tuple[Text, Value]
 
 
-class Directive(NamedTuple):
-    """A directive key: its word, its source text and the key it stands in."""
-
-    word: str
-    source: str
-    key: Text
-
-
 class _Chain:
     """Remembers whether a branch of the current `if` was taken; None where no `if` precedes."""
 
     taken: bool | None = None
-
-
-def directive_of(key: Value) -> Directive | None:
-    """The directive that a key holds, if it is one."""
-    match = _DIRECTIVE.match(key) if isinstance(key, Text) else None
-    return Directive(match[1], match[2].strip(), key) if match and isinstance(key, Text) else None
 
 
 class Expander:
@@ -57,7 +42,7 @@ class Expander:
         self.problems: list[Problem] = []
 
     def expand(self, value: Value, scope: Scope, within: str = "") -> Value:
-        """The expanded value. `within` is the key that holds it: it decides what a list may include."""
+        """Expand a value. `within` is the key that holds it: it decides what a list may include."""
         try:
             if isinstance(value, Fields):
                 return self._mapping(value, scope, within)
@@ -68,21 +53,23 @@ class Expander:
             self.problems.append(error.problem)
             return None
 
+    # -- mappings
+
     def _mapping(self, fields: Fields, scope: Scope, within: str) -> Fields:
-        scope = scope.inner() if within in ("stages", "jobs") else scope
-        early = {i for i, (key, _) in enumerate(fields) if key in _FIRST and within in ("root", "stages", "jobs")}
+        if within in ("stages", "jobs"):
+            scope = scope.inner()
         chain = _Chain()
-        produced: dict[int, list[_Pair]] = {}
-        for i in sorted(range(len(fields)), key=lambda i: i not in early):
-            produced[i] = list(self._pair(*fields[i], scope, chain, within))
-        made = Fields(place=fields.place)
-        for key, value in (pair for i in range(len(fields)) for pair in produced[i]):
-            if made.has(key) and not scope.dry:
-                self.problems.append(
-                    Problem(key.place, f"The key '{key}' is produced twice. Let one branch produce it.")
-                )
-            made.append((key, value))
-        return made
+        produced: list[list[_Pair]] = [[] for _ in fields]
+        for i in _expansion_order(fields, within):
+            key, value = fields[i]
+            produced[i] = list(self._pair(key, value, scope, chain, within))
+        expanded = Fields(place=fields.place)
+        for key, value in itertools.chain.from_iterable(produced):
+            if expanded.has(key) and not scope.dry:
+                text = f"The key '{key}' is produced twice. Let one branch produce it."
+                self.problems.append(Problem(key.place, text))
+            expanded.append((key, value))
+        return expanded
 
     def _pair(self, key: Text, value: Value, scope: Scope, chain: _Chain, within: str) -> Iterator[_Pair]:
         directive = directive_of(key)
@@ -93,44 +80,48 @@ class Expander:
         for body in self._bodies(directive, value, scope, chain, within):
             if isinstance(body, Fields):
                 yield from body
-            elif body is not None and body != "":
+            elif not _is_empty(body):
                 self.problems.append(Problem(key.place, f"A mapping must stand under '{key}', not a {kind(body)}."))
 
-    def _field(self, key: Text, value: Value, scope: Scope, within: str) -> tuple[Text, Value]:
+    def _field(self, key: Text, value: Value, scope: Scope, within: str) -> _Pair:
         try:
             key = Text(to_text(scope.interpolate(key)), key.place)
         except ExpressionError as error:
             self.problems.append(Problem(key.place, f"This key is no text: {error}"))
-        if within != "variables":
-            expanded = self.expand(value, scope, key if key in KINDS and within != "arguments" else "")
-            return key, _variables_list(expanded) if key == "variables" else expanded
-        expanded = self.expand(value, scope)
-        scope.define(key, expanded)
-        return key, expanded
+        if within == "variables":
+            expanded = self.expand(value, scope)
+            scope.define(key, expanded)
+            return key, expanded
+        holds_list = key in KINDS and within != "arguments"
+        expanded = self.expand(value, scope, key if holds_list else "")
+        return key, _variables_list(expanded) if key == "variables" else expanded
+
+    # -- lists
 
     def _list(self, items: Items, scope: Scope, within: str) -> Items:
         chain = _Chain()
-        made = Items(place=items.place)
+        expanded = Items(place=items.place)
         for item in items:
-            try:
-                values = list(self._item(item, scope, chain, within))
-            except PipelineError as error:
-                values = []
-                self.problems.append(error.problem)
-            for value in values:
-                made.append(value)
+            for value in self._caught_item(item, scope, chain, within):
+                expanded.append(value)
                 if within == "variables" and isinstance(value, Fields) and value.has("name"):
                     scope.define(str(value.get("name")), value.get("value"))
-        return made
+        return expanded
+
+    def _caught_item(self, item: Value, scope: Scope, chain: _Chain, within: str) -> list[Value]:
+        try:
+            return list(self._item(item, scope, chain, within))
+        except PipelineError as error:
+            self.problems.append(error.problem)
+            return []
 
     def _item(self, item: Value, scope: Scope, chain: _Chain, within: str) -> Iterator[Value]:
         if directive_of(item):
             raise PipelineError(place_of(item, Place(scope.file, 1)), f"'{item}' needs a colon after it.")
-        directives = [directive_of(key) for key in item.names()] if isinstance(item, Fields) else []
-        if directives and all(found and found.word != "insert" for found in directives):
-            for directive, (_, value) in zip(directives, fields_of(item), strict=True):
-                for body in self._bodies(directive, value, scope, chain, within) if directive else ():
-                    yield from body if isinstance(body, Items) else [body] if body not in (None, "") else []
+        branches = branches_of(item)
+        if branches:
+            for directive, body in branches:
+                yield from self._branch_items(directive, body, scope, chain, within)
             return
         chain.taken = None
         if isinstance(item, Fields) and within in KINDS and item.has("template"):
@@ -142,27 +133,38 @@ class Expander:
         elif expanded is not None:
             yield expanded
 
+    def _branch_items(
+        self, directive: Directive, value: Value, scope: Scope, chain: _Chain, within: str
+    ) -> Iterator[Value]:
+        for body in self._bodies(directive, value, scope, chain, within):
+            if isinstance(body, Items):
+                yield from body
+            elif not _is_empty(body):
+                yield body
+
     # -- directives
 
     def _bodies(self, directive: Directive, value: Value, scope: Scope, chain: _Chain, within: str) -> list[Value]:
-        """The expanded content of a directive, as often as it applies; what does not apply is parsed all the same."""
+        """Expand the content of a directive as often as it applies; what does not apply is parsed all the same."""
         scopes: list[Scope] = []
-        dried = scope.inner(dry=True)
+        unused = scope.inner(dry=True)
         try:
             if directive.word == "each":
                 chain.taken = None
-                names, scopes = self._turns(directive, scope)
-                dried = dried.loop(**dict.fromkeys(names))
+                names, source = loop_of(directive)
+                scopes = _loop_scopes(names, scope.evaluate(source, directive.key), scope, directive.key)
+                unused = unused.loop(**dict.fromkeys(names))
             elif directive.word == "insert" or self._taken(directive, scope, chain):
                 scopes = [scope]
         except PipelineError as error:
             self.problems.append(error.problem)
         if not scopes:
-            self.expand(value, dried, within)
+            self.expand(value, unused, within)
         return [self.expand(value, one, within) for one in scopes]
 
     @staticmethod
     def _taken(directive: Directive, scope: Scope, chain: _Chain) -> bool:
+        """Return whether this branch of an `if` is the one that applies."""
         before, (word, source, key) = chain.taken, directive
         if word != "if" and before is None:
             raise PipelineError(key.place, f"'{word}' must follow an 'if'. Put it directly after its 'if'.")
@@ -172,26 +174,9 @@ class Expander:
             chain.taken = None
             return not before
         holds = truthy(scope.evaluate(source, key))
-        chain.taken = holds or (word == "elseif" and bool(before))
-        return holds and not (word == "elseif" and before)
-
-    @staticmethod
-    def _turns(directive: Directive, scope: Scope) -> tuple[list[str], list[Scope]]:
-        """Names of the loop variables, and the scopes of all turns."""
-        match = _EACH.match(directive.source)
-        if not match:
-            raise PipelineError(directive.key.place, "'each' cannot be read. Write ${{ each item in LIST }}:")
-        first, second, source = match.groups()
-        names = [name for name in (first, second) if name]
-        container = scope.evaluate(source, directive.key)
-        if isinstance(container, Fields):
-            pairs = [(key, part, Fields([(Text("key"), key), (Text("value"), part)])) for key, part in container]
-            return names, [scope.loop(**({first: k, second: v} if second else {first: pair})) for k, v, pair in pairs]
-        if isinstance(container, Items) and not second:
-            return names, [scope.loop(**{first: part}) for part in container]
-        if container is not None and container != "":
-            raise PipelineError(directive.key.place, f"'each' cannot go through a {kind(container)}.")
-        return names, []
+        earlier = word == "elseif" and bool(before)
+        chain.taken = holds or earlier
+        return holds and not earlier
 
     # -- templates
 
@@ -201,11 +186,10 @@ class Expander:
             return
         content, inner = self.template(item, scope, within)
         body = self.expand(content, inner, within)
-        body = _variables_list(body) if within == "variables" else body
-        yield from body if isinstance(body, Items) else []
+        yield from items_of(_variables_list(body) if within == "variables" else body)
 
     def template(self, reference: Fields, scope: Scope, within: str) -> tuple[Value, Scope]:
-        """The content of a template, and what it sees: its parameters and the variables known so far."""
+        """Return the content of a template, and what it sees: its parameters and the variables known so far."""
         written = reference.get("template")
         if not isinstance(written, Text):
             raise PipelineError(reference.place, "A template is named by its path: template: PATH.")
@@ -216,18 +200,48 @@ class Expander:
         arguments = Fields(place=reference.place)
         chain = _Chain()
         for key, part in fields_of(reference.get("parameters")):
-            parts = declarations.within(key)
-            if parts and directive_of(key) is None:
-                arguments.append((key, self.expand(part, scope, parts)))
+            holder = declarations.within(key)
+            if holder and directive_of(key) is None:
+                arguments.append((key, self.expand(part, scope, holder)))
             else:
                 arguments += self._pair(key, part, scope, chain, "arguments")
         bound = declarations.bind(arguments, reference.place)
         return content, Scope(declarations.file, bound, scope.variables, depth=scope.depth + 1)
 
 
+def _expansion_order(fields: Fields, within: str) -> list[int]:
+    """Return the positions of a mapping's pairs in the order of their expansion."""
+    indexes = range(len(fields))
+    if within not in ("root", "stages", "jobs"):
+        return list(indexes)
+    return sorted(indexes, key=lambda i: fields[i][0] not in _FIRST)
+
+
+def _loop_scopes(names: list[str], container: Value, scope: Scope, key: Text) -> list[Scope]:
+    """Return the scope of each turn of the loop in `key`; raises PipelineError."""
+    takes_pairs_apart = len(names) > 1
+    if isinstance(container, Fields) and takes_pairs_apart:
+        return [scope.loop(**dict(zip(names, pair, strict=True))) for pair in container]
+    if isinstance(container, Fields):
+        pairs = [Fields([(Text("key"), name), (Text("value"), value)]) for name, value in container]
+        return [scope.loop(**{names[0]: pair}) for pair in pairs]
+    if isinstance(container, Items) and not takes_pairs_apart:
+        return [scope.loop(**{names[0]: part}) for part in container]
+    if not _is_empty(container):
+        raise PipelineError(key.place, f"'each' cannot go through a {kind(container)}.")
+    return []
+
+
+def _is_empty(value: Value) -> bool:
+    return value is None or value == ""
+
+
 def _variables_list(value: Value) -> Value:
-    """Variables written as a mapping, as the list that the service makes of it."""
+    """Convert variables written as a mapping to the list that the service makes of it."""
     if not isinstance(value, Fields):
         return value
-    pairs = [((Text("name", key.place), key), (Text("value", key.place), part)) for key, part in value]
-    return Items([Fields(pair, pair[0][1].place) for pair in pairs], value.place)
+    return Items([_variable(key, part) for key, part in value], value.place)
+
+
+def _variable(name: Text, value: Value) -> Fields:
+    return Fields([(Text("name", name.place), name), (Text("value", name.place), value)], name.place)

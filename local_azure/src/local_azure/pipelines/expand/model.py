@@ -1,17 +1,23 @@
 """The expanded pipeline as stages, jobs and steps."""
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from local_azure.pipelines.language.tree import Fields, Text, Value, fields_of, mappings_of, texts_of
 
+# The hooks of a deployment job: those that run in order, and those after a failure or a success.
 HOOKS = ("preDeploy", "deploy", "routeTraffic", "postRouteTraffic")
 ON_HOOKS = ("failure", "success")
 SCRIPTS = ("bash", "script", "inlineScript")
+# The contexts of conditions and `$[ ]` of stages and jobs, and of conditions of steps. `pipeline` and `resources` are
+# contexts of the service too; nothing here can fill them, so they are refused.
+CONTEXTS = ("variables", "dependencies", "stageDependencies")
+STEP_CONTEXTS = ("variables",)
 
 
 def is_true(value: Value) -> bool:
-    """How the service reads a boolean that is written as text."""
+    """Read a boolean that is written as text, as the service does."""
     return isinstance(value, str) and value.strip().lower() in ("true", "y", "yes", "on")
 
 
@@ -31,7 +37,7 @@ class Variable(NamedTuple):
 
 
 class Part:
-    """A stage, a job or a step, with the mapping that it stands in."""
+    """A stage, a job or a step, with the mapping that defines it."""
 
     def __init__(self, fields: Fields, name_key: str) -> None:
         self.fields = fields
@@ -41,27 +47,22 @@ class Part:
         self.title = str(self.text("displayName") or self.name)
         self.depends_on = texts_of(fields.get("dependsOn"))
         self.continues_on_error = is_true(fields.get("continueOnError"))
-        self.variables: list[Variable] = []
-        for entry in mappings_of(fields.get("variables")):
-            group, name, value = (entry.get(key) for key in ("group", "name", "value"))
-            text = value if isinstance(value, Text) else Text("", entry.place)
-            if isinstance(group, Text) or isinstance(name, Text):
-                named = group if isinstance(group, Text) else Text(str(name), entry.place)
-                self.variables.append(Variable(named, text, is_true(entry.get("readonly")), group is not None))
+        entries = map(_variable, mappings_of(fields.get("variables")))
+        self.variables = [variable for variable in entries if variable is not None]
 
     def text(self, key: str) -> Text | None:
-        """The text of one of its keys; None when there is none."""
+        """Return the text of one of its keys; None when there is none."""
         value = self.fields.get(key)
         return value if isinstance(value, Text) else None
 
-    def number(self, key: str, otherwise: float) -> float:
-        """The number of one of its keys; a faulty one counts as absent."""
+    def number(self, key: str, default: float) -> float:
+        """Return the number of one of its keys; an invalid one counts as absent."""
         text = self.text(key) or ""
-        return float(text) if text.replace(".", "", 1).isdigit() else otherwise
+        return float(text) if text.replace(".", "", 1).isdigit() else default
 
 
 class Step(Part):
-    """One step as written; `kind` is its first key, `value` what stands there."""
+    """One step as written; `kind` is its first key, `value` the text of that key."""
 
     def __init__(self, fields: Fields) -> None:
         super().__init__(fields, "name")
@@ -69,10 +70,20 @@ class Step(Part):
         self.value = self.text(self.kind) or Text("", fields.place)
         self.inputs = fields_of(fields.get("inputs"))
         self.env = fields_of(fields.get("env"))
+        self.script = self._script()
+        self.title = self.title or self._default_title()
+
+    def _script(self) -> Text:
+        """Return the text of the script that the step runs; the empty text when it runs none."""
+        if self.kind in SCRIPTS:
+            return self.value
         inline = self.inputs.lookup("inlineScript") or self.inputs.lookup("script")
-        self.script = self.value if self.kind in SCRIPTS else inline if isinstance(inline, Text) else Text("")
-        first = f"{self.kind}: {self.value.strip()}".splitlines()[0][:80]
-        self.title = self.title or (str(self.value) if self.kind == "task" else first)
+        return inline if isinstance(inline, Text) else Text("")
+
+    def _default_title(self) -> str:
+        if self.kind == "task":
+            return str(self.value)
+        return f"{self.kind}: {self.value.strip()}".splitlines()[0][:80]
 
 
 class Job(Part):
@@ -85,12 +96,15 @@ class Job(Part):
         environment = named.get("name") if isinstance(named, Fields) else named
         self.environment = environment if isinstance(environment, Text) else None
         self.server = fields.get("pool") == "server"
-        once = fields_of(fields_of(fields.get("strategy")).get("runOnce"))
-        ending = fields_of(once.get("on"))
-        places = [(hook, once) for hook in HOOKS if once.has(hook)] + [(h, ending) for h in ON_HOOKS if ending.has(h)]
-        self.hooks = [(hook, _steps(fields_of(holder.get(hook)))) for hook, holder in places]
-        self.hooks = self.hooks if self.deployment else [("", _steps(fields))]
+        self.hooks = self._hooks() if self.deployment else [("", _steps(fields))]
         self.steps = [step for _, steps in self.hooks for step in steps]
+
+    def _hooks(self) -> list[tuple[str, list[Step]]]:
+        once = fields_of(fields_of(self.fields.get("strategy")).get("runOnce"))
+        ending = fields_of(once.get("on"))
+        found = [(hook, once.get(hook)) for hook in HOOKS if once.has(hook)]
+        found += [(hook, ending.get(hook)) for hook in ON_HOOKS if ending.has(hook)]
+        return [(hook, _steps(fields_of(content))) for hook, content in found]
 
 
 class Stage(Part):
@@ -98,7 +112,8 @@ class Stage(Part):
 
     def __init__(self, fields: Fields, before: tuple[Text, ...]) -> None:
         super().__init__(fields, "stage")
-        self.depends_on = self.depends_on if fields.has("dependsOn") else before
+        if not fields.has("dependsOn"):
+            self.depends_on = before
         self.jobs = [Job(job) for job in mappings_of(fields.get("jobs"))]
         self.environments = list(dict.fromkeys(str(job.environment) for job in self.jobs if job.environment))
 
@@ -110,11 +125,37 @@ class Pipeline(Part):
         super().__init__(tree, "name")
         self.stages: list[Stage] = []
         for fields in mappings_of(tree.get("stages")):
-            self.stages.append(Stage(fields, tuple(stage.name for stage in self.stages[-1:])))
+            before = tuple(stage.name for stage in self.stages[-1:])
+            self.stages.append(Stage(fields, before))
 
     def jobs(self) -> list[tuple[Stage, Job]]:
-        """Every job with its stage."""
+        """Return every job with its stage."""
         return [(stage, job) for stage in self.stages for job in stage.jobs]
+
+
+def ancestors(parts: Sequence[Part]) -> dict[str, set[str]]:
+    """Return every direct and indirect dependency of each stage or job, by names in lower case."""
+    direct = {part.name.lower(): set(map(str.lower, part.depends_on)) for part in parts}
+    return {name: _reachable(name, direct) for name in direct}
+
+
+def _reachable(start: str, direct: dict[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        new = direct.get(waiting.pop(), set()) - found
+        found |= new
+        waiting += new
+    return found
+
+
+def _variable(entry: Fields) -> Variable | None:
+    group, name, value = entry.get("group"), entry.get("name"), entry.get("value")
+    if not isinstance(group, Text) and not isinstance(name, Text):
+        return None
+    named = group if isinstance(group, Text) else Text(str(name), entry.place)
+    text = value if isinstance(value, Text) else Text("", entry.place)
+    return Variable(named, text, is_true(entry.get("readonly")), group is not None)
 
 
 def _steps(fields: Fields) -> list[Step]:

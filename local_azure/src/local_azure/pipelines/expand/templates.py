@@ -4,8 +4,6 @@ import posixpath
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from local_azure.pipelines.language.evaluation import kind, to_number, to_text
-from local_azure.pipelines.language.grammar import ExpressionError
 from local_azure.pipelines.language.reader import read_file, read_text
 from local_azure.pipelines.language.tree import (
     NOWHERE,
@@ -15,15 +13,26 @@ from local_azure.pipelines.language.tree import (
     Place,
     Text,
     Value,
+    items_of,
     nearest,
     place_of,
 )
+from local_azure.pipelines.language.values import ExpressionError, kind, to_number, to_text
 
+# The lists of a pipeline that templates can hold.
 KINDS = ("stages", "jobs", "steps", "variables")
 _MOST_FILES = 100
-# Types whose values are parts of a pipeline, with the list in which such parts stand.
-_STRUCTURES = {"step": "steps", "job": "jobs", "deployment": "jobs", "stage": "stages"}
-_STRUCTURES |= {f"{name}list": within for name, within in _STRUCTURES.items()}
+# Parameter types whose values are parts of a pipeline, with the list that holds such parts.
+_PARTS = {
+    "step": "steps",
+    "steplist": "steps",
+    "job": "jobs",
+    "joblist": "jobs",
+    "deployment": "jobs",
+    "deploymentlist": "jobs",
+    "stage": "stages",
+    "stagelist": "stages",
+}
 
 
 class Declarations:
@@ -36,42 +45,54 @@ class Declarations:
         block = document.get("parameters")
         if isinstance(block, Fields):
             raise PipelineError(block.place, "Parameters as a mapping are not supported. Write - name: NAME")
-        for entry in block if isinstance(block, Items) else []:
-            if not isinstance(entry, Fields) or not isinstance(entry.get("name"), Text):
-                raise PipelineError(place_of(entry, document.place), "A parameter needs a name. Write - name: ...")
-            name, declared = str(entry.get("name")), str(entry.get("type") or "string")
-            if name.lower() in self.entries:
-                raise PipelineError(entry.place, f"The parameter '{name}' is declared twice. Remove one.")
-            if declared.lower() not in (*_CONVERSIONS, *_STRUCTURES):
-                text = f"The parameter type '{declared}' is not supported here. {nearest(declared, _CONVERSIONS)}"
-                raise PipelineError(entry.key("type").place, text)
-            self.entries[name.lower()], self._types[name.lower()] = entry, declared.lower()
+        for entry in items_of(block):
+            self._declare(entry, document.place)
+
+    def _declare(self, entry: Value, default_place: Place) -> None:
+        if not isinstance(entry, Fields) or not isinstance(entry.get("name"), Text):
+            raise PipelineError(place_of(entry, default_place), "A parameter needs a name. Write - name: ...")
+        name, declared = str(entry.get("name")), str(entry.get("type") or "string")
+        if name.lower() in self.entries:
+            raise PipelineError(entry.place, f"The parameter '{name}' is declared twice. Remove one.")
+        if declared.lower() not in (*_CONVERSIONS, *_PARTS):
+            text = f"The parameter type '{declared}' is not supported here. {nearest(declared, _CONVERSIONS)}"
+            raise PipelineError(entry.key("type").place, text)
+        self.entries[name.lower()] = entry
+        self._types[name.lower()] = declared.lower()
 
     def within(self, name: str) -> str:
-        """The list (`steps`, ...) whose parts a parameter holds, if it does."""
-        return _STRUCTURES.get(self._types.get(name.lower(), ""), "")
+        """Return the list (`steps`, ...) whose parts a parameter holds, if it does."""
+        return _PARTS.get(self._types.get(name.lower(), ""), "")
 
     def bind(self, arguments: Fields, caller: Place) -> Fields:
-        """The values of all parameters; raises PipelineError for unknown, missing and unfit arguments."""
+        """Return the values of all parameters; raises PipelineError for unknown, missing and invalid arguments."""
         names = [str(entry.get("name")) for entry in self.entries.values()]
         for key in arguments.names():
             if key.lower() not in self.entries:
                 raise PipelineError(key.place, f"{self.file} has no parameter '{key}'. {nearest(key, names)}")
         bound = Fields(place=caller)
-        for name, entry in zip(names, self.entries.values(), strict=True):
-            value = arguments.lookup(name)
-            place = place_of(value, caller) if value is not None else entry.place
-            value = entry.get("default") if value is None else value
-            if value is None:
-                raise PipelineError(caller, f"The parameter '{name}' of {self.file} needs a value: -p {name}=VALUE.")
-            bound.append((Text(name, place), self._converted(value, name, entry, place_of(value, place))))
+        for name in names:
+            value, place = self._argument(name, arguments, caller)
+            bound.append((Text(name, place), self._converted(value, name, place_of(value, place))))
         return bound
 
-    def _converted(self, value: Value, name: str, entry: Fields, place: Place) -> Value:
+    def _argument(self, name: str, arguments: Fields, caller: Place) -> tuple[Value, Place]:
+        """Return what was given for a parameter, else its default, and its place."""
+        given = arguments.lookup(name)
+        if given is not None:
+            return given, place_of(given, caller)
+        entry = self.entries[name.lower()]
+        default = entry.get("default")
+        if default is None:
+            raise PipelineError(caller, f"The parameter '{name}' of {self.file} needs a value: -p {name}=VALUE.")
+        return default, entry.place
+
+    def _converted(self, value: Value, name: str, place: Place) -> Value:
         declared = self._types[name.lower()]
+        convert = _CONVERSIONS.get(declared, _part)
         try:
-            converted = _CONVERSIONS.get(declared, _structure)(value)
-            legal = [to_text(part) for part in entry.get("values") or []]  # type: ignore[union-attr, arg-type]
+            converted = convert(value)
+            legal = [to_text(part) for part in items_of(self.entries[name.lower()].get("values"))]
             if legal and not {to_text(converted), to_text(value)} & set(legal):
                 raise ExpressionError(f"'{to_text(value)}' is not one of its values. Legal: {', '.join(legal)}.")
         except ExpressionError as error:
@@ -86,12 +107,14 @@ def _boolean(value: Value) -> Value:
 
 
 def _object(value: Value) -> Value:
-    """Values of the command line are YAML text."""
-    given = isinstance(value, Text) and value.place == NOWHERE and value.strip().startswith(("[", "{", "- "))
-    return read_text(str(value), NOWHERE.file) if given else value
+    """Convert a value to an object; one from the command line is YAML text."""
+    if isinstance(value, Text) and value.place == NOWHERE and value.strip().startswith(("[", "{", "- ")):
+        return read_text(str(value), NOWHERE.file)
+    return value
 
 
-def _structure(value: Value) -> Value:
+def _part(value: Value) -> Value:
+    """Convert a value to a part of a pipeline or a list of them; raises ExpressionError."""
     value = _object(value) or Items()
     if not isinstance(value, Items | Fields):
         raise ExpressionError(f"A {kind(value)} is no part of a pipeline.")
@@ -99,8 +122,11 @@ def _structure(value: Value) -> Value:
 
 
 _CONVERSIONS: dict[str, Callable[[Value], Value]] = {
-    "string": to_text, "number": to_number, "boolean": _boolean, "object": _object,
-}  # fmt: skip
+    "string": to_text,
+    "number": to_number,
+    "boolean": _boolean,
+    "object": _object,
+}
 
 
 class Templates:
@@ -111,23 +137,26 @@ class Templates:
         self.documents: dict[str, Value] = {}
 
     def document(self, file: str, place: Place) -> Fields:
-        """The tree of one file, which `place` asks for; raises PipelineError."""
-        alias, _, below = file.rpartition("@")
-        root = self._roots[alias]
+        """Return the tree of one file, which is included at `place`; raises PipelineError."""
         if file not in self.documents:
-            if len(self.documents) >= _MOST_FILES:
-                raise PipelineError(place, f"More than {_MOST_FILES} files are included; the service refuses that.")
-            if not (root / below).is_file():
-                others = [str(path.relative_to(root)) for path in sorted((root / below).parent.glob("*.y*ml"))]
-                raise PipelineError(place, f"The file {below} was not found. {nearest(below, others)}")
-            self.documents[file] = read_file(root, below)
+            self.documents[file] = self._read(file, place)
         found = self.documents[file]
         if not isinstance(found, Fields):
             raise PipelineError(Place(file, 1), "A pipeline or template is a mapping, such as steps: [...].")
         return found
 
+    def _read(self, file: str, place: Place) -> Value:
+        if len(self.documents) >= _MOST_FILES:
+            raise PipelineError(place, f"More than {_MOST_FILES} files are included; the service refuses that.")
+        alias, _, below = file.rpartition("@")
+        root = self._roots[alias]
+        if not (root / below).is_file():
+            others = [str(path.relative_to(root)) for path in sorted((root / below).parent.glob("*.y*ml"))]
+            raise PipelineError(place, f"The file {below} was not found. {nearest(below, others)}")
+        return read_file(root, below)
+
     def _resolved(self, path: Text, including: str) -> str:
-        """The file that a reference names; relative to the including file unless it begins with '/'."""
+        """Return the file that a reference names; relative to the including file unless it begins with '/'."""
         name, at, alias = path.partition("@")
         repository, _, base = including.rpartition("@")
         if at:
@@ -135,13 +164,14 @@ class Templates:
         if repository not in self._roots:
             raise PipelineError(path.place, f"Where is '{repository}'? Say --repository {repository}=FOLDER.")
         from_root = at or name.startswith("/")
-        below = posixpath.normpath(posixpath.join("" if from_root else posixpath.dirname(base), name.lstrip("/")))
+        folder = "" if from_root else posixpath.dirname(base)
+        below = posixpath.normpath(posixpath.join(folder, name.lstrip("/")))
         if below.startswith(".."):
             raise PipelineError(path.place, f"The template '{path}' lies outside of the repository. Keep it inside.")
         return f"{repository}@{below}" if repository else below
 
     def load(self, path: Text, including: str, within: str) -> tuple[Declarations, Value]:
-        """Parameters and content of the template of one kind (`steps`, ...; the empty text: `extends`)."""
+        """Return parameters and content of the template of one kind (`steps`, ...; the empty text: `extends`)."""
         file = self._resolved(path, including)
         document = self.document(file, path.place)
         declarations = Declarations(document, file)

@@ -3,42 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
+from local_azure.pipelines.language.functions import FUNCTIONS, STATUS_FUNCTIONS, Function
 from local_azure.pipelines.language.tree import Value, Version, nearest
+from local_azure.pipelines.language.values import ExpressionError, unknown_name
 
-# Fewest and most arguments of each function; "-" means any number.
-_ARITIES = """and 2 - or 2 - xor 2 2 not 1 1 eq 2 2 ne 2 2 lt 2 2 le 2 2 gt 2 2 ge 2 2 in 2 - notIn 2 - contains 2 2
-containsValue 2 2 startsWith 2 2 endsWith 2 2 coalesce 2 - iif 3 3 format 1 - join 2 2 split 2 2 replace 3 3 lower 1 1
-upper 1 1 trim 1 1 length 1 1 convertToJson 1 1"""
-_STATUS_ARITIES = "succeeded 0 - failed 0 - succeededOrFailed 0 - always 0 0 canceled 0 0"
-
-
-def _table(text: str) -> dict[str, tuple[str, int, int]]:
-    """Function names in lower case: spelling, fewest and most arguments."""
-    words = text.split()
-    triples = zip(words[::3], words[1::3], words[2::3], strict=True)
-    return {name.lower(): (name, int(low), 99 if high == "-" else int(high)) for name, low, high in triples}
-
-
-FUNCTIONS = _table(_ARITIES)
-STATUS_FUNCTIONS = _table(_STATUS_ARITIES)
 _TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<version>\d+(?:\.\d+){2,3}\b)|(?P<number>[-+]?(?:0[xX][0-9A-Fa-f]+|\d+\.?\d*|\.\d+)\b)"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<mark>[()\[\],.*]))"
 )
 _CONSTANTS: dict[str, Value] = {"true": True, "false": False, "null": None}
-
-
-class ExpressionError(Exception):
-    """An expression cannot be parsed or evaluated; says what and what to do."""
-
-
-def refused(what: str, name: str, legal: Iterable[str]) -> ExpressionError:
-    """The error about a name, with the nearest legal one."""
-    return ExpressionError(f"{what} {nearest(name, legal)}")
 
 
 class Literal(NamedTuple):
@@ -76,7 +53,8 @@ def parse(text: str, contexts: tuple[str, ...], *, status: bool = False) -> Expr
 
     Raises ExpressionError.
     """
-    parser = _Parser(text, [name.lower() for name in contexts], FUNCTIONS | (STATUS_FUNCTIONS if status else {}))
+    functions = FUNCTIONS | STATUS_FUNCTIONS if status else FUNCTIONS
+    parser = _Parser(text, [name.lower() for name in contexts], functions)
     expression = parser.expression()
     if parser.kind != "end":
         raise ExpressionError(f"'{parser.lexeme}' is not expected here in \"{text.strip()}\".")
@@ -97,7 +75,7 @@ def _lexemes(text: str) -> Iterator[tuple[str, str]]:
 
 
 class _Parser:
-    def __init__(self, text: str, contexts: list[str], functions: dict[str, tuple[str, int, int]]) -> None:
+    def __init__(self, text: str, contexts: list[str], functions: Mapping[str, Function]) -> None:
         self._lexemes = _lexemes(text)
         self._contexts = contexts
         self._functions = functions
@@ -117,7 +95,7 @@ class _Parser:
         self._advance()
 
     def expression(self) -> Expression:
-        """One value with everything that is read from it."""
+        """Parse one value with everything that is read from it."""
         value = self._primary()
         while self._at(".", "["):
             if self._advance() == ".":
@@ -137,22 +115,35 @@ class _Parser:
 
     def _primary(self) -> Expression:
         kind, lexeme = self.kind, self._advance()
-        low = lexeme.lower()
         if kind == "text":
             return Literal(lexeme[1:-1].replace("''", "'"))
         if kind == "version":
             return Literal(Version(map(int, lexeme.split("."))))
         if kind == "number":
-            return Literal(float(int(lexeme, 16)) if "x" in low else float(lexeme))
+            return Literal(float(int(lexeme, 16)) if "x" in lexeme.lower() else float(lexeme))
         if kind != "name":
             raise ExpressionError(f"A value is expected where {lexeme} stands.")
         if self._at("("):
             return self._call(lexeme)
-        if low not in _CONSTANTS and low not in self._contexts:
-            raise refused(f"'{lexeme}' cannot be read here.", lexeme, sorted(self._contexts))
-        return Literal(_CONSTANTS[low]) if low in _CONSTANTS else Name(low)
+        name = lexeme.lower()
+        if name in _CONSTANTS:
+            return Literal(_CONSTANTS[name])
+        if name not in self._contexts:
+            raise unknown_name(f"'{lexeme}' cannot be read here.", lexeme, sorted(self._contexts))
+        return Name(name)
 
     def _call(self, name: str) -> Expression:
+        arguments = self._arguments()
+        function = self._functions.get(name.lower())
+        if function is None:
+            raise ExpressionError(self._unknown(name))
+        if not function.fewest <= len(arguments) <= function.most:
+            exact = function.fewest == function.most
+            wanted = str(function.fewest) if exact else f"at least {function.fewest}"
+            raise ExpressionError(f"{name}() takes {wanted} arguments, not {len(arguments)}.")
+        return Call(name.lower(), tuple(arguments))
+
+    def _arguments(self) -> list[Expression]:
         self._expect("(")
         arguments: list[Expression] = []
         while not self._at(")"):
@@ -160,42 +151,48 @@ class _Parser:
                 self._expect(",")
             arguments.append(self.expression())
         self._expect(")")
-        spelling, fewest, most = self._functions.get(name.lower(), ("", 0, 0))
-        if not spelling:
-            raise ExpressionError(self._unknown(name))
-        if not fewest <= len(arguments) <= most:
-            wanted = str(fewest) if fewest == most else f"at least {fewest}"
-            raise ExpressionError(f"{name}() takes {wanted} arguments, not {len(arguments)}.")
-        return Call(name.lower(), tuple(arguments))
+        return arguments
 
     def _unknown(self, name: str) -> str:
         if name.lower() in STATUS_FUNCTIONS:
             return f"{name}() is for conditions only; here it has no meaning."
         if name.lower() == "counter":
             return "counter() is not supported; take the build id instead."
-        return f"There is no function {name}(). {nearest(name, (known[0] for known in self._functions.values()))}"
+        known = [function.name for function in self._functions.values()]
+        return f"There is no function {name}(). {nearest(name, known)}"
 
 
 def walk(expression: Expression) -> Iterator[Expression]:
-    """The expression and all its parts, outermost first."""
+    """Yield the expression and all its parts, outermost first."""
     yield expression
-    parts = expression.arguments if isinstance(expression, Call) else ()
-    for part in (expression.target, expression.key) if isinstance(expression, Index) else parts:
-        if part is not None:
-            yield from walk(part)
+    for part in _parts(expression):
+        yield from walk(part)
 
 
-def _path_of(expression: Expression) -> tuple[str, ...]:
-    if isinstance(expression, Name):
-        return (expression.name,)
-    key = expression.key if isinstance(expression, Index) else None
-    if isinstance(expression, Index) and isinstance(key, Literal) and isinstance(key.value, str):
-        before = _path_of(expression.target)
-        return (*before, str(key.value)) if before else ()
+def _parts(expression: Expression) -> tuple[Expression, ...]:
+    if isinstance(expression, Call):
+        return expression.arguments
+    if isinstance(expression, Index):
+        return (expression.target,) if expression.key is None else (expression.target, expression.key)
     return ()
 
 
+def _path_of(expression: Expression) -> tuple[str, ...]:
+    """Return context and names that an expression reads by; empty where it does something else."""
+    if isinstance(expression, Name):
+        return (expression.name,)
+    if not isinstance(expression, Index) or not isinstance(expression.key, Literal):
+        return ()
+    key, target = expression.key.value, _path_of(expression.target)
+    return (*target, str(key)) if target and isinstance(key, str) else ()
+
+
 def paths(expression: Expression) -> list[tuple[str, ...]]:
-    """Everything that is read from a context by names, the context first: `context.a['b']` is (context, a, b)."""
-    found = [path for part in walk(expression) if (path := _path_of(part))]
-    return [path for path in found if not any(longer[: len(path)] == path != longer for longer in found)]
+    """Return the paths that are read from contexts by names: `context.a['b']` is (context, a, b)."""
+    found = [path for path in map(_path_of, walk(expression)) if path]
+    return [path for path in found if not _is_beginning(path, found)]
+
+
+def _is_beginning(path: tuple[str, ...], others: list[tuple[str, ...]]) -> bool:
+    """Return whether one of the others continues the path."""
+    return any(len(other) > len(path) and other[: len(path)] == path for other in others)

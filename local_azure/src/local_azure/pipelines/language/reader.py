@@ -12,7 +12,7 @@ EXPRESSION = "${{"
 
 
 def read_file(root: Path, relative: str) -> Value:
-    """The tree of one file below `root`; raises PipelineError."""
+    """Read one file below `root`; raises PipelineError."""
     try:
         return read_text((root / relative).read_text(encoding="utf-8"), relative)
     except (OSError, UnicodeDecodeError) as error:
@@ -20,7 +20,7 @@ def read_file(root: Path, relative: str) -> Value:
 
 
 def read_text(text: str, file: str) -> Value:
-    """The tree of one document; raises PipelineError."""
+    """Read one document; raises PipelineError."""
     try:
         return _Reader(yaml.parse(str(text), Loader=_PARSER), file).document()
     except yaml.YAMLError as error:
@@ -57,12 +57,18 @@ class _Reader:
             raise PipelineError(place, "Anchors and aliases are not supported by the service. Use a template.")
         if getattr(event, "tag", None) not in (None, "!"):
             raise PipelineError(place, "Tags are not supported by the service. Leave it out.")
-        if isinstance(event, yaml.ScalarEvent):  # of a block, the first line of its content
-            return Text(event.value, Place(place.file, place.line + (event.style in ("|", ">"))))
+        if isinstance(event, yaml.ScalarEvent):
+            if event.style in ("|", ">"):  # the content of a block begins on the next line
+                place = Place(place.file, place.line + 1)
+            return Text(event.value, place)
         if isinstance(event, yaml.SequenceStartEvent):
             return Items(self._until(yaml.SequenceEndEvent), place)
+        return self._mapping(place)
+
+    def _mapping(self, place: Place) -> Fields:
         fields = Fields(place=place)
-        for key in (parts := self._until(yaml.MappingEndEvent)):
+        parts = self._until(yaml.MappingEndEvent)
+        for key in parts:
             if not isinstance(key, Text):
                 raise PipelineError(place, "A key must be a plain text. Quote it, or indent what follows it.")
             if key == "<<":

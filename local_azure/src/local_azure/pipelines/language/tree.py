@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+_MOST_LISTED_NAMES = 12
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Place:
@@ -34,7 +36,7 @@ class Text(str):
         return made
 
     def place_at(self, offset: int) -> Place:
-        """The place of the character at `offset`, for texts of several lines."""
+        """Return the place of the character at `offset`, for texts of several lines."""
         return Place(self.place.file, self.place.line + self.count("\n", 0, offset))
 
 
@@ -54,30 +56,30 @@ class Items(list["Value"]):
 
 
 class Fields(list[tuple[Text, "Value"]]):
-    """A mapping: pairs in order. Before expansion, directive keys may stand in it more than once."""
+    """A mapping as a list of pairs. Before expansion a directive may occur in it more than once as a key."""
 
     def __init__(self, pairs: Iterable[tuple[Text, Value]] = (), place: Place = NOWHERE) -> None:
         super().__init__(pairs)
         self.place = place
 
     def get(self, key: str) -> Value:
-        """The value of `key`, or None."""
+        """Return the value of `key`, or None."""
         return next((value for name, value in self if name == key), None)
 
     def lookup(self, key: str) -> Value:
-        """The value of `key` whatever its case, or None; as expressions read."""
+        """Return the value of `key` without regard to case, or None; expressions read in this way."""
         return next((value for name, value in self if name.lower() == key.lower()), None)
 
     def key(self, name: str) -> Text:
-        """The key itself, which knows its line."""
+        """Return the key itself, which knows its line."""
         return next((key for key, _ in self if key == name), Text(name, self.place))
 
     def names(self) -> list[Text]:
-        """All keys, in order."""
+        """Return all keys, in order."""
         return [key for key, _ in self]
 
     def has(self, key: str) -> bool:
-        """Whether the mapping holds a key."""
+        """Return whether the mapping holds a key."""
         return any(name == key for name, _ in self)
 
 
@@ -103,52 +105,64 @@ class PipelineError(Exception):
         self.problem = Problem(place, text)
 
 
-def place_of(value: Value, otherwise: Place) -> Place:
-    """Where a value stands; computed values have no place of their own."""
-    return value.place if isinstance(value, Text | Items | Fields) else otherwise
+def place_of(value: Value, default: Place) -> Place:
+    """Return the place of a value; computed values have none of their own and get the default."""
+    return value.place if isinstance(value, Text | Items | Fields) else default
 
 
 def nearest(name: str, legal: Iterable[str]) -> str:
-    """A sentence that names the nearest legal name, or all of them when they are few and none is near."""
-    lowered = {known.lower(): known for known in legal}
-    close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.55)
-    if close:
-        return f"Did you mean '{lowered[close[0]]}'?"
-    return f"Legal: {', '.join(lowered.values())}." if 0 < len(lowered) <= 12 else ""
+    """Return a sentence that suggests the most similar legal name, else lists all of them when they are few."""
+    spellings = {known.lower(): known for known in legal}
+    similar = difflib.get_close_matches(name.lower(), spellings, n=1, cutoff=0.55)
+    if similar:
+        return f"Did you mean '{spellings[similar[0]]}'?"
+    if 0 < len(spellings) <= _MOST_LISTED_NAMES:
+        return f"Legal: {', '.join(spellings.values())}."
+    return ""
 
 
 def fields_of(value: Value) -> Fields:
-    """A mapping, empty when absent."""
+    """Return the value as a mapping; an empty one where it is something else."""
     return value if isinstance(value, Fields) else Fields()
 
 
+def items_of(value: Value) -> Items:
+    """Return the value as a list; an empty one where it is something else."""
+    return value if isinstance(value, Items) else Items()
+
+
 def texts_of(value: Value) -> tuple[Text, ...]:
-    """The texts of a list; a single text counts as a list of one."""
-    return tuple(part for part in (value if isinstance(value, Items) else [value]) if isinstance(part, Text) and part)
+    """Return the texts of a list that are not empty; a single text counts as a list of one."""
+    parts = value if isinstance(value, Items) else [value]
+    return tuple(part for part in parts if isinstance(part, Text) and part)
 
 
 def mappings_of(value: Value) -> list[Fields]:
-    """The mappings of a list."""
-    return [part for part in value if isinstance(part, Fields)] if isinstance(value, Items) else []
+    """Return the mappings of a list."""
+    return [part for part in items_of(value) if isinstance(part, Fields)]
 
 
 def from_plain(value: object, place: Place = NOWHERE) -> Value:
-    """The tree of plain Python lists, mappings and scalars."""
+    """Convert plain Python lists, mappings and scalars to a tree."""
     if isinstance(value, dict):
         return Fields([(Text(str(key), place), from_plain(part, place)) for key, part in value.items()], place)
     if isinstance(value, list):
         return Items([from_plain(part, place) for part in value], place)
     if value is None or isinstance(value, bool):
         return value
-    return float(value) if isinstance(value, int | float) else Text(str(value), place)
+    if isinstance(value, int | float):
+        return float(value)
+    return Text(str(value), place)
 
 
 def to_plain(value: Value) -> object:
-    """Plain lists, mappings and scalars, for JSON."""
+    """Convert a tree to plain lists, mappings and scalars, for JSON."""
     if isinstance(value, Fields):
         return {str(key): to_plain(part) for key, part in value}
     if isinstance(value, Items):
         return [to_plain(part) for part in value]
+    if value is None or isinstance(value, bool):
+        return value
     if isinstance(value, float):
         return int(value) if value.is_integer() else value
-    return value if value is None or isinstance(value, bool) else str(value)
+    return str(value)

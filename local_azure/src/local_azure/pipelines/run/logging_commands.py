@@ -1,22 +1,27 @@
-"""Logging commands in the output of steps, and what they do. An unknown one fails its step; the service warns."""
+"""Logging commands in the output of steps, and what they do. An unknown one fails its step; the service warns.
+
+To add a command, write its function and list it in `_COMMANDS` with the properties that it needs.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from local_azure.pipelines.language.tree import nearest
-from local_azure.pipelines.run.run_state import FAILED, ISSUES, SUCCEEDED, worst
+from local_azure.pipelines.run.results import Result
+from local_azure.pipelines.run.step_context import StepContext
 
-if TYPE_CHECKING:
-    from local_azure.pipelines.run.job_run import JobRun
-
-_COMMAND = re.compile(r"##vso\[(\w+)\.(\w+)\s*([^\]]*)\](.*)", re.DOTALL)
+_PATTERN = re.compile(r"##vso\[(\w+)\.(\w+)\s*([^\]]*)\](.*)", re.DOTALL)
 # In this order, each once: %AZP25 comes last.
 _ESCAPES = (("%3B", ";"), ("%0D", "\r"), ("%0A", "\n"), ("%5D", "]"), ("%AZP25", "%"))
-_RESULTS = {"succeeded": SUCCEEDED, "succeededwithissues": ISSUES, "failed": FAILED}
+_RESULTS = {
+    "succeeded": Result.SUCCEEDED,
+    "succeededwithissues": Result.SUCCEEDED_WITH_ISSUES,
+    "failed": Result.FAILED,
+}
 
 
 class LoggingCommand(NamedTuple):
@@ -26,99 +31,126 @@ class LoggingCommand(NamedTuple):
     properties: dict[str, str]
     message: str
 
+    def flag(self, name: str) -> bool:
+        """Return whether a property is true."""
+        return self.properties.get(name, "").lower() == "true"
+
 
 def logging_command(line: str) -> LoggingCommand | None:
-    """The command that a line of output holds, anywhere in it."""
+    """Return the command that a line of output holds, anywhere in it."""
+    match = _PATTERN.search(line)
+    if match is None:
+        return None
+    properties: dict[str, str] = {}
+    for part in match[3].split(";"):
+        key, _, value = part.partition("=")
+        if part.strip():
+            properties[key.strip().lower()] = _unescaped(value)
+    return LoggingCommand(f"{match[1]}.{match[2]}".lower(), properties, _unescaped(match[4]))
 
-    def unescaped(text: str) -> str:
-        for escape, character in _ESCAPES:
-            text = text.replace(escape, character)
-        return text
 
-    match = _COMMAND.search(line)
-    pairs = (part.partition("=") for part in match[3].split(";") if part.strip()) if match else ()
-    properties = {key.strip().lower(): unescaped(value) for key, _, value in pairs}
-    return LoggingCommand(f"{match[1]}.{match[2]}".lower(), properties, unescaped(match[4])) if match else None
+def _unescaped(text: str) -> str:
+    for escape, character in _ESCAPES:
+        text = text.replace(escape, character)
+    return text
 
 
-def obey(run: JobRun, command: LoggingCommand) -> None:
+def obey(context: StepContext, command: LoggingCommand) -> None:
     """Carry out a command; raises ValueError or OSError when it cannot be, which fails the step."""
-    if command.name not in _HANDLERS:
-        raise ValueError(f"There is no logging command '{command.name}'. {nearest(command.name, _HANDLERS)}")
-    needed, handler = _HANDLERS[command.name]
-    for name in needed.split():
+    if command.name not in _COMMANDS:
+        raise ValueError(f"There is no logging command '{command.name}'. {nearest(command.name, _COMMANDS)}")
+    known = _COMMANDS[command.name]
+    for name in known.needed:
         if not command.properties.get(name):
             raise ValueError(f"{command.name} needs the property '{name}'.")
-    handler(run, command)
+    known.obey(context, command)
 
 
-def _file(text: str) -> Path:
+def _existing(text: str) -> Path:
     path = Path(text.strip())
     if not path.is_absolute() or not path.exists():
         raise FileNotFoundError(f"The path '{text}' must be absolute and exist.")
     return path
 
 
-def _set_variable(run: JobRun, command: LoggingCommand) -> None:
-    name, value, step = command.properties["variable"], command.message, run.step.name
-    flags = (command.properties.get(key, "").lower() == "true" for key in ("issecret", "isoutput", "isreadonly"))
-    secret, output, readonly = flags
-    if not output:
-        run.table.set(name, value, secret=secret, readonly=readonly)
+def _set_variable(context: StepContext, command: LoggingCommand) -> None:
+    name, value = command.properties["variable"], command.message
+    secret = command.flag("issecret")
+    if not command.flag("isoutput"):
+        context.variables.set(name, value, secret=secret, readonly=command.flag("isreadonly"))
         return
-    if not step:
+    if not context.name:
         raise ValueError(f"The output '{name}' needs a step with a name.")
-    run.table.declare(f"{step}.{name}", value, secret=secret)
-    run.outputs[f"{run.job.name}.{step}.{name}" if run.job.deployment else f"{step}.{name}"] = value
+    context.variables.declare(f"{context.name}.{name}", value, secret=secret)
+    context.outputs[f"{context.output_prefix}{name}"] = value
 
 
-def _complete(run: JobRun, command: LoggingCommand) -> None:
+def _complete(context: StepContext, command: LoggingCommand) -> None:
     wanted = command.properties["result"].lower()
     if wanted not in _RESULTS:
         raise ValueError(f"'{wanted}' is no result of task.complete. {nearest(wanted, _RESULTS)}")
-    run.outcome = worst(run.outcome, _RESULTS[wanted])
+    context.worsen(_RESULTS[wanted])
 
 
-def _log_issue(run: JobRun, command: LoggingCommand) -> None:
+def _log_issue(context: StepContext, command: LoggingCommand) -> None:
     kind = command.properties["type"].lower()
     if kind not in ("error", "warning"):
         raise ValueError(f"task.logissue has no type '{kind}'; it is error or warning.")
-    run.issue(kind, command.message)
+    context.log.issue(kind, command.message)
 
 
-def _add_tag(run: JobRun, command: LoggingCommand) -> None:
-    if ":" in command.message:
-        raise ValueError(f"The build tag '{command.message}' holds a colon.")
-    run.state.tags.append(command.message)
+def _set_progress(context: StepContext, command: LoggingCommand) -> None:
+    context.log.say(f"{command.properties.get('value')}% {command.message}")
 
 
-def _update_number(run: JobRun, command: LoggingCommand) -> None:
-    run.state.build_number = command.message
-    run.table.declare("Build.BuildNumber", command.message)
+def _upload_summary(context: StepContext, command: LoggingCommand) -> None:
+    context.record.keep_summary(context.log.label, _existing(command.message), context.masker)
 
 
-def _keep(run: JobRun, command: LoggingCommand) -> None:
+def _upload_files(context: StepContext, command: LoggingCommand) -> None:
+    """Keep the files that a property lists, else the file of the message."""
     files = command.properties.get("resultfiles") or command.properties.get("summaryfile") or command.message
     for path in files.split(","):
-        run.state.keep(run.label, _file(path), summary=command.name == "task.uploadsummary")
+        context.record.keep_file(context.log.label, _existing(path))
 
 
-_HANDLERS: dict[str, tuple[str, Callable[[JobRun, LoggingCommand], object]]] = {
-    "task.setvariable": ("variable", _set_variable),
-    "task.setsecret": ("", lambda run, command: run.state.masker.add(command.message)),
-    "task.complete": ("result", _complete),
-    "task.logissue": ("type", _log_issue),
-    "task.prependpath": ("", lambda run, command: run.prepend_path(Path(command.message))),
-    "task.debug": ("", lambda run, command: run.say(f"##[debug]{command.message}")),
-    "task.setprogress": ("", lambda run, command: run.say(f"{command.properties.get('value')}% {command.message}")),
-    "task.uploadsummary": ("", _keep),
-    "task.uploadfile": ("", _keep),
-    "task.addattachment": ("type name", _keep),
-    "artifact.upload": ("artifactname", lambda run, command: run.artifacts.publish(
-        command.properties["artifactname"], _file(command.message))),
-    "build.addbuildtag": ("", _add_tag),
-    "build.updatebuildnumber": ("", _update_number),
-    "build.uploadlog": ("", _keep),
-    "results.publish": ("type", _keep),
-    "codecoverage.publish": ("summaryfile", _keep),
-}  # fmt: skip
+def _upload_artifact(context: StepContext, command: LoggingCommand) -> None:
+    context.record.artifacts.publish(command.properties["artifactname"], _existing(command.message))
+
+
+def _add_tag(context: StepContext, command: LoggingCommand) -> None:
+    if ":" in command.message:
+        raise ValueError(f"The build tag '{command.message}' holds a colon.")
+    context.record.tags.append(command.message)
+
+
+def _update_number(context: StepContext, command: LoggingCommand) -> None:
+    context.record.build_number = command.message
+    context.variables.declare("Build.BuildNumber", command.message)
+
+
+class _Command(NamedTuple):
+    """What carries out a command, and the properties that it needs."""
+
+    obey: Callable[[StepContext, LoggingCommand], None]
+    needed: tuple[str, ...] = ()
+
+
+_COMMANDS = {
+    "task.setvariable": _Command(_set_variable, needed=("variable",)),
+    "task.setsecret": _Command(lambda context, command: context.masker.add(command.message)),
+    "task.complete": _Command(_complete, needed=("result",)),
+    "task.logissue": _Command(_log_issue, needed=("type",)),
+    "task.prependpath": _Command(lambda context, command: context.prepend_path(Path(command.message))),
+    "task.debug": _Command(lambda context, command: context.log.say(f"##[debug]{command.message}")),
+    "task.setprogress": _Command(_set_progress),
+    "task.uploadsummary": _Command(_upload_summary),
+    "task.uploadfile": _Command(_upload_files),
+    "task.addattachment": _Command(_upload_files, needed=("type", "name")),
+    "artifact.upload": _Command(_upload_artifact, needed=("artifactname",)),
+    "build.addbuildtag": _Command(_add_tag),
+    "build.updatebuildnumber": _Command(_update_number),
+    "build.uploadlog": _Command(_upload_files),
+    "results.publish": _Command(_upload_files, needed=("type",)),
+    "codecoverage.publish": _Command(_upload_files, needed=("summaryfile",)),
+}

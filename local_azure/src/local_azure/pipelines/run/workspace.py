@@ -4,56 +4,65 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from local_azure.pipelines.language.queue_facts import documented
+from local_azure.pipelines.expand.queue_facts import predefined_values
+
+_NOT_COPIED = (".git", ".local_azure", ".venv")
 
 
 class JobFolders:
     """The folders of one job, as on a build agent."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.sources, self.temporary = root, root / "s", root / "_temp"
+        self.root = root
+        self.sources = root / "s"
+        self.temporary = root / "_temp"
 
     def create(self) -> dict[str, str]:
         """Make them; returns the predefined variables that name them."""
         for name in ("s", "a", "b", "TestResults", "_temp", "_tool"):
             (self.root / name).mkdir(parents=True)
-        return {name: os.path.normpath(self.root / path) for name, path in documented("folders").items()}
+        return {name: os.path.normpath(self.root / path) for name, path in predefined_values("folders").items()}
 
     def checkout(self, repository: Path) -> int:
         """Copy the working tree as it is now, with its history; returns the number of files."""
         if (repository / ".git").exists():
-            clone = ["git", "clone", "--quiet", "--shared", "--no-checkout", str(repository), str(self.sources)]
-            shutil.rmtree(self.sources)
-            subprocess.run(clone, check=True, capture_output=True)
-            subprocess.run(["git", "-C", str(self.sources), "reset", "--quiet"], check=False, capture_output=True)
-            listed = ["git", "-C", str(repository), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-            files = subprocess.run(listed, check=True, capture_output=True, text=True).stdout.split("\0")
-            for relative in filter(None, files):
-                if (repository / relative).is_file():
-                    (self.sources / relative).parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copy2(repository / relative, self.sources / relative, follow_symlinks=False)
+            self._clone(repository)
         else:
-            ignored = shutil.ignore_patterns(".git", ".local_azure", ".venv")
+            ignored = shutil.ignore_patterns(*_NOT_COPIED)
             shutil.copytree(repository, self.sources, symlinks=True, ignore=ignored, dirs_exist_ok=True)
         return sum(path.is_file() for path in self.sources.rglob("*") if ".git" not in path.parts)
 
+    def _clone(self, repository: Path) -> None:
+        shutil.rmtree(self.sources)
+        clone = ["git", "clone", "--quiet", "--shared", "--no-checkout", str(repository), str(self.sources)]
+        subprocess.run(clone, check=True, capture_output=True)
+        subprocess.run(["git", "-C", str(self.sources), "reset", "--quiet"], check=False, capture_output=True)
+        list_files = ["git", "-C", str(repository), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        files = subprocess.run(list_files, check=True, capture_output=True, text=True).stdout.split("\0")
+        for relative in filter(None, files):
+            if (repository / relative).is_file():
+                (self.sources / relative).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(repository / relative, self.sources / relative, follow_symlinks=False)
+
     def private_python(self) -> Path:
-        """A virtual environment of this job on top of the running one: what it installs does not leave the job."""
+        """Create a virtual environment on top of the running one; what is installed there does not leave the job."""
         home = self.root / "_tool" / "python"
+        if home.exists():
+            return home / "bin"
         site = home / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
-        if not home.exists():
-            site.mkdir(parents=True)
-            (home / "bin").mkdir()
-            base = Path(sys._base_executable).resolve()  # type: ignore[attr-defined]
-            for name in {"python", "python3", base.name}:
-                (home / "bin" / name).symlink_to(base)
-            (home / "pyvenv.cfg").write_text(f"home = {base.parent}\ninclude-system-site-packages = false\n")
-            packages = (path for path in sys.path if path.endswith("site-packages"))
-            lines = [f"import site; site.addsitedir({path!r})\n" for path in packages]
-            (site / "running_environment.pth").write_text("".join(lines))
+        site.mkdir(parents=True)
+        (home / "bin").mkdir()
+        base = Path(sys._base_executable).resolve()  # type: ignore[attr-defined]
+        for name in {"python", "python3", base.name}:
+            (home / "bin" / name).symlink_to(base)
+        (home / "pyvenv.cfg").write_text(f"home = {base.parent}\ninclude-system-site-packages = false\n")
+        packages = (path for path in sys.path if path.endswith("site-packages"))
+        lines = [f"import site; site.addsitedir({path!r})\n" for path in packages]
+        (site / "running_environment.pth").write_text("".join(lines))
         return home / "bin"
 
 
@@ -65,36 +74,43 @@ class Artifacts:
         root.mkdir(parents=True, exist_ok=True)
 
     def names(self) -> list[str]:
-        """The names of all that were published so far."""
+        """Return the names of all that were published so far."""
         return sorted(path.name for path in self._root.iterdir())
 
     def publish(self, name: str, source: Path) -> None:
         """Store a file, or a folder's content, under a name that is free in this run; raises OSError."""
         if not source.exists():
             raise FileNotFoundError(f"The path {source} to publish does not exist.")
-        if (self._root / name).exists():
+        target = self._root / name
+        if target.exists():
             raise FileExistsError(f"The artifact '{name}' exists already in this run; a name is taken once.")
         if source.is_file():
-            (self._root / name).mkdir()
-            shutil.copy2(source, self._root / name)
+            target.mkdir()
+            shutil.copy2(source, target)
         else:
-            dropped = None if (source / ".artifactignore").exists() else shutil.ignore_patterns(".git")
-            shutil.copytree(source, self._root / name, ignore=dropped)
+            chosen_by_file = (source / ".artifactignore").exists()
+            shutil.copytree(source, target, ignore=None if chosen_by_file else shutil.ignore_patterns(".git"))
 
-    def download(self, name: str, target: Path, patterns: list[str]) -> int:
+    def download(self, name: str, target: Path, patterns: Sequence[str]) -> int:
         """Copy the files that match; the last pattern that matches decides, '!' excludes. Raises OSError."""
         source = self._root / name
         if not source.is_dir():
             raise FileNotFoundError(f"The artifact '{name}' was not published. Published: {', '.join(self.names())}.")
         target.mkdir(parents=True, exist_ok=True)
         count = 0
-        for path in (path for path in source.rglob("*") if path.is_file()):
+        for path in source.rglob("*"):
             relative = path.relative_to(source).as_posix()
-            forms = (relative, f"/{relative}")
-            tried = [(p, p.lstrip("!")) for p in patterns]
-            verdicts = [not p.startswith("!") for p, plain in tried if any(fnmatchcase(f, plain) for f in forms)]
-            if verdicts[-1] if verdicts else not patterns:
+            if path.is_file() and _is_wanted(relative, patterns):
                 (target / relative).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(path, target / relative)
                 count += 1
         return count
+
+
+def _is_wanted(relative: str, patterns: Sequence[str]) -> bool:
+    wanted = not patterns
+    for pattern in patterns:
+        plain = pattern.lstrip("!")
+        if fnmatchcase(relative, plain) or fnmatchcase(f"/{relative}", plain):
+            wanted = not pattern.startswith("!")
+    return wanted

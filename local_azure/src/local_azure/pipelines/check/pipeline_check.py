@@ -1,0 +1,53 @@
+"""Everything that is checked about a pipeline before it runs."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+from local_azure.pipelines.check.artifacts import artifact_faults
+from local_azure.pipelines.check.injection import injection_faults
+from local_azure.pipelines.check.references import reference_faults
+from local_azure.pipelines.check.schedules import schedule_faults
+from local_azure.pipelines.check.service_schema import service_schema
+from local_azure.pipelines.check.structure import structure_faults
+from local_azure.pipelines.expand.directives import without_directives
+from local_azure.pipelines.expand.expansion import Expanded, expand
+from local_azure.pipelines.expand.model import Pipeline
+from local_azure.pipelines.expand.queue_facts import QueueFacts
+from local_azure.pipelines.expand.templates import KINDS
+from local_azure.pipelines.language.tree import Fields, Place, Problem, Value, fields_of
+
+Checked: TypeAlias = tuple[Expanded, list[Problem]]
+
+
+def check(file: Path, parameters: Mapping[str, str] | None = None, facts: QueueFacts | None = None) -> Checked:
+    """Expand one pipeline and find every fault that can be found without running it, in order of place."""
+    expanded = expand(file, parameters, facts)
+    problems = list(expanded.problems)
+    for name, document in expanded.documents.items():
+        problems += _faults_as_written(name, document, root=name == expanded.file)
+    if not expanded.problems:
+        problems += service_schema().check(expanded.tree, "pipeline", expanded.tree.place)
+        pipeline = Pipeline(expanded.tree)
+        problems += structure_faults(pipeline)
+        problems += schedule_faults(pipeline)
+        problems += artifact_faults(pipeline)
+        problems += reference_faults(pipeline, facts or QueueFacts())
+    return expanded, sorted(set(problems))
+
+
+def _faults_as_written(name: str, document: Value, *, root: bool) -> Iterator[Problem]:
+    """Yield faults of a file before expansion: all branches of every `if` are checked."""
+    schema, place = service_schema(), Place(name, 1)
+    content = fields_of(without_directives(document))
+    yield from injection_faults(content)
+    if root:
+        yield from schema.check(content, "pipeline", place)
+        return
+    rest = Fields([pair for pair in content if pair[0] != "parameters"], content.place)
+    yield from schema.check(content.get("parameters") or "", "templateParameters", place)
+    if len(rest) == 1 and rest[0][0] in KINDS:
+        key, value = rest[0]
+        yield from schema.check(value, key, key.place)
+    else:
+        yield from schema.check(rest, "extendsTemplate", place)

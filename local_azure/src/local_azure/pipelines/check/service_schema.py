@@ -1,0 +1,223 @@
+"""Microsoft's schema, read the way the service reads YAML.
+
+An interpreter of exactly the keywords that the schema uses, its own (`firstProperty`, `ignoreCase`, `aliases`)
+included. General validators know nothing of those, and report one best guess among thousands of errors.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from local_azure.pipelines.check.task_inputs import (
+    ADDED_TASKS,
+    conditionally_required,
+    is_required_in_error,
+)
+from local_azure.pipelines.language.reader import EXPRESSION
+from local_azure.pipelines.language.tree import (
+    Fields,
+    Items,
+    Place,
+    Problem,
+    Text,
+    Value,
+    fields_of,
+    nearest,
+    place_of,
+)
+
+Schema: TypeAlias = dict[str, Any]
+# schema/origin.yml says where the file comes from.
+SCHEMA_FILE = Path(__file__).parent / "schema" / "azure-pipelines.json"
+_DYNAMIC = (EXPRESSION, "$(", "$[")
+_DEFINITIONS = "#/definitions/"
+# The service takes paths with a slash at the end, which the pattern of this definition forbids.
+_BRANCH_FILTER = "branch name or prefix filter"
+_BOOLEANS = ("true", "false", "y", "n", "yes", "no", "on", "off")
+_TYPE_NAMES = {"object": "a mapping", "array": "a list"}
+
+
+@lru_cache(maxsize=1)
+def service_schema() -> ServiceSchema:
+    """Return the schema that is part of this package."""
+    return ServiceSchema(json.loads(SCHEMA_FILE.read_bytes()))
+
+
+class ServiceSchema:
+    """The schema with its definitions, and its tasks by `name@version` in lower case."""
+
+    def __init__(self, document: Schema) -> None:
+        self._definitions: dict[str, Schema] = document["definitions"]
+        self._task: Schema = self._definitions["task"]
+        self._inputs: dict[str, Schema] = {}
+        for task in self._task["anyOf"]:
+            name = task["properties"].get("task", {}).get("pattern", "").strip("^$").lower()
+            self._inputs.setdefault(name, task["properties"].get("inputs", {}))
+        self._inputs |= {name.lower(): inputs.schema() for name, inputs in ADDED_TASKS.items()}
+        self._task_names: list[str] = []
+        for option in self._task["properties"]["task"]["anyOf"]:
+            self._task_names += option.get("enum", [])
+        self._task_names += ADDED_TASKS
+
+    def check(self, value: Value, definition: str, place: Place) -> list[Problem]:
+        """Return every fault of a value against one definition."""
+        return list(self._faults(value, {"$ref": _DEFINITIONS + definition}, place, "This"))
+
+    def _resolved(self, schema: Schema) -> Schema:
+        while "$ref" in schema:
+            schema = self._definitions[schema["$ref"].removeprefix(_DEFINITIONS)]
+        return schema
+
+    def _faults(self, value: Value, schema: Schema, place: Place, what: str) -> Iterator[Problem]:
+        if isinstance(value, Text) and value.startswith(_DYNAMIC):
+            return
+        schema = self._resolved(schema)
+        options = schema.get("anyOf") or schema.get("oneOf")
+        if options is not None and schema is not self._task:
+            yield from self._option_faults(value, [self._resolved(option) for option in options], place, what)
+        elif not _fits(value, schema):
+            yield _wrong_type(value, [schema], place, what)
+        elif isinstance(value, Items):
+            for part in value:
+                yield from self._faults(part, schema.get("items", {}), place_of(part, place), f"An item of {what}")
+        elif isinstance(value, Fields):
+            yield from self._mapping_faults(value, schema, what)
+        elif isinstance(value, Text) and not any(mark in value for mark in _DYNAMIC):
+            yield from _scalar_faults(value, schema, place, what)
+
+    def _mapping_faults(self, value: Fields, schema: Schema, what: str) -> Iterator[Problem]:
+        keys = value.names()
+        first = schema.get("firstProperty", [])
+        if first and keys and keys[0] not in first and any(key in first for key in keys):
+            yield Problem(keys[0].place, f"'{first[0]}' must be the first key here. Move it up.")
+        yield from self._property_faults(value, schema)
+        has_dynamic_keys = any(EXPRESSION in key for key in keys)
+        for name in schema.get("required", []):
+            if not value.has(name) and not has_dynamic_keys:
+                yield Problem(value.place, f"{what} needs '{name}'. Add it.")
+        task = value.get("task")
+        if schema is self._task and isinstance(task, Text) and EXPRESSION not in task:
+            yield from self._task_faults(task, value)
+
+    def _property_faults(self, value: Fields, schema: Schema) -> Iterator[Problem]:
+        known: dict[str, Schema] = schema.get("properties", {})
+        for key, part in value:
+            if key not in known:
+                if EXPRESSION not in key and schema.get("additionalProperties") is False:
+                    yield Problem(key.place, f"'{key}' is not known here. {nearest(key, known)}")
+            elif schema is not self._task or key not in ("task", "inputs"):
+                yield from self._faults(part, known[key], place_of(part, key.place), f"'{key}'")
+
+    def _option_faults(self, value: Value, options: list[Schema], place: Place, what: str) -> Iterator[Problem]:
+        """Yield faults against the one of several schemas that fits best."""
+        fitting = [option for option in options if _fits(value, option)]
+        if not fitting:
+            yield _wrong_type(value, options, place, what)
+            return
+        if isinstance(value, Fields):
+            marked = [option for option in fitting if _has_marks(value, option)]
+            if not marked and _must_begin_with_marks(value, options):
+                first, legal = value.names()[0], _first_properties(options)
+                yield Problem(first.place, f"'{first}' is not known here. {nearest(first, legal)}")
+                return
+            fitting = marked or fitting
+        found = [list(self._faults(value, option, place, what)) for option in fitting]
+        patterns = [str(option.get("pattern", "")).strip("^$") for option in fitting]
+        if isinstance(value, Text) and all(found) and all(patterns):
+            yield Problem(place, f"{what} cannot be '{value}'. {nearest(value, patterns)}")
+        else:
+            yield from min(found, key=len)
+
+    # -- tasks
+
+    def _task_faults(self, task: Text, step: Fields) -> Iterator[Problem]:
+        described = self._inputs.get(task.lower())
+        if described is None:
+            yield self._unknown_task(task)
+            return
+        inputs = Fields(place=step.key("inputs").place if step.has("inputs") else step.place)
+        for key, value in fields_of(step.get("inputs")):
+            inputs.append((Text(self.input_name(task, key), key.place), value))
+        required = [name for name in described.get("required", []) if not is_required_in_error(task, name)]
+        required += conditionally_required(task, inputs)
+        yield from self._mapping_faults(inputs, described | {"required": required}, str(task))
+
+    def input_name(self, task: str, given: str) -> str:
+        """Return the main name of an input: names are written without regard to case, and some have aliases."""
+        for name, schema in self._inputs.get(task.lower(), {}).get("properties", {}).items():
+            names = (name, *schema.get("aliases", []))
+            if given.lower() in [known.lower() for known in names]:
+                return str(name)
+        return given
+
+    def _unknown_task(self, task: Text) -> Problem:
+        name, _, version = task.partition("@")
+        known = [known.partition("@") for known in self._task_names]
+        versions = sorted({found for other, _, found in known if other.lower() == name.lower()}, key=int)
+        if versions and version:
+            return Problem(task.place, f"The task {name} has no version {version}, but {', '.join(versions)}.")
+        if versions:
+            return Problem(task.place, f"'{task}' names no version. Write {name}@{versions[-1]}.")
+        text = f"'{task}' is no task of Azure DevOps itself; those of extensions are not known here."
+        return Problem(task.place, f"{text} {nearest(task, self._task_names)}")
+
+
+def _has_marks(value: Fields, option: Schema) -> bool:
+    """Return whether a mapping has one of the keys by which a schema is told from others."""
+    marks: list[str] = option.get("firstProperty") or option.get("required") or []
+    return any(value.has(name) for name in marks)
+
+
+def _first_properties(options: list[Schema]) -> list[str]:
+    return [name for option in options for name in option.get("firstProperty", [])]
+
+
+def _must_begin_with_marks(value: Fields, options: list[Schema]) -> bool:
+    """Return whether every schema demands a certain first key and all keys are known before expansion."""
+    names = value.names()
+    return bool(names) and len(_first_properties(options)) == len(options) and EXPRESSION not in "".join(names)
+
+
+def _fits(value: Value, schema: Schema) -> bool:
+    """Return whether a value has the type that a schema asks for."""
+    kind = schema.get("type", "")
+    if not kind or (value == "" and kind in ("object", "array")):
+        return True
+    if isinstance(value, Fields):
+        return bool(kind == "object")
+    if isinstance(value, Items):
+        return bool(kind == "array")
+    text = str(value)
+    if kind == "boolean":
+        return text.lower() in _BOOLEANS
+    if kind == "integer":
+        return re.fullmatch(r"-?\d+", text) is not None
+    return bool(kind == "string")
+
+
+def _scalar_faults(value: Text, schema: Schema, place: Place, what: str) -> Iterator[Problem]:
+    ignore_case = schema.get("ignoreCase") in ("value", "all")
+    text = value.rstrip("/") if schema.get("description") == _BRANCH_FILTER else str(value)
+    pattern = schema.get("pattern", "").replace("\\/", "/")
+    if not re.search(pattern, text, re.IGNORECASE if ignore_case else 0):
+        yield Problem(place, f"{what} cannot be '{value}'. It must match {pattern}")
+    legal: list[str] = schema.get("enum", [])
+    folded = str.lower if ignore_case else str
+    if legal and folded(text) not in map(folded, legal):
+        yield Problem(place, f"{what} cannot be '{value}'. {nearest(value, legal)}")
+
+
+def _wrong_type(value: Value, wanted: list[Schema], place: Place, what: str) -> Problem:
+    types = [schema.get("type", "text") for schema in wanted]
+    expected = dict.fromkeys(_TYPE_NAMES.get(name, f"a {name}") for name in types)
+    found = f"'{value}'"
+    if isinstance(value, Fields):
+        found = "a mapping"
+    elif isinstance(value, Items):
+        found = "a list"
+    return Problem(place, f"{what} must be {' or '.join(expected)}, not {found}.")

@@ -1,0 +1,110 @@
+"""From a file to the expanded pipeline."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local_azure.pipelines.expand.expander import Expander
+from local_azure.pipelines.expand.queue_facts import QueueFacts
+from local_azure.pipelines.expand.scope import Scope
+from local_azure.pipelines.expand.templates import Declarations, Templates
+from local_azure.pipelines.language.tree import (
+    Fields,
+    Items,
+    PipelineError,
+    Place,
+    Problem,
+    Text,
+    Value,
+    fields_of,
+    nearest,
+)
+from local_azure.pipelines.language.values import to_text
+
+_BODIES = ("stages", "jobs", "steps", "extends")
+
+
+@dataclass(frozen=True)
+class Expanded:
+    """An expanded pipeline: its file, its tree rooted at `stages`, every document that was read, all faults found."""
+
+    file: str
+    tree: Fields
+    documents: Mapping[str, Value]
+    problems: tuple[Problem, ...]
+
+
+def repository_root(file: Path) -> Path:
+    """Return the nearest folder upwards that holds `.git`, else the file's own folder."""
+    folders = file.absolute().parents
+    return next((folder for folder in folders if (folder / ".git").exists()), folders[0])
+
+
+def expand(file: Path, parameters: Mapping[str, str] | None = None, facts: QueueFacts | None = None) -> Expanded:
+    """Expand one pipeline. Faults are collected in the result; nothing is raised."""
+    facts = facts or QueueFacts()
+    root = repository_root(file)
+    relative = file.absolute().relative_to(root).as_posix()
+    templates = Templates(root, facts.repositories)
+    expander = Expander(templates)
+    tree = Fields()
+    try:
+        document = templates.document(relative, Place(relative, 1))
+        given = Fields([(Text(name), Text(value)) for name, value in (parameters or {}).items()])
+        bound = Declarations(document, relative).bind(given, Place(relative, 1))
+        known = {**facts.predefined(), **facts.variables}
+        scope = Scope(relative, bound, {name.lower(): (name, Text(value)) for name, value in known.items()})
+        tree = _rooted(_expanded(document, scope, expander), relative)
+    except PipelineError as error:
+        expander.problems.append(error.problem)
+    return Expanded(relative, tree, templates.documents, tuple(sorted(set(expander.problems))))
+
+
+def _expanded(document: Fields, scope: Scope, expander: Expander) -> Fields:
+    bodies = [key for key in document.names() if key in _BODIES]
+    if len(bodies) > 1:
+        raise PipelineError(bodies[1].place, f"'{bodies[1]}' cannot stand beside '{bodies[0]}'. Keep one of them.")
+    own = Fields([(key, value) for key, value in document if key not in ("parameters", "extends")], document.place)
+    expanded = fields_of(expander.expand(own, scope, "root"))
+    reference = fields_of(document.get("extends"))
+    if not reference:
+        return expanded
+    content, inner = expander.template(reference, scope, "")
+    below = _expanded(fields_of(content), inner, expander)
+    for key in below.names():
+        if expanded.has(key):
+            raise PipelineError(key.place, f"'{key}' stands in both {inner.file} and {scope.file}. Keep one.")
+    return Fields([*expanded, *below], document.place)
+
+
+def _rooted(tree: Fields, file: str) -> Fields:
+    """Return the tree with `stages` at its root: bare jobs and steps are put into a stage `__default`."""
+    place = tree.place
+    body = next((name for name in ("stages", "jobs", "steps") if tree.has(name)), None)
+    if body is None:
+        raise PipelineError(Place(file, 1), f"The pipeline has no stages, jobs or steps. {nearest('', _BODIES)}")
+    content = tree.get(body)
+    pool = [pair for pair in tree if pair[0] == "pool"]  # belongs to the outermost part that is written
+    rest = [pair for pair in tree if pair[0] not in ("stages", "jobs", "steps", "pool")]
+    if body == "steps":
+        job = Fields([(Text("job"), Text("Job", place)), *pool, (Text("steps"), content)], place)
+        content = Items([job], place)
+        pool = []
+    if body != "stages":
+        stage = Fields([(Text("stage"), Text("__default", place)), *pool, (Text("jobs"), content)], place)
+        content = Items([stage], place)
+        pool = []
+    return _finished(Fields([*rest, *pool, (Text("stages", place), content)], place))
+
+
+def _finished(fields: Fields) -> Fields:
+    """Return the tree with every computed scalar as a text that has a place."""
+    return Fields([(key, _finished_value(value, key.place)) for key, value in fields], fields.place)
+
+
+def _finished_value(value: Value, place: Place) -> Value:
+    if isinstance(value, Fields):
+        return _finished(value)
+    if isinstance(value, Items):
+        return Items([_finished_value(part, value.place) for part in value], value.place)
+    return value if isinstance(value, Text) else Text(to_text(value), place)

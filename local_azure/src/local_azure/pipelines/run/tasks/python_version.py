@@ -1,0 +1,20 @@
+"""UsePythonVersion@0: the Python that runs local_azure, in a virtual environment of the job."""
+
+import sys
+from pathlib import Path
+
+from local_azure.pipelines.run.step_context import Inputs, StepContext, TaskError
+from local_azure.pipelines.run.tasks.emulation import TaskEmulation
+
+
+def _use_python(context: StepContext, inputs: Inputs) -> bool:
+    running = ".".join(map(str, sys.version_info[:3]))
+    wanted = inputs.get("versionSpec", "3.x").rstrip("x*").rstrip(".")
+    if not f"{running}.".startswith(f"{wanted}."):
+        raise TaskError(f"Python {wanted} is wanted; local_azure runs on {running} and has no other.")
+    context.prepend_path(Path(sys.executable).parent)
+    context.prepend_path(context.folders.private_python())
+    return True
+
+
+USE_PYTHON_VERSION = TaskEmulation("UsePythonVersion@0", _use_python, ("versionSpec", "addToPath", "architecture"))
