@@ -14,10 +14,10 @@ import logging
 from typing import TYPE_CHECKING
 
 from local_azure.machine_learning.clock import timestamp, utc_now
+from local_azure.machine_learning.domain.data import datastores
 from local_azure.machine_learning.domain.workspaces import Workspace
 from local_azure.machine_learning.engines.schedules import recurrence
 from local_azure.machine_learning.errors import ApiError
-from local_azure.machine_learning.planes.data import datastores
 from local_azure.machine_learning.planes.pipelines.modules import ACTIVE
 from local_azure.machine_learning.planes.pipelines.published import pipeline_of_endpoint, run_of_pipeline
 from local_azure.machine_learning.planes.pipelines.runs import record

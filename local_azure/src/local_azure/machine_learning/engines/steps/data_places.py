@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local_azure.machine_learning.domain.data import output_tables
+from local_azure.machine_learning.domain.data import datastores, output_tables, step_datasets
 from local_azure.machine_learning.domain.pipelines.graph import Plan, Port, Step
 from local_azure.machine_learning.domain.workspaces import Workspace
 from local_azure.machine_learning.errors import bad_request, not_implemented
-from local_azure.machine_learning.planes.data import datasets, datastores
 from local_azure.machine_learning.planes.pipelines.modules import DATA_SOURCE
 from local_azure.machine_learning.planes.pipelines.runs import NODE
 from local_azure.machine_learning.storage.files import BlobFiles
@@ -79,7 +78,9 @@ class InputResolver:
             registration.get("AdditionalTransformations"),
             step.input_setting(name).get("AdditionalTransformations"),
         ]
-        return datasets.save_output(self._emulator.store, self.workspace, place["datastore"], place["path"], wanted)
+        return step_datasets.save_output(
+            self._emulator.store, self.workspace, place["datastore"], place["path"], wanted
+        )
 
     def _place(self, step: Step, name: str, source: Port) -> Document:
         if source.node_id in self._plan.steps:
@@ -113,16 +114,16 @@ class InputResolver:
             value = (self._run.get("DataSetDefinitionValueAssignments") or {}).get(definition["ParameterName"])
         if not value:
             raise bad_request(f"Input '{name}' of step '{step.name}' has no dataset.")
-        return {"dataset": datasets.resolve_saved_id(self._emulator.store, self.workspace, value)}
+        return {"dataset": step_datasets.resolve_saved_id(self._emulator.store, self.workspace, value)}
 
 
 def files_of(store: Store, files: BlobFiles, workspace: Workspace, place: Document) -> dict[str, Path]:
     """The files of an input's place by name; none where nothing is there."""
     if "dataset" in place:
-        chosen = datasets.data_files(store, files, workspace, place["dataset"])
+        chosen = step_datasets.data_files(store, files, workspace, place["dataset"])
         if chosen is not None:
             return chosen
-        datastore, relative = datasets.data_location(store, workspace, place["dataset"])
+        datastore, relative = step_datasets.data_location(store, workspace, place["dataset"])
     else:
         datastore, relative = place["datastore"], place["path"]
     root = datastores.local_path(store, files, workspace, datastore, relative)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from local_azure.machine_learning.domain.data import datastores, step_datasets
 from local_azure.machine_learning.domain.pipelines.graph import Step
 from local_azure.machine_learning.domain.workspaces import Workspace
 from local_azure.machine_learning.errors import bad_request
-from local_azure.machine_learning.planes.data import datasets, datastores
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Document, Store
 
@@ -68,7 +68,7 @@ def place_inputs(
             found[name] = place["dataset"]
             continue
         spot, copied = spots.of(name, of_output=False), spots.step.input_mode(name) == "download"
-        chosen = datasets.data_files(store, files, workspace, place["dataset"]) if "dataset" in place else None
+        chosen = step_datasets.data_files(store, files, workspace, place["dataset"]) if "dataset" in place else None
         if chosen is not None:
             for relative, path in chosen.items():
                 _place(spot / relative, path, copied=copied)
@@ -76,7 +76,7 @@ def place_inputs(
             continue
         datastore, relative = place.get("datastore", ""), place.get("path", "")
         if "dataset" in place:
-            datastore, relative = datasets.data_location(store, workspace, place["dataset"])
+            datastore, relative = step_datasets.data_location(store, workspace, place["dataset"])
         target = datastores.local_path(store, files, workspace, datastore, relative)
         if not target.exists():
             raise bad_request(f"Input '{name}' is not there: {datastore}/{relative}.", "NotFound")

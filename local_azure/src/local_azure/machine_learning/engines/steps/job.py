@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local_azure.machine_learning.domain.access.tokens import Principal
+from local_azure.machine_learning.domain.data import snapshots
 from local_azure.machine_learning.domain.pipelines.graph import Step
 from local_azure.machine_learning.domain.redaction import last_lines
 from local_azure.machine_learning.domain.workspaces import Workspace
@@ -20,12 +21,11 @@ from local_azure.machine_learning.engines.steps.environment_check import differe
 from local_azure.machine_learning.engines.steps.launcher import Launcher, StepCommand, StepProcess
 from local_azure.machine_learning.engines.steps.run_log import artifact_file, warn
 from local_azure.machine_learning.errors import ApiError, bad_request
-from local_azure.machine_learning.http.certificates import trust_variables
-from local_azure.machine_learning.planes.data import snapshots
 from local_azure.machine_learning.planes.pipelines.runs import DRIVER_LOG
 from local_azure.machine_learning.planes.runs import history
 from local_azure.machine_learning.processes.forking import EOF_CODE
 from local_azure.machine_learning.storage import storage_faults
+from local_azure.machine_learning.storage.certificates import trust_variables
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder, clouds_address
 from local_azure.machine_learning.storage.store import Document
 

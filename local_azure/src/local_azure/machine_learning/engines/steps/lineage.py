@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from local_azure.machine_learning.domain.data import step_datasets
 from local_azure.machine_learning.domain.pipelines.graph import Step
 from local_azure.machine_learning.domain.workspaces import Workspace
-from local_azure.machine_learning.planes.data import datasets
 from local_azure.machine_learning.planes.runs import history
 from local_azure.machine_learning.storage.store import Document, Store
 
@@ -37,7 +37,7 @@ def register_outputs(
     for name, place in places.items():
         registration = step.output_setting(name).get("DatasetRegistration") or {}
         if registration.get("Name"):
-            saved_id = datasets.register_output(
+            saved_id = step_datasets.register_output(
                 store,
                 workspace,
                 registration["Name"],

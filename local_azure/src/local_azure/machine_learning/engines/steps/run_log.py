@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from local_azure.machine_learning.domain.data.artifacts import run_container
 from local_azure.machine_learning.domain.workspaces import Workspace
-from local_azure.machine_learning.planes.data.artifacts import run_container
 from local_azure.machine_learning.planes.runs import history
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Document, Store

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local_azure.machine_learning.clock import new_id, timestamp
+from local_azure.machine_learning.domain.data import snapshots
 from local_azure.machine_learning.domain.pipelines import reuse
 from local_azure.machine_learning.domain.pipelines.graph import Step
 from local_azure.machine_learning.engines.steps.data_places import InputResolver, files_of, output_places
@@ -16,7 +17,6 @@ from local_azure.machine_learning.engines.steps.launcher import Launcher
 from local_azure.machine_learning.engines.steps.lineage import note_inputs, register_outputs
 from local_azure.machine_learning.engines.steps.run_log import EXECUTION_LOG, warn
 from local_azure.machine_learning.errors import ApiError
-from local_azure.machine_learning.planes.data import snapshots
 from local_azure.machine_learning.planes.pipelines.runs import NODE
 from local_azure.machine_learning.planes.runs import history, metrics
 from local_azure.machine_learning.planes.runs.execution import cancel_address

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from local_azure.machine_learning.clock import timestamp
+from local_azure.machine_learning.domain.data.artifacts import run_container
 from local_azure.machine_learning.errors import bad_request
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
-from local_azure.machine_learning.planes.data.artifacts import run_container
 from local_azure.machine_learning.planes.pipelines.modules import GRAPH, P, entity, save_graph
 from local_azure.machine_learning.planes.runs import history
 from local_azure.machine_learning.storage.files import BlobFiles

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
 
+from local_azure.machine_learning.domain.data import datastores
 from local_azure.machine_learning.errors import bad_request
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
-from local_azure.machine_learning.planes.data import datastores
 from local_azure.machine_learning.planes.pipelines.modules import ACTIVE, GRAPH, P, entity
 from local_azure.machine_learning.planes.pipelines.published import (
     ENDPOINT,

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import quote
 
 from local_azure.machine_learning.domain.access.addresses import Addresses
+from local_azure.machine_learning.domain.data import step_datasets
 from local_azure.machine_learning.domain.runs import run_records
 from local_azure.machine_learning.errors import bad_request, not_implemented
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
-from local_azure.machine_learning.planes.data import datasets
 from local_azure.machine_learning.planes.pipelines.modules import refuse_mode, refuse_spot
 from local_azure.machine_learning.planes.pipelines.runs import OPEN
 from local_azure.machine_learning.planes.runs import experiments, history
@@ -112,7 +112,7 @@ def _input_places(call: Call, store: Store, configuration: Document) -> dict[str
         path = location.get("dataPath") or {}
         if location.get("dataset"):
             reference = {"SavedDataSetReference": {"Id": location["dataset"].get("id")}}
-            saved_id = datasets.resolve_saved_id(store, call.workspace, reference)
+            saved_id = step_datasets.resolve_saved_id(store, call.workspace, reference)
             places[name] = {"dataset": saved_id, "direct": given.get("mechanism", "").lower() == "direct"}
         elif path.get("datastoreName"):
             places[name] = {"datastore": path["datastoreName"], "path": path.get("relativePath") or ""}
