@@ -12,13 +12,13 @@ from urllib.parse import quote
 from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.domain.data import step_datasets
 from local_azure.machine_learning.domain.runs import run_records
+from local_azure.machine_learning.domain.workspace import compute
 from local_azure.machine_learning.errors import bad_request, not_implemented
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
 from local_azure.machine_learning.planes.pipelines.modules import refuse_mode, refuse_spot
 from local_azure.machine_learning.planes.pipelines.runs import OPEN
 from local_azure.machine_learning.planes.runs import experiments, history
-from local_azure.machine_learning.planes.workspace import compute
 from local_azure.machine_learning.storage.store import Document, Store
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def start_run(
         if not value:
             raise bad_request(f"The run names no {key}.")
     target = str(configuration.get("target"))
-    compute.get_compute(call, store, name=target)
+    compute.require(store, call.workspace, target)
     document = {
         "runId": run_id,
         "experiment": experiment,
