@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from local_azure.machine_learning.domain.access.addresses import Addresses, SignedAddresses
+from local_azure.machine_learning.domain.access.signatures import Signatures
 from local_azure.machine_learning.domain.access.tokens import Tokens
 from local_azure.machine_learning.domain.redaction import Redactor
 from local_azure.machine_learning.domain.workspaces import (
@@ -30,7 +31,8 @@ class Emulator:
         self.store = Store(state.database)
         self.files = BlobFiles(state.blobs)
         self.tokens = Tokens()
-        self.signed = SignedAddresses(self.addresses, self.tokens)
+        self.signatures = Signatures()
+        self.signed = SignedAddresses(self.addresses, self.signatures)
         self.workspaces = Workspaces(self.store)
         self.redactor = Redactor(self.store, self.workspaces, info.token)
         for name in (WORKSPACE_NAME, PRODUCTION_NAME):
@@ -42,8 +44,8 @@ class Emulator:
     def provided(self) -> tuple[object, ...]:
         """What route handlers may declare, one object a class."""
         return (
-            self.store, self.files, self.tokens, self.addresses, self.signed, self.workspaces, self.redactor,
-            self.info, self.executor, self.scheduler, self.services,
+            self.store, self.files, self.tokens, self.signatures, self.addresses, self.signed, self.workspaces,
+            self.redactor, self.info, self.executor, self.scheduler, self.services,
         )  # fmt: skip
 
     async def start(self) -> None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from local_azure.machine_learning.domain.access.tokens import Tokens
+from local_azure.machine_learning.domain.access.signatures import Signatures
 from local_azure.machine_learning.errors import ApiError
 
 # The SDK splits a storage address at its first two dots and always dials https; with account and "blob" in the
@@ -44,7 +44,7 @@ class SignedAddresses:
     """Addresses of single blobs with a shared access signature."""
 
     addresses: Addresses
-    tokens: Tokens
+    signatures: Signatures
 
     def upload(self, container: str, blob: str) -> str:
         """A signed https address that the SDK can write one blob to (and read it from).
@@ -56,11 +56,11 @@ class SignedAddresses:
             raise ApiError(
                 400, "InvalidResourceName", f"'{blob}' cannot be uploaded: the SDK cannot address '?' and '#'."
             )
-        query = self.tokens.signed_query(container, blob)
+        query = self.signatures.query(container, blob)
         authority = f"{STORAGE_ACCOUNT}.blob.{self.addresses.storage_endpoint}"
         return f"https://{authority}/{container}/{blob}?{query}"
 
     def download(self, container: str, blob: str) -> str:
         """A signed plain address to read one blob from."""
-        query = self.tokens.signed_query(container, blob, "r")
+        query = self.signatures.query(container, blob, "r")
         return f"{self.addresses.http}/{container}/{quote(blob)}?{query}"

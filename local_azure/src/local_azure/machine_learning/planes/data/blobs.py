@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from local_azure.machine_learning.clock import new_id
 from local_azure.machine_learning.domain.access.addresses import Addresses
-from local_azure.machine_learning.domain.access.tokens import Tokens
+from local_azure.machine_learning.domain.access.signatures import Signatures
 from local_azure.machine_learning.domain.data.blob_listing import Listing, listing_xml
 from local_azure.machine_learning.domain.data.blobs import (
     DEFAULT_TYPE,
@@ -42,10 +42,10 @@ _META = "x-ms-meta-"
 _ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
 
 
-def _permit(call: Call, tokens: Tokens, rest: str, blob: str, *permissions: str) -> str:
+def _permit(call: Call, signatures: Signatures, rest: str, blob: str, *permissions: str) -> str:
     """Name of the container, once the signature allows one of the permissions."""
     container = f"azureml-{rest}"
-    if not any(tokens.signature_allows(call.query, container, blob, letter) for letter in permissions):
+    if not any(signatures.allows(call.query, container, blob, letter) for letter in permissions):
         message = f"The signature does not allow '{permissions[0]}' on {container}/{blob}, or is not of this server."
         raise ApiError(403, "AuthenticationFailed", message)
     return container
@@ -79,9 +79,9 @@ def _facts(request: Request) -> Facts:
 
 
 @PLANE.route("PUT", _BLOB, streams=True)
-def put(call: Call, store: Store, files: BlobFiles, tokens: Tokens, *, rest: str, blob: str) -> Response:
+def put(call: Call, store: Store, files: BlobFiles, signatures: Signatures, *, rest: str, blob: str) -> Response:
     """Put Blob, Put Block, Put Block List, Set Blob Metadata, Properties and Tags, told apart by `comp`."""
-    container = _permit(call, tokens, rest, blob, "w", "c")
+    container = _permit(call, signatures, rest, blob, "w", "c")
     target = Blob(store, files, container, blob)
     comp = call.query.get("comp", "")
     handler = {
@@ -162,10 +162,10 @@ def _span(request: Request, size: int) -> tuple[int, int] | None:
 
 @PLANE.route("GET|HEAD", _BLOB, streams=True)
 def read(
-    call: Call, store: Store, files: BlobFiles, tokens: Tokens, redactor: Redactor, *, rest: str, blob: str
+    call: Call, store: Store, files: BlobFiles, signatures: Signatures, redactor: Redactor, *, rest: str, blob: str
 ) -> Response:
     """Get Blob, Get Blob Properties, Metadata and Tags; ranges are streamed from disk."""
-    source = Blob(store, files, _permit(call, tokens, rest, blob, "r"), blob)
+    source = Blob(store, files, _permit(call, signatures, rest, blob, "r"), blob)
     source.require()
     comp = call.query.get("comp", "")
     if comp not in ("", "metadata", "tags"):
@@ -202,19 +202,19 @@ def _blob_headers(blob: Blob, facts: Facts) -> dict[str, str]:
 
 
 @PLANE.route("DELETE", _BLOB, streams=True, evidence="sdk-source")
-def delete(call: Call, store: Store, files: BlobFiles, tokens: Tokens, *, rest: str, blob: str) -> Response:
+def delete(call: Call, store: Store, files: BlobFiles, signatures: Signatures, *, rest: str, blob: str) -> Response:
     """Delete Blob."""
-    Blob(store, files, _permit(call, tokens, rest, blob, "d"), blob).delete()
+    Blob(store, files, _permit(call, signatures, rest, blob, "d"), blob).delete()
     return Response(status_code=202, headers=_headers())
 
 
 @PLANE.route("HEAD", _CONTAINER, streams=True, evidence="sdk-source")
 @PLANE.route("GET", _CONTAINER, streams=True)
 def read_container(
-    call: Call, store: Store, files: BlobFiles, tokens: Tokens, addresses: Addresses, *, rest: str
+    call: Call, store: Store, files: BlobFiles, signatures: Signatures, addresses: Addresses, *, rest: str
 ) -> Response:
     """List Blobs, or the container's properties."""
-    container = _permit(call, tokens, rest, "", "l")
+    container = _permit(call, signatures, rest, "", "l")
     comp = call.query.get("comp", "")
     if comp not in ("", "list"):
         raise not_implemented(f"GET of a container with comp={comp}")
@@ -227,7 +227,7 @@ def read_container(
 
 
 @PLANE.route("PUT|DELETE", _CONTAINER, streams=True, evidence="sdk-source")
-def change_container(call: Call, tokens: Tokens, *, rest: str) -> Response:
+def change_container(call: Call, signatures: Signatures, *, rest: str) -> Response:
     """Containers belong to their workspace: none is created or deleted by a client."""
-    _permit(call, tokens, rest, "", "w", "d")
+    _permit(call, signatures, rest, "", "w", "d")
     raise ApiError(409, "ContainerAlreadyExists", f"The container 'azureml-{rest}' belongs to its workspace.")

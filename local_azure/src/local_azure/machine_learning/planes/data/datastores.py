@@ -18,7 +18,7 @@ _BASE = "/datastore/v1.0{W}"
 
 def _section(signed: SignedAddresses, container: str) -> Document:
     """Storage section that a client can reach this server with, signed for the whole container."""
-    signature = signed.tokens.signed_query(container)
+    signature = signed.signatures.query(container)
     return {
         "accountName": STORAGE_ACCOUNT,
         "containerName": container,
