@@ -11,11 +11,11 @@ from pathlib import Path
 from local_azure.machine_learning.errors import conflict
 from local_azure.machine_learning.processes.forking.client import ChildCommand, ChildProcess, ForkingClient
 
-ENTRY = "local_azure.machine_learning.processes.step.script:enter"
+ENTRY = "local_azure.machine_learning.processes.step.entry:enter"
 PRELOADED = (
     "azureml.core", "azureml.data", "azureml.pipeline.core", "azureml.pipeline.steps", "azureml.core.webservice",
     "numpy", "pandas", "sklearn.linear_model", "sklearn.preprocessing", "sklearn.pipeline", "sklearn.ensemble",
-    "yaml", "pandera.pandas", "local_azure.machine_learning.processes.step.script",
+    "yaml", "pandera.pandas", "local_azure.machine_learning.processes.step.entry",
 )  # fmt: skip
 
 
