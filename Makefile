@@ -74,7 +74,7 @@ golden: $(INSTALLED) ## write the expected expansions of .pipelines/ anew; read 
 	$(PY) -m tests.pipelines.golden
 
 coverage: $(INSTALLED) ## write local_azure/COVERAGE.md from the route table
-	$(PY) -m local_azure.machine_learning.http.coverage > local_azure/COVERAGE.md
+	$(PY) -m local_azure.machine_learning.planes.coverage > local_azure/COVERAGE.md
 
 bench: $(INSTALLED) ## measure against dvc, side by side (see bench/README.md)
 	bench/run

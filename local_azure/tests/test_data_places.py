@@ -58,8 +58,8 @@ def _saved(emulator: Emulator, workspace: Workspace, *patterns: str, extra: str 
 
 def test_a_path_of_a_datastore_is_the_file_of_the_blob(emulator: Emulator, workspace: Workspace) -> None:
     root = emulator.files.root / workspace.blobstore_container
-    assert local_path(emulator, workspace, "WorkspaceBlobStore", "/a/b/") == root / "a" / "b"
-    assert local_path(emulator, workspace, BLOBSTORE, "") == root
+    assert local_path(emulator.store, emulator.files, workspace, "WorkspaceBlobStore", "/a/b/") == root / "a" / "b"
+    assert local_path(emulator.store, emulator.files, workspace, BLOBSTORE, "") == root
     assert not root.exists()
 
 
@@ -73,7 +73,7 @@ def test_a_datastore_elsewhere_is_refused_by_name(emulator: Emulator, workspace:
         (BLOBSTORE, "../x", "InvalidResourceName"),
     ):
         with pytest.raises(ApiError) as raised:
-            local_path(emulator, workspace, name, path)
+            local_path(emulator.store, emulator.files, workspace, name, path)
         assert raised.value.code == code
 
 
@@ -95,12 +95,12 @@ def test_equal_directories_have_equal_hashes(emulator: Emulator, workspace: Work
     _snapshot(emulator, workspace, "a", {"x.py": "1", "sub/y.py": "2"})
     _snapshot(emulator, workspace, "b", {"sub/y.py": "2", "x.py": "1"})
     _snapshot(emulator, workspace, "c", {"x.py": "1", "sub/z.py": "2"})
-    hashes = [snapshots.content_hash(emulator, workspace, name) for name in "abc"]
+    hashes = [snapshots.content_hash(emulator.store, workspace, name) for name in "abc"]
     assert hashes[0] == hashes[1] != hashes[2]
-    snapshots.extract(emulator, workspace, "a", tmp_path / "out")
+    snapshots.extract(emulator.store, emulator.files, workspace, "a", tmp_path / "out")
     assert (tmp_path / "out" / "sub" / "y.py").read_text() == "2"
     with pytest.raises(ApiError, match="nothing"):
-        snapshots.extract(emulator, workspace, "nothing", tmp_path / "none")
+        snapshots.extract(emulator.store, emulator.files, workspace, "nothing", tmp_path / "none")
 
 
 @pytest.mark.parametrize(
@@ -127,13 +127,13 @@ def test_the_files_of_a_dataset(emulator: Emulator, workspace: Workspace) -> Non
     blobs = {"t x/a.csv": "1", "t x/b.txt": "2", "u/a.csv": "3"}
     _write(emulator, workspace.blobstore_container, blobs)
     whole = _saved(emulator, workspace, "t%20x/**")
-    assert datasets.data_location(emulator, workspace, whole) == (BLOBSTORE, "t x")
-    assert datasets.data_files(emulator, workspace, whole) is None
+    assert datasets.data_location(emulator.store, workspace, whole) == (BLOBSTORE, "t x")
+    assert datasets.data_files(emulator.store, emulator.files, workspace, whole) is None
     some = _saved(emulator, workspace, "t%20x/*.csv")
     root = emulator.files.root / workspace.blobstore_container
-    assert datasets.data_files(emulator, workspace, some) == {"a.csv": root / "t x" / "a.csv"}
+    assert datasets.data_files(emulator.store, emulator.files, workspace, some) == {"a.csv": root / "t x" / "a.csv"}
     several = _saved(emulator, workspace, "t%20x/b.txt", "u/**")
-    assert sorted(datasets.data_files(emulator, workspace, several) or {}) == [
+    assert sorted(datasets.data_files(emulator.store, emulator.files, workspace, several) or {}) == [
         f"{BLOBSTORE}/t x/b.txt",
         f"{BLOBSTORE}/u/a.csv",
     ]
@@ -141,21 +141,21 @@ def test_the_files_of_a_dataset(emulator: Emulator, workspace: Workspace) -> Non
 
 def test_data_that_a_step_cannot_get_is_refused_by_name(emulator: Emulator, workspace: Workspace) -> None:
     with pytest.raises(ApiError, match=r"No file matches none/\*\.csv"):
-        datasets.data_files(emulator, workspace, _saved(emulator, workspace, "none/*.csv"))
+        datasets.data_files(emulator.store, emulator.files, workspace, _saved(emulator, workspace, "none/*.csv"))
     taken = _saved(emulator, workspace, "t/**", extra="transformations:\\n  - take: 1\\n")
     with pytest.raises(ApiError, match="transformations"):
-        datasets.data_location(emulator, workspace, taken)
+        datasets.data_location(emulator.store, workspace, taken)
     with pytest.raises(ApiError, match="2 paths"):
-        datasets.data_location(emulator, workspace, _saved(emulator, workspace, "t/**", "u/**"))
+        datasets.data_location(emulator.store, workspace, _saved(emulator, workspace, "t/**", "u/**"))
 
 
 def test_references_of_a_graph_resolve_to_a_definition(emulator: Emulator, workspace: Workspace) -> None:
     def resolve(reference: dict[str, Any]) -> tuple[str, str]:
-        saved_id = datasets.resolve_saved_id(emulator, workspace, reference)
-        return datasets.data_location(emulator, workspace, saved_id)
+        saved_id = datasets.resolve_saved_id(emulator.store, workspace, reference)
+        return datasets.data_location(emulator.store, workspace, saved_id)
 
     for path in ("first", "first", "second"):
-        datasets.register_output(emulator, workspace, "out", BLOBSTORE, f"/{path}/")
+        datasets.register_output(emulator.store, workspace, "out", BLOBSTORE, f"/{path}/")
     versions = emulator.store.find(workspace.id, "dataset_version", parent="out")
     assert [version["versionId"] for version in versions] == ["1", "2"]
     dataset_id = versions[0]["datasetId"]

@@ -37,9 +37,9 @@ def workspace(emulator: Emulator) -> Workspace:
 
 
 def test_a_pipeline_run_and_its_steps(emulator: Emulator, workspace: Workspace) -> None:
-    parent = create_run(emulator, workspace, "p", "demo", run_type="azureml.PipelineRun", tags={"a": "1"})
+    parent = create_run(emulator.store, workspace, "p", "demo", run_type="azureml.PipelineRun", tags={"a": "1"})
     child = create_run(
-        emulator,
+        emulator.store,
         workspace,
         "c",
         "demo",
@@ -56,34 +56,34 @@ def test_a_pipeline_run_and_its_steps(emulator: Emulator, workspace: Workspace) 
 
 
 def test_a_run_cannot_be_made_twice_or_below_nothing(emulator: Emulator, workspace: Workspace) -> None:
-    create_run(emulator, workspace, "r", "demo", run_type="x")
+    create_run(emulator.store, workspace, "r", "demo", run_type="x")
     with pytest.raises(ApiError, match="'r' exists already"):
-        create_run(emulator, workspace, "r", "demo", run_type="x")
+        create_run(emulator.store, workspace, "r", "demo", run_type="x")
     with pytest.raises(ApiError, match="Parent run 'nobody'"):
-        create_run(emulator, workspace, "s", "demo", run_type="x", parent="nobody")
+        create_run(emulator.store, workspace, "s", "demo", run_type="x", parent="nobody")
     with pytest.raises(ApiError, match="not a run id"):
-        create_run(emulator, workspace, "../r", "demo", run_type="x")
+        create_run(emulator.store, workspace, "../r", "demo", run_type="x")
 
 
 def test_a_final_status_is_not_left(emulator: Emulator, workspace: Workspace) -> None:
-    create_run(emulator, workspace, "r", "demo", run_type="x")
-    set_status(emulator, workspace, "r", "Running")
-    set_status(emulator, workspace, "r", "Failed", "exit code 1")
+    create_run(emulator.store, workspace, "r", "demo", run_type="x")
+    set_status(emulator.store, workspace, "r", "Running")
+    set_status(emulator.store, workspace, "r", "Failed", "exit code 1")
     failed = emulator.store.require(workspace.id, "run", "r")
     assert failed["error"] == {"error": {"code": "UserError", "message": "exit code 1", "details": []}}
     assert failed["startTimeUtc"] <= failed["endTimeUtc"]
-    set_status(emulator, workspace, "r", "Completed")
-    set_status(emulator, workspace, "r", "Failed", {"error": {"code": "Other", "message": "again"}})
+    set_status(emulator.store, workspace, "r", "Completed")
+    set_status(emulator.store, workspace, "r", "Failed", {"error": {"code": "Other", "message": "again"}})
     assert emulator.store.require(workspace.id, "run", "r") == failed
 
 
 def test_a_run_canceled_before_it_started_has_no_start(emulator: Emulator, workspace: Workspace) -> None:
-    create_run(emulator, workspace, "r", "demo", run_type="x", status="Queued")
-    set_status(emulator, workspace, "r", "Canceled")
+    create_run(emulator.store, workspace, "r", "demo", run_type="x", status="Queued")
+    set_status(emulator.store, workspace, "r", "Canceled")
     run = emulator.store.require(workspace.id, "run", "r")
     assert (run["startTimeUtc"], run["endTimeUtc"] is None) == (None, False)
     with pytest.raises(ApiError, match="Known ones: NotStarted"):
-        set_status(emulator, workspace, "r", "Done")
+        set_status(emulator.store, workspace, "r", "Done")
 
 
 def test_metrics_of_a_reused_run_are_copied(emulator: Emulator, workspace: Workspace) -> None:
@@ -94,7 +94,7 @@ def test_metrics_of_a_reused_run_are_copied(emulator: Emulator, workspace: Works
                 "INSERT INTO metric_value (workspace, run_id, name, created, doc) VALUES (?, 'source', ?, 't', '{}')",
                 (workspace.id, name),
             )
-    copy_metrics(emulator, workspace, "source", "target")
+    copy_metrics(emulator.store, workspace, "source", "target")
     rows = emulator.store.rows("SELECT name FROM metric WHERE run_id='target' ORDER BY rowid")
     assert [row["name"] for row in rows] == ["b", "a"]
     rows = emulator.store.rows("SELECT name FROM metric_value WHERE run_id='target' ORDER BY seq")

@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl
 import pytest
 import requests
 
+from local_azure.machine_learning.domain.access.tokens import Tokens
 from local_azure.machine_learning.domain.workspaces import PRODUCTION_NAME, WORKSPACE_NAME
 from local_azure.machine_learning.http.routing import Route
-from local_azure.machine_learning.http.tokens import Tokens
 from local_azure.machine_learning.planes import PLANES
 from tests.faults.fault_server import Machine, scope
 

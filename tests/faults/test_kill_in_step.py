@@ -7,8 +7,6 @@ import random
 import signal
 import time
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
@@ -34,7 +32,7 @@ def queue_without_server(machine: Machine, pipeline: str, **assigned: str) -> st
     found = next(one for one in store.find(workspace.id, PIPELINE) if one["Name"] == pipeline)
     body = {"ExperimentName": "faults", "ParameterAssignments": assigned}
     run = run_of_pipeline(store, workspace.id, found["Id"], body)
-    record(cast(Any, SimpleNamespace(store=store)), workspace, run)
+    record(store, workspace, run)
     store.close()
     return str(run["Id"])
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from urllib.parse import quote
-
+from local_azure.machine_learning.domain.access.addresses import Addresses, SignedAddresses
+from local_azure.machine_learning.domain.access.tokens import Tokens
 from local_azure.machine_learning.domain.redaction import Redactor
 from local_azure.machine_learning.domain.workspaces import (
     PRODUCTION_NAME,
@@ -16,38 +15,9 @@ from local_azure.machine_learning.domain.workspaces import (
 from local_azure.machine_learning.engines.schedules.scheduler import Scheduler
 from local_azure.machine_learning.engines.services import ServiceHost
 from local_azure.machine_learning.engines.steps import Executor
-from local_azure.machine_learning.http.tokens import Tokens
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
 from local_azure.machine_learning.storage.store import Store
-
-# The SDK splits a storage address at its first two dots and always dials https; with account and "blob" in the
-# user-info part of the URL, the host it dials is the loopback address (no DNS, no hosts file, no proxy).
-STORAGE_ACCOUNT = "localstore"
-STORAGE_SUFFIX = "store"
-
-
-@dataclass(frozen=True)
-class Addresses:
-    """Where this server answers."""
-
-    http_port: int
-    tls_port: int
-
-    @property
-    def http(self) -> str:
-        """Base of every JSON plane and of downloads."""
-        return f"http://127.0.0.1:{self.http_port}"
-
-    @property
-    def tls(self) -> str:
-        """Base of ARM."""
-        return f"https://127.0.0.1:{self.tls_port}"
-
-    @property
-    def storage_endpoint(self) -> str:
-        """`endpoint` of a datastore: the client builds https://{account}.blob.{endpoint}."""
-        return f"{STORAGE_SUFFIX}@127.0.0.1:{self.tls_port}"
 
 
 class Emulator:
@@ -60,6 +30,7 @@ class Emulator:
         self.store = Store(state.database)
         self.files = BlobFiles(state.blobs)
         self.tokens = Tokens()
+        self.signed = SignedAddresses(self.addresses, self.tokens)
         self.workspaces = Workspaces(self.store)
         self.redactor = Redactor(self.store, self.workspaces, info.token)
         for name in (WORKSPACE_NAME, PRODUCTION_NAME):
@@ -67,6 +38,13 @@ class Emulator:
         self.executor = Executor(self)
         self.scheduler = Scheduler(self, schedule_speed)
         self.services = ServiceHost(self)
+
+    def provided(self) -> tuple[object, ...]:
+        """What route handlers may declare, one object a class."""
+        return (
+            self.store, self.files, self.tokens, self.addresses, self.signed, self.workspaces, self.redactor,
+            self.info, self.executor, self.scheduler, self.services,
+        )  # fmt: skip
 
     async def start(self) -> None:
         """Start the engines; they first set right what a killed server left behind."""
@@ -80,14 +58,3 @@ class Emulator:
         await self.services.stop()
         await self.executor.stop()
         self.store.close()
-
-    def upload_address(self, container: str, blob: str) -> str:
-        """A signed https address that the SDK can write one blob to (and read it from)."""
-        query = self.tokens.signed_query(container, blob)
-        authority = f"{STORAGE_ACCOUNT}.blob.{self.addresses.storage_endpoint}"
-        return f"https://{authority}/{container}/{quote(blob)}?{query}"
-
-    def download_address(self, container: str, blob: str) -> str:
-        """A signed plain address to read one blob from."""
-        query = self.tokens.signed_query(container, blob, "r")
-        return f"{self.addresses.http}/{container}/{quote(blob)}?{query}"

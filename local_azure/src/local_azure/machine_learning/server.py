@@ -23,10 +23,11 @@ import uvicorn
 
 from local_azure.machine_learning.emulator import Emulator
 from local_azure.machine_learning.errors import ApiError
-from local_azure.machine_learning.http.app import Application
+from local_azure.machine_learning.http.app import Access, Application
 from local_azure.machine_learning.http.certificates import server_context
 from local_azure.machine_learning.http.guard import Guard, PatientProtocol
-from local_azure.machine_learning.http.listeners import LOOPBACK, listen
+from local_azure.machine_learning.loopback import LOOPBACK, listen
+from local_azure.machine_learning.planes import PLANES
 from local_azure.machine_learning.storage.migrations import StoreTooNewError
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder, StateLockedError
 
@@ -80,7 +81,9 @@ async def _serve(
 ) -> None:
     info = ServerInfo(os.getpid(), http.getsockname()[1], tls.getsockname()[1], secrets.token_hex(32))
     emulator = Emulator(state, info, schedule_speed)
-    app = Guard(Application(emulator))
+    routes = [route for plane in PLANES for route in plane.routes]
+    access = Access(emulator.tokens, emulator.workspaces, info.token)
+    app = Guard(Application(routes, emulator.provided(), access, state.root))
     plain = _Listener(_configuration(app))
     secure_config = _configuration(app)
     secure_config.load()

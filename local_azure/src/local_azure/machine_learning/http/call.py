@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from starlette.requests import Request
+
+from local_azure.machine_learning.domain.access.tokens import Principal
 from local_azure.machine_learning.domain.workspaces import Workspace
 from local_azure.machine_learning.errors import bad_request
-from local_azure.machine_learning.http.tokens import Principal
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from local_azure.machine_learning.emulator import Emulator
-    from local_azure.machine_learning.storage.store import Store
 
 
 @dataclass
@@ -23,7 +19,6 @@ class Call:
     `body` is the parsed JSON, None when there was none or when the route streams.
     """
 
-    emulator: Emulator
     request: Request
     principal: Principal | None
     body: Any
@@ -40,11 +35,6 @@ class Call:
     def ws(self) -> str:
         """Id of the workspace, the first key of every document."""
         return self.workspace.id
-
-    @property
-    def store(self) -> Store:
-        """The emulator's store."""
-        return self.emulator.store
 
     @property
     def query(self) -> dict[str, str]:

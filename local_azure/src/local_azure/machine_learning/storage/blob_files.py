@@ -16,14 +16,13 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from local_azure.machine_learning.clock import new_id
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.storage import storage_faults
-
-if TYPE_CHECKING:
-    from local_azure.machine_learning.emulator import Emulator
+from local_azure.machine_learning.storage.files import BlobFiles
+from local_azure.machine_learning.storage.store import Store
 
 FOLDER_MARKER = "hdi_isfolder"
 COPY_BYTES = 256 * 1024  # so much is held for a reader who does not read
@@ -36,13 +35,13 @@ _BLOCKS_LIVE_SECONDS = 7 * 24 * 3600  # source: Azure Storage REST, "Put Block"
 class BlobDisk:
     """One blob of one container."""
 
-    def __init__(self, emulator: Emulator, container: str, blob: str) -> None:
-        self._store = emulator.store
-        self._files = emulator.files
+    def __init__(self, store: Store, files: BlobFiles, container: str, blob: str) -> None:
+        self._store = store
+        self._files = files
         self._container = container
         self._key = f"{container}/{blob}"
         self.blob = blob
-        self.path = emulator.files.path(container, blob)
+        self.path = files.path(container, blob)
 
     def exists(self) -> bool:
         """Whether the blob, or a folder marker of that name, exists."""
@@ -171,9 +170,9 @@ class BlobDisk:
             raise storage_faults.of_files(error, f"The blob '{self.blob}'", root, size) or error from error
 
 
-def markers(emulator: Emulator, container: str) -> dict[str, dict[str, str]]:
+def markers(store: Store, container: str) -> dict[str, dict[str, str]]:
     """Name and metadata of every blob of a container that has metadata."""
-    found = emulator.store.find(_ALL, _KIND, parent=container)
+    found = store.find(_ALL, _KIND, parent=container)
     return {doc["name"]: doc["metadata"] for doc in found if doc.get("metadata")}
 
 

@@ -19,10 +19,11 @@ import yaml
 from local_azure.machine_learning.domain.data.output_tables import Reading
 from local_azure.machine_learning.errors import ApiError, bad_request, not_implemented
 from local_azure.machine_learning.planes.data.datastores import local_path
+from local_azure.machine_learning.storage.files import BlobFiles
+from local_azure.machine_learning.storage.store import Store
 
 if TYPE_CHECKING:
     from local_azure.machine_learning.domain.workspaces import Workspace
-    from local_azure.machine_learning.emulator import Emulator
 
 _ADDRESS = re.compile(
     r"azureml://(?:subscriptions/[^/]+/resourcegroups/[^/]+/(?:providers/Microsoft\.MachineLearningServices/)?"
@@ -110,7 +111,9 @@ def single_source(workspace: Workspace, saved: dict[str, Any]) -> Source:
     return found[0]
 
 
-def selected_files(emulator: Emulator, workspace: Workspace, saved: dict[str, Any]) -> Iterator[tuple[str, Path]]:
+def selected_files(
+    store: Store, files: BlobFiles, workspace: Workspace, saved: dict[str, Any]
+) -> Iterator[tuple[str, Path]]:
     """(name in the dataset, file) of each file; names are those that `to_path` gives, without the leading slash.
 
     One path: relative to its `base`. Several: the datastore and the whole path. Raises a 404 when there is no file.
@@ -118,8 +121,8 @@ def selected_files(emulator: Emulator, workspace: Workspace, saved: dict[str, An
     found = sources(workspace, saved)
     empty = True
     for source in found:
-        root = local_path(emulator, workspace, source.datastore, "")
-        for name in emulator.files.names(root.name, source.base):
+        root = local_path(store, files, workspace, source.datastore, "")
+        for name in files.names(root.name, source.base):
             if source.matches(name):
                 empty = False
                 inside = name.removeprefix(source.base).strip("/") or name.rpartition("/")[2]

@@ -12,14 +12,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from local_azure.machine_learning.clock import new_id, timestamp
+from local_azure.machine_learning.domain.access.tokens import TENANT, USER
 from local_azure.machine_learning.domain.runs.moments import normalise_time
 from local_azure.machine_learning.errors import bad_request, not_found, not_implemented
-from local_azure.machine_learning.http.tokens import TENANT, USER
 from local_azure.machine_learning.planes.runs import experiments
+from local_azure.machine_learning.storage.store import Store
 
 if TYPE_CHECKING:
     from local_azure.machine_learning.domain.workspaces import Workspace
-    from local_azure.machine_learning.emulator import Emulator
 
 Run = dict[str, Any]
 
@@ -136,12 +136,11 @@ def _blank(run_id: str, experiment_id: str, number: int, parent: Run | None) -> 
     }
 
 
-def create(emulator: Emulator, workspace: Workspace, run_id: str, experiment_id: str, given: Run) -> Run:
+def create(store: Store, workspace: Workspace, run_id: str, experiment_id: str, given: Run) -> Run:
     """Insert a run with what a client or the executor says of it; raises a 400, 404 (parent) or 409 (id taken)."""
     parent_id = given.get("parentRunId")
     if not _RUN_ID.fullmatch(run_id):
         raise bad_request(f"'{run_id}' is not a run id: letters, digits, '_' and '-', at most 256, no '-' first.")
-    store = emulator.store
     with store.transaction():
         parent = store.get(workspace.id, KIND, parent_id) if parent_id else None
         if parent_id and parent is None:
@@ -155,7 +154,7 @@ def create(emulator: Emulator, workspace: Workspace, run_id: str, experiment_id:
 
 
 def create_run(
-    emulator: Emulator,
+    store: Store,
     workspace: Workspace,
     run_id: str,
     experiment_name: str,
@@ -180,25 +179,25 @@ def create_run(
         "status": status,
         "cancelUri": cancel_uri,
     }
-    with emulator.store.transaction():
-        experiment = experiments.ensure(emulator.store, workspace, experiment_name)
-        return create(emulator, workspace, run_id, experiment["experimentId"], given)
+    with store.transaction():
+        experiment = experiments.ensure(store, workspace, experiment_name)
+        return create(store, workspace, run_id, experiment["experimentId"], given)
 
 
-def update(emulator: Emulator, workspace: Workspace, run_id: str, alter: Callable[[Run], None]) -> Run:
+def update(store: Store, workspace: Workspace, run_id: str, alter: Callable[[Run], None]) -> Run:
     """Read, alter and write a run in one transaction; raises a 404 that names it."""
-    return emulator.store.update(workspace.id, KIND, run_id, alter)
+    return store.update(workspace.id, KIND, run_id, alter)
 
 
-def warn(emulator: Emulator, workspace: Workspace, run_id: str, sentences: list[str]) -> None:
+def warn(store: Store, workspace: Workspace, run_id: str, sentences: list[str]) -> None:
     """Note warnings of this server at a run, where the SDK's summary shows them."""
     warnings = [{"source": "local_azure", "message": sentence} for sentence in sentences]
     if warnings:
-        update(emulator, workspace, run_id, lambda run: run["warnings"].extend(warnings))
+        update(store, workspace, run_id, lambda run: run["warnings"].extend(warnings))
 
 
 def set_status(
-    emulator: Emulator, workspace: Workspace, run_id: str, status: str, error: str | dict[str, Any] | None = None
+    store: Store, workspace: Workspace, run_id: str, status: str, error: str | dict[str, Any] | None = None
 ) -> None:
     """Move a run to a status, with times; `error` is a sentence for the user, or {"code", "message"}.
 
@@ -211,14 +210,14 @@ def set_status(
             run["error"] = run["error"] or error_body(body)
         move_status(run, status)
 
-    update(emulator, workspace, run_id, alter)
+    update(store, workspace, run_id, alter)
 
 
-def fail_family(emulator: Emulator, workspace: Workspace, run_id: str, message: str) -> None:
+def fail_family(store: Store, workspace: Workspace, run_id: str, message: str) -> None:
     """Fail a run and everything below it that has not ended, because the server that ran it was lost."""
-    set_status(emulator, workspace, run_id, "Failed", {"code": "ServiceError", "message": message})
-    for child in emulator.store.find(workspace.id, KIND, parent=run_id):
-        fail_family(emulator, workspace, child["runId"], message)
+    set_status(store, workspace, run_id, "Failed", {"code": "ServiceError", "message": message})
+    for child in store.find(workspace.id, KIND, parent=run_id):
+        fail_family(store, workspace, child["runId"], message)
 
 
 def error_body(error: dict[str, Any]) -> dict[str, Any]:

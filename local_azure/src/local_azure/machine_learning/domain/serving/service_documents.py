@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from local_azure.machine_learning.clock import timestamp
 from local_azure.machine_learning.errors import ApiError, bad_request, not_implemented
 from local_azure.machine_learning.planes.serving.models import CREATED_BY
+from local_azure.machine_learning.storage.store import Store
 
 if TYPE_CHECKING:
     from local_azure.machine_learning.http.call import Call
@@ -37,7 +38,7 @@ def key_name(key_type: object) -> str:
     return name
 
 
-def checked_request(call: Call, asked: Document) -> Document:
+def checked_request(call: Call, store: Store, asked: Document) -> Document:
     """A create request that can be carried out; raises a 400 that says what cannot."""
     name = asked.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
@@ -54,7 +55,7 @@ def checked_request(call: Call, asked: Document) -> Document:
             f"A container group has at most {_MOST_CORES} cores and {_MOST_GB} GB of memory; asked for "
             f"{resources.get('cpu')} and {resources.get('memoryInGB')}."
         )
-    checked_image(call, asked.get("environmentImageRequest"))
+    checked_image(call, store, asked.get("environmentImageRequest"))
     return asked
 
 
@@ -69,14 +70,14 @@ def _refuse_unsupported(asked: Document) -> None:
         raise not_implemented("model data collection (collect_model_data)")
 
 
-def checked_image(call: Call, image: object) -> Document:
+def checked_image(call: Call, store: Store, image: object) -> Document:
     """The code, models and environment of a service; raises a 400 for a model that is not there."""
     if not isinstance(image, dict):
         raise not_implemented("web services from an image (only from an InferenceConfig with an Environment)")
     if not image.get("driverProgram"):
         raise not_implemented("web services without an InferenceConfig (no-code deployment)")
     for model_id in image.get("modelIds") or []:
-        if call.store.get(call.ws, "model", model_id) is None:
+        if store.get(call.ws, "model", model_id) is None:
             raise ApiError(400, "ModelNotFound", f"The model '{model_id}' is not registered in this workspace.")
     return image
 
@@ -116,22 +117,22 @@ def new_service(asked: Document) -> Document:
     }
 
 
-def shown(call: Call, service: Document) -> Document:
+def shown(call: Call, store: Store, service: Document) -> Document:
     """The document as clients see it: without keys, with its models."""
     model_ids = service["environmentImageRequest"].get("modelIds") or []
-    models = [call.store.get(call.ws, "model", model_id) for model_id in model_ids]
+    models = [store.get(call.ws, "model", model_id) for model_id in model_ids]
     visible = {key: value for key, value in service.items() if key not in _HIDDEN}
     return {**visible, "models": [model for model in models if model]}
 
 
-def apply_patch(call: Call, service: Document, operations: list[Document]) -> bool:
+def apply_patch(call: Call, store: Store, service: Document, operations: list[Document]) -> bool:
     """Change a service in place; True when its image changed, so that it must be deployed again."""
     redeploy = False
     for operation in operations:
         path, value = str(operation.get("path", "")).lstrip("/"), operation.get("value")
         if path == "environmentImageRequest":
             image = {**service["environmentImageRequest"], **(value or {})}
-            service["environmentImageRequest"] = checked_image(call, image)
+            service["environmentImageRequest"] = checked_image(call, store, image)
             redeploy = True
         elif path.startswith("properties/"):
             _add_property(service, path.partition("/")[2], value)

@@ -125,7 +125,7 @@ class Scheduler:
             state["next"] = timestamp(due)
             store.put(workspace.id, _STATE, schedule_id, state)
             for run in runs:
-                record(self._emulator, workspace, run)
+                record(self._emulator.store, workspace, run)
                 store.insert(workspace.id, FIRED, run["Id"], {"Id": run["Id"]}, parent=schedule_id)
         for run in runs:
             self._emulator.executor.submit(workspace, run["Id"])
@@ -149,7 +149,9 @@ class Scheduler:
         """Size and time of each blob in the watched folder by its path on the datastore; no sub-folders."""
         trigger = schedule["DataStoreTriggerInfo"]
         path = (trigger.get("PathOnDataStore") or "").strip("/")
-        folder = datastores.local_path(self._emulator, workspace, trigger["DataStoreName"], path)
+        folder = datastores.local_path(
+            self._emulator.store, self._emulator.files, workspace, trigger["DataStoreName"], path
+        )
         if not folder.is_dir():
             return {}
         facts = {entry.name: entry.stat() for entry in folder.iterdir() if entry.is_file()}

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from local_azure.machine_learning.clock import new_id, utc_now
 from local_azure.machine_learning.engines.services.records import Records
 from local_azure.machine_learning.engines.services.release import ReleaseError, ServiceFolder, prepare
-from local_azure.machine_learning.http.listeners import LOOPBACK, listen
+from local_azure.machine_learning.loopback import LOOPBACK, listen
 from local_azure.machine_learning.processes.forking.client import ChildCommand, ChildProcess, ForkingClient
 
 if TYPE_CHECKING:
@@ -185,7 +185,13 @@ class ServiceHost:
         try:
             await self._tell(instance, operation_id, "Preparing the files of the service.")
             launch = await asyncio.to_thread(
-                prepare, self._emulator, instance.workspace, service, instance.folder, number
+                prepare,
+                self._emulator.store,
+                self._emulator.files,
+                instance.workspace,
+                service,
+                instance.folder,
+                number=number,
             )
             if instance.process:
                 await self._warm.stop(instance.process)

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.planes.serving.models import materialise
 from local_azure.machine_learning.processes.forking.client import ChildCommand
+from local_azure.machine_learning.storage.files import BlobFiles
+from local_azure.machine_learning.storage.store import Store
 
 if TYPE_CHECKING:
     from local_azure.machine_learning.domain.workspaces import Workspace
-    from local_azure.machine_learning.emulator import Emulator
 
 ENTRY = "local_azure.machine_learning.processes.scoring.application:enter"
 ARTIFACT_URL = "aml://artifact/"
@@ -82,7 +83,13 @@ class ServiceFolder:
 
 
 def prepare(
-    emulator: Emulator, workspace: Workspace, service: dict[str, Any], folder: ServiceFolder, number: str
+    store: Store,
+    files: BlobFiles,
+    workspace: Workspace,
+    service: dict[str, Any],
+    folder: ServiceFolder,
+    *,
+    number: str,
 ) -> ChildCommand:
     """Unpack the code and copy the models of a service into a new folder; raises ReleaseError."""
     application = folder.root / f"app-{number}"
@@ -92,9 +99,11 @@ def prepare(
     request = service["environmentImageRequest"]
     _check_server_packages(request.get("environment") or {})
     for asset in request.get("assets") or []:
-        _place_asset(emulator, workspace, asset, application)
+        _place_asset(files, workspace, asset, application)
     try:
-        model_folder = materialise(emulator, workspace, request.get("modelIds") or [], application / "azureml-models")
+        model_folder = materialise(
+            store, files, workspace, request.get("modelIds") or [], application / "azureml-models"
+        )
     except ApiError as error:
         raise ReleaseError(error.message) from error
     variables = _variables(request, service["name"], application, model_folder)
@@ -134,11 +143,11 @@ def _variables(request: dict[str, Any], name: str, application: Path, model_fold
     }
 
 
-def _place_asset(emulator: Emulator, workspace: Workspace, asset: dict[str, Any], application: Path) -> None:
+def _place_asset(files: BlobFiles, workspace: Workspace, asset: dict[str, Any], application: Path) -> None:
     url = str(asset.get("url"))
     if not url.startswith(ARTIFACT_URL):
         raise ReleaseError(f"The asset '{url}' is not an uploaded artifact ({ARTIFACT_URL}...).")
-    source = emulator.files.path(workspace.artifact_container, url.removeprefix(ARTIFACT_URL))
+    source = files.path(workspace.artifact_container, url.removeprefix(ARTIFACT_URL))
     if not source.is_file():
         raise ReleaseError(f"The asset '{url}' was never uploaded.")
     if asset.get("unpack"):

@@ -12,7 +12,8 @@ from local_azure.machine_learning.errors import bad_request, not_implemented
 from local_azure.machine_learning.planes.data import datasets, datastores
 from local_azure.machine_learning.planes.pipelines.modules import DATA_SOURCE
 from local_azure.machine_learning.planes.pipelines.runs import NODE
-from local_azure.machine_learning.storage.store import Document
+from local_azure.machine_learning.storage.files import BlobFiles
+from local_azure.machine_learning.storage.store import Document, Store
 
 if TYPE_CHECKING:
     from local_azure.machine_learning.emulator import Emulator
@@ -78,7 +79,7 @@ class InputResolver:
             registration.get("AdditionalTransformations"),
             step.input_setting(name).get("AdditionalTransformations"),
         ]
-        return datasets.save_output(self._emulator, self.workspace, place["datastore"], place["path"], wanted)
+        return datasets.save_output(self._emulator.store, self.workspace, place["datastore"], place["path"], wanted)
 
     def _place(self, step: Step, name: str, source: Port) -> Document:
         if source.node_id in self._plan.steps:
@@ -112,19 +113,19 @@ class InputResolver:
             value = (self._run.get("DataSetDefinitionValueAssignments") or {}).get(definition["ParameterName"])
         if not value:
             raise bad_request(f"Input '{name}' of step '{step.name}' has no dataset.")
-        return {"dataset": datasets.resolve_saved_id(self._emulator, self.workspace, value)}
+        return {"dataset": datasets.resolve_saved_id(self._emulator.store, self.workspace, value)}
 
 
-def files_of(emulator: Emulator, workspace: Workspace, place: Document) -> dict[str, Path]:
+def files_of(store: Store, files: BlobFiles, workspace: Workspace, place: Document) -> dict[str, Path]:
     """The files of an input's place by name; none where nothing is there."""
     if "dataset" in place:
-        chosen = datasets.data_files(emulator, workspace, place["dataset"])
+        chosen = datasets.data_files(store, files, workspace, place["dataset"])
         if chosen is not None:
             return chosen
-        datastore, relative = datasets.data_location(emulator, workspace, place["dataset"])
+        datastore, relative = datasets.data_location(store, workspace, place["dataset"])
     else:
         datastore, relative = place["datastore"], place["path"]
-    root = datastores.local_path(emulator, workspace, datastore, relative)
+    root = datastores.local_path(store, files, workspace, datastore, relative)
     if root.is_file():
         return {root.name: root}
     return {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}

@@ -12,10 +12,11 @@ from local_azure.machine_learning.domain.pipelines.graph import Step
 from local_azure.machine_learning.domain.workspaces import Workspace
 from local_azure.machine_learning.errors import bad_request
 from local_azure.machine_learning.planes.data import datasets, datastores
-from local_azure.machine_learning.storage.store import Document
+from local_azure.machine_learning.storage.files import BlobFiles
+from local_azure.machine_learning.storage.store import Document, Store
 
 if TYPE_CHECKING:
-    from local_azure.machine_learning.emulator import Emulator
+    pass
 
 # Spots lie below the working directory: the SDK refuses to register a model from elsewhere.
 DATA_FOLDER = ".azureml-data"
@@ -42,19 +43,19 @@ class Spots:
 
 
 def link_outputs(
-    emulator: Emulator, workspace: Workspace, places: dict[str, Document], spots: Spots
+    store: Store, files: BlobFiles, workspace: Workspace, places: dict[str, Document], spots: Spots
 ) -> dict[str, str]:
     """Make the folder of each output, and a link to it; returns the links by port name."""
     links = {}
     for name, place in places.items():
-        target = datastores.local_path(emulator, workspace, place["datastore"], place["path"])
+        target = datastores.local_path(store, files, workspace, place["datastore"], place["path"])
         target.mkdir(parents=True, exist_ok=True)
         links[name] = _place(spots.of(name, of_output=True), target, copied=False)
     return links
 
 
 def place_inputs(
-    emulator: Emulator, workspace: Workspace, places: dict[str, Document], spots: Spots
+    store: Store, files: BlobFiles, workspace: Workspace, places: dict[str, Document], spots: Spots
 ) -> dict[str, str]:
     """Each input at its spot, by port name; raises a 404 that names an input which is not there.
 
@@ -67,16 +68,16 @@ def place_inputs(
             found[name] = place["dataset"]
             continue
         spot, copied = spots.of(name, of_output=False), spots.step.input_mode(name) == "download"
-        files = datasets.data_files(emulator, workspace, place["dataset"]) if "dataset" in place else None
-        if files is not None:
-            for relative, path in files.items():
+        chosen = datasets.data_files(store, files, workspace, place["dataset"]) if "dataset" in place else None
+        if chosen is not None:
+            for relative, path in chosen.items():
                 _place(spot / relative, path, copied=copied)
             found[name] = str(spot)
             continue
         datastore, relative = place.get("datastore", ""), place.get("path", "")
         if "dataset" in place:
-            datastore, relative = datasets.data_location(emulator, workspace, place["dataset"])
-        target = datastores.local_path(emulator, workspace, datastore, relative)
+            datastore, relative = datasets.data_location(store, workspace, place["dataset"])
+        target = datastores.local_path(store, files, workspace, datastore, relative)
         if not target.exists():
             raise bad_request(f"Input '{name}' is not there: {datastore}/{relative}.", "NotFound")
         found[name] = _place(spot, target, copied=copied)

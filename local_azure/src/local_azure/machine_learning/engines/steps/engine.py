@@ -90,7 +90,7 @@ class PipelineRunTask:
         self._run["Status"]["StatusCode"] = RUN_RUNNING
         with self._emulator.store.transaction():
             self._save(OPEN)
-            history.set_status(self._emulator, self._workspace, self._run["Id"], "Running")
+            history.set_status(self._emulator.store, self._workspace, self._run["Id"], "Running")
 
     def _save(self, openness: str) -> None:
         self._emulator.store.put(
@@ -110,7 +110,7 @@ class PipelineRunTask:
             error = {"error": {"code": "UserError", "message": message, "details": []}}
         with self._emulator.store.transaction():
             self._save(CLOSED)
-            history.set_status(self._emulator, self._workspace, self._run["Id"], _WORDS[code], error)
+            history.set_status(self._emulator.store, self._workspace, self._run["Id"], _WORDS[code], error)
 
     async def _walk(self, plan: Plan, interface: Document) -> bool:
         """Run the steps; True when one of them failed. What waits for a failed step gets no run."""
@@ -163,7 +163,7 @@ class Executor:
                 script_run = ScriptRunTask(self._emulator, self._launcher, workspace, document)
                 if script_run.was_started():
                     self._clean_logs(workspace, document["runId"])
-                    history.fail_family(self._emulator, workspace, document["runId"], SERVER_LOST)
+                    history.fail_family(self._emulator.store, workspace, document["runId"], SERVER_LOST)
                     script_run.finish(StepFailure("ServiceError", SERVER_LOST))
                 else:
                     self._begin_script(workspace, document)
@@ -231,10 +231,10 @@ class Executor:
             run["Status"] |= {"StatusCode": RUN_FAILED, "StatusDetail": SERVER_LOST, "EndTime": timestamp()}
             run["HasErrors"] = True
             store.put(workspace.id, PIPELINE_RUN, run["Id"], run, name=run["PipelineId"] or "", parent=CLOSED)
-            history.fail_family(self._emulator, workspace, run["Id"], SERVER_LOST)
+            history.fail_family(self._emulator.store, workspace, run["Id"], SERVER_LOST)
 
     def _clean_logs(self, workspace: Workspace, run_id: str) -> None:
         """No secret stays in the logs of a run that was cut off, and of the runs below it."""
         store = self._emulator.store
         for run in [store.require(workspace.id, "run", run_id), *store.find(workspace.id, "run", parent=run_id)]:
-            self._emulator.redactor.scrub(artifact_file(self._emulator, workspace, run, DRIVER_LOG))
+            self._emulator.redactor.scrub(artifact_file(self._emulator.files, workspace, run, DRIVER_LOG))

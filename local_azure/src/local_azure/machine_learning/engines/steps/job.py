@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from local_azure.machine_learning.domain.access.tokens import Principal
 from local_azure.machine_learning.domain.pipelines.graph import Step
 from local_azure.machine_learning.domain.redaction import last_lines
 from local_azure.machine_learning.domain.workspaces import Workspace
@@ -20,7 +21,6 @@ from local_azure.machine_learning.engines.steps.launcher import Launcher, StepCo
 from local_azure.machine_learning.engines.steps.run_log import artifact_file, warn
 from local_azure.machine_learning.errors import ApiError, bad_request
 from local_azure.machine_learning.http.certificates import trust_variables
-from local_azure.machine_learning.http.tokens import Principal
 from local_azure.machine_learning.planes.data import snapshots
 from local_azure.machine_learning.planes.pipelines.runs import DRIVER_LOG
 from local_azure.machine_learning.planes.runs import history
@@ -130,7 +130,7 @@ class Job:
         self, directory: Path, inputs: dict[str, Document], outputs: dict[str, Document]
     ) -> StepFailure | None:
         command = await asyncio.to_thread(self._prepare, directory, inputs, outputs)
-        history.set_status(self._emulator, self._workspace, self.run_id, "Running")
+        history.set_status(self._emulator.store, self._workspace, self.run_id, "Running")
         if self._cancel.is_set():
             return StepFailure("Canceled", "The run was canceled before the step started.")
         self._process = self._launcher.launch(command)
@@ -154,18 +154,18 @@ class Job:
     ) -> StepCommand:
         step, emulator = self._step, self._emulator
         directory.mkdir(parents=True)
-        snapshots.extract(emulator, self._workspace, step.module["StorageId"], directory)
+        snapshots.extract(emulator.store, emulator.files, self._workspace, step.module["StorageId"], directory)
         program = _program(step, directory)
         spots = Spots(directory, step)
-        inputs = place_inputs(emulator, self._workspace, input_places, spots)
-        outputs = link_outputs(emulator, self._workspace, output_places, spots)
+        inputs = place_inputs(emulator.store, emulator.files, self._workspace, input_places, spots)
+        outputs = link_outputs(emulator.store, emulator.files, self._workspace, output_places, spots)
         run = emulator.store.require(self._workspace.id, "run", self.run_id)
-        log = artifact_file(emulator, self._workspace, run, DRIVER_LOG)
+        log = artifact_file(emulator.files, self._workspace, run, DRIVER_LOG)
         log.parent.mkdir(parents=True, exist_ok=True)
         log.touch(mode=0o600)
         environment = step.run_configuration.get("environment") or {}
         sentences = differences(environment)
-        warn(emulator, self._workspace, self.run_id, sentences, log=DRIVER_LOG)
+        warn(emulator.store, emulator.files, self._workspace, self.run_id, sentences, log=DRIVER_LOG)
         words = arguments.command_line(step, {**inputs, **outputs})
         definition = {
             **program,
@@ -208,7 +208,7 @@ class Job:
                     if folder != "outputs":
                         self._emulator.redactor.scrub(path)
                     name = path.relative_to(directory).as_posix()
-                    target = artifact_file(self._emulator, self._workspace, run, name)
+                    target = artifact_file(self._emulator.files, self._workspace, run, name)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     path.replace(target)
 

@@ -8,15 +8,13 @@ from local_azure.machine_learning.domain.pipelines.graph import Step
 from local_azure.machine_learning.domain.workspaces import Workspace
 from local_azure.machine_learning.planes.data import datasets
 from local_azure.machine_learning.planes.runs import history
-from local_azure.machine_learning.storage.store import Document
+from local_azure.machine_learning.storage.store import Document, Store
 
 if TYPE_CHECKING:
-    from local_azure.machine_learning.emulator import Emulator
+    pass
 
 
-def note_inputs(
-    emulator: Emulator, workspace: Workspace, run_id: str, step: Step, places: dict[str, Document]
-) -> None:
+def note_inputs(store: Store, workspace: Workspace, run_id: str, step: Step, places: dict[str, Document]) -> None:
     """Keep with a run the datasets among its inputs; `places` is keyed by port."""
     read = [
         {
@@ -28,11 +26,11 @@ def note_inputs(
         if "dataset" in place
     ]
     if read:
-        history.update(emulator, workspace, run_id, lambda run: run.update(inputDatasets=read))
+        history.update(store, workspace, run_id, lambda run: run.update(inputDatasets=read))
 
 
 def register_outputs(
-    emulator: Emulator, workspace: Workspace, run_id: str, step: Step, places: dict[str, Document]
+    store: Store, workspace: Workspace, run_id: str, step: Step, places: dict[str, Document]
 ) -> None:
     """Register as datasets what a step wrote, where it asked for that (`register_on_complete`)."""
     written = []
@@ -40,7 +38,7 @@ def register_outputs(
         registration = step.output_setting(name).get("DatasetRegistration") or {}
         if registration.get("Name"):
             saved_id = datasets.register_output(
-                emulator,
+                store,
                 workspace,
                 registration["Name"],
                 place["datastore"],
@@ -50,4 +48,4 @@ def register_outputs(
             details = {"outputName": name}
             written.append({"identifier": {"savedId": saved_id}, "outputType": "RunOutput", "outputDetails": details})
     if written:
-        history.update(emulator, workspace, run_id, lambda run: run.update(outputDatasets=written))
+        history.update(store, workspace, run_id, lambda run: run.update(outputDatasets=written))

@@ -60,7 +60,7 @@ class ScriptRunTask:
         """Run to a final status."""
         try:
             self._outputs = output_places(self._step, self._run_id)
-            note_inputs(self._emulator, self._workspace, self._run_id, self._step, self._document["inputs"])
+            note_inputs(self._emulator.store, self._workspace, self._run_id, self._step, self._document["inputs"])
             failure = await self._job.execute(self._document["inputs"], self._outputs)
         except ApiError as error:
             failure = StepFailure(error.code, error.message)
@@ -83,6 +83,6 @@ class ScriptRunTask:
         store = self._emulator.store
         with store.transaction():
             if status == "Completed":
-                register_outputs(self._emulator, self._workspace, self._run_id, self._step, self._outputs)
-            history.set_status(self._emulator, self._workspace, self._run_id, status, error)
+                register_outputs(self._emulator.store, self._workspace, self._run_id, self._step, self._outputs)
+            history.set_status(self._emulator.store, self._workspace, self._run_id, status, error)
             store.put(self._workspace.id, SCRIPT_RUN, self._run_id, self._document, parent=CLOSED)

@@ -54,9 +54,9 @@ class StepRun:
             self._node["Outputs"] = output_places(self._step, self.run_id)
             self._save()
             places = self._inputs.places(self._step)
-            note_inputs(self._emulator, self._workspace, self.run_id, self._step, places)
+            note_inputs(self._emulator.store, self._workspace, self.run_id, self._step, places)
             snapshot_hash = await asyncio.to_thread(
-                snapshots.content_hash, self._emulator, self._workspace, self._step.module["StorageId"]
+                snapshots.content_hash, self._emulator.store, self._workspace, self._step.module["StorageId"]
             )
             key = reuse.reuse_key(self._step, snapshot_hash, places)
             if self._step.may_reuse and self._reused(key):
@@ -91,7 +91,7 @@ class StepRun:
             "azureml.moduleName": step.name,
         }
         history.create_run(
-            self._emulator,
+            self._emulator.store,
             self._workspace,
             self.run_id,
             self._pipeline_run["RunHistoryExperimentName"],
@@ -102,7 +102,7 @@ class StepRun:
             properties=properties,
             target=step.parameters.get("Target"),
             cancel_uri=cancel_address(
-                self._emulator, self._workspace, self._pipeline_run["RunHistoryExperimentName"], self.run_id
+                self._emulator.addresses, self._workspace, self._pipeline_run["RunHistoryExperimentName"], self.run_id
             ),
         )
         now = timestamp()
@@ -151,14 +151,17 @@ class StepRun:
 
         with self._emulator.store.transaction():
             self._emulator.store.update(self._workspace.id, "run", self.run_id, change)
-            metrics.copy_metrics(self._emulator, self._workspace, source["RunId"], self.run_id)
-            history.set_status(self._emulator, self._workspace, self.run_id, "Completed")
+            metrics.copy_metrics(self._emulator.store, self._workspace, source["RunId"], self.run_id)
+            history.set_status(self._emulator.store, self._workspace, self.run_id, "Completed")
             self._save()
         return True
 
     def _files(self, places: dict[str, Document]) -> dict[str, dict[str, Path]]:
         external = self._inputs.external(self._step, places)
-        return {name: files_of(self._emulator, self._workspace, place) for name, place in external.items()}
+        return {
+            name: files_of(self._emulator.store, self._emulator.files, self._workspace, place)
+            for name, place in external.items()
+        }
 
     def _look(self, places: dict[str, Document]) -> dict[str, reuse.Look]:
         try:
@@ -184,7 +187,15 @@ class StepRun:
             for name in changed
         ]
         parent = self._pipeline_run["Id"]
-        warn(self._emulator, self._workspace, self.run_id, sentences, log=EXECUTION_LOG, log_of=parent)
+        warn(
+            self._emulator.store,
+            self._emulator.files,
+            self._workspace,
+            self.run_id,
+            sentences,
+            log=EXECUTION_LOG,
+            log_of=parent,
+        )
 
     def _finish(self, failure: StepFailure | None) -> None:
         status, code = "Completed", FINISHED
@@ -199,8 +210,10 @@ class StepRun:
         }
         with self._emulator.store.transaction():
             if failure is None:
-                register_outputs(self._emulator, self._workspace, self.run_id, self._step, self._node["Outputs"])
+                register_outputs(
+                    self._emulator.store, self._workspace, self.run_id, self._step, self._node["Outputs"]
+                )
             history.set_status(
-                self._emulator, self._workspace, self.run_id, status, None if self._job.is_canceled else error
+                self._emulator.store, self._workspace, self.run_id, status, None if self._job.is_canceled else error
             )
             self._save()

@@ -18,14 +18,19 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from local_azure.machine_learning.clock import new_id
+from local_azure.machine_learning.domain.access.addresses import Addresses, SignedAddresses
+from local_azure.machine_learning.domain.access.tokens import Tokens
 from local_azure.machine_learning.domain.data.blob_listing import Listing, etag, last_modified, listing_xml
+from local_azure.machine_learning.domain.redaction import Redactor
 from local_azure.machine_learning.errors import ApiError, not_implemented
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
 from local_azure.machine_learning.storage.blob_files import FOLDER_MARKER, BlobDisk, markers, read_chunks
+from local_azure.machine_learning.storage.files import BlobFiles
+from local_azure.machine_learning.storage.store import Store
 
 if TYPE_CHECKING:
-    from local_azure.machine_learning.emulator import Emulator
+    pass
 
 PLANE = Plane("Blob storage", access="signature")
 _CONTAINER = "/azureml-{rest}"
@@ -35,7 +40,7 @@ _MAX_XML_BYTES = 8 * 1024 * 1024  # 50,000 blocks, the most that Azure takes, fi
 _UNPRINTED = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def writable_address(emulator: Emulator, container: str, blob: str) -> str:
+def writable_address(signed: SignedAddresses, container: str, blob: str) -> str:
     """A signed https address for the SDK's uploads.
 
     The SDK cuts the name out of the address and encodes it again, so it stands there as it is, not encoded.
@@ -45,14 +50,14 @@ def writable_address(emulator: Emulator, container: str, blob: str) -> str:
         raise ApiError(
             400, "InvalidResourceName", f"'{blob}' cannot be uploaded: the SDK cannot address '?' and '#'."
         )
-    address, _, query = emulator.upload_address(container, blob).partition("?")
+    address, _, query = signed.upload(container, blob).partition("?")
     return f"{address.removesuffix(quote(blob))}{blob}?{query}"
 
 
-def _permit(call: Call, rest: str, blob: str, *permissions: str) -> str:
+def _permit(call: Call, tokens: Tokens, rest: str, blob: str, *permissions: str) -> str:
     """Name of the container, once the signature allows one of the permissions."""
     container = f"azureml-{rest}"
-    allows = call.emulator.tokens.signature_allows
+    allows = tokens.signature_allows
     if not any(allows(call.query, container, blob, letter) for letter in permissions):
         message = f"The signature does not allow '{permissions[0]}' on {container}/{blob}, or is not of this server."
         raise ApiError(403, "AuthenticationFailed", message)
@@ -103,10 +108,10 @@ def _facts(request: Request) -> dict[str, object]:
 
 
 @PLANE.route("PUT", _BLOB, streams=True)
-def put(call: Call, rest: str, blob: str) -> Response:
+def put(call: Call, store: Store, files: BlobFiles, tokens: Tokens, *, rest: str, blob: str) -> Response:
     """Put Blob, Put Block, Put Block List, Set Blob Metadata, Properties and Tags, told apart by `comp`."""
-    container = _permit(call, rest, blob, "w", "c")
-    disk = BlobDisk(call.emulator, container, blob)
+    container = _permit(call, tokens, rest, blob, "w", "c")
+    disk = BlobDisk(store, files, container, blob)
     comp = call.query.get("comp", "")
     handler = {
         "": _put_blob, "block": _put_block, "blocklist": _put_block_list,
@@ -184,9 +189,11 @@ def _span(request: Request, size: int) -> tuple[int, int] | None:
 
 
 @PLANE.route("GET|HEAD", _BLOB, streams=True)
-def read(call: Call, rest: str, blob: str) -> Response:
+def read(
+    call: Call, store: Store, files: BlobFiles, tokens: Tokens, redactor: Redactor, *, rest: str, blob: str
+) -> Response:
     """Get Blob, Get Blob Properties, Metadata and Tags; ranges are streamed from disk."""
-    disk = BlobDisk(call.emulator, _permit(call, rest, blob, "r"), blob)
+    disk = BlobDisk(store, files, _permit(call, tokens, rest, blob, "r"), blob)
     facts = disk.facts()
     if not disk.exists():
         raise _missing(blob)
@@ -207,12 +214,11 @@ def read(call: Call, rest: str, blob: str) -> Response:
         headers["Content-Range"] = f"bytes {first}-{first + length - 1}/{size}"
     if call.request.method == "HEAD" or not length:
         return Response(status_code=206 if span else 200, headers=headers)
-    return StreamingResponse(content_chunks(call, disk.path, first, length), 206 if span else 200, headers)
+    return StreamingResponse(content_chunks(redactor, disk.path, first, length), 206 if span else 200, headers)
 
 
-def content_chunks(call: Call, path: Path, first: int, length: int) -> Iterator[bytes]:
+def content_chunks(redactor: Redactor, path: Path, first: int, length: int) -> Iterator[bytes]:
     """A range of a blob's bytes; of a log that a step is still writing, masked."""
-    redactor = call.emulator.redactor
     if redactor.is_written(path):
         return redactor.read(path, first, length)
     stream = path.open("rb")
@@ -236,9 +242,9 @@ def _blob_headers(disk: BlobDisk, facts: dict[str, object]) -> dict[str, str]:
 
 
 @PLANE.route("DELETE", _BLOB, streams=True, evidence="sdk-source")
-def delete(call: Call, rest: str, blob: str) -> Response:
+def delete(call: Call, store: Store, files: BlobFiles, tokens: Tokens, *, rest: str, blob: str) -> Response:
     """Delete Blob."""
-    disk = BlobDisk(call.emulator, _permit(call, rest, blob, "d"), blob)
+    disk = BlobDisk(store, files, _permit(call, tokens, rest, blob, "d"), blob)
     if not disk.exists():
         raise _missing(blob)
     disk.delete()
@@ -247,9 +253,11 @@ def delete(call: Call, rest: str, blob: str) -> Response:
 
 @PLANE.route("HEAD", _CONTAINER, streams=True, evidence="sdk-source")
 @PLANE.route("GET", _CONTAINER, streams=True)
-def read_container(call: Call, rest: str) -> Response:
+def read_container(
+    call: Call, store: Store, files: BlobFiles, tokens: Tokens, addresses: Addresses, *, rest: str
+) -> Response:
     """List Blobs, or the container's properties."""
-    container = _permit(call, rest, "", "l")
+    container = _permit(call, tokens, rest, "", "l")
     comp = call.query.get("comp", "")
     if comp not in ("", "list"):
         raise not_implemented(f"GET of a container with comp={comp}")
@@ -257,13 +265,13 @@ def read_container(call: Call, rest: str) -> Response:
         facts = {"ETag": f'"{rest}"', "Last-Modified": formatdate(0, usegmt=True)}
         return Response(status_code=200, headers=_headers(**facts))
     wanted = Listing.of_query(container, call.query)
-    described = markers(call.emulator, container)
-    body = listing_xml(call.emulator.files, call.emulator.addresses.tls, wanted, described)
+    described = markers(store, container)
+    body = listing_xml(files, addresses.tls, wanted, described)
     return Response(body, 200, _headers(), "application/xml")
 
 
 @PLANE.route("PUT|DELETE", _CONTAINER, streams=True, evidence="sdk-source")
-def change_container(call: Call, rest: str) -> Response:
+def change_container(call: Call, tokens: Tokens, *, rest: str) -> Response:
     """Containers belong to their workspace: none is created or deleted by a client."""
-    _permit(call, rest, "", "w", "d")
+    _permit(call, tokens, rest, "", "w", "d")
     raise ApiError(409, "ContainerAlreadyExists", f"The container 'azureml-{rest}' belongs to its workspace.")

@@ -11,14 +11,16 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from local_azure.machine_learning import emulator as server  # as a module: it imports the engines, they this plane
+from local_azure.machine_learning.domain.access.addresses import STORAGE_ACCOUNT, Addresses
+from local_azure.machine_learning.domain.access.tokens import Tokens
 from local_azure.machine_learning.errors import ApiError, bad_request, not_found, not_implemented
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.storage.files import BlobFiles
+from local_azure.machine_learning.storage.store import Store
 
 if TYPE_CHECKING:
     from local_azure.machine_learning.domain.workspaces import Workspace
-    from local_azure.machine_learning.emulator import Emulator
 
 PLANE = Plane("Datastores")
 BLOBSTORE = "workspaceblobstore"
@@ -34,13 +36,13 @@ def _own_containers(workspace: Workspace) -> dict[str, str]:
     return {BLOBSTORE: workspace.blobstore_container, ARTIFACTSTORE: workspace.artifact_container}
 
 
-def _section(emulator: Emulator, container: str) -> dict[str, Any]:
+def _section(tokens: Tokens, addresses: Addresses, container: str) -> dict[str, Any]:
     """Storage section that a client can reach this server with, signed for the whole container."""
-    signature = emulator.tokens.signed_query(container)
+    signature = tokens.signed_query(container)
     return {
-        "accountName": server.STORAGE_ACCOUNT,
+        "accountName": STORAGE_ACCOUNT,
         "containerName": container,
-        "endpoint": emulator.addresses.storage_endpoint,
+        "endpoint": addresses.storage_endpoint,
         "protocol": "https",
         "credentialType": "Sas",
         "credential": signature,
@@ -59,42 +61,41 @@ def _local_container(workspace: Workspace, document: dict[str, Any]) -> str | No
     """Container of this server that a stored datastore stands for, or None for storage elsewhere."""
     section = document.get("azureStorageSection") or {}
     container = section.get("containerName")
-    ours = document.get("dataStoreType") == "AzureBlob" and section.get("accountName") == server.STORAGE_ACCOUNT
+    ours = document.get("dataStoreType") == "AzureBlob" and section.get("accountName") == STORAGE_ACCOUNT
     return container if ours and container in _own_containers(workspace).values() else None
 
 
-def _find(emulator: Emulator, workspace: Workspace, name: str) -> dict[str, Any] | None:
-    """Document of a datastore as a client gets it, without `isDefault`."""
+def _find(store: Store, workspace: Workspace, name: str) -> dict[str, Any] | None:
+    """Document of a datastore as it is stored, and of the workspace's own ones as it would be."""
     key = name.lower()
     own = _own_containers(workspace).get(key)
     if own:
-        section = _section(emulator, own)
+        section = {"accountName": STORAGE_ACCOUNT, "containerName": own}
         return {"name": key, "dataStoreType": "AzureBlob", "tags": {}, "azureStorageSection": section}
-    document = emulator.store.get(workspace.id, _KIND, key)
-    container = document and _local_container(workspace, document)
-    if document and container:
-        document["azureStorageSection"] = _section(emulator, container)
-    return document
+    return store.get(workspace.id, _KIND, key)
 
 
-def _default_name(call: Call) -> str:
-    found = call.store.get(call.ws, _DEFAULT_KIND, "")
+def _default_name(call: Call, store: Store) -> str:
+    found = store.get(call.ws, _DEFAULT_KIND, "")
     return str(found["name"]) if found else BLOBSTORE
 
 
-def _answer(call: Call, name: str) -> dict[str, Any]:
-    document = _find(call.emulator, call.workspace, name)
+def _answer(call: Call, store: Store, tokens: Tokens, addresses: Addresses, name: str) -> dict[str, Any]:
+    document = _find(store, call.workspace, name)
     if document is None:
         raise not_found("Datastore", name, "Register it first, or use 'workspaceblobstore'.")
-    return {**document, "hasBeenValidated": True, "isDefault": document["name"] == _default_name(call)}
+    container = _local_container(call.workspace, document)
+    if container:
+        document["azureStorageSection"] = _section(tokens, addresses, container)
+    return {**document, "hasBeenValidated": True, "isDefault": document["name"] == _default_name(call, store)}
 
 
-def local_path(emulator: Emulator, workspace: Workspace, datastore: str, relative: str) -> Path:
+def local_path(store: Store, files: BlobFiles, workspace: Workspace, datastore: str, relative: str) -> Path:
     """Place of a path of a datastore on this disk; creates nothing.
 
     Raises a 404 for an unknown datastore, a 400 for a path that leaves it, and NotImplemented for storage elsewhere.
     """
-    document = _find(emulator, workspace, datastore)
+    document = _find(store, workspace, datastore)
     if document is None:
         raise not_found("Datastore", datastore)
     container = _local_container(workspace, document)
@@ -102,7 +103,7 @@ def local_path(emulator: Emulator, workspace: Workspace, datastore: str, relativ
         what = f"reading or writing data of the datastore '{datastore}', which lies outside of this workspace"
         raise not_implemented(what)
     inside = relative.strip("/")
-    return emulator.files.path(container, inside) if inside else emulator.files.container(container)
+    return files.path(container, inside) if inside else files.container(container)
 
 
 def _posted(call: Call) -> dict[str, Any]:
@@ -123,61 +124,65 @@ def _posted(call: Call) -> dict[str, Any]:
 
 
 @PLANE.route("GET", _BASE + "/default")
-def get_default(call: Call) -> dict[str, Any]:
+def get_default(call: Call, store: Store, tokens: Tokens, addresses: Addresses) -> dict[str, Any]:
     """The default datastore."""
-    return _answer(call, _default_name(call))
+    return _answer(call, store, tokens, addresses, _default_name(call, store))
 
 
 @PLANE.route("PUT", _BASE + "/default/{name}")
-def set_default(call: Call, name: str) -> None:
+def set_default(call: Call, store: Store, tokens: Tokens, addresses: Addresses, *, name: str) -> None:
     """Make another datastore the default."""
-    document = _answer(call, name)
-    call.store.put(call.ws, _DEFAULT_KIND, "", {"name": document["name"]})
+    document = _answer(call, store, tokens, addresses, name)
+    store.put(call.ws, _DEFAULT_KIND, "", {"name": document["name"]})
 
 
 @PLANE.route("GET", _BASE + "/datastores")
-def list_datastores(call: Call) -> dict[str, Any]:
+def list_datastores(call: Call, store: Store, tokens: Tokens, addresses: Addresses) -> dict[str, Any]:
     """The workspace's own datastores, then the registered ones."""
-    names = [*_own_containers(call.workspace), *(doc["name"] for doc in call.store.find(call.ws, _KIND))]
-    return {"value": [_answer(call, name) for name in names], "continuationToken": None, "nextLink": None}
+    names = [*_own_containers(call.workspace), *(doc["name"] for doc in store.find(call.ws, _KIND))]
+    return {
+        "value": [_answer(call, store, tokens, addresses, name) for name in names],
+        "continuationToken": None,
+        "nextLink": None,
+    }
 
 
 @PLANE.route("GET", _BASE + "/datastores/{name}")
-def get_datastore(call: Call, name: str) -> dict[str, Any]:
+def get_datastore(call: Call, store: Store, tokens: Tokens, addresses: Addresses, *, name: str) -> dict[str, Any]:
     """One datastore with its credential."""
-    return _answer(call, name)
+    return _answer(call, store, tokens, addresses, name)
 
 
 @PLANE.route("POST", _BASE + "/datastores")
-def register_datastore(call: Call) -> dict[str, Any]:
+def register_datastore(call: Call, store: Store, tokens: Tokens, addresses: Addresses) -> dict[str, Any]:
     """Register; the message for a taken name is the one after which the SDK's `overwrite=True` updates."""
     document = _posted(call)
     try:
-        call.store.insert(call.ws, _KIND, document["name"], document)
+        store.insert(call.ws, _KIND, document["name"], document)
     except ApiError as error:
         message = f"Another datastore with the same name already exists: '{document['name']}'."
         raise bad_request(message) from error
-    return _answer(call, document["name"])
+    return _answer(call, store, tokens, addresses, document["name"])
 
 
 @PLANE.route("PUT", _BASE + "/datastores/{name}")
-def update_datastore(call: Call, name: str) -> dict[str, Any]:
+def update_datastore(call: Call, store: Store, tokens: Tokens, addresses: Addresses, *, name: str) -> dict[str, Any]:
     """Replace a registered datastore."""
     document = _posted(call)
     if document["name"] != name.lower():
         raise bad_request(f"The body names '{document['name']}', the address '{name}'.")
-    with call.store.transaction():
-        call.store.require(call.ws, _KIND, name.lower(), "Datastore")
-        call.store.put(call.ws, _KIND, name.lower(), document)
-    return _answer(call, name)
+    with store.transaction():
+        store.require(call.ws, _KIND, name.lower(), "Datastore")
+        store.put(call.ws, _KIND, name.lower(), document)
+    return _answer(call, store, tokens, addresses, name)
 
 
 @PLANE.route("DELETE", _BASE + "/datastores/{name}")
-def unregister_datastore(call: Call, name: str) -> None:
+def unregister_datastore(call: Call, store: Store, tokens: Tokens, addresses: Addresses, *, name: str) -> None:
     """Forget a registered datastore; its data stays."""
-    document = _answer(call, name)
+    document = _answer(call, store, tokens, addresses, name)
     if document["name"] in _own_containers(call.workspace):
         raise bad_request(f"The datastore '{name}' belongs to the workspace and cannot be unregistered.")
     if document["isDefault"]:
         raise bad_request(f"'{name}' is the default datastore. Make another one the default first.")
-    call.store.delete(call.ws, _KIND, document["name"])
+    store.delete(call.ws, _KIND, document["name"])

@@ -17,14 +17,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from local_azure.machine_learning.clock import new_id, timestamp
+from local_azure.machine_learning.domain.access.addresses import SignedAddresses
 from local_azure.machine_learning.errors import ApiError, bad_request, conflict
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
 from local_azure.machine_learning.planes.data.blobs import writable_address
+from local_azure.machine_learning.storage.files import BlobFiles
+from local_azure.machine_learning.storage.store import Store
 
 if TYPE_CHECKING:
     from local_azure.machine_learning.domain.workspaces import Workspace
-    from local_azure.machine_learning.emulator import Emulator
 
 PLANE = Plane("Snapshots")
 _KIND = "snapshot"
@@ -40,26 +42,26 @@ MOST_BYTES = 300 * 1024 * 1024
 Files = dict[str, dict[str, Any]]
 
 
-def _files(emulator: Emulator, workspace: Workspace, snapshot_id: str) -> Files:
-    files: Files = emulator.store.require(workspace.id, _KIND, snapshot_id, "Snapshot")["files"]
+def _files(store: Store, workspace: Workspace, snapshot_id: str) -> Files:
+    files: Files = store.require(workspace.id, _KIND, snapshot_id, "Snapshot")["files"]
     return files
 
 
-def content_hash(emulator: Emulator, workspace: Workspace, snapshot_id: str) -> str:
+def content_hash(store: Store, workspace: Workspace, snapshot_id: str) -> str:
     """SHA-256 over names and bytes: equal for equal directories, whatever the snapshot's id."""
     digest = hashlib.sha256()
-    for name, facts in sorted(_files(emulator, workspace, snapshot_id).items()):
+    for name, facts in sorted(_files(store, workspace, snapshot_id).items()):
         digest.update(f"{name}\0{facts['sha256']}\n".encode())
     return digest.hexdigest()
 
 
-def extract(emulator: Emulator, workspace: Workspace, snapshot_id: str, target: Path) -> None:
+def extract(store: Store, files: BlobFiles, workspace: Workspace, snapshot_id: str, target: Path) -> None:
     """Write the files of a snapshot below a folder, which is created."""
     target.mkdir(parents=True, exist_ok=True)
-    for name, facts in _files(emulator, workspace, snapshot_id).items():
+    for name, facts in _files(store, workspace, snapshot_id).items():
         path = target / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(emulator.files.path(workspace.artifact_container, facts["blob"]), path)
+        shutil.copyfile(files.path(workspace.artifact_container, facts["blob"]), path)
 
 
 def _named_in_tree(node: dict[str, Any], folder: str = "") -> Iterator[str]:
@@ -72,11 +74,11 @@ def _named_in_tree(node: dict[str, Any], folder: str = "") -> Iterator[str]:
             yield from _named_in_tree(child, f"{path}/")
 
 
-def _uploaded(call: Call, node: dict[str, Any]) -> dict[str, Any]:
+def _uploaded(call: Call, files: BlobFiles, node: dict[str, Any]) -> dict[str, Any]:
     """Facts about a file that the client says it has uploaded; raises a 400 when that is not so."""
     name, container = str(node.get("FullName")), call.workspace.artifact_container
     blob = urlsplit(str(node.get("BlobUri"))).path.removeprefix(f"/{container}/")
-    path = call.emulator.files.path(container, blob)
+    path = files.path(container, blob)
     if not re.fullmatch(rf"Snapshots/{_ID.pattern}/{re.escape(name)}", blob):
         raise bad_request(f"'{name}' was not uploaded to the address that it was given.")
     if not path.is_file() or path.stat().st_size != node.get("FileSize"):
@@ -86,10 +88,10 @@ def _uploaded(call: Call, node: dict[str, Any]) -> dict[str, Any]:
     return {"blob": blob, "size": path.stat().st_size, "sha256": digest}
 
 
-def _parent_files(call: Call, parent: str | None) -> Files:
+def _parent_files(call: Call, store: Store, parent: str | None) -> Files:
     if not parent or parent == _NONE:
         return {}
-    return _files(call.emulator, call.workspace, parent)
+    return _files(store, call.workspace, parent)
 
 
 def _check_limits(files: Files) -> None:
@@ -101,14 +103,13 @@ def _check_limits(files: Files) -> None:
 
 
 @PLANE.route("GET", _V1 + "/latest/metadata")
-def latest(call: Call) -> dict[str, Any]:
+def latest() -> dict[str, Any]:
     """Always none: a client without a cache uploads everything once."""
-    _ = call
     return {"id": _NONE, "root": {}}
 
 
 @PLANE.route("POST", _V2 + "/getblob")
-def upload_addresses(call: Call) -> dict[str, Any]:
+def upload_addresses(call: Call, files: BlobFiles, signed: SignedAddresses) -> dict[str, Any]:
     """An address for each file that the client is going to upload."""
     names, batch = call.document().get("FileNames") or [], new_id()
     if len(names) > MOST_FILES:
@@ -116,50 +117,60 @@ def upload_addresses(call: Call) -> dict[str, Any]:
     nodes = []
     for name in names:
         blob = f"Snapshots/{batch}/{name}"
-        call.emulator.files.path(call.workspace.artifact_container, blob)  # refuses a name that leaves the folder
-        address = writable_address(call.emulator, call.workspace.artifact_container, blob)
+        files.path(call.workspace.artifact_container, blob)  # refuses a name that leaves the folder
+        address = writable_address(signed, call.workspace.artifact_container, blob)
         nodes.append({"fullName": name, "blobUri": address})
     return {"fileNodes": nodes}
 
 
 @PLANE.route("POST", _V2 + "/{snapshot_id}")
-def create_snapshot(call: Call, snapshot_id: str) -> dict[str, str]:
+def create_snapshot(call: Call, store: Store, files: BlobFiles, *, snapshot_id: str) -> dict[str, str]:
     """Make a snapshot of the parent's files and the uploaded ones, as far as the tree names them."""
     if not _ID.fullmatch(snapshot_id):
         raise bad_request(f"'{snapshot_id}' is not a snapshot id.")
     body = call.document()
-    available = _parent_files(call, body.get("ParentSnapshotId"))
+    available = _parent_files(call, store, body.get("ParentSnapshotId"))
     for node in (body.get("FileRevisionList") or {}).get("FileNodes") or []:
-        available[str(node.get("FullName"))] = _uploaded(call, node)
+        available[str(node.get("FullName"))] = _uploaded(call, files, node)
     names = sorted(_named_in_tree(body.get("DirTreeNode") or {}))
     missing = [name for name in names if name not in available]
     if missing:
         raise bad_request(f"The snapshot names '{missing[0]}', which was never uploaded.")
-    files = {name: available[name] for name in names}
-    _check_limits(files)
-    document = {"id": snapshot_id, "files": files, "properties": body.get("Properties"), "createdTime": timestamp()}
-    _insert(call, snapshot_id, document)
+    contents = {name: available[name] for name in names}
+    _check_limits(contents)
+    document = {
+        "id": snapshot_id,
+        "files": contents,
+        "properties": body.get("Properties"),
+        "createdTime": timestamp(),
+    }
+    _insert(call, store, snapshot_id, document)
     return {"snapshotId": snapshot_id}
 
 
-def _insert(call: Call, snapshot_id: str, document: dict[str, Any]) -> None:
+def _insert(call: Call, store: Store, snapshot_id: str, document: dict[str, Any]) -> None:
     """Insert; a client that repeats itself after a lost answer is content."""
     try:
-        call.store.insert(call.ws, _KIND, snapshot_id, document)
+        store.insert(call.ws, _KIND, snapshot_id, document)
     except ApiError as error:
-        if _files(call.emulator, call.workspace, snapshot_id) != document["files"]:
+        if _files(store, call.workspace, snapshot_id) != document["files"]:
             raise conflict(f"The snapshot '{snapshot_id}' exists with other files.") from error
 
 
 @PLANE.route("POST", _V2 + "/{snapshot_id}/zip")
-def zip_snapshot(call: Call, snapshot_id: str) -> dict[str, str]:
+def zip_snapshot(
+    call: Call, store: Store, files: BlobFiles, signed: SignedAddresses, *, snapshot_id: str
+) -> dict[str, str]:
     """The snapshot as a zip file, made when first asked for."""
-    emulator, container = call.emulator, call.workspace.artifact_container
-    files = _files(emulator, call.workspace, snapshot_id)
+    container = call.workspace.artifact_container
+    contents = _files(store, call.workspace, snapshot_id)
     blob = f"Snapshots/{snapshot_id}/snapshot.zip"
-    target = emulator.files.path(container, blob)
+    target = files.path(container, blob)
     if not target.is_file():
-        with emulator.files.writing(target) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, facts in files.items():
-                archive.write(emulator.files.path(container, facts["blob"]), name)
-    return {"zipSasUri": emulator.download_address(container, blob)}
+        with (
+            files.writing(target) as stream,
+            zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive,
+        ):
+            for name, facts in contents.items():
+                archive.write(files.path(container, facts["blob"]), name)
+    return {"zipSasUri": signed.download(container, blob)}

@@ -105,14 +105,14 @@ def _module_view(module: Document) -> Document:
 
 
 @PLANE.route("GET", P + "/Modules/Hash/{identifier_hash}")
-def module_by_hash(call: Call, identifier_hash: str) -> JSONResponse:
+def module_by_hash(call: Call, store: Store, *, identifier_hash: str) -> JSONResponse:
     """The module of this content, or JSON null; a hit saves the client the upload of the snapshot."""
-    found = call.store.find(call.ws, MODULE, name=identifier_hash, newest_first=True, limit=1)
+    found = store.find(call.ws, MODULE, name=identifier_hash, newest_first=True, limit=1)
     return JSONResponse(_module_view(found[0]) if found else None)
 
 
 @PLANE.route("POST", P + "/Modules")
-def create_module(call: Call) -> Document:
+def create_module(call: Call, store: Store) -> Document:
     """Store a module; step kinds that are not run here are refused by name."""
     posted = call.document()
     if posted.get("StepType") not in STEP_TYPES:
@@ -122,25 +122,25 @@ def create_module(call: Call) -> Document:
         refuse_mode(port["Name"], port.get("DataStoreMode"))
         refuse_spot(port["Name"], port.get("PathOnCompute"))
     module = {**posted, **entity(), "UploadState": "1", "CloudSettings": None}
-    call.store.insert(call.ws, MODULE, module["Id"], module, name=posted.get("IdentifierHash") or "")
+    store.insert(call.ws, MODULE, module["Id"], module, name=posted.get("IdentifierHash") or "")
     return module
 
 
 @PLANE.route("GET", P + "/Modules/{module_id}")
-def get_module(call: Call, module_id: str) -> Document:
+def get_module(call: Call, store: Store, *, module_id: str) -> Document:
     """One module."""
-    return _module_view(call.store.require(call.ws, MODULE, module_id))
+    return _module_view(store.require(call.ws, MODULE, module_id))
 
 
 @PLANE.route("GET", P + "/DataSources/Hash/{identifier_hash}")
-def data_source_by_hash(call: Call, identifier_hash: str) -> JSONResponse:
+def data_source_by_hash(call: Call, store: Store, *, identifier_hash: str) -> JSONResponse:
     """The data source of this definition, or JSON null."""
-    found = call.store.find(call.ws, DATA_SOURCE, name=identifier_hash, newest_first=True, limit=1)
+    found = store.find(call.ws, DATA_SOURCE, name=identifier_hash, newest_first=True, limit=1)
     return JSONResponse(found[0] if found else None)
 
 
 @PLANE.route("POST", P + "/DataSources")
-def create_data_source(call: Call) -> Document:
+def create_data_source(call: Call, store: Store) -> Document:
     """Store a path on a datastore as an input of graphs."""
     posted = call.document()
     blob = {"AmlDataStoreName": posted.get("DataStoreName"), "RelativePath": posted.get("PathOnDataStore")}
@@ -153,14 +153,14 @@ def create_data_source(call: Call) -> Document:
         "UploadState": "1",
         "DataLocation": {"StorageType": "1", "DataReference": {"Type": "1", "AzureBlobReference": blob}},
     }
-    call.store.insert(call.ws, DATA_SOURCE, source["Id"], source, name=posted.get("IdentifierHash") or "")
+    store.insert(call.ws, DATA_SOURCE, source["Id"], source, name=posted.get("IdentifierHash") or "")
     return source
 
 
 @PLANE.route("GET", P + "/DataSources/{source_id}")
-def get_data_source(call: Call, source_id: str) -> Document:
+def get_data_source(call: Call, store: Store, *, source_id: str) -> Document:
     """One data source."""
-    return call.store.require(call.ws, DATA_SOURCE, source_id, "Data source")
+    return store.require(call.ws, DATA_SOURCE, source_id, "Data source")
 
 
 def save_graph(store: Store, workspace_id: str, graph: Document, interface: Document | None) -> str:
@@ -176,14 +176,14 @@ def save_graph(store: Store, workspace_id: str, graph: Document, interface: Docu
 
 
 @PLANE.route("GET", P + "/Graphs/{graph_id}")
-def get_graph(call: Call, graph_id: str) -> dict[str, Any]:
+def get_graph(call: Call, store: Store, *, graph_id: str) -> dict[str, Any]:
     """A graph as it was submitted."""
-    graph: dict[str, Any] = call.store.require(call.ws, GRAPH, graph_id)["graph"]
+    graph: dict[str, Any] = store.require(call.ws, GRAPH, graph_id)["graph"]
     return graph
 
 
 @PLANE.route("GET", P + "/Graphs/{graph_id}/Interface")
-def get_graph_interface(call: Call, graph_id: str) -> dict[str, Any]:
+def get_graph_interface(call: Call, store: Store, *, graph_id: str) -> dict[str, Any]:
     """A graph's parameters."""
-    interface: dict[str, Any] = call.store.require(call.ws, GRAPH, graph_id)["interface"]
+    interface: dict[str, Any] = store.require(call.ws, GRAPH, graph_id)["interface"]
     return interface

@@ -5,12 +5,18 @@ SDK callers: `Pipeline.publish`, `PublishedPipeline`, `PipelineEndpoint`.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.errors import bad_request, conflict, not_found
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
 from local_azure.machine_learning.planes.pipelines.modules import ACTIVE, P, entity, save_graph
 from local_azure.machine_learning.planes.pipelines.runs import new_pipeline_run, submit
 from local_azure.machine_learning.storage.store import Document, Store
+
+if TYPE_CHECKING:
+    from local_azure.machine_learning.engines.steps import Executor
 
 PLANE = Plane("Pipelines: published pipelines and endpoints")
 PIPELINE, ENDPOINT = "pipeline", "endpoint"
@@ -28,17 +34,17 @@ def status_code(word: object) -> str:
     return STATUS_CODES[text]
 
 
-def _with_url(call: Call, document: Document, route: str) -> Document:
-    base = f"{call.emulator.addresses.http}/pipelines/v1.0{call.workspace.arm_id}/PipelineRuns"
+def _with_url(call: Call, addresses: Addresses, document: Document, route: str) -> Document:
+    base = f"{addresses.http}/pipelines/v1.0{call.workspace.arm_id}/PipelineRuns"
     return {**document, "Url": f"{base}/{route}/{document['Id']}"}
 
 
-def _pipeline_view(call: Call, document: Document) -> Document:
-    return _with_url(call, document, "PipelineSubmit")
+def _pipeline_view(call: Call, addresses: Addresses, document: Document) -> Document:
+    return _with_url(call, addresses, document, "PipelineSubmit")
 
 
-def _endpoint_view(call: Call, document: Document) -> Document:
-    return _with_url(call, document, "PipelineEndpointSubmit/Id")
+def _endpoint_view(call: Call, addresses: Addresses, document: Document) -> Document:
+    return _with_url(call, addresses, document, "PipelineEndpointSubmit/Id")
 
 
 def shown(call: Call, documents: list[Document]) -> list[Document]:
@@ -48,10 +54,10 @@ def shown(call: Call, documents: list[Document]) -> list[Document]:
 
 
 @PLANE.route("POST", P + "/Pipelines/Create")
-def create_pipeline(call: Call) -> Document:
+def create_pipeline(call: Call, store: Store, addresses: Addresses) -> Document:
     """Publish a graph."""
     posted = call.document()
-    graph_id = save_graph(call.store, call.ws, posted["Graph"], posted.get("GraphInterface"))
+    graph_id = save_graph(store, call.ws, posted["Graph"], posted.get("GraphInterface"))
     parameters = (posted.get("GraphInterface") or {}).get("Parameters") or []
     defaults = {p["Name"]: None if p.get("DefaultValue") is None else str(p["DefaultValue"]) for p in parameters}
     document = {
@@ -68,28 +74,28 @@ def create_pipeline(call: Call) -> Document:
         "Properties": posted.get("Properties") or {},
         "EnableNotification": posted.get("EnableNotification"),
     }
-    call.store.insert(call.ws, PIPELINE, document["Id"], document, name=document["Name"])
-    return _pipeline_view(call, document)
+    store.insert(call.ws, PIPELINE, document["Id"], document, name=document["Name"])
+    return _pipeline_view(call, addresses, document)
 
 
 @PLANE.route("GET", P + "/Pipelines")
-def list_pipelines(call: Call) -> list[Document]:
+def list_pipelines(call: Call, store: Store, addresses: Addresses) -> list[Document]:
     """Published pipelines, newest first."""
-    found = call.store.find(call.ws, PIPELINE, newest_first=True)
-    return [_pipeline_view(call, document) for document in shown(call, found)]
+    found = store.find(call.ws, PIPELINE, newest_first=True)
+    return [_pipeline_view(call, addresses, document) for document in shown(call, found)]
 
 
 @PLANE.route("GET", P + "/Pipelines/{pipeline_id}")
-def get_pipeline(call: Call, pipeline_id: str) -> Document:
+def get_pipeline(call: Call, store: Store, addresses: Addresses, *, pipeline_id: str) -> Document:
     """One published pipeline."""
-    return _pipeline_view(call, call.store.require(call.ws, PIPELINE, pipeline_id, "Published pipeline"))
+    return _pipeline_view(call, addresses, store.require(call.ws, PIPELINE, pipeline_id, "Published pipeline"))
 
 
 @PLANE.route("PUT", P + "/Pipelines/{pipeline_id}/status")
-def set_pipeline_status(call: Call, pipeline_id: str) -> None:
+def set_pipeline_status(call: Call, store: Store, *, pipeline_id: str) -> None:
     """`enable` and `disable`; the body is a JSON string."""
     code = status_code(call.body)
-    call.store.update(call.ws, PIPELINE, pipeline_id, lambda document: document.update(EntityStatus=code))
+    store.update(call.ws, PIPELINE, pipeline_id, lambda document: document.update(EntityStatus=code))
 
 
 def run_of_pipeline(store: Store, workspace_id: str, pipeline_id: str, asked: Document) -> Document:
@@ -107,23 +113,23 @@ def run_of_pipeline(store: Store, workspace_id: str, pipeline_id: str, asked: Do
     return new_pipeline_run(store, workspace_id, pipeline["GraphId"], experiment, asked, PipelineId=pipeline_id)
 
 
-def _submit(call: Call, pipeline_id: str) -> Document:
-    run = run_of_pipeline(call.store, call.ws, pipeline_id, call.body or {})
-    submit(call, run, call.query.get("parentRunId"))
+def _submit(call: Call, store: Store, executor: Executor, pipeline_id: str) -> Document:
+    run = run_of_pipeline(store, call.ws, pipeline_id, call.body or {})
+    submit(call, store, executor, run, call.query.get("parentRunId"))
     return run
 
 
 @PLANE.route("POST", P + "/PipelineRuns/PipelineSubmit/{pipeline_id}")
-def submit_published(call: Call, pipeline_id: str) -> Document:
+def submit_published(call: Call, store: Store, executor: Executor, *, pipeline_id: str) -> Document:
     """A submission by the SDK, or anybody's own POST; every key of the body may be missing."""
-    return _submit(call, pipeline_id)
+    return _submit(call, store, executor, pipeline_id)
 
 
 @PLANE.route("POST", P + "/PipelineEndpoints/Create")
-def create_endpoint(call: Call) -> Document:
+def create_endpoint(call: Call, store: Store, addresses: Addresses) -> Document:
     """Put a published pipeline behind a name."""
     posted = call.document()
-    call.store.require(call.ws, PIPELINE, posted["PipelineId"], "Published pipeline")
+    store.require(call.ws, PIPELINE, posted["PipelineId"], "Published pipeline")
     document = {
         **entity(),
         "Name": posted["Name"],
@@ -134,65 +140,68 @@ def create_endpoint(call: Call) -> Document:
         "SwaggerUrl": None,
         "tags": {},
     }
-    with call.store.transaction():
-        if call.store.find(call.ws, ENDPOINT, name=document["Name"], limit=1):
+    with store.transaction():
+        if store.find(call.ws, ENDPOINT, name=document["Name"], limit=1):
             raise conflict(f"A pipeline endpoint named '{document['Name']}' exists already.")
-        call.store.insert(call.ws, ENDPOINT, document["Id"], document, name=document["Name"])
-    return _endpoint_view(call, document)
+        store.insert(call.ws, ENDPOINT, document["Id"], document, name=document["Name"])
+    return _endpoint_view(call, addresses, document)
 
 
 @PLANE.route("GET", P + "/PipelineEndpoints/Name")
-def endpoint_by_name(call: Call) -> Document:
+def endpoint_by_name(call: Call, store: Store, addresses: Addresses) -> Document:
     """One endpoint, by its name."""
-    return _endpoint_view(call, _named_endpoint(call))
+    return _endpoint_view(call, addresses, _named_endpoint(call, store))
 
 
-def _named_endpoint(call: Call) -> Document:
+def _named_endpoint(call: Call, store: Store) -> Document:
     name = call.query.get("Name") or call.query.get("name") or ""
-    found = call.store.find(call.ws, ENDPOINT, name=name, limit=1)
+    found = store.find(call.ws, ENDPOINT, name=name, limit=1)
     if not found:
         raise not_found("Pipeline endpoint", name)
     return found[0]
 
 
 @PLANE.route("GET", P + "/PipelineEndpoints")
-def list_endpoints(call: Call) -> list[Document]:
+def list_endpoints(call: Call, store: Store, addresses: Addresses) -> list[Document]:
     """Endpoints, newest first."""
-    found = call.store.find(call.ws, ENDPOINT, newest_first=True)
-    return [_endpoint_view(call, document) for document in shown(call, found)]
+    found = store.find(call.ws, ENDPOINT, newest_first=True)
+    return [_endpoint_view(call, addresses, document) for document in shown(call, found)]
 
 
 @PLANE.route("GET", P + "/PipelineEndpoints/Id/{endpoint_id}")
-def get_endpoint(call: Call, endpoint_id: str) -> Document:
+def get_endpoint(call: Call, store: Store, addresses: Addresses, *, endpoint_id: str) -> Document:
     """One endpoint, by its id."""
-    return _endpoint_view(call, call.store.require(call.ws, ENDPOINT, endpoint_id, "Pipeline endpoint"))
+    return _endpoint_view(call, addresses, store.require(call.ws, ENDPOINT, endpoint_id, "Pipeline endpoint"))
 
 
 @PLANE.route("GET", P + "/PipelineEndpoints/{endpoint_id}/pipelines")
-def pipelines_of_endpoint(call: Call, endpoint_id: str) -> list[Document]:
+def pipelines_of_endpoint(call: Call, store: Store, addresses: Addresses, *, endpoint_id: str) -> list[Document]:
     """The published pipelines behind an endpoint, in the order of its versions."""
-    document = call.store.require(call.ws, ENDPOINT, endpoint_id, "Pipeline endpoint")
-    return [get_pipeline(call, version["PipelineId"]) for version in document["PipelineVersionList"]]
+    document = store.require(call.ws, ENDPOINT, endpoint_id, "Pipeline endpoint")
+    return [
+        get_pipeline(call, store, addresses, pipeline_id=version["PipelineId"])
+        for version in document["PipelineVersionList"]
+    ]
 
 
 @PLANE.route("PUT", P + "/PipelineEndpoints/{endpoint_id}")
-def update_endpoint(call: Call, endpoint_id: str) -> Document:
+def update_endpoint(call: Call, store: Store, addresses: Addresses, *, endpoint_id: str) -> Document:
     """`add`, `add_default`, `set_default_version`, `enable`, `disable`: the client sends the whole endpoint.
 
     New list entries come without a version and get the next number.
     """
     posted = call.document()
     kept = {key: value for key, value in posted.items() if value is not None and key not in ("Id", "Url")}
-    with call.store.transaction():
-        document = call.store.require(call.ws, ENDPOINT, endpoint_id, "Pipeline endpoint")
-        same_name = call.store.find(call.ws, ENDPOINT, name=kept.get("Name", document["Name"]))
+    with store.transaction():
+        document = store.require(call.ws, ENDPOINT, endpoint_id, "Pipeline endpoint")
+        same_name = store.find(call.ws, ENDPOINT, name=kept.get("Name", document["Name"]))
         if any(other["Id"] != endpoint_id for other in same_name):
             raise conflict(f"A pipeline endpoint named '{kept['Name']}' exists already.")
         document.update(kept)
         document["EntityStatus"] = status_code(document["EntityStatus"])
         versions: list[Document] = []
         for number, entry in enumerate(document["PipelineVersionList"]):
-            call.store.require(call.ws, PIPELINE, entry["PipelineId"], "Published pipeline")
+            store.require(call.ws, PIPELINE, entry["PipelineId"], "Published pipeline")
             version = entry.get("Version")
             versions.append(
                 {"Version": str(number if version is None else version), "PipelineId": entry["PipelineId"]}
@@ -201,8 +210,8 @@ def update_endpoint(call: Call, endpoint_id: str) -> Document:
         if document["DefaultVersion"] not in {entry["Version"] for entry in versions}:
             raise bad_request(f"The endpoint has no version {document['DefaultVersion']}.")
 
-        call.store.put(call.ws, ENDPOINT, endpoint_id, document, name=document["Name"])
-    return _endpoint_view(call, document)
+        store.put(call.ws, ENDPOINT, endpoint_id, document, name=document["Name"])
+    return _endpoint_view(call, addresses, document)
 
 
 def pipeline_of_endpoint(store: Store, workspace_id: str, endpoint_id: str, version: str | None = None) -> str:
@@ -220,14 +229,13 @@ def pipeline_of_endpoint(store: Store, workspace_id: str, endpoint_id: str, vers
 
 @PLANE.route("POST", P + "/PipelineRuns/PipelineEndpointSubmit/Id/{endpoint_id}/{version}")
 @PLANE.route("POST", P + "/PipelineRuns/PipelineEndpointSubmit/Id/{endpoint_id}")
-def submit_endpoint(call: Call, endpoint_id: str, version: str = "") -> Document:
+def submit_endpoint(call: Call, store: Store, executor: Executor, *, endpoint_id: str, version: str = "") -> Document:
     """Start a run of an endpoint's default version, or of the one asked for (in the path or the query)."""
     version = version or call.query.get("pipelineVersion", "")
-    return _submit(call, pipeline_of_endpoint(call.store, call.ws, endpoint_id, version))
+    return _submit(call, store, executor, pipeline_of_endpoint(store, call.ws, endpoint_id, version))
 
 
 @PLANE.route("POST", P + "/PipelineRuns/PipelineEndpointSubmit/Name", evidence="assumed")
-def submit_named_endpoint(call: Call) -> Document:
+def submit_named_endpoint(call: Call, store: Store, executor: Executor) -> Document:
     """The same by the endpoint's name; not the SDK's: Microsoft's notebook about versioned endpoints posts here."""
-    run: Document = submit_endpoint(call, _named_endpoint(call)["Id"])
-    return run
+    return submit_endpoint(call, store, executor, endpoint_id=_named_endpoint(call, store)["Id"])

@@ -18,11 +18,12 @@ from local_azure.machine_learning.http.routing import Plane
 from local_azure.machine_learning.planes.data.artifacts import run_container
 from local_azure.machine_learning.planes.pipelines.modules import GRAPH, P, entity, save_graph
 from local_azure.machine_learning.planes.runs import history
+from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Document, Store
 
 if TYPE_CHECKING:
     from local_azure.machine_learning.domain.workspaces import Workspace
-    from local_azure.machine_learning.emulator import Emulator
+    from local_azure.machine_learning.engines.steps import Executor
 
 PLANE = Plane("Pipelines: runs")
 PIPELINE_RUN, NODE = "pipeline_run", "node"
@@ -87,7 +88,7 @@ def _unknown_parameters(run: Document) -> list[str]:
     ]
 
 
-def record(emulator: Emulator, workspace: Workspace, run: Document, parent_run_id: str | None = None) -> None:
+def record(store: Store, workspace: Workspace, run: Document, parent_run_id: str | None = None) -> None:
     """Make a run known to the run history as submitted; the executor takes it up now, or after a restart."""
     run["IsSubmitted"] = True
     properties = {
@@ -98,10 +99,10 @@ def record(emulator: Emulator, workspace: Workspace, run: Document, parent_run_i
         "azureml.parameters": json.dumps(run["ParameterAssignments"]),
         **({"azureml.pipelineid": run["PipelineId"]} if run["PipelineId"] else {}),
     }
-    with emulator.store.transaction():
-        emulator.store.put(workspace.id, PIPELINE_RUN, run["Id"], run, name=run["PipelineId"] or "", parent=OPEN)
+    with store.transaction():
+        store.put(workspace.id, PIPELINE_RUN, run["Id"], run, name=run["PipelineId"] or "", parent=OPEN)
         history.create_run(
-            emulator,
+            store,
             workspace,
             run["Id"],
             run["RunHistoryExperimentName"],
@@ -111,62 +112,62 @@ def record(emulator: Emulator, workspace: Workspace, run: Document, parent_run_i
             tags=run["tags"],
             properties=properties,
         )
-        history.warn(emulator, workspace, run["Id"], _unknown_parameters(run))
+        history.warn(store, workspace, run["Id"], _unknown_parameters(run))
 
 
-def submit(call: Call, run: Document, parent_run_id: str | None) -> None:
+def submit(call: Call, store: Store, executor: Executor, run: Document, parent_run_id: str | None) -> None:
     """Record a run and hand it to the executor; durable before this returns."""
-    record(call.emulator, call.workspace, run, parent_run_id)
-    call.emulator.executor.submit(call.workspace, run["Id"])
+    record(store, call.workspace, run, parent_run_id)
+    executor.submit(call.workspace, run["Id"])
 
 
 @PLANE.route("POST", P + "/PipelineRuns/Unsubmitted/CreationInfoWithGraph")
-def create(call: Call) -> Document:
+def create(call: Call, store: Store) -> Document:
     """First half of `Experiment.submit(pipeline)`."""
     posted = call.document()
     info = posted["CreationInfo"]
-    graph_id = save_graph(call.store, call.ws, posted["Graph"], posted.get("GraphInterface"))
+    graph_id = save_graph(store, call.ws, posted["Graph"], posted.get("GraphInterface"))
     experiment = call.query.get("experimentName") or info.get("RunHistoryExperimentName")
     if not experiment:
         raise bad_request("A pipeline run needs an experiment name.")
-    run = new_pipeline_run(call.store, call.ws, graph_id, experiment, info)
-    call.store.insert(call.ws, PIPELINE_RUN, run["Id"], run, parent=CLOSED)
+    run = new_pipeline_run(store, call.ws, graph_id, experiment, info)
+    store.insert(call.ws, PIPELINE_RUN, run["Id"], run, parent=CLOSED)
     return run
 
 
 @PLANE.route("POST", P + "/PipelineRuns/Submit/{run_id}")
-def submit_created(call: Call, run_id: str) -> None:
+def submit_created(call: Call, store: Store, executor: Executor, *, run_id: str) -> None:
     """Second half of `Experiment.submit(pipeline)`."""
-    run = call.store.require(call.ws, PIPELINE_RUN, run_id, "Pipeline run")
+    run = store.require(call.ws, PIPELINE_RUN, run_id, "Pipeline run")
     if run["IsSubmitted"]:
         raise bad_request(f"Pipeline run '{run_id}' has been submitted already.")
-    submit(call, run, call.query.get("parentRunId"))
+    submit(call, store, executor, run, call.query.get("parentRunId"))
 
 
 @PLANE.route("GET", P + "/PipelineRuns/{run_id}")
-def get(call: Call, run_id: str) -> Document:
+def get(call: Call, store: Store, *, run_id: str) -> Document:
     """One pipeline run; the client asks every second."""
-    return call.store.require(call.ws, PIPELINE_RUN, run_id, "Pipeline run")
+    return store.require(call.ws, PIPELINE_RUN, run_id, "Pipeline run")
 
 
 @PLANE.route("DELETE", P + "/PipelineRuns/{run_id}/Execution")
-def cancel(call: Call, run_id: str) -> None:
+def cancel(call: Call, store: Store, executor: Executor, *, run_id: str) -> None:
     """Stop a run: `run.cancel()`, also from inside a step."""
-    call.store.require(call.ws, PIPELINE_RUN, run_id, "Pipeline run")
-    call.emulator.executor.cancel(run_id)
+    store.require(call.ws, PIPELINE_RUN, run_id, "Pipeline run")
+    executor.cancel(run_id)
 
 
 @PLANE.route("GET", P + "/PipelineRuns/Pipeline/{pipeline_id}")
-def runs_of_pipeline(call: Call, pipeline_id: str) -> list[Document]:
+def runs_of_pipeline(call: Call, store: Store, *, pipeline_id: str) -> list[Document]:
     """Runs of a published pipeline, newest first."""
-    return call.store.find(call.ws, PIPELINE_RUN, name=pipeline_id, newest_first=True)
+    return store.find(call.ws, PIPELINE_RUN, name=pipeline_id, newest_first=True)
 
 
-def _node(call: Call, run_id: str) -> Document | None:
+def _node(call: Call, store: Store, run_id: str) -> Document | None:
     path = call.body
     if not isinstance(path, list) or not path or not isinstance(path[-1], str):
         raise bad_request("The body must be the path of a node: a list with its id.")
-    return call.store.get(call.ws, NODE, f"{run_id}/{path[-1]}")
+    return store.get(call.ws, NODE, f"{run_id}/{path[-1]}")
 
 
 def _task_status(node: Document | None) -> Document:
@@ -185,50 +186,50 @@ def _task_status(node: Document | None) -> Document:
 
 
 @PLANE.route("POST", P + "/PipelineRuns/{run_id}/Graph/Node/StatusCode")
-def node_status_code(call: Call, run_id: str) -> JSONResponse:
+def node_status_code(call: Call, store: Store, *, run_id: str) -> JSONResponse:
     """Status code of one node as a JSON string."""
-    node = _node(call, run_id)
+    node = _node(call, store, run_id)
     return JSONResponse(node["StatusCode"] if node else "0")
 
 
 @PLANE.route("POST", P + "/PipelineRuns/{run_id}/Graph/Node/Status", evidence="sdk-source")
-def node_status(call: Call, run_id: str) -> Document:
+def node_status(call: Call, store: Store, *, run_id: str) -> Document:
     """Status of one node."""
-    return _task_status(_node(call, run_id))
+    return _task_status(_node(call, store, run_id))
 
 
-def _nodes(call: Call, run_id: str) -> dict[str, Document]:
-    return {node["NodeId"]: node for node in call.store.find(call.ws, NODE, parent=run_id)}
+def _nodes(call: Call, store: Store, run_id: str) -> dict[str, Document]:
+    return {node["NodeId"]: node for node in store.find(call.ws, NODE, parent=run_id)}
 
 
 @PLANE.route("POST", P + "/PipelineRuns/{run_id}/Graph/AllNodes/Status", evidence="sdk-source")
-def all_node_statuses(call: Call, run_id: str) -> dict[str, Document]:
+def all_node_statuses(call: Call, store: Store, *, run_id: str) -> dict[str, Document]:
     """Status of every started node."""
-    return {key: _task_status(node) for key, node in _nodes(call, run_id).items()}
+    return {key: _task_status(node) for key, node in _nodes(call, store, run_id).items()}
 
 
 @PLANE.route("POST", P + "/PipelineRuns/{run_id}/Graph/AllNodes/StatusCode", evidence="sdk-source")
-def all_node_status_codes(call: Call, run_id: str) -> dict[str, str]:
+def all_node_status_codes(call: Call, store: Store, *, run_id: str) -> dict[str, str]:
     """Status code of every started node."""
-    return {key: node["StatusCode"] for key, node in _nodes(call, run_id).items()}
+    return {key: node["StatusCode"] for key, node in _nodes(call, store, run_id).items()}
 
 
 @PLANE.route("POST", P + "/PipelineRuns/{run_id}/Graph/Shareable/{kind}")
-def node_log(call: Call, run_id: str, kind: str) -> PlainTextResponse:
+def node_log(call: Call, store: Store, files: BlobFiles, *, run_id: str, kind: str) -> PlainTextResponse:
     """A step's log as text; empty before it has one."""
-    node = _node(call, run_id)
+    node = _node(call, store, run_id)
     if node is None or kind.upper() not in _LOGS:
         return PlainTextResponse("")
-    run = call.store.require(call.ws, "run", node["RunId"], "Run")
+    run = store.require(call.ws, "run", node["RunId"], "Run")
     name = f"ExperimentRun/{run_container(run)}/{_LOGS[kind.upper()]}"
-    path = call.emulator.files.path(call.workspace.artifact_container, name)
+    path = files.path(call.workspace.artifact_container, name)
     return PlainTextResponse(path.read_text(encoding="utf-8", errors="replace") if path.is_file() else "")
 
 
 @PLANE.route("POST", P + "/PipelineRuns/{run_id}/Outputs")
-def node_outputs(call: Call, run_id: str) -> dict[str, Document]:
+def node_outputs(call: Call, store: Store, *, run_id: str) -> dict[str, Document]:
     """Where a node's outputs lie, by port."""
-    node = _node(call, run_id)
+    node = _node(call, store, run_id)
     outputs: dict[str, Document] = (node or {}).get("Outputs", {})
     return {
         port: {

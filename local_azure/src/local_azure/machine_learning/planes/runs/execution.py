@@ -9,6 +9,7 @@ import shlex
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import quote
 
+from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.domain.runs import run_records
 from local_azure.machine_learning.errors import bad_request, not_implemented
 from local_azure.machine_learning.http.call import Call
@@ -18,11 +19,11 @@ from local_azure.machine_learning.planes.pipelines.modules import refuse_mode, r
 from local_azure.machine_learning.planes.pipelines.runs import OPEN
 from local_azure.machine_learning.planes.runs import experiments, history
 from local_azure.machine_learning.planes.workspace import compute
-from local_azure.machine_learning.storage.store import Document
+from local_azure.machine_learning.storage.store import Document, Store
 
 if TYPE_CHECKING:
     from local_azure.machine_learning.domain.workspaces import Workspace
-    from local_azure.machine_learning.emulator import Emulator
+    from local_azure.machine_learning.engines.steps import Executor
 
 PLANE = Plane("Execution")
 SCRIPT_RUN = "script_run"
@@ -103,7 +104,7 @@ def _output(name: str, given: Document) -> Document:
     }
 
 
-def _input_places(call: Call, configuration: Document) -> dict[str, Document]:
+def _input_places(call: Call, store: Store, configuration: Document) -> dict[str, Document]:
     """Place of each input, by name; raises a 404 for a dataset that does not exist."""
     places: dict[str, Document] = {}
     for name, given in (configuration.get("data") or {}).items():
@@ -111,7 +112,7 @@ def _input_places(call: Call, configuration: Document) -> dict[str, Document]:
         path = location.get("dataPath") or {}
         if location.get("dataset"):
             reference = {"SavedDataSetReference": {"Id": location["dataset"].get("id")}}
-            saved_id = datasets.resolve_saved_id(call.emulator, call.workspace, reference)
+            saved_id = datasets.resolve_saved_id(store, call.workspace, reference)
             places[name] = {"dataset": saved_id, "direct": given.get("mechanism", "").lower() == "direct"}
         elif path.get("datastoreName"):
             places[name] = {"datastore": path["datastoreName"], "path": path.get("relativePath") or ""}
@@ -125,14 +126,16 @@ def _input_places(call: Call, configuration: Document) -> dict[str, Document]:
     return places
 
 
-def cancel_address(emulator: Emulator, workspace: Workspace, experiment: str, run_id: str) -> str:
+def cancel_address(addresses: Addresses, workspace: Workspace, experiment: str, run_id: str) -> str:
     """Where `run.cancel()` goes for a run that is a process here: a script run, or a step of a pipeline."""
     path = f"/execution/v1.0{workspace.arm_id}/experiments/{quote(experiment)}/runs/{run_id}/cancel"
-    return emulator.addresses.http + path
+    return addresses.http + path
 
 
 @PLANE.route("POST", _EXPERIMENT + "/snapshotrun")
-def start_run(call: Call, experiment: str) -> dict[str, str]:
+def start_run(
+    call: Call, store: Store, addresses: Addresses, executor: Executor, *, experiment: str
+) -> dict[str, str]:
     """Submit a script with the snapshot of its folder."""
     posted, run_id = call.document(), call.query.get("runId") or ""
     configuration: Document = posted.get("Configuration") or {}
@@ -142,12 +145,12 @@ def start_run(call: Call, experiment: str) -> dict[str, str]:
         if not value:
             raise bad_request(f"The run names no {key}.")
     target = str(configuration.get("target"))
-    compute.get_compute(call, target)
+    compute.get_compute(call, store, name=target)
     document = {
         "runId": run_id,
         "experiment": experiment,
         "configuration": configuration,
-        "inputs": _input_places(call, configuration),
+        "inputs": _input_places(call, store, configuration),
         **_step(configuration, posted["SnapshotId"]),
     }
     given = {
@@ -156,27 +159,26 @@ def start_run(call: Call, experiment: str) -> dict[str, str]:
         "scriptName": document["module"]["Name"],
         "target": target,
         "properties": {"ContentSnapshotId": posted["SnapshotId"]},
-        "cancelUri": cancel_address(call.emulator, call.workspace, experiment, run_id),
+        "cancelUri": cancel_address(addresses, call.workspace, experiment, run_id),
         "status": "Queued",
     }
-    with call.store.transaction():
-        home = experiments.ensure(call.store, call.workspace, experiment)
-        run_records.create(call.emulator, call.workspace, run_id, home["experimentId"], given)
-        call.store.insert(call.ws, SCRIPT_RUN, run_id, document, parent=OPEN)
-    call.emulator.executor.submit_script(call.workspace, run_id)
+    with store.transaction():
+        home = experiments.ensure(store, call.workspace, experiment)
+        run_records.create(store, call.workspace, run_id, home["experimentId"], given)
+        store.insert(call.ws, SCRIPT_RUN, run_id, document, parent=OPEN)
+    executor.submit_script(call.workspace, run_id)
     return {"runId": run_id}
 
 
 @PLANE.route("POST", _EXPERIMENT + "/runs/{run_id}/cancel")
-def cancel_run(call: Call, experiment: str, run_id: str) -> None:
+def cancel_run(call: Call, store: Store, executor: Executor, *, experiment: str, run_id: str) -> None:
     """`run.cancel()`: the client has this address from the run."""
-    history.require_run(call, run_id, experiment)
-    history.set_status(call.emulator, call.workspace, run_id, "CancelRequested")
-    call.emulator.executor.cancel(run_id)
+    history.require_run(call, store, run_id, experiment)
+    history.set_status(store, call.workspace, run_id, "CancelRequested")
+    executor.cancel(run_id)
 
 
 @PLANE.route("POST", _EXPERIMENT + "/localrun")
-def refuse_local_run(call: Call, experiment: str) -> NoReturn:
+def refuse_local_run(*, experiment: str) -> NoReturn:
     """Refuse by name: the client would run the script itself, with files that come from the service."""
-    _ = call
     raise not_implemented(f"runs on the target 'local' (experiment '{experiment}'); name a compute target instead")

@@ -70,22 +70,22 @@ def require(store: Store, workspace: Workspace, name: str) -> Experiment:
 
 
 @PLANE.route("POST", _NAMED)
-def create(call: Call, experiment: str) -> Experiment:
+def create(call: Call, store: Store, *, experiment: str) -> Experiment:
     """Create, or get what is there."""
-    return ensure(call.store, call.workspace, experiment)
+    return ensure(store, call.workspace, experiment)
 
 
 @PLANE.route("GET", _NAMED)
-def get(call: Call, experiment: str) -> Experiment:
+def get(call: Call, store: Store, *, experiment: str) -> Experiment:
     """One by name. The client creates after a 404, so an archived one must not answer."""
-    found = active(call.store, call.workspace, experiment)
+    found = active(store, call.workspace, experiment)
     if found is None:
         raise not_found("Experiment", experiment)
     return found
 
 
 @PLANE.route("POST", "/history/v1.0{W}/experiments:query")
-def query_experiments(call: Call) -> Response:
+def query_experiments(call: Call, store: Store) -> Response:
     """A page of experiments; `viewType` says whether archived ones are among them."""
     asked = call.document()
     view = str(asked.get("viewType") or "ActiveOnly")
@@ -100,17 +100,17 @@ def query_experiments(call: Call) -> Response:
         top=asked.get("top"),
         token=asked.get("continuationToken"),
     )
-    return page(call.store, call.ws, query)
+    return page(store, call.ws, query)
 
 
 @PLANE.route("GET", _BY_ID)
-def get_by_id(call: Call, experiment_id: str) -> Experiment:
+def get_by_id(call: Call, store: Store, *, experiment_id: str) -> Experiment:
     """One by id, archived or not."""
-    return call.store.require(call.ws, KIND, experiment_id)
+    return store.require(call.ws, KIND, experiment_id)
 
 
 @PLANE.route("PATCH", _BY_ID)
-def patch(call: Call, experiment_id: str) -> Experiment:
+def patch(call: Call, store: Store, *, experiment_id: str) -> Experiment:
     """Merge tags, archive or reactivate, set the description."""
     given = {key: value for key, value in call.document().items() if value is not None}
     unknown = given.keys() - {"tags", "archive", "description", "name"}
@@ -123,16 +123,16 @@ def patch(call: Call, experiment_id: str) -> Experiment:
         experiment["tags"].update(given.get("tags", {}))
         experiment["description"] = given.get("description", experiment["description"])
         if "archive" in given:
-            _archive(call, experiment, archive=given["archive"])
+            _archive(call, store, experiment, archive=given["archive"])
 
-    return call.store.update(call.ws, KIND, experiment_id, alter)
+    return store.update(call.ws, KIND, experiment_id, alter)
 
 
-def _archive(call: Call, experiment: Experiment, *, archive: bool) -> None:
+def _archive(call: Call, store: Store, experiment: Experiment, *, archive: bool) -> None:
     if archive:
         experiment["archivedTime"] = experiment["archivedTime"] or timestamp()
         return
-    holder = active(call.store, call.workspace, experiment["name"])
+    holder = active(store, call.workspace, experiment["name"])
     if holder and holder["experimentId"] != experiment["experimentId"]:
         raise conflict(
             f"Experiment '{experiment['name']}' cannot be reactivated: another active experiment has this name. "
@@ -142,7 +142,7 @@ def _archive(call: Call, experiment: Experiment, *, archive: bool) -> None:
 
 
 @PLANE.route("POST", _BY_ID + "/tags:delete")
-def delete_tags(call: Call, experiment_id: str) -> dict[str, Any]:
+def delete_tags(call: Call, store: Store, *, experiment_id: str) -> dict[str, Any]:
     """Remove tags; unknown ones are no error."""
     names = call.document().get("tags") or []
 
@@ -150,16 +150,16 @@ def delete_tags(call: Call, experiment_id: str) -> dict[str, Any]:
         for name in names:
             experiment["tags"].pop(name, None)
 
-    call.store.update(call.ws, KIND, experiment_id, alter)
+    store.update(call.ws, KIND, experiment_id, alter)
     return {"errors": {}}
 
 
 @PLANE.route("DELETE", _BY_ID)
-def delete(call: Call, experiment_id: str) -> dict[str, Any]:
+def delete(call: Call, store: Store, *, experiment_id: str) -> dict[str, Any]:
     """Delete an empty experiment. The service refuses one with runs, and so do we."""
-    with call.store.transaction():
-        experiment = call.store.require(call.ws, KIND, experiment_id)
-        if call.store.find(call.ws, "run", name=experiment_id, limit=1):
+    with store.transaction():
+        experiment = store.require(call.ws, KIND, experiment_id)
+        if store.find(call.ws, "run", name=experiment_id, limit=1):
             raise conflict(f"Experiment '{experiment['name']}' has runs and cannot be deleted. Archive it instead.")
-        call.store.delete(call.ws, KIND, experiment_id)
+        store.delete(call.ws, KIND, experiment_id)
     return {}

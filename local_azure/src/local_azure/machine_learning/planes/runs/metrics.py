@@ -17,10 +17,10 @@ from local_azure.machine_learning.errors import ApiError, bad_request, json_body
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
 from local_azure.machine_learning.planes.runs.history import require_run
+from local_azure.machine_learning.storage.store import Store
 
 if TYPE_CHECKING:
     from local_azure.machine_learning.domain.workspaces import Workspace
-    from local_azure.machine_learning.emulator import Emulator
 
 Key = tuple[str, str, str]  # workspace id, run id, name of the metric
 
@@ -37,11 +37,11 @@ _KINDS = frozenset(
 
 
 @PLANE.route("POST", _RUN + "/batch")
-def post_metrics(call: Call, run_id: str) -> dict[str, Any]:
+def post_metrics(call: Call, store: Store, *, run_id: str) -> dict[str, Any]:
     """Append values; a metric that contradicts what is there is reported, and the others are kept."""
-    require_run(call, run_id)
+    require_run(call, store, run_id)
     errors = []
-    with call.store.transaction() as connection:
+    with store.transaction() as connection:
         for metric in call.document().get("values") or []:
             try:
                 _append(connection, call.ws, run_id, metric)
@@ -115,13 +115,13 @@ def _insert_new(connection: sqlite3.Connection, key: Key, values: list[dict[str,
 
 
 @PLANE.route("POST", _RUN + "/list")
-def list_metrics(call: Call, run_id: str) -> dict[str, Any]:
+def list_metrics(call: Call, store: Store, *, run_id: str) -> dict[str, Any]:
     """Names and columns of a run's metrics, in the order of their first value.
 
     Never in pages: the client would not send a continuation token of this list back.
     """
-    require_run(call, run_id)
-    rows = call.store.rows(
+    require_run(call, store, run_id)
+    rows = store.rows(
         "SELECT name, columns FROM metric WHERE workspace=? AND run_id=? ORDER BY rowid", (call.ws, run_id)
     )
     value = [
@@ -135,17 +135,17 @@ def list_metrics(call: Call, run_id: str) -> dict[str, Any]:
 
 
 @PLANE.route("POST", _RUN + "/full")
-def full_metric(call: Call, run_id: str) -> dict[str, Any]:
+def full_metric(call: Call, store: Store, *, run_id: str) -> dict[str, Any]:
     """All values of one metric, in pages; raises a 404 for a name that was not logged."""
-    run = require_run(call, run_id)
+    run = require_run(call, store, run_id)
     asked = call.document()
     name = str(asked.get("metricName") or "")
     key = (call.ws, run_id, name)
-    found = call.store.rows("SELECT columns, properties FROM metric WHERE workspace=? AND run_id=? AND name=?", key)
+    found = store.rows("SELECT columns, properties FROM metric WHERE workspace=? AND run_id=? AND name=?", key)
     if not found:
         raise not_found("Metric", name, f"Run '{run_id}' has not logged it.")
     columns = json.loads(found[0]["columns"])
-    values, token = _page(call, key, asked)
+    values, token = _page(store, key, asked)
     return {
         "name": name,
         "columns": columns,
@@ -156,7 +156,7 @@ def full_metric(call: Call, run_id: str) -> dict[str, Any]:
     }
 
 
-def _page(call: Call, key: Key, asked: dict[str, Any]) -> tuple[list[dict[str, Any]], str | None]:
+def _page(store: Store, key: Key, asked: dict[str, Any]) -> tuple[list[dict[str, Any]], str | None]:
     """Values within the times asked for, and the token of the next page: time and number of the last value."""
     clauses, parameters = "workspace=? AND run_id=? AND name=?", list[object](key)
     for limit, comparison in (("startTime", ">="), ("endTime", "<=")):
@@ -170,7 +170,7 @@ def _page(call: Call, key: Key, asked: dict[str, Any]) -> tuple[list[dict[str, A
         clauses += " AND (created, seq) > (?, ?)"
         parameters += [created, int(number)]
     sql = f"SELECT seq, created, doc FROM metric_value WHERE {clauses} ORDER BY created, seq LIMIT {_PAGE + 1}"  # noqa: S608 - fixed words only
-    rows = call.store.rows(sql, tuple(parameters))
+    rows = store.rows(sql, tuple(parameters))
     token = f"{rows[_PAGE - 1]['created']}/{rows[_PAGE - 1]['seq']}" if len(rows) > _PAGE else None
     return [json.loads(row["doc"]) for row in rows[:_PAGE]], token
 
@@ -192,16 +192,16 @@ def _readable(data: dict[str, Any], columns: dict[str, str]) -> dict[str, Any]:
 
 
 @PLANE.route("GET", "/history/v1.0{W}/experiments/{experiment}/runs/{run_id}/metricsingest/wait")
-def wait_for_ingestion(call: Call, experiment: str, run_id: str) -> dict[str, Any]:
+def wait_for_ingestion(call: Call, store: Store, *, experiment: str, run_id: str) -> dict[str, Any]:
     """Nothing to wait for: values are stored before a batch is answered."""
-    require_run(call, run_id, experiment)
+    require_run(call, store, run_id, experiment)
     return {}
 
 
-def copy_metrics(emulator: Emulator, workspace: Workspace, source_run_id: str, target_run_id: str) -> None:
+def copy_metrics(store: Store, workspace: Workspace, source_run_id: str, target_run_id: str) -> None:
     """Give a run the metrics of the run that it reuses (assumed: the service shows them under both)."""
     keys = (target_run_id, workspace.id, source_run_id)
-    with emulator.store.transaction() as connection:
+    with store.transaction() as connection:
         connection.execute(
             "INSERT INTO metric (workspace, run_id, name, columns, properties) "
             "SELECT workspace, ?, name, columns, properties "

@@ -14,6 +14,7 @@ from local_azure.machine_learning.errors import ApiError, bad_request, json_body
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
 from local_azure.machine_learning.planes.runs.history import require_run
+from local_azure.machine_learning.storage.store import Store
 
 Event = dict[str, Any]
 
@@ -49,24 +50,24 @@ def _apply(run: Run, kind: str, data: dict[str, Any]) -> None:
         raise not_implemented(f"the event '{_PREFIX}{kind}' of a run")
 
 
-def _take(call: Call, experiment: str, event: Event, run_id: str) -> None:
+def _take(call: Call, store: Store, experiment: str, event: Event, run_id: str) -> None:
     kind = str(event.get("name", ""))
     if not kind.startswith(_PREFIX):
         raise not_implemented(f"the event '{kind}' of a run")
-    require_run(call, run_id, experiment)
+    require_run(call, store, run_id, experiment)
     data = event.get("data") or {}
-    update(call.emulator, call.workspace, run_id, lambda run: _apply(run, kind.removeprefix(_PREFIX), data))
+    update(store, call.workspace, run_id, lambda run: _apply(run, kind.removeprefix(_PREFIX), data))
 
 
 @PLANE.route("POST", _EXPERIMENT + "/runs/{run_id}/events")
-def post_event(call: Call, experiment: str, run_id: str) -> dict[str, Any]:
+def post_event(call: Call, store: Store, *, experiment: str, run_id: str) -> dict[str, Any]:
     """Apply one event."""
-    _take(call, experiment, call.document(), run_id)
+    _take(call, store, experiment, call.document(), run_id)
     return {}
 
 
 @PLANE.route("POST", _EXPERIMENT + "/batch/events")
-def post_events(call: Call, experiment: str) -> dict[str, Any]:
+def post_events(call: Call, store: Store, *, experiment: str) -> dict[str, Any]:
     """Apply many events; each one succeeds or fails by itself."""
     errors = []
     for event in call.document().get("events") or []:
@@ -74,7 +75,7 @@ def post_events(call: Call, experiment: str) -> dict[str, Any]:
         if not run_id:
             raise bad_request("Each event of a batch needs data with a 'RunId'.")
         try:
-            _take(call, experiment, event, run_id)
+            _take(call, store, experiment, event, run_id)
         except ApiError as error:
             errors.append({"key": event, "value": json_body(error, run_id)})
     return {"errors": errors}

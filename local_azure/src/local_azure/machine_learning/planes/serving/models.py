@@ -17,14 +17,16 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from local_azure.machine_learning.clock import timestamp
+from local_azure.machine_learning.domain.access.addresses import Addresses
+from local_azure.machine_learning.domain.access.tokens import TENANT, USER
 from local_azure.machine_learning.errors import ApiError, bad_request, not_found, not_implemented
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
-from local_azure.machine_learning.http.tokens import TENANT, USER
+from local_azure.machine_learning.storage.files import BlobFiles
+from local_azure.machine_learning.storage.store import Store
 
 if TYPE_CHECKING:
     from local_azure.machine_learning.domain.workspaces import Workspace
-    from local_azure.machine_learning.emulator import Emulator
 
 Document = dict[str, Any]
 
@@ -58,28 +60,28 @@ _NO_RESOURCES = {"cpu": None, "memoryInGB": None, "gpu": None}
 
 
 @PLANE.route("POST", M + "/assets")
-def create_asset(call: Call) -> Document:
+def create_asset(call: Call, store: Store) -> Document:
     """Remember which artifacts (a file or a folder, `origin/container/path`) belong together."""
     asked = call.document()
     if not asked.get("artifacts"):
         raise bad_request("An asset needs at least one artifact prefix.")
     asset = {**asked, "id": uuid.uuid4().hex, "createdTime": timestamp()}
-    call.store.insert(call.ws, "asset", asset["id"], asset, name=str(asked.get("name") or ""))
+    store.insert(call.ws, "asset", asset["id"], asset, name=str(asked.get("name") or ""))
     return asset
 
 
 @PLANE.route("GET", M + "/assets", evidence="sdk-source")
-def list_assets(call: Call) -> Document:
+def list_assets(call: Call, store: Store) -> Document:
     """Assets, optionally those of one run or one name."""
     run_id, name = call.query.get("runId"), call.query.get("name")
-    found = call.store.find(call.ws, "asset", name=name)
+    found = store.find(call.ws, "asset", name=name)
     return {"value": [asset for asset in found if run_id is None or asset.get("runid") == run_id]}
 
 
 @PLANE.route("GET", M + "/assets/{asset_id}")
-def get_asset(call: Call, asset_id: str) -> Document:
+def get_asset(call: Call, store: Store, *, asset_id: str) -> Document:
     """One asset."""
-    return call.store.require(call.ws, "asset", asset_id)
+    return store.require(call.ws, "asset", asset_id)
 
 
 # --- models
@@ -94,15 +96,15 @@ def _checked_description(description: str | None) -> str | None:
     return description
 
 
-def _checked_asset(call: Call, url: object) -> str:
+def _checked_asset(call: Call, store: Store, url: object) -> str:
     if not isinstance(url, str) or not url.startswith(ASSET_URL):
         raise not_implemented(f"models at '{url}' (only {ASSET_URL}...)")
-    call.store.require(call.ws, "asset", url.removeprefix(ASSET_URL))
+    store.require(call.ws, "asset", url.removeprefix(ASSET_URL))
     return url
 
 
 @PLANE.route("POST", M + "/models")
-def register_model(call: Call) -> Document:
+def register_model(call: Call, store: Store) -> Document:
     """Register the next version of a name; the first is 1."""
     asked = {key: value for key, value in call.document().items() if value is not None}
     name = asked.get("name")
@@ -114,13 +116,13 @@ def register_model(call: Call) -> Document:
     model = {**_DEFAULTS, "kvTags": {}, "properties": {}, "datasets": [], "derivedModelIds": [], **asked}
     if model["resourceRequirements"]:  # the client leaves out what is not asked for, and misses it in our answer
         model["resourceRequirements"] = {**_NO_RESOURCES, **model["resourceRequirements"]}
-    model |= {"url": _checked_asset(call, asked.get("url")), "createdBy": CREATED_BY}
-    with call.store.transaction():
-        existing = call.store.find(call.ws, "model", name=name)
+    model |= {"url": _checked_asset(call, store, asked.get("url")), "createdBy": CREATED_BY}
+    with store.transaction():
+        existing = store.find(call.ws, "model", name=name)
         version = max((other["version"] for other in existing), default=0) + 1
         now = timestamp()
         model |= {"id": f"{name}:{version}", "version": version, "createdTime": now, "modifiedTime": now}
-        call.store.insert(call.ws, "model", model["id"], model, name=name)
+        store.insert(call.ws, "model", model["id"], model, name=name)
     return model
 
 
@@ -153,10 +155,10 @@ def _latest(models: Iterable[tuple[int, Document]]) -> list[tuple[int, Document]
 
 
 @PLANE.route("GET", M + "/models")
-def list_models(call: Call) -> Document:
+def list_models(call: Call, store: Store, addresses: Addresses) -> Document:
     """Model versions, newest first. "Latest" is taken after the other filters."""
     query = call.query
-    found = call.store.find_numbered(call.ws, "model", name=query.get("name"), newest_first=True)
+    found = store.find_numbered(call.ws, "model", name=query.get("name"), newest_first=True)
     chosen = [(number, model) for number, model in found if _matches(model, query)]
     if call.flag("latestVersionOnly"):
         chosen = _latest(chosen)
@@ -166,14 +168,14 @@ def list_models(call: Call) -> Document:
     page: Document = {"value": [model for _, model in chosen[:size]]}
     if len(chosen) > size:  # `Model(ws, name)` asks for one and never follows this
         following = urlencode({**query, "$skipToken": str(chosen[size - 1][0])})
-        page["nextLink"] = f"{call.emulator.addresses.http}{call.request.url.path}?{following}"
+        page["nextLink"] = f"{addresses.http}{call.request.url.path}?{following}"
     return page
 
 
 @PLANE.route("GET", M + "/models/{model_id}")
-def get_model(call: Call, model_id: str) -> Document:
+def get_model(call: Call, store: Store, *, model_id: str) -> Document:
     """One version, by `name:version`."""
-    return call.store.require(call.ws, "model", model_id)
+    return store.require(call.ws, "model", model_id)
 
 
 def _apply(model: Document, operation: Document) -> None:
@@ -196,7 +198,7 @@ def _apply(model: Document, operation: Document) -> None:
 
 
 @PLANE.route("PATCH", M + "/models/{model_id}")
-def update_model(call: Call, model_id: str) -> Document:
+def update_model(call: Call, store: Store, *, model_id: str) -> Document:
     """Carry out a JSON patch: tags, description and samples are replaced, properties and datasets added."""
     if not isinstance(call.body, list):
         raise bad_request("The body of this request must be a JSON patch, a list of operations.")
@@ -206,51 +208,51 @@ def update_model(call: Call, model_id: str) -> Document:
             _apply(model, operation)
         model["modifiedTime"] = timestamp()
 
-    return call.store.update(call.ws, "model", model_id, change)
+    return store.update(call.ws, "model", model_id, change)
 
 
 @PLANE.route("DELETE", M + "/models/{model_id}")
-def delete_model(call: Call, model_id: str) -> Response:
+def delete_model(call: Call, store: Store, *, model_id: str) -> Response:
     """Remove a version unless a service uses it (412, which the SDK knows by "DeletionRequired")."""
-    with call.store.transaction():
+    with store.transaction():
         users = [
             service["name"]
-            for service in call.store.find(call.ws, "service")
+            for service in store.find(call.ws, "service")
             if model_id in service["environmentImageRequest"].get("modelIds", [])
         ]
         if users:
             message = f"Model '{model_id}' is used by {', '.join(users)}; delete the service first."
             raise ApiError(412, "DeletionRequired", message)
-        existed = call.store.delete(call.ws, "model", model_id)
+        existed = store.delete(call.ws, "model", model_id)
     return Response(status_code=200 if existed else 204)
 
 
 # --- files
 
 
-def _artifact_files(emulator: Emulator, workspace: Workspace, artifact: Document) -> list[tuple[str, str]]:
+def _artifact_files(files: BlobFiles, workspace: Workspace, artifact: Document) -> list[tuple[str, str]]:
     """(blob, path relative to the model's root) of one artifact of an asset; the root keeps the last name."""
     origin_path = str(artifact.get("prefix") or artifact.get("id") or "").strip("/")
-    names = emulator.files.names(workspace.artifact_container, origin_path)
+    names = files.names(workspace.artifact_container, origin_path)
     wanted = [name for name in names if name == origin_path or name.startswith(origin_path + "/")]
     root = PurePosixPath(origin_path).parent
     return [(name, PurePosixPath(name).relative_to(root).as_posix()) for name in wanted]
 
 
-def _copy_model(emulator: Emulator, workspace: Workspace, model: Document, folder: Path) -> None:
-    asset = emulator.store.require(workspace.id, "asset", model["url"].removeprefix(ASSET_URL))
+def _copy_model(store: Store, files: BlobFiles, workspace: Workspace, model: Document, folder: Path) -> None:
+    asset = store.require(workspace.id, "asset", model["url"].removeprefix(ASSET_URL))
     copied = 0
     for artifact in asset["artifacts"]:
-        for blob, relative in _artifact_files(emulator, workspace, artifact):
+        for blob, relative in _artifact_files(files, workspace, artifact):
             target = folder / relative
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(emulator.files.path(workspace.artifact_container, blob), target)
+            shutil.copyfile(files.path(workspace.artifact_container, blob), target)
             copied += 1
     if not copied:
         raise not_found("The files of model", model["id"], "Were they uploaded before it was registered?")
 
 
-def materialise(emulator: Emulator, workspace: Workspace, model_ids: list[str], target: Path) -> Path:
+def materialise(store: Store, files: BlobFiles, workspace: Workspace, model_ids: list[str], target: Path) -> Path:
     """Copy the files of models to `target/<name>/<version>/` and return the folder for AZUREML_MODEL_DIR.
 
     That is the folder of the one model, and `target` itself for several (or none), as in Azure's containers.
@@ -258,10 +260,10 @@ def materialise(emulator: Emulator, workspace: Workspace, model_ids: list[str], 
     """
     folders = []
     for model_id in model_ids:
-        model = emulator.store.require(workspace.id, "model", model_id)
+        model = store.require(workspace.id, "model", model_id)
         folder = target / model["name"] / str(model["version"])
         folder.mkdir(parents=True, exist_ok=True)
-        _copy_model(emulator, workspace, model, folder)
+        _copy_model(store, files, workspace, model, folder)
         folders.append(folder)
     target.mkdir(parents=True, exist_ok=True)
     return folders[0] if len(folders) == 1 else target

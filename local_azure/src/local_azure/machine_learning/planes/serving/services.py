@@ -6,12 +6,14 @@ SDK callers: `Model.deploy`, `service.wait_for_deployment/update/delete/get_keys
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from local_azure.machine_learning.clock import new_id, timestamp
+from local_azure.machine_learning.domain.access.addresses import Addresses
+from local_azure.machine_learning.domain.redaction import Redactor
 from local_azure.machine_learning.domain.serving.service_documents import (
     apply_patch,
     checked_request,
@@ -24,6 +26,10 @@ from local_azure.machine_learning.errors import ApiError, bad_request, conflict,
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
 from local_azure.machine_learning.planes.serving.models import M, matches_pairs
+from local_azure.machine_learning.storage.store import Store
+
+if TYPE_CHECKING:
+    from local_azure.machine_learning.engines.services import ServiceHost
 
 Document = dict[str, Any]
 
@@ -41,25 +47,25 @@ def _verdict(check: ApiError | None) -> Document:
 
 
 @PLANE.route("POST", M + "/services/validate/name/{name}")
-def validate_name(call: Call, name: str) -> Document:
+def validate_name(call: Call, store: Store, *, name: str) -> Document:
     """Whether the name is free."""
-    taken = call.store.get(call.ws, "service", name) is not None
+    taken = store.get(call.ws, "service", name) is not None
     return _verdict(_taken(name) if taken else None)
 
 
 @PLANE.route("POST", M + "/services/validate/resource")
-def validate_resources(_call: Call) -> Document:
+def validate_resources() -> Document:
     """Whether there is room; the request itself is checked by `validate`."""
     return {}
 
 
 @PLANE.route("POST", M + "/services/validate")
-def validate(call: Call) -> Document:
+def validate(call: Call, store: Store) -> Document:
     """Whether a create request can be carried out (updates and deletions are checked when they come)."""
     asked = call.document()
     try:
         if asked.get("type") == "Create":
-            checked_request(call, asked.get("createRequest") or {})
+            checked_request(call, store, asked.get("createRequest") or {})
     except ApiError as refusal:
         return _verdict(refusal)
     return {}
@@ -72,7 +78,7 @@ def _taken(name: str) -> ApiError:
 # --- operations
 
 
-def _new_operation(call: Call, service: str, kind: str, state: str) -> Document:
+def _new_operation(call: Call, store: Store, service: str, kind: str, state: str) -> Document:
     identifier = new_id()
     operation = {
         "id": identifier,
@@ -85,21 +91,21 @@ def _new_operation(call: Call, service: str, kind: str, state: str) -> Document:
         "resourceLocation": f"{call.workspace.arm_id}/services/{service}",
         "streamingOperationLog": "",
     }
-    call.store.insert(call.ws, "operation", identifier, operation, parent=service)
+    store.insert(call.ws, "operation", identifier, operation, parent=service)
     return operation
 
 
-def _accepted(call: Call, operation: Document) -> Response:
+def _accepted(call: Call, addresses: Addresses, operation: Document) -> Response:
     path = M.replace("{W}", call.workspace.arm_id)
-    address = f"{call.emulator.addresses.http}{path}/operations/{operation['id']}"
+    address = f"{addresses.http}{path}/operations/{operation['id']}"
     return Response(status_code=202, headers={"Operation-Location": address})
 
 
 @PLANE.route("GET", M + "/operations/{operation_id}")
-async def get_operation(call: Call, operation_id: str) -> Document:
+async def get_operation(call: Call, store: Store, host: ServiceHost, *, operation_id: str) -> Document:
     """An operation, as soon as it has finished or after half a minute."""
-    await call.emulator.services.wait_for(operation_id, HOLD_SECONDS)
-    operation = await run_in_threadpool(call.store.require, call.ws, "operation", operation_id)
+    await host.wait_for(operation_id, HOLD_SECONDS)
+    operation = await run_in_threadpool(store.require, call.ws, "operation", operation_id)
     log = operation.pop("streamingOperationLog")
     offset = call.query.get("offset")
     return operation if offset is None else {**operation, "streamingOperationLog": log[int(offset) :]}
@@ -108,30 +114,30 @@ async def get_operation(call: Call, operation_id: str) -> Document:
 # --- services
 
 
-def _idle(call: Call, name: str) -> Document:
+def _idle(call: Call, store: Store, name: str) -> Document:
     """The service, which must not be in the middle of something."""
-    service = call.store.require(call.ws, "service", name)
+    service = store.require(call.ws, "service", name)
     if service["state"] == "Transitioning":
         raise conflict(f"Service {name} is being deployed; wait for that operation first.")
     return service
 
 
 @PLANE.route("POST", M + "/services")
-def create_service(call: Call) -> Response:
+def create_service(call: Call, store: Store, addresses: Addresses, host: ServiceHost) -> Response:
     """Deploy a service, or replace one with `overwrite`."""
-    asked = checked_request(call, call.document())
+    asked = checked_request(call, store, call.document())
     name, service = asked["name"], new_service(asked)
-    with call.store.transaction():
-        existing = call.store.get(call.ws, "service", name)
+    with store.transaction():
+        existing = store.get(call.ws, "service", name)
         if existing:
             if not asked.get("overwrite"):
                 raise _taken(name)
-            before = _idle(call, name)
+            before = _idle(call, store, name)
             service |= {"createdTime": before["createdTime"], "scoringUri": before["scoringUri"]}
-        call.store.put(call.ws, "service", name, service)
-        operation = _new_operation(call, name, "Service", "Running")
-    call.emulator.services.deploy(call.workspace, name, operation["id"])
-    return _accepted(call, operation)
+        store.put(call.ws, "service", name, service)
+        operation = _new_operation(call, store, name, "Service", "Running")
+    host.deploy(call.workspace, name, operation["id"])
+    return _accepted(call, addresses, operation)
 
 
 def _matches(service: Document, query: dict[str, str]) -> bool:
@@ -146,71 +152,71 @@ def _matches(service: Document, query: dict[str, str]) -> bool:
 
 
 @PLANE.route("GET", M + "/services")
-def list_services(call: Call) -> Document:
+def list_services(call: Call, store: Store) -> Document:
     """Services that fit the filters."""
     for unknown in ("imageName", "imageId", "imageDigest"):
         if call.query.get(unknown):
             raise not_implemented(f"the filter {unknown} of services")
-    found = call.store.find(call.ws, "service")
-    return {"value": [shown(call, service) for service in found if _matches(service, call.query)]}
+    found = store.find(call.ws, "service")
+    return {"value": [shown(call, store, service) for service in found if _matches(service, call.query)]}
 
 
 @PLANE.route("GET", M + "/services/{name}")
-def get_service(call: Call, name: str) -> Document:
+def get_service(call: Call, store: Store, *, name: str) -> Document:
     """One service."""
-    return shown(call, call.store.require(call.ws, "service", name))
+    return shown(call, store, store.require(call.ws, "service", name))
 
 
 @PLANE.route("PATCH", M + "/services/{name}")
-def update_service(call: Call, name: str) -> Response:
+def update_service(call: Call, store: Store, addresses: Addresses, host: ServiceHost, *, name: str) -> Response:
     """Change a service; another image means another deployment (202), everything else counts at once (200)."""
     if not isinstance(call.body, list):
         raise bad_request("The body of this request must be a JSON patch, a list of operations.")
-    with call.store.transaction():
-        service = _idle(call, name)
-        redeploy = apply_patch(call, service, call.body)
+    with store.transaction():
+        service = _idle(call, store, name)
+        redeploy = apply_patch(call, store, service, call.body)
         if redeploy:
             service |= {"state": "Transitioning", "error": None}
-            operation = _new_operation(call, name, "Service", "Running")
-        call.store.put(call.ws, "service", name, service)
+            operation = _new_operation(call, store, name, "Service", "Running")
+        store.put(call.ws, "service", name, service)
     if redeploy:
-        call.emulator.services.deploy(call.workspace, name, operation["id"])
-        return _accepted(call, operation)
-    call.emulator.services.publish_keys(call.workspace, name)
-    return JSONResponse(shown(call, service))
+        host.deploy(call.workspace, name, operation["id"])
+        return _accepted(call, addresses, operation)
+    host.publish_keys(call.workspace, name)
+    return JSONResponse(shown(call, store, service))
 
 
 @PLANE.route("DELETE", M + "/services/{name}")
-def delete_service(call: Call, name: str) -> Response:
+def delete_service(call: Call, store: Store, host: ServiceHost, *, name: str) -> Response:
     """Stop and forget a service, also one that is still being deployed."""
-    existed = call.store.delete(call.ws, "service", name)
-    call.emulator.services.end(call.workspace, name)
+    existed = store.delete(call.ws, "service", name)
+    host.end(call.workspace, name)
     return Response(status_code=200 if existed else 204)
 
 
 @PLANE.route("POST", M + "/services/{name}/listkeys")
-def list_keys(call: Call, name: str) -> dict[str, str]:
+def list_keys(call: Call, store: Store, *, name: str) -> dict[str, str]:
     """Both keys."""
-    service = call.store.require(call.ws, "service", name)
+    service = store.require(call.ws, "service", name)
     return dict(service["keys"])
 
 
 @PLANE.route("POST", M + "/services/{name}/regenerateKeys")
-def regenerate_key(call: Call, name: str) -> Response:
+def regenerate_key(call: Call, store: Store, addresses: Addresses, host: ServiceHost, *, name: str) -> Response:
     """Replace a key; the old one is refused from now on."""
     asked = call.document()
     key, value = key_name(asked.get("keyType")), asked.get("keyValue") or new_key()
-    with call.store.transaction():
-        call.store.update(call.ws, "service", name, lambda doc: doc["keys"].update({key: value}))
-        operation = _new_operation(call, name, "Key", "Succeeded")
-    call.emulator.services.publish_keys(call.workspace, name)
-    return _accepted(call, operation)
+    with store.transaction():
+        store.update(call.ws, "service", name, lambda doc: doc["keys"].update({key: value}))
+        operation = _new_operation(call, store, name, "Key", "Succeeded")
+    host.publish_keys(call.workspace, name)
+    return _accepted(call, addresses, operation)
 
 
 @PLANE.route("GET", M + "/services/{name}/logs")
-def get_logs(call: Call, name: str) -> dict[str, str]:
+def get_logs(call: Call, store: Store, redactor: Redactor, host: ServiceHost, *, name: str) -> dict[str, str]:
     """The end of the service's output, of the present or the last attempt to run it."""
-    call.store.require(call.ws, "service", name)
+    store.require(call.ws, "service", name)
     lines = int(call.query.get("tail") or _LOG_LINES)
-    log = call.emulator.services.folder(call.workspace, name).read_log(lines)
-    return {"content": call.emulator.redactor.text(log)}
+    log = host.folder(call.workspace, name).read_log(lines)
+    return {"content": redactor.text(log)}

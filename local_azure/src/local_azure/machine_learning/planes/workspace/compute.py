@@ -11,9 +11,11 @@ from typing import Any
 from starlette.responses import JSONResponse
 
 from local_azure.machine_learning.clock import timestamp
+from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.errors import ApiError, bad_request, not_implemented
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.storage.store import Store
 
 PLANE = Plane("Compute")
 _KIND = "compute"
@@ -91,68 +93,67 @@ def _missing(name: str) -> ApiError:
 
 
 @PLANE.route("GET", _LISTED)
-def list_computes(call: Call) -> dict[str, Any]:
+def list_computes(call: Call, store: Store) -> dict[str, Any]:
     """Every compute target."""
-    return {"value": call.store.find(call.ws, _KIND)}
+    return {"value": store.find(call.ws, _KIND)}
 
 
 @PLANE.route("GET", _LISTED + "/{name}")
 @PLANE.route("GET", _ARM, access="user", evidence="sdk-source")
-def get_compute(call: Call, name: str) -> dict[str, Any]:
+def get_compute(call: Call, store: Store, *, name: str) -> dict[str, Any]:
     """One compute target."""
-    found = call.store.get(call.ws, _KIND, name.lower())
+    found = store.get(call.ws, _KIND, name.lower())
     if found is None:
         raise _missing(name)
     return found
 
 
 @PLANE.route("PUT", _ARM, access="user")
-def create_compute(call: Call, name: str) -> JSONResponse:
+def create_compute(call: Call, store: Store, addresses: Addresses, *, name: str) -> JSONResponse:
     """Create or change; ready at once, because there is nothing to provision."""
     document = _document(call, name, call.document())
-    call.store.put(call.ws, _KIND, name.lower(), document)
-    return _accepted(call, name, document, 201)
+    store.put(call.ws, _KIND, name.lower(), document)
+    return _accepted(call, addresses, name, document, 201)
 
 
-def _accepted(call: Call, name: str, document: dict[str, Any], status: int) -> JSONResponse:
-    operation = f"{call.emulator.addresses.tls}{call.workspace.arm_id}/computeOperations/{name}"
+def _accepted(call: Call, addresses: Addresses, name: str, document: dict[str, Any], status: int) -> JSONResponse:
+    operation = f"{addresses.tls}{call.workspace.arm_id}/computeOperations/{name}"
     return JSONResponse(document, status_code=status, headers={"Azure-AsyncOperation": operation})
 
 
 @PLANE.route("PATCH", _ARM, access="user")
-def update_compute(call: Call, name: str) -> dict[str, Any]:
+def update_compute(call: Call, store: Store, *, name: str) -> dict[str, Any]:
     """`update`: the scale settings are what can change."""
     asked = (call.document().get("properties") or {}).get("properties") or {}
     if set(asked) - {"scaleSettings"}:
         raise not_implemented(f"a change of {', '.join(sorted(asked))} of compute")
-    get_compute(call, name)
+    get_compute(call, store, name=name)
 
     def change(document: dict[str, Any]) -> None:
         document["properties"]["properties"]["scaleSettings"] = asked.get("scaleSettings")
         document["properties"]["modifiedOn"] = timestamp()
 
-    return call.store.update(call.ws, _KIND, name.lower(), change)
+    return store.update(call.ws, _KIND, name.lower(), change)
 
 
 @PLANE.route("GET", "{W}/computeOperations/{name}", access="user")
-def compute_operation(call: Call, name: str) -> dict[str, str]:
+def compute_operation() -> dict[str, str]:
     """State of the operation that `wait_for_completion` follows: each one is done at once."""
-    _ = call, name
     return {"status": "Succeeded"}
 
 
 @PLANE.route("DELETE", _ARM, access="user")
-def delete_compute(call: Call, name: str) -> JSONResponse:
+def delete_compute(call: Call, store: Store, addresses: Addresses, *, name: str) -> JSONResponse:
     """Remove a compute target."""
-    if not call.store.delete(call.ws, _KIND, name.lower()):
+    if not store.delete(call.ws, _KIND, name.lower()):
         raise _missing(name)
-    return _accepted(call, name, {}, 202)
+    return _accepted(call, addresses, name, {}, 202)
 
 
 @PLANE.route("POST", _ARM + "/listNodes", access="user")
-def list_nodes(call: Call, name: str) -> dict[str, list[Any]]:
+def list_nodes(call: Call, store: Store, *, name: str) -> dict[str, list[Any]]:
     """No nodes: steps are processes of this machine."""
-    get_compute(call, name)
+    get_compute(call, store, name=name)
     return {"nodes": []}
 
 
@@ -161,9 +162,8 @@ def list_nodes(call: Call, name: str) -> dict[str, list[Any]]:
     "/subscriptions/{subscription}/providers/Microsoft.MachineLearningServices/locations/{location}/vmSizes",
     access="user",
 )
-def list_vm_sizes(call: Call, subscription: str, location: str) -> dict[str, list[dict[str, Any]]]:
+def list_vm_sizes() -> dict[str, list[dict[str, Any]]]:
     """`AmlCompute.supported_vmsizes`."""
-    _ = call, subscription, location
     sizes = [
         {
             "name": name,

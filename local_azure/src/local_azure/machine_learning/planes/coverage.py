@@ -1,4 +1,4 @@
-"""Prints COVERAGE.md, made from the route table: python -m local_azure.machine_learning.http.coverage"""
+"""Prints COVERAGE.md, made from the route table: python -m local_azure.machine_learning.planes.coverage"""
 
 from __future__ import annotations
 

@@ -1,0 +1,55 @@
+"""Where the server answers, and addresses of single blobs that carry their own permission."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from local_azure.machine_learning.domain.access.tokens import Tokens
+
+# The SDK splits a storage address at its first two dots and always dials https; with account and "blob" in the
+# user-info part of the URL, the host it dials is the loopback address (no DNS, no hosts file, no proxy).
+STORAGE_ACCOUNT = "localstore"
+STORAGE_SUFFIX = "store"
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where this server answers."""
+
+    http_port: int
+    tls_port: int
+
+    @property
+    def http(self) -> str:
+        """Base of every JSON plane and of downloads."""
+        return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def tls(self) -> str:
+        """Base of ARM."""
+        return f"https://127.0.0.1:{self.tls_port}"
+
+    @property
+    def storage_endpoint(self) -> str:
+        """`endpoint` of a datastore: the client builds https://{account}.blob.{endpoint}."""
+        return f"{STORAGE_SUFFIX}@127.0.0.1:{self.tls_port}"
+
+
+@dataclass(frozen=True)
+class SignedAddresses:
+    """Addresses of single blobs with a shared access signature."""
+
+    addresses: Addresses
+    tokens: Tokens
+
+    def upload(self, container: str, blob: str) -> str:
+        """A signed https address that the SDK can write one blob to (and read it from)."""
+        query = self.tokens.signed_query(container, blob)
+        authority = f"{STORAGE_ACCOUNT}.blob.{self.addresses.storage_endpoint}"
+        return f"https://{authority}/{container}/{quote(blob)}?{query}"
+
+    def download(self, container: str, blob: str) -> str:
+        """A signed plain address to read one blob from."""
+        query = self.tokens.signed_query(container, blob, "r")
+        return f"{self.addresses.http}/{container}/{quote(blob)}?{query}"
