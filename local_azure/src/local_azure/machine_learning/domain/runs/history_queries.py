@@ -11,8 +11,6 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-from starlette.responses import Response
-
 from local_azure.machine_learning.domain.runs.history_filters import Parameter, column, parse
 from local_azure.machine_learning.errors import bad_request
 from local_azure.machine_learning.storage.store import Store
@@ -70,8 +68,8 @@ def _decode(token: str) -> tuple[Parameter, int]:
     return value, seq
 
 
-def page(store: Store, workspace_id: str, query: Query) -> Response:
-    """One page, {"value": [document], "continuationToken": text or null}; raises a 400 for what it does not know.
+def page(store: Store, workspace_id: str, query: Query) -> str:
+    """Return a page as JSON, {"value": [document], "continuationToken": text or null}; raises a 400 for unknown words.
 
     The documents go out as the texts that they are stored as: reading and writing 500 of them costs 10 ms.
     """
@@ -102,4 +100,4 @@ def page(store: Store, workspace_id: str, query: Query) -> Response:
     rows = rows[:size]
     token = _encode((rows[-1]["sort"], rows[-1]["seq"])) if more else None
     value = ",".join(row["doc"] for row in rows)
-    return Response(f'{{"value":[{value}],"continuationToken":{json.dumps(token)}}}', media_type="application/json")
+    return f'{{"value":[{value}],"continuationToken":{json.dumps(token)}}}'
