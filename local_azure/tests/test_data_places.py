@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from local_azure.machine_learning.domain.data import dataset_records
+from local_azure.machine_learning.domain.data import datasets as dataset_records
+from local_azure.machine_learning.domain.data import snapshots, step_datasets
 from local_azure.machine_learning.domain.data.dataset_paths import Source, folder_dataflow
+from local_azure.machine_learning.domain.data.datastores import local_path
 from local_azure.machine_learning.domain.workspaces import Workspace
 from local_azure.machine_learning.emulator import Emulator
 from local_azure.machine_learning.errors import ApiError
-from local_azure.machine_learning.planes.data import datasets, snapshots
-from local_azure.machine_learning.planes.data.datastores import local_path
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
 
 BLOBSTORE = "workspaceblobstore"
@@ -127,13 +127,15 @@ def test_the_files_of_a_dataset(emulator: Emulator, workspace: Workspace) -> Non
     blobs = {"t x/a.csv": "1", "t x/b.txt": "2", "u/a.csv": "3"}
     _write(emulator, workspace.blobstore_container, blobs)
     whole = _saved(emulator, workspace, "t%20x/**")
-    assert datasets.data_location(emulator.store, workspace, whole) == (BLOBSTORE, "t x")
-    assert datasets.data_files(emulator.store, emulator.files, workspace, whole) is None
+    assert step_datasets.data_location(emulator.store, workspace, whole) == (BLOBSTORE, "t x")
+    assert step_datasets.data_files(emulator.store, emulator.files, workspace, whole) is None
     some = _saved(emulator, workspace, "t%20x/*.csv")
     root = emulator.files.root / workspace.blobstore_container
-    assert datasets.data_files(emulator.store, emulator.files, workspace, some) == {"a.csv": root / "t x" / "a.csv"}
+    assert step_datasets.data_files(emulator.store, emulator.files, workspace, some) == {
+        "a.csv": root / "t x" / "a.csv"
+    }
     several = _saved(emulator, workspace, "t%20x/b.txt", "u/**")
-    assert sorted(datasets.data_files(emulator.store, emulator.files, workspace, several) or {}) == [
+    assert sorted(step_datasets.data_files(emulator.store, emulator.files, workspace, several) or {}) == [
         f"{BLOBSTORE}/t x/b.txt",
         f"{BLOBSTORE}/u/a.csv",
     ]
@@ -141,21 +143,21 @@ def test_the_files_of_a_dataset(emulator: Emulator, workspace: Workspace) -> Non
 
 def test_data_that_a_step_cannot_get_is_refused_by_name(emulator: Emulator, workspace: Workspace) -> None:
     with pytest.raises(ApiError, match=r"No file matches none/\*\.csv"):
-        datasets.data_files(emulator.store, emulator.files, workspace, _saved(emulator, workspace, "none/*.csv"))
+        step_datasets.data_files(emulator.store, emulator.files, workspace, _saved(emulator, workspace, "none/*.csv"))
     taken = _saved(emulator, workspace, "t/**", extra="transformations:\\n  - take: 1\\n")
     with pytest.raises(ApiError, match="transformations"):
-        datasets.data_location(emulator.store, workspace, taken)
+        step_datasets.data_location(emulator.store, workspace, taken)
     with pytest.raises(ApiError, match="2 paths"):
-        datasets.data_location(emulator.store, workspace, _saved(emulator, workspace, "t/**", "u/**"))
+        step_datasets.data_location(emulator.store, workspace, _saved(emulator, workspace, "t/**", "u/**"))
 
 
 def test_references_of_a_graph_resolve_to_a_definition(emulator: Emulator, workspace: Workspace) -> None:
     def resolve(reference: dict[str, Any]) -> tuple[str, str]:
-        saved_id = datasets.resolve_saved_id(emulator.store, workspace, reference)
-        return datasets.data_location(emulator.store, workspace, saved_id)
+        saved_id = step_datasets.resolve_saved_id(emulator.store, workspace, reference)
+        return step_datasets.data_location(emulator.store, workspace, saved_id)
 
     for path in ("first", "first", "second"):
-        datasets.register_output(emulator.store, workspace, "out", BLOBSTORE, f"/{path}/")
+        step_datasets.register_output(emulator.store, workspace, "out", BLOBSTORE, f"/{path}/")
     versions = emulator.store.find(workspace.id, "dataset_version", parent="out")
     assert [version["versionId"] for version in versions] == ["1", "2"]
     dataset_id = versions[0]["datasetId"]

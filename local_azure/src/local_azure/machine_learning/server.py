@@ -24,10 +24,10 @@ import uvicorn
 from local_azure.machine_learning.emulator import Emulator
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.http.app import Access, Application
-from local_azure.machine_learning.http.certificates import server_context
 from local_azure.machine_learning.http.guard import Guard, PatientProtocol
 from local_azure.machine_learning.loopback import LOOPBACK, listen
 from local_azure.machine_learning.planes import PLANES
+from local_azure.machine_learning.storage.certificates import server_context
 from local_azure.machine_learning.storage.migrations import StoreTooNewError
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder, StateLockedError
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Iterable, Sequence
@@ -19,6 +18,7 @@ from local_azure.machine_learning.clock import new_id
 from local_azure.machine_learning.domain.access.tokens import Principal, Tokens
 from local_azure.machine_learning.domain.workspaces import Workspace, Workspaces
 from local_azure.machine_learning.errors import ApiError
+from local_azure.machine_learning.http.bodies import parsed_body
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.handlers import Handlers
 from local_azure.machine_learning.http.route_log import RouteLog
@@ -26,9 +26,7 @@ from local_azure.machine_learning.http.routing import Route, Router, normalise
 from local_azure.machine_learning.storage import storage_faults
 
 LOG = logging.getLogger("local_azure")
-MAX_JSON_BYTES = 32 * 1024 * 1024
 _UNPRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ class Application:
     async def _answer(self, request: Request, route: Route, parts: dict[str, str]) -> Response:
         principal = self._authenticate(request, route)
         workspace = self._workspace(parts, principal)
-        body = None if route.streams else await _json_body(request)
+        body = None if route.streams else await parsed_body(request)
         call = Call(request, principal, body, workspace)
         return _shape(await self._handlers.answer(route, call, parts))
 
@@ -123,25 +121,6 @@ class Application:
         if principal and principal.scope == "run" and principal.workspace_id != workspace.id:
             raise ApiError(401, "AuthorizationFailed", "The token of a run reaches its own workspace only.")
         return workspace
-
-
-async def _json_body(request: Request) -> Any:
-    too_large = ApiError(413, "RequestBodyTooLarge", f"The body is larger than {MAX_JSON_BYTES} bytes.")
-    if int(request.headers.get("content-length", 0)) > MAX_JSON_BYTES:  # a number: the parser took it
-        raise too_large
-    received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > MAX_JSON_BYTES:
-            raise too_large
-    if not received:
-        return None
-    if request.headers.get("content-type", "").startswith(_FORMS):
-        return received.decode(errors="replace")
-    try:
-        return json.loads(received)
-    except (ValueError, RecursionError) as error:
-        raise errors.bad_request(f"The body is not JSON: {error}") from error
 
 
 def _shape(result: Any) -> Response:

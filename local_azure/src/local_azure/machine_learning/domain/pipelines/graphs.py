@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from local_azure.machine_learning.clock import new_id
 from local_azure.machine_learning.domain.pipelines import modules
-from local_azure.machine_learning.domain.pipelines.modules import refuse_mode, refuse_path_on_compute
 from local_azure.machine_learning.domain.pipelines.entities import new_entity
+from local_azure.machine_learning.domain.pipelines.modules import refuse_mode, refuse_path_on_compute
 from local_azure.machine_learning.domain.pipelines.plan import Plan, build_plan
 from local_azure.machine_learning.storage.store import Document, Store
 

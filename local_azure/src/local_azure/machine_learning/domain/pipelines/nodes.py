@@ -18,7 +18,7 @@ _STATUS_KEYS = (
 
 
 def start(
-    store: Store, workspace: Workspace, addresses: Addresses, pipeline_run: Document, step: Step, run_id: str
+    store: Store, workspace: Workspace, addresses: Addresses, pipeline_run: Document, step: Step, *, run_id: str
 ) -> Document:
     """Insert the run of a step into the run history, and its node, which is returned."""
     experiment, pipeline_run_id = pipeline_run["RunHistoryExperimentName"], pipeline_run["Id"]
@@ -40,7 +40,7 @@ def start(
         "cancelUri": cancel_address(addresses, workspace, experiment, run_id),
     }
     now = timestamp()
-    node = {
+    node: Document = {
         "NodeId": step.node_id,
         "Name": step.name,
         "RunId": run_id,
@@ -59,7 +59,13 @@ def start(
 
 
 def finish(
-    store: Store, workspace_id: str, pipeline_run_id: str, node: Document, status: RunStatus, failure: Failure | None
+    store: Store,
+    workspace_id: str,
+    pipeline_run_id: str,
+    node: Document,
+    status: RunStatus,
+    *,
+    failure: Failure | None,
 ) -> None:
     """Move a node and its run to a final status. failure: why the step did not succeed, also when it was canceled."""
     node |= {

@@ -17,7 +17,7 @@ from local_azure.machine_learning.domain.runs.statuses import PIPELINE_RUN_CODES
 from local_azure.machine_learning.storage.store import Document, Store
 
 KIND = "pipeline_run"
-# `parent` column of a pipeline or script run: the runs that the executor must look after are found without reading all.
+# `parent` column of a pipeline or script run: open ones, which the executor looks after, are found by it.
 OPEN, CLOSED = "open", "closed"
 
 
@@ -27,6 +27,7 @@ def new_pipeline_run(
     graph_id: str,
     experiment: str,
     asked: Document,
+    *,
     pipeline_id: str | None = None,
 ) -> Document:
     """Make an unsubmitted run of a stored graph.

@@ -66,4 +66,4 @@ def new_run(store: Store, workspace_id: str, pipeline_id: str, asked: Document) 
     for key in _ASSIGNMENTS:
         asked[key] = {**pipeline[key], **(asked.get(key) or {})}
     experiment = asked.get("ExperimentName") or pipeline["Name"]
-    return new_pipeline_run(store, workspace_id, pipeline["GraphId"], experiment, asked, pipeline_id)
+    return new_pipeline_run(store, workspace_id, pipeline["GraphId"], experiment, asked, pipeline_id=pipeline_id)

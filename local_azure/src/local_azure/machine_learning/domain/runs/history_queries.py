@@ -69,7 +69,7 @@ def _decode(token: str) -> tuple[Parameter, int]:
 
 
 def page(store: Store, workspace_id: str, query: Query) -> str:
-    """Return a page as JSON, {"value": [document], "continuationToken": text or null}; raises a 400 for unknown words.
+    """Return a page as JSON, {"value": [document], "continuationToken": text or null}; raises a 400.
 
     The documents go out as the texts that they are stored as: reading and writing 500 of them costs 10 ms.
     """

@@ -11,12 +11,12 @@ from typing import Any
 from urllib.parse import quote
 
 from local_azure.machine_learning.clock import new_id, timestamp
+from local_azure.machine_learning.domain.access.addresses import Addresses
+from local_azure.machine_learning.domain.access.tokens import TENANT, USER
 from local_azure.machine_learning.domain.runs.moments import normalise_time
 from local_azure.machine_learning.domain.runs.statuses import RunStatus
 from local_azure.machine_learning.domain.workspaces import Workspace
 from local_azure.machine_learning.errors import bad_request, not_implemented
-from local_azure.machine_learning.domain.access.addresses import Addresses
-from local_azure.machine_learning.domain.access.tokens import TENANT, USER
 
 Run = dict[str, Any]
 
@@ -44,7 +44,7 @@ class Failure:
 
 def new_run(run_id: str, experiment_id: str, number: int, parent: Run | None) -> Run:
     """Make the document of a run that has not started."""
-    run = {
+    run: Run = {
         "runId": run_id,
         "runNumber": number,
         "runUuid": new_id(),

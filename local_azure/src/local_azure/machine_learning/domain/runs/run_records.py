@@ -81,6 +81,7 @@ def create_or_change(
     workspace_id: str,
     run_id: str,
     given: dict[str, Any],
+    *,
     experiment: str | None = None,
     experiment_id: str | None = None,
 ) -> Run:

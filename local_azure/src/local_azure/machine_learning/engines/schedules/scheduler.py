@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import logging
+from collections.abc import Callable
 
 from local_azure.machine_learning.clock import timestamp, utc_now
 from local_azure.machine_learning.domain.data import datastores
@@ -20,7 +21,6 @@ from local_azure.machine_learning.domain.pipelines.entities import is_active
 from local_azure.machine_learning.domain.pipelines.schedules import ScheduleType
 from local_azure.machine_learning.domain.workspaces import Workspace, Workspaces
 from local_azure.machine_learning.engines.schedules import recurrence
-from local_azure.machine_learning.engines.steps.executor import Executor
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Document, Store
@@ -29,22 +29,24 @@ LOG = logging.getLogger("local_azure")
 _STATE = "schedule_state"
 # The loop re-checks at least this often: a laptop that slept, or whose clock was set, is noticed.
 MOST_SECONDS = 60.0
+Submit = Callable[[Workspace, str], None]
 Fingerprint = dict[str, list[int]]  # size and time of the last change (ns) of each blob
 
 
 class Scheduler:
     """The schedules of all workspaces; belongs to the event loop in which it is made.
 
-    speed: how much faster than the clock schedules run, for rehearsals and tests.
+    submit: called from a thread with each run that a schedule has started. speed: how much faster than the clock
+    schedules run, for rehearsals and tests.
     """
 
     def __init__(
-        self, store: Store, files: BlobFiles, workspaces: Workspaces, executor: Executor, speed: float = 1.0
+        self, store: Store, files: BlobFiles, workspaces: Workspaces, submit: Submit, *, speed: float = 1.0
     ) -> None:
         self._store = store
         self._files = files
         self._workspaces = workspaces
-        self._executor = executor
+        self._submit = submit
         self._speed = speed
         self._origin = utc_now()
         self._loop = asyncio.get_running_loop()
@@ -64,7 +66,7 @@ class Scheduler:
             await self._task
 
     def now(self) -> dt.datetime:
-        """Return the moment by which schedules fire; with speed 1 the present. A fast clock starts with the server."""
+        """Return the moment by which schedules fire: the present, or that of a fast clock since the start."""
         return self._origin + (utc_now() - self._origin) * self._speed
 
     async def _run(self) -> None:
@@ -126,7 +128,7 @@ class Scheduler:
             for run in runs:
                 schedules.record_run(self._store, workspace.id, schedule_id, run)
         for run in runs:
-            self._executor.submit(workspace, run["Id"])
+            self._submit(workspace, run["Id"])
         return due
 
     def _new_runs(self, workspace: Workspace, schedule: Document, blobs: list[str] | list[None]) -> list[Document]:

@@ -1,7 +1,7 @@
 """Where a step's inputs and outputs lie on datastores, and how the run history shows them.
 
-A location is {"datastore", "path"}, or {"dataset": saved id, "direct": bool} for a dataset. A direct input reaches the
-script as the id of the dataset.
+A location is {"datastore", "path"}, or {"dataset": saved id, "direct": bool} for a dataset. A direct input reaches
+the script as the id of the dataset.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class InputResolver:
 
 
 def root_of(store: Store, files: BlobFiles, workspace: Workspace, location: Document) -> tuple[str, Path]:
-    """Return the name (datastore/path) and the file or folder of a location; a dataset's is up to its first wildcard."""
+    """Return datastore/path and the file or folder of a location, of a dataset up to its first wildcard."""
     datastore, path = location.get("datastore", ""), location.get("path", "")
     if "dataset" in location:
         datastore, path = step_datasets.data_location(store, workspace, location["dataset"])

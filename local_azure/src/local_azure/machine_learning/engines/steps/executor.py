@@ -32,6 +32,7 @@ class Executor:
 
     def __init__(
         self,
+        *,
         store: Store,
         files: BlobFiles,
         workspaces: Workspaces,
@@ -84,7 +85,14 @@ class Executor:
         self._loop.call_soon_threadsafe(self._cancel_now, run_id)
 
     def _take_up_pipeline(self, workspace: Workspace, run: Document) -> None:
-        task = PipelineRunTask(self._store, self._files, self._addresses, self._make_job, workspace, run)
+        task = PipelineRunTask(
+            store=self._store,
+            files=self._files,
+            addresses=self._addresses,
+            make_job=self._make_job,
+            workspace=workspace,
+            run=run,
+        )
         self._loop.call_soon_threadsafe(self._go, run["Id"], task)
 
     def _take_up_script(self, workspace: Workspace, document: Document) -> None:
@@ -94,15 +102,15 @@ class Executor:
 
     def _make_job(self, identity: RunIdentity, step: Step) -> Job:
         return Job(
-            self._store,
-            self._files,
-            self._redactor,
-            self._tokens,
-            self._addresses,
-            self._launcher,
-            self._work,
-            identity,
-            step,
+            store=self._store,
+            files=self._files,
+            redactor=self._redactor,
+            tokens=self._tokens,
+            addresses=self._addresses,
+            launcher=self._launcher,
+            work=self._work,
+            identity=identity,
+            step=step,
         )
 
     # In the event loop.

@@ -52,6 +52,7 @@ class Job:
 
     def __init__(
         self,
+        *,
         store: Store,
         files: BlobFiles,
         redactor: Redactor,

@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 
 from local_azure.machine_learning.errors import conflict
-from local_azure.machine_learning.http.certificates import trust_variables
 from local_azure.machine_learning.processes.forking.client import ChildCommand, ChildProcess, ForkingClient
+from local_azure.machine_learning.storage.certificates import trust_variables
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder, clouds_address
 
 ENTRY = "local_azure.machine_learning.processes.step.entry:enter"

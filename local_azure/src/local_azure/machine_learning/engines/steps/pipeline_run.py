@@ -27,6 +27,7 @@ class PipelineRunTask:
 
     def __init__(
         self,
+        *,
         store: Store,
         files: BlobFiles,
         addresses: Addresses,
@@ -58,9 +59,7 @@ class PipelineRunTask:
             LOG.exception("pipeline run %s broke", self._run["Id"])
             status, message = RunStatus.FAILED, "local_azure failed while it ran this pipeline; see its log."
         await self._end_steps()
-        await until_kept(
-            lambda: pipeline_runs.finish(self._store, self._workspace.id, self._run, status, message)
-        )
+        await until_kept(lambda: pipeline_runs.finish(self._store, self._workspace.id, self._run, status, message))
 
     async def cancel(self) -> None:
         """Start nothing more and end the running steps; finished ones stay as they are."""
@@ -106,7 +105,15 @@ class PipelineRunTask:
     async def _start(self, steps: list[Step], resolver: InputResolver) -> None:
         """Start steps side by side; they enter the run history in the order of the graph."""
         step_runs = [
-            StepRun(self._store, self._files, self._make_job, self._workspace, self._run, resolver, step)
+            StepRun(
+                store=self._store,
+                files=self._files,
+                make_job=self._make_job,
+                workspace=self._workspace,
+                pipeline_run=self._run,
+                resolver=resolver,
+                step=step,
+            )
             for step in steps
         ]
         self._steps |= {step_run.run_id: step_run for step_run in step_runs}  # from here on they can be canceled

@@ -17,10 +17,17 @@ from local_azure.machine_learning.storage.store import Document, Store
 
 
 class StepReuse:
-    """Looks up one step. inputs: locations of all its inputs; external: of those that no step of its run writes."""
+    """Reuse of one step. inputs: locations of all its inputs; external: of those that no step of its run writes."""
 
     def __init__(
-        self, store: Store, files: BlobFiles, workspace: Workspace, step: Step, inputs: Locations, external: Locations
+        self,
+        store: Store,
+        files: BlobFiles,
+        workspace: Workspace,
+        step: Step,
+        *,
+        inputs: Locations,
+        external: Locations,
     ) -> None:
         self._store = store
         self._files = files
@@ -42,7 +49,8 @@ class StepReuse:
     def remember(self, node: Document) -> None:
         """Let later, equal steps reuse the one of this node, which has succeeded."""
         try:
-            fingerprints = {name: reuse.fingerprint(files, hashed=True) for name, files in self._input_files().items()}
+            inputs = self._input_files()
+            fingerprints = {name: reuse.fingerprint(files, hashed=True) for name, files in inputs.items()}
         except (ApiError, OSError):  # gone or moved since; then there is nothing to compare with
             fingerprints = {}
         reuse.remember(self._store, self._workspace.id, self._key, node, fingerprints)
@@ -69,6 +77,4 @@ class StepReuse:
             f"'{name}' have changed since, under an unchanged definition. Use a new path, or regenerate_outputs=True."
             for name in changed
         ]
-        warn(
-            self._store, self._files, self._workspace, run_id, sentences, log=EXECUTION_LOG, log_of=pipeline_run_id
-        )
+        warn(self._store, self._files, self._workspace, run_id, sentences, log=EXECUTION_LOG, log_of=pipeline_run_id)

@@ -35,6 +35,7 @@ class StepRun:
 
     def __init__(
         self,
+        *,
         store: Store,
         files: BlobFiles,
         make_job: MakeJob,
@@ -60,7 +61,7 @@ class StepRun:
     def create(self, addresses: Addresses) -> None:
         """Enter the step into the run history, before anything is decided, so that it is visible as a child."""
         self._node = nodes.start(
-            self._store, self._workspace, addresses, self._pipeline_run, self._step, self.run_id
+            self._store, self._workspace, addresses, self._pipeline_run, self._step, run_id=self.run_id
         )
 
     async def run(self) -> bool:
@@ -90,7 +91,9 @@ class StepRun:
         if not self._step.may_reuse:
             return False
         external = self._resolver.external(self._step, self._inputs)
-        self._reuse = StepReuse(self._store, self._files, self._workspace, self._step, self._inputs, external)
+        self._reuse = StepReuse(
+            self._store, self._files, self._workspace, self._step, inputs=self._inputs, external=external
+        )
         return self._reuse.take_over(self._pipeline_run["Id"], self._node)
 
     def _finish(self, failure: Failure | None) -> None:
@@ -101,6 +104,8 @@ class StepRun:
         with self._store.transaction():
             if failure is None:
                 register_outputs(self._store, self._workspace, self.run_id, self._step, self._node["Outputs"])
-            nodes.finish(self._store, self._workspace.id, self._pipeline_run["Id"], self._node, status, failure)
+            nodes.finish(
+                self._store, self._workspace.id, self._pipeline_run["Id"], self._node, status, failure=failure
+            )
         if failure is None and self._reuse is not None:
             self._reuse.remember(self._node)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.domain.pipelines import endpoints, published
 from local_azure.machine_learning.domain.pipelines.entities import active
-from local_azure.machine_learning.engines.steps import Executor
+from local_azure.machine_learning.engines.steps.executor import Executor
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
 from local_azure.machine_learning.planes.pipelines.published import submit_pipeline, with_url

@@ -11,7 +11,7 @@ from local_azure.machine_learning.domain.pipelines import graphs, nodes, pipelin
 from local_azure.machine_learning.domain.pipelines.modules import data_location
 from local_azure.machine_learning.domain.runs import run_records
 from local_azure.machine_learning.domain.runs.run_files import DRIVER_LOG, artifact_file
-from local_azure.machine_learning.engines.steps import Executor
+from local_azure.machine_learning.engines.steps.executor import Executor
 from local_azure.machine_learning.errors import bad_request
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane

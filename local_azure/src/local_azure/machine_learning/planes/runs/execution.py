@@ -11,7 +11,7 @@ from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.domain.pipelines import script_runs
 from local_azure.machine_learning.domain.runs import run_records
 from local_azure.machine_learning.domain.runs.statuses import RunStatus
-from local_azure.machine_learning.engines.steps import Executor
+from local_azure.machine_learning.engines.steps.executor import Executor
 from local_azure.machine_learning.errors import not_implemented
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane

@@ -52,7 +52,9 @@ def patch_run(
     call: Call, store: Store, *, run_id: str, experiment: str | None = None, experiment_id: str | None = None
 ) -> Run:
     """Change a run; an unknown one is created."""
-    return run_records.create_or_change(store, call.ws, run_id, call.document(), experiment, experiment_id)
+    return run_records.create_or_change(
+        store, call.ws, run_id, call.document(), experiment=experiment, experiment_id=experiment_id
+    )
 
 
 @PLANE.route("PATCH", _NAMED + "/batch/runs")
@@ -70,7 +72,7 @@ def patch_runs(
                 raise bad_request("Each run of a batch needs a 'runId'.")
             try:
                 changed[run_id] = run_records.create_or_change(
-                    store, call.ws, run_id, given, experiment, experiment_id
+                    store, call.ws, run_id, given, experiment=experiment, experiment_id=experiment_id
                 )
             except ApiError as error:
                 failed[run_id] = json_body(error, run_id)

@@ -1,23 +1,24 @@
-"""Datasets in the store: definitions (saved datasets), names, and numbered versions of names."""
+"""Datasets: definitions of data, registered under names with versions.
+
+A definition has an id of its own (the saved dataset) that follows from its content, so the same definition is the
+same saved dataset, registered or not.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import uuid
-from typing import Any
 
 from local_azure.machine_learning.clock import new_id, timestamp
 from local_azure.machine_learning.domain.data import dataset_paths
-from local_azure.machine_learning.errors import bad_request, not_found
-from local_azure.machine_learning.storage.store import Store
+from local_azure.machine_learning.errors import bad_request, conflict, not_found
+from local_azure.machine_learning.storage.store import Document, Store
 
 DATASET = "dataset"  # id and name: the name; parent: the GUID
 VERSION = "dataset_version"  # id: "name/number", parent: the name, name: the saved dataset
 SAVED = "saved_dataset"
 _TYPES = ("file", "tabular")
-
-Document = dict[str, Any]
 
 
 def save(store: Store, ws: str, kind: str, dataflow: str, properties: Document | None) -> Document:
@@ -112,6 +113,30 @@ def _new_version(dataset_id: str, number: int, posted: Document, saved: Document
     }
 
 
+def versions_of_definition(store: Store, ws: str, saved_id: str) -> list[Document]:
+    """Registered versions that have a definition, newest first."""
+    return store.find(ws, VERSION, name=saved_id, newest_first=True)
+
+
+def register_new(store: Store, ws: str, posted: Document) -> Document:
+    """Register under a name that is free; raises a 409 for a taken one, a 400 for a definition that has a name."""
+    name = str(posted.get("name"))
+    with store.transaction():
+        if versions(store, ws, name):
+            raise conflict(f"A dataset is already registered under the name '{name}'.")
+        _refuse_second_name(store, ws, posted)
+        return register(store, ws, posted, keep=True)
+
+
+def _refuse_second_name(store: Store, ws: str, posted: Document) -> None:
+    """A definition that has a registration is not registered under another name. Source: SDK, `_register`."""
+    saved_id = (posted.get("latest") or {}).get("savedDatasetId")
+    for version in store.find(ws, VERSION, name=saved_id) if saved_id else []:
+        if version["name"] != posted.get("name"):
+            known = f"{version['name']}:{version['versionId']} (name:version)"
+            raise bad_request(f"The dataset with id '{saved_id}' has been registered as {known}.")
+
+
 def register(store: Store, ws: str, posted: Document, *, keep: bool) -> Document:
     """Register: the current definition again keeps the version. keep: an existing name keeps its definition."""
     name, latest = str(posted.get("name") or ""), posted.get("latest") or {}
@@ -132,6 +157,14 @@ def register(store: Store, ws: str, posted: Document, *, keep: bool) -> Document
     return version
 
 
+def change_posted(store: Store, ws: str, dataset_id: str, posted: Document) -> Document:
+    """Change the version of a dataset that a client names in what it posts, the latest one without."""
+    name = name_of(store, ws, dataset_id)
+    with store.transaction():
+        version = require_version(store, ws, name, (posted.get("latest") or {}).get("versionId"))
+        return change(store, ws, version, posted)
+
+
 def change(store: Store, ws: str, version: Document, posted: Document) -> Document:
     """Description and tags are the only things of a version that change, and only where they are given."""
 
@@ -141,3 +174,20 @@ def change(store: Store, ws: str, version: Document, posted: Document) -> Docume
             document.update(given, modifiedTime=timestamp(), etag=new_id())
 
     return store.update(ws, VERSION, f"{version['name']}/{version['versionId']}", apply)
+
+
+def unregister(store: Store, ws: str, name: str) -> None:
+    """Forget a name with all its versions; definitions and data stay. Raises a 404."""
+    with store.transaction():
+        for version in versions(store, ws, name):
+            store.delete(ws, VERSION, f"{name}/{version['versionId']}")
+        if not store.delete(ws, DATASET, name):
+            raise not_found("Dataset", name)
+
+
+def page(store: Store, ws: str, after: int | None, size: int) -> tuple[list[Document], int | None]:
+    """The latest version of each of some datasets, and the number behind which the next page begins, or None."""
+    found = store.find_numbered(ws, DATASET, after=after, limit=size + 1)
+    shown = found[:size]
+    following = shown[-1][0] if len(found) > size else None
+    return [require_version(store, ws, dataset["name"]) for _, dataset in shown], following
