@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from local_azure.machine_learning.clock import new_id
 from local_azure.machine_learning.domain.pipelines import modules
 from local_azure.machine_learning.domain.pipelines.entities import new_entity
@@ -32,6 +34,16 @@ def require(store: Store, workspace_id: str, graph_id: str) -> Document:
 def number_of_steps(graph: Document) -> int:
     """Count the steps of a graph."""
     return len(graph.get("ModuleNodes") or [])
+
+
+def defaults(interface: Document) -> dict[str, Any]:
+    """Return the defaults of a graph's parameters by name."""
+    return {parameter["Name"]: parameter.get("DefaultValue") for parameter in interface.get("Parameters") or []}
+
+
+def as_texts(values: dict[str, Any]) -> dict[str, str | None]:
+    """Return the values of parameters as texts, as the service keeps them."""
+    return {name: None if value is None else str(value) for name, value in values.items()}
 
 
 def plan_of_run(store: Store, workspace_id: str, run: Document) -> tuple[Plan, Document]:

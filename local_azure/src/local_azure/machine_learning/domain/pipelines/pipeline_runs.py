@@ -37,24 +37,21 @@ def new_pipeline_run(
     about versioned endpoints submits such values, so the service takes them.
     """
     stored = graphs.require(store, workspace_id, graph_id)
-    defaults = {p["Name"]: p.get("DefaultValue") for p in stored["interface"].get("Parameters") or []}
+    defaults = graphs.defaults(stored["interface"])
     assigned = asked.get("ParameterAssignments") or {}
     values = {name: assigned.get(name, default) for name, default in defaults.items()}
+    goes_on = asked.get("ContinueRunOnStepFailure") or asked.get("ContinueExperimentOnNodeFailure")
+    status = {"StatusDetail": None, "CreationTime": timestamp(), "EndTime": None}
     return {
         **new_entity(),
         "Description": asked.get("Description"),
-        "Status": {
-            "StatusCode": PipelineRunCode.NOT_STARTED,
-            "StatusDetail": None,
-            "CreationTime": timestamp(),
-            "EndTime": None,
-        },
+        "Status": {"StatusCode": PipelineRunCode.NOT_STARTED, **status},
         "GraphId": graph_id,
         "IsSubmitted": False,
         "HasErrors": False,
         "HasWarnings": False,
         "UploadState": "1",
-        "ParameterAssignments": {name: None if value is None else str(value) for name, value in values.items()},
+        "ParameterAssignments": graphs.as_texts(values),
         "DataPathAssignments": asked.get("DataPathAssignments") or {},
         "DataSetDefinitionValueAssignments": asked.get("DataSetDefinitionValueAssignments") or {},
         "RunHistoryExperimentName": experiment,
@@ -66,9 +63,7 @@ def new_pipeline_run(
         "ScheduleId": asked.get("ScheduleId"),
         "tags": asked.get("tags") or asked.get("Tags") or {},
         "Properties": asked.get("Properties") or {},
-        "ContinueRunOnStepFailure": bool(
-            asked.get("ContinueRunOnStepFailure") or asked.get("ContinueExperimentOnNodeFailure")
-        ),
+        "ContinueRunOnStepFailure": bool(goes_on),
     }
 
 

@@ -16,8 +16,7 @@ def publish(store: Store, workspace_id: str, posted: Document) -> Document:
     """Keep a graph as a published pipeline."""
     interface = posted.get("GraphInterface") or {}
     graph_id = graphs.save(store, workspace_id, posted["Graph"], interface)
-    defaults = {p["Name"]: p.get("DefaultValue") for p in interface.get("Parameters") or []}
-    texts = {name: None if value is None else str(value) for name, value in defaults.items()}
+    defaults = graphs.as_texts(graphs.defaults(interface))
     document = {
         **new_entity(),
         "Name": posted["Name"],
@@ -25,7 +24,7 @@ def publish(store: Store, workspace_id: str, posted: Document) -> Document:
         "Version": posted.get("Version"),
         "GraphId": graph_id,
         "TotalRunSteps": graphs.number_of_steps(posted["Graph"]),
-        "ParameterAssignments": {**texts, **(posted.get("ParameterAssignments") or {})},
+        "ParameterAssignments": {**defaults, **(posted.get("ParameterAssignments") or {})},
         "DataPathAssignments": posted.get("DataPathAssignments") or {},
         "DataSetDefinitionValueAssignments": posted.get("DataSetDefinitionValueAssignments") or {},
         "ContinueRunOnStepFailure": posted.get("ContinueRunOnStepFailure"),

@@ -27,18 +27,20 @@ Fingerprint = dict[str, tuple[int, int, str | None]]
 
 def reuse_key(step: Step, snapshot_hash: str, inputs: dict[str, Document]) -> str:
     """Hash everything that decides a step's outputs (SHA-256). inputs: place of each input, by port name."""
+    settings = step.node.get("ModuleOutputSettings") or []
     parts = {
         "snapshot": snapshot_hash,
         "interface": step.interface,
         "parameters": step.parameters,
         "inputs": inputs,
-        "settings": [
-            {key: value for key, value in setting.items() if key != "DatasetRegistration"}
-            for setting in step.node.get("ModuleOutputSettings") or []
-        ],
+        "settings": [_without_registration(setting) for setting in settings],
         "variables": step.configured_variables(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _without_registration(setting: Document) -> Document:
+    return {key: value for key, value in setting.items() if key != "DatasetRegistration"}
 
 
 def fingerprint(files: dict[str, Path], *, hashed: bool) -> Fingerprint:

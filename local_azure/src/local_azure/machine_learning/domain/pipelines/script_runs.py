@@ -14,6 +14,7 @@ from local_azure.machine_learning.domain.pipelines.pipeline_runs import CLOSED, 
 from local_azure.machine_learning.domain.runs import run_records
 from local_azure.machine_learning.domain.runs.run_documents import Failure, cancel_address
 from local_azure.machine_learning.domain.runs.statuses import RunStatus
+from local_azure.machine_learning.domain.workspace import compute
 from local_azure.machine_learning.domain.workspaces import Workspace
 from local_azure.machine_learning.errors import bad_request, not_implemented
 from local_azure.machine_learning.storage.store import Document, Store
@@ -29,6 +30,7 @@ def new_script_run(store: Store, workspace: Workspace, experiment: str, run_id: 
         raise bad_request("The run names no script or command.")
     if not posted.get("SnapshotId"):
         raise bad_request("The run names no snapshot.")
+    compute.require(store, workspace, str(configuration.get("target")))
     return {
         "runId": run_id,
         "experiment": experiment,

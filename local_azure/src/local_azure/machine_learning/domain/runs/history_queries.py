@@ -39,11 +39,16 @@ class Query:
 def _order(query: Query) -> tuple[str, str]:
     """SQL of the sort value, and "DESC" or "ASC"."""
     words = (query.orderby or "").split() or _NEWEST_FIRST[query.kind].split()
-    field, direction = words[0], words[1].upper() if len(words) > 1 else "ASC"
+    field = words[0]
+    direction = words[1].upper() if len(words) > 1 else "ASC"
     if len(words) > 2 or direction not in ("ASC", "DESC"):
         raise bad_request(f"'{query.orderby}' is no order of {query.kind}s; expected one field and 'asc' or 'desc'.")
     sql = column(query.kind, field).sql
-    return _STARTED if field.lower() == "starttimeutc" else f"coalesce({sql}, '')", direction
+    if field.lower() == "starttimeutc":
+        sql = _STARTED
+    else:
+        sql = f"coalesce({sql}, '')"
+    return sql, direction
 
 
 def _size(top: int | str | None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +30,16 @@ from local_azure.machine_learning.storage import storage_faults
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Store
 
+LOG = logging.getLogger("local_azure")
 MakeJob = Callable[[RunIdentity, Step], "Job"]
+
+
+def failure_of(error: Exception, run_id: str, what: str) -> Failure:
+    """Tell the user why a run (what: step, script or pipeline) failed; a fault of this program is logged."""
+    if isinstance(error, ApiError):
+        return Failure(error.code, error.message)
+    LOG.error("%s run %s broke", what, run_id, exc_info=error)
+    return Failure("ServiceError", f"local_azure failed while it ran this {what}; see its log.")
 
 
 def _program(step: Step, directory: Path) -> dict[str, str]:
@@ -83,16 +93,12 @@ class Job:
             await self._launcher.terminate(self._process)
 
     async def execute(self, inputs: Locations, outputs: Locations) -> Failure | None:
-        """Run to the end; None when the step succeeded."""
+        """Run to the end; None when the step succeeded. Raises an ApiError where it cannot be run."""
         try:
             return await self._execute(inputs, outputs)
-        except ApiError as error:
-            return Failure(error.code, error.message)
         except OSError as error:
-            fault = storage_faults.of_files(error, f"the files of step '{self._step.name}'", self._directory.parent)
-            if fault is None:
-                raise
-            return Failure(fault.code, fault.message)
+            what = f"the files of step '{self._step.name}'"
+            raise storage_faults.of_files(error, what, self._directory.parent) or error from error
         finally:
             await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 
 from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.domain.pipelines import graphs, pipeline_runs
@@ -11,14 +10,12 @@ from local_azure.machine_learning.domain.pipelines.plan import Plan, Step
 from local_azure.machine_learning.domain.runs.statuses import RunStatus
 from local_azure.machine_learning.domain.workspaces import Workspace
 from local_azure.machine_learning.engines.steps.data_locations import InputResolver
-from local_azure.machine_learning.engines.steps.job import MakeJob
+from local_azure.machine_learning.engines.steps.job import MakeJob, failure_of
 from local_azure.machine_learning.engines.steps.step_run import StepRun
-from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.full_disk import until_kept
 from local_azure.machine_learning.storage.store import Document, Store
 
-LOG = logging.getLogger("local_azure")
 SOME_FAILED = "Pipeline has some failed steps. See child run or execution logs for more details."
 
 
@@ -53,11 +50,8 @@ class PipelineRunTask:
             plan, interface = await asyncio.to_thread(self._begin)
             await self._walk(plan, InputResolver(self._store, self._workspace, self._run, plan, interface))
             status, message = self._outcome()
-        except ApiError as error:
-            status, message = RunStatus.FAILED, error.message
-        except Exception:
-            LOG.exception("pipeline run %s broke", self._run["Id"])
-            status, message = RunStatus.FAILED, "local_azure failed while it ran this pipeline; see its log."
+        except Exception as error:
+            status, message = RunStatus.FAILED, failure_of(error, self._run["Id"], "pipeline").message
         await self._end_steps()
         await until_kept(lambda: pipeline_runs.finish(self._store, self._workspace.id, self._run, status, message))
 

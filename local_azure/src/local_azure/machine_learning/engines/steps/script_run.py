@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 
 from local_azure.machine_learning.domain.pipelines import script_runs
 from local_azure.machine_learning.domain.pipelines.plan import Port, Step
@@ -19,12 +18,9 @@ from local_azure.machine_learning.engines.steps.data_locations import (
     output_locations,
     register_outputs,
 )
-from local_azure.machine_learning.engines.steps.job import MakeJob
-from local_azure.machine_learning.errors import ApiError
+from local_azure.machine_learning.engines.steps.job import MakeJob, failure_of
 from local_azure.machine_learning.storage.full_disk import until_kept
 from local_azure.machine_learning.storage.store import Document, Store
-
-LOG = logging.getLogger("local_azure")
 
 
 def _step(document: Document) -> Step:
@@ -58,11 +54,8 @@ class ScriptRunTask:
         try:
             await asyncio.to_thread(self._prepare)
             failure = await self._job.execute(self._document["inputs"], self._outputs)
-        except ApiError as error:
-            failure = Failure(error.code, error.message)
-        except Exception:
-            LOG.exception("script run %s broke", self._run_id)
-            failure = Failure("ServiceError", "local_azure failed while it ran this script; see its log.")
+        except Exception as error:
+            failure = failure_of(error, self._run_id, "script")
         await until_kept(lambda: self._finish(failure))
 
     async def cancel(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 
 from local_azure.machine_learning.clock import new_id
 from local_azure.machine_learning.domain.access.addresses import Addresses
@@ -20,14 +19,11 @@ from local_azure.machine_learning.engines.steps.data_locations import (
     output_locations,
     register_outputs,
 )
-from local_azure.machine_learning.engines.steps.job import MakeJob
+from local_azure.machine_learning.engines.steps.job import MakeJob, failure_of
 from local_azure.machine_learning.engines.steps.step_reuse import StepReuse
-from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.full_disk import until_kept
 from local_azure.machine_learning.storage.store import Document, Store
-
-LOG = logging.getLogger("local_azure")
 
 
 class StepRun:
@@ -70,11 +66,8 @@ class StepRun:
             if await asyncio.to_thread(self._prepare):
                 return True
             failure = await self._job.execute(self._inputs, self._node["Outputs"])
-        except ApiError as error:
-            failure = Failure(error.code, error.message)
-        except Exception:
-            LOG.exception("step run %s broke", self.run_id)
-            failure = Failure("ServiceError", "local_azure failed while it ran this step; see its log.")
+        except Exception as error:
+            failure = failure_of(error, self.run_id, "step")
         await until_kept(lambda: self._finish(failure))
         return failure is None
 

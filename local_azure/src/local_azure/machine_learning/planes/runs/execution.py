@@ -15,7 +15,6 @@ from local_azure.machine_learning.engines.steps.executor import Executor
 from local_azure.machine_learning.errors import not_implemented
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
-from local_azure.machine_learning.planes.workspace import compute
 from local_azure.machine_learning.storage.store import Store
 
 PLANE = Plane("Execution")
@@ -29,7 +28,6 @@ def start_run(
     """Submit a script with the snapshot of its folder."""
     posted, run_id = call.document(), call.query.get("runId") or ""
     document = script_runs.new_script_run(store, call.workspace, experiment, run_id, posted)
-    compute.get_compute(call, store, name=str(document["parameters"]["Target"]))
     script_runs.record(store, call.workspace, addresses, document, posted.get("ParentRunId"))
     executor.submit_script(call.workspace, run_id)
     return {"runId": run_id}

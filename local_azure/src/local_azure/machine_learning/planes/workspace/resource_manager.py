@@ -5,19 +5,16 @@ SDK callers: `_get_all_subscription_ids`, `_commands.get_workspace`, `Workspace.
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
 from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.domain.access.tokens import TENANT
 from local_azure.machine_learning.domain.workspaces import Workspace, Workspaces
-from local_azure.machine_learning.errors import bad_request, not_found, not_implemented
+from local_azure.machine_learning.errors import not_found, not_implemented
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.storage.store import Document
 
 PLANE = Plane("Azure Resource Manager", access="user")
 _UPDATED = {"friendlyName": "friendly_name", "description": "description"}
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,32}")
 # Where a program may want a workspace to be; all of them are here.
 _LOCATIONS = [
     "local", "eastus", "eastus2", "centralus", "northcentralus", "southcentralus", "westcentralus", "westus",
@@ -33,7 +30,7 @@ _PROVIDER = (
 )
 
 
-def _document(addresses: Addresses, workspace: Workspace) -> dict[str, Any]:
+def _document(addresses: Addresses, workspace: Workspace) -> Document:
     group = f"/subscriptions/{workspace.subscription}/resourceGroups/{workspace.resource_group}"
     return {
         "id": workspace.arm_id,
@@ -56,32 +53,26 @@ def _document(addresses: Addresses, workspace: Workspace) -> dict[str, Any]:
     }
 
 
-def _in_group(workspaces: Workspaces, subscription: str, resource_group: str) -> list[Workspace]:
-    wanted = (subscription.lower(), resource_group.lower())
-    every = workspaces.all()
-    return [w for w in every if (w.subscription.lower(), w.resource_group.lower()) == wanted]
-
-
 @PLANE.route("GET", "/subscriptions")
-def subscriptions(workspaces: Workspaces) -> dict[str, Any]:
+def subscriptions(workspaces: Workspaces) -> Document:
     """Every subscription that a workspace of this server lies in."""
     ids = sorted({workspace.subscription for workspace in workspaces.all()})
     value = [
         {
-            "id": f"/subscriptions/{i}",
-            "subscriptionId": i,
+            "id": f"/subscriptions/{subscription}",
+            "subscriptionId": subscription,
             # The SDK shows this to who asks for a workspace in another subscription.
             "displayName": "local_azure; `local_azure workspace create` adds a workspace in any subscription",
             "state": "Enabled",
             "tenantId": TENANT,
         }
-        for i in ids
+        for subscription in ids
     ]
     return {"value": value}
 
 
 @PLANE.route("GET", "/subscriptions/{subscription}/providers/Microsoft.MachineLearningServices")
-def provider(*, subscription: str) -> dict[str, Any]:
+def provider(*, subscription: str) -> Document:
     """Where workspaces can be: `Workspace.create` asks before it looks whether the workspace exists."""
     kinds = [{"resourceType": "workspaces", "locations": _LOCATIONS, "apiVersions": []}]
     name = "Microsoft.MachineLearningServices"
@@ -89,9 +80,9 @@ def provider(*, subscription: str) -> dict[str, Any]:
 
 
 @PLANE.route("GET", "/subscriptions/{subscription}/resourceGroups/{resource_group}")
-def resource_group(workspaces: Workspaces, *, subscription: str, resource_group: str) -> dict[str, Any]:
+def resource_group(workspaces: Workspaces, *, subscription: str, resource_group: str) -> Document:
     """A resource group, which is there when a workspace is in it."""
-    if not _in_group(workspaces, subscription, resource_group):
+    if not workspaces.below(subscription, resource_group):
         raise not_found("Resource group", resource_group)
     group = f"/subscriptions/{subscription}/resourceGroups/{resource_group}"
     properties = {"provisioningState": "Succeeded"}
@@ -99,20 +90,19 @@ def resource_group(workspaces: Workspaces, *, subscription: str, resource_group:
 
 
 @PLANE.route("GET", "/subscriptions/{subscription}/resources")
-def list_resources(addresses: Addresses, workspaces: Workspaces, *, subscription: str) -> dict[str, Any]:
+def list_resources(addresses: Addresses, workspaces: Workspaces, *, subscription: str) -> Document:
     """The resources of a subscription, all of them workspaces: `Workspace.list` without a resource group."""
-    every = [w for w in workspaces.all() if w.subscription.lower() == subscription.lower()]
-    return {"value": [_document(addresses, workspace) for workspace in every]}
+    return {"value": [_document(addresses, workspace) for workspace in workspaces.below(subscription)]}
 
 
 @PLANE.route("GET", "{W}")
-def get_workspace(call: Call, addresses: Addresses) -> dict[str, Any]:
+def get_workspace(call: Call, addresses: Addresses) -> Document:
     """One workspace."""
     return _document(addresses, call.workspace)
 
 
 @PLANE.route("PATCH", "{W}")
-def update_workspace(call: Call, addresses: Addresses, workspaces: Workspaces) -> dict[str, Any]:
+def update_workspace(call: Call, addresses: Addresses, workspaces: Workspaces) -> Document:
     """`ws.update`: tags are replaced as a whole; what is not kept is refused by name."""
     posted = call.document()
     properties = {key: value for key, value in (posted.get("properties") or {}).items() if value is not None}
@@ -127,20 +117,15 @@ def update_workspace(call: Call, addresses: Addresses, workspaces: Workspaces) -
 @PLANE.route("PUT", _PROVIDER + "/workspaces/{name}", evidence="assumed")
 def create_workspace(
     addresses: Addresses, workspaces: Workspaces, *, subscription: str, resource_group: str, name: str
-) -> dict[str, Any]:
+) -> Document:
     """Create a workspace; does nothing when it exists. Called by `local_azure workspace create`, not by the SDK."""
-    if not _NAME.fullmatch(name):
-        raise bad_request(f"'{name}' is not a workspace name: 3 to 33 letters, digits, '-' and '_'.")
     return _document(addresses, workspaces.ensure(subscription, resource_group, name))
 
 
 @PLANE.route("GET", _PROVIDER + "/workspaces")
 def list_workspaces(
     addresses: Addresses, workspaces: Workspaces, *, subscription: str, resource_group: str
-) -> dict[str, Any]:
+) -> Document:
     """The workspaces of a resource group."""
-    return {
-        "value": [
-            _document(addresses, workspace) for workspace in _in_group(workspaces, subscription, resource_group)
-        ]
-    }
+    found = workspaces.below(subscription, resource_group)
+    return {"value": [_document(addresses, workspace) for workspace in found]}

@@ -93,7 +93,9 @@ class ForkServer:
             os.read(self._wake_read, 512)
         self._reap()
         self._kill_overdue()
-        return self._answer() if self._emulator in readable else True
+        if self._emulator in readable:
+            return self._answer()
+        return True
 
     def _answer(self) -> bool:
         data, descriptors, _, _ = socket.recv_fds(self._emulator, MESSAGE_BYTES, 1)
