@@ -32,14 +32,9 @@ def new_pipeline_run(
 ) -> Document:
     """Make an unsubmitted run of a stored graph.
 
-    asked: CreationInfo of a submission, or the body of a REST submission. Values are kept as text, as the service
-    does; values that the graph has no parameter for are left out, and `record` warns of them. Microsoft's notebook
-    about versioned endpoints submits such values, so the service takes them.
+    asked: CreationInfo of a submission, or the body of a REST submission.
     """
     stored = graphs.require(store, workspace_id, graph_id)
-    defaults = graphs.defaults(stored["interface"])
-    assigned = asked.get("ParameterAssignments") or {}
-    values = {name: assigned.get(name, default) for name, default in defaults.items()}
     goes_on = asked.get("ContinueRunOnStepFailure") or asked.get("ContinueExperimentOnNodeFailure")
     status = {"StatusDetail": None, "CreationTime": timestamp(), "EndTime": None}
     return {
@@ -51,19 +46,33 @@ def new_pipeline_run(
         "HasErrors": False,
         "HasWarnings": False,
         "UploadState": "1",
-        "ParameterAssignments": graphs.as_texts(values),
-        "DataPathAssignments": asked.get("DataPathAssignments") or {},
-        "DataSetDefinitionValueAssignments": asked.get("DataSetDefinitionValueAssignments") or {},
+        **_assignments(stored["interface"], asked),
         "RunHistoryExperimentName": experiment,
         "PipelineId": pipeline_id,
         "RunSource": asked.get("RunSource") or "Unavailable",
         "RunType": asked.get("RunType") or "HTTP",
-        "UnknownParameters": sorted(set(assigned) - set(defaults)),
         "TotalRunSteps": graphs.number_of_steps(stored["graph"]),
         "ScheduleId": asked.get("ScheduleId"),
         "tags": asked.get("tags") or asked.get("Tags") or {},
         "Properties": asked.get("Properties") or {},
         "ContinueRunOnStepFailure": bool(goes_on),
+    }
+
+
+def _assignments(interface: Document, asked: Document) -> Document:
+    """Return the values of a run's parameters.
+
+    Values that the graph has no parameter for are left out, and `record` warns of them: Microsoft's notebook about
+    versioned endpoints submits such values, so the service takes them.
+    """
+    defaults = graphs.defaults(interface)
+    assigned = asked.get("ParameterAssignments") or {}
+    values = {name: assigned.get(name, default) for name, default in defaults.items()}
+    return {
+        "ParameterAssignments": graphs.as_texts(values),
+        "UnknownParameters": sorted(set(assigned) - set(defaults)),
+        "DataPathAssignments": asked.get("DataPathAssignments") or {},
+        "DataSetDefinitionValueAssignments": asked.get("DataSetDefinitionValueAssignments") or {},
     }
 
 

@@ -26,7 +26,7 @@ Fingerprint = dict[str, tuple[int, int, str | None]]
 
 
 def reuse_key(step: Step, snapshot_hash: str, inputs: dict[str, Document]) -> str:
-    """Hash everything that decides a step's outputs (SHA-256). inputs: place of each input, by port name."""
+    """Hash everything that decides a step's outputs (SHA-256). inputs: location of each input by port."""
     settings = step.node.get("ModuleOutputSettings") or []
     parts = {
         "snapshot": snapshot_hash,

@@ -30,7 +30,7 @@ class ScheduleType(StrEnum):
 def create(store: Store, files: BlobFiles, workspace: Workspace, posted: Document) -> Document:
     """Insert an active schedule; raises a 400 for what could never fire, a 404 for a target that is not there.
 
-    It is provisioned at once, because a "provisioning" one costs the client 5 s a look.
+    It is provisioned at once, because the client waits 5 s each time it finds a "provisioning" one.
     """
     kind = str(posted.get("ScheduleType"))
     kind = ScheduleType.__members__.get(kind.upper(), kind)

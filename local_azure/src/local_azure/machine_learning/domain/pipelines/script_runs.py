@@ -138,15 +138,15 @@ def _step(configuration: Document, snapshot_id: str) -> Document:
 def _output(name: str, given: Document) -> Document:
     options = given.get("additionalOptions") or {}
     registration = options.get("registrationOptions") or {}
-    place = (given.get("outputLocation") or {}).get("dataPath") or {}
+    path = (given.get("outputLocation") or {}).get("dataPath") or {}
     upload = options.get("uploadOptions") or {}
     table = registration.get("datasetRegistrationOptions") or {}
     return {
         "Name": name,
-        "DataStoreName": place.get("datastoreName"),
+        "DataStoreName": path.get("datastoreName"),
         # Source: `OutputFileDatasetConfig`, default of `destination`.
         "DatasetOutputOptions": {
-            "PathOnDatastore": place.get("relativePath") or "dataset/{run-id}/{output-name}",
+            "PathOnDatastore": path.get("relativePath") or "dataset/{run-id}/{output-name}",
             "SourceGlobs": upload.get("sourceGlobs"),
         },
         "PathOnCompute": _path_on_compute(given),

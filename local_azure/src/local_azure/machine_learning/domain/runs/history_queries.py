@@ -42,20 +42,20 @@ def _order(query: Query) -> tuple[str, str]:
     field = words[0]
     direction = words[1].upper() if len(words) > 1 else "ASC"
     if len(words) > 2 or direction not in ("ASC", "DESC"):
-        raise bad_request(f"'{query.orderby}' is no order of {query.kind}s; expected one field and 'asc' or 'desc'.")
+        raise bad_request(
+            f"'{query.orderby}' is not an order of {query.kind}s; expected one field and 'asc' or 'desc'."
+        )
     sql = column(query.kind, field).sql
     if field.lower() == "starttimeutc":
-        sql = _STARTED
-    else:
-        sql = f"coalesce({sql}, '')"
-    return sql, direction
+        return _STARTED, direction
+    return f"coalesce({sql}, '')", direction
 
 
 def _size(top: int | str | None) -> int:
     if top is None:
         return DEFAULT_PAGE
     if not str(top).isdecimal() or not 1 <= int(top) <= LARGEST_PAGE:
-        raise bad_request(f"'{top}' is no page size; expected 1 to {LARGEST_PAGE}.")
+        raise bad_request(f"'{top}' is not a page size; expected 1 to {LARGEST_PAGE}.")
     return int(top)
 
 
@@ -67,9 +67,9 @@ def _decode(token: str) -> tuple[Parameter, int]:
     try:
         value, seq = json.loads(base64.urlsafe_b64decode(token))
     except ValueError as error:
-        raise bad_request(f"'{token}' is no continuation token of this query.") from error
+        raise bad_request(f"'{token}' is not a continuation token of this query.") from error
     if not isinstance(value, str | int) or not isinstance(seq, int):
-        raise bad_request(f"'{token}' is no continuation token of this query.")
+        raise bad_request(f"'{token}' is not a continuation token of this query.")
     return value, seq
 
 

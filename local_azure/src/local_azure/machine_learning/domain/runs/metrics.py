@@ -149,7 +149,7 @@ def _page(store: Store, key: Key, asked: dict[str, Any]) -> tuple[list[dict[str,
     if asked.get("continuationToken"):
         created, _, number = str(asked["continuationToken"]).partition("/")
         if not number.isdecimal():
-            raise bad_request(f"'{asked['continuationToken']}' is no continuation token of a metric.")
+            raise bad_request(f"'{asked['continuationToken']}' is not a continuation token of a metric.")
         clauses += " AND (created, seq) > (?, ?)"
         parameters += [created, int(number)]
     sql = f"SELECT seq, created, doc FROM metric_value WHERE {clauses} ORDER BY created, seq LIMIT {_PAGE + 1}"  # noqa: S608 - fixed words only

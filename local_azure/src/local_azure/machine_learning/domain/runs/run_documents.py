@@ -129,7 +129,7 @@ def move_status(run: Run, status: str, moment: str | None = None) -> None:
         reached = RunStatus(status)
     except ValueError as error:
         known = ", ".join(RunStatus)
-        raise bad_request(f"'{status}' is no status of a run. Known ones: {known}.") from error
+        raise bad_request(f"'{status}' is not a status of a run. Known ones: {known}.") from error
     if reached.rank <= RunStatus(run["status"]).rank:
         return
     moment = moment or timestamp()

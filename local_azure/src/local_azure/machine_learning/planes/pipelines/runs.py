@@ -118,14 +118,14 @@ def node_outputs(call: Call, store: Store, *, run_id: str) -> dict[str, Document
     """Where a node's outputs lie, by port."""
     node = _node(call, store, run_id)
     outputs: dict[str, Document] = (node or {}).get("Outputs", {})
-    return {port: _output(place) for port, place in outputs.items()}
+    return {port: _output(location) for port, location in outputs.items()}
 
 
-def _output(place: Document) -> Document:
+def _output(location: Document) -> Document:
     return {
         "DataTypeId": "AnyDirectory",
         "LogicalSizeInBytes": 0,
         "PhysicalSizeInBytes": 0,
         "Hash": None,
-        "DataLocation": data_location({"AmlDataStoreName": place["datastore"], "RelativePath": place["path"]}),
+        "DataLocation": data_location({"AmlDataStoreName": location["datastore"], "RelativePath": location["path"]}),
     }

@@ -41,7 +41,7 @@ def query_experiments(call: Call, store: Store) -> Response:
     asked = call.document()
     view = str(asked.get("viewType") or "ActiveOnly")
     if view.lower() not in _VIEWS:
-        raise bad_request(f"'{view}' is no view of experiments; expected ActiveOnly, ArchivedOnly or All.")
+        raise bad_request(f"'{view}' is not a view of experiments; expected ActiveOnly, ArchivedOnly or All.")
     given = f"({asked['filter']})" if asked.get("filter") else ""
     conditions = [condition for condition in (given, _VIEWS[view.lower()]) if condition]
     query = Query(

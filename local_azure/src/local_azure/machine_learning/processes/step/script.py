@@ -55,9 +55,9 @@ def run_module(module: str, arguments: list[str]) -> int:
     return _run(run, [module, *arguments], Path.cwd())
 
 
-def _run(work: Callable[[], object], argv: list[str], *places: Path) -> int:
+def _run(work: Callable[[], object], argv: list[str], *folders: Path) -> int:
     sys.argv = argv
-    sys.path[:0] = dict.fromkeys(map(str, places))
+    sys.path[:0] = dict.fromkeys(map(str, folders))
     try:
         work()
         code = 0
