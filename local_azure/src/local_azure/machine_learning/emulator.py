@@ -36,6 +36,7 @@ class Emulator:
         self.redactor = Redactor(self.store, self.workspaces, info.token)
         for name in (WORKSPACE_NAME, PRODUCTION_NAME):
             self.workspaces.ensure(SUBSCRIPTION, RESOURCE_GROUP, name)
+<<<<<<< HEAD
         self.executor = Executor(
             store=self.store,
             files=self.files,
@@ -50,6 +51,11 @@ class Emulator:
             self.store, self.files, self.workspaces, self.executor.submit, speed=schedule_speed
         )
         self.services = ServiceHost(self)
+=======
+        self.executor = Executor(self)
+        self.scheduler = Scheduler(self, schedule_speed)
+        self.services = ServiceHost(self.store, self.files, self.workspaces, self.redactor, state.services)
+>>>>>>> wt-c
 
     def provided(self) -> tuple[object, ...]:
         """What route handlers may declare, one object a class."""
