@@ -14,8 +14,9 @@ from local_azure.machine_learning.domain.workspaces import (
     Workspaces,
 )
 from local_azure.machine_learning.engines.schedules.scheduler import Scheduler
-from local_azure.machine_learning.engines.services.host import ServiceHost
-from local_azure.machine_learning.engines.steps import Executor
+from local_azure.machine_learning.engines.services import ServiceHost
+from local_azure.machine_learning.engines.steps.executor import Executor
+from local_azure.machine_learning.engines.steps.launcher import Launcher, base_variables
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
 from local_azure.machine_learning.storage.store import Store
@@ -37,9 +38,26 @@ class Emulator:
         self.redactor = Redactor(self.store, self.workspaces, info.token)
         for name in (WORKSPACE_NAME, PRODUCTION_NAME):
             self.workspaces.ensure(SUBSCRIPTION, RESOURCE_GROUP, name)
+<<<<<<< HEAD
+        self.executor = Executor(
+            store=self.store,
+            files=self.files,
+            workspaces=self.workspaces,
+            redactor=self.redactor,
+            tokens=self.tokens,
+            addresses=self.addresses,
+            launcher=Launcher(base_variables(state, info)),
+            work=state.work,
+        )
+        self.scheduler = Scheduler(
+            self.store, self.files, self.workspaces, self.executor.submit, speed=schedule_speed
+        )
+        self.services = ServiceHost(self)
+=======
         self.executor = Executor(self)
         self.scheduler = Scheduler(self, schedule_speed)
         self.services = ServiceHost(self.store, self.files, self.workspaces, self.redactor, state.services)
+>>>>>>> wt-c
 
     def provided(self) -> tuple[object, ...]:
         """What route handlers may declare, one object a class."""

@@ -1,7 +1,6 @@
 """Run history: runs by name and id of their experiment, their details, tags and tokens.
 
 SDK callers: `Run`, `Experiment.start_logging/get_runs`, `PipelineRun`, `StepRun`, `AzureMLTokenAuthentication`.
-The executor makes and moves runs through `create_run` and `set_status`.
 """
 
 from __future__ import annotations
@@ -14,54 +13,20 @@ from starlette.responses import Response
 from local_azure.machine_learning.clock import timestamp
 from local_azure.machine_learning.domain.access.addresses import SignedAddresses
 from local_azure.machine_learning.domain.access.tokens import Principal, Tokens
+from local_azure.machine_learning.domain.runs import experiments, run_files, run_records
 from local_azure.machine_learning.domain.runs.history_queries import Query, page
-from local_azure.machine_learning.domain.runs.run_records import (
-    KIND,
-    Run,
-    add_properties,
-    change,
-    create,
-    create_run,
-    fail_family,
-    set_status,
-    update,
-    warn,
-)
-from local_azure.machine_learning.errors import ApiError, bad_request, json_body, not_found
+from local_azure.machine_learning.domain.runs.run_documents import Run, change
+from local_azure.machine_learning.errors import ApiError, bad_request, json_body
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
-from local_azure.machine_learning.planes.runs import experiments
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Store
-
-__all__ = ["PLANE", "add_properties", "create_run", "fail_family", "set_status", "update", "warn"]
 
 PLANE = Plane("Run history")
 _HISTORY = "/history/v1.0{W}"
 _NAMED = _HISTORY + "/experiments/{experiment}"
 _BY_ID = _HISTORY + "/experimentids/{experiment_id}"
-_LOG_FOLDERS = ("azureml-logs", "logs", "user_logs", "system_logs")
-
-
-def experiment_id_of(call: Call, store: Store, experiment: str | None, experiment_id: str | None) -> str:
-    """Id of the experiment of a path in either form; raises a 404 that names it."""
-    if experiment is not None:
-        return str(experiments.require(store, call.workspace, experiment)["experimentId"])
-    return str(store.require(call.ws, experiments.KIND, experiment_id or "")["experimentId"])
-
-
-def require_run(
-    call: Call, store: Store, run_id: str, experiment: str | None = None, experiment_id: str | None = None
-) -> Run:
-    """The run of a path; raises a 404 when it is unknown or belongs to another experiment."""
-    run = store.require(call.ws, KIND, run_id)
-    if experiment is not None:
-        home = store.require(call.ws, experiments.KIND, run["experimentId"])
-        if home["name"] != experiment:
-            raise not_found("Run", run_id, f"It belongs to experiment '{home['name']}', not '{experiment}'.")
-    elif experiment_id is not None and run["experimentId"] != experiment_id:
-        raise not_found("Run", run_id, f"It does not belong to experiment '{experiment_id}'.")
-    return run
+_JSON = "application/json"
 
 
 @PLANE.route("GET", _HISTORY + "/runs/{run_id}")
@@ -71,14 +36,14 @@ def get_run(
     call: Call, store: Store, *, run_id: str, experiment: str | None = None, experiment_id: str | None = None
 ) -> Run:
     """One run."""
-    return require_run(call, store, run_id, experiment, experiment_id)
+    return run_records.require_in(store, call.ws, run_id, experiment, experiment_id)
 
 
 @PLANE.route("PATCH", _HISTORY + "/runs/{run_id}", evidence="sdk-source")
 def patch_known_run(call: Call, store: Store, *, run_id: str) -> Run:
     """Change a run by its id alone; an unknown one is not created, because its experiment is not known."""
-    require_run(call, store, run_id)
-    return update(store, call.workspace, run_id, lambda run: change(run, call.document()))
+    given = call.document()
+    return run_records.update(store, call.ws, run_id, lambda run: change(run, given))
 
 
 @PLANE.route("PATCH", _NAMED + "/runs/{run_id}")
@@ -87,24 +52,9 @@ def patch_run(
     call: Call, store: Store, *, run_id: str, experiment: str | None = None, experiment_id: str | None = None
 ) -> Run:
     """Change a run; an unknown one is created."""
-    return _create_or_change(call, store, run_id, call.document(), experiment=experiment, experiment_id=experiment_id)
-
-
-def _create_or_change(
-    call: Call,
-    store: Store,
-    run_id: str,
-    given: dict[str, Any],
-    *,
-    experiment: str | None,
-    experiment_id: str | None,
-) -> Run:
-    with store.transaction():
-        if store.get(call.ws, KIND, run_id) is None:
-            home = experiment_id_of(call, store, experiment, experiment_id)
-            return create(store, call.workspace, run_id, home, given)
-        require_run(call, store, run_id, experiment, experiment_id)
-        return update(store, call.workspace, run_id, lambda run: change(run, given))
+    return run_records.create_or_change(
+        store, call.ws, run_id, call.document(), experiment=experiment, experiment_id=experiment_id
+    )
 
 
 @PLANE.route("PATCH", _NAMED + "/batch/runs")
@@ -121,8 +71,8 @@ def patch_runs(
             if not run_id:
                 raise bad_request("Each run of a batch needs a 'runId'.")
             try:
-                changed[run_id] = _create_or_change(
-                    call, store, run_id, given, experiment=experiment, experiment_id=experiment_id
+                changed[run_id] = run_records.create_or_change(
+                    store, call.ws, run_id, given, experiment=experiment, experiment_id=experiment_id
                 )
             except ApiError as error:
                 failed[run_id] = json_body(error, run_id)
@@ -137,13 +87,13 @@ def query_runs(
     """A page of an experiment's runs."""
     asked = call.document()
     query = Query(
-        experiment_id=experiment_id_of(call, store, experiment, experiment_id),
+        experiment_id=experiments.id_of(store, call.ws, experiment, experiment_id),
         filter=asked.get("filter"),
         orderby=asked.get("orderby"),
         top=asked.get("top"),
         token=asked.get("continuationToken"),
     )
-    return page(store, call.ws, query)
+    return Response(page(store, call.ws, query), media_type=_JSON)
 
 
 def _from_address(call: Call, *, parent: str | None = None, condition: str | None = None) -> Query:
@@ -165,14 +115,14 @@ def children(
     call: Call, store: Store, *, run_id: str, experiment: str | None = None, experiment_id: str | None = None
 ) -> Response:
     """A page of a run's children, newest first unless asked otherwise."""
-    require_run(call, store, run_id, experiment, experiment_id)
-    return page(store, call.ws, _from_address(call, parent=run_id))
+    run_records.require_in(store, call.ws, run_id, experiment, experiment_id)
+    return Response(page(store, call.ws, _from_address(call, parent=run_id)), media_type=_JSON)
 
 
 @PLANE.route("GET", _HISTORY + "/computes/{compute}/runs")
 def runs_of_compute(call: Call, store: Store, *, compute: str) -> Response:
     """A page of the runs that name this compute target."""
-    return page(store, call.ws, _from_address(call, condition=f'Target eq "{compute}"'))
+    return Response(page(store, call.ws, _from_address(call, condition=f'Target eq "{compute}"')), media_type=_JSON)
 
 
 @PLANE.route("DELETE", _NAMED + "/runs/{run_id}/tags")
@@ -183,20 +133,8 @@ def delete_tags(
     """Remove tags by name; unknown ones are no error."""
     if not isinstance(call.body, list):
         raise bad_request("The body must be a list of tag names.")
-    require_run(call, store, run_id, experiment, experiment_id)
-
-    def alter(run: Run) -> None:
-        for name in call.body:
-            run["tags"].pop(name, None)
-
-    return update(store, call.workspace, run_id, alter)
-
-
-def _log_files(call: Call, files: BlobFiles, signed: SignedAddresses, run: Run) -> dict[str, str]:
-    container = call.workspace.artifact_container
-    home = f"ExperimentRun/{run['dataContainerId']}/"
-    names = [name for top in _LOG_FOLDERS for name in files.names(container, f"{home}{top}/")]
-    return {name.removeprefix(home): signed.download(container, name) for name in names}
+    run_records.require_in(store, call.ws, run_id, experiment, experiment_id)
+    return run_records.delete_tags(store, call.ws, run_id, call.body)
 
 
 @PLANE.route("GET", _NAMED + "/runs/{run_id}/details")
@@ -213,7 +151,8 @@ def details(
     experiment_id: str | None = None,
 ) -> dict[str, Any]:
     """What a run did and where its logs are; the client streams a log by asking again."""
-    run = require_run(call, store, run_id, experiment, experiment_id)
+    run = run_records.require_in(store, call.ws, run_id, experiment, experiment_id)
+    logs = run_files.log_blobs(files, call.workspace, run)
     copied = ("runId", "target", "status", "startTimeUtc", "endTimeUtc", "error", "warnings", "properties")
     return {
         **{key: run[key] for key in copied},
@@ -221,7 +160,7 @@ def details(
         "outputDatasets": run.get("outputDatasets", []),
         "runDefinition": run.get("runDefinition"),
         "services": {},
-        "logFiles": _log_files(call, files, signed, run),
+        "logFiles": {name: signed.download(call.workspace.artifact_container, blob) for name, blob in logs.items()},
     }
 
 
@@ -237,7 +176,7 @@ def token(
     experiment_id: str | None = None,
 ) -> dict[str, str]:
     """A fresh token of a run, for the person or for the run itself."""
-    require_run(call, store, run_id, experiment, experiment_id)
+    run_records.require_in(store, call.ws, run_id, experiment, experiment_id)
     principal = call.principal
     if principal is None or (principal.scope == "run" and principal.run_id != run_id):
         raise ApiError(

@@ -1,16 +1,16 @@
-"""A process that has imported what its children need, and forks one child a message.
+"""Import what children need once, then fork one child a message.
 
 Importing azureml, pandas and scikit-learn takes over a second, the inference server almost another; forking takes ten
 milliseconds. One message a packet, JSON, over the socket given by --socket:
 
-    server -> parent  {"start": ID, "entry": "module:function", "directory", "log", "environment", ..}
-                      and a listening socket where the entry wants one
-                      {"stop": ID}
-    parent -> server  {"ready": true} once, after the first imports; {"started": ID, "pid": N};
-                      {"ended": ID, "code": N}, negative: killed by that signal
+    emulator -> fork server   {"start": ID, "entry": "module:function", "directory", "log", "environment", ..}
+                              and a listening socket where the entry wants one
+                              {"stop": ID}
+    fork server -> emulator   {"started": ID, "pid": N}
+                              {"ended": ID, "code": N}, negative: killed by that signal
 
-This process never has a second Python thread, so that forking is safe. It ends, with every child, when the server's
-end of the socket closes: a killed server leaves nothing behind. Whatever a child leaves running is killed with its
+This process never has a second Python thread, so that forking is safe. It ends, with every child, when the emulator's
+end of the socket closes: a killed emulator leaves nothing behind. Whatever a child leaves running is killed with its
 process group when it ends; what has left that group, as a daemon does, is killed as soon as no child is left.
 """
 
@@ -48,14 +48,14 @@ class _Child:
     kill_at: float | None = None
 
 
-class Parent:
-    """Waits for messages and for ended children; one thing at a time.
+class ForkServer:
+    """Wait for messages and for ended children; one thing at a time.
 
     later: imported in quiet moments once there is a child; at the start others need the processor more.
     """
 
-    def __init__(self, server: socket.socket, later: list[str]) -> None:
-        self._server = server
+    def __init__(self, emulator: socket.socket, later: list[str]) -> None:
+        self._emulator = emulator
         self._later = later
         self._children: dict[str, _Child] = {}
         self._spawn = os.environ.get(START_METHOD_VARIABLE) == "spawn" or sys.platform != "linux"
@@ -65,11 +65,10 @@ class Parent:
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
 
     def run(self) -> None:
-        """Serve until the server goes away."""
+        """Serve until the emulator goes away."""
         _adopt_orphans()
         gc.collect()
         gc.freeze()  # children share these pages for as long as no collection touches them
-        self._tell({"ready": True})
         try:
             while self._turn():
                 pass
@@ -78,7 +77,7 @@ class Parent:
 
     def _tell(self, message: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):
-            self._server.send(json.dumps(message).encode())
+            self._emulator.send(json.dumps(message).encode())
 
     def _patience(self) -> float | None:
         moments = [child.kill_at - time.monotonic() for child in self._children.values() if child.kill_at is not None]
@@ -87,17 +86,19 @@ class Parent:
         return max(0.0, min(moments)) if moments else None
 
     def _turn(self) -> bool:
-        readable, _, _ = select.select([self._server, self._wake_read], [], [], self._patience())
+        readable, _, _ = select.select([self._emulator, self._wake_read], [], [], self._patience())
         if not readable and self._later:
             preload([self._later.pop(0)])
         if self._wake_read in readable:
             os.read(self._wake_read, 512)
         self._reap()
         self._kill_overdue()
-        return self._answer() if self._server in readable else True
+        if self._emulator in readable:
+            return self._answer()
+        return True
 
     def _answer(self) -> bool:
-        data, descriptors, _, _ = socket.recv_fds(self._server, MESSAGE_BYTES, 1)
+        data, descriptors, _, _ = socket.recv_fds(self._emulator, MESSAGE_BYTES, 1)
         if not data:
             return False
         message = json.loads(data)
@@ -119,7 +120,7 @@ class Parent:
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
-            self._server.close()
+            self._emulator.close()
             os.close(self._wake_read)
             os.close(self._wake_write)
             become(message, listener, parent)
@@ -162,7 +163,7 @@ class Parent:
         self._end_orphans()
 
     def _end_all(self) -> None:
-        """The server has gone: no time of grace, so that the next one finds the ports free."""
+        """Kill every child at once, without a grace period: the next emulator needs their ports."""
         for child in self._children.values():
             _signal_group(child.pid, signal.SIGKILL)
             os.waitpid(child.pid, 0)
@@ -171,7 +172,7 @@ class Parent:
             pass
 
     def _end_orphans(self) -> bool:
-        """Bury what has lost its parent and ended. While no child runs nobody needs the others: kill them."""
+        """Reap orphans that have ended. While no child runs nobody needs the others: kill them."""
         orphans = _own_children() - {child.pid for child in self._children.values()}
         for pid in orphans:
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
@@ -182,7 +183,7 @@ class Parent:
 
 
 def _adopt_orphans() -> None:
-    """Ask the kernel to make this process the parent of what its children leave behind."""
+    """Ask the kernel to make this process the parent of its children's orphans."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -213,17 +214,17 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Serve the server at the other end of --socket."""
-    parser = argparse.ArgumentParser(description="Parent process of steps or of web services; started by the server.")
+    """Serve the emulator at the other end of --socket."""
+    parser = argparse.ArgumentParser(description="Fork server of steps or of web services; started by the emulator.")
     parser.add_argument("--socket", type=int, required=True, help="number of an inherited packet socket")
     parser.add_argument("--first", default="", help="modules to import before the first child, separated by commas")
     parser.add_argument("--later", default="", help="modules to import in quiet moments")
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # also in the middle of an import
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with contextlib.suppress(SystemExit), socket.socket(fileno=arguments.socket) as server:
+    with contextlib.suppress(SystemExit), socket.socket(fileno=arguments.socket) as emulator:
         preload(list(filter(None, arguments.first.split(","))))
-        Parent(server, list(filter(None, arguments.later.split(",")))).run()
+        ForkServer(emulator, list(filter(None, arguments.later.split(",")))).run()
     # Taking the imported libraries apart one by one would take longer than everything before.
     sys.stdout.flush()
     sys.stderr.flush()

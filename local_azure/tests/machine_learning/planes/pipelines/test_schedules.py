@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import datetime as dt
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-from local_azure.machine_learning.emulator import Emulator
-from local_azure.machine_learning.planes.pipelines.modules import GRAPH
-from local_azure.machine_learning.planes.pipelines.published import PIPELINE
-from local_azure.machine_learning.planes.pipelines.runs import OPEN, PIPELINE_RUN
-from local_azure.machine_learning.planes.pipelines.schedules import SCHEDULE
-from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
 
 Unique = Callable[[str], str]
 SHOW_PATH = """
@@ -162,108 +152,3 @@ def test_what_could_never_fire_is_refused(ws: Any, published: Any, unique: Uniqu
 
 
 # Restarts, with a clock in the test's hand.
-
-
-@pytest.fixture
-def state_folder(tmp_path: Path) -> StateFolder:
-    """A state folder of the test's own."""
-    state = StateFolder(tmp_path / "state")
-    state.create()
-    return state
-
-
-@pytest.fixture
-def start(state_folder: StateFolder) -> Iterator[Callable[[], Emulator]]:
-    """Starts an emulator on the folder that serves nobody, again and again."""
-    made: list[Emulator] = []
-
-    async def make() -> Emulator:
-        emulator = Emulator(state_folder, ServerInfo(0, 1, 2, "secret"))
-        emulator.executor.submit = lambda workspace, run_id: None  # type: ignore[method-assign]
-        return emulator
-
-    def again() -> Emulator:
-        made.append(asyncio.run(make()))
-        return made[-1]
-
-    yield again
-    for emulator in made:
-        emulator.store.close()
-
-
-def _scheduled(emulator: Emulator, **more: Any) -> dict[str, Any]:
-    """A schedule of an empty pipeline, every hour unless asked otherwise."""
-    workspace = emulator.workspaces.all()[0]
-    emulator.store.insert(workspace.id, GRAPH, "g", {"graph": {}, "interface": {}})
-    pipeline: dict[str, Any] = {
-        "Id": "p",
-        "Name": "p",
-        "EntityStatus": "0",
-        "GraphId": "g",
-        "ContinueRunOnStepFailure": None,
-    }
-    pipeline |= {"ParameterAssignments": {}, "DataPathAssignments": {}, "DataSetDefinitionValueAssignments": {}}
-    emulator.store.insert(workspace.id, PIPELINE, "p", pipeline)
-    schedule: dict[str, Any] = {
-        "Id": "s",
-        "Name": "s",
-        "EntityStatus": "0",
-        "PipelineId": "p",
-        "PipelineEndpointId": None,
-    }
-    schedule |= {"PipelineSubmissionInfo": {"ExperimentName": "e"}, "ScheduleType": "0", "DataStoreTriggerInfo": None}
-    schedule |= {"Recurrence": {"Frequency": "Hour", "Interval": 1}, **more}
-    emulator.store.insert(workspace.id, SCHEDULE, "s", schedule)
-    emulator.scheduler.begin(workspace, schedule, created=True)
-    return schedule
-
-
-def _runs(emulator: Emulator) -> list[dict[str, Any]]:
-    return emulator.store.find(emulator.workspaces.all()[0].id, PIPELINE_RUN, parent=OPEN)
-
-
-def test_a_restart_fires_nothing_twice_and_makes_up_once(start: Callable[[], Emulator]) -> None:
-    first = start()
-    _scheduled(first)
-    created = first.scheduler.now()
-    first.scheduler.fire_due(created)
-    assert [run["ScheduleId"] for run in _runs(first)] == ["s"]
-    second = start()
-    due = second.scheduler.fire_due(created)
-    assert len(_runs(second)) == 1
-    assert due is not None
-    assert dt.timedelta(minutes=59) < due - created <= dt.timedelta(hours=1)
-    next_due = second.scheduler.fire_due(created + dt.timedelta(hours=5, minutes=1))
-    assert len(_runs(second)) == 2, "four hours were missed, one run makes up for them"
-    assert next_due == due + dt.timedelta(hours=5)
-
-
-def test_changes_while_no_server_ran_are_noticed(start: Callable[[], Emulator]) -> None:
-    trigger = {"DataStoreName": "workspaceblobstore", "PollingInterval": 5, "PathOnDataStore": "in"}
-    first = start()
-    workspace = first.workspaces.all()[0]
-    folder = first.files.container(workspace.blobstore_container) / "in"
-    folder.mkdir(parents=True)
-    (folder / "old").write_text("old")
-    _scheduled(first, ScheduleType="1", Recurrence=None, DataStoreTriggerInfo=trigger)
-    (folder / "new").write_text("new")
-    now = start().scheduler.now()
-    second = start()
-    second.scheduler.fire_due(now)
-    assert not _runs(second), "not before the interval has passed"
-    second.scheduler.fire_due(now + dt.timedelta(minutes=6))
-    second.scheduler.fire_due(now + dt.timedelta(minutes=12))
-    assert len(_runs(second)) == 1
-
-
-def test_a_schedule_without_its_pipeline_goes_on(start: Callable[[], Emulator]) -> None:
-    emulator = start()
-    workspace = emulator.workspaces.all()[0]
-    _scheduled(emulator)
-    emulator.store.update(workspace.id, PIPELINE, "p", lambda pipeline: pipeline.update(EntityStatus="2"))
-    due = emulator.scheduler.fire_due(emulator.scheduler.now())
-    assert due is not None
-    assert not _runs(emulator)
-    emulator.store.update(workspace.id, PIPELINE, "p", lambda pipeline: pipeline.update(EntityStatus="0"))
-    emulator.scheduler.fire_due(due)
-    assert len(_runs(emulator)) == 1

@@ -14,7 +14,7 @@ import pytest
 from local_azure.machine_learning.processes.forking import EOF_CODE, START_METHOD_VARIABLE
 from local_azure.machine_learning.processes.forking.client import ChildCommand, ForkingClient
 
-ENTRY = "local_azure.machine_learning.processes.step.script:enter"
+ENTRY = "local_azure.machine_learning.processes.step.entry:enter"
 Body = Callable[[ForkingClient, Callable[[str], ChildCommand]], Awaitable[None]]
 
 
