@@ -21,7 +21,7 @@ from typing import Any, get_type_hints
 from starlette.concurrency import run_in_threadpool
 
 from local_azure.machine_learning.http.call import Call
-from local_azure.machine_learning.http.routing import Handler, Route
+from local_azure.machine_learning.http.routing import Route
 
 
 class HandlerError(Exception):
@@ -52,7 +52,7 @@ class _Bound:
         self._call_names: list[str] = []
         self._part_names: list[str] = []
         given: dict[str, object] = {}
-        hints = _hints(route.handler, provided)
+        hints = get_type_hints(route.handler)
         parts = route.parts()
         for name, parameter in inspect.signature(route.handler).parameters.items():
             kind: Any = hints.get(name)
@@ -70,11 +70,6 @@ class _Bound:
         """The handler with all of its arguments."""
         own = {name: parts[name] for name in self._part_names}
         return partial(self._handler, **dict.fromkeys(self._call_names, call), **own)
-
-
-def _hints(handler: Handler, provided: Mapping[type, object]) -> dict[str, Any]:
-    """Types of the parameters; names that a module imports for the type checker only are found among the provided."""
-    return get_type_hints(handler, localns={one.__name__: one for one in provided})
 
 
 def _unknown(route: Route, name: str, kind: Any) -> HandlerError:
