@@ -77,7 +77,7 @@ schema: $(INSTALLED) ## write docs/decision.schema.json from the typed decision 
 	PYTHONPATH=mlops_code $(PY) -c 'import sys; from forecasting.decision.record import schema; sys.stdout.write(schema())' > docs/decision.schema.json
 
 coverage: $(INSTALLED) ## write local_azure/COVERAGE.md from the route table
-	$(PY) -m local_azure.machine_learning.http.coverage > local_azure/COVERAGE.md
+	$(PY) -m local_azure.machine_learning.planes.coverage > local_azure/COVERAGE.md
 
 bench: $(INSTALLED) ## measure against dvc, side by side (see bench/README.md)
 	bench/run

@@ -16,7 +16,8 @@ import requests
 
 from local_azure.cli import lifecycle
 from local_azure.cli.client_environment import client_variables
-from local_azure.machine_learning.http import coverage, route_log
+from local_azure.machine_learning.http import route_log
+from local_azure.machine_learning.planes import coverage
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
 
 HERE = Path(__file__).parent

@@ -9,7 +9,7 @@ import certifi
 import pytest
 import trustme
 
-from local_azure.machine_learning.http.certificates import BUNDLE, ROOTS, server_context, trust_variables
+from local_azure.machine_learning.storage.certificates import BUNDLE, ROOTS, server_context, trust_variables
 
 
 def _shake_hands(client: ssl.SSLContext, server: ssl.SSLContext) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,97 +9,101 @@ from typing import Any
 
 import pytest
 
-from local_azure.machine_learning.domain.data import dataset_records
+from local_azure.machine_learning.domain.data import datasets as dataset_records
+from local_azure.machine_learning.domain.data import snapshots, step_datasets
 from local_azure.machine_learning.domain.data.dataset_paths import Source, folder_dataflow
-from local_azure.machine_learning.domain.workspaces import Workspace
-from local_azure.machine_learning.emulator import Emulator
+from local_azure.machine_learning.domain.data.datastores import local_path
+from local_azure.machine_learning.domain.workspaces import Workspace, Workspaces
 from local_azure.machine_learning.errors import ApiError
-from local_azure.machine_learning.planes.data import datasets, snapshots
-from local_azure.machine_learning.planes.data.datastores import local_path
-from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
+from local_azure.machine_learning.storage.files import BlobFiles
+from local_azure.machine_learning.storage.store import Store
 
 BLOBSTORE = "workspaceblobstore"
 
 
-async def _emulator(state: StateFolder) -> Emulator:
-    return Emulator(state, ServerInfo(0, 1, 2, "token"))
-
-
 @pytest.fixture
-def emulator(tmp_path: Path) -> Iterator[Emulator]:
-    """An emulator of this process's own, which serves nobody."""
-    state = StateFolder(tmp_path / "state")
-    state.create()
-    made = asyncio.run(_emulator(state))
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A store of the test's own."""
+    made = Store(tmp_path / "store.sqlite")
     yield made
-    made.store.close()
+    made.close()
 
 
 @pytest.fixture
-def workspace(emulator: Emulator) -> Workspace:
+def files(tmp_path: Path) -> BlobFiles:
+    """Its blobs."""
+    return BlobFiles(tmp_path / "blobs")
+
+
+@pytest.fixture
+def workspace(store: Store) -> Workspace:
     """Its one workspace."""
-    return emulator.workspaces.all()[0]
+    return Workspaces(store).ensure("subscription", "group", "workspace")
 
 
-def _write(emulator: Emulator, container: str, blobs: dict[str, str]) -> None:
+def _write(files: BlobFiles, container: str, blobs: dict[str, str]) -> None:
     for name, content in blobs.items():
-        with emulator.files.writing(emulator.files.path(container, name)) as stream:
+        with files.writing(files.path(container, name)) as stream:
             stream.write(content.encode())
 
 
-def _saved(emulator: Emulator, workspace: Workspace, *patterns: str, extra: str = "") -> str:
+def _saved(store: Store, workspace: Workspace, *patterns: str, extra: str = "") -> str:
     """Id of a saved file dataset of these patterns on the default datastore."""
     base = folder_dataflow(workspace, BLOBSTORE, "x").split("/paths/", maxsplit=1)[0].rpartition("azureml://")[2]
     paths = "".join(f'  - pattern: \\"azureml://{base}/paths/{pattern}\\"\\n' for pattern in patterns)
     dataflow = f'{{"blocks": [], "meta": {{"RsDataflow": "---\\ntype: mltable\\npaths:\\n{paths}{extra}"}}}}'
-    return str(dataset_records.save(emulator.store, workspace.id, "file", dataflow, None)["id"])
+    return str(dataset_records.save(store, workspace.id, "file", dataflow, None)["id"])
 
 
-def test_a_path_of_a_datastore_is_the_file_of_the_blob(emulator: Emulator, workspace: Workspace) -> None:
-    root = emulator.files.root / workspace.blobstore_container
-    assert local_path(emulator, workspace, "WorkspaceBlobStore", "/a/b/") == root / "a" / "b"
-    assert local_path(emulator, workspace, BLOBSTORE, "") == root
+def test_a_path_of_a_datastore_is_the_file_of_the_blob(store: Store, files: BlobFiles, workspace: Workspace) -> None:
+    root = files.root / workspace.blobstore_container
+    assert local_path(store, files, workspace, "WorkspaceBlobStore", "/a/b/") == root / "a" / "b"
+    assert local_path(store, files, workspace, BLOBSTORE, "") == root
     assert not root.exists()
 
 
-def test_a_datastore_elsewhere_is_refused_by_name(emulator: Emulator, workspace: Workspace) -> None:
+def test_a_datastore_elsewhere_is_refused_by_name(store: Store, files: BlobFiles, workspace: Workspace) -> None:
     section = {"accountName": "elsewhere", "containerName": "data"}
     document = {"name": "far", "dataStoreType": "AzureBlob", "azureStorageSection": section}
-    emulator.store.put(workspace.id, "datastore", "far", document)
+    store.put(workspace.id, "datastore", "far", document)
     for name, path, code in (
         ("far", "a", "NotImplemented"),
         ("none", "a", "NotFound"),
         (BLOBSTORE, "../x", "InvalidResourceName"),
     ):
         with pytest.raises(ApiError) as raised:
-            local_path(emulator, workspace, name, path)
+            local_path(store, files, workspace, name, path)
         assert raised.value.code == code
 
 
-def _snapshot(emulator: Emulator, workspace: Workspace, snapshot_id: str, files: dict[str, str]) -> None:
-    blobs = {f"Snapshots/{snapshot_id}/{name}": content for name, content in files.items()}
-    _write(emulator, workspace.artifact_container, blobs)
+def _snapshot(
+    store: Store, files: BlobFiles, workspace: Workspace, snapshot_id: str, contents: dict[str, str]
+) -> None:
+    blobs = {f"Snapshots/{snapshot_id}/{name}": content for name, content in contents.items()}
+    _write(files, workspace.artifact_container, blobs)
     facts = {
         name: {
             "blob": f"Snapshots/{snapshot_id}/{name}",
             "size": len(content),
             "sha256": hashlib.sha256(content.encode()).hexdigest(),
         }
-        for name, content in files.items()
+        for name, content in contents.items()
     }
-    emulator.store.put(workspace.id, "snapshot", snapshot_id, {"files": facts})
+    store.put(workspace.id, "snapshot", snapshot_id, {"files": facts})
 
 
-def test_equal_directories_have_equal_hashes(emulator: Emulator, workspace: Workspace, tmp_path: Path) -> None:
-    _snapshot(emulator, workspace, "a", {"x.py": "1", "sub/y.py": "2"})
-    _snapshot(emulator, workspace, "b", {"sub/y.py": "2", "x.py": "1"})
-    _snapshot(emulator, workspace, "c", {"x.py": "1", "sub/z.py": "2"})
-    hashes = [snapshots.content_hash(emulator, workspace, name) for name in "abc"]
+def test_equal_directories_have_equal_hashes(
+    store: Store, files: BlobFiles, workspace: Workspace, tmp_path: Path
+) -> None:
+    _snapshot(store, files, workspace, "a", {"x.py": "1", "sub/y.py": "2"})
+    _snapshot(store, files, workspace, "b", {"sub/y.py": "2", "x.py": "1"})
+    _snapshot(store, files, workspace, "c", {"x.py": "1", "sub/z.py": "2"})
+    hashes = [snapshots.content_hash(store, workspace, name) for name in "abc"]
     assert hashes[0] == hashes[1] != hashes[2]
-    snapshots.extract(emulator, workspace, "a", tmp_path / "out")
+    snapshots.extract(store, files, workspace, "a", tmp_path / "out")
     assert (tmp_path / "out" / "sub" / "y.py").read_text() == "2"
     with pytest.raises(ApiError, match="nothing"):
-        snapshots.extract(emulator, workspace, "nothing", tmp_path / "none")
+        snapshots.extract(store, files, workspace, "nothing", tmp_path / "none")
 
 
 @pytest.mark.parametrize(
@@ -123,40 +126,40 @@ def test_patterns_select_the_files_that_they_name(pattern: str, base: str, whole
     assert [name for name in names if source.matches(name)] == chosen
 
 
-def test_the_files_of_a_dataset(emulator: Emulator, workspace: Workspace) -> None:
+def test_the_files_of_a_dataset(store: Store, files: BlobFiles, workspace: Workspace) -> None:
     blobs = {"t x/a.csv": "1", "t x/b.txt": "2", "u/a.csv": "3"}
-    _write(emulator, workspace.blobstore_container, blobs)
-    whole = _saved(emulator, workspace, "t%20x/**")
-    assert datasets.data_location(emulator, workspace, whole) == (BLOBSTORE, "t x")
-    assert datasets.data_files(emulator, workspace, whole) is None
-    some = _saved(emulator, workspace, "t%20x/*.csv")
-    root = emulator.files.root / workspace.blobstore_container
-    assert datasets.data_files(emulator, workspace, some) == {"a.csv": root / "t x" / "a.csv"}
-    several = _saved(emulator, workspace, "t%20x/b.txt", "u/**")
-    assert sorted(datasets.data_files(emulator, workspace, several) or {}) == [
+    _write(files, workspace.blobstore_container, blobs)
+    whole = _saved(store, workspace, "t%20x/**")
+    assert step_datasets.data_location(store, workspace, whole) == (BLOBSTORE, "t x")
+    assert step_datasets.data_files(store, files, workspace, whole) is None
+    some = _saved(store, workspace, "t%20x/*.csv")
+    root = files.root / workspace.blobstore_container
+    assert step_datasets.data_files(store, files, workspace, some) == {"a.csv": root / "t x" / "a.csv"}
+    several = _saved(store, workspace, "t%20x/b.txt", "u/**")
+    assert sorted(step_datasets.data_files(store, files, workspace, several) or {}) == [
         f"{BLOBSTORE}/t x/b.txt",
         f"{BLOBSTORE}/u/a.csv",
     ]
 
 
-def test_data_that_a_step_cannot_get_is_refused_by_name(emulator: Emulator, workspace: Workspace) -> None:
+def test_data_that_a_step_cannot_get_is_refused_by_name(store: Store, files: BlobFiles, workspace: Workspace) -> None:
     with pytest.raises(ApiError, match=r"No file matches none/\*\.csv"):
-        datasets.data_files(emulator, workspace, _saved(emulator, workspace, "none/*.csv"))
-    taken = _saved(emulator, workspace, "t/**", extra="transformations:\\n  - take: 1\\n")
+        step_datasets.data_files(store, files, workspace, _saved(store, workspace, "none/*.csv"))
+    taken = _saved(store, workspace, "t/**", extra="transformations:\\n  - take: 1\\n")
     with pytest.raises(ApiError, match="transformations"):
-        datasets.data_location(emulator, workspace, taken)
+        step_datasets.data_location(store, workspace, taken)
     with pytest.raises(ApiError, match="2 paths"):
-        datasets.data_location(emulator, workspace, _saved(emulator, workspace, "t/**", "u/**"))
+        step_datasets.data_location(store, workspace, _saved(store, workspace, "t/**", "u/**"))
 
 
-def test_references_of_a_graph_resolve_to_a_definition(emulator: Emulator, workspace: Workspace) -> None:
+def test_references_of_a_graph_resolve_to_a_definition(store: Store, workspace: Workspace) -> None:
     def resolve(reference: dict[str, Any]) -> tuple[str, str]:
-        saved_id = datasets.resolve_saved_id(emulator, workspace, reference)
-        return datasets.data_location(emulator, workspace, saved_id)
+        saved_id = step_datasets.resolve_saved_id(store, workspace, reference)
+        return step_datasets.data_location(store, workspace, saved_id)
 
     for path in ("first", "first", "second"):
-        datasets.register_output(emulator, workspace, "out", BLOBSTORE, f"/{path}/")
-    versions = emulator.store.find(workspace.id, "dataset_version", parent="out")
+        step_datasets.register_output(store, workspace, "out", BLOBSTORE, f"/{path}/")
+    versions = store.find(workspace.id, "dataset_version", parent="out")
     assert [version["versionId"] for version in versions] == ["1", "2"]
     dataset_id = versions[0]["datasetId"]
     assert resolve({"DataSetReference": {"Id": dataset_id, "Version": "1"}}) == (BLOBSTORE, "first")

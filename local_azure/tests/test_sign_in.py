@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from local_azure.machine_learning.http.certificates import BUNDLE
+from local_azure.machine_learning.storage.certificates import BUNDLE
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
 
 TENANT = "11111111-2222-3333-4444-555555555555"

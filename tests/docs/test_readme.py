@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local_azure.machine_learning.http import coverage
+from local_azure.machine_learning.planes import coverage
 from ml_service.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl
 import pytest
 import requests
 
+from local_azure.machine_learning.domain.access.signatures import Signatures
 from local_azure.machine_learning.domain.workspaces import PRODUCTION_NAME, WORKSPACE_NAME
 from local_azure.machine_learning.http.routing import Route
-from local_azure.machine_learning.http.tokens import Tokens
 from local_azure.machine_learning.planes import PLANES
 from tests.faults.fault_server import Machine, scope
 
@@ -90,11 +90,11 @@ def test_a_route_without_a_workspace_is_the_persons() -> None:
 
 def test_a_signature_is_for_one_blob_even_when_its_name_has_lines(shared: Machine) -> None:
     """Signed words that are merely joined by line ends could be read as another container and another blob."""
-    tokens = Tokens(b"k" * 32)
-    query = dict(parse_qsl(tokens.signed_query("azureml-a", "azureml-b\nsecret", "r")))
+    signatures = Signatures()
+    query = dict(parse_qsl(signatures.query("azureml-a", "azureml-b\nsecret", "r")))
     shifted = {**query, "sp": f"r\n{query['se']}", "se": "azureml-a"}
-    assert tokens.signature_allows(query, "azureml-a", "azureml-b\nsecret", "r")
-    assert not tokens.signature_allows(shifted, "azureml-b", "secret", "r")
+    assert signatures.allows(query, "azureml-a", "azureml-b\nsecret", "r")
+    assert not signatures.allows(shifted, "azureml-b", "secret", "r")
     container, signature = shared.signature()
     odd = f"{shared.info.base_url}/{container}/azureml-b%0Asecret?{signature}"
     assert requests.put(odd, data=b"x", timeout=20).status_code in (400, 401), "no route has such a name"

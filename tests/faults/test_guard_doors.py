@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.http import guard
-from local_azure.machine_learning.http.app import MAX_JSON_BYTES
+from local_azure.machine_learning.http.bodies import MAX_JSON_BYTES
 from tests.faults.fault_server import Machine, scope
 
 CLOUDS = "GET /metadata/endpoints HTTP/1.1\r\n"

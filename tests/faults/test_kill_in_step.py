@@ -7,19 +7,16 @@ import random
 import signal
 import time
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
+from local_azure.machine_learning.domain.pipelines import pipeline_runs, published
 from local_azure.machine_learning.domain.workspaces import (
     RESOURCE_GROUP,
     SUBSCRIPTION,
     WORKSPACE_NAME,
     Workspaces,
 )
-from local_azure.machine_learning.planes.pipelines.published import PIPELINE, run_of_pipeline
-from local_azure.machine_learning.planes.pipelines.runs import record
 from local_azure.machine_learning.storage.store import Store
 from tests.faults.fault_server import Machine, await_true, children, command_line, gone, number_in
 
@@ -31,10 +28,10 @@ def queue_without_server(machine: Machine, pipeline: str, **assigned: str) -> st
     """What is in the store when a server is killed right after it has acknowledged a submission."""
     store = Store(machine.state.database)
     workspace = Workspaces(store).ensure(SUBSCRIPTION, RESOURCE_GROUP, WORKSPACE_NAME)
-    found = next(one for one in store.find(workspace.id, PIPELINE) if one["Name"] == pipeline)
+    found = next(one for one in published.newest_first(store, workspace.id) if one["Name"] == pipeline)
     body = {"ExperimentName": "faults", "ParameterAssignments": assigned}
-    run = run_of_pipeline(store, workspace.id, found["Id"], body)
-    record(cast(Any, SimpleNamespace(store=store)), workspace, run)
+    run = published.new_run(store, workspace.id, found["Id"], body)
+    pipeline_runs.record(store, workspace.id, run)
     store.close()
     return str(run["Id"])
 

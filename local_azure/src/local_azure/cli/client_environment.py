@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from local_azure.machine_learning.domain.workspaces import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE_NAME
-from local_azure.machine_learning.http.certificates import trust_variables
+from local_azure.machine_learning.storage.certificates import trust_variables
 from local_azure.machine_learning.storage.state import STATE_VARIABLE, ServerInfo, StateFolder, clouds_address
 
 CONFIG_PLACES = (Path(".azureml/config.json"), Path("aml_config/config.json"), Path("config.json"))

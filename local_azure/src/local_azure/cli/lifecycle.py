@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from local_azure.machine_learning.http.listeners import LOOPBACK
+from local_azure.machine_learning.loopback import LOOPBACK
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
 
 START_SECONDS = 60

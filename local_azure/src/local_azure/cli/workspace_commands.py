@@ -16,7 +16,7 @@ import click
 from local_azure.cli import lifecycle
 from local_azure.cli.client_environment import find_config_file
 from local_azure.machine_learning.domain.workspaces import RESOURCE_GROUP, SUBSCRIPTION
-from local_azure.machine_learning.http.certificates import ROOTS
+from local_azure.machine_learning.storage.certificates import ROOTS
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
 
 _PROVIDER = "/subscriptions/{0}/resourceGroups/{1}/providers/Microsoft.MachineLearningServices/workspaces"

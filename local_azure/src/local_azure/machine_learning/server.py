@@ -1,4 +1,4 @@
-"""The server process: two loopback listeners (plain and TLS) around one application.
+"""The server process: makes every object that it consists of, and runs it on two loopback listeners (plain and TLS).
 
 python -m local_azure.machine_learning.server --state DIR [--http-port N] [--tls-port N] [--ready-fd N]
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import logging
 import os
 import secrets
@@ -16,19 +15,35 @@ import signal
 import socket
 import sqlite3
 import sys
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-import uvicorn
-
-from local_azure.machine_learning.emulator import Emulator
+from local_azure.machine_learning.domain.access.addresses import Addresses, SignedAddresses
+from local_azure.machine_learning.domain.access.signatures import Signatures
+from local_azure.machine_learning.domain.access.tokens import Tokens
+from local_azure.machine_learning.domain.redaction import Redactor
+from local_azure.machine_learning.domain.workspaces import (
+    PRODUCTION_NAME,
+    RESOURCE_GROUP,
+    SUBSCRIPTION,
+    WORKSPACE_NAME,
+    Workspaces,
+)
+from local_azure.machine_learning.engines.schedules.scheduler import Scheduler
+from local_azure.machine_learning.engines.services.host import ServiceHost
+from local_azure.machine_learning.engines.steps.executor import Executor
+from local_azure.machine_learning.engines.steps.launcher import Launcher, base_variables
 from local_azure.machine_learning.errors import ApiError
-from local_azure.machine_learning.http.app import Application
-from local_azure.machine_learning.http.certificates import server_context
-from local_azure.machine_learning.http.guard import Guard, PatientProtocol
-from local_azure.machine_learning.http.listeners import LOOPBACK, listen
+from local_azure.machine_learning.http.app import Access, Application
+from local_azure.machine_learning.http.listeners import Listeners
+from local_azure.machine_learning.loopback import LOOPBACK, listen
+from local_azure.machine_learning.planes import PLANES
+from local_azure.machine_learning.storage.certificates import server_context
+from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.migrations import StoreTooNewError
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder, StateLockedError
+from local_azure.machine_learning.storage.store import Store
 
 BACKLOG = 512
 EXIT_CONFLICT = 4
@@ -37,19 +52,81 @@ SPEED_VARIABLE = "LOCAL_AZURE_SCHEDULE_SPEED"
 MOST_SPEED = 10_000
 
 
-def _speed(text: str) -> float:
-    speed = float(text)
-    if not 0 < speed <= MOST_SPEED:
-        raise argparse.ArgumentTypeError(f"{text} is not a speed above 0 and up to {MOST_SPEED}")
-    return speed
+class _Engine(Protocol):
+    """What works in the background while the server answers."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
 
 
-class _Listener(uvicorn.Server):
-    """uvicorn without its own signal handlers: there are two listeners and one process."""
+@dataclass(frozen=True)
+class _Settings:
+    """What the command line says."""
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+    state: StateFolder
+    http_port: int
+    tls_port: int
+    ready_fd: int | None
+    schedule_speed: float
+
+
+def _open_store(state: StateFolder) -> Store:
+    """The database, with the workspaces that every server has. It writes, so it comes before the event loop."""
+    store = Store(state.database)
+    workspaces = Workspaces(store)
+    for name in (WORKSPACE_NAME, PRODUCTION_NAME):
+        workspaces.ensure(SUBSCRIPTION, RESOURCE_GROUP, name)
+    return store
+
+
+def _compose(settings: _Settings, store: Store, info: ServerInfo) -> tuple[Application, list[_Engine]]:
+    """Make every object of the server and give each what it uses; returns what answers and what runs beside it."""
+    state = settings.state
+    addresses = Addresses(info.http_port, info.tls_port)
+    files, tokens, signatures = BlobFiles(state.blobs), Tokens(), Signatures()
+    workspaces = Workspaces(store)
+    redactor = Redactor(store, workspaces, info.token)
+    executor = Executor(
+        store=store,
+        files=files,
+        workspaces=workspaces,
+        redactor=redactor,
+        tokens=tokens,
+        addresses=addresses,
+        launcher=Launcher(base_variables(state, info)),
+        work=state.work,
+    )
+    scheduler = Scheduler(store, files, workspaces, executor.submit, speed=settings.schedule_speed)
+    host = ServiceHost(store, files, workspaces, redactor, state.services)
+    provided = [store, files, workspaces, redactor, executor, scheduler, host]
+    provided += [info, tokens, signatures, addresses, SignedAddresses(addresses, signatures)]
+    routes = [route for plane in PLANES for route in plane.routes]
+    app = Application(routes, provided, Access(tokens, workspaces, info.token), state.root)
+    return app, [executor, host, scheduler]
+
+
+async def _serve(settings: _Settings, store: Store, http: socket.socket, tls: socket.socket) -> None:
+    state = settings.state
+    info = ServerInfo(os.getpid(), http.getsockname()[1], tls.getsockname()[1], secrets.token_hex(32))
+    app, engines = _compose(settings, store, info)
+    listeners = Listeners(app, http, tls, server_context(state.certificates))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, listeners.stop)
+    for engine in engines:  # each first sets right what a killed server left behind
+        await engine.start()
+    state.write_server(info)
+    if settings.ready_fd is not None:
+        os.write(settings.ready_fd, b"ready")
+        os.close(settings.ready_fd)
+    try:
+        await listeners.serve()
+    finally:
+        state.remove_server()
+        for engine in reversed(engines):
+            await engine.stop()
+        store.close()
 
 
 def _bind(port: int, remembered: int) -> socket.socket:
@@ -60,53 +137,26 @@ def _bind(port: int, remembered: int) -> socket.socket:
     return listener
 
 
-def _configuration(app: Guard, **more: object) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        http=PatientProtocol,
-        ws="none",
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        timeout_keep_alive=120,
-        timeout_graceful_shutdown=2,
-        server_header=False,
-        **more,  # type: ignore[arg-type]
-    )
+def _run(settings: _Settings) -> None:
+    """Take the state folder and serve until SIGTERM or SIGINT."""
+    state = settings.state
+    state.create()
+    state.lock()
+    shutil.rmtree(state.client_configurations, ignore_errors=True)
+    remembered = state.last_ports()
+    http = _bind(settings.http_port, remembered[0])
+    tls = _bind(settings.tls_port, remembered[1])
+    asyncio.run(_serve(settings, _open_store(state), http, tls))
 
 
-async def _serve(
-    state: StateFolder, http: socket.socket, tls: socket.socket, ready_fd: int | None, schedule_speed: float
-) -> None:
-    info = ServerInfo(os.getpid(), http.getsockname()[1], tls.getsockname()[1], secrets.token_hex(32))
-    emulator = Emulator(state, info, schedule_speed)
-    app = Guard(Application(emulator))
-    plain = _Listener(_configuration(app))
-    secure_config = _configuration(app)
-    secure_config.load()
-    secure_config.ssl = server_context(state.certificates)
-    secure = _Listener(secure_config)
-
-    def stop() -> None:
-        plain.should_exit = secure.should_exit = True
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    await emulator.start()
-    state.write_server(info)
-    if ready_fd is not None:
-        os.write(ready_fd, b"ready")
-        os.close(ready_fd)
-    try:
-        await asyncio.gather(plain.serve(sockets=[http]), secure.serve(sockets=[tls]))
-    finally:
-        state.remove_server()
-        await emulator.stop()
+def _speed(text: str) -> float:
+    speed = float(text)
+    if not 0 < speed <= MOST_SPEED:
+        raise argparse.ArgumentTypeError(f"{text} is not a speed above 0 and up to {MOST_SPEED}")
+    return speed
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run until SIGTERM or SIGINT. Exit codes: 0 stopped, 2 unusable state folder, 4 folder in use."""
+def _settings(argv: list[str] | None) -> _Settings:
     parser = argparse.ArgumentParser(description="Serve the Azure ML planes on loopback.")
     parser.add_argument("--state", type=Path, required=True, help="folder for everything that the server keeps")
     parser.add_argument("--http-port", type=int, default=0, help="0: the last one used, or any free one")
@@ -118,18 +168,19 @@ def main(argv: list[str] | None = None) -> int:
         default=os.environ.get(SPEED_VARIABLE, "1"),
         help=f"how much faster than the clock schedules run, for rehearsals (default: ${SPEED_VARIABLE}, else 1)",
     )
-    arguments = parser.parse_args(argv)
+    given = parser.parse_args(argv)
+    state = StateFolder(given.state.absolute())
+    return _Settings(state, given.http_port, given.tls_port, given.ready_fd, given.schedule_speed)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT. Exit codes: 0 stopped, 2 unusable state folder, 4 folder in use."""
+    settings = _settings(argv)
+    state = settings.state
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     os.umask(0o077)
-    state = StateFolder(arguments.state.absolute())
     try:
-        state.create()
-        state.lock()
-        shutil.rmtree(state.client_configurations, ignore_errors=True)
-        remembered = state.last_ports()
-        http = _bind(arguments.http_port, remembered[0])
-        tls = _bind(arguments.tls_port, remembered[1])
-        asyncio.run(_serve(state, http, tls, arguments.ready_fd, arguments.schedule_speed))
+        _run(settings)
     except StateLockedError as error:
         sys.stderr.write(f"{error} Stop it with `python -m local_azure down`, or use another folder.\n")
         return EXIT_CONFLICT

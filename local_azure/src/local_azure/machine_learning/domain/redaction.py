@@ -18,13 +18,10 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from local_azure.machine_learning.domain.workspaces import Workspaces
 from local_azure.machine_learning.storage.store import Document, Store
-
-if TYPE_CHECKING:
-    from local_azure.machine_learning.domain.workspaces import Workspaces
 
 LEAST_BYTES = 6
 _BASE64_LEAST_BYTES = 9

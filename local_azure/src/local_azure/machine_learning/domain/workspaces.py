@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from local_azure.machine_learning.clock import new_id, timestamp
+from local_azure.machine_learning.errors import bad_request
 from local_azure.machine_learning.storage.store import Store
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
@@ -15,6 +17,7 @@ PRODUCTION_NAME = "local-production"
 REHEARSAL_TAGS = {"evidence": "local rehearsal"}
 
 _KIND = "workspace"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,32}")
 _ALL = ""  # workspaces themselves belong to none
 
 
@@ -66,7 +69,9 @@ class Workspaces:
         return Workspace(**found) if found else None
 
     def ensure(self, subscription: str, resource_group: str, name: str) -> Workspace:
-        """The workspace of these coordinates, created when absent."""
+        """The workspace of these coordinates, created when absent; raises a 400 for a name that Azure refuses."""
+        if not _NAME.fullmatch(name):
+            raise bad_request(f"'{name}' is not a workspace name: 3 to 33 letters, digits, '-' and '_'.")
         with self._store.transaction():
             found = self.get(subscription, resource_group, name)
             if found:
@@ -84,3 +89,10 @@ class Workspaces:
     def all(self) -> list[Workspace]:
         """All workspaces, oldest first."""
         return [Workspace(**doc) for doc in self._store.find(_ALL, _KIND)]
+
+    def below(self, subscription: str, resource_group: str | None = None) -> list[Workspace]:
+        """The workspaces of a subscription or of one of its resource groups."""
+        found = [one for one in self.all() if one.subscription.lower() == subscription.lower()]
+        if resource_group is None:
+            return found
+        return [one for one in found if one.resource_group.lower() == resource_group.lower()]

@@ -2,41 +2,53 @@
 
 from __future__ import annotations
 
-import inspect
-import json
 import logging
 import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from local_azure.machine_learning import errors
 from local_azure.machine_learning.clock import new_id
-from local_azure.machine_learning.domain.workspaces import Workspace
-from local_azure.machine_learning.emulator import Emulator
+from local_azure.machine_learning.domain.access.tokens import Principal, Tokens
+from local_azure.machine_learning.domain.workspaces import Workspace, Workspaces
 from local_azure.machine_learning.errors import ApiError
+from local_azure.machine_learning.http.bodies import parsed_body
 from local_azure.machine_learning.http.call import Call
+from local_azure.machine_learning.http.handlers import Handlers
 from local_azure.machine_learning.http.route_log import RouteLog
 from local_azure.machine_learning.http.routing import Route, Router, normalise
-from local_azure.machine_learning.http.tokens import Principal
-from local_azure.machine_learning.planes import PLANES
 from local_azure.machine_learning.storage import storage_faults
 
 LOG = logging.getLogger("local_azure")
-MAX_JSON_BYTES = 32 * 1024 * 1024
 _UNPRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+@dataclass(frozen=True)
+class Access:
+    """What the application checks callers with."""
+
+    tokens: Tokens
+    workspaces: Workspaces
+    start_token: str
 
 
 class Application:
     """Both listeners serve this one application."""
 
-    def __init__(self, emulator: Emulator) -> None:
-        self._emulator = emulator
-        self._router = Router(PLANES)
+    def __init__(
+        self, routes: Sequence[Route], provided: Iterable[object], access: Access, state_folder: Path
+    ) -> None:
+        """provided: what handlers may declare, one object a class. state_folder: named where the disk is full."""
+        self._router = Router(routes)
+        self._handlers = Handlers(routes, provided)
+        self._access = access
+        self._state_folder = state_folder
         self._route_log = RouteLog.of_environment()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,24 +76,20 @@ class Application:
         """The answer to what is not the user's mistake. A 5xx would be retried for half a minute."""
         fault = None
         if isinstance(error, OSError):
-            fault = storage_faults.of_files(error, "this request", self._emulator.state.root)
+            fault = storage_faults.of_files(error, "this request", self._state_folder)
         LOG.error("%s failed", self._printable(request), exc_info=None if fault else error)
         return fault or ApiError(400, "InternalError", f"local_azure failed in {request}; see its log.")
 
     def _printable(self, path: str) -> str:
         """A path as it may stand in the log: without the token of this start, on one line."""
-        return _UNPRINTED.sub("?", path.replace(self._emulator.info.token, "<token>"))
+        return _UNPRINTED.sub("?", path.replace(self._access.start_token, "<token>"))
 
     async def _answer(self, request: Request, route: Route, parts: dict[str, str]) -> Response:
         principal = self._authenticate(request, route)
         workspace = self._workspace(parts, principal)
-        body = None if route.streams else await _json_body(request)
-        call = Call(self._emulator, request, principal, body, workspace)
-        if inspect.iscoroutinefunction(route.handler):
-            result = await route.handler(call, **parts)
-        else:
-            result = await run_in_threadpool(route.handler, call, **parts)
-        return _shape(result)
+        body = None if route.streams else await parsed_body(request)
+        call = Call(request, principal, body, workspace)
+        return _shape(await self._handlers.answer(route, call, parts))
 
     def _authenticate(self, request: Request, route: Route) -> Principal | None:
         if route.access in ("public", "signature"):
@@ -93,7 +101,7 @@ class Application:
 
     def _require_token(self, request: Request) -> Principal:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        principal = self._emulator.tokens.recognise(token) if scheme.lower() == "bearer" else None
+        principal = self._access.tokens.recognise(token) if scheme.lower() == "bearer" else None
         if principal is None:
             raise ApiError(
                 401,
@@ -106,32 +114,13 @@ class Application:
         if "workspace_name" not in parts:
             return None
         name = parts.pop("workspace_name")
-        workspace = self._emulator.workspaces.get(parts.pop("subscription"), parts.pop("resource_group"), name)
+        workspace = self._access.workspaces.get(parts.pop("subscription"), parts.pop("resource_group"), name)
         if workspace is None:
             said = f"The workspace '{name}' was not found; `local_azure workspace create` makes one."
             raise ApiError(404, "ResourceNotFound", said)
         if principal and principal.scope == "run" and principal.workspace_id != workspace.id:
             raise ApiError(401, "AuthorizationFailed", "The token of a run reaches its own workspace only.")
         return workspace
-
-
-async def _json_body(request: Request) -> Any:
-    too_large = ApiError(413, "RequestBodyTooLarge", f"The body is larger than {MAX_JSON_BYTES} bytes.")
-    if int(request.headers.get("content-length", 0)) > MAX_JSON_BYTES:  # a number: the parser took it
-        raise too_large
-    received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > MAX_JSON_BYTES:
-            raise too_large
-    if not received:
-        return None
-    if request.headers.get("content-type", "").startswith(_FORMS):
-        return received.decode(errors="replace")
-    try:
-        return json.loads(received)
-    except (ValueError, RecursionError) as error:
-        raise errors.bad_request(f"The body is not JSON: {error}") from error
 
 
 def _shape(result: Any) -> Response:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from starlette.requests import Request
+
+from local_azure.machine_learning.domain.access.tokens import Principal
 from local_azure.machine_learning.domain.workspaces import Workspace
 from local_azure.machine_learning.errors import bad_request
-from local_azure.machine_learning.http.tokens import Principal
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from local_azure.machine_learning.emulator import Emulator
-    from local_azure.machine_learning.storage.store import Store
 
 
 @dataclass
@@ -23,7 +19,6 @@ class Call:
     `body` is the parsed JSON, None when there was none or when the route streams.
     """
 
-    emulator: Emulator
     request: Request
     principal: Principal | None
     body: Any
@@ -42,11 +37,6 @@ class Call:
         return self.workspace.id
 
     @property
-    def store(self) -> Store:
-        """The emulator's store."""
-        return self.emulator.store
-
-    @property
     def query(self) -> dict[str, str]:
         """Query parameters; the last one of a name counts."""
         return dict(self.request.query_params)
@@ -59,4 +49,10 @@ class Call:
         """The body, which must be a JSON object."""
         if not isinstance(self.body, dict):
             raise bad_request("The body of this request must be a JSON object.")
+        return self.body
+
+    def json_patch(self) -> list[dict[str, Any]]:
+        """The body, which must be a list of operations (RFC 6902, or what the SDK takes for one)."""
+        if not isinstance(self.body, list):
+            raise bad_request("The body of this request must be a JSON patch, a list of operations.")
         return self.body

@@ -1,25 +1,56 @@
-"""Listening sockets on the loopback address: of the server itself and of its web services."""
+"""The two listeners of the server, plain and TLS, around one application."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import socket
+import ssl
+from collections.abc import Iterator
 
-LOOPBACK = "127.0.0.1"
+import uvicorn
+from starlette.types import ASGIApp
+
+from local_azure.machine_learning.http.guard import Guard, PatientProtocol
 
 
-def listen(ports: tuple[int, ...], backlog: int) -> socket.socket | None:
-    """A listening socket on the first of some ports that is free (0: any), or None.
+class _Listener(uvicorn.Server):
+    """uvicorn without its own signal handlers: there are two listeners and one process."""
 
-    Made with IPPROTO_TCP, otherwise asyncio does not set TCP_NODELAY on what it accepts and each answer waits 40 ms.
-    """
-    for port in ports:
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((LOOPBACK, port))
-        except OSError:
-            listener.close()
-            continue
-        listener.listen(backlog)
-        return listener
-    return None
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Listeners:
+    """Serve one application on two listening sockets. context: for the TLS one."""
+
+    def __init__(self, app: ASGIApp, http: socket.socket, tls: socket.socket, context: ssl.SSLContext) -> None:
+        guarded = Guard(app)
+        secure = _configuration(guarded)
+        secure.load()
+        secure.ssl = context
+        self._served = [(_Listener(_configuration(guarded)), http), (_Listener(secure), tls)]
+
+    async def serve(self) -> None:
+        """Answer until `stop`."""
+        await asyncio.gather(*(listener.serve(sockets=[bound]) for listener, bound in self._served))
+
+    def stop(self) -> None:
+        """Let `serve` return, after what is being answered."""
+        for listener, _ in self._served:
+            listener.should_exit = True
+
+
+def _configuration(app: Guard) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=PatientProtocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_keep_alive=120,
+        timeout_graceful_shutdown=2,
+        server_header=False,
+    )

@@ -10,7 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 # "public": no token. "user": the person's token only. "any": also a step's run token, for its own workspace.
 # "signature": a shared access signature in the query, checked by the blob plane itself.
@@ -18,6 +18,7 @@ Access = Literal["public", "user", "any", "signature"]
 # "driven": a test of ours drives it with the real client. "sdk-source": read in the SDK. "assumed": our guess.
 Evidence = Literal["driven", "sdk-source", "assumed"]
 Handler = Callable[..., Any]
+H = TypeVar("H", bound=Handler)
 
 _WORKSPACE = (
     r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<resource_group>[^/]+)"
@@ -41,6 +42,10 @@ class Route:
     def key(self) -> tuple[str, str]:
         """What tells a route from all others."""
         return self.method, self.path
+
+    def parts(self) -> set[str]:
+        """Names of the parts of the path that the handler gets."""
+        return {piece.partition(":")[0] for piece in re.findall(r"\{([^}]+)\}", self.path)} - {"W"}
 
     def regex(self) -> re.Pattern[str]:
         """The path as a pattern: `{W}` is a workspace, `{name}` one segment, `{name:path}` the rest."""
@@ -72,10 +77,10 @@ class Plane:
         access: Access | None = None,
         evidence: Evidence = "driven",
         streams: bool = False,
-    ) -> Callable[[Handler], Handler]:
-        """Register a handler for methods such as "GET|HEAD". It gets a `Call` and the path's parts by name."""
+    ) -> Callable[[H], H]:
+        """Register a handler for methods such as "GET|HEAD". See `handlers` for what it gets."""
 
-        def register(handler: Handler) -> Handler:
+        def register(handler: H) -> H:
             for method in methods.split("|"):
                 self.routes.append(Route(self.name, method, path, handler, access or self._access, evidence, streams))
             return handler
@@ -91,11 +96,10 @@ def normalise(path: str) -> str:
 class Router:
     """Finds the route of a request; first match in the order of declaration."""
 
-    def __init__(self, planes: Iterable[Plane]) -> None:
+    def __init__(self, routes: Iterable[Route]) -> None:
         self._routes: dict[str, list[tuple[re.Pattern[str], Route]]] = defaultdict(list)
-        for plane in planes:
-            for route in plane.routes:
-                self._routes[route.method].append((route.regex(), route))
+        for route in routes:
+            self._routes[route.method].append((route.regex(), route))
 
     def match(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
         """The route and the named parts of a normalised path, or None."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from local_azure.machine_learning.http.routing import Plane
 from local_azure.machine_learning.planes.data import artifacts, blobs, datasets, datastores, snapshots
+from local_azure.machine_learning.planes.pipelines import endpoints as pipeline_endpoints
 from local_azure.machine_learning.planes.pipelines import modules as pipeline_modules
 from local_azure.machine_learning.planes.pipelines import published as published_pipelines
 from local_azure.machine_learning.planes.pipelines import runs as pipeline_runs
@@ -37,6 +38,7 @@ PLANES: tuple[Plane, ...] = (
     pipeline_modules.PLANE,
     pipeline_runs.PLANE,
     published_pipelines.PLANE,
+    pipeline_endpoints.PLANE,
     schedules.PLANE,
     models.PLANE,
     services.PLANE,

@@ -5,17 +5,20 @@ A blob appears whole or not at all (temporary file, fsync, rename), so a killed 
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from local_azure.machine_learning.clock import new_id
-from local_azure.machine_learning.errors import bad_request
+from local_azure.machine_learning.errors import ApiError, bad_request
 
+COPY_BYTES = 256 * 1024  # so much is held for a reader who does not read
 # Control characters are no part of an address, and a backslash is a separator to some clients.
 _REFUSED = re.compile(r"[\x00-\x1f\x7f\\]")
 _CONTAINER = re.compile(r"[a-z0-9$](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -69,3 +72,27 @@ class BlobFiles:
             return []
         found = (path.relative_to(folder).as_posix() for path in start.rglob("*") if path.is_file())
         return sorted(name for name in found if name.startswith(prefix))
+
+
+def read_chunks(stream: BinaryIO, length: int | None = None) -> Iterator[bytes]:
+    """The next `length` bytes of an open file (all of the rest by default); closes it."""
+    with stream:
+        left = length
+        while left is None or left > 0:
+            chunk = stream.read(COPY_BYTES if left is None else min(COPY_BYTES, left))
+            if not chunk:
+                return
+            if left is not None:
+                left -= len(chunk)
+            yield chunk
+
+
+def copy_chunks(chunks: Iterable[bytes], stream: BinaryIO, md5: str | None = None) -> None:
+    """Write chunks to an open file; raises a 400 when they do not have the MD5 (in base64) that is given."""
+    digest = hashlib.md5(usedforsecurity=False)
+    for chunk in chunks:
+        stream.write(chunk)
+        if md5:
+            digest.update(chunk)
+    if md5 and base64.b64encode(digest.digest()).decode() != md5:
+        raise ApiError(400, "Md5Mismatch", "The bytes received do not have the MD5 that the request names.")

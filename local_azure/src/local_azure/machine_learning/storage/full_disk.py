@@ -13,10 +13,10 @@ AGAIN_SECONDS = 1.0
 
 
 async def until_kept(write: Callable[[], None]) -> None:
-    """Write to the store; for as long as there is no room, try again. A run would stay open for ever otherwise."""
+    """Write to the store in a thread; try again while there is no room. A run would stay open for ever otherwise."""
     while True:
         try:
-            return write()
+            return await asyncio.to_thread(write)
         except ApiError as error:
             if error.status != 507:
                 raise

@@ -5,10 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import formatdate
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from local_azure.machine_learning.domain.data.blobs import etag, last_modified
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.storage.files import BlobFiles
 
@@ -56,26 +56,16 @@ class Listing:
         return entries[start:end], entries[end] if end < len(entries) else ""
 
 
-def etag(path: Path) -> str:
-    """Changes whenever the file is replaced."""
-    facts = path.stat()
-    return f'"0x{facts.st_mtime_ns:X}{facts.st_size:X}{facts.st_ino:X}"'
-
-
-def last_modified(path: Path) -> str:
-    """RFC 1123 time of the last write."""
-    return formatdate(path.stat().st_mtime, usegmt=True)
-
-
 def _blob(path: Path, name: str, metadata: Mapping[str, str] | None) -> str:
     size = path.stat().st_size if path.is_file() else 0
     pairs = "".join(f"<{key}>{escape(value)}</{key}>" for key, value in (metadata or {}).items())
+    described = f"<Metadata>{pairs}</Metadata>" if pairs else ""
     return (
         f"<Blob><Name>{escape(name)}</Name><Properties>"
         f"<Last-Modified>{last_modified(path)}</Last-Modified><Etag>{etag(path).strip(chr(34))}</Etag>"
         f"<Content-Length>{size}</Content-Length><Content-Type>application/octet-stream</Content-Type>"
         "<BlobType>BlockBlob</BlobType><LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState>"
-        f"</Properties>{f'<Metadata>{pairs}</Metadata>' if pairs else ''}</Blob>"
+        f"</Properties>{described}</Blob>"
     )
 
 

@@ -8,21 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, unquote
 
 import yaml
 
 from local_azure.machine_learning.domain.data.output_tables import Reading
-from local_azure.machine_learning.errors import ApiError, bad_request, not_implemented
-from local_azure.machine_learning.planes.data.datastores import local_path
-
-if TYPE_CHECKING:
-    from local_azure.machine_learning.domain.workspaces import Workspace
-    from local_azure.machine_learning.emulator import Emulator
+from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.errors import bad_request, not_implemented
 
 _ADDRESS = re.compile(
     r"azureml://(?:subscriptions/[^/]+/resourcegroups/[^/]+/(?:providers/Microsoft\.MachineLearningServices/)?"
@@ -108,21 +102,3 @@ def single_source(workspace: Workspace, saved: dict[str, Any]) -> Source:
     if len(found) != 1:
         raise not_implemented(f"a dataset of {len(found)} paths as one folder")
     return found[0]
-
-
-def selected_files(emulator: Emulator, workspace: Workspace, saved: dict[str, Any]) -> Iterator[tuple[str, Path]]:
-    """(name in the dataset, file) of each file; names are those that `to_path` gives, without the leading slash.
-
-    One path: relative to its `base`. Several: the datastore and the whole path. Raises a 404 when there is no file.
-    """
-    found = sources(workspace, saved)
-    empty = True
-    for source in found:
-        root = local_path(emulator, workspace, source.datastore, "")
-        for name in emulator.files.names(root.name, source.base):
-            if source.matches(name):
-                empty = False
-                inside = name.removeprefix(source.base).strip("/") or name.rpartition("/")[2]
-                yield (inside if len(found) == 1 else f"{source.datastore}/{name}"), root / name
-    if empty:
-        raise ApiError(404, "NotFound", f"No file matches {', '.join(source.pattern for source in found)}.")

@@ -1,1 +1,1 @@
-"""Graphs of pipelines: what they consist of and which finished step stands for a new one."""
+"""What pipelines and their runs consist of: documents of the pipelines plane, the plan of a graph, reuse of steps."""

@@ -202,4 +202,4 @@ def _typed(found: Column, field: str, value: str | None) -> Parameter:
         return value.lower() == "true"
     if found.kind == "number" and value.lstrip("-").isdecimal():
         return int(value)
-    raise bad_request(f"'{value}' is no value for the field '{field}', which is a {found.kind}.")
+    raise bad_request(f"'{value}' is not a value for the field '{field}', which is a {found.kind}.")

@@ -11,8 +11,6 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-from starlette.responses import Response
-
 from local_azure.machine_learning.domain.runs.history_filters import Parameter, column, parse
 from local_azure.machine_learning.errors import bad_request
 from local_azure.machine_learning.storage.store import Store
@@ -41,18 +39,23 @@ class Query:
 def _order(query: Query) -> tuple[str, str]:
     """SQL of the sort value, and "DESC" or "ASC"."""
     words = (query.orderby or "").split() or _NEWEST_FIRST[query.kind].split()
-    field, direction = words[0], words[1].upper() if len(words) > 1 else "ASC"
+    field = words[0]
+    direction = words[1].upper() if len(words) > 1 else "ASC"
     if len(words) > 2 or direction not in ("ASC", "DESC"):
-        raise bad_request(f"'{query.orderby}' is no order of {query.kind}s; expected one field and 'asc' or 'desc'.")
+        raise bad_request(
+            f"'{query.orderby}' is not an order of {query.kind}s; expected one field and 'asc' or 'desc'."
+        )
     sql = column(query.kind, field).sql
-    return _STARTED if field.lower() == "starttimeutc" else f"coalesce({sql}, '')", direction
+    if field.lower() == "starttimeutc":
+        return _STARTED, direction
+    return f"coalesce({sql}, '')", direction
 
 
 def _size(top: int | str | None) -> int:
     if top is None:
         return DEFAULT_PAGE
     if not str(top).isdecimal() or not 1 <= int(top) <= LARGEST_PAGE:
-        raise bad_request(f"'{top}' is no page size; expected 1 to {LARGEST_PAGE}.")
+        raise bad_request(f"'{top}' is not a page size; expected 1 to {LARGEST_PAGE}.")
     return int(top)
 
 
@@ -64,14 +67,14 @@ def _decode(token: str) -> tuple[Parameter, int]:
     try:
         value, seq = json.loads(base64.urlsafe_b64decode(token))
     except ValueError as error:
-        raise bad_request(f"'{token}' is no continuation token of this query.") from error
+        raise bad_request(f"'{token}' is not a continuation token of this query.") from error
     if not isinstance(value, str | int) or not isinstance(seq, int):
-        raise bad_request(f"'{token}' is no continuation token of this query.")
+        raise bad_request(f"'{token}' is not a continuation token of this query.")
     return value, seq
 
 
-def page(store: Store, workspace_id: str, query: Query) -> Response:
-    """One page, {"value": [document], "continuationToken": text or null}; raises a 400 for what it does not know.
+def page(store: Store, workspace_id: str, query: Query) -> str:
+    """Return a page as JSON, {"value": [document], "continuationToken": text or null}; raises a 400.
 
     The documents go out as the texts that they are stored as: reading and writing 500 of them costs 10 ms.
     """
@@ -102,4 +105,4 @@ def page(store: Store, workspace_id: str, query: Query) -> Response:
     rows = rows[:size]
     token = _encode((rows[-1]["sort"], rows[-1]["seq"])) if more else None
     value = ",".join(row["doc"] for row in rows)
-    return Response(f'{{"value":[{value}],"continuationToken":{json.dumps(token)}}}', media_type="application/json")
+    return f'{{"value":[{value}],"continuationToken":{json.dumps(token)}}}'

@@ -1,4 +1,4 @@
-"""The command line and the variables of a step, from its interface and the places of its data. Pure.
+"""The command line and the variables of a step, from its interface and the mounts of its data. Pure.
 
 Source: the forms of arguments that `azureml-pipeline-core` writes, as listed in the class StructuredArgument's users.
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from local_azure.machine_learning.domain.pipelines.graph import Step
+from local_azure.machine_learning.domain.pipelines.plan import Step
 from local_azure.machine_learning.domain.workspaces import Workspace
 from local_azure.machine_learning.errors import bad_request, not_implemented
 from local_azure.machine_learning.storage.store import Document
 
 # Anywhere in a word: users write f"folder={output.arg_val}".
-_PLACE = re.compile(r"(?:DatasetOutputConfig:|DatasetConsumptionConfig:|\$AZUREML_DATAREFERENCE_)(\w+)")
+_REFERENCE = re.compile(r"(?:DatasetOutputConfig:|DatasetConsumptionConfig:|\$AZUREML_DATAREFERENCE_)(\w+)")
 RUN_TOKEN_LEEWAY_SECONDS = 300
 
 
@@ -27,7 +27,7 @@ def _path(paths: dict[str, str], name: str, step: Step) -> str:
 
 
 def _literal(text: str, step: Step, paths: dict[str, str]) -> str:
-    return _PLACE.sub(lambda found: _path(paths, found.group(1), step), text)
+    return _REFERENCE.sub(lambda found: _path(paths, found.group(1), step), text)
 
 
 def _word(argument: Document, step: Step, paths: dict[str, str]) -> str:
@@ -44,40 +44,39 @@ def _word(argument: Document, step: Step, paths: dict[str, str]) -> str:
 
 
 def command_line(step: Step, paths: dict[str, str]) -> list[str]:
-    """Words behind the name of the script or command.
+    """Return the words behind the name of the script or command.
 
-    paths: of inputs and outputs, by port name (of a direct input: its id).
+    paths: mounts of inputs and outputs, by port (of a direct input: its id).
     """
     return [_word(argument, step, paths) for argument in step.interface.get("Arguments") or []]
 
 
 @dataclass(frozen=True)
 class RunIdentity:
-    """What `Run.get_context()` needs to find its run."""
+    """Which run a process belongs to: workspace, experiment, its own id and that of the run at the top."""
 
     workspace: Workspace
     experiment_name: str
-    experiment_id: str
     run_id: str
     root_run_id: str
-    token: str
-    token_expiry: int
 
 
-def run_variables(identity: RunIdentity, base_url: str) -> dict[str, str]:
-    """Variables that make a process a submitted run for the SDK."""
+def run_variables(
+    identity: RunIdentity, experiment_id: str, token: str, token_expiry: int, base_url: str
+) -> dict[str, str]:
+    """Return the variables that make a process a submitted run for the SDK (`Run.get_context()`)."""
     workspace = identity.workspace
     return {
         "AZUREML_ARM_SUBSCRIPTION": workspace.subscription,
         "AZUREML_ARM_RESOURCEGROUP": workspace.resource_group,
         "AZUREML_ARM_WORKSPACE_NAME": workspace.name,
         "AZUREML_ARM_PROJECT_NAME": identity.experiment_name,
-        "AZUREML_EXPERIMENT_ID": identity.experiment_id,
+        "AZUREML_EXPERIMENT_ID": experiment_id,
         "AZUREML_WORKSPACE_ID": workspace.id,
         "AZUREML_RUN_ID": identity.run_id,
         "AZUREML_ROOT_RUN_ID": identity.root_run_id,
-        "AZUREML_RUN_TOKEN": identity.token,
-        "AZUREML_RUN_TOKEN_EXPIRY": str(identity.token_expiry - RUN_TOKEN_LEEWAY_SECONDS),
+        "AZUREML_RUN_TOKEN": token,
+        "AZUREML_RUN_TOKEN_EXPIRY": str(token_expiry - RUN_TOKEN_LEEWAY_SECONDS),
         "AZUREML_SERVICE_ENDPOINT": base_url,
         "AZUREML_DISCOVERY_SERVICE_ENDPOINT": f"{base_url}/discovery",
         "AZUREML_EXPERIMENT_SCOPE": f"{workspace.arm_id}/experiments/{identity.experiment_name}",
@@ -88,7 +87,7 @@ def run_variables(identity: RunIdentity, base_url: str) -> dict[str, str]:
 
 
 def data_variables(step: Step, inputs: dict[str, str], outputs: dict[str, str]) -> dict[str, str]:
-    """Variables for the step's data and parameters; they fill `run.input_datasets` and `run.output_datasets`."""
+    """Return the variables of data and parameters; they fill `run.input_datasets` and `run.output_datasets`."""
     variables: dict[str, str] = {}
     for name, value in {**inputs, **outputs}.items():
         variables[f"AZUREML_DATAREFERENCE_{name}"] = variables[name] = value
@@ -102,6 +101,6 @@ def data_variables(step: Step, inputs: dict[str, str], outputs: dict[str, str]) 
 
 
 def time_limit(step: Step) -> float | None:
-    """Seconds a step may take (`max_run_duration_seconds`), or None."""
+    """Return the seconds that a step may take (`max_run_duration_seconds`), or None."""
     seconds = step.run_configuration.get("maxRunDurationSeconds")
     return float(seconds) if seconds else None

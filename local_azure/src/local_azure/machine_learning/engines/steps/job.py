@@ -1,82 +1,49 @@
-"""The process of one run: its folder, its data, its log, and how it ended."""
+"""The process of one step: its folder, its data, its log, and how it ended."""
 
 from __future__ import annotations
 
 import asyncio
-import os
+import logging
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from local_azure.machine_learning.domain.pipelines.graph import Step
-from local_azure.machine_learning.domain.redaction import last_lines
-from local_azure.machine_learning.domain.workspaces import Workspace
-from local_azure.machine_learning.engines.steps import arguments
-from local_azure.machine_learning.engines.steps.data_spots import Spots, link_outputs, place_inputs
+from local_azure.machine_learning.domain.access.addresses import Addresses
+from local_azure.machine_learning.domain.access.tokens import Principal, Tokens
+from local_azure.machine_learning.domain.data import snapshots
+from local_azure.machine_learning.domain.pipelines.plan import Step
+from local_azure.machine_learning.domain.redaction import Redactor, last_lines
+from local_azure.machine_learning.domain.runs import run_records
+from local_azure.machine_learning.domain.runs.run_documents import Failure, Run
+from local_azure.machine_learning.domain.runs.run_files import DRIVER_LOG, warn
+from local_azure.machine_learning.domain.runs.statuses import RunStatus
+from local_azure.machine_learning.engines.steps import arguments, run_log
+from local_azure.machine_learning.engines.steps.arguments import RunIdentity
+from local_azure.machine_learning.engines.steps.data_locations import Locations
 from local_azure.machine_learning.engines.steps.environment_check import differences
-from local_azure.machine_learning.engines.steps.launcher import Launcher, StepCommand, StepProcess
-from local_azure.machine_learning.engines.steps.run_log import artifact_file, warn
+from local_azure.machine_learning.engines.steps.launcher import ENTRY, Launcher
+from local_azure.machine_learning.engines.steps.mounts import Mounts
 from local_azure.machine_learning.errors import ApiError, bad_request
-from local_azure.machine_learning.http.certificates import trust_variables
-from local_azure.machine_learning.http.tokens import Principal
-from local_azure.machine_learning.planes.data import snapshots
-from local_azure.machine_learning.planes.pipelines.runs import DRIVER_LOG
-from local_azure.machine_learning.planes.runs import history
 from local_azure.machine_learning.processes.forking import EOF_CODE
+from local_azure.machine_learning.processes.forking.client import ChildCommand, ChildProcess
 from local_azure.machine_learning.storage import storage_faults
-from local_azure.machine_learning.storage.state import ServerInfo, StateFolder, clouds_address
-from local_azure.machine_learning.storage.store import Document
+from local_azure.machine_learning.storage.files import BlobFiles
+from local_azure.machine_learning.storage.store import Store
 
-if TYPE_CHECKING:
-    from local_azure.machine_learning.emulator import Emulator
-
-LOG_TAIL_LINES, LOG_TAIL_BYTES = 50, 64 * 1024
-COLLECTED = ("outputs", "logs", "user_logs")
+LOG = logging.getLogger("local_azure")
+MakeJob = Callable[[RunIdentity, Step], "Job"]
 
 
-@dataclass(frozen=True)
-class StepFailure:
-    """Why a step did not succeed, in a sentence, with the code of its run's error."""
-
-    code: str
-    message: str
-
-
-def base_variables(state: StateFolder, info: ServerInfo) -> dict[str, str]:
-    """What a step gets of the server's own environment: an allow-list, and the way to trust the server."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME") if name in os.environ}
-    threads = {name: value for name, value in os.environ.items() if name.endswith("_NUM_THREADS")}
-    openblas = {name: value for name, value in os.environ.items() if name.startswith("OPENBLAS_")}
-    return {
-        **kept,
-        **threads,
-        **openblas,
-        "AZURE_CONFIG_DIR": str(state.client_configurations / "steps"),
-        **trust_variables(state.certificates),
-        # A script with a service principal of its own signs in here, as on Azure, and never at the real Azure.
-        "ARM_CLOUD_METADATA_URL": clouds_address(info),
-        "AZUREML_CURRENT_CLOUD": "AzureCloud",
-        "HBI_WORKSPACE_JOB": "true",
-        "NO_PROXY": "127.0.0.1,localhost",
-        "no_proxy": "127.0.0.1,localhost",
-        "PYTHONUNBUFFERED": "1",
-    }
-
-
-@dataclass(frozen=True)
-class RunPlace:
-    """Which run a job is: workspace, experiment, its own id and that of the run at the top."""
-
-    workspace: Workspace
-    experiment_name: str
-    run_id: str
-    root_run_id: str
+def failure_of(error: Exception, run_id: str, what: str) -> Failure:
+    """Tell the user why a run (what: step, script or pipeline) failed; a fault of this program is logged."""
+    if isinstance(error, ApiError):
+        return Failure(error.code, error.message)
+    LOG.error("%s run %s broke", what, run_id, exc_info=error)
+    return Failure("ServiceError", f"local_azure failed while it ran this {what}; see its log.")
 
 
 def _program(step: Step, directory: Path) -> dict[str, str]:
-    """What a step runs; raises a 400 for a script that its snapshot does not have."""
+    """Return what a step runs; raises a 400 for a script that its snapshot does not have."""
     command, script = step.parameters.get("Command"), step.parameters.get("Script")
     if command:
         return {"command": command}
@@ -88,137 +55,121 @@ def _program(step: Step, directory: Path) -> dict[str, str]:
 
 
 class Job:
-    """Runs the script of one step; `cancel` may come at any moment."""
+    """Runs the script of one step; `cancel` may come at any moment.
 
-    def __init__(self, emulator: Emulator, launcher: Launcher, place: RunPlace, step: Step) -> None:
-        self._emulator = emulator
+    work: folder of the running steps. is_canceled: whether `cancel` was called.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        files: BlobFiles,
+        redactor: Redactor,
+        tokens: Tokens,
+        addresses: Addresses,
+        launcher: Launcher,
+        work: Path,
+        identity: RunIdentity,
+        step: Step,
+    ) -> None:
+        self._store = store
+        self._files = files
+        self._redactor = redactor
+        self._tokens = tokens
+        self._addresses = addresses
         self._launcher = launcher
-        self._place = place
-        self._workspace = place.workspace
-        self.run_id = place.run_id
+        self._directory = work / identity.run_id
+        self._identity = identity
+        self._workspace = identity.workspace
         self._step = step
-        self._process: StepProcess | None = None
-        self._cancel = asyncio.Event()
-
-    @property
-    def is_canceled(self) -> bool:
-        """Whether `cancel` was called."""
-        return self._cancel.is_set()
+        self._process: ChildProcess | None = None
+        self.is_canceled = False
 
     async def cancel(self) -> None:
         """End the process group; `execute` then returns."""
-        self._cancel.set()
+        self.is_canceled = True
         if self._process:
-            await self._process.terminate()
+            await self._launcher.terminate(self._process)
 
-    async def execute(self, inputs: dict[str, Document], outputs: dict[str, Document]) -> StepFailure | None:
-        """Run to the end, with the places of the data by port; None when it succeeded."""
-        directory = self._emulator.state.work / self.run_id
+    async def execute(self, inputs: Locations, outputs: Locations) -> Failure | None:
+        """Run to the end; None when the step succeeded. Raises an ApiError where it cannot be run."""
         try:
-            return await self._execute(directory, inputs, outputs)
-        except ApiError as error:
-            return StepFailure(error.code, error.message)
+            return await self._execute(inputs, outputs)
         except OSError as error:
-            fault = storage_faults.of_files(error, f"the files of step '{self._step.name}'", directory.parent)
-            if fault is None:
-                raise
-            return StepFailure(fault.code, fault.message)
+            what = f"the files of step '{self._step.name}'"
+            raise storage_faults.of_files(error, what, self._directory.parent) or error from error
         finally:
-            await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+            await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)
 
-    async def _execute(
-        self, directory: Path, inputs: dict[str, Document], outputs: dict[str, Document]
-    ) -> StepFailure | None:
-        command = await asyncio.to_thread(self._prepare, directory, inputs, outputs)
-        history.set_status(self._emulator, self._workspace, self.run_id, "Running")
-        if self._cancel.is_set():
-            return StepFailure("Canceled", "The run was canceled before the step started.")
-        self._process = self._launcher.launch(command)
-        if self._cancel.is_set():
-            await self._process.terminate()
-        limit = arguments.time_limit(self._step)
-        code: int | None = None
+    async def _execute(self, inputs: Locations, outputs: Locations) -> Failure | None:
+        command = await asyncio.to_thread(self._prepare, inputs, outputs)
         try:
-            code = await asyncio.wait_for(self._process.wait(), limit)
-        except TimeoutError:
-            await self._process.terminate()
+            if self.is_canceled:
+                return Failure("Canceled", "The run was canceled before the step started.")
+            code = await self._run(command)
         finally:
-            await asyncio.to_thread(self._emulator.redactor.end, command.log)
-        await asyncio.to_thread(self._collect, directory)
-        if code is None and not self._cancel.is_set():
-            return StepFailure("UserError", f"The step '{self._step.name}' timed out after {limit:g} s.")
-        return self._judge(code or 0, command.log)
+            await asyncio.to_thread(self._redactor.end, command.log)
+        return await asyncio.to_thread(self._conclude, code, command.log)
 
-    def _prepare(
-        self, directory: Path, input_places: dict[str, Document], output_places: dict[str, Document]
-    ) -> StepCommand:
-        step, emulator = self._step, self._emulator
+    async def _run(self, command: ChildCommand) -> int | None:
+        """Run the process to its end; returns its exit code, None when it timed out."""
+        self._process = self._launcher.launch(command)
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._process.ended), arguments.time_limit(self._step))
+        except TimeoutError:
+            await self._launcher.terminate(self._process)
+            return None
+
+    def _prepare(self, inputs: Locations, outputs: Locations) -> ChildCommand:
+        """Lay out folder, data and log, and move the run to running."""
+        step, directory = self._step, self._directory
         directory.mkdir(parents=True)
-        snapshots.extract(emulator, self._workspace, step.module["StorageId"], directory)
+        snapshots.extract(self._store, self._files, self._workspace, step.module["StorageId"], directory)
         program = _program(step, directory)
-        spots = Spots(directory, step)
-        inputs = place_inputs(emulator, self._workspace, input_places, spots)
-        outputs = link_outputs(emulator, self._workspace, output_places, spots)
-        run = emulator.store.require(self._workspace.id, "run", self.run_id)
-        log = artifact_file(emulator, self._workspace, run, DRIVER_LOG)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.touch(mode=0o600)
+        mounts = Mounts(self._store, self._files, self._workspace, directory, step)
+        read, written = mounts.inputs(inputs), mounts.outputs(outputs)
+        run = run_records.require(self._store, self._workspace.id, self._identity.run_id)
+        log = run_log.create_log(self._files, self._workspace, run)
         environment = step.run_configuration.get("environment") or {}
-        sentences = differences(environment)
-        warn(emulator, self._workspace, self.run_id, sentences, log=DRIVER_LOG)
-        words = arguments.command_line(step, {**inputs, **outputs})
+        warn(self._store, self._files, self._workspace, run["runId"], differences(environment), log=DRIVER_LOG)
+        words = arguments.command_line(step, {**read, **written})
         definition = {
             **program,
             "arguments": words,
             "target": step.parameters.get("Target"),
             "environment": {"name": environment.get("name"), "version": environment.get("version")},
         }
-        emulator.store.update(self._workspace.id, "run", self.run_id, lambda r: r.update(runDefinition=definition))
-        variables = self._variables(run, inputs, outputs)
-        emulator.redactor.begin(log)
-        return StepCommand(program, words, directory, variables, log)
+        with self._store.transaction():
+            run_records.update(
+                self._store, self._workspace.id, run["runId"], lambda r: r.update(runDefinition=definition)
+            )
+            run_records.set_status(self._store, self._workspace.id, run["runId"], RunStatus.RUNNING)
+        variables = self._variables(run, read, written)
+        self._redactor.begin(log)
+        return ChildCommand(ENTRY, directory, log, variables, {**program, "arguments": words})
 
-    def _variables(self, run: Document, inputs: dict[str, str], outputs: dict[str, str]) -> Mapping[str, str]:
-        token, expiry = self._emulator.tokens.bearer(Principal("run", self._workspace.id, self.run_id))
-        identity = arguments.RunIdentity(
-            self._workspace,
-            self._place.experiment_name,
-            run["experimentId"],
-            self.run_id,
-            self._place.root_run_id,
-            token,
-            expiry,
-        )
+    def _variables(self, run: Run, inputs: dict[str, str], outputs: dict[str, str]) -> dict[str, str]:
+        token, expiry = self._tokens.bearer(Principal("run", self._workspace.id, run["runId"]))
         return {
-            **base_variables(self._emulator.state, self._emulator.info),
+            **self._launcher.variables,
             **arguments.data_variables(self._step, inputs, outputs),
-            **arguments.run_variables(identity, self._emulator.addresses.http),
+            **arguments.run_variables(self._identity, run["experimentId"], token, expiry, self._addresses.http),
         }
 
-    def _collect(self, directory: Path) -> None:
-        """Move what the script left in outputs/ and logs/ to the run's artifacts, whatever its exit code.
-
-        Links are left alone: what they lead to is not the run's, and moving it would take it from its owner.
-        """
-        run = self._emulator.store.require(self._workspace.id, "run", self.run_id)
-        for folder in COLLECTED:
-            top = directory / folder
-            for path in [] if top.is_symlink() else sorted(top.rglob("*")):
-                if path.is_file() and not path.is_symlink():
-                    if folder != "outputs":
-                        self._emulator.redactor.scrub(path)
-                    name = path.relative_to(directory).as_posix()
-                    target = artifact_file(self._emulator, self._workspace, run, name)
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    path.replace(target)
-
-    def _judge(self, code: int, log: Path) -> StepFailure | None:
-        if self._cancel.is_set():
-            return StepFailure("Canceled", "The run was canceled.")
+    def _conclude(self, code: int | None, log: Path) -> Failure | None:
+        """Collect the files of the step and tell how it ended. code: of its process, None when it timed out."""
+        run = run_records.require(self._store, self._workspace.id, self._identity.run_id)
+        run_log.collect_files(self._files, self._redactor, self._workspace, run, self._directory)
+        if self.is_canceled:
+            return Failure("Canceled", "The run was canceled.")
+        if code is None:
+            limit = arguments.time_limit(self._step)
+            return Failure("UserError", f"The step '{self._step.name}' timed out after {limit:g} s.")
         if code == 0:
             return None
         if code == EOF_CODE:
-            return StepFailure("ServiceError", "The process that runs steps was lost.")
+            return Failure("ServiceError", "The process that runs steps was lost.")
         shown = f"exit code {code}" if code > 0 else f"killed by signal {-code}"
-        tail = last_lines(log, LOG_TAIL_LINES, LOG_TAIL_BYTES)
-        return StepFailure("UserError", f"User program failed: step '{self._step.name}', {shown}.\n{tail}")
+        tail = last_lines(log, run_log.TAIL_LINES, run_log.TAIL_BYTES)
+        return Failure("UserError", f"User program failed: step '{self._step.name}', {shown}.\n{tail}")

@@ -1,72 +1,69 @@
-"""Starts the processes of steps, forked from a parent that has imported what steps import."""
+"""Starts the processes of steps, forked from a server that has imported what steps import."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
 from local_azure.machine_learning.errors import conflict
 from local_azure.machine_learning.processes.forking.client import ChildCommand, ChildProcess, ForkingClient
+from local_azure.machine_learning.storage.certificates import trust_variables
+from local_azure.machine_learning.storage.state import ServerInfo, StateFolder, clouds_address
 
-ENTRY = "local_azure.machine_learning.processes.step.script:enter"
+ENTRY = "local_azure.machine_learning.processes.step.entry:enter"
 PRELOADED = (
     "azureml.core", "azureml.data", "azureml.pipeline.core", "azureml.pipeline.steps", "azureml.core.webservice",
     "numpy", "pandas", "sklearn.linear_model", "sklearn.preprocessing", "sklearn.pipeline", "sklearn.ensemble",
-    "yaml", "pandera.pandas", "local_azure.machine_learning.processes.step.script",
+    "yaml", "pandera.pandas", "local_azure.machine_learning.processes.step.entry",
 )  # fmt: skip
+_INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME")
 
 
-@dataclass(frozen=True)
-class StepCommand:
-    """One script or command to run. `log` gets standard output and standard error."""
-
-    program: dict[str, str]  # {"script": path in the snapshot} or {"command": first word}
-    arguments: list[str]
-    directory: Path
-    variables: Mapping[str, str]
-    log: Path
-
-
-class StepProcess:
-    """A running step."""
-
-    def __init__(self, client: ForkingClient, process: ChildProcess) -> None:
-        self._client = client
-        self._process = process
-
-    async def wait(self) -> int:
-        """The exit code (negative: killed by that signal); nothing of the step's process group is left then."""
-        return await asyncio.shield(self._process.ended)
-
-    async def terminate(self) -> int:
-        """SIGTERM to the whole group, a time of grace, SIGKILL; returns the exit code."""
-        return await self._client.stop(self._process)
+def base_variables(state: StateFolder, info: ServerInfo) -> dict[str, str]:
+    """Return the variables of every step: an allow-list of the server's own, and the way to trust the server."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _INHERITED or name.endswith("_NUM_THREADS") or name.startswith("OPENBLAS_")
+    }
+    return {
+        **kept,
+        "AZURE_CONFIG_DIR": str(state.client_configurations / "steps"),
+        **trust_variables(state.certificates),
+        # A script with a service principal of its own signs in here, as on Azure, and never at the real Azure.
+        "ARM_CLOUD_METADATA_URL": clouds_address(info),
+        "AZUREML_CURRENT_CLOUD": "AzureCloud",
+        "HBI_WORKSPACE_JOB": "true",
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 class Launcher:
-    """The parent of all steps of a server."""
+    """Starts and ends the processes of steps. variables: what all of them get."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
+        self.variables = variables
         inherited = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
         self._client = ForkingClient({**variables, **inherited}, PRELOADED)
         self._stopping = False
 
     def start(self) -> None:
-        """Start the parent; steps wait for its imports."""
+        """Start the fork server; steps wait for its imports."""
         self._client.ensure()
 
     async def stop(self) -> None:
-        """End the parent and every step."""
+        """End the fork server and every step."""
         self._stopping = True
         await self._client.close()
 
-    def launch(self, command: StepCommand) -> StepProcess:
-        """Start a step; raises a 409 when the server is on its way out."""
+    def launch(self, command: ChildCommand) -> ChildProcess:
+        """Start a process; raises a 409 when the server is being stopped."""
         if self._stopping:
             raise conflict("The server is being stopped.")
-        details = {**command.program, "arguments": command.arguments}
-        child = ChildCommand(ENTRY, command.directory, command.log, command.variables, details)
-        return StepProcess(self._client, self._client.start(child))
+        return self._client.start(command)
+
+    async def terminate(self, process: ChildProcess) -> int:
+        """Send SIGTERM to the process group, after a grace period SIGKILL; returns the exit code."""
+        return await self._client.stop(process)

@@ -1,36 +1,50 @@
-"""Lines and warnings that come from this server and not from the user's script."""
+"""The log of a step, and the files that its script leaves: kept among the artifacts of its run, free of secrets."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from local_azure.machine_learning.domain.redaction import Redactor
+from local_azure.machine_learning.domain.runs import run_records
+from local_azure.machine_learning.domain.runs.run_documents import Run
+from local_azure.machine_learning.domain.runs.run_files import DRIVER_LOG, artifact_file
 from local_azure.machine_learning.domain.workspaces import Workspace
-from local_azure.machine_learning.planes.data.artifacts import run_container
-from local_azure.machine_learning.planes.runs import history
-from local_azure.machine_learning.storage.store import Document
+from local_azure.machine_learning.storage.files import BlobFiles
+from local_azure.machine_learning.storage.store import Store
 
-if TYPE_CHECKING:
-    from local_azure.machine_learning.emulator import Emulator
-
-# Where the service keeps what it has to say about a pipeline run as a whole.
-EXECUTION_LOG = "logs/azureml/executionlogs.txt"
+TAIL_LINES, TAIL_BYTES = 50, 64 * 1024
+_LOG_FOLDERS = ("logs", "user_logs")
+_FOLDERS = ("outputs", *_LOG_FOLDERS)
 
 
-def artifact_file(emulator: Emulator, workspace: Workspace, run: Document, name: str) -> Path:
-    """The file of a run's artifact, whether it exists or not."""
-    return emulator.files.path(workspace.artifact_container, f"ExperimentRun/{run_container(run)}/{name}")
+def create_log(files: BlobFiles, workspace: Workspace, run: Run) -> Path:
+    """Make the empty log of a run that is about to start."""
+    log = artifact_file(files, workspace, run, DRIVER_LOG)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.touch(mode=0o600)
+    return log
 
 
-def warn(
-    emulator: Emulator, workspace: Workspace, run_id: str, sentences: list[str], *, log: str, log_of: str = ""
-) -> None:
-    """Note warnings at a run, where the SDK's summary shows them, and in a log of it or of the run `log_of`."""
-    if not sentences:
-        return
-    history.warn(emulator, workspace, run_id, sentences)
-    run = emulator.store.require(workspace.id, "run", log_of or run_id, "Run")
-    path = artifact_file(emulator, workspace, run, log)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as stream:
-        stream.writelines(f"local_azure: warning: {sentence}\n" for sentence in sentences)
+def collect_files(files: BlobFiles, redactor: Redactor, workspace: Workspace, run: Run, directory: Path) -> None:
+    """Move what the script left in outputs/ and logs/ of its directory to the run's artifacts.
+
+    Links stay: what they lead to is not the run's, and moving it would take it from its owner.
+    """
+    for folder in _FOLDERS:
+        top = directory / folder
+        if top.is_symlink():
+            continue
+        left = [path for path in sorted(top.rglob("*")) if path.is_file() and not path.is_symlink()]
+        for path in left:
+            if folder in _LOG_FOLDERS:
+                redactor.scrub(path)
+            target = artifact_file(files, workspace, run, path.relative_to(directory).as_posix())
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+
+
+def scrub_logs(store: Store, files: BlobFiles, redactor: Redactor, workspace: Workspace, run_id: str) -> None:
+    """Remove secrets from the logs of a run that was cut off, and of the runs below it."""
+    run = run_records.require(store, workspace.id, run_id)
+    for one in (run, *run_records.children(store, workspace.id, run_id)):
+        redactor.scrub(artifact_file(files, workspace, one, DRIVER_LOG))

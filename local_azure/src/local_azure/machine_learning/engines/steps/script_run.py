@@ -2,87 +2,79 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import logging
-from typing import TYPE_CHECKING
 
-from local_azure.machine_learning.domain.pipelines.graph import Port, Step
+from local_azure.machine_learning.domain.pipelines import script_runs
+from local_azure.machine_learning.domain.pipelines.plan import Port, Step
+from local_azure.machine_learning.domain.runs import run_records
+from local_azure.machine_learning.domain.runs.run_documents import Failure
+from local_azure.machine_learning.domain.runs.statuses import RunStatus
 from local_azure.machine_learning.domain.workspaces import Workspace
-from local_azure.machine_learning.engines.steps.data_places import output_places
-from local_azure.machine_learning.engines.steps.job import Job, RunPlace, StepFailure
-from local_azure.machine_learning.engines.steps.launcher import Launcher
-from local_azure.machine_learning.engines.steps.lineage import note_inputs, register_outputs
-from local_azure.machine_learning.errors import ApiError
-from local_azure.machine_learning.planes.pipelines.runs import CLOSED
-from local_azure.machine_learning.planes.runs import history
-from local_azure.machine_learning.planes.runs.execution import SCRIPT_RUN
+from local_azure.machine_learning.engines.steps.arguments import RunIdentity
+from local_azure.machine_learning.engines.steps.data_locations import (
+    Locations,
+    note_inputs,
+    output_locations,
+    register_outputs,
+)
+from local_azure.machine_learning.engines.steps.job import MakeJob, failure_of
 from local_azure.machine_learning.storage.full_disk import until_kept
-from local_azure.machine_learning.storage.store import Document
+from local_azure.machine_learning.storage.store import Document, Store
 
-if TYPE_CHECKING:
-    from local_azure.machine_learning.emulator import Emulator
 
-LOG = logging.getLogger("local_azure")
-_NOT_STARTED = ("NotStarted", "Queued")
+def _step(document: Document) -> Step:
+    """Make the step that a script run's document describes."""
+    return Step(
+        node_id=document["runId"],
+        module=document["module"],
+        node={"ModuleOutputSettings": document["settings"], "Runconfig": json.dumps(document["configuration"])},
+        parameters=document["parameters"],
+        sources={name: Port("", name) for name in document["inputs"]},
+        waits_for=frozenset(),
+    )
 
 
 class ScriptRunTask:
-    """One script run on its way."""
+    """Runs one submitted script; `cancel` may come at any moment."""
 
-    def __init__(self, emulator: Emulator, launcher: Launcher, workspace: Workspace, document: Document) -> None:
-        self._emulator = emulator
+    def __init__(
+        self, store: Store, make_job: MakeJob, workspace: Workspace, document: Document, root_run_id: str
+    ) -> None:
+        self._store = store
         self._workspace = workspace
         self._document = document
         self._run_id: str = document["runId"]
-        self._step = Step(
-            node_id=self._run_id,
-            module=document["module"],
-            node={
-                "ModuleOutputSettings": document["settings"],
-                "Runconfig": json.dumps(document["configuration"]),
-            },
-            parameters=document["parameters"],
-            sources={name: Port("", name) for name in document["inputs"]},
-            waits_for=frozenset(),
-        )
-        place = RunPlace(workspace, document["experiment"], self._run_id, self._run()["rootRunId"])
-        self._job = Job(emulator, launcher, place, self._step)
-        self._outputs: dict[str, Document] = {}
-
-    def _run(self) -> Document:
-        return self._emulator.store.require(self._workspace.id, "run", self._run_id, "Run")
-
-    def was_started(self) -> bool:
-        """Whether the run had left the queue, in the life of an earlier server."""
-        return self._run()["status"] not in _NOT_STARTED
+        self._step = _step(document)
+        self._job = make_job(RunIdentity(workspace, document["experiment"], self._run_id, root_run_id), self._step)
+        self._outputs: Locations = {}
 
     async def run(self) -> None:
         """Run to a final status."""
         try:
-            self._outputs = output_places(self._step, self._run_id)
-            note_inputs(self._emulator, self._workspace, self._run_id, self._step, self._document["inputs"])
+            await asyncio.to_thread(self._prepare)
             failure = await self._job.execute(self._document["inputs"], self._outputs)
-        except ApiError as error:
-            failure = StepFailure(error.code, error.message)
-        except Exception:
-            LOG.exception("script run %s broke", self._run_id)
-            failure = StepFailure("ServiceError", "local_azure failed while it ran this script; see its log.")
-        await until_kept(lambda: self.finish(failure))
+        except Exception as error:
+            failure = failure_of(error, self._run_id, "script")
+        await until_kept(lambda: self._finish(failure))
 
     async def cancel(self) -> None:
         """End the script's process group and let `run` end it as canceled."""
         await self._job.cancel()
 
-    def finish(self, failure: StepFailure | None) -> None:
+    def _prepare(self) -> None:
+        self._outputs = output_locations(self._step, self._run_id)
+        note_inputs(self._store, self._workspace.id, self._run_id, self._step, self._document["inputs"])
+
+    def _finish(self, failure: Failure | None) -> None:
         """Write the final status, and register the outputs of a run that succeeded."""
-        status, error = "Completed", None
+        status = RunStatus.COMPLETED
         if self._job.is_canceled:
-            status = "Canceled"
-        elif failure:
-            status, error = "Failed", {"code": failure.code, "message": failure.message}
-        store = self._emulator.store
-        with store.transaction():
-            if status == "Completed":
-                register_outputs(self._emulator, self._workspace, self._run_id, self._step, self._outputs)
-            history.set_status(self._emulator, self._workspace, self._run_id, status, error)
-            store.put(self._workspace.id, SCRIPT_RUN, self._run_id, self._document, parent=CLOSED)
+            status, failure = RunStatus.CANCELED, None
+        elif failure is not None:
+            status = RunStatus.FAILED
+        with self._store.transaction():
+            if status == RunStatus.COMPLETED:
+                register_outputs(self._store, self._workspace, self._run_id, self._step, self._outputs)
+            run_records.set_status(self._store, self._workspace.id, self._run_id, status, failure)
+            script_runs.close(self._store, self._workspace.id, self._document)

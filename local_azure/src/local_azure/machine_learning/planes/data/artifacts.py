@@ -1,208 +1,184 @@
 """Artifacts: files of runs, and of models and services uploaded from a laptop.
 
 SDK callers: `run.upload_file(s)`, `upload_folder`, `download_file(s)`, `get_file_names`, `register_model`,
-`Model.register`, `model.download`, deployments. An artifact is the blob `origin/container/path` of the workspace's
-artifact container; it exists when its bytes do.
+`Model.register`, `model.download`, deployments.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import os
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from local_azure.machine_learning.clock import timestamp
-from local_azure.machine_learning.domain.data.blob_listing import etag
-from local_azure.machine_learning.errors import ApiError, not_implemented
+from local_azure.machine_learning.domain.access.addresses import SignedAddresses
+from local_azure.machine_learning.domain.data.artifacts import (
+    RUN_ORIGIN,
+    Artifact,
+    append,
+    artifact_document,
+    artifacts_below,
+    run_container,
+)
+from local_azure.machine_learning.domain.data.blobs import Blob, content
+from local_azure.machine_learning.domain.redaction import Redactor
+from local_azure.machine_learning.errors import not_implemented
+from local_azure.machine_learning.http.bodies import body_chunks
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
-from local_azure.machine_learning.planes.data.blobs import body_chunks, content_chunks, writable_address
-from local_azure.machine_learning.storage.blob_files import BlobDisk
+from local_azure.machine_learning.storage.files import BlobFiles
+from local_azure.machine_learning.storage.store import Document, Store
 
 PLANE = Plane("Artifacts")
-RUN_ORIGIN = "ExperimentRun"
-_DATASTORE = "workspaceartifactstore"
 _BASE = "/artifact/v2.0{W}/artifacts"
 _OF_RUN = "/history/v1.0{W}/experiments/{experiment}/runs/{run_id}/artifacts"
 
 
-def run_container(run: dict[str, Any]) -> str:
-    """Container of a run's artifacts; a reused step's is that of its source."""
-    return str(run["dataContainerId"])
-
-
-def _blob(origin: str, container: str, path: str) -> str:
-    return f"{origin}/{container}/{path}"
-
-
-def _file(call: Call, blob: str) -> Path:
-    return call.emulator.files.path(call.workspace.artifact_container, blob)
-
-
-def _missing(origin: str, container: str, path: str) -> ApiError:
-    return ApiError(404, "NotFound", f"The artifact '{path}' was not found in {origin}/{container}.")
-
-
-def _artifact(call: Call, origin: str, container: str, path: str) -> dict[str, Any]:
-    """The ArtifactDto; for an artifact to be, the time is now."""
-    blob = _blob(origin, container, path)
-    file = _file(call, blob)
-    exists = file.is_file()
-    created = dt.datetime.fromtimestamp(file.stat().st_mtime, dt.UTC) if exists else None
+def _address(artifact: Artifact, uri: str) -> dict[str, str]:
+    """The ArtifactContentInformationDto."""
     return {
-        "artifactId": blob,
-        "origin": origin,
-        "container": container,
-        "path": path,
-        "etag": etag(file) if exists else None,
-        "createdTime": timestamp(created),
-        "dataPath": {"dataStoreName": _DATASTORE, "relativePath": blob},
+        "contentUri": uri,
+        "origin": artifact.origin,
+        "container": artifact.container,
+        "path": artifact.path,
     }
 
 
-def _content_information(
-    call: Call, origin: str, container: str, path: str, *, write: bool = False
-) -> dict[str, str]:
-    blob = _blob(origin, container, path)
-    storage = call.workspace.artifact_container
-    uri = writable_address(call.emulator, storage, blob) if write else call.emulator.download_address(storage, blob)
-    return {"contentUri": uri, "origin": origin, "container": container, "path": path}
+def _read_address(call: Call, signed: SignedAddresses, artifact: Artifact) -> dict[str, str]:
+    return _address(artifact, signed.download(call.workspace.artifact_container, artifact.blob))
 
 
-def _paths(call: Call, origin: str, container: str, prefix: str = "") -> Iterator[str]:
-    """Paths of the artifacts that are the prefix or lie below it: "a" stands for "a" and "a/b", not for "ab"."""
-    start = _blob(origin, container, "")
-    wanted = prefix.strip("/")
-    for blob in call.emulator.files.names(call.workspace.artifact_container, start + wanted):
-        path = blob.removeprefix(start)
-        if not wanted or path == wanted or path.startswith(f"{wanted}/"):
-            yield path
+def _write_address(call: Call, signed: SignedAddresses, artifact: Artifact) -> dict[str, str]:
+    return _address(artifact, signed.upload(call.workspace.artifact_container, artifact.blob))
 
 
-def _page(value: list[dict[str, Any]]) -> dict[str, Any]:
+def _page(value: list[dict[str, Any]]) -> Document:
     return {"value": value, "continuationToken": None}
 
 
 @PLANE.route("POST", _BASE + "/batch/metadata/{origin}/{container}")
-def announce(call: Call, origin: str, container: str) -> dict[str, Any]:
+def announce(call: Call, files: BlobFiles, signed: SignedAddresses, *, origin: str, container: str) -> Document:
     """Addresses to upload new artifacts to. A path that exists is an error of its own: artifacts are not replaced."""
-    artifacts, information, refused = {}, {}, {}
+    documents, addresses, refused = {}, {}, {}
     for item in call.document().get("paths") or []:
-        path = str(item.get("path") or "")
-        if _file(call, _blob(origin, container, path)).exists():
-            message = f"Resource Conflict: ArtifactId {_blob(origin, container, path)} already exists."
-            refused[path] = {"error": {"code": "UserError", "message": message, "details": []}}
+        artifact = Artifact(origin, container, str(item.get("path") or ""))
+        file = artifact.file(files, call.workspace)
+        if file.exists():
+            message = f"Resource Conflict: ArtifactId {artifact.blob} already exists."
+            refused[artifact.path] = {"error": {"code": "UserError", "message": message, "details": []}}
             continue
-        artifacts[path] = _artifact(call, origin, container, path)
-        information[path] = _content_information(call, origin, container, path, write=True)
-    return {"artifacts": artifacts, "artifactContentInformation": information, "errors": refused}
+        documents[artifact.path] = artifact_document(artifact, file)
+        addresses[artifact.path] = _write_address(call, signed, artifact)
+    return {"artifacts": documents, "artifactContentInformation": addresses, "errors": refused}
 
 
 @PLANE.route("GET", _BASE + "/contentinfo/{origin}/{container}/{path:path}")
-def content_information(call: Call, origin: str, container: str, path: str) -> dict[str, str]:
+def content_information(
+    call: Call, files: BlobFiles, signed: SignedAddresses, *, origin: str, container: str, path: str
+) -> dict[str, str]:
     """Address to read one artifact from."""
-    if not _file(call, _blob(origin, container, path)).is_file():
-        raise _missing(origin, container, path)
-    return _content_information(call, origin, container, path)
+    artifact = Artifact(origin, container, path)
+    artifact.require_file(files, call.workspace)
+    return _read_address(call, signed, artifact)
 
 
 @PLANE.route("GET", _BASE + "/write/{origin}/{container}/{path:path}", evidence="sdk-source")
-def write_information(call: Call, origin: str, container: str, path: str) -> dict[str, str]:
+def write_information(
+    call: Call, signed: SignedAddresses, *, origin: str, container: str, path: str
+) -> dict[str, str]:
     """Address to write one artifact to."""
-    return _content_information(call, origin, container, path, write=True)
+    return _write_address(call, signed, Artifact(origin, container, path))
 
 
 @PLANE.route("GET", _BASE + "/prefix/contentinfo/{origin}/{container}")
 @PLANE.route("GET", _BASE + "/prefix/contentinfo/{origin}/{container}/{path:path}")
-def prefix_information(call: Call, origin: str, container: str, path: str = "") -> dict[str, Any]:
+def prefix_information(
+    call: Call, files: BlobFiles, signed: SignedAddresses, *, origin: str, container: str, path: str = ""
+) -> Document:
     """Addresses to read the artifacts at or below a path from."""
-    return _page([_content_information(call, origin, container, p) for p in _paths(call, origin, container, path)])
+    found = artifacts_below(files, call.workspace, origin, container, path)
+    return _page([_read_address(call, signed, artifact) for artifact in found])
 
 
 @PLANE.route("GET", _BASE + "/metadata/{origin}/{container}/{path:path}", evidence="sdk-source")
-def get_artifact(call: Call, origin: str, container: str, path: str) -> dict[str, Any]:
+def get_artifact(call: Call, files: BlobFiles, *, origin: str, container: str, path: str) -> Document:
     """One artifact."""
-    if not _file(call, _blob(origin, container, path)).is_file():
-        raise _missing(origin, container, path)
-    return _artifact(call, origin, container, path)
+    artifact = Artifact(origin, container, path)
+    return artifact_document(artifact, artifact.require_file(files, call.workspace))
 
 
 @PLANE.route("GET", _BASE + "/content/{origin}/{container}/{path:path}", evidence="sdk-source")
-def download(call: Call, origin: str, container: str, path: str) -> Response:
+def download(call: Call, files: BlobFiles, redactor: Redactor, *, origin: str, container: str, path: str) -> Response:
     """The bytes of one artifact."""
-    file = _file(call, _blob(origin, container, path))
-    if not file.is_file():
-        raise _missing(origin, container, path)
+    file = Artifact(origin, container, path).require_file(files, call.workspace)
     size = file.stat().st_size
-    content = content_chunks(call, file, 0, size)
-    return StreamingResponse(content, 200, {"Content-Length": str(size)}, "application/octet-stream")
+    chunks = content(redactor, file, 0, size)
+    return StreamingResponse(chunks, 200, {"Content-Length": str(size)}, "application/octet-stream")
 
 
 @PLANE.route("POST", _BASE + "/content/{origin}/{container}/{path:path}", streams=True, evidence="sdk-source")
-def upload(call: Call, origin: str, container: str, path: str) -> JSONResponse:
+def upload(call: Call, store: Store, files: BlobFiles, *, origin: str, container: str, path: str) -> JSONResponse:
     """Write an artifact's bytes, or append to them (logs that grow)."""
     if call.query.get("index"):
         raise not_implemented("artifact content by block index")
-    blob = _blob(origin, container, path)
-    chunks = body_chunks(call.request)
-    if call.flag("append") and _file(call, blob).is_file():
-        with _file(call, blob).open("ab") as stream:
-            stream.writelines(chunks)
-            stream.flush()
-            os.fsync(stream.fileno())
+    artifact = Artifact(origin, container, path)
+    file, chunks = artifact.file(files, call.workspace), body_chunks(call.request)
+    if call.flag("append") and file.is_file():
+        append(file, chunks)
     else:
-        BlobDisk(call.emulator, call.workspace.artifact_container, blob).write(chunks, {}, only_new=False)
-    return JSONResponse(_artifact(call, origin, container, path))
+        Blob(store, files, call.workspace.artifact_container, artifact.blob).write(chunks, {}, only_new=False)
+    return JSONResponse(artifact_document(artifact, file))
 
 
 @PLANE.route("GET", _BASE + "/{origin}/{container}")
 @PLANE.route("GET", _BASE + "/{origin}/{container}/{path:path}", evidence="sdk-source")
-def list_artifacts(call: Call, origin: str, container: str, path: str = "") -> dict[str, Any]:
+def list_artifacts(call: Call, files: BlobFiles, *, origin: str, container: str, path: str = "") -> Document:
     """The artifacts of a container, or those at or below a path of it."""
-    return _page([_artifact(call, origin, container, p) for p in _paths(call, origin, container, path)])
-
-
-def _run_container(call: Call, run_id: str) -> str:
-    return run_container(call.store.require(call.ws, "run", run_id, "Run"))
+    found = artifacts_below(files, call.workspace, origin, container, path)
+    return _page([artifact_document(artifact, artifact.file(files, call.workspace)) for artifact in found])
 
 
 # The older client of run history addresses a run's artifacts below the run.
 
 
+def _container(call: Call, store: Store, run_id: str) -> str:
+    return run_container(store.require(call.ws, "run", run_id, "Run"))
+
+
 @PLANE.route("GET", _OF_RUN)
 @PLANE.route("GET", _OF_RUN + "/path/{path:path}", evidence="sdk-source")
-def list_run_artifacts(call: Call, experiment: str, run_id: str, path: str = "") -> Any:
+def list_run_artifacts(call: Call, store: Store, files: BlobFiles, *, run_id: str, path: str = "") -> Document:
     """As `list_artifacts`."""
-    _ = experiment
-    return list_artifacts(call, RUN_ORIGIN, _run_container(call, run_id), path)
+    container = _container(call, store, run_id)
+    return list_artifacts(call, files, origin=RUN_ORIGIN, container=container, path=path)
 
 
 @PLANE.route("GET", _OF_RUN + "/contentinfo/{path:path}")
-def run_content_information(call: Call, experiment: str, run_id: str, path: str) -> Any:
+def run_content_information(
+    call: Call, store: Store, files: BlobFiles, signed: SignedAddresses, *, run_id: str, path: str
+) -> dict[str, str]:
     """As `content_information`."""
-    _ = experiment
-    return content_information(call, RUN_ORIGIN, _run_container(call, run_id), path)
+    container = _container(call, store, run_id)
+    return content_information(call, files, signed, origin=RUN_ORIGIN, container=container, path=path)
 
 
 @PLANE.route("GET", _OF_RUN + "/artifacturi/{path:path}", evidence="sdk-source")
-def run_artifact_uri(call: Call, experiment: str, run_id: str, path: str) -> Any:
+def run_artifact_uri(
+    call: Call, store: Store, files: BlobFiles, signed: SignedAddresses, *, run_id: str, path: str
+) -> str:
     """Address to read one artifact from, as a JSON string."""
-    return run_content_information(call, experiment, run_id, path)["contentUri"]
+    return run_content_information(call, store, files, signed, run_id=run_id, path=path)["contentUri"]
 
 
 @PLANE.route("GET", _OF_RUN + "/prefix/contentinfo/{path:path}", evidence="sdk-source")
-def run_prefix_information(call: Call, experiment: str, run_id: str, path: str) -> Any:
+def run_prefix_information(
+    call: Call, store: Store, files: BlobFiles, signed: SignedAddresses, *, run_id: str, path: str
+) -> Document:
     """As `prefix_information`."""
-    _ = experiment
-    return prefix_information(call, RUN_ORIGIN, _run_container(call, run_id), path)
+    container = _container(call, store, run_id)
+    return prefix_information(call, files, signed, origin=RUN_ORIGIN, container=container, path=path)
 
 
 @PLANE.route("POST", _OF_RUN + "/batch/metadata", evidence="sdk-source")
-def announce_of_run(call: Call, experiment: str, run_id: str) -> Any:
+def announce_of_run(call: Call, store: Store, files: BlobFiles, signed: SignedAddresses, *, run_id: str) -> Document:
     """As `announce`."""
-    _ = experiment
-    return announce(call, RUN_ORIGIN, _run_container(call, run_id))
+    return announce(call, files, signed, origin=RUN_ORIGIN, container=_container(call, store, run_id))

@@ -1,7 +1,6 @@
 """Run history: runs by name and id of their experiment, their details, tags and tokens.
 
 SDK callers: `Run`, `Experiment.start_logging/get_runs`, `PipelineRun`, `StepRun`, `AzureMLTokenAuthentication`.
-The executor makes and moves runs through `create_run` and `set_status`.
 """
 
 from __future__ import annotations
@@ -12,99 +11,69 @@ from typing import Any
 from starlette.responses import Response
 
 from local_azure.machine_learning.clock import timestamp
+from local_azure.machine_learning.domain.access.addresses import SignedAddresses
+from local_azure.machine_learning.domain.access.tokens import Principal, Tokens
+from local_azure.machine_learning.domain.runs import experiments, run_files, run_records
 from local_azure.machine_learning.domain.runs.history_queries import Query, page
-from local_azure.machine_learning.domain.runs.run_records import (
-    KIND,
-    Run,
-    add_properties,
-    change,
-    create,
-    create_run,
-    fail_family,
-    set_status,
-    update,
-    warn,
-)
-from local_azure.machine_learning.errors import ApiError, bad_request, json_body, not_found
+from local_azure.machine_learning.domain.runs.run_documents import Run, change
+from local_azure.machine_learning.errors import ApiError, bad_request, json_body
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
-from local_azure.machine_learning.http.tokens import Principal
-from local_azure.machine_learning.planes.runs import experiments
-
-__all__ = ["PLANE", "add_properties", "create_run", "fail_family", "set_status", "update", "warn"]
+from local_azure.machine_learning.storage.files import BlobFiles
+from local_azure.machine_learning.storage.store import Store
 
 PLANE = Plane("Run history")
 _HISTORY = "/history/v1.0{W}"
 _NAMED = _HISTORY + "/experiments/{experiment}"
 _BY_ID = _HISTORY + "/experimentids/{experiment_id}"
-_LOG_FOLDERS = ("azureml-logs", "logs", "user_logs", "system_logs")
-
-
-def experiment_id_of(call: Call, experiment: str | None, experiment_id: str | None) -> str:
-    """Id of the experiment of a path in either form; raises a 404 that names it."""
-    if experiment is not None:
-        return str(experiments.require(call.store, call.workspace, experiment)["experimentId"])
-    return str(call.store.require(call.ws, experiments.KIND, experiment_id or "")["experimentId"])
-
-
-def require_run(call: Call, run_id: str, experiment: str | None = None, experiment_id: str | None = None) -> Run:
-    """The run of a path; raises a 404 when it is unknown or belongs to another experiment."""
-    run = call.store.require(call.ws, KIND, run_id)
-    if experiment is not None:
-        home = call.store.require(call.ws, experiments.KIND, run["experimentId"])
-        if home["name"] != experiment:
-            raise not_found("Run", run_id, f"It belongs to experiment '{home['name']}', not '{experiment}'.")
-    elif experiment_id is not None and run["experimentId"] != experiment_id:
-        raise not_found("Run", run_id, f"It does not belong to experiment '{experiment_id}'.")
-    return run
+_JSON = "application/json"
 
 
 @PLANE.route("GET", _HISTORY + "/runs/{run_id}")
 @PLANE.route("GET", _NAMED + "/runs/{run_id}")
 @PLANE.route("GET", _BY_ID + "/runs/{run_id}")
-def get_run(call: Call, run_id: str, experiment: str | None = None, experiment_id: str | None = None) -> Run:
+def get_run(
+    call: Call, store: Store, *, run_id: str, experiment: str | None = None, experiment_id: str | None = None
+) -> Run:
     """One run."""
-    return require_run(call, run_id, experiment, experiment_id)
+    return run_records.require_in(store, call.ws, run_id, experiment, experiment_id)
 
 
 @PLANE.route("PATCH", _HISTORY + "/runs/{run_id}", evidence="sdk-source")
-def patch_known_run(call: Call, run_id: str) -> Run:
+def patch_known_run(call: Call, store: Store, *, run_id: str) -> Run:
     """Change a run by its id alone; an unknown one is not created, because its experiment is not known."""
-    require_run(call, run_id)
-    return update(call.emulator, call.workspace, run_id, lambda run: change(run, call.document()))
+    given = call.document()
+    return run_records.update(store, call.ws, run_id, lambda run: change(run, given))
 
 
 @PLANE.route("PATCH", _NAMED + "/runs/{run_id}")
 @PLANE.route("PATCH", _BY_ID + "/runs/{run_id}")
-def patch_run(call: Call, run_id: str, experiment: str | None = None, experiment_id: str | None = None) -> Run:
-    """Change a run; an unknown one is created."""
-    return _create_or_change(call, run_id, call.document(), experiment, experiment_id)
-
-
-def _create_or_change(
-    call: Call, run_id: str, given: dict[str, Any], experiment: str | None, experiment_id: str | None
+def patch_run(
+    call: Call, store: Store, *, run_id: str, experiment: str | None = None, experiment_id: str | None = None
 ) -> Run:
-    with call.store.transaction():
-        if call.store.get(call.ws, KIND, run_id) is None:
-            home = experiment_id_of(call, experiment, experiment_id)
-            return create(call.emulator, call.workspace, run_id, home, given)
-        require_run(call, run_id, experiment, experiment_id)
-        return update(call.emulator, call.workspace, run_id, lambda run: change(run, given))
+    """Change a run; an unknown one is created."""
+    return run_records.create_or_change(
+        store, call.ws, run_id, call.document(), experiment=experiment, experiment_id=experiment_id
+    )
 
 
 @PLANE.route("PATCH", _NAMED + "/batch/runs")
 @PLANE.route("PATCH", _BY_ID + "/batch/runs", evidence="sdk-source")
-def patch_runs(call: Call, experiment: str | None = None, experiment_id: str | None = None) -> dict[str, Any]:
+def patch_runs(
+    call: Call, store: Store, *, experiment: str | None = None, experiment_id: str | None = None
+) -> dict[str, Any]:
     """Create or change many; each one succeeds or fails by itself."""
     changed: dict[str, Run] = {}
     failed: dict[str, Any] = {}
-    with call.store.transaction():  # one for all: a refused run has written nothing by then
+    with store.transaction():  # one for all: a refused run has written nothing by then
         for given in call.document().get("runs") or []:
             run_id = given.get("runId")
             if not run_id:
                 raise bad_request("Each run of a batch needs a 'runId'.")
             try:
-                changed[run_id] = _create_or_change(call, run_id, given, experiment, experiment_id)
+                changed[run_id] = run_records.create_or_change(
+                    store, call.ws, run_id, given, experiment=experiment, experiment_id=experiment_id
+                )
             except ApiError as error:
                 failed[run_id] = json_body(error, run_id)
     return {"runs": changed, "errors": failed}
@@ -112,17 +81,19 @@ def patch_runs(call: Call, experiment: str | None = None, experiment_id: str | N
 
 @PLANE.route("POST", _NAMED + "/runs:query")
 @PLANE.route("POST", _BY_ID + "/runs:query", evidence="sdk-source")
-def query_runs(call: Call, experiment: str | None = None, experiment_id: str | None = None) -> Response:
+def query_runs(
+    call: Call, store: Store, *, experiment: str | None = None, experiment_id: str | None = None
+) -> Response:
     """A page of an experiment's runs."""
     asked = call.document()
     query = Query(
-        experiment_id=experiment_id_of(call, experiment, experiment_id),
+        experiment_id=experiments.id_of(store, call.ws, experiment, experiment_id),
         filter=asked.get("filter"),
         orderby=asked.get("orderby"),
         top=asked.get("top"),
         token=asked.get("continuationToken"),
     )
-    return page(call.store, call.ws, query)
+    return Response(page(store, call.ws, query), media_type=_JSON)
 
 
 def _from_address(call: Call, *, parent: str | None = None, condition: str | None = None) -> Query:
@@ -140,48 +111,48 @@ def _from_address(call: Call, *, parent: str | None = None, condition: str | Non
 @PLANE.route("GET", _NAMED + "/runs/{run_id}/children")
 @PLANE.route("GET", _BY_ID + "/runs/{run_id}/children", evidence="sdk-source")
 @PLANE.route("GET", _HISTORY + "/runs/{run_id}/children", evidence="sdk-source")
-def children(call: Call, run_id: str, experiment: str | None = None, experiment_id: str | None = None) -> Response:
+def children(
+    call: Call, store: Store, *, run_id: str, experiment: str | None = None, experiment_id: str | None = None
+) -> Response:
     """A page of a run's children, newest first unless asked otherwise."""
-    require_run(call, run_id, experiment, experiment_id)
-    return page(call.store, call.ws, _from_address(call, parent=run_id))
+    run_records.require_in(store, call.ws, run_id, experiment, experiment_id)
+    return Response(page(store, call.ws, _from_address(call, parent=run_id)), media_type=_JSON)
 
 
 @PLANE.route("GET", _HISTORY + "/computes/{compute}/runs")
-def runs_of_compute(call: Call, compute: str) -> Response:
+def runs_of_compute(call: Call, store: Store, *, compute: str) -> Response:
     """A page of the runs that name this compute target."""
-    return page(call.store, call.ws, _from_address(call, condition=f'Target eq "{compute}"'))
+    return Response(page(store, call.ws, _from_address(call, condition=f'Target eq "{compute}"')), media_type=_JSON)
 
 
 @PLANE.route("DELETE", _NAMED + "/runs/{run_id}/tags")
 @PLANE.route("DELETE", _BY_ID + "/runs/{run_id}/tags", evidence="sdk-source")
-def delete_tags(call: Call, run_id: str, experiment: str | None = None, experiment_id: str | None = None) -> Run:
+def delete_tags(
+    call: Call, store: Store, *, run_id: str, experiment: str | None = None, experiment_id: str | None = None
+) -> Run:
     """Remove tags by name; unknown ones are no error."""
     if not isinstance(call.body, list):
         raise bad_request("The body must be a list of tag names.")
-    require_run(call, run_id, experiment, experiment_id)
-
-    def alter(run: Run) -> None:
-        for name in call.body:
-            run["tags"].pop(name, None)
-
-    return update(call.emulator, call.workspace, run_id, alter)
-
-
-def _log_files(call: Call, run: Run) -> dict[str, str]:
-    container = call.workspace.artifact_container
-    home = f"ExperimentRun/{run['dataContainerId']}/"
-    names = [name for top in _LOG_FOLDERS for name in call.emulator.files.names(container, f"{home}{top}/")]
-    return {name.removeprefix(home): call.emulator.download_address(container, name) for name in names}
+    run_records.require_in(store, call.ws, run_id, experiment, experiment_id)
+    return run_records.delete_tags(store, call.ws, run_id, call.body)
 
 
 @PLANE.route("GET", _NAMED + "/runs/{run_id}/details")
 @PLANE.route("GET", _BY_ID + "/runs/{run_id}/details", evidence="sdk-source")
 @PLANE.route("GET", _HISTORY + "/runs/{run_id}/details", evidence="sdk-source")
 def details(
-    call: Call, run_id: str, experiment: str | None = None, experiment_id: str | None = None
+    call: Call,
+    store: Store,
+    files: BlobFiles,
+    signed: SignedAddresses,
+    *,
+    run_id: str,
+    experiment: str | None = None,
+    experiment_id: str | None = None,
 ) -> dict[str, Any]:
     """What a run did and where its logs are; the client streams a log by asking again."""
-    run = require_run(call, run_id, experiment, experiment_id)
+    run = run_records.require_in(store, call.ws, run_id, experiment, experiment_id)
+    logs = run_files.log_blobs(files, call.workspace, run)
     copied = ("runId", "target", "status", "startTimeUtc", "endTimeUtc", "error", "warnings", "properties")
     return {
         **{key: run[key] for key in copied},
@@ -189,19 +160,27 @@ def details(
         "outputDatasets": run.get("outputDatasets", []),
         "runDefinition": run.get("runDefinition"),
         "services": {},
-        "logFiles": _log_files(call, run),
+        "logFiles": {name: signed.download(call.workspace.artifact_container, blob) for name, blob in logs.items()},
     }
 
 
 @PLANE.route("GET", _NAMED + "/runs/{run_id}/token")
 @PLANE.route("GET", _BY_ID + "/runs/{run_id}/token")
-def token(call: Call, run_id: str, experiment: str | None = None, experiment_id: str | None = None) -> dict[str, str]:
+def token(
+    call: Call,
+    store: Store,
+    tokens: Tokens,
+    *,
+    run_id: str,
+    experiment: str | None = None,
+    experiment_id: str | None = None,
+) -> dict[str, str]:
     """A fresh token of a run, for the person or for the run itself."""
-    require_run(call, run_id, experiment, experiment_id)
+    run_records.require_in(store, call.ws, run_id, experiment, experiment_id)
     principal = call.principal
     if principal is None or (principal.scope == "run" and principal.run_id != run_id):
         raise ApiError(
             401, "AuthorizationFailed", f"The token of a run cannot be exchanged for one of run '{run_id}'."
         )
-    bearer, expiry = call.emulator.tokens.bearer(Principal("run", call.ws, run_id))
+    bearer, expiry = tokens.bearer(Principal("run", call.ws, run_id))
     return {"token": bearer, "expiryTimeUtc": timestamp(dt.datetime.fromtimestamp(expiry, dt.UTC))}

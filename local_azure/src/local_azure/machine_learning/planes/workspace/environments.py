@@ -1,142 +1,75 @@
-"""Environments: definitions with versions and labels. Nothing is installed and no image is built here.
+"""Environments: definitions with versions and labels.
 
-SDK callers: `Environment.register/get/list/label`, `ws.environments`, `get_image_details`, `build`. A version never
-changes. Steps and services run in the interpreter of the project, whatever the definition says.
+SDK callers: `Environment.register/get/list/label`, `ws.environments`, `get_image_details`, `build`.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 from starlette.responses import JSONResponse
 
-from local_azure.machine_learning.clock import timestamp
-from local_azure.machine_learning.errors import bad_request, conflict, not_found, not_implemented
+from local_azure.machine_learning.domain.access.addresses import Addresses, SignedAddresses
+from local_azure.machine_learning.domain.workspace import environments
+from local_azure.machine_learning.errors import not_found
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.storage.files import BlobFiles
+from local_azure.machine_learning.storage.store import Document, Store
 
 PLANE = Plane("Environments")
-_KIND = "environment_version"  # id: "name/version", parent: the name
 _BASE = "/environment/v1.0{W}/environments"
 _BUILDS = "/environment/v2.0{W}/environments"
-_CURATED = "azureml-"
-_UNNUMBERED = ("", "None", "Autosave_None")
-_BUILD_LOG = (
-    "local_azure builds no image: steps and web services run in the interpreter of the project.\n"
-    "Whether the definition can be installed is proven by the real service only.\n"
-)
-
-Document = dict[str, Any]
 
 
-def _versions(call: Call, name: str) -> list[Document]:
-    """Records of a name, oldest first: {"definition", "labels", "built"}; refuses a curated name that is unknown."""
-    found = call.store.find(call.ws, _KIND, parent=name)
-    if not found and name.lower().startswith(_CURATED):
-        raise not_implemented(
-            f"Microsoft's curated environments ('{name}'): define your own from a conda or pip file"
-        )
-    if not found:
-        raise not_found("Environment", name)
+def _definition(record: Document) -> Document:
+    found: Document = record["definition"]
     return found
 
 
-def _version(call: Call, name: str, version: str) -> Document:
-    for record in _versions(call, name):
-        if record["definition"]["version"] == version:
-            return record
-    raise not_found("Environment", f"{name}:{version}")
-
-
-def _save(call: Call, record: Document) -> None:
-    name, version = record["definition"]["name"], record["definition"]["version"]
-    call.store.put(call.ws, _KIND, f"{name}/{version}", record, parent=name)
-
-
-def _posted(call: Call, name: str) -> Document:
-    """The definition in the body; the client writes some keys with a capital letter."""
-    definition = {key[:1].lower() + key[1:]: value for key, value in call.document().items() if key}
-    definition.pop("version", None)
-    return {**definition, "name": name}
-
-
-def _without_version(definition: Document) -> Document:
-    return {key: value for key, value in definition.items() if key != "version"}
-
-
 @PLANE.route("GET", _BASE)
-def list_environments(call: Call) -> Document:
+def list_environments(call: Call, store: Store) -> Document:
     """The latest version of each environment."""
-    latest = {record["definition"]["name"]: record["definition"] for record in call.store.find(call.ws, _KIND)}
-    return {"value": list(latest.values()), "continuationToken": None}
+    return {"value": environments.latest_definitions(store, call.workspace), "continuationToken": None}
 
 
 @PLANE.route("PUT", _BASE + "/{name}")
 @PLANE.route("PUT", _BASE + "/{name}/versions/{version}")
-def register_environment(call: Call, name: str, version: str = "") -> Document:
-    """Register. Without a version: the one that has this content, else the next number. 409 for other content."""
-    if name.lower().startswith(_CURATED):
-        raise bad_request(f"'{name}': names that start with AzureML- are reserved for curated environments.")
-    definition = _posted(call, name)
-    with call.store.transaction():
-        known: list[Document] = [record["definition"] for record in call.store.find(call.ws, _KIND, parent=name)]
-        for existing in known:
-            asked = version in _UNNUMBERED or existing["version"] == version
-            if asked and _without_version(existing) == definition:
-                return existing
-            if existing["version"] == version:
-                raise conflict(
-                    f"Environment '{name}:{version}' exists with another definition. Leave the version out."
-                )
-        numbers = [int(existing["version"]) for existing in known if existing["version"].isdigit()]
-        given = str(max(numbers, default=0) + 1) if version in _UNNUMBERED else version
-        definition["version"] = given
-        _save(call, {"definition": definition, "labels": [], "built": None})
-    return definition
+def register_environment(call: Call, store: Store, *, name: str, version: str = "") -> Document:
+    """Register a version; the client writes some keys of the definition with a capital letter."""
+    posted = {key[:1].lower() + key[1:]: value for key, value in call.document().items() if key}
+    posted.pop("version", None)
+    return environments.register(store, call.workspace, name, version, {**posted, "name": name})
 
 
 @PLANE.route("GET", _BASE + "/{name}")
-def get_latest(call: Call, name: str) -> Document:
+def get_latest(call: Call, store: Store, *, name: str) -> Document:
     """The latest version."""
-    definition: Document = _versions(call, name)[-1]["definition"]
-    return definition
+    return _definition(environments.require_versions(store, call.workspace, name)[-1])
 
 
 @PLANE.route("GET", _BASE + "/{name}/versions/{version}")
-def get_version(call: Call, name: str, version: str) -> Document:
+def get_version(call: Call, store: Store, *, name: str, version: str) -> Document:
     """One version."""
-    definition: Document = _version(call, name, version)["definition"]
-    return definition
+    return _definition(environments.require_version(store, call.workspace, name, version))
 
 
 @PLANE.route("GET", _BASE + "/{name}/labels/{label}")
-def get_labelled(call: Call, name: str, label: str) -> Document:
-    """The version that carries a label; `latest` is the newest one unless somebody has given it."""
-    versions = _versions(call, name)
-    found = [record for record in versions if label in record["labels"]]
-    if not found and label.lower() != "latest":
-        raise not_found("Environment", f"{name} with label {label}")
-    definition: Document = (found or versions)[-1]["definition"]
-    return definition
+def get_labelled(call: Call, store: Store, *, name: str, label: str) -> Document:
+    """The version that carries a label."""
+    return _definition(environments.require_labelled(store, call.workspace, name, label))
 
 
 @PLANE.route("PUT", _BASE + "/{name}/versions/{version}/metadata")
-def set_labels(call: Call, name: str, version: str) -> Document:
+def set_labels(call: Call, store: Store, *, name: str, version: str) -> Document:
     """Give labels to a version; another version that had one loses it."""
     labels = [str(label) for label in call.document().get("Labels") or []]
-    with call.store.transaction():
-        _version(call, name, version)
-        for record in _versions(call, name):
-            kept = [label for label in record["labels"] if label not in labels]
-            record["labels"] = kept + labels if record["definition"]["version"] == version else kept
-            _save(call, record)
+    environments.set_labels(store, call.workspace, name, version, labels)
     return {}
 
 
 @PLANE.route("GET", _BASE + "/{name}/versions/{version}/image")
-def image_details(call: Call, name: str, version: str) -> Document:
+def image_details(call: Call, store: Store, *, name: str, version: str) -> Document:
     """What is known of the image; it counts as existing once a build was asked for."""
-    record = _version(call, name, version)
+    record = environments.require_version(store, call.workspace, name, version)
     return {
         "imageExistsInRegistry": record["built"] is not None,
         "pythonEnvironment": {"condaEnvironmentPath": "", "interpreterPath": "python"},
@@ -145,28 +78,21 @@ def image_details(call: Call, name: str, version: str) -> Document:
     }
 
 
-def _build_log(name: str, version: str) -> str:
-    return f"LocalBuilds/{name}/{version}/build.log"
-
-
 @PLANE.route("POST", _BUILDS + "/{name}/versions/{version}/image")
 @PLANE.route("POST", _BUILDS + "/{name}/versions/{version}/imageoncompute/{compute}", evidence="sdk-source")
-def build_image(call: Call, name: str, version: str, compute: str = "") -> JSONResponse:
+def build_image(
+    call: Call, store: Store, files: BlobFiles, addresses: Addresses, *, name: str, version: str
+) -> JSONResponse:
     """Accept a build; it ends at once and its log says that nothing was built."""
-    _ = compute
-    record = _version(call, name, version)
-    log = call.emulator.files.path(call.workspace.artifact_container, _build_log(name, version))
-    with call.emulator.files.writing(log) as stream:
-        stream.write(_BUILD_LOG.encode())
-    _save(call, {**record, "built": timestamp()})
-    base = f"{call.emulator.addresses.http}/environment/v2.0{call.workspace.arm_id}"
+    environments.build(store, files, call.workspace, name, version)
+    base = f"{addresses.http}/environment/v2.0{call.workspace.arm_id}"
     return JSONResponse({"location": f"{base}/environments/{name}/versions/{version}/build"}, status_code=202)
 
 
 @PLANE.route("GET", _BUILDS + "/{name}/versions/{version}/build")
-def build_status(call: Call, name: str, version: str) -> Document:
+def build_status(call: Call, store: Store, signed: SignedAddresses, *, name: str, version: str) -> Document:
     """State of a build; the client reads the log without a token, so its address is signed."""
-    if _version(call, name, version)["built"] is None:
+    if environments.require_version(store, call.workspace, name, version)["built"] is None:
         raise not_found("Build of environment", f"{name}:{version}")
-    address = call.emulator.download_address(call.workspace.artifact_container, _build_log(name, version))
-    return {"status": "Succeeded", "logUrl": address, "error": None}
+    log = signed.download(call.workspace.artifact_container, environments.build_log(name, version))
+    return {"status": "Succeeded", "logUrl": log, "error": None}

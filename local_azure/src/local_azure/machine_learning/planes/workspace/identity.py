@@ -11,10 +11,12 @@ import time
 from typing import Any
 from urllib.parse import quote
 
+from local_azure.machine_learning.domain.access.addresses import Addresses
+from local_azure.machine_learning.domain.access.tokens import Principal, Tokens
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
-from local_azure.machine_learning.http.tokens import Principal
+from local_azure.machine_learning.storage.state import ServerInfo
 
 PLANE = Plane("Identity and discovery", access="public")
 
@@ -24,30 +26,30 @@ _DISCOVERED = (
 )  # fmt: skip
 
 
-def _authority(call: Call, secret: str) -> str:
+def _authority(addresses: Addresses, secret: str) -> str:
     """Where a service principal signs in.
 
     MSAL asks login.microsoftonline.com about every authority that it does not know, unless the first part of its path
     is "adfs" (msal/authority.py). It writes addresses in lower case, so the secret must be.
     """
-    return f"{call.emulator.addresses.tls}/adfs/{secret}"
+    return f"{addresses.tls}/adfs/{secret}"
 
 
-def _require_start_token(call: Call, secret: str) -> None:
-    if not hmac.compare_digest(secret.encode(), call.emulator.info.token.encode()):
+def _require_start_token(info: ServerInfo, secret: str) -> None:
+    if not hmac.compare_digest(secret.encode(), info.token.encode()):
         raise ApiError(401, "AuthenticationFailed", "This address is not of this server start.")
 
 
 @PLANE.route("GET", "/metadata/endpoints")
-def clouds(call: Call) -> list[dict[str, Any]]:
+def clouds(call: Call, addresses: Addresses, info: ServerInfo) -> list[dict[str, Any]]:
     """The one cloud there is; its name is Azure's, so that user code needs no other.
 
     Whoever brings the server's per-start token finds it again in the address where service principals sign in.
     """
-    http, tls = call.emulator.addresses.http, call.emulator.addresses.tls
+    http, tls = addresses.http, addresses.tls
     secret = call.query.get("start", "")
     if secret:
-        _require_start_token(call, secret)
+        _require_start_token(info, secret)
     return [
         {
             "name": "AzureCloud",
@@ -55,7 +57,8 @@ def clouds(call: Call) -> list[dict[str, Any]]:
             "resourceManager": f"{tls}/",
             "graphAudience": f"{http}/graph",
             "authentication": {
-                "loginEndpoint": f"{_authority(call, secret or 'unknown')}/tenant",  # the SDK replaces the last part
+                # the SDK replaces the last part
+                "loginEndpoint": f"{_authority(addresses, secret or 'unknown')}/tenant",
                 "audiences": ["https://management.localhost/"],
                 "tenant": "common",
                 "identityProvider": "AAD",
@@ -85,14 +88,14 @@ def clouds(call: Call) -> list[dict[str, Any]]:
 
 
 @PLANE.route("POST", "/msi/{secret}/token")
-async def token(call: Call, secret: str) -> dict[str, str]:
+async def token(tokens: Tokens, info: ServerInfo, *, secret: str) -> dict[str, str]:
     """A token for whoever knows the server's per-start token, which only this user can read.
 
     It is part of the address because the SDK's managed identity client posts to MSI_ENDPOINT and sends no secret.
     Asked for on nearly every call of the SDK, so it does without a thread: nothing here waits.
     """
-    _require_start_token(call, secret)
-    bearer, expiry = call.emulator.tokens.bearer(Principal("user"))
+    _require_start_token(info, secret)
+    bearer, expiry = tokens.bearer(Principal("user"))
     return {
         "access_token": bearer,
         "expires_on": str(expiry),
@@ -104,10 +107,10 @@ async def token(call: Call, secret: str) -> dict[str, str]:
 
 
 @PLANE.route("GET", "/adfs/{secret}/{tenant}/.well-known/openid-configuration")
-def openid_configuration(call: Call, secret: str, tenant: str) -> dict[str, str]:
+def openid_configuration(addresses: Addresses, info: ServerInfo, *, secret: str, tenant: str) -> dict[str, str]:
     """What MSAL wants to know of an authority before it asks it for a token."""
-    _require_start_token(call, secret)
-    authority = f"{_authority(call, secret)}/{quote(tenant)}"
+    _require_start_token(info, secret)
+    authority = f"{_authority(addresses, secret)}/{quote(tenant)}"
     return {
         "issuer": authority,
         "authorization_endpoint": f"{authority}/oauth2/authorize",
@@ -116,14 +119,13 @@ def openid_configuration(call: Call, secret: str, tenant: str) -> dict[str, str]
 
 
 @PLANE.route("POST", "/adfs/{secret}/{tenant}/oauth2/token")
-async def service_principal_token(call: Call, secret: str, tenant: str) -> dict[str, Any]:
+async def service_principal_token(tokens: Tokens, info: ServerInfo, *, secret: str) -> dict[str, Any]:
     """A token for a service principal: any id and any password, as there is only one user. Neither is kept."""
-    _ = tenant
-    answer = await token(call, secret)
+    answer = await token(tokens, info, secret=secret)
     return {**answer, "expires_in": int(answer["expires_in"])}
 
 
 @PLANE.route("GET", "/discovery")
-def discovery(call: Call) -> dict[str, str]:
+def discovery(addresses: Addresses) -> dict[str, str]:
     """Address of every other plane: always this server."""
-    return dict.fromkeys(_DISCOVERED, call.emulator.addresses.http)
+    return dict.fromkeys(_DISCOVERED, addresses.http)

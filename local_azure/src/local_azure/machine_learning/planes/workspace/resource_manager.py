@@ -5,18 +5,16 @@ SDK callers: `_get_all_subscription_ids`, `_commands.get_workspace`, `Workspace.
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
-from local_azure.machine_learning.domain.workspaces import Workspace
-from local_azure.machine_learning.errors import bad_request, not_found, not_implemented
+from local_azure.machine_learning.domain.access.addresses import Addresses
+from local_azure.machine_learning.domain.access.tokens import TENANT
+from local_azure.machine_learning.domain.workspaces import Workspace, Workspaces
+from local_azure.machine_learning.errors import not_found, not_implemented
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
-from local_azure.machine_learning.http.tokens import TENANT
+from local_azure.machine_learning.storage.store import Document
 
 PLANE = Plane("Azure Resource Manager", access="user")
 _UPDATED = {"friendlyName": "friendly_name", "description": "description"}
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,32}")
 # Where a program may want a workspace to be; all of them are here.
 _LOCATIONS = [
     "local", "eastus", "eastus2", "centralus", "northcentralus", "southcentralus", "westcentralus", "westus",
@@ -32,7 +30,7 @@ _PROVIDER = (
 )
 
 
-def _document(call: Call, workspace: Workspace) -> dict[str, Any]:
+def _document(addresses: Addresses, workspace: Workspace) -> Document:
     group = f"/subscriptions/{workspace.subscription}/resourceGroups/{workspace.resource_group}"
     return {
         "id": workspace.arm_id,
@@ -47,7 +45,7 @@ def _document(call: Call, workspace: Workspace) -> dict[str, Any]:
             "creationTime": workspace.created,
             "workspaceId": workspace.id,
             "provisioningState": "Succeeded",
-            "discoveryUrl": f"{call.emulator.addresses.http}/discovery",
+            "discoveryUrl": f"{addresses.http}/discovery",
             "hbiWorkspace": False,
             "storageAccount": f"{group}/providers/Microsoft.Storage/storageAccounts/localstore",
             "keyVault": f"{group}/providers/Microsoft.KeyVault/vaults/localkv",
@@ -55,43 +53,36 @@ def _document(call: Call, workspace: Workspace) -> dict[str, Any]:
     }
 
 
-def _in_group(call: Call, subscription: str, resource_group: str) -> list[Workspace]:
-    wanted = (subscription.lower(), resource_group.lower())
-    every = call.emulator.workspaces.all()
-    return [w for w in every if (w.subscription.lower(), w.resource_group.lower()) == wanted]
-
-
 @PLANE.route("GET", "/subscriptions")
-def subscriptions(call: Call) -> dict[str, Any]:
+def subscriptions(workspaces: Workspaces) -> Document:
     """Every subscription that a workspace of this server lies in."""
-    ids = sorted({workspace.subscription for workspace in call.emulator.workspaces.all()})
+    ids = sorted({workspace.subscription for workspace in workspaces.all()})
     value = [
         {
-            "id": f"/subscriptions/{i}",
-            "subscriptionId": i,
+            "id": f"/subscriptions/{subscription}",
+            "subscriptionId": subscription,
             # The SDK shows this to who asks for a workspace in another subscription.
             "displayName": "local_azure; `local_azure workspace create` adds a workspace in any subscription",
             "state": "Enabled",
             "tenantId": TENANT,
         }
-        for i in ids
+        for subscription in ids
     ]
     return {"value": value}
 
 
 @PLANE.route("GET", "/subscriptions/{subscription}/providers/Microsoft.MachineLearningServices")
-def provider(call: Call, subscription: str) -> dict[str, Any]:
+def provider(*, subscription: str) -> Document:
     """Where workspaces can be: `Workspace.create` asks before it looks whether the workspace exists."""
-    _ = call
     kinds = [{"resourceType": "workspaces", "locations": _LOCATIONS, "apiVersions": []}]
     name = "Microsoft.MachineLearningServices"
     return {"id": f"/subscriptions/{subscription}/providers/{name}", "namespace": name, "resourceTypes": kinds}
 
 
 @PLANE.route("GET", "/subscriptions/{subscription}/resourceGroups/{resource_group}")
-def resource_group(call: Call, subscription: str, resource_group: str) -> dict[str, Any]:
+def resource_group(workspaces: Workspaces, *, subscription: str, resource_group: str) -> Document:
     """A resource group, which is there when a workspace is in it."""
-    if not _in_group(call, subscription, resource_group):
+    if not workspaces.below(subscription, resource_group):
         raise not_found("Resource group", resource_group)
     group = f"/subscriptions/{subscription}/resourceGroups/{resource_group}"
     properties = {"provisioningState": "Succeeded"}
@@ -99,20 +90,19 @@ def resource_group(call: Call, subscription: str, resource_group: str) -> dict[s
 
 
 @PLANE.route("GET", "/subscriptions/{subscription}/resources")
-def list_resources(call: Call, subscription: str) -> dict[str, Any]:
+def list_resources(addresses: Addresses, workspaces: Workspaces, *, subscription: str) -> Document:
     """The resources of a subscription, all of them workspaces: `Workspace.list` without a resource group."""
-    every = [w for w in call.emulator.workspaces.all() if w.subscription.lower() == subscription.lower()]
-    return {"value": [_document(call, workspace) for workspace in every]}
+    return {"value": [_document(addresses, workspace) for workspace in workspaces.below(subscription)]}
 
 
 @PLANE.route("GET", "{W}")
-def get_workspace(call: Call) -> dict[str, Any]:
+def get_workspace(call: Call, addresses: Addresses) -> Document:
     """One workspace."""
-    return _document(call, call.workspace)
+    return _document(addresses, call.workspace)
 
 
 @PLANE.route("PATCH", "{W}")
-def update_workspace(call: Call) -> dict[str, Any]:
+def update_workspace(call: Call, addresses: Addresses, workspaces: Workspaces) -> Document:
     """`ws.update`: tags are replaced as a whole; what is not kept is refused by name."""
     posted = call.document()
     properties = {key: value for key, value in (posted.get("properties") or {}).items() if value is not None}
@@ -121,18 +111,21 @@ def update_workspace(call: Call) -> dict[str, Any]:
         raise not_implemented(f"the property '{min(properties)}' of a workspace")
     if posted.get("tags") is not None:
         changes["tags"] = posted["tags"]
-    return _document(call, call.emulator.workspaces.update(call.workspace, **changes))
+    return _document(addresses, workspaces.update(call.workspace, **changes))
 
 
 @PLANE.route("PUT", _PROVIDER + "/workspaces/{name}", evidence="assumed")
-def create_workspace(call: Call, subscription: str, resource_group: str, name: str) -> dict[str, Any]:
+def create_workspace(
+    addresses: Addresses, workspaces: Workspaces, *, subscription: str, resource_group: str, name: str
+) -> Document:
     """Create a workspace; does nothing when it exists. Called by `local_azure workspace create`, not by the SDK."""
-    if not _NAME.fullmatch(name):
-        raise bad_request(f"'{name}' is not a workspace name: 3 to 33 letters, digits, '-' and '_'.")
-    return _document(call, call.emulator.workspaces.ensure(subscription, resource_group, name))
+    return _document(addresses, workspaces.ensure(subscription, resource_group, name))
 
 
 @PLANE.route("GET", _PROVIDER + "/workspaces")
-def list_workspaces(call: Call, subscription: str, resource_group: str) -> dict[str, Any]:
+def list_workspaces(
+    addresses: Addresses, workspaces: Workspaces, *, subscription: str, resource_group: str
+) -> Document:
     """The workspaces of a resource group."""
-    return {"value": [_document(call, workspace) for workspace in _in_group(call, subscription, resource_group)]}
+    found = workspaces.below(subscription, resource_group)
+    return {"value": [_document(addresses, workspace) for workspace in found]}

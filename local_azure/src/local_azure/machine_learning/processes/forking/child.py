@@ -1,6 +1,6 @@
-"""What a child does before its own work: leave its parent, take on folder, log and environment, then call its entry.
+"""Set up a child: its own session, folder, log and environment; then call its entry.
 
-Where forking is not to be had, the parent starts this module in a fresh interpreter instead:
+Where forking is not available, the fork server starts this module in a fresh interpreter instead:
 
     python -m local_azure.machine_learning.processes.forking.child   (the message on standard input)
 """
@@ -21,12 +21,12 @@ _PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent dies (Linux; elsewhere the parent's own care remains)."""
+    """Ask the kernel to kill this process when its parent dies (Linux only; the parent also ends its children)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
-def _take_on(message: dict[str, Any]) -> None:
+def _set_up(message: dict[str, Any]) -> None:
     log = os.open(message["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (log, 1), (log, 2)):
@@ -55,7 +55,7 @@ def become(message: dict[str, Any], listener: int | None, parent: int) -> NoRetu
         os.setsid()
         end_with_parent()
         if os.getppid() == parent:  # else the parent died before the kernel was asked
-            _take_on(message)
+            _set_up(message)
             module, _, name = message["entry"].partition(":")
             code = getattr(importlib.import_module(module), name)(message, listener)
     except SystemExit as end:

@@ -1,4 +1,4 @@
-"""The server's end of a forking parent: starts it when needed, asks it for children, hears when they end."""
+"""The emulator's end of a fork server: starts it when needed, asks it for children, hears when they end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import Any
 from local_azure.machine_learning.processes.forking import EOF_CODE, MESSAGE_BYTES, STOP_SECONDS
 
 LOG = logging.getLogger("local_azure")
-PARENT = "local_azure.machine_learning.processes.forking.parent"
+FORK_SERVER = "local_azure.machine_learning.processes.forking.fork_server"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class ChildCommand:
 
 
 class ChildProcess:
-    """A running child. `ended` becomes its exit code: negative for a signal, EOF_CODE when its parent was lost.
+    """A running child. `ended` becomes its exit code: negative for a signal, EOF_CODE when its fork server was lost.
 
     group: its process group, once it is known.
     """
@@ -49,7 +49,7 @@ class ChildProcess:
 
 
 class ForkingClient:
-    """One parent; belongs to the event loop that calls it. A parent that dies is started again for the next child."""
+    """One fork server; belongs to the event loop that calls it. One that dies is started again for the next child."""
 
     def __init__(self, environment: Mapping[str, str], first: Iterable[str], later: Iterable[str] = ()) -> None:
         self._environment = dict(environment)
@@ -60,10 +60,10 @@ class ForkingClient:
         self._count = 0
 
     def ensure(self) -> socket.socket:
-        """The connection to a live parent; starts one when there is none. What is sent waits for its imports."""
+        """Return the connection to a live fork server; start one if needed. Messages wait for its imports."""
         if self._socket is None:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            command = [sys.executable, "-P", "-m", PARENT, "--socket", str(theirs.fileno()), *self._modules]
+            command = [sys.executable, "-P", "-m", FORK_SERVER, "--socket", str(theirs.fileno()), *self._modules]
             with theirs:
                 self._process = subprocess.Popen(
                     command,
@@ -128,7 +128,7 @@ class ForkingClient:
             self._socket.close()
             self._socket = None
         if self._process is not None:
-            LOG.warning("a forking parent ended (exit code %s)", self._process.wait())
+            LOG.warning("a fork server ended (exit code %s)", self._process.wait())
         for process in self._running.values():
             _end_group(process)
         self._abandon()
@@ -140,7 +140,7 @@ class ForkingClient:
         self._running.clear()
 
     async def close(self) -> None:
-        """End the parent and with it every child."""
+        """End the fork server and with it every child."""
         if self._socket is None or self._process is None:
             return
         asyncio.get_running_loop().remove_reader(self._socket)
@@ -157,7 +157,7 @@ class ForkingClient:
 
 
 def _end_group(process: ChildProcess) -> None:
-    """Kill what a child has started. It died itself with its parent; its group's number is in use while they live."""
+    """Kill what a child has started. It died itself with the fork server; its group lives while they do."""
     if process.group is not None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.group, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What runs in the process of a step that is a command: Python in this very process, anything else in a shell."""
+"""Run the command of a step: Python in this very process, anything else in a shell."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from local_azure.machine_learning.processes.step import script
+from local_azure.machine_learning.processes.step.script import run_module, run_script
 
-# The client splits a command into words, so that quotes are gone; what only a shell understands is told by its form.
+# The client splits a command into words, so quotes are gone; operators are recognized by their form.
 _OPERATORS = frozenset(("&&", "||", "|", ";", "&", "<", ">", ">>", "2>", "2>&1", "(", ")"))
 # A folder with a sitecustomize: what a shell starts in this interpreter ends as a script of ours would.
 _STARTUP = Path(__file__).parent / "startup"
@@ -44,7 +44,7 @@ def run_command(words: list[str]) -> int:
     """Run a command in the current directory, the snapshot; returns its exit code, or never, in a shell."""
     if words[0] in ("python", "python3") and len(words) > 1 and _is_plain(words):
         if words[1] == "-m" and len(words) > 2:
-            return script.run_module(words[2], words[3:])
+            return run_module(words[2], words[3:])
         if not words[1].startswith("-"):
-            return script.run_script(words[1], words[2:])
+            return run_script(words[1], words[2:])
     _into_shell(words)

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 POLL_SECONDS = 0.25
 _real_sleep = time.sleep
@@ -24,10 +23,9 @@ def _exit_code(error: SystemExit) -> int:
 
 
 def flush_metrics() -> None:
-    """Hand over what was logged.
+    """Send the metrics that are still batched.
 
-    `run.log` is batched by a thread; the service's own control script flushes it at the end, and so do we.
-
+    A thread batches what `run.log` is given; the service's own control script flushes it at the end, and so do we.
     `_kill` is private in the SDK; without it every metric of a script that does not flush is lost.
     """
     run_base = sys.modules.get("azureml._run_impl.run_base")
@@ -37,7 +35,7 @@ def flush_metrics() -> None:
 
 
 def _sleep(seconds: float) -> None:
-    """Look more often: the flush polls every quarter of a second for what takes 20 ms. Back-offs stay as they are."""
+    """Shorten the waits of the flush, which polls every 0.25 s for what takes 20 ms; longer back-offs stay."""
     _real_sleep(seconds if seconds > POLL_SECONDS else min(seconds, 0.01))
 
 
@@ -57,9 +55,9 @@ def run_module(module: str, arguments: list[str]) -> int:
     return _run(run, [module, *arguments], Path.cwd())
 
 
-def _run(work: Callable[[], object], argv: list[str], *places: Path) -> int:
+def _run(work: Callable[[], object], argv: list[str], *folders: Path) -> int:
     sys.argv = argv
-    sys.path[:0] = dict.fromkeys(map(str, places))
+    sys.path[:0] = dict.fromkeys(map(str, folders))
     try:
         work()
         code = 0
@@ -76,12 +74,3 @@ def _run(work: Callable[[], object], argv: list[str], *places: Path) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     return code
-
-
-def enter(message: dict[str, Any], _listener: int | None) -> int:
-    """Entry of a forked child: message holds "script" or "command", and "arguments"."""
-    if "command" in message:
-        from local_azure.machine_learning.processes.step.command import run_command
-
-        return run_command([message["command"], *message["arguments"]])
-    return run_script(message["script"], message["arguments"])

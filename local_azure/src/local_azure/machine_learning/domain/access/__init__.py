@@ -1,0 +1,1 @@
+"""Who calls and where the server answers: tokens, signatures, addresses."""

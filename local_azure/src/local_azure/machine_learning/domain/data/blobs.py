@@ -1,0 +1,222 @@
+"""Blobs: what the Azure Blob service keeps of one, its bytes, uncommitted blocks and metadata.
+
+The bytes of a blob are the file itself, so steps and web services read and write the same files without a copy.
+What a file cannot say (metadata, content type, tags, folder markers) is a document beside it, written only when there
+is something to say.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+
+from local_azure.machine_learning.clock import new_id
+from local_azure.machine_learning.domain.redaction import Redactor
+from local_azure.machine_learning.errors import ApiError
+from local_azure.machine_learning.storage import storage_faults
+from local_azure.machine_learning.storage.files import BlobFiles, copy_chunks, read_chunks
+from local_azure.machine_learning.storage.store import Store
+
+FOLDER_MARKER = "hdi_isfolder"
+DEFAULT_TYPE = "application/octet-stream"
+NO_TAGS = "<Tags><TagSet/></Tags>"
+_KIND = "blob"
+_ALL = ""  # containers are not looked up by workspace
+_UNCOMMITTED = ".blocks"  # no container can have this name
+_BLOCKS_LIVE_SECONDS = 7 * 24 * 3600  # source: Azure Storage REST, "Put Block"
+
+# `metadata` (name to value), `contentType` and `tags` (XML text), as far as they were given.
+Facts = dict[str, Any]
+
+
+def etag(path: Path) -> str:
+    """Changes whenever the file is replaced."""
+    facts = path.stat()
+    return f'"0x{facts.st_mtime_ns:X}{facts.st_size:X}{facts.st_ino:X}"'
+
+
+def last_modified(path: Path) -> str:
+    """RFC 1123 time of the last write."""
+    return formatdate(path.stat().st_mtime, usegmt=True)
+
+
+def described_blobs(store: Store, container: str) -> dict[str, dict[str, str]]:
+    """Name and metadata of every blob of a container that has metadata; folder markers are among them."""
+    found = store.find(_ALL, _KIND, parent=container)
+    return {doc["name"]: doc["metadata"] for doc in found if doc.get("metadata")}
+
+
+def content(redactor: Redactor, path: Path, first: int, length: int) -> Iterator[bytes]:
+    """A range of a file's bytes; of a log that a step is still writing, masked."""
+    if redactor.is_written(path):
+        return redactor.read(path, first, length)
+    stream = path.open("rb")
+    stream.seek(first)
+    return read_chunks(stream, length)
+
+
+class Blob:
+    """One blob of one container."""
+
+    def __init__(self, store: Store, files: BlobFiles, container: str, name: str) -> None:
+        self._store = store
+        self._files = files
+        self._container = container
+        self._key = f"{container}/{name}"
+        self.name = name
+        self.path = files.path(container, name)
+
+    @property
+    def size(self) -> int:
+        """Bytes; a folder marker has none."""
+        return self.path.stat().st_size if self.path.is_file() else 0
+
+    def exists(self) -> bool:
+        """Whether the blob, or a folder marker of that name, exists."""
+        return self.path.is_file() or FOLDER_MARKER in self.facts().get("metadata", {})
+
+    def require(self) -> None:
+        """Raise a 404 when there is no such blob."""
+        if not self.exists():
+            raise ApiError(404, "BlobNotFound", f"The blob '{self.name}' does not exist.")
+
+    def require_unchanged(self, expected: str) -> None:
+        """Raise a 412 unless the blob has this etag; `*` is any."""
+        if expected not in ("*", etag(self.path)):
+            raise ApiError(412, "ConditionNotMet", f"The blob '{self.name}' has changed since.")
+
+    def facts(self) -> Facts:
+        """What a file cannot say."""
+        return self._store.get(_ALL, _KIND, self._key) or {}
+
+    def change_facts(self, changes: Mapping[str, object]) -> None:
+        """Replace some of the facts; raises a 404 when there is no such blob."""
+        self.require()
+        self._keep({**self.facts(), **changes})
+
+    def write(
+        self,
+        chunks: Iterable[bytes],
+        facts: Facts,
+        *,
+        only_new: bool,
+        md5: str | None = None,
+        size: int | None = None,
+    ) -> None:
+        """Replace the blob's content; raises a 409 when `only_new` and it exists, a 507 when it has no room.
+
+        size: bytes that are going to come, where that is known; what cannot fit is refused before it is sent.
+        """
+        if only_new and self.exists():
+            raise self._taken()
+        with self._file_faults(size):
+            self._clear_empty_folder()
+            staged = self._files.root / _UNCOMMITTED / "staged" / new_id() if only_new else self.path
+            with self._files.writing(staged) as stream:
+                copy_chunks(chunks, stream, md5)
+            if only_new:
+                self._publish(staged)
+        self._keep(facts)
+        self.discard_blocks()
+
+    def write_marker(self, facts: Facts) -> None:
+        """A folder marker: rslex writes one for an empty directory and then blobs below it."""
+        with self._file_faults():
+            self.path.mkdir(parents=True, exist_ok=True)
+        self._keep(facts)
+
+    def delete(self) -> None:
+        """Remove the blob and what was noted about it; raises a 404 when there is no such blob."""
+        self.require()
+        if self.path.is_file():
+            self.path.unlink()
+        self._keep({})
+
+    def write_block(self, block_id: str, chunks: Iterable[bytes], md5: str | None, size: int | None) -> None:
+        """Keep one uncommitted block on disk."""
+        self._drop_old_blocks()
+        with self._file_faults(size), self._files.writing(self._block(block_id)) as stream:
+            copy_chunks(chunks, stream, md5)
+
+    def commit_blocks(self, block_ids: list[str], facts: Facts, *, only_new: bool) -> None:
+        """Make the blob out of uncommitted blocks in the order given."""
+        blocks = [self._block(block_id) for block_id in block_ids]
+        if not all(block.is_file() for block in blocks):
+            raise ApiError(
+                400, "InvalidBlockList", f"The block list of '{self.name}' names a block that was not put."
+            )
+        chunks = (chunk for block in blocks for chunk in read_chunks(block.open("rb")))
+        self.write(chunks, facts, only_new=only_new, size=sum(block.stat().st_size for block in blocks))
+
+    def discard_blocks(self) -> None:
+        """Forget uncommitted blocks, as Azure does when a blob is written."""
+        shutil.rmtree(self._blocks_folder(), ignore_errors=True)
+
+    def _keep(self, facts: Facts) -> None:
+        """Keep what a file cannot say; an empty dict forgets it."""
+        if facts:
+            self._store.put(_ALL, _KIND, self._key, {"name": self.name, **facts}, parent=self._container)
+        elif self.facts():
+            self._store.delete(_ALL, _KIND, self._key)
+
+    def _blocks_folder(self) -> Path:
+        return self._files.root / _UNCOMMITTED / hashlib.sha256(self._key.encode()).hexdigest()
+
+    def _block(self, block_id: str) -> Path:
+        return self._blocks_folder() / hashlib.sha256(block_id.encode()).hexdigest()
+
+    def _drop_old_blocks(self) -> None:
+        if self._blocks_folder().exists():
+            return
+        oldest = time.time() - _BLOCKS_LIVE_SECONDS
+        for folder in (self._files.root / _UNCOMMITTED).glob("*"):
+            if folder.stat().st_mtime < oldest:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _publish(self, staged: Path) -> None:
+        # A link fails when the name exists: of two writers that both said If-None-Match, one is refused.
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            os.link(staged, self.path)
+        except FileExistsError as error:
+            raise self._taken() from error
+        finally:
+            staged.unlink()
+
+    def _taken(self) -> ApiError:
+        return ApiError(409, "BlobAlreadyExists", f"The blob '{self.name}' exists already.")
+
+    def _clear_empty_folder(self) -> None:
+        """A folder that a deleted blob or a marker left behind gives way to a blob of its name."""
+        if self.path.is_dir() and not any(path.is_file() for path in self.path.rglob("*")):
+            shutil.rmtree(self.path)
+
+    @contextmanager
+    def _file_faults(self, size: int | None = None) -> Iterator[None]:
+        root = self._files.root
+        if size is not None and size > storage_faults.free_bytes(root):
+            raise storage_faults.insufficient(f"the blob '{self.name}'", root, size)
+        try:
+            yield
+        except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+            raise ApiError(
+                409,
+                "ResourceTypeMismatch",
+                f"'{self.name}' cannot be written: local_azure keeps blobs as files, so a blob and a folder of blobs "
+                "cannot have one name. Choose another name.",
+            ) from error
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                message = (
+                    f"'{self.name}' has a part longer than a file name may be; local_azure keeps blobs as files."
+                )
+                raise ApiError(400, "InvalidResourceName", message) from error
+            raise storage_faults.of_files(error, f"The blob '{self.name}'", root, size) or error from error

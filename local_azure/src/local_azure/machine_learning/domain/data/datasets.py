@@ -1,0 +1,193 @@
+"""Datasets: definitions of data, registered under names with versions.
+
+A definition has an id of its own (the saved dataset) that follows from its content, so the same definition is the
+same saved dataset, registered or not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+
+from local_azure.machine_learning.clock import new_id, timestamp
+from local_azure.machine_learning.domain.data import dataset_paths
+from local_azure.machine_learning.errors import bad_request, conflict, not_found
+from local_azure.machine_learning.storage.store import Document, Store
+
+DATASET = "dataset"  # id and name: the name; parent: the GUID
+VERSION = "dataset_version"  # id: "name/number", parent: the name, name: the saved dataset
+SAVED = "saved_dataset"
+_TYPES = ("file", "tabular")
+
+
+def save(store: Store, ws: str, kind: str, dataflow: str, properties: Document | None) -> Document:
+    """Keep a definition (SavedDatasetDto); its id is a hash of type, dataflow and properties."""
+    if kind not in _TYPES:
+        raise bad_request(f"'{kind}' is not a dataset type: expected {' or '.join(_TYPES)}.")
+    dataset_paths.dataflow_yaml(dataflow)
+    content = json.dumps([kind, dataflow, properties or {}], sort_keys=True)
+    saved_id = str(uuid.UUID(hashlib.sha256(content.encode()).hexdigest()[:32]))
+    document = {
+        "id": saved_id,
+        "datasetType": kind,
+        "properties": properties or {},
+        "dataflowJson": dataflow,
+        "dataChanged": False,
+        "dataPath": None,
+    }
+    store.put(ws, SAVED, saved_id, document)
+    return document
+
+
+def require_saved(store: Store, ws: str, saved_id: str) -> Document:
+    """One saved dataset; raises a 404 that names it."""
+    return store.require(ws, SAVED, saved_id, "Saved dataset")
+
+
+def name_of(store: Store, ws: str, dataset_id: str) -> str:
+    """Name of the dataset with this GUID; raises a 404."""
+    found = store.find(ws, DATASET, parent=dataset_id)
+    if not found:
+        raise not_found("Dataset", dataset_id)
+    return str(found[0]["name"])
+
+
+def versions(store: Store, ws: str, name: str) -> list[Document]:
+    """Versions of a name, oldest first."""
+    return store.find(ws, VERSION, parent=name)
+
+
+def require_version(store: Store, ws: str, name: str, number: object = None) -> Document:
+    """The version asked for, the latest one without a number; raises a 404 that says which there are."""
+    found = versions(store, ws, name)
+    if not found:
+        raise not_found("Dataset", name)
+    if number in (None, "", "None", "latest"):
+        return found[-1]
+    for version in found:
+        if version["versionId"] == str(number):
+            return version
+    raise not_found("Dataset", f"{name}:{number}", f"Its latest version is {found[-1]['versionId']}.")
+
+
+def answer(store: Store, ws: str, version: Document) -> Document:
+    """The DatasetDto of one version."""
+    dataset = store.require(ws, DATASET, version["name"], "Dataset")
+    hidden = ("name", "datasetType", "description", "tags")
+    return {
+        "datasetId": dataset["datasetId"],
+        "datasetState": {"state": "active"},
+        "name": version["name"],
+        "description": version["description"],
+        "tags": version["tags"],
+        "isVisible": True,
+        "defaultCompute": None,
+        "datasetType": version["datasetType"],
+        "createdTime": dataset["createdTime"],
+        "modifiedTime": version["modifiedTime"],
+        "etag": version["etag"],
+        "latest": {key: value for key, value in version.items() if key not in hidden},
+    }
+
+
+def _new_version(dataset_id: str, number: int, posted: Document, saved: Document) -> Document:
+    now = timestamp()
+    return {
+        "datasetId": dataset_id,
+        "versionId": str(number),
+        "savedDatasetId": saved["id"],
+        "name": posted["name"],
+        "datasetType": saved["datasetType"],
+        "description": posted.get("description"),
+        "tags": posted.get("tags") or {},
+        "dataflow": saved["dataflowJson"],
+        "properties": saved["properties"],
+        "datasetDefinitionState": {"state": "active"},
+        "dataPath": None,
+        "notes": "",
+        "etag": new_id(),
+        "createdTime": now,
+        "modifiedTime": now,
+        "fileType": "Unknown",
+    }
+
+
+def versions_of_definition(store: Store, ws: str, saved_id: str) -> list[Document]:
+    """Registered versions that have a definition, newest first."""
+    return store.find(ws, VERSION, name=saved_id, newest_first=True)
+
+
+def register_new(store: Store, ws: str, posted: Document) -> Document:
+    """Register under a name that is free; raises a 409 for a taken one, a 400 for a definition that has a name."""
+    name = str(posted.get("name"))
+    with store.transaction():
+        if versions(store, ws, name):
+            raise conflict(f"A dataset is already registered under the name '{name}'.")
+        _refuse_second_name(store, ws, posted)
+        return register(store, ws, posted, keep=True)
+
+
+def _refuse_second_name(store: Store, ws: str, posted: Document) -> None:
+    """A definition that has a registration is not registered under another name. Source: SDK, `_register`."""
+    saved_id = (posted.get("latest") or {}).get("savedDatasetId")
+    for version in store.find(ws, VERSION, name=saved_id) if saved_id else []:
+        if version["name"] != posted.get("name"):
+            known = f"{version['name']}:{version['versionId']} (name:version)"
+            raise bad_request(f"The dataset with id '{saved_id}' has been registered as {known}.")
+
+
+def register(store: Store, ws: str, posted: Document, *, keep: bool) -> Document:
+    """Register: the current definition again keeps the version. keep: an existing name keeps its definition."""
+    name, latest = str(posted.get("name") or ""), posted.get("latest") or {}
+    if not name or "/" in name:
+        raise bad_request(f"'{name}' is not a dataset name.")
+    with store.transaction():
+        saved = save(store, ws, posted.get("datasetType", ""), latest.get("dataflow", ""), latest.get("properties"))
+        known = versions(store, ws, name)
+        if not known:
+            dataset = {"datasetId": new_id(), "name": name, "createdTime": timestamp()}
+            store.insert(ws, DATASET, name, dataset, name=name, parent=dataset["datasetId"])
+        elif keep or known[-1]["savedDatasetId"] == saved["id"]:
+            return change(store, ws, known[-1], posted)
+        dataset = store.require(ws, DATASET, name)
+        number = int(known[-1]["versionId"]) + 1 if known else 1
+        version = _new_version(dataset["datasetId"], number, posted, saved)
+        store.insert(ws, VERSION, f"{name}/{number}", version, name=saved["id"], parent=name)
+    return version
+
+
+def change_posted(store: Store, ws: str, dataset_id: str, posted: Document) -> Document:
+    """Change the version of a dataset that a client names in what it posts, the latest one without."""
+    name = name_of(store, ws, dataset_id)
+    with store.transaction():
+        version = require_version(store, ws, name, (posted.get("latest") or {}).get("versionId"))
+        return change(store, ws, version, posted)
+
+
+def change(store: Store, ws: str, version: Document, posted: Document) -> Document:
+    """Description and tags are the only things of a version that change, and only where they are given."""
+
+    def apply(document: Document) -> None:
+        given = {key: posted[key] for key in ("description", "tags") if posted.get(key) is not None}
+        if given:
+            document.update(given, modifiedTime=timestamp(), etag=new_id())
+
+    return store.update(ws, VERSION, f"{version['name']}/{version['versionId']}", apply)
+
+
+def unregister(store: Store, ws: str, name: str) -> None:
+    """Forget a name with all its versions; definitions and data stay. Raises a 404."""
+    with store.transaction():
+        for version in versions(store, ws, name):
+            store.delete(ws, VERSION, f"{name}/{version['versionId']}")
+        if not store.delete(ws, DATASET, name):
+            raise not_found("Dataset", name)
+
+
+def page(store: Store, ws: str, after: int | None, size: int) -> tuple[list[Document], int | None]:
+    """The latest version of each of some datasets, and the number behind which the next page begins, or None."""
+    found = store.find_numbered(ws, DATASET, after=after, limit=size + 1)
+    shown = found[:size]
+    following = shown[-1][0] if len(found) > size else None
+    return [require_version(store, ws, dataset["name"]) for _, dataset in shown], following

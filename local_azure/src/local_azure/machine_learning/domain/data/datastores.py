@@ -1,0 +1,127 @@
+"""Datastores: the workspace's two own ones, and whatever a client registers.
+
+Data is served for the workspace's own containers only: what is registered for other storage accounts is kept and
+returned, and refused when a step or a dataset needs its bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from local_azure.machine_learning.domain.access.addresses import STORAGE_ACCOUNT
+from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.errors import ApiError, bad_request, not_found, not_implemented
+from local_azure.machine_learning.storage.files import BlobFiles
+from local_azure.machine_learning.storage.store import Document, Store
+
+BLOBSTORE = "workspaceblobstore"
+ARTIFACTSTORE = "workspaceartifactstore"
+_KIND = "datastore"
+_DEFAULT_KIND = "default_datastore"
+# Source: SDK, Datastore.register_azure_blob_container.
+_NAME = re.compile(r"[a-z0-9_]{1,255}")
+
+
+def _own_containers(workspace: Workspace) -> dict[str, str]:
+    return {BLOBSTORE: workspace.blobstore_container, ARTIFACTSTORE: workspace.artifact_container}
+
+
+def require(store: Store, workspace: Workspace, name: str) -> Document:
+    """Document of a datastore as it is stored, and of the workspace's own ones as it would be; raises a 404."""
+    key = name.lower()
+    own = _own_containers(workspace).get(key)
+    if own:
+        section = {"accountName": STORAGE_ACCOUNT, "containerName": own}
+        return {"name": key, "dataStoreType": "AzureBlob", "tags": {}, "azureStorageSection": section}
+    document = store.get(workspace.id, _KIND, key)
+    if document is None:
+        raise not_found("Datastore", name, f"Register it first, or use '{BLOBSTORE}'.")
+    return document
+
+
+def names(store: Store, workspace: Workspace) -> list[str]:
+    """The workspace's own datastores, then the registered ones."""
+    return [*_own_containers(workspace), *(document["name"] for document in store.find(workspace.id, _KIND))]
+
+
+def local_container(workspace: Workspace, datastore: Document) -> str | None:
+    """Container of this server that a datastore stands for, or None for storage elsewhere."""
+    section = datastore.get("azureStorageSection") or {}
+    container: str | None = section.get("containerName")
+    ours = datastore.get("dataStoreType") == "AzureBlob" and section.get("accountName") == STORAGE_ACCOUNT
+    return container if ours and container in _own_containers(workspace).values() else None
+
+
+def local_path(store: Store, files: BlobFiles, workspace: Workspace, datastore: str, relative: str) -> Path:
+    """Path on this disk of a path of a datastore; creates nothing.
+
+    Raises a 404 for an unknown datastore, a 400 for a path that leaves it, and NotImplemented for storage elsewhere.
+    """
+    container = local_container(workspace, require(store, workspace, datastore))
+    if container is None:
+        what = f"reading or writing data of the datastore '{datastore}', which lies outside of this workspace"
+        raise not_implemented(what)
+    inside = relative.strip("/")
+    return files.path(container, inside) if inside else files.container(container)
+
+
+def default_name(store: Store, workspace: Workspace) -> str:
+    """Name of the default datastore."""
+    found = store.get(workspace.id, _DEFAULT_KIND, "")
+    return str(found["name"]) if found else BLOBSTORE
+
+
+def make_default(store: Store, workspace: Workspace, name: str) -> None:
+    """Make another datastore the default; raises a 404."""
+    store.put(workspace.id, _DEFAULT_KIND, "", {"name": require(store, workspace, name)["name"]})
+
+
+def _checked(workspace: Workspace, posted: Document) -> Document:
+    """A datastore that a client posts; its credential also stands where the SDK reads it."""
+    name = str(posted.get("name") or "").lower()
+    if not _NAME.fullmatch(name):
+        raise bad_request(f"'{name}' is not a datastore name: only letters, digits and '_' are allowed.")
+    if name in _own_containers(workspace):
+        raise bad_request(f"The datastore '{name}' belongs to the workspace and cannot be replaced.")
+    section = posted.get("azureStorageSection")
+    if section:
+        kind, credential = section.get("credentialType"), section.get("credential")
+        section["accountKey"] = credential if kind == "AccountKey" else None
+        section["sasToken"] = credential if kind == "Sas" else None
+        section["isSas"] = kind == "Sas"
+    return {**posted, "name": name, "tags": posted.get("tags") or {}}
+
+
+def register(store: Store, workspace: Workspace, posted: Document) -> str:
+    """Register; the message for a taken name is the one after which the SDK's `overwrite=True` updates.
+
+    Returns the name.
+    """
+    document = _checked(workspace, posted)
+    name = str(document["name"])
+    try:
+        store.insert(workspace.id, _KIND, name, document)
+    except ApiError as error:
+        raise bad_request(f"Another datastore with the same name already exists: '{name}'.") from error
+    return name
+
+
+def replace(store: Store, workspace: Workspace, name: str, posted: Document) -> None:
+    """Replace a registered datastore; raises a 404."""
+    document = _checked(workspace, posted)
+    if document["name"] != name.lower():
+        raise bad_request(f"The body names '{document['name']}', the address '{name}'.")
+    with store.transaction():
+        store.require(workspace.id, _KIND, name.lower(), "Datastore")
+        store.put(workspace.id, _KIND, name.lower(), document)
+
+
+def unregister(store: Store, workspace: Workspace, name: str) -> None:
+    """Forget a registered datastore; its data stays. Raises a 404."""
+    key = require(store, workspace, name)["name"]
+    if key in _own_containers(workspace):
+        raise bad_request(f"The datastore '{name}' belongs to the workspace and cannot be unregistered.")
+    if key == default_name(store, workspace):
+        raise bad_request(f"'{name}' is the default datastore. Make another one the default first.")
+    store.delete(workspace.id, _KIND, key)

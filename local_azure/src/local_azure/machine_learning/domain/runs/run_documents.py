@@ -1,0 +1,159 @@
+"""Run documents: what a run consists of, and which changes of it are allowed.
+
+Tags merge and may be changed; properties are write-once, because they carry the audit facts (SDK, core/run.py: "Run
+properties can only be added"). A status never goes back, and a final one is not left again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from local_azure.machine_learning.clock import new_id, timestamp
+from local_azure.machine_learning.domain.access.addresses import Addresses
+from local_azure.machine_learning.domain.access.tokens import TENANT, USER
+from local_azure.machine_learning.domain.runs.moments import normalise_time
+from local_azure.machine_learning.domain.runs.statuses import RunStatus
+from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.errors import bad_request, not_implemented
+
+Run = dict[str, Any]
+
+# What a client may set: CreateRunDto of the SDK. Other keys are refused by name.
+_PLAIN_KEYS = frozenset(
+    {
+        "heartbeatEnabled", "options", "name", "displayName", "dataContainerId", "description", "hidden", "runType",
+        "runTypeV2", "scriptName", "target", "outputs", "runDefinition",
+        "primaryMetricName", "createdFrom", "cancelUri", "diagnosticsUri", "queueingInfo",
+    }
+)  # fmt: skip
+_IDENTITY_KEYS = frozenset({"runId", "parentRunId", "experimentId"})
+_TIME_KEYS = frozenset({"startTimeUtc", "endTimeUtc"})
+_LINEAGE_KEYS = frozenset({"inputDatasets", "outputDatasets"})
+_CHECKED_KEYS = _TIME_KEYS | _LINEAGE_KEYS | {"tags", "properties", "status"}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run failed: an error code of the service and a sentence for the user."""
+
+    code: str
+    message: str
+
+
+def new_run(run_id: str, experiment_id: str, number: int, parent: Run | None) -> Run:
+    """Make the document of a run that has not started."""
+    run: Run = {
+        "runId": run_id,
+        "runNumber": number,
+        "runUuid": new_id(),
+        "rootRunId": parent["rootRunId"] if parent else run_id,
+        "rootRunUuid": parent["rootRunUuid"] if parent else None,
+        "parentRunId": parent["runId"] if parent else None,
+        "parentRunUuid": parent["runUuid"] if parent else None,
+        "experimentId": experiment_id,
+        "createdUtc": timestamp(),
+        "createdBy": {"userObjectId": USER, "userTenantId": TENANT, "userName": "Local User"},
+        "userId": USER,
+        "token": None,
+        "status": RunStatus.NOT_STARTED,
+        "startTimeUtc": None,
+        "endTimeUtc": None,
+        "heartbeatEnabled": False,
+        "name": None,
+        "displayName": None,
+        "description": None,
+        "hidden": False,
+        "dataContainerId": f"dcid.{run_id}",
+        "runType": None,
+        "scriptName": None,
+        "target": None,
+        "tags": {},
+        "properties": {},
+        "error": None,
+        "warnings": [],
+    }
+    run["rootRunUuid"] = run["rootRunUuid"] or run["runUuid"]
+    return run
+
+
+def change(run: Run, given: dict[str, Any]) -> None:
+    """Apply what a client sent (CreateRunDto) to a run document; raises a 400 naming what cannot be done."""
+    given = {key: value for key, value in given.items() if value is not None}
+    for key in _IDENTITY_KEYS & given.keys():
+        if given[key] != run[key]:
+            raise bad_request(f"'{key}' of run '{run['runId']}' is '{run[key]}' and cannot become '{given[key]}'.")
+    unknown = given.keys() - _PLAIN_KEYS - _IDENTITY_KEYS - _CHECKED_KEYS
+    if unknown:
+        raise not_implemented(f"the key '{min(unknown)}' of a run")
+    run["tags"].update(_texts(run["runId"], "tags", given.get("tags", {})))
+    add_properties(run, given.get("properties", {}))
+    for key in _TIME_KEYS & given.keys():
+        run[key] = normalise_time(given[key])
+    for key in _LINEAGE_KEYS & given.keys():  # a step reports each dataset that it opens, one by one
+        held = run.get(key) or []
+        run[key] = held + [entry for entry in given[key] if entry not in held]
+    run.update({key: given[key] for key in _PLAIN_KEYS & given.keys()})
+    run["displayName"] = run["displayName"] or run["name"]
+    if "status" in given:
+        move_status(run, given["status"])
+
+
+def add_properties(run: Run, given: object) -> None:
+    """Add properties to a run document; raises a 400 when one is there already with another value."""
+    held = run["properties"]
+    for key, value in _texts(run["runId"], "properties", given).items():
+        if key in held and held[key] != value:
+            raise bad_request(
+                f"Property '{key}' of run '{run['runId']}' is '{held[key]}' and cannot become '{value}': properties "
+                "of a run are written once. Use a tag for what changes.",
+                "ImmutableProperty",
+            )
+        held[key] = value
+
+
+def _texts(run_id: str, what: str, given: object) -> dict[str, str | None]:
+    """Check tags or properties; a tag without a value is null, as `run.tag("key")` sends it."""
+    if not isinstance(given, dict):
+        raise bad_request(f"The {what} of run '{run_id}' must be an object of texts.")
+    for key, value in given.items():
+        if value is not None and not isinstance(value, str):
+            raise bad_request(f"The {what} of run '{run_id}' must be texts; '{key}' is {value!r}. Send it as a text.")
+    return given
+
+
+def move_status(run: Run, status: str, moment: str | None = None) -> None:
+    """Set status and times of a run document; does nothing when the run is at or beyond that status."""
+    try:
+        reached = RunStatus(status)
+    except ValueError as error:
+        known = ", ".join(RunStatus)
+        raise bad_request(f"'{status}' is not a status of a run. Known ones: {known}.") from error
+    if reached.rank <= RunStatus(run["status"]).rank:
+        return
+    moment = moment or timestamp()
+    run["status"] = reached
+    if reached in (RunStatus.RUNNING, RunStatus.COMPLETED, RunStatus.FAILED):
+        run["startTimeUtc"] = run["startTimeUtc"] or moment
+    if reached.is_final:
+        run["endTimeUtc"] = run["endTimeUtc"] or moment
+
+
+def has_ended(run: Run) -> bool:
+    """Tell whether the status of a run document is final."""
+    return RunStatus(run["status"]).is_final
+
+
+def error_body(error: dict[str, Any]) -> dict[str, Any]:
+    """Make the `error` of a run from {"code", "message"} and what else the client sent.
+
+    `details` must be a list or the SDK fails while it prints.
+    """
+    return {"error": {"details": [], **{key: value for key, value in error.items() if value is not None}}}
+
+
+def cancel_address(addresses: Addresses, workspace: Workspace, experiment: str, run_id: str) -> str:
+    """Return the address that `run.cancel()` calls for a run that is a process here: a script run, or a step."""
+    path = f"/execution/v1.0{workspace.arm_id}/experiments/{quote(experiment)}/runs/{run_id}/cancel"
+    return addresses.http + path

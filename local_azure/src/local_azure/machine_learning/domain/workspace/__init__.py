@@ -1,0 +1,1 @@
+"""What a workspace has besides data, runs, pipelines and services: compute, environments, secrets."""

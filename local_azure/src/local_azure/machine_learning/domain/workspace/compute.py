@@ -1,0 +1,141 @@
+"""Compute targets. Steps run on this machine whatever the target; its document says what was asked for."""
+
+from __future__ import annotations
+
+import re
+
+from local_azure.machine_learning.clock import timestamp
+from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.errors import ApiError, bad_request, not_implemented
+from local_azure.machine_learning.storage.store import Document, Store
+
+_KIND = "compute"
+# Source: Azure documentation of the resource `workspaces/computes`.
+_NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9-]{1,22}[A-Za-z0-9])")
+_NUMBERED = re.compile(r"-\d+$")
+_VM_SIZE = re.compile(r"(?:standard|basic)_[a-z]\w*", re.IGNORECASE)
+# Some sizes for clients that ask first (cores, GB of memory, GPUs); any other of the right form is taken as well.
+_VM_SIZES = {"Standard_DS2_v2": (2, 7, 0), "Standard_DS3_v2": (4, 14, 0), "Standard_NC6s_v3": (6, 112, 1)}
+_NODE_COUNTS = ("preparing", "running", "idle", "unusable", "leaving", "preempted")
+
+
+def find_all(store: Store, workspace: Workspace) -> list[Document]:
+    """Every compute target."""
+    return store.find(workspace.id, _KIND)
+
+
+def require(store: Store, workspace: Workspace, name: str) -> Document:
+    """One compute target; raises a 404."""
+    found = store.get(workspace.id, _KIND, name.lower())
+    if found is None:
+        raise _missing(name)
+    return found
+
+
+def create(store: Store, workspace: Workspace, name: str, asked: Document) -> Document:
+    """Create or replace; ready at once, because there is nothing to provision."""
+    properties = asked.get("properties") or {}
+    _check(name, properties)
+    document = _new_document(workspace, name, asked.get("tags"), properties)
+    store.put(workspace.id, _KIND, name.lower(), document)
+    return document
+
+
+def _check(name: str, properties: Document) -> None:
+    kind = properties.get("computeType", "AmlCompute")
+    if kind != "AmlCompute":
+        raise not_implemented(f"compute of type {kind}")
+    if not _NAME.fullmatch(name) or _NUMBERED.search(name):
+        raise bad_request(
+            f"'{name}' is not a name for compute: 3 to 24 letters, digits and '-', first a letter, and not '-' and a "
+            "number at the end."
+        )
+    size = (properties.get("properties") or {}).get("vmSize")
+    if size and not _VM_SIZE.fullmatch(size):
+        raise bad_request(f"'{size}' is not a size of virtual machines; expected one such as STANDARD_DS2_V2.")
+
+
+def _new_document(workspace: Workspace, name: str, tags: object, properties: Document) -> Document:
+    now = timestamp()
+    return {
+        "id": f"{workspace.arm_id}/computes/{name}",
+        "name": name,
+        "type": "Microsoft.MachineLearningServices/workspaces/computes",
+        "location": "local",
+        "tags": tags,
+        "properties": {
+            "computeType": "AmlCompute",
+            "computeLocation": "local",
+            "description": properties.get("description"),
+            "provisioningState": "Succeeded",
+            "provisioningErrors": None,
+            "createdOn": now,
+            "modifiedOn": now,
+            "resourceId": None,
+            "isAttachedCompute": False,
+            "properties": _cluster(properties.get("properties") or {}, now),
+        },
+    }
+
+
+def _cluster(asked: Document, now: str) -> Document:
+    """The AmlCompute section: defaults, what was asked for, and a state that never changes."""
+    return {
+        "vmSize": "STANDARD_D2_V2",
+        "vmPriority": "Dedicated",
+        "scaleSettings": {"minNodeCount": 0, "maxNodeCount": 1, "nodeIdleTimeBeforeScaleDown": "PT120S"},
+        "subnet": None,
+        "userAccountCredentials": {},
+        "remoteLoginPortPublicAccess": "NotSpecified",
+        "enableNodePublicIp": True,
+        "isolatedNetwork": False,
+        "osType": "Linux",
+        **{key: value for key, value in asked.items() if value is not None},
+        "allocationState": "Steady",
+        "allocationStateTransitionTime": now,
+        "currentNodeCount": 0,
+        "targetNodeCount": 0,
+        "errors": None,
+        "nodeStateCounts": {f"{state}NodeCount": 0 for state in _NODE_COUNTS},
+    }
+
+
+def update(store: Store, workspace: Workspace, name: str, asked: Document) -> Document:
+    """Change the scale settings, which is all that can change; raises a 404."""
+    if set(asked) - {"scaleSettings"}:
+        raise not_implemented(f"a change of {', '.join(sorted(asked))} of compute")
+    require(store, workspace, name)
+
+    def change(document: Document) -> None:
+        document["properties"]["properties"]["scaleSettings"] = asked.get("scaleSettings")
+        document["properties"]["modifiedOn"] = timestamp()
+
+    return store.update(workspace.id, _KIND, name.lower(), change)
+
+
+def delete(store: Store, workspace: Workspace, name: str) -> None:
+    """Remove a compute target; raises a 404."""
+    if not store.delete(workspace.id, _KIND, name.lower()):
+        raise _missing(name)
+
+
+def vm_sizes() -> list[Document]:
+    """Sizes of virtual machines that a client may choose from."""
+    return [
+        {
+            "name": name,
+            "family": "local",
+            "vCPUs": cores,
+            "gpus": gpus,
+            "memoryGB": memory,
+            "osVhdSizeMB": 0,
+            "maxResourceVolumeMB": 0,
+            "lowPriorityCapable": True,
+            "premiumIO": True,
+        }
+        for name, (cores, memory, gpus) in _VM_SIZES.items()
+    ]
+
+
+def _missing(name: str) -> ApiError:
+    return ApiError(404, "ResourceNotFound", f"The compute target '{name}' was not found in this workspace.")

@@ -1,0 +1,163 @@
+"""Looks after all pipeline and script runs of a server: takes them up, cancels them, and cleans up after a kill."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+from local_azure.machine_learning.domain.access.addresses import Addresses
+from local_azure.machine_learning.domain.access.tokens import Tokens
+from local_azure.machine_learning.domain.pipelines import pipeline_runs, script_runs
+from local_azure.machine_learning.domain.pipelines.plan import Step
+from local_azure.machine_learning.domain.redaction import Redactor
+from local_azure.machine_learning.domain.runs import run_records
+from local_azure.machine_learning.domain.workspaces import Workspace, Workspaces
+from local_azure.machine_learning.engines.steps.arguments import RunIdentity
+from local_azure.machine_learning.engines.steps.job import Job
+from local_azure.machine_learning.engines.steps.launcher import Launcher
+from local_azure.machine_learning.engines.steps.pipeline_run import PipelineRunTask
+from local_azure.machine_learning.engines.steps.run_log import scrub_logs
+from local_azure.machine_learning.engines.steps.script_run import ScriptRunTask
+from local_azure.machine_learning.engines.steps.step_run import StepRun
+from local_azure.machine_learning.storage.files import BlobFiles
+from local_azure.machine_learning.storage.store import Document, Store
+
+STOP_SECONDS = 10
+SERVER_LOST = "The server was stopped while this run was going on."
+
+
+class Executor:
+    """All runs of a server; belongs to the event loop in which it is made. work: folder of the running steps."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        files: BlobFiles,
+        workspaces: Workspaces,
+        redactor: Redactor,
+        tokens: Tokens,
+        addresses: Addresses,
+        launcher: Launcher,
+        work: Path,
+    ) -> None:
+        self._store = store
+        self._files = files
+        self._workspaces = workspaces
+        self._redactor = redactor
+        self._tokens = tokens
+        self._addresses = addresses
+        self._launcher = launcher
+        self._work = work
+        self._runs: dict[str, PipelineRunTask | ScriptRunTask] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+
+    async def start(self) -> None:
+        """Fail the runs that a killed server cut off, take up those that were only queued, start the fork server."""
+        self._launcher.start()
+        await asyncio.to_thread(self._recover)
+
+    async def stop(self) -> None:
+        """End running steps; their runs are failed with the reason, not left open."""
+        await self._launcher.stop()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
+
+    # What planes and the scheduler call, from any thread.
+
+    def submit(self, workspace: Workspace, run_id: str) -> None:
+        """Take up a pipeline run that is in the store."""
+        run = pipeline_runs.require(self._store, workspace.id, run_id)
+        self._take_up_pipeline(workspace, run)
+
+    def submit_script(self, workspace: Workspace, run_id: str) -> None:
+        """Take up a run of one script that is in the store."""
+        document = script_runs.require(self._store, workspace.id, run_id)
+        self._take_up_script(workspace, document)
+
+    def cancel(self, run_id: str) -> None:
+        """Cancel a run, or one step of a run, if it is going on.
+
+        A step that is canceled counts as one that failed (assumed).
+        """
+        self._loop.call_soon_threadsafe(self._cancel_now, run_id)
+
+    def _take_up_pipeline(self, workspace: Workspace, run: Document) -> None:
+        task = PipelineRunTask(
+            store=self._store,
+            files=self._files,
+            addresses=self._addresses,
+            make_job=self._make_job,
+            workspace=workspace,
+            run=run,
+        )
+        self._loop.call_soon_threadsafe(self._go, run["Id"], task)
+
+    def _take_up_script(self, workspace: Workspace, document: Document) -> None:
+        root = run_records.require(self._store, workspace.id, document["runId"])["rootRunId"]
+        task = ScriptRunTask(self._store, self._make_job, workspace, document, root)
+        self._loop.call_soon_threadsafe(self._go, document["runId"], task)
+
+    def _make_job(self, identity: RunIdentity, step: Step) -> Job:
+        return Job(
+            store=self._store,
+            files=self._files,
+            redactor=self._redactor,
+            tokens=self._tokens,
+            addresses=self._addresses,
+            launcher=self._launcher,
+            work=self._work,
+            identity=identity,
+            step=step,
+        )
+
+    # In the event loop.
+
+    def _go(self, run_id: str, run: PipelineRunTask | ScriptRunTask) -> None:
+        self._runs[run_id] = run
+        task = asyncio.create_task(run.run())
+        self._tasks.add(task)
+
+        def ended(finished: asyncio.Task[None]) -> None:
+            self._tasks.discard(finished)
+            self._runs.pop(run_id, None)
+
+        task.add_done_callback(ended)
+
+    def _cancel_now(self, run_id: str) -> None:
+        going_on = self._runs.get(run_id) or self._step_of(run_id)
+        if going_on is not None:
+            task = asyncio.create_task(going_on.cancel())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _step_of(self, run_id: str) -> StepRun | None:
+        pipelines = [run for run in self._runs.values() if isinstance(run, PipelineRunTask)]
+        return next(filter(None, (pipeline.step_of(run_id) for pipeline in pipelines)), None)
+
+    # After a start.
+
+    def _recover(self) -> None:
+        for left_over in self._work.iterdir():
+            shutil.rmtree(left_over, ignore_errors=True)
+        for workspace in self._workspaces.all():
+            for run in pipeline_runs.open_runs(self._store, workspace.id):
+                self._recover_pipeline(workspace, run)
+            for document in script_runs.open_runs(self._store, workspace.id):
+                self._recover_script(workspace, document)
+
+    def _recover_pipeline(self, workspace: Workspace, run: Document) -> None:
+        if not pipeline_runs.is_running(run):
+            self._take_up_pipeline(workspace, run)
+            return
+        scrub_logs(self._store, self._files, self._redactor, workspace, run["Id"])
+        pipeline_runs.fail_cut_off(self._store, workspace.id, run, SERVER_LOST)
+
+    def _recover_script(self, workspace: Workspace, document: Document) -> None:
+        if script_runs.is_queued(self._store, workspace.id, document):
+            self._take_up_script(workspace, document)
+            return
+        scrub_logs(self._store, self._files, self._redactor, workspace, document["runId"])
+        script_runs.fail_cut_off(self._store, workspace.id, document, SERVER_LOST)

@@ -1,0 +1,53 @@
+"""Prints COVERAGE.md, made from the route table: python -m local_azure.machine_learning.planes.coverage"""
+
+from __future__ import annotations
+
+import sys
+
+from local_azure.machine_learning.http.routing import Evidence, Route
+from local_azure.machine_learning.planes import PLANES
+
+HEADER = """# What local_azure implements
+
+Made from the route table by `make coverage`; a test fails when it is stale. Everything else is refused at once
+(400, code `NotImplemented`, not retried by the SDK). No Azure service was at hand: "driven" means that the unmodified
+SDK is content with our answer in a test of ours, not that the service answers the same in every detail.
+
+| word | meaning |
+|---|---|
+| driven | the real Azure ML SDK v1 reaches the route in the tests; they fail where it does not |
+| sdk-source | written from the SDK's source, not driven by a test |
+| assumed | our guess at what the service does |
+
+`W` stands for `/subscriptions/../resourceGroups/../providers/Microsoft.MachineLearningServices/workspaces/..`.
+"""
+EVIDENCE: tuple[Evidence, ...] = ("driven", "sdk-source", "assumed")
+
+
+def unproven(reached: set[tuple[str, str]]) -> list[str]:
+    """Routes that are called driven and are not among the (method, path) that the SDK reached."""
+    return [f"{r.method} {r.path}" for r in routes() if r.evidence == "driven" and r.key not in reached]
+
+
+def routes() -> list[Route]:
+    """Every route of every plane."""
+    return [route for plane in PLANES for route in plane.routes]
+
+
+def document() -> str:
+    """The whole of COVERAGE.md."""
+    every = routes()
+    counts = ", ".join(f"{sum(route.evidence == word for route in every)} {word}" for word in EVIDENCE)
+    parts = [HEADER, f"{len(every)} routes: {counts}.\n"]
+    for plane in PLANES:
+        parts.append(f"## {plane.name}\n\n| method | path | evidence |\n|---|---|---|")
+        parts.extend(
+            f"| {route.method} | `{route.path.replace('{W}', '/W')}` | {route.evidence} |"
+            for route in sorted(plane.routes, key=lambda route: (route.path, route.method))
+        )
+        parts.append("")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())

@@ -1,0 +1,235 @@
+"""Import what children need once, then fork one child a message.
+
+Importing azureml, pandas and scikit-learn takes over a second, the inference server almost another; forking takes ten
+milliseconds. One message a packet, JSON, over the socket given by --socket:
+
+    emulator -> fork server   {"start": ID, "entry": "module:function", "directory", "log", "environment", ..}
+                              and a listening socket where the entry wants one
+                              {"stop": ID}
+    fork server -> emulator   {"started": ID, "pid": N}
+                              {"ended": ID, "code": N}, negative: killed by that signal
+
+This process never has a second Python thread, so that forking is safe. It ends, with every child, when the emulator's
+end of the socket closes: a killed emulator leaves nothing behind. Whatever a child leaves running is killed with its
+process group when it ends; what has left that group, as a daemon does, is killed as soon as no child is left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local_azure.machine_learning.processes.forking import MESSAGE_BYTES, START_METHOD_VARIABLE, STOP_SECONDS
+from local_azure.machine_learning.processes.forking.child import become
+
+CHILD = "local_azure.machine_learning.processes.forking.child"
+QUIET_SECONDS = 1.0
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+@dataclass
+class _Child:
+    name: str
+    pid: int
+    kill_at: float | None = None
+
+
+class ForkServer:
+    """Wait for messages and for ended children; one thing at a time.
+
+    later: imported in quiet moments once there is a child; at the start others need the processor more.
+    """
+
+    def __init__(self, emulator: socket.socket, later: list[str]) -> None:
+        self._emulator = emulator
+        self._later = later
+        self._children: dict[str, _Child] = {}
+        self._spawn = os.environ.get(START_METHOD_VARIABLE) == "spawn" or sys.platform != "linux"
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+
+    def run(self) -> None:
+        """Serve until the emulator goes away."""
+        _adopt_orphans()
+        gc.collect()
+        gc.freeze()  # children share these pages for as long as no collection touches them
+        try:
+            while self._turn():
+                pass
+        finally:
+            self._end_all()
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):
+            self._emulator.send(json.dumps(message).encode())
+
+    def _patience(self) -> float | None:
+        moments = [child.kill_at - time.monotonic() for child in self._children.values() if child.kill_at is not None]
+        if self._children and self._later:
+            moments.append(QUIET_SECONDS)
+        return max(0.0, min(moments)) if moments else None
+
+    def _turn(self) -> bool:
+        readable, _, _ = select.select([self._emulator, self._wake_read], [], [], self._patience())
+        if not readable and self._later:
+            preload([self._later.pop(0)])
+        if self._wake_read in readable:
+            os.read(self._wake_read, 512)
+        self._reap()
+        self._kill_overdue()
+        if self._emulator in readable:
+            return self._answer()
+        return True
+
+    def _answer(self) -> bool:
+        data, descriptors, _, _ = socket.recv_fds(self._emulator, MESSAGE_BYTES, 1)
+        if not data:
+            return False
+        message = json.loads(data)
+        if "start" in message:
+            listener = descriptors[0] if descriptors else None
+            pid = self._spawned(message, listener) if self._spawn else self._forked(message, listener)
+            self._children[message["start"]] = _Child(message["start"], pid)
+            self._tell({"started": message["start"], "pid": pid})
+            for descriptor in descriptors:
+                os.close(descriptor)
+        else:
+            self._stop(message["stop"])
+        return True
+
+    def _forked(self, message: dict[str, Any], listener: int | None) -> int:
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            signal.set_wakeup_fd(-1)
+            for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_DFL)
+            self._emulator.close()
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+            become(message, listener, parent)
+        return pid
+
+    def _spawned(self, message: dict[str, Any], listener: int | None) -> int:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", CHILD],
+            stdin=subprocess.PIPE,
+            pass_fds=() if listener is None else (listener,),
+            text=True,
+        )
+        assert process.stdin is not None  # noqa: S101 - asked for as a pipe
+        with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
+            json.dump({"message": message, "listener": listener}, stdin)
+        process.returncode = 0  # reaped below, by its number
+        return process.pid
+
+    def _stop(self, name: str) -> None:
+        child = self._children.get(name)
+        if child:
+            _signal_group(child.pid, signal.SIGTERM)
+            child.kill_at = time.monotonic() + STOP_SECONDS
+
+    def _kill_overdue(self) -> None:
+        for child in self._children.values():
+            if child.kill_at is not None and child.kill_at <= time.monotonic():
+                _signal_group(child.pid, signal.SIGKILL)
+                child.kill_at = None
+
+    def _reap(self) -> None:
+        for child in list(self._children.values()):
+            ended = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is None:
+                continue
+            _signal_group(child.pid, signal.SIGKILL)  # while its number cannot have been given to somebody else
+            _, status = os.waitpid(child.pid, 0)
+            del self._children[child.name]
+            self._tell({"ended": child.name, "code": os.waitstatus_to_exitcode(status)})
+        self._end_orphans()
+
+    def _end_all(self) -> None:
+        """Kill every child at once, without a grace period: the next emulator needs their ports."""
+        for child in self._children.values():
+            _signal_group(child.pid, signal.SIGKILL)
+            os.waitpid(child.pid, 0)
+        self._children.clear()
+        while self._end_orphans():  # what they had started comes to us in turn
+            pass
+
+    def _end_orphans(self) -> bool:
+        """Reap orphans that have ended. While no child runs nobody needs the others: kill them."""
+        orphans = _own_children() - {child.pid for child in self._children.values()}
+        for pid in orphans:
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                if not self._children:
+                    os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, os.WNOHANG if self._children else 0)
+        return bool(orphans)
+
+
+def _adopt_orphans() -> None:
+    """Ask the kernel to make this process the parent of its children's orphans."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _own_children() -> set[int]:
+    with contextlib.suppress(FileNotFoundError):
+        text = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
+        return {int(pid) for pid in text.split()}
+    return set()
+
+
+def preload(names: list[str]) -> None:
+    """Import what is installed of a list of modules."""
+    for name in names:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    # A child that has not made its own session yet has no group of its own; its process is signalled then.
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+    except PermissionError:
+        pass
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve the emulator at the other end of --socket."""
+    parser = argparse.ArgumentParser(description="Fork server of steps or of web services; started by the emulator.")
+    parser.add_argument("--socket", type=int, required=True, help="number of an inherited packet socket")
+    parser.add_argument("--first", default="", help="modules to import before the first child, separated by commas")
+    parser.add_argument("--later", default="", help="modules to import in quiet moments")
+    arguments = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # also in the middle of an import
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(SystemExit), socket.socket(fileno=arguments.socket) as emulator:
+        preload(list(filter(None, arguments.first.split(","))))
+        ForkServer(emulator, list(filter(None, arguments.later.split(",")))).run()
+    # Taking the imported libraries apart one by one would take longer than everything before.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
