@@ -49,7 +49,7 @@ class Emulator:
         self.scheduler = Scheduler(
             self.store, self.files, self.workspaces, self.executor.submit, speed=schedule_speed
         )
-        self.services = ServiceHost(self)
+        self.services = ServiceHost(self.store, self.files, self.workspaces, self.redactor, state.services)
 
     def provided(self) -> tuple[object, ...]:
         """What route handlers may declare, one object a class."""
