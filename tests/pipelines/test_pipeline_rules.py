@@ -162,14 +162,14 @@ def test_no_secret_and_no_floating_name(source: Any) -> None:
 
 @every_source
 def test_parameters_are_typed(source: Any) -> None:
-    document = yaml.load(source.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # noqa: S506 - scalars as text
+    document = yaml.load(source.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
     for parameter in document.get("parameters", []):
         assert {"name", "type"} <= set(parameter), parameter
 
 
 @pytest.mark.parametrize("name", ["pr", "release", "retrain", "rollback", "audit"])
 def test_settings_come_from_variables_yml(name: str) -> None:
-    document = yaml.load((PIPELINES / f"{name}.yml").read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # noqa: S506
+    document = yaml.load((PIPELINES / f"{name}.yml").read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
 
     assert document.get("variables", []) == ([] if name == "pr" else [{"template": "../variables.yml"}])
     assert document["trigger"] == "none" or name == "release"
