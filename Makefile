@@ -78,7 +78,7 @@ test: check ## everything that proves the product
 	$(PYTEST) tests
 	$(PYTEST) local_azure/tests
 
-unit: $(INSTALLED) ## the fast tests only
+unit: $(INSTALLED) $(TOOLS)/.installed ## the fast tests only
 	$(PY) -m pytest tests/unit
 
 golden: $(INSTALLED) ## write the expected expansions of .pipelines/ anew; read the difference before you commit it

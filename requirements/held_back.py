@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from importlib.metadata import Distribution, distributions
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
-from requirements.locks import HERE, ROOT, Locked, locked
+from requirements.locks import HERE, ROOT, Locked, canonical, locked
 
 PAGE = ROOT / "docs" / "dependencies.md"
 NOTHING = "nothing: `make lock UPGRADE=1` takes it"
@@ -52,7 +51,7 @@ class Need:
     @property
     def needed(self) -> str:
         """Return the canonical name of what is asked for."""
-        return canonicalize_name(self.requirement.name)
+        return canonical(self.requirement.name)
 
     def excludes(self, version: str) -> bool:
         """Tell whether the release is too old or too new."""
@@ -67,7 +66,7 @@ def needs(packages: Iterable[Distribution]) -> list[Need]:
     """Return what the packages ask for on this machine, extras left out."""
     found = []
     for package in packages:
-        holder = canonicalize_name(package.metadata["Name"])
+        holder = canonical(package.metadata["Name"])
         for text in package.requires or []:
             requirement = Requirement(text)
             if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
@@ -123,8 +122,7 @@ def _is_current(row: HeldBack, rows: list[HeldBack], pins: dict[str, Locked], in
         return row.reason == (direct_reason(row.name, row.newest, installed) or NOTHING)
     listed = {other.name for other in rows}
     return all(
-        canonicalize_name(need.name) in listed and not need.specifier.contains(pins[need.name].version)
-        for need in needed
+        canonical(need.name) in listed and not need.specifier.contains(pins[need.name].version) for need in needed
     )
 
 

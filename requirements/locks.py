@@ -28,11 +28,16 @@ class Locked:
     hashes: frozenset[str]
 
 
+def canonical(name: str) -> str:
+    """Return the name of a package as locks write it."""
+    return canonicalize_name(name)
+
+
 def read_lock(text: str) -> dict[str, Locked]:
     """Return the packages of a lock file by their canonical names."""
     found = {}
     for package in _PACKAGE.finditer(text):
-        name = canonicalize_name(package["name"])
+        name = canonical(package["name"])
         found[name] = Locked(name, package["version"], frozenset(_HASH.findall(package["rest"])))
     return found
 

@@ -13,9 +13,8 @@ from typing import Any
 
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from packaging.utils import canonicalize_name
 
-from requirements.locks import ENVIRONMENTS, ROOT, Locked, locked
+from requirements.locks import ENVIRONMENTS, ROOT, Locked, canonical, locked
 
 FOLDER = ROOT / "dist" / "sbom"
 OWN = "local-azure"  # of this repository, so no lock names it
@@ -37,7 +36,7 @@ def bill_of(environment: str, pins: dict[str, Locked], installed: Document) -> D
     """
     kept = []
     for component in installed["components"]:
-        pin = pins.get(canonicalize_name(component["name"]))
+        pin = pins.get(canonical(component["name"]))
         if pin or environment == "dev":
             kept.append(_with_hashes(component, pin))
     references = {component["bom-ref"] for component in kept}
@@ -61,7 +60,7 @@ def _within(edge: Document, references: set[str]) -> Document:
 
 def faults(environment: str, pins: dict[str, Locked], bill: Document) -> list[str]:
     """Return what the lock and the document do not agree about, and what is wrong with its form."""
-    listed = {canonicalize_name(component["name"]): component["version"] for component in bill["components"]}
+    listed = {canonical(component["name"]): component["version"] for component in bill["components"]}
     listed.pop(OWN, None)
     found = [f"{name} is in .venv and in no lock" for name in sorted(listed.keys() - pins.keys())]
     for name, pin in pins.items():
