@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import parse_wheel_filename
 
@@ -78,10 +79,23 @@ def _lines(environment: str) -> Iterator[str]:
             yield f"        --hash=sha256:{digest}"
 
 
+def _demand_installable(text: str) -> None:
+    """Let a resolver plan the pip section as conda hands it to pip. Raises: CalledProcessError with its reasons."""
+    lines = yaml.safe_load(text)["dependencies"][-1]["pip"]
+    with tempfile.TemporaryDirectory() as folder:
+        requirements = Path(folder) / "condaenv.requirements.txt"
+        requirements.write_text("\n".join(lines), encoding="utf-8")
+        words = ["pip", "install", "--quiet", "--dry-run", "--require-hashes", "--python-platform", "linux"]
+        subprocess.run(
+            [sys.executable, "-m", "uv", *words, "--target", folder, "--requirements", str(requirements)], check=True
+        )
+
+
 def main() -> None:
     """Write both files."""
     for environment in ("training", "scoring"):
         text = "".join(f"{line}\n" for line in _lines(environment))
+        _demand_installable(text)
         (CONDA_FILES / f"{environment}.yml").write_text(text, encoding="utf-8")
 
 

@@ -16,17 +16,26 @@ from requirements import held_back
 from requirements.locks import ENVIRONMENTS, HERE, ROOT, canonical, locked, read_lock
 
 LOCKS = sorted(path.stem for path in HERE.glob("*.txt"))
+FILES = [*sorted(HERE.glob("*.txt")), ROOT / "bench/requirements/dvc.txt"]
 INSTALLED_FROM_HERE = "local-azure"
 
 
-@pytest.mark.parametrize("name", LOCKS)
-def test_every_package_has_hashes_and_no_address(name: str) -> None:
-    text = (HERE / f"{name}.txt").read_text()
+@pytest.mark.parametrize("lock", FILES, ids=lambda path: path.stem)
+def test_every_package_has_hashes_and_no_address(lock: Path) -> None:
+    text = lock.read_text()
     pins = read_lock(text)
     assert len(pins) == len(re.findall(r"^[a-z]", text, re.MULTILINE)), "a line that is no pin"
     assert all(pin.hashes for pin in pins.values())
     assert "://" not in text
     assert not re.search(r"^-", text, re.MULTILINE), "an option, for example of an index"
+
+
+def test_nothing_that_installs_names_a_registry() -> None:
+    recipes = [ROOT / "Makefile", ROOT / "pyproject.toml", ROOT / "local_azure/pyproject.toml", ROOT / "bench/run"]
+    recipes += [*(ROOT / ".ci").iterdir(), *HERE.glob("*.in"), HERE / "install"]
+    recipes += (ROOT / "mlops_code/environments").glob("*.yml")
+    for recipe in recipes:
+        assert not re.search(r"index|find-links|trusted-host|://", recipe.read_text()), recipe
 
 
 @pytest.mark.parametrize("name", ["training", "scoring", "arima"])

@@ -50,6 +50,17 @@ def tool(code: str, *arguments: str, given: str = "") -> Any:
     return json.loads(done.stdout)
 
 
+@needs_tools
+def test_the_scanners_environment_holds_its_lock_and_nothing_else() -> None:
+    found = tool(
+        "import json; from importlib.metadata import distributions\n"
+        "print(json.dumps([[package.metadata['Name'], package.version] for package in distributions()]))"
+    )
+    assert {canonical(name): version for name, version in found} == {
+        name: pin.version for name, pin in locked("tools").items()
+    }
+
+
 def canaries() -> dict[str, str]:
     """Secrets of the kinds that this product meets, put together here, so that no scan finds them in this file."""
     key = base64.b64encode(bytes(range(7, 71))).decode()
