@@ -4,6 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 UV := $(shell command -v uv || echo $(VENV)/bin/uv)
 INSTALLED := $(VENV)/.installed
+TOOLS := .venv-tools
 # With this variable set, every process compiles its imports again and starts three times as slowly.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -26,20 +27,22 @@ $(if $(KEEP),echo "Server and web services go on running; stop them with: make d
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run release down test check unit lock golden schema coverage bench clean
+.PHONY: help setup run release down test check sbom advisories unit lock golden schema coverage bench clean
 
 help: ## show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: $(INSTALLED) ## build .venv from the hashed lock files
 
-$(INSTALLED): requirements/bootstrap.txt requirements/dev.txt local_azure/pyproject.toml
+$(INSTALLED): requirements/bootstrap.txt requirements/build.txt requirements/dev.txt requirements/install local_azure/pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: $(PYTHON) was not found. Name another one: make PYTHON=/path/to/python3.11 setup"; exit 2; }
-	$(PYTHON) -m venv $(VENV)
-	@command -v uv >/dev/null || $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
-	$(UV) pip sync --quiet --python $(PY) --require-hashes --compile-bytecode requirements/dev.txt
-	$(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable local_azure
+	requirements/install $(PYTHON) $(VENV)
 	@touch $(INSTALLED)
+
+$(TOOLS)/.installed: requirements/tools.txt | $(INSTALLED)
+	$(PY) -m venv --clear --without-pip $(TOOLS)
+	$(UV) pip sync --quiet --python $(TOOLS)/bin/python --require-hashes requirements/tools.txt
+	@touch $@
 
 run: $(INSTALLED) ## the release pipeline on this machine, approval given by make run itself (KEEP=1 leaves it running)
 	@echo "make run approves the environment production by itself; make release asks you instead."
@@ -53,12 +56,20 @@ release: $(INSTALLED) ## the same, and you are asked for the approval
 down: $(INSTALLED) ## stop what KEEP=1 left running
 	@$(PY) -m local_azure --state '$(STATE)' down
 
-check: $(INSTALLED) ## style, types, import rules
+check: $(INSTALLED) $(TOOLS)/.installed ## style, types, import rules, locked packages, secrets
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	PYTHONPATH=mlops_code $(VENV)/bin/lint-imports
 	$(VENV)/bin/yamllint --strict .
+	$(TOOLS)/bin/python -m requirements.sbom
+	$(TOOLS)/bin/python -m requirements.secret_scan
+
+sbom: $(INSTALLED) $(TOOLS)/.installed ## write dist/sbom/*.json: what the laptop, training and scoring install (CycloneDX)
+	$(TOOLS)/bin/python -m requirements.sbom
+
+advisories: $(TOOLS)/.installed ## known advisories about the locked packages (asks the network)
+	$(TOOLS)/bin/python -m requirements.advisories
 
 # Files of tests are shared out over the cores. The emulator's own tests bring the SDK into their process, which must
 # not have met it before their server is there: they run apart.
@@ -67,7 +78,7 @@ test: check ## everything that proves the product
 	$(PYTEST) tests
 	$(PYTEST) local_azure/tests
 
-unit: $(INSTALLED) ## the fast tests only
+unit: $(INSTALLED) $(TOOLS)/.installed ## the fast tests only
 	$(PY) -m pytest tests/unit
 
 golden: $(INSTALLED) ## write the expected expansions of .pipelines/ anew; read the difference before you commit it
@@ -82,8 +93,14 @@ coverage: $(INSTALLED) ## write local_azure/COVERAGE.md from the route table
 bench: $(INSTALLED) ## measure against dvc, side by side (see bench/README.md)
 	bench/run
 
-lock: $(INSTALLED) ## resolve requirements/*.in again
-	for name in bootstrap dev; do $(UV) pip compile --quiet --generate-hashes --no-header --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt; done
+# Training, scoring and arima_202 get the versions of the laptop's lock. Targets are Linux, as the build agents are.
+COMPILE = $(UV) pip compile --quiet --generate-hashes --no-header --python-version 3.11 --python-platform linux
+lock: $(INSTALLED) ## resolve requirements/*.in again and what is written from them (UPGRADE=1 takes newer releases)
+	for name in bootstrap build tools dev; do $(COMPILE) $(if $(UPGRADE),--upgrade) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+	for name in training scoring arima; do $(COMPILE) -c requirements/dev.txt requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+	$(MAKE) --no-print-directory setup
+	$(PY) -m requirements.conda
+	$(PY) -m requirements.held_back
 
 clean: ## remove the environment and all local data
-	rm -rf $(VENV) .local_azure .azureml
+	rm -rf $(VENV) $(TOOLS) dist .local_azure .azureml

@@ -32,7 +32,10 @@ def clone(tmp_path: Path) -> Iterator[Path]:
     target = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(target)], check=True)
     (target / ".venv").symlink_to(ROOT / ".venv")
-    for name in ("requirements/bootstrap.txt", "requirements/dev.txt", "local_azure/pyproject.toml"):
+    for name in (
+        *[f"requirements/{part}" for part in ("bootstrap.txt", "build.txt", "dev.txt", "install")],
+        "local_azure/pyproject.toml",
+    ):
         os.utime(target / name, (0, 0))  # older than the environment, which make therefore leaves alone
     yield target
     down = [str(ROOT / ".venv/bin/python"), "-m", "local_azure", "--state", str(target / ".local_azure"), "down"]

@@ -43,7 +43,7 @@ def _requirements(dependencies: list[Any]) -> Iterator[tuple[str, str]]:
             continue
         for text in dependency.get("pip") or []:
             try:
-                wanted = Requirement(text)
+                wanted = Requirement(text.partition(" --")[0])  # options of the line, as --hash, follow the package
             except InvalidRequirement:  # an option, an address or a file: nothing to compare with
                 continue
             if wanted.marker is None or wanted.marker.evaluate():
@@ -71,9 +71,15 @@ def differences(environment: dict[str, Any]) -> list[str]:
         asked = f"The environment {named} asks for {name}{specifier}"
         if here is None:
             found.append(f"{asked}; it is not installed here.")
-        elif not _fits(here, specifier) and canonicalize_name(name) not in _STANDS_FOR:
+        elif not (_fits(here, specifier) or canonicalize_name(name) in _STANDS_FOR or _is_patch(name, specifier)):
             found.append(f"{asked}; here it is {here}.")
     return found
+
+
+def _is_patch(name: str, specifier: str) -> bool:
+    """Tell whether only the patch release of Python is another one, with which the same packages run."""
+    series = ".".join(platform.python_version_tuple()[:2])
+    return name == "python" and specifier.startswith(f"=={series}.")
 
 
 def _fits(version: str, specifier: str) -> bool:
