@@ -18,6 +18,10 @@ StartResponse = Callable[..., Any]
 WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost"})
+# Health and description are for everybody. Whatever else a path looks like, the server may take it for /score: it
+# merges slashes, for instance.
+OPEN_PATHS = frozenset({"/", "/swagger.json"})
+_PREFLIGHT_PATH = "/swagger.json"
 
 
 class KeyGuard:
@@ -36,9 +40,13 @@ class KeyGuard:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("HTTP_HOST", "").partition(":")[0] not in _LOOPBACK:
             return _refuse(start_response, "421 Misdirected Request", "This service answers for 127.0.0.1 only.")
-        if environ["PATH_INFO"].rstrip("/") != "/score":
+        if environ["PATH_INFO"] in OPEN_PATHS:
             return self._app(environ, start_response)
         if not self._allowed(environ.get("HTTP_AUTHORIZATION", "")):
+            if environ["REQUEST_METHOD"] == "OPTIONS":
+                # A browser asks so before it sends a key. The server would hand the request to a script that reads
+                # raw requests; at this path it answers itself, with the headers of the service.
+                return self._app({**environ, "PATH_INFO": _PREFLIGHT_PATH}, start_response)
             message = "A key of this service is required: 'Authorization: Bearer <primary or secondary key>'."
             return _refuse(start_response, "401 Unauthorized", message)
         with self._one_at_a_time:
