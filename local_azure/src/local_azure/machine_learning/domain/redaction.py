@@ -33,7 +33,7 @@ _WINDOW = 1024 * 1024
 _OVERLAP = 8 * 1024  # longer than any token or signature
 # Steps print what they like, and one match holds up the whole server: no pattern reads the same bytes twice over.
 _TOKEN_BEGINS = b"eyJ"
-_TOKEN = re.compile(rb"eyJ[\w-]{10,}+\.eyJ[\w-]{10,}+\.[\w-]{10,}+")
+_TOKEN = re.compile(rb"eyJ[\w-]{10,}+\.eyJ[\w-]{10,}+(?:\.[\w-]{10,}+)++")  # an encrypted one has more parts
 _WORD = re.compile(rb"[\w-]*+")
 _SIGNATURES = (
     re.compile(rb"(?<=\bsig=)[\w%+/=-]{16,}+"),
