@@ -181,3 +181,14 @@ def test_a_link_in_place_of_a_log_is_not_followed(redactor: Redactor, tmp_path: 
     (tmp_path / "log").symlink_to(tmp_path / "mine")
     redactor.scrub(tmp_path / "log")
     assert (tmp_path / "mine").read_text() == CANARY
+
+
+@pytest.mark.parametrize(
+    "before", ["", "Bearer ", "token=", "x", "-", "eyJ", "eyJ" * 5 + ".", '"', "eyJaaaaaaaaaaaa."]
+)
+@pytest.mark.parametrize("length", [10, 6000])
+def test_a_bearer_token_is_masked_wherever_it_stands(redactor: Redactor, before: str, length: int) -> None:
+    token = f"eyJ{'h' * 10}.eyJ{'p' * length}.{'s' * 10}"
+    shown = redactor.text(f"{before}{token} behind, {before}{token}")
+    assert not [part for part in ("h" * 10, "p" * 10, "s" * 10) if part in shown]
+    assert "* behind, " in shown

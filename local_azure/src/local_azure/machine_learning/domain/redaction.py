@@ -18,6 +18,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import cast
 from urllib.parse import quote
 
 from local_azure.machine_learning.domain.workspaces import Workspaces
@@ -28,10 +29,13 @@ _BASE64_LEAST_BYTES = 9
 _TAIL_LEAST_BYTES = 4  # of a secret that is still being written when somebody reads
 _WINDOW = 1024 * 1024
 _OVERLAP = 8 * 1024  # longer than any token or signature
-_PATTERNS = (
-    re.compile(rb"()(eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,})"),
-    re.compile(rb"(\bsig=)([\w%+/=-]{16,})"),
-    re.compile(rb"(\bAccountKey=)([\w+/=-]{16,})"),
+# Steps print what they like, and one match holds up the whole server: no pattern reads the same bytes twice over.
+_TOKEN_BEGINS = b"eyJ"
+_TOKEN = re.compile(rb"eyJ[\w-]{10,}+\.eyJ[\w-]{10,}+(?:\.[\w-]{10,}+)++")  # an encrypted one has more parts
+_WORD = re.compile(rb"[\w-]*+")
+_SIGNATURES = (
+    re.compile(rb"(?<=\bsig=)[\w%+/=-]{16,}+"),
+    re.compile(rb"(?<=\bAccountKey=)[\w+/=-]{16,}+"),
 )
 _MASK = b"*"
 
@@ -54,20 +58,43 @@ def forms(secret: str) -> set[bytes]:
     return found | set(_in_base64(raw)) if len(raw) >= _BASE64_LEAST_BYTES else found
 
 
+def _tokens(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where bearer tokens stand. Of a word only the first beginning counts: a later one would end at the same dot."""
+    at = data.find(_TOKEN_BEGINS)
+    while at >= 0:
+        found = _TOKEN.match(data, at)
+        if found:
+            yield found.span()
+        end = (found or cast("re.Match[bytes]", _WORD.match(data, at))).end()
+        at = data.find(_TOKEN_BEGINS, end)
+
+
+def _occurrences(data: bytes, literal: bytes) -> Iterator[tuple[int, int]]:
+    """Where a secret stands, also over itself; what an occurrence shares with the one before is not named twice."""
+    at, covered = data.find(literal), 0
+    while at >= 0:
+        yield max(at, covered), at + len(literal)
+        covered = at + len(literal)
+        at = data.find(literal, at + 1)
+
+
+def _unfinished(data: bytes, literal: bytes) -> Iterator[tuple[int, int]]:
+    """The beginning of a secret at the very end, if it is there."""
+    at = data.find(literal[:_TAIL_LEAST_BYTES], max(0, len(data) - len(literal)))
+    while at >= 0:
+        if literal.startswith(data[at:]):
+            yield at, len(data)
+            return
+        at = data.find(literal[:_TAIL_LEAST_BYTES], at + 1)
+
+
 def _masked(data: bytes, literals: Iterable[bytes], *, may_grow: bool = False) -> bytes:
     """The same bytes with each secret covered; may_grow: also the beginning of one at the very end."""
-    spans = [found.span(2) for pattern in _PATTERNS for found in pattern.finditer(data)]
+    spans = [*_tokens(data), *(found.span() for pattern in _SIGNATURES for found in pattern.finditer(data))]
     for literal in literals:
-        at = data.find(literal)
-        while at >= 0:
-            spans.append((at, at + len(literal)))
-            at = data.find(literal, at + 1)
-        at = data.find(literal[:_TAIL_LEAST_BYTES], max(0, len(data) - len(literal))) if may_grow else -1
-        while at >= 0:
-            if literal.startswith(data[at:]):
-                spans.append((at, len(data)))
-                break
-            at = data.find(literal[:_TAIL_LEAST_BYTES], at + 1)
+        spans.extend(_occurrences(data, literal))
+        if may_grow:
+            spans.extend(_unfinished(data, literal))
     if not spans:
         return data
     covered = bytearray(data)

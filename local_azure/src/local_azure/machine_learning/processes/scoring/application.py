@@ -11,20 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
-from gunicorn.workers import gthread  # type: ignore[import-untyped]
 
 from local_azure.machine_learning.processes.forking.child import end_with_parent
 from local_azure.machine_learning.processes.scoring.key_guard import KeyGuard, WsgiApp
+from local_azure.machine_learning.processes.scoring.patient_worker import (
+    CONNECTIONS,
+    THREADS,
+    PatientWorker,
+    set_limits,
+)
 
-THREADS = 4
 WORKER_SECONDS = 300  # as azmlinfsrv; a worker that is silent for longer is replaced
-# How long a worker that is asked to stop keeps idle connections; gunicorn's 2 s would be added to each redeployment.
-LINGER_SECONDS = 0.1
 
 
 def _worker_starts(_server: Any, _worker: Any) -> None:
     end_with_parent()
-    gthread.STOP_KEEPALIVE_LINGER = LINGER_SECONDS
+    set_limits()
 
 
 class ScoringService(BaseApplication):  # type: ignore[misc]
@@ -40,8 +42,9 @@ class ScoringService(BaseApplication):  # type: ignore[misc]
         settings: dict[str, Any] = {
             "bind": f"fd://{self._listener}",
             "workers": 1,
-            "worker_class": "gthread",
+            "worker_class": PatientWorker,
             "threads": THREADS,
+            "worker_connections": 2 * CONNECTIONS,  # the worker keeps to CONNECTIONS itself, by closing slow ones
             "timeout": WORKER_SECONDS,
             "graceful_timeout": 2,
             "keepalive": 75,

@@ -11,13 +11,21 @@ import json
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost"})
+# Health and description are for everybody. Whatever else a path looks like, the server may take it for /score: it
+# merges slashes, for instance.
+OPEN_PATHS = frozenset({"/", "/swagger.json"})
+_PREFLIGHT_PATH = "/swagger.json"
+BODY_BYTES = 100 * 1024**2
+_BYTES_IN_MEMORY = 1024**2
+_PIECE = 64 * 1024
 
 
 class KeyGuard:
@@ -36,13 +44,27 @@ class KeyGuard:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("HTTP_HOST", "").partition(":")[0] not in _LOOPBACK:
             return _refuse(start_response, "421 Misdirected Request", "This service answers for 127.0.0.1 only.")
-        if environ["PATH_INFO"].rstrip("/") != "/score":
+        if environ["PATH_INFO"] in OPEN_PATHS:
             return self._app(environ, start_response)
         if not self._allowed(environ.get("HTTP_AUTHORIZATION", "")):
+            if environ["REQUEST_METHOD"] == "OPTIONS":
+                # A browser asks so before it sends a key. The server would hand the request to a script that reads
+                # raw requests; at this path it answers itself, with the headers of the service.
+                return self._app({**environ, "PATH_INFO": _PREFLIGHT_PATH}, start_response)
             message = "A key of this service is required: 'Authorization: Bearer <primary or secondary key>'."
             return _refuse(start_response, "401 Unauthorized", message)
-        with self._one_at_a_time:
-            return self._app(environ, start_response)
+        return self._answer(environ, start_response)
+
+    def _answer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Read the body before the one-at-a-time lock: whoever sends slowly waits alone."""
+        with SpooledTemporaryFile(_BYTES_IN_MEMORY) as body:
+            refusal = _receive(environ, body)
+            if refusal:
+                return _refuse(start_response, *refusal)
+            body.seek(0)
+            with self._one_at_a_time:
+                # The server's answers are whole, not generated while they are sent.
+                return self._app({**environ, "wsgi.input": body}, start_response)
 
     def _allowed(self, authorization: str) -> bool:
         self._read()
@@ -61,6 +83,24 @@ class KeyGuard:
             self._auth_enabled = document["authEnabled"]
             self._keys = [key.encode() for key in document["keys"]]
             self._version = version
+
+
+def _receive(environ: Environ, body: IO[bytes]) -> tuple[str, str] | None:
+    """Write the body of a request to a file; status and message when it is too long, too slow or not whole."""
+    too_long = ("413 Content Too Large", f"The body of a request may have {BODY_BYTES} bytes.")
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    if length > BODY_BYTES:
+        return too_long
+    try:
+        while piece := environ["wsgi.input"].read(_PIECE):
+            body.write(piece)
+            if body.tell() > BODY_BYTES:
+                return too_long
+    except TimeoutError:
+        return "408 Request Timeout", "The body of the request came too slowly."
+    if body.tell() < length:
+        return "400 Bad Request", f"The body of the request has {body.tell()} of {length} bytes."
+    return None
 
 
 def _refuse(start_response: StartResponse, status: str, message: str) -> list[bytes]:
