@@ -108,13 +108,7 @@ main.add_command(pipelines)
 
 @main.command("exec", context_settings={"ignore_unknown_options": True})
 @click.option("--down", "stop_after", is_flag=True, help="Stop the server afterwards if this command started it.")
-@click.option(
-    "--warm",
-    "preloaded",
-    is_flag=True,
-    envvar=warm.VARIABLE,
-    help="Experimental: python starts with the SDK imported already, where that changes nothing but the time.",
-)
+@click.option("--warm", "preloaded", is_flag=True, envvar=warm.VARIABLE, help=warm.HELP)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_obj
 def execute(state: StateFolder, stop_after: bool, preloaded: bool, command: tuple[str, ...]) -> None:

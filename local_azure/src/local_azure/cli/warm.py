@@ -15,15 +15,18 @@ from local_azure.machine_learning.processes.clients import client
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
 
 VARIABLE = "LOCAL_AZURE_WARM"
+HELP = "Experimental: python starts with the SDK imported already, where that changes nothing but the time."
 _UNKNOWN = ServerInfo(0, 0, 0, "")
+_INHERITED_BY_JOBS = ("HOME", "LANG", "LC_ALL", "TZ")
 
 
 class Preloading:
-    """What one command needs for it: a preloaded parent, and scripts named python first on its PATH."""
+    """What programs of one state folder need for it: a preloaded parent, and scripts named python on their PATH."""
 
     def __init__(self, state: StateFolder) -> None:
         self._state = state
         self._processes = client.ClientProcesses(state.client_processes)
+        self._scripts = state.client_processes / "bin"
         self._obstacle = client.unsupported()
 
     def begin(self, environment: Mapping[str, str]) -> None:
@@ -40,19 +43,56 @@ class Preloading:
 
     def apply(self, command: Sequence[str], environment: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
         """The command and its environment, so that it and what it starts come from the parent where they can."""
-        scripts = self._state.client_processes / "bin"
-        path = [folder for folder in environment.get("PATH", os.defpath).split(os.pathsep) if folder != str(scripts)]
-        names = client.own_names(os.pathsep.join(path))
-        direct = os.sep in command[0] and client.is_own(command[0], Path(sys.executable))
-        if not self._obstacle and not names and not direct:
+        direct = os.sep in command[0] and client.is_own(command[0])
+        if not self._obstacle and not direct and not client.own_names(self.own_path(environment)):
             self._obstacle = f"no python on the PATH is the server's interpreter, {sys.executable}"
         if self._obstacle:
             click.echo(f"local_azure: --warm changes nothing here: {self._obstacle}.", err=True)
             return list(command), dict(environment)
-        self._processes.write_scripts(scripts, names)
         words = self._processes.command(str(Path(command[0]).absolute())) if direct else [command[0]]
-        changed = {"PATH": os.pathsep.join([str(scripts), *path]), VARIABLE: "1"}
-        return [*words, *command[1:]], {**environment, **changed}
+        return [*words, *command[1:]], {**self.first_on_path(self._scripts, environment), VARIABLE: "1"}
+
+    def first_on_path(self, scripts: Path, environment: Mapping[str, str]) -> dict[str, str]:
+        """An environment in which python is found in a folder of scripts, which is written."""
+        path = self.own_path(environment)
+        names = {} if self._obstacle else client.own_names(path)
+        if not names:
+            return dict(environment)
+        self._processes.write_scripts(scripts, names)
+        return {**environment, "PATH": os.pathsep.join([str(scripts), path])}
+
+    def own_path(self, environment: Mapping[str, str]) -> str:
+        """The PATH without our scripts."""
+        folders = environment.get("PATH", os.defpath).split(os.pathsep)
+        return os.pathsep.join(folder for folder in folders if folder != str(self._scripts))
+
+
+class PreloadedSteps:
+    """Preloading for the steps of one run of a pipeline: each job has a python of its own."""
+
+    def __init__(self, state: StateFolder) -> None:
+        self._state = state
+        self._preloading = Preloading(state)
+        self._server: int | None = None
+
+    def begin(self) -> None:
+        """Start importing before the first step needs it, where a server runs."""
+        os.environ["PATH"] = self._preloading.own_path(os.environ)  # a job finds python where its YAML says so only
+        info = self._state.running_server()
+        if info is not None:
+            inherited = {name: os.environ[name] for name in _INHERITED_BY_JOBS if name in os.environ}
+            self._belong(info, client_environment(inherited, self._state, info))
+
+    def environment(self, info: ServerInfo, environment: dict[str, str]) -> dict[str, str]:
+        """The environment of a step that uses the SDK."""
+        self._belong(info, environment)
+        tools = environment.get("AGENT_TOOLSDIRECTORY", "")
+        return self._preloading.first_on_path(Path(tools) / "preloaded", environment) if tools else environment
+
+    def _belong(self, info: ServerInfo, environment: Mapping[str, str]) -> None:
+        if self._server != info.pid:
+            self._preloading.belong(info, environment)
+            self._server = info.pid
 
 
 def _other_interpreter(info: ServerInfo) -> str:
@@ -60,5 +100,4 @@ def _other_interpreter(info: ServerInfo) -> str:
         words = Path(f"/proc/{info.pid}/cmdline").read_text(encoding="utf-8").split("\0")
     except OSError:
         return "the server has just ended"
-    same = client.is_own(words[0], Path(sys.executable))
-    return "" if same else f"the server runs on {words[0]}, this command on {sys.executable}"
+    return "" if client.is_own(words[0]) else f"the server runs on {words[0]}, this command on {sys.executable}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-# The only file in the packages of an environment that adds nothing to the one below it.
-LAYER_FILE = "running_environment.pth"
+# A line of the only file in the packages of an environment that adds nothing to the one below it.
+_LAYER_LINE = re.compile(r"import site; site\.addsitedir\('([^'\\]+)'\)")
 
 
 @dataclass(frozen=True)
@@ -21,14 +22,9 @@ class Start:
     path: tuple[str, ...]
 
 
-def layer_text(packages: Sequence[str]) -> str:
-    """Content of LAYER_FILE above an environment with these folders of packages."""
-    return "".join(f"import site; site.addsitedir({path!r})\n" for path in packages)
-
-
-def packages_of(path: Sequence[str]) -> list[str]:
-    """Folders of installed packages in a sys.path."""
-    return [entry for entry in path if entry.endswith("site-packages")]
+def is_same(executable: str, own_path: Sequence[str]) -> bool:
+    """Whether a plain start of an interpreter would find what this one finds."""
+    return start_of(executable, tuple(own_path)) is not None
 
 
 def start_of(executable: str, own_path: tuple[str, ...]) -> Start | None:
@@ -43,17 +39,22 @@ def start_of(executable: str, own_path: tuple[str, ...]) -> Start | None:
         return Start(executable, sys.prefix, own_path)
     home = Path(folder).parent
     packages = home / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
-    if not _is_layer(home, packages, packages_of(own_path)):
+    if not _is_layer(home, packages, own_path):
         return None
     first = next(index for index, entry in enumerate(own_path) if entry.endswith("site-packages"))
     return Start(executable, str(home), (*own_path[:first], str(packages), *own_path[first:]))
 
 
-def _is_layer(home: Path, packages: Path, below: Sequence[str]) -> bool:
-    if not below or not (home / "pyvenv.cfg").is_file() or not packages.is_dir():
+def _is_layer(home: Path, packages: Path, own_path: Sequence[str]) -> bool:
+    """Whether an environment holds nothing but a reference to the packages of this one."""
+    if not (home / "pyvenv.cfg").is_file() or not packages.is_dir():
         return False
-    names = [path.name for path in packages.iterdir()]
-    return names == [LAYER_FILE] and (packages / LAYER_FILE).read_text(encoding="utf-8") == layer_text(below)
+    files = list(packages.iterdir())
+    if len(files) != 1 or files[0].suffix != ".pth":
+        return False
+    lines = [_LAYER_LINE.fullmatch(line) for line in files[0].read_text(encoding="utf-8").splitlines()]
+    below = [entry for entry in own_path if entry.endswith("site-packages")]
+    return bool(below) and [line[1] if line else "" for line in lines] == below
 
 
 def _same_file(one: str, other: str) -> bool:
