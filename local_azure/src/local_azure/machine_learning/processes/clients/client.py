@@ -139,18 +139,14 @@ class ClientProcesses:
 
 def own_names(path: str) -> dict[str, str]:
     """The names under which this interpreter is found on a PATH, each with where it is found."""
-    own = Path(sys.executable)
-    found = {
-        name: shutil.which(name, path=path) for name in ("python", "python3", f"python3.{sys.version_info.minor}")
-    }
-    return {name: place for name, place in found.items() if place and is_own(place, own)}
+    names = ("python", "python3", f"python3.{sys.version_info.minor}")
+    found = {name: shutil.which(name, path=path) for name in names}
+    return {name: place for name, place in found.items() if place and is_own(place)}
 
 
-def is_own(place: str, own: Path) -> bool:
-    """Whether a path leads to this interpreter with its packages: the same file, under whatever name, beside it."""
-    with contextlib.suppress(OSError):
-        return Path(place).samefile(own) and Path(place).parent.samefile(own.parent)
-    return False
+def is_own(place: str) -> bool:
+    """Whether a path leads to this interpreter with its packages."""
+    return is_same(place, sys.path)
 
 
 def unsupported() -> str:

@@ -7,7 +7,7 @@ inherited listening socket. SERVER: process number of the server to which this p
 line on standard input, because the server is still starting.
 
 This process has one Python thread and holds no token. It ends with its server, however that ends; programs that run
-then go on as they would without it, and it waits for them. shim.py describes the protocol, child.py what a child does.
+then go on as they would without it, and it waits for them. shim.py describes the protocol.
 """
 
 from __future__ import annotations
