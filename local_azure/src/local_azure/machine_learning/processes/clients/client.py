@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from local_azure.machine_learning.processes.clients import shim
+from local_azure.machine_learning.processes.clients.interpreter import is_same
 from local_azure.machine_learning.processes.clients.parent import ALIVE, BOOTSTRAP, SECRET, SOCKET
 from local_azure.machine_learning.processes.clients.variables import parent_environment
 
