@@ -121,7 +121,7 @@ def execute(state: StateFolder, stop_after: bool, preloaded: bool, command: tupl
     """
     preloading = warm.Preloading(state) if preloaded else None
     if preloading:
-        preloading.begin(os.environ)
+        preloading.begin(command, os.environ)
     with foreground.use(state, stop_after=stop_after, wait=_say_waiting) as (info, started):
         written = ensure_config_file(Path.cwd())
         if written:
@@ -130,8 +130,7 @@ def execute(state: StateFolder, stop_after: bool, preloaded: bool, command: tupl
             adopt_config_file(Path.cwd(), state, info)
         words, environment = list(command), client_environment(os.environ, state, info)
         if preloading:
-            preloading.belong(info, environment)
-            words, environment = preloading.apply(words, environment)
+            words, environment = preloading.apply(info, words, environment)
         try:
             code = foreground.run(words, environment)
         except FileNotFoundError:

@@ -29,10 +29,10 @@ class Preloading:
         self._scripts = state.client_processes / "bin"
         self._obstacle = client.unsupported()
 
-    def begin(self, environment: Mapping[str, str]) -> None:
+    def begin(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start importing while a server starts, unless there are no certificates yet that an import could read."""
         is_useful = self._state.running_server() is None and (self._state.certificates / BUNDLE).exists()
-        if is_useful and not self._obstacle:
+        if is_useful and not self._obstacle and not _is_local_azure(command):
             self._processes.begin(client_environment(environment, self._state, _UNKNOWN))
 
     def belong(self, info: ServerInfo, environment: Mapping[str, str]) -> None:
@@ -41,8 +41,13 @@ class Preloading:
         if not self._obstacle:
             self._processes.belong(info.pid, environment)
 
-    def apply(self, command: Sequence[str], environment: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    def apply(
+        self, info: ServerInfo, command: Sequence[str], environment: Mapping[str, str]
+    ) -> tuple[list[str], dict[str, str]]:
         """The command and its environment, so that it and what it starts come from the parent where they can."""
+        if _is_local_azure(command):  # it sees to its own programs
+            return list(command), {**environment, VARIABLE: "1"}
+        self.belong(info, environment)
         direct = os.sep in command[0] and client.is_own(command[0])
         if not self._obstacle and not direct and not client.own_names(self.own_path(environment)):
             self._obstacle = f"no python on the PATH is the server's interpreter, {sys.executable}"
@@ -93,6 +98,10 @@ class PreloadedSteps:
         if self._server != info.pid:
             self._preloading.belong(info, environment)
             self._server = info.pid
+
+
+def _is_local_azure(command: Sequence[str]) -> bool:
+    return list(command[1:3]) == ["-m", "local_azure"]
 
 
 def _other_interpreter(info: ServerInfo) -> str:

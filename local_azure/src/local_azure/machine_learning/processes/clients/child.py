@@ -23,14 +23,14 @@ from local_azure.machine_learning.processes.clients.shim import GO, READY
 from local_azure.machine_learning.processes.forking.child import end_with_parent
 
 PLAIN = b"P"
-RETIRE, RUNNING = b"r", b"1"  # to the parent
+RUNNING = b"1"  # to the parent
 
 
 @dataclass(frozen=True)
 class Parent:
     """What a child knows of its parent.
 
-    tell: descriptor to write RETIRE or RUNNING to. server: process number of the server, as text.
+    tell: descriptor to write RUNNING to. server: process number of the server, as text.
     """
 
     pid: int
@@ -70,9 +70,6 @@ def _accepted(connection: socket.socket, parent: Parent) -> _Accepted | None:
     """What is to run, once the shim has said so."""
     try:
         request = receive(connection, parent.secret)
-        if request.kind == "retire":
-            os.write(parent.tell, RETIRE)
-            return None
         accepted = _judged(request, parent)
         connection.send(READY)
     except (RefusedError, OSError, SyntaxError, ValueError) as error:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -40,12 +42,13 @@ class ClientProcesses:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._facts = folder / "parent.json"
         self._tell: int | None = None
 
     def begin(self, environment: Mapping[str, str]) -> None:
         """Start a parent before its server is there; `belong` follows, or it ends with this process."""
         with self._changing():
-            if self._answer("check", environment) is None:
+            if not self._runs():
                 self._tell = self._start(environment, "-")
 
     def belong(self, server: int, environment: Mapping[str, str]) -> None:
@@ -56,10 +59,8 @@ class ClientProcesses:
             self._tell = None
             return
         with self._changing():
-            answer = self._answer(f"check {server}", environment)
-            if answer not in (shim.READY, b"importing"):
-                if answer is not None:
-                    self._answer("retire", environment)
+            if not (self._runs() and self._fits(server, environment)):
+                self._retire()
                 self._start(environment, str(server))
 
     def write_scripts(self, folder: Path, interpreters: Mapping[str, str]) -> None:
@@ -83,13 +84,9 @@ class ClientProcesses:
 
     def wait_until_gone(self) -> None:
         """Wait until no parent takes programs any more."""
-        with contextlib.suppress(FileNotFoundError), (self._folder / ALIVE).open("rb") as alive:
-            deadline = time.monotonic() + END_SECONDS
-            while time.monotonic() < deadline:
-                with contextlib.suppress(BlockingIOError):
-                    fcntl.flock(alive, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                    return
-                time.sleep(0.01)
+        deadline = time.monotonic() + END_SECONDS
+        while self._runs() and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[None]:
@@ -98,40 +95,65 @@ class ClientProcesses:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _answer(self, kind: str, environment: Mapping[str, str]) -> bytes | None:
-        """What a parent says; None: there is none, b"importing": it does not answer yet."""
+    def _runs(self) -> bool:
+        """Whether a parent takes programs, or will when it has imported."""
+        with contextlib.suppress(FileNotFoundError), (self._folder / ALIVE).open("rb") as alive:
+            try:
+                fcntl.flock(alive, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    def _fits(self, server: int, environment: Mapping[str, str]) -> bool:
+        """Whether the parent is the server's, has imported what is installed, and with the same variables."""
+        facts = json.loads(self._facts.read_text(encoding="utf-8"))
+        if facts["environment"] != parent_environment(environment):
+            return False
         variables = {os.fsencode(name): os.fsencode(value) for name, value in environment.items()}
         try:
-            connection = shim.connect(str(self._folder))
+            with contextlib.closing(shim.connect(str(self._folder))) as connection:
+                connection.settimeout(CHECK_SECONDS)
+                words = (f"check {server}", sys.executable, ["-c", ""])
+                shim.send(connection, str(self._folder), *words, variables=variables)
+                return connection.recv(1) == shim.READY
+        except TimeoutError:
+            return True  # it is still importing
         except OSError:
-            return None
-        with contextlib.closing(connection):
-            connection.settimeout(CHECK_SECONDS)
-            try:
-                shim.send(connection, str(self._folder), kind, sys.executable, ["-c", ""], variables=variables)
-                return connection.recv(1)
-            except TimeoutError:
-                return b"importing"
-            except OSError:
-                return b""
+            return False
+
+    def _retire(self) -> None:
+        """Let the parent end; programs that run go on."""
+        if self._runs():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(json.loads(self._facts.read_text(encoding="utf-8"))["pid"], signal.SIGTERM)
+            self.wait_until_gone()
 
     def _start(self, environment: Mapping[str, str], server: str) -> int | None:
         """Start a parent; returns where to write its server's number, when that is not known yet."""
         _write_private(self._folder / SECRET, secrets.token_hex(32))
+        variables = parent_environment(environment)
         reader, writer = os.pipe()
-        with _listen(self._folder) as listener, (self._folder / "log").open("ab") as log, os.fdopen(reader) as told:
+        with (
+            _listen(self._folder) as listener,
+            (self._folder / ALIVE).open("ab") as alive,
+            (self._folder / "log").open("ab") as log,
+            os.fdopen(reader) as told,
+        ):
+            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the parent keeps it locked
+            inherited = (listener.fileno(), alive.fileno())
             bootstrap = BOOTSTRAP.format(root=_PACKAGE_ROOT)
             process = subprocess.Popen(
-                [sys.executable, "-c", bootstrap, str(self._folder), str(listener.fileno()), server],
+                [sys.executable, "-c", bootstrap, str(self._folder), *map(str, inherited), server],
                 stdin=told,
                 stdout=log,
                 stderr=log,
-                env=parent_environment(environment),
+                env=variables,
                 cwd="/",
-                pass_fds=(listener.fileno(),),
+                pass_fds=inherited,
                 start_new_session=True,
             )
         process.returncode = 0  # it outlives this process on purpose; no warning about that
+        _write_private(self._facts, json.dumps({"pid": process.pid, "environment": variables}))
         if server == "-":
             return writer
         os.close(writer)
@@ -180,5 +202,5 @@ def _listen(folder: Path) -> socket.socket:
 def _write_private(path: Path, text: str) -> None:
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)

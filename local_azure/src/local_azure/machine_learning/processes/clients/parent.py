@@ -1,10 +1,10 @@
 """Import what client programs import, then fork one process a program.
 
-    python -c BOOTSTRAP FOLDER LISTENER SERVER       started by cli/warm.py
+    python -c BOOTSTRAP FOLDER LISTENER ALIVE SERVER       started by client.py
 
-FOLDER: holds `secret`, and `alive`, which is locked as long as programs are accepted. LISTENER: number of the
-inherited listening socket. SERVER: process number of the server to which this parent belongs, or "-": it comes as a
-line on standard input, because the server is still starting.
+FOLDER: holds `secret`. LISTENER, ALIVE: numbers of the inherited listening socket, and of a file that is locked as
+long as programs are accepted. SERVER: process number of the server to which this parent belongs, or "-": it comes as
+a line on standard input, because the server is still starting.
 
 This process has one Python thread and holds no token. It ends with its server, however that ends; programs that run
 then go on as they would without it, and it waits for them. shim.py describes the protocol.
@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_azure.machine_learning.processes.clients.child import RETIRE, RUNNING, Parent, become
+from local_azure.machine_learning.processes.clients.child import RUNNING, Parent, become
 from local_azure.machine_learning.processes.clients.preload import MODULES, Preloaded, preload
 
 SECRET, ALIVE, SOCKET = "secret", "alive", "socket"
@@ -63,14 +63,16 @@ class ClientParent:
         self._wake_read, self._wake_write = os.pipe()
         for descriptor in (self._wake_read, self._wake_write):
             os.set_blocking(descriptor, False)
+        self._asked_to_end = False
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, self._end_soon)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
 
     def run(self) -> None:
         """Serve until the server ends, then until no program runs."""
         while self._listener is not None or self._children:
             ready = self._wait()
-            if self._server_end in ready:
+            if self._server_end in ready or self._asked_to_end:
                 self._retire()
             if self._wake_read in ready:
                 with contextlib.suppress(BlockingIOError):
@@ -80,6 +82,9 @@ class ClientParent:
             self._reap()
             if self._listener is not None and self._listener.fileno() in ready:
                 self._accept(self._listener)
+
+    def _end_soon(self, *_: object) -> None:
+        self._asked_to_end = True
 
     def _wait(self) -> set[int]:
         poll = select.poll()
@@ -141,8 +146,6 @@ class ClientParent:
             said = os.read(child.told, 1)
         except BlockingIOError:
             return
-        if said == RETIRE:
-            self._retire()
         if said == RUNNING:
             os.close(child.told)
             child.told = None
@@ -201,15 +204,13 @@ def _server_number(text: str) -> int | None:
 
 def main(started_with: frozenset[str], argv: Sequence[str] | None = None) -> None:
     """Serve. Never returns to the end of the interpreter: taking everything apart would take longer than starting."""
-    folder, listener_number, server, *left_out = sys.argv[1:] if argv is None else argv
+    inherited = sys.argv[1:] if argv is None else argv
+    folder, listener_number, alive, server, *left_out = inherited
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    alive = os.open(Path(folder) / ALIVE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(alive, fcntl.LOCK_EX)
     preloaded, offender = preload([name for name in MODULES if name not in left_out], started_with)
     if offender:  # its threads or files would not survive a fork: again, without it
         sys.stderr.write(f"not preloaded, because it starts threads or opens files: {offender}\n")
-        command = [sys.executable, "-c", sys.orig_argv[2], folder, listener_number, server, *left_out, offender]
-        os.execv(sys.executable, command)  # noqa: S606 - this very program
+        os.execv(sys.executable, [sys.executable, "-c", sys.orig_argv[2], *inherited, offender])  # noqa: S606 - itself
     number = _server_number(server)
     if number is not None:
         gc.collect()
@@ -217,5 +218,5 @@ def main(started_with: frozenset[str], argv: Sequence[str] | None = None) -> Non
         os.umask(0o077)
         secret = (Path(folder) / SECRET).read_bytes()
         with contextlib.suppress(ProcessLookupError), socket.socket(fileno=int(listener_number)) as listener:
-            ClientParent(listener, secret, number, preloaded, alive).run()
+            ClientParent(listener, secret, number, preloaded, int(alive)).run()
     os._exit(0)

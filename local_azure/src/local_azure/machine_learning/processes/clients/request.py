@@ -24,7 +24,7 @@ class RefusedError(Exception):
 class Request:
     """One start of a program.
 
-    kind: "run", or "check" (would it run?), or "retire" (end the parent when its programs have ended).
+    kind: "run", or "check SERVER": would it run, and does the parent belong to this server?
     status, limits: /proc/self/status and /proc/self/limits of the shim. passed: the received descriptors, by the
     number that the program is to see.
     """
