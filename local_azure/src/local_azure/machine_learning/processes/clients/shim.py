@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import NoReturn
 
-PATIENCE_SECONDS = 2.0  # for a parent that is still importing
+PATIENCE_SECONDS = 10.0  # for a parent that still imports, as a plain start would then have to
 MOST_DESCRIPTORS = 200  # one packet passes 253
 PLAIN_MODULES = ("pip", "ensurepip", "venv", "virtualenv", "local_azure")  # nothing to gain, or they change packages
 READY, GO = b"R", b"G"
