@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from local_azure.machine_learning.processes.clients import takeover
+from local_azure.machine_learning.processes.clients.deferred import defer
 from local_azure.machine_learning.processes.clients.ending import run_to_end
 from local_azure.machine_learning.processes.clients.equality import objections
 from local_azure.machine_learning.processes.clients.interpreter import Start, start_of
@@ -102,6 +103,7 @@ def _run(accepted: _Accepted, parent: Parent) -> NoReturn:
     takeover.process(request)
     prepare(program, accepted.start, request.arguments, request.variable("PYTHONPATH"))
     takeover.interpreter(unbuffered=program.unbuffered or bool(request.variable("PYTHONUNBUFFERED")))
+    defer(parent.preloaded.settings)
     for name in [name for name in sys.modules if name.partition(".")[0] == "local_azure"]:
         del sys.modules[name]
     takeover.mask(request)

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-# What programs of the SDK v1 import, and what command lines and tables are made with. Left out: `pandera`, which sets
-# environment variables at import, and what the SDK imports when it signs in, because it then asks the server for its
-# list of clouds.
+# What programs of the SDK v1 import, and what command lines, tables and their checks are made with. Left out: what the
+# SDK imports when it signs in, because it then asks the server for its list of clouds.
 MODULES = (
     "azureml.core", "azureml.core.authentication", "azureml.core.webservice", "azureml.data", "azureml.pipeline.core",
     "azureml.pipeline.steps", "azureml._restclient.metrics_client", "azureml._run_impl.run_history_facade",
     "adal", "msal", "msrestazure.azure_active_directory", "azure.identity", "azure.core.rest._requests_basic",
     "numpy", "pandas", "pydantic.main", "pydantic.json_schema", "pydantic.type_adapter", "pydantic.dataclasses",
-    "pydantic_settings", "typer", "rich.console", "rich.table", "yaml", "jinja2", "requests",
+    "pydantic_settings", "typer", "rich.console", "rich.table", "yaml", "jinja2", "requests", "netrc",
+    "encodings.utf_8_sig", "pandera.pandas",
 )  # fmt: skip
 _CUSTOM = frozenset(("sitecustomize", "usercustomize"))
 _PTH_VARIABLE = re.compile(r"""['"]([A-Z][A-Z0-9_]{2,})['"]""")
@@ -47,8 +47,8 @@ class Preloaded:
 
     variables: names that were read at import. modules: all names in sys.modules. tops: top-level names that a program
     may shadow with a module of its own. namespaces: those of them that are joined from several folders.
-    path: sys.path of a plain start. files, folders: what was imported and where packages lie, with the time of the
-    last change.
+    path: sys.path of a plain start. settings: environment variables that a package sets at import. files, folders:
+    what was imported and where packages lie, with the time of the last change.
     """
 
     variables: frozenset[str]
@@ -56,6 +56,7 @@ class Preloaded:
     tops: frozenset[str]
     namespaces: frozenset[str]
     path: tuple[str, ...]
+    settings: dict[str, dict[str, str]]
     files: dict[str, int]
     folders: dict[str, int]
 
@@ -81,8 +82,9 @@ def preload(names: Iterable[str], started_with: frozenset[str]) -> tuple[Preload
     folders = {place: _changed_at(place) for place in (*path, *map(str, _pth_files(path)))}
     traced, _Traced.names = type(os.environ), set()
     os.environ.__class__ = _Traced
+    settings: dict[str, dict[str, str]] = {}
     try:
-        offender = next(_offenders(names), "")
+        offender = next(_offenders(names, settings), "")
     finally:
         os.environ.__class__ = traced
     modules = {name: module for name, module in sys.modules.items() if not _is_own(name)}
@@ -94,6 +96,7 @@ def preload(names: Iterable[str], started_with: frozenset[str]) -> tuple[Preload
         tops=frozenset(tops - {name.partition(".")[0] for name in started_with} | _CUSTOM),
         namespaces=frozenset(name for name in tops if _is_namespace(sys.modules.get(name))),
         path=path,
+        settings=settings,
         files={file: _changed_at(file) for file in files if file},
         folders=folders,
     )
@@ -108,23 +111,31 @@ def _is_namespace(module: ModuleType | None) -> bool:
     return module is not None and getattr(module, "__file__", None) is None and hasattr(module, "__path__")
 
 
-def _offenders(names: Iterable[str]) -> Iterator[str]:
-    """Import one by one; yields a module after whose import something is there that a fork would not carry over."""
-    before = _state()
+def _offenders(names: Iterable[str], settings: dict[str, dict[str, str]]) -> Iterator[str]:
+    """Import one by one; yields a module after whose import something is there that a fork would not carry over.
+
+    The environment stays as it was: what a module sets goes into `settings`, by its package.
+    """
+    before, variables = _state(), dict(os.environb)
     for name in names:
         try:
             importlib.import_module(name)
         except Exception:  # noqa: S112 - not installed, or broken: the program that wants it will say so
             continue
+        changed = {key: value for key, value in os.environb.items() if variables.get(key) != value}
+        for key, value in changed.items():
+            settings.setdefault(name.partition(".")[0], {})[os.fsdecode(key)] = os.fsdecode(value)
+        os.environb.clear()
+        os.environb.update(variables)
         if _state() != before:
             yield name
 
 
 def _state() -> tuple[object, ...]:
-    """Threads of Python, open files, signal handlers, the environment."""
+    """Threads of Python, open files, signal handlers."""
     files = sorted(path.name for path in Path("/proc/self/fd").iterdir())
     handlers = [signal.getsignal(number) for number in sorted(signal.valid_signals())]
-    return threading.active_count(), files, handlers, dict(os.environb), sys.getrecursionlimit()
+    return threading.active_count(), files, handlers, sys.getrecursionlimit()
 
 
 def _pth_files(path: Iterable[str]) -> list[Path]:

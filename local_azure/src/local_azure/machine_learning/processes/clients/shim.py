@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS = 10.0  # for a parent that still imports, as a plain start would then have to
 MOST_DESCRIPTORS = 200  # one packet passes 253
-PLAIN_MODULES = ("pip", "ensurepip", "venv", "virtualenv", "local_azure")  # nothing to gain, or they change packages
+# They change packages, rewrite what they import, or have nothing to gain.
+PLAIN_MODULES = ("pip", "ensurepip", "venv", "virtualenv", "pytest", "local_azure")
 READY, GO = b"R", b"G"
 _SI_KERNEL = 0x80  # the terminal's own signals; these go to every process of a group
 _JOB_CONTROL = (_signal.SIGTSTP, _signal.SIGCONT)

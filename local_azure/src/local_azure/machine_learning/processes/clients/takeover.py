@@ -12,6 +12,7 @@ import site
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 from local_azure.machine_learning.processes.clients.request import Request
 
@@ -125,9 +126,8 @@ def _reopen(stream: io.TextIOWrapper, mode: str, *, unbuffered: bool) -> None:
 
 
 def _multiprocessing() -> None:
-    from multiprocessing import current_process, spawn
-    from multiprocessing import process as state
-
-    current_process().authkey = os.urandom(32)
-    state.ORIGINAL_DIR = os.getcwd()  # type: ignore[attr-defined]  # noqa: PTH109
-    spawn.set_executable(sys.executable)
+    state = sys.modules["multiprocessing.process"]
+    state.current_process().authkey = os.urandom(32)
+    vars(state)["ORIGINAL_DIR"] = str(Path.cwd())
+    if "multiprocessing.spawn" in sys.modules:
+        sys.modules["multiprocessing.spawn"].set_executable(sys.executable)
