@@ -12,7 +12,9 @@ unexport PYTHONDONTWRITEBYTECODE
 STATE ?= $(CURDIR)/.local_azure
 
 # The second workspace of local_azure stands in for production; environments/production.yml names the real one.
-RELEASE = $(PY) -m local_azure --state '$(STATE)' exec $(if $(KEEP),,--down) -- $(PY) -m local_azure pipelines run .pipelines/release.yml \
+# WARM= starts every command of it plainly.
+WARM ?= 1
+RELEASE = $(PY) -m local_azure --state '$(STATE)' exec $(if $(WARM),--warm) $(if $(KEEP),,--down) -- $(PY) -m local_azure pipelines run .pipelines/release.yml \
 	--pages --azure AZUREML_PRODUCTION_WORKSPACE_NAME=local-production
 define NEXT
 echo "What to try next, with  $(PY) -m local_azure exec --  in front of ml_service:"; \

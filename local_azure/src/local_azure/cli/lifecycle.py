@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from local_azure.machine_learning.loopback import LOOPBACK
+from local_azure.machine_learning.processes.clients.client import ClientProcesses
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
 
 START_SECONDS = 60
@@ -116,6 +117,7 @@ def stop(state: StateFolder) -> bool:
         with contextlib.suppress(ProcessLookupError):
             os.kill(info.pid, signal.SIGKILL)
         _wait_until_gone(info.pid, STOP_SECONDS)
+    ClientProcesses(state.client_processes).wait_until_gone()
     return True
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from local_azure.cli import foreground, lifecycle
+from local_azure.cli import foreground, lifecycle, warm
 from local_azure.cli.client_environment import client_environment, client_variables, ensure_config_file
 from local_azure.cli.pipeline_commands import pipelines
 from local_azure.cli.workspace_commands import adopt_config_file, workspace
@@ -108,9 +108,10 @@ main.add_command(pipelines)
 
 @main.command("exec", context_settings={"ignore_unknown_options": True})
 @click.option("--down", "stop_after", is_flag=True, help="Stop the server afterwards if this command started it.")
+@click.option("--warm", "preloaded", is_flag=True, envvar=warm.VARIABLE, help=warm.HELP)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_obj
-def execute(state: StateFolder, stop_after: bool, command: tuple[str, ...]) -> None:
+def execute(state: StateFolder, stop_after: bool, preloaded: bool, command: tuple[str, ...]) -> None:
     """Run COMMAND against the server, which is started when needed.
 
     COMMAND is any program that uses the Azure ML SDK v1; it gets the server by environment variables alone. For
@@ -118,14 +119,20 @@ def execute(state: StateFolder, stop_after: bool, command: tuple[str, ...]) -> N
     from here upwards, .azureml/config.json is written.
     Put -- before COMMAND so that its options stay its own.
     """
+    preloading = warm.Preloading(state) if preloaded else None
+    if preloading:
+        preloading.begin(command, os.environ)
     with foreground.use(state, stop_after=stop_after, wait=_say_waiting) as (info, started):
         written = ensure_config_file(Path.cwd())
         if written:
             click.echo(f"local_azure: wrote {written.relative_to(Path.cwd())} for Workspace.from_config().", err=True)
         else:
             adopt_config_file(Path.cwd(), state, info)
+        words, environment = list(command), client_environment(os.environ, state, info)
+        if preloading:
+            words, environment = preloading.apply(info, words, environment)
         try:
-            code = foreground.run(command, client_environment(os.environ, state, info))
+            code = foreground.run(words, environment)
         except FileNotFoundError:
             click.echo(f"local_azure: the command '{command[0]}' was not found.", err=True)
             code = EXIT_NOT_FOUND

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from local_azure.cli import warm
 from local_azure.machine_learning.storage.state import StateFolder
 
 if TYPE_CHECKING:  # imported where used, so that --help stays fast
@@ -193,6 +194,7 @@ def graph_command(file: Path, parameters: dict[str, str], mermaid: bool, **queue
 @click.option("--pages", is_flag=True, help="Print the pages that steps have written for the run, at its end.")
 @click.option("--jobs", "parallel", default=2, show_default=True, help="How many jobs run at a time.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output; progress goes to stderr.")
+@click.option("--warm", is_flag=True, envvar=warm.VARIABLE, help=warm.HELP)
 @click.pass_obj
 def run_command(state: StateFolder, /, file: Path, parameters: dict[str, str], **options: Any) -> None:
     """Run FILE on this machine, against local_azure where it uses AzureCLI@2.
@@ -203,6 +205,6 @@ def run_command(state: StateFolder, /, file: Path, parameters: dict[str, str], *
     """
     from local_azure.cli.pipeline_runs import RunOptions, run_file
 
-    own = ("approve", "reject", "ask", "azure", "verbose", "parallel", "as_json", "pages")
+    own = ("approve", "reject", "ask", "azure", "verbose", "parallel", "as_json", "pages", "warm")
     chosen = RunOptions(**{name: options.pop(name) for name in own})
     sys.exit(run_file(state, file, parameters, _facts(file, **options), chosen))

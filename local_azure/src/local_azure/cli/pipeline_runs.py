@@ -15,6 +15,7 @@ import click
 from local_azure.cli import lifecycle
 from local_azure.cli.approvals import Approver
 from local_azure.cli.client_environment import client_environment
+from local_azure.cli.warm import PreloadedSteps
 from local_azure.machine_learning.storage.state import StateFolder
 from local_azure.pipelines.check.pipeline_check import check
 from local_azure.pipelines.expand.expansion import repository_root
@@ -41,6 +42,7 @@ class RunOptions:
     parallel: int = 2
     as_json: bool = False
     pages: bool = False
+    warm: bool = False
 
 
 def run_file(
@@ -96,6 +98,9 @@ class _Host:
         self._state = state
         self._options = options
         self._approver = Approver(options.approve, options.reject, ask=options.ask)
+        self._preloaded = PreloadedSteps(state) if options.warm else None
+        if self._preloaded:
+            self._preloaded.begin()
         self.started = False
 
     def write(self, line: str) -> None:
@@ -106,7 +111,8 @@ class _Host:
         """Return the environment of an Azure client: it leads to the emulator, which is started when needed."""
         info, started = lifecycle.ensure(self._state)
         self.started = self.started or started
-        return client_environment(environment, self._state, info) | dict(self._options.azure)
+        client = client_environment(environment, self._state, info) | dict(self._options.azure)
+        return self._preloaded.environment(info, client) if self._preloaded else client
 
     def approve(self, run: RunState, environment: str, stage: str) -> bool:
         """Return whether the stage may deploy to the environment."""

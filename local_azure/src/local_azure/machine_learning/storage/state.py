@@ -75,6 +75,7 @@ class StateFolder:
         # What a client would keep in ~/.azure. A file there freezes addresses, so each server start has its own.
         self.client_configurations = root / "azure-config"
         self.clients_lock = root / "clients.lock"
+        self.client_processes = root / "clients"
         self._server_file = root / "server.json"
         self._ports_file = root / "ports.json"
         self._lock_file = root / "lock"

@@ -1,0 +1,236 @@
+"""Run a Python command line in a preloaded process; where that cannot be, start the interpreter.
+
+    python -IS shim.py FOLDER INTERPRETER ARGUMENTS...
+
+FOLDER belongs to the preloaded parent (parent.py): `socket` and `secret`. The request consists of items separated by
+NUL (request.py), with the working directory and all open descriptors. Then, over the same connection:
+
+    child  -> shim    R  ready: nothing has run yet           P  only a plain start would be right
+    shim   -> child   G  go
+    shim   -> parent  "NUMBER 0|1\n"  a signal for the program, 1: for its whole process group
+    parent -> shim    "S NUMBER\n"    the program was stopped      "E STATUS\n"  it ended (a wait status)
+
+When this process is killed, the parent kills the program. Only what is imported in ten milliseconds is imported here:
+not `site`, `socket`, `signal` or `pathlib`.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]  # `signal` makes enumerations of its constants: 3 ms
+import _socket
+import fcntl
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import NoReturn
+
+PATIENCE_SECONDS = 10.0  # for a parent that still imports, as a plain start would then have to
+MOST_DESCRIPTORS = 200  # one packet passes 253
+# They change packages, rewrite what they import, or have nothing to gain.
+PLAIN_MODULES = ("pip", "ensurepip", "venv", "virtualenv", "pytest", "local_azure")
+READY, GO = b"R", b"G"
+_SI_KERNEL = 0x80  # the terminal's own signals; these go to every process of a group
+_JOB_CONTROL = (_signal.SIGTSTP, _signal.SIGCONT)
+
+
+def may_be_preloaded(arguments: list[str]) -> bool:
+    """Whether the command line has no option that only a starting interpreter can heed.
+
+    What is left is `[-u] (-m MODULE | -c CODE | - | SCRIPT) ...`, or nothing at all with a program on standard input.
+    """
+    rest = arguments[1:] if arguments[:1] == ["-u"] else arguments
+    if not rest or rest[0] == "-":
+        return not os.isatty(0)
+    if rest[0] in ("-m", "-c"):
+        return len(rest) > 1 and not (rest[0] == "-m" and rest[1].partition(".")[0] in PLAIN_MODULES)
+    return not rest[0].startswith("-")
+
+
+def in_foreground() -> bool:
+    """Whether reading from the terminal would not stop this process: the program has no controlling terminal."""
+    try:
+        return not os.isatty(0) or os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:
+        return True
+
+
+def inherited_descriptors() -> list[int]:
+    """Every descriptor that a plain start would inherit."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            if not fcntl.fcntl(int(name), fcntl.F_GETFD) & fcntl.FD_CLOEXEC:
+                found.append(int(name))
+        except OSError:  # the one of the listing itself
+            pass
+    return sorted(found)
+
+
+def read(path: str) -> bytes:
+    """All of a small file."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(descriptor, 1 << 16)
+    finally:
+        os.close(descriptor)
+
+
+def connect(folder: str) -> _socket.socket:
+    """Connect to the parent; raises OSError. By way of /proc, since an address has 108 bytes at most."""
+    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    place = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        connection.settimeout(PATIENCE_SECONDS)
+        connection.connect(f"/proc/self/fd/{place}/socket")
+    finally:
+        os.close(place)
+    return connection
+
+
+def send(
+    connection: _socket.socket,
+    folder: str,
+    kind: str,
+    interpreter: str,
+    arguments: list[str],
+    *,
+    variables: Mapping[bytes, bytes],
+) -> None:
+    """Send a request with the descriptors of this process; raises OSError."""
+    descriptors = inherited_descriptors()
+    if descriptors[:3] != [0, 1, 2] or len(descriptors) > MOST_DESCRIPTORS:
+        raise OSError("a standard stream is closed, or too many files are open")
+    environment = [name + b"=" + value for name, value in variables.items()]
+    facts = [
+        read(f"{folder}/secret"),
+        kind.encode(),
+        os.fsencode(interpreter),
+        read("/proc/self/status"),
+        read("/proc/self/limits"),
+        b"%d" % os.getpriority(os.PRIO_PROCESS, 0),
+        b" ".join(b"%d" % number for number in descriptors),
+        b"%d" % len(arguments),
+    ]
+    data = b"\0".join([*facts, *map(os.fsencode, arguments), *environment])
+    place = os.open(".", os.O_PATH | os.O_DIRECTORY)
+    try:
+        passed = b"".join(number.to_bytes(4, sys.byteorder) for number in (place, *descriptors))
+        header = len(data).to_bytes(8, "big")
+        sent = connection.sendmsg([header, data], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, passed)])
+        connection.sendall((header + data)[sent:])
+    finally:
+        os.close(place)
+
+
+def _accepted(folder: str, interpreter: str, arguments: list[str]) -> _socket.socket | None:
+    """The connection to a process that is ready to run the command line, or None."""
+    try:
+        connection = connect(folder)
+        send(connection, folder, "run", interpreter, arguments, variables=os.environb)
+        return connection if connection.recv(1) == READY else None
+    except OSError:
+        return None
+
+
+def plain(interpreter: str, arguments: list[str]) -> NoReturn:
+    """Become the interpreter."""
+    try:
+        os.execv(interpreter, [interpreter, *arguments])  # noqa: S606 - what the user typed
+    except OSError as error:
+        os.write(2, f"{interpreter}: {error.strerror}\n".encode())
+        os._exit(127)
+
+
+def start(folder: str, interpreter: str, arguments: list[str]) -> NoReturn:
+    """Run the command line, preloaded where that changes nothing but the time."""
+    if not (may_be_preloaded(arguments) and in_foreground()):
+        plain(interpreter, arguments)
+    if _signal.getsignal(_signal.SIGINT) == _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # not ours to report
+    connection = _accepted(folder, interpreter, arguments)
+    if connection is None:
+        plain(interpreter, arguments)
+    mask = _signal.pthread_sigmask(_signal.SIG_SETMASK, _signal.valid_signals())
+    _Program(connection, mask).follow()
+
+
+def start_from_path(folder: str, interpreter: str) -> NoReturn:
+    """Entry of the scripts named python that stand first on the PATH: heed what else the PATH says by now."""
+    place, name = os.path.split(sys.argv[0])
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    later = folders[folders.index(place) + 1 :] if place in folders else []
+    for candidate in (os.path.join(later_folder, name) for later_folder in later):
+        if os.access(candidate, os.X_OK) and not os.path.isdir(candidate):
+            if candidate != interpreter:
+                plain(candidate, sys.argv[1:])
+            break
+    start(folder, interpreter, sys.argv[1:])
+
+
+class _Program:
+    """The running program: signals go to it, its end is ours."""
+
+    def __init__(self, connection: _socket.socket, mask: set[int]) -> None:
+        self._connection = connection
+        self._mask = mask
+        self._said = b""
+
+    def follow(self) -> NoReturn:
+        """Let it run, hand every signal on, and end as it ends."""
+        number = self._connection.fileno()
+        self._connection.setblocking(False)
+        fcntl.fcntl(number, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(number, fcntl.F_SETFL, fcntl.fcntl(number, fcntl.F_GETFL) | os.O_ASYNC)  # SIGIO when it speaks
+        self._connection.send(GO)
+        while True:
+            self._hear()
+            signal = _signal.sigwaitinfo(_signal.valid_signals())
+            if signal.si_signo not in (_signal.SIGIO, _signal.SIGCHLD):
+                group = signal.si_code == _SI_KERNEL or signal.si_signo in _JOB_CONTROL
+                self._connection.send(b"%d %d\n" % (signal.si_signo, group))
+
+    def _hear(self) -> None:
+        while True:
+            try:
+                data = self._connection.recv(4096)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                os.write(2, b"local_azure: the preloaded parent was killed, and this program with it.\n")
+                self._die(_signal.SIGKILL)
+            *lines, self._said = (self._said + data).split(b"\n")
+            for line in lines:
+                word, _, value = line.partition(b" ")
+                self._stop(int(value)) if word == b"S" else self._end(int(value))
+
+    def _stop(self, number: int) -> None:
+        """Stop as the program has stopped; what continues this process is handed on to it."""
+        if number != _signal.SIGSTOP:
+            _signal.pthread_sigmask(_signal.SIG_UNBLOCK, [number])
+        os.kill(os.getpid(), number)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, _signal.valid_signals())
+
+    def _end(self, status: int) -> NoReturn:
+        if os.WIFSIGNALED(status):
+            self._die(os.WTERMSIG(status))
+        os._exit(os.WEXITSTATUS(status))
+
+    def _die(self, number: int) -> NoReturn:
+        """End by the same signal, without a second core dump."""
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if number not in (_signal.SIGKILL, _signal.SIGSTOP):
+            _signal.signal(number, _signal.SIG_DFL)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask - {number})
+        os.kill(os.getpid(), number)
+        os._exit(128 + number)
+
+
+if __name__ == "__main__":
+    start(sys.argv[1], sys.argv[2], sys.argv[3:])
