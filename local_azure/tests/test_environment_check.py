@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local_azure.machine_learning.engines.steps.environment_check import differences
+from local_azure.machine_learning.domain.workspace.environment_check import differences
 
 HASH = "--hash=sha256:" + "0" * 64
 MAJOR, MINOR, PATCH = platform.python_version_tuple()

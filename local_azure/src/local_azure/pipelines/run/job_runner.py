@@ -10,14 +10,14 @@ from local_azure.pipelines.language.evaluation import evaluate
 from local_azure.pipelines.language.grammar import parse
 from local_azure.pipelines.language.tree import Fields, Text
 from local_azure.pipelines.language.values import ExpressionError, truthy
-from local_azure.pipelines.run.processes import Ending
+from local_azure.pipelines.run.agent.processes import Ending
+from local_azure.pipelines.run.agent.variables import VariableTable
+from local_azure.pipelines.run.agent.workspace import JobFolders
 from local_azure.pipelines.run.results import Result, worst
 from local_azure.pipelines.run.run_state import RunState
 from local_azure.pipelines.run.shell import LONGEST_MINUTES, Shell
 from local_azure.pipelines.run.step_context import JobLog, StepContext, TaskError
 from local_azure.pipelines.run.tasks.steps import run_task
-from local_azure.pipelines.run.variables import VariableTable
-from local_azure.pipelines.run.workspace import JobFolders
 
 _DEFAULT_MINUTES = 60
 _MOST_RETRIES = 10

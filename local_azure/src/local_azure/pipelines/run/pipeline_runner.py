@@ -13,11 +13,11 @@ from local_azure.pipelines.language.evaluation import evaluate
 from local_azure.pipelines.language.grammar import parse
 from local_azure.pipelines.language.tree import Value, from_plain
 from local_azure.pipelines.language.values import ExpressionError, to_text, truthy
+from local_azure.pipelines.run.agent.variables import VariableTable
 from local_azure.pipelines.run.job_runner import JobRunner
 from local_azure.pipelines.run.parallel import run_in_order
 from local_azure.pipelines.run.results import Result, worst
 from local_azure.pipelines.run.run_state import RunState
-from local_azure.pipelines.run.variables import VariableTable
 
 _Contexts: TypeAlias = Mapping[str, Value]
 

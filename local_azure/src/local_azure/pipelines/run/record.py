@@ -4,9 +4,9 @@ import shutil
 import threading
 from pathlib import Path
 
+from local_azure.pipelines.run.agent.variables import Masker
+from local_azure.pipelines.run.agent.workspace import Artifacts
 from local_azure.pipelines.run.results import Result
-from local_azure.pipelines.run.variables import Masker
-from local_azure.pipelines.run.workspace import Artifacts
 
 
 class RunRecord:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from local_azure.pipelines.run.agent.variables import Masker
 from local_azure.pipelines.run.record import RunRecord
 from local_azure.pipelines.run.results import Result
-from local_azure.pipelines.run.variables import Masker
 
 _SHOWN_LINES = 40
 

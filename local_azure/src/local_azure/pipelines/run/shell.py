@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from local_azure.pipelines.expand.model import Job, Step
+from local_azure.pipelines.run.agent.processes import Ending, run_command
 from local_azure.pipelines.run.logging_commands import logging_command, obey
-from local_azure.pipelines.run.processes import Ending, run_command
 from local_azure.pipelines.run.results import Result
 from local_azure.pipelines.run.run_state import RunState
 from local_azure.pipelines.run.step_context import Script, StepContext, TaskError

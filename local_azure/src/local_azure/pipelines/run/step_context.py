@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
+from local_azure.pipelines.run.agent.variables import Masker, VariableTable
+from local_azure.pipelines.run.agent.workspace import JobFolders
 from local_azure.pipelines.run.record import RunRecord
 from local_azure.pipelines.run.results import Result, worst
 from local_azure.pipelines.run.run_state import RunState
-from local_azure.pipelines.run.variables import Masker, VariableTable
-from local_azure.pipelines.run.workspace import JobFolders
 
 Inputs: TypeAlias = Mapping[str, str]
 

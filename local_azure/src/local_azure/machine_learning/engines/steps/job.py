@@ -17,10 +17,10 @@ from local_azure.machine_learning.domain.runs import run_records
 from local_azure.machine_learning.domain.runs.run_documents import Failure, Run
 from local_azure.machine_learning.domain.runs.run_files import DRIVER_LOG, warn
 from local_azure.machine_learning.domain.runs.statuses import RunStatus
+from local_azure.machine_learning.domain.workspace.environment_check import differences
 from local_azure.machine_learning.engines.steps import arguments, run_log
 from local_azure.machine_learning.engines.steps.arguments import RunIdentity
 from local_azure.machine_learning.engines.steps.data_locations import Locations
-from local_azure.machine_learning.engines.steps.environment_check import differences
 from local_azure.machine_learning.engines.steps.launcher import ENTRY, Launcher
 from local_azure.machine_learning.engines.steps.mounts import Mounts
 from local_azure.machine_learning.errors import ApiError, bad_request

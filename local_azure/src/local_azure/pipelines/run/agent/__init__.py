@@ -1,0 +1,1 @@
+"""What a build agent gives to a job: folders, variables and processes."""
