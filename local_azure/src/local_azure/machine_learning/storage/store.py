@@ -19,6 +19,7 @@ from typing import Any, TypedDict, Unpack
 from local_azure.machine_learning.errors import conflict, not_found
 from local_azure.machine_learning.storage import storage_faults
 from local_azure.machine_learning.storage.migrations import MIGRATIONS, Migration, migrate
+from local_azure.machine_learning.storage.threads import refuse_event_loop
 
 Document = dict[str, Any]
 
@@ -99,6 +100,7 @@ class Store:
 
         May be nested: the outermost one commits. Raises an ApiError of status 507 when the disk is full.
         """
+        refuse_event_loop()
         connection = self._connection()
         if connection.in_transaction:
             yield connection
