@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 import pytest
 
-import local_azure.machine_learning.emulator  # noqa: F401 - first: it and the planes need each other
-from local_azure.machine_learning.engines.services import release
+from local_azure.machine_learning.engines.services import archive as archives
+from local_azure.machine_learning.engines.services.errors import DeploymentError
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.storage.files import BlobFiles
 from tests.faults.fault_server import Machine, scope
@@ -201,24 +201,24 @@ def entry(name: str, content: bytes = b"x", **more: Any) -> Callable[[tarfile.Ta
 )
 def test_an_archive_with_a_way_out_is_refused(tmp_path: Path, fill: Callable[[tarfile.TarFile], None]) -> None:
     (tmp_path / "target").mkdir()
-    with suppress(release.ReleaseError):
-        release._unpack(archive(tmp_path, fill), tmp_path / "target")
+    with suppress(DeploymentError):
+        archives.unpack(archive(tmp_path, fill), tmp_path / "target")
     assert {path.name for path in tmp_path.iterdir()} == {"target", "code.tar.gz"}
     assert not [path for path in (tmp_path / "target").rglob("*") if path.is_symlink() or not path.is_file()]
 
 
 def test_an_archive_that_grows_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(release, "UNPACKED_BYTES", 1_000_000)
-    monkeypatch.setattr(release, "UNPACKED_FILES", 10)
+    monkeypatch.setattr(archives, "UNPACKED_BYTES", 1_000_000)
+    monkeypatch.setattr(archives, "UNPACKED_FILES", 10)
     (tmp_path / "target").mkdir()
     bomb = archive(tmp_path, entry("zeros", bytes(2_000_000)))
     assert bomb.stat().st_size < 10_000
-    with pytest.raises(release.ReleaseError, match="too large"):
-        release._unpack(bomb, tmp_path / "target")
+    with pytest.raises(DeploymentError, match="too large"):
+        archives.unpack(bomb, tmp_path / "target")
     assert list((tmp_path / "target").iterdir()) == []
     many = archive(tmp_path, lambda made: [entry(f"f{number}")(made) for number in range(11)].clear())
-    with pytest.raises(release.ReleaseError, match="too large"):
-        release._unpack(many, tmp_path / "target")
+    with pytest.raises(DeploymentError, match="too large"):
+        archives.unpack(many, tmp_path / "target")
 
 
 def test_a_header_that_grows_too_large_is_refused(tmp_path: Path) -> None:
@@ -230,8 +230,8 @@ def test_a_header_that_grows_too_large_is_refused(tmp_path: Path) -> None:
         for _ in range(50):
             out.write(bytes(1_000_000))
     (tmp_path / "target").mkdir()
-    with pytest.raises(release.ReleaseError, match="too large"):
-        release._unpack(tmp_path / "code.tar.gz", tmp_path / "target")
+    with pytest.raises(DeploymentError, match="too large"):
+        archives.unpack(tmp_path / "code.tar.gz", tmp_path / "target")
 
 
 @pytest.mark.parametrize(
@@ -240,5 +240,5 @@ def test_a_header_that_grows_too_large_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_archive_is_said_so(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "code.tar.gz").write_bytes(content)
     (tmp_path / "target").mkdir()
-    with pytest.raises(release.ReleaseError, match="cannot be unpacked"):
-        release._unpack(tmp_path / "code.tar.gz", tmp_path / "target")
+    with pytest.raises(DeploymentError, match="cannot be unpacked"):
+        archives.unpack(tmp_path / "code.tar.gz", tmp_path / "target")

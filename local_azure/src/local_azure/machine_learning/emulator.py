@@ -13,7 +13,7 @@ from local_azure.machine_learning.domain.workspaces import (
     Workspaces,
 )
 from local_azure.machine_learning.engines.schedules.scheduler import Scheduler
-from local_azure.machine_learning.engines.services import ServiceHost
+from local_azure.machine_learning.engines.services.host import ServiceHost
 from local_azure.machine_learning.engines.steps.executor import Executor
 from local_azure.machine_learning.engines.steps.launcher import Launcher, base_variables
 from local_azure.machine_learning.storage.files import BlobFiles
@@ -49,7 +49,7 @@ class Emulator:
         self.scheduler = Scheduler(
             self.store, self.files, self.workspaces, self.executor.submit, speed=schedule_speed
         )
-        self.services = ServiceHost(self)
+        self.services = ServiceHost(self.store, self.files, self.workspaces, self.redactor, state.services)
 
     def provided(self) -> tuple[object, ...]:
         """What route handlers may declare, one object a class."""

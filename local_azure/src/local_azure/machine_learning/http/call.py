@@ -50,3 +50,9 @@ class Call:
         if not isinstance(self.body, dict):
             raise bad_request("The body of this request must be a JSON object.")
         return self.body
+
+    def json_patch(self) -> list[dict[str, Any]]:
+        """The body, which must be a list of operations (RFC 6902, or what the SDK takes for one)."""
+        if not isinstance(self.body, list):
+            raise bad_request("The body of this request must be a JSON patch, a list of operations.")
+        return self.body

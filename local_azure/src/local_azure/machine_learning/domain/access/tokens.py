@@ -20,6 +20,8 @@ from urllib.parse import urlencode
 
 TENANT = "00000000-0000-0000-0000-0000000000aa"
 USER = "local-user"
+# Who made something, as models, services and runs say it.
+CREATED_BY = {"userObjectId": USER, "userTenantId": TENANT, "userName": "Local User"}
 LIFETIME_SECONDS = 24 * 3600
 
 Scope = Literal["user", "run"]

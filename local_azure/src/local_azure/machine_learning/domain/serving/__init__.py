@@ -1,1 +1,1 @@
-"""Documents of web services."""
+"""Models, the assets that name their files, and web services with their operations."""

@@ -1,6 +1,7 @@
 """Brings web services up, watches them, and keeps their documents and operations true.
 
-All of it runs in the server's event loop. Planes call `deploy`, `end` and `wait_for` and never touch a process.
+All of it runs in the server's event loop; what waits for the disk runs in threads. Planes call `deploy`, `end` and
+`wait_for` and never touch a process.
 """
 
 from __future__ import annotations
@@ -10,27 +11,23 @@ import contextlib
 import logging
 import os
 import shutil
-import socket
 import threading
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
 
 from local_azure.machine_learning.clock import new_id, utc_now
-from local_azure.machine_learning.engines.services.records import Records
-from local_azure.machine_learning.engines.services.release import ReleaseError, ServiceFolder, prepare
-from local_azure.machine_learning.loopback import LOOPBACK, listen
-from local_azure.machine_learning.processes.forking.client import ChildCommand, ChildProcess, ForkingClient
-
-if TYPE_CHECKING:
-    from local_azure.machine_learning.domain.workspaces import Workspace
-    from local_azure.machine_learning.emulator import Emulator
+from local_azure.machine_learning.domain.redaction import Redactor
+from local_azure.machine_learning.domain.serving import operations, services
+from local_azure.machine_learning.domain.workspaces import Workspace, Workspaces
+from local_azure.machine_learning.engines.services.errors import DeploymentError
+from local_azure.machine_learning.engines.services.folder import ServiceFolder
+from local_azure.machine_learning.engines.services.instance import Instance
+from local_azure.machine_learning.engines.services.release import prepare
+from local_azure.machine_learning.processes.forking.client import ChildCommand, ForkingClient
+from local_azure.machine_learning.storage.files import BlobFiles
+from local_azure.machine_learning.storage.store import Store
 
 LOG = logging.getLogger("local_azure")
-READY_SECONDS = 300
-RESTART_PAUSES = (0.1, 0.5, 1.0)  # one a crash; a service that crashes once more within the window has failed
-CRASH_WINDOW_SECONDS = 60
 CRASH_LINES = 40
-RETRY_SECONDS = 0.02
 # Nothing of azureml_inference_server_http.server itself: it reads the environment when it is imported.
 PRELOADED = (
     "gunicorn.arbiter", "gunicorn.workers.gthread", "flask", "pydantic_settings",
@@ -40,44 +37,22 @@ PRELOADED = (
 PRELOADED_LATER = ("pandas", "sklearn.linear_model", "sklearn.ensemble", "sklearn.pipeline")
 # No proxies, no telemetry settings, nothing of the user's shell that a container would not have.
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "PYTHONPATH")
-_BACKLOG = 128
-
-
-class StartError(Exception):
-    """A service did not come up; the message is for the user."""
-
-
-@dataclass
-class _Instance:
-    """One service while the server runs. Its listener stays open across restarts: callers wait instead of failing."""
-
-    workspace: Workspace
-    name: str
-    folder: ServiceFolder
-    listener: socket.socket
-    process: ChildProcess | None = None
-    is_up: bool = False  # its worker has answered
-    task: asyncio.Task[None] | None = None
-    crashes: list[float] = field(default_factory=list)
-
-    @property
-    def port(self) -> int:
-        return int(self.listener.getsockname()[1])
-
-    @property
-    def scoring_uri(self) -> str:
-        return f"http://{LOOPBACK}:{self.port}/score"
 
 
 class ServiceHost:
-    """Starts, watches and stops the processes of web services."""
+    """Starts, watches and stops the processes of web services. folder: where their files are."""
 
-    def __init__(self, emulator: Emulator) -> None:
-        self._emulator = emulator
-        self._records = Records(emulator.store)
+    def __init__(
+        self, store: Store, files: BlobFiles, workspaces: Workspaces, redactor: Redactor, folder: Path
+    ) -> None:
+        self._store = store
+        self._files = files
+        self._workspaces = workspaces
+        self._redactor = redactor
+        self._folder = folder
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        self._warm = ForkingClient(inherited, PRELOADED, PRELOADED_LATER)
-        self._instances: dict[tuple[str, str], _Instance] = {}
+        self._fork_server = ForkingClient(inherited, PRELOADED, PRELOADED_LATER)
+        self._instances: dict[tuple[str, str], Instance] = {}
         self._finished: dict[str, asyncio.Event] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._publishing = threading.Lock()
@@ -87,33 +62,28 @@ class ServiceHost:
     async def start(self) -> None:
         """Listen on the ports of services that were up or coming up, and bring them back in the background."""
         self._loop = asyncio.get_running_loop()
-        self._warm.ensure()
-        for workspace in self._emulator.workspaces.all():
-            for service in self._records.unfinished(workspace.id):
-                self._begin(
-                    workspace, service["name"], self._records.running_operation(workspace.id, service["name"])
-                )
+        self._fork_server.ensure()
+        for workspace in self._workspaces.all():
+            for service in services.unfinished(self._store, workspace):
+                name = service["name"]
+                self._begin(workspace, name, operations.running(self._store, workspace, name))
 
     async def stop(self) -> None:
-        """Stop the processes; the services themselves stay registered.
-
-        One that has answered may finish what it is asked; one that is still coming up has nobody to finish for.
-        """
+        """Stop the processes; the services themselves stay registered."""
         tasks = [instance.task for instance in self._instances.values() if instance.task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        up = [instance.process for instance in self._instances.values() if instance.process and instance.is_up]
-        await asyncio.gather(*(self._warm.stop(process) for process in up))
-        await self._warm.close()
+        await asyncio.gather(*(instance.stop_after_requests() for instance in self._instances.values()))
+        await self._fork_server.close()
         for instance in self._instances.values():
-            instance.listener.close()
+            instance.close()
 
     # --- what planes call, from any thread
 
     def folder(self, workspace: Workspace, name: str) -> ServiceFolder:
         """Where the files of a service are."""
-        return ServiceFolder(self._emulator.state.services / workspace.id / name)
+        return ServiceFolder(self._folder / workspace.id / name)
 
     def deploy(self, workspace: Workspace, name: str, operation_id: str) -> None:
         """Bring the service's document to life, replacing what runs under its name; returns at once."""
@@ -126,7 +96,7 @@ class ServiceHost:
     def publish_keys(self, workspace: Workspace, name: str) -> None:
         """Hand the keys and the authentication switch to the running service, which sees them at once."""
         with self._publishing:
-            self.folder(workspace, name).write_keys(self._records.service(workspace.id, name))
+            self.folder(workspace, name).write_keys(services.require(self._store, workspace, name))
 
     async def wait_for(self, operation_id: str, seconds: float) -> None:
         """Return when an operation has finished, or after that time."""
@@ -146,114 +116,76 @@ class ServiceHost:
         key = (workspace.id, name)
         instance = self._instances.get(key)
         if instance is None:
-            listener = _listen(self._records.last_port(workspace.id, name))
-            instance = _Instance(workspace, name, self.folder(workspace, name), listener)
+            port = services.last_port(self._store, workspace, name)
+            instance = Instance(self._fork_server, workspace, name, self.folder(workspace, name), port)
             self._instances[key] = instance
         if operation_id:
             self._finished[operation_id] = asyncio.Event()
-        before, instance.task = instance.task, None
+        before = instance.task
         instance.task = asyncio.get_running_loop().create_task(self._live(instance, operation_id, before))
 
     async def _end(self, workspace: Workspace, name: str) -> None:
         instance = self._instances.pop((workspace.id, name), None)
         if instance:
             await _cancelled(instance.task)
-            if instance.process:
-                await self._warm.stop(instance.process)
-            instance.listener.close()
+            await instance.stop_process()
+            instance.close()
         await asyncio.to_thread(shutil.rmtree, self.folder(workspace, name).root, ignore_errors=True)
 
-    async def _live(self, instance: _Instance, operation_id: str | None, before: asyncio.Task[None] | None) -> None:
+    async def _live(self, instance: Instance, operation_id: str | None, before: asyncio.Task[None] | None) -> None:
         """The whole life of one release: deploy, then watch."""
         await _cancelled(before)
         try:
             launch = await self._deploy(instance, operation_id)
-            alive = launch is not None
-            while launch and alive and instance.process:
-                code = await asyncio.shield(instance.process.ended)
-                alive = await self._restart(instance, launch, code)
-        except asyncio.CancelledError:
-            raise
+            operation_id = None  # it has succeeded, whatever becomes of the service
+            await instance.keep_alive(launch)
+        except DeploymentError as failure:
+            await self._fail(instance, operation_id, str(failure))
         except Exception as error:
             LOG.exception("the web service %s failed", instance.name)
             await self._fail(instance, operation_id, f"local_azure failed: {error}")
 
-    async def _deploy(self, instance: _Instance, operation_id: str | None) -> ChildCommand | None:
-        """Returns None, with the failure recorded, when the service does not come up."""
-        service = await asyncio.to_thread(self._records.service, instance.workspace.id, instance.name)
-        number = (operation_id or new_id())[:8]
-        try:
-            await self._tell(instance, operation_id, "Preparing the files of the service.")
-            launch = await asyncio.to_thread(
-                prepare,
-                self._emulator.store,
-                self._emulator.files,
-                instance.workspace,
-                service,
-                instance.folder,
-                number=number,
-            )
-            if instance.process:
-                await self._warm.stop(instance.process)
-            await asyncio.to_thread(self.publish_keys, instance.workspace, instance.name)
-            instance.folder.clear_log()
-            await self._tell(instance, operation_id, "Starting the service.")
-            await self._start_process(instance, launch)
-        except (ReleaseError, StartError) as failure:
-            await self._fail(instance, operation_id, str(failure))
-            return None
-        instance.folder.remove_releases(keep=launch.directory)
+    async def _deploy(self, instance: Instance, operation_id: str | None) -> ChildCommand:
+        """Lay out the files and start the process; raises DeploymentError when the service does not come up."""
+        await self._tell(instance, operation_id, "Preparing the files of the service.")
+        launch = await asyncio.to_thread(self._prepare, instance, (operation_id or new_id())[:8])
+        await instance.stop_process()
+        await asyncio.to_thread(self._clear, instance)
+        await self._tell(instance, operation_id, "Starting the service.")
+        await instance.start(launch)
+        await asyncio.to_thread(instance.folder.remove_releases, keep=launch.directory)
         await asyncio.to_thread(
-            self._records.succeed, instance.workspace.id, instance.name, operation_id, instance.scoring_uri
+            services.succeed, self._store, instance.workspace, instance.name, operation_id, instance.scoring_uri
         )
         self._finish(operation_id)
         return launch
 
-    async def _start_process(self, instance: _Instance, launch: ChildCommand) -> None:
-        """Start a process and wait until its worker answers; the listening socket holds our request until then."""
-        instance.is_up = False
-        process = instance.process = self._warm.start(launch, instance.listener)
-        probe = asyncio.create_task(_answers(instance.port))
-        events: set[asyncio.Future[Any]] = {probe, process.ended}
-        try:
-            await asyncio.wait(events, timeout=READY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            if process.ended.done():
-                raise StartError(_crash_text(process.ended.result()))
-            if not probe.done():
-                raise StartError(f"The service did not answer within {READY_SECONDS} s.")
-            instance.is_up = True
-        finally:
-            probe.cancel()
+    def _prepare(self, instance: Instance, number: str) -> ChildCommand:
+        service = services.require(self._store, instance.workspace, instance.name)
+        return prepare(self._store, self._files, instance.workspace, service, instance.folder, number=number)
 
-    async def _restart(self, instance: _Instance, launch: ChildCommand, code: int) -> bool:
-        """Start a service again that ended by itself; False, with the failure recorded, when it keeps ending."""
-        now = asyncio.get_running_loop().time()
-        instance.crashes = [moment for moment in instance.crashes if now - moment < CRASH_WINDOW_SECONDS]
-        while len(instance.crashes) < len(RESTART_PAUSES):
-            LOG.warning("the web service %s ended by itself (code %s); starting it again", instance.name, code)
-            await asyncio.sleep(RESTART_PAUSES[len(instance.crashes)])
-            instance.crashes.append(now)
-            with contextlib.suppress(StartError):
-                await self._start_process(instance, launch)
-                return True
-        await self._fail(instance, None, f"{_crash_text(code)} Starting it again did not help.")
-        return False
+    def _clear(self, instance: Instance) -> None:
+        """Keys and an empty log for the process that is about to start."""
+        self.publish_keys(instance.workspace, instance.name)
+        instance.folder.clear_log()
 
-    async def _tell(self, instance: _Instance, operation_id: str | None, line: str) -> None:
+    async def _fail(self, instance: Instance, operation_id: str | None, message: str) -> None:
+        self._instances.pop((instance.workspace.id, instance.name), None)
+        await instance.stop_process()
+        instance.close()
+        await asyncio.to_thread(self._record_failure, instance, operation_id, message)
+        self._finish(operation_id)
+
+    def _record_failure(self, instance: Instance, operation_id: str | None, message: str) -> None:
+        log = self._redactor.text(instance.folder.read_log(CRASH_LINES))
+        services.fail(self._store, instance.workspace, instance.name, operation_id, message=message, log=log)
+
+    async def _tell(self, instance: Instance, operation_id: str | None, line: str) -> None:
         if operation_id:
             moment = utc_now().strftime("%Y%m%d%H%M%S")
-            await asyncio.to_thread(self._records.add_line, instance.workspace.id, operation_id, f"{moment}|{line}")
-
-    async def _fail(self, instance: _Instance, operation_id: str | None, message: str) -> None:
-        self._instances.pop((instance.workspace.id, instance.name), None)
-        if instance.process:
-            await self._warm.stop(instance.process)
-        instance.listener.close()
-        log = self._emulator.redactor.text(instance.folder.read_log(CRASH_LINES))
-        await asyncio.to_thread(
-            self._records.fail, instance.workspace.id, instance.name, operation_id, message=message, log=log
-        )
-        self._finish(operation_id)
+            await asyncio.to_thread(
+                operations.add_line, self._store, instance.workspace, operation_id, f"{moment}|{line}"
+            )
 
     def _finish(self, operation_id: str | None) -> None:
         event = self._finished.pop(operation_id or "", None)
@@ -261,38 +193,7 @@ class ServiceHost:
             event.set()
 
 
-def _crash_text(code: int) -> str:
-    how = f"exit code {code}" if code >= 0 else f"signal {-code}"
-    return (
-        f"Your container application crashed ({how}). This may be caused by errors in your scoring file's init() "
-        "function. Its log says more: service.get_logs()."
-    )
-
-
 async def _cancelled(task: asyncio.Task[None] | None) -> None:
     if task:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-def _listen(remembered: int) -> socket.socket:
-    """On the remembered port where it is still free, else on any."""
-    listener = listen((remembered, 0), _BACKLOG)
-    if listener is None:
-        raise OSError(f"There is no free port on {LOOPBACK}.")
-    return listener
-
-
-async def _answers(port: int) -> None:
-    """Return when the service answers `GET /` with 200; a worker that dies meanwhile is asked again."""
-    status = b""
-    while b" 200 " not in status:
-        with contextlib.suppress(OSError):
-            reader, writer = await asyncio.open_connection(LOOPBACK, port)
-            try:
-                writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
-                status = await reader.readline()
-            finally:
-                writer.close()
-        if not status:
-            await asyncio.sleep(RETRY_SECONDS)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
 
 from local_azure.machine_learning.clock import timestamp
+from local_azure.machine_learning.domain.access.tokens import CREATED_BY
+from local_azure.machine_learning.domain.serving import models
+from local_azure.machine_learning.domain.workspaces import Workspace
 from local_azure.machine_learning.errors import ApiError, bad_request, not_implemented
-from local_azure.machine_learning.planes.serving.models import CREATED_BY
-from local_azure.machine_learning.storage.store import Store
-
-if TYPE_CHECKING:
-    from local_azure.machine_learning.http.call import Call
-
-Document = dict[str, Any]
+from local_azure.machine_learning.storage.store import Document, Store
 
 _NAME = re.compile(r"[a-z](?:[-a-z0-9]{1,30}[a-z0-9])")  # 3 to 32 characters; the client's own rule
 _KEY_TYPES = {"primary": "primaryKey", "secondary": "secondaryKey"}
@@ -22,7 +19,14 @@ _KEY_TYPES = {"primary": "primaryKey", "secondary": "secondaryKey"}
 _RESOURCES: Document = {"cpu": 0.1, "cpuLimit": None, "memoryInGB": 0.5, "memoryInGBLimit": None, "gpu": None}
 _MOST_CORES, _MOST_GB = 4, 16
 _SWITCHES = ("authEnabled", "appInsightsEnabled")
-_HIDDEN = frozenset({"keys"})
+
+
+class ServiceState(StrEnum):
+    """How a service is, as the SDK knows it."""
+
+    TRANSITIONING = "Transitioning"
+    HEALTHY = "Healthy"
+    FAILED = "Failed"
 
 
 def new_key() -> str:
@@ -38,7 +42,7 @@ def key_name(key_type: object) -> str:
     return name
 
 
-def checked_request(call: Call, store: Store, asked: Document) -> Document:
+def checked_request(store: Store, workspace: Workspace, asked: Document) -> Document:
     """A create request that can be carried out; raises a 400 that says what cannot."""
     name = asked.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
@@ -55,7 +59,7 @@ def checked_request(call: Call, store: Store, asked: Document) -> Document:
             f"A container group has at most {_MOST_CORES} cores and {_MOST_GB} GB of memory; asked for "
             f"{resources.get('cpu')} and {resources.get('memoryInGB')}."
         )
-    checked_image(call, store, asked.get("environmentImageRequest"))
+    checked_image(store, workspace, asked.get("environmentImageRequest"))
     return asked
 
 
@@ -70,14 +74,14 @@ def _refuse_unsupported(asked: Document) -> None:
         raise not_implemented("model data collection (collect_model_data)")
 
 
-def checked_image(call: Call, store: Store, image: object) -> Document:
+def checked_image(store: Store, workspace: Workspace, image: object) -> Document:
     """The code, models and environment of a service; raises a 400 for a model that is not there."""
     if not isinstance(image, dict):
         raise not_implemented("web services from an image (only from an InferenceConfig with an Environment)")
     if not image.get("driverProgram"):
         raise not_implemented("web services without an InferenceConfig (no-code deployment)")
     for model_id in image.get("modelIds") or []:
-        if store.get(call.ws, "model", model_id) is None:
+        if models.get(store, workspace, model_id) is None:
             raise ApiError(400, "ModelNotFound", f"The model '{model_id}' is not registered in this workspace.")
     return image
 
@@ -95,15 +99,13 @@ def new_service(asked: Document) -> Document:
         "createdTime": now,
         "updatedTime": now,
         "computeType": "ACI",
-        "state": "Transitioning",
+        "state": ServiceState.TRANSITIONING,
         "error": None,
         "imageId": None,
         **{switch: bool(asked.get(switch)) for switch in _SWITCHES},
         "cname": asked.get("cname") or "",
         "dnsNameLabel": asked.get("dnsNameLabel"),
-        "containerResourceRequirements": {
-            key: default if resources.get(key) is None else resources[key] for key, default in _RESOURCES.items()
-        },
+        "containerResourceRequirements": {**_RESOURCES, **_given(resources)},
         "location": asked.get("location") or "local",
         "publicIp": "127.0.0.1",
         "publicFqdn": "localhost",
@@ -117,22 +119,19 @@ def new_service(asked: Document) -> Document:
     }
 
 
-def shown(call: Call, store: Store, service: Document) -> Document:
-    """The document as clients see it: without keys, with its models."""
-    model_ids = service["environmentImageRequest"].get("modelIds") or []
-    models = [store.get(call.ws, "model", model_id) for model_id in model_ids]
-    visible = {key: value for key, value in service.items() if key not in _HIDDEN}
-    return {**visible, "models": [model for model in models if model]}
+def _given(resources: Document) -> Document:
+    """Of the resources asked for those that a service has."""
+    return {key: value for key, value in resources.items() if key in _RESOURCES and value is not None}
 
 
-def apply_patch(call: Call, store: Store, service: Document, operations: list[Document]) -> bool:
+def apply_patch(store: Store, workspace: Workspace, service: Document, operations: list[Document]) -> bool:
     """Change a service in place; True when its image changed, so that it must be deployed again."""
     redeploy = False
     for operation in operations:
         path, value = str(operation.get("path", "")).lstrip("/"), operation.get("value")
         if path == "environmentImageRequest":
             image = {**service["environmentImageRequest"], **(value or {})}
-            service["environmentImageRequest"] = checked_image(call, store, image)
+            service["environmentImageRequest"] = checked_image(store, workspace, image)
             redeploy = True
         elif path.startswith("properties/"):
             _add_property(service, path.partition("/")[2], value)

@@ -1,0 +1,130 @@
+"""One web service while the server runs: its listening socket, its process, and what happens when that ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from typing import Any
+
+from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.engines.services.errors import DeploymentError
+from local_azure.machine_learning.engines.services.folder import ServiceFolder
+from local_azure.machine_learning.loopback import LOOPBACK, listen
+from local_azure.machine_learning.processes.forking.client import ChildCommand, ChildProcess, ForkingClient
+
+LOG = logging.getLogger("local_azure")
+READY_SECONDS = 300
+RESTART_PAUSES = (0.1, 0.5, 1.0)  # one a crash; a service that crashes once more within the window has failed
+CRASH_WINDOW_SECONDS = 60
+RETRY_SECONDS = 0.02
+_BACKLOG = 128
+
+
+class Instance:
+    """A service and its process. The listener stays open across restarts: callers wait instead of failing."""
+
+    def __init__(
+        self, fork_server: ForkingClient, workspace: Workspace, name: str, folder: ServiceFolder, port: int
+    ) -> None:
+        """port: the one to listen on where it is still free, else any."""
+        self.workspace = workspace
+        self.name = name
+        self.folder = folder
+        self.task: asyncio.Task[None] | None = None
+        self._fork_server = fork_server
+        self._listener = _listen(port)
+        self._process: ChildProcess | None = None
+        self._has_answered = False  # its worker has; until then there is nobody to finish for
+        self._crashes: list[float] = []
+
+    @property
+    def scoring_uri(self) -> str:
+        """Where the service answers."""
+        return f"http://{LOOPBACK}:{self._port}/score"
+
+    @property
+    def _port(self) -> int:
+        return int(self._listener.getsockname()[1])
+
+    async def start(self, launch: ChildCommand) -> None:
+        """Start a process and wait until its worker answers; the listening socket holds our request until then.
+
+        Raises DeploymentError.
+        """
+        self._has_answered = False
+        process = self._process = self._fork_server.start(launch, self._listener)
+        probe = asyncio.create_task(_answers(self._port))
+        events: set[asyncio.Future[Any]] = {probe, process.ended}
+        try:
+            await asyncio.wait(events, timeout=READY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if process.ended.done():
+                raise DeploymentError(_crash_text(process.ended.result()))
+            if not probe.done():
+                raise DeploymentError(f"The service did not answer within {READY_SECONDS} s.")
+            self._has_answered = True
+        finally:
+            probe.cancel()
+
+    async def keep_alive(self, launch: ChildCommand) -> None:
+        """Start the process again whenever it ends by itself; raises DeploymentError when it keeps ending."""
+        while self._process:
+            code = await asyncio.shield(self._process.ended)
+            await self._restart(launch, code)
+
+    async def _restart(self, launch: ChildCommand, code: int) -> None:
+        now = asyncio.get_running_loop().time()
+        self._crashes = [moment for moment in self._crashes if now - moment < CRASH_WINDOW_SECONDS]
+        while len(self._crashes) < len(RESTART_PAUSES):
+            LOG.warning("the web service %s ended by itself (code %s); starting it again", self.name, code)
+            await asyncio.sleep(RESTART_PAUSES[len(self._crashes)])
+            self._crashes.append(now)
+            with contextlib.suppress(DeploymentError):
+                await self.start(launch)
+                return
+        raise DeploymentError(f"{_crash_text(code)} Starting it again did not help.")
+
+    async def stop_process(self) -> None:
+        """End the process, if there is one; the listener stays open."""
+        if self._process:
+            await self._fork_server.stop(self._process)
+
+    async def stop_after_requests(self) -> None:
+        """End a process that has answered, which may finish what it is asked."""
+        if self._has_answered:
+            await self.stop_process()
+
+    def close(self) -> None:
+        """Answer nobody any more."""
+        self._listener.close()
+
+
+def _crash_text(code: int) -> str:
+    how = f"exit code {code}" if code >= 0 else f"signal {-code}"
+    return (
+        f"Your container application crashed ({how}). This may be caused by errors in your scoring file's init() "
+        "function. Its log says more: service.get_logs()."
+    )
+
+
+def _listen(remembered: int) -> socket.socket:
+    listener = listen((remembered, 0), _BACKLOG)
+    if listener is None:
+        raise OSError(f"There is no free port on {LOOPBACK}.")
+    return listener
+
+
+async def _answers(port: int) -> None:
+    """Return when the service answers `GET /` with 200; a worker that dies meanwhile is asked again."""
+    status = b""
+    while b" 200 " not in status:
+        with contextlib.suppress(OSError):
+            reader, writer = await asyncio.open_connection(LOOPBACK, port)
+            try:
+                writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+                status = await reader.readline()
+            finally:
+                writer.close()
+        if not status:
+            await asyncio.sleep(RETRY_SECONDS)
