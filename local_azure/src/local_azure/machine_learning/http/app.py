@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from local_azure.machine_learning import errors
 from local_azure.machine_learning.clock import new_id
 from local_azure.machine_learning.domain.access.tokens import Principal, Tokens
-from local_azure.machine_learning.domain.workspaces import Workspace, Workspaces
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace, Workspaces
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.http.bodies import parsed_body
 from local_azure.machine_learning.http.call import Call

@@ -13,7 +13,7 @@ from pathlib import Path
 from local_azure.machine_learning.clock import timestamp
 from local_azure.machine_learning.domain.data.blobs import Blob, etag
 from local_azure.machine_learning.domain.data.datastores import ARTIFACTSTORE
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.storage.files import BlobFiles, append_chunks
 from local_azure.machine_learning.storage.store import Document, Store

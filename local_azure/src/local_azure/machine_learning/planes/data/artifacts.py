@@ -20,7 +20,7 @@ from local_azure.machine_learning.domain.data.artifacts import (
     write_artifact,
 )
 from local_azure.machine_learning.domain.data.blobs import content
-from local_azure.machine_learning.domain.redaction import Redactor
+from local_azure.machine_learning.domain.workspace.redaction import Redactor
 from local_azure.machine_learning.errors import not_implemented
 from local_azure.machine_learning.http.bodies import body_chunks
 from local_azure.machine_learning.http.call import Call

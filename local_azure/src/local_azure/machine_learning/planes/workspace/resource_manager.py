@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.domain.access.tokens import TENANT
-from local_azure.machine_learning.domain.workspaces import Workspace, Workspaces
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace, Workspaces
 from local_azure.machine_learning.errors import not_found, not_implemented
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-from local_azure.machine_learning.domain.workspaces import Workspaces
+from local_azure.machine_learning.domain.workspace.workspaces import Workspaces
 from local_azure.machine_learning.storage.store import Document, Store
 
 LEAST_BYTES = 6
