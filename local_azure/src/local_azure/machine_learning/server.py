@@ -35,7 +35,8 @@ from local_azure.machine_learning.engines.services.host import ServiceHost
 from local_azure.machine_learning.engines.steps.executor import Executor
 from local_azure.machine_learning.engines.steps.launcher import Launcher, base_variables
 from local_azure.machine_learning.errors import ApiError
-from local_azure.machine_learning.http.app import Access, Application
+from local_azure.machine_learning.http.access import AccessControl
+from local_azure.machine_learning.http.app import Application
 from local_azure.machine_learning.http.listeners import Listeners
 from local_azure.machine_learning.loopback import LOOPBACK, listen
 from local_azure.machine_learning.planes.table import ROUTES
@@ -101,7 +102,8 @@ def _compose(settings: _Settings, store: Store, info: ServerInfo) -> tuple[Appli
     host = ServiceHost(store, files, workspaces, redactor, state.services)
     provided = [store, files, workspaces, redactor, executor, scheduler, host]
     provided += [info, tokens, signatures, addresses, SignedAddresses(addresses, signatures)]
-    app = Application(ROUTES, provided, Access(tokens, workspaces, info.token), state.root)
+    access = AccessControl(tokens, workspaces)
+    app = Application(ROUTES, provided, access, start_token=info.token, state_folder=state.root)
     return app, [executor, host, scheduler]
 
 

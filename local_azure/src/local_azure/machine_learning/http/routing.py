@@ -88,7 +88,7 @@ class Plane:
         return register
 
 
-def normalise(path: str) -> str:
+def normalize(path: str) -> str:
     """Collapse repeated slashes and drop a trailing one."""
     return re.sub("/{2,}", "/", path).rstrip("/") or "/"
 

@@ -24,6 +24,18 @@ _DISCOVERED = (
     "api", "experimentation", "history", "hyperdrive", "modelmanagement", "studio", "pipelines", "catalog",
     "inferencing", "mlflow", "notebooks",
 )  # fmt: skip
+# What a cloud has besides, and nobody here asks for.
+_OTHER_ENDPOINTS = (
+    "media", "graph", "batch", "sqlManagement", "vmImageAliasDoc", "gallery", "activeDirectoryDataLake",
+)  # fmt: skip
+_SUFFIXES = {
+    "storage": "core.windows.net",
+    "keyVaultDns": "vault.localhost",
+    "sqlServerHostname": "database.localhost",
+    "acrLoginServer": "azurecr.localhost",
+    "azureDataLakeStoreFileSystem": "adls.localhost",
+    "azureDataLakeAnalyticsCatalogAndJob": "adla.localhost",
+}
 
 
 def _authority(addresses: Addresses, secret: str) -> str:
@@ -63,26 +75,8 @@ def clouds(call: Call, addresses: Addresses, info: ServerInfo) -> list[dict[str,
                 "tenant": "common",
                 "identityProvider": "AAD",
             },
-            **dict.fromkeys(
-                (
-                    "media",
-                    "graph",
-                    "batch",
-                    "sqlManagement",
-                    "vmImageAliasDoc",
-                    "gallery",
-                    "activeDirectoryDataLake",
-                ),
-                http,
-            ),
-            "suffixes": {
-                "storage": "core.windows.net",
-                "keyVaultDns": "vault.localhost",
-                "sqlServerHostname": "database.localhost",
-                "acrLoginServer": "azurecr.localhost",
-                "azureDataLakeStoreFileSystem": "adls.localhost",
-                "azureDataLakeAnalyticsCatalogAndJob": "adla.localhost",
-            },
+            **dict.fromkeys(_OTHER_ENDPOINTS, http),
+            "suffixes": _SUFFIXES,
         }
     ]
 
