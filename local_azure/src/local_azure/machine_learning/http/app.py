@@ -67,7 +67,7 @@ class Application:
             response = _error_response(self._fault(error, f"{request.method} {path}"), path, xml=False)
         if found and response.status_code != 401:
             self._route_log.note(found[0], request.headers.get("user-agent", ""))
-        if not (found and found[0].access == "public"):  # asked all the time, and one carries the token in its path
+        if not (found and found[0].access == "public"):  # polled, and one carries the token in its path
             LOG.info("%s %s %s", request.method, self._printable(path), response.status_code)
         await response(scope, receive, send)
 

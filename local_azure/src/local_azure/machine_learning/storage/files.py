@@ -19,8 +19,8 @@ from local_azure.machine_learning.clock import new_id
 from local_azure.machine_learning.errors import ApiError, bad_request
 from local_azure.machine_learning.storage.threads import refuse_event_loop
 
-COPY_BYTES = 256 * 1024  # so much is held for a reader who does not read
-# Control characters are no part of an address, and a backslash is a separator to some clients.
+COPY_BYTES = 256 * 1024  # held in memory for a client that does not read
+# Control characters cannot stand in an address, and a backslash is a separator to some clients.
 _REFUSED = re.compile(r"[\x00-\x1f\x7f\\]")
 _CONTAINER = re.compile(r"[a-z0-9$](?:[a-z0-9-]{0,61}[a-z0-9])?")
 

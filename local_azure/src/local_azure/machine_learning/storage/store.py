@@ -24,11 +24,8 @@ from local_azure.machine_learning.storage.threads import refuse_event_loop
 Document = dict[str, Any]
 
 
-class _Turns:
-    """A lock that is given to waiting threads in the order of their coming.
-
-    SQLite lets writers poll for their turn; with fifty of them some wait for seconds.
-    """
+class _FairLock:
+    """A fair FIFO lock: SQLite lets writers poll, and with fifty of them some wait for seconds."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -75,7 +72,7 @@ class Store:
         self._path = path
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
-        self._turns = _Turns()
+        self._turns = _FairLock()
         migrate(path, self.transaction, migrations)
 
     def _connection(self) -> sqlite3.Connection:

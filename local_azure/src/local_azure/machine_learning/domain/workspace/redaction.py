@@ -1,7 +1,7 @@
 """Known secrets in the logs of steps and services, masked letter for letter.
 
 A step writes its log straight into a file, without a pipe or a filter between: that costs nothing while it runs.
-While it runs, whoever reads the log gets it masked; when it has ended, the secrets in the file itself are
+While it runs, readers get the log masked; when it has ended, the secrets in the file itself are
 overwritten. A mask is as long as what it hides, so sizes and ranges stay true. Service logs are only ever read
 through the server, and masked then.
 

@@ -56,7 +56,7 @@ def _require_start_token(info: ServerInfo, secret: str) -> None:
 def clouds(call: Call, addresses: Addresses, info: ServerInfo) -> list[dict[str, Any]]:
     """The one cloud there is; its name is Azure's, so that user code needs no other.
 
-    Whoever brings the server's per-start token finds it again in the address where service principals sign in.
+    A client that sends the per-start token of the server gets it in the address where service principals sign in.
     """
     http, tls = addresses.http, addresses.tls
     secret = call.query.get("start", "")
@@ -83,7 +83,7 @@ def clouds(call: Call, addresses: Addresses, info: ServerInfo) -> list[dict[str,
 
 @PLANE.route("POST", "/msi/{secret}/token")
 async def token(tokens: Tokens, info: ServerInfo, *, secret: str) -> dict[str, str]:
-    """A token for whoever knows the server's per-start token, which only this user can read.
+    """Issue a token to a client that knows the server's per-start token, which only this user can read.
 
     It is part of the address because the SDK's managed identity client posts to MSI_ENDPOINT and sends no secret.
     Asked for on nearly every call of the SDK, so it does without a thread: nothing here waits.

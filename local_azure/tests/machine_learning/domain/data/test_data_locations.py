@@ -1,4 +1,4 @@
-"""Where snapshots, datastores and datasets lie on this machine: what the executor asks the planes for."""
+"""Where snapshots, datastores and datasets lie on this machine: what the executor asks the domain for."""
 
 from __future__ import annotations
 
