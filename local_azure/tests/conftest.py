@@ -128,7 +128,7 @@ def own_requests_are_marked() -> Iterator[None]:
         caller = sys._getframe(1)
         while caller.f_back and caller.f_globals.get("__name__", "").startswith("requests."):
             caller = caller.f_back
-        if Path(caller.f_code.co_filename).parent == HERE:
+        if HERE in Path(caller.f_code.co_filename).parents:
             settings["headers"] = {"User-Agent": OWN_REQUEST, **(settings.get("headers") or {})}
         return original(session, *args, **settings)
 
@@ -229,7 +229,15 @@ class EvidencePlugin:
 def is_whole_run(config: pytest.Config) -> bool:
     """Whether nothing but this whole folder was asked for."""
     asked = config.option
-    parts = (asked.keyword, asked.markexpr, asked.ignore, asked.ignore_glob, asked.deselect, asked.lf)
+    parts = (
+        asked.keyword,
+        asked.markexpr,
+        asked.ignore,
+        asked.ignore_glob,
+        asked.deselect,
+        asked.lf,
+        asked.collectonly,
+    )
     return not any(parts) and [Path(word).absolute() for word in config.args] == [HERE]
 
 

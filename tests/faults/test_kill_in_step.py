@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from local_azure.machine_learning.domain.pipelines import pipeline_runs, published
-from local_azure.machine_learning.domain.workspaces import (
+from local_azure.machine_learning.domain.workspace.workspaces import (
     RESOURCE_GROUP,
     SUBSCRIPTION,
     WORKSPACE_NAME,

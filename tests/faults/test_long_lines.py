@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pytest
 
-from local_azure.machine_learning.domain.redaction import Redactor
+from local_azure.machine_learning.domain.workspace.redaction import Redactor
 from local_azure.machine_learning.storage.store import Store
 from tests.faults.fault_server import Machine, number_in
 

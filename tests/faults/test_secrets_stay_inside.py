@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from local_azure.machine_learning.domain.redaction import Redactor
+from local_azure.machine_learning.domain.workspace.redaction import Redactor
 from local_azure.machine_learning.storage.store import Store
 from tests.faults.fault_server import Machine, await_true, children, command_line, number_in, scope
 

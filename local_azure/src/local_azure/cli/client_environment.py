@@ -7,7 +7,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from local_azure.machine_learning.domain.workspaces import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE_NAME
+from local_azure.machine_learning.domain.workspace.workspaces import (
+    RESOURCE_GROUP,
+    SUBSCRIPTION,
+    WORKSPACE_NAME,
+)
 from local_azure.machine_learning.storage.certificates import trust_variables
 from local_azure.machine_learning.storage.state import STATE_VARIABLE, ServerInfo, StateFolder, clouds_address
 

@@ -22,8 +22,8 @@ from typing import Protocol
 from local_azure.machine_learning.domain.access.addresses import Addresses, SignedAddresses
 from local_azure.machine_learning.domain.access.signatures import Signatures
 from local_azure.machine_learning.domain.access.tokens import Tokens
-from local_azure.machine_learning.domain.redaction import Redactor
-from local_azure.machine_learning.domain.workspaces import (
+from local_azure.machine_learning.domain.workspace.redaction import Redactor
+from local_azure.machine_learning.domain.workspace.workspaces import (
     PRODUCTION_NAME,
     RESOURCE_GROUP,
     SUBSCRIPTION,
@@ -35,10 +35,11 @@ from local_azure.machine_learning.engines.services.host import ServiceHost
 from local_azure.machine_learning.engines.steps.executor import Executor
 from local_azure.machine_learning.engines.steps.launcher import Launcher, base_variables
 from local_azure.machine_learning.errors import ApiError
-from local_azure.machine_learning.http.app import Access, Application
+from local_azure.machine_learning.http.access import AccessControl
+from local_azure.machine_learning.http.app import Application
 from local_azure.machine_learning.http.listeners import Listeners
 from local_azure.machine_learning.loopback import LOOPBACK, listen
-from local_azure.machine_learning.planes import PLANES
+from local_azure.machine_learning.planes.table import ROUTES
 from local_azure.machine_learning.storage.certificates import server_context
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.migrations import StoreTooNewError
@@ -101,8 +102,8 @@ def _compose(settings: _Settings, store: Store, info: ServerInfo) -> tuple[Appli
     host = ServiceHost(store, files, workspaces, redactor, state.services)
     provided = [store, files, workspaces, redactor, executor, scheduler, host]
     provided += [info, tokens, signatures, addresses, SignedAddresses(addresses, signatures)]
-    routes = [route for plane in PLANES for route in plane.routes]
-    app = Application(routes, provided, Access(tokens, workspaces, info.token), state.root)
+    access = AccessControl(tokens, workspaces)
+    app = Application(ROUTES, provided, access, start_token=info.token, state_folder=state.root)
     return app, [executor, host, scheduler]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,49 +14,49 @@ from starlette.types import Receive, Scope, Send
 
 from local_azure.machine_learning import errors
 from local_azure.machine_learning.clock import new_id
-from local_azure.machine_learning.domain.access.tokens import Principal, Tokens
-from local_azure.machine_learning.domain.workspaces import Workspace, Workspaces
 from local_azure.machine_learning.errors import ApiError
+from local_azure.machine_learning.http.access import AccessControl
 from local_azure.machine_learning.http.bodies import parsed_body
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.handlers import Handlers
 from local_azure.machine_learning.http.route_log import RouteLog
-from local_azure.machine_learning.http.routing import Route, Router, normalise
+from local_azure.machine_learning.http.routing import Route, Router, normalize
 from local_azure.machine_learning.storage import storage_faults
 
 LOG = logging.getLogger("local_azure")
 _UNPRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-@dataclass(frozen=True)
-class Access:
-    """What the application checks callers with."""
-
-    tokens: Tokens
-    workspaces: Workspaces
-    start_token: str
-
-
 class Application:
     """Both listeners serve this one application."""
 
     def __init__(
-        self, routes: Sequence[Route], provided: Iterable[object], access: Access, state_folder: Path
+        self,
+        routes: Sequence[Route],
+        provided: Iterable[object],
+        access: AccessControl,
+        *,
+        start_token: str,
+        state_folder: Path,
     ) -> None:
-        """provided: what handlers may declare, one object a class. state_folder: named where the disk is full."""
+        """provided: what handlers may declare, one object a class.
+
+        start_token: never logged. state_folder: named where the disk is full.
+        """
         self._router = Router(routes)
         self._handlers = Handlers(routes, provided)
         self._access = access
+        self._start_token = start_token
         self._state_folder = state_folder
         self._route_log = RouteLog.of_environment()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        path = normalise(scope["path"])
+        path = normalize(scope["path"])
         found = self._router.match(request.method, path)
         try:
             if found is None:
-                self._require_token(request)
+                self._access.require_token(request)
                 raise errors.not_implemented(f"{request.method} {path}")
             response = await self._answer(request, *found)
         except ApiError as error:
@@ -68,7 +67,7 @@ class Application:
             response = _error_response(self._fault(error, f"{request.method} {path}"), path, xml=False)
         if found and response.status_code != 401:
             self._route_log.note(found[0], request.headers.get("user-agent", ""))
-        if not (found and found[0].access == "public"):  # asked all the time, and one carries the token in its path
+        if not (found and found[0].access == "public"):  # polled, and one carries the token in its path
             LOG.info("%s %s %s", request.method, self._printable(path), response.status_code)
         await response(scope, receive, send)
 
@@ -82,45 +81,14 @@ class Application:
 
     def _printable(self, path: str) -> str:
         """A path as it may stand in the log: without the token of this start, on one line."""
-        return _UNPRINTED.sub("?", path.replace(self._access.start_token, "<token>"))
+        return _UNPRINTED.sub("?", path.replace(self._start_token, "<token>"))
 
     async def _answer(self, request: Request, route: Route, parts: dict[str, str]) -> Response:
-        principal = self._authenticate(request, route)
-        workspace = self._workspace(parts, principal)
+        principal = self._access.principal(request, route)
+        workspace = self._access.workspace(parts, principal)
         body = None if route.streams else await parsed_body(request)
         call = Call(request, principal, body, workspace)
         return _shape(await self._handlers.answer(route, call, parts))
-
-    def _authenticate(self, request: Request, route: Route) -> Principal | None:
-        if route.access in ("public", "signature"):
-            return None
-        principal = self._require_token(request)
-        if route.access == "user" and principal.scope == "run":
-            raise ApiError(401, "AuthorizationFailed", "The token of a run does not reach Azure Resource Manager.")
-        return principal
-
-    def _require_token(self, request: Request) -> Principal:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        principal = self._access.tokens.recognise(token) if scheme.lower() == "bearer" else None
-        if principal is None:
-            raise ApiError(
-                401,
-                "AuthenticationFailed",
-                "A bearer token of this server is required. Run your program with `python -m local_azure exec --`.",
-            )
-        return principal
-
-    def _workspace(self, parts: dict[str, str], principal: Principal | None) -> Workspace | None:
-        if "workspace_name" not in parts:
-            return None
-        name = parts.pop("workspace_name")
-        workspace = self._access.workspaces.get(parts.pop("subscription"), parts.pop("resource_group"), name)
-        if workspace is None:
-            said = f"The workspace '{name}' was not found; `local_azure workspace create` makes one."
-            raise ApiError(404, "ResourceNotFound", said)
-        if principal and principal.scope == "run" and principal.workspace_id != workspace.id:
-            raise ApiError(401, "AuthorizationFailed", "The token of a run reaches its own workspace only.")
-        return workspace
 
 
 def _shape(result: Any) -> Response:

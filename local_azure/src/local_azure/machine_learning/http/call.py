@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 
 from local_azure.machine_learning.domain.access.tokens import Principal
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import bad_request
 
 

@@ -36,7 +36,7 @@ class Handlers:
         self._bound = {route.key: _Bound(route, by_class) for route in routes}
 
     async def answer(self, route: Route, call: Call, parts: Mapping[str, str]) -> Any:
-        """What the route's handler returns. One that is no coroutine runs in a thread: it may wait for the disk."""
+        """Return what the handler returns. Plain functions run in a thread, because they may wait for the disk."""
         bound = self._bound[route.key]
         handler = bound.of_request(call, parts)
         if bound.is_coroutine:

@@ -1,7 +1,7 @@
 """Routes of the planes: declared by decorators, matched as the SDK writes them.
 
-Clients send `//` and trailing `/` in places and differ in case: the path is normalised once and matched in any case.
-Each route says who may call it and how it is known to be right; COVERAGE.md is made from this table.
+Clients send `//` and trailing `/` here and there and differ in case: the path is normalized once and matched in any
+case. Each route declares who may call it and the evidence for it; COVERAGE.md is made from this table.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Plane:
         return register
 
 
-def normalise(path: str) -> str:
+def normalize(path: str) -> str:
     """Collapse repeated slashes and drop a trailing one."""
     return re.sub("/{2,}", "/", path).rstrip("/") or "/"
 

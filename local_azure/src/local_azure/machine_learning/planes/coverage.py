@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 
-from local_azure.machine_learning.http.routing import Evidence, Route
-from local_azure.machine_learning.planes import PLANES
+from local_azure.machine_learning.http.routing import Evidence
+from local_azure.machine_learning.planes.table import PLANES, ROUTES
 
 HEADER = """# What local_azure implements
 
@@ -26,25 +27,18 @@ EVIDENCE: tuple[Evidence, ...] = ("driven", "sdk-source", "assumed")
 
 def unproven(reached: set[tuple[str, str]]) -> list[str]:
     """Routes that are called driven and are not among the (method, path) that the SDK reached."""
-    return [f"{r.method} {r.path}" for r in routes() if r.evidence == "driven" and r.key not in reached]
-
-
-def routes() -> list[Route]:
-    """Every route of every plane."""
-    return [route for plane in PLANES for route in plane.routes]
+    return [f"{r.method} {r.path}" for r in ROUTES if r.evidence == "driven" and r.key not in reached]
 
 
 def document() -> str:
     """The whole of COVERAGE.md."""
-    every = routes()
-    counts = ", ".join(f"{sum(route.evidence == word for route in every)} {word}" for word in EVIDENCE)
-    parts = [HEADER, f"{len(every)} routes: {counts}.\n"]
+    evidence = Counter(route.evidence for route in ROUTES)
+    counts = ", ".join(f"{evidence[word]} {word}" for word in EVIDENCE)
+    parts = [HEADER, f"{len(ROUTES)} routes: {counts}.\n"]
     for plane in PLANES:
         parts.append(f"## {plane.name}\n\n| method | path | evidence |\n|---|---|---|")
-        parts.extend(
-            f"| {route.method} | `{route.path.replace('{W}', '/W')}` | {route.evidence} |"
-            for route in sorted(plane.routes, key=lambda route: (route.path, route.method))
-        )
+        for route in sorted(plane.routes, key=lambda route: (route.path, route.method)):
+            parts.append(f"| {route.method} | `{route.path.replace('{W}', '/W')}` | {route.evidence} |")
         parts.append("")
     return "\n".join(parts)
 

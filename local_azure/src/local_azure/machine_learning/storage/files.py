@@ -17,9 +17,10 @@ from typing import BinaryIO
 
 from local_azure.machine_learning.clock import new_id
 from local_azure.machine_learning.errors import ApiError, bad_request
+from local_azure.machine_learning.storage.threads import refuse_event_loop
 
-COPY_BYTES = 256 * 1024  # so much is held for a reader who does not read
-# Control characters are no part of an address, and a backslash is a separator to some clients.
+COPY_BYTES = 256 * 1024  # held in memory for a client that does not read
+# Control characters cannot stand in an address, and a backslash is a separator to some clients.
 _REFUSED = re.compile(r"[\x00-\x1f\x7f\\]")
 _CONTAINER = re.compile(r"[a-z0-9$](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -53,6 +54,7 @@ class BlobFiles:
     @contextmanager
     def writing(self, target: Path) -> Iterator[BinaryIO]:
         """An open file that becomes `target` when the block ends well, durable before that; nothing otherwise."""
+        refuse_event_loop()
         partial = self._partial / new_id()
         try:
             with partial.open("wb") as stream:
@@ -85,6 +87,15 @@ def read_chunks(stream: BinaryIO, length: int | None = None) -> Iterator[bytes]:
             if left is not None:
                 left -= len(chunk)
             yield chunk
+
+
+def append_chunks(path: Path, chunks: Iterable[bytes]) -> None:
+    """Write chunks behind the end of a file, durable when this returns."""
+    refuse_event_loop()
+    with path.open("ab") as stream:
+        stream.writelines(chunks)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def copy_chunks(chunks: Iterable[bytes], stream: BinaryIO, md5: str | None = None) -> None:

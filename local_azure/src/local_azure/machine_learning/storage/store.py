@@ -19,15 +19,13 @@ from typing import Any, TypedDict, Unpack
 from local_azure.machine_learning.errors import conflict, not_found
 from local_azure.machine_learning.storage import storage_faults
 from local_azure.machine_learning.storage.migrations import MIGRATIONS, Migration, migrate
+from local_azure.machine_learning.storage.threads import refuse_event_loop
 
 Document = dict[str, Any]
 
 
-class _Turns:
-    """A lock that is given to waiting threads in the order of their coming.
-
-    SQLite lets writers poll for their turn; with fifty of them some wait for seconds.
-    """
+class _FairLock:
+    """A fair FIFO lock: SQLite lets writers poll, and with fifty of them some wait for seconds."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -74,7 +72,7 @@ class Store:
         self._path = path
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
-        self._turns = _Turns()
+        self._turns = _FairLock()
         migrate(path, self.transaction, migrations)
 
     def _connection(self) -> sqlite3.Connection:
@@ -99,6 +97,7 @@ class Store:
 
         May be nested: the outermost one commits. Raises an ApiError of status 507 when the disk is full.
         """
+        refuse_event_loop()
         connection = self._connection()
         if connection.in_transaction:
             yield connection

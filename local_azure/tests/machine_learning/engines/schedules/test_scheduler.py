@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from local_azure.machine_learning.domain.pipelines import graphs, pipeline_runs, published, schedules
-from local_azure.machine_learning.domain.workspaces import Workspace, Workspaces
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace, Workspaces
 from local_azure.machine_learning.engines.schedules.scheduler import Scheduler
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Store

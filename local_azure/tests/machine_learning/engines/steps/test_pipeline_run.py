@@ -14,7 +14,7 @@ from local_azure.machine_learning.domain.pipelines import graphs, modules, nodes
 from local_azure.machine_learning.domain.pipelines.plan import Step
 from local_azure.machine_learning.domain.runs import run_records
 from local_azure.machine_learning.domain.runs.run_documents import Failure
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.engines.steps.arguments import RunIdentity
 from local_azure.machine_learning.engines.steps.job import Job
 from local_azure.machine_learning.engines.steps.pipeline_run import PipelineRunTask

@@ -51,7 +51,7 @@ class Tokens:
         }
         return jwt.encode(claims, self._key, _ALGORITHM), expiry
 
-    def recognise(self, token: str) -> Principal | None:
+    def recognize(self, token: str) -> Principal | None:
         """The caller behind a token, or None when it is not ours or has expired."""
         required = ["exp", "scp", "wsid", "rid"]
         try:

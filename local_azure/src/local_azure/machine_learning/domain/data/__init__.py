@@ -1,1 +1,1 @@
-"""Datasets: their definitions, names and versions."""
+"""Blobs, artifacts, datastores, datasets and snapshots."""

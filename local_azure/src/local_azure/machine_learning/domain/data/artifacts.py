@@ -6,18 +6,17 @@ An artifact is the blob `origin/container/path` of the workspace's artifact cont
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from local_azure.machine_learning.clock import timestamp
-from local_azure.machine_learning.domain.data.blobs import etag
+from local_azure.machine_learning.domain.data.blobs import Blob, etag
 from local_azure.machine_learning.domain.data.datastores import ARTIFACTSTORE
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import ApiError
-from local_azure.machine_learning.storage.files import BlobFiles
-from local_azure.machine_learning.storage.store import Document
+from local_azure.machine_learning.storage.files import BlobFiles, append_chunks
+from local_azure.machine_learning.storage.store import Document, Store
 
 RUN_ORIGIN = "ExperimentRun"
 
@@ -85,9 +84,19 @@ def artifact_document(artifact: Artifact, file: Path) -> Document:
     }
 
 
-def append(file: Path, chunks: Iterable[bytes]) -> None:
-    """Write behind the bytes of an artifact that exists: logs grow."""
-    with file.open("ab") as stream:
-        stream.writelines(chunks)
-        stream.flush()
-        os.fsync(stream.fileno())
+def write_artifact(
+    store: Store,
+    files: BlobFiles,
+    workspace: Workspace,
+    artifact: Artifact,
+    chunks: Iterable[bytes],
+    *,
+    append: bool,
+) -> Path:
+    """Write the bytes of an artifact, or behind them where it exists: logs grow. Returns its file."""
+    file = artifact.file(files, workspace)
+    if append and file.is_file():
+        append_chunks(file, chunks)
+    else:
+        Blob(store, files, workspace.artifact_container, artifact.blob).write(chunks, {}, only_new=False)
+    return file

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from local_azure.machine_learning.clock import new_id
-from local_azure.machine_learning.domain.redaction import Redactor
+from local_azure.machine_learning.domain.workspace.redaction import Redactor
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.storage import storage_faults
 from local_azure.machine_learning.storage.files import BlobFiles, copy_chunks, read_chunks

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 import yaml
 
 from local_azure.machine_learning.domain.data.output_tables import Reading
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import bad_request, not_implemented
 
 _ADDRESS = re.compile(

@@ -21,7 +21,7 @@ SAVED = "saved_dataset"
 _TYPES = ("file", "tabular")
 
 
-def save(store: Store, ws: str, kind: str, dataflow: str, properties: Document | None) -> Document:
+def save(store: Store, workspace_id: str, kind: str, dataflow: str, properties: Document | None) -> Document:
     """Keep a definition (SavedDatasetDto); its id is a hash of type, dataflow and properties."""
     if kind not in _TYPES:
         raise bad_request(f"'{kind}' is not a dataset type: expected {' or '.join(_TYPES)}.")
@@ -36,31 +36,31 @@ def save(store: Store, ws: str, kind: str, dataflow: str, properties: Document |
         "dataChanged": False,
         "dataPath": None,
     }
-    store.put(ws, SAVED, saved_id, document)
+    store.put(workspace_id, SAVED, saved_id, document)
     return document
 
 
-def require_saved(store: Store, ws: str, saved_id: str) -> Document:
+def require_saved(store: Store, workspace_id: str, saved_id: str) -> Document:
     """One saved dataset; raises a 404 that names it."""
-    return store.require(ws, SAVED, saved_id, "Saved dataset")
+    return store.require(workspace_id, SAVED, saved_id, "Saved dataset")
 
 
-def name_of(store: Store, ws: str, dataset_id: str) -> str:
+def name_of(store: Store, workspace_id: str, dataset_id: str) -> str:
     """Name of the dataset with this GUID; raises a 404."""
-    found = store.find(ws, DATASET, parent=dataset_id)
+    found = store.find(workspace_id, DATASET, parent=dataset_id)
     if not found:
         raise not_found("Dataset", dataset_id)
     return str(found[0]["name"])
 
 
-def versions(store: Store, ws: str, name: str) -> list[Document]:
+def versions(store: Store, workspace_id: str, name: str) -> list[Document]:
     """Versions of a name, oldest first."""
-    return store.find(ws, VERSION, parent=name)
+    return store.find(workspace_id, VERSION, parent=name)
 
 
-def require_version(store: Store, ws: str, name: str, number: object = None) -> Document:
+def require_version(store: Store, workspace_id: str, name: str, number: object = None) -> Document:
     """The version asked for, the latest one without a number; raises a 404 that says which there are."""
-    found = versions(store, ws, name)
+    found = versions(store, workspace_id, name)
     if not found:
         raise not_found("Dataset", name)
     if number in (None, "", "None", "latest"):
@@ -71,9 +71,9 @@ def require_version(store: Store, ws: str, name: str, number: object = None) -> 
     raise not_found("Dataset", f"{name}:{number}", f"Its latest version is {found[-1]['versionId']}.")
 
 
-def answer(store: Store, ws: str, version: Document) -> Document:
+def answer(store: Store, workspace_id: str, version: Document) -> Document:
     """The DatasetDto of one version."""
-    dataset = store.require(ws, DATASET, version["name"], "Dataset")
+    dataset = store.require(workspace_id, DATASET, version["name"], "Dataset")
     hidden = ("name", "datasetType", "description", "tags")
     return {
         "datasetId": dataset["datasetId"],
@@ -113,59 +113,61 @@ def _new_version(dataset_id: str, number: int, posted: Document, saved: Document
     }
 
 
-def versions_of_definition(store: Store, ws: str, saved_id: str) -> list[Document]:
+def versions_of_definition(store: Store, workspace_id: str, saved_id: str) -> list[Document]:
     """Registered versions that have a definition, newest first."""
-    return store.find(ws, VERSION, name=saved_id, newest_first=True)
+    return store.find(workspace_id, VERSION, name=saved_id, newest_first=True)
 
 
-def register_new(store: Store, ws: str, posted: Document) -> Document:
+def register_new(store: Store, workspace_id: str, posted: Document) -> Document:
     """Register under a name that is free; raises a 409 for a taken one, a 400 for a definition that has a name."""
     name = str(posted.get("name"))
     with store.transaction():
-        if versions(store, ws, name):
+        if versions(store, workspace_id, name):
             raise conflict(f"A dataset is already registered under the name '{name}'.")
-        _refuse_second_name(store, ws, posted)
-        return register(store, ws, posted, keep=True)
+        _refuse_second_name(store, workspace_id, posted)
+        return register(store, workspace_id, posted, keep=True)
 
 
-def _refuse_second_name(store: Store, ws: str, posted: Document) -> None:
+def _refuse_second_name(store: Store, workspace_id: str, posted: Document) -> None:
     """A definition that has a registration is not registered under another name. Source: SDK, `_register`."""
     saved_id = (posted.get("latest") or {}).get("savedDatasetId")
-    for version in store.find(ws, VERSION, name=saved_id) if saved_id else []:
+    for version in store.find(workspace_id, VERSION, name=saved_id) if saved_id else []:
         if version["name"] != posted.get("name"):
             known = f"{version['name']}:{version['versionId']} (name:version)"
             raise bad_request(f"The dataset with id '{saved_id}' has been registered as {known}.")
 
 
-def register(store: Store, ws: str, posted: Document, *, keep: bool) -> Document:
+def register(store: Store, workspace_id: str, posted: Document, *, keep: bool) -> Document:
     """Register: the current definition again keeps the version. keep: an existing name keeps its definition."""
     name, latest = str(posted.get("name") or ""), posted.get("latest") or {}
     if not name or "/" in name:
         raise bad_request(f"'{name}' is not a dataset name.")
     with store.transaction():
-        saved = save(store, ws, posted.get("datasetType", ""), latest.get("dataflow", ""), latest.get("properties"))
-        known = versions(store, ws, name)
+        saved = save(
+            store, workspace_id, posted.get("datasetType", ""), latest.get("dataflow", ""), latest.get("properties")
+        )
+        known = versions(store, workspace_id, name)
         if not known:
             dataset = {"datasetId": new_id(), "name": name, "createdTime": timestamp()}
-            store.insert(ws, DATASET, name, dataset, name=name, parent=dataset["datasetId"])
+            store.insert(workspace_id, DATASET, name, dataset, name=name, parent=dataset["datasetId"])
         elif keep or known[-1]["savedDatasetId"] == saved["id"]:
-            return change(store, ws, known[-1], posted)
-        dataset = store.require(ws, DATASET, name)
+            return change(store, workspace_id, known[-1], posted)
+        dataset = store.require(workspace_id, DATASET, name)
         number = int(known[-1]["versionId"]) + 1 if known else 1
         version = _new_version(dataset["datasetId"], number, posted, saved)
-        store.insert(ws, VERSION, f"{name}/{number}", version, name=saved["id"], parent=name)
+        store.insert(workspace_id, VERSION, f"{name}/{number}", version, name=saved["id"], parent=name)
     return version
 
 
-def change_posted(store: Store, ws: str, dataset_id: str, posted: Document) -> Document:
+def change_posted(store: Store, workspace_id: str, dataset_id: str, posted: Document) -> Document:
     """Change the version of a dataset that a client names in what it posts, the latest one without."""
-    name = name_of(store, ws, dataset_id)
+    name = name_of(store, workspace_id, dataset_id)
     with store.transaction():
-        version = require_version(store, ws, name, (posted.get("latest") or {}).get("versionId"))
-        return change(store, ws, version, posted)
+        version = require_version(store, workspace_id, name, (posted.get("latest") or {}).get("versionId"))
+        return change(store, workspace_id, version, posted)
 
 
-def change(store: Store, ws: str, version: Document, posted: Document) -> Document:
+def change(store: Store, workspace_id: str, version: Document, posted: Document) -> Document:
     """Description and tags are the only things of a version that change, and only where they are given."""
 
     def apply(document: Document) -> None:
@@ -173,21 +175,21 @@ def change(store: Store, ws: str, version: Document, posted: Document) -> Docume
         if given:
             document.update(given, modifiedTime=timestamp(), etag=new_id())
 
-    return store.update(ws, VERSION, f"{version['name']}/{version['versionId']}", apply)
+    return store.update(workspace_id, VERSION, f"{version['name']}/{version['versionId']}", apply)
 
 
-def unregister(store: Store, ws: str, name: str) -> None:
+def unregister(store: Store, workspace_id: str, name: str) -> None:
     """Forget a name with all its versions; definitions and data stay. Raises a 404."""
     with store.transaction():
-        for version in versions(store, ws, name):
-            store.delete(ws, VERSION, f"{name}/{version['versionId']}")
-        if not store.delete(ws, DATASET, name):
+        for version in versions(store, workspace_id, name):
+            store.delete(workspace_id, VERSION, f"{name}/{version['versionId']}")
+        if not store.delete(workspace_id, DATASET, name):
             raise not_found("Dataset", name)
 
 
-def page(store: Store, ws: str, after: int | None, size: int) -> tuple[list[Document], int | None]:
+def page(store: Store, workspace_id: str, after: int | None, size: int) -> tuple[list[Document], int | None]:
     """The latest version of each of some datasets, and the number behind which the next page begins, or None."""
-    found = store.find_numbered(ws, DATASET, after=after, limit=size + 1)
+    found = store.find_numbered(workspace_id, DATASET, after=after, limit=size + 1)
     shown = found[:size]
     following = shown[-1][0] if len(found) > size else None
-    return [require_version(store, ws, dataset["name"]) for _, dataset in shown], following
+    return [require_version(store, workspace_id, dataset["name"]) for _, dataset in shown], following

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from local_azure.machine_learning.domain.access.addresses import STORAGE_ACCOUNT
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import ApiError, bad_request, not_found, not_implemented
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Document, Store

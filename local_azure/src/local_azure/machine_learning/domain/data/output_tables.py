@@ -65,7 +65,7 @@ def _pattern(arguments: dict[str, Any]) -> str:
 
 
 def reading(transformations: list[str | None]) -> Reading:
-    """How dataflows in the SDK's JSON read a folder; refuses by name what has no counterpart here."""
+    """How dataflows in the SDK's JSON read a folder; unsupported blocks fail with a named error."""
     pattern, steps = "**", []
     for block in [block for text in transformations if text for block in json.loads(text).get("blocks") or []]:
         kind, arguments = str(block["type"]).removeprefix("Microsoft.DPrep."), block.get("arguments") or {}

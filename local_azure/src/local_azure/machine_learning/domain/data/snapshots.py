@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from local_azure.machine_learning.clock import new_id, timestamp
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import ApiError, bad_request, conflict
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Document, Store

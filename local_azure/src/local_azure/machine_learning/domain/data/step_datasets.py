@@ -7,7 +7,7 @@ from pathlib import Path
 
 from local_azure.machine_learning.domain.data import dataset_paths, datasets, output_tables
 from local_azure.machine_learning.domain.data.datastores import local_path
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import ApiError, not_implemented
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Document, Store

@@ -8,7 +8,7 @@ from local_azure.machine_learning.domain.pipelines.plan import Step
 from local_azure.machine_learning.domain.runs import run_records
 from local_azure.machine_learning.domain.runs.run_documents import Failure, cancel_address
 from local_azure.machine_learning.domain.runs.statuses import NODE_CODES, NodeCode, RunStatus
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.storage.store import Document, Store
 
 KIND = "node"

@@ -8,7 +8,7 @@ from local_azure.machine_learning.clock import timestamp
 from local_azure.machine_learning.domain.data import datastores
 from local_azure.machine_learning.domain.pipelines import endpoints, graphs, pipeline_runs, published
 from local_azure.machine_learning.domain.pipelines.entities import EntityStatus, active, is_active, new_entity
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import bad_request
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Document, Store

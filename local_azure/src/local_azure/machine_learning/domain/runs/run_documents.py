@@ -12,10 +12,10 @@ from urllib.parse import quote
 
 from local_azure.machine_learning.clock import new_id, timestamp
 from local_azure.machine_learning.domain.access.addresses import Addresses
-from local_azure.machine_learning.domain.access.tokens import TENANT, USER
+from local_azure.machine_learning.domain.access.tokens import CREATED_BY, USER
 from local_azure.machine_learning.domain.runs.moments import normalise_time
 from local_azure.machine_learning.domain.runs.statuses import RunStatus
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import bad_request, not_implemented
 
 Run = dict[str, Any]
@@ -54,7 +54,7 @@ def new_run(run_id: str, experiment_id: str, number: int, parent: Run | None) ->
         "parentRunUuid": parent["runUuid"] if parent else None,
         "experimentId": experiment_id,
         "createdUtc": timestamp(),
-        "createdBy": {"userObjectId": USER, "userTenantId": TENANT, "userName": "Local User"},
+        "createdBy": CREATED_BY,
         "userId": USER,
         "token": None,
         "status": RunStatus.NOT_STARTED,

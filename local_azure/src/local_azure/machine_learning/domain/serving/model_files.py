@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path, PurePosixPath
 
 from local_azure.machine_learning.domain.serving import models
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import not_found
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Document, Store

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from local_azure.machine_learning.clock import timestamp
 from local_azure.machine_learning.domain.access.tokens import CREATED_BY
 from local_azure.machine_learning.domain.serving.filters import matches_pairs
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import ApiError, bad_request, not_implemented
 from local_azure.machine_learning.storage.store import Document, Store
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from local_azure.machine_learning.clock import new_id, timestamp
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.storage.store import Document, Store
 
 _KIND = "operation"  # parent: the service's name

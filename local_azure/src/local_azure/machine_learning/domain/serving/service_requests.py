@@ -9,7 +9,7 @@ from enum import StrEnum
 from local_azure.machine_learning.clock import timestamp
 from local_azure.machine_learning.domain.access.tokens import CREATED_BY
 from local_azure.machine_learning.domain.serving import models
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import ApiError, bad_request, not_implemented
 from local_azure.machine_learning.storage.store import Document, Store
 

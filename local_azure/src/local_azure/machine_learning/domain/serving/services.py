@@ -17,7 +17,7 @@ from local_azure.machine_learning.domain.serving.service_requests import (
     new_key,
     new_service,
 )
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import conflict
 from local_azure.machine_learning.storage.store import Document, Store
 

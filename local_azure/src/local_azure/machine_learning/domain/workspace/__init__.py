@@ -1,1 +1,1 @@
-"""What a workspace has besides data, runs, pipelines and services: compute, environments, secrets."""
+"""Workspaces and what each of them has besides data, runs, pipelines and services: compute, environments, secrets."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from local_azure.machine_learning.clock import timestamp
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import ApiError, bad_request, not_implemented
 from local_azure.machine_learning.storage.store import Document, Store
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from local_azure.machine_learning.clock import timestamp
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import bad_request
 from local_azure.machine_learning.storage.store import Document, Store
 

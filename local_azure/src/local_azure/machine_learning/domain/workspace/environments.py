@@ -7,7 +7,7 @@ A stored record is {"definition", "labels", "built": time of the build that was 
 from __future__ import annotations
 
 from local_azure.machine_learning.clock import timestamp
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import bad_request, conflict, not_found, not_implemented
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Document, Store

@@ -19,7 +19,7 @@ from local_azure.machine_learning.domain.data import datastores
 from local_azure.machine_learning.domain.pipelines import schedules
 from local_azure.machine_learning.domain.pipelines.entities import is_active
 from local_azure.machine_learning.domain.pipelines.schedules import ScheduleType
-from local_azure.machine_learning.domain.workspaces import Workspace, Workspaces
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace, Workspaces
 from local_azure.machine_learning.engines.schedules import recurrence
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.storage.files import BlobFiles

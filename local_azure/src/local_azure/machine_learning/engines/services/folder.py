@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from local_azure.machine_learning.domain.redaction import last_lines
+from local_azure.machine_learning.domain.workspace.redaction import last_lines
 from local_azure.machine_learning.storage.store import Document
 
 LOG_BYTES = 2 * 1024**2  # more is never read back

@@ -15,9 +15,9 @@ import threading
 from pathlib import Path
 
 from local_azure.machine_learning.clock import new_id, utc_now
-from local_azure.machine_learning.domain.redaction import Redactor
 from local_azure.machine_learning.domain.serving import operations, services
-from local_azure.machine_learning.domain.workspaces import Workspace, Workspaces
+from local_azure.machine_learning.domain.workspace.redaction import Redactor
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace, Workspaces
 from local_azure.machine_learning.engines.services.errors import DeploymentError
 from local_azure.machine_learning.engines.services.folder import ServiceFolder
 from local_azure.machine_learning.engines.services.instance import Instance

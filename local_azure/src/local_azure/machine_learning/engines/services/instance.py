@@ -8,7 +8,7 @@ import logging
 import socket
 from typing import Any
 
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.engines.services.errors import DeploymentError
 from local_azure.machine_learning.engines.services.folder import ServiceFolder
 from local_azure.machine_learning.loopback import LOOPBACK, listen

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from local_azure.machine_learning.domain.serving.model_files import copy_models
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.engines.services.archive import unpack
 from local_azure.machine_learning.engines.services.errors import DeploymentError
 from local_azure.machine_learning.engines.services.folder import ServiceFolder

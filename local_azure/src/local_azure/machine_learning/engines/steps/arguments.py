@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from local_azure.machine_learning.domain.pipelines.plan import Step
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import bad_request, not_implemented
 from local_azure.machine_learning.storage.store import Document
 

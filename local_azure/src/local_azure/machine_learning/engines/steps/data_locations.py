@@ -12,7 +12,7 @@ from local_azure.machine_learning.domain.data import datastores, output_tables, 
 from local_azure.machine_learning.domain.pipelines import modules, nodes
 from local_azure.machine_learning.domain.pipelines.plan import Plan, Port, Step
 from local_azure.machine_learning.domain.runs import run_records
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import bad_request, not_implemented
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Document, Store

@@ -10,9 +10,9 @@ from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.domain.access.tokens import Tokens
 from local_azure.machine_learning.domain.pipelines import pipeline_runs, script_runs
 from local_azure.machine_learning.domain.pipelines.plan import Step
-from local_azure.machine_learning.domain.redaction import Redactor
 from local_azure.machine_learning.domain.runs import run_records
-from local_azure.machine_learning.domain.workspaces import Workspace, Workspaces
+from local_azure.machine_learning.domain.workspace.redaction import Redactor
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace, Workspaces
 from local_azure.machine_learning.engines.steps.arguments import RunIdentity
 from local_azure.machine_learning.engines.steps.job import Job
 from local_azure.machine_learning.engines.steps.launcher import Launcher

@@ -12,12 +12,12 @@ from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.domain.access.tokens import Principal, Tokens
 from local_azure.machine_learning.domain.data import snapshots
 from local_azure.machine_learning.domain.pipelines.plan import Step
-from local_azure.machine_learning.domain.redaction import Redactor, last_lines
 from local_azure.machine_learning.domain.runs import run_records
 from local_azure.machine_learning.domain.runs.run_documents import Failure, Run
 from local_azure.machine_learning.domain.runs.run_files import DRIVER_LOG, warn
 from local_azure.machine_learning.domain.runs.statuses import RunStatus
 from local_azure.machine_learning.domain.workspace.environment_check import differences
+from local_azure.machine_learning.domain.workspace.redaction import Redactor, last_lines
 from local_azure.machine_learning.engines.steps import arguments, run_log
 from local_azure.machine_learning.engines.steps.arguments import RunIdentity
 from local_azure.machine_learning.engines.steps.data_locations import Locations

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from local_azure.machine_learning.domain.data import datastores
 from local_azure.machine_learning.domain.pipelines.plan import Step
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.engines.steps.data_locations import Locations, root_of, selected_files
 from local_azure.machine_learning.errors import bad_request
 from local_azure.machine_learning.storage.files import BlobFiles

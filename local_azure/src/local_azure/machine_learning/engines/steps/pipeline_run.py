@@ -8,7 +8,7 @@ from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.domain.pipelines import graphs, pipeline_runs
 from local_azure.machine_learning.domain.pipelines.plan import Plan, Step
 from local_azure.machine_learning.domain.runs.statuses import RunStatus
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.engines.steps.data_locations import InputResolver
 from local_azure.machine_learning.engines.steps.job import MakeJob, failure_of
 from local_azure.machine_learning.engines.steps.step_run import StepRun

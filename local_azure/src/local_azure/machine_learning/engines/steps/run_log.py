@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from local_azure.machine_learning.domain.redaction import Redactor
 from local_azure.machine_learning.domain.runs import run_records
 from local_azure.machine_learning.domain.runs.run_documents import Run
 from local_azure.machine_learning.domain.runs.run_files import DRIVER_LOG, artifact_file
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.redaction import Redactor
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Store
 

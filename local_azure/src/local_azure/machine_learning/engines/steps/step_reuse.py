@@ -9,7 +9,7 @@ from local_azure.machine_learning.domain.pipelines import reuse
 from local_azure.machine_learning.domain.pipelines.plan import Step
 from local_azure.machine_learning.domain.pipelines.reuse import Fingerprint
 from local_azure.machine_learning.domain.runs.run_files import EXECUTION_LOG, warn
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.engines.steps.data_locations import Locations, files_of
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.storage.files import BlobFiles

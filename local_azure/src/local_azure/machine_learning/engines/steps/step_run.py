@@ -10,7 +10,7 @@ from local_azure.machine_learning.domain.pipelines import nodes
 from local_azure.machine_learning.domain.pipelines.plan import Step
 from local_azure.machine_learning.domain.runs.run_documents import Failure
 from local_azure.machine_learning.domain.runs.statuses import RunStatus
-from local_azure.machine_learning.domain.workspaces import Workspace
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.engines.steps.arguments import RunIdentity
 from local_azure.machine_learning.engines.steps.data_locations import (
     InputResolver,

@@ -14,13 +14,13 @@ from local_azure.machine_learning.domain.access.addresses import SignedAddresses
 from local_azure.machine_learning.domain.data.artifacts import (
     RUN_ORIGIN,
     Artifact,
-    append,
     artifact_document,
     artifacts_below,
     run_container,
+    write_artifact,
 )
-from local_azure.machine_learning.domain.data.blobs import Blob, content
-from local_azure.machine_learning.domain.redaction import Redactor
+from local_azure.machine_learning.domain.data.blobs import content
+from local_azure.machine_learning.domain.workspace.redaction import Redactor
 from local_azure.machine_learning.errors import not_implemented
 from local_azure.machine_learning.http.bodies import body_chunks
 from local_azure.machine_learning.http.call import Call
@@ -121,11 +121,8 @@ def upload(call: Call, store: Store, files: BlobFiles, *, origin: str, container
     if call.query.get("index"):
         raise not_implemented("artifact content by block index")
     artifact = Artifact(origin, container, path)
-    file, chunks = artifact.file(files, call.workspace), body_chunks(call.request)
-    if call.flag("append") and file.is_file():
-        append(file, chunks)
-    else:
-        Blob(store, files, call.workspace.artifact_container, artifact.blob).write(chunks, {}, only_new=False)
+    chunks = body_chunks(call.request)
+    file = write_artifact(store, files, call.workspace, artifact, chunks, append=call.flag("append"))
     return JSONResponse(artifact_document(artifact, file))
 
 

@@ -27,7 +27,7 @@ from local_azure.machine_learning.domain.data.blobs import (
     etag,
     last_modified,
 )
-from local_azure.machine_learning.domain.redaction import Redactor
+from local_azure.machine_learning.domain.workspace.redaction import Redactor
 from local_azure.machine_learning.errors import ApiError, not_implemented
 from local_azure.machine_learning.http.bodies import announced_length, body_chunks, xml_body
 from local_azure.machine_learning.http.call import Call

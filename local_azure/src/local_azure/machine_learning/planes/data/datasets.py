@@ -51,7 +51,7 @@ def get_saved(call: Call, store: Store, *, saved_id: str) -> Document:
 
 @PLANE.route("POST", _BASE + "/datasets")
 def register_dataset(call: Call, store: Store) -> Document:
-    """Register a definition under a name; 409 for a taken name unless the client said what to do then."""
+    """Register a definition under a name; 409 for a taken name unless the client allows it."""
     posted, update = call.document(), call.flag("updateDefinitionIfExists")
     if update or call.flag("ifExistsOk"):
         version = datasets.register(store, call.ws, posted, keep=not update)

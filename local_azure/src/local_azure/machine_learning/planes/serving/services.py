@@ -10,9 +10,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from local_azure.machine_learning.domain.access.addresses import Addresses
-from local_azure.machine_learning.domain.redaction import Redactor
 from local_azure.machine_learning.domain.serving import operations, services
 from local_azure.machine_learning.domain.serving.service_requests import checked_request
+from local_azure.machine_learning.domain.workspace.redaction import Redactor
 from local_azure.machine_learning.engines.services.host import ServiceHost
 from local_azure.machine_learning.errors import ApiError, not_implemented
 from local_azure.machine_learning.http.call import Call

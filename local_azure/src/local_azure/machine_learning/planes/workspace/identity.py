@@ -24,6 +24,18 @@ _DISCOVERED = (
     "api", "experimentation", "history", "hyperdrive", "modelmanagement", "studio", "pipelines", "catalog",
     "inferencing", "mlflow", "notebooks",
 )  # fmt: skip
+# What a cloud has besides, and nobody here asks for.
+_OTHER_ENDPOINTS = (
+    "media", "graph", "batch", "sqlManagement", "vmImageAliasDoc", "gallery", "activeDirectoryDataLake",
+)  # fmt: skip
+_SUFFIXES = {
+    "storage": "core.windows.net",
+    "keyVaultDns": "vault.localhost",
+    "sqlServerHostname": "database.localhost",
+    "acrLoginServer": "azurecr.localhost",
+    "azureDataLakeStoreFileSystem": "adls.localhost",
+    "azureDataLakeAnalyticsCatalogAndJob": "adla.localhost",
+}
 
 
 def _authority(addresses: Addresses, secret: str) -> str:
@@ -44,7 +56,7 @@ def _require_start_token(info: ServerInfo, secret: str) -> None:
 def clouds(call: Call, addresses: Addresses, info: ServerInfo) -> list[dict[str, Any]]:
     """The one cloud there is; its name is Azure's, so that user code needs no other.
 
-    Whoever brings the server's per-start token finds it again in the address where service principals sign in.
+    A client that sends the per-start token of the server gets it in the address where service principals sign in.
     """
     http, tls = addresses.http, addresses.tls
     secret = call.query.get("start", "")
@@ -63,33 +75,15 @@ def clouds(call: Call, addresses: Addresses, info: ServerInfo) -> list[dict[str,
                 "tenant": "common",
                 "identityProvider": "AAD",
             },
-            **dict.fromkeys(
-                (
-                    "media",
-                    "graph",
-                    "batch",
-                    "sqlManagement",
-                    "vmImageAliasDoc",
-                    "gallery",
-                    "activeDirectoryDataLake",
-                ),
-                http,
-            ),
-            "suffixes": {
-                "storage": "core.windows.net",
-                "keyVaultDns": "vault.localhost",
-                "sqlServerHostname": "database.localhost",
-                "acrLoginServer": "azurecr.localhost",
-                "azureDataLakeStoreFileSystem": "adls.localhost",
-                "azureDataLakeAnalyticsCatalogAndJob": "adla.localhost",
-            },
+            **dict.fromkeys(_OTHER_ENDPOINTS, http),
+            "suffixes": _SUFFIXES,
         }
     ]
 
 
 @PLANE.route("POST", "/msi/{secret}/token")
 async def token(tokens: Tokens, info: ServerInfo, *, secret: str) -> dict[str, str]:
-    """A token for whoever knows the server's per-start token, which only this user can read.
+    """Issue a token to a client that knows the server's per-start token, which only this user can read.
 
     It is part of the address because the SDK's managed identity client posts to MSI_ENDPOINT and sends no secret.
     Asked for on nearly every call of the SDK, so it does without a thread: nothing here waits.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.domain.access.tokens import TENANT
-from local_azure.machine_learning.domain.workspaces import Workspace, Workspaces
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace, Workspaces
 from local_azure.machine_learning.errors import not_found, not_implemented
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
@@ -61,7 +61,7 @@ def subscriptions(workspaces: Workspaces) -> Document:
         {
             "id": f"/subscriptions/{subscription}",
             "subscriptionId": subscription,
-            # The SDK shows this to who asks for a workspace in another subscription.
+            # The SDK shows this when a program asks for a workspace in another subscription.
             "displayName": "local_azure; `local_azure workspace create` adds a workspace in any subscription",
             "state": "Enabled",
             "tenantId": TENANT,
@@ -103,7 +103,7 @@ def get_workspace(call: Call, addresses: Addresses) -> Document:
 
 @PLANE.route("PATCH", "{W}")
 def update_workspace(call: Call, addresses: Addresses, workspaces: Workspaces) -> Document:
-    """`ws.update`: tags are replaced as a whole; what is not kept is refused by name."""
+    """`ws.update`: tags are replaced as a whole; unsupported properties fail with a named error."""
     posted = call.document()
     properties = {key: value for key, value in (posted.get("properties") or {}).items() if value is not None}
     changes = {_UPDATED[key]: properties.pop(key) for key in list(properties) if key in _UPDATED}

@@ -1,4 +1,4 @@
-"""Where snapshots, datastores and datasets lie on this machine: what the executor asks the planes for."""
+"""Where snapshots, datastores and datasets lie on this machine: what the executor asks the domain for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from local_azure.machine_learning.domain.data import datasets as dataset_records
 from local_azure.machine_learning.domain.data import snapshots, step_datasets
 from local_azure.machine_learning.domain.data.dataset_paths import Source, folder_dataflow
 from local_azure.machine_learning.domain.data.datastores import local_path
-from local_azure.machine_learning.domain.workspaces import Workspace, Workspaces
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace, Workspaces
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Store

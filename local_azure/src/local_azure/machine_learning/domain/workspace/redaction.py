@@ -1,7 +1,7 @@
 """Known secrets in the logs of steps and services, masked letter for letter.
 
 A step writes its log straight into a file, without a pipe or a filter between: that costs nothing while it runs.
-While it runs, whoever reads the log gets it masked; when it has ended, the secrets in the file itself are
+While it runs, readers get the log masked; when it has ended, the secrets in the file itself are
 overwritten. A mask is as long as what it hides, so sizes and ranges stay true. Service logs are only ever read
 through the server, and masked then.
 
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import quote
 
-from local_azure.machine_learning.domain.workspaces import Workspaces
+from local_azure.machine_learning.domain.workspace.workspaces import Workspaces
 from local_azure.machine_learning.storage.store import Document, Store
 
 LEAST_BYTES = 6

@@ -24,8 +24,8 @@ def tokens(monkeypatch: pytest.MonkeyPatch) -> Tokens:
 
 
 def test_the_caller_is_recognized(tokens: Tokens) -> None:
-    assert tokens.recognise(tokens.bearer(RUN)[0]) == RUN
-    assert tokens.recognise(tokens.bearer(Principal("user"))[0]) == Principal("user")
+    assert tokens.recognize(tokens.bearer(RUN)[0]) == RUN
+    assert tokens.recognize(tokens.bearer(Principal("user"))[0]) == Principal("user")
 
 
 def test_the_sdk_finds_its_claims(tokens: Tokens) -> None:
@@ -36,22 +36,22 @@ def test_the_sdk_finds_its_claims(tokens: Tokens) -> None:
 
 
 def test_a_token_of_an_earlier_server_is_not_recognized(tokens: Tokens) -> None:
-    assert tokens.recognise(Tokens().bearer(RUN)[0]) is None
+    assert tokens.recognize(Tokens().bearer(RUN)[0]) is None
 
 
 @pytest.mark.parametrize("changes", [{"exp": int(time.time()) - 1}, {"exp": None}, {"scp": None}, {"exp": "never"}])
 def test_a_token_without_valid_claims_is_not_recognized(tokens: Tokens, changes: dict[str, object]) -> None:
     claims = {key: value for key, value in {**CLAIMS, **changes}.items() if value is not None}
-    assert tokens.recognise(jwt.encode(claims, KEY, "HS256")) is None
+    assert tokens.recognize(jwt.encode(claims, KEY, "HS256")) is None
 
 
 @pytest.mark.filterwarnings("ignore:The HMAC key is")
 @pytest.mark.parametrize(("key", "algorithm"), [(None, "none"), (KEY, "HS512"), (b"other" * 8, "HS256")])
 def test_only_our_key_and_algorithm_count(tokens: Tokens, key: Any, algorithm: str) -> None:
-    assert tokens.recognise(jwt.encode(CLAIMS, KEY, "HS256")) is not None
-    assert tokens.recognise(jwt.encode(CLAIMS, key, algorithm)) is None
+    assert tokens.recognize(jwt.encode(CLAIMS, KEY, "HS256")) is not None
+    assert tokens.recognize(jwt.encode(CLAIMS, key, algorithm)) is None
 
 
 @pytest.mark.parametrize("text", ["", "a.b.c", "a", "é.é.é", "e30.e30.", "\x00"])
 def test_what_is_no_token_is_not_recognized(tokens: Tokens, text: str) -> None:
-    assert tokens.recognise(text) is None
+    assert tokens.recognize(text) is None

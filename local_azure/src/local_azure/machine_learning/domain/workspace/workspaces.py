@@ -13,7 +13,7 @@ SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 RESOURCE_GROUP = "local-rehearsal"
 WORKSPACE_NAME = "local-development"
 PRODUCTION_NAME = "local-production"
-# Evidence made on a laptop says so: whoever prints the workspace's tags prints this.
+# Shown with the workspace's tags wherever they are printed: what is made here is a rehearsal.
 REHEARSAL_TAGS = {"evidence": "local rehearsal"}
 
 _KIND = "workspace"
