@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from local_azure.cli import exit_codes
 from local_azure.machine_learning.loopback import LOOPBACK
 from local_azure.machine_learning.processes.clients.client import ClientProcesses
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
@@ -37,7 +38,7 @@ def make_folder(state: StateFolder) -> None:
         state.server_log.touch(0o600)
     except OSError as error:
         message = f"The state folder {state.root} cannot be used: {error.strerror}. Choose one with --state."
-        raise StartError(message, 2) from error
+        raise StartError(message, exit_codes.USAGE) from error
 
 
 def start(state: StateFolder, *, http_port: int = 0, tls_port: int = 0) -> ServerInfo:
@@ -73,10 +74,10 @@ def start(state: StateFolder, *, http_port: int = 0, tls_port: int = 0) -> Serve
     if not readable:
         process.kill()
         output = _log_since(state.server_log, written_before)
-        raise StartError(f"The server did not answer within {START_SECONDS} s.\n{output}", 124)
+        raise StartError(f"The server did not answer within {START_SECONDS} s.\n{output}", exit_codes.TIMED_OUT)
     code = process.wait()
     output = _log_since(state.server_log, written_before)
-    raise StartError(f"The server did not start (exit code {code}).\n{output}", code or 1)
+    raise StartError(f"The server did not start (exit code {code}).\n{output}", code or exit_codes.FAILED)
 
 
 def ensure(state: StateFolder) -> tuple[ServerInfo, bool]:

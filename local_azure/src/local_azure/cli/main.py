@@ -11,13 +11,11 @@ from pathlib import Path
 
 import click
 
-from local_azure.cli import foreground, lifecycle, warm
+from local_azure.cli import exit_codes, foreground, lifecycle, warm
 from local_azure.cli.client_environment import client_environment, client_variables, ensure_config_file
 from local_azure.cli.pipeline_commands import pipelines
 from local_azure.cli.workspace_commands import adopt_config_file, workspace
 from local_azure.machine_learning.storage.state import StateFolder, find_state_folder
-
-EXIT_NOT_FOUND = 127
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -135,7 +133,7 @@ def execute(state: StateFolder, stop_after: bool, preloaded: bool, command: tupl
             code = foreground.run(words, environment)
         except FileNotFoundError:
             click.echo(f"local_azure: the command '{command[0]}' was not found.", err=True)
-            code = EXIT_NOT_FOUND
+            code = exit_codes.NOT_FOUND
     if started and not stop_after:
         click.echo("local_azure: the server goes on running; stop it with: python -m local_azure down", err=True)
     sys.exit(code)

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from local_azure.cli import warm
+from local_azure.cli import exit_codes, warm
 from local_azure.machine_learning.storage.state import StateFolder
 
 if TYPE_CHECKING:  # imported where used, so that --help stays fast
     from local_azure.pipelines.expand.queue_facts import QueueFacts
     from local_azure.pipelines.language.tree import Fields, Problem
 
-EXIT_REFUSED = 3
 _REASONS = ("Manual", "Schedule", "PullRequest", "IndividualCI")
 _F = TypeVar("_F", bound=Callable[..., Any])
 _PATH = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -115,7 +114,7 @@ def _expanded(file: Path, parameters: dict[str, str], queue: dict[str, Any]) -> 
     result = expand(file, parameters, _facts(file, **queue))
     if result.problems:
         _say_faults(result.problems, file)
-        sys.exit(EXIT_REFUSED)
+        sys.exit(exit_codes.REFUSED)
     return result.tree
 
 
@@ -147,7 +146,7 @@ def check_command(files: tuple[Path, ...], parameters: dict[str, str], as_json: 
         for file, problems in found.items():
             if problems:
                 _say_faults(problems, file)
-    sys.exit(EXIT_REFUSED if any(found.values()) else 0)
+    sys.exit(exit_codes.REFUSED if any(found.values()) else 0)
 
 
 def _as_json(found: Iterable[list[Problem]]) -> list[dict[str, object]]:

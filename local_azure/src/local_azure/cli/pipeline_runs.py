@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from local_azure.cli import lifecycle
+from local_azure.cli import exit_codes, lifecycle
 from local_azure.cli.approvals import Approver
 from local_azure.cli.client_environment import client_environment
 from local_azure.cli.warm import PreloadedSteps
@@ -26,8 +26,6 @@ from local_azure.pipelines.run.record import RunRecord
 from local_azure.pipelines.run.results import Result
 from local_azure.pipelines.run.run_state import RunState
 from local_azure.pipelines.run.tasks.steps import unsupported
-
-EXIT_FAILED, EXIT_REFUSED, EXIT_TIMED_OUT, EXIT_CANCELED = 1, 3, 124, 130
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def run_file(
     problems = problems or list(unsupported(pipeline))
     if problems:
         click.echo("\n".join([*map(str, problems), f"{file}: refused; nothing ran."]), err=True)
-        return EXIT_REFUSED
+        return exit_codes.REFUSED
     state.create()
     record = _new_record(state.root / "pipelines")
     host = _Host(state, options)
@@ -156,9 +154,9 @@ def _summary(record: RunRecord, result: Result, to_print: list[Path]) -> Iterato
 
 def _exit_code(run: RunState, result: Result) -> int:
     if run.record.rejected:
-        return EXIT_REFUSED
+        return exit_codes.REFUSED
     if run.canceled.is_set():
-        return EXIT_CANCELED
+        return exit_codes.CANCELED
     if run.record.timed_out:
-        return EXIT_TIMED_OUT
-    return EXIT_FAILED if result is Result.FAILED else 0
+        return exit_codes.TIMED_OUT
+    return exit_codes.FAILED if result is Result.FAILED else 0

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import click
 
-from local_azure.cli import lifecycle
+from local_azure.cli import exit_codes, lifecycle
 from local_azure.cli.client_environment import find_config_file
 from local_azure.machine_learning.domain.workspace.workspaces import RESOURCE_GROUP, SUBSCRIPTION
 from local_azure.machine_learning.storage.certificates import ROOTS
@@ -86,7 +86,7 @@ def create(state: StateFolder, name: str, resource_group: str, subscription: str
         ResourceManager(state, info).create(subscription, resource_group, name)
     except urllib.error.HTTPError as error:
         click.echo(json.load(error)["error"]["message"], err=True)
-        sys.exit(2)
+        sys.exit(exit_codes.USAGE)
     click.echo(f"Workspace {name} in {resource_group}, subscription {subscription}.")
 
 
