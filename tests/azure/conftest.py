@@ -32,8 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def workspace() -> Any:
     """The workspace as the product opens it, with the product's own sign-in."""
-    from ml_service import settings
-    from ml_service.workspace import open_workspace
+    from ml_service.settings import variables as settings
+    from ml_service.settings.workspace import open_workspace
 
     return open_workspace(settings.load()).sdk
 

@@ -13,7 +13,7 @@ import pytest
 
 from forecasting.models.model_file import difference, question, read_model
 from forecasting.serving.forecaster import Forecaster
-from ml_service.snapshots import assemble_scoring
+from ml_service.training.snapshots import assemble_scoring
 from tests.hostile import TRACE, harm
 from tests.story import requests_to_service as bad
 from tests.story.live import Live, deploy, train

@@ -1,0 +1,240 @@
+"""`history`: everything that an auditor samples from, as JSON and CSV: runs, decisions, models, releases.
+
+Each row says whether it is intact: whether every figure that a hashed document holds too is the one of that document.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from azureml.core import Experiment, Model, Run
+from msrest.exceptions import HttpOperationError
+
+from ml_service.output.console import Terminal, quiet_sdk
+from ml_service.output.failures import http_status
+from ml_service.production import integrity, records
+from ml_service.production.integrity import Difference, Document
+from ml_service.settings import people
+from ml_service.settings.variables import Settings
+from ml_service.settings.workspace import OpenWorkspace
+from ml_service.training.outcome import ACCEPTED, DECISION_FILE, KEPT
+
+Row = dict[str, Any]
+_RECORDED = (
+    *("event", "from", "back_to", "build_id", "commit", "workspace", "service"),
+    *(field.name for field in fields(records.Content)),
+    *("report_sha256", "record_sha256"),
+)
+_NO_DECISION = Document(DECISION_FILE, {}, "")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class History:
+    """One list of rows a kind, the newest first."""
+
+    workspace: str
+    kinds: dict[str, list[Row]]
+
+    @property
+    def not_intact(self) -> list[str]:
+        """What is not as it was recorded: kind, object, and field with both values where they are known."""
+        return [
+            f"{kind}: {_object(row)}" + (f": {integrity.Difference(**difference)}" if difference else "")
+            for kind, rows in self.kinds.items()
+            for row in rows
+            if row.get("intact") is False
+            for difference in row.get("differences") or [None]
+        ]
+
+
+def collect(workspace: OpenWorkspace, settings: Settings) -> History:
+    """Read the whole history of the problem that the settings name; changes nothing."""
+    runs = _runs(workspace, settings.experiment_name)
+    decisions = _Decisions(workspace, runs)
+    decided = [(run, found) for run in runs if (found := decisions.of(run.id)) is not None]
+    models = Model.list(workspace.sdk, name=settings.model_name)
+    return History(
+        workspace=workspace.banner,
+        kinds={
+            "runs": [_run_row(run, decisions) for run in runs],
+            "decisions": [
+                _decision_row(run.id, run.properties.get("decision_sha256", ""), found) for run, found in decided
+            ],
+            "models": [_model_row(model, decisions) for model in models],
+            "releases": [_release_row(record, decisions) for record in records.read_all(workspace, settings)],
+        },
+    )
+
+
+def _object(row: Row) -> str:
+    """What identifies a row for the person who looks it up."""
+    if "version" in row:
+        return f"{row['name']}:{row['version']}"
+    return str(row.get("deployment") or row.get("run_id"))
+
+
+def write(history: History, folder: Path) -> None:
+    """Write KIND.json and KIND.csv into a folder, which is made when it is absent."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind, rows in history.kinds.items():
+        document = {"workspace": history.workspace, kind: rows}
+        text = json.dumps(document, indent=2, sort_keys=True, default=str)
+        (folder / f"{kind}.json").write_text(text + "\n", encoding="utf-8")
+        _write_csv(folder / f"{kind}.csv", rows)
+
+
+def safe_cell(value: object) -> str:
+    """A cell that no spreadsheet takes for a formula; lists and mappings as JSON."""
+    text = (
+        json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else "" if value is None else str(value)
+    )
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _write_csv(path: Path, rows: list[Row]) -> None:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([safe_cell(column) for column in columns])
+        writer.writerows([safe_cell(row.get(column)) for column in columns] for row in rows)
+
+
+def _runs(workspace: OpenWorkspace, name: str) -> list[Any]:
+    if name not in workspace.sdk.experiments:
+        return []
+    # Plain run objects: building a PipelineRun would ask the service once more for each.
+    return list(Run.list(Experiment(workspace.sdk, name), include_children=False, _rehydrate_runs=False))
+
+
+class _Decisions:
+    """decision.json of each run, downloaded once; runs of other experiments are looked up when a model names one."""
+
+    def __init__(self, workspace: OpenWorkspace, runs: Iterable[Any]) -> None:
+        self._workspace = workspace
+        self._known = {run.id: run for run in runs}
+        self._fetched: dict[str, Document | None] = {}
+
+    def of(self, run_id: str) -> Document | None:
+        """The document of a run that has recorded one or holds one; None where neither is the case."""
+        if run_id not in self._fetched:
+            run = self._run(run_id)
+            self._fetched[run_id] = self._fetch(run) if run is not None else None
+        return self._fetched[run_id]
+
+    def overridden(self, run_id: str) -> Row:
+        """Who accepted the run's model against the gate, and why; empty texts where the gate decided."""
+        document = self.of(run_id)
+        said = ((document.content.get("evidence") or {}) if document else {}).get("override") or {}
+        return {"override_by": said.get("person", ""), "override_reason": said.get("reason", "")}
+
+    def _run(self, run_id: str) -> Any | None:
+        if run_id in self._known or not run_id:
+            return self._known.get(run_id)
+        try:
+            with quiet_sdk():
+                return Run.get(self._workspace.sdk, run_id)
+        except HttpOperationError as error:
+            if http_status(error) not in (400, 404):
+                raise
+            return None
+
+    @staticmethod
+    def _fetch(run: Any) -> Document | None:
+        if "decision_sha256" not in run.properties and not run.properties.get("outcome"):
+            return None
+        found = integrity.fetch(run, DECISION_FILE)
+        return found if found.sha256 or "decision_sha256" in run.properties else None
+
+
+def _run_row(run: Any, decisions: _Decisions) -> Row:
+    told = {name: run.properties.get(name, "") for name in ("outcome", "reason", "data_sha256", "decision_sha256")}
+    document = run._run_dto
+    row = {
+        "run_id": run.id,
+        "status": run.status,
+        "created": str(document.get("created_utc") or ""),
+        "ended": str(document.get("end_time_utc") or ""),
+        **told,
+        **people.of_run(run),
+        **decisions.overridden(run.id),
+    }
+    decision = decisions.of(run.id)
+    if decision is None:
+        # A run that broke or broke the contract decided nothing: there is no document to compare with.
+        decided = told["outcome"] in (ACCEPTED, KEPT)
+        return _judged(row, integrity.of_hash("decision_sha256", "none", _NO_DECISION) if decided else None)
+    found = integrity.of_hash("decision_sha256", told["decision_sha256"], decision)
+    return _judged(row, found or integrity.differences(row, integrity.run_facts(decision.content), DECISION_FILE))
+
+
+def _decision_row(run_id: str, recorded: str, found: Document) -> Row:
+    evidence, context = found.content.get("evidence") or {}, found.content.get("context") or {}
+    row = {
+        "run_id": run_id,
+        **{name: evidence.get(name) for name in ("outcome", "reason", "sentence", "gate", "override")},
+        **{name: evidence.get(name) for name in ("problem", "policy_sha256")},
+        "asked_because": context.get("reason"),
+        **{name: context.get(name) for name in ("decided_at", "build_id", "commit", "champion")},
+        **{name: evidence.get(name) for name in ("policy", "data", "challenger", "baselines")},
+    }
+    return _judged(row, integrity.of_hash("decision_sha256", recorded, found))
+
+
+def _model_row(model: Any, decisions: _Decisions) -> Row:
+    tags, properties = model.tags or {}, dict(sorted((model.properties or {}).items()))
+    run_id = str(properties.get("run_id", ""))
+    row = {
+        "name": model.name,
+        "version": int(model.version),
+        "created": str(model.created_time),
+        "champion_of": tags.get("champion", ""),
+        "champion_since": tags.get("champion_since", ""),
+        **people.of_model(model),
+        **decisions.overridden(run_id),
+        **properties,
+    }
+    if "decision_sha256" not in properties and "model_sha256" not in properties:
+        return _judged(row, None)  # registered by somebody's own code, not by this pipeline
+    decision = decisions.of(run_id) or _NO_DECISION
+    found = integrity.of_hash("decision_sha256", str(properties.get("decision_sha256", "")), decision)
+    return _judged(row, found or integrity.differences(row, integrity.model_facts(decision.content), DECISION_FILE))
+
+
+def _release_row(record: records.Record, decisions: _Decisions) -> Row:
+    document, found = records.compare(record)
+    told = {name: document.get(name) for name in ("serves", "champion_before", "check", "reason", "url", "ended")}
+    return {
+        "deployment": record.id,
+        "started": record.started,
+        "state": record.state or "never ended",
+        "intact": not found,
+        "differences": [asdict(difference) for difference in found],
+        **{name: record.properties.get(name, "") for name in _RECORDED},
+        **people.of_run(record.run),
+        **decisions.overridden(record.properties.get("run_id", "")),
+        **told,
+    }
+
+
+def _judged(row: Row, found: list[Difference] | None) -> Row:
+    """The row with its verdict; None: there is no hashed document that could tell."""
+    if found is None:
+        return {**row, "intact": None, "differences": []}
+    return {**row, "intact": not found, "differences": [asdict(difference) for difference in found]}
+
+
+def show(terminal: Terminal, history: History, folder: Path) -> None:
+    """Print how much there is, and what is not intact."""
+    terminal.say(f"workspace  {history.workspace}")
+    for kind, rows in history.kinds.items():
+        terminal.say(f"{kind:<10} {len(rows)}, in {folder / kind}.json and .csv")
+    for what in history.not_intact:
+        terminal.note(f"error: {what}")
+    counts = {kind: len(rows) for kind, rows in history.kinds.items()}
+    terminal.document({"folder": str(folder), **counts, "not_intact": history.not_intact})

@@ -1,0 +1,177 @@
+"""The verbs around production: check, release, verify, rollback, history, retain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ml_service.cli.session import AsJson, ForAgent, Session, perform
+from ml_service.errors import UsageError
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the verbs to the command line."""
+    for verb in (check, release, verify, rollback, history, retain):
+        app.command()(verb)
+
+
+def check(
+    production: Annotated[
+        bool, typer.Option("--production", help="Demand that a production workspace is configured too.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check settings, every problem file, the table against the data contract, and that the workspace answers.
+
+    Also that no other problem uses the names of the settings (exit 4). Changes nothing. What is wrong here would
+    otherwise be found after an hour of training.
+    """
+
+    def verb(session: Session) -> int:
+        settings = session.settings
+        from ml_service.training import check as module
+
+        result = module.check(settings, production=production)
+        from ml_service.training import ownership, versions
+
+        ownership.demand_ours(session.workspace, settings)
+        newest = versions.find(session.workspace, settings.dataset_name)
+        ownership.demand_data_ours(newest, result.table, settings)
+        module.show(session.terminal, result, session.workspace.banner)
+        return 0
+
+    perform(as_json, verb)
+
+
+def release(
+    model_version: Annotated[
+        str | None,
+        typer.Option(
+            "--model-version",
+            metavar="NUMBER",
+            help="Release this version of the training workspace, or champion: "
+            "the champion's own again, after a change of the scoring script or the service's settings.",
+        ),
+    ] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="RUN_ID", help="Release what this pipeline run has accepted.")
+    ] = None,
+    for_agent: ForAgent = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put one accepted model version into production and make it the champion.
+
+    Its file is copied to the production workspace, hash and decision record are checked, the live service must answer
+    as the model itself forecasts. A check that fails (exit 3) is undone: what served before serves again. Every
+    attempt leaves a record. Releasing what serves already changes nothing.
+    """
+
+    def verb(session: Session) -> int:
+        if bool(model_version) == bool(run):
+            raise UsageError(
+                "it is not clear what to release",
+                found="both --model-version and --run" if run else "neither --model-version nor --run",
+                expected="one of them; an empty version means that no run has accepted a model",
+            )
+        _version("--model-version", model_version, "champion")
+        site = session.site
+        from ml_service.production import release as module
+
+        wanted = model_version or module.accepted_by(site, str(run))
+        module.show(session.terminal, session.agent, site, module.release(site, wanted))
+        return 0
+
+    perform(as_json, verb, for_agent)
+
+
+def verify(
+    horizon: Annotated[int, typer.Option("--horizon", min=1, help="Days to forecast.")] = 28,
+    for_agent: ForAgent = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove that production serves what its last record says, that it is the champion, and that it forecasts right.
+
+    Ends with 3 when service, record and champion disagree, 1 when nothing serves.
+    """
+
+    def verb(session: Session) -> int:
+        site = session.site
+        from ml_service.production import verify as module
+
+        module.show(session.terminal, site, module.verify(site, horizon))
+        session.agent.tag("verified")
+        session.agent.page("verify")
+        return 0
+
+    perform(as_json, verb, for_agent)
+
+
+def rollback(
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="VERSION",
+            help="A model version that has served, previous (what served before), or before-this-build (undo what "
+            "this very build did; for the failure hook of a release).",
+        ),
+    ],
+    for_agent: ForAgent = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let production serve again what it served: model, scoring script and environment of that deployment.
+
+    A deployment of its own with a record of from and to. A target whose hashes do not verify is refused (exit 3) and
+    nothing is changed.
+    """
+
+    def verb(session: Session) -> int:
+        _version("--to", to, "previous", "before-this-build")
+        site = session.site
+        from ml_service.production import rollback as module
+
+        module.show(session.terminal, session.agent, site, module.rollback(site, to))
+        return 0
+
+    perform(as_json, verb, for_agent)
+
+
+def history(
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", file_okay=False, help="Where to write.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write the history of runs, decisions, models and releases as JSON and CSV, one file of each a kind.
+
+    Everything is in it, kept and failed runs too. Records whose hash does not verify are marked, and end with 3.
+    """
+
+    def verb(session: Session) -> int:
+        settings = session.settings
+        from ml_service.audit import history as module
+
+        result = module.collect(session.workspace, settings)
+        module.write(result, out)
+        module.show(session.terminal, result, out)
+        return 3 if result.not_intact else 0
+
+    perform(as_json, verb)
+
+
+def retain(for_agent: ForAgent = None) -> None:
+    """Keep this build for ever: ask Azure DevOps for a retention lease with the job's token (SYSTEM_ACCESSTOKEN)."""
+
+    def verb(session: Session) -> int:
+        settings = session.settings
+        from ml_service.audit import retain as module
+
+        module.retain(settings, session.build, session.terminal, session.agent)
+        return 0
+
+    perform(False, verb, for_agent)
+
+
+def _version(option: str, text: str | None, *words: str) -> None:
+    if text and text not in words and not (text.isdecimal() and int(text) >= 1):
+        raise UsageError(f"{option} {text} is no version", expected=f"a number from 1, or {' or '.join(words)}")

@@ -1,0 +1,123 @@
+"""One call of the command line: its streams, settings, build and workspaces, each made when it is first asked for."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ml_service.output.agent import Agent
+    from ml_service.output.console import Terminal
+    from ml_service.production.deployment import Site
+    from ml_service.settings.build import Build
+    from ml_service.settings.variables import Settings
+    from ml_service.settings.workspace import OpenWorkspace
+
+INTERRUPTED = 130
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
+ForAgent = Annotated[
+    bool | None,
+    typer.Option(
+        "--pipeline-variables/--no-pipeline-variables",
+        help="Print logging commands for Azure Pipelines: output variables, build tags, summary. "
+        "Default: where TF_BUILD is set.",
+    ),
+]
+
+
+@dataclass
+class Session:
+    """What a verb works with; each part is made when it is first asked for."""
+
+    as_json: bool
+    for_agent: bool | None = None
+    """None: where a build agent is at work."""
+
+    @cached_property
+    def terminal(self) -> Terminal:
+        """The two output streams."""
+        from ml_service.output.console import Terminal
+
+        return Terminal(as_json=self.as_json)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings; reading them reports everything that is missing at once."""
+        from ml_service.settings import variables
+
+        return variables.load()
+
+    @cached_property
+    def build(self) -> Build:
+        """Which build this is."""
+        from ml_service.settings.build import current_build
+
+        return current_build(self.settings)
+
+    @cached_property
+    def workspace(self) -> OpenWorkspace:
+        """The workspace, signed in."""
+        from ml_service.settings.workspace import open_workspace
+
+        settings = self.settings
+        self.terminal.note(f"opening workspace {settings.azureml_workspace_name}")
+        return open_workspace(settings)
+
+    @cached_property
+    def production(self) -> OpenWorkspace:
+        """The production workspace, signed in."""
+        from ml_service.settings.workspace import open_production
+
+        settings = self.settings
+        if settings.has_production:
+            self.terminal.note(f"opening workspace {settings.azureml_production_workspace_name}")
+        return open_production(settings)
+
+    @cached_property
+    def agent(self) -> Agent:
+        """The build agent that reads our logging commands."""
+        from ml_service.output.agent import Agent
+
+        listens = bool(self.settings.tf_build) if self.for_agent is None else self.for_agent
+        folder = self.settings.agent_tempdirectory or tempfile.gettempdir()
+        return Agent(self.terminal, listens, Path(folder))
+
+    @cached_property
+    def site(self) -> Site:
+        """Both workspaces and the problem, for the verbs of production."""
+        production = self.production  # reports a missing setting before anything is signed in
+        from ml_service.production.deployment import Site
+        from ml_service.training.snapshots import problem_name
+
+        return Site(
+            training=self.workspace,
+            production=production,
+            settings=self.settings,
+            build=self.build,
+            terminal=self.terminal,
+            problem=problem_name(self.settings.problem_file),
+        )
+
+
+def perform(as_json: bool, verb: Callable[[Session], int], for_agent: bool | None = None) -> None:
+    """Run one verb; every failure that is not our own mistake ends as a message on standard error."""
+    try:
+        code = verb(Session(as_json, for_agent))
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except Exception as error:
+        from ml_service.output.failures import explain
+
+        known = explain(error)
+        if known is None:
+            raise
+        typer.echo(f"error: {known}", err=True)
+        code = known.exit_code
+    raise typer.Exit(code)

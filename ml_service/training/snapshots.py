@@ -1,0 +1,243 @@
+"""Which steps a pipeline has and which files each step gets: no SDK, so that it can be tested in milliseconds.
+
+The service reuses a step when the files of its snapshot and its inputs are unchanged. Every step therefore gets a
+folder with exactly what it imports: an edit of the scoring script or of the gate must not train a model again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ml_service.errors import UsageError
+from ml_service.settings.variables import ROOT
+
+CODE = ROOT / "mlops_code"
+ENVIRONMENTS = CODE / "environments"
+PROBLEM_NAME = "problem.yml"
+SCORING_FOLDER = "scoring"
+SCORING_ENVIRONMENT = "scoring.yml"
+SCORING_ENVIRONMENT_NAME = "forecast-scoring"
+SCORING_BASE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:20251130.v1"
+"""Name and base image of every service, as in mlops_code/registry.py for the test service."""
+
+STEP_ORDER = ("prepare", "train", "evaluate", "register", "deploy")
+REQUIRED_STEPS = ("train", "register")
+
+_PROBLEM = (
+    "forecasting/problem/__init__.py",
+    "forecasting/problem/problem_file.py",
+    "forecasting/problem/sections.py",
+)
+_DATA = (
+    "forecasting/data/__init__.py",
+    "forecasting/data/contract.py",
+    "forecasting/data/reading.py",
+    "forecasting/data/regular.py",
+    "forecasting/data/series.py",
+)
+_READING = ("tracking.py", "forecasting/__init__.py", "forecasting/errors.py", *_PROBLEM, *_DATA)
+_MODELS = (
+    "forecasting/models/__init__.py",
+    "forecasting/models/arima.py",
+    "forecasting/models/baselines.py",
+    "forecasting/models/boosting.py",
+    "forecasting/models/catalog.py",
+    "forecasting/models/direct.py",
+    "forecasting/models/model_file.py",
+    "forecasting/models/recipe.py",
+    "forecasting/models/ridge.py",
+)
+_INTERVALS = (
+    "forecasting/evaluation/__init__.py",
+    "forecasting/evaluation/intervals.py",
+    "forecasting/evaluation/metrics.py",
+)
+_TRAINING = (
+    *_READING,
+    *_MODELS,
+    *_INTERVALS,
+    "forecasting/evaluation/backtest.py",
+    "forecasting/evaluation/selection.py",
+)
+_DECIDING = (
+    *_TRAINING,
+    "registry.py",
+    "forecasting/evaluation/comparison.py",
+    "forecasting/decision/__init__.py",
+    "forecasting/decision/charts.py",
+    "forecasting/decision/evidence.py",
+    "forecasting/decision/gate.py",
+    "forecasting/decision/record.py",
+    "forecasting/decision/report.py",
+    "forecasting/decision/rules.py",
+)
+_SCORING = (
+    "score.py",
+    "forecasting/__init__.py",
+    "forecasting/errors.py",
+    *_MODELS,
+    *_INTERVALS,
+    "forecasting/serving/__init__.py",
+    "forecasting/serving/forecaster.py",
+    "forecasting/serving/openapi.py",
+)
+_READ_SECTIONS = ("source", "series", "contract")
+_TRAIN_SECTIONS = (*_READ_SECTIONS, "training")
+_ALL_SECTIONS = (*_TRAIN_SECTIONS, "gate")
+
+
+@dataclass(frozen=True)
+class StepFiles:
+    """What the snapshot of one step holds; paths are relative to mlops_code/."""
+
+    files: tuple[str, ...]
+    problem_sections: tuple[str, ...]
+    """Sections of the problem file that the step reads; the others stay out of its snapshot."""
+    reusable: bool
+    """Whether unchanged inputs may bring back an earlier result. Never for a step that decides or acts."""
+    scoring: tuple[str, ...] = field(default=())
+    """Files of the folder `scoring/`, which the step hands to the web service."""
+
+    @property
+    def all_sources(self) -> frozenset[str]:
+        """Every file of mlops_code/ that can change this snapshot."""
+        return frozenset((*self.files, *self.scoring))
+
+
+STEP_FILES: Mapping[str, StepFiles] = {
+    "prepare": StepFiles(("prepare.py", *_READING), _READ_SECTIONS, reusable=True),
+    "train": StepFiles(("train.py", *_TRAINING), _TRAIN_SECTIONS, reusable=True),
+    "evaluate": StepFiles(("evaluate.py", *_DECIDING), _ALL_SECTIONS, reusable=False),
+    "register": StepFiles(("register.py", *_DECIDING), _ALL_SECTIONS, reusable=False),
+    "deploy": StepFiles(("deploy.py", *_DECIDING), _ALL_SECTIONS, reusable=False, scoring=_SCORING),
+}
+
+
+def parse_steps(text: str) -> tuple[str, ...]:
+    """Read `train,register,deploy`.
+
+    Raises: UsageError when a name is unknown, stands twice, stands in the wrong place, or train or register is
+    missing (there is no pipeline without them: register applies the gate where evaluate is left out).
+    """
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    legal = f"some of {','.join(STEP_ORDER)} in this order, always with {' and '.join(REQUIRED_STEPS)}"
+    unknown = [name for name in names if name not in STEP_ORDER]
+    if unknown:
+        found = f"unknown: {', '.join(unknown)}"
+    elif len(set(names)) != len(names):
+        found = f"named twice: {', '.join(sorted({name for name in names if names.count(name) > 1}))}"
+    elif missing := [name for name in REQUIRED_STEPS if name not in names]:
+        found = f"missing: {', '.join(missing)}"
+    elif list(names) != sorted(names, key=STEP_ORDER.index):
+        found = f"wrong order: {','.join(names)}"
+    else:
+        return names
+    raise UsageError(
+        f"--steps {text or '(empty)'} is not a pipeline", found=found, expected=legal, todo="correct --steps"
+    )
+
+
+def problem_text(problem: Mapping[str, Any], sections: Iterable[str]) -> str:
+    """The named sections of a problem as YAML; always the same text for the same content."""
+    return yaml.safe_dump({name: problem[name] for name in sections if name in problem}, sort_keys=True)
+
+
+def read_problem(path: Path) -> dict[str, Any]:
+    """The problem file as a mapping of sections; its content is checked by the steps.
+
+    Raises: UsageError when the file is missing or is not a mapping.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise UsageError(
+            f"problem file {path} cannot be read",
+            found=str(error),
+            todo="correct PROBLEM_FILE in variables.yml",
+        ) from None
+    if not isinstance(document, dict):
+        raise UsageError(
+            f"problem file {path} is not a problem",
+            expected="a mapping with the sections source, series, contract, training, gate",
+        )
+    return document
+
+
+def problem_name(path: Path) -> str:
+    """Name of a problem, which the champion's tag carries. Raises: UsageError."""
+    name = (read_problem(path).get("series") or {}).get("name")
+    if not isinstance(name, str) or not name:
+        raise UsageError(f"problem file {path} names no series", expected="a section series with a name")
+    return name
+
+
+def assemble(step: str, problem: Mapping[str, Any], folder: Path, code: Path = CODE) -> Path:
+    """Write the snapshot of one step into `folder`/<step> and return that path.
+
+    Raises: UsageError when a file of the table does not exist.
+    """
+    plan = STEP_FILES[step]
+    target = folder / step
+    for name in plan.files:
+        _copy(code, name, target / name)
+    for name in plan.scoring:
+        _copy(code, name, target / SCORING_FOLDER / name)
+    if plan.scoring:
+        _copy(code, f"environments/{SCORING_ENVIRONMENT}", target / SCORING_ENVIRONMENT)
+    (target / PROBLEM_NAME).write_text(problem_text(problem, plan.problem_sections), encoding="utf-8")
+    return target
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """The scoring folder and the conda file of a service, on disk."""
+
+    folder: Path
+    environment: Path
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of both, as every record and every service carries them."""
+        return {"scoring_sha256": digest(self.folder), "environment_sha256": file_sha256(self.environment)}
+
+
+def assemble_scoring(folder: Path, code: Path = CODE) -> Scoring:
+    """Write what a service is built from below `folder`. Raises: UsageError when a file does not exist."""
+    scoring = Scoring(folder / SCORING_FOLDER, folder / SCORING_ENVIRONMENT)
+    for name in STEP_FILES["deploy"].scoring:
+        _copy(code, name, scoring.folder / name)
+    _copy(code, f"environments/{SCORING_ENVIRONMENT}", scoring.environment)
+    return scoring
+
+
+def _copy(code: Path, name: str, target: Path) -> None:
+    source = code / name
+    if not source.is_file():
+        raise UsageError(
+            f"{source} does not exist",
+            expected="every file that the table in ml_service/training/snapshots.py lists for a step",
+            todo="restore the file, or correct the table",
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over the names and bytes of all files below a folder, independent of times and of its place."""
+    total = hashlib.sha256()
+    for path in sorted(item for item in folder.rglob("*") if item.is_file()):
+        total.update(path.relative_to(folder).as_posix().encode())
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

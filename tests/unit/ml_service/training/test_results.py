@@ -1,0 +1,159 @@
+"""Pure parts of run and smoke: exit codes, decision table, shown forecast, pace of polling."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from ml_service.output.console import Terminal, quiet_sdk
+from ml_service.training.decision_table import decision_rows, show_outcome
+from ml_service.training.follow import Followed, StepState, pause
+from ml_service.training.outcome import Outcome, exit_code
+from ml_service.training.run import RunResult
+from ml_service.training.run import show as show_run
+from ml_service.training.smoke import Smoked
+from ml_service.training.smoke import show as show_smoke
+
+METRICS = {"mae": 812.25, "rel_mae": 0.9312, "bias": None}
+EVIDENCE = {
+    "sentence": "better than seasonal naive",
+    "windows": {"origins": ["2014-03-01", "2014-03-08"], "horizon": 28, "last_day": "2014-05-31"},
+    "challenger": {"recipe": "ridge_direct(alpha=1)", "metrics": METRICS},
+    "champion": None,
+    "baselines": {"seasonal_naive": {"recipe": "seasonal_naive()", "metrics": METRICS}},
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "expected"),
+    [
+        ("Finished", "accepted", 0),
+        ("Finished", "kept", 0),
+        ("Failed", "failed", 3),
+        ("Failed", "accepted", 1),
+        ("Failed", "kept", 1),
+        ("Failed", "", 1),
+        ("Finished", "", 1),
+        ("Canceled", "", 1),
+    ],
+)
+def test_the_exit_code_follows_status_and_outcome(status: str, outcome: str, expected: int) -> None:
+    assert exit_code(status, outcome) == expected
+
+
+def test_the_decision_table_puts_all_contenders_side_by_side() -> None:
+    columns, rows = decision_rows(EVIDENCE)
+
+    assert columns == ["", "recipe", "rel_mae", "mae", "bias"]
+    assert rows == [
+        ["challenger", "ridge_direct(alpha=1)", "0.931", "812.2", "-"],
+        ["champion", "none registered", "-", "-", "-"],
+        ["baseline seasonal_naive", "seasonal_naive()", "0.931", "812.2", "-"],
+    ]
+
+
+def test_the_champion_is_named_with_its_version() -> None:
+    evidence = {**EVIDENCE, "champion": {"recipe": "seasonal_naive()", "metrics": METRICS}}
+
+    _, rows = decision_rows(evidence, {"name": "paid-amount", "version": "3"})
+
+    assert rows[1][:3] == ["champion paid-amount:3", "seasonal_naive()", "0.931"]
+
+
+def test_an_outcome_is_shown_with_its_evidence() -> None:
+    out = io.StringIO()
+
+    show_outcome(Terminal(out=out), Outcome("kept", "margin", {"evidence": EVIDENCE}, None), deployed=True)
+
+    text = out.getvalue()
+    assert "outcome    kept, margin: the champion stays" in text
+    assert "2 forecasts of 28 days each, 2014-03-01 to 2014-05-31" in text
+    assert "baseline seasonal_naive" in text
+
+
+@pytest.mark.parametrize(("deployed", "expected"), [(True, "and deployed"), (False, "but not deployed")])
+def test_an_accepted_model_is_called_deployed_only_when_it_is(deployed: bool, expected: str) -> None:
+    out = io.StringIO()
+
+    show_outcome(Terminal(out=out), Outcome("accepted", "margin", None, None), deployed=deployed)
+
+    assert f"outcome    accepted, margin: registered {expected}" in out.getvalue().replace(", but", " but")
+
+
+def _result(status: str, outcome: str, failed: str = "") -> RunResult:
+    step = StepState(failed or "deploy", "Failed" if failed else "Finished", 1.25, False, "step-1")
+    return RunResult(
+        run_id="run-1",
+        experiment="unit",
+        portal="http://portal",
+        followed=Followed(status, (step,), 2.0),
+        outcome=Outcome(outcome, "floor", None, None),
+        failed_step=step if failed else None,
+        log=("first", "last") if failed else (),
+    )
+
+
+@pytest.mark.parametrize(
+    ("result", "complaint"),
+    [
+        (_result("Finished", "kept"), ""),
+        (_result("Failed", "failed", "evaluate"), "refused (floor)"),
+        (_result("Failed", "accepted", "deploy"), "step deploy failed"),
+        (_result("Canceled", ""), "somebody cancelled the run"),
+        (_result("Finished", ""), "without recording an outcome"),
+    ],
+)
+def test_a_run_says_why_it_does_not_end_with_0(result: RunResult, complaint: str) -> None:
+    assert result.complaint.startswith(complaint) or complaint in result.complaint
+    assert bool(result.complaint) is bool(result.exit_code)
+
+
+def test_the_log_of_a_failed_step_goes_to_standard_error_and_the_result_to_standard_output() -> None:
+    out, err = io.StringIO(), io.StringIO()
+
+    show_run(Terminal(as_json=True, out=out, err=err), _result("Failed", "accepted", "deploy"))
+
+    document = json.loads(out.getvalue())
+    assert list(document) == [
+        *("run_id", "experiment", "status", "outcome", "reason", "steps", "decision", "model", "portal"),
+    ]
+    assert document["steps"] == [
+        {"name": "deploy", "status": "Failed", "seconds": 1.25, "reused": False, "run_id": "step-1"}
+    ]
+    assert "  | first\n  | last\nerror: run run-1: step deploy failed" in err.getvalue()
+
+
+def test_polling_is_quick_for_a_minute_and_then_slows_down() -> None:
+    assert pause(0) == pause(59.9) <= 0.5
+    assert pause(60) <= pause(90) <= pause(600) == 5.0
+
+
+def test_json_is_the_only_thing_on_standard_output() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    terminal = Terminal(as_json=True, out=out, err=err)
+
+    terminal.note("working")
+    show_smoke(terminal, Smoked("svc", "http://x", "m:1", "0" * 64, ("2014-06-01",), (1.5,)))
+
+    assert json.loads(out.getvalue())["values"] == [1.5]
+    assert err.getvalue() == "working\n"
+
+
+def test_a_forecast_is_shown_with_bars_and_without_colour_off_terminals() -> None:
+    out = io.StringIO()
+
+    show_smoke(Terminal(out=out), Smoked("svc", "u", "m:1", "0" * 64, ("2014-06-01", "2014-06-02"), (1.0, 2.0)))
+
+    text = out.getvalue()
+    assert "2014-06-02  Mon      2.00  ##############################" in text
+    assert "\x1b" not in text
+
+
+def test_what_the_sdk_prints_does_not_reach_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    with quiet_sdk() as chatter:
+        print("Submitted PipelineRun")  # noqa: T201
+
+    assert capsys.readouterr().out == ""
+    assert chatter.getvalue() == "Submitted PipelineRun\n"
