@@ -7,27 +7,27 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from azureml.core import Experiment, Model, Run
-from msrest.exceptions import HttpOperationError
-
-from ml_service.output.console import Terminal, quiet_sdk
-from ml_service.output.failures import http_status
-from ml_service.production import integrity, records
+from azure_ml.models.champion import SINCE_TAG, TAG
+from azure_ml.models.versions import ModelVersion, find_versions
+from azure_ml.pipelines.runs import Run, find_run, list_runs
+from azure_ml.workspace import Workspace
+from forecasting.decision.record import DECISION_FILE
+from ml_service.output.console import Terminal
+from ml_service.production import integrity, ledger
 from ml_service.production.integrity import Difference, Document
-from ml_service.settings import people
+from ml_service.settings.build import REQUESTED_FOR
 from ml_service.settings.variables import Settings
-from ml_service.settings.workspace import OpenWorkspace
-from ml_service.training.outcome import ACCEPTED, DECISION_FILE, KEPT
+from ml_service.training.outcome import ACCEPTED, KEPT
 
 Row = dict[str, Any]
 _RECORDED = (
-    *("event", "from", "back_to", "build_id", "commit", "workspace", "service"),
-    *(field.name for field in fields(records.Content)),
+    *(name for name in ledger.FACTS if name != "report_sha256"),
+    *(field.name for field in fields(ledger.Content)),
     *("report_sha256", "record_sha256"),
 )
 _NO_DECISION = Document(DECISION_FILE, {}, "")
@@ -53,12 +53,12 @@ class History:
         ]
 
 
-def collect(workspace: OpenWorkspace, settings: Settings) -> History:
+def collect(workspace: Workspace, settings: Settings) -> History:
     """Read the whole history of the problem that the settings name; changes nothing."""
-    runs = _runs(workspace, settings.experiment_name)
+    runs = list(list_runs(workspace, settings.experiment_name))
     decisions = _Decisions(workspace, runs)
     decided = [(run, found) for run in runs if (found := decisions.of(run.id)) is not None]
-    models = Model.list(workspace.sdk, name=settings.model_name)
+    models = find_versions(workspace, settings.model_name)
     return History(
         workspace=workspace.banner,
         kinds={
@@ -67,7 +67,7 @@ def collect(workspace: OpenWorkspace, settings: Settings) -> History:
                 _decision_row(run.id, run.properties.get("decision_sha256", ""), found) for run, found in decided
             ],
             "models": [_model_row(model, decisions) for model in models],
-            "releases": [_release_row(record, decisions) for record in records.read_all(workspace, settings)],
+            "releases": [_release_row(record, decisions) for record in ledger.read_all(workspace, settings)],
         },
     )
 
@@ -105,17 +105,10 @@ def _write_csv(path: Path, rows: list[Row]) -> None:
         writer.writerows([safe_cell(row.get(column)) for column in columns] for row in rows)
 
 
-def _runs(workspace: OpenWorkspace, name: str) -> list[Any]:
-    if name not in workspace.sdk.experiments:
-        return []
-    # Plain run objects: building a PipelineRun would ask the service once more for each.
-    return list(Run.list(Experiment(workspace.sdk, name), include_children=False, _rehydrate_runs=False))
-
-
 class _Decisions:
     """decision.json of each run, downloaded once; runs of other experiments are looked up when a model names one."""
 
-    def __init__(self, workspace: OpenWorkspace, runs: Iterable[Any]) -> None:
+    def __init__(self, workspace: Workspace, runs: Iterable[Run]) -> None:
         self._workspace = workspace
         self._known = {run.id: run for run in runs}
         self._fetched: dict[str, Document | None] = {}
@@ -133,44 +126,70 @@ class _Decisions:
         said = ((document.content.get("evidence") or {}) if document else {}).get("override") or {}
         return {"override_by": said.get("person", ""), "override_reason": said.get("reason", "")}
 
-    def _run(self, run_id: str) -> Any | None:
+    def _run(self, run_id: str) -> Run | None:
         if run_id in self._known or not run_id:
             return self._known.get(run_id)
-        try:
-            with quiet_sdk():
-                return Run.get(self._workspace.sdk, run_id)
-        except HttpOperationError as error:
-            if http_status(error) not in (400, 404):
-                raise
-            return None
+        return find_run(self._workspace, run_id)
 
     @staticmethod
-    def _fetch(run: Any) -> Document | None:
+    def _fetch(run: Run) -> Document | None:
         if "decision_sha256" not in run.properties and not run.properties.get("outcome"):
             return None
         found = integrity.fetch(run, DECISION_FILE)
         return found if found.sha256 or "decision_sha256" in run.properties else None
 
 
-def _run_row(run: Any, decisions: _Decisions) -> Row:
+def run_facts(decision: Mapping[str, Any]) -> dict[str, object]:
+    """What decision.json says of its run, by the names that the run's properties have."""
+    evidence, context = decision.get("evidence") or {}, decision.get("context") or {}
+    return {
+        "run_id": context.get("run_id"),
+        "outcome": evidence.get("outcome"),
+        "reason": evidence.get("reason"),
+        "data_sha256": (evidence.get("data") or {}).get("data_sha256"),
+    }
+
+
+def model_facts(decision: Mapping[str, Any]) -> dict[str, object]:
+    """What decision.json says of the model that it accepted, by the names that the model's properties have."""
+    evidence, context = decision.get("evidence") or {}, decision.get("context") or {}
+    data, challenger = evidence.get("data") or {}, evidence.get("challenger") or {}
+    return {
+        **{name: challenger.get(name) for name in ("model_sha256", "recipe", "cutoff")},
+        "data_sha256": data.get("data_sha256"),
+        "data_rows": data.get("rows"),
+        "problem": evidence.get("problem"),
+        **{name: context.get(name) for name in ("commit", "build_id", "run_id", "reason")},
+        "name": context.get("model_name"),
+    }
+
+
+def _run_row(run: Run, decisions: _Decisions) -> Row:
     told = {name: run.properties.get(name, "") for name in ("outcome", "reason", "data_sha256", "decision_sha256")}
-    document = run._run_dto
     row = {
         "run_id": run.id,
         "status": run.status,
-        "created": str(document.get("created_utc") or ""),
-        "ended": str(document.get("end_time_utc") or ""),
+        "created": run.created,
+        "ended": run.ended,
         **told,
-        **people.of_run(run),
+        **_people(run),
         **decisions.overridden(run.id),
     }
     decision = decisions.of(run.id)
     if decision is None:
-        # A run that broke or broke the contract decided nothing: there is no document to compare with.
+        # A run that broke or violated the contract decided nothing: there is no document to compare with.
         decided = told["outcome"] in (ACCEPTED, KEPT)
         return _judged(row, integrity.of_hash("decision_sha256", "none", _NO_DECISION) if decided else None)
     found = integrity.of_hash("decision_sha256", told["decision_sha256"], decision)
-    return _judged(row, found or integrity.differences(row, integrity.run_facts(decision.content), DECISION_FILE))
+    return _judged(row, found or integrity.differences(row, run_facts(decision.content), DECISION_FILE))
+
+
+def _people(run: Run) -> Row:
+    """Columns that say who: the identity that signed in, and the person for whom the build ran.
+
+    Who approved stands in Azure DevOps only.
+    """
+    return {"created_by": run.created_by, REQUESTED_FOR: run.properties.get(REQUESTED_FOR, "")}
 
 
 def _decision_row(run_id: str, recorded: str, found: Document) -> Row:
@@ -186,28 +205,28 @@ def _decision_row(run_id: str, recorded: str, found: Document) -> Row:
     return _judged(row, integrity.of_hash("decision_sha256", recorded, found))
 
 
-def _model_row(model: Any, decisions: _Decisions) -> Row:
-    tags, properties = model.tags or {}, dict(sorted((model.properties or {}).items()))
-    run_id = str(properties.get("run_id", ""))
+def _model_row(model: ModelVersion, decisions: _Decisions) -> Row:
+    properties = dict(sorted(model.properties.items()))
+    run_id = properties.get("run_id", "")
     row = {
         "name": model.name,
-        "version": int(model.version),
-        "created": str(model.created_time),
-        "champion_of": tags.get("champion", ""),
-        "champion_since": tags.get("champion_since", ""),
-        **people.of_model(model),
+        "version": model.version,
+        "created": model.created,
+        "champion_of": model.tags.get(TAG, ""),
+        "champion_since": model.tags.get(SINCE_TAG, ""),
+        "created_by": model.created_by,
         **decisions.overridden(run_id),
         **properties,
     }
     if "decision_sha256" not in properties and "model_sha256" not in properties:
         return _judged(row, None)  # registered by somebody's own code, not by this pipeline
     decision = decisions.of(run_id) or _NO_DECISION
-    found = integrity.of_hash("decision_sha256", str(properties.get("decision_sha256", "")), decision)
-    return _judged(row, found or integrity.differences(row, integrity.model_facts(decision.content), DECISION_FILE))
+    found = integrity.of_hash("decision_sha256", properties.get("decision_sha256", ""), decision)
+    return _judged(row, found or integrity.differences(row, model_facts(decision.content), DECISION_FILE))
 
 
-def _release_row(record: records.Record, decisions: _Decisions) -> Row:
-    document, found = records.compare(record)
+def _release_row(record: ledger.Record, decisions: _Decisions) -> Row:
+    document, found = ledger.compare(record)
     told = {name: document.get(name) for name in ("serves", "champion_before", "check", "reason", "url", "ended")}
     return {
         "deployment": record.id,
@@ -216,7 +235,7 @@ def _release_row(record: records.Record, decisions: _Decisions) -> Row:
         "intact": not found,
         "differences": [asdict(difference) for difference in found],
         **{name: record.properties.get(name, "") for name in _RECORDED},
-        **people.of_run(record.run),
+        **_people(record.run),
         **decisions.overridden(record.properties.get("run_id", "")),
         **told,
     }

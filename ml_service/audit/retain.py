@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import requests
 
-from ml_service.errors import FaultError, UsageError
+from ml_service.errors import FaultError, InvalidRequestError
 from ml_service.output.agent import Agent
 from ml_service.output.console import Terminal
 from ml_service.settings.build import Build
@@ -17,7 +17,7 @@ _TIMEOUT_SECONDS = (10, 60)
 def retain(settings: Settings, build: Build, terminal: Terminal, agent: Agent) -> None:
     """Ask Azure DevOps for a lease on this run; without the job's token say that nothing was asked.
 
-    Raises: UsageError (a variable of the build agent is missing), FaultError (Azure DevOps refused).
+    Raises: InvalidRequestError (a variable of the build agent is missing), FaultError (Azure DevOps refused).
     """
     token = settings.system_accesstoken.get_secret_value()
     if not token:
@@ -39,7 +39,7 @@ def _lease(settings: Settings, build: Build) -> dict[str, object]:
     if not (
         settings.system_definitionid.isdecimal() and build.build_id.isdecimal() and settings.system_collectionuri
     ):
-        raise UsageError(
+        raise InvalidRequestError(
             "this is no run of Azure Pipelines",
             expected="SYSTEM_COLLECTIONURI, SYSTEM_TEAMPROJECT, SYSTEM_DEFINITIONID, BUILD_BUILDID of a build agent",
         )

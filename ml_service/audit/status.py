@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from itertools import islice
-from typing import Any
 
-from azureml.core import Experiment, Model, Run
-from azureml.pipeline.core import PublishedPipeline
-
+from azure_ml.models.champion import champions_of
+from azure_ml.models.versions import find_versions
+from azure_ml.pipelines.published import Endpoint, find_endpoint, list_published
+from azure_ml.pipelines.runs import list_runs
+from azure_ml.services import ServiceState, find_service
+from azure_ml.workspace import Workspace
 from ml_service.output.console import Terminal
 from ml_service.settings.variables import Settings
-from ml_service.settings.workspace import OpenWorkspace
-from ml_service.training.endpoint import find_endpoint
-from ml_service.training.service import ServiceState, service_state
 
 _SHOWN = 10
-CHAMPION_TAG, CHAMPION_SINCE_TAG = "champion", "champion_since"
 
 
 @dataclass(frozen=True)
@@ -81,85 +77,73 @@ class Status:
     """None where no production workspace is configured."""
 
 
-def status(workspace: OpenWorkspace, production: OpenWorkspace | None, settings: Settings) -> Status:
+def status(workspace: Workspace, production: Workspace | None, settings: Settings) -> Status:
     """Read the state of both workspaces; changes nothing."""
     endpoint = find_endpoint(workspace, settings.pipeline_endpoint_name)
+    in_production = None
+    if production is not None:
+        served = _service_state(production, settings.production_service_name)
+        in_production = ProductionState(production.name, served)
     return Status(
         workspace=workspace.name,
         resource_group=workspace.resource_group,
-        tags=workspace.tags,
+        tags=dict(workspace.tags),
         endpoint=settings.pipeline_endpoint_name,
         endpoint_status=endpoint.status if endpoint else "absent",
-        endpoint_url=endpoint.endpoint if endpoint else "",
+        endpoint_url=endpoint.url if endpoint else "",
         published=_published(workspace, settings, endpoint),
         runs=_runs(workspace, settings),
         models=_models(workspace, settings),
-        service=service_state(workspace, settings.test_service_name),
-        production=ProductionState(production.name, service_state(production, settings.production_service_name))
-        if production
-        else None,
+        service=_service_state(workspace, settings.test_service_name),
+        production=in_production,
     )
 
 
-def _published(workspace: OpenWorkspace, settings: Settings, endpoint: Any | None) -> tuple[PublishedState, ...]:
-    numbers: dict[str, int] = {}
-    default = ""
-    if endpoint is not None:
-        numbers = {item.pipeline_id: int(item.version) for item in endpoint.pipeline_version_list}
-        default = next((key for key, number in numbers.items() if str(number) == str(endpoint.default_version)), "")
+def _service_state(workspace: Workspace, name: str) -> ServiceState | None:
+    service = find_service(workspace, name)
+    return service.state if service else None
+
+
+def _published(workspace: Workspace, settings: Settings, endpoint: Endpoint | None) -> tuple[PublishedState, ...]:
+    numbers = endpoint.versions if endpoint else {}
+    default = endpoint.default_version if endpoint else ""
     ours = [
-        PublishedState(item.id, item.name, item.version, item.status, item.id == default)
-        for item in PublishedPipeline.list(workspace.sdk, active_only=False)
-        if item.name == settings.pipeline_name
+        PublishedState(item.id, item.name, item.version, item.status, numbers.get(item.id) == default)
+        for item in list_published(workspace, settings.pipeline_name)
     ]
     # The number that the endpoint gave tells the order; build ids are texts of any form.
-    return tuple(sorted(ours, key=lambda item: numbers.get(item.pipeline_id, -1), reverse=True)[:_SHOWN])
+    ours.sort(key=lambda item: int(numbers.get(item.pipeline_id, -1)), reverse=True)
+    return tuple(ours[:_SHOWN])
 
 
-def _runs(workspace: OpenWorkspace, settings: Settings) -> tuple[RunState, ...]:
-    if settings.experiment_name not in workspace.sdk.experiments:
-        return ()
-    experiment = Experiment(workspace.sdk, settings.experiment_name)
-    # Plain run objects: building a PipelineRun would ask the service once more for each. The time of a run has no
-    # public property; the document it came from has it.
-    runs = islice(Run.list(experiment, include_children=False, _rehydrate_runs=False), _SHOWN)
+def _runs(workspace: Workspace, settings: Settings) -> tuple[RunState, ...]:
     return tuple(
         RunState(
             run_id=run.id,
             status=run.status,
-            started=str(run._run_dto.get("created_utc", ""))[:19],
+            started=run.created[:19],
             outcome=run.properties.get("outcome", ""),
             reason=run.properties.get("reason", ""),
         )
-        for run in runs
+        for run in list_runs(workspace, settings.experiment_name, _SHOWN)
     )
 
 
-def _models(workspace: OpenWorkspace, settings: Settings) -> tuple[ModelState, ...]:
-    found = Model.list(workspace.sdk, name=settings.model_name, expand=False)
-    champions = _champions(found)
+def _models(workspace: Workspace, settings: Settings) -> tuple[ModelState, ...]:
+    found = find_versions(workspace, settings.model_name)
+    holders = {champion.version: problem for problem, champion in champions_of(found).items()}
     states = [
         ModelState(
             name=model.name,
-            version=int(model.version),
-            sha256=(model.properties or {}).get("model_sha256", ""),
-            run_id=(model.properties or {}).get("run_id", ""),
-            champion=champions.get(int(model.version), ""),
+            version=model.version,
+            sha256=model.properties.get("model_sha256", ""),
+            run_id=model.properties.get("run_id", ""),
+            champion=holders.get(model.version, ""),
         )
         for model in found
     ]
-    return tuple(sorted(states, key=lambda model: model.version, reverse=True)[:_SHOWN])
-
-
-def _champions(models: Iterable[Any]) -> dict[int, str]:
-    """Version to problem. Two versions carry the tag for a moment while the pointer moves; the newer claim counts."""
-    claims = sorted(
-        (str(tags.get(CHAMPION_SINCE_TAG, "")), int(model.version), str(tags[CHAMPION_TAG]))
-        for model in models
-        if CHAMPION_TAG in (tags := model.tags or {})
-    )
-    holder = {problem: version for _, version, problem in claims}
-    return {version: problem for problem, version in holder.items()}
+    states.sort(key=lambda model: model.version, reverse=True)
+    return tuple(states[:_SHOWN])
 
 
 def show(terminal: Terminal, state: Status) -> None:

@@ -8,43 +8,61 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from azureml.pipeline.core import PipelineRun
-
-from ml_service.output.agent import fenced
-from ml_service.output.console import quiet_sdk
-from ml_service.settings.workspace import OpenWorkspace
-from ml_service.training import override
-from ml_service.training.decision_table import decision_rows
-from ml_service.training.outcome import DECISION_FILE
-
-if TYPE_CHECKING:
-    from ml_service.training.run import RunResult
+from azure_ml.pipelines.runs import find_pipeline_run
+from azure_ml.services import find_service
+from azure_ml.workspace import Workspace
+from forecasting.decision.record import DECISION_FILE
+from forecasting.decision.report import REPORT_FILE
+from forecasting.errors import FAILURES_FILE
+from ml_service.errors import FaultError
+from ml_service.output.agent import Agent, fenced
+from ml_service.output.decision_table import decision_rows, override_sentence
+from ml_service.settings.variables import Settings
+from ml_service.training.run import RunResult
 
 SUMMARY_FILE = "summary.md"
-FAILURES_FILE = "contract_failures.csv"
 _SHOWN_FINDINGS = 5
 _WITHOUT_DECISION = ("model", "data sha256", "run", "workspace")
 """What is known of a run that ended before it decided."""
-REPORT_FILE = "report.html"
 
 
-def write(workspace: OpenWorkspace, result: RunResult, transcript: str, folder: Path) -> Path:
+def tell(workspace: Workspace, settings: Settings, agent: Agent, result: RunResult, folder: Path | None) -> None:
+    """Write the evidence into a folder and tell the build agent what a later stage decides by."""
+    if folder is not None:
+        service = find_service(workspace, settings.test_service_name)
+        if service is not None:
+            agent.terminal.say(f"service    {service.state.line}")
+        agent.summary(write(workspace, result, agent.terminal.transcript, folder))
+    outcome, model = result.outcome, result.outcome.model
+    agent.outputs(
+        {
+            "outcome": outcome.outcome or "none",
+            "reason": outcome.reason,
+            "modelVersion": model.version if model else "",
+            "runId": result.run_id,
+        }
+    )
+    overridden = ["override"] if outcome.evidence.get("override") else []
+    agent.tag(outcome.outcome or "no-outcome", *overridden, *([f"{model.name}-{model.version}"] if model else []))
+
+
+def write(workspace: Workspace, result: RunResult, transcript: str, folder: Path) -> Path:
     """Write summary.md and what the run kept of decision, report and contract failures; returns the path of the page.
 
     transcript: what `run` has printed; it closes the page.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with quiet_sdk():
-        run = PipelineRun.get(workspace.sdk, result.run_id)
-        kept = set(run.get_file_names()) & {DECISION_FILE, REPORT_FILE, FAILURES_FILE}
-        for name in sorted(kept):
-            run.download_file(name, output_file_path=str(folder / name))
-    page = folder / SUMMARY_FILE
-    failures = folder / FAILURES_FILE
+    run = find_pipeline_run(workspace, result.run_id)
+    if run is None:
+        raise FaultError(f"run {result.run_id} is gone from workspace {workspace.name}")
+    kept = run.files() & {DECISION_FILE, REPORT_FILE, FAILURES_FILE}
+    for name in kept:
+        (folder / name).write_bytes(run.read_file(name) or b"")
+    page, failures = folder / SUMMARY_FILE, folder / FAILURES_FILE
     broken = read_failures(failures.read_text(encoding="utf-8")) if FAILURES_FILE in kept else []
-    text = markdown(workspace.banner, result, run.get_properties(), broken)
+    text = markdown(workspace.banner, result, run.read_properties(), broken)
     page.write_text(f"{text}\n## As printed\n\n{fenced(transcript)}", encoding="utf-8")
     return page
 
@@ -74,7 +92,7 @@ def markdown(banner: str, result: RunResult, properties: Mapping[str, str], brok
     evidence, context = decision.get("evidence") or {}, decision.get("context") or {}
     lines = [f"# {evidence.get('problem', result.experiment)}: {outcome.outcome or 'no outcome'}", ""]
     lines += [_plain(evidence.get("sentence") or result.complaint or "The run ended before it decided."), ""]
-    if said := override.sentence(evidence):
+    if said := override_sentence(evidence):
         lines += [f"**Override.** {_plain(said)}", ""]
     if broken:
         lines += ["## Data contract", "", *_contract(broken), ""]

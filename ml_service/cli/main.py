@@ -1,4 +1,4 @@
-"""The command line: one verb a module.
+"""The command line: its verbs in the order in which `--help` shows them.
 
 Usage and configuration errors and `--help` import none of the Azure libraries: those take two seconds, so every verb
 checks its arguments and the settings before it imports its module.
@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import logging
 import warnings
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ml_service.cli import problem_verbs, production_verbs
-from ml_service.cli.session import AsJson, ForAgent, Session, perform
-from ml_service.errors import FaultError, UsageError
-from ml_service.training import override as overrides
+from ml_service.cli import audit_verbs, problem_verbs, production_verbs, training_verbs
 
 _EXIT_CODES = """\b
 Exit codes:
@@ -33,7 +29,8 @@ _HELP = """Publish, run and check the training pipeline in Azure ML; release wha
 
 The usual way: `data upload` registers the table, `publish` publishes the pipeline, `run` trains, decides,
 registers and deploys to the test service, `smoke` asks the service for a forecast. `rehearse` does all four.
-`release` puts an accepted version into production, `verify` looks again, `rollback` goes back.
+`release` puts an accepted version into production, `verify` re-checks production, `rollback` restores an earlier
+deployment.
 
 Settings come from variables.yml; environment variables of the same names win. Results go to standard output,
 progress to standard error."""
@@ -57,7 +54,22 @@ data_app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 app.add_typer(problem_verbs.app, name="problems")
-production_verbs.add_to(app)
+data_app.command("upload")(training_verbs.data_upload)
+_VERBS = (
+    training_verbs.check,
+    production_verbs.release,
+    production_verbs.verify,
+    production_verbs.rollback,
+    audit_verbs.history,
+    audit_verbs.retain,
+    training_verbs.publish,
+    training_verbs.run,
+    training_verbs.smoke,
+    audit_verbs.status,
+    training_verbs.rehearse,
+)
+for _verb in _VERBS:
+    app.command()(_verb)
 
 
 @app.callback()
@@ -71,290 +83,11 @@ def _options(
         logging.disable(logging.CRITICAL)
 
 
-Steps = Annotated[
-    str,
-    typer.Option(
-        "--steps",
-        metavar="NAMES",
-        help="Some of prepare,train,evaluate,register,deploy in this order, always with train and register. "
-        "Without prepare, train reads the raw table; without evaluate, register applies the gate itself.",
-    ),
-]
-PipelineId = Annotated[
-    str | None, typer.Option("--pipeline-id", help="Run this published pipeline, not the endpoint's default.")
-]
-Unpublished = Annotated[
-    bool, typer.Option("--unpublished", help="Run the pipeline as it stands in this folder; publish nothing.")
-]
-UnpublishedSteps = Annotated[
-    str | None, typer.Option("--steps", metavar="NAMES", help="With --unpublished: as for publish.")
-]
-Reason = Annotated[
-    str, typer.Option("--reason", help="Why: manual, schedule, data or code; recorded with the decision.")
-]
-DataVersion = Annotated[
-    str, typer.Option("--data-version", metavar="NUMBER", help="Train on this data version, or on the newest.")
-]
-PublishedData = Annotated[
-    str,
-    typer.Option(
-        "--data-version",
-        metavar="NUMBER",
-        help="The data version that the pipeline trains on where a run names none; or the newest.",
-    ),
-]
-RehearsedData = Annotated[
-    int | None,
-    typer.Option(
-        "--data-version",
-        metavar="NUMBER",
-        min=1,
-        help="Upload nothing, train on this data version; default: upload DATA_FILE and train on exactly that.",
-    ),
-]
-Evidence = Annotated[
-    Path | None,
-    typer.Option("--evidence", file_okay=False, help="Write decision.json, summary.md and the report here."),
-]
-OverrideBy = Annotated[
-    str,
-    typer.Option("--override-by", metavar="NAME", help="Who accepts against the gate; with --override-reason."),
-]
-OverrideReason = Annotated[
-    str,
-    typer.Option(
-        "--override-reason",
-        metavar="TEXT",
-        help="Why the gate is overridden; recorded with its own verdict. Only judgements of quality can be: what "
-        "could not be decided stays refused.",
-    ),
-]
-Timeout = Annotated[
-    float, typer.Option("--timeout", metavar="MINUTES", min=0.01, help="Cancel the run when it takes longer.")
-]
-Follow = Annotated[
-    str | None, typer.Option("--follow", metavar="RUN_ID", help="Pick up a run that was submitted before.")
-]
-ALL_STEPS = "prepare,train,evaluate,register,deploy"
-
-
-@data_app.command("upload")
-def data_upload(
-    file: Annotated[
-        Path | None,
-        typer.Option("--file", help="The table; default: DATA_FILE of variables.yml.", dir_okay=False),
-    ] = None,
-    for_agent: ForAgent = None,
-    as_json: AsJson = False,
-) -> None:
-    """Check a table against the data contract and register it as a data version.
-
-    The same bytes give the same version again. A table that breaks the contract is refused (exit 3) with every
-    finding, and nothing is uploaded.
-    """
-
-    def verb(session: Session) -> int:
-        settings = session.settings
-        from ml_service.training import table
-
-        checked = table.check(settings, file)
-        from ml_service.training import data, ownership
-
-        ownership.demand_ours(session.workspace, settings)
-        result = data.upload(session.workspace, settings, session.terminal, checked)
-        data.show(session.terminal, result)
-        session.agent.outputs({"dataVersion": result.data.version})
-        return 0
-
-    perform(as_json, verb, for_agent)
-
-
-@app.command()
-def publish(
-    steps: Steps = ALL_STEPS,
-    data_version: PublishedData = "newest",
-    for_agent: ForAgent = None,
-    as_json: AsJson = False,
-) -> None:
-    """Publish the pipeline with the build id as version and make it the default of the pipeline endpoint.
-
-    Publishing the same graph under the same build id again changes nothing; another graph under it is a conflict
-    (exit 4). The compute cluster is created when it does not exist.
-    """
-
-    def verb(session: Session) -> int:
-        names, number = _steps(steps), _data_version(data_version)
-        settings = session.settings
-        from ml_service.training import publish as module
-
-        wanted = module.Wanted(steps=names, data_version=number)
-        result = module.publish(session.workspace, settings, session.build, session.terminal, wanted)
-        module.show(session.terminal, result)
-        session.agent.outputs({"pipelineId": result.pipeline_id, "pipelineVersion": result.version})
-        session.agent.page("publish")
-        return 0
-
-    perform(as_json, verb, for_agent)
-
-
-@app.command()
-def run(
-    *,
-    pipeline_id: PipelineId = None,
-    unpublished: Unpublished = False,
-    steps: UnpublishedSteps = None,
-    reason: Reason = "manual",
-    data_version: DataVersion = "newest",
-    timeout: Timeout = 120.0,
-    follow: Follow = None,
-    override_by: OverrideBy = "none",
-    override_reason: OverrideReason = "none",
-    evidence: Evidence = None,
-    for_agent: ForAgent = None,
-    as_json: AsJson = False,
-) -> None:
-    """Run the pipeline, follow it and say what it decided.
-
-    Ends with 0 when the new model was accepted or the champion was kept, 3 when the data contract or the gate
-    refused, 1 when a step broke (its last log lines are shown), 124 when it took too long. Ctrl-C stops following
-    only; the run goes on.
-    """
-
-    def verb(session: Session) -> int:
-        _at_most_one({"--pipeline-id": pipeline_id, "--unpublished": unpublished, "--follow": follow})
-        code, names, number = _reason(reason), _unpublished_steps(unpublished, steps), _data_version(data_version)
-        override = overrides.parse(override_by, override_reason)
-        _at_most_one({"--override-by": override, "--follow": follow})
-        settings = session.settings
-        overrides.demand_allowed(override, settings, code)
-        from ml_service.training import run as module
-
-        wanted = module.Wanted(
-            reason=code,
-            timeout_minutes=timeout,
-            data_version=number,
-            pipeline_id=pipeline_id or None,
-            unpublished_steps=names,
-            follow_run=follow,
-            override=override,
-        )
-        result = module.run(session.workspace, settings, session.build, session.terminal, wanted)
-        module.show(session.terminal, result)
-        module.tell(session.workspace, settings, session.agent, result, evidence)
-        return result.exit_code
-
-    perform(as_json, verb, for_agent)
-
-
-@app.command()
-def smoke(
-    horizon: Annotated[int, typer.Option("--horizon", min=1, help="Days to forecast.")] = 28,
-    as_json: AsJson = False,
-) -> None:
-    """Ask the test service for a forecast and compare it with the forecast of the registered model itself.
-
-    A wrong number, a refused call or a model file with another hash ends with 3; a service that is absent or not
-    healthy ends with 1 and shows its log.
-    """
-
-    def verb(session: Session) -> int:
-        settings = session.settings
-        from ml_service.training import smoke as module
-
-        module.show(session.terminal, module.smoke(session.workspace, settings.test_service_name, horizon))
-        return 0
-
-    perform(as_json, verb)
-
-
-@app.command()
-def status(as_json: AsJson = False) -> None:
-    """Show what is published, what ran, which models are registered, which is champion, and what serves.
-
-    Where AZUREML_PRODUCTION_WORKSPACE_NAME names a production workspace, also what serves there.
-    """
-
-    def verb(session: Session) -> int:
-        settings = session.settings
-        from ml_service.audit import status as module
-
-        production = None
-        if settings.has_production:
-            try:
-                production = session.production
-            except FaultError as error:  # who may train need not have a role in production
-                session.terminal.note(f"production is not shown: {error}")
-        module.show(session.terminal, module.status(session.workspace, production, settings))
-        return 0
-
-    perform(as_json, verb)
-
-
-@app.command()
-def rehearse(
-    timeout: Timeout = 120.0,
-    data_version: RehearsedData = None,
-) -> None:
-    """Do everything once: data upload, publish, run, smoke; then say what to try next."""
-
-    def verb(session: Session) -> int:
-        settings = session.settings
-        from ml_service.training import rehearse as module
-
-        return module.rehearse(
-            session.workspace,
-            settings,
-            session.build,
-            session.terminal,
-            timeout_minutes=timeout,
-            data_version=data_version,
-        )
-
-    perform(False, verb)
-
-
-def _reason(text: str) -> str:
-    legal = ("manual", "schedule", "data", "code")
-    if text not in legal:
-        raise UsageError(f"--reason {text} is unknown", expected=f"one of {', '.join(legal)}")
-    return text
-
-
-def _data_version(text: str) -> int | None:
-    if text == "newest":
-        return None
-    if text.isdecimal() and int(text) >= 1:
-        return int(text)
-    raise UsageError(f"--data-version {text} is no version", expected="a number from 1, or newest")
-
-
-def _steps(text: str) -> tuple[str, ...]:
-    from ml_service.training.snapshots import parse_steps
-
-    return parse_steps(text)
-
-
-def _unpublished_steps(unpublished: bool, steps: str | None) -> tuple[str, ...] | None:
-    if steps is not None and not unpublished:
-        raise UsageError(
-            "--steps belongs to --unpublished here",
-            found="a published pipeline has its steps already",
-            todo="add --unpublished, or choose the steps with `publish --steps`",
-        )
-    return _steps(steps or ALL_STEPS) if unpublished else None
-
-
-def _at_most_one(options: dict[str, object]) -> None:
-    given = [name for name, value in options.items() if value]
-    if len(given) > 1:
-        raise UsageError(f"{' and '.join(given)} exclude each other", todo="keep one of them")
-
-
 def main(argv: list[str] | None = None) -> int:
     """Entry: returns the exit code; usage errors are printed by typer and give 2."""
     try:
         with warnings.catch_warnings():
-            # The SDK is out of support: its own deprecation warnings are nothing that a user can mend.
+            # The SDK is out of support: its own deprecation warnings are nothing that a user can fix.
             warnings.simplefilter("ignore")
             app(args=argv, prog_name="python -m ml_service")
     except SystemExit as stop:

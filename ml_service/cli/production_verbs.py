@@ -1,48 +1,13 @@
-"""The verbs around production: check, release, verify, rollback, history, retain."""
+"""The verbs around production: release, verify, rollback."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ml_service.cli.session import AsJson, ForAgent, Session, perform
-from ml_service.errors import UsageError
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the verbs to the command line."""
-    for verb in (check, release, verify, rollback, history, retain):
-        app.command()(verb)
-
-
-def check(
-    production: Annotated[
-        bool, typer.Option("--production", help="Demand that a production workspace is configured too.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Check settings, every problem file, the table against the data contract, and that the workspace answers.
-
-    Also that no other problem uses the names of the settings (exit 4). Changes nothing. What is wrong here would
-    otherwise be found after an hour of training.
-    """
-
-    def verb(session: Session) -> int:
-        settings = session.settings
-        from ml_service.training import check as module
-
-        result = module.check(settings, production=production)
-        from ml_service.training import ownership, versions
-
-        ownership.demand_ours(session.workspace, settings)
-        newest = versions.find(session.workspace, settings.dataset_name)
-        ownership.demand_data_ours(newest, result.table, settings)
-        module.show(session.terminal, result, session.workspace.banner)
-        return 0
-
-    perform(as_json, verb)
+from ml_service.errors import InvalidRequestError
 
 
 def release(
@@ -70,7 +35,7 @@ def release(
 
     def verb(session: Session) -> int:
         if bool(model_version) == bool(run):
-            raise UsageError(
+            raise InvalidRequestError(
                 "it is not clear what to release",
                 found="both --model-version and --run" if run else "neither --model-version nor --run",
                 expected="one of them; an empty version means that no run has accepted a model",
@@ -138,40 +103,8 @@ def rollback(
     perform(as_json, verb, for_agent)
 
 
-def history(
-    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", file_okay=False, help="Where to write.")],
-    as_json: AsJson = False,
-) -> None:
-    """Write the history of runs, decisions, models and releases as JSON and CSV, one file of each a kind.
-
-    Everything is in it, kept and failed runs too. Records whose hash does not verify are marked, and end with 3.
-    """
-
-    def verb(session: Session) -> int:
-        settings = session.settings
-        from ml_service.audit import history as module
-
-        result = module.collect(session.workspace, settings)
-        module.write(result, out)
-        module.show(session.terminal, result, out)
-        return 3 if result.not_intact else 0
-
-    perform(as_json, verb)
-
-
-def retain(for_agent: ForAgent = None) -> None:
-    """Keep this build for ever: ask Azure DevOps for a retention lease with the job's token (SYSTEM_ACCESSTOKEN)."""
-
-    def verb(session: Session) -> int:
-        settings = session.settings
-        from ml_service.audit import retain as module
-
-        module.retain(settings, session.build, session.terminal, session.agent)
-        return 0
-
-    perform(False, verb, for_agent)
-
-
 def _version(option: str, text: str | None, *words: str) -> None:
     if text and text not in words and not (text.isdecimal() and int(text) >= 1):
-        raise UsageError(f"{option} {text} is no version", expected=f"a number from 1, or {' or '.join(words)}")
+        raise InvalidRequestError(
+            f"{option} {text} is no version", expected=f"a number from 1, or {' or '.join(words)}"
+        )

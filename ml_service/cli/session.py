@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from azure_ml.workspace import Workspace
     from ml_service.output.agent import Agent
     from ml_service.output.console import Terminal
-    from ml_service.production.deployment import Site
+    from ml_service.production.site import Site
     from ml_service.settings.build import Build
     from ml_service.settings.variables import Settings
-    from ml_service.settings.workspace import OpenWorkspace
 
 INTERRUPTED = 130
 
@@ -62,18 +62,18 @@ class Session:
         return current_build(self.settings)
 
     @cached_property
-    def workspace(self) -> OpenWorkspace:
+    def workspace(self) -> Workspace:
         """The workspace, signed in."""
-        from ml_service.settings.workspace import open_workspace
+        from ml_service.settings.workspaces import open_training
 
         settings = self.settings
         self.terminal.note(f"opening workspace {settings.azureml_workspace_name}")
-        return open_workspace(settings)
+        return open_training(settings)
 
     @cached_property
-    def production(self) -> OpenWorkspace:
+    def production(self) -> Workspace:
         """The production workspace, signed in."""
-        from ml_service.settings.workspace import open_production
+        from ml_service.settings.workspaces import open_production
 
         settings = self.settings
         if settings.has_production:
@@ -93,8 +93,8 @@ class Session:
     def site(self) -> Site:
         """Both workspaces and the problem, for the verbs of production."""
         production = self.production  # reports a missing setting before anything is signed in
-        from ml_service.production.deployment import Site
-        from ml_service.training.snapshots import problem_name
+        from ml_service.production.site import Site
+        from ml_service.settings.problem_file import problem_name
 
         return Site(
             training=self.workspace,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Sequence
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -76,11 +74,3 @@ def _console(stream: TextIO) -> Console:
     terminal = stream.isatty()
     width = None if terminal else _WIDTH_WITHOUT_TERMINAL
     return Console(file=stream, width=width, no_color=not terminal, record=True)
-
-
-@contextmanager
-def quiet_sdk() -> Iterator[io.StringIO]:
-    """Catch what the SDK prints: it writes progress to standard output, where our result belongs."""
-    chatter = io.StringIO()
-    with redirect_stdout(chatter):
-        yield chatter

@@ -6,22 +6,14 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ml_service.errors import RefusedError, UsageError
+from ml_service.errors import CheckFailedError, InvalidRequestError
 from ml_service.output.agent import Agent
 from ml_service.output.console import Terminal
-from ml_service.production import records
-from ml_service.production.deployment import (
-    Serving,
-    Site,
-    before_id,
-    demand_evidence,
-    healthy,
-    last_good,
-    put,
-    serving,
-    withdraw,
-)
-from ml_service.production.records import NONE, Record
+from ml_service.production import ledger
+from ml_service.production.deployment import deploy, withdraw
+from ml_service.production.evidence import demand_evidence
+from ml_service.production.ledger import NONE, Record
+from ml_service.production.site import Serving, Site, before_id, healthy, last_good, serving
 
 PREVIOUS, BEFORE_THIS_BUILD = "previous", "before-this-build"
 
@@ -44,9 +36,10 @@ def rollback(site: Site, to: str) -> RolledBack:
     """Go back to a version number, to `previous`, or to what served `before-this-build`.
 
     The last is for the failure hook of a release: it does nothing when the release has undone itself.
-    Raises: RefusedError (nothing to go back to, or its hash does not verify; production is untouched), FaultError.
+    Raises: CheckFailedError (nothing to go back to, or its hash does not verify; production is untouched),
+    FaultError.
     """
-    known = records.read_all(site.training, site.settings)
+    known = ledger.read_all(site.training, site.settings)
     now = serving(site, known)
     target = _target(site, known, now, to)
     before = now.record.content.model if now else NONE
@@ -55,16 +48,16 @@ def rollback(site: Site, to: str) -> RolledBack:
         return RolledBack(to=NONE, before=before, deployment=closed, url="")
     content = target.content
     if now is not None and now.record.id == target.id and healthy(now):
-        return RolledBack(to=content.model, before=before, deployment="", url=now.service.scoring_uri)
-    records.demand_intact(target)
+        return RolledBack(to=content.model, before=before, deployment="", url=now.service.url)
+    ledger.demand_intact(target)
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
         # All is verified before anything is changed.
-        scoring = records.fetch_scoring(target, Path(scratch))
+        scoring = ledger.fetch_scoring(target, Path(scratch))
         demand_evidence(site, target)
-        facts = records.build_facts(records.ROLLBACK, site.build, site.production, site.settings, before_id(now))
-        record = records.begin(site.training, site.settings, {**facts, **_of_target(target)}, content, scoring)
-        service = put(site, record, scoring, last_good(now, known))
-    return RolledBack(content.model, before, record.id, service.scoring_uri, content.scoring_sha256)
+        facts = ledger.build_facts(ledger.ROLLBACK, site.build, site.production, site.settings, before_id(now))
+        record = ledger.begin(site.training, site.settings, {**facts, **_of_target(target)}, content, scoring)
+        service = deploy(site, record, scoring, last_good(now, known))
+    return RolledBack(content.model, before, record.id, service.url, content.scoring_sha256)
 
 
 def _of_target(target: Record) -> dict[str, str]:
@@ -79,8 +72,8 @@ def _withdraw_unfinished(site: Site, known: tuple[Record, ...], now: Serving | N
     Also a release of this build that broke off before there was a service is closed. Returns the id of the newest
     record that was closed, empty when there was none.
     """
-    if now is not None and now.record.state == records.SUCCEEDED:
-        raise RefusedError(
+    if now is not None and now.record.state == ledger.SUCCEEDED:
+        raise CheckFailedError(
             f"nothing served before this build in workspace {site.production.name}",
             found=f"{now.record.content.model} serves, and passed its check",
             todo="leave it, or delete the service by hand",
@@ -94,33 +87,33 @@ def _withdraw_unfinished(site: Site, known: tuple[Record, ...], now: Serving | N
     for record in closed:
         said = f"it broke off, and was withdrawn in build {site.build.build_id}: nothing had served before"
         told = {"serves": "no service, as before", "reason": said, "evidence": site.production.tags}
-        records.finish(record, records.ROLLED_BACK, told)
+        ledger.finish(record, ledger.ROLLED_BACK, told)
     return next((record.id for record in closed), "")
 
 
 def _target(site: Site, known: tuple[Record, ...], now: Serving | None, to: str) -> Record | None:
     """The deployment to go back to; None only for a build before which nothing served."""
-    good = records.succeeded(known)
+    good = ledger.succeeded(known)
     if to == BEFORE_THIS_BUILD:
         return next((item for item in good if item.properties["build_id"] != site.build.build_id), None)
     if to == PREVIOUS:
         current = now.record if now else next(iter(good), None)
-        found = records.find(known, current.before) if current else None
+        found = ledger.find(known, current.before) if current else None
         if found is None:
-            raise RefusedError(
+            raise CheckFailedError(
                 f"nothing served before in workspace {site.production.name}",
                 found=f"now: {current.content.model if current else 'nothing'}",
                 todo="release a version: python -m ml_service release --model-version NUMBER",
             )
         return found
     if not to.isdecimal():
-        raise UsageError(
+        raise InvalidRequestError(
             f"--to {to} names no version", expected=f"a model version, {PREVIOUS} or {BEFORE_THIS_BUILD}"
         )
     found = next((item for item in good if item.content.model_version == str(int(to))), None)
     if found is None:
         served = sorted({int(item.content.model_version) for item in good})
-        raise RefusedError(
+        raise CheckFailedError(
             f"version {to} of {site.settings.model_name} has never served in workspace {site.production.name}",
             expected=f"one of {', '.join(map(str, served)) or '(none has)'}",
             todo="a version that has not served yet is released, not rolled back to",
@@ -133,7 +126,7 @@ def show(terminal: Terminal, agent: Agent, site: Site, result: RolledBack) -> No
     if result.to == NONE:
         terminal.say("rollback   nothing served before this build, and nothing serves now")
         if result.deployment:
-            terminal.say(f"record     run {result.deployment} is closed: {records.ROLLED_BACK}")
+            terminal.say(f"record     run {result.deployment} is closed: {ledger.ROLLED_BACK}")
             agent.tag("withdrawn")
     elif not result.deployment:
         terminal.say(f"rollback   nothing to do: {result.to} serves")
@@ -143,7 +136,7 @@ def show(terminal: Terminal, agent: Agent, site: Site, result: RolledBack) -> No
         terminal.say(f"service    {site.settings.production_service_name} Healthy, {result.url}")
         terminal.say(f"           scoring {result.scoring_sha256[:12]}")
         terminal.say(f"champion   {result.to}")
-        terminal.say(f"record     run {result.deployment} in experiment {records.experiment_name(site.settings)}")
+        terminal.say(f"record     run {result.deployment} in experiment {ledger.experiment_name(site.settings)}")
         agent.tag("rolled-back")
     agent.page("rollback")
     agent.outputs({"modelVersion": result.to.rpartition(":")[2], "deployment": result.deployment})

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from ml_service.errors import FaultError, RefusedError
+from azure_ml.models.champion import find_champion
+from azure_ml.services import ServiceState
+from ml_service.errors import CheckFailedError, FaultError
 from ml_service.output.console import Terminal
-from ml_service.production import champion, records
-from ml_service.production.deployment import Site, demand_evidence, serving
+from ml_service.production import ledger
+from ml_service.production.evidence import demand_evidence
+from ml_service.production.site import Site, serving
 from ml_service.training import smoke
-from ml_service.training.service import ServiceState, describe
 
 _ROLL_BACK = "see what happened: python -m ml_service history; to go back: rollback --to previous"
 
@@ -32,40 +34,41 @@ class Verified:
 def verify(site: Site, horizon: int) -> Verified:
     """Compare all three, and the live forecast with the model's own.
 
-    Raises: FaultError (nothing serves), RefusedError (they disagree).
+    Raises: FaultError (nothing serves), CheckFailedError (they disagree).
     """
-    known = records.read_all(site.training, site.settings)
+    known = ledger.read_all(site.training, site.settings)
     now = serving(site, known)
     if now is None:
         raise FaultError(
             f"there is no service {site.settings.production_service_name} in workspace {site.production.name}",
             todo="release a version: python -m ml_service release --model-version NUMBER",
         )
-    last = next(iter(records.succeeded(known)), None)
+    last = next(iter(ledger.succeeded(known)), None)
     if last is None or last.id != now.record.id:
         _disagree(now.service.name, now.record.id, f"{last.id if last else 'none'}, the last that succeeded")
-    records.demand_intact(now.record)
+    ledger.demand_intact(now.record)
     content = now.record.content
     demand_evidence(site, now.record)
     smoked = smoke.smoke(site.production, site.settings.production_service_name, horizon)
     if smoked.model_sha256 != content.model_sha256:
         _disagree(f"the model of service {now.service.name}", smoked.model_sha256, content.model_sha256)
-    holder = champion.find(site.training, content.model_name, site.problem)
-    if holder is None or str(holder.version) != content.model_version:
-        _disagree(f"the champion of {site.problem}", f"version {holder.version if holder else 'none'}", content.model)
+    champion = find_champion(site.training, content.model_name, site.problem)
+    if champion is None or str(champion.version) != content.model_version:
+        found = champion.version if champion else "none"
+        _disagree(f"the champion of {site.problem}", f"version {found}", content.model)
     return Verified(
         model=content.model,
         copy=f"{content.model_name}:{content.production_version}",
         deployment=now.record.id,
         event=now.record.properties["event"],
         since=now.record.started[:19],
-        service=describe(now.service),
+        service=now.service.state,
         smoked=smoked,
     )
 
 
 def _disagree(what: str, found: str, expected: str) -> None:
-    raise RefusedError(
+    raise CheckFailedError(
         f"{what} is not what the records of production say", found=found, expected=expected, todo=_ROLL_BACK
     )
 

@@ -12,7 +12,7 @@ import yaml
 from forecasting.errors import ForecastingError
 from forecasting.evaluation.selection import recipes_of
 from forecasting.problem.problem_file import Problem
-from ml_service.errors import UsageError
+from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
 from ml_service.settings.names import as_export, as_variables, own_settings
 from ml_service.settings.variables import ROOT
@@ -35,7 +35,7 @@ class Described:
 
 
 def describe(path: Path) -> Described:
-    """Read every section of a file, and every candidate. Raises: UsageError of mlops_code."""
+    """Read every section of a file, and every candidate. Raises: UsageError of forecasting."""
     problem = Problem(path)
     problem.check()
     rule, training = problem.series, problem.training
@@ -50,7 +50,7 @@ def describe(path: Path) -> Described:
 
 
 def listed(folder: Path = FOLDER) -> list[Described]:
-    """All files of the folder, which must all be sound and have different names. Raises: UsageError."""
+    """All files of the folder, which must all be sound and have different names. Raises: InvalidRequestError."""
     found, mistakes = [], []
     for path in sorted(folder.glob("*.yml")):
         try:
@@ -60,7 +60,7 @@ def listed(folder: Path = FOLDER) -> list[Described]:
     names = [problem.name for problem in found]
     mistakes += [f"two files are named {name}" for name in sorted({name for name in names if names.count(name) > 1})]
     if mistakes:
-        raise UsageError(
+        raise InvalidRequestError(
             f"{len(mistakes)} mistakes in the problem files",
             found="\n".join(mistakes),
             todo=f"correct them; {ONE} explains every line",
@@ -81,7 +81,7 @@ def show(terminal: Terminal, found: list[Described]) -> None:
 def check(terminal: Terminal, file: Path, table: Path | None) -> None:
     """Check one file, and a table by its contract and by the days that training and the gate need.
 
-    Raises: UsageError; ContractError of mlops_code with every finding; HistoryError of mlops_code.
+    Raises: InvalidRequestError; ContractError of forecasting with every finding; HistoryError of forecasting.
     """
     found = describe(file)
     terminal.say(f"problem    {found.name}: {found.series} series, {found.metric}, {found.horizon} days ahead")
@@ -122,12 +122,12 @@ class Columns:
 def new(terminal: Terminal, name: str, columns: Columns, folder: Path = FOLDER, table: Path | None = None) -> Path:
     """Write a problem file to start with, and check a table by it where one is given.
 
-    Raises: UsageError (the file exists, or the name is not legal), ContractError of mlops_code (the table lacks a
-    column), and with a table what `check` raises; the file stays then, to be edited.
+    Raises: InvalidRequestError (the file exists, or the name is not legal), ContractError of forecasting (the table
+    lacks a column), and with a table what `check` raises; the file stays then, to be edited.
     """
     path = folder / f"{name}.yml"
     if path.exists():
-        raise UsageError(f"{path} exists already", todo="choose another name, or edit that file")
+        raise InvalidRequestError(f"{path} exists already", todo="choose another name, or edit that file")
     if table is not None:
         from forecasting.data.reading import find_table, read_cells
 
@@ -147,7 +147,7 @@ def new(terminal: Terminal, name: str, columns: Columns, folder: Path = FOLDER, 
         described = describe(path)
     except ForecastingError as mistake:
         path.unlink()
-        raise UsageError(f"{name} does not make a legal problem", found=str(mistake)) from None
+        raise InvalidRequestError(f"{name} does not make a legal problem", found=str(mistake)) from None
     terminal.say(f"written    {path}")
     if table is None:
         terminal.say(f"next       python -m ml_service problems check {path} --data YOUR.csv")

@@ -16,7 +16,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from ml_service.errors import UsageError
+from azure_ml.sign_in import Offered
+from ml_service.errors import InvalidRequestError
 
 ROOT = Path(__file__).resolve().parents[2]
 VARIABLES_FILE = ROOT / "variables.yml"
@@ -111,6 +112,20 @@ class Settings(BaseSettings):
         """Whether a production workspace is configured; then `release` makes the champion, not the deploy step."""
         return bool(self.azureml_production_workspace_name)
 
+    @property
+    def offered(self) -> Offered:
+        """What the machine offers to sign in with."""
+        return Offered(
+            system_oidcrequesturi=self.system_oidcrequesturi,
+            system_accesstoken=self.system_accesstoken.get_secret_value(),
+            azure_client_id=self.azure_client_id,
+            azure_tenant_id=self.azure_tenant_id,
+            azure_service_connection_id=self.azure_service_connection_id,
+            msi_endpoint=self.msi_endpoint,
+            identity_endpoint=self.identity_endpoint,
+            default_identity_client_id=self.default_identity_client_id,
+        )
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -151,7 +166,7 @@ class Settings(BaseSettings):
 def load(variables_file: Path = VARIABLES_FILE, production_file: Path = PRODUCTION_FILE) -> Settings:
     """Read the settings of both files and the environment.
 
-    Raises: UsageError with one line for each name that is missing, empty, a placeholder or not legal;
+    Raises: InvalidRequestError with one line for each name that is missing, empty, a placeholder or not legal;
     or without HOME.
     """
     _demand_home()
@@ -167,19 +182,19 @@ def load(variables_file: Path = VARIABLES_FILE, production_file: Path = PRODUCTI
             if (name := str(item["loc"][0]))
         ]
         count = "1 setting is" if len(problems) == 1 else f"{len(problems)} settings are"
-        raise UsageError(
+        raise InvalidRequestError(
             f"{count} not usable",
             found="\n".join(problems),
-            todo=f"edit {_shown(variables_file)}, or set environment variables of the same names (they win);\n"
+            todo=f"edit {shown(variables_file)}, or set environment variables of the same names (they win);\n"
             "without an Azure subscription, `make run` rehearses everything on this machine",
         ) from None
 
 
 def _demand_home() -> None:
-    """Raises: UsageError without a home folder: the SDK makes paths of it as soon as it is imported."""
+    """Raises: InvalidRequestError without a home folder: the SDK derives paths from it as soon as it is imported."""
     # azureml/_base_sdk_common/common.py; on Windows it asks elsewhere.
     if sys.platform != "win32" and not os.environ.get("HOME"):  # noqa: TID251 - this is the one reader
-        raise UsageError(
+        raise InvalidRequestError(
             "the environment variable HOME is not set",
             expected="a folder that this user may write to: the Azure ML SDK keeps its files there",
             todo="export HOME=FOLDER, then repeat the command",
@@ -187,13 +202,13 @@ def _demand_home() -> None:
 
 
 def demand_production(settings: Settings) -> None:
-    """Raises: UsageError when no production workspace is configured."""
+    """Raises: InvalidRequestError when no production workspace is configured."""
     given = {
         "AZUREML_PRODUCTION_WORKSPACE_NAME": settings.azureml_production_workspace_name,
         "PRODUCTION_SERVICE_NAME": settings.production_service_name,
     }
     if empty := [name for name, value in given.items() if not value]:
-        raise UsageError(
+        raise InvalidRequestError(
             "no production workspace is configured",
             found=f"empty: {', '.join(empty)}",
             todo="edit environments/production.yml, or set environment variables of these names; without a\n"
@@ -208,13 +223,13 @@ def _read_variables(path: Path) -> dict[str, str]:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise UsageError(
-            f"{_shown(path)} is not readable as YAML", found=str(error), todo="correct the line that is named"
+        raise InvalidRequestError(
+            f"{shown(path)} is not readable as YAML", found=str(error), todo="correct the line that is named"
         ) from None
     variables = document.get("variables") if isinstance(document, dict) else None
     if not isinstance(variables, dict):
-        raise UsageError(
-            f"{_shown(path)} holds no variables",
+        raise InvalidRequestError(
+            f"{shown(path)} holds no variables",
             expected="a mapping `variables:` with one `NAME: value` a line",
             todo="restore the file from version control and fill in your values",
         )
@@ -230,13 +245,13 @@ def _describe(field: str, message: str, path: Path) -> str:
     if message == "Field required":
         what = "is missing"
     else:
-        origin = "the environment" if in_environment else _shown(path)
+        origin = "the environment" if in_environment else shown(path)
         what = f"{message.removeprefix('Value error, ')} (from {origin})"
         if not message.startswith("Value error"):
             what = f"is not legal: {what}"
     return f"{name} {what}, for example {example}"
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
     """A path as a user of the repository would type it."""
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from forecasting.errors import ForecastingError
 from forecasting.problem.problem_file import Problem
-from ml_service.errors import UsageError
+from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
 from ml_service.settings.variables import Settings, demand_production
-from ml_service.training.table import CheckedTable
-from ml_service.training.table import check as check_table
+from ml_service.training.data import CheckedTable, check_table
 
 
 @dataclass(frozen=True)
@@ -28,14 +27,14 @@ def check(settings: Settings, *, production: bool) -> Checked:
     """Read every problem file beside PROBLEM_FILE, and the table by the contract of PROBLEM_FILE; needs no Azure.
 
     production: demand that a production workspace is configured.
-    Raises: UsageError with every problem file that is not legal; ContractError with every finding.
+    Raises: InvalidRequestError with every problem file that is not legal; ContractError with every finding.
     """
     if production:
         demand_production(settings)
     paths = sorted({settings.problem_file, *settings.problem_file.parent.glob("*.yml")})
     mistakes = [f"{path.name}: {mistake}" for path in paths if (mistake := _mistake(path))]
     if mistakes:
-        raise UsageError(
+        raise InvalidRequestError(
             f"{len(mistakes)} of {len(paths)} problem files are not usable",
             found="\n".join(mistakes),
             todo="correct them; mlops_code/problems/paid_amount.yml explains every line",
@@ -49,8 +48,7 @@ def check(settings: Settings, *, production: bool) -> Checked:
 
 def _mistake(path: Path) -> str:
     try:
-        problem = Problem(path)
-        _ = problem.source, problem.series, problem.contract, problem.training, problem.gate
+        Problem(path).check()
     except ForecastingError as error:
         return str(error)
     return ""

@@ -1,4 +1,4 @@
-"""`data upload`: register a checked table as a version of the data set.
+"""`data upload`: check a table against the data contract and register it as a version of the data set.
 
 A version lives at a path that holds the SHA-256 of its bytes, because the service reuses a step by the definition of
 a data set: new bytes under an old path would be ignored in silence. The same bytes never make a second version.
@@ -6,22 +6,42 @@ a data set: new bytes under an old path would be ignored in silence. The same by
 
 from __future__ import annotations
 
+import csv
+import gzip
 import hashlib
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from azureml.core import Dataset
-
-from ml_service.errors import FaultError
-from ml_service.output.console import Terminal, quiet_sdk
+from azure_ml.datasets import SHA256_TAG, DatasetVersion, find_by_hash, find_dataset, register_file
+from azure_ml.digests import file_sha256
+from azure_ml.workspace import Workspace
+from forecasting.data.contract import Delivery, read_table
+from forecasting.data.series import facts_of
+from forecasting.problem.problem_file import Problem
+from ml_service.errors import FaultError, InvalidRequestError
+from ml_service.output.console import Terminal
+from ml_service.settings.problem_file import problem_name
 from ml_service.settings.variables import Settings
-from ml_service.settings.workspace import OpenWorkspace
-from ml_service.training import ownership, versions
-from ml_service.training.snapshots import problem_name
-from ml_service.training.table import CheckedTable
+from ml_service.training import ownership
+
+VERSIONS_SEARCHED = 25
+"""How many of the newest versions are looked at for the bytes of a table; one costs the service two calls."""
+
+
+@dataclass(frozen=True)
+class CheckedTable:
+    """A file that keeps the data contract, with its facts."""
+
+    path: Path
+    sha256: str
+    rows: int
+    first_date: str
+    last_date: str
+    columns: str
+    """Hash of the header: tables of one data set have the same columns."""
 
 
 @dataclass(frozen=True)
@@ -47,23 +67,50 @@ class Uploaded:
     """Newest version of the data set afterwards; publish takes this one."""
 
 
-def upload(workspace: OpenWorkspace, settings: Settings, terminal: Terminal, table: CheckedTable) -> Uploaded:
+def check_table(settings: Settings, file: Path | None = None) -> CheckedTable:
+    """Read a table (None: DATA_FILE) by the contract of the problem; needs no workspace.
+
+    Raises: InvalidRequestError when the file does not exist; ContractError of forecasting with every finding.
+    """
+    source = file or settings.data_file
+    if not source.is_file():
+        raise InvalidRequestError(
+            f"data file {source} does not exist",
+            expected="a table such as data/adventureworks/daily_by_type.csv",
+            todo="name the file with --file, or correct DATA_FILE in variables.yml",
+        )
+    problem = Problem(settings.problem_file)
+    delivery = Delivery(as_of=datetime.now(UTC).date())
+    panel, sha256, rows = read_table(source, problem.source, problem.series, problem.contract, delivery)
+    facts = facts_of(panel, sha256, rows, source.name)
+    return CheckedTable(source, sha256, rows, facts["first_date"], facts["last_date"], _header(source))
+
+
+def _header(table: Path) -> str:
+    """A hash of the names of the columns, of a table that has kept its contract."""
+    opened = gzip.open if table.suffix.lower() == ".gz" else open
+    with opened(table, "rt", encoding="utf-8-sig", newline="") as content:
+        columns = next(csv.reader(content))
+    return hashlib.sha256("\n".join(columns).encode()).hexdigest()[:16]
+
+
+def upload(workspace: Workspace, settings: Settings, terminal: Terminal, table: CheckedTable) -> Uploaded:
     """Upload and register a table unless its bytes are registered already.
 
     Raises: FaultError; ConflictError when the data set is another problem's and has other columns.
     """
-    newest = versions.find(workspace, settings.dataset_name)
-    known = versions.holding(workspace, newest, table.sha256)
+    newest = find_dataset(workspace, settings.dataset_name)
+    known = find_by_hash(workspace, newest, table.sha256, VERSIONS_SEARCHED)
     if newest is not None and known is not None:
         return Uploaded(data=_describe(known, table), created=False, newest=newest.version)
-    ownership.demand_data_ours(newest, table, settings)
+    ownership.demand_data_ours(newest, table.columns, settings)
     terminal.note(f"uploading {table.rows} rows to {settings.dataset_name}")
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
         dataset = _store(workspace, settings, _copy(table.path, table.sha256, Path(scratch)), table)
-    if dataset.tags.get("sha256") != table.sha256:
+    if dataset.sha256 != table.sha256:
         raise FaultError(
             f"data set {settings.dataset_name} version {dataset.version} carries another hash than was uploaded",
-            found=str(dataset.tags.get("sha256")),
+            found=dataset.sha256,
             expected=table.sha256,
             todo="somebody registered the same data set at the same moment: repeat `data upload`",
         )
@@ -75,48 +122,50 @@ def _copy(source: Path, sha256: str, folder: Path) -> Path:
     suffixes = source.suffixes[-2:] if source.suffix == ".gz" else [source.suffix]
     copy = folder / ("data" + "".join(suffixes))
     shutil.copyfile(source, copy)
-    if hashlib.sha256(copy.read_bytes()).hexdigest() != sha256:
+    if file_sha256(copy) != sha256:
         raise FaultError(
             f"{source} changed while it was read", todo="repeat `data upload` when nobody writes the file"
         )
     return copy
 
 
-def _store(workspace: OpenWorkspace, settings: Settings, copy: Path, table: CheckedTable) -> Any:
-    """Register a version at the path of its hash; a path that an attempt left behind is written again."""
+def _store(workspace: Workspace, settings: Settings, copy: Path, table: CheckedTable) -> DatasetVersion:
+    """Register a version at the path of its hash."""
     name = settings.dataset_name
-    path = f"datasets/{name}/{table.sha256}"
     tags = {
-        "sha256": table.sha256,
+        SHA256_TAG: table.sha256,
         "rows": str(table.rows),
         "first_date": table.first_date,
         "last_date": table.last_date,
         ownership.PROBLEM_TAG: problem_name(settings.problem_file),
         ownership.COLUMNS_TAG: table.columns,
     }
-    with quiet_sdk():
-        datastore = workspace.sdk.get_default_datastore()
-        datastore.upload_files([str(copy)], target_path=path, overwrite=True, show_progress=False)
-        # validate=False: validation would read the blob back through the native data engine.
-        dataset = Dataset.File.from_files(path=(datastore, path), validate=False)
-        return dataset.register(
-            workspace.sdk,
-            name=name,
-            description=f"{table.rows} rows, {table.first_date} to {table.last_date}",
-            tags=tags,
-            create_new_version=True,
-        )
+    description = f"{table.rows} rows, {table.first_date} to {table.last_date}"
+    path = f"datasets/{name}/{table.sha256}"
+    return register_file(workspace, name, copy, path, tags=tags, description=description)
 
 
-def _describe(dataset: Any, table: CheckedTable) -> DataVersion:
+def _describe(dataset: DatasetVersion, table: CheckedTable) -> DataVersion:
     return DataVersion(
         name=dataset.name,
-        version=int(dataset.version),
+        version=dataset.version,
         sha256=table.sha256,
         rows=table.rows,
         first_date=table.first_date,
         last_date=table.last_date,
     )
+
+
+def wanted_version(workspace: Workspace, settings: Settings, version: int | None = None) -> DatasetVersion:
+    """The data version that was asked for, else the newest. Raises: InvalidRequestError when it does not exist."""
+    found = find_dataset(workspace, settings.dataset_name, version)
+    if found is None:
+        which = "no version yet" if version is None else f"no version {version}"
+        raise InvalidRequestError(
+            f"the data set {settings.dataset_name} has {which} in workspace {workspace.name}",
+            todo="register one: python -m ml_service data upload",
+        )
+    return found
 
 
 def show(terminal: Terminal, result: Uploaded) -> None:

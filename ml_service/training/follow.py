@@ -2,53 +2,26 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
-from azureml.core import Run
 from rich.live import Live
 from rich.table import Table
 
-from ml_service.errors import FaultError, MlServiceError, TimedOutError
-from ml_service.output.console import Terminal, quiet_sdk
+from azure_ml.errors import ExplainedError
+from azure_ml.pipelines.runs import Run, StepState
+from azure_ml.pipelines.statuses import ENDED, RunStatus
+from ml_service.errors import FaultError, TimedOutError
+from ml_service.output.console import Terminal
 from ml_service.output.failures import explain
 
-ENDED = frozenset({"Finished", "Failed", "Canceled"})
 _POLL_SECONDS = 0.25
 _LONGEST_POLL_SECONDS = 5.0
 _PATIENCE_SECONDS = 60.0
 LOG_LINES = 50
-
-_WORDS = {"Completed": "Finished"}
-"""Run history says Completed where the pipeline says Finished; a user should see one word."""
-
-
-@dataclass(frozen=True)
-class StepState:
-    """One step of a run at one moment."""
-
-    name: str
-    status: str
-    seconds: float | None
-    """Wall time so far; None before it starts. Of a reused step: the time the service needed to reuse it."""
-    reused: bool
-    run_id: str
-
-    @property
-    def shown_seconds(self) -> str:
-        """The time as a user reads it."""
-        return "" if self.seconds is None else f"{self.seconds:.1f} s"
-
-    @property
-    def shown_status(self) -> str:
-        """The state, with `reused` where nothing was computed."""
-        return f"{self.status} (reused)" if self.reused else self.status
+_STYLES: dict[str, str] = {RunStatus.FINISHED: "green", RunStatus.FAILED: "red", RunStatus.CANCELED: "yellow"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +31,7 @@ class Followed:
     status: str
     steps: tuple[StepState, ...]
     seconds: float
-    """Wall time from the first look to the end."""
+    """Wall time from the first poll to the end."""
 
 
 def how_to_follow(run_id: str) -> str:
@@ -66,7 +39,17 @@ def how_to_follow(run_id: str) -> str:
     return f"python -m ml_service run --follow {run_id}"
 
 
-def follow(run: Any, terminal: Terminal, timeout_minutes: float) -> Followed:
+def shown_seconds(step: StepState) -> str:
+    """The time of a step as a user reads it."""
+    return "" if step.seconds is None else f"{step.seconds:.1f} s"
+
+
+def shown_status(step: StepState) -> str:
+    """The state of a step, with `reused` where nothing was computed."""
+    return f"{step.status} (reused)" if step.reused else step.status
+
+
+def follow(run: Run, terminal: Terminal, timeout_minutes: float) -> Followed:
     """Wait for the end of a run.
 
     Raises: TimedOutError (the run is cancelled then); FaultError when the service stops answering (the run goes on).
@@ -75,7 +58,7 @@ def follow(run: Any, terminal: Terminal, timeout_minutes: float) -> Followed:
     with _progress(terminal) as show:
         while True:
             elapsed = time.monotonic() - started
-            status, steps = _look(run)
+            status, steps = _poll(run)
             show(status, steps, elapsed)
             if status in ENDED:
                 return Followed(status=status, steps=steps, seconds=elapsed)
@@ -85,16 +68,16 @@ def follow(run: Any, terminal: Terminal, timeout_minutes: float) -> Followed:
 
 
 def pause(elapsed: float) -> float:
-    """Seconds until the next look: quick in the first minute, then ever slower up to five seconds."""
+    """Seconds until the next poll: quick in the first minute, then ever slower up to five seconds."""
     if elapsed < _PATIENCE_SECONDS:
         return _POLL_SECONDS
     return min(_LONGEST_POLL_SECONDS, _POLL_SECONDS + (elapsed - _PATIENCE_SECONDS) / 12)
 
 
-def _look(run: Any) -> tuple[str, tuple[StepState, ...]]:
+def _poll(run: Run) -> tuple[str, tuple[StepState, ...]]:
     try:
         # The status first: when it says that the run ended, the steps read after it are final too.
-        return str(run.get_status()), read_steps(run)
+        return run.read_status(), run.read_steps()
     except Exception as error:
         known = explain(error)
         if known is None:
@@ -106,54 +89,12 @@ def _look(run: Any) -> tuple[str, tuple[StepState, ...]]:
         ) from error
 
 
-def read_steps(run: Any) -> tuple[StepState, ...]:
-    """The steps that have begun, in the order in which they began; one call to the service.
-
-    The SDK's public `get_children` would make a Run with clients of its own for every step at every look, and keep
-    them all for the life of the process; hence its own lower call (azureml/_run_impl/run_history_facade.py).
-    """
-    documents = run._client.get_descendants(root_run_id=run.id, recursive=False)
-    steps = [_step(document) for document in documents]
-    return tuple(step for _, step in sorted(steps, key=lambda item: item[0]))
-
-
-def _step(document: Any) -> tuple[str, StepState]:
-    begun, ended = document.start_time_utc, document.end_time_utc
-    seconds = None
-    if begun is not None:
-        seconds = max(0.0, ((ended or datetime.now(UTC)) - begun).total_seconds())
-    properties = document.properties or {}
-    state = StepState(
-        name=document.name or document.run_id,
-        status=_WORDS.get(document.status, document.status),
-        seconds=None if seconds is None else round(seconds, 3),
-        reused=str(properties.get("azureml.isreused", "")).lower() == "true" or "azureml.reusedrunid" in properties,
-        run_id=document.run_id,
-    )
-    return str(document.created_utc), state
-
-
-def last_log_lines(run: Any, step: StepState, lines: int = LOG_LINES) -> list[str]:
+def last_log_lines(run: Run, step: StepState) -> list[str]:
     """The end of a step's own output; empty when it wrote none."""
-    with quiet_sdk(), tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
-        child = Run(run.experiment, step.run_id)
-        names = sorted(child.get_details()["logFiles"], key=_log_preference)
-        if not names:
-            return []
-        target = Path(scratch) / "log.txt"
-        child.download_file(names[0], output_file_path=str(target))
-        return target.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
+    return run.read_step_log(step).splitlines()[-LOG_LINES:]
 
 
-def _log_preference(name: str) -> tuple[int, str]:
-    """The user's own output first: std_log in the newer runtime, 70_driver_log in the older one."""
-    for rank, part in enumerate(("std_log", "70_driver_log", "driver_log", "azureml-logs/", "user_logs/")):
-        if part in name:
-            return rank, name
-    return 9, name
-
-
-def _cancelled(run: Any, timeout_minutes: float, steps: tuple[StepState, ...]) -> MlServiceError:
+def _cancelled(run: Run, timeout_minutes: float, steps: tuple[StepState, ...]) -> ExplainedError:
     running = [step.name for step in steps if step.status not in ENDED]
     try:
         run.cancel()
@@ -197,13 +138,13 @@ class _Lines:
         for step in steps:
             if self._last.get(step.run_id) != step.status:
                 self._last[step.run_id] = step.status
-                self._terminal.note(f"  {elapsed:6.1f} s  {step.name:<10} {step.shown_status}")
+                self._terminal.note(f"  {elapsed:6.1f} s  {step.name:<10} {shown_status(step)}")
 
 
 def _table(status: str, steps: tuple[StepState, ...], elapsed: float) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_row(f"run {status}", "", f"{elapsed:.1f} s", style="bold")
-    styles = {"Finished": "green", "Failed": "red", "Canceled": "yellow"}
     for step in steps:
-        table.add_row(f"  {step.name}", step.shown_status, step.shown_seconds, style=styles.get(step.status, "dim"))
+        style = _STYLES.get(step.status, "dim")
+        table.add_row(f"  {step.name}", shown_status(step), shown_seconds(step), style=style)
     return table

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from azureml.core import Model
-
+from azure_ml.models.registration import find_newest
+from azure_ml.pipelines.runs import Run
+from azure_ml.pipelines.statuses import RunStatus
+from azure_ml.workspace import Workspace
+from forecasting.decision.record import DECISION_FILE
 from ml_service.errors import FaultError
-from ml_service.output.console import quiet_sdk
-from ml_service.settings.workspace import OpenWorkspace
+from ml_service.output.console import Terminal
+from ml_service.output.decision_table import decision_rows, override_sentence, versioned
 
 ACCEPTED, KEPT, FAILED = "accepted", "kept", "failed"
-DECISION_FILE = "decision.json"
 
 
 @dataclass(frozen=True)
@@ -45,20 +46,17 @@ class Outcome:
         return (self.decision or {}).get("evidence") or {}
 
 
-def read_outcome(workspace: OpenWorkspace, run: Any, model_name: str) -> Outcome:
+def read_outcome(workspace: Workspace, run: Run, model_name: str) -> Outcome:
     """Collect what a run recorded.
 
     Raises: FaultError when the decision record is not the one whose hash the run recorded.
     """
-    properties = run.get_properties()
-    outcome = properties.get("outcome", "")
-    decision = None
-    if recorded := properties.get("decision_sha256"):
-        decision = _decision(run, recorded)
+    properties = run.read_properties()
+    outcome, recorded = properties.get("outcome", ""), properties.get("decision_sha256")
     return Outcome(
         outcome=outcome,
         reason=properties.get("reason", ""),
-        decision=decision,
+        decision=_decision(run, recorded) if recorded else None,
         model=_model(workspace, run.id, model_name) if outcome == ACCEPTED else None,
     )
 
@@ -70,14 +68,11 @@ def exit_code(status: str, outcome: str) -> int:
     """
     if outcome == FAILED:
         return 3
-    return 0 if status == "Finished" and outcome in (ACCEPTED, KEPT) else 1
+    return 0 if status == RunStatus.FINISHED and outcome in (ACCEPTED, KEPT) else 1
 
 
-def _decision(run: Any, recorded: str) -> dict[str, Any]:
-    with quiet_sdk(), tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
-        target = Path(scratch) / DECISION_FILE
-        run.download_file(DECISION_FILE, output_file_path=str(target))
-        content = target.read_bytes()
+def _decision(run: Run, recorded: str) -> dict[str, Any]:
+    content = run.read_file(DECISION_FILE) or b""
     found = hashlib.sha256(content).hexdigest()
     if found != recorded:
         raise FaultError(
@@ -86,15 +81,52 @@ def _decision(run: Any, recorded: str) -> dict[str, Any]:
             expected=f"sha256 {recorded}",
             todo="do not trust this run: somebody changed the artifact; run again",
         )
-    document = json.loads(content)
-    return document if isinstance(document, dict) else {"decision": document}
+    document: dict[str, Any] = json.loads(content)
+    return document
 
 
-def _model(workspace: OpenWorkspace, run_id: str, name: str) -> RegisteredModel | None:
-    found = Model.list(workspace.sdk, name=name, properties=[["run_id", run_id]])
-    if not found:
+def _model(workspace: Workspace, run_id: str, name: str) -> RegisteredModel | None:
+    newest = find_newest(workspace, name, {"run_id": run_id})
+    if newest is None:
         return None
-    newest = max(found, key=lambda model: int(model.version))
-    return RegisteredModel(
-        name=newest.name, version=int(newest.version), sha256=newest.properties.get("model_sha256", "")
-    )
+    return RegisteredModel(newest.name, newest.version, sha256=newest.properties.get("model_sha256", ""))
+
+
+def show_outcome(terminal: Terminal, outcome: Outcome, *, deployed: bool) -> None:
+    """Print outcome, decision table and registered model; deployed: whether the deploy step ended well."""
+    meaning = _meaning(outcome.outcome, deployed)
+    reason = f", {outcome.reason}" if outcome.reason else ""
+    terminal.say(f"outcome    {outcome.outcome or 'none'}{reason}: {meaning}")
+    if outcome.decision is not None:
+        _show_decision(terminal, outcome.decision)
+    if outcome.model is not None:
+        model = outcome.model
+        terminal.say(f"model      {model.name} version {model.version}, sha256 {model.sha256[:12]}")
+    elif champion := versioned((outcome.decision or {}).get("context", {}).get("champion")):
+        terminal.say(f"model      none registered; {champion} stays champion")
+
+
+def _meaning(outcome: str, deployed: bool) -> str:
+    if outcome == ACCEPTED:
+        done = "registered and deployed to the test service"
+        return done if deployed else "registered, but not deployed; the champion is as before"
+    if outcome == KEPT:
+        return "the champion stays; nothing was registered, and that is no error"
+    if outcome == FAILED:
+        return "refused; nothing was registered"
+    return "the run ended before it decided"
+
+
+def _show_decision(terminal: Terminal, decision: Mapping[str, Any]) -> None:
+    evidence = decision.get("evidence") or {}
+    terminal.say(f"decision   {evidence.get('sentence', '')}")
+    if said := override_sentence(evidence):
+        terminal.say(f"override   {said}")
+    windows = evidence.get("windows")
+    if windows:
+        terminal.say(
+            f"           {len(windows['origins'])} forecasts of {windows['horizon']} days each, "
+            f"{windows['origins'][0]} to {windows['last_day']}"
+        )
+    columns, rows = decision_rows(evidence, (decision.get("context") or {}).get("champion"))
+    terminal.table(columns, rows, right=columns[2:])

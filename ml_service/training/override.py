@@ -5,11 +5,10 @@ What may be overridden is the gate's own affair (mlops_code/forecasting/decision
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ml_service.errors import RefusedError, UsageError
+from ml_service.errors import CheckFailedError, InvalidRequestError
 
 if TYPE_CHECKING:
     from ml_service.settings.variables import Settings
@@ -33,20 +32,20 @@ class Override:
 def parse(person: str, reason: str) -> Override | None:
     """The override that two options name; None where neither is given (empty, or the word none).
 
-    Raises: UsageError (one without the other; a text that no log, page or command line can carry).
+    Raises: InvalidRequestError (one without the other; a text that no log, page or command line can carry).
     """
     given = {"--override-by": _given(person), "--override-reason": _given(reason)}
     missing = [name for name, text in given.items() if not text]
     if len(missing) == len(given):
         return None
     if missing:
-        raise UsageError(
+        raise InvalidRequestError(
             f"an override needs a person and a reason, {missing[0]} is missing",
             todo="give both, or neither: then the gate decides",
         )
     for name, text in given.items():
         if len(text) > LONGEST or not text.isprintable() or text.startswith("-") or "$(" in text or "##" in text:
-            raise UsageError(
+            raise InvalidRequestError(
                 f"{name} cannot be recorded as it is",
                 found=f"{text[:80]!r}",
                 expected=f"one line of at most {LONGEST} characters, no dash at its beginning, no $( and no ##",
@@ -57,14 +56,14 @@ def parse(person: str, reason: str) -> Override | None:
 def demand_allowed(override: Override | None, settings: Settings, reason: str) -> None:
     """Only a run that a person has started by hand may override, and on a build agent only in that person's name.
 
-    reason: why the run is started, as `run --reason` has it. Raises: RefusedError.
+    reason: why the run is started, as `run --reason` has it. Raises: CheckFailedError.
     """
     if override is None:
         return
     if settings.tf_build or settings.build_reason:
         _demand_person(override, settings)
     if reason in BY_NOBODY:
-        raise RefusedError(
+        raise CheckFailedError(
             f"a run with the reason {reason} may not override the gate",
             expected="the reason manual or data: a person has started the run and answers for it",
             todo="start it by hand with --reason manual, or leave the decision to the gate",
@@ -72,28 +71,19 @@ def demand_allowed(override: Override | None, settings: Settings, reason: str) -
 
 
 def _demand_person(override: Override, settings: Settings) -> None:
-    """Whether the person who overrides has queued the build. Raises: RefusedError."""
+    """Whether the person who overrides has queued the build. Raises: CheckFailedError."""
     if settings.build_reason != BY_HAND:
-        raise RefusedError(
+        raise CheckFailedError(
             f"a run with the reason {settings.build_reason or 'unknown'} may not override the gate",
             expected="a run that a person has queued by hand: he or she answers for it",
             todo="queue release or retrain by hand with the parameter overrideReason",
         )
     if override.person != settings.build_requestedfor:
-        raise RefusedError(
+        raise CheckFailedError(
             "an override is given in the name of another person than the one who has queued this run",
             found=override.person,
             expected=settings.build_requestedfor or "a name in Build.RequestedFor, which is empty",
         )
-
-
-def sentence(evidence: Mapping[str, Any]) -> str:
-    """The override in a decision's evidence with what the gate itself said; empty where there is none."""
-    override, gate = evidence.get("override"), evidence.get("gate") or {}
-    if not override:
-        return ""
-    said = f"{gate.get('outcome')} ({gate.get('reason')}): {gate.get('sentence')}"
-    return f"{override['person']} answers for it: {override['reason']} -- The gate itself said {said}"
 
 
 def _given(text: str) -> str:

@@ -10,18 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from azureml.core import Model
-
+from azure_ml.datasets import DatasetVersion
+from azure_ml.models.versions import ModelVersion, find_versions
+from azure_ml.pipelines.published import Endpoint, find_endpoint
+from azure_ml.services import find_service
+from azure_ml.workspace import Workspace
 from ml_service.errors import ConflictError
 from ml_service.settings.names import as_variables, own_settings
-from ml_service.settings.variables import ROOT, Settings
-from ml_service.settings.workspace import OpenWorkspace
-from ml_service.training.endpoint import find_endpoint
-from ml_service.training.service import find_service
-from ml_service.training.snapshots import problem_name
-from ml_service.training.table import CheckedTable
+from ml_service.settings.problem_file import problem_name
+from ml_service.settings.variables import Settings, shown
 
 _MARK = re.compile(r"\bproblem ([a-z][a-z0-9_]*)")
 PROBLEM_TAG, COLUMNS_TAG = "problem", "columns"
@@ -33,7 +31,7 @@ class Ours:
     """The settings' names are free or of this problem."""
 
     problem: str
-    endpoint: Any | None
+    endpoint: Endpoint | None
     """The pipeline endpoint as it was found; None when there is none yet."""
 
 
@@ -54,40 +52,47 @@ def mark(problem: str) -> str:
     return f"problem {problem}"
 
 
-def owner_of(description: str | None) -> str:
+def owner_of(description: str) -> str:
     """The problem that a description names; empty when it names none."""
-    found = _MARK.search(description or "")
+    found = _MARK.search(description)
     return found.group(1) if found else ""
 
 
-def demand_ours(workspace: OpenWorkspace, settings: Settings) -> Ours:
+def owner_of_model(model: ModelVersion) -> str:
+    """The problem of a registered version; empty when it was registered by somebody's own code."""
+    return model.properties.get("problem", "")
+
+
+def demand_ours(workspace: Workspace, settings: Settings) -> Ours:
     """Refuse names that another problem holds: model, pipeline endpoint, test service. Raises: ConflictError."""
     problem = problem_name(settings.problem_file)
     endpoint = find_endpoint(workspace, settings.pipeline_endpoint_name)
     claims = [
-        Claim(f"model {settings.model_name}", "MODEL_NAME", _owner_of_model(workspace, settings.model_name, problem)),
+        Claim(
+            f"model {settings.model_name}", "MODEL_NAME", _holder_of_model(workspace, settings.model_name, problem)
+        ),
         Claim(
             f"pipeline endpoint {settings.pipeline_endpoint_name}",
             "PIPELINE_ENDPOINT_NAME",
-            owner_of(endpoint.description if endpoint else ""),
+            owner_of(endpoint.description) if endpoint else "",
         ),
         Claim(
             f"service {settings.test_service_name}",
             "TEST_SERVICE_NAME",
-            _owner_of_service(workspace, settings.test_service_name),
+            _holder_of_service(workspace, settings.test_service_name),
         ),
     ]
     demand(claims, problem, settings)
     return Ours(problem, endpoint)
 
 
-def demand_data_ours(newest: Any | None, table: CheckedTable, settings: Settings) -> None:
+def demand_data_ours(newest: DatasetVersion | None, columns: str, settings: Settings) -> None:
     """Refuse a table with other columns than the data set of another problem has; the same table may be shared.
 
-    newest: the data set's newest version. Raises: ConflictError.
+    newest: the data set's newest version. columns: hash of the table's header. Raises: ConflictError.
     """
-    tags = (newest.tags or {}) if newest is not None else {}
-    if tags.get(COLUMNS_TAG, table.columns) != table.columns:
+    tags = newest.tags if newest else {}
+    if tags.get(COLUMNS_TAG, columns) != columns:
         what = f"data set {settings.dataset_name}, whose table has other columns,"
         owned = Claim(what, "DATASET_NAME", tags.get(PROBLEM_TAG, ""))
         demand([owned], problem_name(settings.problem_file), settings)
@@ -98,7 +103,7 @@ def demand(claims: Iterable[Claim], problem: str, settings: Settings) -> None:
     taken = [claim for claim in claims if claim.owner not in ("", problem)]
     if not taken:
         return
-    files = [_shown(str(path)) for path in (settings.problem_file, settings.data_file)]
+    files = [shown(path) for path in (settings.problem_file, settings.data_file)]
     raise ConflictError(
         f"the problem {problem} would replace what belongs to the problem {taken[0].owner}; nothing was changed",
         found="\n".join(map(str, taken)),
@@ -114,18 +119,13 @@ def demand(claims: Iterable[Claim], problem: str, settings: Settings) -> None:
     )
 
 
-def _owner_of_model(workspace: OpenWorkspace, name: str, problem: str) -> str:
+def _holder_of_model(workspace: Workspace, name: str, problem: str) -> str:
     """The problem of a model's versions; ours where any version is, because both then use the name by now."""
-    found = Model.list(workspace.sdk, name=name, expand=False)
-    owners = [str((model.properties or {}).get("problem", "")) for model in found]
+    owners = [owner_of_model(model) for model in find_versions(workspace, name)]
     return problem if problem in owners else next(filter(None, owners), "")
 
 
-def _owner_of_service(workspace: OpenWorkspace, name: str) -> str:
+def _holder_of_service(workspace: Workspace, name: str) -> str:
     service = find_service(workspace, name)
-    models = (service.models or []) if service is not None else []
-    return next((str(model.properties["problem"]) for model in models if "problem" in (model.properties or {})), "")
-
-
-def _shown(path: str) -> str:
-    return path.removeprefix(f"{ROOT}/")
+    owners = [owner_of_model(model) for model in service.models] if service else []
+    return next(filter(None, owners), "")

@@ -17,18 +17,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from azureml.core import Environment
-from azureml.core.runconfig import RunConfiguration
-from azureml.data import OutputFileDatasetConfig
-from azureml.data.dataset_consumption_config import DatasetConsumptionConfig
-from azureml.pipeline.core import Pipeline, PipelineParameter
-from azureml.pipeline.steps import PythonScriptStep
-
+from azure_ml.datasets import DatasetVersion
+from azure_ml.digests import file_sha256, folder_sha256
+from azure_ml.environments import BASE_IMAGE
+from azure_ml.pipelines import graph
+from azure_ml.workspace import Workspace
 from ml_service.errors import FaultError
-from ml_service.output.console import quiet_sdk
 from ml_service.settings.build import Build
+from ml_service.settings.problem_file import read_problem
 from ml_service.settings.variables import Settings
-from ml_service.settings.workspace import OpenWorkspace
 from ml_service.training import snapshots
 from ml_service.training.override import NONE as NO_OVERRIDE
 from ml_service.training.snapshots import PROBLEM_NAME, SCORING_ENVIRONMENT, SCORING_FOLDER, STEP_FILES
@@ -39,9 +36,9 @@ REASON_PARAMETER = "reason"
 DEFAULT_REASON = "manual"
 OVERRIDE_BY_PARAMETER = "override_by"
 OVERRIDE_REASON_PARAMETER = "override_reason"
-ENVIRONMENT_NAME = "forecast-training"
-BASE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:20251130.v1"
-"""The default of azureml-core 1.61.0.post4, pinned with its date: the default moves with the version of the SDK."""
+TRAINING_ENVIRONMENT = snapshots.ENVIRONMENTS / "training.yml"
+_OUTPUTS = {"prepare": "series", "train": "candidate", "evaluate": "evaluation", "register": "registration"}
+"""The folder that each step writes for the next one."""
 
 
 @dataclass(frozen=True)
@@ -56,28 +53,32 @@ class BuiltPipeline:
 
 @contextmanager
 def built(
-    workspace: OpenWorkspace, settings: Settings, build: Build, steps: tuple[str, ...], dataset: Any
+    workspace: Workspace, settings: Settings, build: Build, steps: tuple[str, ...], dataset: DatasetVersion
 ) -> Iterator[BuiltPipeline]:
     """Assemble the snapshots in a temporary folder and build the pipeline from them.
 
-    dataset: the FileDataset version that is the default of the parameter `raw_data`.
+    dataset: the version that is the default of the parameter `raw_data`.
     The SDK uploads the snapshots when it publishes or submits, so do both inside the block.
-    Raises: UsageError for files that do not exist; FaultError when the SDK finds the graph unsound.
+    Raises: InvalidRequestError for files that do not exist; FaultError when the SDK finds the graph unsound.
     """
-    problem = snapshots.read_problem(settings.problem_file)
+    problem = read_problem(settings.problem_file)
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
         folders = {step: snapshots.assemble(step, problem, Path(scratch)) for step in steps}
-        graph = _Graph(workspace, settings, build, folders, dataset)
-        with quiet_sdk():
-            pipeline = Pipeline(workspace.sdk, steps=graph.steps(), description=settings.pipeline_name)
-            errors = pipeline.validate()
-        if errors:
+        parts = _Graph(workspace, settings, build, folders, dataset)
+        pipeline, faults = graph.build_pipeline(
+            workspace,
+            parts.steps(),
+            compute=settings.compute_name,
+            conda_file=TRAINING_ENVIRONMENT,
+            description=settings.pipeline_name,
+        )
+        if faults:
             raise FaultError(
                 f"the graph of {settings.pipeline_name} is not sound",
-                found="\n".join(str(error) for error in errors),
+                found="\n".join(faults),
                 todo="correct ml_service/training/pipeline.py; nothing was published",
             )
-        yield BuiltPipeline(sdk=pipeline, steps=steps, fingerprint=graph.fingerprint())
+        yield BuiltPipeline(sdk=pipeline, steps=steps, fingerprint=parts.fingerprint())
 
 
 class _Graph:
@@ -85,55 +86,37 @@ class _Graph:
 
     def __init__(
         self,
-        workspace: OpenWorkspace,
+        workspace: Workspace,
         settings: Settings,
         build: Build,
         folders: dict[str, Path],
-        dataset: Any,
+        dataset: DatasetVersion,
     ) -> None:
         self._settings = settings
         self._build = build
         self._folders = folders
         self._dataset = dataset
         self._workspace = workspace
-        self._raw = DatasetConsumptionConfig(
-            RAW_INPUT, PipelineParameter(name=DATA_PARAMETER, default_value=dataset)
-        ).as_mount()
+        self._raw = graph.mounted_data(RAW_INPUT, DATA_PARAMETER, dataset)
         self._champion_by = "release" if settings.has_production else "deploy"
-        self._reason = PipelineParameter(name=REASON_PARAMETER, default_value=DEFAULT_REASON)
+        self._reason = graph.parameter(REASON_PARAMETER, DEFAULT_REASON)
         # Parameters of the deciding steps only, so that an override trains nothing anew.
-        self._override_by = PipelineParameter(name=OVERRIDE_BY_PARAMETER, default_value=NO_OVERRIDE)
-        self._override_reason = PipelineParameter(name=OVERRIDE_REASON_PARAMETER, default_value=NO_OVERRIDE)
-        outputs = {
-            "prepare": "series",
-            "train": "candidate",
-            "evaluate": "evaluation",
-            "register": "registration",
-        }
-        # Names are given: a random one would be part of the reuse key and defeat it.
-        self._outputs = {step: OutputFileDatasetConfig(name=outputs[step]) for step in folders if step in outputs}
+        self._override_by = graph.parameter(OVERRIDE_BY_PARAMETER, NO_OVERRIDE)
+        self._override_reason = graph.parameter(OVERRIDE_REASON_PARAMETER, NO_OVERRIDE)
+        self._outputs = {step: graph.output(_OUTPUTS[step]) for step in folders if step in _OUTPUTS}
 
-    def steps(self) -> list[Any]:
-        """One PythonScriptStep for each folder, in order."""
-        run_configuration = self._run_configuration()
+    def steps(self) -> list[graph.Step]:
+        """One step for each folder, in order."""
         return [
-            PythonScriptStep(
-                name=step,
-                script_name=f"{step}.py",
-                source_directory=str(folder),
-                arguments=self._arguments(step),
-                compute_target=self._settings.compute_name,
-                runconfig=run_configuration,
-                allow_reuse=STEP_FILES[step].reusable,
-            )
+            graph.Step(step, folder, self._arguments(step), STEP_FILES[step].reusable)
             for step, folder in self._folders.items()
         ]
 
     def fingerprint(self) -> str:
         """Equal for two graphs that would do the same; build id and commit are not part of it."""
         content = {
-            "steps": {step: snapshots.digest(folder) for step, folder in self._folders.items()},
-            "environment": snapshots.file_sha256(snapshots.ENVIRONMENTS / "training.yml"),
+            "steps": {step: folder_sha256(folder) for step, folder in self._folders.items()},
+            "environment": file_sha256(TRAINING_ENVIRONMENT),
             "base_image": BASE_IMAGE,
             "compute": self._settings.compute_name,
             "data": f"{self._dataset.name}:{self._dataset.version}",
@@ -146,18 +129,16 @@ class _Graph:
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
-    def _run_configuration(self) -> Any:
-        environment = Environment.from_conda_specification(
-            ENVIRONMENT_NAME, str(snapshots.ENVIRONMENTS / "training.yml")
-        )
-        environment.docker.base_image = BASE_IMAGE
-        run_configuration = RunConfiguration()
-        run_configuration.environment = environment
-        return run_configuration
-
     def _arguments(self, step: str) -> list[Any]:
         """The command line of a step, as mlops_code/<step>.py declares it."""
-        return ["--problem", PROBLEM_NAME, *getattr(self, f"_{step}")()]
+        arguments = {
+            "prepare": self._prepare,
+            "train": self._train,
+            "evaluate": self._evaluate,
+            "register": self._register,
+            "deploy": self._deploy,
+        }
+        return ["--problem", PROBLEM_NAME, *arguments[step]()]
 
     def _prepare(self) -> list[Any]:
         return ["--data", self._raw, "--series", self._outputs["prepare"]]

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass
-from typing import Any
 
-from azureml.core.compute import AmlCompute, ComputeTarget
-from azureml.exceptions import ComputeTargetException
-from azureml.pipeline.core import PipelineEndpoint, PublishedPipeline
-
+from azure_ml.datasets import DatasetVersion, find_by_hash
+from azure_ml.digests import file_sha256
+from azure_ml.pipelines import published as pipelines
+from azure_ml.pipelines.graph import create_compute, has_compute
+from azure_ml.pipelines.statuses import ACTIVE
+from azure_ml.workspace import Workspace
 from ml_service.errors import ConflictError
-from ml_service.output.console import Terminal, quiet_sdk
+from ml_service.output.console import Terminal
 from ml_service.settings.build import Build
 from ml_service.settings.variables import Settings
-from ml_service.settings.workspace import OpenWorkspace
-from ml_service.training import ownership, versions
+from ml_service.training import ownership
+from ml_service.training.data import VERSIONS_SEARCHED, wanted_version
 from ml_service.training.pipeline import BuiltPipeline, built
-from ml_service.training.snapshots import STEP_ORDER, file_sha256
+from ml_service.training.snapshots import STEP_ORDER
 
 _FINGERPRINT = re.compile(r"graph ([0-9a-f]{64})")
 
@@ -48,7 +49,7 @@ class Published:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PublishRequest:
     """What the user asked `publish` for."""
 
     steps: tuple[str, ...] = STEP_ORDER
@@ -59,139 +60,116 @@ class Wanted:
 
 
 def publish(
-    workspace: OpenWorkspace, settings: Settings, build: Build, terminal: Terminal, wanted: Wanted
+    workspace: Workspace, settings: Settings, build: Build, terminal: Terminal, request: PublishRequest
 ) -> Published:
     """Publish the steps with version = build id and make them the endpoint's default.
 
-    Repeating a build that broke off completes it. Raises: UsageError when no data version exists; ConflictError when
-    the build id was published before with another graph, the endpoint is disabled, or another problem has the names.
+    Repeating a build that broke off completes it. Raises: InvalidRequestError when no data version exists;
+    ConflictError when the build id was published before with another graph, the endpoint is disabled, or another
+    problem has the names.
     """
-    steps, ours = wanted.steps, wanted.ours or ownership.demand_ours(workspace, settings)
-    dataset = versions.wanted(workspace, settings, wanted.data_version)
-    other = "" if wanted.data_version else _other_table(workspace, settings, dataset)
+    steps, ours = request.steps, request.ours or ownership.demand_ours(workspace, settings)
+    dataset = wanted_version(workspace, settings, request.data_version)
+    other = "" if request.data_version else _other_table(workspace, settings, dataset)
     ensure_compute(workspace, settings, terminal)
     terminal.note(f"publishing {settings.pipeline_name} {build.build_id} ({', '.join(steps)})")
     with built(workspace, settings, build, steps, dataset) as pipeline:
         existing = _published_before(workspace, settings, build, pipeline, ours.problem)
         published = existing or _publish(settings, build, pipeline, ours.problem)
     endpoint = _on_endpoint(workspace, settings, published, ours)
-    numbers = {item.pipeline_id: item.version for item in endpoint.pipeline_version_list}
     return Published(
         pipeline_id=published.id,
         name=published.name,
         version=published.version,
-        url=published.endpoint,
+        url=published.url,
         steps=steps,
         data=f"{dataset.name} version {dataset.version}",
-        data_version=int(dataset.version),
+        data_version=dataset.version,
         other_table=other,
         endpoint_id=endpoint.id,
         endpoint_name=endpoint.name,
-        endpoint_version=str(numbers.get(published.id, "")),
-        endpoint_default=str(endpoint.default_version),
-        endpoint_url=endpoint.endpoint,
+        endpoint_version=endpoint.versions.get(published.id, ""),
+        endpoint_default=endpoint.default_version,
+        endpoint_url=endpoint.url,
         endpoint_status=endpoint.status,
         already=existing is not None,
     )
 
 
-def ensure_compute(workspace: OpenWorkspace, settings: Settings, terminal: Terminal) -> None:
+def ensure_compute(workspace: Workspace, settings: Settings, terminal: Terminal) -> None:
     """Create the compute cluster when it does not exist. Raises what the SDK raises, for example on a quota."""
-    try:
-        ComputeTarget(workspace=workspace.sdk, name=settings.compute_name)
-        return
-    except ComputeTargetException as error:
-        if "ComputeTargetNotFound" not in str(error):
-            raise
-    terminal.note(f"creating compute cluster {settings.compute_name} ({settings.compute_vm_size})")
-    configuration = AmlCompute.provisioning_configuration(
-        vm_size=settings.compute_vm_size,
-        min_nodes=0,
-        max_nodes=settings.compute_max_nodes,
-        idle_seconds_before_scaledown=600,
-        remote_login_port_public_access="Disabled",
-    )
-    with quiet_sdk():
-        cluster = ComputeTarget.create(workspace.sdk, settings.compute_name, configuration)
-        cluster.wait_for_completion(show_output=False, timeout_in_minutes=20)
+    if not has_compute(workspace, settings.compute_name):
+        terminal.note(f"creating compute cluster {settings.compute_name} ({settings.compute_vm_size})")
+        create_compute(workspace, settings.compute_name, settings.compute_vm_size, settings.compute_max_nodes)
 
 
-def _other_table(workspace: OpenWorkspace, settings: Settings, newest: Any) -> str:
+def _other_table(workspace: Workspace, settings: Settings, newest: DatasetVersion) -> str:
     """A sentence when the table of this working tree is an older data version than the newest, else empty."""
     if not settings.data_file.is_file():
         return ""
-    sha256 = file_sha256(settings.data_file)
-    found = versions.holding(workspace, newest, sha256)
-    if found is newest:
-        return ""
+    found = find_by_hash(workspace, newest, file_sha256(settings.data_file), VERSIONS_SEARCHED)
     if found is None:
         return f"DATA_FILE {settings.data_file.name} is none of the newest versions; register it with data upload"
+    if found.version == newest.version:
+        return ""
     return (
         f"DATA_FILE {settings.data_file.name} is version {found.version}, not this one; to train on it: "
         f"publish --data-version {found.version}"
     )
 
 
-def _publish(settings: Settings, build: Build, pipeline: BuiltPipeline, problem: str) -> Any:
-    with quiet_sdk():
-        return pipeline.sdk.publish(
-            name=settings.pipeline_name,
-            # The service keeps no properties of ours with a published pipeline, so the description carries the hash.
-            description=f"commit {build.commit[:12]}, graph {pipeline.fingerprint}, {ownership.mark(problem)}",
-            version=build.build_id,
-            continue_on_step_failure=False,
-        )
+def _publish(settings: Settings, build: Build, pipeline: BuiltPipeline, problem: str) -> pipelines.PublishedPipeline:
+    # The service keeps no properties of ours with a published pipeline, so the description carries the hash.
+    description = f"commit {build.commit[:12]}, graph {pipeline.fingerprint}, {ownership.mark(problem)}"
+    return pipelines.publish(pipeline.sdk, settings.pipeline_name, build.build_id, description)
 
 
 def _published_before(
-    workspace: OpenWorkspace, settings: Settings, build: Build, pipeline: BuiltPipeline, problem: str
-) -> Any | None:
-    listed = PublishedPipeline.list(workspace.sdk, active_only=False)
-    namesakes = [published for published in listed if published.name == settings.pipeline_name]
+    workspace: Workspace, settings: Settings, build: Build, pipeline: BuiltPipeline, problem: str
+) -> pipelines.PublishedPipeline | None:
+    """The pipeline that this build has published already; None when it has not.
+
+    Raises: ConflictError when it has published another graph, or another problem has the name.
+    """
+    namesakes = pipelines.list_published(workspace, settings.pipeline_name)
     owners = {ownership.owner_of(published.description) for published in namesakes}
     if problem not in owners:
         what = f"published pipeline {settings.pipeline_name}"
-        ownership.demand(
-            [ownership.Claim(what, "PIPELINE_NAME", owner) for owner in sorted(owners)], problem, settings
-        )
-    for published in namesakes:
-        if published.version != build.build_id:
-            continue
-        recorded = _FINGERPRINT.search(published.description or "")
-        if recorded and recorded.group(1) == pipeline.fingerprint:
-            return published
-        raise ConflictError(
-            f"{settings.pipeline_name} version {build.build_id} is published already with another graph",
-            found=f"graph {recorded.group(1)[:12] if recorded else 'unknown'} as {published.id}",
-            expected=f"graph {pipeline.fingerprint[:12]}",
-            todo="publish under another build id: a published version never changes",
-        )
-    return None
+        claims = [ownership.Claim(what, "PIPELINE_NAME", owner) for owner in sorted(owners)]
+        ownership.demand(claims, problem, settings)
+    earlier = next((published for published in namesakes if published.version == build.build_id), None)
+    if earlier is None:
+        return None
+    recorded = _FINGERPRINT.search(earlier.description)
+    if recorded and recorded.group(1) == pipeline.fingerprint:
+        return earlier
+    raise ConflictError(
+        f"{settings.pipeline_name} version {build.build_id} is published already with another graph",
+        found=f"graph {recorded.group(1)[:12] if recorded else 'unknown'} as {earlier.id}",
+        expected=f"graph {pipeline.fingerprint[:12]}",
+        todo="publish under another build id: a published version never changes",
+    )
 
 
-def _on_endpoint(workspace: OpenWorkspace, settings: Settings, published: Any, ours: ownership.Ours) -> Any:
+def _on_endpoint(
+    workspace: Workspace, settings: Settings, published: pipelines.PublishedPipeline, ours: ownership.Ours
+) -> pipelines.Endpoint:
     """The endpoint with the pipeline on it; a pipeline that it holds already does not become the default again."""
     name = settings.pipeline_endpoint_name
     endpoint = ours.endpoint
     if endpoint is None:
-        with quiet_sdk():
-            return PipelineEndpoint.publish(
-                workspace=workspace.sdk,
-                name=name,
-                description=f"{ownership.mark(ours.problem)}; default: the newest published {settings.pipeline_name}"[
-                    :140
-                ],
-                pipeline=published,
-            )
-    if endpoint.status != "Active":
-        raise ConflictError(
-            f"pipeline endpoint {name} is {endpoint.status}",
-            expected="Active",
-            todo="somebody disabled it on purpose: ask, enable it, then repeat `publish`",
-        )
-    if all(item.pipeline_id != published.id for item in endpoint.pipeline_version_list):
-        endpoint.add_default(published)
-    return endpoint
+        description = f"{ownership.mark(ours.problem)}; default: the newest published {settings.pipeline_name}"
+        return pipelines.create_endpoint(workspace, name, published, description)
+    demand_active(endpoint, "somebody disabled it on purpose: ask, enable it, then repeat `publish`")
+    if published.id in endpoint.versions:
+        return endpoint
+    return pipelines.make_default(endpoint, published)
+
+
+def demand_active(endpoint: pipelines.Endpoint, todo: str) -> None:
+    """Raises: ConflictError when the pipeline endpoint is disabled."""
+    if endpoint.status != ACTIVE:
+        raise ConflictError(f"pipeline endpoint {endpoint.name} is {endpoint.status}", expected=ACTIVE, todo=todo)
 
 
 def show(terminal: Terminal, result: Published) -> None:

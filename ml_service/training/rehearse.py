@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from azure_ml.services import find_service
+from azure_ml.workspace import Workspace
 from ml_service.output.console import Terminal
 from ml_service.settings.build import Build
 from ml_service.settings.variables import Settings
-from ml_service.settings.workspace import OpenWorkspace
-from ml_service.training import data, ownership, publish, run, smoke, table, versions
-from ml_service.training.service import service_state
+from ml_service.training import data, ownership, publish, run, smoke
+from ml_service.training.data import CheckedTable, check_table, wanted_version
 
 
 def rehearse(
-    workspace: OpenWorkspace,
+    workspace: Workspace,
     settings: Settings,
     build: Build,
     terminal: Terminal,
@@ -27,13 +28,13 @@ def rehearse(
 
     Raises: what the parts raise.
     """
-    terminal.say(f"workspace  {workspace.banner}, signed in by {workspace.signed_in_by.value}")
-    checked = None if data_version else table.check(settings)
+    terminal.say(f"workspace  {workspace.banner}, signed in by {settings.offered.identity.value}")
+    checked = None if data_version else check_table(settings)
     ours = ownership.demand_ours(workspace, settings)
     number = _data(workspace, settings, terminal, checked, data_version)
     terminal.heading("Publish")
-    asked = publish.Wanted(data_version=number, ours=ours)
-    publish.show(terminal, publish.publish(workspace, settings, build, terminal, asked))
+    request = publish.PublishRequest(data_version=number, ours=ours)
+    publish.show(terminal, publish.publish(workspace, settings, build, terminal, request))
     terminal.heading("Run")
     ours = replace(ours, endpoint=None)  # it has a new default since
     result = run.run(
@@ -41,15 +42,15 @@ def rehearse(
         settings,
         build,
         terminal,
-        run.Wanted(timeout_minutes=timeout_minutes, data_version=number, ours=ours),
+        run.RunRequest(timeout_minutes=timeout_minutes, data_version=number, ours=ours),
     )
     run.show(terminal, result)
     if result.exit_code:
         return result.exit_code
     terminal.heading("Service")
-    state = service_state(workspace, settings.test_service_name)
-    if state is not None:
-        terminal.say(f"service    {state.line}")
+    service = find_service(workspace, settings.test_service_name)
+    if service is not None:
+        terminal.say(f"service    {service.state.line}")
     smoke.show(terminal, smoke.smoke(workspace, settings.test_service_name, smoke.DEFAULT_HORIZON))
     terminal.heading("What to try next, where this command ran")
     for command, purpose in _NEXT:
@@ -58,10 +59,10 @@ def rehearse(
 
 
 def _data(
-    workspace: OpenWorkspace,
+    workspace: Workspace,
     settings: Settings,
     terminal: Terminal,
-    checked: table.CheckedTable | None,
+    checked: CheckedTable | None,
     data_version: int | None,
 ) -> int:
     """The data version to train on: that of a table that is uploaded, else the one that was asked for."""
@@ -69,9 +70,9 @@ def _data(
         uploaded = data.upload(workspace, settings, terminal, checked)
         data.show(terminal, uploaded)
         return uploaded.data.version
-    found = versions.wanted(workspace, settings, data_version)
+    found = wanted_version(workspace, settings, data_version)
     terminal.say(f"data       {found.name} version {found.version}, as asked for; nothing was uploaded")
-    return int(found.version)
+    return found.version
 
 
 _NEXT = (

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from azureml.core import Experiment
-from azureml.pipeline.core import PipelineRun, PublishedPipeline
-from msrest.exceptions import HttpOperationError
-
-from ml_service.audit import summary as evidence
-from ml_service.errors import ConflictError, UsageError
-from ml_service.output.agent import Agent
-from ml_service.output.console import Terminal, quiet_sdk
-from ml_service.output.failures import http_status
-from ml_service.settings import people
+from azure_ml.pipelines.published import find_endpoint, find_published
+from azure_ml.pipelines.runs import Run, StepState, find_pipeline_run
+from azure_ml.pipelines.statuses import RunStatus
+from azure_ml.pipelines.submission import Parameters, submit_built, submit_endpoint, submit_published
+from azure_ml.workspace import Workspace
+from ml_service.errors import InvalidRequestError
+from ml_service.output.console import Terminal
 from ml_service.settings.build import Build
 from ml_service.settings.variables import Settings
-from ml_service.settings.workspace import OpenWorkspace
-from ml_service.training import decision_table as report
-from ml_service.training import ownership, versions
-from ml_service.training.endpoint import find_endpoint
-from ml_service.training.follow import Followed, StepState, follow, how_to_follow, last_log_lines
-from ml_service.training.outcome import Outcome, exit_code, read_outcome
+from ml_service.training import ownership
+from ml_service.training.data import wanted_version
+from ml_service.training.follow import (
+    Followed,
+    follow,
+    how_to_follow,
+    last_log_lines,
+    shown_seconds,
+    shown_status,
+)
+from ml_service.training.outcome import Outcome, exit_code, read_outcome, show_outcome
 from ml_service.training.override import Override
 from ml_service.training.pipeline import (
     DATA_PARAMETER,
@@ -32,12 +33,11 @@ from ml_service.training.pipeline import (
     REASON_PARAMETER,
     built,
 )
-from ml_service.training.publish import ensure_compute
-from ml_service.training.service import service_state
+from ml_service.training.publish import demand_active, ensure_compute
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RunRequest:
     """What the user asked `run` for."""
 
     reason: str = "manual"
@@ -85,7 +85,7 @@ class RunResult:
             return f"refused ({self.outcome.reason}): the data contract or the gate said no; nothing was registered"
         if self.failed_step is not None:
             return f"step {self.failed_step.name} failed; the end of its log is above"
-        if self.followed.status == "Canceled":
+        if self.followed.status == RunStatus.CANCELED:
             return "somebody cancelled the run"
         return "the run ended without recording an outcome; was its pipeline published from this project?"
 
@@ -105,30 +105,31 @@ class RunResult:
         }
 
 
-def run(workspace: OpenWorkspace, settings: Settings, build: Build, terminal: Terminal, wanted: Wanted) -> RunResult:
+def run(workspace: Workspace, settings: Settings, build: Build, terminal: Terminal, request: RunRequest) -> RunResult:
     """Submit (or pick up) a run and wait for its end; a run that fails is a result, not an exception.
 
-    Raises: UsageError for a pipeline, run or data version that does not exist; ConflictError when another problem has
-    the names; TimedOutError; FaultError.
+    Raises: InvalidRequestError for a pipeline, run or data version that does not exist; ConflictError when another
+    problem has the names; TimedOutError; FaultError.
     """
-    pipeline_run = _pick_up(workspace, wanted)
-    if pipeline_run is None:
-        pipeline_run = _submit(workspace, settings, build, terminal, wanted)
-        if asked := people.requested(settings):
-            pipeline_run.add_properties(asked)
-    terminal.note(f"run {pipeline_run.id} in experiment {pipeline_run.experiment.name}")
+    if request.follow_run is not None:
+        pipeline_run = _pick_up(workspace, request.follow_run)
+    else:
+        pipeline_run = _submit(workspace, settings, build, terminal, request)
+        if build.person:
+            pipeline_run.add_properties(build.person)
+    terminal.note(f"run {pipeline_run.id} in experiment {pipeline_run.experiment}")
     try:
-        followed = follow(pipeline_run, terminal, wanted.timeout_minutes)
+        followed = follow(pipeline_run, terminal, request.timeout_minutes)
     except KeyboardInterrupt:
         terminal.note(f"\nno longer following; run {pipeline_run.id} goes on")
         terminal.note(f"  follow it again: {how_to_follow(pipeline_run.id)}")
-        terminal.note(f"  or in the studio: {pipeline_run.get_portal_url()}")
+        terminal.note(f"  or in the studio: {pipeline_run.portal}")
         raise
-    failed = next((step for step in followed.steps if step.status == "Failed"), None)
+    failed = next((step for step in followed.steps if step.status == RunStatus.FAILED), None)
     return RunResult(
         run_id=pipeline_run.id,
-        experiment=pipeline_run.experiment.name,
-        portal=pipeline_run.get_portal_url(),
+        experiment=pipeline_run.experiment,
+        portal=pipeline_run.portal,
         followed=followed,
         outcome=read_outcome(workspace, pipeline_run, settings.model_name),
         failed_step=failed,
@@ -136,89 +137,49 @@ def run(workspace: OpenWorkspace, settings: Settings, build: Build, terminal: Te
     )
 
 
-def tell(workspace: OpenWorkspace, settings: Settings, agent: Agent, result: RunResult, folder: Path | None) -> None:
-    """Write the evidence into a folder and tell the build agent what a later stage decides by."""
-    if folder is not None:
-        if state := service_state(workspace, settings.test_service_name):
-            agent.terminal.say(f"service    {state.line}")
-        agent.summary(evidence.write(workspace, result, agent.terminal.transcript, folder))
-    outcome, model = result.outcome, result.outcome.model
-    agent.outputs(
-        {
-            "outcome": outcome.outcome or "none",
-            "reason": outcome.reason,
-            "modelVersion": model.version if model else "",
-            "runId": result.run_id,
-        }
-    )
-    overridden = ["override"] if outcome.evidence.get("override") else []
-    agent.tag(outcome.outcome or "no-outcome", *overridden, *([f"{model.name}-{model.version}"] if model else []))
+def _pick_up(workspace: Workspace, run_id: str) -> Run:
+    found = find_pipeline_run(workspace, run_id)
+    if found is None:
+        raise InvalidRequestError(
+            f"there is no pipeline run {run_id} in workspace {workspace.name}",
+            todo="see the last runs: python -m ml_service status",
+        )
+    return found
 
 
-def _submit(workspace: OpenWorkspace, settings: Settings, build: Build, terminal: Terminal, wanted: Wanted) -> Any:
-    ours = wanted.ours or ownership.demand_ours(workspace, settings)
-    dataset = versions.wanted(workspace, settings, wanted.data_version)
-    parameters = {REASON_PARAMETER: wanted.reason, DATA_PARAMETER: dataset}
-    if wanted.override is not None:
-        parameters[OVERRIDE_BY_PARAMETER] = wanted.override.person
-        parameters[OVERRIDE_REASON_PARAMETER] = wanted.override.reason
-        terminal.note(f"{wanted.override.person} overrides the gate: {wanted.override.reason}")
-    terminal.note(f"submitting on data {dataset.name} version {dataset.version}, reason {wanted.reason}")
-    if wanted.unpublished_steps is not None:
+def _submit(workspace: Workspace, settings: Settings, build: Build, terminal: Terminal, request: RunRequest) -> Run:
+    ours = request.ours or ownership.demand_ours(workspace, settings)
+    dataset = wanted_version(workspace, settings, request.data_version)
+    parameters: Parameters = {REASON_PARAMETER: request.reason, DATA_PARAMETER: dataset}
+    if request.override is not None:
+        person, reason = request.override.person, request.override.reason
+        parameters = {**parameters, OVERRIDE_BY_PARAMETER: person, OVERRIDE_REASON_PARAMETER: reason}
+        terminal.note(f"{person} overrides the gate: {reason}")
+    terminal.note(f"submitting on data {dataset.name} version {dataset.version}, reason {request.reason}")
+    if request.unpublished_steps is not None:
         ensure_compute(workspace, settings, terminal)
-        with built(workspace, settings, build, wanted.unpublished_steps, dataset) as pipeline, quiet_sdk():
-            experiment = Experiment(workspace.sdk, settings.experiment_name)
-            return experiment.submit(pipeline.sdk, pipeline_parameters=parameters, continue_on_step_failure=False)
-    if wanted.pipeline_id is not None:
-        pipeline = _published(workspace, wanted.pipeline_id)
-        with quiet_sdk():
-            return pipeline.submit(workspace.sdk, settings.experiment_name, pipeline_parameters=parameters)
-    endpoint = _active(
-        ours.endpoint or find_endpoint(workspace, settings.pipeline_endpoint_name), settings, workspace
-    )
-    with quiet_sdk():
-        return endpoint.submit(settings.experiment_name, pipeline_parameters=parameters)
-
-
-def _active(endpoint: Any | None, settings: Settings, workspace: OpenWorkspace) -> Any:
+        with built(workspace, settings, build, request.unpublished_steps, dataset) as pipeline:
+            return submit_built(workspace, pipeline.sdk, settings.experiment_name, parameters)
+    if request.pipeline_id is not None:
+        return _submit_published(workspace, settings, request.pipeline_id, parameters)
+    endpoint = ours.endpoint or find_endpoint(workspace, settings.pipeline_endpoint_name)
     if endpoint is None:
-        raise UsageError(
+        raise InvalidRequestError(
             f"there is no pipeline endpoint {settings.pipeline_endpoint_name} in workspace {workspace.name}",
             todo="publish first: python -m ml_service publish (or try your working tree: run --unpublished)",
         )
-    if endpoint.status != "Active":
-        raise ConflictError(
-            f"pipeline endpoint {endpoint.name} is {endpoint.status}",
-            expected="Active",
-            todo="enable it, then repeat",
-        )
-    return endpoint
+    demand_active(endpoint, "enable it, then repeat")
+    return submit_endpoint(endpoint, settings.experiment_name, parameters)
 
 
-def _published(workspace: OpenWorkspace, pipeline_id: str) -> Any:
-    try:
-        return PublishedPipeline.get(workspace.sdk, pipeline_id)
-    except HttpOperationError as error:
-        if http_status(error) not in (400, 404):
-            raise
-        raise UsageError(
+def _submit_published(workspace: Workspace, settings: Settings, pipeline_id: str, parameters: Parameters) -> Run:
+    published = find_published(workspace, pipeline_id)
+    if published is None:
+        raise InvalidRequestError(
             f"there is no published pipeline {pipeline_id} in workspace {workspace.name}",
             todo="see the ids: python -m ml_service status",
-        ) from error
-
-
-def _pick_up(workspace: OpenWorkspace, wanted: Wanted) -> Any | None:
-    if wanted.follow_run is None:
-        return None
-    try:
-        return PipelineRun.get(workspace.sdk, wanted.follow_run)
-    except HttpOperationError as error:
-        if http_status(error) not in (400, 404):
-            raise
-        raise UsageError(
-            f"there is no pipeline run {wanted.follow_run} in workspace {workspace.name}",
-            todo="see the last runs: python -m ml_service status",
-        ) from error
+        )
+    return submit_published(workspace, published, settings.experiment_name, parameters)
 
 
 def show(terminal: Terminal, result: RunResult) -> None:
@@ -226,11 +187,11 @@ def show(terminal: Terminal, result: RunResult) -> None:
     terminal.say(f"run        {result.run_id} {result.followed.status} in {result.followed.seconds:.1f} s")
     terminal.table(
         ("step", "state", "time"),
-        [(step.name, step.shown_status, step.shown_seconds) for step in result.followed.steps],
+        [(step.name, shown_status(step), shown_seconds(step)) for step in result.followed.steps],
         right=("time",),
     )
-    deployed = any(step.name == "deploy" and step.status == "Finished" for step in result.followed.steps)
-    report.show_outcome(terminal, result.outcome, deployed=deployed)
+    deployed = any(step.name == "deploy" and step.status == RunStatus.FINISHED for step in result.followed.steps)
+    show_outcome(terminal, result.outcome, deployed=deployed)
     terminal.say(f"portal     {result.portal}")
     if result.failed_step is not None:
         terminal.note(f"\nlast lines of step {result.failed_step.name} ({result.failed_step.run_id}):")

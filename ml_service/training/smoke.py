@@ -12,24 +12,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import requests
-
+from azure_ml.models.versions import ModelVersion, download
+from azure_ml.services import HEALTHY, Service, ServiceRefusedError, ask, find_service
+from azure_ml.workspace import Workspace
 from forecasting.errors import ForecastingError
-from forecasting.models.model_file import (
-    MODEL_FILE,
-    StoredModel,
-    difference,
-    question,
-    read_model,
-    strict_json,
-)
-from ml_service.errors import FaultError, RefusedError
-from ml_service.output.console import Terminal, quiet_sdk
-from ml_service.settings.workspace import OpenWorkspace
-from ml_service.training.service import HEALTHY, describe, find_service, last_log_lines
+from forecasting.models.model_file import MODEL_FILE, StoredModel, difference, question, read_model, strict_json
+from ml_service.errors import CheckFailedError, FaultError
+from ml_service.output.console import Terminal
 
 DEFAULT_HORIZON = 28
-_TIMEOUT_SECONDS = (10, 60)
 _BAR_WIDTH = 30
 
 
@@ -60,36 +51,38 @@ class FetchedModel:
     stored: StoredModel
 
 
-def smoke(workspace: OpenWorkspace, service_name: str, horizon: int) -> Smoked:
+def smoke(workspace: Workspace, service_name: str, horizon: int) -> Smoked:
     """Ask a service and compare.
 
-    Raises: FaultError (service absent or not healthy), RefusedError (it refuses the call, answers with another
+    Raises: FaultError (service absent or not healthy), CheckFailedError (it refuses the call, answers with another
     forecast, or the registered model file is not the one that was registered).
     """
     service = _healthy_service(workspace, service_name)
     registered = _served_model(service)
     stored = fetch_model(registered)
-    answer = demand_same_forecast(service, stored, horizon, f"{registered.name}:{registered.version}")
+    answer = demand_same_forecast(service, stored, horizon, registered.label)
+    days = answer["forecast"]
+    many = len(stored.model.keys) > 1
     return Smoked(
         service=service.name,
-        url=service.scoring_uri,
-        model=f"{registered.name}:{registered.version}",
+        url=service.url,
+        model=registered.label,
         model_sha256=stored.sha256,
-        dates=tuple(entry["date"] for entry in answer["forecast"]),
-        values=tuple(float(entry["value"]) for entry in answer["forecast"]),
-        series=tuple(str(entry["series"]) for entry in answer["forecast"]) if len(stored.model.keys) > 1 else (),
+        dates=tuple(day["date"] for day in days),
+        values=tuple(float(day["value"]) for day in days),
+        series=tuple(str(day["series"]) for day in days) if many else (),
         series_of_model=len(stored.model.keys),
     )
 
 
-def demand_same_forecast(service: Any, stored: StoredModel, horizon: int, model: str) -> dict[str, Any]:
+def demand_same_forecast(service: Service, stored: StoredModel, horizon: int, model: str) -> dict[str, Any]:
     """The live answer of a service, when it is the model's own forecast. model: its name in messages.
 
-    Raises: RefusedError (it answers otherwise or refuses), FaultError (it does not answer).
+    Raises: CheckFailedError (it answers otherwise or refuses), AzureMlError (it does not answer).
     """
     answer = _ask(service, question(stored, horizon))
     if wrong := difference(answer, stored, horizon):
-        raise RefusedError(
+        raise CheckFailedError(
             f"service {service.name} does not answer as its registered model {model}",
             found=wrong,
             expected="the same days, values and model hash",
@@ -98,64 +91,62 @@ def demand_same_forecast(service: Any, stored: StoredModel, horizon: int, model:
     return answer
 
 
-def _healthy_service(workspace: OpenWorkspace, name: str) -> Any:
+def _healthy_service(workspace: Workspace, name: str) -> Service:
     service = find_service(workspace, name)
     if service is None:
         raise FaultError(
             f"there is no service {name} in workspace {workspace.name}",
             todo="a run whose model is accepted deploys it: python -m ml_service run",
         )
-    state = describe(service)
+    state = service.state
     if state.state != HEALTHY:
-        log = "\n".join(last_log_lines(service)) or "(it wrote no log)"
         raise FaultError(
             f"service {name} is {state.state}",
-            found=f"{state.error or 'no reason given'}\nits last log lines:\n{log}",
+            found=f"{state.error or 'no reason given'}\n{service.log}",
             expected=HEALTHY,
             todo="correct what the log shows, then run the pipeline again; while it is in transition, wait",
         )
     return service
 
 
-def _served_model(service: Any) -> Any:
+def _served_model(service: Service) -> ModelVersion:
     """The registered model that the service was deployed with."""
-    models = service.models or []
-    if len(models) != 1:
-        raise RefusedError(
-            f"service {service.name} serves {len(models)} models",
+    if len(service.models) != 1:
+        raise CheckFailedError(
+            f"service {service.name} serves {len(service.models)} models",
             expected="exactly one registered model version",
             todo="deploy it with the pipeline: python -m ml_service run",
         )
-    return models[0]
+    return service.models[0]
 
 
-def fetch_model(registered: Any) -> StoredModel:
+def fetch_model(registered: ModelVersion) -> StoredModel:
     """As `fetch_files`, for those who need the model only."""
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
         return fetch_files(registered, Path(scratch)).stored
 
 
-def fetch_files(registered: Any, target: Path) -> FetchedModel:
+def fetch_files(registered: ModelVersion, target: Path) -> FetchedModel:
     """Download a model version and open it only when its hash is the one recorded at registration.
 
-    Raises: RefusedError (no model file, damaged, or another hash).
+    Raises: CheckFailedError (no model file, damaged, or another hash).
     """
-    recorded = (registered.properties or {}).get("model_sha256", "")
-    name = f"{registered.name}:{registered.version}"
-    with quiet_sdk():
-        registered.download(target_dir=str(target), exist_ok=True)
+    recorded, name = registered.properties.get("model_sha256", ""), registered.label
+    download(registered, target)
     folder = next((path.parent for path in target.rglob(MODEL_FILE)), None)
     if folder is None:
-        raise RefusedError(
+        raise CheckFailedError(
             f"model {name} holds no {MODEL_FILE}",
             todo="it was not registered by this pipeline: register it again",
         )
     try:
         stored = read_model(folder)
     except ForecastingError as error:
-        raise RefusedError(f"model {name} cannot be trusted", found=str(error), todo="register it again") from error
+        raise CheckFailedError(
+            f"model {name} cannot be trusted", found=str(error), todo="register it again"
+        ) from error
     if stored.sha256 != recorded:
-        raise RefusedError(
+        raise CheckFailedError(
             f"the file of model {name} is not the one that was registered",
             found=f"sha256 {stored.sha256}",
             expected=f"sha256 {recorded or '(none recorded)'}",
@@ -164,36 +155,18 @@ def fetch_files(registered: Any, target: Path) -> FetchedModel:
     return FetchedModel(folder, stored)
 
 
-def _ask(service: Any, body: dict[str, Any]) -> dict[str, Any]:
-    """The service's answer as JSON; the key never appears in a message."""
-    with quiet_sdk():
-        key = service.get_keys()[0]
+def _ask(service: Service, body: dict[str, Any]) -> dict[str, Any]:
+    """The service's answer as JSON."""
     try:
-        response = requests.post(
-            service.scoring_uri,
-            json=body,
-            headers={"Authorization": f"Bearer {key}"},
-            timeout=_TIMEOUT_SECONDS,
-        )
-    except requests.RequestException as error:
-        raise FaultError(
-            f"service {service.name} did not answer at {service.scoring_uri}",
-            found=type(error).__name__,
-            todo="see its state: python -m ml_service status",
-        ) from error
-    if response.status_code != requests.codes.ok:
-        raise RefusedError(
-            f"service {service.name} refused the call with HTTP {response.status_code}",
-            found=response.text[:1000].strip(),
-            expected="HTTP 200 with a forecast",
-            todo="correct the request or mlops_code/score.py",
-        )
+        content = ask(service, body)
+    except ServiceRefusedError as error:
+        raise CheckFailedError(error.happened, error.found, error.expected, error.todo) from error
     try:
-        return strict_json(response.content)
+        return strict_json(content)
     except ValueError as error:
-        raise RefusedError(
+        raise CheckFailedError(
             f"service {service.name} did not answer with a JSON object",
-            found=f"{error}: {response.text[:200]}",
+            found=f"{error}: {content[:200].decode(errors='replace')}",
             todo="correct mlops_code/score.py",
         ) from None
 

@@ -6,7 +6,6 @@ folder with exactly what it imports: an edit of the scoring script or of the gat
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +14,8 @@ from typing import Any
 
 import yaml
 
-from ml_service.errors import UsageError
+from azure_ml.digests import file_sha256, folder_sha256
+from ml_service.errors import InvalidRequestError
 from ml_service.settings.variables import ROOT
 
 CODE = ROOT / "mlops_code"
@@ -23,9 +23,6 @@ ENVIRONMENTS = CODE / "environments"
 PROBLEM_NAME = "problem.yml"
 SCORING_FOLDER = "scoring"
 SCORING_ENVIRONMENT = "scoring.yml"
-SCORING_ENVIRONMENT_NAME = "forecast-scoring"
-SCORING_BASE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:20251130.v1"
-"""Name and base image of every service, as in mlops_code/registry.py for the test service."""
 
 STEP_ORDER = ("prepare", "train", "evaluate", "register", "deploy")
 REQUIRED_STEPS = ("train", "register")
@@ -42,7 +39,21 @@ _DATA = (
     "forecasting/data/regular.py",
     "forecasting/data/series.py",
 )
-_READING = ("tracking.py", "forecasting/__init__.py", "forecasting/errors.py", *_PROBLEM, *_DATA)
+_STEP = (
+    "step.py",
+    "azure_ml/__init__.py",
+    "azure_ml/errors.py",
+    "azure_ml/step_run.py",
+    "azure_ml/workspace.py",
+    "forecasting/__init__.py",
+    "forecasting/errors.py",
+)
+_CHAMPION = (
+    "azure_ml/models/__init__.py",
+    "azure_ml/models/champion.py",
+    "azure_ml/models/versions.py",
+)
+_READING = (*_STEP, *_PROBLEM, *_DATA)
 _MODELS = (
     "forecasting/models/__init__.py",
     "forecasting/models/arima.py",
@@ -68,7 +79,8 @@ _TRAINING = (
 )
 _DECIDING = (
     *_TRAINING,
-    "registry.py",
+    *_CHAMPION,
+    "deciding.py",
     "forecasting/evaluation/comparison.py",
     "forecasting/decision/__init__.py",
     "forecasting/decision/charts.py",
@@ -77,6 +89,26 @@ _DECIDING = (
     "forecasting/decision/record.py",
     "forecasting/decision/report.py",
     "forecasting/decision/rules.py",
+)
+_REGISTERING = (
+    *_DECIDING,
+    "registration.py",
+    "azure_ml/datasets.py",
+    "azure_ml/models/registration.py",
+    "azure_ml/sdk_errors.py",
+)
+_DEPLOYING = (
+    *_STEP,
+    *_PROBLEM,
+    *_MODELS,
+    *_INTERVALS,
+    *_CHAMPION,
+    "registration.py",
+    "azure_ml/digests.py",
+    "azure_ml/environments.py",
+    "azure_ml/models/promotion.py",
+    "azure_ml/sdk_errors.py",
+    "azure_ml/services.py",
 )
 _SCORING = (
     "score.py",
@@ -112,19 +144,19 @@ class StepFiles:
 
 
 STEP_FILES: Mapping[str, StepFiles] = {
-    "prepare": StepFiles(("prepare.py", *_READING), _READ_SECTIONS, reusable=True),
+    "prepare": StepFiles(("prepare.py", *_READING, *_CHAMPION), _READ_SECTIONS, reusable=True),
     "train": StepFiles(("train.py", *_TRAINING), _TRAIN_SECTIONS, reusable=True),
     "evaluate": StepFiles(("evaluate.py", *_DECIDING), _ALL_SECTIONS, reusable=False),
-    "register": StepFiles(("register.py", *_DECIDING), _ALL_SECTIONS, reusable=False),
-    "deploy": StepFiles(("deploy.py", *_DECIDING), _ALL_SECTIONS, reusable=False, scoring=_SCORING),
+    "register": StepFiles(("register.py", *_REGISTERING), _ALL_SECTIONS, reusable=False),
+    "deploy": StepFiles(("deploy.py", *_DEPLOYING), _ALL_SECTIONS, reusable=False, scoring=_SCORING),
 }
 
 
 def parse_steps(text: str) -> tuple[str, ...]:
     """Read `train,register,deploy`.
 
-    Raises: UsageError when a name is unknown, stands twice, stands in the wrong place, or train or register is
-    missing (there is no pipeline without them: register applies the gate where evaluate is left out).
+    Raises: InvalidRequestError when a name is unknown, stands twice, stands in the wrong place, or train or register
+    is missing (there is no pipeline without them: register applies the gate where evaluate is left out).
     """
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     legal = f"some of {','.join(STEP_ORDER)} in this order, always with {' and '.join(REQUIRED_STEPS)}"
@@ -139,7 +171,7 @@ def parse_steps(text: str) -> tuple[str, ...]:
         found = f"wrong order: {','.join(names)}"
     else:
         return names
-    raise UsageError(
+    raise InvalidRequestError(
         f"--steps {text or '(empty)'} is not a pipeline", found=found, expected=legal, todo="correct --steps"
     )
 
@@ -149,39 +181,10 @@ def problem_text(problem: Mapping[str, Any], sections: Iterable[str]) -> str:
     return yaml.safe_dump({name: problem[name] for name in sections if name in problem}, sort_keys=True)
 
 
-def read_problem(path: Path) -> dict[str, Any]:
-    """The problem file as a mapping of sections; its content is checked by the steps.
-
-    Raises: UsageError when the file is missing or is not a mapping.
-    """
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise UsageError(
-            f"problem file {path} cannot be read",
-            found=str(error),
-            todo="correct PROBLEM_FILE in variables.yml",
-        ) from None
-    if not isinstance(document, dict):
-        raise UsageError(
-            f"problem file {path} is not a problem",
-            expected="a mapping with the sections source, series, contract, training, gate",
-        )
-    return document
-
-
-def problem_name(path: Path) -> str:
-    """Name of a problem, which the champion's tag carries. Raises: UsageError."""
-    name = (read_problem(path).get("series") or {}).get("name")
-    if not isinstance(name, str) or not name:
-        raise UsageError(f"problem file {path} names no series", expected="a section series with a name")
-    return name
-
-
 def assemble(step: str, problem: Mapping[str, Any], folder: Path, code: Path = CODE) -> Path:
     """Write the snapshot of one step into `folder`/<step> and return that path.
 
-    Raises: UsageError when a file of the table does not exist.
+    Raises: InvalidRequestError when a file of the table does not exist.
     """
     plan = STEP_FILES[step]
     target = folder / step
@@ -205,11 +208,11 @@ class Scoring:
     @property
     def hashes(self) -> dict[str, str]:
         """SHA-256 of both, as every record and every service carries them."""
-        return {"scoring_sha256": digest(self.folder), "environment_sha256": file_sha256(self.environment)}
+        return {"scoring_sha256": folder_sha256(self.folder), "environment_sha256": file_sha256(self.environment)}
 
 
 def assemble_scoring(folder: Path, code: Path = CODE) -> Scoring:
-    """Write what a service is built from below `folder`. Raises: UsageError when a file does not exist."""
+    """Write what a service is built from below `folder`. Raises: InvalidRequestError when a file does not exist."""
     scoring = Scoring(folder / SCORING_FOLDER, folder / SCORING_ENVIRONMENT)
     for name in STEP_FILES["deploy"].scoring:
         _copy(code, name, scoring.folder / name)
@@ -220,24 +223,10 @@ def assemble_scoring(folder: Path, code: Path = CODE) -> Scoring:
 def _copy(code: Path, name: str, target: Path) -> None:
     source = code / name
     if not source.is_file():
-        raise UsageError(
+        raise InvalidRequestError(
             f"{source} does not exist",
             expected="every file that the table in ml_service/training/snapshots.py lists for a step",
             todo="restore the file, or correct the table",
         )
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
-
-
-def digest(folder: Path) -> str:
-    """SHA-256 over the names and bytes of all files below a folder, independent of times and of its place."""
-    total = hashlib.sha256()
-    for path in sorted(item for item in folder.rglob("*") if item.is_file()):
-        total.update(path.relative_to(folder).as_posix().encode())
-        total.update(hashlib.sha256(path.read_bytes()).digest())
-    return total.hexdigest()
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

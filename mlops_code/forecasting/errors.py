@@ -11,11 +11,24 @@ ForecastingError
 from __future__ import annotations
 
 import csv
+import errno
 import io
 from dataclasses import dataclass
 
 SHOWN_PLACES = 5
 LISTED_PLACES = 10_000
+FAILURES_FILE = "contract_failures.csv"
+"""Name of the file that holds `ContractError.table`."""
+
+_CODES_OF_PLACES = frozenset(
+    getattr(errno, name)
+    for name in ("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "ENOTDIR", "EISDIR", "EEXIST", "ENAMETOOLONG")
+)
+
+
+def is_about_a_place(error: OSError) -> bool:
+    """Whether the folder or file that the user has named is at fault, and not our code."""
+    return error.errno in _CODES_OF_PLACES
 
 
 class ForecastingError(Exception):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ml_service.audit.retain import retain
-from ml_service.errors import FaultError, UsageError
+from ml_service.errors import FaultError, InvalidRequestError
 from ml_service.output.agent import Agent
 from ml_service.output.console import Terminal
 from ml_service.settings.build import Build
@@ -98,5 +98,5 @@ def test_without_a_token_nothing_is_asked_and_a_warning_says_so(make_settings: M
 
 
 def test_outside_a_run_it_is_a_mistake(make_settings: MakeSettings) -> None:
-    with pytest.raises(UsageError, match="no run of Azure Pipelines"):
+    with pytest.raises(InvalidRequestError, match="no run of Azure Pipelines"):
         keep(make_settings({"SYSTEM_ACCESSTOKEN": "job-token", "BUILD_BUILDID": "local-1"}))

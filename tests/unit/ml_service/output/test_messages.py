@@ -9,15 +9,18 @@ import pytest
 import requests
 from azureml.exceptions import UserErrorException, WebserviceException
 
+from azure_ml.errors import AzureMlError, ExplainedError
+from azure_ml.sdk_errors import http_status
 from forecasting.errors import ContractError, Finding
-from ml_service.errors import ConflictError, FaultError, MlServiceError, RefusedError, TimedOutError, UsageError
-from ml_service.output.failures import explain, http_status
+from ml_service.errors import CheckFailedError, ConflictError, FaultError, InvalidRequestError, TimedOutError
+from ml_service.output.failures import explain
 
 
 def test_each_branch_has_its_exit_code() -> None:
-    codes = [kind.exit_code for kind in (FaultError, UsageError, RefusedError, ConflictError, TimedOutError)]
+    kinds = (AzureMlError, FaultError, InvalidRequestError, CheckFailedError, ConflictError, TimedOutError)
+    codes = [kind.exit_code for kind in kinds]
 
-    assert codes == [1, 2, 3, 4, 124]
+    assert codes == [1, 1, 2, 3, 4, 124]
 
 
 def test_a_message_answers_the_questions_that_have_an_answer() -> None:
@@ -31,7 +34,7 @@ def test_a_message_answers_the_questions_that_have_an_answer() -> None:
 
 
 def test_an_own_error_is_passed_through() -> None:
-    error = UsageError("wrong")
+    error = InvalidRequestError("wrong")
 
     assert explain(error) is error
 
@@ -80,7 +83,7 @@ def test_a_refusal_of_the_model_code_keeps_its_exit_code_and_its_findings() -> N
 
     known = explain(ContractError("table.csv", [finding]))
 
-    assert isinstance(known, MlServiceError)
+    assert isinstance(known, ExplainedError)
     assert known.exit_code == 3
     assert "column Amount at line 3: negative" in str(known)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ml_service.cli.main import main
-from ml_service.errors import UsageError
+from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
 from ml_service.output.failures import explain
 from ml_service.settings.names import own_settings
@@ -24,7 +24,7 @@ def test_without_home_the_settings_say_so(
 ) -> None:
     path = write_variables(variables)
     monkeypatch.delenv("HOME")
-    with pytest.raises(UsageError, match="HOME is not set") as refused:
+    with pytest.raises(InvalidRequestError, match="HOME is not set") as refused:
         load(path)
     assert "export HOME=FOLDER" in refused.value.todo
 
@@ -32,7 +32,7 @@ def test_without_home_the_settings_say_so(
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC, errno.ENOTDIR])
 def test_a_place_that_cannot_be_written_is_a_sentence(number: int) -> None:
     known = explain(OSError(number, "no", "out/history"))
-    assert isinstance(known, UsageError)
+    assert isinstance(known, InvalidRequestError)
     assert "out/history cannot be read or written: no" in str(known)
     assert "to do" in str(known)
 

@@ -9,7 +9,7 @@ import pytest
 
 from forecasting.problem.problem_file import Problem
 from ml_service.cli.main import main
-from ml_service.errors import UsageError
+from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
 from ml_service.settings.problems import FOLDER, Columns, listed, new
 from ml_service.settings.variables import ROOT
@@ -41,7 +41,7 @@ def test_every_mistake_of_a_file_is_named(tmp_path: Path, capsys: pytest.Capture
     said = capsys.readouterr().err
     assert "aggregation: expected" in said
     assert "name: expected a name of small letters" in said
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(InvalidRequestError) as caught:
         listed(tmp_path)
     assert "bad.yml" in caught.value.found
 
@@ -49,7 +49,7 @@ def test_every_mistake_of_a_file_is_named(tmp_path: Path, capsys: pytest.Capture
 def test_two_problems_of_one_name_would_share_a_champion(tmp_path: Path) -> None:
     for file in ("a.yml", "b.yml"):
         (tmp_path / file).write_text((FOLDER / "paid_amount.yml").read_text())
-    with pytest.raises(UsageError, match="1 mistakes"):
+    with pytest.raises(InvalidRequestError, match="1 mistakes"):
         listed(tmp_path)
 
 
@@ -63,11 +63,11 @@ def test_a_new_problem_reads_its_table(
     assert problem.training.metric == ("rmsse" if keys else "mae")
     assert "problems check" in capsys.readouterr().out
     assert main(["problems", "check", str(path)]) == 0
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(InvalidRequestError, match="exists already"):
         new(Terminal(as_json=False), "units", columns, tmp_path)
 
 
 def test_a_name_that_is_not_legal_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="legal problem"):
+    with pytest.raises(InvalidRequestError, match="legal problem"):
         new(Terminal(as_json=False), "Two Words", Columns("Day", "Units", (), "sum"), tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ml_service.errors import UsageError
+from ml_service.errors import InvalidRequestError
 from ml_service.settings.variables import (
     AGENT_VARIABLES,
     CONNECTION_VARIABLES,
@@ -50,7 +50,7 @@ def test_every_shipped_variable_has_a_comment_above_it(path: Path) -> None:
 
 
 def test_the_shipped_file_reports_every_placeholder_at_once() -> None:
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(InvalidRequestError) as caught:
         load()
 
     message = str(caught.value)
@@ -70,7 +70,7 @@ def test_missing_empty_placeholder_undefined_and_illegal_are_one_report(
     monkeypatch.setenv("DATASET_NAME", "$(DATASET_NAME)")
     monkeypatch.setenv("COMPUTE_MAX_NODES", "many")
 
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(InvalidRequestError) as caught:
         load(write_variables(values))
 
     found = caught.value.found.splitlines()
@@ -86,7 +86,7 @@ def test_missing_empty_placeholder_undefined_and_illegal_are_one_report(
 
 
 def test_a_missing_file_reports_every_name(variables: dict[str, str], tmp_path: Path) -> None:
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(InvalidRequestError) as caught:
         load(tmp_path / "absent.yml")
 
     assert {line.split()[0] for line in caught.value.found.splitlines()} == set(variables)
@@ -115,7 +115,7 @@ def test_production_is_optional_and_never_half_filled(
     monkeypatch.delenv("AZUREML_PRODUCTION_WORKSPACE_NAME")
     production.write_text("variables:\n  PRODUCTION_SERVICE_NAME: S\n  AZUREML_PRODUCTION_WORKSPACE_NAME: <prod>\n")
 
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(InvalidRequestError) as caught:
         load(write_variables(variables), production)
     found = caught.value.found.splitlines()
     assert any(line.startswith("AZUREML_PRODUCTION_WORKSPACE_NAME is still the placeholder <prod>") for line in found)
@@ -127,7 +127,7 @@ def test_an_empty_environment_variable_is_reported_not_ignored(
 ) -> None:
     monkeypatch.setenv("MODEL_NAME", "")
 
-    with pytest.raises(UsageError, match=re.escape("MODEL_NAME is empty (from the environment)")):
+    with pytest.raises(InvalidRequestError, match=re.escape("MODEL_NAME is empty (from the environment)")):
         load(write_variables(variables))
 
 
@@ -164,7 +164,7 @@ def test_a_broken_file_is_named(tmp_path: Path, text: str, expected: str) -> Non
     path = tmp_path / "variables.yml"
     path.write_text(text)
 
-    with pytest.raises(UsageError, match=expected):
+    with pytest.raises(InvalidRequestError, match=expected):
         load(path)
 
 

@@ -6,19 +6,12 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from types import SimpleNamespace
 
 import pytest
 
-from ml_service.errors import FaultError
+from azure_ml.errors import AzureMlError
+from azure_ml.sign_in import Identity, authenticate
 from ml_service.settings.variables import Settings
-from ml_service.settings.workspace import (
-    Identity,
-    TokenCache,
-    authenticate,
-    choose_identity,
-    missing_for_federation,
-)
 
 MakeSettings = Callable[[dict[str, str]], Settings]
 
@@ -47,15 +40,15 @@ ENDPOINT = {"MSI_ENDPOINT": "http://127.0.0.1:1/msi/token"}
 def test_the_order_is_federation_managed_identity_az_login(
     make_settings: MakeSettings, environment: dict[str, str], expected: Identity
 ) -> None:
-    assert choose_identity(make_settings(environment)) is expected
+    assert make_settings(environment).offered.identity is expected
 
 
 @pytest.mark.parametrize("name", FEDERATION)
 def test_federation_needs_every_variable(make_settings: MakeSettings, name: str) -> None:
     settings = make_settings({key: value for key, value in FEDERATION.items() if key != name})
 
-    assert missing_for_federation(settings) == (name,)
-    assert choose_identity(settings) is Identity.AZ_LOGIN
+    assert settings.offered.missing_for_federation == (name,)
+    assert settings.offered.identity is Identity.AZ_LOGIN
 
 
 class Endpoint(HTTPServer):
@@ -100,42 +93,11 @@ def test_a_managed_identity_endpoint_is_asked_once(make_settings: MakeSettings, 
         }
     )
 
-    authentication = authenticate(settings)
+    authentication = authenticate(settings.offered)
 
     assert authentication.get_authentication_header() == {"Authorization": "Bearer a.b.c"}
     assert len(endpoint.asked) == 1
     assert "client_id=my-identity" in endpoint.asked[0]
-
-
-class CountingCredential:
-    """Hands out numbered tokens that live for an hour of the given clock."""
-
-    def __init__(self) -> None:
-        self.scopes: list[str] = []
-        self.time = 0.0
-
-    def get_token(self, *scopes: str) -> SimpleNamespace:
-        self.scopes.extend(scopes)
-        return SimpleNamespace(token=f"token-{len(self.scopes)}", expires_on=int(self.time) + 3600)
-
-
-def test_a_token_is_kept_until_shortly_before_it_ends() -> None:
-    credential = CountingCredential()
-    tokens = TokenCache(credential, now=lambda: credential.time)
-
-    assert [tokens("https://arm/"), tokens("https://arm/")] == ["token-1", "token-1"]
-    credential.time = 3290
-    assert tokens("https://arm/") == "token-1"
-    credential.time = 3310
-    assert tokens("https://arm/") == "token-2"
-    assert credential.scopes == ["https://arm//.default"] * 2
-
-
-def test_each_audience_has_its_own_token() -> None:
-    credential = CountingCredential()
-    tokens = TokenCache(credential, now=lambda: 0.0)
-
-    assert [tokens("https://arm/"), tokens("https://ml"), tokens("https://arm/")] == ["token-1", "token-2", "token-1"]
 
 
 def test_without_az_the_message_says_how_to_sign_in(
@@ -144,8 +106,8 @@ def test_without_az_the_message_says_how_to_sign_in(
     settings = make_settings({})
     monkeypatch.setenv("PATH", "/nonexistent")
 
-    with pytest.raises(FaultError) as caught:
-        authenticate(settings)
+    with pytest.raises(AzureMlError) as caught:
+        authenticate(settings.offered)
 
     assert caught.value.happened == "could not sign in to Azure by az login"
     assert "Azure CLI not found" in caught.value.found
@@ -158,8 +120,8 @@ def test_on_an_agent_the_message_names_what_federation_lacks(
     settings = make_settings({"SYSTEM_OIDCREQUESTURI": "https://vstoken.invalid/oidc"})
     monkeypatch.setenv("PATH", "/nonexistent")
 
-    with pytest.raises(FaultError) as caught:
-        authenticate(settings)
+    with pytest.raises(AzureMlError) as caught:
+        authenticate(settings.offered)
 
     assert "SYSTEM_ACCESSTOKEN, AZURE_CLIENT_ID, AZURE_TENANT_ID, AZURE_SERVICE_CONNECTION_ID" in caught.value.todo
 
@@ -167,8 +129,8 @@ def test_on_an_agent_the_message_names_what_federation_lacks(
 def test_a_managed_identity_endpoint_that_does_not_answer_is_named(
     make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(FaultError) as caught:
-        authenticate(make_settings(ENDPOINT))
+    with pytest.raises(AzureMlError) as caught:
+        authenticate(make_settings(ENDPOINT).offered)
 
     assert caught.value.happened == "could not sign in to Azure by managed identity"
     assert caught.value.exit_code == 1

@@ -11,7 +11,7 @@ import pytest
 from ml_service.cli.main import main
 from ml_service.errors import FaultError
 from ml_service.settings.variables import ROOT, Settings
-from ml_service.training import data, table
+from ml_service.training import data
 
 TABLE = ROOT / "data" / "adventureworks" / "daily_by_type.csv"
 MakeSettings = Callable[[dict[str, str]], Settings]
@@ -51,7 +51,7 @@ def test_a_table_that_breaks_the_contract_is_refused(
 
 
 def test_the_embedded_table_keeps_the_contract(make_settings: MakeSettings) -> None:
-    checked = table.check(make_settings({}))
+    checked = data.check_table(make_settings({}))
 
     assert (checked.rows, checked.first_date, checked.last_date) == (889, "2013-07-31", "2014-05-31")
 

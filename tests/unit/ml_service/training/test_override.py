@@ -9,12 +9,11 @@ import pytest
 
 from ml_service.audit.summary import markdown
 from ml_service.cli.main import main
-from ml_service.errors import RefusedError, UsageError
+from ml_service.errors import CheckFailedError, InvalidRequestError
 from ml_service.output.console import Terminal
 from ml_service.settings.variables import Settings
-from ml_service.training.decision_table import show_outcome
 from ml_service.training.follow import Followed
-from ml_service.training.outcome import Outcome
+from ml_service.training.outcome import Outcome, show_outcome
 from ml_service.training.override import Override, demand_allowed, parse
 from ml_service.training.run import RunResult
 
@@ -47,7 +46,7 @@ def test_neither_is_no_override(person: str, reason: str) -> None:
     ],
 )
 def test_one_alone_and_what_cannot_be_recorded_are_usage_errors(person: str, reason: str, part: str) -> None:
-    with pytest.raises(UsageError, match=part):
+    with pytest.raises(InvalidRequestError, match=part):
         parse(person, reason)
 
 
@@ -91,7 +90,7 @@ def test_a_laptop_and_the_person_who_queued_the_run_may(make_settings: Callable[
     ],
 )
 def test_nobody_else_may(make_settings: Callable[..., Settings], changed: dict[str, str], part: str) -> None:
-    with pytest.raises(RefusedError, match=part) as refused:
+    with pytest.raises(CheckFailedError, match=part) as refused:
         demand_allowed(ADA, make_settings({**QUEUED, **changed}), "manual")
     assert refused.value.exit_code == 3
 
@@ -101,7 +100,7 @@ def test_a_reason_that_nobody_answers_for_is_refused_on_a_laptop_too(
     make_settings: Callable[..., Settings], reason: str
 ) -> None:
     for environment in ({}, QUEUED):
-        with pytest.raises(RefusedError, match=f"the reason {reason} may not override") as refused:
+        with pytest.raises(CheckFailedError, match=f"the reason {reason} may not override") as refused:
             demand_allowed(ADA, make_settings(environment), reason)
         assert refused.value.exit_code == 3
 

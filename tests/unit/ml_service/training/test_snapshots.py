@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ml_service.errors import UsageError
+from azure_ml.digests import folder_sha256
+from ml_service.errors import InvalidRequestError
+from ml_service.settings.problem_file import read_problem
 from ml_service.training import snapshots
 from ml_service.training.snapshots import (
     STEP_FILES,
     STEP_ORDER,
     assemble,
-    digest,
     parse_steps,
     problem_text,
-    read_problem,
 )
 
 PROBLEM = {"source": {"date": "Day"}, "series": {"name": "x"}, "training": {"horizon": 7}, "gate": {"floor": 1.0}}
@@ -50,7 +50,7 @@ def test_legal_steps_are_read_in_order(text: str) -> None:
     ],
 )
 def test_illegal_steps_name_the_mistake_and_the_legal_names(text: str, found: str) -> None:
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(InvalidRequestError) as caught:
         parse_steps(text)
 
     assert caught.value.exit_code == 2
@@ -80,19 +80,37 @@ def test_an_edit_of_the_gate_policy_changes_no_reusable_snapshot(tmp_path: Path)
     stricter = {**PROBLEM, "gate": {"floor": 0.5}}
 
     for step in STEP_ORDER:
-        before = digest(assemble(step, PROBLEM, tmp_path / "before"))
-        after = digest(assemble(step, stricter, tmp_path / "after"))
+        before = folder_sha256(assemble(step, PROBLEM, tmp_path / "before"))
+        after = folder_sha256(assemble(step, stricter, tmp_path / "after"))
         assert (before == after) is STEP_FILES[step].reusable
 
 
 @pytest.mark.parametrize(
-    "source", ["score.py", "registry.py", "forecasting/decision/gate.py", "forecasting/decision/record.py"]
+    "source",
+    [
+        "score.py",
+        "deciding.py",
+        "registration.py",
+        "azure_ml/datasets.py",
+        "azure_ml/digests.py",
+        "azure_ml/environments.py",
+        "azure_ml/models/promotion.py",
+        "azure_ml/models/registration.py",
+        "azure_ml/services.py",
+        "forecasting/decision/gate.py",
+        "forecasting/decision/record.py",
+    ],
 )
 def test_scoring_and_gate_code_is_in_no_reusable_snapshot(source: str) -> None:
     holders = {step for step in STEP_ORDER if source in STEP_FILES[step].all_sources}
 
     assert holders
     assert holders.isdisjoint({"prepare", "train"})
+
+
+def test_an_edit_of_how_the_champion_is_found_trains_nothing_where_prepare_is_left_out() -> None:
+    assert "azure_ml/models/champion.py" in STEP_FILES["prepare"].files
+    assert STEP_FILES["train"].all_sources.isdisjoint({"azure_ml/models/champion.py", "azure_ml/models/versions.py"})
 
 
 def test_training_code_is_not_in_the_snapshot_of_prepare() -> None:
@@ -141,7 +159,7 @@ def test_the_scoring_folder_is_complete_for_its_imports(tmp_path: Path) -> None:
 
 
 def test_a_file_that_the_table_lists_and_nobody_has_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"prepare\.py does not exist"):
+    with pytest.raises(InvalidRequestError, match=r"prepare\.py does not exist"):
         assemble("prepare", PROBLEM, tmp_path / "out", code=tmp_path)
 
 
@@ -149,22 +167,3 @@ def test_the_problem_text_does_not_depend_on_the_order_of_the_file() -> None:
     turned = dict(reversed(PROBLEM.items()))
 
     assert problem_text(PROBLEM, ("source", "gate")) == problem_text(turned, ("gate", "source"))
-
-
-def test_a_problem_file_that_is_absent_or_no_mapping_is_named(tmp_path: Path) -> None:
-    (tmp_path / "list.yml").write_text("- a\n")
-
-    with pytest.raises(UsageError, match="cannot be read"):
-        read_problem(tmp_path / "absent.yml")
-    with pytest.raises(UsageError, match="is not a problem"):
-        read_problem(tmp_path / "list.yml")
-
-
-def test_the_digest_sees_names_and_bytes_only(tmp_path: Path) -> None:
-    for name, content in (("a", "1"), ("b", "1"), ("c", "2")):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "file").write_text(content)
-
-    assert digest(tmp_path / "a") == digest(tmp_path / "b") != digest(tmp_path / "c")
-    (tmp_path / "b" / "file").rename(tmp_path / "b" / "other")
-    assert digest(tmp_path / "a") != digest(tmp_path / "b")

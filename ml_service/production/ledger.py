@@ -1,4 +1,4 @@
-"""Records of deployments to production: each is a run of its own in the training workspace.
+"""The deployment ledger of production: each record is a run of its own in the training workspace.
 
 What identifies a deployment are properties of the run, compared with release.json when they are read. Its files are
 artifacts: the scoring folder and the environment that serve, so that a rollback brings back what served and not only
@@ -17,15 +17,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from azureml.core import Experiment, Run
-
-from ml_service.errors import RefusedError
-from ml_service.output.console import quiet_sdk
+from azure_ml.pipelines.runs import Run, list_runs, start_run
+from azure_ml.pipelines.statuses import RunStatus, one_word
+from azure_ml.workspace import Workspace
+from ml_service.errors import CheckFailedError
 from ml_service.production.integrity import Difference, differences, fetch, of_hash
-from ml_service.settings import people
-from ml_service.settings.build import Build
+from ml_service.settings.build import REQUESTED_FOR, Build
 from ml_service.settings.variables import Settings
-from ml_service.settings.workspace import OpenWorkspace
 from ml_service.training.snapshots import SCORING_ENVIRONMENT, SCORING_FOLDER, Scoring
 
 RELEASE, ROLLBACK = "release", "rollback"
@@ -33,8 +31,9 @@ SUCCEEDED, ROLLED_BACK, FAILED = "succeeded", "rolled-back", "failed"
 RECORD_FILE = "release.json"
 NONE = "none"
 SCHEMA_VERSION = 1
-_COMPLETED = "Completed"
-_FACTS = ("event", "from", "back_to", "build_id", "commit", "workspace", "service", "requested_for", "report_sha256")
+FACTS = ("event", "from", "back_to", "build_id", "commit", "workspace", "service", REQUESTED_FOR, "report_sha256")
+"""Properties of a record beside its content."""
+_LONGEST_FAILURE = 1000
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Content:
         return f"{self.model_name}:{self.model_version}"
 
 
-_COMPARED = ("deployment", "state", *_FACTS, *(field.name for field in fields(Content)))
+_COMPARED = ("deployment", "state", *FACTS, *(field.name for field in fields(Content)))
 """What release.json and the properties of the run both hold."""
 
 
@@ -67,14 +66,14 @@ _COMPARED = ("deployment", "state", *_FACTS, *(field.name for field in fields(Co
 class Record:
     """One deployment as its run tells it."""
 
-    run: Any
+    run: Run
     properties: Mapping[str, str]
     started: str
 
     @property
     def id(self) -> str:
         """Id of the run; the service carries it as `deployment`."""
-        return str(self.run.id)
+        return self.run.id
 
     @property
     def state(self) -> str:
@@ -98,23 +97,19 @@ def experiment_name(settings: Settings) -> str:
 
 
 def begin(
-    training: OpenWorkspace, settings: Settings, facts: Mapping[str, str], content: Content, scoring: Scoring
+    training: Workspace, settings: Settings, facts: Mapping[str, str], content: Content, scoring: Scoring
 ) -> Record:
     """Open a record before anything changes, with all that a later rollback needs. facts: as `build_facts`."""
-    with quiet_sdk():
-        experiment = Experiment(training.sdk, experiment_name(settings))
-        run = experiment.start_logging(snapshot_directory=None, display_name=f"{facts['event']} {content.model}")
-        run.upload_folder(SCORING_FOLDER, str(scoring.folder))
-        run.upload_file(SCORING_ENVIRONMENT, str(scoring.environment))
-        properties = {**facts, **asdict(content)}
-        run.add_properties(properties)
-        run.set_tags({"event": facts["event"], "model_version": content.model_version})
+    run = start_run(training, experiment_name(settings), f"{facts['event']} {content.model}")
+    run.upload_folder(SCORING_FOLDER, scoring.folder)
+    run.upload_file(SCORING_ENVIRONMENT, scoring.environment)
+    properties = {**facts, **asdict(content)}
+    run.add_properties(properties)
+    run.tag({"event": facts["event"], "model_version": content.model_version})
     return Record(run, properties, _now())
 
 
-def build_facts(
-    event: str, build: Build, production: OpenWorkspace, settings: Settings, before: str
-) -> dict[str, str]:
+def build_facts(event: str, build: Build, production: Workspace, settings: Settings, before: str) -> dict[str, str]:
     """Who deploys where for whom, and what served until then."""
     return {
         "event": event,
@@ -123,7 +118,7 @@ def build_facts(
         "commit": build.commit,
         "workspace": production.name,
         "service": settings.production_service_name,
-        **people.requested(settings),
+        **build.person,
     }
 
 
@@ -140,27 +135,20 @@ def finish(record: Record, state: str, told: Mapping[str, Any]) -> str:
     }
     content = (json.dumps(document, indent=2, sort_keys=True) + "\n").encode()
     sha256 = hashlib.sha256(content).hexdigest()
-    with quiet_sdk(), tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
+    with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
         path = Path(scratch) / RECORD_FILE
         path.write_bytes(content)
-        record.run.upload_file(RECORD_FILE, str(path))
-        record.run.add_properties({"state": state, "record_sha256": sha256})
-        record.run.tag("state", state)
-        if state == SUCCEEDED:
-            record.run.complete()
-        else:
-            record.run.fail(error_details=str(told.get("reason", state))[:1000])
+        record.run.upload_file(RECORD_FILE, path)
+    record.run.add_properties({"state": state, "record_sha256": sha256})
+    record.run.tag({"state": state})
+    record.run.end("" if state == SUCCEEDED else str(told.get("reason", state))[:_LONGEST_FAILURE])
     return sha256
 
 
-def read_all(training: OpenWorkspace, settings: Settings) -> tuple[Record, ...]:
+def read_all(training: Workspace, settings: Settings) -> tuple[Record, ...]:
     """Every record of the problem, the newest first."""
-    name = experiment_name(settings)
-    if name not in training.sdk.experiments:
-        return ()
-    runs = Run.list(Experiment(training.sdk, name), include_children=False, _rehydrate_runs=False)
-    # The time of a run has no public property; the document it came from has it.
-    found = [Record(run, dict(run.properties), str(run._run_dto.get("created_utc", ""))) for run in runs]
+    runs = list_runs(training, experiment_name(settings))
+    found = [Record(run, dict(run.properties), run.created) for run in runs]
     return tuple(sorted(found, key=lambda record: record.started, reverse=True))
 
 
@@ -175,14 +163,13 @@ def find(records: tuple[Record, ...], run_id: str) -> Record | None:
 
 
 def fetch_scoring(record: Record, folder: Path) -> Scoring:
-    """Download what a deployment served with. Raises: RefusedError when its hashes are not the recorded ones."""
-    with quiet_sdk():
-        record.run.download_files(prefix=SCORING_FOLDER + "/", output_directory=str(folder))
-        record.run.download_file(SCORING_ENVIRONMENT, output_file_path=str(folder / SCORING_ENVIRONMENT))
+    """Download what a deployment served with. Raises: CheckFailedError when its hashes are not the recorded ones."""
+    record.run.download_folder(SCORING_FOLDER, folder)
+    (folder / SCORING_ENVIRONMENT).write_bytes(record.run.read_file(SCORING_ENVIRONMENT) or b"")
     scoring = Scoring(folder / SCORING_FOLDER, folder / SCORING_ENVIRONMENT)
     for name, found in scoring.hashes.items():
         if found != record.properties.get(name):
-            raise RefusedError(
+            raise CheckFailedError(
                 f"the files of deployment {record.id} are not the ones that were recorded",
                 found=f"{name} {found}",
                 expected=f"{name} {record.properties.get(name)}",
@@ -197,7 +184,7 @@ def compare(record: Record) -> tuple[Mapping[str, Any], list[Difference]]:
     Empty for one that never ended; one that has ended must have a document.
     """
     recorded = record.properties.get("record_sha256", "")
-    if not recorded and not record.state and record.run.status != _COMPLETED:
+    if not recorded and not record.state and one_word(record.run.status) != RunStatus.FINISHED:
         return {}, []
     document = fetch(record.run, RECORD_FILE)
     if found := of_hash("record_sha256", recorded or NONE, document):
@@ -208,10 +195,10 @@ def compare(record: Record) -> tuple[Mapping[str, Any], list[Difference]]:
 
 
 def demand_intact(record: Record) -> None:
-    """Raises: RefusedError when the record is not as it was written, with field and both values."""
+    """Raises: CheckFailedError when the record is not as it was written, with field and both values."""
     _, changed = compare(record)
     if changed:
-        raise RefusedError(
+        raise CheckFailedError(
             f"the record of deployment {record.id} is not as it was written",
             found="\n".join(map(str, changed)),
             expected="properties as in release.json, and release.json with the recorded hash",
