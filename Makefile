@@ -26,7 +26,7 @@ $(if $(KEEP),echo "Server and web services go on running; stop them with: make d
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run release down test check unit lock golden coverage bench clean
+.PHONY: help setup run release down test check unit lock golden schema coverage bench clean
 
 help: ## show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -72,6 +72,9 @@ unit: $(INSTALLED) ## the fast tests only
 
 golden: $(INSTALLED) ## write the expected expansions of .pipelines/ anew; read the difference before you commit it
 	$(PY) -m tests.pipelines.golden
+
+schema: $(INSTALLED) ## write docs/decision.schema.json from the typed decision record
+	PYTHONPATH=mlops_code $(PY) -c 'import sys; from forecasting.decision.record import schema; sys.stdout.write(schema())' > docs/decision.schema.json
 
 coverage: $(INSTALLED) ## write local_azure/COVERAGE.md from the route table
 	$(PY) -m local_azure.machine_learning.http.coverage > local_azure/COVERAGE.md

@@ -7,13 +7,14 @@ import tempfile
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl
 
 from azure_ml.models.champion import find_champion
 from azure_ml.models.versions import ModelVersion, download
 from azure_ml.workspace import Workspace
-from forecasting.decision.record import Champion, Decision, Override, decide_candidate
+from forecasting.decision import blocks
+from forecasting.decision.decide import Champion, Decision, decide_candidate
+from forecasting.decision.record import DecisionRecord
 from forecasting.errors import ModelFileError, UsageError
 from forecasting.models.model_file import MANIFEST_FILE, StoredModel, read_model
 from forecasting.problem.problem_file import Problem
@@ -49,9 +50,9 @@ def decide_for(args: argparse.Namespace, run: Run) -> Decision:
     problem = Problem(args.problem)
     champion = champion_for(args, run, problem.series.name)
     person, why = (text if text != NONE else "" for text in (args.override_by, args.override_reason))
-    override = Override(person, why) if person or why else None
+    override = blocks.Override(person=person, reason=why) if person or why else None
     return decide_candidate(
-        problem, args.candidate, champion, _context_of(args, run), as_of=today(), override=override
+        problem, args.candidate, champion, _request_of(args, run), as_of=today(), override=override
     )
 
 
@@ -90,36 +91,35 @@ def _verified(champion: ModelVersion) -> StoredModel:
     return stored
 
 
-def _context_of(args: argparse.Namespace, run: Run) -> dict[str, Any]:
+def _request_of(args: argparse.Namespace, run: Run) -> blocks.Request:
     """Who asked for a decision, and when; never part of the evidence."""
-    return {
-        "reason": args.reason,
-        "build_id": args.build_id,
-        "commit": args.commit,
-        "run_id": run.id,
-        "step_run_id": run.step_id,
-        "model_name": args.model_name,
-        "decided_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "workspace": None if run.workspace is None else _described(run.workspace, args.workspace_tags),
-    }
+    return blocks.Request(
+        reason=args.reason,
+        build_id=args.build_id,
+        commit=args.commit,
+        run_id=run.id,
+        step_run_id=run.step_id,
+        model_name=args.model_name,
+        decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        workspace=None if run.workspace is None else _described(run.workspace, args.workspace_tags),
+    )
 
 
-def _described(workspace: Workspace, tags: str) -> dict[str, Any]:
+def _described(workspace: Workspace, tags: str) -> blocks.Workspace:
     """Name and tags of a workspace, so that evidence of a rehearsal says that it is one.
 
     tags: as the build has read them, in the form of a URL's query; the token of a run may not ask for them.
     """
-    return {"name": workspace.name, "resource_group": workspace.resource_group, "tags": dict(parse_qsl(tags))}
+    return blocks.Workspace(name=workspace.name, resource_group=workspace.resource_group, tags=dict(parse_qsl(tags)))
 
 
-def record_decision(run: Run, decision: Decision, paths: Iterable[Path]) -> int:
+def record_decision(run: Run, decision: DecisionRecord, paths: Iterable[Path]) -> int:
     """Put a decision and its files into run history and return the exit code that it means."""
     verdict = decision.verdict
     run.log(decision.metrics)
     for path in paths:
         run.attach(path)
-    data = decision.document["evidence"]["data"]["data_sha256"]
-    facts = {"decision_sha256": decision.sha256, "data_sha256": data}
+    facts = {"decision_sha256": decision.sha256, "data_sha256": decision.evidence.data.data_sha256}
     record_outcome(run, verdict.outcome, verdict.reason, facts)
     say(f"{verdict.outcome} ({verdict.reason}): {verdict.sentence}")
     return exit_code_of(verdict.outcome)

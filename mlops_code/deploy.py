@@ -18,8 +18,10 @@ from azure_ml.services import Service, ServiceRefusedError, ask
 from azure_ml.services import deploy as deploy_service
 from azure_ml.workspace import Workspace
 from forecasting.errors import ModelFileError, UsageError
-from forecasting.models.model_file import StoredModel, difference, question, read_model, strict_json
+from forecasting.json_text import strict_json
+from forecasting.models.model_file import StoredModel, read_model
 from forecasting.problem.problem_file import Problem
+from forecasting.serving.live_check import difference, question
 from registration import MODEL_FOLDER, read_registration
 from step import Run, guarded, say
 

@@ -13,7 +13,7 @@ from azure_ml.models.registration import register as register_files
 from azure_ml.models.versions import ModelVersion
 from azure_ml.workspace import Workspace
 from deciding import add_context_arguments, decide_for, exit_code_of, record_decision
-from forecasting.decision.record import Decision, read_decision
+from forecasting.decision.record import DecisionRecord, read_decision
 from forecasting.decision.report import REPORT_FILE, write_report
 from forecasting.errors import UsageError
 from forecasting.models.model_file import MANIFEST_FILE, MODEL_FILE, StoredModel, read_model
@@ -42,17 +42,18 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def decide(args: argparse.Namespace, run: Run, stored: StoredModel) -> tuple[Decision, int]:
+def decide(args: argparse.Namespace, run: Run, stored: StoredModel) -> tuple[DecisionRecord, int]:
     """The decision of evaluate, or where that step was left out the same gate applied here; and its exit code."""
     if args.evaluation is not None:
-        decision = read_decision(args.evaluation, stored.sha256)
-        return decision, exit_code_of(decision.verdict.outcome)
+        record = read_decision(args.evaluation, stored.sha256)
+        return record, exit_code_of(record.verdict.outcome)
     decision = decide_for(args, run)
     page = write_report(decision, stored.model, args.registration)
-    return decision, record_decision(run, decision, [decision.write(args.registration), page])
+    record = decision.record
+    return record, record_decision(run, record, [record.write(args.registration), page])
 
 
-def describe(args: argparse.Namespace, run: Run, stored: StoredModel, decision: Decision) -> dict[str, str]:
+def describe(args: argparse.Namespace, run: Run, stored: StoredModel, decision: DecisionRecord) -> dict[str, str]:
     """Properties of the registered version; they can never be changed afterwards."""
     data = stored.manifest["data"]["data_sha256"]
     version = "none"
@@ -136,7 +137,7 @@ def register_once(workspace: Workspace, name: str, folder: Path, properties: dic
     return registered
 
 
-def keep_report(args: argparse.Namespace, decision: Decision, folder: Path) -> None:
+def keep_report(args: argparse.Namespace, decision: DecisionRecord, folder: Path) -> None:
     """Keep the report beside the model where there is one of this very decision."""
     page = (args.evaluation or args.registration) / REPORT_FILE
     if page.is_file() and decision.sha256.encode() in page.read_bytes():

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from forecasting.errors import ModelFileError, UsageError
-from forecasting.models.model_file import strict_json, to_json
+from forecasting.json_text import strict_json, to_json
 
 FILE, MODEL_FOLDER = "registration.json", "model"
 _VERSION = 1

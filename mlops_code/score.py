@@ -20,7 +20,8 @@ from azureml_inference_server_http.api.aml_response import AMLResponse
 from flask import g
 
 from forecasting.errors import ModelFileError
-from forecasting.models.model_file import MANIFEST_FILE, read_model, strict_json
+from forecasting.json_text import strict_json
+from forecasting.models.model_file import MANIFEST_FILE, read_model
 from forecasting.serving.forecaster import Forecaster, Question, QuestionError
 from forecasting.serving.openapi import JSON_TYPE, openapi
 

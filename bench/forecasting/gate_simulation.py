@@ -25,12 +25,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecasting.decision.gate import decide
-from forecasting.evaluation.backtest import Windows, backtest, ground_of
-from forecasting.evaluation.comparison import Figures, Setting, Side, compare
-from forecasting.evaluation.intervals import radii_of
-from forecasting.evaluation.metrics import Array, Ground, by_series
+from forecasting.evaluation.backtest import Windows, actuals_of, backtest
+from forecasting.evaluation.calibration import half_widths_of
+from forecasting.evaluation.comparison import Comparison, Setting, Side, compare
+from forecasting.evaluation.metrics import Actuals, by_series
 from forecasting.models.catalog import make_recipe
-from forecasting.models.recipe import History
+from forecasting.models.recipe import Array, History
 from forecasting.problem.sections import GatePolicy
 
 HORIZON, SEASON, STEP = 28, 7, 7
@@ -102,8 +102,8 @@ class Tally:
 class View:
     """Windows with what was true and what every contender forecast."""
 
-    ground: Ground
-    tracks: dict[str, Array]
+    actuals: Actuals
+    predictions: dict[str, Array]
 
 
 @dataclass(frozen=True)
@@ -135,22 +135,22 @@ def scene_at(values: Array, first: np.datetime64, decision: int) -> Scene:
 def _view(history: History, origins: tuple[int, ...]) -> View:
     windows = Windows(origins, HORIZON)
     made = backtest(history, CONTENDERS, windows)
-    return View(ground_of(history, windows), {**made, SHRUNK: 0.9 * made[WINDOW.label]})
+    return View(actuals_of(history, windows), {**made, SHRUNK: 0.9 * made[WINDOW.label]})
 
 
 @dataclass(frozen=True)
 class Pair:
     """A champion and a challenger. ratio: challenger's error afterwards over the champion's.
 
-    replaced: training would propose a simpler contender; instead: its ratio and figures, None where that is the
+    replaced: training would propose a simpler contender; instead: its ratio and comparison, None where that is the
     champion.
     """
 
     ratio: float
     own_split: bool
-    figures: Figures
+    comparison: Comparison
     replaced: bool
-    instead: tuple[float, Figures] | None
+    instead: tuple[float, Comparison] | None
 
 
 class Problem:
@@ -158,23 +158,26 @@ class Problem:
 
     def __init__(self, scene: Scene, rows: NDArray[np.int64], metric: str) -> None:
         self._scene, self._metric, self._rows = scene, metric, rows
-        self._past = scene.past.ground.rows(rows)
-        self._sides = {label: self._side(label) for label in scene.past.tracks}
+        self._past = scene.past.actuals.rows(rows)
+        self._sides = {label: self._side(label) for label in scene.past.predictions}
         self._after, self._old = self._errors(scene.after), self._errors(scene.old)
         newest = self._past.origins(slice(-1, None))
-        self._last = {label: _mean(side.track[:, -1:], newest, metric) for label, side in self._sides.items()}
+        self._last = {label: _mean(side.predictions[:, -1:], newest, metric) for label, side in self._sides.items()}
 
     def _side(self, label: str) -> Side:
         earlier = self._scene.earlier
         try:
-            radii = radii_of(earlier.tracks[label][self._rows], earlier.ground.rows(self._rows))
+            half_widths = half_widths_of(earlier.predictions[label][self._rows], earlier.actuals.rows(self._rows))
         except ValueError:
-            radii = ()
-        return Side(self._scene.past.tracks[label][self._rows], radii)
+            half_widths = ()
+        return Side(self._scene.past.predictions[label][self._rows], half_widths)
 
     def _errors(self, view: View) -> dict[str, float]:
-        ground = view.ground.rows(self._rows)
-        return {label: _mean(track[self._rows], ground, self._metric) for label, track in view.tracks.items()}
+        actuals = view.actuals.rows(self._rows)
+        return {
+            label: _mean(forecasts[self._rows], actuals, self._metric)
+            for label, forecasts in view.predictions.items()
+        }
 
     def pairs(self) -> Iterator[Pair]:
         """Every ordered pair of contenders."""
@@ -182,45 +185,45 @@ class Problem:
             theirs = self._after[champion]
             if not (np.isfinite(theirs) and theirs > 0):
                 continue
-            figures = self._figures(champion, challenger)
+            comparison = self._comparison(champion, challenger)
             own_split = self._last[challenger] < self._old[champion]
-            proposed = self._proposed(challenger, figures)
+            proposed = self._proposed(challenger, comparison)
             instead = None
             if proposed not in (challenger, champion):
-                instead = (self._after[proposed] / theirs, self._figures(champion, proposed))
-            yield Pair(self._after[challenger] / theirs, own_split, figures, proposed != challenger, instead)
+                instead = (self._after[proposed] / theirs, self._comparison(champion, proposed))
+            yield Pair(self._after[challenger] / theirs, own_split, comparison, proposed != challenger, instead)
 
-    def _figures(self, champion: str, challenger: str) -> Figures:
+    def _comparison(self, champion: str, challenger: str) -> Comparison:
         setting = Setting(self._metric, self._scene.days, SEASON, self._scene.highest[self._rows], 0.0, {})
         return compare(
             self._past,
             challenger=self._sides[challenger],
             champion=self._sides[champion],
-            simple={label: self._sides[label].track for label in FREE} if challenger in FITTED else {},
+            simple={label: self._sides[label].predictions for label in FREE} if challenger in FITTED else {},
             setting=setting,
             policy=POLICY,
         )
 
-    def _proposed(self, challenger: str, figures: Figures) -> str:
+    def _proposed(self, challenger: str, comparison: Comparison) -> str:
         """Whom training proposes: a fitted contender only where it beats every simple one by the margin."""
-        errors = {label: metrics.value(self._metric) for label, metrics in figures.simple.items()}
+        errors = {label: metrics.value(self._metric) for label, metrics in comparison.simple.items()}
         best = min(errors, key=lambda label: errors[label], default=challenger)
-        earns = best == challenger or figures.challenger.value(self._metric) <= (1 - POLICY.margin) * errors[best]
+        earns = best == challenger or comparison.challenger.value(self._metric) <= (1 - POLICY.margin) * errors[best]
         return challenger if earns else best
 
 
-def _mean(track: Array, ground: Ground, metric: str) -> float:
-    usable = ground.usable
-    errors = by_series(track[usable], ground.rows(usable), metric)
+def _mean(forecasts: Array, actuals: Actuals, metric: str) -> float:
+    usable = actuals.usable
+    errors = by_series(forecasts[usable], actuals.rows(usable), metric)
     return float(errors.mean()) if len(errors) else float("nan")
 
 
-Gate = Callable[[Figures], bool]
+Gate = Callable[[Comparison], bool]
 
 
 def _gate(policy: GatePolicy, *, simpler: bool = False, bootstrap: bool = False) -> Gate:
-    def promotes(figures: Figures) -> bool:
-        seen = figures if simpler else replace(figures, simple={})
+    def promotes(comparison: Comparison) -> bool:
+        seen = comparison if simpler else replace(comparison, simple={})
         seen = seen if bootstrap else replace(seen, better=None)
         return decide(seen, policy)[0].outcome == "accepted"
 
@@ -255,11 +258,11 @@ def run(problems: Iterator[tuple[int, Problem]]) -> dict[str, dict[int, Tally]]:
     for decision, problem in problems:
         for pair in problem.pairs():
             verdicts = {"workshop: own split, lower wins": pair.own_split}
-            verdicts |= {name: gate(pair.figures) for name, gate in judges.items()}
+            verdicts |= {name: gate(pair.comparison) for name, gate in judges.items()}
             for name, promoted in verdicts.items():
                 tallies.setdefault(name, {}).setdefault(decision, Tally()).add(promoted, pair.ratio)
-            ratio, figures = pair.instead or (pair.ratio, pair.figures)
-            promoted = judges["ours"](figures) and (pair.instead is not None or not pair.replaced)
+            ratio, comparison = pair.instead or (pair.ratio, pair.comparison)
+            promoted = judges["ours"](comparison) and (pair.instead is not None or not pair.replaced)
             tally = tallies.setdefault(PROPOSED, {}).setdefault(decision, Tally())
             tally.add(promoted, pair.ratio, ratio)
     return tallies

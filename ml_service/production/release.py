@@ -11,7 +11,7 @@ from azure_ml.models import registration
 from azure_ml.models.champion import find_champion
 from azure_ml.models.versions import ModelVersion, get_version
 from azure_ml.pipelines.runs import find_run
-from forecasting.decision.record import DECISION_FILE, Decision, read_decision
+from forecasting.decision.record import DECISION_FILE, DecisionRecord, read_decision
 from forecasting.models.model_file import StoredModel
 from ml_service.errors import CheckFailedError, InvalidRequestError
 from ml_service.output.agent import Agent
@@ -118,7 +118,7 @@ def _wanted_model(site: Site, wanted: str) -> ModelVersion:
     return model
 
 
-def _demand_decision(site: Site, model: ModelVersion, folder: Path, stored: StoredModel) -> Decision:
+def _demand_decision(site: Site, model: ModelVersion, folder: Path, stored: StoredModel) -> DecisionRecord:
     """The decision that accepted this very file.
 
     Raises: CheckFailedError when it is absent, changed or about another file.
@@ -152,12 +152,12 @@ def _run_property(site: Site, run_id: str, key: str) -> str:
     return run.read_properties().get(key, "") if run else ""
 
 
-def _demand_current(site: Site, model: ModelVersion, decision: Decision) -> None:
+def _demand_current(site: Site, model: ModelVersion, decision: DecisionRecord) -> None:
     """Refuse a version that was compared with another champion than today's: the comparison is out of date."""
     champion = find_champion(site.training, model.name, site.problem)
     today = str(champion.version) if champion else ledger.NONE
-    compared = decision.document["context"].get("champion") or {}
-    then = str(compared.get("version") or ledger.NONE)
+    compared = decision.context.champion
+    then = (compared.version if compared else "") or ledger.NONE
     if today not in (then, str(model.version)):
         met = "no champion" if then == ledger.NONE else f"version {then}, which was champion then"
         rival = f"version {today}, which is champion by now" if champion else "no champion, because there is none now"

@@ -16,7 +16,9 @@ from azure_ml.models.versions import ModelVersion, download
 from azure_ml.services import HEALTHY, Service, ServiceRefusedError, ask, find_service
 from azure_ml.workspace import Workspace
 from forecasting.errors import ForecastingError
-from forecasting.models.model_file import MODEL_FILE, StoredModel, difference, question, read_model, strict_json
+from forecasting.json_text import strict_json
+from forecasting.models.model_file import MODEL_FILE, StoredModel, read_model
+from forecasting.serving.live_check import difference, question
 from ml_service.errors import CheckFailedError, FaultError
 from ml_service.output.console import Terminal
 

@@ -27,68 +27,33 @@ SCORING_ENVIRONMENT = "scoring.yml"
 STEP_ORDER = ("prepare", "train", "evaluate", "register", "deploy")
 REQUIRED_STEPS = ("train", "register")
 
-_PROBLEM = (
-    "forecasting/problem/__init__.py",
-    "forecasting/problem/problem_file.py",
-    "forecasting/problem/sections.py",
-)
-_DATA = (
-    "forecasting/data/__init__.py",
-    "forecasting/data/contract.py",
-    "forecasting/data/reading.py",
-    "forecasting/data/regular.py",
-    "forecasting/data/series.py",
-)
+
+def _package(name: str, without: str = "") -> tuple[str, ...]:
+    """The files of a package of forecasting, modules and templates; all but one."""
+    files = [file for file in (CODE / "forecasting" / name).glob("*.*") if file.suffix in (".py", ".j2")]
+    return tuple(sorted(file.relative_to(CODE).as_posix() for file in files if file.name != without))
+
+
+_BASE = _package(".")
+_MODELS = _package("models")
 _STEP = (
     "step.py",
     "azure_ml/__init__.py",
     "azure_ml/errors.py",
     "azure_ml/step_run.py",
     "azure_ml/workspace.py",
-    "forecasting/__init__.py",
-    "forecasting/errors.py",
+    *_BASE,
+    *_package("problem"),
 )
-_CHAMPION = (
-    "azure_ml/models/__init__.py",
-    "azure_ml/models/champion.py",
-    "azure_ml/models/versions.py",
-)
-_READING = (*_STEP, *_PROBLEM, *_DATA)
-_MODELS = (
-    "forecasting/models/__init__.py",
-    "forecasting/models/arima.py",
-    "forecasting/models/baselines.py",
-    "forecasting/models/boosting.py",
-    "forecasting/models/catalog.py",
-    "forecasting/models/direct.py",
-    "forecasting/models/model_file.py",
-    "forecasting/models/recipe.py",
-    "forecasting/models/ridge.py",
-)
-_INTERVALS = (
-    "forecasting/evaluation/__init__.py",
-    "forecasting/evaluation/intervals.py",
-    "forecasting/evaluation/metrics.py",
-)
-_TRAINING = (
-    *_READING,
-    *_MODELS,
-    *_INTERVALS,
-    "forecasting/evaluation/backtest.py",
-    "forecasting/evaluation/selection.py",
-)
+_CHAMPION = ("azure_ml/models/__init__.py", "azure_ml/models/champion.py", "azure_ml/models/versions.py")
+_READING = (*_STEP, *_package("data"))
+_TRAINING = (*_READING, *_MODELS, *_package("evaluation", without="comparison.py"))
 _DECIDING = (
     *_TRAINING,
     *_CHAMPION,
     "deciding.py",
     "forecasting/evaluation/comparison.py",
-    "forecasting/decision/__init__.py",
-    "forecasting/decision/charts.py",
-    "forecasting/decision/evidence.py",
-    "forecasting/decision/gate.py",
-    "forecasting/decision/record.py",
-    "forecasting/decision/report.py",
-    "forecasting/decision/rules.py",
+    *_package("decision"),
 )
 _REGISTERING = (
     *_DECIDING,
@@ -99,9 +64,7 @@ _REGISTERING = (
 )
 _DEPLOYING = (
     *_STEP,
-    *_PROBLEM,
     *_MODELS,
-    *_INTERVALS,
     *_CHAMPION,
     "registration.py",
     "azure_ml/digests.py",
@@ -109,17 +72,10 @@ _DEPLOYING = (
     "azure_ml/models/promotion.py",
     "azure_ml/sdk_errors.py",
     "azure_ml/services.py",
-)
-_SCORING = (
-    "score.py",
-    "forecasting/__init__.py",
-    "forecasting/errors.py",
-    *_MODELS,
-    *_INTERVALS,
     "forecasting/serving/__init__.py",
-    "forecasting/serving/forecaster.py",
-    "forecasting/serving/openapi.py",
+    "forecasting/serving/live_check.py",
 )
+_SCORING = ("score.py", *_BASE, *_MODELS, *_package("serving", without="live_check.py"))
 _READ_SECTIONS = ("source", "series", "contract")
 _TRAIN_SECTIONS = (*_READ_SECTIONS, "training")
 _ALL_SECTIONS = (*_TRAIN_SECTIONS, "gate")

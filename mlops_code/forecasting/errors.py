@@ -1,9 +1,9 @@
-"""The mistakes that this package names, and the exit code of each.
+"""Errors with a message for the user, and the exit code of each.
 
 ForecastingError
 |-- UsageError          2  a file, folder or setting that the caller must correct
 `-- RefusedError        3  the input was understood and is not acceptable
-    |-- ContractError      the data breaks its contract; holds every finding at once
+    |-- ContractError      the data violates its contract; holds every finding at once
     |-- HistoryError       the series is too short for the backtest that was asked for
     `-- ModelFileError     a model or decision file that is damaged, foreign or not what it says
 """
@@ -32,7 +32,7 @@ def is_about_a_place(error: OSError) -> bool:
 
 
 class ForecastingError(Exception):
-    """A mistake with a message for the person who can mend it, not for the programmer."""
+    """An error with a message for the person who can correct it, not for the programmer."""
 
     exit_code = 1
 
@@ -71,13 +71,16 @@ class Finding:
     def __str__(self) -> str:
         shown = ", ".join(self.places[:SHOWN_PLACES])
         more = len(self.places) - SHOWN_PLACES
-        at = f" at {shown}" + (f" and {more} more" if more > 0 else "") if shown else ""
         where = f"column {self.column}" if self.column else "the table"
-        return f"{where}{at}: {self.found}; expected {self.expected}. {self.fix}"
+        if shown:
+            where += f" at {shown}"
+        if more > 0:
+            where += f" and {more} more"
+        return f"{where}: {self.found}; expected {self.expected}. {self.fix}"
 
 
 class ContractError(RefusedError):
-    """The table breaks its contract. `findings` holds all of them, not only the first."""
+    """The table violates its contract; `findings` holds every violation, not only the first."""
 
     reason = "contract"
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from forecasting import limits
 from forecasting.models.catalog import KINDS, days_needed, make_recipe
 from forecasting.serving import forecaster as serving
 from forecasting.serving.openapi import REFUSALS
@@ -133,10 +134,10 @@ def test_statuses_and_limits_are_those_of_the_code() -> None:
     source = (ROOT / "mlops_code/score.py").read_text(encoding="utf-8")
     assert "MAX_BODY_BYTES = 1024 * 1024 " in source
     assert rows["body"] == f"{1024 * 1024} bytes"
-    assert rows["`horizon`"] == f"{serving.MAX_HORIZON} days"
+    assert rows["`horizon`"] == f"{limits.MAX_HORIZON} days"
     assert rows["series x days of an answer"] == f"{serving.MAX_POINTS}"
     assert rows["days of history a series"].startswith(f"{serving.MAX_HISTORY_DAYS}, from 1900-01-01 to 2200-12-31")
-    assert rows["a value of history"].startswith(f"{serving.MAX_VALUE:g}, ")
+    assert rows["a value of history"].startswith(f"{limits.LARGEST:g}, ")
 
 
 def test_the_days_that_each_recipe_needs_are_those_of_the_code() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from forecasting.models.model_file import strict_json
+from forecasting.json_text import strict_json
 from tests.story.product import ROOT
 
 CODE = ROOT / "mlops_code"

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from forecasting.models.model_file import difference, question, read_model
+from forecasting.models.model_file import read_model
 from forecasting.serving.forecaster import Forecaster
+from forecasting.serving.live_check import difference, question
 from ml_service.training.snapshots import assemble_scoring
 from tests.hostile import TRACE, harm
 from tests.story import requests_to_service as bad

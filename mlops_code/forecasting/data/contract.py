@@ -1,55 +1,32 @@
-"""The data contract of a delivered table, checked before anything is trained from it.
+"""The data contract: every check of a delivered table, made before anything is trained from it.
 
-Every finding is collected before the table is refused: whoever delivers the data mends it once, not five times.
-Cells are read as text and converted here, so that a finding can name the line and the text that was found.
+| what        | where          | checks                                                                              |
+|-------------|----------------|-------------------------------------------------------------------------------------|
+| file        | reading.py     | one table, whole archive, UTF-8, commas, as many cells as the header, columns, rows |
+| cells       | rows.py        | `CELL_CHECKS`: day, type, key, finite, large, not negative, count                   |
+| rows        | rows.py        | duplicates; days in the future                                                      |
+| series      | regular.py     | days of the problem; no missing day, or day of a series; number of series           |
+| delivery    | delivery.py    | change in rows; length; age; sums that are too large                                |
+
+A file that cannot be read is refused at once. Of all other checks every finding is collected first, so that whoever
+delivers the data corrects it once, not five times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pandas as pd
-import pandera.pandas as pa
-
-from forecasting.data.reading import find_table, line_of, read_cells
-from forecasting.data.regular import check_days, check_deliveries, check_rows, panel_of
-from forecasting.data.series import KEY_SEPARATOR, Panel, sha256_of
-from forecasting.errors import ContractError, Finding, UsageError
-from forecasting.problem.sections import FIRST_DAY, LARGEST, LAST_DAY, Contract, SeriesRule, Source
+from forecasting.data.delivery import check_history, check_rows, check_sums
+from forecasting.data.reading import find_table, read_cells
+from forecasting.data.regular import panel_of
+from forecasting.data.rows import check_duplicates, typed_rows, without_future
+from forecasting.data.series import Panel, sha256_of
+from forecasting.errors import ContractError, UsageError
+from forecasting.problem.sections import Contract, SeriesRule, Source, demand_columns
 
 CONTRACT_VERSION = "3"
-MAX_SHOWN = 80  # characters of a cell
-TOMORROW = timedelta(days=1)  # where the day of the run, UTC, is still today's
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What a check demands and what to do where it fails; the name is how pandera reports it."""
-
-    name: str
-    found: str
-    expected: str
-    fix: str
-
-
-DAY = Rule(
-    "day", "not a day", f"YYYY-MM-DD, {FIRST_DAY.year} to {LAST_DAY.year}",
-    "Write the day in ISO form, without time and zone.",
-)  # fmt: skip
-TYPE = Rule("type", "empty", "a kind of row such as S", "Fill in the type.")
-KEY = Rule("key", f"empty or with a {KEY_SEPARATOR}", "the name of a series", f"Fill it in, without {KEY_SEPARATOR}.")
-FINITE = Rule(
-    "finite", "NaN, infinite or not a number", "a finite number such as 1234.5", "Correct or remove the row."
-)  # fmt: skip
-LARGE = Rule("large", "too large", "at most {bound:g} (contract.max_value)", "Correct the row, or use a larger unit.")
-NOT_NEGATIVE = Rule("not_negative", "negative", "at least 0", "Deliver reversals as a type of their own.")
-COUNT = Rule("count", "not a whole number of at least 1", "a count", "Leave out days without transactions.")
-RULES = {rule.name: rule for rule in (DAY, TYPE, KEY, FINITE, LARGE, NOT_NEGATIVE, COUNT)}
 
 
 @dataclass(frozen=True)
@@ -76,10 +53,10 @@ def read_table(
     Raises: ContractError with all findings, UsageError (no such file; the problem names a measure that the
     source does not have).
     """
-    if rule.measure not in source.measures:
-        raise UsageError(f"series.measure {rule.measure} is not one of source.measures {source.measures}.")
-    if rule.types and source.type is None:
-        raise UsageError("series.types needs source.type, the column that holds them.")
+    try:
+        demand_columns(source, rule)
+    except ValueError as mistake:
+        raise UsageError(f"{mistake}.") from None
     table = find_table(path)
     sha256 = sha256_of(table)
     try:
@@ -93,19 +70,20 @@ def read_table(
 def _check(
     table: Path, source: Source, rule: SeriesRule, contract: Contract, delivery: Delivery
 ) -> tuple[Panel, int]:
+    """Make every check of the contract, in the order in which findings are listed."""
     raw = read_cells(table, _columns(source, rule))
     rows = len(raw)
-    frame, findings = _typed(raw, source, rule, contract)
+    frame, findings = typed_rows(raw, source, rule, contract)
     del raw  # the text of a large table is several times its numbers
-    findings += _duplicates(frame, source, rule)
-    frame, ahead = _without_future(frame, source, rule, delivery.as_of)
+    findings += check_duplicates(frame, source, rule)
+    frame, ahead = without_future(frame, source, rule, delivery.as_of)
     findings += ahead
     findings += check_rows(rows, delivery.accepted_rows, contract)
-    panel, wrong = panel_of(frame, source, rule, contract)
-    findings += wrong
+    panel, irregular = panel_of(frame, source, rule, contract)
+    findings += irregular
     if panel is not None:
-        findings += check_deliveries(panel, source, contract, delivery.as_of)
-        findings += [] if findings else check_days(panel, rule.measure)
+        findings += check_history(panel, source, contract, delivery.as_of)
+        findings += [] if findings else check_sums(panel, rule.measure)
     if findings or panel is None:
         raise ContractError(str(table), findings)
     return panel, rows
@@ -115,96 +93,3 @@ def _columns(source: Source, rule: SeriesRule) -> list[str]:
     """The columns that are read, each once."""
     optional = [name for name in (source.type, source.count) if name]
     return list(dict.fromkeys([source.date, *optional, *rule.keys, *source.measures]))
-
-
-def _typed(
-    raw: pd.DataFrame, source: Source, rule: SeriesRule, contract: Contract
-) -> tuple[pd.DataFrame, list[Finding]]:
-    """Convert text to days and numbers, and check each column by itself."""
-    texts = dict.fromkeys([*([source.type] if source.type else []), *rule.keys])
-    frame = pd.DataFrame({name: raw[name].str.strip() for name in texts}, index=raw.index)
-    days = pd.to_datetime(raw[source.date].str.strip(), format="%Y-%m-%d", errors="coerce")
-    frame[source.date] = days.where((days >= pd.Timestamp(FIRST_DAY)) & (days <= pd.Timestamp(LAST_DAY)))
-    for name in (*([source.count] if source.count else []), *source.measures):
-        frame[name] = pd.to_numeric(raw[name], errors="coerce").astype(np.float64)
-    try:
-        _schema(source, rule, contract).validate(frame, lazy=True)
-    except pa.errors.SchemaErrors as failures:
-        return frame, _findings_of(failures.failure_cases, raw, contract)
-    return frame, []
-
-
-def _schema(source: Source, rule: SeriesRule, contract: Contract) -> pa.DataFrameSchema:
-    """Column checks. Nulls are let through to the checks: pandera's own null check would pass infinity."""
-
-    def column(kind: object, *checks: pa.Check) -> pa.Column:
-        return pa.Column(kind, list(checks), nullable=True)
-
-    def check(demand: Rule, passes: Callable[[pd.Series[Any]], object]) -> pa.Check:
-        return pa.Check(passes, name=demand.name, error=demand.name, ignore_na=False)
-
-    numbers = [
-        check(FINITE, np.isfinite),
-        check(LARGE, lambda values: ~(values.abs() > contract.max_value) | np.isinf(values)),
-    ]
-    if contract.non_negative:
-        numbers.append(check(NOT_NEGATIVE, lambda values: ~(values < 0)))
-    key = check(KEY, lambda texts: (texts != "") & ~texts.str.contains(KEY_SEPARATOR, regex=False))
-    columns = {source.date: column("datetime64[ns]", check(DAY, lambda days: days.notna()))}
-    columns |= {name: column(str, key) for name in rule.keys}
-    if source.type and source.type not in columns:
-        columns[source.type] = column(str, check(TYPE, lambda texts: texts != ""))
-    if source.count:
-        whole = check(COUNT, lambda values: (values >= 1) & (values <= LARGEST) & (values % 1 == 0))
-        columns[source.count] = column(float, whole)
-    columns |= {name: column(float, *numbers) for name in source.measures}
-    return pa.DataFrameSchema(columns)
-
-
-def _findings_of(failures: pd.DataFrame, raw: pd.DataFrame, contract: Contract) -> list[Finding]:
-    """One finding a column and check, with the lines and the texts that were found there."""
-    findings = []
-    for (column, check), group in failures.groupby(["column", "check"], sort=False):
-        rule = RULES[str(check)]
-        places = tuple(f"{line_of(index)} ({_shown(str(raw.at[index, column]))})" for index in sorted(group["index"]))
-        findings.append(
-            Finding(str(column), places, rule.found, rule.expected.format(bound=contract.max_value), rule.fix)
-        )
-    return findings
-
-
-def _shown(text: str) -> str:
-    """A cell as it was found, cut where it is long."""
-    return repr(text) if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]!r}..."
-
-
-def _without_future(
-    frame: pd.DataFrame, source: Source, rule: SeriesRule, as_of: date | None
-) -> tuple[pd.DataFrame, list[Finding]]:
-    """Leave out the rows of days that have not been; they are a finding where the problem would use them."""
-    if as_of is None:
-        return frame, []
-    latest = min(as_of + TOMORROW, rule.last_date or date.max)
-    days = frame[source.date]
-    late = days > pd.Timestamp(as_of + TOMORROW)
-    used = days[late & (days <= pd.Timestamp(rule.last_date or LAST_DAY))]
-    if used.empty:
-        return frame[~late], []
-    places = tuple(f"{line_of(index)} ({day:%Y-%m-%d})" for index, day in zip(used.index, used, strict=True))
-    fix = "Remove days that have not been, or set series.last_date."
-    return frame[~late], [Finding(source.date, places, "in the future", f"days up to {latest}", fix)]
-
-
-def _duplicates(frame: pd.DataFrame, source: Source, rule: SeriesRule) -> list[Finding]:
-    identity = list(dict.fromkeys([source.date, *([source.type] if source.type else []), *rule.keys]))
-    twice = frame[frame.duplicated(identity, keep="first") & frame[source.date].notna()]
-    if twice.empty:
-        return []
-    days, names = twice[source.date], [name for name in identity if name != source.date]
-    places = tuple(
-        f"{line_of(index)} ({' '.join([f'{day:%Y-%m-%d}', *twice.loc[index, names]])})"
-        for index, day in zip(twice.index, days, strict=True)
-    )
-    fix = "Remove the repeated rows, or add them up if they are parts of one."
-    found = f"a {' and '.join(['day', *names])} that occurred before"
-    return [Finding(" and ".join(identity), places, found, "one row each", fix)]

@@ -1,4 +1,4 @@
-"""From checked rows to regular series: every day once, no gap unnoticed, enough of them and recent enough."""
+"""From checked rows to regular series: every day once, no gap unnoticed, not more series than allowed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from forecasting.data.series import KEY_SEPARATOR, Panel
 from forecasting.errors import Finding
-from forecasting.problem.sections import LARGEST, Contract, SeriesRule, Source
+from forecasting.problem.sections import Contract, SeriesRule, Source
 
 
 def panel_of(
@@ -43,42 +43,6 @@ def panel_of(
         return None, findings
     kept = tuple(key for key, keep in zip(keys, active, strict=True) if keep)
     return Panel(first, np.ascontiguousarray(values[active]), kept), findings
-
-
-def check_rows(rows: int, accepted: int | None, contract: Contract) -> list[Finding]:
-    """A delivery whose number of rows jumps is looked at by a person first; accepted None: nothing to compare."""
-    if contract.rows_change is None or not accepted:
-        return []
-    change = rows / accepted - 1
-    if abs(change) <= contract.rows_change:
-        return []
-    found = f"has {rows} rows, {change:+.0%} against the last accepted version's {accepted}"
-    expected = f"a change of at most {contract.rows_change:.0%}"
-    return [Finding("", (), found, expected, "Check the delivery; widen contract.rows_change if it is right.")]
-
-
-def check_deliveries(panel: Panel, source: Source, contract: Contract, as_of: date | None) -> list[Finding]:
-    """Enough history, and fresh where a day of the run is given."""
-    findings = []
-    if contract.min_days is not None and panel.days < contract.min_days:
-        found = f"{panel.days} days from {panel.first} to {panel.last}"
-        findings.append(
-            Finding(source.date, (), found, f"at least {contract.min_days} days", "Deliver a longer history.")
-        )
-    if contract.max_age_days is not None and as_of is not None and (as_of - panel.last).days > contract.max_age_days:
-        found = f"the newest day is {panel.last}, {(as_of - panel.last).days} days before {as_of}"
-        expected = f"at most {contract.max_age_days} days (contract.max_age_days)"
-        findings.append(Finding(source.date, (), found, expected, "Deliver the newest days."))
-    return findings
-
-
-def check_days(panel: Panel, measure: str) -> list[Finding]:
-    """Days whose sum is beyond what can be computed with; a row by itself is bounded by contract.max_value."""
-    large = np.argwhere(np.abs(panel.values) > LARGEST)
-    if not len(large):
-        return []
-    places = tuple(f"{panel.keys[row]} {panel.day(column)}" for row, column in large.tolist())
-    return [Finding(measure, places, "a day that is too large", f"up to {LARGEST:g}", "Use a larger unit.")]
 
 
 def _wanted(frame: pd.DataFrame, source: Source, rule: SeriesRule) -> pd.DataFrame:

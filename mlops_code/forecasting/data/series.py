@@ -161,7 +161,8 @@ def _panel(
     expected = "a day and a number a line, or a line for each of several series"
     try:
         days = [date.fromisoformat(text) for text in texts]
-        values = np.array([[float(cell) for cell in row] for row in rows], dtype=np.float64)
+        numbers = [list(map(float, row)) for row in rows]
+        values = np.array(numbers, dtype=np.float64)
     except ValueError as mistake:
         return None, [Finding("", tuple(bad), f"is unreadable ({mistake})", expected, FIX)]
     if bad or not values.size:

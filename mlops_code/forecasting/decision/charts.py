@@ -6,7 +6,7 @@ import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 WIDTH, HEIGHT = 760, 220
 LEFT, RIGHT, TOP, BOTTOM = 64, 8, 10, 26
@@ -36,8 +36,8 @@ class Band:
 
 def line_chart(title: str, labels: Sequence[str], lines: Sequence[Line], bands: Sequence[Band] = ()) -> str:
     """Lines over bands, with a legend; labels: of the places of the horizontal axis."""
-    known = [value for line in lines for value in line.values if value is not None]
-    known += [value for band in bands for side in (band.low, band.high) for value in side if value is not None]
+    drawn = [line.values for line in lines] + [side for band in bands for side in (band.low, band.high)]
+    known = [value for values in drawn for value in values if value is not None]
     if not known or not all(math.isfinite(value) for value in known):
         return ""
     frame = _Frame(len(labels), min(0.0, *known), max(0.0, *known))
@@ -105,21 +105,28 @@ class _Frame:
 
 def _pieces(values: Values) -> list[list[tuple[int, float]]]:
     """Runs of known values with their places."""
-    runs = groupby(enumerate(values), key=lambda pair: pair[1] is None)
-    return [[(place, value) for place, value in run if value is not None] for missing, run in runs if not missing]
+    pieces: list[list[tuple[int, float]]] = []
+    gap = True
+    for place, value in enumerate(values):
+        if value is not None:
+            if gap:
+                pieces.append([])
+            pieces[-1].append((place, value))
+        gap = value is None
+    return pieces
+
+
+def _steps(frame: _Frame, points: Sequence[tuple[int, float]]) -> str:
+    """A line through points, in the language of SVG paths."""
+    return "M" + "L".join(f"{frame.x(place):.1f} {frame.y(value):.1f}" for place, value in points)
 
 
 def _path(frame: _Frame, line: Line) -> str:
-    steps = [
-        "M" + "L".join(f"{frame.x(place):.1f} {frame.y(value):.1f}" for place, value in piece)
-        for piece in _pieces(line.values)
-    ]
+    steps = [_steps(frame, piece) for piece in _pieces(line.values)]
     return f'<path class="line {line.kind}" d="{"".join(steps)}"/>'
 
 
 def _area(frame: _Frame, band: Band) -> str:
-    shapes = []
-    for low, high in zip(_pieces(band.low), _pieces(band.high), strict=True):
-        around = [*low, *reversed(high)]
-        shapes.append("M" + "L".join(f"{frame.x(place):.1f} {frame.y(value):.1f}" for place, value in around) + "Z")
+    pieces = zip(_pieces(band.low), _pieces(band.high), strict=True)
+    shapes = [_steps(frame, [*low, *reversed(high)]) + "Z" for low, high in pieces]
     return f'<path class="band" d="{"".join(shapes)}"/>'

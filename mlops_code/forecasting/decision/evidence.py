@@ -1,26 +1,28 @@
-"""The evidence block of a decision: a function of data, policy, recipes and override alone, so that anybody can make
-it again and compare its hash. docs/decision.schema.json describes it.
-"""
+"""The evidence block of a decision, from what was judged: see `blocks.Evidence` for what each key holds."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
 
-from forecasting.data.series import Panel
-from forecasting.decision.gate import Contest, Judgement, Verdict
-from forecasting.evaluation.backtest import yardstick
-from forecasting.evaluation.comparison import Figures, diebold_mariano
-from forecasting.evaluation.intervals import JUDGED, LEVELS, IntervalScore
-from forecasting.evaluation.metrics import Array, Ground, Metrics
+from forecasting.data.series import FACTS_FILE, FIX, Panel
+from forecasting.decision import blocks
+from forecasting.decision.blocks import Evidence, Interval, Override, Scores, Verdict
+from forecasting.decision.contest import Contest
+from forecasting.decision.gate import Judgement
+from forecasting.errors import RefusedError
+from forecasting.evaluation.calibration import JUDGED, LEVELS, IntervalScore
+from forecasting.evaluation.comparison import Comparison, diebold_mariano
+from forecasting.evaluation.metrics import Actuals, Metrics
+from forecasting.json_text import hash_of
+from forecasting.models.catalog import BASELINE
 from forecasting.models.model_file import StoredModel
-from forecasting.models.recipe import Recipe
+from forecasting.models.recipe import Array, Recipe
 from forecasting.problem.sections import GatePolicy, Training
 
 DIGITS = 6  # significant digits of what is shown and not decided by
@@ -39,167 +41,173 @@ class Subject:
     policy: GatePolicy
 
 
-def evidence_of(
-    subject: Subject, judgement: Judgement, verdict: Verdict, override: Mapping[str, str] | None
-) -> dict[str, Any]:
-    """The whole block. verdict: the final one; judgement holds the gate's own."""
+def evidence_of(subject: Subject, judgement: Judgement, verdict: Verdict, override: Override | None) -> Evidence:
+    """Collect the whole block. verdict: the final one; judgement holds the gate's own."""
     policy = subject.policy.model_dump(mode="json")
-    return {
-        **asdict(verdict),
-        "gate": asdict(judgement.verdict),
-        "override": override,
-        "problem": subject.stored.problem,
-        "metric": subject.training.metric,
-        "policy": policy,
-        "policy_sha256": hash_of(policy),
-        "data": {name: value for name, value in subject.facts.items() if name != "file"},
-        "windows": _windows(subject, judgement),
-        "rules": [asdict(rule) for rule in judgement.rules],
-        "challenger": _challenger(subject, judgement.figures),
-        "champion": _champion(subject, judgement.figures),
-        "baselines": _baselines(judgement.figures),
-        "segments": _segments(subject, judgement.figures),
-        "series": _series(judgement),
-        "significance": _significance(subject, judgement),
-        "by_origin": _by_origin(subject, judgement),
-        "residuals": _residuals(subject, judgement),
-    }  # fmt: skip
+    return Evidence(
+        outcome=verdict.outcome,
+        reason=verdict.reason,
+        sentence=verdict.sentence,
+        gate=judgement.verdict,
+        override=override,
+        problem=subject.stored.problem,
+        metric=subject.training.metric,
+        policy=policy,
+        policy_sha256=hash_of(policy),
+        data=_data(subject.facts),
+        windows=_windows(subject, judgement),
+        rules=tuple(judgement.rules),
+        challenger=_challenger(subject, judgement.comparison),
+        champion=_champion(subject, judgement.comparison),
+        baselines=_baselines(judgement.comparison),
+        segments=_segments(subject, judgement.comparison),
+        series=_series(judgement),
+        significance=_significance(subject, judgement),
+        by_origin=_by_origin(subject, judgement),
+        residuals=_residuals(subject, judgement),
+    )
 
 
-def hash_of(document: Mapping[str, Any]) -> str:
-    """Hash of a document's meaning: compact JSON with sorted keys, independent of how a file lays it out."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+def _data(facts: Mapping[str, Any]) -> blocks.Data:
+    """The facts of the series; the name of the table's file stays out, because the same bytes may have another."""
+    try:
+        days = {name: date.fromisoformat(facts[name]) for name in ("first_date", "last_date")}
+        return blocks.Data(**{name: value for name, value in facts.items() if name != "file"} | days)
+    except (KeyError, TypeError, ValueError) as mistake:
+        raise RefusedError(f"{FACTS_FILE} does not describe the series beside it ({mistake}). {FIX}") from None
 
 
-def _windows(subject: Subject, judgement: Judgement) -> dict[str, Any] | None:
+def _windows(subject: Subject, judgement: Judgement) -> blocks.Windows | None:
     windows, panel = judgement.windows, subject.panel
     if windows is None:
         return None
-    return {
-        "origins": [panel.day(origin).isoformat() for origin in windows.origins],
-        "horizon": windows.horizon,
-        "step": subject.policy.step,
-        "last_day": panel.day(windows.last_day).isoformat(),
-        "chosen_until": subject.contest.chosen_until.isoformat(),
-    }
-
-
-def _challenger(subject: Subject, figures: Figures | None) -> dict[str, Any]:
-    entry = _entry(
-        subject.contest.challenger, figures.challenger if figures else None, figures.interval if figures else None
+    return blocks.Windows(
+        origins=tuple(panel.day(origin) for origin in windows.origins),
+        horizon=windows.horizon,
+        step=subject.policy.step,
+        last_day=panel.day(windows.last_day),
+        chosen_until=subject.contest.chosen_until,
     )
-    radii = dict(zip((f"{level:g}" for level in LEVELS), subject.contest.radii, strict=False))
-    return {
-        **entry,
-        "radii": radii,
-        "model_sha256": subject.stored.sha256,
-        "cutoff": subject.stored.model.cutoff.isoformat(),
-    }
 
 
-def _champion(subject: Subject, figures: Figures | None) -> dict[str, Any] | None:
+def _challenger(subject: Subject, comparison: Comparison | None) -> blocks.ChallengerResult:
+    return blocks.ChallengerResult(
+        recipe=subject.contest.challenger.label,
+        metrics=_scores(comparison.challenger if comparison else None),
+        interval=_interval(comparison.interval if comparison else None),
+        radii=dict(zip((f"{level:g}" for level in LEVELS), subject.contest.half_widths, strict=False)),
+        model_sha256=subject.stored.sha256,
+        cutoff=subject.stored.model.cutoff,
+    )
+
+
+def _champion(subject: Subject, comparison: Comparison | None) -> blocks.ChampionResult | None:
     champion = subject.contest.champion
     if champion is None:
         return None
-    model = champion.model
-    entry = _entry(
-        model.recipe, figures.champion if figures else None, figures.champion_interval if figures else None
+    age = comparison.age if comparison else None
+    return blocks.ChampionResult(
+        recipe=champion.recipe.label,
+        metrics=_scores(comparison.champion if comparison else None),
+        interval=_interval(comparison.champion_interval if comparison else None),
+        cutoff=champion.cutoff,
+        age=blocks.Age(**asdict(age)) if age else None,
     )
-    age = asdict(figures.age) if figures and figures.age else None
-    return {**entry, "cutoff": model.cutoff.isoformat(), "age": age}
 
 
-def _baselines(figures: Figures | None) -> dict[str, Any]:
-    reference = yardstick()
-    found: dict[str, Any] = {reference.name: _entry(reference, figures.reference if figures else None)}
-    if figures:
-        found |= {label: {"recipe": label, "metrics": of.as_json()} for label, of in figures.simple.items()}
+def _baselines(comparison: Comparison | None) -> dict[str, blocks.Baseline]:
+    scores = _scores(comparison.reference if comparison else None)
+    found = {BASELINE.name: blocks.Baseline(recipe=BASELINE.label, metrics=scores, interval=None)}
+    for label, metrics in comparison.simple.items() if comparison else ():
+        found[label] = blocks.Baseline(recipe=label, metrics=_scores(metrics))
     return found
 
 
-def _entry(recipe: Recipe, metrics: Metrics | None, interval: IntervalScore | None = None) -> dict[str, Any]:
-    """A contender: recipe, metrics (null where it was not scored), interval (null where none is served)."""
-    judged = {"level": JUDGED, **asdict(interval)} if interval and math.isfinite(interval.winkler) else None
-    return {"recipe": recipe.label, "metrics": metrics.as_json() if metrics else None, "interval": judged}
+def _scores(metrics: Metrics | None) -> Scores | None:
+    return Scores(**metrics.as_json()) if metrics else None
 
 
-def _segments(subject: Subject, figures: Figures | None) -> list[dict[str, Any]]:
+def _interval(score: IntervalScore | None) -> Interval | None:
+    if score is None or not math.isfinite(score.winkler):
+        return None
+    return Interval(level=JUDGED, coverage=score.coverage, winkler=score.winkler)
+
+
+def _segments(subject: Subject, comparison: Comparison | None) -> tuple[blocks.Segment, ...]:
     enough = subject.policy.guards.segment_points
-    return [
-        {**asdict(part), "change": _rounded(part.change), "judged": part.points >= enough}
-        for part in (figures.segments if figures else ())
-    ]
+    return tuple(
+        blocks.Segment(**asdict(part), change=_rounded(part.change), judged=part.points >= enough)
+        for part in (comparison.segments if comparison else ())
+    )
 
 
-def _series(judgement: Judgement) -> dict[str, Any] | None:
-    figures, ground = judgement.figures, judgement.ground
-    if figures is None or ground is None:
+def _series(judgement: Judgement) -> blocks.SeriesSummary | None:
+    comparison, actuals = judgement.comparison, judgement.actuals
+    if comparison is None or actuals is None:
         return None
-    return {
-        "judged": figures.series,
-        "too_constant": len(ground.actuals) - figures.series,
-        "worse": _rounded(figures.worse),
-        "better_probability": _rounded(figures.better),
-    }
+    return blocks.SeriesSummary(
+        judged=comparison.series,
+        too_constant=len(actuals.values) - comparison.series,
+        worse=_rounded(comparison.worse),
+        better_probability=_rounded(comparison.better),
+    )
 
 
-def _significance(subject: Subject, judgement: Judgement) -> dict[str, Any] | None:
-    """Diebold-Mariano type p of one series, for information; null over many series, where the bootstrap is used."""
-    ground, windows = judgement.ground, judgement.windows
-    if ground is None or windows is None or len(ground.actuals) != 1:
+def _significance(subject: Subject, judgement: Judgement) -> blocks.Significance | None:
+    """Diebold-Mariano type p of one series, for information; None over many series, where the bootstrap is used."""
+    actuals, windows = judgement.actuals, judgement.windows
+    if actuals is None or windows is None or len(actuals.values) != 1:
         return None
-    errors = {label: _origin_errors(track, ground) for label, track in judgement.tracks.items()}
+    errors = {label: _origin_errors(forecasts, actuals) for label, forecasts in judgement.predictions.items()}
     ours = errors[subject.contest.challenger.label]
 
     def against(recipe: Recipe) -> float | None:
         return _rounded(diebold_mariano(ours, errors[recipe.label], windows.horizon, subject.policy.step))
 
     champion = subject.contest.champion
-    return {
-        "test": "Diebold-Mariano, Harvey-Leybourne-Newbold form, MAE by origin; reported, never decides",
-        "p_against_champion": against(champion.model.recipe) if champion else None,
-        "p_against_seasonal_naive": against(yardstick()),
-    }
+    return blocks.Significance(
+        test="Diebold-Mariano, Harvey-Leybourne-Newbold form, MAE by origin; reported, never decides",
+        p_against_champion=against(champion.recipe) if champion else None,
+        p_against_seasonal_naive=against(BASELINE),
+    )
 
 
-def _by_origin(subject: Subject, judgement: Judgement) -> list[dict[str, Any]]:
-    """Mean absolute error of each origin: in the unit of one series, over many in units of their scales."""
-    ground, windows = judgement.ground, judgement.windows
-    if ground is None or windows is None:
-        return []
-    errors = {label: _origin_errors(track, ground) for label, track in judgement.tracks.items()}
-    return [
-        {
-            "origin": subject.panel.day(origin).isoformat(),
-            "errors": {label: _rounded(float(of[place])) for label, of in errors.items()},
-        }
-        for place, origin in enumerate(windows.origins)
-    ]
+def _by_origin(subject: Subject, judgement: Judgement) -> tuple[blocks.OriginErrors, ...]:
+    actuals, windows = judgement.actuals, judgement.windows
+    if actuals is None or windows is None:
+        return ()
+    errors = {label: _origin_errors(forecasts, actuals) for label, forecasts in judgement.predictions.items()}
+    found = []
+    for place, origin in enumerate(windows.origins):
+        rounded = {label: _rounded(float(by_origin[place])) for label, by_origin in errors.items()}
+        found.append(blocks.OriginErrors(origin=subject.panel.day(origin), errors=rounded))
+    return tuple(found)
 
 
-def _residuals(subject: Subject, judgement: Judgement) -> dict[str, Any] | None:
+def _residuals(subject: Subject, judgement: Judgement) -> blocks.Residuals | None:
     """Histogram of the challenger's forecast minus actual, in units of the scale of its series."""
-    ground = judgement.ground
-    if ground is None or not ground.usable.any():
+    actuals = judgement.actuals
+    if actuals is None or not actuals.usable.any():
         return None
-    usable = ground.usable
-    known = ground.rows(usable)
+    usable = actuals.usable
+    known = actuals.rows(usable)
     with np.errstate(all="ignore"):
-        error = judgement.tracks[subject.contest.challenger.label][usable] - known.actuals
+        error = judgement.predictions[subject.contest.challenger.label][usable] - known.values
         scaled = error / known.scales[:, :, None]
     if not np.isfinite(scaled).all():
         return None
     low, high = np.quantile(scaled, [0.005, 0.995])
     counts, edges = np.histogram(np.clip(scaled, low, high), bins=BINS)
-    return {"edges": [_rounded(float(edge)) for edge in edges], "counts": counts.tolist()}
+    return blocks.Residuals(
+        edges=tuple(_rounded(float(edge)) for edge in edges), counts=tuple(int(count) for count in counts)
+    )
 
 
-def _origin_errors(track: Array, ground: Ground) -> Array:
-    usable = ground.usable
-    known = ground.rows(usable)
+def _origin_errors(forecasts: Array, actuals: Actuals) -> Array:
+    usable = actuals.usable
+    known = actuals.rows(usable)
     with np.errstate(all="ignore"):
-        errors: Array = (np.abs(track[usable] - known.actuals) * known.weights).mean(axis=(0, 2))
+        errors: Array = (np.abs(forecasts[usable] - known.values) * known.weights).mean(axis=(0, 2))
     return errors
 
 

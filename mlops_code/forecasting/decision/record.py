@@ -1,74 +1,65 @@
-"""The decision record: what the gate decided and on what evidence, in one JSON document.
+"""The decision record: one typed model of decision.json, which also generates docs/decision.schema.json.
 
-The block `evidence` is a function of data, policy and recipes alone, so that anybody can make it again and
-compare its hash; who asked, when, and which registered version was the champion stand in the block `context`.
+`read_decision` and `parse_decision` return a `DecisionRecord`; `blocks.py` lists all attributes:
+
+    record = read_decision(folder, model_sha256)
+    record.evidence.challenger.metrics.mae    # None where the challenger or this metric was not scored
+    record.evidence.override                  # None where the gate decided
+    record.context.champion                   # None where the registry said that there is none
+    record.verdict, record.metrics, record.content, record.sha256
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from datetime import date
+import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from forecasting.data.regular import check_deliveries, check_rows
-from forecasting.data.series import Panel, read_series
-from forecasting.decision.evidence import Subject, evidence_of, hash_of
-from forecasting.decision.gate import Contest, Incumbent, Judgement, Verdict, judge, overridden
-from forecasting.errors import ContractError, ModelFileError, RefusedError, UsageError
-from forecasting.models.model_file import StoredModel, read_model, strict_json, to_json
-from forecasting.models.recipe import Recipe
-from forecasting.problem.problem_file import Problem
+from pydantic import ValidationError
+from pydantic.json_schema import GenerateJsonSchema
 
-SCHEMA_VERSION = 2
+from forecasting.decision.blocks import Block, Context, Evidence, Sha256, Verdict
+from forecasting.errors import ModelFileError, UsageError
+from forecasting.json_text import UNREADABLE, hash_of, strict_json, to_json
+
+SCHEMA_VERSION: Literal[2] = 2
 DECISION_FILE = "decision.json"
+SEASONAL_NAIVE = "seasonal_naive"
 
 
-@dataclass(frozen=True)
-class Champion:
-    """The model that a new one must beat; name and version as registered, empty for one read from a folder."""
+class DecisionRecord(Block):
+    """What the gate decided about a model and on what evidence.
 
-    stored: StoredModel
-    name: str = ""
-    version: str = ""
+    `evidence` follows from data, policy, recipes and override alone; `evidence_sha256` is the hash of its compact
+    JSON with sorted keys. `context` says who asked, when, and which registered version was the champion.
+    """
+
+    schema_version: Literal[2]
+    evidence: Evidence
+    evidence_sha256: Sha256
+    context: Context
+
+    @classmethod
+    def of(cls, evidence: Evidence, context: Context) -> DecisionRecord:
+        """Record evidence under its hash."""
+        return cls(
+            schema_version=SCHEMA_VERSION,
+            evidence=evidence,
+            evidence_sha256=hash_of(as_json(evidence)),
+            context=context,
+        )
 
     @property
-    def recipe(self) -> Recipe:
-        """What is refitted and compared."""
-        return self.stored.model.recipe
-
-    def as_json(self) -> dict[str, Any]:
-        """Who it is, for the context of a decision."""
-        return {
-            "name": self.name,
-            "version": self.version,
-            "model_sha256": self.stored.sha256,
-            "cutoff": self.stored.model.cutoff.isoformat(),
-        }
-
-
-@dataclass(frozen=True)
-class Override:
-    """Who decides against the gate, and why; recorded with the verdict that the gate itself gave."""
-
-    person: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Decision:
-    """A verdict and the document that records it; judgement: what it was made from, None for one read from a file."""
-
-    verdict: Verdict
-    document: Mapping[str, Any]
-    judgement: Judgement | None = None
+    def verdict(self) -> Verdict:
+        """The final verdict; `evidence.gate` is the gate's own."""
+        evidence = self.evidence
+        return Verdict(outcome=evidence.outcome, reason=evidence.reason, sentence=evidence.sentence)
 
     @property
     def content(self) -> bytes:
         """The bytes of decision.json."""
-        return to_json(self.document)
+        return to_json(as_json(self))
 
     @property
     def sha256(self) -> str:
@@ -78,18 +69,17 @@ class Decision:
     @property
     def metrics(self) -> dict[str, float]:
         """Every finite metric, named who_what, for run history."""
-        evidence = self.document["evidence"]
+        evidence = self.evidence
         scored = {
-            "challenger": evidence["challenger"],
-            "champion": evidence["champion"],
-            "seasonal_naive": evidence["baselines"].get("seasonal_naive"),
+            "challenger": evidence.challenger,
+            "champion": evidence.champion,
+            SEASONAL_NAIVE: evidence.baselines.get(SEASONAL_NAIVE),
         }
-        return {
-            f"{who}_{name}": value
-            for who, entry in scored.items()
-            for name, value in ((entry or {}).get("metrics") or {}).items()
-            if value is not None
-        }
+        found: dict[str, float] = {}
+        for who, entry in scored.items():
+            if entry is not None and entry.metrics is not None:
+                found |= {f"{who}_{name}": value for name, value in entry.metrics if value is not None}
+        return found
 
     def write(self, folder: Path) -> Path:
         """Write decision.json into the folder and return its path."""
@@ -99,98 +89,71 @@ class Decision:
         return path
 
 
-def decide_candidate(
-    problem: Problem,
-    candidate: Path,
-    champion: Champion | None,
-    context: Mapping[str, Any],
-    *,
-    as_of: date | None = None,
-    override: Override | None = None,
-) -> Decision:
-    """Judge the candidate folder that train.py wrote.
-
-    context: who asked and when; None as champion means "none registered". as_of: the day of the run, for freshness.
-    Raises: UsageError, RefusedError (a file is damaged, model and series come from different data, the data is stale
-    or jumps in size against the champion's).
-    """
-    stored = read_model(candidate)
-    panel, facts = read_series(candidate)
-    rule, training, policy = problem.series, problem.training, problem.gate
-    if stored.problem != rule.name:
-        raise UsageError(f"{candidate} holds a model of the problem {stored.problem}, --problem is {rule.name}.")
-    if _data_of(stored) != facts["data_sha256"]:
-        raise RefusedError(f"{candidate}: the model was not trained on the series beside it. Train again.")
-    _demand_acceptable(problem, panel, facts, champion, as_of)
-    served = stored.model.intervals
-    contest = Contest(
-        challenger=stored.model.recipe,
-        champion=Incumbent(champion.stored.model) if champion else None,
-        chosen_until=date.fromisoformat(stored.manifest["selection"]["last_day"]),
-        radii=served.radii if served else (),
-        key_columns=rule.keys,
-        same_data=champion is not None and _data_of(champion.stored) == facts["data_sha256"],
-    )
-    judgement = judge(panel, contest, training, policy, problem.lower)
-    verdict = judgement.verdict
-    if override is not None:
-        try:
-            verdict = overridden(verdict, override.person, override.reason)
-        except ValueError as mistake:
-            raise UsageError(f"--override: {mistake}.") from None
-    subject = Subject(stored, contest, panel, facts, training, policy)
-    evidence = evidence_of(subject, judgement, verdict, asdict(override) if override else None)
-    document = {
-        "schema_version": SCHEMA_VERSION,
-        "evidence": evidence,
-        "evidence_sha256": hash_of(evidence),
-        "context": {**context, "champion": champion.as_json() if champion else None},
-    }
-    return Decision(verdict, document, judgement)
+def as_json(block: Block) -> dict[str, Any]:
+    """A block as the JSON document that is written; a key that was left out stays out."""
+    return block.model_dump(mode="json", exclude_unset=True)
 
 
-def _data_of(stored: StoredModel) -> str | None:
-    """Hash of the table that a model was trained on."""
-    found: str | None = stored.manifest.get("data", {}).get("data_sha256")
-    return found
-
-
-def _demand_acceptable(
-    problem: Problem, panel: Panel, facts: Mapping[str, Any], champion: Champion | None, as_of: date | None
-) -> None:
-    """The parts of the contract that time and the champion decide: a reused step has not looked at them today."""
-    contract = problem.contract
-    accepted = champion.stored.manifest.get("data", {}).get("rows") if champion else None
-    findings = check_rows(facts["rows"], accepted, contract)
-    findings += check_deliveries(panel, problem.source, contract, as_of)
-    if findings:
-        refusal = ContractError(str(facts["file"]), findings)
-        refusal.facts["data_sha256"] = facts["data_sha256"]
-        raise refusal
-
-
-def read_decision(folder: Path, model_sha256: str) -> Decision:
-    """Read a decision that speaks of this model.
+def read_decision(folder: Path, model_sha256: str) -> DecisionRecord:
+    """Read a decision about this model.
 
     Raises: UsageError (no file), ModelFileError (changed after it was written, other schema, another model).
     """
     path = folder / DECISION_FILE
     if not path.is_file():
         raise UsageError(f"{path}: no such file. Name a folder that evaluate.py has written.")
-    try:
-        document = strict_json(path.read_bytes())
-        evidence = document["evidence"]
-        verdict = Verdict(evidence["outcome"], evidence["reason"], evidence["sentence"])
-        found, decided = evidence["challenger"]["model_sha256"], document["evidence_sha256"]
-        version = document["schema_version"]
-    except (ValueError, KeyError, TypeError) as mistake:
-        raise ModelFileError(f"{path} is not a decision record ({mistake!r}). Evaluate again.") from None
-    if version != SCHEMA_VERSION:
-        raise ModelFileError(f"{path} has schema version {version!r}, this code reads {SCHEMA_VERSION}.")
-    if decided != hash_of(evidence):
-        raise ModelFileError(f"{path}: the evidence was changed after it was hashed. Evaluate again.")
+    record = parse_decision(path.read_bytes(), str(path))
+    found = record.evidence.challenger.model_sha256
     if found != model_sha256:
         raise ModelFileError(
             f"{path} decides about the model {found}, the candidate is {model_sha256}. Evaluate this candidate."
         )
-    return Decision(verdict, document)
+    return record
+
+
+def parse_decision(content: bytes, name: str = DECISION_FILE) -> DecisionRecord:
+    """Read the bytes of a decision.json and verify the hash of its evidence. name: for messages.
+
+    Raises: ModelFileError (not a decision record, other schema version, evidence changed after it was hashed).
+    """
+    try:
+        document = strict_json(content)
+        version, decided = document["schema_version"], document["evidence_sha256"]
+        found = hash_of(document["evidence"])
+    except UNREADABLE as mistake:
+        raise _malformed(name, repr(mistake)) from None
+    if version != SCHEMA_VERSION:
+        raise ModelFileError(f"{name} has schema version {version!r}, this code reads {SCHEMA_VERSION}.")
+    if decided != found:
+        raise ModelFileError(f"{name}: the evidence was changed after it was hashed. Evaluate again.")
+    try:
+        record = DecisionRecord.model_validate_json(content)
+    except ValidationError as mistakes:
+        first = mistakes.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise _malformed(name, f"{place}: {first['msg']}") from None
+    if record.content != to_json(document):
+        raise _malformed(name, "a day or a number is written in another way")
+    return record
+
+
+def _malformed(name: str, why: str) -> ModelFileError:
+    return ModelFileError(f"{name} is not a decision record ({why}). Evaluate again.")
+
+
+class _Untitled(GenerateJsonSchema):
+    """A schema whose titles do not repeat the names of its keys."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's interface
+        return False
+
+
+def schema() -> str:
+    """The text of docs/decision.schema.json, which `make schema` writes."""
+    about = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "decision.schema.json",
+        **DecisionRecord.model_json_schema(schema_generator=_Untitled),
+        "title": f"Decision record of the promotion gate, schema version {SCHEMA_VERSION}",
+    }
+    return json.dumps(about, indent=2) + "\n"

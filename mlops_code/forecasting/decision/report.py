@@ -1,172 +1,111 @@
-"""The report of a decision: one page for the person who answers for the release, which can be kept and printed.
+"""The report of a decision: one page for an accountable person, which can be kept and printed.
 
-A function of the decision and of the forecasts that it was made from: the same decision gives the same bytes. The
-page loads nothing and runs nothing; every text in it is escaped.
+A function of the decision and of the forecasts that it was made from: the same decision gives the same bytes.
+`report.html.j2` is the page; this module collects what it shows.
 """
 
 from __future__ import annotations
 
-import html
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from jinja2 import Environment, StrictUndefined
 
+from forecasting.decision.blocks import Baseline, Contender, Evidence, Segment
 from forecasting.decision.charts import Band, Line, histogram, line_chart, meter
+from forecasting.decision.decide import Decision
 from forecasting.decision.gate import Judgement
-from forecasting.decision.record import Decision
-from forecasting.models.recipe import Array, FittedModel, bounded
+from forecasting.decision.record import DecisionRecord, as_json
+from forecasting.models.catalog import BASELINE
+from forecasting.models.intervals import bounds
+from forecasting.models.recipe import Array, FittedModel
 
 REPORT_FILE = "report.html"
+TEMPLATE = Path(__file__).with_name("report.html.j2")
 LARGEST = 3  # series that are drawn one by one
 METRICS = ("mae", "rmse", "rel_mae", "mase", "rmsse", "bias_ratio")
 WORDS = {"accepted": "accepted", "kept": "the champion stays", "failed": "failed"}
-STYLE = """
-:root{color-scheme:light dark;--ink:#1b1f24;--soft:#57606a;--paper:#fff;--line:#d0d7de;--good:#1a7f37;--warn:#9a6700;
---bad:#cf222e;--a:#0969da;--b:#bc4c00;--c:#8c959f}
-@media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--soft:#9198a1;--paper:#0d1117;--line:#3d444d;--good:#3fb950;
---warn:#d29922;--bad:#f85149;--a:#4493f8;--b:#f0883e;--c:#848d97}}
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:60rem;margin:2rem auto;
-padding:0 1rem}
-h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem;border-bottom:1px solid var(--line)}
-.verdict{border:1px solid var(--line);border-left:.6rem solid var(--tone);padding:1rem;border-radius:.3rem}
-.verdict strong{color:var(--tone);font-size:1.3rem}.accepted,.passed{--tone:var(--good)}.kept{--tone:var(--warn)}
-.failed{--tone:var(--bad)}.off{--tone:var(--soft)}td.state{color:var(--tone);font-weight:600}
-table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
-th,td{text-align:left;padding:.25rem .6rem .25rem 0;border-bottom:1px solid var(--line);vertical-align:top}
-th{color:var(--soft);font-weight:600}td.n,th.n{text-align:right;white-space:nowrap}
-code,pre{font-size:.85em;overflow-wrap:anywhere}pre{white-space:pre-wrap}
-figure{margin:1rem 0}figcaption{color:var(--soft);font-size:.9rem}svg{width:100%;height:auto}
-svg.meter{width:7.5rem}svg text{font:11px system-ui,sans-serif;fill:var(--soft)}
-.end{text-anchor:end}.mid{text-anchor:middle}.grid{stroke:var(--line);stroke-width:.6}
-.line{fill:none;stroke:var(--tone);stroke-width:1.8}.actual{--tone:var(--ink)}.challenger{--tone:var(--a)}
-.champion{--tone:var(--b)}.naive{--tone:var(--c);stroke-dasharray:4 3}.band{fill:var(--a);opacity:.16}
-.bar{fill:var(--a)}.key{margin-left:1rem;white-space:nowrap}.key::before{content:"";display:inline-block;width:1rem;
-height:.2rem;margin-right:.3rem;vertical-align:middle;background:var(--tone)}
-.key.band{opacity:1;--tone:var(--a)}.key.band::before{height:.8rem;opacity:.25}
-.note{color:var(--soft)}
-"""
+Pairs = Sequence[tuple[str, object]]
 
 
 def write_report(decision: Decision, model: FittedModel, folder: Path) -> Path:
     """Write report.html beside decision.json and return its path. model: the one that was decided about."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / REPORT_FILE
-    path.write_text(report(decision, model), encoding="utf-8")
+    path.write_text(report(decision.record, model, decision.judgement), encoding="utf-8")
     return path
 
 
-def report(decision: Decision, model: FittedModel) -> str:
+def report(record: DecisionRecord, model: FittedModel, judgement: Judgement | None = None) -> str:
     """The page. Without the judgement, as for a decision read from a file, forecasts are not drawn."""
-    evidence, context = decision.document["evidence"], decision.document["context"]
-    title = f"{evidence['problem']}: {WORDS[evidence['outcome']]}"
-    parts = [
-        _verdict(evidence, context),
-        _section("Rules, in the order in which they decide", _rules(evidence)),
-        _section("Figures on the gate's windows", _figures(evidence)),
-        _section("Forecast and actual", _forecasts(decision.judgement, evidence, model)),
-        _section("Error by origin", _by_origin(evidence)),
-        _section("Error by part", _segments(evidence["segments"])),
-        _section("Residuals", _residuals(evidence)),
-        _section("Data", _pairs(evidence["data"].items())),
-        _section("Model card", _card(evidence, model)),
-        _section("Context", _pairs(_context(decision, context))),
-    ]
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{_text(title)}</title>'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f'<meta name="decision-sha256" content="{decision.sha256}">'
-        f"<style>{STYLE}</style></head><body>\n{''.join(parts)}</body></html>\n"
+    evidence = record.evidence
+    pages = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    pages.filters |= {"number": _number, "shown": _shown}
+    page = pages.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    return page.render(
+        record=record,
+        evidence=evidence,
+        context=record.context,
+        verdict=WORDS[evidence.outcome],
+        metrics=METRICS,
+        scored=_scored(evidence),
+        forecasts=_forecasts(judgement, evidence, model),
+        by_origin=_by_origin(evidence),
+        segments=_segments(evidence.segments),
+        meter=meter,
+        residuals=_residuals(evidence),
+        data=sorted(as_json(evidence.data).items()),
+        card=_card(evidence, model),
+        policy=json.dumps(evidence.policy, indent=1, sort_keys=True),
+        told=_context(record),
     )
 
 
-def _verdict(evidence: Mapping[str, Any], context: Mapping[str, Any]) -> str:
-    outcome = evidence["outcome"]
-    workspace = context.get("workspace") or {}
-    tags = ", ".join(f"{key}={value}" for key, value in sorted((workspace.get("tags") or {}).items()))
-    where = f"<p class=note>Workspace {_text(workspace.get('name', 'none'))}{_text(f' [{tags}]' if tags else '')}</p>"
-    override = ""
-    if evidence["override"]:
-        gate = evidence["gate"]
-        said = f"The gate itself said {gate['outcome']} ({gate['reason']}): {gate['sentence']}"
-        override = f"<p>{_text(said)}</p>"
-    return (
-        f'<header class="verdict {_text(outcome)}"><h1>{_text(evidence["problem"])}</h1>'
-        f"<strong>{_text(WORDS[outcome])}</strong> <code>{_text(evidence['reason'])}</code>"
-        f"<p>{_text(evidence['sentence'])}</p>{override}{where}</header>\n"
-    )
+def _scored(evidence: Evidence) -> list[tuple[str, Contender | Baseline]]:
+    """Everybody whose recipe was scored."""
+    sides: dict[str, Contender | Baseline | None] = {
+        "challenger": evidence.challenger,
+        "champion": evidence.champion,
+        **evidence.baselines,
+    }
+    return [(who, entry) for who, entry in sides.items() if entry is not None and entry.metrics is not None]
 
 
-def _rules(evidence: Mapping[str, Any]) -> str:
-    rows = [
-        f"<tr><td><code>{_text(rule['code'])}</code></td><td class='state {_text(rule['status'])}'>"
-        f"{_text(rule['status'])}</td><td class=n>{_number(rule['value'])}</td>"
-        f"<td class=n>{_number(rule['threshold'])}</td><td>{_text(rule['sentence'])}</td></tr>"
-        for rule in evidence["rules"]
-    ]
-    return _table(("rule", "", "value*", "threshold*", "meaning"), rows) if rows else ""
-
-
-def _figures(evidence: Mapping[str, Any]) -> str:
-    sides = [("challenger", evidence["challenger"]), ("champion", evidence["champion"])]
-    sides += list(evidence["baselines"].items())
-    rows = []
-    for who, entry in sides:
-        if entry and entry["metrics"]:
-            covered = (entry.get("interval") or {}).get("coverage")
-            numbers = [*(entry["metrics"].get(name) for name in METRICS), covered]
-            cells = "".join(f"<td class=n>{_number(value)}</td>" for value in numbers)
-            rows.append(f"<tr><td>{_text(who)}</td><td><code>{_text(entry['recipe'])}</code></td>{cells}</tr>")
-    if not rows:
-        return ""
-    windows = evidence["windows"]
-    said = (
-        f"{len(windows['origins'])} origins, {windows['horizon']} days each, until {windows['last_day']}; judged by "
-    )
-    metric = f"<code>{_text(evidence['metric'])}</code>"
-    note = f"<p class=note>{_text(said)}{metric}. Coverage is that of the 80 % interval.</p>"
-    return note + _table(("who", "recipe", *(f"{name}*" for name in METRICS), "coverage*"), rows)
-
-
-def _forecasts(judgement: Judgement | None, evidence: Mapping[str, Any], model: FittedModel) -> str:
+def _forecasts(judgement: Judgement | None, evidence: Evidence, model: FittedModel) -> str:
     """The last windows that do not overlap, end to end: each shows what was forecast before it began."""
-    if judgement is None or judgement.ground is None or judgement.windows is None:
+    windows = evidence.windows
+    if judgement is None or judgement.actuals is None or windows is None:
         return ""
-    horizon, step = judgement.windows.horizon, evidence["windows"]["step"]
-    chosen = list(range(len(judgement.windows.origins)))[:: -max(1, -(-horizon // step))][::-1]
-    first = [np.datetime64(evidence["windows"]["origins"][place]) for place in chosen]
-    labels = [str(day + ahead)[5:] for day in first for ahead in range(horizon)]
-    made = judgement.tracks[evidence["challenger"]["recipe"]][:, chosen]
-    actuals, scales = judgement.ground.actuals[:, chosen], judgement.ground.scales[:, chosen]
-    radii = evidence["challenger"]["radii"]
+    places = range(len(windows.origins))
+    chosen = list(reversed(places[:: -max(1, -(-windows.horizon // windows.step))]))
+    first = [np.datetime64(windows.origins[place]) for place in chosen]
+    labels = [str(day + ahead)[5:] for day in first for ahead in range(windows.horizon)]
+    made = judgement.predictions[evidence.challenger.recipe][:, chosen]
+    actuals, scales = judgement.actuals.values[:, chosen], judgement.actuals.scales[:, chosen]
+
+    def series(row: int, title: str) -> str:
+        bands = _bands(made[row], scales[row], evidence.challenger.radii, model.lower)
+        return _drawn(title, labels, actuals[row], made[row], bands)
+
     if len(actuals) == 1:
-        return _drawn(model.keys[0], labels, actuals[0], made[0], _bands(made[0], scales[0], radii, model.lower))
+        return series(0, model.keys[0])
     total = _drawn(f"Sum of all {len(actuals)} series", labels, actuals.sum(axis=0), made.sum(axis=0), [])
-    largest = np.argsort(-actuals.mean(axis=(1, 2)), kind="stable")[:LARGEST]
-    each = [
-        _drawn(
-            f"Series {model.keys[row]}", labels, actuals[row], made[row],
-            _bands(made[row], scales[row], radii, model.lower),
-        )
-        for row in largest
-    ]  # fmt: skip
+    largest = np.argsort(-actuals.mean(axis=(1, 2)), kind="stable")[:LARGEST].tolist()
+    each = [series(row, f"Series {model.keys[row]}") for row in largest]
     return total + "<p class=note>The largest series, each with its intervals:</p>" + "".join(each)
 
 
-def _bands(made: Array, scales: Array, radii: Mapping[str, float], lower: float | None) -> list[Band]:
+def _bands(made: Array, scales: Array, half_widths: Mapping[str, float], lower: float | None) -> list[Band]:
     """The intervals that were judged, widest first. made: shape (origins, horizon); scales: shape (origins,)."""
-    levels = sorted(radii, key=float, reverse=True)
-    widths = {level: radii[level] * scales[:, None] for level in levels}
-    return [
-        Band(
-            f"{' and '.join(f'{float(one):.0%}' for one in reversed(levels))} interval",
-            _flat(bounded(made - widths[level], lower)),
-            _flat(made + widths[level]),
-        )
-        for level in levels
-    ]
+    levels = sorted(half_widths, key=float)
+    name = " and ".join(f"{float(level):.0%}" for level in levels) + " interval"
+    found = []
+    for level in reversed(levels):
+        low, high = bounds(made, half_widths[level] * scales[:, None], lower)
+        found.append(Band(name, _flat(low), _flat(high)))
+    return found
 
 
 def _drawn(title: str, labels: Sequence[str], actuals: Array, made: Array, bands: Sequence[Band]) -> str:
@@ -179,107 +118,80 @@ def _flat(values: Array) -> list[float]:
     return flat
 
 
-def _by_origin(evidence: Mapping[str, Any]) -> str:
-    found = evidence["by_origin"]
+def _by_origin(evidence: Evidence) -> str:
+    found = evidence.by_origin
     if not found:
         return ""
-    labels = [entry["origin"] for entry in found]
-    ours = evidence["challenger"]["recipe"]
-    theirs = evidence["champion"]["recipe"] if evidence["champion"] else None
-    kinds = {"seasonal_naive()": "naive", **({theirs: "champion"} if theirs else {}), ours: "challenger"}
-    lines = [
-        Line(kind, f"{kind}: {label}", [entry["errors"].get(label) for entry in found])
-        for label, kind in kinds.items()
-        if any(entry["errors"].get(label) is not None for entry in found)
-    ]
+    kinds = {BASELINE.label: "naive"}
+    if evidence.champion:
+        kinds[evidence.champion.recipe] = "champion"
+    kinds[evidence.challenger.recipe] = "challenger"
+    lines = []
+    for label, kind in kinds.items():
+        values = [entry.errors.get(label) for entry in found]
+        if any(value is not None for value in values):
+            lines.append(Line(kind, f"{kind}: {label}", values))
+    labels = [str(entry.origin) for entry in found]
     return line_chart("Mean absolute error of the forecasts made before each day", labels, lines)
 
 
-def _segments(segments: Sequence[Mapping[str, Any]]) -> str:
-    """A table for each kind of part, weekdays first."""
-    tables = []
-    for kind in dict.fromkeys(part["kind"] for part in segments):
-        parts = [part for part in segments if part["kind"] == kind]
-        most = max((part["challenger"] or 0.0) for part in parts) or 1.0
-        rows = [
-            f"<tr><td>{_text(part['name'])}</td><td class=n>{part['points']}</td>"
-            f"<td class=n>{_number(part['challenger'])}</td><td>{meter((part['challenger'] or 0.0) / most)}</td>"
-            f"<td class=n>{_number(part['champion'])}</td><td class=n>{_number(part['change'])}</td>"
-            f"<td>{'judged' if part['judged'] else ''}</td></tr>"
-            for part in parts
-        ]
-        tables.append(_table((kind, "points*", "challenger*", "", "champion*", "change*", ""), rows))
-    return "".join(tables)
+def _segments(segments: Sequence[Segment]) -> list[tuple[str, list[Segment], float]]:
+    """Kind, parts and the challenger's largest error for each kind of part, weekdays first."""
+    by_kind: dict[str, list[Segment]] = {}
+    for part in segments:
+        by_kind.setdefault(part.kind, []).append(part)
+    return [(kind, parts, max(part.challenger or 0.0 for part in parts) or 1.0) for kind, parts in by_kind.items()]
 
 
-def _residuals(evidence: Mapping[str, Any]) -> str:
-    found = evidence["residuals"]
-    if not found or None in found["edges"]:
+def _residuals(evidence: Evidence) -> str:
+    found = evidence.residuals
+    edges = [edge for edge in found.edges if edge is not None] if found else []
+    if found is None or len(edges) < len(found.edges):
         return ""
-    return histogram("Forecast minus actual, in units of each series' scale", found["edges"], found["counts"])
+    return histogram("Forecast minus actual, in units of each series' scale", edges, found.counts)
 
 
-def _card(evidence: Mapping[str, Any], model: FittedModel) -> str:
-    ours, windows = evidence["challenger"], evidence["windows"] or {}
-    served = ", ".join(f"{float(level):.0%}" for level in ours["radii"])
-    pairs = [
-        ("recipe", ours["recipe"]),
-        ("made for", f"{evidence['problem']}: daily values, {windows.get('horizon', '-')} days ahead"),
+def _card(evidence: Evidence, model: FittedModel) -> Pairs:
+    challenger = evidence.challenger
+    horizon = evidence.windows.horizon if evidence.windows else "-"
+    served = ", ".join(f"{float(level):.0%}" for level in challenger.radii)
+    return [
+        ("recipe", challenger.recipe),
+        ("made for", f"{evidence.problem}: daily values, {horizon} days ahead"),
         ("series", len(model.keys)),
         ("season", f"{model.season} days"),
-        ("data until", ours["cutoff"]),
+        ("data until", challenger.cutoff),
         ("intervals", f"{served}, by split conformal calibration on earlier windows" if served else "none"),
         ("lower bound", "none" if model.lower is None else f"{model.lower:g}"),
         ("not for", "series that it was not trained on, and days far beyond the horizon that was judged"),
-        ("model sha256", ours["model_sha256"]),
-        ("policy sha256", evidence["policy_sha256"]),
+        ("model sha256", challenger.model_sha256),
+        ("policy sha256", evidence.policy_sha256),
     ]
-    policy = _text(json.dumps(evidence["policy"], indent=1, sort_keys=True))
-    return _pairs(pairs) + f"<details><summary>policy of the gate</summary><pre>{policy}</pre></details>"
 
 
-def _context(decision: Decision, context: Mapping[str, Any]) -> list[tuple[str, object]]:
-    champion = context.get("champion")
-    told = f"{champion['name']} {champion['version']} {champion['model_sha256']}".strip() if champion else "none"
-    workspace = context.get("workspace") or {}
-    tags = "".join(f" {key}={value}" for key, value in sorted((workspace.get("tags") or {}).items()))
-    pairs = [(name, value) for name, value in context.items() if name not in ("champion", "workspace")]
+def _context(record: DecisionRecord) -> Pairs:
+    context = record.context
+    champion, workspace = context.champion, context.workspace
+    told, where = "none", "none"
+    if champion:
+        told = f"{champion.name} {champion.version} {champion.model_sha256}".strip()
+    if workspace:
+        where = "".join([workspace.name, *(f" {key}={value}" for key, value in sorted(workspace.tags.items()))])
     return [
-        *pairs,
-        ("workspace", f"{workspace.get('name', 'none')}{tags}"),
+        *((name, value) for name, value in context if name not in ("champion", "workspace")),
+        ("workspace", where),
         ("champion", told),
-        ("decision sha256", decision.sha256),
-        ("evidence sha256", decision.document["evidence_sha256"]),
+        ("decision sha256", record.sha256),
+        ("evidence sha256", record.evidence_sha256),
     ]
-
-
-def _pairs(pairs: Iterable[tuple[str, object]]) -> str:
-    rows = [f"<tr><th>{_text(name)}</th><td><code>{_text(_shown(value))}</code></td></tr>" for name, value in pairs]
-    return f"<table>{''.join(rows)}</table>"
-
-
-def _shown(value: object) -> object:
-    return f"{value:.6g}" if isinstance(value, float) else "none" if value is None else value
-
-
-def _table(columns: Sequence[str], rows: Sequence[str]) -> str:
-    """A star marks a column of numbers."""
-    head = "".join(
-        f"<th{' class=n' if column.endswith('*') else ''}>{_text(column.removesuffix('*'))}</th>"
-        for column in columns
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-
-
-def _section(title: str, content: str) -> str:
-    """A heading and what is below it; a part without content says so rather than vanish."""
-    below = content or "<p class=note>The evidence holds nothing to show here.</p>"
-    return f"<section><h2>{_text(title)}</h2>{below}</section>\n"
 
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
-def _text(value: object) -> str:
-    return html.escape(str(value))
+def _shown(value: object) -> str:
+    """A value of a table: numbers with six digits."""
+    if value is None:
+        return "none"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

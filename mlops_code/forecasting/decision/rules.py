@@ -7,49 +7,38 @@ negation always is: the wrong one of the two promotes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
-from forecasting.evaluation.comparison import Figures
+from forecasting.decision.blocks import Rule, Status
+from forecasting.evaluation.comparison import Comparison
 from forecasting.problem.sections import GatePolicy
 
-Status = Literal["passed", "failed", "off"]
 SECONDARY = {"mae": "rmse", "mase": "rmsse", "rmsse": "mase"}
 
 
-@dataclass(frozen=True)
-class Rule:
-    """One rule. code: also the reason when it decides; off: it does not apply, and the sentence says why."""
-
-    code: str
-    status: Status
-    value: float | None
-    threshold: float | None
-    sentence: str
-
-
-def table(figures: Figures, policy: GatePolicy) -> list[Rule]:
+def table(comparison: Comparison, policy: GatePolicy) -> list[Rule]:
     """All rules in the order in which they decide."""
-    wild = figures.not_finite()
+    wild = comparison.not_finite()
     if wild:
-        return [Rule("nan", "failed", None, None, f"not finite: {', '.join(wild)}; nothing can be compared.")]
-    finite = Rule("nan", "passed", 0.0, 0.0, "every figure is a finite number.")
-    makers: tuple[Callable[[Figures, GatePolicy], Rule], ...] = (
+        said = f"not finite: {', '.join(wild)}; nothing can be compared."
+        return [Rule(code="nan", status="failed", value=None, threshold=None, sentence=said)]
+    finite = _rule("nan", 0.0, 0.0, True, "every figure is a finite number.")
+    makers: tuple[Callable[[Comparison, GatePolicy], Rule], ...] = (
         _floor, _maximum, _bias, _coverage, _simpler, _winkler, _secondary, _segment, _series, _margin, _significance,
     )  # fmt: skip
-    return [finite, *(make(figures, policy) for make in makers)]
+    return [finite, *(make(comparison, policy) for make in makers)]
 
 
 def _rule(code: str, value: float, threshold: float | None, holds: bool, sentence: str) -> Rule:
-    return Rule(code, "passed" if holds else "failed", value, threshold, sentence)
+    status: Status = "passed" if holds else "failed"
+    return Rule(code=code, status=status, value=value, threshold=threshold, sentence=sentence)
 
 
 def _off(code: str, why: str) -> Rule:
-    return Rule(code, "off", None, None, why)
+    return Rule(code=code, status="off", value=None, threshold=None, sentence=why)
 
 
-def _floor(figures: Figures, policy: GatePolicy) -> Rule:
-    value = figures.challenger.rel_mae
+def _floor(comparison: Comparison, policy: GatePolicy) -> Rule:
+    value = comparison.challenger.rel_mae
     holds = value < policy.floor
     said = (
         f"the challenger's MAE is {value:.3f} of seasonal naive's, {'' if holds else 'not '}below {policy.floor:.3f}."
@@ -57,27 +46,27 @@ def _floor(figures: Figures, policy: GatePolicy) -> Rule:
     return _rule("floor", value, policy.floor, holds, said)
 
 
-def _maximum(figures: Figures, policy: GatePolicy) -> Rule:
+def _maximum(comparison: Comparison, policy: GatePolicy) -> Rule:
     limit = policy.guards.maximum
     if limit is None:
         return _off("maximum", "the policy sets no largest forecast.")
-    said = f"the largest forecast is {figures.largest:.2f} times the largest value before, at most {limit:.2f}."
-    return _rule("maximum", figures.largest, limit, figures.largest <= limit, said)
+    said = f"the largest forecast is {comparison.largest:.2f} times the largest value before, at most {limit:.2f}."
+    return _rule("maximum", comparison.largest, limit, comparison.largest <= limit, said)
 
 
-def _bias(figures: Figures, policy: GatePolicy) -> Rule:
-    limit, value = policy.guards.bias, abs(figures.challenger.bias_ratio)
+def _bias(comparison: Comparison, policy: GatePolicy) -> Rule:
+    limit, value = policy.guards.bias, abs(comparison.challenger.bias_ratio)
     if limit is None:
         return _off("bias", "the policy sets no bias.")
-    theirs = abs(figures.champion.bias_ratio) if figures.champion else 0.0
-    said = f"the mean error is {figures.challenger.bias_ratio:+.1%} of the level, at most {limit:.1%} either way"
+    theirs = abs(comparison.champion.bias_ratio) if comparison.champion else 0.0
+    said = f"the mean error is {comparison.challenger.bias_ratio:+.1%} of the level, at most {limit:.1%} either way"
     if value > limit and value <= theirs:
         return _rule("bias", value, limit, True, f"{said}; more, but no more than the champion's {theirs:.1%}.")
     return _rule("bias", value, limit, value <= limit, f"{said}.")
 
 
-def _coverage(figures: Figures, policy: GatePolicy) -> Rule:
-    limits, score = policy.guards.coverage, figures.interval
+def _coverage(comparison: Comparison, policy: GatePolicy) -> Rule:
+    limits, score = policy.guards.coverage, comparison.interval
     if limits is None or score is None:
         return _off("coverage", "no intervals are judged.")
     low, high = limits
@@ -86,11 +75,11 @@ def _coverage(figures: Figures, policy: GatePolicy) -> Rule:
     return _rule("coverage", score.coverage, threshold, low <= score.coverage <= high, said)
 
 
-def _simpler(figures: Figures, policy: GatePolicy) -> Rule:
-    if not figures.simple:
+def _simpler(comparison: Comparison, policy: GatePolicy) -> Rule:
+    if not comparison.simple:
         return _off("simpler", "the challenger estimates nothing, or there is no simpler candidate.")
-    label, best = min(figures.simple.items(), key=lambda item: item[1].value(figures.metric))
-    ours, theirs = figures.challenger.value(figures.metric), best.value(figures.metric)
+    label, best = min(comparison.simple.items(), key=lambda item: item[1].value(comparison.metric))
+    ours, theirs = comparison.challenger.value(comparison.metric), best.value(comparison.metric)
     holds = ours < theirs and ours <= (1 - policy.margin) * theirs
     gain = 1 - ours / theirs if theirs else 0.0
     said = (
@@ -99,18 +88,18 @@ def _simpler(figures: Figures, policy: GatePolicy) -> Rule:
     return _rule("simpler", gain, policy.margin, holds, said)
 
 
-def _winkler(figures: Figures, policy: GatePolicy) -> Rule:
-    limit, ours, theirs = policy.guards.winkler, figures.interval, figures.champion_interval
+def _winkler(comparison: Comparison, policy: GatePolicy) -> Rule:
+    limit, ours, theirs = policy.guards.winkler, comparison.interval, comparison.champion_interval
     if limit is None or ours is None or theirs is None:
         return _off("winkler", "no two intervals to compare.")
     return _relative("winkler", "interval score", ours.winkler, theirs.winkler, limit)
 
 
-def _secondary(figures: Figures, policy: GatePolicy) -> Rule:
-    limit, name = policy.guards.secondary, SECONDARY[figures.metric]
-    if limit is None or figures.champion is None:
+def _secondary(comparison: Comparison, policy: GatePolicy) -> Rule:
+    limit, name = policy.guards.secondary, SECONDARY[comparison.metric]
+    if limit is None or comparison.champion is None:
         return _off("secondary", "no champion to compare with, or the policy sets no limit.")
-    ours, theirs = figures.challenger.value(name), figures.champion.value(name)
+    ours, theirs = comparison.challenger.value(name), comparison.champion.value(name)
     return _relative("secondary", name.upper(), ours, theirs, limit)
 
 
@@ -121,9 +110,9 @@ def _relative(code: str, name: str, ours: float, theirs: float, limit: float) ->
     return _rule(code, change, limit, ours <= (1 + limit) * theirs, said)
 
 
-def _segment(figures: Figures, policy: GatePolicy) -> Rule:
+def _segment(comparison: Comparison, policy: GatePolicy) -> Rule:
     limit = policy.guards.segment
-    judged = [(part, part.change) for part in figures.segments if part.points >= policy.guards.segment_points]
+    judged = [(part, part.change) for part in comparison.segments if part.points >= policy.guards.segment_points]
     compared = [(part, change) for part, change in judged if change is not None]
     if limit is None or not compared:
         few = f"no segment has {policy.guards.segment_points} forecasts, or there is no champion."
@@ -134,19 +123,19 @@ def _segment(figures: Figures, policy: GatePolicy) -> Rule:
     return _rule("segment", change, limit, change <= limit, said)
 
 
-def _series(figures: Figures, policy: GatePolicy) -> Rule:
-    limit, value = policy.guards.series_worse, figures.worse
+def _series(comparison: Comparison, policy: GatePolicy) -> Rule:
+    limit, value = policy.guards.series_worse, comparison.worse
     if limit is None or value is None:
         return _off("series", f"fewer than {policy.bootstrap.min_series} series, or no champion.")
     said = f"{value:.1%} of the series have a larger error than with the champion, at most {limit:.1%}."
     return _rule("series", value, limit, value <= limit, said)
 
 
-def _margin(figures: Figures, policy: GatePolicy) -> Rule:
-    if figures.champion is None:
+def _margin(comparison: Comparison, policy: GatePolicy) -> Rule:
+    if comparison.champion is None:
         return _off("margin", "no champion is registered.")
-    name = figures.metric.upper()
-    ours, theirs = figures.challenger.value(figures.metric), figures.champion.value(figures.metric)
+    name = comparison.metric.upper()
+    ours, theirs = comparison.challenger.value(comparison.metric), comparison.champion.value(comparison.metric)
     gain = 1 - ours / theirs if theirs else 0.0
     holds = ours < theirs and ours <= (1 - policy.margin) * theirs
     compared = f"the challenger's {name} {_short(ours)} against the champion's {_short(theirs)}"
@@ -154,8 +143,8 @@ def _margin(figures: Figures, policy: GatePolicy) -> Rule:
     return _rule("margin", gain, policy.margin, holds, said)
 
 
-def _significance(figures: Figures, policy: GatePolicy) -> Rule:
-    value, limit = figures.better, policy.bootstrap.probability
+def _significance(comparison: Comparison, policy: GatePolicy) -> Rule:
+    value, limit = comparison.better, policy.bootstrap.probability
     if value is None:
         return _off("significance", f"fewer than {policy.bootstrap.min_series} series, or no champion.")
     said = f"in {value:.1%} of the draws of series the challenger is better, at least {limit:.0%}."

@@ -12,8 +12,8 @@ import numpy as np
 
 from forecasting.data.series import Panel
 from forecasting.errors import HistoryError
-from forecasting.evaluation.metrics import Ground, scales_of
-from forecasting.models.catalog import YARDSTICK, days_needed, fits, forecast, make_recipe
+from forecasting.evaluation.metrics import Actuals, scales_of
+from forecasting.models.catalog import BASELINE, days_needed, fits, forecast
 from forecasting.models.recipe import Array, History, Recipe
 from forecasting.problem.sections import Training
 
@@ -38,16 +38,11 @@ class Windows:
 
 @dataclass(frozen=True)
 class Plan:
-    """How many origins, how many days apart, and how many days at the end stay out of sight."""
+    """How many origins, how many days apart, and how many days at the end are held back."""
 
     origins: int
     step: int
     held_back: int = 0
-
-
-def yardstick() -> Recipe:
-    """The seasonal naive forecast, which scales every metric and is never a challenger."""
-    return make_recipe(YARDSTICK, {})
 
 
 def history_of(panel: Panel, training: Training, lower: float | None) -> History:
@@ -59,7 +54,7 @@ def last_windows(panel: Panel, recipes: Sequence[Recipe], training: Training, pl
     """The last windows before the days held back; all recipes see the same ones.
 
     Raises: HistoryError where the earliest origin leaves a recipe too little history. Windows are never
-    dropped in silence: fewer origins would be another comparison.
+    dropped silently: fewer origins would be another comparison.
     """
     days, season, horizon = panel.days, training.season, training.horizon
     last = days - plan.held_back - horizon
@@ -76,12 +71,12 @@ def last_windows(panel: Panel, recipes: Sequence[Recipe], training: Training, pl
     return Windows(tuple(range(first, last + 1, plan.step)), horizon)
 
 
-def ground_of(history: History, windows: Windows) -> Ground:
+def actuals_of(history: History, windows: Windows) -> Actuals:
     """Actual values, seasonal naive forecasts and scales of the windows."""
     values = history.values
     days = np.array(windows.origins)[:, None] + np.arange(windows.horizon)
     scales, squares = scales_of(values, windows.origins, history.season)
-    return Ground(values[:, days], _track(yardstick(), history, windows), scales, squares)
+    return Actuals(values[:, days], _predict(BASELINE, history, windows), scales, squares)
 
 
 def backtest(history: History, recipes: Sequence[Recipe], windows: Windows) -> dict[str, Array]:
@@ -92,15 +87,15 @@ def backtest(history: History, recipes: Sequence[Recipe], windows: Windows) -> d
     """
     made: dict[str, Array] = {}
 
-    def track(recipe: Recipe) -> Array:
+    def predictions(recipe: Recipe) -> Array:
         if recipe.label not in made:
-            parts = [track(part) for part in recipe.parts]
-            made[recipe.label] = np.asarray(np.mean(parts, axis=0)) if parts else _track(recipe, history, windows)
+            parts = [predictions(part) for part in recipe.parts]
+            made[recipe.label] = np.asarray(np.mean(parts, axis=0)) if parts else _predict(recipe, history, windows)
         return made[recipe.label]
 
-    return {recipe.label: track(recipe) for recipe in recipes}
+    return {recipe.label: predictions(recipe) for recipe in recipes}
 
 
-def _track(recipe: Recipe, history: History, windows: Windows) -> Array:
+def _predict(recipe: Recipe, history: History, windows: Windows) -> Array:
     models = fits(recipe, history.until(windows.origins[-1]), windows.origins)
     return np.stack([forecast(model, windows.horizon) for model in models], axis=1)

@@ -14,8 +14,9 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from forecasting.evaluation.intervals import JUDGED, LEVELS, IntervalScore, interval_score
-from forecasting.evaluation.metrics import Array, Ground, Metrics, by_series, score
+from forecasting.evaluation.calibration import JUDGED, LEVELS, IntervalScore, interval_score
+from forecasting.evaluation.metrics import Actuals, Metrics, by_series, score
+from forecasting.models.recipe import Array
 from forecasting.problem.sections import GatePolicy
 
 Mask = NDArray[np.bool_]
@@ -52,24 +53,27 @@ class Segment:
 
 @dataclass(frozen=True)
 class Side:
-    """A contender on the gate's windows. track: shape (series, origins, horizon); radii: of its intervals, if any."""
+    """A contender on the gate's windows. predictions: shape (series, origins, horizon).
 
-    track: Array
-    radii: tuple[float, ...] = ()
+    half_widths: of its intervals, empty where it serves none.
+    """
 
-    def interval(self, ground: Ground, lower: float | None) -> IntervalScore | None:
+    predictions: Array
+    half_widths: tuple[float, ...] = ()
+
+    def interval(self, actuals: Actuals, lower: float | None) -> IntervalScore | None:
         """How well the judged interval covers; None where none is served."""
-        if not self.radii:
+        if not self.half_widths:
             return None
-        return interval_score(self.track, ground, self.radii[LEVELS.index(JUDGED)], JUDGED, lower)
+        return interval_score(self.predictions, actuals, self.half_widths[LEVELS.index(JUDGED)], JUDGED, lower)
 
 
 @dataclass(frozen=True)
 class Age:
     """How old the champion is. days: of data since its cutoff. clean: origins after its cutoff.
 
-    staleness: error of its frozen artefact over that of its recipe refitted, minus 1, on the clean origins; None
-    where there are too few or the artefact cannot be given a new history.
+    staleness: error of its frozen model over that of its recipe refitted, minus 1, on the clean origins; None
+    where there are too few or the model cannot be given a new history.
     """
 
     days: int
@@ -79,7 +83,7 @@ class Age:
 
 
 @dataclass(frozen=True)
-class Figures:
+class Comparison:
     """Everything that the rules look at; champion None means that the registry has said that there is none."""
 
     metric: str
@@ -132,7 +136,7 @@ class Setting:
 
 
 def compare(
-    ground: Ground,
+    actuals: Actuals,
     *,
     challenger: Side,
     champion: Side | None,
@@ -140,42 +144,42 @@ def compare(
     setting: Setting,
     policy: GatePolicy,
     age: Age | None = None,
-) -> Figures:
-    """Work out every figure. simple: tracks of the parameter-free candidates that a fitted challenger must beat."""
-    theirs = score(champion.track, ground) if champion else None
-    usable = ground.usable
-    errors = by_series(challenger.track[usable], ground.rows(usable), setting.metric)
-    rivals = by_series(champion.track[usable], ground.rows(usable), setting.metric) if champion else None
+) -> Comparison:
+    """Compare both sides. simple: predictions of the parameter-free candidates that a fitted challenger must beat."""
+    theirs = score(champion.predictions, actuals) if champion else None
+    usable = actuals.usable
+    errors = by_series(challenger.predictions[usable], actuals.rows(usable), setting.metric)
+    rivals = by_series(champion.predictions[usable], actuals.rows(usable), setting.metric) if champion else None
     many = int(usable.sum()) >= policy.bootstrap.min_series
     with np.errstate(all="ignore"):
-        peaks = challenger.track.max(axis=(1, 2)) / setting.highest
+        peaks = challenger.predictions.max(axis=(1, 2)) / setting.highest
         largest = float(peaks[usable & (setting.highest > 0)].max(initial=0.0))
-    return Figures(
+    return Comparison(
         metric=setting.metric,
-        challenger=score(challenger.track, ground),
+        challenger=score(challenger.predictions, actuals),
         champion=theirs,
-        reference=score(ground.naive, ground),
-        simple={label: score(track, ground) for label, track in simple.items()},
-        interval=challenger.interval(ground, setting.lower),
-        champion_interval=champion.interval(ground, setting.lower) if champion else None,
-        segments=segments(ground, challenger, champion, setting),
+        reference=score(actuals.naive, actuals),
+        simple={label: score(forecasts, actuals) for label, forecasts in simple.items()},
+        interval=challenger.interval(actuals, setting.lower),
+        champion_interval=champion.interval(actuals, setting.lower) if champion else None,
+        segments=segments(actuals, challenger, champion, setting),
         series=int(usable.sum()),
         worse=float((errors > rivals).mean()) if many and rivals is not None else None,
         better=_bootstrap(errors, rivals, policy) if many and rivals is not None else None,
-        largest=largest if np.isfinite(challenger.track).all() else math.nan,
+        largest=largest if np.isfinite(challenger.predictions).all() else math.nan,
         age=age,
     )
 
 
-def segments(ground: Ground, challenger: Side, champion: Side | None, setting: Setting) -> list[Segment]:
+def segments(actuals: Actuals, challenger: Side, champion: Side | None, setting: Setting) -> list[Segment]:
     """Error by weekday, by week ahead, and over many series by how active they are and by group."""
-    usable = ground.usable
-    known = ground.rows(usable)
-    if not len(known.actuals):
+    usable = actuals.usable
+    known = actuals.rows(usable)
+    if not len(known.values):
         return []
 
     def sizes(side: Side) -> Array:
-        error = side.track[usable] - known.actuals
+        error = side.predictions[usable] - known.values
         with np.errstate(all="ignore"):
             if setting.metric == "rmsse":
                 return np.asarray(np.square(error) / known.squares[:, :1, None])
@@ -218,7 +222,7 @@ def diebold_mariano(one: Array, other: Array, horizon: int, step: int) -> float 
     return float(2 * stdtr(count - 1, -abs(statistic)))
 
 
-def _masks(ground: Ground, setting: Setting, usable: Mask) -> list[tuple[str, str, Mask]]:
+def _masks(actuals: Actuals, setting: Setting, usable: Mask) -> list[tuple[str, str, Mask]]:
     """Kind, name and mask of each segment; a mask broadcasts to (series, origins, horizon)."""
     weekdays = (setting.days + 3) % 7  # day 0 is a Thursday
     ahead = np.arange(setting.days.shape[1]) // setting.season
@@ -227,9 +231,9 @@ def _masks(ground: Ground, setting: Setting, usable: Mask) -> list[tuple[str, st
         ("weekday", name, (weekdays == day)[None]) for day, name in enumerate(names)
     ]
     masks += [("ahead", f"{week + 1}", (ahead == week)[None, None]) for week in range(int(ahead[-1]) + 1)]
-    if len(ground.actuals) < 2:
+    if len(actuals.values) < 2:
         return masks
-    busy = (ground.actuals != 0).mean(axis=(1, 2))
+    busy = (actuals.values != 0).mean(axis=(1, 2))
     for name, low, high in (("sparse", -1.0, 1 / 3), ("medium", 1 / 3, 2 / 3), ("dense", 2 / 3, 1.0)):
         masks.append(("activity", name, ((busy > low) & (busy <= high))[:, None, None]))
     for column, values in setting.groups.items():

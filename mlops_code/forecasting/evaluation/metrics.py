@@ -15,18 +15,18 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from forecasting.models.recipe import Array
 
 
 @dataclass(frozen=True)
-class Ground:
+class Actuals:
     """What forecasts of the same windows are measured against.
 
-    actuals, naive (the seasonal naive forecasts): shape (series, origins, horizon). scales, squares: shape (series,
+    values, naive (the seasonal naive forecasts): shape (series, origins, horizon). scales, squares: shape (series,
     origins), the mean absolute seasonal difference and the mean squared daily difference of the days before.
     """
 
-    actuals: Array
+    values: Array
     naive: Array
     scales: Array
     squares: Array
@@ -34,7 +34,7 @@ class Ground:
     @property
     def usable(self) -> NDArray[np.bool_]:
         """Series that vary before the first origin; one series alone is never left out: its metrics say why not."""
-        if len(self.actuals) == 1:
+        if len(self.values) == 1:
             return np.ones(1, dtype=bool)
         mask: NDArray[np.bool_] = (self.scales[:, 0] > 0) & (self.squares[:, 0] > 0)
         return mask
@@ -43,15 +43,15 @@ class Ground:
     def weights(self) -> Array:
         """What makes the errors of all series comparable, shape (series, 1, 1); one series keeps its unit."""
         with np.errstate(all="ignore"):
-            return np.ones((1, 1, 1)) if len(self.actuals) == 1 else 1 / self.scales[:, :1, None]
+            return np.ones((1, 1, 1)) if len(self.values) == 1 else 1 / self.scales[:, :1, None]
 
-    def rows(self, index: NDArray[np.bool_] | NDArray[np.int64]) -> Ground:
+    def rows(self, index: NDArray[np.bool_] | NDArray[np.int64]) -> Actuals:
         """Some of the series."""
-        return Ground(self.actuals[index], self.naive[index], self.scales[index], self.squares[index])
+        return Actuals(self.values[index], self.naive[index], self.scales[index], self.squares[index])
 
-    def origins(self, index: slice) -> Ground:
+    def origins(self, index: slice) -> Actuals:
         """Some of the origins."""
-        return Ground(self.actuals[:, index], self.naive[:, index], self.scales[:, index], self.squares[:, index])
+        return Actuals(self.values[:, index], self.naive[:, index], self.scales[:, index], self.squares[:, index])
 
 
 @dataclass(frozen=True)
@@ -97,17 +97,17 @@ def scales_of(values: Array, origins: tuple[int, ...], season: int) -> tuple[Arr
     return seasonal[:, places - season - 1] / (places - season), daily[:, places - 2] / (places - 1)
 
 
-def score(forecasts: Array, ground: Ground) -> Metrics:
+def score(forecasts: Array, actuals: Actuals) -> Metrics:
     """All metrics of one recipe over the series that are usable; forecasts: shape (series, origins, horizon).
 
     A zero denominator (a constant series, no usable series) gives a metric that is not finite, which the gate refuses
     by name.
     """
-    usable = ground.usable
-    known, made = ground.rows(usable), forecasts[usable]
+    usable = actuals.usable
+    known, made = actuals.rows(usable), forecasts[usable]
     if not len(made):
         return Metrics(*[math.nan] * len(fields(Metrics)))
-    error, weights = made - known.actuals, known.weights
+    error, weights = made - known.values, known.weights
     size = np.abs(error)
     square = np.square(error)
     with np.errstate(all="ignore"):
@@ -117,20 +117,20 @@ def score(forecasts: Array, ground: Ground) -> Metrics:
             rmse=float(np.sqrt(square.mean())),
             mase=float((size.mean(axis=2) / known.scales).mean()),
             rmsse=float(np.sqrt(square.mean(axis=2) / known.squares).mean()),
-            rel_mae=float((size * weights).mean() / (np.abs(known.naive - known.actuals) * weights).mean()),
+            rel_mae=float((size * weights).mean() / (np.abs(known.naive - known.values) * weights).mean()),
             bias=float(error.mean()),
-            bias_ratio=float(bias / (known.actuals * weights).mean()),
+            bias_ratio=float(bias / (known.values * weights).mean()),
         )
 
 
-def by_series(forecasts: Array, ground: Ground, metric: str) -> Array:
+def by_series(forecasts: Array, actuals: Actuals, metric: str) -> Array:
     """The part of each series in a metric, shape (series,): mae, mase or rmsse."""
-    error = forecasts - ground.actuals
+    error = forecasts - actuals.values
     with np.errstate(all="ignore"):
         if metric == "mae":
             values = np.abs(error).mean(axis=2)
         elif metric == "mase":
-            values = np.abs(error).mean(axis=2) / ground.scales
+            values = np.abs(error).mean(axis=2) / actuals.scales
         else:
-            values = np.sqrt(np.square(error).mean(axis=2) / ground.squares)
+            values = np.sqrt(np.square(error).mean(axis=2) / actuals.squares)
     return np.asarray(values.mean(axis=1))

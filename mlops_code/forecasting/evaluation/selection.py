@@ -6,22 +6,21 @@ Simplest first, because a fitted model must earn its upkeep.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from forecasting.data.series import Panel
 from forecasting.errors import RefusedError, UsageError
 from forecasting.evaluation.backtest import (
     Plan,
     Windows,
+    actuals_of,
     backtest,
-    ground_of,
     history_of,
     last_windows,
-    yardstick,
 )
-from forecasting.evaluation.intervals import radii_of, served_intervals
+from forecasting.evaluation.calibration import half_widths_of, served_intervals
 from forecasting.evaluation.metrics import Metrics, scales_of, score
-from forecasting.models.catalog import YARDSTICK, fit, make_recipe, parameter_free
+from forecasting.models.catalog import BASELINE, fit, make_recipe, parameter_free
 from forecasting.models.recipe import FittedModel, Recipe
 from forecasting.problem.sections import Candidate, Training
 
@@ -30,22 +29,22 @@ from forecasting.problem.sections import Candidate, Training
 class Choice:
     """The recipe that training chose, the windows it was chosen on and what every recipe scored there.
 
-    radii: of its prediction intervals, calibrated on the same windows; unusable: series too constant to be scored.
+    half_widths: of its prediction intervals, calibrated on the same windows; unusable: series too constant to score.
     """
 
     recipe: Recipe
     windows: Windows
     scores: Mapping[str, Metrics]
     why: str
-    radii: tuple[float, ...]
+    half_widths: tuple[float, ...]
     unusable: int
 
 
 def recipes_of(training: Training) -> list[Recipe]:
-    """The candidates of a problem as recipes. Raises: UsageError (unknown recipe, wild parameter, the yardstick)."""
+    """The candidates of a problem as recipes. Raises: UsageError (unknown recipe, wild parameter, the baseline)."""
     recipes = [_recipe_of(candidate) for candidate in training.candidates]
-    if any(recipe.name == YARDSTICK for recipe in recipes):
-        raise UsageError(f"training.candidates: {YARDSTICK} is the yardstick of every backtest; remove it.")
+    if any(recipe.name == BASELINE.name for recipe in recipes):
+        raise UsageError(f"training.candidates: {BASELINE.name} is the yardstick of every backtest; remove it.")
     return recipes
 
 
@@ -58,9 +57,9 @@ def choose(panel: Panel, training: Training, lower: float | None) -> Choice:
     recipes, rule = recipes_of(training), training.selection
     windows = last_windows(panel, recipes, training, Plan(rule.origins, rule.step, rule.held_back))
     history = history_of(panel, training, lower)
-    ground = ground_of(history, windows)
-    tracks = {yardstick().label: ground.naive, **backtest(history, recipes, windows)}
-    scores = {label: score(track, ground) for label, track in tracks.items()}
+    actuals = actuals_of(history, windows)
+    predictions = {BASELINE.label: actuals.naive, **backtest(history, recipes, windows)}
+    scores = {label: score(forecasts, actuals) for label, forecasts in predictions.items()}
     wild = [label for label, metrics in scores.items() if metrics.not_finite()]
     if wild:
         raise RefusedError(
@@ -68,16 +67,16 @@ def choose(panel: Panel, training: Training, lower: float | None) -> Choice:
             f"from week to week between {panel.day(windows.first_day)} and {panel.day(windows.last_day)}."
         )
     recipe, why = _simplest_first(recipes, scores, training.metric, rule.margin)
-    unusable = int((~ground.usable).sum())
-    return Choice(recipe, windows, scores, why, radii_of(tracks[recipe.label], ground), unusable)
+    unusable = int((~actuals.usable).sum())
+    return Choice(recipe, windows, scores, why, half_widths_of(predictions[recipe.label], actuals), unusable)
 
 
 def fit_choice(panel: Panel, training: Training, choice: Choice, lower: float | None) -> FittedModel:
     """Fit the chosen recipe on the whole panel and give it its intervals."""
     model = fit(choice.recipe, history_of(panel, training, lower), panel.keys)
     scales, _ = scales_of(panel.values, (panel.days,), training.season)
-    intervals = served_intervals(choice.radii, scales[:, 0])
-    return FittedModel(model.recipe, model.season, model.cutoff, model.keys, model.arrays, model.lower, intervals)
+    intervals = served_intervals(choice.half_widths, scales[:, 0])
+    return replace(model, intervals=intervals)
 
 
 def _recipe_of(candidate: Candidate) -> Recipe:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from forecasting.errors import UsageError
-from forecasting.models.recipe import Array, FittedModel, History, Recipe, Shapes, bounded, demand_names
+from forecasting.models.recipe import Array, FittedModel, History, Kind, Recipe, Shapes, bounded, demand_names
 
 ORDER = (2, 0, 2)
 PARAMETERS = 6  # constant, two autoregressive, two moving average, variance
@@ -21,11 +21,8 @@ STATE = 3
 DAYS_NEEDED = 60
 
 
-class Arima202:
+class Arima202(Kind):
     """The same ARIMA(2,0,2) for every series, each fitted by itself."""
-
-    def parameter_free(self, _recipe: Recipe) -> bool:
-        return False
 
     def check(self, recipe: Recipe) -> None:
         demand_names(recipe, ())

@@ -6,12 +6,32 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from forecasting.models.recipe import Array, FittedModel, History, Recipe, Shapes, demand_names, demand_whole
+from forecasting.models.recipe import (
+    Array,
+    FittedModel,
+    History,
+    Kind,
+    Recipe,
+    Shapes,
+    demand_names,
+    demand_whole,
+)
 
 MAX_WEEKS = 104
 
 
-class SameWeekdayMean:
+class ParameterFree(Kind):
+    """A family that estimates nothing: a fit is a look at the last days."""
+
+    def parameter_free(self, _recipe: Recipe) -> bool:
+        return True
+
+    def fits(self, recipe: Recipe, history: History, cutoffs: Sequence[int]) -> Iterator[dict[str, Array]]:
+        for days in cutoffs:
+            yield self.update(recipe, {}, history.until(days))
+
+
+class SameWeekdayMean(ParameterFree):
     """The mean of the last weeks at the same place of the season; with one week the seasonal naive forecast."""
 
     def __init__(self, fixed_weeks: int | None = None) -> None:
@@ -19,9 +39,6 @@ class SameWeekdayMean:
 
     def _weeks(self, recipe: Recipe) -> int:
         return self._fixed_weeks or int(recipe.parameters["weeks"])
-
-    def parameter_free(self, _recipe: Recipe) -> bool:
-        return True
 
     def check(self, recipe: Recipe) -> None:
         demand_names(recipe, () if self._fixed_weeks else ("weeks",))
@@ -34,10 +51,6 @@ class SameWeekdayMean:
     def shapes(self, _recipe: Recipe, season: int, series: int) -> Shapes:
         return {"profile": (series, season)}
 
-    def fits(self, recipe: Recipe, history: History, cutoffs: Sequence[int]) -> Iterator[dict[str, Array]]:
-        for days in cutoffs:
-            yield self.update(recipe, {}, history.until(days))
-
     def update(self, recipe: Recipe, _arrays: Mapping[str, Array], history: History) -> dict[str, Array]:
         weeks, season = self._weeks(recipe), history.season
         recent = history.values[:, history.days - weeks * season :].reshape(-1, weeks, season)
@@ -48,11 +61,8 @@ class SameWeekdayMean:
         return profile[:, np.arange(horizon) % model.season]
 
 
-class WindowMean:
+class WindowMean(ParameterFree):
     """The mean of the last days, the same for every day ahead: strong where most days are zero."""
-
-    def parameter_free(self, _recipe: Recipe) -> bool:
-        return True
 
     def check(self, recipe: Recipe) -> None:
         demand_names(recipe, ("days",))
@@ -63,10 +73,6 @@ class WindowMean:
 
     def shapes(self, _recipe: Recipe, _season: int, series: int) -> Shapes:
         return {"level": (series,)}
-
-    def fits(self, recipe: Recipe, history: History, cutoffs: Sequence[int]) -> Iterator[dict[str, Array]]:
-        for days in cutoffs:
-            yield self.update(recipe, {}, history.until(days))
 
     def update(self, recipe: Recipe, _arrays: Mapping[str, Array], history: History) -> dict[str, Array]:
         return {"level": history.values[:, history.days - int(recipe.parameters["days"]) :].mean(axis=1)}

@@ -18,6 +18,7 @@ from forecasting.models.recipe import (
     Array,
     FittedModel,
     History,
+    Kind,
     Recipe,
     Shapes,
     bounded,
@@ -34,11 +35,8 @@ LEAF = -1.0
 NODE_ARRAYS = ("feature", "threshold", "left", "right", "value")
 
 
-class BoostingDirect:
+class BoostingDirect(Kind):
     """rounds, leaves, min_rows, rate as in HistGradientBoostingRegressor; poisson: 1 for that loss, else squared."""
-
-    def parameter_free(self, _recipe: Recipe) -> bool:
-        return False
 
     def check(self, recipe: Recipe) -> None:
         demand_names(recipe, ("rounds", "leaves", "min_rows", "rate"), ("scaled", "poisson"))
@@ -74,6 +72,25 @@ class BoostingDirect:
             made = np.exp(made)
         return bounded(made * recent.size[:, None], model.lower)
 
+    def demand_sound(self, recipe: Recipe, arrays: Mapping[str, Array]) -> None:
+        # A walk over other trees would not end, or would leave them.
+        roots, nodes = arrays["roots"], len(arrays["feature"])
+        if any(len(arrays[name]) != nodes for name in NODE_ARRAYS) or not 0 < len(roots) <= nodes:
+            raise ValueError("the trees' arrays have different lengths or are empty")
+        if any(
+            not np.array_equal(arrays[name], np.floor(arrays[name])) for name in ("roots", "feature", "left", "right")
+        ):
+            raise ValueError("a root, feature or child is no whole number")
+        feature, place = arrays["feature"], np.arange(nodes)
+        if roots.min() < 0 or roots.max() >= nodes or feature.max() >= feature_count(_on(recipe, "scaled")):
+            raise ValueError("a root or feature does not exist")
+        inner = feature != LEAF
+        for name in ("left", "right"):
+            # A child always stands behind its parent, so every walk ends.
+            child = arrays[name][inner]
+            if (feature[inner] < 0).any() or (child <= place[inner]).any() or (child >= nodes).any():
+                raise ValueError(f"a {name} child does not stand behind its parent")
+
 
 def walk(forest: Mapping[str, Array], rows: Array) -> Array:
     """The sum of the base value and of one leaf of every tree; rows: shape (n, features). Returns shape (n,)."""
@@ -91,26 +108,6 @@ def walk(forest: Mapping[str, Array], rows: Array) -> Array:
             walking = walking[feature[node[walking]] >= 0]
         total += value[node]
     return total
-
-
-def demand_forest(recipe: Recipe, arrays: Mapping[str, Array]) -> None:
-    """Raises: ValueError where stored trees could not come from a fit: a walk would not end or would leave them."""
-    roots, nodes = arrays["roots"], len(arrays["feature"])
-    if any(len(arrays[name]) != nodes for name in NODE_ARRAYS) or not 0 < len(roots) <= nodes:
-        raise ValueError("the trees' arrays have different lengths or are empty")
-    if any(
-        not np.array_equal(arrays[name], np.floor(arrays[name])) for name in ("roots", "feature", "left", "right")
-    ):
-        raise ValueError("a root, feature or child is no whole number")
-    feature, place = arrays["feature"], np.arange(nodes)
-    if roots.min() < 0 or roots.max() >= nodes or feature.max() >= feature_count(_on(recipe, "scaled")):
-        raise ValueError("a root or feature does not exist")
-    inner = feature != LEAF
-    for name in ("left", "right"):
-        # A child always stands behind its parent, so every walk ends.
-        child = arrays[name][inner]
-        if (feature[inner] < 0).any() or (child <= place[inner]).any() or (child >= nodes).any():
-            raise ValueError(f"a {name} child does not stand behind its parent")
 
 
 def _rows(history: History, scaled: bool) -> tuple[Array, Array]:

@@ -6,18 +6,19 @@ The hash is compared before the model is opened, and reading is strict: what thi
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from forecasting.errors import ModelFileError, UsageError
-from forecasting.models.catalog import KINDS, dated_forecast, demand_sound, make_recipe
+from forecasting.json_text import UNREADABLE, strict_json, to_json
+from forecasting.limits import MAX_HORIZON, MAX_SERIES
+from forecasting.models.catalog import KINDS, demand_sound, make_recipe
 from forecasting.models.recipe import Array, FittedModel, Intervals, Recipe
 
 FORMAT_VERSION = 2
@@ -27,12 +28,7 @@ MODEL_KEYS = {
     "series", "lower", "intervals", "parameters",
 }  # fmt: skip
 MANIFEST_KEYS = {"format_version", "model_sha256", "recipe", "cutoff", "problem", "horizon", "season"}
-TOLERANCE = 1e-9
 MAX_BYTES = 128 * 1024 * 1024  # a model of one series has kilobytes, a ridge for 20,000 series some 40 MB
-MAX_SERIES = 20_000
-COMPARED_SERIES = 5
-# What reading raises for a document that was not written here: other types, numbers too large for a float, depth.
-BROKEN = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -86,7 +82,7 @@ def recipe_document(recipe: Recipe) -> dict[str, Any]:
 def _interval_document(intervals: Intervals | None) -> dict[str, Any] | None:
     if intervals is None:
         return None
-    return {"levels": intervals.levels, "radii": intervals.radii, "scales": intervals.scales.tolist()}
+    return {"levels": intervals.levels, "radii": intervals.half_widths, "scales": intervals.scales.tolist()}
 
 
 def read_model(folder: Path) -> StoredModel:
@@ -106,49 +102,10 @@ def read_model(folder: Path) -> StoredModel:
         document = strict_json(content)
         _demand_keys(document, MODEL_KEYS, exactly=True)
         stored = StoredModel(_fitted(document), document["problem"], document["horizon"], sha256, manifest)
-    except BROKEN as mistake:
+    except UNREADABLE as mistake:
         raise ModelFileError(f"{folder / MODEL_FILE} is not a model of format {FORMAT_VERSION}: {mistake}.") from None
     _demand_agreement(folder, stored)
     return stored
-
-
-def asked_series(model: FittedModel) -> tuple[str, ...]:
-    """The series that a service is asked for when its answer is compared; none are named where there is only one."""
-    return model.keys[:COMPARED_SERIES] if len(model.keys) > 1 else ()
-
-
-def question(stored: StoredModel, horizon: int) -> dict[str, Any]:
-    """The request whose answer `difference` compares. horizon: days."""
-    names = asked_series(stored.model)
-    return {"horizon": horizon, "series": list(names)} if names else {"horizon": horizon}
-
-
-def difference(answer: Mapping[str, Any], stored: StoredModel, horizon: int) -> str | None:
-    """Compare the answer to `question` with the model's own forecast of horizon days; None where they are the same.
-
-    Values may differ by 1e-9 of their size: the same numbers travel as text, nothing is computed differently.
-    """
-    keys = asked_series(stored.model)
-    expected = [
-        (key, day, value)
-        for key in keys or stored.model.keys
-        for day, value in dated_forecast(stored.model, horizon, key)
-    ]
-    found = answer.get("forecast")
-    if not isinstance(found, list) or len(found) != len(expected):
-        return f"the service answers {str(answer)[:200]}, expected {len(expected)} days of forecast"
-    for entry, (key, day, value) in zip(found, expected, strict=True):
-        if not isinstance(entry, dict) or entry.get("date") != day.isoformat():
-            return f"the service forecasts {entry}, expected the day {day}"
-        if keys and entry.get("series") != key:
-            return f"the service forecasts {entry}, expected the series {key}"
-        given = entry.get("value")
-        if not isinstance(given, int | float) or not math.isclose(given, value, rel_tol=TOLERANCE):
-            return f"the service forecasts {given!r} for {day}, the model {value!r}"
-    serving = answer.get("model")
-    if not isinstance(serving, dict) or serving.get("sha256") != stored.sha256:
-        return f"the service serves the model {serving}, expected sha256 {stored.sha256}"
-    return None
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -156,42 +113,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = strict_json(_bytes_of(folder / MANIFEST_FILE))
         _demand_keys(manifest, MANIFEST_KEYS, exactly=False)
-    except BROKEN as mistake:
+    except UNREADABLE as mistake:
         raise ModelFileError(f"{folder / MANIFEST_FILE} is not a manifest: {mistake}.") from None
     return manifest
-
-
-def to_json(document: Mapping[str, Any]) -> bytes:
-    """One canonical text for one document: sorted keys, no NaN, a newline at the end."""
-    return (json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
-
-
-def strict_json(content: bytes) -> dict[str, Any]:
-    """Read one JSON object. Raises: ValueError (no object, NaN or infinity, a key that occurs twice)."""
-    document = json.loads(
-        content, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite_float
-    )
-    if not isinstance(document, dict):
-        raise ValueError("not a JSON object")
-    return document
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    document = dict(pairs)
-    if len(document) != len(pairs):
-        raise ValueError("a key occurs twice")
-    return document
-
-
-def _refuse_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not a finite number")
-
-
-def _finite_float(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text} is not a finite number")
-    return number
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -216,8 +140,8 @@ def _demand_keys(document: dict[str, Any], keys: set[str], *, exactly: bool) -> 
 def _fitted(document: dict[str, Any]) -> FittedModel:
     recipe = _recipe(document["recipe"])
     for name in ("season", "horizon"):
-        if type(document[name]) is not int or not 1 <= document[name] <= 366:
-            raise ValueError(f"{name} {document[name]!r}, expected a whole number of days from 1 to 366")
+        if type(document[name]) is not int or not 1 <= document[name] <= MAX_HORIZON:
+            raise ValueError(f"{name} {document[name]!r}, expected a whole number of days from 1 to {MAX_HORIZON}")
     keys, lower = document["series"], document["lower"]
     if not isinstance(keys, list) or not 1 <= len(keys) <= MAX_SERIES or len(set(keys)) != len(keys):
         raise ValueError(f"series, expected 1 to {MAX_SERIES} different names")
@@ -248,11 +172,15 @@ def _intervals(described: dict[str, Any] | None, series: int) -> Intervals | Non
     if described is None:
         return None
     levels = tuple(_number(level) for level in described["levels"])
-    radii = tuple(_number(radius) for radius in described["radii"])
+    half_widths = tuple(_number(half_width) for half_width in described["radii"])
     scales = _array("scales", described["scales"], (series,))
-    if len(levels) != len(radii) or any(not 0 < level < 1 for level in levels) or min(*radii, *scales, 0.0) < 0:
-        raise ValueError("intervals, expected a radius of at least 0 for each level between 0 and 1")
-    return Intervals(levels, radii, scales)
+    if (
+        len(levels) != len(half_widths)
+        or any(not 0 < level < 1 for level in levels)
+        or min(*half_widths, *scales, 0.0) < 0
+    ):
+        raise ValueError("intervals, expected a half-width of at least 0 for each level between 0 and 1")
+    return Intervals(levels, half_widths, scales)
 
 
 def _array(name: str, numbers: object, shape: tuple[int | None, ...]) -> Array:

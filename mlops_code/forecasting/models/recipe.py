@@ -1,4 +1,4 @@
-"""What a recipe, a history and a fitted model are: the words that all recipes and the model file share.
+"""What a recipe, a history and a fitted model are, and what a family of recipes implements.
 
 A fitted model is a handful of arrays, so that its file is JSON and scoring needs numpy only. The first axis of an
 array is the series wherever a model keeps something of each series.
@@ -6,10 +6,10 @@ array is the series wherever a model keeps something of each series.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ Shapes = dict[str, tuple[int | None, ...]]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is made: a name that `candidates` knows, its parameters, and for a mean its parts."""
+    """How a model is made: a name that `catalog` knows, its parameters, and for a mean its parts."""
 
     name: str
     parameters: Mapping[str, float] = field(default_factory=dict)
@@ -67,10 +67,10 @@ class History:
 
 @dataclass(frozen=True)
 class Intervals:
-    """Half widths of prediction intervals: radii[level] x scales[series] on both sides of a forecast."""
+    """Prediction intervals: half_widths[level] x scales[series] on both sides of a forecast."""
 
     levels: tuple[float, ...]
-    radii: tuple[float, ...]
+    half_widths: tuple[float, ...]
     scales: Array
 
 
@@ -87,29 +87,47 @@ class FittedModel:
     intervals: Intervals | None = None
 
 
-class Kind(Protocol):
+class Kind(ABC):
     """One family of recipes. Every recipe forecasts directly: no forecast is fed back, all lags end at the cutoff."""
 
-    def parameter_free(self, recipe: Recipe, /) -> bool:
+    def parameter_free(self, _recipe: Recipe, /) -> bool:
         """Whether nothing is estimated, so that the model has no cutoff that could make its scores dishonest."""
+        return False
 
+    @abstractmethod
     def check(self, recipe: Recipe, /) -> None:
         """Raises: ValueError, saying which parameter is wrong."""
 
+    @abstractmethod
     def days_needed(self, recipe: Recipe, season: int, horizon: int, /) -> int:
         """Days of history below which a fit is meaningless."""
 
+    @abstractmethod
     def shapes(self, recipe: Recipe, season: int, series: int, /) -> Shapes:
         """Names and shapes of the arrays of a fitted model."""
 
+    @abstractmethod
     def fits(self, recipe: Recipe, history: History, cutoffs: Sequence[int], /) -> Iterator[dict[str, Array]]:
         """One fit for each cutoff, given as a number of days, ascending: a fit sees the days before it, no others."""
 
+    @abstractmethod
     def update(self, recipe: Recipe, arrays: Mapping[str, Array], history: History, /) -> dict[str, Array]:
         """The same parameters with the lags of another history."""
 
+    @abstractmethod
     def forecast(self, model: FittedModel, horizon: int, /) -> Array:
         """Return shape (series, horizon), the days after the cutoff."""
+
+    def demand_sound(self, _recipe: Recipe, _arrays: Mapping[str, Array], /) -> None:
+        """Raises: ValueError where stored arrays of the right shape cannot come from a fit."""
+        return
+
+
+def kind_of(kinds: Mapping[str, Kind], recipe: Recipe) -> Kind:
+    """Look up the family of a recipe. Raises: ValueError where its name is unknown."""
+    if recipe.name not in kinds:
+        raise ValueError(f"recipe {recipe.name!r} is unknown, expected one of {', '.join(kinds)}")
+    return kinds[recipe.name]
 
 
 def demand_names(recipe: Recipe, required: Sequence[str], optional: Sequence[str] = ()) -> None:

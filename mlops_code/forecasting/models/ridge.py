@@ -22,6 +22,7 @@ from forecasting.models.recipe import (
     Array,
     FittedModel,
     History,
+    Kind,
     Recipe,
     Shapes,
     bounded,
@@ -82,11 +83,8 @@ class _Sums:
         }
 
 
-class RidgeDirect:
+class RidgeDirect(Kind):
     """alpha: strength of the shrinkage; scaled: 1 for many series, each divided by its own size."""
-
-    def parameter_free(self, _recipe: Recipe) -> bool:
-        return False
 
     def check(self, recipe: Recipe) -> None:
         demand_names(recipe, ("alpha",), ("scaled",))

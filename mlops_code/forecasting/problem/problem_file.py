@@ -15,7 +15,15 @@ import yaml
 from pydantic import ValidationError
 
 from forecasting.errors import UsageError
-from forecasting.problem.sections import Contract, GatePolicy, Section, SeriesRule, Source, Training
+from forecasting.problem.sections import (
+    Contract,
+    GatePolicy,
+    Section,
+    SeriesRule,
+    Source,
+    Training,
+    demand_columns,
+)
 
 SECTIONS: Mapping[str, type[Section]] = {
     "source": Source,
@@ -89,15 +97,14 @@ class Problem:
         unknown = [name for name in self._document if name not in SECTIONS]
         if unknown:
             raise UsageError(f"{self.path}: unknown section {', '.join(unknown)}; expected {', '.join(SECTIONS)}.")
-        source, rule = self.source, self.series
-        if rule.measure not in source.measures:
-            raise UsageError(f"{self.path}: series.measure {rule.measure} is not one of source.measures.")
-        if rule.types and source.type is None:
-            raise UsageError(f"{self.path}: series.types needs source.type, the column that holds them.")
+        try:
+            demand_columns(self.source, self.series)
+        except ValueError as mistake:
+            raise UsageError(f"{self.path}: {mistake}.") from None
         _ = self.contract, self.training, self.gate
 
     def _read(self, section: str, form: type[_S]) -> _S:
-        """Read a section, collecting every mistake so that one message mends them all."""
+        """Read a section, collecting every mistake so that one message names them all."""
         values = self._document.get(section)
         if not isinstance(values, dict):
             raise UsageError(

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from forecasting.limits import LARGEST, MAX_HORIZON, MAX_SERIES
+
 Aggregation = Literal["mean", "sum"]
 MetricName = Literal["mae", "mase", "rmsse"]
 Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
@@ -16,9 +18,6 @@ Whole = Annotated[int, Field(ge=1, le=100_000)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Ratio = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Factor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-LARGEST = 1e15  # beyond it a double no longer tells cents apart, and squares of sums leave its range
-FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2200, 12, 31)
 
 
 class Section(BaseModel):
@@ -57,6 +56,14 @@ class SeriesRule(Section):
         return self
 
 
+def demand_columns(source: Source, rule: SeriesRule) -> None:
+    """Raises: ValueError where a series needs a column that the source does not name."""
+    if rule.measure not in source.measures:
+        raise ValueError(f"series.measure {rule.measure} is not one of source.measures")
+    if rule.types and source.type is None:
+        raise ValueError("series.types needs source.type, the column that holds them")
+
+
 class Contract(Section):
     """What must hold of the data beyond columns and types; None: not demanded."""
 
@@ -65,7 +72,7 @@ class Contract(Section):
     min_days: Whole | None = None  # days from the first to the last
     max_age_days: Whole | None = None  # from the last day to the day of the run
     rows_change: Ratio | None = None  # against the last accepted version, up or down
-    max_series: Whole = 20_000
+    max_series: Whole = MAX_SERIES
 
 
 class Candidate(Section):
@@ -100,8 +107,8 @@ class Selection(Section):
 class Training(Section):
     """horizon and season: days; candidates: simplest first; metric: what is compared."""
 
-    horizon: Annotated[int, Field(ge=1, le=366)]
-    season: Annotated[int, Field(ge=1, le=366)]
+    horizon: Annotated[int, Field(ge=1, le=MAX_HORIZON)]
+    season: Annotated[int, Field(ge=1, le=MAX_HORIZON)]
     metric: MetricName = "mae"
     candidates: Annotated[tuple[Candidate, ...], Field(strict=False, min_length=1)]
     selection: Selection
@@ -111,7 +118,7 @@ class Refresh(Section):
     """When a champion that is not beaten is replaced by a newer fit that is not worse."""
 
     max_age_days: Whole = 35  # days of data since the champion's cutoff
-    clean_origins: Whole = 4  # of the gate's origins after the champion's cutoff, to see its frozen artefact age
+    clean_origins: Whole = 4  # of the gate's origins after the champion's cutoff, to see its frozen parameters age
     parameter_free: bool = True  # whether a champion that estimates nothing is renewed as well
 
 

@@ -17,18 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from forecasting.evaluation.intervals import interval
+from forecasting.limits import FIRST_DAY, LARGEST, LAST_DAY, MAX_HORIZON
 from forecasting.models.catalog import KINDS, days_needed, forecast, update
+from forecasting.models.intervals import intervals_of
 from forecasting.models.recipe import FittedModel, History
 
-MAX_HORIZON = 366
 MAX_POINTS = 20_000  # series x days of one answer, some 2 MB
 MAX_HISTORY_DAYS = 1500
-MAX_VALUE = 1e15  # as in the data contract
 SHOWN = 40
 _FIELDS = ("horizon", "series", "history")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(2200, 12, 31)
 
 
 class QuestionError(ValueError):
@@ -89,7 +87,7 @@ class Forecaster:
         """
         model = self._model_for(question)
         values = forecast(model, question.horizon)
-        bounds = interval(model, values)
+        bounds = intervals_of(model, values)
         columns = [values, *(side for both in bounds.values() for side in both)]
         if not all(np.isfinite(column).all() for column in columns):
             raise ValueError("the model forecasts a value that is not finite")
@@ -169,7 +167,7 @@ def _line(field: str, given: object, least: int, lower: float | None) -> tuple[d
     if plain is not None:
         return plain
     values: list[float] = []
-    first = expected = _FIRST_DAY
+    first = expected = FIRST_DAY
     for place, entry in enumerate(given):
         here = f"{field}[{place}]"
         if not isinstance(entry, dict) or set(entry) != {"date", "value"}:
@@ -195,8 +193,8 @@ def _plain_line(given: list[Any], lower: float | None) -> tuple[date, list[float
         {*map(len, given)} == {2}
         and {*map(type, given)} == {dict}
         and {*map(type, values)} <= {int, float}
-        and (-MAX_VALUE if lower is None else lower) <= min(values)
-        and max(values) <= MAX_VALUE
+        and (-LARGEST if lower is None else lower) <= min(values)
+        and max(values) <= LARGEST
         and all(map(math.isfinite, values))
         and days == _days_from(first, len(days))
     )
@@ -210,20 +208,20 @@ def _days_from(first: date, count: int) -> list[str]:
 
 
 def _day(field: str, text: object) -> date:
-    wanted = f"a day YYYY-MM-DD from {_FIRST_DAY} to {_LAST_DAY}"
+    wanted = f"a day YYYY-MM-DD from {FIRST_DAY} to {LAST_DAY}"
     try:
         if not isinstance(text, str) or not _DAY.fullmatch(text):
             raise ValueError
         day = date.fromisoformat(text)
     except ValueError:
         raise QuestionError(field, wanted, text) from None
-    if not _FIRST_DAY <= day <= _LAST_DAY:
+    if not FIRST_DAY <= day <= LAST_DAY:
         raise QuestionError(field, wanted, text)
     return day
 
 
 def _value(field: str, value: object, lower: float | None) -> float:
-    least = -MAX_VALUE if lower is None else lower
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= MAX_VALUE:
-        raise QuestionError(field, f"a number from {least:g} to {MAX_VALUE:g}", value)
+    least = -LARGEST if lower is None else lower
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= LARGEST:
+        raise QuestionError(field, f"a number from {least:g} to {LARGEST:g}", value)
     return float(value)

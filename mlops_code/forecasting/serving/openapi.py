@@ -2,14 +2,15 @@
 
 The server refuses a scoring script that takes raw requests and is decorated with schemas of inference-schema as well,
 and only raw requests can be refused before they are parsed. So the documents are written out here, with the bounds
-that serving.py checks, and the server is given them as files.
+that forecaster.py checks, and the server is given them as files.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from forecasting.serving.forecaster import MAX_HISTORY_DAYS, MAX_HORIZON, MAX_VALUE, Forecaster
+from forecasting.limits import LARGEST, MAX_HORIZON
+from forecasting.serving.forecaster import MAX_HISTORY_DAYS, Forecaster
 
 JSON_TYPE = "application/json"
 REFUSALS = {
@@ -49,7 +50,7 @@ def _shapes(forecaster: Forecaster) -> Document:
     name, many = forecaster.model.keys[0], forecaster.many
     day = {"type": "string", "format": "date"}
     number = {"type": "number"}
-    observed = _object({"date": day, "value": {**number, "maximum": MAX_VALUE}}, ["date", "value"])
+    observed = _object({"date": day, "value": {**number, "maximum": LARGEST}}, ["date", "value"])
     question = _object(
         {
             "horizon": {"type": "integer", "minimum": 1, "maximum": MAX_HORIZON, "description": "days"},

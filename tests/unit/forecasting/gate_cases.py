@@ -1,4 +1,4 @@
-"""Figures, windows and contests that the tests of the gate are made of."""
+"""Comparisons, windows and contests that the tests of the gate are made of."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy as np
 from hypothesis import strategies as st
 
 from forecasting.data.series import Panel
-from forecasting.decision.gate import Contest, Incumbent, Judgement, decide, judge
-from forecasting.evaluation.comparison import Figures, Setting, Side
-from forecasting.evaluation.metrics import Ground, Metrics
+from forecasting.decision.contest import Contest
+from forecasting.decision.gate import Judgement, decide, judge
+from forecasting.evaluation.comparison import Comparison, Setting, Side
+from forecasting.evaluation.metrics import Actuals, Metrics
 from forecasting.models.catalog import fit, make_recipe
 from forecasting.models.recipe import History, Recipe
 from forecasting.problem.problem_file import Problem
@@ -38,9 +39,11 @@ def scored(mae: float, reference: float = 300.0) -> Metrics:
     )  # fmt: skip
 
 
-def figures(challenger: float, champion: float | None = None, reference: float = 300.0, /, **more: Any) -> Figures:
+def comparison(
+    challenger: float, champion: float | None = None, reference: float = 300.0, /, **more: Any
+) -> Comparison:
     theirs = None if champion is None else scored(champion, reference)
-    plain = Figures(
+    plain = Comparison(
         metric="mae", challenger=scored(challenger, reference), champion=theirs,
         reference=scored(reference, reference), simple={}, interval=None, champion_interval=None, segments=(),
         series=1, worse=None, better=None, largest=1.0, age=None,
@@ -48,12 +51,12 @@ def figures(challenger: float, champion: float | None = None, reference: float =
     return replace(plain, **more)
 
 
-def outcome(found: Figures, policy: GatePolicy = POLICY) -> tuple[str, str]:
+def outcome(found: Comparison, policy: GatePolicy = POLICY) -> tuple[str, str]:
     verdict, _ = decide(found, policy)
     return verdict.outcome, verdict.reason
 
 
-def windows_of(seed: int, series: int) -> tuple[Ground, Side, Side, Setting]:
+def windows_of(seed: int, series: int) -> tuple[Actuals, Side, Side, Setting]:
     chance = np.random.default_rng(seed)
     actuals = chance.gamma(2, 50, (series, 8, 28))
     naive = actuals + chance.normal(0, 60, actuals.shape)
@@ -63,12 +66,12 @@ def windows_of(seed: int, series: int) -> tuple[Ground, Side, Side, Setting]:
     highest = actuals.max(axis=(1, 2))
     groups = {"kind": ["SP"[number % 2] for number in range(series)]}
     setting = Setting("rmsse", days, 7, highest, None, groups if series > 1 else {})
-    return Ground(actuals, naive, scale, scale**2), Side(ours, (1.0, 2.0)), Side(theirs, (1.0, 2.0)), setting
+    return Actuals(actuals, naive, scale, scale**2), Side(ours, (1.0, 2.0)), Side(theirs, (1.0, 2.0)), setting
 
 
 def against(panel: Panel, problem: Problem, challenger: Recipe, champion: Recipe | None) -> Judgement:
-    incumbent = Incumbent(fit(champion, History(panel.values, panel.last, 7, 28))) if champion else None
-    return judge(panel, Contest(challenger, incumbent, BEFORE), problem.training, problem.gate, 0.0)
+    champion_model = fit(champion, History(panel.values, panel.last, 7, 28)) if champion else None
+    return judge(panel, Contest(challenger, champion_model, BEFORE), problem.training, problem.gate, 0.0)
 
 
 def only(training: Training, *candidates: Candidate) -> Training:

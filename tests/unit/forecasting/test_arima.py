@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from forecasting.data.series import Panel
-from forecasting.decision.gate import Contest, Incumbent, Judgement, judge
+from forecasting.decision.contest import Contest
+from forecasting.decision.gate import Judgement, judge
 from forecasting.errors import UsageError
 from forecasting.evaluation.backtest import Windows, backtest, history_of
 from forecasting.evaluation.selection import choose
@@ -61,11 +62,11 @@ def test_the_recorded_forecasts_are_what_the_recipe_makes(panel: Panel, problem:
 
 def judged(panel: Panel, problem: Problem, champion: Recipe | None, origins: int, horizon: int) -> Judgement:
     """ARIMA as the challenger, refitted at every origin by the gate itself."""
-    incumbent = Incumbent(fit(champion, history(panel, 305))) if champion else None
+    champion_model = fit(champion, history(panel, 305)) if champion else None
     training = problem.training.model_copy(update={"horizon": horizon})
     policy = problem.gate.model_copy(update={"origins": origins})
     first = panel.days - horizon - 7 * (origins - 1)
-    return judge(panel, Contest(ARIMA, incumbent, panel.day(first - 1)), training, policy, 0.0)
+    return judge(panel, Contest(ARIMA, champion_model, panel.day(first - 1)), training, policy, 0.0)
 
 
 @with_statsmodels
@@ -78,8 +79,8 @@ def test_over_twenty_origins_the_floor_refuses_it(
     found = judged(panel.until(panel.days - 28 + horizon), problem, champion, 20, horizon)
     assert (found.verdict.outcome, found.verdict.reason) == ("failed", "floor")
     assert "of seasonal naive's, not below 1.000" in found.verdict.sentence
-    assert found.figures is not None
-    assert found.figures.challenger.rel_mae == pytest.approx(relative, abs=0.01)
+    assert found.comparison is not None
+    assert found.comparison.challenger.rel_mae == pytest.approx(relative, abs=0.01)
 
 
 @with_statsmodels

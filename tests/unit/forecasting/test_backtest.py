@@ -1,4 +1,4 @@
-"""The backtest reproduces measured figures and keeps its windows honest."""
+"""The backtest reproduces measured metrics and keeps its windows honest."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 
 from forecasting.data.series import Panel
 from forecasting.errors import HistoryError
-from forecasting.evaluation.backtest import Plan, Windows, backtest, ground_of, history_of, last_windows
+from forecasting.evaluation.backtest import Plan, Windows, actuals_of, backtest, history_of, last_windows
+from forecasting.evaluation.calibration import half_widths_of, interval_score
 from forecasting.evaluation.comparison import diebold_mariano
-from forecasting.evaluation.intervals import interval_score, radii_of
-from forecasting.evaluation.metrics import Ground, Metrics, by_series, scales_of, score
+from forecasting.evaluation.metrics import Actuals, Metrics, by_series, scales_of, score
 from forecasting.models.catalog import fit, forecast, make_recipe
 from forecasting.models.recipe import Recipe
 from forecasting.problem.problem_file import Problem
@@ -28,13 +28,13 @@ BOTH = make_recipe("mean_of", {}, [WEEKLY, RIDGE])
 def scored(panel: Panel, problem: Problem, recipes: list[Recipe], origins: int) -> dict[str, Metrics]:
     windows = last_windows(panel, recipes, problem.training, Plan(origins, 7))
     history = history_of(panel, problem.training, 0.0)
-    ground = ground_of(history, windows)
-    tracks = {"seasonal_naive()": ground.naive, **backtest(history, recipes, windows)}
-    return {label: score(track, ground) for label, track in tracks.items()}
+    actuals = actuals_of(history, windows)
+    predictions = {"seasonal_naive()": actuals.naive, **backtest(history, recipes, windows)}
+    return {label: score(forecasts, actuals) for label, forecasts in predictions.items()}
 
 
 def test_the_worked_example_of_eight_weekly_origins(panel: Panel, problem: Problem) -> None:
-    """MAE on 8 weekly origins 2014-03-16 to 05-04, 28 days: the figures this project was designed with."""
+    """MAE on 8 weekly origins 2014-03-16 to 05-04, 28 days: the numbers this project was designed with."""
     windows = last_windows(panel, [WEEKLY, RIDGE], problem.training, Plan(8, 7))
     assert panel.day(windows.origins[0]) == date(2014, 3, 16)
     assert panel.day(windows.origins[-1]) == date(2014, 5, 4)
@@ -66,8 +66,8 @@ def test_the_served_model_beats_seasonal_naive_on_twenty_origins(
     """It is the mean of the last eight same weekdays; the last 28 days are forecast from the last origin."""
     windows = Windows(tuple(range(305 - 28 - 19 * 7, 305 - 27, 7)), horizon)
     history = history_of(panel, problem.training, 0.0)
-    ground = ground_of(history, windows)
-    relative = score(backtest(history, [WEEKLY], windows)[WEEKLY.label], ground).rel_mae
+    actuals = actuals_of(history, windows)
+    relative = score(backtest(history, [WEEKLY], windows)[WEEKLY.label], actuals).rel_mae
     assert round(relative, 2) <= limit
 
 
@@ -76,11 +76,11 @@ def test_a_backtest_refits_at_every_origin_and_sees_no_later_day(many: Panel, pr
     windows = Windows((150, 157, 200), 28)
     history = history_of(many, problem.training, 0.0)
     recipes = [WEEKLY, WINDOW, SCALED, make_recipe("mean_of", {}, [WINDOW, SCALED])]
-    tracks = backtest(history, recipes, windows)
+    predictions = backtest(history, recipes, windows)
     for recipe in recipes:
         for place, origin in enumerate(windows.origins):
             alone = forecast(fit(recipe, history.until(origin)), 28)
-            assert np.allclose(tracks[recipe.label][:, place], alone, rtol=1e-9, atol=1e-9)
+            assert np.allclose(predictions[recipe.label][:, place], alone, rtol=1e-9, atol=1e-9)
 
 
 def test_a_short_series_is_refused_with_the_days_it_needs(panel: Panel, problem: Problem) -> None:
@@ -90,9 +90,9 @@ def test_a_short_series_is_refused_with_the_days_it_needs(panel: Panel, problem:
     last_windows(panel.until(161), [RIDGE], problem.training, Plan(8, 7))
 
 
-def example(naive: float = 0.0) -> Ground:
+def example(naive: float = 0.0) -> Actuals:
     true = np.array([[[2.0, 2.0], [1.0, 1.0]]])
-    return Ground(true, np.full_like(true, naive), np.array([[1.0, 2.0]]), np.array([[1.0, 4.0]]))
+    return Actuals(true, np.full_like(true, naive), np.array([[1.0, 2.0]]), np.array([[1.0, 4.0]]))
 
 
 def test_metrics_of_a_small_example() -> None:
@@ -111,10 +111,10 @@ def test_scales_are_those_of_the_days_before() -> None:
     assert (scales[0, 0], squares[0, 0]) == pytest.approx((4.5, (1 + 4 + 16) / 3))
 
 
-def test_a_zero_yardstick_gives_metrics_that_name_themselves() -> None:
+def test_a_zero_baseline_gives_metrics_that_name_themselves() -> None:
     true = np.ones((1, 1, 2))
-    ground = Ground(true, true, np.zeros((1, 1)), np.zeros((1, 1)))
-    assert score(true, ground).not_finite() == ["mase", "rmsse", "rel_mae"]
+    actuals = Actuals(true, true, np.zeros((1, 1)), np.zeros((1, 1)))
+    assert score(true, actuals).not_finite() == ["mase", "rmsse", "rel_mae"]
 
 
 def test_series_that_never_vary_are_left_out_of_many_and_none_left_is_no_number(
@@ -122,7 +122,7 @@ def test_series_that_never_vary_are_left_out_of_many_and_none_left_is_no_number(
 ) -> None:
     windows = Windows((200,), 28)
     flat = Panel(many.first, np.vstack([many.values, np.full((2, 320), 3.0)]), (*many.keys, "x", "y"))
-    grounds = [ground_of(history_of(one, problem.training, 0.0), windows) for one in (many, flat)]
+    grounds = [actuals_of(history_of(one, problem.training, 0.0), windows) for one in (many, flat)]
     assert grounds[1].usable.sum() == 40
     assert score(grounds[0].naive, grounds[0]) == score(grounds[1].naive, grounds[1])
     none = grounds[1].rows(np.array([40, 41]))
@@ -135,11 +135,11 @@ def test_many_series_count_the_same_whatever_their_unit(many: Panel, problem: Pr
     found = []
     for values in (many.values, many.values * units):
         history = history_of(Panel(many.first, values, many.keys), problem.training, 0.0)
-        ground, tracks = ground_of(history, windows), backtest(history, [SCALED], windows)
-        metrics = score(tracks[SCALED.label], ground)
+        actuals, predictions = actuals_of(history, windows), backtest(history, [SCALED], windows)
+        metrics = score(predictions[SCALED.label], actuals)
         found.append([metrics.mase, metrics.rmsse, metrics.rel_mae, metrics.bias_ratio])
-        assert by_series(tracks[SCALED.label], ground, "rmsse").mean() == pytest.approx(metrics.rmsse)
-        assert by_series(tracks[SCALED.label], ground, "mase").mean() == pytest.approx(metrics.mase)
+        assert by_series(predictions[SCALED.label], actuals, "rmsse").mean() == pytest.approx(metrics.rmsse)
+        assert by_series(predictions[SCALED.label], actuals, "mase").mean() == pytest.approx(metrics.mase)
     assert found[0] == pytest.approx(found[1])
 
 
@@ -153,15 +153,16 @@ def test_the_order_of_series_does_not_matter(many: Panel, problem: Problem) -> N
 def test_intervals_cover_what_they_promise_where_residuals_are_alike(many: Panel, problem: Problem) -> None:
     history = history_of(many, problem.training, 0.0)
     before, after = Windows(tuple(range(140, 190, 7)), 28), Windows(tuple(range(230, 280, 7)), 28)
-    radii = radii_of(backtest(history, [SCALED], before)[SCALED.label], ground_of(history, before))
-    assert radii[0] < radii[1]
-    track, ground = backtest(history, [SCALED], after)[SCALED.label], ground_of(history, after)
+    half_widths = half_widths_of(backtest(history, [SCALED], before)[SCALED.label], actuals_of(history, before))
+    assert half_widths[0] < half_widths[1]
+    forecasts, actuals = backtest(history, [SCALED], after)[SCALED.label], actuals_of(history, after)
     narrow, wide = (
-        interval_score(track, ground, radius, level, 0.0) for radius, level in zip(radii, (0.8, 0.95), strict=True)
+        interval_score(forecasts, actuals, half_width, level, 0.0)
+        for half_width, level in zip(half_widths, (0.8, 0.95), strict=True)
     )
     assert narrow.coverage == pytest.approx(0.8, abs=0.06)
     assert wide.coverage == pytest.approx(0.95, abs=0.03)
-    assert interval_score(track, ground, radii[0] * 9, 0.8, 0.0).winkler > narrow.winkler
+    assert interval_score(forecasts, actuals, half_widths[0] * 9, 0.8, 0.0).winkler > narrow.winkler
 
 
 def test_the_interval_of_a_small_example() -> None:
@@ -176,10 +177,10 @@ def test_the_test_of_diebold_and_mariano_tells_clear_from_unclear(panel: Panel, 
     """Against seasonal naive on 20 origins of 28 days: the eight-week mean wins clearly, the ridge less so."""
     windows = last_windows(panel, [WEEKLY, RIDGE], problem.training, Plan(20, 7))
     history = history_of(panel, problem.training, 0.0)
-    ground = ground_of(history, windows)
+    actuals = actuals_of(history, windows)
     errors = {
-        label: np.abs(track - ground.actuals).mean(axis=(0, 2))
-        for label, track in {**backtest(history, [WEEKLY, RIDGE], windows), "naive": ground.naive}.items()
+        label: np.abs(forecasts - actuals.values).mean(axis=(0, 2))
+        for label, forecasts in {**backtest(history, [WEEKLY, RIDGE], windows), "naive": actuals.naive}.items()
     }
     assert diebold_mariano(errors[WEEKLY.label], errors["naive"], 28, 7) == pytest.approx(0.000, abs=0.001)
     assert diebold_mariano(errors[RIDGE.label], errors["naive"], 28, 7) == pytest.approx(0.054, abs=0.005)

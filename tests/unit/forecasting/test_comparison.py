@@ -1,4 +1,4 @@
-"""From forecasts of the same windows to figures: segments, bootstrap."""
+"""From forecasts of the same windows to what the rules look at: segments, bootstrap."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.unit.forecasting.gate_cases import POLICY, outcome, windows_of
 
 
 def test_segments_are_weekday_week_ahead_activity_and_group() -> None:
-    ground, ours, theirs, setting = windows_of(2, 12)
-    found = compare(ground, challenger=ours, champion=theirs, simple={}, setting=setting, policy=POLICY).segments
+    actuals, ours, theirs, setting = windows_of(2, 12)
+    found = compare(actuals, challenger=ours, champion=theirs, simple={}, setting=setting, policy=POLICY).segments
     points = {(part.kind, part.name): part.points for part in found}
     assert points[("weekday", "Mon")] == 12 * 8 * 4
     assert points[("ahead", "4")] == 12 * 8 * 7
@@ -30,41 +30,41 @@ def test_segments_are_weekday_week_ahead_activity_and_group() -> None:
 @pytest.mark.parametrize("day", range(7))
 def test_a_weekday_is_the_calendars(day: int) -> None:
     """One series that is wrong on one weekday alone is wrong in the segment of that name alone."""
-    ground, _, theirs, setting = windows_of(6, 1)
+    actuals, _, theirs, setting = windows_of(6, 1)
     calendar = np.array(
         [[(date(1970, 1, 1) + timedelta(days=int(of))).weekday() for of in row] for row in setting.days]
     )
-    ours = Side(ground.actuals + 10.0 * (calendar == day))
-    found = compare(ground, challenger=ours, champion=theirs, simple={}, setting=setting, policy=POLICY).segments
+    ours = Side(actuals.values + 10.0 * (calendar == day))
+    found = compare(actuals, challenger=ours, champion=theirs, simple={}, setting=setting, policy=POLICY).segments
     names = [f"{date(2024, 1, 1) + timedelta(days=number):%a}" for number in range(7)]  # a Monday
     assert [part.name for part in found if part.kind == "weekday" and part.challenger > 0] == [names[day]]
 
 
 def test_the_bootstrap_asks_whether_the_gain_is_that_of_a_few_series() -> None:
-    ground, ours, _, setting = windows_of(3, 40)
-    same = ours.track.copy()
+    actuals, ours, _, setting = windows_of(3, 40)
+    same = ours.predictions.copy()
     same[0] += 500  # one series makes the champion bad; the other 39 are equal
-    found = compare(ground, challenger=ours, champion=Side(same), simple={}, setting=setting, policy=POLICY)
+    found = compare(actuals, challenger=ours, champion=Side(same), simple={}, setting=setting, policy=POLICY)
     assert found.better == pytest.approx(1 - (39 / 40) ** 40, abs=0.05)
     assert outcome(found) == ("kept", "significance")
-    again = compare(ground, challenger=ours, champion=Side(same), simple={}, setting=setting, policy=POLICY)
+    again = compare(actuals, challenger=ours, champion=Side(same), simple={}, setting=setting, policy=POLICY)
     assert again == found
 
 
 @pytest.mark.parametrize(("series", "asked"), [(19, False), (20, True)])
 def test_the_bootstrap_needs_enough_series(series: int, asked: bool) -> None:
-    ground, ours, theirs, setting = windows_of(4, series)
-    found = compare(ground, challenger=ours, champion=theirs, simple={}, setting=setting, policy=POLICY)
+    actuals, ours, theirs, setting = windows_of(4, series)
+    found = compare(actuals, challenger=ours, champion=theirs, simple={}, setting=setting, policy=POLICY)
     assert ((found.better is None), (found.worse is None)) == (not asked, not asked)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_what_is_forecast_of_a_series_that_cannot_be_scored_must_be_finite_too(value: float) -> None:
     """A constant series is in no average, but it would be served."""
-    ground, ours, theirs, setting = windows_of(5, 3)
-    ground.scales[0] = 0
-    ours.track[0, 3, 4] = value
-    found = compare(ground, challenger=ours, champion=theirs, simple={}, setting=setting, policy=POLICY)
+    actuals, ours, theirs, setting = windows_of(5, 3)
+    actuals.scales[0] = 0
+    ours.predictions[0, 3, 4] = value
+    found = compare(actuals, challenger=ours, champion=theirs, simple={}, setting=setting, policy=POLICY)
     assert found.series == 2
     assert not found.challenger.not_finite()
     assert outcome(found) == ("failed", "nan")

@@ -18,7 +18,7 @@ from forecasting.errors import ContractError, UsageError
 from forecasting.problem.problem_file import Problem
 
 Edit = Callable[[list[str]], list[str]]
-# A folder with the original files, which are not part of the project; without it the embedded figures are the check.
+# A folder with the original files, which are not part of the project; without it the embedded table is the check.
 WORKSHOP = Path(os.environ.get("ADVENTUREWORKS_FILES", "none")) / "daily_paidamount.csv"
 
 

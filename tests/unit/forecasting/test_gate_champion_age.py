@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting.data.series import Panel
-from forecasting.decision import gate
-from forecasting.decision.gate import Contest, Incumbent, Judgement, judge
+from forecasting.decision import contest as refits
+from forecasting.decision.contest import Contest
+from forecasting.decision.gate import Judgement, judge
 from forecasting.evaluation.comparison import Age
 from forecasting.models.catalog import fit, forecast, update
 from forecasting.models.recipe import FittedModel, History, Recipe
@@ -24,7 +25,7 @@ from tests.unit.forecasting.gate_cases import BEFORE, BOOSTING, RIDGE, WEEKLY, o
 def aged(panel: Panel, problem: Problem, recipe: Recipe, days: int) -> Judgement:
     """The champion was trained `days` before the end of the data, with its parameters frozen since."""
     training = only(problem.training, Candidate(recipe=recipe.name, parameters=dict(recipe.parameters)))
-    old = Incumbent(fit(recipe, History(panel.values, panel.last, 7, 28).until(panel.days - days)))
+    old = fit(recipe, History(panel.values, panel.last, 7, 28).until(panel.days - days))
     return judge(panel, Contest(recipe, old, BEFORE), training, problem.gate, 0.0)
 
 
@@ -39,26 +40,26 @@ def test_the_frozen_champion_is_scored_only_on_origins_after_its_cutoff(
 
 
 def ages(judged: Judgement) -> Age:
-    assert judged.figures is not None
-    assert judged.figures.age is not None
-    return judged.figures.age
+    assert judged.comparison is not None
+    assert judged.comparison.age is not None
+    return judged.comparison.age
 
 
 def test_a_leak_would_flatter_the_champion_and_is_not_looked_at(panel: Panel, problem: Problem) -> None:
     """The artefact trained to the last day would score far better on these windows than any honest fit."""
     judged = aged(panel, problem, BOOSTING, 0)
     assert judged.windows is not None
-    assert judged.ground is not None
+    assert judged.actuals is not None
     assert ages(judged).staleness is None
-    assert judged.figures is not None
+    assert judged.comparison is not None
     leaky = fit(BOOSTING, History(panel.values, panel.last, 7, 28))
-    tracks = [
+    predictions = [
         forecast(update(leaky, History(panel.values, panel.last, 7, 28).until(origin)), 28)
         for origin in judged.windows.origins
     ]
-    flattered = float(np.abs(np.stack(tracks, axis=1) - judged.ground.actuals).mean())
+    flattered = float(np.abs(np.stack(predictions, axis=1) - judged.actuals.values).mean())
     assert flattered == pytest.approx(210.4, rel=0.01)
-    assert judged.figures.challenger.mae == pytest.approx(243.3, rel=0.01)
+    assert judged.comparison.challenger.mae == pytest.approx(243.3, rel=0.01)
 
 
 def test_a_champion_without_parameters_never_goes_stale(panel: Panel, problem: Problem) -> None:
@@ -72,13 +73,13 @@ def test_staleness_is_what_the_frozen_artefact_loses_to_its_recipe(panel: Panel,
     """Written out: the parameters of eleven weeks ago with each day's history, against a fit at each origin."""
     judged = aged(panel, problem, RIDGE, 77)
     assert judged.windows is not None
-    assert judged.ground is not None
-    assert judged.figures is not None
+    assert judged.actuals is not None
+    assert judged.comparison is not None
     whole = History(panel.values, panel.last, 7, 28)
     old = fit(RIDGE, whole.until(panel.days - 77))
-    tracks = [forecast(update(old, whole.until(origin)), 28) for origin in judged.windows.origins]
-    frozen = float(np.abs(np.stack(tracks, axis=1) - judged.ground.actuals).mean())
-    assert ages(judged).staleness == pytest.approx(frozen / judged.figures.challenger.mae - 1)
+    predictions = [forecast(update(old, whole.until(origin)), 28) for origin in judged.windows.origins]
+    frozen = float(np.abs(np.stack(predictions, axis=1) - judged.actuals.values).mean())
+    assert ages(judged).staleness == pytest.approx(frozen / judged.comparison.challenger.mae - 1)
 
 
 @settings(max_examples=25)
@@ -96,9 +97,9 @@ def test_no_origin_before_the_cutoff_is_ever_forecast_by_the_artefact(
         return update(model, history)
 
     policy = problem.gate.model_copy(update={"origins": origins})
-    contest = Contest(RIDGE, Incumbent(old), panel.day(100))
+    contest = Contest(RIDGE, old, panel.day(100))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gate, "update", watched)
+        patch.setattr(refits, "update", watched)
         judged = judge(panel, contest, problem.training, policy, 0.0)
     found = ages(judged)
     assert judged.windows is not None

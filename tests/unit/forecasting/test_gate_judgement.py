@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting.data.series import Panel
-from forecasting.decision.gate import Contest, Incumbent, Judgement, decide, judge, overridden
-from forecasting.evaluation.backtest import Windows, backtest, ground_of, history_of
+from forecasting.decision.contest import Contest
+from forecasting.decision.gate import Judgement, decide, judge, overridden
+from forecasting.evaluation.backtest import Windows, actuals_of, backtest, history_of
 from forecasting.evaluation.comparison import Setting, Side, compare
-from forecasting.evaluation.metrics import Ground
+from forecasting.evaluation.metrics import Actuals
 from forecasting.evaluation.selection import choose
 from forecasting.models.catalog import KINDS, days_needed, fit, make_recipe
 from forecasting.models.recipe import History, Recipe
@@ -52,20 +53,22 @@ def test_the_worked_example(panel: Panel, problem: Problem) -> None:
 
 
 def gain(judged: Judgement) -> float:
-    assert judged.figures is not None
-    assert judged.figures.champion is not None
-    return 1 - judged.figures.challenger.mae / judged.figures.champion.mae
+    assert judged.comparison is not None
+    assert judged.comparison.champion is not None
+    return 1 - judged.comparison.challenger.mae / judged.comparison.champion.mae
 
 
-def recorded(panel: Panel, problem: Problem, origins: int, horizon: int) -> tuple[Ground, Side, Side, Setting]:
+def recorded(panel: Panel, problem: Problem, origins: int, horizon: int) -> tuple[Actuals, Side, Side, Setting]:
     """ARIMA(2,0,2) as statsmodels 0.15.0 forecast it at the last origins, and the eight-week mean beside it."""
-    track = np.loadtxt(Path(__file__).with_name("arima_202_forecasts.csv"), delimiter=",")[None, -origins:, :horizon]
+    forecasts = np.loadtxt(Path(__file__).with_name("arima_202_forecasts.csv"), delimiter=",")[
+        None, -origins:, :horizon
+    ]
     windows = Windows(tuple(range(305 - 28 - 7 * (origins - 1), 305 - 27, 7)), horizon)
     history = history_of(panel, problem.training, 0.0)
-    ground = ground_of(history, windows)
+    actuals = actuals_of(history, windows)
     days = 15_900 + np.array(windows.origins)[:, None] + np.arange(horizon)
     weekly = Side(backtest(history, [WEEKLY], windows)[WEEKLY.label])
-    return ground, Side(track), weekly, Setting("mae", days, 7, panel.values.max(axis=1), 0.0, {})
+    return actuals, Side(forecasts), weekly, Setting("mae", days, 7, panel.values.max(axis=1), 0.0, {})
 
 
 @pytest.mark.parametrize(("horizon", "relative"), [(7, 1.18), (14, 1.14), (28, 1.06)])
@@ -73,9 +76,9 @@ def test_the_originals_arima_is_refused_by_the_floor(
     panel: Panel, problem: Problem, horizon: int, relative: float
 ) -> None:
     """Over twenty origins it loses to seasonal naive at every horizon."""
-    ground, arima, weekly, setting = recorded(panel, problem, 20, horizon)
+    actuals, arima, weekly, setting = recorded(panel, problem, 20, horizon)
     for champion in (None, weekly):
-        found = compare(ground, challenger=arima, champion=champion, simple={}, setting=setting, policy=POLICY)
+        found = compare(actuals, challenger=arima, champion=champion, simple={}, setting=setting, policy=POLICY)
         verdict, _ = decide(found, POLICY)
         assert (verdict.outcome, verdict.reason) == ("failed", "floor")
         assert found.challenger.rel_mae == pytest.approx(relative, abs=0.005)
@@ -85,9 +88,14 @@ def test_where_the_originals_arima_passes_the_floor_simpler_first_and_margin_sto
     panel: Panel, problem: Problem
 ) -> None:
     """On the last eight origins it is 3 % better than seasonal naive and 22 % worse than the eight-week mean."""
-    ground, arima, weekly, setting = recorded(panel, problem, 8, 28)
+    actuals, arima, weekly, setting = recorded(panel, problem, 8, 28)
     found = compare(
-        ground, challenger=arima, champion=weekly, simple={WEEKLY.label: weekly.track}, setting=setting, policy=POLICY
+        actuals,
+        challenger=arima,
+        champion=weekly,
+        simple={WEEKLY.label: weekly.predictions},
+        setting=setting,
+        policy=POLICY,
     )
     assert found.challenger.rel_mae == pytest.approx(0.967, abs=0.003)
     verdict, table = decide(found, POLICY)
@@ -109,7 +117,7 @@ def test_the_same_recipe_again_is_a_tie_and_the_first_model_needs_no_champion(pa
 
 
 def test_the_same_recipe_on_the_same_data_is_nothing_new(panel: Panel, problem: Problem) -> None:
-    champion = Incumbent(fit(WEEKLY, History(panel.values, panel.last, 7, 28)))
+    champion = fit(WEEKLY, History(panel.values, panel.last, 7, 28))
     for challenger, expected in ((WEEKLY, "no-new-data"), (RIDGE, "margin")):
         contest = Contest(challenger, champion, BEFORE, same_data=True)
         verdict = judge(panel, contest, problem.training, problem.gate, 0.0).verdict
@@ -144,40 +152,40 @@ def test_many_series_are_judged_by_one_global_model(many: Panel, problem: Proble
     training = only(problem.training, *candidates).model_copy(update={"metric": "rmsse"})
     choice = choose(many, training, 0.0)
     assert choice.recipe.name == "ridge_direct"
-    old = Incumbent(fit(choice.recipe, History(many.values[:20, :200], many.day(199), 7, 28)))
-    contest = Contest(choice.recipe, old, many.day(choice.windows.last_day), choice.radii, ("kind", "product"))
+    old = fit(choice.recipe, History(many.values[:20, :200], many.day(199), 7, 28))
+    contest = Contest(choice.recipe, old, many.day(choice.windows.last_day), choice.half_widths, ("kind", "product"))
     judged = judge(many, contest, training, problem.gate, 0.0)
-    assert judged.figures is not None
-    assert (judged.figures.series, judged.figures.age and judged.figures.age.clean) == (40, 8)
-    assert {part.kind for part in judged.figures.segments} == {"weekday", "ahead", "activity", "kind"}
-    assert judged.figures.champion == judged.figures.challenger
+    assert judged.comparison is not None
+    assert (judged.comparison.series, judged.comparison.age and judged.comparison.age.clean) == (40, 8)
+    assert {part.kind for part in judged.comparison.segments} == {"weekday", "ahead", "activity", "kind"}
+    assert judged.comparison.champion == judged.comparison.challenger
     assert (judged.verdict.outcome, judged.verdict.reason) == ("accepted", "refresh"), judged.verdict.sentence
 
 
 def test_the_champions_intervals_are_calibrated_on_the_challengers_windows(panel: Panel, problem: Problem) -> None:
     choice = choose(panel, problem.training, 0.0)
-    champion = Incumbent(fit(RIDGE, History(panel.values, panel.last, 7, 28)))
-    contest = Contest(choice.recipe, champion, panel.day(choice.windows.last_day), choice.radii)
+    champion = fit(RIDGE, History(panel.values, panel.last, 7, 28))
+    contest = Contest(choice.recipe, champion, panel.day(choice.windows.last_day), choice.half_widths)
     judged = judge(panel, contest, problem.training, problem.gate, 0.0)
-    assert judged.figures is not None
-    assert judged.figures.interval is not None
-    assert judged.figures.champion_interval is not None
-    assert 0.7 < judged.figures.interval.coverage < 0.95
+    assert judged.comparison is not None
+    assert judged.comparison.interval is not None
+    assert judged.comparison.champion_interval is not None
+    assert 0.7 < judged.comparison.interval.coverage < 0.95
     later = History(panel.values * np.where(np.arange(305) < 228, 1.0, 3.0), panel.last, 7, 28)
     wild = Panel(panel.first, later.values, panel.keys)
     other = judge(wild, contest, problem.training, problem.gate, 0.0)
-    assert other.figures is not None
-    assert other.figures.champion_interval is not None
-    assert other.figures.champion_interval.coverage < judged.figures.champion_interval.coverage
+    assert other.comparison is not None
+    assert other.comparison.champion_interval is not None
+    assert other.comparison.champion_interval.coverage < judged.comparison.champion_interval.coverage
 
 
 def test_a_backtest_of_a_recipe_that_is_both_sides_is_made_once(panel: Panel, problem: Problem) -> None:
     judged = against(panel, problem, WEEKLY, WEEKLY)
     assert judged.windows is not None
     history = History(panel.values, panel.last, 7, 28)
-    assert set(judged.tracks) == {WEEKLY.label, NAIVE.label}
+    assert set(judged.predictions) == {WEEKLY.label, NAIVE.label}
     again = backtest(history, [WEEKLY], judged.windows)[WEEKLY.label]
-    assert np.array_equal(again, judged.tracks[WEEKLY.label])
+    assert np.array_equal(again, judged.predictions[WEEKLY.label])
 
 
 def test_the_largest_value_before_is_from_before_the_gates_days(panel: Panel, problem: Problem) -> None:
@@ -186,12 +194,12 @@ def test_the_largest_value_before_is_from_before_the_gates_days(panel: Panel, pr
     assert plain.windows is not None
     values = panel.values.copy()
     values[0, plain.windows.first_day + 10] = 100 * panel.values.max()
-    assert plain.figures is not None
+    assert plain.comparison is not None
     peak = against(Panel(panel.first, values, panel.keys), problem, WEEKLY, None)
-    assert peak.figures is not None
-    expected = peak.tracks[WEEKLY.label].max() / panel.values[0, : plain.windows.first_day].max()
-    assert peak.figures.largest == pytest.approx(expected)
-    assert peak.figures.largest > 1
+    assert peak.comparison is not None
+    expected = peak.predictions[WEEKLY.label].max() / panel.values[0, : plain.windows.first_day].max()
+    assert peak.comparison.largest == pytest.approx(expected)
+    assert peak.comparison.largest > 1
 
 
 # ---- what must hold of any series ------------------------------------------------------------------------------
@@ -214,15 +222,15 @@ def judged_many(many: Panel, problem: Problem, order: list[int]) -> Judgement:
     training = only(problem.training, Candidate(recipe="same_weekday_mean", parameters={"weeks": 8}))
     training = training.model_copy(update={"metric": "rmsse"})
     turned = many.rows(order)
-    champion = Incumbent(fit(WEEKLY, History(turned.values, turned.last, 7, 28), turned.keys))
+    champion = fit(WEEKLY, History(turned.values, turned.last, 7, 28), turned.keys)
     contest = Contest(recipe, champion, many.day(200), key_columns=("kind", "product"))
     return judge(turned, contest, training, problem.gate, 0.0)
 
 
 def test_the_order_of_the_series_in_the_table_changes_no_verdict(many: Panel, problem: Problem) -> None:
     plain = judged_many(many, problem, list(range(40)))
-    assert plain.figures is not None
-    assert plain.figures.better is not None
+    assert plain.comparison is not None
+    assert plain.comparison.better is not None
     for seed in range(3):
         order = np.random.default_rng(seed).permutation(40).tolist()
         turned = judged_many(many, problem, order)
@@ -264,22 +272,22 @@ def test_one_day_too_few_is_too_few(
     needed = days_needed(recipe, 7, horizon) + (origins - 1) * step + horizon
     contest = Contest(recipe, None, panel.first)
     few = judge(panel.until(max(1, needed - short)), contest, training, policy, 0.0)
-    assert (few.verdict.outcome, few.verdict.reason, few.figures) == ("failed", "too-few-origins", None)
+    assert (few.verdict.outcome, few.verdict.reason, few.comparison) == ("failed", "too-few-origins", None)
     enough = judge(panel.until(needed), contest, training, policy, 0.0)
     assert enough.verdict.reason != "too-few-origins"
     assert enough.windows is not None
     assert len(enough.windows.origins) == origins
 
 
-@pytest.mark.parametrize("broken", ["challenger", "champion", "yardstick"])
+@pytest.mark.parametrize("broken", ["challenger", "champion", "baseline"])
 @pytest.mark.parametrize(
     "fault", [np.linalg.LinAlgError("singular"), ZeroDivisionError("by zero"), ValueError("odd")]
 )
 def test_a_model_that_breaks_decides_nothing(
     panel: Panel, problem: Problem, monkeypatch: pytest.MonkeyPatch, broken: str, fault: Exception
 ) -> None:
-    champion = Incumbent(fit(RIDGE, History(panel.values, panel.last, 7, 28)))
-    name = {"challenger": "same_weekday_mean", "champion": "ridge_direct", "yardstick": "seasonal_naive"}[broken]
+    champion = fit(RIDGE, History(panel.values, panel.last, 7, 28))
+    name = {"challenger": "same_weekday_mean", "champion": "ridge_direct", "baseline": "seasonal_naive"}[broken]
 
     def breaks(*_: object) -> NoReturn:
         raise fault

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from forecasting.decision.gate import Verdict, overridden
+from forecasting.decision.blocks import Outcome, Verdict
+from forecasting.decision.gate import overridden
+
+
+def said(outcome: Outcome, reason: str) -> Verdict:
+    return Verdict(outcome=outcome, reason=reason, sentence="said the gate.")
 
 
 @pytest.mark.parametrize("reason", ["margin", "tie", "floor", "bias", "segment", "significance", "simpler"])
 def test_a_person_with_a_reason_may_decide_against_a_judgement_of_quality(reason: str) -> None:
-    kept = Verdict("failed" if reason == "floor" else "kept", reason, "said the gate.")
+    kept = said("failed" if reason == "floor" else "kept", reason)
     verdict = overridden(kept, "A. Turing", "the new tariff starts on Monday")
     assert (verdict.outcome, verdict.reason) == ("accepted", "override")
     assert verdict.sentence == "A. Turing decides against the gate: the new tariff starts on Monday"
@@ -18,12 +23,12 @@ def test_a_person_with_a_reason_may_decide_against_a_judgement_of_quality(reason
 @pytest.mark.parametrize(
     ("verdict", "person", "why", "part"),
     [
-        (Verdict("kept", "margin", ""), " ", "because", "a person and a reason"),
-        (Verdict("kept", "margin", ""), "A. Turing", "", "a person and a reason"),
-        (Verdict("accepted", "margin", ""), "A. Turing", "because", "nothing to override"),
-        (Verdict("failed", "nan", ""), "A. Turing", "because", "no judgement of quality"),
-        (Verdict("failed", "error", ""), "A. Turing", "because", "no judgement of quality"),
-        (Verdict("failed", "too-few-origins", ""), "A. Turing", "because", "no judgement of quality"),
+        (said("kept", "margin"), " ", "because", "a person and a reason"),
+        (said("kept", "margin"), "A. Turing", "", "a person and a reason"),
+        (said("accepted", "margin"), "A. Turing", "because", "nothing to override"),
+        (said("failed", "nan"), "A. Turing", "because", "no judgement of quality"),
+        (said("failed", "error"), "A. Turing", "because", "no judgement of quality"),
+        (said("failed", "too-few-origins"), "A. Turing", "because", "no judgement of quality"),
     ],
 )
 def test_nobody_overrides_what_was_never_judged(verdict: Verdict, person: str, why: str, part: str) -> None:

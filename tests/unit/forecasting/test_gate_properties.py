@@ -1,4 +1,4 @@
-"""What must hold of the gate whatever the figures are: unit, order, NaN, ties and swapped sides."""
+"""What must hold of the gate whatever the numbers are: unit, order, NaN, ties and swapped sides."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecasting.decision.gate import OVERRIDABLE, decide, overridden
-from forecasting.evaluation.comparison import Age, Figures, Segment, Setting, Side, compare
-from forecasting.evaluation.intervals import IntervalScore
-from forecasting.evaluation.metrics import Ground
+from forecasting.evaluation.calibration import IntervalScore
+from forecasting.evaluation.comparison import Age, Comparison, Segment, Setting, Side, compare
+from forecasting.evaluation.metrics import Actuals
 from tests.unit.forecasting.gate_cases import (
     POLICY,
+    comparison,
     errors,
     fields,
-    figures,
     margins,
     outcome,
     wild,
@@ -35,7 +35,7 @@ sizes = st.sampled_from([1, 3, 30])
 def test_a_metric_that_is_not_finite_never_promotes(
     challenger: float, champion: float | None, who: int, field: str, value: float
 ) -> None:
-    found = figures(challenger, champion)
+    found = comparison(challenger, champion)
     side = ("challenger", "reference" if champion is None else "champion", "reference")[who]
     broken = replace(found, **{side: replace(getattr(found, side), **{field: value})})
     verdict, _ = decide(broken, POLICY)
@@ -50,23 +50,23 @@ def test_no_other_figure_that_is_not_finite_promotes(value: float, where: str) -
         broken = IntervalScore(0.8, value)
     elif where == "segments":
         broken = (Segment("weekday", "Sun", 100, value, 1.0, 1.0),)
-    assert outcome(figures(90.0, 100.0, **{where: broken})) == ("failed", "nan")
-    aged = figures(100.0, 100.0, age=replace(OLD, staleness=value))
+    assert outcome(comparison(90.0, 100.0, **{where: broken})) == ("failed", "nan")
+    aged = comparison(100.0, 100.0, age=replace(OLD, staleness=value))
     assert outcome(aged) == ("failed", "nan")
 
 
 @given(challenger=errors, champion=st.none() | errors, power=st.integers(-20, 20))
 def test_the_unit_of_the_series_does_not_matter(challenger: float, champion: float | None, power: int) -> None:
     unit = 2.0**power
-    scaled = figures(challenger * unit, None if champion is None else champion * unit, 300.0 * unit)
-    assert outcome(scaled) == outcome(figures(challenger, champion))
+    scaled = comparison(challenger * unit, None if champion is None else champion * unit, 300.0 * unit)
+    assert outcome(scaled) == outcome(comparison(challenger, champion))
 
 
 @given(one=errors, other=errors, margin=margins, days=st.integers(0, 100))
 def test_of_two_models_at_most_one_can_beat_the_other(one: float, other: float, margin: float, days: int) -> None:
     policy = POLICY.model_copy(update={"margin": margin})
     forth, back = (
-        decide(figures(first, second, 1e7, age=Age(days, 0, None, False)), policy)[0]
+        decide(comparison(first, second, 1e7, age=Age(days, 0, None, False)), policy)[0]
         for first, second in ((one, other), (other, one))
     )
     both = {(forth.outcome, forth.reason), (back.outcome, back.reason)}
@@ -81,21 +81,23 @@ def test_of_two_models_at_most_one_can_beat_the_other(one: float, other: float, 
 def test_a_better_challenger_is_never_treated_worse(champion: float, better: float, worse: float) -> None:
     better, worse = sorted((better, worse))
     order = {"failed": 0, "kept": 1, "accepted": 2}
-    assert order[outcome(figures(better, champion))[0]] >= order[outcome(figures(worse, champion))[0]]
+    assert order[outcome(comparison(better, champion))[0]] >= order[outcome(comparison(worse, champion))[0]]
 
 
 @given(seed=st.integers(0, 50), series=st.sampled_from([1, 3, 30]), power=st.integers(-10, 10))
 def test_scaling_every_series_by_its_own_factor_changes_no_decision(seed: int, series: int, power: int) -> None:
-    ground, ours, theirs, setting = windows_of(seed, series)
+    actuals, ours, theirs, setting = windows_of(seed, series)
     unit = (2.0 ** (power * np.arange(1, series + 1) / series).round())[:, None, None]
     flat = unit[:, :, 0]
-    scaled = Ground(ground.actuals * unit, ground.naive * unit, ground.scales * flat, ground.squares * flat**2)
+    scaled = Actuals(actuals.values * unit, actuals.naive * unit, actuals.scales * flat, actuals.squares * flat**2)
     verdicts = [
         decide(compare(where, challenger=one, champion=two, simple={}, setting=about, policy=POLICY), POLICY)[0]
         for where, one, two, about in (
-            (ground, ours, theirs, setting),
+            (actuals, ours, theirs, setting),
             (
-                scaled, Side(ours.track * unit, ours.radii), Side(theirs.track * unit, theirs.radii),
+                scaled,
+                Side(ours.predictions * unit, ours.half_widths),
+                Side(theirs.predictions * unit, theirs.half_widths),
                 replace(setting, highest=setting.highest * flat[:, 0]),
             ),
         )
@@ -103,23 +105,25 @@ def test_scaling_every_series_by_its_own_factor_changes_no_decision(seed: int, s
     assert (verdicts[0].outcome, verdicts[0].reason) == (verdicts[1].outcome, verdicts[1].reason)
 
 
-def compared(ground: Ground, ours: Side, theirs: Side | None, setting: Setting) -> Figures:
-    return compare(ground, challenger=ours, champion=theirs, simple={}, setting=setting, policy=POLICY)
+def compared(actuals: Actuals, ours: Side, theirs: Side | None, setting: Setting) -> Comparison:
+    return compare(actuals, challenger=ours, champion=theirs, simple={}, setting=setting, policy=POLICY)
 
 
 @given(seed=st.integers(0, 50), metric=metrics, series=st.sampled_from([2, 12, 30]))
 def test_the_order_of_the_series_changes_no_decision(seed: int, metric: str, series: int) -> None:
     """Not even where the probability stands exactly at its limit: the draws know no order either."""
-    ground, ours, theirs, setting = windows_of(seed, series)
+    actuals, ours, theirs, setting = windows_of(seed, series)
     chance = np.random.default_rng(seed)
     turn, setting = chance.permutation(series), replace(setting, metric=metric)
-    ours = Side(np.where(chance.random((series, 1, 1)) < 0.6, ours.track, theirs.track + 9), ours.radii)
+    ours = Side(
+        np.where(chance.random((series, 1, 1)) < 0.6, ours.predictions, theirs.predictions + 9), ours.half_widths
+    )
     groups = {"kind": [setting.groups["kind"][place] for place in turn]}
-    one = compared(ground, ours, theirs, setting)
+    one = compared(actuals, ours, theirs, setting)
     other = compared(
-        ground.rows(turn),
-        Side(ours.track[turn], ours.radii),
-        Side(theirs.track[turn], theirs.radii),
+        actuals.rows(turn),
+        Side(ours.predictions[turn], ours.half_widths),
+        Side(theirs.predictions[turn], theirs.half_widths),
         replace(setting, highest=setting.highest[turn], groups=groups),
     )
     for mine, yours in zip(one.challenger.items(), other.challenger.items(), strict=True):
@@ -135,12 +139,12 @@ def test_the_order_of_the_series_changes_no_decision(seed: int, metric: str, ser
 def test_swapped_sides_are_never_both_promoted(
     seed: int, metric: str, series: int, margin: float, lead: float
 ) -> None:
-    ground, ours, theirs, setting = windows_of(seed, series)
+    actuals, ours, theirs, setting = windows_of(seed, series)
     setting = replace(setting, metric=metric)
-    nearer = Side(ground.actuals + lead * (ours.track - ground.actuals), ours.radii)
+    nearer = Side(actuals.values + lead * (ours.predictions - actuals.values), ours.half_widths)
     policy = POLICY.model_copy(update={"margin": margin, "floor": 1e6})
     forth, back = (
-        outcome(compared(ground, one, two, setting), policy) for one, two in ((nearer, theirs), (theirs, nearer))
+        outcome(compared(actuals, one, two, setting), policy) for one, two in ((nearer, theirs), (theirs, nearer))
     )
     assert [forth[0], back[0]].count("accepted") <= 1
 
@@ -149,8 +153,8 @@ def test_swapped_sides_are_never_both_promoted(
 def test_a_tie_keeps_the_champion_whatever_the_policy(
     seed: int, metric: str, series: int, margin: float, days: int
 ) -> None:
-    ground, ours, _, setting = windows_of(seed, series)
-    found = compared(ground, ours, Side(ours.track.copy(), ours.radii), replace(setting, metric=metric))
+    actuals, ours, _, setting = windows_of(seed, series)
+    found = compared(actuals, ours, Side(ours.predictions.copy(), ours.half_widths), replace(setting, metric=metric))
     policy = POLICY.model_copy(update={"margin": margin, "floor": 1e6})
     assert outcome(found, policy) == ("kept", "tie")
     assert outcome(replace(found, age=Age(days, 0, None, False)), policy) == ("kept", "tie")
@@ -162,14 +166,14 @@ def test_no_person_can_answer_for_figures_that_are_not_finite(
 ) -> None:
     sides = ["challenger", "reference"] if champion is None else ["challenger", "reference", "champion"]
     side, field = sides[place % len(sides)], ("mae", "rmse", "rel_mae", "bias")[place % 4]
-    found = figures(challenger, champion, age=OLD if champion else None)
+    found = comparison(challenger, champion, age=OLD if champion else None)
     verdict, _ = decide(replace(found, **{side: replace(getattr(found, side), **{field: value})}), POLICY)
     with pytest.raises(ValueError, match="no judgement of quality"):
         overridden(verdict, "A. Turing", "because")
 
 
 def test_what_may_be_overridden_is_every_rule_of_quality_and_nothing_else() -> None:
-    _, table = decide(figures(90.0, 100.0), POLICY)
+    _, table = decide(comparison(90.0, 100.0), POLICY)
     assert {rule.code for rule in table} - {"nan"} == OVERRIDABLE - {"tie", "no-new-data"}
     assert NEVER.isdisjoint(OVERRIDABLE)
 
@@ -178,11 +182,11 @@ def test_what_may_be_overridden_is_every_rule_of_quality_and_nothing_else() -> N
 def test_a_forecast_that_is_not_finite_anywhere_never_promotes(
     place: tuple[int, int, int], who: int, value: float
 ) -> None:
-    ground, ours, theirs, setting = windows_of(1, 3)
-    track = (ours.track, theirs.track, ground.naive)[who]
-    track[place] = value
+    actuals, ours, theirs, setting = windows_of(1, 3)
+    forecasts = (ours.predictions, theirs.predictions, actuals.naive)[who]
+    forecasts[place] = value
     for champion in (theirs, None):
         if who == 1 and champion is None:
             continue
-        found = compare(ground, challenger=ours, champion=champion, simple={}, setting=setting, policy=POLICY)
+        found = compare(actuals, challenger=ours, champion=champion, simple={}, setting=setting, policy=POLICY)
         assert outcome(found) == ("failed", "nan")

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from forecasting.decision.gate import decide
+from forecasting.evaluation.calibration import IntervalScore
 from forecasting.evaluation.comparison import Age, Segment
-from forecasting.evaluation.intervals import IntervalScore
-from tests.unit.forecasting.gate_cases import POLICY, figures, outcome, scored
+from tests.unit.forecasting.gate_cases import POLICY, comparison, outcome, scored
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ from tests.unit.forecasting.gate_cases import POLICY, figures, outcome, scored
     ],
 )
 def test_floor_margin_and_tie(challenger: float, champion: float | None, expected: tuple[str, str]) -> None:
-    assert outcome(figures(challenger, champion)) == expected
+    assert outcome(comparison(challenger, champion)) == expected
 
 
 GUARDS: list[tuple[str, dict[str, Any]]] = [
@@ -52,7 +52,7 @@ AGAINST: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("code", "more"), [*GUARDS, *AGAINST])
 def test_a_guard_keeps_the_champion_though_the_challenger_is_better(code: str, more: dict[str, Any]) -> None:
-    found = figures(90.0, 100.0, **more)
+    found = comparison(90.0, 100.0, **more)
     verdict, table = decide(found, POLICY)
     assert (verdict.outcome, verdict.reason) == ("kept", code)
     assert "better by at least" in verdict.sentence
@@ -64,23 +64,23 @@ def test_a_guard_keeps_the_champion_though_the_challenger_is_better(code: str, m
 def test_a_simple_candidate_that_is_not_finite_is_no_candidate_that_was_beaten(value: float, other: float) -> None:
     simple = {"window_mean(days=56)": replace(scored(other), mae=value), "same_weekday_mean(weeks=8)": scored(200.0)}
     for champion in (None, 100.0):
-        assert outcome(figures(90.0, champion, simple=simple)) == ("failed", "nan")
+        assert outcome(comparison(90.0, champion, simple=simple)) == ("failed", "nan")
 
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_fitted_challenger_must_beat_the_best_of_the_simple_ones(order: int) -> None:
     simple = dict([("window_mean(days=56)", scored(200.0)), ("same_weekday_mean(weeks=8)", scored(91.0))][::order])
-    verdict, _ = decide(figures(90.0, 100.0, simple=simple), POLICY)
+    verdict, _ = decide(comparison(90.0, 100.0, simple=simple), POLICY)
     assert (verdict.outcome, verdict.reason) == ("kept", "simpler")
     assert "+1.1% better than same_weekday_mean(weeks=8)" in verdict.sentence
 
 
 def test_without_a_margin_equal_is_still_not_better() -> None:
     policy = POLICY.model_copy(update={"margin": 0.0})
-    found = figures(90.0, 100.0, simple={"window_mean(days=56)": scored(90.0)})
+    found = comparison(90.0, 100.0, simple={"window_mean(days=56)": scored(90.0)})
     assert outcome(found, policy) == ("kept", "simpler")
-    assert outcome(figures(100.0, 100.0), policy) == ("kept", "tie")
-    assert outcome(figures(99.9, 100.0), policy) == ("accepted", "margin")
+    assert outcome(comparison(100.0, 100.0), policy) == ("kept", "tie")
+    assert outcome(comparison(99.9, 100.0), policy) == ("accepted", "margin")
 
 
 AT_LIMIT: list[tuple[str, dict[str, Any]]] = [
@@ -99,21 +99,21 @@ AT_LIMIT: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("code", "more"), AT_LIMIT)
 def test_at_its_limit_a_guard_holds(code: str, more: dict[str, Any]) -> None:
-    verdict, table = decide(figures(90.0, 100.0, **more), POLICY)
+    verdict, table = decide(comparison(90.0, 100.0, **more), POLICY)
     assert next(rule for rule in table if rule.code == code).status == "passed"
     assert (verdict.outcome, verdict.reason) == ("accepted", "margin")
 
 
 @pytest.mark.parametrize(("code", "more"), GUARDS)
 def test_a_guard_stops_a_first_model_as_well(code: str, more: dict[str, Any]) -> None:
-    assert outcome(figures(90.0, None, **more)) == ("failed", code)
+    assert outcome(comparison(90.0, None, **more)) == ("failed", code)
 
 
 @pytest.mark.parametrize(("code", "more"), AGAINST)
 def test_a_guard_that_is_switched_off_stops_nothing(code: str, more: dict[str, Any]) -> None:
     name = {"series": "series_worse"}.get(code, code)
     policy = POLICY.model_copy(update={"guards": POLICY.guards.model_copy(update={name: None})})
-    assert outcome(figures(90.0, 100.0, **more), policy) == ("accepted", "margin")
+    assert outcome(comparison(90.0, 100.0, **more), policy) == ("accepted", "margin")
 
 
 @pytest.mark.parametrize(("metric", "other"), [("mae", "rmse"), ("mase", "rmsse"), ("rmsse", "mase")])
@@ -121,28 +121,28 @@ def test_the_secondary_metric_is_the_other_view_of_the_same_errors(metric: str, 
     """Absolute errors where squared ones decide, squared ones where absolute ones do."""
     theirs = scored(100.0)
     worse = replace(scored(90.0), **{other: 1.021 * theirs.value(other)})
-    assert outcome(figures(90.0, 100.0, metric=metric, challenger=worse)) == ("kept", "secondary")
+    assert outcome(comparison(90.0, 100.0, metric=metric, challenger=worse)) == ("kept", "secondary")
     equal = replace(scored(90.0), **{other: 1.019 * theirs.value(other)})
-    assert outcome(figures(90.0, 100.0, metric=metric, challenger=equal)) == ("accepted", "margin")
+    assert outcome(comparison(90.0, 100.0, metric=metric, challenger=equal)) == ("accepted", "margin")
 
 
 def test_bias_may_be_large_where_the_champions_is_no_smaller() -> None:
     biased = replace(scored(90.0), bias_ratio=-0.3)
-    assert outcome(figures(90.0, 100.0, challenger=biased)) == ("kept", "bias")
+    assert outcome(comparison(90.0, 100.0, challenger=biased)) == ("kept", "bias")
     worse = replace(scored(100.0), bias_ratio=0.35)
-    assert outcome(figures(90.0, 100.0, challenger=biased, champion=worse)) == ("accepted", "margin")
+    assert outcome(comparison(90.0, 100.0, challenger=biased, champion=worse)) == ("accepted", "margin")
 
 
 def test_a_segment_with_few_points_is_shown_and_not_judged() -> None:
     few = Segment("weekday", "Sun", 99, 9.0, 1.0, 1.0)
-    assert outcome(figures(90.0, 100.0, segments=(few,))) == ("accepted", "margin")
+    assert outcome(comparison(90.0, 100.0, segments=(few,))) == ("accepted", "margin")
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_the_worst_segment_counts_wherever_it_stands(place: int) -> None:
     parts = [Segment("weekday", "Mon", 100, 1.0, 2.0, 2.0), Segment("ahead", "1", 100, 2.0, 2.0, 2.0)]
     parts.insert(place, Segment("kind", "S", 100, 3.0, 2.0, 2.0))
-    verdict, _ = decide(figures(90.0, 100.0, segments=tuple(parts)), POLICY)
+    verdict, _ = decide(comparison(90.0, 100.0, segments=tuple(parts)), POLICY)
     assert (verdict.outcome, verdict.reason) == ("kept", "segment")
     assert "the worst segment, kind S, is +50.0%" in verdict.sentence
 
@@ -151,15 +151,15 @@ def test_a_segment_where_next_to_nothing_happens_stops_nobody() -> None:
     """Three times the error of a quiet Sunday is a twentieth of the usual error; of a busy one it is a fault."""
     quiet = Segment("weekday", "Sun", 100, 0.075, 0.025, 1.0)
     assert quiet.change == pytest.approx(0.05)
-    assert outcome(figures(90.0, 100.0, segments=(quiet,))) == ("accepted", "margin")
+    assert outcome(comparison(90.0, 100.0, segments=(quiet,))) == ("accepted", "margin")
     busy = Segment("weekday", "Mon", 100, 2.5, 2.0, 1.0)
     assert busy.change == pytest.approx(0.25)
-    assert outcome(figures(90.0, 100.0, segments=(busy,))) == ("kept", "segment")
+    assert outcome(comparison(90.0, 100.0, segments=(busy,))) == ("kept", "segment")
 
 
 def test_many_series_must_agree_on_the_gain() -> None:
-    assert outcome(figures(90.0, 100.0, better=0.94, worse=0.4)) == ("kept", "significance")
-    assert outcome(figures(90.0, 100.0, better=0.95, worse=0.4)) == ("accepted", "margin")
+    assert outcome(comparison(90.0, 100.0, better=0.94, worse=0.4)) == ("kept", "significance")
+    assert outcome(comparison(90.0, 100.0, better=0.95, worse=0.4)) == ("accepted", "margin")
 
 
 OLD, YOUNG = Age(36, 0, None, False), Age(35, 8, None, False)
@@ -182,11 +182,11 @@ OLD, YOUNG = Age(36, 0, None, False), Age(35, 8, None, False)
 def test_an_old_champion_is_renewed_by_one_that_is_not_worse(
     challenger: float, age: Age, expected: tuple[str, str]
 ) -> None:
-    assert outcome(figures(challenger, 100.0, age=age)) == expected
+    assert outcome(comparison(challenger, 100.0, age=age)) == expected
 
 
 def test_renewal_needs_every_guard_and_may_be_switched_off_where_nothing_ages() -> None:
     biased = replace(scored(100.0), bias_ratio=0.3)
-    assert outcome(figures(100.0, 100.0, age=OLD, challenger=biased)) == ("kept", "bias")
+    assert outcome(comparison(100.0, 100.0, age=OLD, challenger=biased)) == ("kept", "bias")
     off = POLICY.model_copy(update={"refresh": POLICY.refresh.model_copy(update={"parameter_free": False})})
-    assert outcome(figures(100.0, 100.0, age=replace(OLD, parameter_free=True)), off) == ("kept", "tie")
+    assert outcome(comparison(100.0, 100.0, age=replace(OLD, parameter_free=True)), off) == ("kept", "tie")

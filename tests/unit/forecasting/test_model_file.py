@@ -14,14 +14,18 @@ import numpy as np
 import pytest
 
 from forecasting.data.series import Panel, facts_of, read_series, write_series
-from forecasting.decision.record import Champion, Override, decide_candidate, read_decision
+from forecasting.decision.blocks import Override, Request
+from forecasting.decision.decide import Champion, decide_candidate
+from forecasting.decision.record import read_decision
 from forecasting.errors import ContractError, ModelFileError, RefusedError, UsageError
 from forecasting.evaluation.selection import choose, fit_choice
+from forecasting.json_text import strict_json
 from forecasting.models import model_file
 from forecasting.models.catalog import dated_forecast, fit, forecast, make_recipe
-from forecasting.models.model_file import difference, read_model, strict_json, write_model
+from forecasting.models.model_file import read_model, write_model
 from forecasting.models.recipe import FittedModel, History, Recipe
 from forecasting.problem.problem_file import Problem
+from forecasting.serving.live_check import difference
 
 WEEKLY = make_recipe("same_weekday_mean", {"weeks": 8})
 RIDGE = make_recipe("ridge_direct", {"alpha": 1.0})
@@ -29,7 +33,10 @@ SCALED = make_recipe("ridge_direct", {"alpha": 1.0, "scaled": 1.0})
 TREES = {"rounds": 5.0, "leaves": 4.0, "min_rows": 20.0, "rate": 0.1, "scaled": 1.0}
 BOTH = make_recipe("mean_of", {}, [WEEKLY, make_recipe("histgb_direct", TREES)])
 RECIPES = pytest.mark.parametrize("recipe", [WEEKLY, RIDGE, SCALED, BOTH], ids=lambda recipe: recipe.name)
-CONTEXT = {"run_id": "run-1", "decided_at": "2026-01-01T00:00:00+00:00"}
+REQUEST = Request(
+    reason="manual", build_id="1", commit="c", run_id="run-1", step_run_id="step-1", model_name="paid-amount",
+    decided_at="2026-01-01T00:00:00+00:00", workspace=None,
+)  # fmt: skip
 Change = Callable[[dict[str, Any]], object]
 
 
@@ -88,7 +95,7 @@ def test_intervals_travel_with_the_model(tmp_path: Path, panel: Panel, problem: 
     found, made = read_model(tmp_path).model.intervals, model.intervals
     assert found is not None
     assert made is not None
-    assert (found.levels, found.radii) == (made.levels, made.radii)
+    assert (found.levels, found.half_widths) == (made.levels, made.half_widths)
     assert np.array_equal(found.scales, made.scales)
 
 
@@ -232,17 +239,20 @@ def test_the_evidence_depends_on_data_policy_and_recipes_alone(
     moved = tmp_path / "elsewhere"
     shutil.copytree(candidate, moved)
     champion = Champion(read_model(candidate), "paid-amount", "3")
-    one = decide_candidate(problem, candidate, champion, CONTEXT)
-    other = decide_candidate(problem, moved, Champion(read_model(moved)), {"run_id": "run-2"})
-    assert one.document["evidence"] == other.document["evidence"]
-    assert one.document["evidence_sha256"] == other.document["evidence_sha256"]
-    assert one.document["context"]["champion"]["version"] == "3"
+    one = decide_candidate(problem, candidate, champion, REQUEST).record
+    later = REQUEST.model_copy(update={"run_id": "run-2"})
+    other = decide_candidate(problem, moved, Champion(read_model(moved)), later).record
+    assert one.evidence == other.evidence
+    assert one.evidence_sha256 == other.evidence_sha256
+    assert one.context.champion is not None
+    assert one.context.champion.version == "3"
     assert one.sha256 != other.sha256
 
 
 def test_the_record_holds_what_an_auditor_asks(candidate: Path, problem: Problem) -> None:
-    decision = decide_candidate(problem, candidate, None, CONTEXT)
-    evidence = decision.document["evidence"]
+    decision = decide_candidate(problem, candidate, None, REQUEST).record
+    document = strict_json(decision.content)
+    evidence = document["evidence"]
     assert (evidence["outcome"], evidence["reason"]) == ("accepted", "first-model")
     assert evidence["gate"]["reason"] == "first-model"
     assert evidence["override"] is None
@@ -264,27 +274,27 @@ def test_the_record_holds_what_an_auditor_asks(candidate: Path, problem: Problem
     assert evidence["by_origin"][0]["errors"].keys() == {WEEKLY.label, "seasonal_naive()"}
     assert sum(evidence["residuals"]["counts"]) == 8 * 28
     assert decision.metrics["challenger_mae"] == pytest.approx(246.7, rel=0.01)
-    assert decision.document["context"] == {**CONTEXT, "champion": None}
+    assert document["context"] == {**dict(REQUEST), "champion": None}
 
 
 def test_an_override_is_recorded_beside_what_the_gate_said(candidate: Path, problem: Problem) -> None:
     champion = Champion(read_model(candidate))
-    signed = Override("A. Turing", "the new tariff starts on Monday")
-    decision = decide_candidate(problem, candidate, champion, CONTEXT, override=signed)
-    evidence = decision.document["evidence"]
+    signed = Override(person="A. Turing", reason="the new tariff starts on Monday")
+    decision = decide_candidate(problem, candidate, champion, REQUEST, override=signed).record
+    evidence = strict_json(decision.content)["evidence"]
     assert (evidence["outcome"], evidence["reason"]) == ("accepted", "override")
     assert (evidence["gate"]["outcome"], evidence["gate"]["reason"]) == ("kept", "no-new-data")
     assert evidence["override"] == {"person": "A. Turing", "reason": "the new tariff starts on Monday"}
     decision.write(candidate)
     assert read_decision(candidate, read_model(candidate).sha256).verdict.reason == "override"
     with pytest.raises(UsageError, match="a person and a reason"):
-        decide_candidate(problem, candidate, champion, CONTEXT, override=Override("A. Turing", ""))
+        decide_candidate(problem, candidate, champion, REQUEST, override=Override(person="A. Turing", reason=""))
 
 
 def test_changed_data_is_a_new_decision(tmp_path: Path, candidate: Path, problem: Problem, panel: Panel) -> None:
     write_candidate(tmp_path / "other", Panel(panel.first, panel.values + 1, panel.keys), WEEKLY)
-    one, other = (decide_candidate(problem, folder, None, CONTEXT) for folder in (candidate, tmp_path / "other"))
-    assert one.document["evidence_sha256"] != other.document["evidence_sha256"]
+    one, other = (decide_candidate(problem, folder, None, REQUEST) for folder in (candidate, tmp_path / "other"))
+    assert one.record.evidence_sha256 != other.record.evidence_sha256
 
 
 def test_stale_data_and_a_jump_in_rows_are_refused_by_the_gate_too(
@@ -293,20 +303,20 @@ def test_stale_data_and_a_jump_in_rows_are_refused_by_the_gate_too(
     """A reused step has not looked at the day of the run, nor at the champion."""
     path = tmp_path / "fresh.yml"
     path.write_text(problem.path.read_text().replace("  # max_age_days: 7 ", "  max_age_days: 7 "))
-    decide_candidate(Problem(path), candidate, None, CONTEXT, as_of=date(2014, 6, 7))
+    decide_candidate(Problem(path), candidate, None, REQUEST, as_of=date(2014, 6, 7))
     with pytest.raises(ContractError, match=r"newest day is 2014-05-31, 8 days before") as caught:
-        decide_candidate(Problem(path), candidate, None, CONTEXT, as_of=date(2014, 6, 8))
+        decide_candidate(Problem(path), candidate, None, REQUEST, as_of=date(2014, 6, 8))
     assert caught.value.facts["data_sha256"] == "d" * 64
     write_candidate(tmp_path / "small", panel, WEEKLY)
     manifest = json.loads((tmp_path / "small/manifest.json").read_text())
     manifest["data"]["rows"] = 300
     (tmp_path / "small/manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ContractError, match=r"889 rows, \+196% against"):
-        decide_candidate(problem, candidate, Champion(read_model(tmp_path / "small")), CONTEXT)
+        decide_candidate(problem, candidate, Champion(read_model(tmp_path / "small")), REQUEST)
 
 
 def test_a_decision_is_bound_to_its_model_and_to_its_evidence(candidate: Path, problem: Problem) -> None:
-    decision = decide_candidate(problem, candidate, None, CONTEXT)
+    decision = decide_candidate(problem, candidate, None, REQUEST).record
     path = decision.write(candidate)
     sha256 = read_model(candidate).sha256
     again = read_decision(candidate, sha256)
@@ -327,11 +337,11 @@ def test_a_decision_is_bound_to_its_model_and_to_its_evidence(candidate: Path, p
 def test_a_model_and_a_series_of_different_data_are_refused(candidate: Path, problem: Problem, panel: Panel) -> None:
     write_series(candidate, panel, facts_of(panel, "e" * 64, 889, "daily.csv"))
     with pytest.raises(RefusedError, match="not trained on the series"):
-        decide_candidate(problem, candidate, None, CONTEXT)
+        decide_candidate(problem, candidate, None, REQUEST)
 
 
 def test_a_model_of_another_problem_is_refused(tmp_path: Path, candidate: Path, problem: Problem) -> None:
     other = tmp_path / "other.yml"
     other.write_text(problem.path.read_text().replace("name: paid_amount", "name: sales"))
     with pytest.raises(UsageError, match="model of the problem paid_amount"):
-        decide_candidate(Problem(other), candidate, None, CONTEXT)
+        decide_candidate(Problem(other), candidate, None, REQUEST)

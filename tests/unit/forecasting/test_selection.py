@@ -11,9 +11,9 @@ import yaml
 
 from forecasting.data.series import Panel
 from forecasting.errors import HistoryError, RefusedError, UsageError
-from forecasting.evaluation.intervals import interval
 from forecasting.evaluation.selection import choose, fit_choice, recipes_of
 from forecasting.models.catalog import fit, forecast, make_recipe
+from forecasting.models.intervals import intervals_of
 from forecasting.models.recipe import History
 from forecasting.problem.problem_file import Problem
 from forecasting.problem.sections import Candidate, Training
@@ -36,7 +36,7 @@ def test_training_chooses_before_the_gates_days_and_takes_the_simple_recipe(pane
 def test_the_choice_ignores_what_happens_in_the_days_held_back(panel: Panel, problem: Problem) -> None:
     values = np.concatenate([panel.values[:, :-77], panel.values[:, -77:] * 50], axis=1)
     wild, calm = (choose(one, problem.training, 0.0) for one in (Panel(panel.first, values, panel.keys), panel))
-    assert (wild.scores, wild.radii) == (calm.scores, calm.radii)
+    assert (wild.scores, wild.half_widths) == (calm.scores, calm.half_widths)
 
 
 def test_a_fitted_recipe_is_chosen_where_it_earns_its_upkeep(problem: Problem) -> None:
@@ -90,14 +90,14 @@ def test_the_model_is_fitted_on_all_days_and_carries_intervals(panel: Panel, pro
     model = fit_choice(panel, problem.training, choice, 0.0)
     assert (model.cutoff, model.keys) == (date(2014, 5, 31), ("paid_amount",))
     made = forecast(model, 28)
-    bounds = interval(model, made)
+    bounds = intervals_of(model, made)
     assert list(bounds) == [0.8, 0.95]
     for low, high in bounds.values():
         assert (low <= made).all()
         assert (made <= high).all()
         assert (low >= 0).all()
     assert (bounds[0.95][1] > bounds[0.8][1]).all()
-    assert interval(fit(WEEKLY, _history(panel)), made) == {}
+    assert intervals_of(fit(WEEKLY, _history(panel)), made) == {}
 
 
 def _history(panel: Panel) -> History:

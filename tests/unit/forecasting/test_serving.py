@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecasting.data.series import Panel
-from forecasting.evaluation.intervals import interval, served_intervals
+from forecasting.evaluation.calibration import served_intervals
+from forecasting.json_text import strict_json
 from forecasting.models.catalog import fit, forecast, make_recipe, update
-from forecasting.models.model_file import strict_json
+from forecasting.models.intervals import intervals_of
 from forecasting.models.recipe import FittedModel, History, Recipe
 from forecasting.serving import forecaster as serving
 from forecasting.serving.forecaster import MAX_POINTS, Forecaster, QuestionError, _line
@@ -79,7 +80,7 @@ def test_a_history_is_what_the_model_is_updated_with(many: Panel, recipe: Recipe
     assert [entry["value"] for entry in answer["forecast"]] == pytest.approx(values.ravel().tolist(), rel=1e-12)
     assert model.intervals is not None
     served = replace(moved, intervals=replace(model.intervals, scales=model.intervals.scales[rows]))
-    low, high = interval(served, values)[0.8]
+    low, high = intervals_of(served, values)[0.8]
     assert answer["forecast"][-1]["intervals"]["0.8"] == pytest.approx([low[-1, -1], high[-1, -1]], rel=1e-12)
 
 
@@ -98,7 +99,7 @@ def test_an_answer_is_json_whatever_the_series_are_called_and_to_the_last_bit(
             "value": values[row, ahead],
             "intervals": {
                 f"{level:g}": [low[row, ahead], high[row, ahead]]
-                for level, (low, high) in interval(model, values).items()
+                for level, (low, high) in intervals_of(model, values).items()
             },
         }
         for row, key in enumerate(keys)

@@ -14,19 +14,22 @@ from xml.etree import ElementTree
 import pytest
 from jsonschema import Draft202012Validator, ValidationError  # type: ignore[import-untyped]
 
-from forecasting.decision.record import Champion, Decision, Override, decide_candidate
+from forecasting.decision.blocks import Override, Request, Workspace
+from forecasting.decision.decide import Champion, Decision, decide_candidate
 from forecasting.decision.report import report
+from forecasting.json_text import strict_json
 from forecasting.models import catalog as candidates
-from forecasting.models.model_file import read_model, strict_json
+from forecasting.models.model_file import read_model
 from forecasting.problem.problem_file import Problem
 
 ROOT = Path(__file__).resolve().parents[3]
 PROBLEMS, DATA = ROOT / "mlops_code/problems", ROOT / "data/adventureworks"
-CONTEXT = {
-    "reason": "manual", "build_id": "7", "commit": "<script>alert(1)</script>", "run_id": "run",
-    "step_run_id": "step", "model_name": "paid-amount", "decided_at": "2026-01-02T03:04:05+00:00",
-    "workspace": {"name": "shop", "resource_group": "rg", "tags": {"rehearsal": "true"}},
-}  # fmt: skip
+REQUEST = Request(
+    reason="manual", build_id="7", commit="<script>alert(1)</script>", run_id="run", step_run_id="step",
+    model_name="paid-amount", decided_at="2026-01-02T03:04:05+00:00",
+    workspace=Workspace(name="shop", resource_group="rg", tags={"rehearsal": "true"}),
+)  # fmt: skip
+GOLDEN = ROOT / "tests/unit/forecasting/decision/golden"
 KINDS = ["accepted", "kept", "failed", "short", "broken", "override", "many accepted", "many kept"]
 
 
@@ -39,7 +42,7 @@ class Made:
 
     @property
     def page(self) -> str:
-        return report(self.decision, read_model(self.candidate).model)
+        return report(self.decision.record, read_model(self.candidate).model, self.decision.judgement)
 
 
 def breaks(*_: object) -> NoReturn:
@@ -76,8 +79,10 @@ def make(step: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPat
             problem = changed(tmp_path, problem.name, origins="40", held_back="301")
         if kind == "broken":
             monkeypatch.setattr(candidates.KINDS["same_weekday_mean"], "fits", breaks)
-        override = Override("Ada", "the <old> model is worse on Mondays") if kind == "override" else None
-        return Made(decide_candidate(Problem(problem), candidate, champion, CONTEXT, override=override), candidate)
+        override = (
+            Override(person="Ada", reason="the <old> model is worse on Mondays") if kind == "override" else None
+        )
+        return Made(decide_candidate(Problem(problem), candidate, champion, REQUEST, override=override), candidate)
 
     return made
 
@@ -94,7 +99,7 @@ def test_a_real_decision_keeps_the_schema_and_has_its_page(
     make: Callable[[str], Made], schema: Draft202012Validator, kind: str
 ) -> None:
     made = make(kind)
-    document = strict_json(made.decision.content)
+    document = strict_json(made.decision.record.content)
     schema.validate(document)
     evidence, page = document["evidence"], made.page
     expected = {"short": "failed", "broken": "failed", "override": "accepted"}.get(kind, kind.removeprefix("many "))
@@ -107,9 +112,15 @@ def test_a_real_decision_keeps_the_schema_and_has_its_page(
     assert (evidence["reason"] == "error") == (kind == "broken")
     assert drawn == (0 if kind in {"short", "broken"} else 6 if kind.startswith("many") else 3)
     assert "rehearsal=true" in page
-    assert made.decision.sha256 in page
+    assert made.decision.record.sha256 in page
     gate = evidence["gate"]
     assert (f"The gate itself said {gate['outcome']} ({gate['reason']})" in page) == (kind == "override")
+
+
+@pytest.mark.parametrize("golden", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
+def test_the_same_input_gives_the_bytes_that_it_has_always_given(make: Callable[[str], Made], golden: Path) -> None:
+    """The files were written before the record was a typed model."""
+    assert make(golden.stem.replace("_", " ")).decision.record.content == golden.read_bytes()
 
 
 def test_a_page_is_the_same_twice_whole_and_loads_nothing(make: Callable[[str], Made]) -> None:
@@ -123,12 +134,11 @@ def test_a_page_is_the_same_twice_whole_and_loads_nothing(make: Callable[[str], 
         ElementTree.fromstring(picture)  # noqa: S314 - our own text; well-formed is what is asked
     assert "NaN" not in page
     assert "prefers-color-scheme:dark" in page
-    read = Decision(made.decision.verdict, made.decision.document)
-    assert "nothing to show here" in report(read, read_model(made.candidate).model)
+    assert "nothing to show here" in report(made.decision.record, read_model(made.candidate).model)
 
 
 def test_the_schema_refuses_what_is_no_decision(make: Callable[[str], Made], schema: Draft202012Validator) -> None:
-    document = strict_json(make("kept").decision.content)
+    document = strict_json(make("kept").decision.record.content)
     for path, value in (
         (("evidence", "outcome"), "promoted"),
         (("evidence", "reason"), "Because."),

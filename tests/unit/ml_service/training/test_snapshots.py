@@ -99,6 +99,9 @@ def test_an_edit_of_the_gate_policy_changes_no_reusable_snapshot(tmp_path: Path)
         "azure_ml/services.py",
         "forecasting/decision/gate.py",
         "forecasting/decision/record.py",
+        "forecasting/decision/report.html.j2",
+        "forecasting/evaluation/comparison.py",
+        "forecasting/serving/forecaster.py",
     ],
 )
 def test_scoring_and_gate_code_is_in_no_reusable_snapshot(source: str) -> None:

@@ -1,0 +1,48 @@
+"""Checks of a delivery as a whole: its size against the last accepted one, its length, how recent it is."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+
+from forecasting.data.series import Panel
+from forecasting.errors import Finding
+from forecasting.limits import LARGEST
+from forecasting.problem.sections import Contract, Source
+
+
+def check_rows(rows: int, accepted: int | None, contract: Contract) -> list[Finding]:
+    """Find a jump in the number of rows, which a person checks first; accepted None: nothing to compare."""
+    if contract.rows_change is None or not accepted:
+        return []
+    change = rows / accepted - 1
+    if abs(change) <= contract.rows_change:
+        return []
+    found = f"has {rows} rows, {change:+.0%} against the last accepted version's {accepted}"
+    expected = f"a change of at most {contract.rows_change:.0%}"
+    return [Finding("", (), found, expected, "Check the delivery; widen contract.rows_change if it is right.")]
+
+
+def check_history(panel: Panel, source: Source, contract: Contract, as_of: date | None) -> list[Finding]:
+    """Find too little history, and data that is too old where a day of the run is given."""
+    findings = []
+    if contract.min_days is not None and panel.days < contract.min_days:
+        found = f"{panel.days} days from {panel.first} to {panel.last}"
+        findings.append(
+            Finding(source.date, (), found, f"at least {contract.min_days} days", "Deliver a longer history.")
+        )
+    if contract.max_age_days is not None and as_of is not None and (as_of - panel.last).days > contract.max_age_days:
+        found = f"the newest day is {panel.last}, {(as_of - panel.last).days} days before {as_of}"
+        expected = f"at most {contract.max_age_days} days (contract.max_age_days)"
+        findings.append(Finding(source.date, (), found, expected, "Deliver the newest days."))
+    return findings
+
+
+def check_sums(panel: Panel, measure: str) -> list[Finding]:
+    """Find days whose sum is too large to compute with; a row by itself is bounded by contract.max_value."""
+    large = np.argwhere(np.abs(panel.values) > LARGEST)
+    if not len(large):
+        return []
+    places = tuple(f"{panel.keys[row]} {panel.day(column)}" for row, column in large.tolist())
+    return [Finding(measure, places, "a day that is too large", f"up to {LARGEST:g}", "Use a larger unit.")]

@@ -1,0 +1,146 @@
+"""From texts to rows: days and numbers, each cell checked by itself, each row against the others.
+
+Cells are read as text and converted here, so that a finding can name the line and the text that was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+
+from forecasting.data.reading import line_of
+from forecasting.data.series import KEY_SEPARATOR
+from forecasting.errors import Finding
+from forecasting.limits import FIRST_DAY, LARGEST, LAST_DAY
+from forecasting.problem.sections import Contract, SeriesRule, Source
+
+MAX_SHOWN = 80  # characters of a cell
+TOMORROW = timedelta(days=1)  # where the day of the run, UTC, is still today's
+
+
+@dataclass(frozen=True)
+class CellCheck:
+    """What is demanded of a cell and what to do where it fails; the name is how pandera reports it."""
+
+    name: str
+    found: str
+    expected: str
+    fix: str
+
+
+DAY = CellCheck(
+    "day", "not a day", f"YYYY-MM-DD, {FIRST_DAY.year} to {LAST_DAY.year}",
+    "Write the day in ISO form, without time and zone.",
+)  # fmt: skip
+TYPE = CellCheck("type", "empty", "a kind of row such as S", "Fill in the type.")
+KEY = CellCheck(
+    "key", f"empty or with a {KEY_SEPARATOR}", "the name of a series", f"Fill it in, without {KEY_SEPARATOR}."
+)
+FINITE = CellCheck(
+    "finite", "NaN, infinite or not a number", "a finite number such as 1234.5", "Correct or remove the row."
+)  # fmt: skip
+LARGE = CellCheck(
+    "large", "too large", "at most {bound:g} (contract.max_value)", "Correct the row, or use a larger unit."
+)
+NOT_NEGATIVE = CellCheck("not_negative", "negative", "at least 0", "Deliver reversals as a type of their own.")
+COUNT = CellCheck("count", "not a whole number of at least 1", "a count", "Leave out days without transactions.")
+CELL_CHECKS = {check.name: check for check in (DAY, TYPE, KEY, FINITE, LARGE, NOT_NEGATIVE, COUNT)}
+
+
+def typed_rows(
+    raw: pd.DataFrame, source: Source, rule: SeriesRule, contract: Contract
+) -> tuple[pd.DataFrame, list[Finding]]:
+    """Convert text to days and numbers, and check each cell by itself."""
+    texts = dict.fromkeys(name for name in (source.type, *rule.keys) if name)
+    frame = pd.DataFrame({name: raw[name].str.strip() for name in texts}, index=raw.index)
+    days = pd.to_datetime(raw[source.date].str.strip(), format="%Y-%m-%d", errors="coerce")
+    frame[source.date] = days.where((days >= pd.Timestamp(FIRST_DAY)) & (days <= pd.Timestamp(LAST_DAY)))
+    for name in filter(None, (source.count, *source.measures)):
+        frame[name] = pd.to_numeric(raw[name], errors="coerce").astype(np.float64)
+    try:
+        _schema(source, rule, contract).validate(frame, lazy=True)
+    except pa.errors.SchemaErrors as failures:
+        return frame, _findings_of(failures.failure_cases, raw, contract)
+    return frame, []
+
+
+def check_duplicates(frame: pd.DataFrame, source: Source, rule: SeriesRule) -> list[Finding]:
+    """Find rows of a day, kind and series that an earlier row has already."""
+    identity = list(dict.fromkeys(name for name in (source.date, source.type, *rule.keys) if name))
+    twice = frame[frame.duplicated(identity, keep="first") & frame[source.date].notna()]
+    if twice.empty:
+        return []
+    days, names = twice[source.date], [name for name in identity if name != source.date]
+    places = tuple(
+        f"{line_of(index)} ({' '.join([f'{day:%Y-%m-%d}', *twice.loc[index, names]])})"
+        for index, day in zip(twice.index, days, strict=True)
+    )
+    fix = "Remove the repeated rows, or add them up if they are parts of one."
+    found = f"a {' and '.join(['day', *names])} that occurred before"
+    return [Finding(" and ".join(identity), places, found, "one row each", fix)]
+
+
+def without_future(
+    frame: pd.DataFrame, source: Source, rule: SeriesRule, as_of: date | None
+) -> tuple[pd.DataFrame, list[Finding]]:
+    """Leave out the rows of days that have not been; they are a finding where the problem would use them."""
+    if as_of is None:
+        return frame, []
+    latest = min(as_of + TOMORROW, rule.last_date or date.max)
+    days = frame[source.date]
+    late = days > pd.Timestamp(as_of + TOMORROW)
+    used = days[late & (days <= pd.Timestamp(rule.last_date or LAST_DAY))]
+    if used.empty:
+        return frame[~late], []
+    places = tuple(f"{line_of(index)} ({day:%Y-%m-%d})" for index, day in zip(used.index, used, strict=True))
+    fix = "Remove days that have not been, or set series.last_date."
+    return frame[~late], [Finding(source.date, places, "in the future", f"days up to {latest}", fix)]
+
+
+def _schema(source: Source, rule: SeriesRule, contract: Contract) -> pa.DataFrameSchema:
+    """Column checks. Nulls are let through to the checks: pandera's own null check would pass infinity."""
+
+    def column(kind: object, *checks: pa.Check) -> pa.Column:
+        return pa.Column(kind, list(checks), nullable=True)
+
+    def check(demand: CellCheck, passes: Callable[[pd.Series[Any]], object]) -> pa.Check:
+        return pa.Check(passes, name=demand.name, error=demand.name, ignore_na=False)
+
+    numbers = [
+        check(FINITE, np.isfinite),
+        check(LARGE, lambda values: ~(values.abs() > contract.max_value) | np.isinf(values)),
+    ]
+    if contract.non_negative:
+        numbers.append(check(NOT_NEGATIVE, lambda values: ~(values < 0)))
+    key = check(KEY, lambda texts: (texts != "") & ~texts.str.contains(KEY_SEPARATOR, regex=False))
+    columns = {source.date: column("datetime64[ns]", check(DAY, lambda days: days.notna()))}
+    columns |= {name: column(str, key) for name in rule.keys}
+    if source.type and source.type not in columns:
+        columns[source.type] = column(str, check(TYPE, lambda texts: texts != ""))
+    if source.count:
+        whole = check(COUNT, lambda values: (values >= 1) & (values <= LARGEST) & (values % 1 == 0))
+        columns[source.count] = column(float, whole)
+    columns |= {name: column(float, *numbers) for name in source.measures}
+    return pa.DataFrameSchema(columns)
+
+
+def _findings_of(failures: pd.DataFrame, raw: pd.DataFrame, contract: Contract) -> list[Finding]:
+    """One finding a column and check, with the lines and the texts that were found there."""
+    findings = []
+    for (column, name), group in failures.groupby(["column", "check"], sort=False):
+        check = CELL_CHECKS[str(name)]
+        places = tuple(f"{line_of(index)} ({_shown(str(raw.at[index, column]))})" for index in sorted(group["index"]))
+        expected = check.expected.format(bound=contract.max_value)
+        findings.append(Finding(str(column), places, check.found, expected, check.fix))
+    return findings
+
+
+def _shown(text: str) -> str:
+    """A cell as it was found, cut where it is long."""
+    return repr(text) if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]!r}..."

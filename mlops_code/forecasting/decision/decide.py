@@ -1,0 +1,118 @@
+"""Decide about a candidate: read it, let the gate judge it against the champion, record the decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from forecasting.data.delivery import check_history, check_rows
+from forecasting.data.series import Panel, read_series
+from forecasting.decision.blocks import Context, Override, RegisteredChampion, Request
+from forecasting.decision.contest import Contest
+from forecasting.decision.evidence import Subject, evidence_of
+from forecasting.decision.gate import Judgement, judge, overridden
+from forecasting.decision.record import DecisionRecord
+from forecasting.errors import ContractError, RefusedError, UsageError
+from forecasting.models.model_file import StoredModel, read_model
+from forecasting.models.recipe import Recipe
+from forecasting.problem.problem_file import Problem
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The model that a new one must beat; name and version as registered, empty for one read from a folder."""
+
+    stored: StoredModel
+    name: str = ""
+    version: str = ""
+
+    @property
+    def recipe(self) -> Recipe:
+        """What is refitted and compared."""
+        return self.stored.model.recipe
+
+    @property
+    def registered(self) -> RegisteredChampion:
+        """Who it is, for the context of a decision."""
+        return RegisteredChampion(
+            name=self.name,
+            version=self.version,
+            model_sha256=self.stored.sha256,
+            cutoff=self.stored.model.cutoff,
+        )
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The record of a decision and the judgement that it was made from."""
+
+    record: DecisionRecord
+    judgement: Judgement
+
+
+def decide_candidate(
+    problem: Problem,
+    candidate: Path,
+    champion: Champion | None,
+    request: Request,
+    *,
+    as_of: date | None = None,
+    override: Override | None = None,
+) -> Decision:
+    """Judge the candidate folder that train.py wrote.
+
+    request: who asked and when; None as champion means "none registered". as_of: the day of the run, for freshness.
+    Raises: UsageError, RefusedError (a file is damaged, model and series come from different data, the data is stale
+    or jumps in size against the champion's).
+    """
+    stored = read_model(candidate)
+    panel, facts = read_series(candidate)
+    rule, training, policy = problem.series, problem.training, problem.gate
+    if stored.problem != rule.name:
+        raise UsageError(f"{candidate} holds a model of the problem {stored.problem}, --problem is {rule.name}.")
+    if _data_of(stored) != facts["data_sha256"]:
+        raise RefusedError(f"{candidate}: the model was not trained on the series beside it. Train again.")
+    _demand_acceptable(problem, panel, facts, champion, as_of)
+    served = stored.model.intervals
+    contest = Contest(
+        challenger=stored.model.recipe,
+        champion=champion.stored.model if champion else None,
+        chosen_until=date.fromisoformat(stored.manifest["selection"]["last_day"]),
+        half_widths=served.half_widths if served else (),
+        key_columns=rule.keys,
+        same_data=champion is not None and _data_of(champion.stored) == facts["data_sha256"],
+    )
+    judgement = judge(panel, contest, training, policy, problem.lower)
+    verdict = judgement.verdict
+    if override is not None:
+        try:
+            verdict = overridden(verdict, override.person, override.reason)
+        except ValueError as mistake:
+            raise UsageError(f"--override: {mistake}.") from None
+    subject = Subject(stored, contest, panel, facts, training, policy)
+    evidence = evidence_of(subject, judgement, verdict, override)
+    context = Context(**dict(request), champion=champion.registered if champion else None)
+    return Decision(DecisionRecord.of(evidence, context), judgement)
+
+
+def _data_of(stored: StoredModel) -> str | None:
+    """Hash of the table that a model was trained on."""
+    found: str | None = stored.manifest.get("data", {}).get("data_sha256")
+    return found
+
+
+def _demand_acceptable(
+    problem: Problem, panel: Panel, facts: Mapping[str, Any], champion: Champion | None, as_of: date | None
+) -> None:
+    """The parts of the contract that time and the champion decide: a reused step has not looked at them today."""
+    contract = problem.contract
+    accepted = champion.stored.manifest.get("data", {}).get("rows") if champion else None
+    findings = check_rows(facts["rows"], accepted, contract)
+    findings += check_history(panel, problem.source, contract, as_of)
+    if findings:
+        refusal = ContractError(str(facts["file"]), findings)
+        refusal.facts["data_sha256"] = facts["data_sha256"]
+        raise refusal
