@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -16,21 +16,23 @@ from azure_ml.models.champion import SINCE_TAG, TAG
 from azure_ml.models.versions import ModelVersion, find_versions
 from azure_ml.pipelines.runs import Run, find_run, list_runs
 from azure_ml.workspace import Workspace
-from forecasting.decision.record import DECISION_FILE
+from forecasting.decision.record import DECISION_FILE, DecisionRecord, as_json, parse_decision
+from forecasting.errors import ModelFileError
 from ml_service.output.console import Terminal
 from ml_service.production import integrity, ledger
-from ml_service.production.integrity import Difference, Document
+from ml_service.production.integrity import Difference, File
 from ml_service.settings.build import REQUESTED_FOR
 from ml_service.settings.variables import Settings
 from ml_service.training.outcome import ACCEPTED, KEPT
 
 Row = dict[str, Any]
+Facts = Callable[[DecisionRecord], Mapping[str, object]]
 _RECORDED = (
     *(name for name in ledger.FACTS if name != "report_sha256"),
     *(field.name for field in fields(ledger.Content)),
     *("report_sha256", "record_sha256"),
 )
-_NO_DECISION = Document(DECISION_FILE, {}, "")
+_NO_FILE = File(DECISION_FILE, b"", "")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -105,62 +107,90 @@ def _write_csv(path: Path, rows: list[Row]) -> None:
         writer.writerows([safe_cell(row.get(column)) for column in columns] for row in rows)
 
 
+@dataclass(frozen=True)
+class _Decision:
+    """decision.json of a run, and what it says; None when it is no decision record any more."""
+
+    file: File
+    record: DecisionRecord | None
+
+
 class _Decisions:
-    """decision.json of each run, downloaded once; runs of other experiments are looked up when a model names one."""
+    """The decision of each run, downloaded once; runs of other experiments are looked up when a model names one."""
 
     def __init__(self, workspace: Workspace, runs: Iterable[Run]) -> None:
         self._workspace = workspace
         self._known = {run.id: run for run in runs}
-        self._fetched: dict[str, Document | None] = {}
+        self._fetched: dict[str, _Decision | None] = {}
 
-    def of(self, run_id: str) -> Document | None:
-        """The document of a run that has recorded one or holds one; None where neither is the case."""
+    def of(self, run_id: str) -> _Decision | None:
+        """The decision of a run that has recorded one or holds one; None where neither is the case."""
         if run_id not in self._fetched:
             run = self._run(run_id)
-            self._fetched[run_id] = self._fetch(run) if run is not None else None
+            self._fetched[run_id] = _fetch(run) if run is not None else None
         return self._fetched[run_id]
 
     def overridden(self, run_id: str) -> Row:
         """Who accepted the run's model against the gate, and why; empty texts where the gate decided."""
-        document = self.of(run_id)
-        said = ((document.content.get("evidence") or {}) if document else {}).get("override") or {}
-        return {"override_by": said.get("person", ""), "override_reason": said.get("reason", "")}
+        decision = self.of(run_id)
+        override = decision.record.evidence.override if decision and decision.record else None
+        person, reason = (override.person, override.reason) if override else ("", "")
+        return {"override_by": person, "override_reason": reason}
 
     def _run(self, run_id: str) -> Run | None:
         if run_id in self._known or not run_id:
             return self._known.get(run_id)
         return find_run(self._workspace, run_id)
 
-    @staticmethod
-    def _fetch(run: Run) -> Document | None:
-        if "decision_sha256" not in run.properties and not run.properties.get("outcome"):
-            return None
-        found = integrity.fetch(run, DECISION_FILE)
-        return found if found.sha256 or "decision_sha256" in run.properties else None
+
+def _fetch(run: Run) -> _Decision | None:
+    if "decision_sha256" not in run.properties and not run.properties.get("outcome"):
+        return None
+    file = integrity.fetch(run, DECISION_FILE)
+    if not file.sha256 and "decision_sha256" not in run.properties:
+        return None
+    try:
+        return _Decision(file, parse_decision(file.content))
+    except ModelFileError:
+        return _Decision(file, None)
 
 
-def run_facts(decision: Mapping[str, Any]) -> dict[str, object]:
-    """What decision.json says of its run, by the names that the run's properties have."""
-    evidence, context = decision.get("evidence") or {}, decision.get("context") or {}
+def _not_as_decided(row: Row, recorded: str, decision: _Decision | None, facts: Facts) -> list[Difference]:
+    """What of a row is not as its decision says, or that the decision is not the recorded one."""
+    changed = integrity.of_hash("decision_sha256", recorded, decision.file if decision else _NO_FILE)
+    if changed:
+        return changed
+    if decision is None or decision.record is None:
+        return [Difference("decision", "recorded", "", DECISION_FILE)]
+    return integrity.differences(row, facts(decision.record), DECISION_FILE)
+
+
+def run_facts(record: DecisionRecord) -> dict[str, object]:
+    """What a decision says of its run, by the names that the run's properties have."""
+    evidence = record.evidence
     return {
-        "run_id": context.get("run_id"),
-        "outcome": evidence.get("outcome"),
-        "reason": evidence.get("reason"),
-        "data_sha256": (evidence.get("data") or {}).get("data_sha256"),
+        "run_id": record.context.run_id,
+        "outcome": evidence.outcome,
+        "reason": evidence.reason,
+        "data_sha256": evidence.data.data_sha256,
     }
 
 
-def model_facts(decision: Mapping[str, Any]) -> dict[str, object]:
-    """What decision.json says of the model that it accepted, by the names that the model's properties have."""
-    evidence, context = decision.get("evidence") or {}, decision.get("context") or {}
-    data, challenger = evidence.get("data") or {}, evidence.get("challenger") or {}
+def model_facts(record: DecisionRecord) -> dict[str, object]:
+    """What a decision says of the model that it accepted, by the names that the model's properties have."""
+    evidence, context = record.evidence, record.context
     return {
-        **{name: challenger.get(name) for name in ("model_sha256", "recipe", "cutoff")},
-        "data_sha256": data.get("data_sha256"),
-        "data_rows": data.get("rows"),
-        "problem": evidence.get("problem"),
-        **{name: context.get(name) for name in ("commit", "build_id", "run_id", "reason")},
-        "name": context.get("model_name"),
+        "model_sha256": evidence.challenger.model_sha256,
+        "recipe": evidence.challenger.recipe,
+        "cutoff": evidence.challenger.cutoff,
+        "data_sha256": evidence.data.data_sha256,
+        "data_rows": evidence.data.rows,
+        "problem": evidence.problem,
+        "commit": context.commit,
+        "build_id": context.build_id,
+        "run_id": context.run_id,
+        "reason": context.reason,
+        "name": context.model_name,
     }
 
 
@@ -176,12 +206,10 @@ def _run_row(run: Run, decisions: _Decisions) -> Row:
         **decisions.overridden(run.id),
     }
     decision = decisions.of(run.id)
-    if decision is None:
-        # A run that broke or violated the contract decided nothing: there is no document to compare with.
-        decided = told["outcome"] in (ACCEPTED, KEPT)
-        return _judged(row, integrity.of_hash("decision_sha256", "none", _NO_DECISION) if decided else None)
-    found = integrity.of_hash("decision_sha256", told["decision_sha256"], decision)
-    return _judged(row, found or integrity.differences(row, run_facts(decision.content), DECISION_FILE))
+    if decision is None and told["outcome"] not in (ACCEPTED, KEPT):
+        return _judged(row, None)  # it broke or violated the contract: nothing was decided
+    recorded = told["decision_sha256"] if decision else "none"
+    return _judged(row, _not_as_decided(row, recorded, decision, run_facts))
 
 
 def _people(run: Run) -> Row:
@@ -192,8 +220,9 @@ def _people(run: Run) -> Row:
     return {"created_by": run.created_by, REQUESTED_FOR: run.properties.get(REQUESTED_FOR, "")}
 
 
-def _decision_row(run_id: str, recorded: str, found: Document) -> Row:
-    evidence, context = found.content.get("evidence") or {}, found.content.get("context") or {}
+def _decision_row(run_id: str, recorded: str, decision: _Decision) -> Row:
+    evidence = as_json(decision.record.evidence) if decision.record else {}
+    context = as_json(decision.record.context) if decision.record else {}
     row = {
         "run_id": run_id,
         **{name: evidence.get(name) for name in ("outcome", "reason", "sentence", "gate", "override")},
@@ -202,7 +231,7 @@ def _decision_row(run_id: str, recorded: str, found: Document) -> Row:
         **{name: context.get(name) for name in ("decided_at", "build_id", "commit", "champion")},
         **{name: evidence.get(name) for name in ("policy", "data", "challenger", "baselines")},
     }
-    return _judged(row, integrity.of_hash("decision_sha256", recorded, found))
+    return _judged(row, integrity.of_hash("decision_sha256", recorded, decision.file))
 
 
 def _model_row(model: ModelVersion, decisions: _Decisions) -> Row:
@@ -220,9 +249,8 @@ def _model_row(model: ModelVersion, decisions: _Decisions) -> Row:
     }
     if "decision_sha256" not in properties and "model_sha256" not in properties:
         return _judged(row, None)  # registered by somebody's own code, not by this pipeline
-    decision = decisions.of(run_id) or _NO_DECISION
-    found = integrity.of_hash("decision_sha256", properties.get("decision_sha256", ""), decision)
-    return _judged(row, found or integrity.differences(row, model_facts(decision.content), DECISION_FILE))
+    recorded = properties.get("decision_sha256", "")
+    return _judged(row, _not_as_decided(row, recorded, decisions.of(run_id), model_facts))
 
 
 def _release_row(record: ledger.Record, decisions: _Decisions) -> Row:

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from azure_ml.pipelines.runs import find_pipeline_run
 from azure_ml.services import find_service
 from azure_ml.workspace import Workspace
+from forecasting.decision.blocks import Rule
 from forecasting.decision.record import DECISION_FILE
 from forecasting.decision.report import REPORT_FILE
 from forecasting.errors import FAILURES_FILE
 from ml_service.errors import FaultError
-from ml_service.output.agent import Agent, fenced
-from ml_service.output.decision_table import decision_rows, override_sentence
+from ml_service.output.agent import Agent
+from ml_service.output.decision_table import decision_rows, override_sentence, windows_sentence
+from ml_service.output.markdown import render
 from ml_service.settings.variables import Settings
 from ml_service.training.run import RunResult
 
 SUMMARY_FILE = "summary.md"
-_SHOWN_FINDINGS = 5
-_WITHOUT_DECISION = ("model", "data sha256", "run", "workspace")
-"""What is known of a run that ended before it decided."""
+_TEMPLATE = Path(__file__).with_name("summary.md.j2")
+_MOST = 5  # violations of the data contract, and places of each
 
 
 def tell(workspace: Workspace, settings: Settings, agent: Agent, result: RunResult, folder: Path | None) -> None:
@@ -44,8 +43,12 @@ def tell(workspace: Workspace, settings: Settings, agent: Agent, result: RunResu
             "runId": result.run_id,
         }
     )
-    overridden = ["override"] if outcome.evidence.get("override") else []
-    agent.tag(outcome.outcome or "no-outcome", *overridden, *([f"{model.name}-{model.version}"] if model else []))
+    tags = [outcome.outcome or "no-outcome"]
+    if outcome.decision and outcome.decision.evidence.override:
+        tags.append("override")
+    if model:
+        tags.append(f"{model.name}-{model.version}")
+    agent.tag(*tags)
 
 
 def write(workspace: Workspace, result: RunResult, transcript: str, folder: Path) -> Path:
@@ -61,15 +64,15 @@ def write(workspace: Workspace, result: RunResult, transcript: str, folder: Path
     for name in kept:
         (folder / name).write_bytes(run.read_file(name) or b"")
     page, failures = folder / SUMMARY_FILE, folder / FAILURES_FILE
-    broken = read_failures(failures.read_text(encoding="utf-8")) if FAILURES_FILE in kept else []
-    text = markdown(workspace.banner, result, run.read_properties(), broken)
-    page.write_text(f"{text}\n## As printed\n\n{fenced(transcript)}", encoding="utf-8")
+    violations = read_violations(failures.read_text(encoding="utf-8")) if FAILURES_FILE in kept else []
+    text = markdown(workspace.banner, result, run.read_properties(), transcript, violations)
+    page.write_text(text, encoding="utf-8")
     return page
 
 
 @dataclass(frozen=True)
-class Broken:
-    """One rule of the data contract that a table breaks, with its first places."""
+class Violation:
+    """One rule of the data contract that a table violates, and where."""
 
     column: str
     found: str
@@ -77,105 +80,61 @@ class Broken:
     fix: str
     places: tuple[str, ...]
 
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The row of a table, with the first places."""
+        where, more = ", ".join(self.places[:_MOST]), len(self.places) - _MOST
+        if more > 0:
+            where += f" and {more} more"
+        return (self.column or "whole file", self.found, self.expected, where, self.fix)
 
-def read_failures(text: str) -> list[Broken]:
+
+def read_violations(text: str) -> list[Violation]:
     """The findings of contract_failures.csv, which has a line for each place."""
     places: dict[tuple[str, str, str, str], list[str]] = {}
     for row in csv.DictReader(io.StringIO(text)):
         places.setdefault((row["column"], row["found"], row["expected"], row["fix"]), []).append(row["place"])
-    return [Broken(*about, places=tuple(filter(None, found))) for about, found in places.items()]
+    return [Violation(*about, places=tuple(filter(None, found))) for about, found in places.items()]
 
 
-def markdown(banner: str, result: RunResult, properties: Mapping[str, str], broken: Sequence[Broken] = ()) -> str:
-    """The page: verdict, broken rules of the contract or rules of the gate, figures, model, data, links."""
-    outcome, decision = result.outcome, result.outcome.decision or {}
-    evidence, context = decision.get("evidence") or {}, decision.get("context") or {}
-    lines = [f"# {evidence.get('problem', result.experiment)}: {outcome.outcome or 'no outcome'}", ""]
-    lines += [_plain(evidence.get("sentence") or result.complaint or "The run ended before it decided."), ""]
-    if said := override_sentence(evidence):
-        lines += [f"**Override.** {_plain(said)}", ""]
-    if broken:
-        lines += ["## Data contract", "", *_contract(broken), ""]
-    if found := rules(evidence):
-        lines += ["## Rules", "", *_table(("rule", "threshold", "value", "", "meaning"), found), ""]
-    if evidence.get("challenger"):
-        columns, rows = decision_rows(evidence, context.get("champion"))
-        lines += ["## Figures", "", *_table(columns, rows), "", _windows(evidence), ""]
-    facts = [fact for fact in _facts(banner, result, properties) if decision or fact[0] in _WITHOUT_DECISION]
-    lines += ["## Model and data", "", *_table(("what", "value"), facts)]
-    return "\n".join(lines) + "\n"
+def markdown(
+    banner: str,
+    result: RunResult,
+    properties: Mapping[str, str],
+    transcript: str,
+    violations: Sequence[Violation] = (),
+) -> str:
+    """The page: verdict, data contract or rules of the gate, metrics, model, data, links, what `run` has printed."""
+    record, model = result.outcome.decision, result.outcome.model
+    evidence = record.evidence if record else None
+    return render(
+        _TEMPLATE,
+        title=evidence.problem if evidence else result.experiment,
+        outcome=result.outcome.outcome or "no outcome",
+        sentence=evidence.sentence if evidence else result.complaint or "The run ended before it decided.",
+        override=override_sentence(evidence) if evidence else "",
+        violations=[violation.cells for violation in violations],
+        most=_MOST,
+        failures_file=FAILURES_FILE,
+        evidence=evidence,
+        context=record.context if record else None,
+        rules=rule_rows(evidence.rules) if evidence else (),
+        figures=decision_rows(evidence, record.context.champion) if evidence and record else (),
+        windows=windows_sentence(evidence) if evidence else "",
+        model=f"{model.name} version {model.version}" if model else "none registered",
+        data_sha256=evidence.data.data_sha256 if evidence else properties.get("data_sha256", "-"),
+        decision_sha256=properties.get("decision_sha256", "-"),
+        run_id=result.run_id,
+        portal=result.portal,
+        workspace=banner,
+        transcript=transcript,
+    )
 
 
-def _contract(broken: Sequence[Broken]) -> list[str]:
-    """The first findings as a table, and where the others are."""
-    rows = [
-        (
-            _plain(item.column) or "whole file",
-            _plain(item.found),
-            _plain(item.expected),
-            _places(item),
-            _plain(item.fix),
-        )
-        for item in broken[:_SHOWN_FINDINGS]
-    ]
-    count = "1 rule is" if len(broken) == 1 else f"{len(broken)} rules are"
-    more = f", the first {_SHOWN_FINDINGS} of them here" if len(broken) > _SHOWN_FINDINGS else ""
-    head = f"{count} broken{more}; every place is in `{FAILURES_FILE}` beside this page."
-    return [head, "", *_table(("column", "found", "expected", "where", "to do"), rows)]
-
-
-def _places(item: Broken) -> str:
-    more = len(item.places) - _SHOWN_FINDINGS
-    return _plain(", ".join(item.places[:_SHOWN_FINDINGS])) + (f" and {more} more" if more > 0 else "")
-
-
-def rules(evidence: Mapping[str, Any]) -> list[list[str]]:
+def rule_rows(rules: Sequence[Rule]) -> list[list[str]]:
     """Each rule of the gate in the order in which they decide: code, threshold, value, whether it holds, sentence."""
-    return [
-        [rule["code"], _figure(rule["threshold"]), _figure(rule["value"]), rule["status"], rule["sentence"]]
-        for rule in evidence.get("rules") or []
-    ]
+    return [[rule.code, _shown(rule.threshold), _shown(rule.value), rule.status, rule.sentence] for rule in rules]
 
 
-def _figure(value: float | None) -> str:
+def _shown(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
-
-
-def _plain(text: str) -> str:
-    """A person's text as text: no tag, link, heading or emphasis of Markdown."""
-    return re.sub(r"([\\`*_\[\]<>#|~])", r"\\\1", text)
-
-
-def _windows(evidence: Mapping[str, Any]) -> str:
-    windows = evidence.get("windows")
-    if not windows:
-        return "No windows: the series was too short."
-    count, first = len(windows["origins"]), windows["origins"][0]
-    return f"{count} forecasts of {windows['horizon']} days each, {first} to {windows['last_day']}."
-
-
-def _facts(banner: str, result: RunResult, properties: Mapping[str, str]) -> list[tuple[str, str]]:
-    decision = result.outcome.decision or {}
-    evidence, context = decision.get("evidence") or {}, decision.get("context") or {}
-    model, data = result.outcome.model, evidence.get("data") or {}
-    challenger = evidence.get("challenger") or {}
-    return [
-        ("model", f"{model.name} version {model.version}" if model else "none registered"),
-        ("model sha256", f"`{challenger.get('model_sha256', '-')}`"),
-        ("recipe, data until", f"{challenger.get('recipe', '-')}, {challenger.get('cutoff', '-')}"),
-        ("data", f"{data.get('rows', '-')} rows, {data.get('first_date', '-')} to {data.get('last_date', '-')}"),
-        ("data sha256", f"`{data.get('data_sha256') or properties.get('data_sha256', '-')}`"),
-        ("decision sha256", f"`{properties.get('decision_sha256', '-')}`"),
-        ("policy sha256", f"`{evidence.get('policy_sha256', '-')}`"),
-        ("asked because", str(context.get("reason", "-"))),
-        ("pipeline from", f"build {context.get('build_id', '-')}, commit `{context.get('commit', '-')}`"),
-        ("run", f"[{result.run_id}]({result.portal})"),
-        ("workspace", banner),
-    ]
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
-
-    return [line([column or " " for column in columns]), line(["---"] * len(columns)), *map(line, rows)]

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ml_service.output.console import Terminal
+from ml_service.output.markdown import render
 
+_PAGE = Path(__file__).with_name("page.md.j2")
 _IN_MESSAGE = {"%": "%AZP25", "\r": "%0D", "\n": "%0A"}
 _IN_PROPERTY = {**_IN_MESSAGE, "]": "%5D", ";": "%3B"}
 
@@ -46,7 +48,8 @@ class Agent:
         """Show what was printed so far on the summary of the build."""
         if self.listens and self.terminal.transcript:
             page = self.folder / f"{title}-{os.getpid()}.md"
-            page.write_text(f"# {title.capitalize()}\n\n{fenced(self.terminal.transcript)}", encoding="utf-8")
+            text = render(_PAGE, title=title.capitalize(), transcript=self.terminal.transcript)
+            page.write_text(text, encoding="utf-8")
             self.summary(page)
 
     def warn(self, text: str) -> None:
@@ -56,11 +59,6 @@ class Agent:
     def _command(self, command: str, message: str) -> None:
         if self.listens:
             self.terminal.command(f"##vso[{command}]{_escaped(message, _IN_MESSAGE)}")
-
-
-def fenced(text: str) -> str:
-    """Plain text as a block of Markdown."""
-    return f"```text\n{text.rstrip()}\n```\n"
 
 
 def _escaped(text: str, escapes: Mapping[str, str]) -> str:

@@ -1,52 +1,58 @@
-"""A decision in a table: the figures of challenger, champion and baselines side by side."""
+"""A decision in a table: the metrics of challenger, champion and baselines side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from forecasting.decision.blocks import Baseline, Contender, Evidence, RegisteredChampion, Scores
 
 _METRICS = ("rel_mae", "mae", "rmse", "mase", "bias")
-"""The gate's own measure first; metrics that a later recipe adds follow."""
+"""The gate's own measure first; the others follow."""
 
 
-def decision_rows(
-    evidence: Mapping[str, Any], champion: Mapping[str, Any] | None = None
-) -> tuple[list[str], list[list[str]]]:
+def decision_rows(evidence: Evidence, champion: RegisteredChampion | None) -> tuple[list[str], list[list[str]]]:
     """Columns and rows of the decision table; a metric that is not finite is shown as a dash.
 
-    evidence: the block of that name in decision.json, with challenger, champion (may be null) and baselines.
-    champion: its name and version, from the block context.
+    champion: its name and version; None when there is none.
     """
-    who = f"champion {versioned(champion)}".strip()
-    entries = {"challenger": evidence.get("challenger"), who: evidence.get("champion")}
-    entries |= {f"baseline {name}": entry for name, entry in (evidence.get("baselines") or {}).items()}
-    found = list(((evidence.get("challenger") or {}).get("metrics")) or {})
-    metrics = [name for name in _METRICS if name in found] + [name for name in found if name not in _METRICS]
+    contenders: dict[str, Contender | Baseline | None] = {
+        "challenger": evidence.challenger,
+        f"champion {versioned(champion)}".strip(): evidence.champion,
+    }
+    contenders |= {f"baseline {name}": baseline for name, baseline in evidence.baselines.items()}
+    metrics: list[str] = []
+    if evidence.challenger.metrics:
+        metrics = [*_METRICS, *sorted(set(Scores.model_fields).difference(_METRICS))]
     rows = []
-    for who, entry in entries.items():
-        if entry is None:
-            rows.append([who, "none registered", *["-"] * len(metrics)])
-            continue
-        values = entry.get("metrics") or {}
-        rows.append([who, str(entry.get("recipe", "")), *[_figure(values.get(name)) for name in metrics]])
+    for who, entry in contenders.items():
+        recipe = entry.recipe if entry else "none registered"
+        scores = dict(entry.metrics) if entry and entry.metrics else {}
+        rows.append([who, recipe, *(_shown(scores.get(name)) for name in metrics)])
     return ["", "recipe", *metrics], rows
 
 
-def override_sentence(evidence: Mapping[str, Any]) -> str:
-    """The override in a decision's evidence with what the gate itself said; empty where there is none."""
-    override, gate = evidence.get("override"), evidence.get("gate") or {}
-    if not override:
+def override_sentence(evidence: Evidence) -> str:
+    """Who answers for an override and what the gate itself said; empty where the gate decided."""
+    override, gate = evidence.override, evidence.gate
+    if override is None:
         return ""
-    said = f"{gate.get('outcome')} ({gate.get('reason')}): {gate.get('sentence')}"
-    return f"{override['person']} answers for it: {override['reason']} -- The gate itself said {said}"
+    said = f"{gate.outcome} ({gate.reason}): {gate.sentence}"
+    return f"{override.person} answers for it: {override.reason} -- The gate itself said {said}"
 
 
-def versioned(champion: Mapping[str, Any] | None) -> str:
+def windows_sentence(evidence: Evidence) -> str:
+    """The evaluation windows in one sentence; empty where the series was too short for any."""
+    windows = evidence.windows
+    if windows is None:
+        return ""
+    count = len(windows.origins)
+    return f"{count} forecasts of {windows.horizon} days each, {windows.origins[0]} to {windows.last_day}"
+
+
+def versioned(champion: RegisteredChampion | None) -> str:
     """`name:version` of a champion; empty where there is none, or none that is registered."""
-    return f"{champion['name']}:{champion['version']}" if champion and champion.get("version") else ""
+    return f"{champion.name}:{champion.version}" if champion and champion.version else ""
 
 
-def _figure(value: float | None) -> str:
+def _shown(value: float | None) -> str:
     """Ratios with three digits, amounts with one."""
     if value is None:
         return "-"

@@ -7,10 +7,8 @@ covers the document only. So each field that both hold is compared, and a differ
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from azure_ml.pipelines.runs import Run
 
@@ -29,24 +27,18 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Document:
-    """A JSON file of a run and the hash of its bytes; both empty when the run has no such file."""
+class File:
+    """A file of a run and the hash of its bytes; both empty when the run has no such file."""
 
     name: str
-    content: Mapping[str, Any]
+    content: bytes
     sha256: str
 
 
-def fetch(run: Run, name: str) -> Document:
-    """Download a JSON file of a run; one that is no JSON object any more has a hash and no content."""
+def fetch(run: Run, name: str) -> File:
+    """Download a file of a run."""
     content = run.read_file(name)
-    if content is None:
-        return Document(name, {}, "")
-    try:
-        document = json.loads(content)
-    except ValueError:
-        document = None
-    return Document(name, document if isinstance(document, dict) else {}, hashlib.sha256(content).hexdigest())
+    return File(name, b"", "") if content is None else File(name, content, hashlib.sha256(content).hexdigest())
 
 
 def differences(exported: Mapping[str, object], recorded: Mapping[str, object], document: str) -> list[Difference]:
@@ -58,9 +50,9 @@ def differences(exported: Mapping[str, object], recorded: Mapping[str, object], 
     ]
 
 
-def of_hash(field: str, exported: str, document: Document) -> list[Difference]:
+def of_hash(field: str, exported: str, file: File) -> list[Difference]:
     """The recorded hash against the bytes."""
-    return differences({field: exported}, {field: document.sha256}, f"the file {document.name} itself")
+    return differences({field: exported}, {field: file.sha256}, f"the file {file.name} itself")
 
 
 def _text(value: object) -> str:

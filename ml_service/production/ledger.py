@@ -186,12 +186,22 @@ def compare(record: Record) -> tuple[Mapping[str, Any], list[Difference]]:
     recorded = record.properties.get("record_sha256", "")
     if not recorded and not record.state and one_word(record.run.status) != RunStatus.FINISHED:
         return {}, []
-    document = fetch(record.run, RECORD_FILE)
-    if found := of_hash("record_sha256", recorded or NONE, document):
-        return document.content, found
-    written = {name: document.content.get(name) for name in _COMPARED}
+    file = fetch(record.run, RECORD_FILE)
+    document = _json_object(file.content)
+    if found := of_hash("record_sha256", recorded or NONE, file):
+        return document, found
+    written = {name: document.get(name) for name in _COMPARED}
     exported = {**record.properties, "deployment": record.id}
-    return document.content, differences(exported, written, RECORD_FILE)
+    return document, differences(exported, written, RECORD_FILE)
+
+
+def _json_object(content: bytes) -> dict[str, Any]:
+    """The JSON object of a file; empty where somebody has made something else of it."""
+    try:
+        document = json.loads(content)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def demand_intact(record: Record) -> None:

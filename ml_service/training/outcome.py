@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from azure_ml.models.registration import find_newest
 from azure_ml.pipelines.runs import Run
 from azure_ml.pipelines.statuses import RunStatus
 from azure_ml.workspace import Workspace
-from forecasting.decision.record import DECISION_FILE
+from forecasting.decision.record import DECISION_FILE, DecisionRecord, parse_decision
 from ml_service.errors import FaultError
 from ml_service.output.console import Terminal
-from ml_service.output.decision_table import decision_rows, override_sentence, versioned
+from ml_service.output.decision_table import decision_rows, override_sentence, versioned, windows_sentence
 
 ACCEPTED, KEPT, FAILED = "accepted", "kept", "failed"
 
@@ -35,15 +32,10 @@ class Outcome:
 
     outcome: str
     reason: str
-    decision: dict[str, Any] | None
+    decision: DecisionRecord | None
     """The decision record; None when the run ended before a decision."""
     model: RegisteredModel | None
     """None when nothing was registered."""
-
-    @property
-    def evidence(self) -> dict[str, Any]:
-        """The block of that name in the decision record; empty when there is none."""
-        return (self.decision or {}).get("evidence") or {}
 
 
 def read_outcome(workspace: Workspace, run: Run, model_name: str) -> Outcome:
@@ -71,7 +63,7 @@ def exit_code(status: str, outcome: str) -> int:
     return 0 if status == RunStatus.FINISHED and outcome in (ACCEPTED, KEPT) else 1
 
 
-def _decision(run: Run, recorded: str) -> dict[str, Any]:
+def _decision(run: Run, recorded: str) -> DecisionRecord:
     content = run.read_file(DECISION_FILE) or b""
     found = hashlib.sha256(content).hexdigest()
     if found != recorded:
@@ -81,8 +73,7 @@ def _decision(run: Run, recorded: str) -> dict[str, Any]:
             expected=f"sha256 {recorded}",
             todo="do not trust this run: somebody changed the artifact; run again",
         )
-    document: dict[str, Any] = json.loads(content)
-    return document
+    return parse_decision(content)
 
 
 def _model(workspace: Workspace, run_id: str, name: str) -> RegisteredModel | None:
@@ -102,7 +93,7 @@ def show_outcome(terminal: Terminal, outcome: Outcome, *, deployed: bool) -> Non
     if outcome.model is not None:
         model = outcome.model
         terminal.say(f"model      {model.name} version {model.version}, sha256 {model.sha256[:12]}")
-    elif champion := versioned((outcome.decision or {}).get("context", {}).get("champion")):
+    elif outcome.decision is not None and (champion := versioned(outcome.decision.context.champion)):
         terminal.say(f"model      none registered; {champion} stays champion")
 
 
@@ -117,16 +108,12 @@ def _meaning(outcome: str, deployed: bool) -> str:
     return "the run ended before it decided"
 
 
-def _show_decision(terminal: Terminal, decision: Mapping[str, Any]) -> None:
-    evidence = decision.get("evidence") or {}
-    terminal.say(f"decision   {evidence.get('sentence', '')}")
+def _show_decision(terminal: Terminal, decision: DecisionRecord) -> None:
+    evidence = decision.evidence
+    terminal.say(f"decision   {evidence.sentence}")
     if said := override_sentence(evidence):
         terminal.say(f"override   {said}")
-    windows = evidence.get("windows")
-    if windows:
-        terminal.say(
-            f"           {len(windows['origins'])} forecasts of {windows['horizon']} days each, "
-            f"{windows['origins'][0]} to {windows['last_day']}"
-        )
-    columns, rows = decision_rows(evidence, (decision.get("context") or {}).get("champion"))
+    if windows := windows_sentence(evidence):
+        terminal.say(f"           {windows}")
+    columns, rows = decision_rows(evidence, decision.context.champion)
     terminal.table(columns, rows, right=columns[2:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -92,6 +93,7 @@ class RunResult:
     @property
     def document(self) -> dict[str, Any]:
         """The result for `--json`."""
+        decision = self.outcome.decision
         return {
             "run_id": self.run_id,
             "experiment": self.experiment,
@@ -99,7 +101,7 @@ class RunResult:
             "outcome": self.outcome.outcome or None,
             "reason": self.outcome.reason or None,
             "steps": [asdict(step) for step in self.followed.steps],
-            "decision": self.outcome.decision,
+            "decision": json.loads(decision.content) if decision else None,
             "model": asdict(self.outcome.model) if self.outcome.model else None,
             "portal": self.portal,
         }

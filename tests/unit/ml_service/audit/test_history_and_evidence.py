@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from forecasting.decision.blocks import Rule
 from ml_service.audit.history import History, safe_cell, write
-from ml_service.audit.summary import markdown, read_failures, rules
+from ml_service.audit.summary import markdown, read_violations, rule_rows
 from ml_service.production.integrity import differences
 from ml_service.training.follow import Followed
 from ml_service.training.outcome import Outcome
@@ -48,10 +49,10 @@ def test_what_is_not_intact_is_named() -> None:
 
 
 def test_rules_say_what_was_demanded_and_what_was_found() -> None:
-    floor = {"code": "floor", "status": "passed", "value": 0.79149, "threshold": 1.0, "sentence": "below."}
-    margin = {"code": "margin", "status": "off", "value": None, "threshold": None, "sentence": "no champion."}
+    floor = Rule(code="floor", status="passed", value=0.79149, threshold=1.0, sentence="below.")
+    margin = Rule(code="margin", status="off", value=None, threshold=None, sentence="no champion.")
 
-    assert rules({"rules": [floor, margin]}) == [
+    assert rule_rows([floor, margin]) == [
         ["floor", "1", "0.7915", "passed", "below."],
         ["margin", "-", "-", "off", "no champion."],
     ]
@@ -74,7 +75,7 @@ def test_the_page_of_a_broken_contract_names_rules_columns_and_places() -> None:
         None,
         (),
     )
-    page = markdown("unit-ws", result, {"data_sha256": "abc"}, read_failures(FAILURES))
+    page = markdown("unit-ws", result, {"data_sha256": "abc"}, "as printed", read_violations(FAILURES))
 
     assert "the table breaks the data contract" in page
     assert "2 rules are broken; every place is in `contract_failures.csv` beside this page." in page

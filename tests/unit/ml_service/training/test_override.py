@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+from forecasting.decision import blocks
+from forecasting.decision.blocks import Verdict
 from ml_service.audit.summary import markdown
 from ml_service.cli.main import main
 from ml_service.errors import CheckFailedError, InvalidRequestError
@@ -16,16 +18,16 @@ from ml_service.training.follow import Followed
 from ml_service.training.outcome import Outcome, show_outcome
 from ml_service.training.override import Override, demand_allowed, parse
 from ml_service.training.run import RunResult
+from tests.unit.ml_service.decisions import decision
 
 ADA = Override("Ada Lovelace", "the new tariff starts on Monday")
 QUEUED = {"TF_BUILD": "True", "BUILD_REASON": "Manual", "BUILD_REQUESTEDFOR": "Ada Lovelace"}
-EVIDENCE = {
-    "outcome": "accepted",
-    "reason": "override",
-    "sentence": "Ada Lovelace decides against the gate: see [the <b>ticket</b>](http://x)",
-    "gate": {"outcome": "kept", "reason": "margin", "sentence": "not better by 2.0%."},
-    "override": {"person": "Ada Lovelace", "reason": "see [the <b>ticket</b>](http://x)"},
-}
+OVERRIDDEN = decision(
+    "override",
+    sentence="Ada Lovelace decides against the gate: see [the <b>ticket</b>](http://x)",
+    gate=Verdict(outcome="kept", reason="margin", sentence="not better by 2.0%."),
+    override=blocks.Override(person="Ada Lovelace", reason="see [the <b>ticket</b>](http://x)"),
+)
 
 
 @pytest.mark.parametrize(("person", "reason"), [("", ""), ("none", "none"), (" ", "None"), ("none", "")])
@@ -107,10 +109,10 @@ def test_a_reason_that_nobody_answers_for_is_refused_on_a_laptop_too(
 
 def test_terminal_and_page_show_who_answers_and_what_the_gate_said() -> None:
     out = io.StringIO()
-    outcome = Outcome("accepted", "override", {"evidence": EVIDENCE, "context": {}}, None)
+    outcome = Outcome("accepted", "override", OVERRIDDEN, None)
     show_outcome(Terminal(out=out), outcome, deployed=True)
     result = RunResult("run-1", "unit", "http://portal", Followed("Finished", (), 2.0), outcome, None, ())
-    page = markdown("unit-ws", result, {})
+    page = markdown("unit-ws", result, {}, "as printed")
 
     assert "override   Ada Lovelace answers for it:" in out.getvalue()
     assert "The gate itself said kept (margin): not better by 2.0%." in out.getvalue()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import date
 
 import pytest
 
 from azure_ml.pipelines.runs import StepState
+from forecasting.decision.blocks import Baseline, RegisteredChampion, Scores, Windows
 from ml_service.output.console import Terminal
 from ml_service.output.decision_table import decision_rows
 from ml_service.training.follow import Followed, pause
@@ -16,15 +18,25 @@ from ml_service.training.run import RunResult
 from ml_service.training.run import show as show_run
 from ml_service.training.smoke import Smoked
 from ml_service.training.smoke import show as show_smoke
+from tests.unit.ml_service.decisions import changed, decision
 
-METRICS = {"mae": 812.25, "rel_mae": 0.9312, "bias": None}
-EVIDENCE = {
-    "sentence": "better than seasonal naive",
-    "windows": {"origins": ["2014-03-01", "2014-03-08"], "horizon": 28, "last_day": "2014-05-31"},
-    "challenger": {"recipe": "ridge_direct(alpha=1)", "metrics": METRICS},
-    "champion": None,
-    "baselines": {"seasonal_naive": {"recipe": "seasonal_naive()", "metrics": METRICS}},
-}
+METRICS = Scores(mae=812.25, rmse=None, mase=None, rmsse=None, rel_mae=0.9312, bias=None, bias_ratio=None)
+WINDOWS = Windows(
+    origins=(date(2014, 3, 1), date(2014, 3, 8)),
+    horizon=28,
+    step=7,
+    last_day=date(2014, 5, 31),
+    chosen_until=date(2014, 2, 28),
+)
+FIRST = decision("accepted")
+DECISION = decision(
+    "accepted",
+    sentence="better than seasonal naive",
+    windows=WINDOWS,
+    challenger=changed(FIRST.evidence.challenger, recipe="ridge_direct(alpha=1)", metrics=METRICS),
+    champion=None,
+    baselines={"seasonal_naive": Baseline(recipe="seasonal_naive()", metrics=METRICS)},
+)
 
 
 @pytest.mark.parametrize(
@@ -45,28 +57,38 @@ def test_the_exit_code_follows_status_and_outcome(status: str, outcome: str, exp
 
 
 def test_the_decision_table_puts_all_contenders_side_by_side() -> None:
-    columns, rows = decision_rows(EVIDENCE)
+    columns, rows = decision_rows(DECISION.evidence, None)
 
-    assert columns == ["", "recipe", "rel_mae", "mae", "bias"]
-    assert rows == [
-        ["challenger", "ridge_direct(alpha=1)", "0.931", "812.2", "-"],
-        ["champion", "none registered", "-", "-", "-"],
-        ["baseline seasonal_naive", "seasonal_naive()", "0.931", "812.2", "-"],
+    assert columns == ["", "recipe", "rel_mae", "mae", "rmse", "mase", "bias", "bias_ratio", "rmsse"]
+    assert [(row[:4], set(row[4:])) for row in rows] == [
+        (["challenger", "ridge_direct(alpha=1)", "0.931", "812.2"], {"-"}),
+        (["champion", "none registered", "-", "-"], {"-"}),
+        (["baseline seasonal_naive", "seasonal_naive()", "0.931", "812.2"], {"-"}),
     ]
 
 
 def test_the_champion_is_named_with_its_version() -> None:
-    evidence = {**EVIDENCE, "champion": {"recipe": "seasonal_naive()", "metrics": METRICS}}
+    champion = decision("kept").evidence.champion
+    assert champion is not None
+    evidence = changed(DECISION.evidence, champion=changed(champion, recipe="seasonal_naive()", metrics=METRICS))
+    registered = RegisteredChampion(name="paid-amount", version="3", model_sha256="0" * 64, cutoff=date(2014, 5, 31))
 
-    _, rows = decision_rows(evidence, {"name": "paid-amount", "version": "3"})
+    _, rows = decision_rows(evidence, registered)
 
     assert rows[1][:3] == ["champion paid-amount:3", "seasonal_naive()", "0.931"]
+
+
+def test_without_scores_there_are_no_columns_for_them() -> None:
+    columns, rows = decision_rows(decision("short").evidence, None)
+
+    assert columns == ["", "recipe"]
+    assert {len(row) for row in rows} == {2}
 
 
 def test_an_outcome_is_shown_with_its_evidence() -> None:
     out = io.StringIO()
 
-    show_outcome(Terminal(out=out), Outcome("kept", "margin", {"evidence": EVIDENCE}, None), deployed=True)
+    show_outcome(Terminal(out=out), Outcome("kept", "margin", DECISION, None), deployed=True)
 
     text = out.getvalue()
     assert "outcome    kept, margin: the champion stays" in text
