@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Protocol
 
 from azure_ml.errors import AzureMlError
 from azure_ml.step_run import StepRun, is_submitted
@@ -26,36 +25,8 @@ def say(text: str, **facts: object) -> None:
     sys.stdout.flush()
 
 
-class Run(Protocol):
-    """What a step may do to its run: that of azure_ml.step_run, or none."""
-
-    @property
-    def id(self) -> str:
-        """Id of the pipeline run, which outcome, model and decision are recorded under."""
-
-    @property
-    def step_id(self) -> str:
-        """Id of the step's own run."""
-
-    @property
-    def workspace(self) -> Workspace | None:
-        """The workspace of the run; None where the step runs alone."""
-
-    def log(self, metrics: Mapping[str, float]) -> None:
-        """Record metrics of this step."""
-
-    def tag(self, tags: Mapping[str, str]) -> None:
-        """Tag this step."""
-
-    def attach(self, path: Path) -> None:
-        """Keep a file with the pipeline run under its own name."""
-
-    def record(self, outcome: str, reason: str, facts: Mapping[str, str]) -> str | None:
-        """Record the outcome of the pipeline run; returns what an earlier step has recorded instead, which stands."""
-
-
 class LoneRun:
-    """A step that runs alone: prints instead of recording."""
+    """Stands for the run of a step that runs alone: prints what a StepRun records."""
 
     id = step_id = "alone"
     workspace: Workspace | None = None
@@ -72,6 +43,9 @@ class LoneRun:
     def record(self, outcome: str, reason: str, facts: Mapping[str, str]) -> str | None:
         say("recorded", outcome=outcome, reason=reason, **facts)
         return None
+
+
+Run = StepRun | LoneRun
 
 
 def record_outcome(run: Run, outcome: str, reason: str, facts: Mapping[str, str]) -> None:

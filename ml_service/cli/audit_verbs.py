@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from azure_ml.errors import AzureMlError
-from ml_service.cli.session import AsJson, ForAgent, Session, perform
+from ml_service.cli.session import AsJson, ForAgent, session
 
 
 def status(as_json: AsJson = False) -> None:
@@ -16,21 +16,17 @@ def status(as_json: AsJson = False) -> None:
 
     Where AZUREML_PRODUCTION_WORKSPACE_NAME names a production workspace, also what serves there.
     """
-
-    def verb(session: Session) -> int:
-        settings = session.settings
+    with session(as_json) as call:
+        settings = call.settings
         from ml_service.audit import status as module
 
         production = None
         if settings.has_production:
             try:
-                production = session.production
+                production = call.production
             except AzureMlError as error:  # who may train need not have a role in production
-                session.terminal.note(f"production is not shown: {error}")
-        module.show(session.terminal, module.status(session.workspace, production, settings))
-        return 0
-
-    perform(as_json, verb)
+                call.terminal.note(f"production is not shown: {error}")
+        module.show(call.terminal, module.status(call.workspace, production, settings))
 
 
 def history(
@@ -41,27 +37,20 @@ def history(
 
     Everything is in it, kept and failed runs too. Records whose hash does not verify are marked, and end with 3.
     """
-
-    def verb(session: Session) -> int:
-        settings = session.settings
+    with session(as_json) as call:
+        settings = call.settings
         from ml_service.audit import history as module
 
-        result = module.collect(session.workspace, settings)
+        result = module.collect(call.workspace, settings)
         module.write(result, out)
-        module.show(session.terminal, result, out)
-        return 3 if result.not_intact else 0
-
-    perform(as_json, verb)
+        module.show(call.terminal, result, out)
+        call.exit_code = 3 if result.not_intact else 0
 
 
 def retain(for_agent: ForAgent = None) -> None:
     """Keep this build for ever: ask Azure DevOps for a retention lease with the job's token (SYSTEM_ACCESSTOKEN)."""
-
-    def verb(session: Session) -> int:
-        settings = session.settings
+    with session(False, for_agent) as call:
+        settings = call.settings
         from ml_service.audit import retain as module
 
-        module.retain(settings, session.build, session.terminal, session.agent)
-        return 0
-
-    perform(False, verb, for_agent)
+        module.retain(settings, call.build, call.terminal, call.agent)

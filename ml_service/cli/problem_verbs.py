@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ml_service.cli.session import AsJson, Session, perform
+from ml_service.cli.session import AsJson, session
 
 app = typer.Typer(
     help="The files that say what is forecast: columns, series, contract, candidates, gate.",
@@ -20,14 +20,10 @@ app = typer.Typer(
 @app.command("list")
 def list_problems(as_json: AsJson = False) -> None:
     """Show the problem files of mlops_code/problems; all must be sound."""
-
-    def verb(session: Session) -> int:
+    with session(as_json) as call:
         from ml_service.settings import problems
 
-        problems.show(session.terminal, problems.listed())
-        return 0
-
-    perform(as_json, verb)
+        problems.show(call.terminal, problems.listed())
 
 
 @app.command()
@@ -40,14 +36,10 @@ def check(
 
     Ends with 2 for a mistake in the file, 3 for a table that breaks the contract.
     """
-
-    def verb(session: Session) -> int:
+    with session(as_json) as call:
         from ml_service.settings import problems
 
-        problems.check(session.terminal, file, data)
-        return 0
-
-    perform(as_json, verb)
+        problems.check(call.terminal, file, data)
 
 
 @app.command()
@@ -70,12 +62,8 @@ def new(
     With --data the table is read by the new file. Ends with 3 where it lacks a column (nothing is written), or breaks
     the contract or is too short (the file stays: edit it, or mend the table).
     """
-
-    def verb(session: Session) -> int:
+    with session(as_json) as call:
         from ml_service.settings import problems
 
         columns = problems.Columns(date, measure, tuple(key or ()), "mean" if mean else "sum")
-        problems.new(session.terminal, name, columns, table=data)
-        return 0
-
-    perform(as_json, verb)
+        problems.new(call.terminal, name, columns, table=data)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ml_service.cli.session import AsJson, ForAgent, Session, perform
+from ml_service.cli.session import AsJson, ForAgent, session
 from ml_service.errors import InvalidRequestError
 
 
@@ -32,8 +32,7 @@ def release(
     as the model itself forecasts. A check that fails (exit 3) is undone: what served before serves again. Every
     attempt leaves a record. Releasing what serves already changes nothing.
     """
-
-    def verb(session: Session) -> int:
+    with session(as_json, for_agent) as call:
         if bool(model_version) == bool(run):
             raise InvalidRequestError(
                 "it is not clear what to release",
@@ -41,14 +40,11 @@ def release(
                 expected="one of them; an empty version means that no run has accepted a model",
             )
         _version("--model-version", model_version, "champion")
-        site = session.site
+        site = call.site
         from ml_service.production import release as module
 
         wanted = model_version or module.accepted_by(site, str(run))
-        module.show(session.terminal, session.agent, site, module.release(site, wanted))
-        return 0
-
-    perform(as_json, verb, for_agent)
+        module.show(call.terminal, call.agent, site, module.release(site, wanted))
 
 
 def verify(
@@ -60,17 +56,13 @@ def verify(
 
     Ends with 3 when service, record and champion disagree, 1 when nothing serves.
     """
-
-    def verb(session: Session) -> int:
-        site = session.site
+    with session(as_json, for_agent) as call:
+        site = call.site
         from ml_service.production import verify as module
 
-        module.show(session.terminal, site, module.verify(site, horizon))
-        session.agent.tag("verified")
-        session.agent.page("verify")
-        return 0
-
-    perform(as_json, verb, for_agent)
+        module.show(call.terminal, site, module.verify(site, horizon))
+        call.agent.tag("verified")
+        call.agent.page("verify")
 
 
 def rollback(
@@ -91,16 +83,12 @@ def rollback(
     A deployment of its own with a record of from and to. A target whose hashes do not verify is refused (exit 3) and
     nothing is changed.
     """
-
-    def verb(session: Session) -> int:
+    with session(as_json, for_agent) as call:
         _version("--to", to, "previous", "before-this-build")
-        site = session.site
+        site = call.site
         from ml_service.production import rollback as module
 
-        module.show(session.terminal, session.agent, site, module.rollback(site, to))
-        return 0
-
-    perform(as_json, verb, for_agent)
+        module.show(call.terminal, call.agent, site, module.rollback(site, to))
 
 
 def _version(option: str, text: str | None, *words: str) -> None:

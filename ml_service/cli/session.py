@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from azure_ml.workspace import Workspace
-    from ml_service.output.agent import Agent
-    from ml_service.output.console import Terminal
-    from ml_service.production.site import Site
-    from ml_service.settings.build import Build
-    from ml_service.settings.variables import Settings
+from azure_ml.workspace import Workspace
+from ml_service.output.agent import Agent
+from ml_service.output.console import Terminal
+from ml_service.output.failures import explain
+from ml_service.production.site import Site
+from ml_service.settings import variables, workspaces
+from ml_service.settings.build import Build, current_build
+from ml_service.settings.problem_file import problem_name
 
 INTERRUPTED = 130
 
@@ -36,55 +39,40 @@ ForAgent = Annotated[
 class Session:
     """What a verb works with; each part is made when it is first asked for."""
 
-    as_json: bool
+    terminal: Terminal
     for_agent: bool | None = None
     """None: where a build agent is at work."""
+    exit_code: int = 0
+    """What the process ends with when nothing fails."""
 
     @cached_property
-    def terminal(self) -> Terminal:
-        """The two output streams."""
-        from ml_service.output.console import Terminal
-
-        return Terminal(as_json=self.as_json)
-
-    @cached_property
-    def settings(self) -> Settings:
+    def settings(self) -> variables.Settings:
         """The settings; reading them reports everything that is missing at once."""
-        from ml_service.settings import variables
-
         return variables.load()
 
     @cached_property
     def build(self) -> Build:
         """Which build this is."""
-        from ml_service.settings.build import current_build
-
         return current_build(self.settings)
 
     @cached_property
     def workspace(self) -> Workspace:
         """The workspace, signed in."""
-        from ml_service.settings.workspaces import open_training
-
         settings = self.settings
         self.terminal.note(f"opening workspace {settings.azureml_workspace_name}")
-        return open_training(settings)
+        return workspaces.open_training(settings)
 
     @cached_property
     def production(self) -> Workspace:
         """The production workspace, signed in."""
-        from ml_service.settings.workspaces import open_production
-
         settings = self.settings
         if settings.has_production:
             self.terminal.note(f"opening workspace {settings.azureml_production_workspace_name}")
-        return open_production(settings)
+        return workspaces.open_production(settings)
 
     @cached_property
     def agent(self) -> Agent:
         """The build agent that reads our logging commands."""
-        from ml_service.output.agent import Agent
-
         listens = bool(self.settings.tf_build) if self.for_agent is None else self.for_agent
         folder = self.settings.agent_tempdirectory or tempfile.gettempdir()
         return Agent(self.terminal, listens, Path(folder))
@@ -93,9 +81,6 @@ class Session:
     def site(self) -> Site:
         """Both workspaces and the problem, for the verbs of production."""
         production = self.production  # reports a missing setting before anything is signed in
-        from ml_service.production.site import Site
-        from ml_service.settings.problem_file import problem_name
-
         return Site(
             training=self.workspace,
             production=production,
@@ -106,18 +91,22 @@ class Session:
         )
 
 
-def perform(as_json: bool, verb: Callable[[Session], int], for_agent: bool | None = None) -> None:
-    """Run one verb; every failure that is not our own mistake ends as a message on standard error."""
-    try:
-        code = verb(Session(as_json, for_agent))
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    except Exception as error:
-        from ml_service.output.failures import explain
+@contextmanager
+def session(as_json: bool, for_agent: bool | None = None) -> Iterator[Session]:
+    """Run one verb and end the process; every failure that is not our own mistake ends as a message.
 
+    The SDK prints its progress to standard output, where our result belongs: what it prints is dropped.
+    """
+    opened = Session(Terminal(as_json=as_json), for_agent)
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield opened
+    except KeyboardInterrupt:
+        opened.exit_code = INTERRUPTED
+    except Exception as error:
         known = explain(error)
         if known is None:
             raise
         typer.echo(f"error: {known}", err=True)
-        code = known.exit_code
-    raise typer.Exit(code)
+        opened.exit_code = known.exit_code
+    raise typer.Exit(opened.exit_code)

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from ml_service.cli.session import AsJson, ForAgent, Session, perform
+from ml_service.cli.session import AsJson, ForAgent, session
 from ml_service.errors import InvalidRequestError
 from ml_service.training import override as overrides
+from ml_service.training.snapshots import STEP_ORDER, parse_steps
 
 Steps = Annotated[
     str,
@@ -75,7 +76,7 @@ Timeout = Annotated[
 Follow = Annotated[
     str | None, typer.Option("--follow", metavar="RUN_ID", help="Pick up a run that was submitted before.")
 ]
-ALL_STEPS = "prepare,train,evaluate,register,deploy"
+ALL_STEPS = ",".join(STEP_ORDER)
 
 
 def check(
@@ -89,22 +90,18 @@ def check(
     Also that no other problem uses the names of the settings (exit 4). Changes nothing. What is wrong here would
     otherwise be found after an hour of training.
     """
-
-    def verb(session: Session) -> int:
-        settings = session.settings
+    with session(as_json) as call:
+        settings = call.settings
         from ml_service.training import check as module
 
         result = module.check(settings, production=production)
         from azure_ml.datasets import find_dataset
         from ml_service.training import ownership
 
-        ownership.demand_ours(session.workspace, settings)
-        newest = find_dataset(session.workspace, settings.dataset_name)
+        ownership.demand_ours(call.workspace, settings)
+        newest = find_dataset(call.workspace, settings.dataset_name)
         ownership.demand_data_ours(newest, result.table.columns, settings)
-        module.show(session.terminal, result, session.workspace.banner)
-        return 0
-
-    perform(as_json, verb)
+        module.show(call.terminal, result, call.workspace.banner)
 
 
 def data_upload(
@@ -120,19 +117,15 @@ def data_upload(
     The same bytes give the same version again. A table that breaks the contract is refused (exit 3) with every
     finding, and nothing is uploaded.
     """
-
-    def verb(session: Session) -> int:
-        settings = session.settings
+    with session(as_json, for_agent) as call:
+        settings = call.settings
         from ml_service.training import data, ownership
 
         checked = data.check_table(settings, file)
-        ownership.demand_ours(session.workspace, settings)
-        result = data.upload(session.workspace, settings, session.terminal, checked)
-        data.show(session.terminal, result)
-        session.agent.outputs({"dataVersion": result.data.version})
-        return 0
-
-    perform(as_json, verb, for_agent)
+        ownership.demand_ours(call.workspace, settings)
+        result = data.upload(call.workspace, settings, call.terminal, checked)
+        data.show(call.terminal, result)
+        call.agent.outputs({"dataVersion": result.data.version})
 
 
 def publish(
@@ -146,20 +139,16 @@ def publish(
     Publishing the same graph under the same build id again changes nothing; another graph under it is a conflict
     (exit 4). The compute cluster is created when it does not exist.
     """
-
-    def verb(session: Session) -> int:
-        names, number = _steps(steps), _data_version(data_version)
-        settings = session.settings
+    with session(as_json, for_agent) as call:
+        names, number = parse_steps(steps), _data_version(data_version)
+        settings = call.settings
         from ml_service.training import publish as module
 
         request = module.PublishRequest(steps=names, data_version=number)
-        result = module.publish(session.workspace, settings, session.build, session.terminal, request)
-        module.show(session.terminal, result)
-        session.agent.outputs({"pipelineId": result.pipeline_id, "pipelineVersion": result.version})
-        session.agent.page("publish")
-        return 0
-
-    perform(as_json, verb, for_agent)
+        result = module.publish(call.workspace, settings, call.build, call.terminal, request)
+        module.show(call.terminal, result)
+        call.agent.outputs({"pipelineId": result.pipeline_id, "pipelineVersion": result.version})
+        call.agent.page("publish")
 
 
 def run(
@@ -183,13 +172,12 @@ def run(
     refused, 1 when a step broke (its last log lines are shown), 124 when it took too long. Ctrl-C stops following
     only; the run goes on.
     """
-
-    def verb(session: Session) -> int:
+    with session(as_json, for_agent) as call:
         _at_most_one({"--pipeline-id": pipeline_id, "--unpublished": unpublished, "--follow": follow})
         code, names, number = _reason(reason), _unpublished_steps(unpublished, steps), _data_version(data_version)
         override = overrides.parse(override_by, override_reason)
         _at_most_one({"--override-by": override, "--follow": follow})
-        settings = session.settings
+        settings = call.settings
         overrides.demand_allowed(override, settings, code)
         from ml_service.audit import summary
         from ml_service.training import run as module
@@ -203,12 +191,10 @@ def run(
             follow_run=follow,
             override=override,
         )
-        result = module.run(session.workspace, settings, session.build, session.terminal, request)
-        module.show(session.terminal, result)
-        summary.tell(session.workspace, settings, session.agent, result, evidence)
-        return result.exit_code
-
-    perform(as_json, verb, for_agent)
+        result = module.run(call.workspace, settings, call.build, call.terminal, request)
+        module.show(call.terminal, result)
+        summary.tell(call.workspace, settings, call.agent, result, evidence)
+        call.exit_code = result.exit_code
 
 
 def smoke(
@@ -220,15 +206,11 @@ def smoke(
     A wrong number, a refused call or a model file with another hash ends with 3; a service that is absent or not
     healthy ends with 1 and shows its log.
     """
-
-    def verb(session: Session) -> int:
-        settings = session.settings
+    with session(as_json) as call:
+        settings = call.settings
         from ml_service.training import smoke as module
 
-        module.show(session.terminal, module.smoke(session.workspace, settings.test_service_name, horizon))
-        return 0
-
-    perform(as_json, verb)
+        module.show(call.terminal, module.smoke(call.workspace, settings.test_service_name, horizon))
 
 
 def rehearse(
@@ -236,21 +218,18 @@ def rehearse(
     data_version: RehearsedData = None,
 ) -> None:
     """Do everything once: data upload, publish, run, smoke; then say what to try next."""
-
-    def verb(session: Session) -> int:
-        settings = session.settings
+    with session(False) as call:
+        settings = call.settings
         from ml_service.training import rehearse as module
 
-        return module.rehearse(
-            session.workspace,
+        call.exit_code = module.rehearse(
+            call.workspace,
             settings,
-            session.build,
-            session.terminal,
+            call.build,
+            call.terminal,
             timeout_minutes=timeout,
             data_version=data_version,
         )
-
-    perform(False, verb)
 
 
 def _reason(text: str) -> str:
@@ -268,12 +247,6 @@ def _data_version(text: str) -> int | None:
     raise InvalidRequestError(f"--data-version {text} is no version", expected="a number from 1, or newest")
 
 
-def _steps(text: str) -> tuple[str, ...]:
-    from ml_service.training.snapshots import parse_steps
-
-    return parse_steps(text)
-
-
 def _unpublished_steps(unpublished: bool, steps: str | None) -> tuple[str, ...] | None:
     if steps is not None and not unpublished:
         raise InvalidRequestError(
@@ -281,7 +254,7 @@ def _unpublished_steps(unpublished: bool, steps: str | None) -> tuple[str, ...] 
             found="a published pipeline has its steps already",
             todo="add --unpublished, or choose the steps with `publish --steps`",
         )
-    return _steps(steps or ALL_STEPS) if unpublished else None
+    return parse_steps(steps or ALL_STEPS) if unpublished else None
 
 
 def _at_most_one(options: dict[str, object]) -> None:

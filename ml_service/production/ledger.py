@@ -17,8 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from azure_ml.pipelines.runs import Run, list_runs, start_run
-from azure_ml.pipelines.statuses import RunStatus, one_word
+from azure_ml.pipelines.runs import Run, RunStatus, end_record, list_runs, one_word, start_record
 from azure_ml.workspace import Workspace
 from ml_service.errors import CheckFailedError
 from ml_service.production.integrity import Difference, differences, fetch, of_hash
@@ -100,12 +99,15 @@ def begin(
     training: Workspace, settings: Settings, facts: Mapping[str, str], content: Content, scoring: Scoring
 ) -> Record:
     """Open a record before anything changes, with all that a later rollback needs. facts: as `build_facts`."""
-    run = start_run(training, experiment_name(settings), f"{facts['event']} {content.model}")
-    run.upload_folder(SCORING_FOLDER, scoring.folder)
-    run.upload_file(SCORING_ENVIRONMENT, scoring.environment)
     properties = {**facts, **asdict(content)}
-    run.add_properties(properties)
-    run.tag({"event": facts["event"], "model_version": content.model_version})
+    run = start_record(
+        training,
+        experiment_name(settings),
+        f"{facts['event']} {content.model}",
+        properties=properties,
+        tags={"event": facts["event"], "model_version": content.model_version},
+        files={SCORING_FOLDER: scoring.folder, SCORING_ENVIRONMENT: scoring.environment},
+    )
     return Record(run, properties, _now())
 
 
@@ -138,10 +140,13 @@ def finish(record: Record, state: str, told: Mapping[str, Any]) -> str:
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
         path = Path(scratch) / RECORD_FILE
         path.write_bytes(content)
-        record.run.upload_file(RECORD_FILE, path)
-    record.run.add_properties({"state": state, "record_sha256": sha256})
-    record.run.tag({"state": state})
-    record.run.end("" if state == SUCCEEDED else str(told.get("reason", state))[:_LONGEST_FAILURE])
+        end_record(
+            record.run,
+            path,
+            properties={"state": state, "record_sha256": sha256},
+            tags={"state": state},
+            failure="" if state == SUCCEEDED else str(told.get("reason", state))[:_LONGEST_FAILURE],
+        )
     return sha256
 
 

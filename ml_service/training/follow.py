@@ -11,8 +11,7 @@ from rich.live import Live
 from rich.table import Table
 
 from azure_ml.errors import ExplainedError
-from azure_ml.pipelines.runs import Run, StepState
-from azure_ml.pipelines.statuses import ENDED, RunStatus
+from azure_ml.pipelines.runs import ENDED, Run, RunStatus, StepState
 from ml_service.errors import FaultError, TimedOutError
 from ml_service.output.console import Terminal
 from ml_service.output.failures import explain

@@ -6,8 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from azure_ml.models.registration import find_newest
-from azure_ml.pipelines.runs import Run
-from azure_ml.pipelines.statuses import RunStatus
+from azure_ml.pipelines.runs import Run, RunStatus
 from azure_ml.workspace import Workspace
 from forecasting.decision.record import DECISION_FILE, DecisionRecord, parse_decision
 from ml_service.errors import FaultError

@@ -9,7 +9,6 @@ from azure_ml.datasets import DatasetVersion, find_by_hash
 from azure_ml.digests import file_sha256
 from azure_ml.pipelines import published as pipelines
 from azure_ml.pipelines.graph import create_compute, has_compute
-from azure_ml.pipelines.statuses import ACTIVE
 from azure_ml.workspace import Workspace
 from ml_service.errors import ConflictError
 from ml_service.output.console import Terminal
@@ -168,8 +167,10 @@ def _on_endpoint(
 
 def demand_active(endpoint: pipelines.Endpoint, todo: str) -> None:
     """Raises: ConflictError when the pipeline endpoint is disabled."""
-    if endpoint.status != ACTIVE:
-        raise ConflictError(f"pipeline endpoint {endpoint.name} is {endpoint.status}", expected=ACTIVE, todo=todo)
+    if endpoint.status != pipelines.ACTIVE:
+        raise ConflictError(
+            f"pipeline endpoint {endpoint.name} is {endpoint.status}", expected=pipelines.ACTIVE, todo=todo
+        )
 
 
 def show(terminal: Terminal, result: Published) -> None:

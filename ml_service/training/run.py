@@ -6,10 +6,15 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from azure_ml.pipelines.published import find_endpoint, find_published
-from azure_ml.pipelines.runs import Run, StepState, find_pipeline_run
-from azure_ml.pipelines.statuses import RunStatus
-from azure_ml.pipelines.submission import Parameters, submit_built, submit_endpoint, submit_published
+from azure_ml.pipelines.published import (
+    Parameters,
+    find_endpoint,
+    find_published,
+    submit_built,
+    submit_endpoint,
+    submit_published,
+)
+from azure_ml.pipelines.runs import Run, RunStatus, StepState, find_pipeline_run
 from azure_ml.workspace import Workspace
 from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from azure_ml.sdk_errors import http_status
-from azure_ml.workspace import Workspace, quiet_sdk
+from azure_ml.workspace import Workspace
 
 SHA256_TAG = "sha256"
 """Tag of a version: the hash of its bytes."""
@@ -39,8 +39,7 @@ def find_dataset(workspace: Workspace, name: str, version: int | None = None) ->
     from azureml.exceptions import UserErrorException
 
     try:
-        with quiet_sdk():
-            found = Dataset.get_by_name(workspace.sdk, name, version="latest" if version is None else version)
+        found = Dataset.get_by_name(workspace.sdk, name, version="latest" if version is None else version)
     except UserErrorException as error:
         # azureml/data/abstract_dataset.py words a 404 this way; anything else is a real failure.
         if "Cannot find dataset registered with name" in str(error) or http_status(error) == 404:
@@ -75,12 +74,11 @@ def register_file(
     """
     from azureml.core import Dataset
 
-    with quiet_sdk():
-        datastore = workspace.sdk.get_default_datastore()
-        datastore.upload_files([str(file)], target_path=path, overwrite=True, show_progress=False)
-        # validate=False: validation would read the blob back through the native data engine.
-        dataset = Dataset.File.from_files(path=(datastore, path), validate=False)
-        registered = dataset.register(
-            workspace.sdk, name=name, description=description, tags=dict(tags), create_new_version=True
-        )
+    datastore = workspace.sdk.get_default_datastore()
+    datastore.upload_files([str(file)], target_path=path, overwrite=True, show_progress=False)
+    # validate=False: validation would read the blob back through the native data engine.
+    dataset = Dataset.File.from_files(path=(datastore, path), validate=False)
+    registered = dataset.register(
+        workspace.sdk, name=name, description=description, tags=dict(tags), create_new_version=True
+    )
     return _version_of(registered)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
+Found = TypeVar("Found")
 _LIBRARIES = frozenset(("azureml", "azure", "msrest", "msrestazure", "requests", "urllib3", "adal", "msal"))
 _NETWORK_LIBRARIES = frozenset(("requests", "urllib3"))
 _SHOWN_LINES = 8
@@ -36,6 +38,18 @@ def http_status(error: BaseException) -> int | None:
     response: Any = getattr(error, "response", None)
     status = getattr(response, "status_code", None) or getattr(error, "status_code", None)
     return status if isinstance(status, int) else None
+
+
+def none_if_absent(read: Callable[[], Found]) -> Found | None:
+    """What a call to the service returns; None when the service answers that there is no such object."""
+    from msrest.exceptions import HttpOperationError
+
+    try:
+        return read()
+    except HttpOperationError as error:
+        if http_status(error) not in (400, 404):
+            raise
+        return None
 
 
 def message_of(error: BaseException) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from azure_ml import environments
 from azure_ml.errors import AzureMlError
 from azure_ml.models.versions import ModelVersion, version_of
 from azure_ml.sdk_errors import message_of
-from azure_ml.workspace import Workspace, quiet_sdk
+from azure_ml.workspace import Workspace
 
 HEALTHY = "Healthy"
 ENTRY_SCRIPT = "score.py"
@@ -51,50 +50,36 @@ class ServiceState:
 class Service:
     """A web service as it was when it was read."""
 
-    sdk: Any
-
-    @property
-    def name(self) -> str:
-        """Name of the service."""
-        return str(self.sdk.name)
-
-    @property
-    def url(self) -> str:
-        """Address to ask for a forecast; empty before there is one."""
-        return str(self.sdk.scoring_uri or "")
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        """The tags that it was deployed with."""
-        return self.sdk.tags or {}
-
-    @cached_property
-    def models(self) -> list[ModelVersion]:
-        """The registered models that it was deployed with."""
-        return [version_of(model) for model in self.sdk.models or []]
-
-    @property
-    def state(self) -> ServiceState:
-        """The facts of the service."""
-        error = self.sdk.error or {}
-        details = [item for item in error.get("details") or [] if isinstance(item, dict)]
-        # The first line only: some failures carry the whole log, which is shown by itself.
-        reasons = [str(item.get("message") or "").strip().partition("\n")[0] for item in (error, *details)]
-        return ServiceState(
-            name=self.name,
-            state=str(self.sdk.state),
-            url=self.url,
-            models=tuple(model.label for model in self.models),
-            error=" ".join(dict.fromkeys(reason for reason in reasons if reason)),
-        )
+    sdk: Any = field(repr=False, compare=False)
+    name: str
+    url: str
+    state: ServiceState
+    labels: Mapping[str, str]
+    """The tags that it was deployed with."""
+    models: tuple[ModelVersion, ...]
 
     @property
     def log(self) -> str:
         """The end of the service's own log, for the person who reads why it failed."""
-        with quiet_sdk():
-            text = self.sdk.get_logs(num_lines=_LOG_LINES) or ""
+        text = self.sdk.get_logs(num_lines=_LOG_LINES) or ""
         lines = str(text).splitlines()[-_LOG_LINES:] or ["(it wrote no log)"]
         return "\n".join(["its last log lines:", *lines])
+
+
+def _service_of(sdk: Any) -> Service:
+    models = tuple(version_of(model) for model in sdk.models or [])
+    error = sdk.error or {}
+    details = [item for item in error.get("details") or [] if isinstance(item, dict)]
+    # The first line only: some failures carry the whole log, which is shown by itself.
+    reasons = [str(item.get("message") or "").strip().partition("\n")[0] for item in (error, *details)]
+    state = ServiceState(
+        name=str(sdk.name),
+        state=str(sdk.state),
+        url=str(sdk.scoring_uri or ""),
+        models=tuple(model.label for model in models),
+        error=" ".join(dict.fromkeys(reason for reason in reasons if reason)),
+    )
+    return Service(sdk, state.name, state.url, state, dict(sdk.tags or {}), models)
 
 
 def find_service(workspace: Workspace, name: str) -> Service | None:
@@ -103,8 +88,7 @@ def find_service(workspace: Workspace, name: str) -> Service | None:
     from azureml.exceptions import WebserviceException
 
     try:
-        with quiet_sdk():
-            return Service(Webservice(workspace.sdk, name))
+        return _service_of(Webservice(workspace.sdk, name))
     except WebserviceException as error:
         if "WebserviceNotFound" in str(error):
             return None
@@ -143,13 +127,12 @@ def deploy(
         source_directory=str(scoring),
         environment=environments.environment_of(environments.SCORING, environment),
     )
-    with quiet_sdk():
-        deployed = Model.deploy(workspace.sdk, name, [model.sdk], inference, settings, overwrite=True)
-        try:
-            deployed.wait_for_deployment(show_output=False, timeout_sec=_DEPLOYMENT_SECONDS)
-        except WebserviceException as error:
-            raise _not_healthy(Service(deployed), message_of(error)) from error
-    return Service(deployed)
+    deployed = Model.deploy(workspace.sdk, name, [model.sdk], inference, settings, overwrite=True)
+    try:
+        deployed.wait_for_deployment(show_output=False, timeout_sec=_DEPLOYMENT_SECONDS)
+    except WebserviceException as error:
+        raise _not_healthy(_service_of(deployed), message_of(error)) from error
+    return _service_of(deployed)
 
 
 def _not_healthy(service: Service, message: str) -> AzureMlError:
@@ -168,8 +151,7 @@ def ask(service: Service, question: Mapping[str, Any]) -> bytes:
     """
     import requests
 
-    with quiet_sdk():
-        key = service.sdk.get_keys()[0]
+    key = service.sdk.get_keys()[0]
     headers = {"Authorization": f"Bearer {key}"}
     try:
         answer = requests.post(service.url, json=question, headers=headers, timeout=_ASK_SECONDS)
@@ -191,5 +173,4 @@ def ask(service: Service, question: Mapping[str, Any]) -> bytes:
 
 def delete(service: Service) -> None:
     """Delete a service."""
-    with quiet_sdk():
-        service.sdk.delete()
+    service.sdk.delete()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,14 +24,6 @@ class Workspace:
         """One line that names the workspace with its tags, so that evidence of a rehearsal says so."""
         tags = ", ".join(f"{key}={value}" for key, value in sorted(self.tags.items()))
         return f"{self.name} in {self.resource_group}" + (f" [{tags}]" if tags else "")
-
-
-@contextmanager
-def quiet_sdk() -> Iterator[io.StringIO]:
-    """Catch what the SDK prints: it writes progress to standard output, where our results belong."""
-    chatter = io.StringIO()
-    with redirect_stdout(chatter):
-        yield chatter
 
 
 def creator_of(document: object) -> str:

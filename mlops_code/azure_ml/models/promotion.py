@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from azure_ml.models.champion import SINCE_TAG, TAG, champions_of
 from azure_ml.models.versions import find_versions
-from azure_ml.workspace import Workspace, quiet_sdk
+from azure_ml.workspace import Workspace
 
 NONE = "none"
 
@@ -24,11 +24,10 @@ def make_champion(workspace: Workspace, model_name: str, version: int, problem: 
     previous = champions_of(others).get(problem)
     before = str(previous.version) if previous else NONE
     now = datetime.now(UTC)
-    with quiet_sdk():
-        Model(workspace.sdk, name=model_name, version=version).update_tags_properties(
-            add_tags={TAG: problem, SINCE_TAG: now.isoformat(timespec="microseconds")},
-            add_properties={f"champion_move_{now:%Y%m%dT%H%M%S%fZ}": f"after version {before}, {because}"},
-        )
-        for other in others:
-            other.sdk.update_tags_properties(remove_tags=[TAG, SINCE_TAG])
+    Model(workspace.sdk, name=model_name, version=version).update_tags_properties(
+        add_tags={TAG: problem, SINCE_TAG: now.isoformat(timespec="microseconds")},
+        add_properties={f"champion_move_{now:%Y%m%dT%H%M%S%fZ}": f"after version {before}, {because}"},
+    )
+    for other in others:
+        other.sdk.update_tags_properties(remove_tags=[TAG, SINCE_TAG])
     return before

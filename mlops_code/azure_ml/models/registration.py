@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from azure_ml.models.versions import ModelVersion, find_versions, version_of
-from azure_ml.workspace import Workspace, quiet_sdk
+from azure_ml.workspace import Workspace
 
 FOLDER = "model"
 _LONGEST_DESCRIPTION = 139
@@ -32,7 +32,7 @@ def register(
     from azureml.core import Model
 
     # The SDK registers only what lies below the working directory.
-    with quiet_sdk(), tempfile.TemporaryDirectory(dir=".", prefix="register-") as below:
+    with tempfile.TemporaryDirectory(dir=".", prefix="register-") as below:
         upload = Path(below) / FOLDER
         upload.mkdir()
         for file in folder.iterdir():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from azure_ml.workspace import Workspace, creator_of, quiet_sdk
+from azure_ml.workspace import Workspace, creator_of
 
 
 @dataclass(frozen=True)
@@ -79,5 +79,4 @@ def get_version(workspace: Workspace, name: str, version: int) -> ModelVersion |
 
 def download(model: ModelVersion, folder: Path) -> None:
     """Download the files of a version below a folder."""
-    with quiet_sdk():
-        model.sdk.download(target_dir=str(folder), exist_ok=True)
+    model.sdk.download(target_dir=str(folder), exist_ok=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from azure_ml import environments
 from azure_ml.datasets import DatasetVersion
-from azure_ml.workspace import Workspace, quiet_sdk
+from azure_ml.workspace import Workspace
 
 _IDLE_SECONDS = 600
 _CLUSTER_MINUTES = 20
@@ -69,9 +69,8 @@ def build_pipeline(
         )
         for step in steps
     ]
-    with quiet_sdk():
-        pipeline = Pipeline(workspace.sdk, steps=scripts, description=description)
-        return pipeline, [str(fault) for fault in pipeline.validate()]
+    pipeline = Pipeline(workspace.sdk, steps=scripts, description=description)
+    return pipeline, [str(fault) for fault in pipeline.validate()]
 
 
 def has_compute(workspace: Workspace, name: str) -> bool:
@@ -99,6 +98,5 @@ def create_compute(workspace: Workspace, name: str, vm_size: str, most_nodes: in
         idle_seconds_before_scaledown=_IDLE_SECONDS,
         remote_login_port_public_access="Disabled",
     )
-    with quiet_sdk():
-        cluster = ComputeTarget.create(workspace.sdk, name, configuration)
-        cluster.wait_for_completion(show_output=False, timeout_in_minutes=_CLUSTER_MINUTES)
+    cluster = ComputeTarget.create(workspace.sdk, name, configuration)
+    cluster.wait_for_completion(show_output=False, timeout_in_minutes=_CLUSTER_MINUTES)

@@ -1,4 +1,4 @@
-"""Published pipelines and the pipeline endpoint."""
+"""Published pipelines and the pipeline endpoint: publish, find, submit."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from azure_ml.sdk_errors import http_status
-from azure_ml.workspace import Workspace, quiet_sdk
+from azure_ml.datasets import DatasetVersion
+from azure_ml.pipelines.runs import Run
+from azure_ml.sdk_errors import http_status, none_if_absent
+from azure_ml.workspace import Workspace
 
+Parameters = Mapping[str, str | DatasetVersion]
+ACTIVE = "Active"
+"""State of an endpoint or a pipeline that may be submitted."""
 _LONGEST_DESCRIPTION = 140
 
 
@@ -76,22 +81,15 @@ def list_published(workspace: Workspace, name: str) -> list[PublishedPipeline]:
 def find_published(workspace: Workspace, pipeline_id: str) -> PublishedPipeline | None:
     """The published pipeline of that id; None when there is none."""
     from azureml.pipeline.core import PublishedPipeline as SdkPublished
-    from msrest.exceptions import HttpOperationError
 
-    try:
-        return _published_of(SdkPublished.get(workspace.sdk, pipeline_id))
-    except HttpOperationError as error:
-        if http_status(error) not in (400, 404):
-            raise
-        return None
+    return none_if_absent(lambda: _published_of(SdkPublished.get(workspace.sdk, pipeline_id)))
 
 
 def publish(pipeline: Any, name: str, version: str, description: str) -> PublishedPipeline:
     """Publish a built pipeline. The service keeps no properties of ours with it, only the description."""
-    with quiet_sdk():
-        return _published_of(
-            pipeline.publish(name=name, description=description, version=version, continue_on_step_failure=False)
-        )
+    return _published_of(
+        pipeline.publish(name=name, description=description, version=version, continue_on_step_failure=False)
+    )
 
 
 def find_endpoint(workspace: Workspace, name: str) -> Endpoint | None:
@@ -118,18 +116,46 @@ def create_endpoint(workspace: Workspace, name: str, pipeline: PublishedPipeline
     """Create an endpoint whose default is a published pipeline."""
     from azureml.pipeline.core import PipelineEndpoint
 
-    with quiet_sdk():
-        return _endpoint_of(
-            PipelineEndpoint.publish(
-                workspace=workspace.sdk,
-                name=name,
-                description=description[:_LONGEST_DESCRIPTION],
-                pipeline=pipeline.sdk,
-            )
+    return _endpoint_of(
+        PipelineEndpoint.publish(
+            workspace=workspace.sdk,
+            name=name,
+            description=description[:_LONGEST_DESCRIPTION],
+            pipeline=pipeline.sdk,
         )
+    )
 
 
 def make_default(endpoint: Endpoint, pipeline: PublishedPipeline) -> Endpoint:
     """Add a pipeline to an endpoint and make it the default; returns the endpoint as it is then."""
     endpoint.sdk.add_default(pipeline.sdk)
     return _endpoint_of(endpoint.sdk)
+
+
+def submit_endpoint(endpoint: Endpoint, experiment: str, parameters: Parameters) -> Run:
+    """Run the default of an endpoint."""
+    return Run(endpoint.sdk.submit(experiment, pipeline_parameters=_values(parameters)))
+
+
+def submit_published(
+    workspace: Workspace, pipeline: PublishedPipeline, experiment: str, parameters: Parameters
+) -> Run:
+    """Run a published pipeline."""
+    return Run(pipeline.sdk.submit(workspace.sdk, experiment, pipeline_parameters=_values(parameters)))
+
+
+def submit_built(workspace: Workspace, pipeline: Any, experiment: str, parameters: Parameters) -> Run:
+    """Run a built pipeline without publishing it."""
+    from azureml.core import Experiment
+
+    opened = Experiment(workspace.sdk, experiment)
+    return Run(opened.submit(pipeline, pipeline_parameters=_values(parameters), continue_on_step_failure=False))
+
+
+def _values(parameters: Parameters) -> dict[str, Any]:
+    """Parameters as the SDK takes them."""
+    values: dict[str, Any] = dict(parameters)
+    for name, value in parameters.items():
+        if isinstance(value, DatasetVersion):
+            values[name] = value.sdk
+    return values

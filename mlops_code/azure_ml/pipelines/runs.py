@@ -6,17 +6,37 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from azure_ml.pipelines.statuses import one_word
-from azure_ml.sdk_errors import http_status
-from azure_ml.workspace import Workspace, creator_of, quiet_sdk
+from azure_ml.sdk_errors import none_if_absent
+from azure_ml.workspace import Workspace, creator_of
 
 _USER_LOGS = ("std_log", "70_driver_log", "driver_log", "azureml-logs/", "user_logs/")
 """Parts of names of a step's logs, the user's own output first: std_log is the newer runtime's, 70_driver_log the
 older one's."""
+
+
+_RUN_HISTORY_SAYS = {"Completed": "Finished"}
+"""Run history and the pipeline service have two words for one state."""
+
+
+class RunStatus(StrEnum):
+    """The states in which a run or a step has ended; the service has more, which are only shown."""
+
+    FINISHED = "Finished"
+    FAILED = "Failed"
+    CANCELED = "Canceled"
+
+
+ENDED = frozenset(RunStatus)
+
+
+def one_word(status: str) -> str:
+    """The state as the pipeline service says it; for an ended run, one of RunStatus."""
+    return _RUN_HISTORY_SAYS.get(status, status)
 
 
 @dataclass(frozen=True)
@@ -107,14 +127,13 @@ class Run:
 
     def files(self) -> set[str]:
         """Names of its files."""
-        with quiet_sdk():
-            return set(self.sdk.get_file_names())
+        return set(self.sdk.get_file_names())
 
     def read_file(self, name: str) -> bytes | None:
         """The content of one of its files; None when it has no such file."""
         from azureml.exceptions import UserErrorException
 
-        with quiet_sdk(), tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
+        with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
             path = Path(scratch) / "file"
             try:
                 self.sdk.download_file(name, output_file_path=str(path))
@@ -127,39 +146,14 @@ class Run:
 
     def download_folder(self, prefix: str, target: Path) -> None:
         """Download its files below `prefix/`, under their own names below a folder."""
-        with quiet_sdk():
-            self.sdk.download_files(prefix=f"{prefix}/", output_directory=str(target))
-
-    def upload_file(self, name: str, path: Path) -> None:
-        """Keep a file with the run."""
-        with quiet_sdk():
-            self.sdk.upload_file(name, str(path))
-
-    def upload_folder(self, name: str, path: Path) -> None:
-        """Keep a folder with the run."""
-        with quiet_sdk():
-            self.sdk.upload_folder(name, str(path))
-
-    def tag(self, tags: Mapping[str, str]) -> None:
-        """Set tags, which can be changed."""
-        with quiet_sdk():
-            self.sdk.set_tags(dict(tags))
-
-    def end(self, failure: str = "") -> None:
-        """End a run that was started by hand; with a failure it counts as failed."""
-        with quiet_sdk():
-            if failure:
-                self.sdk.fail(error_details=failure)
-            else:
-                self.sdk.complete()
+        self.sdk.download_files(prefix=f"{prefix}/", output_directory=str(target))
 
     def read_step_log(self, step: StepState) -> str:
         """A step's own output; empty when it wrote none."""
         from azureml.core import Run as SdkRun
 
-        with quiet_sdk():
-            child = SdkRun(self.sdk.experiment, step.run_id)
-            names = sorted(child.get_details()["logFiles"], key=_log_preference)
+        child = SdkRun(self.sdk.experiment, step.run_id)
+        names = sorted(child.get_details()["logFiles"], key=_log_preference)
         content = Run(child).read_file(names[0]) if names else None
         return (content or b"").decode("utf-8", errors="replace")
 
@@ -188,28 +182,15 @@ def _step_state(document: Any) -> StepState:
 def find_run(workspace: Workspace, run_id: str) -> Run | None:
     """The run of that id; None when there is none."""
     from azureml.core import Run as SdkRun
-    from msrest.exceptions import HttpOperationError
 
-    try:
-        with quiet_sdk():
-            return Run(SdkRun.get(workspace.sdk, run_id))
-    except HttpOperationError as error:
-        if http_status(error) not in (400, 404):
-            raise
-        return None
+    return none_if_absent(lambda: Run(SdkRun.get(workspace.sdk, run_id)))
 
 
 def find_pipeline_run(workspace: Workspace, run_id: str) -> Run | None:
     """The run of a pipeline of that id; None when there is none."""
     from azureml.pipeline.core import PipelineRun
-    from msrest.exceptions import HttpOperationError
 
-    try:
-        return Run(PipelineRun.get(workspace.sdk, run_id))
-    except HttpOperationError as error:
-        if http_status(error) not in (400, 404):
-            raise
-        return None
+    return none_if_absent(lambda: Run(PipelineRun.get(workspace.sdk, run_id)))
 
 
 def list_runs(workspace: Workspace, experiment: str, most: int | None = None) -> Iterator[Run]:
@@ -224,10 +205,34 @@ def list_runs(workspace: Workspace, experiment: str, most: int | None = None) ->
     yield from (Run(sdk) for sdk in islice(found, most))
 
 
-def start_run(workspace: Workspace, experiment: str, display_name: str) -> Run:
-    """Start a run by hand, for a record that is no computation."""
+def start_record(
+    workspace: Workspace,
+    experiment: str,
+    display_name: str,
+    *,
+    properties: Mapping[str, str],
+    tags: Mapping[str, str],
+    files: Mapping[str, Path],
+) -> Run:
+    """Start a run that computes nothing and keeps a record. files: files and folders by the names that they get."""
     from azureml.core import Experiment
 
-    with quiet_sdk():
-        opened = Experiment(workspace.sdk, experiment)
-        return Run(opened.start_logging(snapshot_directory=None, display_name=display_name))
+    opened = Experiment(workspace.sdk, experiment)
+    sdk = opened.start_logging(snapshot_directory=None, display_name=display_name)
+    for name, path in files.items():
+        upload = sdk.upload_folder if path.is_dir() else sdk.upload_file
+        upload(name, str(path))
+    sdk.add_properties(dict(properties))
+    sdk.set_tags(dict(tags))
+    return Run(sdk)
+
+
+def end_record(run: Run, file: Path, *, properties: Mapping[str, str], tags: Mapping[str, str], failure: str) -> None:
+    """Keep a last file with a record, then the properties, then end its run; with a failure it counts as failed."""
+    run.sdk.upload_file(file.name, str(file))
+    run.sdk.add_properties(dict(properties))
+    run.sdk.set_tags(dict(tags))
+    if failure:
+        run.sdk.fail(error_details=failure)
+    else:
+        run.sdk.complete()
