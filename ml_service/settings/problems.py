@@ -15,7 +15,7 @@ from forecasting.problem.problem_file import Problem
 from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
 from ml_service.settings.names import as_export, as_variables, own_settings
-from ml_service.settings.variables import ROOT
+from ml_service.settings.variables import ROOT, shown
 
 FOLDER = ROOT / "mlops_code" / "problems"
 ONE, MANY = "paid_amount.yml", "product_sales.yml"
@@ -132,17 +132,7 @@ def new(terminal: Terminal, name: str, columns: Columns, folder: Path = FOLDER, 
         from forecasting.data.reading import find_table, read_cells
 
         read_cells(find_table(table), (columns.date, *columns.keys, columns.measure))
-    rule = {
-        "name": name,
-        **({"keys": list(columns.keys), "missing": "zero"} if columns.keys else {}),
-        "measure": columns.measure,
-        "aggregation": columns.aggregation,
-    }
-    source = {"date": columns.date, "measures": [columns.measure]}
-    base = (FOLDER / (MANY if columns.keys else ONE)).read_text(encoding="utf-8")
-    start = f"# {name}: what is forecast, and by which rules. {ONE} explains every line.\n"
-    own = yaml.safe_dump({"source": source, "series": rule}, sort_keys=False)
-    path.write_text(start + own + "\n" + _from_contract(base), encoding="utf-8")
+    path.write_text(_text_of(name, columns, table), encoding="utf-8")
     try:
         described = describe(path)
     except ForecastingError as mistake:
@@ -151,12 +141,25 @@ def new(terminal: Terminal, name: str, columns: Columns, folder: Path = FOLDER, 
     terminal.say(f"written    {path}")
     if table is None:
         terminal.say(f"next       python -m ml_service problems check {path} --data YOUR.csv")
-    shown = str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
-    settings = own_settings(name, shown, "YOUR.csv" if table is None else str(table))
+    settings = own_settings(name, shown(path), "YOUR.csv" if table is None else str(table))
     _show_settings(terminal, settings)
     facts = None if table is None else _checked(terminal, Problem(path), table)
     terminal.document({**asdict(described), "data": facts, "settings": settings})
     return path
+
+
+def _text_of(name: str, columns: Columns, table: Path | None) -> str:
+    """A problem file to start with: the columns as given, the rest as in a shipped file."""
+    sections: dict[str, dict[str, object]] = {}
+    if table is not None and table.resolve().is_relative_to(ROOT):
+        sections["table"] = {"file": shown(table.resolve())}
+    sections["source"] = {"date": columns.date, "measures": [columns.measure]}
+    sections["series"] = {"name": name, "measure": columns.measure, "aggregation": columns.aggregation}
+    if columns.keys:
+        sections["series"] |= {"keys": list(columns.keys), "missing": "zero"}
+    base = (FOLDER / (MANY if columns.keys else ONE)).read_text(encoding="utf-8")
+    start = f"# {name}: what is forecast, and by which rules. {ONE} explains every line.\n"
+    return f"{start}{yaml.safe_dump(sections, sort_keys=False)}\n{_from_contract(base)}"
 
 
 def _show_settings(terminal: Terminal, settings: Mapping[str, str]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from azure_ml.sign_in import Offered
+from forecasting.problem.problem_file import Problem
 from ml_service.errors import InvalidRequestError
+from ml_service.settings.names import names_of, settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
 VARIABLES_FILE = ROOT / "variables.yml"
@@ -58,6 +61,9 @@ PRODUCTION_VARIABLES = frozenset(
 
 CONNECTION_VARIABLES = frozenset({"TRAINING_CONNECTION", "PRODUCTION_CONNECTION"})
 """Names in variables.yml that only .pipelines/ reads: the service connections that sign a step in."""
+
+DERIVED_VARIABLES = frozenset({"DATA_FILE", *names_of("")})
+"""Names that follow from the problem file, and need not stand in variables.yml or environments/production.yml."""
 
 _SERVICE_NAME = r"^[a-z][a-z0-9-]{2,31}$"  # azureml/_model_management/_util.py
 _ASSET_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$"  # same file; data sets follow the same rule
@@ -170,8 +176,9 @@ def load(variables_file: Path = VARIABLES_FILE, production_file: Path = PRODUCTI
     or without HOME.
     """
     _demand_home()
-    production = _read_variables(production_file)
+    production = {name: value for name, value in _read_variables(production_file).items() if value}
     values = {**_read_variables(variables_file), **production}
+    values = {**_derived(values), **values}
     try:
         given: dict[str, Any] = {name.lower(): value for name, value in values.items()}
         return Settings(**given)
@@ -188,6 +195,15 @@ def load(variables_file: Path = VARIABLES_FILE, production_file: Path = PRODUCTI
             todo=f"edit {shown(variables_file)}, or set environment variables of the same names (they win);\n"
             "without an Azure subscription, `make run` rehearses everything on this machine",
         ) from None
+
+
+def _derived(values: Mapping[str, str]) -> dict[str, str]:
+    """The settings that follow from the problem file, where any of them is given nowhere else."""
+    given = {**values, **os.environ}  # noqa: TID251 - this is the one reader
+    problem_file = given.get("PROBLEM_FILE", "").strip()
+    if not problem_file or problem_file.startswith(("<", "$(")) or given.keys() >= DERIVED_VARIABLES:
+        return {}
+    return settings_of(Problem(ROOT / problem_file))
 
 
 def _demand_home() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ml_service.errors import InvalidRequestError
 from ml_service.settings.variables import (
     AGENT_VARIABLES,
     CONNECTION_VARIABLES,
+    DERIVED_VARIABLES,
     PRODUCTION_FILE,
     PRODUCTION_VARIABLES,
     ROOT,
@@ -35,7 +37,8 @@ def test_both_files_have_exactly_the_names_of_the_fields() -> None:
     ours, production = set(shipped(VARIABLES_FILE)), set(shipped(PRODUCTION_FILE))
 
     assert fields >= AGENT_VARIABLES
-    assert ours | production == (fields - AGENT_VARIABLES) | CONNECTION_VARIABLES
+    assert ours | production | DERIVED_VARIABLES == (fields - AGENT_VARIABLES) | CONNECTION_VARIABLES
+    assert not ours & DERIVED_VARIABLES
     assert not ours & production
     assert production == PRODUCTION_VARIABLES
 
@@ -132,12 +135,14 @@ def test_an_empty_environment_variable_is_reported_not_ignored(
 
 
 def test_relative_paths_are_meant_from_the_repository(
-    variables: dict[str, str], write_variables: WriteVariables
+    variables: dict[str, str], write_variables: WriteVariables, tmp_path: Path
 ) -> None:
-    settings = load(write_variables({**variables, "PROBLEM_FILE": "/elsewhere/problem.yml"}))
+    elsewhere = tmp_path / "problem.yml"
+    shutil.copyfile(ROOT / "mlops_code/problems/paid_amount.yml", elsewhere)
+    settings = load(write_variables({**variables, "PROBLEM_FILE": str(elsewhere)}))
 
     assert settings.data_file == ROOT / "data/adventureworks/daily_by_type.csv"
-    assert settings.problem_file == Path("/elsewhere/problem.yml")
+    assert settings.problem_file == elsewhere
 
 
 def test_undefined_agent_variables_count_as_absent(
