@@ -65,8 +65,21 @@ def deploy(args: argparse.Namespace, run: Run) -> int:
         say("no workspace, nothing deployed", model_sha256=stored.sha256, days=stored.horizon)
         return 0
     model = registered_version(run.workspace, registration)
+    serve(args, run, run.workspace, model, stored)
+    run.tag({"service": args.service, "model_version": str(model.version)})
+    if args.champion_by == "deploy":
+        problem = Problem(args.problem).series.name
+        before = make_champion(run.workspace, model.name, model.version, problem, f"run {run.id}")
+        say("champion moved", problem=problem, model=model.name, version=model.version, after=before)
+    else:
+        say("champion stays until a release", model=model.name, candidate=model.version)
+    return 0
+
+
+def serve(args: argparse.Namespace, run: Run, workspace: Workspace, model: ModelVersion, stored: StoredModel) -> None:
+    """Deploy a version and check its live answer; its hashes become labels of the service. Raises: AzureMlError."""
     service = deploy_service(
-        run.workspace,
+        workspace,
         args.service,
         model,
         scoring=args.scoring,
@@ -81,14 +94,6 @@ def deploy(args: argparse.Namespace, run: Run) -> int:
         },
     )
     check(service, stored)
-    run.tag({"service": args.service, "model_version": str(model.version)})
-    if args.champion_by == "deploy":
-        problem = Problem(args.problem).series.name
-        before = make_champion(run.workspace, model.name, model.version, problem, f"run {run.id}")
-        say("champion moved", problem=problem, model=model.name, version=model.version, after=before)
-    else:
-        say("champion stays until a release", model=model.name, candidate=model.version)
-    return 0
 
 
 def registered_version(workspace: Workspace, registration: dict[str, Any]) -> ModelVersion:

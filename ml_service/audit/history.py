@@ -93,9 +93,10 @@ def write(history: History, folder: Path) -> None:
 
 def safe_cell(value: object) -> str:
     """A cell that no spreadsheet takes for a formula; lists and mappings as JSON."""
-    text = (
-        json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else "" if value is None else str(value)
-    )
+    if isinstance(value, dict | list):
+        text = json.dumps(value, sort_keys=True)
+    else:
+        text = "" if value is None else str(value)
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
@@ -104,7 +105,8 @@ def _write_csv(path: Path, rows: list[Row]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([safe_cell(column) for column in columns])
-        writer.writerows([safe_cell(row.get(column)) for column in columns] for row in rows)
+        for row in rows:
+            writer.writerow([safe_cell(row.get(column)) for column in columns])
 
 
 @dataclass(frozen=True)

@@ -153,6 +153,19 @@ def show(terminal: Terminal, state: Status) -> None:
     terminal.say(f"endpoint   {state.endpoint} {state.endpoint_status}")
     if state.endpoint_url:
         terminal.say(f"           {state.endpoint_url}")
+    _show_lists(terminal, state)
+    terminal.heading("Test service")
+    terminal.say("none" if state.service is None else state.service.line)
+    terminal.heading("Production")
+    if state.production is None:
+        terminal.say("none configured, or not open to you (AZUREML_PRODUCTION_WORKSPACE_NAME)")
+    else:
+        service = state.production.service
+        terminal.say(f"workspace {state.production.workspace}: {service.line if service else 'no service'}")
+    terminal.document(asdict(state))
+
+
+def _show_lists(terminal: Terminal, state: Status) -> None:
     _part(
         terminal,
         "Published pipelines",
@@ -182,15 +195,6 @@ def show(terminal: Terminal, state: Status) -> None:
             for item in state.models
         ],
     )
-    terminal.heading("Test service")
-    terminal.say("none" if state.service is None else state.service.line)
-    terminal.heading("Production")
-    if state.production is None:
-        terminal.say("none configured, or not open to you (AZUREML_PRODUCTION_WORKSPACE_NAME)")
-    else:
-        service = state.production.service
-        terminal.say(f"workspace {state.production.workspace}: {service.line if service else 'no service'}")
-    terminal.document(asdict(state))
 
 
 def _part(terminal: Terminal, title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

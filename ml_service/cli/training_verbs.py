@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ml_service.cli.session import AsJson, ForAgent, session
+from ml_service.cli.session import AsJson, ForAgent, Session, session
 from ml_service.errors import InvalidRequestError
 from ml_service.training import override as overrides
 from ml_service.training.snapshots import STEP_ORDER, parse_steps
+
+if TYPE_CHECKING:
+    from ml_service.training.run import RunResult
 
 Steps = Annotated[
     str,
@@ -175,11 +178,8 @@ def run(
     with session(as_json, for_agent) as call:
         _at_most_one({"--pipeline-id": pipeline_id, "--unpublished": unpublished, "--follow": follow})
         code, names, number = _reason(reason), _unpublished_steps(unpublished, steps), _data_version(data_version)
-        override = overrides.parse(override_by, override_reason)
-        _at_most_one({"--override-by": override, "--follow": follow})
-        settings = call.settings
-        overrides.demand_allowed(override, settings, code)
-        from ml_service.audit import summary
+        override = _override(override_by, override_reason, follow)
+        overrides.demand_allowed(override, call.settings, code)
         from ml_service.training import run as module
 
         request = module.RunRequest(
@@ -191,10 +191,17 @@ def run(
             follow_run=follow,
             override=override,
         )
-        result = module.run(call.workspace, settings, call.build, call.terminal, request)
-        module.show(call.terminal, result)
-        summary.tell(call.workspace, settings, call.agent, result, evidence)
-        call.exit_code = result.exit_code
+        _tell(call, module.run(call.workspace, call.settings, call.build, call.terminal, request), evidence)
+
+
+def _tell(call: Session, result: RunResult, evidence: Path | None) -> None:
+    """Show the result of a run and hand it on: files, output variables and tags of the build, exit code."""
+    from ml_service.audit import summary
+    from ml_service.training import run as module
+
+    module.show(call.terminal, result)
+    summary.tell(call.workspace, call.settings, call.agent, result, evidence)
+    call.exit_code = result.exit_code
 
 
 def smoke(
@@ -230,6 +237,12 @@ def rehearse(
             timeout_minutes=timeout,
             data_version=data_version,
         )
+
+
+def _override(person: str, reason: str, follow: str | None) -> overrides.Override | None:
+    override = overrides.parse(person, reason)
+    _at_most_one({"--override-by": override, "--follow": follow})
+    return override
 
 
 def _reason(text: str) -> str:

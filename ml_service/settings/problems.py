@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -57,8 +58,8 @@ def listed(folder: Path = FOLDER) -> list[Described]:
             found.append(describe(path))
         except ForecastingError as mistake:
             mistakes.append(str(mistake))
-    names = [problem.name for problem in found]
-    mistakes += [f"two files are named {name}" for name in sorted({name for name in names if names.count(name) > 1})]
+    counts = Counter(problem.name for problem in found)
+    mistakes += [f"two files are named {name}" for name, count in sorted(counts.items()) if count > 1]
     if mistakes:
         raise InvalidRequestError(
             f"{len(mistakes)} mistakes in the problem files",

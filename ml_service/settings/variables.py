@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -37,14 +37,7 @@ AGENT_VARIABLES = frozenset(
         "SYSTEM_COLLECTIONURI",
         "SYSTEM_TEAMPROJECT",
         "SYSTEM_DEFINITIONID",
-        "SYSTEM_OIDCREQUESTURI",
-        "SYSTEM_ACCESSTOKEN",
-        "AZURE_CLIENT_ID",
-        "AZURE_TENANT_ID",
-        "AZURE_SERVICE_CONNECTION_ID",
-        "MSI_ENDPOINT",
-        "IDENTITY_ENDPOINT",
-        "DEFAULT_IDENTITY_CLIENT_ID",
+        *(name.upper() for name in Offered.model_fields),
     }
 )
 """Names that the build agent or the machine sets; they are optional and never stand in variables.yml."""
@@ -71,7 +64,7 @@ _EXPERIMENT_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,254}$"
 _COMPUTE_NAME = r"^[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]$"
 
 
-class Settings(BaseSettings):
+class Settings(BaseSettings, Offered):
     """One frozen object with every setting; field names are the variable names in lower case."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
@@ -104,33 +97,11 @@ class Settings(BaseSettings):
     system_collectionuri: str = ""
     system_teamproject: str = ""
     system_definitionid: str = ""
-    system_oidcrequesturi: str = ""
-    system_accesstoken: SecretStr = SecretStr("")
-    azure_client_id: str = ""
-    azure_tenant_id: str = ""
-    azure_service_connection_id: str = ""
-    msi_endpoint: str = ""
-    identity_endpoint: str = ""
-    default_identity_client_id: str = ""
 
     @property
     def has_production(self) -> bool:
         """Whether a production workspace is configured; then `release` makes the champion, not the deploy step."""
         return bool(self.azureml_production_workspace_name)
-
-    @property
-    def offered(self) -> Offered:
-        """What the machine offers to sign in with."""
-        return Offered(
-            system_oidcrequesturi=self.system_oidcrequesturi,
-            system_accesstoken=self.system_accesstoken.get_secret_value(),
-            azure_client_id=self.azure_client_id,
-            azure_tenant_id=self.azure_tenant_id,
-            azure_service_connection_id=self.azure_service_connection_id,
-            msi_endpoint=self.msi_endpoint,
-            identity_endpoint=self.identity_endpoint,
-            default_identity_client_id=self.default_identity_client_id,
-        )
 
     @classmethod
     def settings_customise_sources(

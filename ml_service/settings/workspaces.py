@@ -15,7 +15,7 @@ def open_training(settings: Settings) -> Workspace:
         settings.azure_subscription_id,
         "AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP and AZUREML_WORKSPACE_NAME in variables.yml",
     )
-    return open_workspace(settings.offered, address)
+    return open_workspace(settings, address)
 
 
 def open_production(settings: Settings) -> Workspace:
@@ -30,4 +30,4 @@ def open_production(settings: Settings) -> Workspace:
         settings.production_subscription_id or settings.azure_subscription_id,
         "the names in environments/production.yml",
     )
-    return open_workspace(settings.offered, address)
+    return open_workspace(settings, address)

@@ -28,7 +28,7 @@ def rehearse(
 
     Raises: what the parts raise.
     """
-    terminal.say(f"workspace  {workspace.banner}, signed in by {settings.offered.identity.value}")
+    terminal.say(f"workspace  {workspace.banner}, signed in by {settings.identity.value}")
     checked = None if data_version else check_table(settings)
     ours = ownership.demand_ours(workspace, settings)
     number = _data(workspace, settings, terminal, checked, data_version)
@@ -47,6 +47,12 @@ def rehearse(
     run.show(terminal, result)
     if result.exit_code:
         return result.exit_code
+    _show_service(workspace, settings, terminal)
+    return 0
+
+
+def _show_service(workspace: Workspace, settings: Settings, terminal: Terminal) -> None:
+    """Show the test service, its forecast, and what to try next."""
     terminal.heading("Service")
     service = find_service(workspace, settings.test_service_name)
     if service is not None:
@@ -55,7 +61,6 @@ def rehearse(
     terminal.heading("What to try next, where this command ran")
     for command, purpose in _NEXT:
         terminal.say(f"  {command:<70} {purpose}")
-    return 0
 
 
 def _data(

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, assert_never
+
+from pydantic import BaseModel, SecretStr
 
 from azure_ml.errors import AzureMlError
 from azure_ml.sdk_errors import message_of
@@ -36,12 +38,11 @@ class Identity(StrEnum):
     AZ_LOGIN = "az login"
 
 
-@dataclass(frozen=True)
-class Offered:
+class Offered(BaseModel):
     """What the machine offers to sign in with, by the names of the variables; empty where it offers nothing."""
 
     system_oidcrequesturi: str = ""
-    system_accesstoken: str = field(default="", repr=False)
+    system_accesstoken: SecretStr = SecretStr("")
     azure_client_id: str = ""
     azure_tenant_id: str = ""
     azure_service_connection_id: str = ""
@@ -52,14 +53,14 @@ class Offered:
     @property
     def missing_for_federation(self) -> tuple[str, ...]:
         """Names of the variables of a service connection that have no value; empty when it is configured."""
-        names = (
-            "system_oidcrequesturi",
-            "system_accesstoken",
-            "azure_client_id",
-            "azure_tenant_id",
-            "azure_service_connection_id",
-        )
-        return tuple(name.upper() for name in names if not getattr(self, name))
+        found = {
+            "SYSTEM_OIDCREQUESTURI": self.system_oidcrequesturi,
+            "SYSTEM_ACCESSTOKEN": self.system_accesstoken.get_secret_value(),
+            "AZURE_CLIENT_ID": self.azure_client_id,
+            "AZURE_TENANT_ID": self.azure_tenant_id,
+            "AZURE_SERVICE_CONNECTION_ID": self.azure_service_connection_id,
+        }
+        return tuple(name for name, value in found.items() if not value)
 
     @property
     def identity(self) -> Identity:
@@ -157,7 +158,7 @@ def _credential(offered: Offered) -> Credential:
                 tenant_id=offered.azure_tenant_id,
                 client_id=offered.azure_client_id,
                 service_connection_id=offered.azure_service_connection_id,
-                system_access_token=offered.system_accesstoken,
+                system_access_token=offered.system_accesstoken.get_secret_value(),
             )
         case Identity.MANAGED:
             return ManagedIdentity(client_id)

@@ -40,15 +40,15 @@ ENDPOINT = {"MSI_ENDPOINT": "http://127.0.0.1:1/msi/token"}
 def test_the_order_is_federation_managed_identity_az_login(
     make_settings: MakeSettings, environment: dict[str, str], expected: Identity
 ) -> None:
-    assert make_settings(environment).offered.identity is expected
+    assert make_settings(environment).identity is expected
 
 
 @pytest.mark.parametrize("name", FEDERATION)
 def test_federation_needs_every_variable(make_settings: MakeSettings, name: str) -> None:
     settings = make_settings({key: value for key, value in FEDERATION.items() if key != name})
 
-    assert settings.offered.missing_for_federation == (name,)
-    assert settings.offered.identity is Identity.AZ_LOGIN
+    assert settings.missing_for_federation == (name,)
+    assert settings.identity is Identity.AZ_LOGIN
 
 
 class Endpoint(HTTPServer):
@@ -93,7 +93,7 @@ def test_a_managed_identity_endpoint_is_asked_once(make_settings: MakeSettings, 
         }
     )
 
-    authentication = authenticate(settings.offered)
+    authentication = authenticate(settings)
 
     assert authentication.get_authentication_header() == {"Authorization": "Bearer a.b.c"}
     assert len(endpoint.asked) == 1
@@ -107,7 +107,7 @@ def test_without_az_the_message_says_how_to_sign_in(
     monkeypatch.setenv("PATH", "/nonexistent")
 
     with pytest.raises(AzureMlError) as caught:
-        authenticate(settings.offered)
+        authenticate(settings)
 
     assert caught.value.happened == "could not sign in to Azure by az login"
     assert "Azure CLI not found" in caught.value.found
@@ -121,7 +121,7 @@ def test_on_an_agent_the_message_names_what_federation_lacks(
     monkeypatch.setenv("PATH", "/nonexistent")
 
     with pytest.raises(AzureMlError) as caught:
-        authenticate(settings.offered)
+        authenticate(settings)
 
     assert "SYSTEM_ACCESSTOKEN, AZURE_CLIENT_ID, AZURE_TENANT_ID, AZURE_SERVICE_CONNECTION_ID" in caught.value.todo
 
@@ -130,7 +130,7 @@ def test_a_managed_identity_endpoint_that_does_not_answer_is_named(
     make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(AzureMlError) as caught:
-        authenticate(make_settings(ENDPOINT).offered)
+        authenticate(make_settings(ENDPOINT))
 
     assert caught.value.happened == "could not sign in to Azure by managed identity"
     assert caught.value.exit_code == 1
