@@ -82,11 +82,10 @@ def _verified(champion: ModelVersion) -> StoredModel:
         if len(manifests) != 1:
             raise ModelFileError(f"The registered model holds {len(manifests)} files {MANIFEST_FILE}, expected one.")
         stored = read_model(manifests[0].parent)
-    registered = champion.properties.get("model_sha256")
-    if stored.sha256 != registered:
+    if stored.sha256 != champion.sha256:
         raise ModelFileError(
             f"Champion {champion.name} version {champion.version} has sha256 {stored.sha256}, registered as "
-            f"{registered}. Its files were changed; register a model again and make it champion."
+            f"{champion.sha256}. Its files were changed; register a model again and make it champion."
         )
     return stored
 

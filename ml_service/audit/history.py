@@ -1,6 +1,7 @@
 """`history`: everything that an auditor samples from, as JSON and CSV: runs, decisions, models, releases.
 
-Each row says whether it is intact: whether every figure that a hashed document holds too is the one of that document.
+Each row says whether it is intact: whether every field that a hashed document holds too is as in
+that document.
 """
 
 from __future__ import annotations

@@ -131,14 +131,14 @@ def _runs(workspace: Workspace, settings: Settings) -> tuple[RunState, ...]:
 
 def _models(workspace: Workspace, settings: Settings) -> tuple[ModelState, ...]:
     found = find_versions(workspace, settings.model_name)
-    holders = {champion.version: problem for problem, champion in champions_of(found).items()}
+    champions = {champion.version: problem for problem, champion in champions_of(found).items()}
     states = [
         ModelState(
             name=model.name,
             version=model.version,
-            sha256=model.properties.get("model_sha256", ""),
+            sha256=model.sha256,
             run_id=model.properties.get("run_id", ""),
-            champion=holders.get(model.version, ""),
+            champion=champions.get(model.version, ""),
         )
         for model in found
     ]

@@ -119,7 +119,7 @@ def markdown(
         evidence=evidence,
         context=record.context if record else None,
         rules=rule_rows(evidence.rules) if evidence else (),
-        figures=decision_rows(evidence, record.context.champion) if evidence and record else (),
+        metrics=decision_rows(evidence, record.context.champion) if evidence and record else (),
         windows=windows_sentence(evidence) if evidence else "",
         model=f"{model.name} version {model.version}" if model else "none registered",
         data_sha256=evidence.data.data_sha256 if evidence else properties.get("data_sha256", "-"),

@@ -14,13 +14,13 @@ from typing import Annotated
 import typer
 
 from azure_ml.workspace import Workspace
+from forecasting.problem.problem_file import Problem
 from ml_service.output.agent import Agent
 from ml_service.output.console import Terminal
 from ml_service.output.failures import explain
 from ml_service.production.site import Site
 from ml_service.settings import variables, workspaces
 from ml_service.settings.build import Build, current_build
-from ml_service.settings.problem_file import problem_name
 
 INTERRUPTED = 130
 
@@ -87,7 +87,7 @@ class Session:
             settings=self.settings,
             build=self.build,
             terminal=self.terminal,
-            problem=problem_name(self.settings.problem_file),
+            problem=Problem(self.settings.problem_file).series.name,
         )
 
 

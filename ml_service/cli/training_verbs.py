@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from forecasting.decision.blocks import Override
 from ml_service.cli.session import AsJson, ForAgent, Session, session
 from ml_service.errors import InvalidRequestError
 from ml_service.training import override as overrides
@@ -128,7 +129,7 @@ def data_upload(
         ownership.demand_ours(call.workspace, settings)
         result = data.upload(call.workspace, settings, call.terminal, checked)
         data.show(call.terminal, result)
-        call.agent.outputs({"dataVersion": result.data.version})
+        call.agent.outputs({"dataVersion": result.version})
 
 
 def publish(
@@ -239,7 +240,7 @@ def rehearse(
         )
 
 
-def _override(person: str, reason: str, follow: str | None) -> overrides.Override | None:
+def _override(person: str, reason: str, follow: str | None) -> Override | None:
     override = overrides.parse(person, reason)
     _at_most_one({"--override-by": override, "--follow": follow})
     return override

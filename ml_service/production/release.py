@@ -45,13 +45,13 @@ class Released:
     """True when exactly this served before, and nothing was changed."""
 
 
-def release(site: Site, wanted: str) -> Released:
-    """Deploy the model version `wanted` (a number, or the word champion) to production.
+def release(site: Site, version: str) -> Released:
+    """Deploy the model version `version` (a number, or the word champion) to production.
 
     Raises: InvalidRequestError (no such version), ConflictError (another problem's), CheckFailedError (hash, decision
     or check), FaultError; a check that fails has been undone by then.
     """
-    model = _wanted_model(site, wanted)
+    model = _requested_model(site, version)
     owned = ownership.Claim(f"model {model.name}", "MODEL_NAME", ownership.owner_of_model(model))
     ownership.demand([owned], site.problem, site.settings)
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
@@ -99,9 +99,9 @@ def accepted_by(site: Site, run_id: str) -> str:
     return str(outcome.model.version)
 
 
-def _wanted_model(site: Site, wanted: str) -> ModelVersion:
+def _requested_model(site: Site, version: str) -> ModelVersion:
     name = site.settings.model_name
-    if wanted == CHAMPION:
+    if version == CHAMPION:
         champion = find_champion(site.training, name, site.problem)
         if champion is None:
             raise InvalidRequestError(
@@ -109,10 +109,10 @@ def _wanted_model(site: Site, wanted: str) -> ModelVersion:
                 todo="release a version first: python -m ml_service release --model-version NUMBER",
             )
         return champion
-    model = get_version(site.training, name, int(wanted))
+    model = get_version(site.training, name, int(version))
     if model is None:
         raise InvalidRequestError(
-            f"there is no model {name} version {wanted} in workspace {site.training.name}",
+            f"there is no model {name} version {version} in workspace {site.training.name}",
             todo="see the versions: python -m ml_service status",
         )
     return model
@@ -175,7 +175,7 @@ def _promoted(site: Site, model: ModelVersion, folder: Path) -> ModelVersion:
     origin = {
         "origin_workspace": site.training.name,
         "origin_version": str(model.version),
-        "model_sha256": model.properties["model_sha256"],
+        "model_sha256": model.sha256,
     }
     earlier = registration.find_newest(site.production, model.name, origin)
     if earlier is not None:
@@ -197,7 +197,7 @@ def _content(copy: ModelVersion, model: ModelVersion, scoring: Scoring) -> Conte
         model_name=model.name,
         model_version=str(model.version),
         production_version=str(copy.version),
-        model_sha256=model.properties["model_sha256"],
+        model_sha256=model.sha256,
         decision_sha256=model.properties["decision_sha256"],
         run_id=model.properties.get("run_id", ""),
         **scoring.hashes,

@@ -23,7 +23,6 @@ from forecasting.data.series import facts_of
 from forecasting.problem.problem_file import Problem
 from ml_service.errors import FaultError, InvalidRequestError
 from ml_service.output.console import Terminal
-from ml_service.settings.problem_file import problem_name
 from ml_service.settings.variables import Settings
 from ml_service.training import ownership
 
@@ -45,22 +44,12 @@ class CheckedTable:
 
 
 @dataclass(frozen=True)
-class DataVersion:
-    """One registered version of the data set."""
-
-    name: str
-    version: int
-    sha256: str
-    rows: int
-    first_date: str
-    last_date: str
-
-
-@dataclass(frozen=True)
 class Uploaded:
     """What `data upload` did."""
 
-    data: DataVersion
+    table: CheckedTable
+    name: str
+    version: int
     created: bool
     """False when these bytes were registered before."""
     newest: int
@@ -102,7 +91,7 @@ def upload(workspace: Workspace, settings: Settings, terminal: Terminal, table: 
     newest = find_dataset(workspace, settings.dataset_name)
     known = find_by_hash(workspace, newest, table.sha256, VERSIONS_SEARCHED)
     if newest is not None and known is not None:
-        return Uploaded(data=_describe(known, table), created=False, newest=newest.version)
+        return Uploaded(table, known.name, known.version, created=False, newest=newest.version)
     ownership.demand_data_ours(newest, table.columns, settings)
     terminal.note(f"uploading {table.rows} rows to {settings.dataset_name}")
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
@@ -114,7 +103,7 @@ def upload(workspace: Workspace, settings: Settings, terminal: Terminal, table: 
             expected=table.sha256,
             todo="somebody registered the same data set at the same moment: repeat `data upload`",
         )
-    return Uploaded(data=_describe(dataset, table), created=True, newest=dataset.version)
+    return Uploaded(table, dataset.name, dataset.version, created=True, newest=dataset.version)
 
 
 def _copy(source: Path, sha256: str, folder: Path) -> Path:
@@ -137,7 +126,7 @@ def _store(workspace: Workspace, settings: Settings, copy: Path, table: CheckedT
         "rows": str(table.rows),
         "first_date": table.first_date,
         "last_date": table.last_date,
-        ownership.PROBLEM_TAG: problem_name(settings.problem_file),
+        ownership.PROBLEM_TAG: Problem(settings.problem_file).series.name,
         ownership.COLUMNS_TAG: table.columns,
     }
     description = f"{table.rows} rows, {table.first_date} to {table.last_date}"
@@ -145,18 +134,7 @@ def _store(workspace: Workspace, settings: Settings, copy: Path, table: CheckedT
     return register_file(workspace, name, copy, path, tags=tags, description=description)
 
 
-def _describe(dataset: DatasetVersion, table: CheckedTable) -> DataVersion:
-    return DataVersion(
-        name=dataset.name,
-        version=dataset.version,
-        sha256=table.sha256,
-        rows=table.rows,
-        first_date=table.first_date,
-        last_date=table.last_date,
-    )
-
-
-def wanted_version(workspace: Workspace, settings: Settings, version: int | None = None) -> DatasetVersion:
+def requested_version(workspace: Workspace, settings: Settings, version: int | None = None) -> DatasetVersion:
     """The data version that was asked for, else the newest. Raises: InvalidRequestError when it does not exist."""
     found = find_dataset(workspace, settings.dataset_name, version)
     if found is None:
@@ -170,13 +148,14 @@ def wanted_version(workspace: Workspace, settings: Settings, version: int | None
 
 def show(terminal: Terminal, result: Uploaded) -> None:
     """Print what was done."""
-    data = result.data
+    table, name, version = result.table, result.name, result.version
     did = "registered" if result.created else "unchanged: these bytes are registered already as"
-    terminal.say(f"data       {did} {data.name} version {data.version}")
-    terminal.say(f"           {data.rows} rows, {data.first_date} to {data.last_date}, sha256 {data.sha256[:12]}")
-    if result.newest != data.version:
+    terminal.say(f"data       {did} {name} version {version}")
+    terminal.say(f"           {table.rows} rows, {table.first_date} to {table.last_date}, sha256 {table.sha256[:12]}")
+    if result.newest != version:
         terminal.say(
             f"           the newest version is {result.newest}; to train on this one: "
-            f"python -m ml_service run --data-version {data.version}"
+            f"python -m ml_service run --data-version {version}"
         )
-    terminal.document({**asdict(data), "created": result.created, "newest": result.newest})
+    facts = {key: value for key, value in asdict(table).items() if key not in ("path", "columns")}
+    terminal.document({"name": name, "version": version, **facts, "created": result.created, "newest": result.newest})

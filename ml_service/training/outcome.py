@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from azure_ml.models.registration import find_newest
+from azure_ml.models.versions import ModelVersion
 from azure_ml.pipelines.runs import Run, RunStatus
 from azure_ml.workspace import Workspace
 from forecasting.decision.record import DECISION_FILE, DecisionRecord, parse_decision
@@ -17,15 +18,6 @@ ACCEPTED, KEPT, FAILED = "accepted", "kept", "failed"
 
 
 @dataclass(frozen=True)
-class RegisteredModel:
-    """The model version that a run registered."""
-
-    name: str
-    version: int
-    sha256: str
-
-
-@dataclass(frozen=True)
 class Outcome:
     """The verdict of a run; empty texts when the run recorded none."""
 
@@ -33,7 +25,7 @@ class Outcome:
     reason: str
     decision: DecisionRecord | None
     """The decision record; None when the run ended before a decision."""
-    model: RegisteredModel | None
+    model: ModelVersion | None
     """None when nothing was registered."""
 
 
@@ -48,7 +40,7 @@ def read_outcome(workspace: Workspace, run: Run, model_name: str) -> Outcome:
         outcome=outcome,
         reason=properties.get("reason", ""),
         decision=_decision(run, recorded) if recorded else None,
-        model=_model(workspace, run.id, model_name) if outcome == ACCEPTED else None,
+        model=find_newest(workspace, model_name, {"run_id": run.id}) if outcome == ACCEPTED else None,
     )
 
 
@@ -73,13 +65,6 @@ def _decision(run: Run, recorded: str) -> DecisionRecord:
             todo="do not trust this run: somebody changed the artifact; run again",
         )
     return parse_decision(content)
-
-
-def _model(workspace: Workspace, run_id: str, name: str) -> RegisteredModel | None:
-    newest = find_newest(workspace, name, {"run_id": run_id})
-    if newest is None:
-        return None
-    return RegisteredModel(newest.name, newest.version, sha256=newest.properties.get("model_sha256", ""))
 
 
 def show_outcome(terminal: Terminal, outcome: Outcome, *, deployed: bool) -> None:

@@ -5,9 +5,9 @@ What may be overridden is the gate's own affair (mlops_code/forecasting/decision
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from forecasting.decision.blocks import Override
 from ml_service.errors import CheckFailedError, InvalidRequestError
 
 if TYPE_CHECKING:
@@ -21,20 +21,13 @@ BY_NOBODY = ("schedule", "code")
 """Reasons of runs that no person has started: by the clock, by a merge."""
 
 
-@dataclass(frozen=True)
-class Override:
-    """Who decides against the gate, and why."""
-
-    person: str
-    reason: str
-
-
 def parse(person: str, reason: str) -> Override | None:
     """The override that two options name; None where neither is given (empty, or the word none).
 
     Raises: InvalidRequestError (one without the other; a text that no log, page or command line can carry).
     """
-    given = {"--override-by": _given(person), "--override-reason": _given(reason)}
+    by, why = _given(person), _given(reason)
+    given = {"--override-by": by, "--override-reason": why}
     missing = [name for name, text in given.items() if not text]
     if len(missing) == len(given):
         return None
@@ -50,7 +43,7 @@ def parse(person: str, reason: str) -> Override | None:
                 found=f"{text[:80]!r}",
                 expected=f"one line of at most {LONGEST} characters, no dash at its beginning, no $( and no ##",
             )
-    return Override(*given.values())
+    return Override(person=by, reason=why)
 
 
 def demand_allowed(override: Override | None, settings: Settings, reason: str) -> None:

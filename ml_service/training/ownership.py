@@ -16,9 +16,9 @@ from azure_ml.models.versions import ModelVersion, find_versions
 from azure_ml.pipelines.published import Endpoint, find_endpoint
 from azure_ml.services import find_service
 from azure_ml.workspace import Workspace
+from forecasting.problem.problem_file import Problem
 from ml_service.errors import ConflictError
 from ml_service.settings.names import as_variables, own_settings
-from ml_service.settings.problem_file import problem_name
 from ml_service.settings.variables import Settings, shown
 
 _MARK = re.compile(r"\bproblem ([a-z][a-z0-9_]*)")
@@ -65,12 +65,10 @@ def owner_of_model(model: ModelVersion) -> str:
 
 def demand_ours(workspace: Workspace, settings: Settings) -> Ours:
     """Refuse names that another problem holds: model, pipeline endpoint, test service. Raises: ConflictError."""
-    problem = problem_name(settings.problem_file)
+    problem = Problem(settings.problem_file).series.name
     endpoint = find_endpoint(workspace, settings.pipeline_endpoint_name)
     claims = [
-        Claim(
-            f"model {settings.model_name}", "MODEL_NAME", _holder_of_model(workspace, settings.model_name, problem)
-        ),
+        Claim(f"model {settings.model_name}", "MODEL_NAME", _owner_in_model(workspace, settings.model_name, problem)),
         Claim(
             f"pipeline endpoint {settings.pipeline_endpoint_name}",
             "PIPELINE_ENDPOINT_NAME",
@@ -79,7 +77,7 @@ def demand_ours(workspace: Workspace, settings: Settings) -> Ours:
         Claim(
             f"service {settings.test_service_name}",
             "TEST_SERVICE_NAME",
-            _holder_of_service(workspace, settings.test_service_name),
+            _owner_in_service(workspace, settings.test_service_name),
         ),
     ]
     demand(claims, problem, settings)
@@ -95,7 +93,7 @@ def demand_data_ours(newest: DatasetVersion | None, columns: str, settings: Sett
     if tags.get(COLUMNS_TAG, columns) != columns:
         what = f"data set {settings.dataset_name}, whose table has other columns,"
         owned = Claim(what, "DATASET_NAME", tags.get(PROBLEM_TAG, ""))
-        demand([owned], problem_name(settings.problem_file), settings)
+        demand([owned], Problem(settings.problem_file).series.name, settings)
 
 
 def demand(claims: Iterable[Claim], problem: str, settings: Settings) -> None:
@@ -119,13 +117,13 @@ def demand(claims: Iterable[Claim], problem: str, settings: Settings) -> None:
     )
 
 
-def _holder_of_model(workspace: Workspace, name: str, problem: str) -> str:
+def _owner_in_model(workspace: Workspace, name: str, problem: str) -> str:
     """The problem of a model's versions; ours where any version is, because both then use the name by now."""
     owners = [owner_of_model(model) for model in find_versions(workspace, name)]
     return problem if problem in owners else next(filter(None, owners), "")
 
 
-def _holder_of_service(workspace: Workspace, name: str) -> str:
+def _owner_in_service(workspace: Workspace, name: str) -> str:
     service = find_service(workspace, name)
     owners = [owner_of_model(model) for model in service.models] if service else []
     return next(filter(None, owners), "")

@@ -22,9 +22,9 @@ from azure_ml.digests import file_sha256, folder_sha256
 from azure_ml.environments import BASE_IMAGE
 from azure_ml.pipelines import graph
 from azure_ml.workspace import Workspace
+from forecasting.problem.problem_file import Problem
 from ml_service.errors import FaultError
 from ml_service.settings.build import Build
-from ml_service.settings.problem_file import read_problem
 from ml_service.settings.variables import Settings
 from ml_service.training import snapshots
 from ml_service.training.override import NONE as NO_OVERRIDE
@@ -61,7 +61,7 @@ def built(
     The SDK uploads the snapshots when it publishes or submits, so do both inside the block.
     Raises: InvalidRequestError for files that do not exist; FaultError when the SDK finds the graph unsound.
     """
-    problem = read_problem(settings.problem_file)
+    problem = Problem(settings.problem_file).document
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
         folders = {step: snapshots.assemble(step, problem, Path(scratch)) for step in steps}
         parts = _Graph(workspace, settings, build, folders, dataset)

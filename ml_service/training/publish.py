@@ -15,7 +15,7 @@ from ml_service.output.console import Terminal
 from ml_service.settings.build import Build
 from ml_service.settings.variables import Settings
 from ml_service.training import ownership
-from ml_service.training.data import VERSIONS_SEARCHED, wanted_version
+from ml_service.training.data import VERSIONS_SEARCHED, requested_version
 from ml_service.training.pipeline import BuiltPipeline, built
 from ml_service.training.snapshots import STEP_ORDER
 
@@ -68,7 +68,7 @@ def publish(
     problem has the names.
     """
     steps, ours = request.steps, request.ours or ownership.demand_ours(workspace, settings)
-    dataset = wanted_version(workspace, settings, request.data_version)
+    dataset = requested_version(workspace, settings, request.data_version)
     other = "" if request.data_version else _other_table(workspace, settings, dataset)
     ensure_compute(workspace, settings, terminal)
     terminal.note(f"publishing {settings.pipeline_name} {build.build_id} ({', '.join(steps)})")

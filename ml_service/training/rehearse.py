@@ -10,7 +10,7 @@ from ml_service.output.console import Terminal
 from ml_service.settings.build import Build
 from ml_service.settings.variables import Settings
 from ml_service.training import data, ownership, publish, run, smoke
-from ml_service.training.data import CheckedTable, check_table, wanted_version
+from ml_service.training.data import CheckedTable, check_table, requested_version
 
 
 def rehearse(
@@ -74,8 +74,8 @@ def _data(
     if checked is not None:
         uploaded = data.upload(workspace, settings, terminal, checked)
         data.show(terminal, uploaded)
-        return uploaded.data.version
-    found = wanted_version(workspace, settings, data_version)
+        return uploaded.version
+    found = requested_version(workspace, settings, data_version)
     terminal.say(f"data       {found.name} version {found.version}, as asked for; nothing was uploaded")
     return found.version
 

@@ -16,12 +16,13 @@ from azure_ml.pipelines.published import (
 )
 from azure_ml.pipelines.runs import Run, RunStatus, StepState, find_pipeline_run
 from azure_ml.workspace import Workspace
+from forecasting.decision.blocks import Override
 from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
 from ml_service.settings.build import Build
 from ml_service.settings.variables import Settings
 from ml_service.training import ownership
-from ml_service.training.data import wanted_version
+from ml_service.training.data import requested_version
 from ml_service.training.follow import (
     Followed,
     follow,
@@ -31,7 +32,6 @@ from ml_service.training.follow import (
     shown_status,
 )
 from ml_service.training.outcome import Outcome, exit_code, read_outcome, show_outcome
-from ml_service.training.override import Override
 from ml_service.training.pipeline import (
     DATA_PARAMETER,
     OVERRIDE_BY_PARAMETER,
@@ -98,7 +98,8 @@ class RunResult:
     @property
     def document(self) -> dict[str, Any]:
         """The result for `--json`."""
-        decision = self.outcome.decision
+        decision, model = self.outcome.decision, self.outcome.model
+        registered = {"name": model.name, "version": model.version, "sha256": model.sha256} if model else None
         return {
             "run_id": self.run_id,
             "experiment": self.experiment,
@@ -107,7 +108,7 @@ class RunResult:
             "reason": self.outcome.reason or None,
             "steps": [asdict(step) for step in self.followed.steps],
             "decision": json.loads(decision.content) if decision else None,
-            "model": asdict(self.outcome.model) if self.outcome.model else None,
+            "model": registered,
             "portal": self.portal,
         }
 
@@ -156,7 +157,7 @@ def _pick_up(workspace: Workspace, run_id: str) -> Run:
 
 def _submit(workspace: Workspace, settings: Settings, build: Build, terminal: Terminal, request: RunRequest) -> Run:
     ours = request.ours or ownership.demand_ours(workspace, settings)
-    dataset = wanted_version(workspace, settings, request.data_version)
+    dataset = requested_version(workspace, settings, request.data_version)
     parameters: Parameters = {REASON_PARAMETER: request.reason, DATA_PARAMETER: dataset}
     if request.override is not None:
         person, reason = request.override.person, request.override.reason

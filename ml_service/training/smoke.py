@@ -133,7 +133,7 @@ def fetch_files(registered: ModelVersion, target: Path) -> FetchedModel:
 
     Raises: CheckFailedError (no model file, damaged, or another hash).
     """
-    recorded, name = registered.properties.get("model_sha256", ""), registered.label
+    recorded, name = registered.sha256, registered.label
     download(registered, target)
     folder = next((path.parent for path in target.rglob(MODEL_FILE)), None)
     if folder is None:

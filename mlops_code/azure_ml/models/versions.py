@@ -29,6 +29,11 @@ class ModelVersion:
         """`name:version`."""
         return f"{self.name}:{self.version}"
 
+    @property
+    def sha256(self) -> str:
+        """Hash of its model file as recorded at registration; empty where somebody's own code registered it."""
+        return self.properties.get("model_sha256", "")
+
 
 def version_of(sdk: Any) -> ModelVersion:
     """A model of the SDK as plain data."""

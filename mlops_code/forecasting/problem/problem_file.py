@@ -58,6 +58,11 @@ class Problem:
         self._document = _load(path)
 
     @property
+    def document(self) -> Mapping[str, Any]:
+        """The file as it was read, to cut it down to the sections of a step."""
+        return self._document
+
+    @property
     def table(self) -> Table:
         """The section `table`, which may be left out. Raises: UsageError."""
         return self._read("table", Table) if "table" in self._document else Table()

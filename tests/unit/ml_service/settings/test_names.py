@@ -84,3 +84,11 @@ def test_a_problem_file_that_is_not_there_is_named(
 ) -> None:
     with pytest.raises(UsageError, match=r"absent\.yml: no such problem file"):
         load(write_variables(bare(variables, PROBLEM_FILE="absent.yml")))
+
+
+def test_a_problem_file_that_is_no_mapping_is_named(
+    variables: dict[str, str], write_variables: WriteVariables, tmp_path: Path
+) -> None:
+    (tmp_path / "list.yml").write_text("- a\n")
+    with pytest.raises(UsageError, match=r"list\.yml holds no sections"):
+        load(write_variables(bare(variables, PROBLEM_FILE=str(tmp_path / "list.yml"))))

@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from forecasting.decision import blocks
-from forecasting.decision.blocks import Verdict
+from forecasting.decision.blocks import Override, Verdict
 from ml_service.audit.summary import markdown
 from ml_service.cli.main import main
 from ml_service.errors import CheckFailedError, InvalidRequestError
@@ -16,17 +15,17 @@ from ml_service.output.console import Terminal
 from ml_service.settings.variables import Settings
 from ml_service.training.follow import Followed
 from ml_service.training.outcome import Outcome, show_outcome
-from ml_service.training.override import Override, demand_allowed, parse
+from ml_service.training.override import demand_allowed, parse
 from ml_service.training.run import RunResult
 from tests.unit.ml_service.decisions import decision
 
-ADA = Override("Ada Lovelace", "the new tariff starts on Monday")
+ADA = Override(person="Ada Lovelace", reason="the new tariff starts on Monday")
 QUEUED = {"TF_BUILD": "True", "BUILD_REASON": "Manual", "BUILD_REQUESTEDFOR": "Ada Lovelace"}
 OVERRIDDEN = decision(
     "override",
     sentence="Ada Lovelace decides against the gate: see [the <b>ticket</b>](http://x)",
     gate=Verdict(outcome="kept", reason="margin", sentence="not better by 2.0%."),
-    override=blocks.Override(person="Ada Lovelace", reason="see [the <b>ticket</b>](http://x)"),
+    override=Override(person="Ada Lovelace", reason="see [the <b>ticket</b>](http://x)"),
 )
 
 

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from azure_ml.digests import folder_sha256
+from forecasting.problem.problem_file import Problem
 from ml_service.errors import InvalidRequestError
-from ml_service.settings.problem_file import read_problem
 from ml_service.training import snapshots
 from ml_service.training.snapshots import (
     STEP_FILES,
@@ -129,7 +129,7 @@ def test_only_prepare_and_train_may_be_reused() -> None:
 @pytest.mark.parametrize("step", STEP_ORDER)
 def test_a_snapshot_is_complete_for_its_imports(step: str, tmp_path: Path) -> None:
     """The script starts in its own folder; no other code of the repository is in reach."""
-    folder = assemble(step, read_problem(PROBLEM_FILE), tmp_path)
+    folder = assemble(step, Problem(PROBLEM_FILE).document, tmp_path)
 
     answer = subprocess.run(
         [sys.executable, "-s", "-B", f"{step}.py", "--help"],
@@ -146,7 +146,7 @@ def test_a_snapshot_is_complete_for_its_imports(step: str, tmp_path: Path) -> No
 
 
 def test_the_scoring_folder_is_complete_for_its_imports(tmp_path: Path) -> None:
-    folder = assemble("deploy", read_problem(PROBLEM_FILE), tmp_path) / snapshots.SCORING_FOLDER
+    folder = assemble("deploy", Problem(PROBLEM_FILE).document, tmp_path) / snapshots.SCORING_FOLDER
 
     answer = subprocess.run(
         [sys.executable, "-s", "-B", "-c", "import score"],
