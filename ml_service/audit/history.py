@@ -18,7 +18,7 @@ from azure_ml.models.versions import ModelVersion, find_versions
 from azure_ml.pipelines.runs import Run, find_run, list_runs
 from azure_ml.workspace import Workspace
 from forecasting.decision.record import DECISION_FILE, DecisionRecord, as_json, parse_decision
-from forecasting.errors import ModelFileError
+from forecasting.errors import ModelFileError, harmless_cell
 from ml_service.output.console import Terminal
 from ml_service.production import integrity, ledger
 from ml_service.production.integrity import Difference, File
@@ -29,12 +29,11 @@ from ml_service.training.outcome import ACCEPTED, KEPT
 Row = dict[str, Any]
 Facts = Callable[[DecisionRecord], Mapping[str, object]]
 _RECORDED = (
-    *(name for name in ledger.FACTS if name != "report_sha256"),
+    *(name for name in ledger.FACTS if name not in (REQUESTED_FOR, "report_sha256")),
     *(field.name for field in fields(ledger.Content)),
     *("report_sha256", "record_sha256"),
 )
 _NO_FILE = File(DECISION_FILE, b"", "")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -95,10 +94,8 @@ def write(history: History, folder: Path) -> None:
 def safe_cell(value: object) -> str:
     """A cell that no spreadsheet takes for a formula; lists and mappings as JSON."""
     if isinstance(value, dict | list):
-        text = json.dumps(value, sort_keys=True)
-    else:
-        text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+        return json.dumps(value, sort_keys=True)
+    return "" if value is None else harmless_cell(str(value))
 
 
 def _write_csv(path: Path, rows: list[Row]) -> None:

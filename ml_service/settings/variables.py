@@ -58,6 +58,7 @@ CONNECTION_VARIABLES = frozenset({"TRAINING_CONNECTION", "PRODUCTION_CONNECTION"
 DERIVED_VARIABLES = frozenset({"DATA_FILE", *names_of("")})
 """Names that follow from the problem file, and need not stand in variables.yml or environments/production.yml."""
 
+_MISSING = "Field required"  # as pydantic says it
 _SERVICE_NAME = r"^[a-z][a-z0-9-]{2,31}$"  # azureml/_model_management/_util.py
 _ASSET_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$"  # same file; data sets follow the same rule
 _EXPERIMENT_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,254}$"
@@ -154,10 +155,12 @@ def load(variables_file: Path = VARIABLES_FILE, production_file: Path = PRODUCTI
         given: dict[str, Any] = {name.lower(): value for name, value in values.items()}
         return Settings(**given)
     except ValidationError as error:
+        mistakes = {str(item["loc"][0]).upper(): item["msg"] for item in error.errors()}
+        if "PROBLEM_FILE" in mistakes:  # then what follows from it is not missing by itself
+            mistakes = {key: why for key, why in mistakes.items() if key not in DERIVED_VARIABLES or why != _MISSING}
         problems = [
-            _describe(name, item["msg"], production_file if name.upper() in production else variables_file)
-            for item in error.errors()
-            if (name := str(item["loc"][0]))
+            _describe(name, why, production_file if name in production else variables_file)
+            for name, why in mistakes.items()
         ]
         count = "1 setting is" if len(problems) == 1 else f"{len(problems)} settings are"
         raise InvalidRequestError(
@@ -170,7 +173,7 @@ def load(variables_file: Path = VARIABLES_FILE, production_file: Path = PRODUCTI
 
 def _derived(values: Mapping[str, str]) -> dict[str, str]:
     """The settings that follow from the problem file, where any of them is given nowhere else."""
-    given = {**values, **os.environ}  # noqa: TID251 - this is the one reader
+    given = {name.upper(): value for name, value in {**values, **os.environ}.items()}  # noqa: TID251 - the one reader
     problem_file = given.get("PROBLEM_FILE", "").strip()
     if not problem_file or problem_file.startswith(("<", "$(")) or given.keys() >= DERIVED_VARIABLES:
         return {}
@@ -223,13 +226,12 @@ def _read_variables(path: Path) -> dict[str, str]:
     return {str(name): "" if value is None else str(value) for name, value in variables.items()}
 
 
-def _describe(field: str, message: str, path: Path) -> str:
+def _describe(name: str, message: str, path: Path) -> str:
     """One line: the variable, what is wrong with it, where the value came from, an example."""
-    name = field.upper()
-    info: FieldInfo = Settings.model_fields[field]
+    info: FieldInfo = Settings.model_fields[name.lower()]
     example = info.examples[0] if info.examples else ""
     in_environment = any(key.upper() == name for key in os.environ)  # noqa: TID251 - this is the one reader
-    if message == "Field required":
+    if message == _MISSING:
         what = "is missing"
     else:
         origin = "the environment" if in_environment else shown(path)

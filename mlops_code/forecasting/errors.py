@@ -106,11 +106,11 @@ class ContractError(RefusedError):
             more = len(finding.places) - LISTED_PLACES
             listed = (*finding.places[:LISTED_PLACES], f"and {more} more") if more > 0 else finding.places
             for place in listed or ("",):
-                lines.writerow([_plain(cell) for cell in (self.file, finding.column, place, *about)])
+                lines.writerow([harmless_cell(cell) for cell in (self.file, finding.column, place, *about)])
         return text.getvalue()
 
 
-def _plain(cell: str) -> str:
+def harmless_cell(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula; the data is somebody else's."""
     return "'" + cell if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
