@@ -17,7 +17,6 @@ from forecasting.decision.gate import Judgement, judge, overridden
 from forecasting.decision.record import DecisionRecord
 from forecasting.errors import ContractError, RefusedError, UsageError
 from forecasting.models.model_file import StoredModel, read_model
-from forecasting.models.recipe import Recipe
 from forecasting.problem.problem_file import Problem
 
 
@@ -28,11 +27,6 @@ class Champion:
     stored: StoredModel
     name: str = ""
     version: str = ""
-
-    @property
-    def recipe(self) -> Recipe:
-        """What is refitted and compared."""
-        return self.stored.model.recipe
 
     @property
     def registered(self) -> RegisteredChampion:
@@ -76,15 +70,7 @@ def decide_candidate(
     if _data_of(stored) != facts["data_sha256"]:
         raise RefusedError(f"{candidate}: the model was not trained on the series beside it. Train again.")
     _demand_acceptable(problem, panel, facts, champion, as_of)
-    served = stored.model.intervals
-    contest = Contest(
-        challenger=stored.model.recipe,
-        champion=champion.stored.model if champion else None,
-        chosen_until=date.fromisoformat(stored.manifest["selection"]["last_day"]),
-        half_widths=served.half_widths if served else (),
-        key_columns=rule.keys,
-        same_data=champion is not None and _data_of(champion.stored) == facts["data_sha256"],
-    )
+    contest = _contest(stored, champion, rule.keys)
     judgement = judge(panel, contest, training, policy, problem.lower)
     verdict = judgement.verdict
     if override is not None:
@@ -98,6 +84,18 @@ def decide_candidate(
     return Decision(DecisionRecord.of(evidence, context), judgement)
 
 
+def _contest(stored: StoredModel, champion: Champion | None, key_columns: tuple[str, ...]) -> Contest:
+    intervals = stored.model.intervals
+    return Contest(
+        challenger=stored.model.recipe,
+        champion=champion.stored.model if champion else None,
+        chosen_until=date.fromisoformat(stored.manifest["selection"]["last_day"]),
+        half_widths=intervals.half_widths if intervals else (),
+        key_columns=key_columns,
+        same_data=champion is not None and _data_of(champion.stored) == _data_of(stored),
+    )
+
+
 def _data_of(stored: StoredModel) -> str | None:
     """Hash of the table that a model was trained on."""
     found: str | None = stored.manifest.get("data", {}).get("data_sha256")
@@ -107,7 +105,7 @@ def _data_of(stored: StoredModel) -> str | None:
 def _demand_acceptable(
     problem: Problem, panel: Panel, facts: Mapping[str, Any], champion: Champion | None, as_of: date | None
 ) -> None:
-    """The parts of the contract that time and the champion decide: a reused step has not looked at them today."""
+    """Re-check what depends on the day and on the champion: a reused step has not checked it today."""
     contract = problem.contract
     accepted = champion.stored.manifest.get("data", {}).get("rows") if champion else None
     findings = check_rows(facts["rows"], accepted, contract)

@@ -189,11 +189,9 @@ def _residuals(subject: Subject, judgement: Judgement) -> blocks.Residuals | Non
     actuals = judgement.actuals
     if actuals is None or not actuals.usable.any():
         return None
-    usable = actuals.usable
-    known = actuals.rows(usable)
+    known, made = actuals.scored(judgement.predictions[subject.contest.challenger.label])
     with np.errstate(all="ignore"):
-        error = judgement.predictions[subject.contest.challenger.label][usable] - known.values
-        scaled = error / known.scales[:, :, None]
+        scaled = (made - known.values) / known.scales[:, :, None]
     if not np.isfinite(scaled).all():
         return None
     low, high = np.quantile(scaled, [0.005, 0.995])
@@ -204,10 +202,9 @@ def _residuals(subject: Subject, judgement: Judgement) -> blocks.Residuals | Non
 
 
 def _origin_errors(forecasts: Array, actuals: Actuals) -> Array:
-    usable = actuals.usable
-    known = actuals.rows(usable)
+    known, made = actuals.scored(forecasts)
     with np.errstate(all="ignore"):
-        errors: Array = (np.abs(forecasts[usable] - known.values) * known.weights).mean(axis=(0, 2))
+        errors: Array = (np.abs(made - known.values) * known.weights).mean(axis=(0, 2))
     return errors
 
 

@@ -135,12 +135,12 @@ def _by_origin(evidence: Evidence) -> str:
     return line_chart("Mean absolute error of the forecasts made before each day", labels, lines)
 
 
-def _segments(segments: Sequence[Segment]) -> list[tuple[str, list[Segment], float]]:
-    """Kind, parts and the challenger's largest error for each kind of part, weekdays first."""
+def _segments(segments: Sequence[Segment]) -> dict[str, list[Segment]]:
+    """The parts of each kind, weekdays first."""
     by_kind: dict[str, list[Segment]] = {}
     for part in segments:
         by_kind.setdefault(part.kind, []).append(part)
-    return [(kind, parts, max(part.challenger or 0.0 for part in parts) or 1.0) for kind, parts in by_kind.items()]
+    return by_kind
 
 
 def _residuals(evidence: Evidence) -> str:

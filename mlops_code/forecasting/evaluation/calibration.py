@@ -34,10 +34,9 @@ def half_widths_of(forecasts: Array, actuals: Actuals) -> tuple[float, ...]:
     forecasts: shape (series, origins, horizon), of windows that end before those on which coverage is measured.
     Raises: ValueError where no residual is finite.
     """
-    usable = actuals.usable
-    known = actuals.rows(usable)
+    known, made = actuals.scored(forecasts)
     with np.errstate(all="ignore"):
-        residuals = (np.abs(forecasts[usable] - known.values) / known.scales[:, :, None]).ravel()
+        residuals = (np.abs(made - known.values) / known.scales[:, :, None]).ravel()
     if not len(residuals) or not np.isfinite(residuals).all():
         raise ValueError("the residuals that intervals are calibrated on are not finite")
     ranks = [min(len(residuals), math.ceil((len(residuals) + 1) * level)) for level in LEVELS]
@@ -49,8 +48,7 @@ def interval_score(
     forecasts: Array, actuals: Actuals, half_width: float, level: float, lower: float | None
 ) -> IntervalScore:
     """Coverage and Winkler score of one level over the usable series."""
-    usable = actuals.usable
-    known, made = actuals.rows(usable), forecasts[usable]
+    known, made = actuals.scored(forecasts)
     with np.errstate(all="ignore"):
         scales = known.scales[:, :, None]
         low, high = bounds(made, half_width * scales, lower)

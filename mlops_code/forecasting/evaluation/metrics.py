@@ -49,6 +49,10 @@ class Actuals:
         """Some of the series."""
         return Actuals(self.values[index], self.naive[index], self.scales[index], self.squares[index])
 
+    def scored(self, forecasts: Array) -> tuple[Actuals, Array]:
+        """The usable series, and the forecasts of these series."""
+        return self.rows(self.usable), forecasts[self.usable]
+
     def origins(self, index: slice) -> Actuals:
         """Some of the origins."""
         return Actuals(self.values[:, index], self.naive[:, index], self.scales[:, index], self.squares[:, index])
@@ -103,8 +107,7 @@ def score(forecasts: Array, actuals: Actuals) -> Metrics:
     A zero denominator (a constant series, no usable series) gives a metric that is not finite, which the gate refuses
     by name.
     """
-    usable = actuals.usable
-    known, made = actuals.rows(usable), forecasts[usable]
+    known, made = actuals.scored(forecasts)
     if not len(made):
         return Metrics(*[math.nan] * len(fields(Metrics)))
     error, weights = made - known.values, known.weights

@@ -34,7 +34,6 @@ SECTIONS: Mapping[str, type[Section]] = {
     "training": Training,
     "gate": GatePolicy,
 }
-OPTIONAL = frozenset({"table", "contract"})
 _S = TypeVar("_S", bound=Section)
 _EXPECTED = {
     "int_type": "expected a whole number",

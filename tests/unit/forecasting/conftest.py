@@ -12,6 +12,7 @@ from hypothesis import settings
 from forecasting.data.contract import read_table
 from forecasting.data.series import Panel
 from forecasting.problem.problem_file import Problem
+from tests.unit.forecasting.candidates import WEEKLY, write_candidate
 
 # A busy machine must not fail a property: only a wrong answer does.
 settings.register_profile("forecasting", deadline=None)
@@ -45,3 +46,9 @@ def many() -> Panel:
     values = chance.poisson(mean) * (chance.random((40, 320)) < np.linspace(0.15, 1, 40)[:, None])
     keys = tuple(f"{'SP'[number % 2]}/{700 + number}" for number in range(40))
     return Panel(date(2013, 7, 31), values.astype(np.float64), keys)
+
+
+@pytest.fixture
+def candidate(tmp_path: Path, panel: Panel) -> Path:
+    write_candidate(tmp_path / "candidate", panel, WEEKLY)
+    return tmp_path / "candidate"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from forecasting.errors import UsageError
+from ml_service.errors import InvalidRequestError
 from ml_service.settings.names import names_of
 from ml_service.settings.problems import FOLDER
 from ml_service.settings.variables import DERIVED_VARIABLES, ROOT, Settings, load
@@ -77,6 +78,16 @@ def test_a_problem_without_a_table_has_a_data_set_of_its_own(
     found = load(write_variables({**bare(variables), "PROBLEM_FILE": str(path), "DATA_FILE": "energy.csv"}))
 
     assert found.dataset_name == names_of("energy")["DATASET_NAME"] == "energy-data"
+
+
+def test_a_problem_without_a_table_needs_one(
+    variables: dict[str, str], write_variables: WriteVariables, tmp_path: Path
+) -> None:
+    path, text = tmp_path / "energy.yml", (FOLDER / "product_sales.yml").read_text()
+    path.write_text(text.partition("table:")[0] + text[text.index("source:") :])
+    with pytest.raises(InvalidRequestError) as caught:
+        load(write_variables(bare(variables, PROBLEM_FILE=str(path))))
+    assert caught.value.found.startswith("DATA_FILE is missing, for example data/")
 
 
 def test_a_problem_file_that_is_not_there_is_named(

@@ -19,7 +19,7 @@ from forecasting.models.catalog import fit, forecast, update
 from forecasting.models.recipe import FittedModel, History, Recipe
 from forecasting.problem.problem_file import Problem
 from forecasting.problem.sections import Candidate
-from tests.unit.forecasting.gate_cases import BEFORE, BOOSTING, RIDGE, WEEKLY, only
+from tests.unit.forecasting.decision.gate_cases import BEFORE, BOOSTING, RIDGE, WEEKLY, only
 
 
 def aged(panel: Panel, problem: Problem, recipe: Recipe, days: int) -> Judgement:
@@ -69,7 +69,7 @@ def test_a_champion_without_parameters_never_goes_stale(panel: Panel, problem: P
     assert aged(panel, problem, WEEKLY, 35).verdict.reason == "tie"
 
 
-def test_staleness_is_what_the_frozen_artefact_loses_to_its_recipe(panel: Panel, problem: Problem) -> None:
+def test_staleness_is_what_the_frozen_model_loses_to_its_recipe(panel: Panel, problem: Problem) -> None:
     """Written out: the parameters of eleven weeks ago with each day's history, against a fit at each origin."""
     judged = aged(panel, problem, RIDGE, 77)
     assert judged.windows is not None
@@ -84,7 +84,7 @@ def test_staleness_is_what_the_frozen_artefact_loses_to_its_recipe(panel: Panel,
 
 @settings(max_examples=25)
 @given(age=st.integers(-40, 120), origins=st.integers(4, 10))
-def test_no_origin_before_the_cutoff_is_ever_forecast_by_the_artefact(
+def test_no_origin_before_the_cutoff_is_ever_forecast_by_the_frozen_model(
     panel: Panel, problem: Problem, age: int, origins: int
 ) -> None:
     """Whatever its age, also where it is newer than the data: each history ends the day before its origin."""

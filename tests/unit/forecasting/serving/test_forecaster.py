@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from forecasting.data.series import Panel
 from forecasting.evaluation.calibration import served_intervals
 from forecasting.json_text import strict_json
+from forecasting.limits import LARGEST
 from forecasting.models.catalog import fit, forecast, make_recipe, update
 from forecasting.models.intervals import intervals_of
 from forecasting.models.recipe import FittedModel, History, Recipe
+from forecasting.problem.sections import Contract
 from forecasting.serving import forecaster as serving
 from forecasting.serving.forecaster import MAX_POINTS, Forecaster, QuestionError, _line
 from forecasting.serving.openapi import openapi
@@ -201,3 +203,10 @@ def test_the_days_of_a_history_may_lie_between_1900_and_2200(first: date) -> Non
             _line("a", days, 2, 0.0)
     else:
         assert _line("a", days, 2, 0.0) == (first, [float(number) for number in range(29)])
+
+
+def test_the_service_takes_what_the_contract_takes(many: Panel) -> None:
+    assert Contract().max_value == LARGEST
+    shapes = openapi(3, "forecast", Forecaster(fitted(many, WINDOW)), 100)["components"]["schemas"]
+    observed = shapes["ServiceInput"]["properties"]["history"]["additionalProperties"]["items"]
+    assert observed["properties"]["value"]["maximum"] == LARGEST

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from forecasting.evaluation.comparison import Side, compare
-from tests.unit.forecasting.gate_cases import POLICY, outcome, windows_of
+from tests.unit.forecasting.decision.gate_cases import POLICY, outcome, windows_of
 
 
 def test_segments_are_weekday_week_ahead_activity_and_group() -> None:

@@ -10,7 +10,7 @@ import pytest
 from forecasting.decision.gate import decide
 from forecasting.evaluation.calibration import IntervalScore
 from forecasting.evaluation.comparison import Age, Segment
-from tests.unit.forecasting.gate_cases import POLICY, comparison, outcome, scored
+from tests.unit.forecasting.decision.gate_cases import POLICY, comparison, outcome, scored
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from forecasting.errors import ContractError, UsageError
 from forecasting.problem.problem_file import Problem
 from forecasting.problem.sections import Contract
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 PRODUCTS = ROOT / "data/adventureworks/daily_sales_by_product.csv"
 # A folder with the original files, which are not part of the project.
 WHOLE = Path(os.environ.get("ADVENTUREWORKS_FILES", "none")) / "product_daily_sales.csv.gz"

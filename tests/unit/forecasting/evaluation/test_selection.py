@@ -105,7 +105,7 @@ def _history(panel: Panel) -> History:
 
 
 def test_every_problem_that_ships_is_sound() -> None:
-    problems = sorted((Path(__file__).parents[3] / "mlops_code/problems").glob("*.yml"))
+    problems = sorted((Path(__file__).parents[4] / "mlops_code/problems").glob("*.yml"))
     assert len(problems) >= 3
     names = set()
     for path in problems:

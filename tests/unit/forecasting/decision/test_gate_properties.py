@@ -14,7 +14,7 @@ from forecasting.decision.gate import OVERRIDABLE, decide, overridden
 from forecasting.evaluation.calibration import IntervalScore
 from forecasting.evaluation.comparison import Age, Comparison, Segment, Setting, Side, compare
 from forecasting.evaluation.metrics import Actuals
-from tests.unit.forecasting.gate_cases import (
+from tests.unit.forecasting.decision.gate_cases import (
     POLICY,
     comparison,
     errors,

@@ -17,12 +17,7 @@ from forecasting.data.contract import Delivery, read_table
 from forecasting.data.reading import find_table
 from forecasting.data.series import Panel, facts_of, read_series, write_series
 from forecasting.errors import ContractError, Finding, UsageError
-from forecasting.limits import LARGEST
-from forecasting.models.catalog import BASELINE, fit
-from forecasting.models.recipe import History
 from forecasting.problem.sections import Contract, SeriesRule, Source
-from forecasting.serving.forecaster import Forecaster
-from forecasting.serving.openapi import openapi
 
 SOURCE = Source(date="Day", measures=("Units",))
 RULE = SeriesRule(name="units", measure="Units", aggregation="sum")
@@ -209,14 +204,6 @@ def test_a_problem_may_bound_its_values(tmp_path: Path) -> None:
     ):
         read(tmp_path, with_row(4, "2024-02-27,2500"), contract=Contract(max_value=300))
     read(tmp_path, PLAIN, contract=Contract(max_value=259.5))
-
-
-def test_the_service_takes_what_the_contract_takes() -> None:
-    assert Contract().max_value == LARGEST
-    forecaster = Forecaster(fit(BASELINE, History(np.ones((1, 8)), DAYS[-1], 7, 7)))
-    description = openapi(3, "forecast", forecaster, 100)["components"]["schemas"]["ServiceInput"]
-    observed = description["properties"]["history"]["additionalProperties"]["items"]
-    assert observed["properties"]["value"]["maximum"] == LARGEST
 
 
 def test_days_that_have_not_been_are_refused(tmp_path: Path) -> None:

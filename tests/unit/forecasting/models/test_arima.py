@@ -19,10 +19,10 @@ from forecasting.models.catalog import fit, forecast, make_recipe, update
 from forecasting.models.recipe import History, Recipe
 from forecasting.problem.problem_file import Problem
 from forecasting.problem.sections import Candidate
-from tests.unit.forecasting.gate_cases import BEFORE, WEEKLY, only
+from tests.unit.forecasting.decision.gate_cases import BEFORE, WEEKLY, only
 
 ARIMA = make_recipe("arima_202", {})
-RECORDED = Path(__file__).with_name("arima_202_forecasts.csv")
+RECORDED = Path(__file__).parents[1] / "arima_202_forecasts.csv"
 with_statsmodels = pytest.mark.skipif(
     importlib.util.find_spec("statsmodels") is None, reason="the extra statsmodels is not installed"
 )

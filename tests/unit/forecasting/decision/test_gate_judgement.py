@@ -24,7 +24,7 @@ from forecasting.models.catalog import KINDS, days_needed, fit, make_recipe
 from forecasting.models.recipe import History, Recipe
 from forecasting.problem.problem_file import Problem
 from forecasting.problem.sections import Candidate
-from tests.unit.forecasting.gate_cases import (
+from tests.unit.forecasting.decision.gate_cases import (
     BEFORE,
     BOOSTING,
     NAIVE,
@@ -60,7 +60,7 @@ def gain(judged: Judgement) -> float:
 
 def recorded(panel: Panel, problem: Problem, origins: int, horizon: int) -> tuple[Actuals, Side, Side, Setting]:
     """ARIMA(2,0,2) as statsmodels 0.15.0 forecast it at the last origins, and the eight-week mean beside it."""
-    forecasts = np.loadtxt(Path(__file__).with_name("arima_202_forecasts.csv"), delimiter=",")[
+    forecasts = np.loadtxt(Path(__file__).parents[1] / "arima_202_forecasts.csv", delimiter=",")[
         None, -origins:, :horizon
     ]
     windows = Windows(tuple(range(305 - 28 - 7 * (origins - 1), 305 - 27, 7)), horizon)
