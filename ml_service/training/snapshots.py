@@ -34,8 +34,8 @@ def _package(name: str, without: str = "") -> tuple[str, ...]:
     return tuple(sorted(file.relative_to(CODE).as_posix() for file in files if file.name != without))
 
 
-_BASE = _package(".")
-_MODELS = _package("models")
+_BASE = _package(".", without="json_text.py")
+_MODELS = ("forecasting/json_text.py", *_package("models"))
 _STEP = (
     "step.py",
     "azure_ml/__init__.py",
@@ -46,13 +46,16 @@ _STEP = (
     *_package("problem"),
 )
 _CHAMPION = ("azure_ml/models/__init__.py", "azure_ml/models/champion.py", "azure_ml/models/versions.py")
-_READING = (*_STEP, *_package("data"))
-_TRAINING = (*_READING, *_MODELS, *_package("evaluation", without="comparison.py"))
+_DATA = _package("data")
+_TRAINING = _package("evaluation", without="comparison.py")
+_SERIES = tuple(file for file in _DATA if file.endswith(("__init__.py", "delivery.py", "series.py")))
 _DECIDING = (
-    *_TRAINING,
+    *_STEP,
     *_CHAMPION,
     "deciding.py",
-    "forecasting/evaluation/comparison.py",
+    *_SERIES,
+    *_MODELS,
+    *_package("evaluation"),
     *_package("decision"),
 )
 _REGISTERING = (
@@ -64,7 +67,6 @@ _REGISTERING = (
 )
 _DEPLOYING = (
     *_STEP,
-    *_MODELS,
     *_CHAMPION,
     "registration.py",
     "azure_ml/digests.py",
@@ -72,6 +74,8 @@ _DEPLOYING = (
     "azure_ml/models/promotion.py",
     "azure_ml/sdk_errors.py",
     "azure_ml/services.py",
+    "forecasting/json_text.py",
+    *_package("models", without="intervals.py"),
     "forecasting/serving/__init__.py",
     "forecasting/serving/live_check.py",
 )
@@ -100,8 +104,8 @@ class StepFiles:
 
 
 STEP_FILES: Mapping[str, StepFiles] = {
-    "prepare": StepFiles(("prepare.py", *_READING, *_CHAMPION), _READ_SECTIONS, reusable=True),
-    "train": StepFiles(("train.py", *_TRAINING), _TRAIN_SECTIONS, reusable=True),
+    "prepare": StepFiles(("prepare.py", *_STEP, *_CHAMPION, *_DATA), _READ_SECTIONS, reusable=True),
+    "train": StepFiles(("train.py", *_STEP, *_DATA, *_MODELS, *_TRAINING), _TRAIN_SECTIONS, reusable=True),
     "evaluate": StepFiles(("evaluate.py", *_DECIDING), _ALL_SECTIONS, reusable=False),
     "register": StepFiles(("register.py", *_REGISTERING), _ALL_SECTIONS, reusable=False),
     "deploy": StepFiles(("deploy.py", *_DEPLOYING), _ALL_SECTIONS, reusable=False, scoring=_SCORING),

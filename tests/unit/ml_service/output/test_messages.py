@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from types import SimpleNamespace
 
@@ -96,3 +97,15 @@ def test_every_status_has_an_advice(status: int | None) -> None:
 
     assert known is not None
     assert known.todo
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC, errno.ENOTDIR])
+def test_a_place_that_cannot_be_written_is_a_sentence(number: int) -> None:
+    known = explain(OSError(number, "no", "out/history"))
+    assert isinstance(known, InvalidRequestError)
+    assert "out/history cannot be read or written: no" in str(known)
+    assert "to do" in str(known)
+
+
+def test_a_missing_file_of_ours_stays_a_fault_of_ours() -> None:
+    assert explain(FileNotFoundError(errno.ENOENT, "no such file", "x")) is None

@@ -9,11 +9,12 @@ import pytest
 
 from forecasting.errors import UsageError
 from ml_service.errors import InvalidRequestError
-from ml_service.settings.names import names_of
+from ml_service.settings.names import names_of, own_settings
 from ml_service.settings.problems import FOLDER
 from ml_service.settings.variables import DERIVED_VARIABLES, ROOT, Settings, load
 
 WriteVariables = Callable[[dict[str, str]], Path]
+MakeSettings = Callable[[dict[str, str]], Settings]
 BY_TYPE = ("paid-amount-transactions", "data/adventureworks/daily_by_type.csv")
 TABLES = {
     "paid_amount": BY_TYPE,
@@ -103,3 +104,11 @@ def test_a_problem_file_that_is_no_mapping_is_named(
     (tmp_path / "list.yml").write_text("- a\n")
     with pytest.raises(UsageError, match=r"list\.yml holds no sections"):
         load(write_variables(bare(variables, PROBLEM_FILE=str(tmp_path / "list.yml"))))
+
+
+@pytest.mark.parametrize("problem", ["energy", "a", "x" * 64, "paid_amount_of_all_shops_in_the_north"])
+def test_names_for_a_problem_of_ones_own_are_legal(problem: str, make_settings: MakeSettings) -> None:
+    found = own_settings(problem, "mlops_code/problems/x.yml", "sales.csv")
+    settings = make_settings(found)
+    assert settings.production_service_name != settings.test_service_name
+    assert len(set(found.values())) >= len(found) - 2, "model, experiment and production service share a name"

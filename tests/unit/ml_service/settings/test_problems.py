@@ -11,6 +11,7 @@ from forecasting.problem.problem_file import Problem
 from ml_service.cli.main import main
 from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
+from ml_service.output.failures import explain
 from ml_service.settings.problems import FOLDER, Columns, listed, new
 from ml_service.settings.variables import ROOT
 
@@ -71,3 +72,13 @@ def test_a_name_that_is_not_legal_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequestError, match="legal problem"):
         new(Terminal(as_json=False), "Two Words", Columns("Day", "Units", (), "sum"), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_problems_new_below_a_file_says_which_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    columns = Columns("Day", "Units", (), "sum")
+    with pytest.raises(NotADirectoryError) as raised:
+        new(Terminal(), "x", columns, folder=tmp_path / "file" / "below")
+    assert "below/x.yml cannot be read or written" in str(explain(raised.value))
+    assert main(["problems", "new"]) == 2
+    assert "Traceback" not in capsys.readouterr().err

@@ -178,3 +178,13 @@ def test_settings_cannot_be_changed(variables: dict[str, str], write_variables: 
 
     with pytest.raises(ValueError, match="frozen"):
         settings.model_name = "other"
+
+
+def test_without_home_the_settings_say_so(
+    write_variables: WriteVariables, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_variables(variables)
+    monkeypatch.delenv("HOME")
+    with pytest.raises(InvalidRequestError, match="HOME is not set") as refused:
+        load(path)
+    assert "export HOME=FOLDER" in refused.value.todo

@@ -172,3 +172,16 @@ def test_a_forecast_is_shown_with_bars_and_without_colour_off_terminals() -> Non
     text = out.getvalue()
     assert "2014-06-02  Mon      2.00  ##############################" in text
     assert "\x1b" not in text
+
+
+def test_many_series_are_named_and_counted() -> None:
+    out = io.StringIO()
+    names = tuple(name for name in ("North/bread", "South/bread") for _ in range(2))
+    days = ("2014-06-01", "2014-06-02") * 2
+    show_smoke(Terminal(out=out), Smoked("svc", "u", "m:1", "0" * 64, days, (1.0, 2.0, 100.0, 50.0), names, 12))
+    said = out.getvalue()
+    assert "(2 days of each of 2 series)" in said
+    assert "2 of the model's 12 series were asked for" in said
+    lines = [line.split() for line in said.splitlines() if "bread" in line]
+    assert [line[0] for line in lines] == list(names)
+    assert [len(line[-1]) for line in lines] == [15, 30, 30, 15], "each series has a scale of its own"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -124,6 +125,39 @@ def test_training_code_is_not_in_the_snapshot_of_prepare() -> None:
 
 def test_only_prepare_and_train_may_be_reused() -> None:
     assert [step for step in STEP_ORDER if STEP_FILES[step].reusable] == ["prepare", "train"]
+
+
+def imported(file: str) -> set[str]:
+    """Files of mlops_code/ that a file imports, with the packages that they lie in."""
+    names = set()
+    for node in ast.walk(ast.parse((snapshots.CODE / file).read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    modules = {name.replace(".", "/") for name in names}
+    packages = {str(parent) for module in modules for parent in Path(module).parents}
+    candidates = {f"{module}.py" for module in modules} | {f"{name}/__init__.py" for name in modules | packages}
+    return {name for name in candidates if (snapshots.CODE / name).is_file()}
+
+
+def closure(script: str) -> set[str]:
+    """Everything that a script imports, directly or not, also inside functions."""
+    found, todo = set(), [script]
+    while todo:
+        file = todo.pop()
+        found.add(file)
+        todo += imported(file) - found
+    return found
+
+
+@pytest.mark.parametrize("step", STEP_ORDER)
+def test_a_snapshot_holds_exactly_what_its_script_imports(step: str) -> None:
+    """And the templates of what it imports: a file too many would train again for an edit that changes nothing."""
+    listed = {file for file in STEP_FILES[step].files if file.endswith(".py")}
+    templates = set(STEP_FILES[step].files) - listed
+
+    assert listed == closure(f"{step}.py")
+    assert {str(Path(file).parent) for file in templates} <= {str(Path(file).parent) for file in listed}
+    assert set(STEP_FILES["deploy"].scoring) == closure("score.py")
 
 
 @pytest.mark.parametrize("step", STEP_ORDER)
