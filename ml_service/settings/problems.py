@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from forecasting.data.series import Panel
 from forecasting.errors import ForecastingError
 from forecasting.evaluation.selection import recipes_of
 from forecasting.problem.problem_file import Problem
@@ -93,13 +94,23 @@ def check(terminal: Terminal, file: Path, table: Path | None) -> None:
     terminal.document({**asdict(found), "data": facts or None})
 
 
+def read_data(problem: Problem, table: Path) -> tuple[Panel, str, int]:
+    """The series of a table, the hash of its bytes and its number of rows, by the data contract of a problem, today.
+
+    Raises: ContractError of forecasting with every finding.
+    """
+    from forecasting.data.contract import Delivery, read_table
+
+    delivery = Delivery(as_of=datetime.now(UTC).date())
+    return read_table(table, problem.source, problem.series, problem.contract, delivery)
+
+
 def _checked(terminal: Terminal, problem: Problem, table: Path) -> dict[str, object]:
     """Read a table as a run would, as far as no model is needed."""
-    from forecasting.data.contract import Delivery, read_table
     from forecasting.evaluation.backtest import Plan, last_windows
 
-    training, gate, delivery = problem.training, problem.gate, Delivery(as_of=datetime.now(UTC).date())
-    panel, sha256, rows = read_table(table, problem.source, problem.series, problem.contract, delivery)
+    training, gate = problem.training, problem.gate
+    panel, sha256, rows = read_data(problem, table)
     terminal.say(f"data       {rows} rows give {len(panel.keys)} series, {panel.first} to {panel.last}")
     recipes, rule = recipes_of(training), training.selection
     chosen = last_windows(panel, recipes, training, Plan(rule.origins, rule.step, rule.held_back))

@@ -12,17 +12,15 @@ import hashlib
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from azure_ml.datasets import SHA256_TAG, DatasetVersion, find_by_hash, find_dataset, register_file
 from azure_ml.digests import file_sha256
 from azure_ml.workspace import Workspace
-from forecasting.data.contract import Delivery, read_table
-from forecasting.data.series import facts_of
 from forecasting.problem.problem_file import Problem
 from ml_service.errors import FaultError, InvalidRequestError
 from ml_service.output.console import Terminal
+from ml_service.settings.problems import read_data
 from ml_service.settings.variables import Settings
 from ml_service.training import ownership
 
@@ -69,10 +67,8 @@ def check_table(settings: Settings, file: Path | None = None) -> CheckedTable:
             todo="name the file with --file, or correct DATA_FILE in variables.yml",
         )
     problem = Problem(settings.problem_file)
-    delivery = Delivery(as_of=datetime.now(UTC).date())
-    panel, sha256, rows = read_table(source, problem.source, problem.series, problem.contract, delivery)
-    facts = facts_of(panel, sha256, rows, source.name)
-    return CheckedTable(source, sha256, rows, facts["first_date"], facts["last_date"], _header(source))
+    panel, sha256, rows = read_data(problem, source)
+    return CheckedTable(source, sha256, rows, panel.first.isoformat(), panel.last.isoformat(), _header(source))
 
 
 def _header(table: Path) -> str:
