@@ -48,7 +48,8 @@ def check(settings: Settings, *, production: bool) -> Checked:
 
 def _mistake(path: Path) -> str:
     try:
-        Problem(path).check()
+        problem = Problem(path)
+        _ = problem.table, problem.source, problem.series, problem.contract, problem.training, problem.gate
     except ForecastingError as error:
         return str(error)
     return ""
