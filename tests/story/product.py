@@ -23,7 +23,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import yaml
 
-from ml_service.settings import AGENT_VARIABLES, Settings
+from ml_service.settings.variables import AGENT_VARIABLES, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "data/adventureworks/daily_by_type.csv"

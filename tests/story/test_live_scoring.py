@@ -14,7 +14,7 @@ import pytest
 from forecasting.models.model_file import read_model
 from forecasting.serving.forecaster import Forecaster
 from forecasting.serving.live_check import difference, question
-from ml_service.snapshots import assemble_scoring
+from ml_service.training.snapshots import assemble_scoring
 from tests.hostile import TRACE, harm
 from tests.story import requests_to_service as bad
 from tests.story.live import Live, deploy, train
