@@ -18,7 +18,7 @@ from forecasting.decision.record import DecisionRecord
 from forecasting.errors import ModelFileError, UsageError
 from forecasting.models.model_file import MANIFEST_FILE, StoredModel, read_model
 from forecasting.problem.problem_file import Problem
-from step import FAILED, Run, record_outcome, say, today
+from step import Run, record_outcome, say, today
 
 NONE = "none"
 """A parameter of a pipeline cannot be left out: this word stands for nothing."""
@@ -124,6 +124,6 @@ def record_decision(run: Run, decision: DecisionRecord, paths: Iterable[Path]) -
     return exit_code_of(verdict.outcome)
 
 
-def exit_code_of(outcome: str) -> int:
+def exit_code_of(outcome: blocks.Outcome) -> int:
     """What a step ends with that has decided, or read a decision."""
-    return 3 if outcome == FAILED else 0
+    return 3 if outcome == blocks.FAILED else 0

@@ -13,6 +13,7 @@ from azure_ml.models.registration import register as register_files
 from azure_ml.models.versions import ModelVersion
 from azure_ml.workspace import Workspace
 from deciding import add_context_arguments, decide_for, exit_code_of, record_decision
+from forecasting.decision.blocks import ACCEPTED
 from forecasting.decision.record import DecisionRecord, read_decision
 from forecasting.decision.report import REPORT_FILE, write_report
 from forecasting.errors import UsageError
@@ -94,7 +95,7 @@ def register(args: argparse.Namespace, run: Run) -> int:
     stored = read_model(args.candidate)
     decision, exit_code = decide(args, run, stored)
     registered = None
-    if decision.verdict.outcome == "accepted":
+    if decision.verdict.outcome == ACCEPTED:
         folder = args.registration / MODEL_FOLDER
         decision.write(folder)
         for name in (MODEL_FILE, MANIFEST_FILE):

@@ -16,8 +16,6 @@ from azure_ml.step_run import StepRun, is_submitted
 from azure_ml.workspace import Workspace
 from forecasting.errors import FAILURES_FILE, ContractError, ForecastingError, RefusedError, is_about_a_place
 
-FAILED = "failed"
-
 
 def say(text: str, **facts: object) -> None:
     """Print a line with key=value facts to the step's log."""
@@ -74,7 +72,7 @@ def guarded(step: Callable[[Run], int], failures: Path | None = None) -> int:
         sys.stderr.write(f"refused: {refusal}\n")
         if isinstance(refusal, ContractError):
             _keep_failures(run, refusal, failures)
-        record_outcome(run, FAILED, refusal.reason, refusal.facts)
+        record_outcome(run, "failed", refusal.reason, refusal.facts)
         return refusal.exit_code
     except (ForecastingError, AzureMlError) as mistake:
         sys.stderr.write(f"error: {mistake}\n")

@@ -17,6 +17,7 @@ from azure_ml.models.champion import SINCE_TAG, TAG
 from azure_ml.models.versions import ModelVersion, find_versions
 from azure_ml.pipelines.runs import Run, find_run, list_runs
 from azure_ml.workspace import Workspace
+from forecasting.decision.blocks import ACCEPTED, KEPT
 from forecasting.decision.record import DECISION_FILE, DecisionRecord, as_json, parse_decision
 from forecasting.errors import ModelFileError, harmless_cell
 from ml_service.output.console import Terminal
@@ -24,7 +25,6 @@ from ml_service.production import integrity, ledger
 from ml_service.production.integrity import Difference, File
 from ml_service.settings.build import REQUESTED_FOR
 from ml_service.settings.variables import Settings
-from ml_service.training.outcome import ACCEPTED, KEPT
 
 Row = dict[str, Any]
 Facts = Callable[[DecisionRecord], Mapping[str, object]]

@@ -11,6 +11,7 @@ from azure_ml.models import registration
 from azure_ml.models.champion import find_champion
 from azure_ml.models.versions import ModelVersion, get_version
 from azure_ml.pipelines.runs import find_run
+from forecasting.decision.blocks import ACCEPTED
 from forecasting.decision.record import DECISION_FILE, DecisionRecord, read_decision
 from forecasting.models.model_file import StoredModel
 from ml_service.errors import CheckFailedError, InvalidRequestError
@@ -22,7 +23,7 @@ from ml_service.production.evidence import demand_evidence, report_facts
 from ml_service.production.ledger import Content
 from ml_service.production.site import Serving, Site, before_id, healthy, last_good, serving
 from ml_service.training import ownership
-from ml_service.training.outcome import ACCEPTED, read_outcome
+from ml_service.training.outcome import read_outcome
 from ml_service.training.smoke import demand_same_forecast, fetch_files
 from ml_service.training.snapshots import Scoring, assemble_scoring
 

@@ -9,12 +9,11 @@ from azure_ml.models.registration import find_newest
 from azure_ml.models.versions import ModelVersion
 from azure_ml.pipelines.runs import Run, RunStatus
 from azure_ml.workspace import Workspace
+from forecasting.decision.blocks import ACCEPTED, FAILED, KEPT
 from forecasting.decision.record import DECISION_FILE, DecisionRecord, parse_decision
 from ml_service.errors import FaultError
 from ml_service.output.console import Terminal
 from ml_service.output.decision_table import decision_rows, override_sentence, versioned, windows_sentence
-
-ACCEPTED, KEPT, FAILED = "accepted", "kept", "failed"
 
 
 @dataclass(frozen=True)
