@@ -10,7 +10,7 @@ import typer
 from forecasting.decision.blocks import Override
 from ml_service.cli.session import AsJson, ForAgent, Session, session
 from ml_service.errors import InvalidRequestError
-from ml_service.training import override as overrides
+from ml_service.settings import override as overrides
 from ml_service.training.snapshots import STEP_ORDER, parse_steps
 
 if TYPE_CHECKING:

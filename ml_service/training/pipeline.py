@@ -25,9 +25,9 @@ from azure_ml.workspace import Workspace
 from forecasting.problem.problem_file import Problem
 from ml_service.errors import FaultError
 from ml_service.settings.build import Build
+from ml_service.settings.override import NONE as NO_OVERRIDE
 from ml_service.settings.variables import Settings
 from ml_service.training import snapshots
-from ml_service.training.override import NONE as NO_OVERRIDE
 from ml_service.training.snapshots import PROBLEM_NAME, SCORING_ENVIRONMENT, SCORING_FOLDER, STEP_FILES
 
 RAW_INPUT = "raw"

@@ -12,10 +12,10 @@ from ml_service.audit.summary import markdown
 from ml_service.cli.main import main
 from ml_service.errors import CheckFailedError, InvalidRequestError
 from ml_service.output.console import Terminal
+from ml_service.settings.override import demand_allowed, parse
 from ml_service.settings.variables import Settings
 from ml_service.training.follow import Followed
 from ml_service.training.outcome import Outcome, show_outcome
-from ml_service.training.override import demand_allowed, parse
 from ml_service.training.run import RunResult
 from tests.unit.ml_service.decisions import decision
 
