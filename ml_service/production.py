@@ -13,8 +13,7 @@ from azureml.core.model import InferenceConfig
 from azureml.core.webservice import AciWebservice
 from azureml.exceptions import AzureMLException, WebserviceException
 
-from forecasting.decision.record import DECISION_FILE
-from forecasting.decision.report import REPORT_FILE
+from forecasting.decision.record import DECISION_FILE, REPORT_FILE
 from forecasting.models.model_file import StoredModel
 from ml_service import champion, records
 from ml_service.build import Build

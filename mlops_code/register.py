@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from forecasting.decision.record import DecisionRecord, read_decision
-from forecasting.decision.report import REPORT_FILE, write_report
+from forecasting.decision.record import REPORT_FILE, DecisionRecord, read_decision
+from forecasting.decision.report import write_report
 from forecasting.json_text import to_json
 from forecasting.models.model_file import MANIFEST_FILE, MODEL_FILE, StoredModel, read_model
 from registry import (
