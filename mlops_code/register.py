@@ -14,8 +14,8 @@ from azure_ml.models.versions import ModelVersion
 from azure_ml.workspace import Workspace
 from deciding import add_context_arguments, decide_for, exit_code_of, record_decision
 from forecasting.decision.blocks import ACCEPTED
-from forecasting.decision.record import DecisionRecord, read_decision
-from forecasting.decision.report import REPORT_FILE, write_report
+from forecasting.decision.record import REPORT_FILE, DecisionRecord, read_decision
+from forecasting.decision.report import write_report
 from forecasting.errors import UsageError
 from forecasting.models.model_file import MANIFEST_FILE, MODEL_FILE, StoredModel, read_model
 from registration import MODEL_FOLDER, write_registration

@@ -12,8 +12,7 @@ from azure_ml.pipelines.runs import find_pipeline_run
 from azure_ml.services import find_service
 from azure_ml.workspace import Workspace
 from forecasting.decision.blocks import Rule
-from forecasting.decision.record import DECISION_FILE
-from forecasting.decision.report import REPORT_FILE
+from forecasting.decision.record import DECISION_FILE, REPORT_FILE
 from forecasting.errors import FAILURES_FILE
 from ml_service.errors import FaultError
 from ml_service.output.agent import Agent

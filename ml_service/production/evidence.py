@@ -8,8 +8,7 @@ from pathlib import Path
 from azure_ml.digests import file_sha256
 from azure_ml.models.versions import ModelVersion, get_version
 from azure_ml.workspace import Workspace
-from forecasting.decision.record import DECISION_FILE
-from forecasting.decision.report import REPORT_FILE
+from forecasting.decision.record import DECISION_FILE, REPORT_FILE
 from forecasting.models.model_file import StoredModel
 from ml_service.errors import CheckFailedError
 from ml_service.production.ledger import Content, Record
