@@ -17,7 +17,7 @@ from local_azure.cli.warm import Preloading
 from local_azure.machine_learning.storage.state import StateFolder
 
 # Says who the parent of a program is: the first thing that every program of these tests does.
-PRELUDE = "import os; os.write(int(os.environ['REPORT']), str(os.getppid()).encode())\n"
+PRELUDE = "if __name__ == '__main__': import os; os.write(int(os.environ['REPORT']), str(os.getppid()).encode())\n"
 
 
 def without_addresses(text: bytes) -> bytes:

@@ -14,7 +14,7 @@ print(__spec__ and (__spec__.name, __spec__.origin, __spec__.cached, __spec__.pa
 print(sys.argv, sys.orig_argv[1:], sys.path, sys.flags, sys.executable, sys.prefix, sys.exec_prefix, sys.warnoptions)
 for s in (sys.stdin, sys.stdout, sys.stderr):
     print(s.name, s.mode, s.encoding, s.errors, s.line_buffering, s.write_through, type(s.buffer), s.isatty())
-    print(s.seekable(), s.buffer.name, s.buffer.mode, s.newlines, s.closed, getattr(s.buffer, "raw", s.buffer).closefd)
+    print(s.seekable(), s.buffer.name, s.buffer.mode, s.newlines, getattr(s.buffer, "raw", s.buffer).closefd)
 print(sys.modules["__main__"].__dict__ is globals(), sys.dont_write_bytecode, sys.getswitchinterval())
 """
 

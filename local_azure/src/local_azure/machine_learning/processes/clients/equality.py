@@ -34,7 +34,7 @@ def objections(request: Request, preloaded: Preloaded, start: Start | None, prog
         return
     yield from _process_objections(request)
     yield from _variable_objections(request, preloaded, start)
-    if not preloaded.is_current(thoroughly=request.kind == "check"):
+    if not preloaded.is_current(thoroughly=request.kind != "run"):
         yield "installed packages have changed"
     yield from _shadow_objections(request, preloaded, program)
 

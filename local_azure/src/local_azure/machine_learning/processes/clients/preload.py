@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-# What programs of the SDK v1 import, and what command lines and checks of tables are made with. Left out: what the SDK
-# imports when it signs in, because it then asks the server for its list of clouds.
+# What programs of the SDK v1 import, and what command lines and checks of tables are made with. Left out: what the
+# SDK imports when it signs in, because it then asks the server for its list of clouds.
 MODULES = (
     "azureml.core", "azureml.core.authentication", "azureml.core.webservice", "azureml.data", "azureml.pipeline.core",
     "azureml.pipeline.steps", "azureml._restclient.metrics_client", "azureml._run_impl.run_history_facade",
