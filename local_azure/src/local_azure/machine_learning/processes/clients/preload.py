@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import re
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
@@ -146,3 +149,40 @@ def _variables_of_pth_files(path: Iterable[str]) -> frozenset[str]:
     """Names that code in .pth files may read, before anything could be traced."""
     texts = (file.read_text(encoding="utf-8", errors="replace") for file in _pth_files(path))
     return frozenset(name for text in texts for name in _PTH_VARIABLE.findall(text))
+
+
+class DeferredSettings(MetaPathFinder, Loader):
+    """Finds the preloaded packages that set variables at import, once each: the program imports them itself."""
+
+    def __init__(self, settings: Mapping[str, Mapping[str, str]]) -> None:
+        self._settings = settings
+        self._modules = {name: sys.modules.pop(name) for name in settings if name in sys.modules}
+        self._specs = {name: module.__spec__ for name, module in self._modules.items()}
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The package with this loader, where it is one of them."""
+        del path, target
+        return importlib.util.spec_from_loader(fullname, self) if fullname in self._modules else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """The module that has been imported already."""
+        return self._modules[spec.name]
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Set what its import sets; variables that the program has set itself stay."""
+        name = module.__name__
+        module.__spec__ = self._specs.pop(name)
+        module.__loader__ = module.__spec__.loader if module.__spec__ else None
+        sys.modules[name] = self._modules.pop(name)
+        for variable, value in self._settings[name].items():
+            os.environ.setdefault(variable, value)
+        if not self._modules:
+            sys.meta_path.remove(self)
+
+
+def defer(settings: Mapping[str, Mapping[str, str]]) -> None:
+    """Let the variables that packages set at import be set when the program imports them."""
+    if settings:
+        sys.meta_path.insert(0, DeferredSettings(settings))
