@@ -179,7 +179,8 @@ def test_a_module_that_starts_threads_is_left_out(tmp_path: Path) -> None:
     )
     (tmp_path / "opening_at_import.py").write_text("kept = open(__file__)")
     root = next(path for path in sys.path if path.endswith("local_azure/src"))
-    names = ("json", "threading_at_import", "opening_at_import", "csv")
+    (tmp_path / "trusting_at_import.py").write_text("import ssl\ncontext = ssl.create_default_context()")
+    names = ("json", "threading_at_import", "opening_at_import", "trusting_at_import", "csv")
     bootstrap = BOOTSTRAP.format(root=root).replace(
         "; del sys.path[0]",
         f"; sys.path[0] = {str(tmp_path)!r}; import local_azure.machine_learning.processes.clients.parent as p; "
@@ -191,5 +192,5 @@ def test_a_module_that_starts_threads_is_left_out(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", bootstrap, str(tmp_path), "0", "0", "-"], capture_output=True, text=True, check=True
     )
-    assert done.stdout == "['threading_at_import', 'opening_at_import']\n"
-    assert done.stderr.count("not preloaded") == 2
+    assert done.stdout == "['threading_at_import', 'opening_at_import', 'trusting_at_import']\n"
+    assert done.stderr.count("not preloaded") == 3

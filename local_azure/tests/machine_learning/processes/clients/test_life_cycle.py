@@ -141,8 +141,6 @@ def test_everything_below_a_command_starts_preloaded(machine: Machine) -> None:
 
 def test_a_killed_exec_leaves_no_parent_without_a_server(tmp_path: Path) -> None:
     state = StateFolder(tmp_path / "state")
-    state.certificates.mkdir(parents=True)
-    (state.certificates / "bundle.pem").touch()  # with certificates, the parent starts before its server
     facts = state.client_processes / "parent.json"
     with local_azure(state, tmp_path, "exec", "--warm", "--down", "--", "sleep", "60") as process:
         while not facts.exists() or not facts.read_text():

@@ -104,6 +104,16 @@ def test_what_looks_like_a_module_and_hides_nothing(machine: Machine) -> None:
     machine.both([machine.script("import json, numpy, requests; print(json.__file__, requests.__file__)")])
 
 
+def test_a_distribution_with_plugins(machine: Machine) -> None:
+    metadata = machine.folder / "own.egg-info"
+    metadata.mkdir()
+    points = metadata / "entry_points.txt"
+    points.write_text("[console_scripts]\nown = own:main\n")
+    machine.both(["-c", PRELUDE])
+    points.write_text("[console_scripts]\nown = own:main\n\n[pydantic]\nown = own:plugin\n")
+    machine.plainly(["-c", PRELUDE])
+
+
 def test_sitecustomize_on_pythonpath(machine: Machine) -> None:
     (machine.folder / "sitecustomize.py").write_text("print('customized')")
     changed = machine.with_variables(PYTHONPATH=str(machine.folder))

@@ -209,7 +209,7 @@ def main(started_with: frozenset[str], argv: Sequence[str] | None = None) -> Non
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     preloaded, offender = preload([name for name in MODULES if name not in left_out], started_with)
     if offender:  # its threads or files would not survive a fork: again, without it
-        sys.stderr.write(f"not preloaded, because it starts threads or opens files: {offender}\n")
+        sys.stderr.write(f"not preloaded, because of what it starts or opens: {offender}\n")
         os.execv(sys.executable, [sys.executable, "-c", sys.orig_argv[2], *inherited, offender])  # noqa: S606 - itself
     (Path(folder) / IMPORTED).touch(0o600)
     number = _server_number(server)

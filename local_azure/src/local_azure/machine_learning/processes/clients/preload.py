@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import os
 import re
 import signal
+import ssl
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
+from typing import Any, ClassVar
 
 # What programs of the SDK v1 import, and what command lines and checks of tables are made with. Left out: what the
 # SDK imports when it signs in, because it then asks the server for its list of clouds.
@@ -42,6 +45,33 @@ class _Traced(os._Environ[str]):
     def __contains__(self, name: object) -> bool:
         self.names.add(str(name))
         return super().__contains__(name)
+
+
+class _Certificates:
+    """Notes who reads certificates into a new context."""
+
+    read: ClassVar[list[str]] = []
+
+    @classmethod
+    @contextlib.contextmanager
+    def noted(cls) -> Iterator[None]:
+        """Note it for a while."""
+        load = ssl.SSLContext.load_verify_locations, ssl.SSLContext.set_default_verify_paths
+        for method in load:
+            setattr(ssl.SSLContext, method.__name__, cls._noting(method))
+        try:
+            yield
+        finally:
+            for method in load:
+                setattr(ssl.SSLContext, method.__name__, method)
+
+    @classmethod
+    def _noting(cls, method: Callable[..., None]) -> Callable[..., None]:
+        def noted(context: ssl.SSLContext, *places: Any, **more: Any) -> None:
+            cls.read.append(method.__name__)
+            method(context, *places, **more)
+
+        return noted
 
 
 @dataclass(frozen=True)
@@ -87,7 +117,8 @@ def preload(names: Iterable[str], started_with: frozenset[str]) -> tuple[Preload
     os.environ.__class__ = _Traced
     settings: dict[str, dict[str, str]] = {}
     try:
-        offender = next(_offenders(names, settings), "")
+        with _Certificates.noted():
+            offender = next(_offenders(names, settings), "")
     finally:
         os.environ.__class__ = traced
     modules = {name: module for name, module in sys.modules.items() if not _is_own(name)}
@@ -135,10 +166,10 @@ def _offenders(names: Iterable[str], settings: dict[str, dict[str, str]]) -> Ite
 
 
 def _state() -> tuple[object, ...]:
-    """Threads of Python, open files, signal handlers."""
+    """Threads of Python, open files, signal handlers, and how often certificates were read, which may change."""
     files = sorted(path.name for path in Path("/proc/self/fd").iterdir())
     handlers = [signal.getsignal(number) for number in sorted(signal.valid_signals())]
-    return threading.active_count(), files, handlers, sys.getrecursionlimit()
+    return threading.active_count(), files, handlers, sys.getrecursionlimit(), len(_Certificates.read)
 
 
 def _pth_files(path: Iterable[str]) -> list[Path]:
