@@ -4,18 +4,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
+from local_azure.pipelines.check.alternatives import alternatives
 from local_azure.pipelines.check.artifacts import artifact_faults
 from local_azure.pipelines.check.injection import injection_faults
 from local_azure.pipelines.check.references import reference_faults
 from local_azure.pipelines.check.schedules import schedule_faults
 from local_azure.pipelines.check.service_schema import service_schema
 from local_azure.pipelines.check.structure import structure_faults
-from local_azure.pipelines.expand.directives import without_directives
+from local_azure.pipelines.expand.directives import directive_of
 from local_azure.pipelines.expand.expansion import Expanded, expand
 from local_azure.pipelines.expand.model import Pipeline
 from local_azure.pipelines.expand.queue_facts import QueueFacts
 from local_azure.pipelines.expand.templates import KINDS
-from local_azure.pipelines.language.tree import Fields, Place, Problem, Value, fields_of
+from local_azure.pipelines.language.tree import Fields, PipelineError, Place, Problem, Value, fields_of
 
 Checked: TypeAlias = tuple[Expanded, list[Problem]]
 
@@ -37,10 +38,14 @@ def check(file: Path, parameters: Mapping[str, str] | None = None, facts: QueueF
 
 
 def _faults_as_written(name: str, document: Value, *, root: bool) -> Iterator[Problem]:
-    """Yield faults of a file before expansion: all branches of every `if` are checked."""
+    """Yield faults of a file before expansion: every branch of every `if` is checked, each by itself."""
     schema, place = service_schema(), Place(name, 1)
-    content = fields_of(without_directives(document))
-    yield from injection_faults(content)
+    yield from injection_faults(fields_of(document))
+    try:
+        content = _without_directives(fields_of(document))
+    except PipelineError as error:
+        yield error.problem
+        return
     if root:
         yield from schema.check(content, "pipeline", place)
         return
@@ -51,3 +56,9 @@ def _faults_as_written(name: str, document: Value, *, root: bool) -> Iterator[Pr
         yield from schema.check(value, key, key.place)
     else:
         yield from schema.check(rest, "extendsTemplate", place)
+
+
+def _without_directives(document: Fields) -> Fields:
+    """Return a document with its alternatives; directives at the root are refused by the expansion."""
+    pairs = [(key, alternatives(value)) for key, value in document if directive_of(key) is None]
+    return Fields(pairs, document.place)

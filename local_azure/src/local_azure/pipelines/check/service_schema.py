@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from local_azure.pipelines.check.alternatives import EachOf
 from local_azure.pipelines.check.task_inputs import (
     ADDED_TASKS,
     conditionally_required,
@@ -75,6 +76,10 @@ class ServiceSchema:
 
     def _faults(self, value: Value, schema: Schema, place: Place, what: str) -> Iterator[Problem]:
         if isinstance(value, Text) and value.startswith(_DYNAMIC):
+            return
+        if isinstance(value, EachOf):
+            for part in value:
+                yield from self._faults(part, schema, place, what)
             return
         schema = self._resolved(schema)
         options = schema.get("anyOf") or schema.get("oneOf")
@@ -140,8 +145,16 @@ class ServiceSchema:
         if described is None:
             yield self._unknown_task(task)
             return
-        inputs = Fields(place=step.key("inputs").place if step.has("inputs") else step.place)
-        for key, value in fields_of(step.get("inputs")):
+        given = step.get("inputs")
+        if isinstance(given, Text) and given.startswith(EXPRESSION):
+            return
+        place = step.key("inputs").place if step.has("inputs") else step.place
+        for fields in given if isinstance(given, EachOf) else [given]:
+            yield from self._input_faults(task, described, fields_of(fields), place)
+
+    def _input_faults(self, task: Text, described: Schema, given: Fields, place: Place) -> Iterator[Problem]:
+        inputs = Fields(place=place)
+        for key, value in given:
             inputs.append((Text(self.input_name(task, key), key.place), value))
         required = [name for name in described.get("required", []) if not is_required_in_error(task, name)]
         required += conditionally_required(task, inputs)

@@ -1,7 +1,7 @@
 """Expands directives, expressions and templates, as the service does before a run."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 from local_azure.pipelines.expand.directives import Directive, branches_of, directive_of, loop_of
@@ -24,6 +24,8 @@ from local_azure.pipelines.language.values import ExpressionError, kind, to_text
 _MOST_LEVELS = 100
 # What is expanded first, because what follows may read it.
 _FIRST = ("parameters", "variables", "resources")
+
+_DASH = " Where every turn or branch should make an item of its own, put a dash before its first key."
 
 _Pair: TypeAlias = tuple[Text, Value]
 
@@ -63,13 +65,7 @@ class Expander:
         for i in _expansion_order(fields, within):
             key, value = fields[i]
             produced[i] = list(self._pair(key, value, scope, chain, within))
-        expanded = Fields(place=fields.place)
-        for key, value in itertools.chain.from_iterable(produced):
-            if expanded.has(key) and not scope.dry:
-                text = f"The key '{key}' is produced twice. Let one branch produce it."
-                self.problems.append(Problem(key.place, text))
-            expanded.append((key, value))
-        return expanded
+        return self._unique(itertools.chain.from_iterable(produced), fields.place, scope)
 
     def _pair(self, key: Text, value: Value, scope: Scope, chain: _Chain, within: str) -> Iterator[_Pair]:
         directive = directive_of(key)
@@ -120,8 +116,10 @@ class Expander:
             raise PipelineError(place_of(item, Place(scope.file, 1)), f"'{item}' needs a colon after it.")
         branches = branches_of(item)
         if branches:
+            bodies: list[Value] = []
             for directive, body in branches:
-                yield from self._branch_items(directive, body, scope, chain, within)
+                bodies += self._bodies(directive, body, scope, chain, within)
+            yield from self._items_of_bodies(fields_of(item), bodies, scope)
             return
         chain.taken = None
         if isinstance(item, Fields) and within in KINDS and item.has("template"):
@@ -133,14 +131,34 @@ class Expander:
         elif expanded is not None:
             yield expanded
 
-    def _branch_items(
-        self, directive: Directive, value: Value, scope: Scope, chain: _Chain, within: str
-    ) -> Iterator[Value]:
-        for body in self._bodies(directive, value, scope, chain, within):
-            if isinstance(body, Items):
+    def _items_of_bodies(self, item: Fields, bodies: list[Value], scope: Scope) -> Iterator[Value]:
+        """Yield what the directives of one list item have produced: lists are spliced, mappings make one item."""
+        merged: list[_Pair] = []
+        lists = 0
+        for body in bodies:
+            if isinstance(body, Fields):
+                merged += body
+            elif isinstance(body, Items):
+                lists += 1
                 yield from body
             elif not _is_empty(body):
                 yield body
+        if merged and lists:
+            text = "This item produces both a list and a mapping. Give all its branches a dash, or none."
+            raise PipelineError(merged[0][0].place, text)
+        if merged:
+            yield self._unique(merged, item.place, scope, _DASH)
+
+    def _unique(self, pairs: Iterable[_Pair], place: Place, scope: Scope, advice: str = "") -> Fields:
+        """Return the pairs as one mapping; a key that is produced twice is a fault."""
+        merged, seen = Fields(place=place), set[str]()
+        for key, value in pairs:
+            if key in seen and not scope.dry:
+                text = f"The key '{key}' is produced twice. Let one branch produce it.{advice}"
+                self.problems.append(Problem(key.place, text))
+            seen.add(key)
+            merged.append((key, value))
+        return merged
 
     # -- directives
 
