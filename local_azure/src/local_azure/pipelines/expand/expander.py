@@ -180,6 +180,22 @@ class Expander:
             self.expand(value, unused, within)
         return [self.expand(value, one, within) for one in scopes]
 
+    def taken_branches(self, fields: Fields, scope: Scope) -> Fields:
+        """Return a mapping with the branches of its `if` that apply; the values are left as they are."""
+        chain, found = _Chain(), Fields(place=fields.place)
+        for key, value in fields:
+            directive = directive_of(key)
+            if directive is None:
+                chain.taken = None
+                found.append((key, value))
+            elif directive.word in ("each", "insert"):
+                raise PipelineError(
+                    key.place, f"'{directive.word}' is not supported here. Write the keys themselves."
+                )
+            elif self._taken(directive, scope, chain):
+                found += self.taken_branches(fields_of(value), scope)
+        return found
+
     @staticmethod
     def _taken(directive: Directive, scope: Scope, chain: _Chain) -> bool:
         """Return whether this branch of an `if` is the one that applies."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local_azure.pipelines.expand.expander import Expander
+from local_azure.pipelines.expand.legal_places import misplaced_expressions
 from local_azure.pipelines.expand.queue_facts import QueueFacts
 from local_azure.pipelines.expand.scope import Scope
 from local_azure.pipelines.expand.templates import Declarations, Templates
@@ -50,14 +51,25 @@ def expand(file: Path, parameters: Mapping[str, str] | None = None, facts: Queue
     tree = Fields()
     try:
         document = templates.document(relative, Place(relative, 1))
-        given = Fields([(Text(name), Text(value)) for name, value in (parameters or {}).items()])
-        bound = Declarations(document, relative).bind(given, Place(relative, 1))
-        known = {**facts.predefined(), **facts.variables}
-        scope = Scope(relative, bound, {name.lower(): (name, Text(value)) for name, value in known.items()})
-        tree = _rooted(_expanded(document, scope, expander), relative)
+        expander.problems += misplaced_expressions(document)
+        if not expander.problems:
+            tree = _rooted(
+                _expanded(document, _root_scope(document, relative, parameters, facts), expander), relative
+            )
     except PipelineError as error:
         expander.problems.append(error.problem)
+    for name, included in templates.documents.items():
+        if name != relative:
+            expander.problems += misplaced_expressions(fields_of(included))
     return Expanded(relative, tree, templates.documents, tuple(sorted(set(expander.problems))))
+
+
+def _root_scope(document: Fields, file: str, parameters: Mapping[str, str] | None, facts: QueueFacts) -> Scope:
+    """Return what the root file sees: its parameters and what is known when the run is queued."""
+    given = Fields([(Text(name), Text(value)) for name, value in (parameters or {}).items()])
+    bound = Declarations(document, file).bind(given, Place(file, 1))
+    known = {**facts.predefined(), **facts.variables}
+    return Scope(file, bound, {name.lower(): (name, Text(value)) for name, value in known.items()})
 
 
 def _expanded(document: Fields, scope: Scope, expander: Expander) -> Fields:
@@ -66,7 +78,7 @@ def _expanded(document: Fields, scope: Scope, expander: Expander) -> Fields:
         raise PipelineError(bodies[1].place, f"'{bodies[1]}' cannot stand beside '{bodies[0]}'. Keep one of them.")
     own = Fields([(key, value) for key, value in document if key not in ("parameters", "extends")], document.place)
     expanded = fields_of(expander.expand(own, scope, "root"))
-    reference = fields_of(document.get("extends"))
+    reference = expander.taken_branches(fields_of(document.get("extends")), scope)
     if not reference:
         return expanded
     content, inner = expander.template(reference, scope, "")
