@@ -1,5 +1,7 @@
 """`${{ }}` is legal below stages, jobs, steps, variables and containers, and as a plain value in resources."""
 
+# ruff: noqa: E501 - a table of cases, one a line
+
 from __future__ import annotations
 
 from collections.abc import Callable

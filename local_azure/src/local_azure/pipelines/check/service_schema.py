@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from local_azure.pipelines.check.alternatives import EachOf
+from local_azure.pipelines.check.schema_additions import LITERAL, add_to
 from local_azure.pipelines.check.task_inputs import (
     ADDED_TASKS,
     conditionally_required,
@@ -53,8 +54,9 @@ class ServiceSchema:
     """The schema with its definitions, and its tasks by `name@version` in lower case."""
 
     def __init__(self, document: Schema) -> None:
-        self._definitions: dict[str, Schema] = document["definitions"]
-        self._task: Schema = self._definitions["task"]
+        self.definitions: dict[str, Schema] = document["definitions"]
+        add_to(self.definitions)
+        self._task: Schema = self.definitions["task"]
         self._inputs: dict[str, Schema] = {}
         for task in self._task["anyOf"]:
             name = task["properties"].get("task", {}).get("pattern", "").strip("^$").lower()
@@ -71,17 +73,22 @@ class ServiceSchema:
 
     def _resolved(self, schema: Schema) -> Schema:
         while "$ref" in schema:
-            schema = self._definitions[schema["$ref"].removeprefix(_DEFINITIONS)]
+            schema = self.definitions[schema["$ref"].removeprefix(_DEFINITIONS)]
         return schema
 
     def _faults(self, value: Value, schema: Schema, place: Place, what: str) -> Iterator[Problem]:
+        if LITERAL in schema:
+            yield from _literal_faults(value, schema[LITERAL], place, what)
+            return
         if isinstance(value, Text) and value.startswith(_DYNAMIC):
             return
         if isinstance(value, EachOf):
             for part in value:
                 yield from self._faults(part, schema, place, what)
             return
-        schema = self._resolved(schema)
+        yield from self._faults_of_shape(value, self._resolved(schema), place, what)
+
+    def _faults_of_shape(self, value: Value, schema: Schema, place: Place, what: str) -> Iterator[Problem]:
         options = schema.get("anyOf") or schema.get("oneOf")
         if options is not None and schema is not self._task:
             yield from self._option_faults(value, [self._resolved(option) for option in options], place, what)
@@ -114,7 +121,8 @@ class ServiceSchema:
         for key, part in value:
             if key not in known:
                 if EXPRESSION not in key and schema.get("additionalProperties") is False:
-                    yield Problem(key.place, f"'{key}' is not known here. {nearest(key, known)}")
+                    what = schema.get("unknown", "'{}' is not known here.").replace("{}", key)
+                    yield Problem(key.place, f"{what} {nearest(key, known)}")
             elif schema is not self._task or key not in ("task", "inputs"):
                 yield from self._faults(part, known[key], place_of(part, key.place), f"'{key}'")
 
@@ -130,7 +138,7 @@ class ServiceSchema:
                 first, legal = value.names()[0], _first_properties(options)
                 yield Problem(first.place, f"'{first}' is not known here. {nearest(first, legal)}")
                 return
-            fitting = marked or fitting
+            fitting = _nearest_options(value, marked or fitting)
         found = [list(self._faults(value, option, place, what)) for option in fitting]
         patterns = [str(option.get("pattern", "")).strip("^$") for option in fitting]
         if isinstance(value, Text) and all(found) and all(patterns):
@@ -158,7 +166,8 @@ class ServiceSchema:
             inputs.append((Text(self.input_name(task, key), key.place), value))
         required = [name for name in described.get("required", []) if not is_required_in_error(task, name)]
         required += conditionally_required(task, inputs)
-        yield from self._mapping_faults(inputs, described | {"required": required}, str(task))
+        own = {"required": required, "unknown": f"{task} has no input '{{}}'."}
+        yield from self._mapping_faults(inputs, described | own, str(task))
 
     def input_name(self, task: str, given: str) -> str:
         """Return the main name of an input: names are written without regard to case, and some have aliases."""
@@ -186,6 +195,15 @@ def _has_marks(value: Fields, option: Schema) -> bool:
     return any(value.has(name) for name in marks)
 
 
+def _nearest_options(value: Fields, options: list[Schema]) -> list[Schema]:
+    """Return the schemas that know most of a mapping's own keys: what it was meant to be, whatever lies deeper."""
+    unknown = []
+    for option in options:
+        known = option.get("properties", {})
+        unknown.append(sum(key not in known and EXPRESSION not in key for key in value.names()))
+    return [option for option, count in zip(options, unknown, strict=True) if count == min(unknown)]
+
+
 def _first_properties(options: list[Schema]) -> list[str]:
     return [name for option in options for name in option.get("firstProperty", [])]
 
@@ -211,6 +229,24 @@ def _fits(value: Value, schema: Schema) -> bool:
     if kind == "integer":
         return re.fullmatch(r"-?\d+", text) is not None
     return bool(kind == "string")
+
+
+def _literal_faults(value: Value, limits: tuple[int, ...], place: Place, what: str) -> Iterator[Problem]:
+    """Yield the fault of a value that must be a whole number within limits, or a boolean where there are none."""
+    text = value.strip().lower() if isinstance(value, Text) else ""
+    if EXPRESSION in text:
+        return
+    is_number = re.fullmatch(r"[0-9]{1,10}", text) is not None
+    if limits and not (is_number and limits[0] <= int(text) <= limits[1]):
+        expected = f"a whole number from {limits[0]} to {limits[1]}"
+    elif not limits and text not in _BOOLEANS:
+        expected = "true or false"
+    else:
+        return
+    found = f"'{value}'" if isinstance(value, Text) else "a list or mapping"
+    yield Problem(
+        place, f"{what} must be {expected}, not {found}. It is read before the run: write the value itself."
+    )
 
 
 def _scalar_faults(value: Text, schema: Schema, place: Place, what: str) -> Iterator[Problem]:

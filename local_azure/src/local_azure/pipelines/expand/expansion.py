@@ -23,6 +23,8 @@ from local_azure.pipelines.language.tree import (
 from local_azure.pipelines.language.values import to_text
 
 _BODIES = ("stages", "jobs", "steps", "extends")
+# Keys of a job that may stand at the root beside bare steps.
+_OF_A_JOB = ("strategy", "continueOnError", "container", "services", "workspace")
 
 
 @dataclass(frozen=True)
@@ -93,13 +95,17 @@ def _rooted(tree: Fields, file: str) -> Fields:
     """Return the tree with `stages` at its root: bare jobs and steps are put into a stage `__default`."""
     place = tree.place
     body = next((name for name in ("stages", "jobs", "steps") if tree.has(name)), None)
+    if body is None and tree.has("phases"):
+        raise PipelineError(tree.key("phases").place, "'phases' is not supported here: it is the old form of jobs.")
     if body is None:
         raise PipelineError(Place(file, 1), f"The pipeline has no stages, jobs or steps. {nearest('', _BODIES)}")
     content = tree.get(body)
     pool = [pair for pair in tree if pair[0] == "pool"]  # belongs to the outermost part that is written
-    rest = [pair for pair in tree if pair[0] not in ("stages", "jobs", "steps", "pool")]
+    of_job = [pair for pair in tree if pair[0] in _OF_A_JOB] if body == "steps" else []
+    moved = ("stages", "jobs", "steps", "pool", *(key for key, _ in of_job))
+    rest = [pair for pair in tree if pair[0] not in moved]
     if body == "steps":
-        job = Fields([(Text("job"), Text("Job", place)), *pool, (Text("steps"), content)], place)
+        job = Fields([(Text("job"), Text("Job", place)), *pool, *of_job, (Text("steps"), content)], place)
         content = Items([job], place)
         pool = []
     if body != "stages":

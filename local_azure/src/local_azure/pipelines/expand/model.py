@@ -87,15 +87,19 @@ class Step(Part):
 
 
 class Job(Part):
-    """A job or deployment job. `hooks` are (name, steps) in order of execution; a plain job has one, named ''."""
+    """A job or deployment job. `hooks` are (name, steps) in order of execution; a plain job has one, named ''.
 
-    def __init__(self, fields: Fields) -> None:
+    `pool` is that of its stage or pipeline, for a job that names none; `hook_pools` are texts by name of the hook.
+    """
+
+    def __init__(self, fields: Fields, pool: Value = None) -> None:
         self.deployment = fields.has("deployment")
         super().__init__(fields, "deployment" if self.deployment else "job")
         named = fields.get("environment")
         environment = named.get("name") if isinstance(named, Fields) else named
         self.environment = environment if isinstance(environment, Text) else None
-        self.server = fields.get("pool") == "server"
+        self.server = (fields.get("pool") if fields.has("pool") else pool) == "server"
+        self.hook_pools: list[tuple[str, Text]] = []
         self.hooks = self._hooks() if self.deployment else [("", _steps(fields))]
         self.steps = [step for _, steps in self.hooks for step in steps]
 
@@ -104,17 +108,20 @@ class Job(Part):
         ending = fields_of(once.get("on"))
         found = [(hook, once.get(hook)) for hook in HOOKS if once.has(hook)]
         found += [(hook, ending.get(hook)) for hook in ON_HOOKS if ending.has(hook)]
+        pools = [(hook, fields_of(content).get("pool")) for hook, content in found]
+        self.hook_pools = [(hook, pool) for hook, pool in pools if isinstance(pool, Text)]
         return [(hook, _steps(fields_of(content))) for hook, content in found]
 
 
 class Stage(Part):
     """A stage; it depends on what is written, or on the stage before it."""
 
-    def __init__(self, fields: Fields, before: tuple[Text, ...]) -> None:
+    def __init__(self, fields: Fields, before: tuple[Text, ...], pool: Value = None) -> None:
         super().__init__(fields, "stage")
         if not fields.has("dependsOn"):
             self.depends_on = before
-        self.jobs = [Job(job) for job in mappings_of(fields.get("jobs"))]
+        pool = fields.get("pool") if fields.has("pool") else pool
+        self.jobs = [Job(job, pool) for job in mappings_of(fields.get("jobs"))]
         self.environments = list(dict.fromkeys(str(job.environment) for job in self.jobs if job.environment))
 
 
@@ -126,7 +133,7 @@ class Pipeline(Part):
         self.stages: list[Stage] = []
         for fields in mappings_of(tree.get("stages")):
             before = tuple(stage.name for stage in self.stages[-1:])
-            self.stages.append(Stage(fields, before))
+            self.stages.append(Stage(fields, before, tree.get("pool")))
 
     def jobs(self) -> list[tuple[Stage, Job]]:
         """Return every job with its stage."""
