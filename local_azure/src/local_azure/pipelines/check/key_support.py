@@ -43,7 +43,7 @@ _OF_ANY_JOB = {
     **_honored(
         "displayName", "dependsOn", "condition", "continueOnError", "timeoutInMinutes", "variables", "strategy"
     ),
-    **_ignored("a canceled step gets the grace period of this machine", "cancelTimeoutInMinutes"),
+    **_honored("cancelTimeoutInMinutes"),
     **_ignored("every job has a fresh folder", "workspace"),
     **_ignored("it authorizes repositories and pools, which the service does", "uses"),
     **_POOL,

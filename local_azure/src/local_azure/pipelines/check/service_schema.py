@@ -41,6 +41,7 @@ _DEFINITIONS = "#/definitions/"
 # The service takes paths with a slash at the end, which the pattern of this definition forbids.
 _BRANCH_FILTER = "branch name or prefix filter"
 _BOOLEANS = ("true", "false", "y", "n", "yes", "no", "on", "off")
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,10}")
 _TYPE_NAMES = {"object": "a mapping", "array": "a list"}
 
 
@@ -236,8 +237,7 @@ def _literal_faults(value: Value, limits: tuple[int, ...], place: Place, what: s
     text = value.strip().lower() if isinstance(value, Text) else ""
     if EXPRESSION in text:
         return
-    is_number = re.fullmatch(r"[0-9]{1,10}", text) is not None
-    if limits and not (is_number and limits[0] <= int(text) <= limits[1]):
+    if limits and not (_WHOLE_NUMBER.fullmatch(text) and limits[0] <= float(text) <= limits[1]):
         expected = f"a whole number from {limits[0]} to {limits[1]}"
     elif not limits and text not in _BOOLEANS:
         expected = "true or false"
