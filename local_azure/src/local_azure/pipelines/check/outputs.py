@@ -1,9 +1,10 @@
 """Checks expressions that are evaluated at run time: what they read must exist and be reachable from there."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import NamedTuple, TypeVar
 
+from local_azure.pipelines.check.macros import is_known
 from local_azure.pipelines.expand.model import (
     CONTEXTS,
     STEP_CONTEXTS,
@@ -34,15 +35,6 @@ def assignments(step: Step) -> dict[str, bool]:
         if "variable" in pairs and "$" not in name:
             found[name] = pairs.get("isoutput", "").lower() == "true"
     return found
-
-
-def is_known(name: str, known: Mapping[str, str]) -> bool:
-    """Return whether a variable is in scope; `step.*` stands for the outputs of a step whose program sets them.
-
-    `*` stands for names that nothing here can know: of a group that was not given, of a matrix.
-    """
-    step = name.partition(".")[0]
-    return bool({name.lower(), f"{step}.*".lower(), "*"} & known.keys())
 
 
 class ExpressionScope(NamedTuple):

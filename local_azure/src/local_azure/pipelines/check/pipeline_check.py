@@ -29,7 +29,7 @@ def check(file: Path, parameters: Mapping[str, str] | None = None, facts: QueueF
         problems += _faults_as_written(name, document, root=name == expanded.file)
     if not expanded.problems:
         problems += service_schema().check(expanded.tree, "pipeline", expanded.tree.place)
-        pipeline = Pipeline(expanded.tree)
+        pipeline = Pipeline(expanded.tree, facts)
         problems += structure_faults(pipeline)
         problems += schedule_faults(pipeline)
         problems += artifact_faults(pipeline)

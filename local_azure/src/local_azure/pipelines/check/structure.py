@@ -88,7 +88,7 @@ def _deployment_faults(job: Job, strategy: Fields) -> Iterator[Problem]:
         yield Problem(job.name.place, "A deployment job cannot be named 'deploy'. Choose another name.")
     if not job.environment:
         yield Problem(job.place, f"{what} names no environment. Add environment: NAME.")
-    if job.environment and "." in job.environment:
+    if job.environment and "." in job.environment and "$" not in job.environment:
         yield Problem(job.environment.place, "An environment that names a resource is not supported.")
     if "deploy" not in dict(job.hooks) and (strategy.has("runOnce") or not strategy):
         yield Problem(job.place, f"{what} has no strategy.runOnce.deploy. Add it with the steps that deploy.")
