@@ -146,3 +146,12 @@ def test_a_list_and_a_mapping_cannot_both_be_produced(faults: Faults) -> None:
     assert len(found) == 1
     assert "azure-pipelines.yml:5: " in found[0]
     assert "both a list and a mapping" in found[0]
+
+
+@pytest.mark.parametrize("word", ["if", "elseif", "else", "each", "insert"])
+@pytest.mark.parametrize("text", ["displayName: x ${{ WORD }} y", "displayName: ${{ WORD }}", "${{ WORD }}x: y"])
+def test_a_directive_inside_a_text_must_be_the_whole_key(faults: Faults, word: str, text: str) -> None:
+    source = {"if": "if eq(1, 1)", "elseif": "elseif eq(1, 1)", "each": "each a in b"}.get(word, word)
+    found = faults(f"steps:\n- bash: echo\n  {text.replace('WORD', source)}\n")
+    assert found[0].startswith("azure-pipelines.yml:3: ")
+    assert f"'{word}' is a directive: it must be the whole key" in found[0]

@@ -68,6 +68,10 @@ def expand(file: Path, parameters: Mapping[str, str] | None = None, facts: Queue
 
 def _root_scope(document: Fields, file: str, parameters: Mapping[str, str] | None, facts: QueueFacts) -> Scope:
     """Return what the root file sees: its parameters and what is known when the run is queued."""
+    block = document.get("parameters")
+    if isinstance(block, Fields) and block:
+        text = f"A mapping is the form of templates. At the root of a pipeline write - name: {block[0][0]}"
+        raise PipelineError(block.place, text)
     given = Fields([(Text(name), Text(value)) for name, value in (parameters or {}).items()])
     bound = Declarations(document, file).bind(given, Place(file, 1))
     known = {**facts.predefined(), **facts.variables}

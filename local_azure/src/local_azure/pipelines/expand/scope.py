@@ -14,6 +14,7 @@ from local_azure.pipelines.language.reader import EXPRESSION
 from local_azure.pipelines.language.tree import Fields, PipelineError, Text, Value
 from local_azure.pipelines.language.values import ExpressionError, to_text, unknown_name
 
+_DIRECTIVE_WORD = re.compile(r"\s*(if|elseif|else|each|insert)\b(?!\s*[(.\[])")
 _EXPRESSION_END = re.compile(r"'(?:[^']|'')*'|\}\}")
 
 
@@ -54,6 +55,11 @@ class Scope:
         return value
 
     def _value(self, source: str) -> Value:
+        word = _DIRECTIVE_WORD.match(source)
+        if word and word[1] not in self.loops:
+            raise ExpressionError(
+                f"'{word[1]}' is a directive: it must be the whole key, as in ${{{{ {word[1]} ... }}}}:"
+            )
         expression = parse(source, ("parameters", "variables", *self.loops))
         for context, *names in paths(expression):
             if context == "parameters" and names:
