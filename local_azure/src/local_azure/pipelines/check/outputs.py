@@ -22,19 +22,25 @@ from local_azure.pipelines.language.values import ExpressionError, unknown_name
 # The status functions that may name dependencies.
 STATUS_OF_DEPENDENCIES = ("succeeded", "failed", "succeededorfailed")
 _PartT = TypeVar("_PartT", Stage, Job, Step)
-_SET_VARIABLE = re.compile(r"##vso\[task\.setvariable\s+([^\]\n]*)\]", re.IGNORECASE)
-_PROPERTY = re.compile(r"(\w+)\s*=\s*([^;\s]*)")
+_SET_VARIABLE = re.compile(r"##vso\[task\.setvariable\s", re.IGNORECASE)
 
 
 def assignments(step: Step) -> dict[str, bool]:
     """Return the variables that the text of a script sets, and whether each is an output; a program may set more."""
     found: dict[str, bool] = {}
-    for properties in _SET_VARIABLE.findall(step.script):
-        pairs = {key.lower(): value for key, value in _PROPERTY.findall(properties)}
-        name = pairs.get("variable", "")
-        if "variable" in pairs and "$" not in name:
-            found[name] = pairs.get("isoutput", "").lower() == "true"
+    for line in step.script.splitlines():
+        for command in _SET_VARIABLE.split(line)[1:]:
+            properties, closed, _ = command.partition("]")
+            pairs = dict(map(_property, properties.split(";")))
+            name = pairs.get("variable", "")
+            if closed and name and "$" not in name:
+                found[name] = pairs.get("isoutput", "").lower() == "true"
     return found
+
+
+def _property(text: str) -> tuple[str, str]:
+    key, _, value = text.partition("=")
+    return key.strip().lower(), value.strip()
 
 
 class ExpressionScope(NamedTuple):

@@ -1,5 +1,6 @@
 """Everything that is checked about a pipeline before it runs."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
@@ -16,6 +17,7 @@ from local_azure.pipelines.expand.expansion import Expanded, expand
 from local_azure.pipelines.expand.model import Pipeline
 from local_azure.pipelines.expand.queue_facts import QueueFacts
 from local_azure.pipelines.expand.templates import KINDS
+from local_azure.pipelines.language.limits import MOST_FAULTS
 from local_azure.pipelines.language.tree import Fields, PipelineError, Place, Problem, Value, fields_of
 
 Checked: TypeAlias = tuple[Expanded, list[Problem]]
@@ -24,17 +26,26 @@ Checked: TypeAlias = tuple[Expanded, list[Problem]]
 def check(file: Path, parameters: Mapping[str, str] | None = None, facts: QueueFacts | None = None) -> Checked:
     """Expand one pipeline and find every fault that can be found without running it, in order of place."""
     expanded = expand(file, parameters, facts)
-    problems = list(expanded.problems)
+    found = itertools.islice(_faults(expanded, facts or QueueFacts()), MOST_FAULTS + 1)
+    problems = sorted(set(found))
+    if len(problems) > MOST_FAULTS:
+        text = f"There are more than {MOST_FAULTS} faults; the rest is not shown."
+        problems[MOST_FAULTS:] = [Problem(problems[MOST_FAULTS - 1].place, text)]
+    return expanded, problems
+
+
+def _faults(expanded: Expanded, facts: QueueFacts) -> Iterator[Problem]:
+    """Yield the faults of an expanded pipeline, some of them more than once."""
+    yield from expanded.problems
     for name, document in expanded.documents.items():
-        problems += _faults_as_written(name, document, root=name == expanded.file)
+        yield from _faults_as_written(name, document, root=name == expanded.file)
     if not expanded.problems:
-        problems += service_schema().check(expanded.tree, "pipeline", expanded.tree.place)
+        yield from service_schema().check(expanded.tree, "pipeline", expanded.tree.place)
         pipeline = Pipeline(expanded.tree, facts)
-        problems += structure_faults(pipeline)
-        problems += schedule_faults(pipeline)
-        problems += artifact_faults(pipeline)
-        problems += reference_faults(pipeline, facts or QueueFacts())
-    return expanded, sorted(set(problems))
+        yield from structure_faults(pipeline)
+        yield from schedule_faults(pipeline)
+        yield from artifact_faults(pipeline)
+        yield from reference_faults(pipeline, facts)
 
 
 def _faults_as_written(name: str, document: Value, *, root: bool) -> Iterator[Problem]:

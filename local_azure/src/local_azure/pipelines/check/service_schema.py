@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,6 +21,7 @@ from local_azure.pipelines.check.task_inputs import (
     conditionally_required,
     is_required_in_error,
 )
+from local_azure.pipelines.language.limits import MOST_FAULTS
 from local_azure.pipelines.language.reader import EXPRESSION
 from local_azure.pipelines.language.tree import (
     Fields,
@@ -63,6 +65,7 @@ class ServiceSchema:
             name = task["properties"].get("task", {}).get("pattern", "").strip("^$").lower()
             self._inputs.setdefault(name, task["properties"].get("inputs", {}))
         self._inputs |= {name.lower(): inputs.schema() for name, inputs in ADDED_TASKS.items()}
+        self._main_names: dict[str, dict[str, str]] = {}
         self._task_names: list[str] = []
         for option in self._task["properties"]["task"]["anyOf"]:
             self._task_names += option.get("enum", [])
@@ -70,7 +73,7 @@ class ServiceSchema:
 
     def check(self, value: Value, definition: str, place: Place) -> list[Problem]:
         """Return every fault of a value against one definition."""
-        return list(self._faults(value, {"$ref": _DEFINITIONS + definition}, place, "This"))
+        return list(islice(self._faults(value, {"$ref": _DEFINITIONS + definition}, place, "This"), MOST_FAULTS))
 
     def _resolved(self, schema: Schema) -> Schema:
         while "$ref" in schema:
@@ -140,7 +143,7 @@ class ServiceSchema:
                 yield Problem(first.place, f"'{first}' is not known here. {nearest(first, legal)}")
                 return
             fitting = _nearest_options(value, marked or fitting)
-        found = [list(self._faults(value, option, place, what)) for option in fitting]
+        found = [list(islice(self._faults(value, option, place, what), MOST_FAULTS)) for option in fitting]
         patterns = [str(option.get("pattern", "")).strip("^$") for option in fitting]
         if isinstance(value, Text) and all(found) and all(patterns):
             yield Problem(place, f"{what} cannot be '{value}'. {nearest(value, patterns)}")
@@ -172,11 +175,19 @@ class ServiceSchema:
 
     def input_name(self, task: str, given: str) -> str:
         """Return the main name of an input: names are written without regard to case, and some have aliases."""
-        for name, schema in self._inputs.get(task.lower(), {}).get("properties", {}).items():
-            names = (name, *schema.get("aliases", []))
-            if given.lower() in [known.lower() for known in names]:
-                return str(name)
-        return given
+        return self._names_of(task.lower()).get(given.lower(), given)
+
+    def _names_of(self, task: str) -> dict[str, str]:
+        """Return the main names of a task's inputs by all their names, in lower case."""
+        if task not in self._main_names:
+            found: dict[str, str] = {}
+            for name, schema in self._inputs.get(task, {}).get("properties", {}).items():
+                for known in (name, *schema.get("aliases", [])):
+                    found.setdefault(known.lower(), str(name))
+            if task not in self._inputs:
+                return found
+            self._main_names[task] = found
+        return self._main_names[task]
 
     def _unknown_task(self, task: Text) -> Problem:
         name, _, version = task.partition("@")

@@ -7,6 +7,8 @@ from typing import TypeAlias
 from local_azure.pipelines.expand.directives import Directive, branches_of, directive_of, loop_of
 from local_azure.pipelines.expand.scope import Scope
 from local_azure.pipelines.expand.templates import KINDS, Templates
+from local_azure.pipelines.expand.work import ExpansionTooLargeError
+from local_azure.pipelines.language.limits import MOST_FAULTS, MOST_TEMPLATE_LEVELS
 from local_azure.pipelines.language.tree import (
     Fields,
     Items,
@@ -21,7 +23,6 @@ from local_azure.pipelines.language.tree import (
 )
 from local_azure.pipelines.language.values import ExpressionError, kind, to_text, truthy
 
-_MOST_LEVELS = 100
 # What is expanded first, because what follows may read it.
 _FIRST = ("parameters", "variables", "resources")
 
@@ -44,16 +45,30 @@ class Expander:
         self.problems: list[Problem] = []
 
     def expand(self, value: Value, scope: Scope, within: str = "") -> Value:
-        """Expand a value. `within` is the key that holds it: it decides what a list may include."""
+        """Expand a value. `within` is the key that holds it: it decides what a list may include.
+
+        Raises ExpansionTooLargeError.
+        """
+        scope.work.place = place_of(value, scope.work.place)
+        scope.work.charge(1)
         try:
-            if isinstance(value, Fields):
-                return self._mapping(value, scope, within)
-            if isinstance(value, Items):
+            if not isinstance(value, Fields | Items):
+                return scope.interpolate(value) if isinstance(value, Text) else value
+            with scope.work.one_level():
+                if isinstance(value, Fields):
+                    return self._mapping(value, scope, within)
                 return self._list(value, scope, within)
-            return scope.interpolate(value) if isinstance(value, Text) else value
+        except ExpansionTooLargeError:
+            raise
         except PipelineError as error:
-            self.problems.append(error.problem)
+            self.problem(error.problem)
             return None
+
+    def problem(self, problem: Problem) -> None:
+        """Note a fault; raises ExpansionTooLargeError above the most that are reported."""
+        if len(self.problems) >= MOST_FAULTS:
+            raise ExpansionTooLargeError(problem.place, f"There are more than {MOST_FAULTS} faults up to here.")
+        self.problems.append(problem)
 
     # -- mappings
 
@@ -77,13 +92,13 @@ class Expander:
             if isinstance(body, Fields):
                 yield from body
             elif not _is_empty(body):
-                self.problems.append(Problem(key.place, f"A mapping must stand under '{key}', not a {kind(body)}."))
+                self.problem(Problem(key.place, f"A mapping must stand under '{key}', not a {kind(body)}."))
 
     def _field(self, key: Text, value: Value, scope: Scope, within: str) -> _Pair:
         try:
             key = Text(to_text(scope.interpolate(key)), key.place)
         except ExpressionError as error:
-            self.problems.append(Problem(key.place, f"This key is no text: {error}"))
+            self.problem(Problem(key.place, f"This key is no text: {error}"))
         if within == "variables":
             expanded = self.expand(value, scope)
             scope.define(key, expanded)
@@ -107,8 +122,10 @@ class Expander:
     def _caught_item(self, item: Value, scope: Scope, chain: _Chain, within: str) -> list[Value]:
         try:
             return list(self._item(item, scope, chain, within))
+        except ExpansionTooLargeError:
+            raise
         except PipelineError as error:
-            self.problems.append(error.problem)
+            self.problem(error.problem)
             return []
 
     def _item(self, item: Value, scope: Scope, chain: _Chain, within: str) -> Iterator[Value]:
@@ -155,7 +172,7 @@ class Expander:
         for key, value in pairs:
             if key in seen and not scope.dry:
                 text = f"The key '{key}' is produced twice. Let one branch produce it.{advice}"
-                self.problems.append(Problem(key.place, text))
+                self.problem(Problem(key.place, text))
             seen.add(key)
             merged.append((key, value))
         return merged
@@ -174,8 +191,10 @@ class Expander:
                 unused = unused.loop(**dict.fromkeys(names))
             elif directive.word == "insert" or self._taken(directive, scope, chain):
                 scopes = [scope]
+        except ExpansionTooLargeError:
+            raise
         except PipelineError as error:
-            self.problems.append(error.problem)
+            self.problem(error.problem)
         if not scopes:
             self.expand(value, unused, within)
         return [self.expand(value, one, within) for one in scopes]
@@ -227,8 +246,10 @@ class Expander:
         written = reference.get("template")
         if not isinstance(written, Text):
             raise PipelineError(reference.place, "A template is named by its path: template: PATH.")
-        if scope.depth >= _MOST_LEVELS:
-            raise PipelineError(written.place, f"Templates include each other more than {_MOST_LEVELS} levels deep.")
+        if scope.depth >= MOST_TEMPLATE_LEVELS:
+            raise PipelineError(
+                written.place, f"Templates include each other more than {MOST_TEMPLATE_LEVELS} levels deep."
+            )
         path = Text(to_text(scope.interpolate(written)), written.place)
         declarations, content = self._templates.load(path, scope.file, within)
         arguments = Fields(place=reference.place)
@@ -240,7 +261,8 @@ class Expander:
             else:
                 arguments += self._pair(key, part, scope, chain, "arguments")
         bound = declarations.bind(arguments, reference.place)
-        return content, Scope(declarations.file, bound, scope.variables, depth=scope.depth + 1)
+        inner = Scope(declarations.file, bound, scope.variables, depth=scope.depth + 1, work=scope.work)
+        return content, inner
 
 
 def _expansion_order(fields: Fields, within: str) -> list[int]:
@@ -254,6 +276,7 @@ def _expansion_order(fields: Fields, within: str) -> list[int]:
 def _loop_scopes(names: list[str], container: Value, scope: Scope, key: Text) -> list[Scope]:
     """Return the scope of each turn of the loop in `key`; raises PipelineError."""
     takes_pairs_apart = len(names) > 1
+    scope.work.charge(len(container) if isinstance(container, Items | Fields) else 0)
     if isinstance(container, Fields) and takes_pairs_apart:
         return [scope.loop(**dict(zip(names, pair, strict=True))) for pair in container]
     if isinstance(container, Fields):

@@ -9,6 +9,8 @@ from local_azure.pipelines.expand.legal_places import misplaced_expressions
 from local_azure.pipelines.expand.queue_facts import QueueFacts
 from local_azure.pipelines.expand.scope import Scope
 from local_azure.pipelines.expand.templates import Declarations, Templates
+from local_azure.pipelines.expand.work import deep_recursion
+from local_azure.pipelines.language.limits import MOST_DEPTH, MOST_JOBS, MOST_VARIABLES
 from local_azure.pipelines.language.tree import (
     Fields,
     Items,
@@ -18,6 +20,8 @@ from local_azure.pipelines.language.tree import (
     Text,
     Value,
     fields_of,
+    items_of,
+    mappings_of,
     nearest,
 )
 from local_azure.pipelines.language.values import to_text
@@ -55,11 +59,13 @@ def expand(file: Path, parameters: Mapping[str, str] | None = None, facts: Queue
         document = templates.document(relative, Place(relative, 1))
         expander.problems += misplaced_expressions(document)
         if not expander.problems:
-            tree = _rooted(
-                _expanded(document, _root_scope(document, relative, parameters, facts), expander), relative
-            )
+            scope = _root_scope(document, relative, parameters, facts)
+            with deep_recursion():
+                tree = _rooted(_expanded(document, scope, expander), relative)
+            _check_counts(tree)
     except PipelineError as error:
         expander.problems.append(error.problem)
+        tree = Fields()
     for name, included in templates.documents.items():
         if name != relative:
             expander.problems += misplaced_expressions(fields_of(included))
@@ -119,14 +125,30 @@ def _rooted(tree: Fields, file: str) -> Fields:
     return _finished(Fields([*rest, *pool, (Text("stages", place), content)], place))
 
 
-def _finished(fields: Fields) -> Fields:
-    """Return the tree with every computed scalar as a text that has a place."""
-    return Fields([(key, _finished_value(value, key.place)) for key, value in fields], fields.place)
+def _finished(fields: Fields, depth: int = 1) -> Fields:
+    """Return the tree with every computed scalar as a text that has a place; raises PipelineError."""
+    if depth > MOST_DEPTH:
+        raise PipelineError(fields.place, f"The expanded pipeline has more than {MOST_DEPTH} levels here. Use fewer.")
+    return Fields([(key, _finished_value(value, key.place, depth + 1)) for key, value in fields], fields.place)
 
 
-def _finished_value(value: Value, place: Place) -> Value:
+def _finished_value(value: Value, place: Place, depth: int) -> Value:
     if isinstance(value, Fields):
-        return _finished(value)
+        return _finished(value, depth)
     if isinstance(value, Items):
-        return Items([_finished_value(part, value.place) for part in value], value.place)
+        return Items([_finished_value(part, value.place, depth + 1) for part in value], value.place)
     return value if isinstance(value, Text) else Text(to_text(value), place)
+
+
+def _check_counts(tree: Fields) -> None:
+    """Raise PipelineError for a pipeline with more stages, jobs or variables than are handled."""
+    stages = mappings_of(tree.get("stages"))
+    jobs = [job for stage in stages for job in mappings_of(stage.get("jobs"))]
+    variables = sum(len(items_of(part.get("variables"))) for part in (tree, *stages, *jobs))
+    for what, count, most in (("stages", len(stages), MOST_JOBS), ("jobs", len(jobs), MOST_JOBS)):
+        if count > most:
+            raise PipelineError(tree.place, f"The pipeline has {count} {what}; at most {most} are handled.")
+    if variables > MOST_VARIABLES:
+        raise PipelineError(
+            tree.place, f"The pipeline has {variables} variables; at most {MOST_VARIABLES} are handled."
+        )

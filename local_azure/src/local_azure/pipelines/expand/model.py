@@ -17,6 +17,8 @@ SCRIPTS = ("bash", "script", "inlineScript")
 CONTEXTS = ("variables", "dependencies", "stageDependencies")
 STEP_CONTEXTS = ("variables",)
 
+_NUMBER = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,10})?")
+
 
 def is_true(value: Value) -> bool:
     """Read a boolean that is written as text, as the service does."""
@@ -60,7 +62,7 @@ class Part:
     def number(self, key: str, default: float) -> float:
         """Return the number of one of its keys; an invalid one counts as absent."""
         text = self.text(key) or ""
-        return float(text) if text.replace(".", "", 1).isdigit() else default
+        return float(text) if _NUMBER.fullmatch(text) else default
 
 
 class Step(Part):

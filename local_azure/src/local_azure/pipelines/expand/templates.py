@@ -4,6 +4,7 @@ import posixpath
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from local_azure.pipelines.language.limits import MOST_FILES
 from local_azure.pipelines.language.reader import read_file, read_text
 from local_azure.pipelines.language.tree import (
     NOWHERE,
@@ -22,7 +23,6 @@ from local_azure.pipelines.language.values import ExpressionError, kind, to_numb
 
 # The lists of a pipeline that templates can hold.
 KINDS = ("stages", "jobs", "steps", "variables")
-_MOST_FILES = 100
 # Parameter types whose values are parts of a pipeline, with the list that holds such parts.
 _PARTS = {
     "step": "steps",
@@ -160,8 +160,8 @@ class Templates:
         return found
 
     def _read(self, file: str, place: Place) -> Value:
-        if len(self.documents) >= _MOST_FILES:
-            raise PipelineError(place, f"More than {_MOST_FILES} files are included; the service refuses that.")
+        if len(self.documents) >= MOST_FILES:
+            raise PipelineError(place, f"More than {MOST_FILES} files are included; the service refuses that.")
         alias, _, below = file.rpartition("@")
         root = self._roots[alias]
         if not (root / below).is_file():
