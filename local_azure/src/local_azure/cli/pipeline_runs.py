@@ -48,7 +48,7 @@ def run_file(
 ) -> int:
     """Check and run one pipeline; returns the exit code."""
     expanded, problems = check(file, parameters, facts)
-    pipeline = Pipeline(expanded.tree)
+    pipeline = Pipeline(expanded.tree, facts)
     problems = problems or list(unsupported(pipeline))
     if problems:
         click.echo("\n".join([*map(str, problems), f"{file}: refused; nothing ran."]), err=True)

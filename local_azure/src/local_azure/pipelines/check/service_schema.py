@@ -10,14 +10,18 @@ import json
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from local_azure.pipelines.check.alternatives import EachOf
+from local_azure.pipelines.check.schema_additions import LITERAL, add_to
 from local_azure.pipelines.check.task_inputs import (
     ADDED_TASKS,
     conditionally_required,
     is_required_in_error,
 )
+from local_azure.pipelines.language.limits import MOST_FAULTS
 from local_azure.pipelines.language.reader import EXPRESSION
 from local_azure.pipelines.language.tree import (
     Fields,
@@ -39,6 +43,7 @@ _DEFINITIONS = "#/definitions/"
 # The service takes paths with a slash at the end, which the pattern of this definition forbids.
 _BRANCH_FILTER = "branch name or prefix filter"
 _BOOLEANS = ("true", "false", "y", "n", "yes", "no", "on", "off")
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,10}")
 _TYPE_NAMES = {"object": "a mapping", "array": "a list"}
 
 
@@ -52,13 +57,15 @@ class ServiceSchema:
     """The schema with its definitions, and its tasks by `name@version` in lower case."""
 
     def __init__(self, document: Schema) -> None:
-        self._definitions: dict[str, Schema] = document["definitions"]
-        self._task: Schema = self._definitions["task"]
+        self.definitions: dict[str, Schema] = document["definitions"]
+        add_to(self.definitions)
+        self._task: Schema = self.definitions["task"]
         self._inputs: dict[str, Schema] = {}
         for task in self._task["anyOf"]:
             name = task["properties"].get("task", {}).get("pattern", "").strip("^$").lower()
             self._inputs.setdefault(name, task["properties"].get("inputs", {}))
         self._inputs |= {name.lower(): inputs.schema() for name, inputs in ADDED_TASKS.items()}
+        self._main_names: dict[str, dict[str, str]] = {}
         self._task_names: list[str] = []
         for option in self._task["properties"]["task"]["anyOf"]:
             self._task_names += option.get("enum", [])
@@ -66,17 +73,26 @@ class ServiceSchema:
 
     def check(self, value: Value, definition: str, place: Place) -> list[Problem]:
         """Return every fault of a value against one definition."""
-        return list(self._faults(value, {"$ref": _DEFINITIONS + definition}, place, "This"))
+        return list(islice(self._faults(value, {"$ref": _DEFINITIONS + definition}, place, "This"), MOST_FAULTS))
 
     def _resolved(self, schema: Schema) -> Schema:
         while "$ref" in schema:
-            schema = self._definitions[schema["$ref"].removeprefix(_DEFINITIONS)]
+            schema = self.definitions[schema["$ref"].removeprefix(_DEFINITIONS)]
         return schema
 
     def _faults(self, value: Value, schema: Schema, place: Place, what: str) -> Iterator[Problem]:
+        if LITERAL in schema:
+            yield from _literal_faults(value, schema[LITERAL], place, what)
+            return
         if isinstance(value, Text) and value.startswith(_DYNAMIC):
             return
-        schema = self._resolved(schema)
+        if isinstance(value, EachOf):
+            for part in value:
+                yield from self._faults(part, schema, place, what)
+            return
+        yield from self._faults_of_shape(value, self._resolved(schema), place, what)
+
+    def _faults_of_shape(self, value: Value, schema: Schema, place: Place, what: str) -> Iterator[Problem]:
         options = schema.get("anyOf") or schema.get("oneOf")
         if options is not None and schema is not self._task:
             yield from self._option_faults(value, [self._resolved(option) for option in options], place, what)
@@ -109,7 +125,8 @@ class ServiceSchema:
         for key, part in value:
             if key not in known:
                 if EXPRESSION not in key and schema.get("additionalProperties") is False:
-                    yield Problem(key.place, f"'{key}' is not known here. {nearest(key, known)}")
+                    what = schema.get("unknown", "'{}' is not known here.").replace("{}", key)
+                    yield Problem(key.place, f"{what} {nearest(key, known)}")
             elif schema is not self._task or key not in ("task", "inputs"):
                 yield from self._faults(part, known[key], place_of(part, key.place), f"'{key}'")
 
@@ -125,8 +142,8 @@ class ServiceSchema:
                 first, legal = value.names()[0], _first_properties(options)
                 yield Problem(first.place, f"'{first}' is not known here. {nearest(first, legal)}")
                 return
-            fitting = marked or fitting
-        found = [list(self._faults(value, option, place, what)) for option in fitting]
+            fitting = _nearest_options(value, marked or fitting)
+        found = [list(islice(self._faults(value, option, place, what), MOST_FAULTS)) for option in fitting]
         patterns = [str(option.get("pattern", "")).strip("^$") for option in fitting]
         if isinstance(value, Text) and all(found) and all(patterns):
             yield Problem(place, f"{what} cannot be '{value}'. {nearest(value, patterns)}")
@@ -140,20 +157,37 @@ class ServiceSchema:
         if described is None:
             yield self._unknown_task(task)
             return
-        inputs = Fields(place=step.key("inputs").place if step.has("inputs") else step.place)
-        for key, value in fields_of(step.get("inputs")):
+        given = step.get("inputs")
+        if isinstance(given, Text) and given.startswith(EXPRESSION):
+            return
+        place = step.key("inputs").place if step.has("inputs") else step.place
+        for fields in given if isinstance(given, EachOf) else [given]:
+            yield from self._input_faults(task, described, fields_of(fields), place)
+
+    def _input_faults(self, task: Text, described: Schema, given: Fields, place: Place) -> Iterator[Problem]:
+        inputs = Fields(place=place)
+        for key, value in given:
             inputs.append((Text(self.input_name(task, key), key.place), value))
         required = [name for name in described.get("required", []) if not is_required_in_error(task, name)]
         required += conditionally_required(task, inputs)
-        yield from self._mapping_faults(inputs, described | {"required": required}, str(task))
+        own = {"required": required, "unknown": f"{task} has no input '{{}}'."}
+        yield from self._mapping_faults(inputs, described | own, str(task))
 
     def input_name(self, task: str, given: str) -> str:
         """Return the main name of an input: names are written without regard to case, and some have aliases."""
-        for name, schema in self._inputs.get(task.lower(), {}).get("properties", {}).items():
-            names = (name, *schema.get("aliases", []))
-            if given.lower() in [known.lower() for known in names]:
-                return str(name)
-        return given
+        return self._names_of(task.lower()).get(given.lower(), given)
+
+    def _names_of(self, task: str) -> dict[str, str]:
+        """Return the main names of a task's inputs by all their names, in lower case."""
+        if task not in self._main_names:
+            found: dict[str, str] = {}
+            for name, schema in self._inputs.get(task, {}).get("properties", {}).items():
+                for known in (name, *schema.get("aliases", [])):
+                    found.setdefault(known.lower(), str(name))
+            if task not in self._inputs:
+                return found
+            self._main_names[task] = found
+        return self._main_names[task]
 
     def _unknown_task(self, task: Text) -> Problem:
         name, _, version = task.partition("@")
@@ -171,6 +205,15 @@ def _has_marks(value: Fields, option: Schema) -> bool:
     """Return whether a mapping has one of the keys by which a schema is told from others."""
     marks: list[str] = option.get("firstProperty") or option.get("required") or []
     return any(value.has(name) for name in marks)
+
+
+def _nearest_options(value: Fields, options: list[Schema]) -> list[Schema]:
+    """Return the schemas that know most of a mapping's own keys: what it was meant to be, whatever lies deeper."""
+    unknown = []
+    for option in options:
+        known = option.get("properties", {})
+        unknown.append(sum(key not in known and EXPRESSION not in key for key in value.names()))
+    return [option for option, count in zip(options, unknown, strict=True) if count == min(unknown)]
 
 
 def _first_properties(options: list[Schema]) -> list[str]:
@@ -198,6 +241,23 @@ def _fits(value: Value, schema: Schema) -> bool:
     if kind == "integer":
         return re.fullmatch(r"-?\d+", text) is not None
     return bool(kind == "string")
+
+
+def _literal_faults(value: Value, limits: tuple[int, ...], place: Place, what: str) -> Iterator[Problem]:
+    """Yield the fault of a value that must be a whole number within limits, or a boolean where there are none."""
+    text = value.strip().lower() if isinstance(value, Text) else ""
+    if EXPRESSION in text:
+        return
+    if limits and not (_WHOLE_NUMBER.fullmatch(text) and limits[0] <= float(text) <= limits[1]):
+        expected = f"a whole number from {limits[0]} to {limits[1]}"
+    elif not limits and text not in _BOOLEANS:
+        expected = "true or false"
+    else:
+        return
+    found = f"'{value}'" if isinstance(value, Text) else "a list or mapping"
+    yield Problem(
+        place, f"{what} must be {expected}, not {found}. It is read before the run: write the value itself."
+    )
 
 
 def _scalar_faults(value: Text, schema: Schema, place: Place, what: str) -> Iterator[Problem]:

@@ -4,6 +4,7 @@ import posixpath
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from local_azure.pipelines.language.limits import MOST_FILES
 from local_azure.pipelines.language.reader import read_file, read_text
 from local_azure.pipelines.language.tree import (
     NOWHERE,
@@ -13,6 +14,7 @@ from local_azure.pipelines.language.tree import (
     Place,
     Text,
     Value,
+    fields_of,
     items_of,
     nearest,
     place_of,
@@ -21,7 +23,6 @@ from local_azure.pipelines.language.values import ExpressionError, kind, to_numb
 
 # The lists of a pipeline that templates can hold.
 KINDS = ("stages", "jobs", "steps", "variables")
-_MOST_FILES = 100
 # Parameter types whose values are parts of a pipeline, with the list that holds such parts.
 _PARTS = {
     "step": "steps",
@@ -33,6 +34,9 @@ _PARTS = {
     "stage": "stages",
     "stagelist": "stages",
 }
+# The type of parameters in the old form, a mapping of names to defaults: values of it stay as they are.
+_UNTYPED = "legacyobject"
+_LISTS_OF_PARTS = ("stages", "jobs", "steps")
 
 
 class Declarations:
@@ -43,8 +47,8 @@ class Declarations:
         self.entries: dict[str, Fields] = {}
         self._types: dict[str, str] = {}
         block = document.get("parameters")
-        if isinstance(block, Fields):
-            raise PipelineError(block.place, "Parameters as a mapping are not supported. Write - name: NAME")
+        for name, default in fields_of(block):
+            self._declare(_untyped(name, default), document.place)
         for entry in items_of(block):
             self._declare(entry, document.place)
 
@@ -62,7 +66,10 @@ class Declarations:
 
     def within(self, name: str) -> str:
         """Return the list (`steps`, ...) whose parts a parameter holds, if it does."""
-        return _PARTS.get(self._types.get(name.lower(), ""), "")
+        declared = self._types.get(name.lower(), "")
+        if declared == _UNTYPED:
+            return name.lower() if name.lower() in _LISTS_OF_PARTS else ""
+        return _PARTS.get(declared, "")
 
     def bind(self, arguments: Fields, caller: Place) -> Fields:
         """Return the values of all parameters; raises PipelineError for unknown, missing and invalid arguments."""
@@ -100,6 +107,12 @@ class Declarations:
         return Text(converted, place) if isinstance(converted, str) else converted
 
 
+def _untyped(name: Text, default: Value) -> Fields:
+    """Return the declaration of a parameter in the old form."""
+    entries = (("name", name), ("type", Text(_UNTYPED, name.place)), ("default", default))
+    return Fields([(Text(key, name.place), value) for key, value in entries], name.place)
+
+
 def _boolean(value: Value) -> Value:
     if to_text(value).lower() not in ("true", "false"):
         raise ExpressionError(f"'{to_text(value)}' is neither true nor false.")
@@ -126,6 +139,7 @@ _CONVERSIONS: dict[str, Callable[[Value], Value]] = {
     "number": to_number,
     "boolean": _boolean,
     "object": _object,
+    _UNTYPED: _object,
 }
 
 
@@ -146,8 +160,8 @@ class Templates:
         return found
 
     def _read(self, file: str, place: Place) -> Value:
-        if len(self.documents) >= _MOST_FILES:
-            raise PipelineError(place, f"More than {_MOST_FILES} files are included; the service refuses that.")
+        if len(self.documents) >= MOST_FILES:
+            raise PipelineError(place, f"More than {MOST_FILES} files are included; the service refuses that.")
         alias, _, below = file.rpartition("@")
         root = self._roots[alias]
         if not (root / below).is_file():
