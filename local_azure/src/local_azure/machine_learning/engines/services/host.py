@@ -24,7 +24,7 @@ from local_azure.machine_learning.engines.services.instance import Instance
 from local_azure.machine_learning.engines.services.release import prepare
 from local_azure.machine_learning.processes.forking.client import ChildCommand, ForkingClient
 from local_azure.machine_learning.storage.files import BlobFiles
-from local_azure.machine_learning.storage.store import Store
+from local_azure.machine_learning.storage.store import Document, Store
 
 LOG = logging.getLogger("local_azure")
 CRASH_LINES = 40
@@ -65,8 +65,15 @@ class ServiceHost:
         self._fork_server.ensure()
         for workspace in self._workspaces.all():
             for service in services.unfinished(self._store, workspace):
-                name = service["name"]
-                self._begin(workspace, name, operations.running(self._store, workspace, name))
+                self._bring_back(workspace, service)
+
+    def _bring_back(self, workspace: Workspace, service: Document) -> None:
+        """Begin with one service; a broken document is reported and keeps no other service from coming back."""
+        try:
+            name = service["name"]
+            self._begin(workspace, name, operations.running(self._store, workspace, name))
+        except Exception:
+            LOG.exception("the web service %s cannot be brought back", service.get("name"))
 
     async def stop(self) -> None:
         """Stop the processes; the services themselves stay registered."""

@@ -11,6 +11,7 @@ from local_azure.machine_learning.domain.workspace.workspaces import Workspace, 
 from local_azure.machine_learning.errors import not_found, not_implemented
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.http.shapes import TAGS, TEXT, Record
 from local_azure.machine_learning.storage.store import Document
 
 PLANE = Plane("Azure Resource Manager", access="user")
@@ -27,6 +28,14 @@ _LOCATIONS = [
 ]  # fmt: skip
 _PROVIDER = (
     "/subscriptions/{subscription}/resourceGroups/{resource_group}/providers/Microsoft.MachineLearningServices"
+)
+
+
+_CHANGES = Record(
+    {
+        "tags": TAGS,
+        "properties": Record({"friendlyName": TEXT, "description": TEXT}),
+    }
 )
 
 
@@ -101,7 +110,7 @@ def get_workspace(call: Call, addresses: Addresses) -> Document:
     return _document(addresses, call.workspace)
 
 
-@PLANE.route("PATCH", "{W}")
+@PLANE.route("PATCH", "{W}", body=_CHANGES)
 def update_workspace(call: Call, addresses: Addresses, workspaces: Workspaces) -> Document:
     """`ws.update`: tags are replaced as a whole; unsupported properties fail with a named error."""
     posted = call.document()
