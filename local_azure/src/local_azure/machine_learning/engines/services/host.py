@@ -18,8 +18,12 @@ from typing import TYPE_CHECKING, Any
 from local_azure.machine_learning.clock import new_id, utc_now
 from local_azure.machine_learning.engines.services.records import Records
 from local_azure.machine_learning.engines.services.release import ReleaseError, ServiceFolder, prepare
+from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.http.listeners import LOOPBACK, listen
+from local_azure.machine_learning.processes.forking import EOF_CODE
 from local_azure.machine_learning.processes.forking.client import ChildCommand, ChildProcess, ForkingClient
+from local_azure.machine_learning.storage import storage_faults
+from local_azure.machine_learning.storage.full_disk import until_kept
 
 if TYPE_CHECKING:
     from local_azure.machine_learning.domain.workspaces import Workspace
@@ -31,6 +35,8 @@ RESTART_PAUSES = (0.1, 0.5, 1.0)  # one a crash; a service that crashes once mor
 CRASH_WINDOW_SECONDS = 60
 CRASH_LINES = 40
 RETRY_SECONDS = 0.02
+ROOM_SECONDS = 1.0  # between attempts to bring a service back on a full disk
+ROOM_BYTES = 1024**2  # with less no process can be blamed for ending: it may have been unable to write its log
 # Nothing of azureml_inference_server_http.server itself: it reads the environment when it is imported.
 PRELOADED = (
     "gunicorn.arbiter", "gunicorn.workers.gthread", "flask", "pydantic_settings",
@@ -180,28 +186,67 @@ class ServiceHost:
 
     async def _deploy(self, instance: _Instance, operation_id: str | None) -> ChildCommand | None:
         """Returns None, with the failure recorded, when the service does not come up."""
-        service = await asyncio.to_thread(self._records.service, instance.workspace.id, instance.name)
-        number = (operation_id or new_id())[:8]
         try:
-            await self._tell(instance, operation_id, "Preparing the files of the service.")
-            launch = await asyncio.to_thread(
-                prepare, self._emulator, instance.workspace, service, instance.folder, number
-            )
-            if instance.process:
-                await self._warm.stop(instance.process)
-            await asyncio.to_thread(self.publish_keys, instance.workspace, instance.name)
-            instance.folder.clear_log()
+            launch = await self._laid_out(instance, operation_id)
             await self._tell(instance, operation_id, "Starting the service.")
-            await self._start_process(instance, launch)
+            await self._bring_up(instance, operation_id, launch)
         except (ReleaseError, StartError) as failure:
             await self._fail(instance, operation_id, str(failure))
             return None
         instance.folder.remove_releases(keep=launch.directory)
-        await asyncio.to_thread(
-            self._records.succeed, instance.workspace.id, instance.name, operation_id, instance.scoring_uri
+        await until_kept(
+            lambda: self._records.succeed(instance.workspace.id, instance.name, operation_id, instance.scoring_uri)
         )
         self._finish(operation_id)
         return launch
+
+    async def _laid_out(self, instance: _Instance, operation_id: str | None) -> ChildCommand:
+        """Lay out the files of a service; one that comes back waits until there is room for them."""
+        told = False
+        while True:
+            try:
+                return await self._prepare(instance, operation_id)
+            except (OSError, ApiError) as error:
+                if not storage_faults.is_full(error):
+                    raise
+            answer = storage_faults.insufficient(f"the web service '{instance.name}'", instance.folder.root.parent)
+            instance.folder.remove_releases()  # also the half of one that did not fit
+            if operation_id:
+                raise ReleaseError(answer.message)
+            if not told:
+                await self._tell_of_delay(instance, answer)
+            told = True
+            await asyncio.sleep(ROOM_SECONDS)
+
+    async def _prepare(self, instance: _Instance, operation_id: str | None) -> ChildCommand:
+        service = await asyncio.to_thread(self._records.service, instance.workspace.id, instance.name)
+        number = (operation_id or new_id())[:8]
+        await self._tell(instance, operation_id, "Preparing the files of the service.")
+        launch = await asyncio.to_thread(
+            prepare, self._emulator, instance.workspace, service, instance.folder, number
+        )
+        if instance.process:
+            await self._warm.stop(instance.process)
+        await asyncio.to_thread(self.publish_keys, instance.workspace, instance.name)
+        instance.folder.clear_log()
+        return launch
+
+    async def _tell_of_delay(self, instance: _Instance, answer: ApiError) -> None:
+        """Say, in the log and in the service's document where that has room, why the service is not back yet."""
+        LOG.warning("the web service %s waits: %s", instance.name, answer.message)
+        message = f"{answer.message} The service comes back by itself then."
+        with contextlib.suppress(ApiError):
+            await asyncio.to_thread(
+                self._records.delay, instance.workspace.id, instance.name, code=answer.code, message=message
+            )
+
+    async def _bring_up(self, instance: _Instance, operation_id: str | None, launch: ChildCommand) -> None:
+        """Start the process; a service that comes back is started again as one that has crashed."""
+        try:
+            await self._start_process(instance, launch)
+        except StartError:
+            if not await self._again(instance, launch, returns=operation_id is None):
+                raise
 
     async def _start_process(self, instance: _Instance, launch: ChildCommand) -> None:
         """Start a process and wait until its worker answers; the listening socket holds our request until then."""
@@ -221,16 +266,31 @@ class ServiceHost:
 
     async def _restart(self, instance: _Instance, launch: ChildCommand, code: int) -> bool:
         """Start a service again that ended by itself; False, with the failure recorded, when it keeps ending."""
-        now = asyncio.get_running_loop().time()
-        instance.crashes = [moment for moment in instance.crashes if now - moment < CRASH_WINDOW_SECONDS]
-        while len(instance.crashes) < len(RESTART_PAUSES):
-            LOG.warning("the web service %s ended by itself (code %s); starting it again", instance.name, code)
-            await asyncio.sleep(RESTART_PAUSES[len(instance.crashes)])
-            instance.crashes.append(now)
+        LOG.warning("the web service %s ended by itself (code %s); starting it again", instance.name, code)
+        if await self._again(instance, launch):
+            return True
+        await self._fail(instance, None, f"{_crash_text(code)} Starting it again did not help.")
+        return False
+
+    async def _again(self, instance: _Instance, launch: ChildCommand, *, returns: bool = True) -> bool:
+        """Start a process in place of one that ended; False when it has ended too often.
+
+        A process that was lost with its parent, or that may have been unable to write, is started again without a
+        limit. returns: whether the service has been up before; a new one gets no other attempts.
+        """
+        while instance.process:
+            code = await self._warm.stop(instance.process)
+            is_blamed = code != EOF_CODE and storage_faults.free_bytes(instance.folder.root) >= ROOM_BYTES
+            now = asyncio.get_running_loop().time()
+            instance.crashes = [moment for moment in instance.crashes if now - moment < CRASH_WINDOW_SECONDS]
+            if is_blamed and (not returns or len(instance.crashes) == len(RESTART_PAUSES)):
+                return False
+            await asyncio.sleep(RESTART_PAUSES[min(len(instance.crashes), len(RESTART_PAUSES) - 1)])
+            if is_blamed:
+                instance.crashes.append(now)
             with contextlib.suppress(StartError):
                 await self._start_process(instance, launch)
                 return True
-        await self._fail(instance, None, f"{_crash_text(code)} Starting it again did not help.")
         return False
 
     async def _tell(self, instance: _Instance, operation_id: str | None, line: str) -> None:
@@ -243,11 +303,14 @@ class ServiceHost:
         if instance.process:
             await self._warm.stop(instance.process)
         instance.listener.close()
-        log = self._emulator.redactor.text(instance.folder.read_log(CRASH_LINES))
-        await asyncio.to_thread(
-            self._records.fail, instance.workspace.id, instance.name, operation_id, message=message, log=log
+        log = await asyncio.to_thread(self._crash_log, instance)
+        await until_kept(
+            lambda: self._records.fail(instance.workspace.id, instance.name, operation_id, message=message, log=log)
         )
         self._finish(operation_id)
+
+    def _crash_log(self, instance: _Instance) -> str:
+        return self._emulator.redactor.text(instance.folder.read_log(CRASH_LINES))
 
     def _finish(self, operation_id: str | None) -> None:
         event = self._finished.pop(operation_id or "", None)

@@ -51,6 +51,11 @@ class Records:
         new = {"state": "Healthy", "error": None, "scoringUri": scoring_uri, "updatedTime": timestamp()}
         self._write(workspace, name, operation_id, new, {"state": "Succeeded", "error": None})
 
+    def delay(self, workspace: str, name: str, *, code: str, message: str) -> None:
+        """The service comes back later, for this reason."""
+        error = {"code": code, "statusCode": 503, "message": message, "details": []}
+        self._write(workspace, name, None, {"state": "Transitioning", "error": error, "updatedTime": timestamp()}, {})
+
     def fail(self, workspace: str, name: str, operation_id: str | None, *, message: str, log: str) -> None:
         """The service did not come up, or went down for good."""
         error = {

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.planes.serving.models import materialise
 from local_azure.machine_learning.processes.forking.client import ChildCommand
+from local_azure.machine_learning.storage import storage_faults
 
 if TYPE_CHECKING:
     from local_azure.machine_learning.domain.workspaces import Workspace
@@ -188,4 +189,6 @@ def _unpack(source: Path, target: Path) -> None:
                     )
                 archive.extract(member, target, filter="data")
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        if storage_faults.is_full(error):
+            raise
         raise ReleaseError(f"The source folder of the service cannot be unpacked: {error}") from error
