@@ -26,7 +26,7 @@ $(if $(KEEP),echo "Server and web services go on running; stop them with: make d
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run release down test check unit lock golden coverage bench clean
+.PHONY: help setup run release down test check unit campaign lock golden coverage bench clean
 
 help: ## show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ test: check ## everything that proves the product
 unit: $(INSTALLED) ## the fast tests only
 	$(PY) -m pytest tests/unit
 
+campaign: $(INSTALLED) ## what takes long: 200 kills while clients write, about 13 minutes (SEED=N repeats one, ONLY=NAMES)
+	$(PY) -m tests.campaign $(if $(SEED),--seed $(SEED)) $(ONLY)
+
 golden: $(INSTALLED) ## write the expected expansions of .pipelines/ anew; read the difference before you commit it
 	$(PY) -m tests.pipelines.golden
 
@@ -83,4 +86,4 @@ lock: $(INSTALLED) ## resolve requirements/*.in again
 	for name in bootstrap dev; do $(UV) pip compile --quiet --generate-hashes --no-header --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt; done
 
 clean: ## remove the environment and all local data
-	rm -rf $(VENV) .local_azure .azureml
+	rm -rf $(VENV) .local_azure .azureml .campaign

@@ -17,6 +17,7 @@ import secrets
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,8 +25,8 @@ from tests.campaign.clients import REST_NAME, Clients, prepared
 from tests.campaign.figures import Figures, counted, slowest
 from tests.campaign.processes import Started, adopt_orphans
 from tests.campaign.readback import ReadBack, all_runs, run_faults
-from tests.campaign.server import CampaignServer
-from tests.campaign.services import Watch, Watched
+from tests.campaign.server import BrokenOffError, CampaignServer
+from tests.campaign.services import Watch, Watched, fault_of
 from tests.campaign.verbs import Verbs
 from tests.campaign.victims import Victims
 
@@ -130,18 +131,19 @@ class Campaign:
         while faults and time.monotonic() < deadline:
             runs = all_runs(self._server.machine)
             faults = run_faults(runs, made_by_clients=REST_NAME)
-            time.sleep(1)
+            time.sleep(1 if faults else 0)
         for fault in faults[:10]:
             self.figures.broke(fault)
         statuses = [run["status"] for run in runs if not run["runId"].startswith(REST_NAME)]
         return f"{len(statuses)}: {counted({status: statuses.count(status) for status in statuses})}"
 
     def _services_of_all(self) -> None:
-        """Also the services that verbs have deployed must be healthy."""
+        """Also the services that verbs have deployed must be healthy and answer."""
         for workspace in ("local-development", "local-production"):
             for service in self._server.services(workspace):
-                if service["state"] != "Healthy":
-                    self.figures.broke(f"service {service['name']} of {workspace} is {service['state']}")
+                fault = fault_of(service)
+                if fault:
+                    self.figures.broke(f"service {service['name']} of {workspace} {fault}")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -161,6 +163,11 @@ def main(argv: list[str] | None = None) -> int:
         campaign = Campaign(folder, arguments.kills, arguments.seconds, arguments.seed)
         try:
             campaign.run()
+        except BrokenOffError as promise:
+            campaign.figures.broke(str(promise))
+        except BaseException as error:
+            campaign.figures.broke(f"the campaign itself broke off: {type(error).__name__}: {error}")
+            traceback.print_exc()
         finally:
             campaign.started.end()
             sys.stdout.write(f"{campaign.figures}\n")

@@ -80,7 +80,7 @@ class Writer:
         published = Pipeline(self._workspace, [step]).publish(f"campaign-{self._number}", version=str(self._number))
         self._journal.note("sdk-pipeline", pipeline=published.id, name=published.name)
         name = f"{ENDPOINT}-{self._number}"
-        endpoint = PipelineEndpoint.publish(self._workspace, name, published, "of the campaign")
+        endpoint = PipelineEndpoint.publish(self._workspace, name, pipeline=published, description="of the campaign")
         self._journal.note("sdk-endpoint", endpoint=endpoint.id, name=name, pipeline=published.id)
 
     def all(self) -> Iterator[Callable[[], None]]:

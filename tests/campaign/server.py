@@ -23,6 +23,10 @@ PYTHON = sys.executable
 COMMAND = [PYTHON, "-m", "local_azure"]
 
 
+class BrokenOffError(Exception):
+    """A promise is broken without which the campaign cannot go on."""
+
+
 class CampaignServer:
     """One state folder and whatever server runs on it."""
 
@@ -47,10 +51,10 @@ class CampaignServer:
             code = process.wait(2 * START_SECONDS)
         self.starts.append(time.monotonic() - begun)
         if code != 0:
-            self._figures.broke(f"start {len(self.starts)} ended with {code}: {self._last_words()}")
-            raise SystemExit(str(self._figures))
+            raise BrokenOffError(f"start {len(self.starts)} ended with {code}: {self._last_words()}")
         info = self.machine.state.running_server()
-        assert info is not None
+        if info is None:
+            raise BrokenOffError(f"start {len(self.starts)} succeeded, and no server runs")
         self.machine.info = info
         self.machine.sign_in()
         self._is_up.set()
@@ -106,5 +110,7 @@ class CampaignServer:
         return None
 
     def services(self, workspace: str) -> list[dict[str, Any]]:
-        """Documents of the web services of a workspace."""
-        return list(self.machine.get(f"/modelmanagement/v1.0{scope(workspace)}/services")["value"])
+        """Documents of the web services of a workspace, with their keys."""
+        base = f"/modelmanagement/v1.0{scope(workspace)}/services"
+        found = self.machine.get(base)["value"]
+        return [{**service, **self.machine.post(f"{base}/{service['name']}/listkeys")} for service in found]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import requests
 
@@ -14,7 +15,25 @@ from tests.campaign.server import CampaignServer
 ASK_SECONDS = 5.0
 PAUSE_SECONDS = 0.1
 RETURN_SECONDS = 30.0  # after the last harm that was done to it
+SLOW_SECONDS = 0.5
 ANSWER = 2.0
+QUESTION = {"horizon": 1}  # which our own scoring script wants; others take anything
+
+
+def asked(address: str, key: str) -> requests.Response:
+    """The answer of a service to a request with its key."""
+    return requests.post(address, json=QUESTION, headers={"Authorization": f"Bearer {key}"}, timeout=ASK_SECONDS)
+
+
+def fault_of(service: dict[str, Any]) -> str:
+    """What is to be said against a service, by its document with keys; nothing when it is healthy and answers."""
+    if service["state"] != "Healthy":
+        return f"is {service['state']}: {service['error']}"
+    try:
+        answer = asked(service["scoringUri"], service["primaryKey"])
+    except requests.RequestException as error:
+        return f"does not answer: {error}"
+    return "" if answer.status_code == 200 else f"answers with {answer.status_code}: {answer.text[:300]}"
 
 
 @dataclass
@@ -31,8 +50,7 @@ class Watched:
     def answers(self) -> bool:
         """Whether it answers a request with its key as it should."""
         try:
-            headers = {"Authorization": f"Bearer {self.key}"}
-            answer = requests.post(self.address, "{}", headers=headers, timeout=ASK_SECONDS)
+            answer = asked(self.address, self.key)
         except requests.RequestException:
             return False
         return answer.status_code == 200 and answer.json() == ANSWER
@@ -56,6 +74,8 @@ class Watch:
     def _look(self, service: Watched) -> None:
         now = time.monotonic()
         is_up = service.answers()
+        if is_up and service.down_since is None and time.monotonic() - now > SLOW_SECONDS:
+            service.down_since = now  # callers wait at the door of a service that comes back
         if is_up and service.down_since is not None:
             service.outages.append(time.monotonic() - max(service.down_since, self._server.last_harm))
             service.down_since = None

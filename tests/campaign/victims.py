@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.campaign.processes import children, descendants, folder_of, kill
+from tests.campaign.processes import children, folder_of, kill
 from tests.campaign.server import CampaignServer
 from tests.campaign.verbs import Verbs
 
@@ -83,21 +83,22 @@ class Victims:
         return kill(pid)
 
     def _kill_step(self) -> bool:
-        work = self._server.machine.state.work
-        steps = [pid for pid in descendants(self._server.machine.info.pid) if self._below(work, pid)]
+        steps = self._forked(self._server.machine.state.work)
         return bool(steps) and self._harm(self._chance.choice(steps))
 
     def _kill_service(self) -> bool:
-        services = self._server.machine.state.services
-        parent = self._server.child_with(lambda pid: self._below(services, pid))
-        found = [pid for pid in children(parent) if self._below(services, pid)] if parent else []
-        self._chance.shuffle(found)
-        for arbiter in found:
+        arbiters = self._forked(self._server.machine.state.services)
+        self._chance.shuffle(arbiters)
+        for arbiter in arbiters:
             folder = folder_of(arbiter)
             if folder is not None and self._may_crash(folder.parent.name):
-                workers = children(arbiter)
-                return self._harm(self._chance.choice([arbiter, *workers]))
+                return self._harm(self._chance.choice([arbiter, *children(arbiter)]))
         return False
+
+    def _forked(self, folder: Path) -> list[int]:
+        """The processes that the parent of steps or of services has started."""
+        parent = self._server.child_with(lambda pid: self._below(folder, pid))
+        return [pid for pid in children(parent) if self._below(folder, pid)] if parent else []
 
     def _may_crash(self, name: str) -> bool:
         now = time.monotonic()
