@@ -84,8 +84,11 @@ def test_a_service_that_dies_while_it_is_brought_back_is_started_again(deployed:
     deployed.machine.kill()
     deployed.will_die(times)
     deployed.machine.start()
+    dies = deployed.home() / "dies"
+    await_true(
+        lambda: dies.read_text() == "0", "the last death", RETURN_SECONDS
+    )  # before it, an answer is the old one's
     assert deployed.returned()
-    assert (deployed.home() / "dies").read_text() == "0"
     deployed.machine.kill()
     deployed.machine.start()
     assert deployed.returned(), "also with the next server"

@@ -73,8 +73,8 @@ class Instance:
     async def bring_up(self, launch: ChildCommand, *, returns: bool) -> None:
         """Start the service; raises DeploymentError.
 
-        returns: whether it was up before the server ended. Then it has the attempts of one that has crashed; a new one
-        is started again only where its process cannot be blamed for ending.
+        returns: whether it was up before the server ended. Then it has the attempts of one that has crashed; a new
+        one is started again only where its process cannot be blamed for ending.
         """
         try:
             await self.start(launch)
