@@ -76,8 +76,8 @@ class _Order:
     def __init__(self, pipeline: Pipeline, publishers: dict[str, list[_Use]]) -> None:
         self._stages = ancestors(pipeline.stages)
         self._jobs = {str(stage.name): ancestors(stage.jobs) for stage in pipeline.stages}
-        self._in_stages = {name: {use.stage.name.lower() for use in uses} for name, uses in publishers.items()}
-        self._in_jobs = {name: {_label(use) for use in uses} for name, uses in publishers.items()}
+        self._in_jobs = {name: set(map(_label, uses)) for name, uses in publishers.items()}
+        self._in_stages = {name: set(map(_first, jobs)) for name, jobs in self._in_jobs.items()}
 
     def is_published_before(self, use: _Use) -> bool:
         """Return whether a step that publishes it runs before the step that downloads it."""
@@ -90,3 +90,7 @@ class _Order:
 
 def _label(use: _Use) -> tuple[str, str]:
     return use.stage.name.lower(), use.job.name.lower()
+
+
+def _first(label: tuple[str, str]) -> str:
+    return label[0]
