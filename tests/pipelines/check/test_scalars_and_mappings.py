@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from local_azure.pipelines.check.schema_additions import OPEN_MAPPINGS
-from local_azure.pipelines.check.service_schema import service_schema
+from local_azure.pipelines.check.schema.schema_additions import OPEN_MAPPINGS
+from local_azure.pipelines.check.schema.service_schema import service_schema
 
 Faults = Callable[..., list[str]]
 
