@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Protocol
 
 from local_azure.machine_learning.domain.access.addresses import Addresses, SignedAddresses
+from local_azure.machine_learning.domain.access.sign_in import SignInSecrets
 from local_azure.machine_learning.domain.access.signatures import Signatures
 from local_azure.machine_learning.domain.access.tokens import Tokens
 from local_azure.machine_learning.domain.workspace.redaction import Redactor
@@ -86,7 +87,7 @@ def _compose(settings: _Settings, store: Store, info: ServerInfo) -> tuple[Appli
     state = settings.state
     addresses = Addresses(info.http_port, info.tls_port)
     files, tokens, signatures = BlobFiles(state.blobs), Tokens(), Signatures()
-    workspaces = Workspaces(store)
+    workspaces, sign_in = Workspaces(store), SignInSecrets(info.token)
     redactor = Redactor(store, workspaces, info.token)
     executor = Executor(
         store=store,
@@ -94,14 +95,15 @@ def _compose(settings: _Settings, store: Store, info: ServerInfo) -> tuple[Appli
         workspaces=workspaces,
         redactor=redactor,
         tokens=tokens,
+        sign_in=sign_in,
         addresses=addresses,
-        launcher=Launcher(base_variables(state, info)),
+        launcher=Launcher(base_variables(state, addresses)),
         work=state.work,
     )
     scheduler = Scheduler(store, files, workspaces, executor.submit, speed=settings.schedule_speed)
     host = ServiceHost(store, files, workspaces, redactor, state.services)
     provided = [store, files, workspaces, redactor, executor, scheduler, host]
-    provided += [info, tokens, signatures, addresses, SignedAddresses(addresses, signatures)]
+    provided += [tokens, sign_in, signatures, addresses, SignedAddresses(addresses, signatures)]
     access = AccessControl(tokens, workspaces)
     app = Application(ROUTES, provided, access, start_token=info.token, state_folder=state.root)
     return app, [executor, host, scheduler]
