@@ -43,6 +43,7 @@ from local_azure.machine_learning.loopback import LOOPBACK, listen
 from local_azure.machine_learning.planes.table import ROUTES
 from local_azure.machine_learning.storage.certificates import server_context
 from local_azure.machine_learning.storage.files import BlobFiles
+from local_azure.machine_learning.storage.lost_store import StoreLostError
 from local_azure.machine_learning.storage.migrations import StoreTooNewError
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder, StateLockedError
 from local_azure.machine_learning.storage.store import Store
@@ -145,6 +146,7 @@ def _run(settings: _Settings) -> None:
     state = settings.state
     state.create()
     state.lock()
+    refuse_lost_store(state)
     shutil.rmtree(state.client_configurations, ignore_errors=True)
     remembered = state.last_ports()
     http = _bind(settings.http_port, remembered[0])
@@ -187,6 +189,9 @@ def main(argv: list[str] | None = None) -> int:
     except StateLockedError as error:
         sys.stderr.write(f"{error} Stop it with `python -m local_azure down`, or use another folder.\n")
         return EXIT_CONFLICT
+    except StoreLostError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_USAGE
     except sqlite3.DatabaseError as error:
         todo = f"Move {state.root} away to start with an empty one, or bring its {state.database.name} back."
         sys.stderr.write(f"The database {state.database} cannot be read: {error}. {todo}\n")
