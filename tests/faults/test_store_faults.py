@@ -232,13 +232,6 @@ def _refused(state: Path) -> str:
     return done.stderr
 
 
-EMPTIED: dict[str, Callable[[Path], None]] = {
-    "missing": Path.unlink,
-    "empty": lambda store: store.write_bytes(b""),
-    "another, without tables": lambda store: _new_database(store),
-}
-
-
 def _new_database(path: Path) -> None:
     path.unlink()
     with sqlite3.connect(path) as connection:
@@ -246,6 +239,13 @@ def _new_database(path: Path) -> None:
         connection.execute("CREATE TABLE t (a)")
         connection.execute("DROP TABLE t")
     connection.close()
+
+
+EMPTIED: dict[str, Callable[[Path], object]] = {
+    "missing": Path.unlink,
+    "empty": lambda store: store.write_bytes(b""),
+    "another, without tables": _new_database,
+}
 
 
 @pytest.mark.parametrize("how", EMPTIED)

@@ -4,7 +4,7 @@ import os
 import time
 from typing import Any, NamedTuple
 
-from azure.ai.ml import MLClient
+from azure.ai.ml import MLClient  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
 
 class Token(NamedTuple):

@@ -43,7 +43,7 @@ from local_azure.machine_learning.loopback import LOOPBACK, listen
 from local_azure.machine_learning.planes.table import ROUTES
 from local_azure.machine_learning.storage.certificates import server_context
 from local_azure.machine_learning.storage.files import BlobFiles
-from local_azure.machine_learning.storage.lost_store import StoreLostError
+from local_azure.machine_learning.storage.lost_store import StoreLostError, refuse_lost_store
 from local_azure.machine_learning.storage.migrations import StoreTooNewError
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder, StateLockedError
 from local_azure.machine_learning.storage.store import Store
