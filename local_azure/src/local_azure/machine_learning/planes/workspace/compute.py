@@ -34,7 +34,7 @@ def list_computes(call: Call, store: Store) -> Document:
 
 
 @PLANE.route("GET", _LISTED + "/{name}")
-@PLANE.route("GET", _ARM, access="user", evidence="sdk-source")
+@PLANE.route("GET", _ARM, evidence="sdk-source")
 def get_compute(call: Call, store: Store, *, name: str) -> Document:
     """One compute target."""
     return compute.require(store, call.workspace, name)
