@@ -24,7 +24,7 @@ from forecasting.errors import ModelFileError, UsageError
 from forecasting.json_text import UNREADABLE, hash_of, strict_json, to_json
 
 SCHEMA_VERSION: Literal[2] = 2
-DECISION_FILE = "decision.json"
+DECISION_FILE, REPORT_FILE = "decision.json", "report.html"
 SEASONAL_NAIVE = "seasonal_naive"
 
 

@@ -12,11 +12,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from local_azure.machine_learning import errors
+from local_azure.machine_learning import errors, strict_json
 from local_azure.machine_learning.clock import new_id
 from local_azure.machine_learning.errors import ApiError
+from local_azure.machine_learning.http import shapes
 from local_azure.machine_learning.http.access import AccessControl
-from local_azure.machine_learning.http.bodies import parsed_body
+from local_azure.machine_learning.http.bodies import parsed_body, refuse_odd_address
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.handlers import Handlers
 from local_azure.machine_learning.http.route_log import RouteLog
@@ -24,6 +25,7 @@ from local_azure.machine_learning.http.routing import Route, Router, normalize
 from local_azure.machine_learning.storage import storage_faults
 
 LOG = logging.getLogger("local_azure")
+_SECRET_PARTS = re.compile(r"(?<=/)(msi|adfs)/[^/]+", re.IGNORECASE)  # addresses where a secret signs in
 _UNPRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -81,12 +83,18 @@ class Application:
 
     def _printable(self, path: str) -> str:
         """A path as it may stand in the log: without the token of this start, on one line."""
-        return _UNPRINTED.sub("?", path.replace(self._start_token, "<token>"))
+        shown = _SECRET_PARTS.sub(r"\1/<token>", path.replace(self._start_token, "<token>"))
+        return _UNPRINTED.sub("?", shown)
 
     async def _answer(self, request: Request, route: Route, parts: dict[str, str]) -> Response:
+        refuse_odd_address(request)
         principal = self._access.principal(request, route)
         workspace = self._access.workspace(parts, principal)
-        body = None if route.streams else await parsed_body(request)
+        body = None
+        if not route.streams:
+            body = await parsed_body(request, lenient_numbers=route.lenient_numbers)
+        if route.body is not None:
+            shapes.require(route.body, body)
         call = Call(request, principal, body, workspace)
         return _shape(await self._handlers.answer(route, call, parts))
 
@@ -96,7 +104,10 @@ def _shape(result: Any) -> Response:
         return result
     if result is None:
         return Response(status_code=200)
-    return JSONResponse(result)
+    try:
+        return JSONResponse(result)
+    except ValueError:  # stored by an older version, which took more than JSON has
+        return JSONResponse(strict_json.readable(result))
 
 
 def _error_response(error: ApiError, path: str, *, xml: bool) -> Response:

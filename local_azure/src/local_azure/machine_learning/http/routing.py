@@ -12,9 +12,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from local_azure.machine_learning.http.shapes import Shape
+
 # "public": no token. "user": the person's token only. "any": also a step's run token, for its own workspace.
+# "own": the same where the path names no workspace; the handler shows a run what is of its own workspace.
 # "signature": a shared access signature in the query, checked by the blob plane itself.
-Access = Literal["public", "user", "any", "signature"]
+Access = Literal["public", "user", "any", "own", "signature"]
 # "driven": a test of ours drives it with the real client. "sdk-source": read in the SDK. "assumed": our guess.
 Evidence = Literal["driven", "sdk-source", "assumed"]
 Handler = Callable[..., Any]
@@ -28,7 +31,10 @@ _WORKSPACE = (
 
 @dataclass(frozen=True)
 class Route:
-    """One method and path. `streams`: the handler reads the request itself (blobs), else it gets parsed JSON."""
+    """One method and path. `streams`: the handler reads the request itself (blobs), else it gets parsed JSON.
+
+    body: the form that the JSON must have. lenient_numbers: NaN and Infinity are taken, as texts.
+    """
 
     plane: str
     method: str
@@ -37,6 +43,8 @@ class Route:
     access: Access
     evidence: Evidence
     streams: bool
+    body: Shape | None = None
+    lenient_numbers: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
@@ -77,12 +85,17 @@ class Plane:
         access: Access | None = None,
         evidence: Evidence = "driven",
         streams: bool = False,
+        body: Shape | None = None,
+        lenient_numbers: bool = False,
     ) -> Callable[[H], H]:
         """Register a handler for methods such as "GET|HEAD". See `handlers` for what it gets."""
 
         def register(handler: H) -> H:
             for method in methods.split("|"):
-                self.routes.append(Route(self.name, method, path, handler, access or self._access, evidence, streams))
+                chosen = access or self._access
+                self.routes.append(
+                    Route(self.name, method, path, handler, chosen, evidence, streams, body, lenient_numbers)
+                )
             return handler
 
         return register

@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from local_azure.machine_learning.errors import conflict, not_found
+from local_azure.machine_learning import strict_json
+from local_azure.machine_learning.errors import bad_request, conflict, not_found
 from local_azure.machine_learning.storage import storage_faults
 from local_azure.machine_learning.storage.migrations import MIGRATIONS, Migration, migrate
 from local_azure.machine_learning.storage.threads import refuse_event_loop
@@ -53,6 +54,14 @@ class _FairLock:
 def _roll_back(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:  # SQLite has rolled back itself when the disk is full
         connection.execute("ROLLBACK")
+
+
+def _text(document: object) -> str:
+    """A document as it is stored; raises a 400 for what could not be read again."""
+    try:
+        return strict_json.text(document)
+    except ValueError as error:
+        raise bad_request(f"This cannot be stored: {error}.", "InvalidDocument") from error
 
 
 class Where(TypedDict, total=False):
@@ -140,7 +149,7 @@ class Store:
             with self.transaction() as connection:
                 connection.execute(
                     "INSERT INTO entity (workspace, kind, id, name, parent, doc) VALUES (?,?,?,?,?,?)",
-                    (workspace, kind, key, name, parent, json.dumps(doc)),
+                    (workspace, kind, key, name, parent, _text(doc)),
                 )
         except sqlite3.IntegrityError as error:
             raise conflict(f"{kind} '{key}' exists already.") from error
@@ -152,7 +161,7 @@ class Store:
                 "INSERT INTO entity (workspace, kind, id, name, parent, doc) VALUES (?,?,?,?,?,?) "
                 "ON CONFLICT (workspace, kind, id) DO UPDATE "
                 "SET doc=excluded.doc, name=excluded.name, parent=excluded.parent",
-                (workspace, kind, key, name, parent, json.dumps(doc)),
+                (workspace, kind, key, name, parent, _text(doc)),
             )
 
     def update(self, workspace: str, kind: str, key: str, change: Callable[[Document], None]) -> Document:
@@ -162,7 +171,7 @@ class Store:
             change(doc)
             connection.execute(
                 "UPDATE entity SET doc=? WHERE workspace=? AND kind=? AND id=?",
-                (json.dumps(doc), workspace, kind, key),
+                (_text(doc), workspace, kind, key),
             )
         return doc
 

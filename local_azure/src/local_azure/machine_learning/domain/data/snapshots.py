@@ -122,7 +122,10 @@ def _uploaded(files: BlobFiles, workspace: Workspace, node: Document) -> Documen
 
 def _named_in_tree(node: Document, folder: str = "") -> Iterator[str]:
     """Names of the files of a `DirTreeNode`."""
-    for name, child in (node.get("children") or {}).items():
+    children = node.get("children") or {}
+    if not isinstance(children, dict) or not all(isinstance(child, dict) for child in children.values()):
+        raise bad_request(f"The tree of the snapshot is broken at '{folder}': children must be an object of objects.")
+    for name, child in children.items():
         path = f"{folder}{name}"
         if child.get("type") == "File":
             yield path

@@ -77,7 +77,7 @@ def _assignments(interface: Document, asked: Document) -> Document:
 
 
 def _save(store: Store, workspace_id: str, run: Document, openness: str) -> None:
-    store.put(workspace_id, KIND, run["Id"], run, name=run["PipelineId"] or "", parent=openness)
+    store.put(workspace_id, KIND, run["Id"], run, name=run.get("PipelineId") or "", parent=openness)
 
 
 def save_unsubmitted(store: Store, workspace_id: str, run: Document) -> None:
@@ -160,6 +160,14 @@ def fail_cut_off(store: Store, workspace_id: str, run: Document, message: str) -
         nodes.fail_running(store, workspace_id, run["Id"], message)
         _close(store, workspace_id, run, RunStatus.FAILED, message)
         run_records.fail_family(store, workspace_id, run["Id"], Failure("ServiceError", message))
+
+
+def close_broken(store: Store, workspace_id: str, run: Document, message: str) -> None:
+    """End a run whose document or steps cannot be read any more, as far as they can."""
+    run["Status"] = {"CreationTime": None}
+    with store.transaction():
+        _close(store, workspace_id, run, RunStatus.FAILED, message)
+        run_records.fail_broken(store, workspace_id, run["Id"], Failure("ServiceError", message))
 
 
 def _close(store: Store, workspace_id: str, run: Document, status: RunStatus, message: str | None) -> None:

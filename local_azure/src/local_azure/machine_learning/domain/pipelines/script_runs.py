@@ -82,6 +82,13 @@ def fail_cut_off(store: Store, workspace_id: str, document: Document, message: s
         close(store, workspace_id, document)
 
 
+def close_broken(store: Store, workspace_id: str, document: Document, message: str) -> None:
+    """End a script run whose document cannot be read any more, as far as it can."""
+    with store.transaction():
+        close(store, workspace_id, document)
+        run_records.fail_broken(store, workspace_id, document["runId"], Failure("ServiceError", message))
+
+
 def close(store: Store, workspace_id: str, document: Document) -> None:
     """Note that a script run has ended."""
     store.put(workspace_id, KIND, document["runId"], document, parent=CLOSED)

@@ -23,12 +23,13 @@ Run = dict[str, Any]
 # What a client may set: CreateRunDto of the SDK. Other keys are refused by name.
 _PLAIN_KEYS = frozenset(
     {
-        "heartbeatEnabled", "options", "name", "displayName", "dataContainerId", "description", "hidden", "runType",
+        "heartbeatEnabled", "options", "name", "displayName", "description", "hidden", "runType",
         "runTypeV2", "scriptName", "target", "outputs", "runDefinition",
         "primaryMetricName", "createdFrom", "cancelUri", "diagnosticsUri", "queueingInfo",
     }
 )  # fmt: skip
-_IDENTITY_KEYS = frozenset({"runId", "parentRunId", "experimentId"})
+# A container of another's choice would lead logs and files of a run to wherever it says.
+_IDENTITY_KEYS = frozenset({"runId", "parentRunId", "experimentId", "dataContainerId"})
 _TIME_KEYS = frozenset({"startTimeUtc", "endTimeUtc"})
 _LINEAGE_KEYS = frozenset({"inputDatasets", "outputDatasets"})
 _CHECKED_KEYS = _TIME_KEYS | _LINEAGE_KEYS | {"tags", "properties", "status"}
@@ -130,7 +131,7 @@ def move_status(run: Run, status: str, moment: str | None = None) -> None:
     except ValueError as error:
         known = ", ".join(RunStatus)
         raise bad_request(f"'{status}' is not a status of a run. Known ones: {known}.") from error
-    if reached.rank <= RunStatus(run["status"]).rank:
+    if reached.rank <= _status(run).rank:
         return
     moment = moment or timestamp()
     run["status"] = reached
@@ -142,7 +143,15 @@ def move_status(run: Run, status: str, moment: str | None = None) -> None:
 
 def has_ended(run: Run) -> bool:
     """Tell whether the status of a run document is final."""
-    return RunStatus(run["status"]).is_final
+    return _status(run).is_final
+
+
+def _status(run: Run) -> RunStatus:
+    """Return the status of a run document; one that no version of this program writes is that of a new run."""
+    try:
+        return RunStatus(run["status"])
+    except ValueError:
+        return RunStatus.NOT_STARTED
 
 
 def error_body(error: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ A run is a document of kind "run": `name` is its experiment's id and `parent` it
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +21,7 @@ from local_azure.machine_learning.domain.runs.run_documents import (
     new_run,
 )
 from local_azure.machine_learning.domain.runs.statuses import RunStatus
-from local_azure.machine_learning.errors import bad_request, not_found
+from local_azure.machine_learning.errors import ApiError, bad_request, not_found
 from local_azure.machine_learning.storage.store import Store
 
 KIND = "run"
@@ -130,6 +131,13 @@ def set_status(
         move_status(run, status)
 
     update(store, workspace_id, run_id, alter)
+
+
+def fail_broken(store: Store, workspace_id: str, run_id: str, failure: Failure) -> None:
+    """Fail a run and everything below it, as far as their documents can be read."""
+    for one in (run_id, *(str(child.get("runId")) for child in children(store, workspace_id, run_id))):
+        with contextlib.suppress(ApiError, KeyError, TypeError, AttributeError):
+            set_status(store, workspace_id, one, RunStatus.FAILED, failure)
 
 
 def fail_family(store: Store, workspace_id: str, run_id: str, failure: Failure) -> None:

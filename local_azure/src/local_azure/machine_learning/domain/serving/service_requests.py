@@ -18,6 +18,8 @@ _KEY_TYPES = {"primary": "primaryKey", "secondary": "secondaryKey"}
 # Defaults and limits of a container group (Azure Container Instances, resource and quota limits, 2023).
 _RESOURCES: Document = {"cpu": 0.1, "cpuLimit": None, "memoryInGB": 0.5, "memoryInGBLimit": None, "gpu": None}
 _MOST_CORES, _MOST_GB = 4, 16
+MAX_KEY_CHARS = 256
+_KEY = re.compile(rf"[!-~]{{1,{MAX_KEY_CHARS}}}")
 _SWITCHES = ("authEnabled", "appInsightsEnabled")
 
 
@@ -42,6 +44,16 @@ def key_name(key_type: object) -> str:
     return name
 
 
+def checked_key(key: str) -> str:
+    """A key of the client's own choice, as it can stand in a header; raises a 400."""
+    if not _KEY.fullmatch(key):
+        raise bad_request(
+            f"A key of a service is 1 to {MAX_KEY_CHARS} printable ASCII characters without blanks, because clients "
+            "send it in a header."
+        )
+    return key
+
+
 def checked_request(store: Store, workspace: Workspace, asked: Document) -> Document:
     """A create request that can be carried out; raises a 400 that says what cannot."""
     name = asked.get("name")
@@ -53,6 +65,8 @@ def checked_request(store: Store, workspace: Workspace, asked: Document) -> Docu
     if str(asked.get("computeType")).upper() != "ACI":
         raise not_implemented(f"web services on {asked.get('computeType')} (only ACI)")
     _refuse_unsupported(asked)
+    for key in filter(None, (asked.get("keys") or {}).values()):
+        checked_key(key)
     resources = {key: value for key, value in (asked.get("containerResourceRequirements") or {}).items() if value}
     if resources.get("cpu", 0) > _MOST_CORES or resources.get("memoryInGB", 0) > _MOST_GB:
         raise bad_request(

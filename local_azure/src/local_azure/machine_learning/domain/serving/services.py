@@ -12,6 +12,7 @@ from local_azure.machine_learning.domain.serving.operations import OperationStat
 from local_azure.machine_learning.domain.serving.service_requests import (
     ServiceState,
     apply_patch,
+    checked_key,
     checked_request,
     key_name,
     new_key,
@@ -111,7 +112,7 @@ def keys(store: Store, workspace: Workspace, name: str) -> dict[str, str]:
 
 def replace_key(store: Store, workspace: Workspace, name: str, key_type: object, value: str | None) -> Document:
     """Replace a key, by a new one without a value; returns the operation, which is done."""
-    new = {key_name(key_type): value or new_key()}
+    new = {key_name(key_type): checked_key(value) if value else new_key()}
     with store.transaction():
         store.update(workspace.id, _KIND, name, lambda service: service["keys"].update(new))
         return operations.create(store, workspace, name, "Key", OperationState.SUCCEEDED)
@@ -123,7 +124,7 @@ def replace_key(store: Store, workspace: Workspace, name: str, key_type: object,
 def unfinished(store: Store, workspace: Workspace) -> list[Document]:
     """Services that a killed or stopped server had up, or was bringing up."""
     meant = (ServiceState.HEALTHY, ServiceState.TRANSITIONING)
-    return [service for service in store.find(workspace.id, _KIND) if service["state"] in meant]
+    return [service for service in store.find(workspace.id, _KIND) if service.get("state") in meant]
 
 
 def last_port(store: Store, workspace: Workspace, name: str) -> int:
@@ -139,6 +140,12 @@ def succeed(store: Store, workspace: Workspace, name: str, operation_id: str | N
         _change(store, workspace, name, new)
         if operation_id:
             operations.finish(store, workspace, operation_id, OperationState.SUCCEEDED, None)
+
+
+def delay(store: Store, workspace: Workspace, name: str, message: str) -> None:
+    """The service comes back later, for this reason."""
+    error = {"code": "InsufficientStorage", "statusCode": 503, "message": message, "details": []}
+    _change(store, workspace, name, {"state": ServiceState.TRANSITIONING, "error": error})
 
 
 def fail(store: Store, workspace: Workspace, name: str, operation_id: str | None, *, message: str, log: str) -> None:

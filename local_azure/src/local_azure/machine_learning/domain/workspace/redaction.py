@@ -49,12 +49,12 @@ def _in_base64(secret: bytes) -> Iterator[bytes]:
         yield from {piece, piece.translate(bytes.maketrans(b"+/", b"-_"))}
 
 
-def forms(secret: str) -> set[bytes]:
-    """The ways in which a secret may stand in a log; none for one that is too short."""
-    raw = secret.encode()
+def forms(secret: object) -> set[bytes]:
+    """The ways in which a secret may stand in a log; none for one that is too short or no text."""
+    raw = secret.encode("utf-8", "surrogatepass") if isinstance(secret, str) else b""
     if len(raw) < LEAST_BYTES:
         return set()
-    found = {raw, quote(secret, safe="").encode(), json.dumps(secret)[1:-1].encode(), raw.replace(b"\n", b"\r\n")}
+    found = {raw, quote(raw, safe="").encode(), json.dumps(secret)[1:-1].encode(), raw.replace(b"\n", b"\r\n")}
     return found | set(_in_base64(raw)) if len(raw) >= _BASE64_LEAST_BYTES else found
 
 
@@ -115,9 +115,10 @@ class Redactor:
     def _literals(self) -> set[bytes]:
         secrets = {self._start_token}
         for workspace in self._workspaces.all():
-            secrets.update(doc["value"] for doc in self._store.find(workspace.id, "secret"))
+            for secret in self._store.find(workspace.id, "secret"):
+                secrets.update(_texts(secret, ("value",)))
             for service in self._store.find(workspace.id, "service"):
-                secrets.update(service["keys"].values())
+                secrets.update(_texts(service.get("keys"), ("primaryKey", "secondaryKey")))
             for datastore in self._store.find(workspace.id, "datastore"):
                 secrets.update(_credentials(datastore))
         return {form for secret in secrets for form in forms(secret)}
@@ -126,9 +127,12 @@ class Redactor:
         """A text without the secrets."""
         return _masked(text.encode(), self._literals()).decode(errors="replace")
 
-    def begin(self, log: Path) -> None:
-        """From now on a log is being written by others. The secrets of this moment count for it to its end."""
-        self._written[log] = self._literals()
+    def begin(self, log: Path, *own: str) -> None:
+        """From now on a log is being written by others. The secrets of this moment count for it to its end.
+
+        own: secrets that only whoever writes it has.
+        """
+        self._written[log] = self._literals() | {form for secret in own for form in forms(secret)}
 
     def end(self, log: Path) -> None:
         """Nobody writes the log any more: clean the file."""
@@ -172,10 +176,13 @@ def _overlap(literals: set[bytes]) -> int:
 def _credentials(datastore: Document) -> Iterator[str]:
     """Secrets in the document of a datastore: of its storage section, whatever kind it is."""
     for section in datastore.values():
-        if isinstance(section, dict):
-            for name in ("credential", "accountKey", "sasToken", "clientSecret", "password"):
-                if isinstance(section.get(name), str):
-                    yield section[name]
+        yield from _texts(section, ("credential", "accountKey", "sasToken", "clientSecret", "password"))
+
+
+def _texts(document: object, keys: tuple[str, ...]) -> Iterator[str]:
+    """Those values of an object that are texts. A broken document must not unmask the secrets of all others."""
+    if isinstance(document, dict):
+        yield from (value for value in map(document.get, keys) if isinstance(value, str))
 
 
 def last_lines(path: Path, count: int, most_bytes: int) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from local_azure.machine_learning.clock import new_id, timestamp
 from local_azure.machine_learning.errors import bad_request
-from local_azure.machine_learning.storage.store import Store
+from local_azure.machine_learning.storage.store import Document, Store
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 RESOURCE_GROUP = "local-rehearsal"
@@ -53,6 +53,11 @@ class Workspace:
         return f"azureml-blobstore-{self.id}"
 
 
+def _workspace(document: Document) -> Workspace:
+    """The workspace of a document, whatever keys it has besides."""
+    return Workspace(**{one.name: document[one.name] for one in fields(Workspace) if one.name in document})
+
+
 class Workspaces:
     """Reads and creates workspaces; names match whatever their case, as in ARM."""
 
@@ -66,7 +71,7 @@ class Workspaces:
     def get(self, subscription: str, resource_group: str, name: str) -> Workspace | None:
         """The workspace of these coordinates, or None."""
         found = self._store.get(_ALL, _KIND, self._key(subscription, resource_group, name))
-        return Workspace(**found) if found else None
+        return _workspace(found) if found else None
 
     def ensure(self, subscription: str, resource_group: str, name: str) -> Workspace:
         """The workspace of these coordinates, created when absent; raises a 400 for a name that Azure refuses."""
@@ -84,11 +89,11 @@ class Workspaces:
     def update(self, workspace: Workspace, **changes: object) -> Workspace:
         """Change tags, friendly name or description; returns the workspace as it is then."""
         key = self._key(workspace.subscription, workspace.resource_group, workspace.name)
-        return Workspace(**self._store.update(_ALL, _KIND, key, lambda document: document.update(changes)))
+        return _workspace(self._store.update(_ALL, _KIND, key, lambda document: document.update(changes)))
 
     def all(self) -> list[Workspace]:
         """All workspaces, oldest first."""
-        return [Workspace(**doc) for doc in self._store.find(_ALL, _KIND)]
+        return [_workspace(doc) for doc in self._store.find(_ALL, _KIND)]
 
     def below(self, subscription: str, resource_group: str | None = None) -> list[Workspace]:
         """The workspaces of a subscription or of one of its resource groups."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from local_azure.machine_learning.domain.access.addresses import Addresses
+from local_azure.machine_learning.domain.access.sign_in import SignInSecrets
 from local_azure.machine_learning.domain.access.tokens import Tokens
 from local_azure.machine_learning.domain.pipelines import pipeline_runs, script_runs
 from local_azure.machine_learning.domain.pipelines.plan import Step
@@ -23,6 +26,7 @@ from local_azure.machine_learning.engines.steps.step_run import StepRun
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Document, Store
 
+LOG = logging.getLogger("local_azure")
 STOP_SECONDS = 10
 SERVER_LOST = "The server was stopped while this run was going on."
 
@@ -38,6 +42,7 @@ class Executor:
         workspaces: Workspaces,
         redactor: Redactor,
         tokens: Tokens,
+        sign_in: SignInSecrets,
         addresses: Addresses,
         launcher: Launcher,
         work: Path,
@@ -47,6 +52,7 @@ class Executor:
         self._workspaces = workspaces
         self._redactor = redactor
         self._tokens = tokens
+        self._sign_in = sign_in
         self._addresses = addresses
         self._launcher = launcher
         self._work = work
@@ -106,6 +112,7 @@ class Executor:
             files=self._files,
             redactor=self._redactor,
             tokens=self._tokens,
+            sign_in=self._sign_in,
             addresses=self._addresses,
             launcher=self._launcher,
             work=self._work,
@@ -144,20 +151,48 @@ class Executor:
             shutil.rmtree(left_over, ignore_errors=True)
         for workspace in self._workspaces.all():
             for run in pipeline_runs.open_runs(self._store, workspace.id):
-                self._recover_pipeline(workspace, run)
+                self._one_by_one(self._recover_pipeline, pipeline_runs.close_broken, workspace, run)
             for document in script_runs.open_runs(self._store, workspace.id):
-                self._recover_script(workspace, document)
+                self._one_by_one(self._recover_script, script_runs.close_broken, workspace, document)
+
+    def _one_by_one(
+        self,
+        recover: Callable[[Workspace, Document], None],
+        close: Callable[[Store, str, Document, str], None],
+        workspace: Workspace,
+        document: Document,
+    ) -> None:
+        """Recover one run. One that is broken is reported and closed, and keeps no other from being recovered."""
+        try:
+            recover(workspace, document)
+        except Exception:
+            LOG.exception("run %s of workspace %s cannot be recovered; it is closed", _id(document), workspace.name)
+            try:
+                close(self._store, workspace.id, document, SERVER_LOST)
+            except Exception:
+                LOG.exception("run %s cannot be closed; the next start tries again", _id(document))
+
+    def _scrub(self, workspace: Workspace, run_id: str) -> None:
+        """Remove secrets from the logs of a run; a log that is not where it should be is reported."""
+        try:
+            scrub_logs(self._store, self._files, self._redactor, workspace, run_id)
+        except Exception:
+            LOG.exception("the logs of run %s cannot be cleaned", run_id)
 
     def _recover_pipeline(self, workspace: Workspace, run: Document) -> None:
         if not pipeline_runs.is_running(run):
             self._take_up_pipeline(workspace, run)
             return
-        scrub_logs(self._store, self._files, self._redactor, workspace, run["Id"])
+        self._scrub(workspace, run["Id"])
         pipeline_runs.fail_cut_off(self._store, workspace.id, run, SERVER_LOST)
 
     def _recover_script(self, workspace: Workspace, document: Document) -> None:
         if script_runs.is_queued(self._store, workspace.id, document):
             self._take_up_script(workspace, document)
             return
-        scrub_logs(self._store, self._files, self._redactor, workspace, document["runId"])
+        self._scrub(workspace, document["runId"])
         script_runs.fail_cut_off(self._store, workspace.id, document, SERVER_LOST)
+
+
+def _id(document: Document) -> object:
+    return document.get("Id") or document.get("runId")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from local_azure.machine_learning.domain.access.addresses import Addresses
+from local_azure.machine_learning.domain.access.sign_in import SignInSecrets
 from local_azure.machine_learning.domain.access.tokens import Principal, Tokens
 from local_azure.machine_learning.domain.data import snapshots
 from local_azure.machine_learning.domain.pipelines.plan import Step
@@ -67,6 +68,7 @@ class Job:
         files: BlobFiles,
         redactor: Redactor,
         tokens: Tokens,
+        sign_in: SignInSecrets,
         addresses: Addresses,
         launcher: Launcher,
         work: Path,
@@ -77,6 +79,8 @@ class Job:
         self._files = files
         self._redactor = redactor
         self._tokens = tokens
+        self._sign_in = sign_in
+        self._secret = ""
         self._addresses = addresses
         self._launcher = launcher
         self._directory = work / identity.run_id
@@ -109,6 +113,7 @@ class Job:
                 return Failure("Canceled", "The run was canceled before the step started.")
             code = await self._run(command)
         finally:
+            self._sign_in.revoke(self._secret)
             await asyncio.to_thread(self._redactor.end, command.log)
         return await asyncio.to_thread(self._conclude, code, command.log)
 
@@ -146,15 +151,18 @@ class Job:
             )
             run_records.set_status(self._store, self._workspace.id, run["runId"], RunStatus.RUNNING)
         variables = self._variables(run, read, written)
-        self._redactor.begin(log)
+        self._redactor.begin(log, self._secret)
         return ChildCommand(ENTRY, directory, log, variables, {**program, "arguments": words})
 
     def _variables(self, run: Run, inputs: dict[str, str], outputs: dict[str, str]) -> dict[str, str]:
-        token, expiry = self._tokens.bearer(Principal("run", self._workspace.id, run["runId"]))
+        itself = Principal("run", self._workspace.id, run["runId"])
+        token, expiry = self._tokens.bearer(itself)
+        self._secret = self._sign_in.issue(itself)
         return {
             **self._launcher.variables,
             **arguments.data_variables(self._step, inputs, outputs),
             **arguments.run_variables(self._identity, run["experimentId"], token, expiry, self._addresses.http),
+            **arguments.sign_in_variables(self._addresses, self._secret),
         }
 
     def _conclude(self, code: int | None, log: Path) -> Failure | None:

@@ -25,11 +25,13 @@ from local_azure.machine_learning.errors import not_implemented
 from local_azure.machine_learning.http.bodies import body_chunks
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.http.shapes import TEXT, Items, Record
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Document, Store
 
 PLANE = Plane("Artifacts")
 _BASE = "/artifact/v2.0{W}/artifacts"
+_PATHS = Record({"paths": Items(Record({"path": TEXT}))})
 _OF_RUN = "/history/v1.0{W}/experiments/{experiment}/runs/{run_id}/artifacts"
 
 
@@ -55,7 +57,7 @@ def _page(value: list[dict[str, Any]]) -> Document:
     return {"value": value, "continuationToken": None}
 
 
-@PLANE.route("POST", _BASE + "/batch/metadata/{origin}/{container}")
+@PLANE.route("POST", _BASE + "/batch/metadata/{origin}/{container}", body=_PATHS)
 def announce(call: Call, files: BlobFiles, signed: SignedAddresses, *, origin: str, container: str) -> Document:
     """Addresses to upload new artifacts to. A path that exists is an error of its own: artifacts are not replaced."""
     documents, addresses, refused = {}, {}, {}
@@ -175,7 +177,7 @@ def run_prefix_information(
     return prefix_information(call, files, signed, origin=RUN_ORIGIN, container=container, path=path)
 
 
-@PLANE.route("POST", _OF_RUN + "/batch/metadata", evidence="sdk-source")
+@PLANE.route("POST", _OF_RUN + "/batch/metadata", evidence="sdk-source", body=_PATHS)
 def announce_of_run(call: Call, store: Store, files: BlobFiles, signed: SignedAddresses, *, run_id: str) -> Document:
     """As `announce`."""
     return announce(call, files, signed, origin=RUN_ORIGIN, container=_container(call, store, run_id))

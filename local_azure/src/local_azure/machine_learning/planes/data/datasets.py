@@ -10,26 +10,31 @@ from local_azure.machine_learning.domain.data import dataset_paths, datasets
 from local_azure.machine_learning.errors import bad_request, not_implemented
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.http.shapes import ANYTHING, TAGS, TEXT, WORD, Pairs, Record
 from local_azure.machine_learning.storage.store import Document, Store
 
 PLANE = Plane("Datasets")
 _BASE = "/dataset/v1.0{W}"
 _UNREGISTERED = "unregistered-"
 _PAGE = 100
+_SAVED = Record({"datasetType": TEXT, "dataflowJson": TEXT, "properties": Pairs(ANYTHING)})
+_DATA_PATH = Record({"datastoreName": TEXT, "relativePath": TEXT})
+_LATEST = Record({"dataflow": TEXT, "properties": Pairs(ANYTHING), "savedDatasetId": TEXT, "versionId": WORD})
+_DATASET = Record({"name": TEXT, "datasetType": TEXT, "description": TEXT, "tags": TAGS, "latest": _LATEST})
 
 
 # Saved datasets.
 
 
-@PLANE.route("POST", _BASE + "/saveddatasets")
+@PLANE.route("POST", _BASE + "/saveddatasets", body=_SAVED)
 def save_dataset(call: Call, store: Store) -> Document:
     """Keep a definition; the same definition gives the same id."""
     body = call.document()
-    kind, dataflow = body.get("datasetType", ""), body.get("dataflowJson", "")
+    kind, dataflow = body.get("datasetType") or "", body.get("dataflowJson") or ""
     return datasets.save(store, call.ws, kind, dataflow, body.get("properties"))
 
 
-@PLANE.route("POST", _BASE + "/saveddatasets/from-data-path", evidence="sdk-source")
+@PLANE.route("POST", _BASE + "/saveddatasets/from-data-path", evidence="sdk-source", body=_DATA_PATH)
 def save_data_path(call: Call, store: Store) -> Document:
     """Keep the definition of a folder of a datastore."""
     body = call.document()
@@ -49,7 +54,7 @@ def get_saved(call: Call, store: Store, *, saved_id: str) -> Document:
 # Registered datasets.
 
 
-@PLANE.route("POST", _BASE + "/datasets")
+@PLANE.route("POST", _BASE + "/datasets", body=_DATASET)
 def register_dataset(call: Call, store: Store) -> Document:
     """Register a definition under a name; 409 for a taken name unless the client allows it."""
     posted, update = call.document(), call.flag("updateDefinitionIfExists")
@@ -94,7 +99,7 @@ def get_by_dataset_id(call: Call, store: Store, *, dataset_id: str) -> Document:
     return datasets.answer(store, call.ws, datasets.require_version(store, call.ws, name))
 
 
-@PLANE.route("PUT", _BASE + "/datasets/{dataset_id}")
+@PLANE.route("PUT", _BASE + "/datasets/{dataset_id}", body=_DATASET)
 def update_dataset(call: Call, store: Store, *, dataset_id: str) -> Document:
     """Replace description and tags of one version."""
     version = datasets.change_posted(store, call.ws, dataset_id, call.document())

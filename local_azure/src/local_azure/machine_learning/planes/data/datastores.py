@@ -10,10 +10,23 @@ from local_azure.machine_learning.domain.access.addresses import STORAGE_ACCOUNT
 from local_azure.machine_learning.domain.data import datastores
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.http.shapes import TAGS, TEXT, Record
 from local_azure.machine_learning.storage.store import Document, Store
 
 PLANE = Plane("Datastores")
 _BASE = "/datastore/v1.0{W}"
+_SECRETS = ("credential", "accountKey", "sasToken", "clientSecret", "password")
+_SECTION = Record(
+    {
+        **dict.fromkeys(_SECRETS, TEXT),
+        **dict.fromkeys(("accountName", "containerName", "credentialType", "endpoint", "protocol"), TEXT),
+    }
+)
+_KINDS_OF_STORAGE = (
+    "azureStorageSection", "azureDataLakeSection", "azureSqlDatabaseSection", "azurePostgreSqlSection",
+    "azureMySqlSection", "hdfsSection", "dbfsSection", "glusterFsSection", "customSection",
+)  # fmt: skip
+_DATASTORE = Record({"name": TEXT, "dataStoreType": TEXT, "tags": TAGS, **dict.fromkeys(_KINDS_OF_STORAGE, _SECTION)})
 
 
 def _section(signed: SignedAddresses, container: str) -> Document:
@@ -72,14 +85,14 @@ def get_datastore(call: Call, store: Store, signed: SignedAddresses, *, name: st
     return _answer(call, store, signed, name)
 
 
-@PLANE.route("POST", _BASE + "/datastores")
+@PLANE.route("POST", _BASE + "/datastores", body=_DATASTORE)
 def register_datastore(call: Call, store: Store, signed: SignedAddresses) -> Document:
     """Register a datastore."""
     name = datastores.register(store, call.workspace, call.document())
     return _answer(call, store, signed, name)
 
 
-@PLANE.route("PUT", _BASE + "/datastores/{name}")
+@PLANE.route("PUT", _BASE + "/datastores/{name}", body=_DATASTORE)
 def update_datastore(call: Call, store: Store, signed: SignedAddresses, *, name: str) -> Document:
     """Replace a registered datastore."""
     datastores.replace(store, call.workspace, name, call.document())

@@ -11,6 +11,7 @@ from local_azure.machine_learning.domain.pipelines.entities import active
 from local_azure.machine_learning.engines.steps.executor import Executor
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.planes.pipelines.forms import ENDPOINT, NEW_ENDPOINT, SUBMISSION
 from local_azure.machine_learning.planes.pipelines.published import submit_pipeline, with_url
 from local_azure.machine_learning.storage.store import Document, Store
 
@@ -22,7 +23,7 @@ def _view(call: Call, addresses: Addresses, document: Document) -> Document:
     return with_url(call, addresses, document, "PipelineEndpointSubmit/Id")
 
 
-@PLANE.route("POST", _BASE + "/PipelineEndpoints/Create")
+@PLANE.route("POST", _BASE + "/PipelineEndpoints/Create", body=NEW_ENDPOINT)
 def create_endpoint(call: Call, store: Store, addresses: Addresses) -> Document:
     """Put a published pipeline behind a name."""
     return _view(call, addresses, endpoints.create(store, call.ws, call.document()))
@@ -61,14 +62,14 @@ def pipelines_of_endpoint(call: Call, store: Store, addresses: Addresses, *, end
     return [with_url(call, addresses, document) for document in found]
 
 
-@PLANE.route("PUT", _BASE + "/PipelineEndpoints/{endpoint_id}")
+@PLANE.route("PUT", _BASE + "/PipelineEndpoints/{endpoint_id}", body=ENDPOINT)
 def update_endpoint(call: Call, store: Store, addresses: Addresses, *, endpoint_id: str) -> Document:
     """`add`, `add_default`, `set_default_version`, `enable`, `disable`: the client sends the whole endpoint."""
     return _view(call, addresses, endpoints.replace(store, call.ws, endpoint_id, call.document()))
 
 
-@PLANE.route("POST", _BASE + "/PipelineRuns/PipelineEndpointSubmit/Id/{endpoint_id}/{version}")
-@PLANE.route("POST", _BASE + "/PipelineRuns/PipelineEndpointSubmit/Id/{endpoint_id}")
+@PLANE.route("POST", _BASE + "/PipelineRuns/PipelineEndpointSubmit/Id/{endpoint_id}/{version}", body=SUBMISSION)
+@PLANE.route("POST", _BASE + "/PipelineRuns/PipelineEndpointSubmit/Id/{endpoint_id}", body=SUBMISSION)
 def submit_endpoint(call: Call, store: Store, executor: Executor, *, endpoint_id: str, version: str = "") -> Document:
     """Start a run of an endpoint's default version, or of the one asked for (in the path or the query)."""
     version = version or call.query.get("pipelineVersion", "")
@@ -76,7 +77,7 @@ def submit_endpoint(call: Call, store: Store, executor: Executor, *, endpoint_id
     return submit_pipeline(call, store, executor, pipeline_id)
 
 
-@PLANE.route("POST", _BASE + "/PipelineRuns/PipelineEndpointSubmit/Name", evidence="assumed")
+@PLANE.route("POST", _BASE + "/PipelineRuns/PipelineEndpointSubmit/Name", evidence="assumed", body=SUBMISSION)
 def submit_named_endpoint(call: Call, store: Store, executor: Executor) -> Document:
     """The same by the endpoint's name; not the SDK's: Microsoft's notebook about versioned endpoints posts here."""
     return submit_endpoint(call, store, executor, endpoint_id=_named_endpoint(call, store)["Id"])

@@ -12,10 +12,33 @@ from starlette.responses import JSONResponse
 from local_azure.machine_learning.domain.pipelines import graphs, modules
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.http.shapes import ANYTHING, SIMPLE, TEXT, WORD, Items, Pairs, Record
 from local_azure.machine_learning.storage.store import Document, Store
 
 PLANE = Plane("Pipelines: modules and graphs")
 _BASE = "/pipelines/v1.0{W}"
+_PORT = Record({"Name": TEXT, "DataStoreMode": TEXT, "PathOnCompute": TEXT, "DataStoreName": TEXT}, ("Name",))
+_PARAMETER = Record({"Name": TEXT, "EnvironmentVariableOverride": TEXT, "DefaultValue": SIMPLE}, ("Name",))
+_ARGUMENT = Record({"ValueType": WORD, "NestedArgumentList": Items(Pairs(ANYTHING))}, ("ValueType",))
+_INTERFACE = Record(
+    {
+        "Inputs": Items(_PORT),
+        "Outputs": Items(_PORT),
+        "Parameters": Items(_PARAMETER),
+        "MetadataParameters": Items(_PARAMETER),
+        "Arguments": Items(_ARGUMENT),
+    }
+)
+_MODULE = Record(
+    {
+        **dict.fromkeys(("Name", "StepType", "IdentifierHash", "StorageId", "Runconfig", "Description"), TEXT),
+        "StructuredInterface": _INTERFACE,
+    },
+    ("Name", "StorageId", "StructuredInterface"),
+)
+_SOURCE = Record(
+    dict.fromkeys(("Name", "Description", "DataTypeId", "IdentifierHash", "DataStoreName", "PathOnDataStore"), TEXT)
+)
 
 
 @PLANE.route("GET", _BASE + "/DataTypes")
@@ -63,7 +86,7 @@ def module_by_hash(call: Call, store: Store, *, identifier_hash: str) -> JSONRes
     return JSONResponse(_module_view(found) if found else None)
 
 
-@PLANE.route("POST", _BASE + "/Modules")
+@PLANE.route("POST", _BASE + "/Modules", body=_MODULE)
 def create_module(call: Call, store: Store) -> Document:
     """Store a module."""
     return modules.create_module(store, call.ws, call.document())
@@ -81,7 +104,7 @@ def data_source_by_hash(call: Call, store: Store, *, identifier_hash: str) -> JS
     return JSONResponse(modules.by_hash(store, call.ws, modules.DATA_SOURCE, identifier_hash))
 
 
-@PLANE.route("POST", _BASE + "/DataSources")
+@PLANE.route("POST", _BASE + "/DataSources", body=_SOURCE)
 def create_data_source(call: Call, store: Store) -> Document:
     """Store a path on a datastore as an input of graphs."""
     return modules.create_data_source(store, call.ws, call.document())

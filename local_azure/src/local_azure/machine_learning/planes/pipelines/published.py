@@ -11,6 +11,8 @@ from local_azure.machine_learning.domain.pipelines.entities import EntityStatus,
 from local_azure.machine_learning.engines.steps.executor import Executor
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.http.shapes import WORD
+from local_azure.machine_learning.planes.pipelines.forms import PIPELINE, SUBMISSION
 from local_azure.machine_learning.planes.pipelines.runs import submit
 from local_azure.machine_learning.storage.store import Document, Store
 
@@ -24,7 +26,7 @@ def with_url(call: Call, addresses: Addresses, document: Document, route: str = 
     return {**document, "Url": f"{base}/{route}/{document['Id']}"}
 
 
-@PLANE.route("POST", _BASE + "/Pipelines/Create")
+@PLANE.route("POST", _BASE + "/Pipelines/Create", body=PIPELINE)
 def create_pipeline(call: Call, store: Store, addresses: Addresses) -> Document:
     """Publish a graph."""
     return with_url(call, addresses, published.publish(store, call.ws, call.document()))
@@ -45,7 +47,7 @@ def get_pipeline(call: Call, store: Store, addresses: Addresses, *, pipeline_id:
     return with_url(call, addresses, published.require(store, call.ws, pipeline_id))
 
 
-@PLANE.route("PUT", _BASE + "/Pipelines/{pipeline_id}/status")
+@PLANE.route("PUT", _BASE + "/Pipelines/{pipeline_id}/status", body=WORD)
 def set_pipeline_status(call: Call, store: Store, *, pipeline_id: str) -> None:
     """`enable` and `disable`; the body is a JSON string."""
     published.set_status(store, call.ws, pipeline_id, EntityStatus.parse(call.body))
@@ -58,7 +60,7 @@ def submit_pipeline(call: Call, store: Store, executor: Executor, pipeline_id: s
     return run
 
 
-@PLANE.route("POST", _BASE + "/PipelineRuns/PipelineSubmit/{pipeline_id}")
+@PLANE.route("POST", _BASE + "/PipelineRuns/PipelineSubmit/{pipeline_id}", body=SUBMISSION)
 def submit_published(call: Call, store: Store, executor: Executor, *, pipeline_id: str) -> Document:
     """A submission by the SDK, or anybody's own POST; every key of the body may be missing."""
     return submit_pipeline(call, store, executor, pipeline_id)

@@ -15,11 +15,16 @@ from local_azure.machine_learning.engines.steps.executor import Executor
 from local_azure.machine_learning.errors import bad_request
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.http.shapes import TEXT, Items, Record
+from local_azure.machine_learning.planes.pipelines.forms import ASSIGNMENTS, GRAPH, INTERFACE
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Document, Store
 
 PLANE = Plane("Pipelines: runs")
 _BASE = "/pipelines/v1.0{W}"
+_INFO = Record({**ASSIGNMENTS, "RunHistoryExperimentName": TEXT})
+_CREATION = Record({"CreationInfo": _INFO, "Graph": GRAPH, "GraphInterface": INTERFACE}, ("CreationInfo", "Graph"))
+_NODE = Items(TEXT)
 _LOGS = {"STDOUT": DRIVER_LOG, "JOBLOG": DRIVER_LOG, "STDERR": "azureml-logs/stderr.txt"}
 
 
@@ -29,7 +34,7 @@ def submit(call: Call, store: Store, executor: Executor, run: Document) -> None:
     executor.submit(call.workspace, run["Id"])
 
 
-@PLANE.route("POST", _BASE + "/PipelineRuns/Unsubmitted/CreationInfoWithGraph")
+@PLANE.route("POST", _BASE + "/PipelineRuns/Unsubmitted/CreationInfoWithGraph", body=_CREATION)
 def create(call: Call, store: Store) -> Document:
     """First half of `Experiment.submit(pipeline)`."""
     posted = call.document()
@@ -78,13 +83,13 @@ def _node(call: Call, store: Store, run_id: str) -> Document | None:
     return nodes.get(store, call.ws, run_id, path[-1])
 
 
-@PLANE.route("POST", _BASE + "/PipelineRuns/{run_id}/Graph/Node/StatusCode")
+@PLANE.route("POST", _BASE + "/PipelineRuns/{run_id}/Graph/Node/StatusCode", body=_NODE)
 def node_status_code(call: Call, store: Store, *, run_id: str) -> JSONResponse:
     """Status code of one node as a JSON string."""
     return JSONResponse(nodes.status_code(_node(call, store, run_id)))
 
 
-@PLANE.route("POST", _BASE + "/PipelineRuns/{run_id}/Graph/Node/Status", evidence="sdk-source")
+@PLANE.route("POST", _BASE + "/PipelineRuns/{run_id}/Graph/Node/Status", evidence="sdk-source", body=_NODE)
 def node_status(call: Call, store: Store, *, run_id: str) -> Document:
     """Status of one node."""
     return nodes.status_of(_node(call, store, run_id))
@@ -102,7 +107,7 @@ def all_node_status_codes(call: Call, store: Store, *, run_id: str) -> dict[str,
     return {node["NodeId"]: nodes.status_code(node) for node in nodes.of_run(store, call.ws, run_id)}
 
 
-@PLANE.route("POST", _BASE + "/PipelineRuns/{run_id}/Graph/Shareable/{kind}")
+@PLANE.route("POST", _BASE + "/PipelineRuns/{run_id}/Graph/Shareable/{kind}", body=_NODE)
 def node_log(call: Call, store: Store, files: BlobFiles, *, run_id: str, kind: str) -> PlainTextResponse:
     """A step's log as text; empty before it has one."""
     node = _node(call, store, run_id)
@@ -113,7 +118,7 @@ def node_log(call: Call, store: Store, files: BlobFiles, *, run_id: str, kind: s
     return PlainTextResponse(path.read_text(encoding="utf-8", errors="replace") if path.is_file() else "")
 
 
-@PLANE.route("POST", _BASE + "/PipelineRuns/{run_id}/Outputs")
+@PLANE.route("POST", _BASE + "/PipelineRuns/{run_id}/Outputs", body=_NODE)
 def node_outputs(call: Call, store: Store, *, run_id: str) -> dict[str, Document]:
     """Where a node's outputs lie, by port."""
     node = _node(call, store, run_id)

@@ -13,6 +13,7 @@ from local_azure.machine_learning.domain.pipelines.entities import active
 from local_azure.machine_learning.engines.schedules.scheduler import Scheduler
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.planes.pipelines.forms import SCHEDULE
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Document, Store
 
@@ -20,7 +21,7 @@ PLANE = Plane("Pipelines: schedules")
 _BASE = "/pipelines/v1.0{W}"
 
 
-@PLANE.route("POST", _BASE + "/Schedules/Create")
+@PLANE.route("POST", _BASE + "/Schedules/Create", body=SCHEDULE)
 def create_schedule(call: Call, store: Store, files: BlobFiles, scheduler: Scheduler) -> Document:
     """Create an active schedule."""
     with store.transaction():
@@ -50,7 +51,7 @@ def schedules_of(call: Call, store: Store, *, target_id: str) -> list[Document]:
     return schedules.active_of(store, call.ws, target_id)
 
 
-@PLANE.route("PUT", _BASE + "/Schedules/{schedule_id}")
+@PLANE.route("PUT", _BASE + "/Schedules/{schedule_id}", body=SCHEDULE)
 def update_schedule(
     call: Call, store: Store, files: BlobFiles, scheduler: Scheduler, *, schedule_id: str
 ) -> Document:

@@ -15,13 +15,77 @@ from local_azure.machine_learning.engines.steps.executor import Executor
 from local_azure.machine_learning.errors import not_implemented
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.http.shapes import (
+    ANYTHING,
+    ENVIRONMENT,
+    NUMBER,
+    SIMPLE,
+    TEXT,
+    WORDS,
+    Items,
+    Pairs,
+    Record,
+)
 from local_azure.machine_learning.storage.store import Store
 
 PLANE = Plane("Execution")
+_OPTIONS = Record({"pathOnCompute": TEXT})
+_INPUT = Record(
+    {
+        "mechanism": TEXT,
+        "mode": TEXT,
+        "pathOnCompute": TEXT,
+        "additionalOptions": _OPTIONS,
+        "dataLocation": Record(
+            {
+                "dataset": Record({"id": TEXT}),
+                "dataPath": Record({"datastoreName": TEXT, "relativePath": TEXT}),
+            }
+        ),
+    }
+)
+_REGISTRATION = Record(
+    {
+        "name": TEXT,
+        "description": TEXT,
+        "tags": Pairs(SIMPLE),
+        "datasetRegistrationOptions": Record({"additionalTransformation": TEXT}),
+    }
+)
+_OUTPUT = Record(
+    {
+        "mechanism": TEXT,
+        "mode": TEXT,
+        "outputLocation": Record({"dataPath": Record({"datastoreName": TEXT, "relativePath": TEXT})}),
+        "additionalOptions": Record(
+            {
+                "pathOnCompute": TEXT,
+                "registrationOptions": _REGISTRATION,
+                "uploadOptions": Record({"sourceGlobs": Pairs(ANYTHING)}),
+            }
+        ),
+    }
+)
+_REFERENCE = Record({"dataStoreName": TEXT, "mode": TEXT, "pathOnDataStore": TEXT, "pathOnCompute": TEXT})
+_CONFIGURATION = Record(
+    {
+        **dict.fromkeys(("script", "target", "framework", "communicator"), TEXT),
+        "command": WORDS,
+        "arguments": Items(SIMPLE),
+        "nodeCount": NUMBER,
+        "maxRunDurationSeconds": NUMBER,
+        "data": Pairs(_INPUT),
+        "outputData": Pairs(_OUTPUT),
+        "dataReferences": Pairs(_REFERENCE),
+        "environmentVariables": Pairs(SIMPLE),
+        "environment": ENVIRONMENT,
+    }
+)
+_START = Record({"SnapshotId": TEXT, "ParentRunId": TEXT, "Configuration": _CONFIGURATION})
 _EXPERIMENT = "/execution/v1.0{W}/experiments/{experiment}"
 
 
-@PLANE.route("POST", _EXPERIMENT + "/snapshotrun")
+@PLANE.route("POST", _EXPERIMENT + "/snapshotrun", body=_START)
 def start_run(
     call: Call, store: Store, addresses: Addresses, executor: Executor, *, experiment: str
 ) -> dict[str, str]:

@@ -15,11 +15,15 @@ from local_azure.machine_learning.domain.runs.history_queries import Query, page
 from local_azure.machine_learning.errors import bad_request
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.http.shapes import FLAG, TAGS, TEXT, WORD, Items, Record
 from local_azure.machine_learning.storage.store import Store
 
 PLANE = Plane("Experiments")
 _NAMED = "/history/v1.0{W}/experiments/{experiment}"
 _BY_ID = "/history/v1.0{W}/experimentids/{experiment_id}"
+_QUERY = Record({"viewType": TEXT, "filter": TEXT, "orderby": TEXT, "top": WORD, "continuationToken": TEXT})
+_CHANGES = Record({"tags": TAGS, "archive": FLAG, "description": TEXT, "name": TEXT})
+_TAGS = Record({"tags": Items(TEXT)})
 _VIEWS = {"activeonly": "(ArchivedTime eq null)", "archivedonly": "(ArchivedTime ne null)", "all": ""}
 
 
@@ -35,7 +39,7 @@ def get(call: Call, store: Store, *, experiment: str) -> Experiment:
     return experiments.require_active(store, call.ws, experiment)
 
 
-@PLANE.route("POST", "/history/v1.0{W}/experiments:query")
+@PLANE.route("POST", "/history/v1.0{W}/experiments:query", body=_QUERY)
 def query_experiments(call: Call, store: Store) -> Response:
     """A page of experiments; `viewType` says whether archived ones are among them."""
     asked = call.document()
@@ -60,13 +64,13 @@ def get_by_id(call: Call, store: Store, *, experiment_id: str) -> Experiment:
     return experiments.by_id(store, call.ws, experiment_id)
 
 
-@PLANE.route("PATCH", _BY_ID)
+@PLANE.route("PATCH", _BY_ID, body=_CHANGES)
 def patch(call: Call, store: Store, *, experiment_id: str) -> Experiment:
     """Merge tags, archive or reactivate, set the description."""
     return experiments.change(store, call.ws, experiment_id, call.document())
 
 
-@PLANE.route("POST", _BY_ID + "/tags:delete")
+@PLANE.route("POST", _BY_ID + "/tags:delete", body=_TAGS)
 def delete_tags(call: Call, store: Store, *, experiment_id: str) -> dict[str, Any]:
     """Remove tags; unknown ones are no error."""
     experiments.delete_tags(store, call.ws, experiment_id, call.document().get("tags") or [])

@@ -19,6 +19,7 @@ from local_azure.machine_learning.domain.runs.run_documents import Run, change
 from local_azure.machine_learning.errors import ApiError, bad_request, json_body
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.http.shapes import ANYTHING, FLAG, TAGS, TEXT, WORD, Items, Pairs, Record
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Store
 
@@ -27,6 +28,24 @@ _HISTORY = "/history/v1.0{W}"
 _NAMED = _HISTORY + "/experiments/{experiment}"
 _BY_ID = _HISTORY + "/experimentids/{experiment_id}"
 _JSON = "application/json"
+_DATA = Items(Pairs(ANYTHING))
+_RUN = Record(
+    {
+        **dict.fromkeys(("runId", "parentRunId", "experimentId", "dataContainerId", "status"), TEXT),
+        **dict.fromkeys(("name", "displayName", "description", "runType", "scriptName", "target"), TEXT),
+        **dict.fromkeys(("startTimeUtc", "endTimeUtc", "primaryMetricName", "cancelUri", "diagnosticsUri"), TEXT),
+        **dict.fromkeys(("heartbeatEnabled", "hidden"), FLAG),
+        **dict.fromkeys(("options", "runTypeV2", "createdFrom", "queueingInfo", "outputs"), Pairs(ANYTHING)),
+        "runDefinition": Pairs(ANYTHING),
+        "inputDatasets": _DATA,
+        "outputDatasets": _DATA,
+        "tags": TAGS,
+        "properties": TAGS,
+    }
+)
+_RUNS = Record({"runs": Items(_RUN)})
+_QUERY = Record({"filter": TEXT, "orderby": TEXT, "top": WORD, "continuationToken": TEXT})
+_TAGS = Items(TEXT)
 
 
 @PLANE.route("GET", _HISTORY + "/runs/{run_id}")
@@ -39,15 +58,15 @@ def get_run(
     return run_records.require_in(store, call.ws, run_id, experiment, experiment_id)
 
 
-@PLANE.route("PATCH", _HISTORY + "/runs/{run_id}", evidence="sdk-source")
+@PLANE.route("PATCH", _HISTORY + "/runs/{run_id}", evidence="sdk-source", body=_RUN)
 def patch_known_run(call: Call, store: Store, *, run_id: str) -> Run:
     """Change a run by its id alone; an unknown one is not created, because its experiment is not known."""
     given = call.document()
     return run_records.update(store, call.ws, run_id, lambda run: change(run, given))
 
 
-@PLANE.route("PATCH", _NAMED + "/runs/{run_id}")
-@PLANE.route("PATCH", _BY_ID + "/runs/{run_id}")
+@PLANE.route("PATCH", _NAMED + "/runs/{run_id}", body=_RUN)
+@PLANE.route("PATCH", _BY_ID + "/runs/{run_id}", body=_RUN)
 def patch_run(
     call: Call, store: Store, *, run_id: str, experiment: str | None = None, experiment_id: str | None = None
 ) -> Run:
@@ -57,8 +76,8 @@ def patch_run(
     )
 
 
-@PLANE.route("PATCH", _NAMED + "/batch/runs")
-@PLANE.route("PATCH", _BY_ID + "/batch/runs", evidence="sdk-source")
+@PLANE.route("PATCH", _NAMED + "/batch/runs", body=_RUNS)
+@PLANE.route("PATCH", _BY_ID + "/batch/runs", evidence="sdk-source", body=_RUNS)
 def patch_runs(
     call: Call, store: Store, *, experiment: str | None = None, experiment_id: str | None = None
 ) -> dict[str, Any]:
@@ -79,8 +98,8 @@ def patch_runs(
     return {"runs": changed, "errors": failed}
 
 
-@PLANE.route("POST", _NAMED + "/runs:query")
-@PLANE.route("POST", _BY_ID + "/runs:query", evidence="sdk-source")
+@PLANE.route("POST", _NAMED + "/runs:query", body=_QUERY)
+@PLANE.route("POST", _BY_ID + "/runs:query", evidence="sdk-source", body=_QUERY)
 def query_runs(
     call: Call, store: Store, *, experiment: str | None = None, experiment_id: str | None = None
 ) -> Response:
@@ -125,8 +144,8 @@ def runs_of_compute(call: Call, store: Store, *, compute: str) -> Response:
     return Response(page(store, call.ws, _from_address(call, condition=f'Target eq "{compute}"')), media_type=_JSON)
 
 
-@PLANE.route("DELETE", _NAMED + "/runs/{run_id}/tags")
-@PLANE.route("DELETE", _BY_ID + "/runs/{run_id}/tags", evidence="sdk-source")
+@PLANE.route("DELETE", _NAMED + "/runs/{run_id}/tags", body=_TAGS)
+@PLANE.route("DELETE", _BY_ID + "/runs/{run_id}/tags", evidence="sdk-source", body=_TAGS)
 def delete_tags(
     call: Call, store: Store, *, run_id: str, experiment: str | None = None, experiment_id: str | None = None
 ) -> Run:

@@ -11,13 +11,25 @@ from local_azure.machine_learning.domain.runs import metrics, run_records
 from local_azure.machine_learning.errors import ApiError, json_body
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.http.shapes import SIMPLE, TEXT, Items, Pairs, Record
 from local_azure.machine_learning.storage.store import Store
 
 PLANE = Plane("Metrics")
 _RUN = "/metric/v2.0{W}/runs/{run_id}"
+_VALUE = Record({"metricId": TEXT, "createdUtc": TEXT, "data": Pairs(SIMPLE)})
+_METRIC = Record(
+    {
+        "name": TEXT,
+        "columns": Pairs(TEXT),
+        "properties": Record({"uxMetricType": TEXT}),
+        "value": Items(_VALUE),
+    }
+)
+_BATCH = Record({"values": Items(_METRIC)})
+_ASKED = Record({"metricName": TEXT, "startTime": TEXT, "endTime": TEXT, "continuationToken": TEXT})
 
 
-@PLANE.route("POST", _RUN + "/batch")
+@PLANE.route("POST", _RUN + "/batch", body=_BATCH, lenient_numbers=True)
 def post_metrics(call: Call, store: Store, *, run_id: str) -> dict[str, Any]:
     """Append values; a metric that contradicts what is there is reported, and the others are kept."""
     run_records.require(store, call.ws, run_id)
@@ -42,7 +54,7 @@ def list_metrics(call: Call, store: Store, *, run_id: str) -> dict[str, Any]:
     return {"value": metrics.names(store, call.ws, run_id), "continuationToken": None}
 
 
-@PLANE.route("POST", _RUN + "/full")
+@PLANE.route("POST", _RUN + "/full", body=_ASKED)
 def full_metric(call: Call, store: Store, *, run_id: str) -> dict[str, Any]:
     """All values of one metric, in pages."""
     run = run_records.require(store, call.ws, run_id)

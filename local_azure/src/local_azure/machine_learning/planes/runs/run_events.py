@@ -11,20 +11,27 @@ from local_azure.machine_learning.domain.runs import events
 from local_azure.machine_learning.errors import ApiError, bad_request, json_body
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.http.shapes import ANYTHING, TEXT, Items, Record
 from local_azure.machine_learning.storage.store import Store
 
 PLANE = Plane("Run events")
+_ERROR = Record({"error": Record({"code": TEXT, "message": TEXT, "details": Items(ANYTHING)})})
+_DATA = Record(
+    {"RunId": TEXT, "StartTime": TEXT, "EndTime": TEXT, "Source": TEXT, "Message": TEXT, "ErrorResponse": _ERROR}
+)
+_EVENT = Record({"name": TEXT, "data": _DATA})
+_EVENTS = Record({"events": Items(_EVENT)})
 _EXPERIMENT = "/history/v1.0{W}/experiments/{experiment}"
 
 
-@PLANE.route("POST", _EXPERIMENT + "/runs/{run_id}/events")
+@PLANE.route("POST", _EXPERIMENT + "/runs/{run_id}/events", body=_EVENT)
 def post_event(call: Call, store: Store, *, experiment: str, run_id: str) -> dict[str, Any]:
     """Apply one event."""
     events.apply(store, call.ws, experiment, run_id, call.document())
     return {}
 
 
-@PLANE.route("POST", _EXPERIMENT + "/batch/events")
+@PLANE.route("POST", _EXPERIMENT + "/batch/events", body=_EVENTS)
 def post_events(call: Call, store: Store, *, experiment: str) -> dict[str, Any]:
     """Apply many events; each one succeeds or fails by itself."""
     errors = []

@@ -14,17 +14,62 @@ from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.domain.serving import models
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.http.shapes import (
+    ANYTHING,
+    FLAG,
+    NUMBER,
+    TAGS,
+    TEXT,
+    WORD,
+    Items,
+    Pairs,
+    Record,
+    Shape,
+    require_values,
+)
 from local_azure.machine_learning.storage.store import Document, Store
 
 PLANE = Plane("Models")
 M = "/modelmanagement/v1.0{W}"
 _PAGE = 255
+_ASSET = Record(
+    {
+        **dict.fromkeys(("name", "description", "runid", "type"), TEXT),
+        "artifacts": Items(Record({"prefix": TEXT, "id": TEXT})),
+        "kvTags": TAGS,
+        "properties": TAGS,
+        "meta": Pairs(ANYTHING),
+    }
+)
+_RESOURCES = Record({"cpu": NUMBER, "memoryInGB": NUMBER, "gpu": NUMBER})
+_MODEL = Record(
+    {
+        **dict.fromkeys(("name", "url", "description", "mimeType", "framework", "experimentName", "runId"), TEXT),
+        "frameworkVersion": WORD,
+        "unpack": FLAG,
+        "kvTags": TAGS,
+        "properties": TAGS,
+        "datasets": Items(Record({"id": TEXT, "name": TEXT}, ("id",))),
+        "derivedModelIds": Items(TEXT),
+        "resourceRequirements": _RESOURCES,
+    }
+)
+_PATCH = Items(Record({"op": TEXT, "path": TEXT, "value": ANYTHING}))
+_WHOLE: dict[str, Shape] = {  # of a model's patch, by path
+    "kvTags": TAGS,
+    "properties": TAGS,
+    "description": TEXT,
+    "resourceRequirements": _RESOURCES,
+    "datasets": Items(Record({"id": TEXT}, ("id",))),
+    "sampleInputData": Pairs(ANYTHING),
+    "sampleOutputData": Pairs(ANYTHING),
+}
 
 
 # --- assets
 
 
-@PLANE.route("POST", M + "/assets")
+@PLANE.route("POST", M + "/assets", body=_ASSET)
 def create_asset(call: Call, store: Store) -> Document:
     """Remember which artifacts belong together."""
     return models.create_asset(store, call.workspace, call.document())
@@ -46,7 +91,7 @@ def get_asset(call: Call, store: Store, *, asset_id: str) -> Document:
 # --- models
 
 
-@PLANE.route("POST", M + "/models")
+@PLANE.route("POST", M + "/models", body=_MODEL)
 def register_model(call: Call, store: Store) -> Document:
     """Register the next version of a name."""
     return models.register(store, call.workspace, call.document())
@@ -73,10 +118,12 @@ def get_model(call: Call, store: Store, *, model_id: str) -> Document:
     return models.require(store, call.workspace, model_id)
 
 
-@PLANE.route("PATCH", M + "/models/{model_id}")
+@PLANE.route("PATCH", M + "/models/{model_id}", body=_PATCH)
 def update_model(call: Call, store: Store, *, model_id: str) -> Document:
     """Carry out a JSON patch."""
-    return models.patch(store, call.workspace, model_id, call.json_patch())
+    operations = call.json_patch()
+    require_values(_WHOLE, operations)
+    return models.patch(store, call.workspace, model_id, operations)
 
 
 @PLANE.route("DELETE", M + "/models/{model_id}")

@@ -17,6 +17,18 @@ from local_azure.machine_learning.engines.services.host import ServiceHost
 from local_azure.machine_learning.errors import ApiError, not_implemented
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.http.shapes import (
+    ANYTHING,
+    ENVIRONMENT,
+    FLAG,
+    NUMBER,
+    TAGS,
+    TEXT,
+    Items,
+    Record,
+    Shape,
+    require_values,
+)
 from local_azure.machine_learning.planes.serving.models import M
 from local_azure.machine_learning.storage.store import Document, Store
 
@@ -24,6 +36,36 @@ PLANE = Plane("Web services")
 # The client asks once and then sleeps 5 s between questions, so the first one is held until there is an answer.
 HOLD_SECONDS = 30
 _LOG_LINES = 5000
+_IMAGE = Record(
+    {
+        "driverProgram": TEXT,
+        "modelIds": Items(TEXT),
+        "assets": Items(Record({"id": TEXT, "url": TEXT, "unpack": FLAG}, ("id", "url"))),
+        "environment": ENVIRONMENT,
+    }
+)
+_RESOURCES = Record(dict.fromkeys(("cpu", "cpuLimit", "memoryInGB", "memoryInGBLimit", "gpu"), NUMBER))
+_SERVICE = Record(
+    {
+        **dict.fromkeys(("name", "description", "computeType", "cname", "dnsNameLabel", "location"), TEXT),
+        **dict.fromkeys(("authEnabled", "appInsightsEnabled", "sslEnabled", "overwrite"), FLAG),
+        "kvTags": TAGS,
+        "properties": TAGS,
+        "keys": Record({"primaryKey": TEXT, "secondaryKey": TEXT}),
+        "containerResourceRequirements": _RESOURCES,
+        "environmentImageRequest": _IMAGE,
+    }
+)
+_CHECKED = Record({"type": TEXT, "createRequest": _SERVICE})
+_PATCH = Items(Record({"op": TEXT, "path": TEXT, "value": ANYTHING}))
+_WHOLE: dict[str, Shape] = {
+    "environmentImageRequest": _IMAGE,
+    "authEnabled": FLAG,
+    "appInsightsEnabled": FLAG,
+    "kvTags": TAGS,
+    "description": TEXT,
+}
+_NEW_KEY = Record({"keyType": TEXT, "keyValue": TEXT})
 
 
 # --- checks that the client asks for before it deploys: {} when all is well
@@ -49,7 +91,7 @@ def validate_resources() -> Document:
     return {}
 
 
-@PLANE.route("POST", M + "/services/validate")
+@PLANE.route("POST", M + "/services/validate", body=_CHECKED)
 def validate(call: Call, store: Store) -> Document:
     """Whether a create request can be carried out (updates and deletions are checked when they come)."""
     asked = call.document()
@@ -83,7 +125,7 @@ async def get_operation(call: Call, store: Store, host: ServiceHost, *, operatio
 # --- services
 
 
-@PLANE.route("POST", M + "/services")
+@PLANE.route("POST", M + "/services", body=_SERVICE)
 def create_service(call: Call, store: Store, addresses: Addresses, host: ServiceHost) -> Response:
     """Deploy a service, or replace one with `overwrite`."""
     posted = call.document()
@@ -108,10 +150,12 @@ def get_service(call: Call, store: Store, *, name: str) -> Document:
     return services.shown(store, call.workspace, services.require(store, call.workspace, name))
 
 
-@PLANE.route("PATCH", M + "/services/{name}")
+@PLANE.route("PATCH", M + "/services/{name}", body=_PATCH)
 def update_service(call: Call, store: Store, addresses: Addresses, host: ServiceHost, *, name: str) -> Response:
     """Change a service; another image means another deployment (202), everything else counts at once (200)."""
-    service, operation = services.patch(store, call.workspace, name, call.json_patch())
+    changes = call.json_patch()
+    require_values(_WHOLE, changes)
+    service, operation = services.patch(store, call.workspace, name, changes)
     if operation:
         host.deploy(call.workspace, name, operation["id"])
         return _accepted(call, addresses, operation)
@@ -133,7 +177,7 @@ def list_keys(call: Call, store: Store, *, name: str) -> dict[str, str]:
     return services.keys(store, call.workspace, name)
 
 
-@PLANE.route("POST", M + "/services/{name}/regenerateKeys")
+@PLANE.route("POST", M + "/services/{name}/regenerateKeys", body=_NEW_KEY)
 def regenerate_key(call: Call, store: Store, addresses: Addresses, host: ServiceHost, *, name: str) -> Response:
     """Replace a key; the old one is refused from now on."""
     asked = call.document()

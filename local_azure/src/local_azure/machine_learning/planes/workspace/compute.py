@@ -11,11 +11,20 @@ from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.domain.workspace import compute
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.http.shapes import NUMBER, TAGS, TEXT, Record
 from local_azure.machine_learning.storage.store import Document, Store
 
 PLANE = Plane("Compute")
 _LISTED = "/rp/workspaces{W}/computes"
 _ARM = "{W}/computes/{name}"
+_SCALE = Record({"minNodeCount": NUMBER, "maxNodeCount": NUMBER, "nodeIdleTimeBeforeScaleDown": TEXT})
+_CLUSTER = Record({"vmSize": TEXT, "vmPriority": TEXT, "scaleSettings": _SCALE})
+_BODY = Record(
+    {
+        "tags": TAGS,
+        "properties": Record({"computeType": TEXT, "description": TEXT, "properties": _CLUSTER}),
+    }
+)
 
 
 @PLANE.route("GET", _LISTED)
@@ -25,13 +34,13 @@ def list_computes(call: Call, store: Store) -> Document:
 
 
 @PLANE.route("GET", _LISTED + "/{name}")
-@PLANE.route("GET", _ARM, access="user", evidence="sdk-source")
+@PLANE.route("GET", _ARM, evidence="sdk-source")
 def get_compute(call: Call, store: Store, *, name: str) -> Document:
     """One compute target."""
     return compute.require(store, call.workspace, name)
 
 
-@PLANE.route("PUT", _ARM, access="user")
+@PLANE.route("PUT", _ARM, access="user", body=_BODY)
 def create_compute(call: Call, store: Store, addresses: Addresses, *, name: str) -> JSONResponse:
     """Create or replace a compute target."""
     document = compute.create(store, call.workspace, name, call.document())
@@ -43,7 +52,7 @@ def _accepted(call: Call, addresses: Addresses, name: str, document: Document, s
     return JSONResponse(document, status_code=status, headers={"Azure-AsyncOperation": operation})
 
 
-@PLANE.route("PATCH", _ARM, access="user")
+@PLANE.route("PATCH", _ARM, access="user", body=_BODY)
 def update_compute(call: Call, store: Store, *, name: str) -> Document:
     """`update`: the scale settings are what can change."""
     asked = (call.document().get("properties") or {}).get("properties") or {}

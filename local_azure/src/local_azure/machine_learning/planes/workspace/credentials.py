@@ -9,26 +9,29 @@ from __future__ import annotations
 from local_azure.machine_learning.domain.workspace import credentials
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.http.shapes import TEXT, Items, Record
 from local_azure.machine_learning.storage.store import Document, Store
 
 PLANE = Plane("Credentials")
 _BASE = "/credential/v2.0{W}/secrets"
+_SECRET = Record({"name": TEXT, "value": TEXT, "contentType": TEXT})
+_SECRETS = Record({"secrets": Items(_SECRET)})
 
 
-@PLANE.route("PUT", _BASE)
+@PLANE.route("PUT", _BASE, body=_SECRET)
 def set_secret(call: Call, store: Store) -> Document:
     """Set one secret; the answer does not repeat the value."""
     return credentials.put(store, call.workspace, [call.document()])[0]
 
 
-@PLANE.route("PUT", _BASE + ":putbatch")
+@PLANE.route("PUT", _BASE + ":putbatch", body=_SECRETS)
 def set_secrets(call: Call, store: Store) -> Document:
     """Set several secrets, all or none."""
     done = credentials.put(store, call.workspace, call.document().get("secrets") or [])
     return {"secrets": done, "notFoundSecrets": []}
 
 
-@PLANE.route("POST", _BASE + ":getbatch")
+@PLANE.route("POST", _BASE + ":getbatch", body=_SECRETS)
 def get_secrets(call: Call, store: Store) -> Document:
     """The secrets that exist, and the names of those that do not."""
     names = [str(asked.get("name")) for asked in call.document().get("secrets") or []]

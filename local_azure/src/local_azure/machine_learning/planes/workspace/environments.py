@@ -12,11 +12,16 @@ from local_azure.machine_learning.domain.workspace import environments
 from local_azure.machine_learning.errors import not_found
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.http.shapes import ENVIRONMENT, TEXT, Items, Record
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Document, Store
 
 PLANE = Plane("Environments")
 _BASE = "/environment/v1.0{W}/environments"
+_FIELDS = ENVIRONMENT.fields
+# The client writes some keys with a capital letter.
+_DEFINITION = Record({**_FIELDS, **{key[:1].upper() + key[1:]: shape for key, shape in _FIELDS.items()}})
+_LABELS = Record({"Labels": Items(TEXT)})
 _BUILDS = "/environment/v2.0{W}/environments"
 
 
@@ -31,8 +36,8 @@ def list_environments(call: Call, store: Store) -> Document:
     return {"value": environments.latest_definitions(store, call.workspace), "continuationToken": None}
 
 
-@PLANE.route("PUT", _BASE + "/{name}")
-@PLANE.route("PUT", _BASE + "/{name}/versions/{version}")
+@PLANE.route("PUT", _BASE + "/{name}", body=_DEFINITION)
+@PLANE.route("PUT", _BASE + "/{name}/versions/{version}", body=_DEFINITION)
 def register_environment(call: Call, store: Store, *, name: str, version: str = "") -> Document:
     """Register a version; the client writes some keys of the definition with a capital letter."""
     posted = {key[:1].lower() + key[1:]: value for key, value in call.document().items() if key}
@@ -58,7 +63,7 @@ def get_labelled(call: Call, store: Store, *, name: str, label: str) -> Document
     return _definition(environments.require_labelled(store, call.workspace, name, label))
 
 
-@PLANE.route("PUT", _BASE + "/{name}/versions/{version}/metadata")
+@PLANE.route("PUT", _BASE + "/{name}/versions/{version}/metadata", body=_LABELS)
 def set_labels(call: Call, store: Store, *, name: str, version: str) -> Document:
     """Give labels to a version; another version that had one loses it."""
     labels = [str(label) for label in call.document().get("Labels") or []]

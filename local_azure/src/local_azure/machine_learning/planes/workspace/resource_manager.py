@@ -11,6 +11,7 @@ from local_azure.machine_learning.domain.workspace.workspaces import Workspace, 
 from local_azure.machine_learning.errors import not_found, not_implemented
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.http.shapes import TAGS, TEXT, Record
 from local_azure.machine_learning.storage.store import Document
 
 PLANE = Plane("Azure Resource Manager", access="user")
@@ -28,6 +29,27 @@ _LOCATIONS = [
 _PROVIDER = (
     "/subscriptions/{subscription}/resourceGroups/{resource_group}/providers/Microsoft.MachineLearningServices"
 )
+
+
+_CHANGES = Record(
+    {
+        "tags": TAGS,
+        "properties": Record({"friendlyName": TEXT, "description": TEXT}),
+    }
+)
+
+
+def _visible(call: Call, workspaces: Workspaces) -> list[Workspace]:
+    """The workspaces that the caller may know of: a run its own one."""
+    run = call.principal if call.principal and call.principal.scope == "run" else None
+    return [workspace for workspace in workspaces.all() if run is None or workspace.id == run.workspace_id]
+
+
+def _below(
+    call: Call, workspaces: Workspaces, subscription: str, resource_group: str | None = None
+) -> list[Workspace]:
+    known = {workspace.id for workspace in _visible(call, workspaces)}
+    return [workspace for workspace in workspaces.below(subscription, resource_group) if workspace.id in known]
 
 
 def _document(addresses: Addresses, workspace: Workspace) -> Document:
@@ -53,10 +75,10 @@ def _document(addresses: Addresses, workspace: Workspace) -> Document:
     }
 
 
-@PLANE.route("GET", "/subscriptions")
-def subscriptions(workspaces: Workspaces) -> Document:
+@PLANE.route("GET", "/subscriptions", access="own")
+def subscriptions(call: Call, workspaces: Workspaces) -> Document:
     """Every subscription that a workspace of this server lies in."""
-    ids = sorted({workspace.subscription for workspace in workspaces.all()})
+    ids = sorted({workspace.subscription for workspace in _visible(call, workspaces)})
     value = [
         {
             "id": f"/subscriptions/{subscription}",
@@ -79,29 +101,29 @@ def provider(*, subscription: str) -> Document:
     return {"id": f"/subscriptions/{subscription}/providers/{name}", "namespace": name, "resourceTypes": kinds}
 
 
-@PLANE.route("GET", "/subscriptions/{subscription}/resourceGroups/{resource_group}")
-def resource_group(workspaces: Workspaces, *, subscription: str, resource_group: str) -> Document:
+@PLANE.route("GET", "/subscriptions/{subscription}/resourceGroups/{resource_group}", access="own")
+def resource_group(call: Call, workspaces: Workspaces, *, subscription: str, resource_group: str) -> Document:
     """A resource group, which is there when a workspace is in it."""
-    if not workspaces.below(subscription, resource_group):
+    if not _below(call, workspaces, subscription, resource_group):
         raise not_found("Resource group", resource_group)
     group = f"/subscriptions/{subscription}/resourceGroups/{resource_group}"
     properties = {"provisioningState": "Succeeded"}
     return {"id": group, "name": resource_group, "location": "local", "tags": {}, "properties": properties}
 
 
-@PLANE.route("GET", "/subscriptions/{subscription}/resources")
-def list_resources(addresses: Addresses, workspaces: Workspaces, *, subscription: str) -> Document:
+@PLANE.route("GET", "/subscriptions/{subscription}/resources", access="own")
+def list_resources(call: Call, addresses: Addresses, workspaces: Workspaces, *, subscription: str) -> Document:
     """The resources of a subscription, all of them workspaces: `Workspace.list` without a resource group."""
-    return {"value": [_document(addresses, workspace) for workspace in workspaces.below(subscription)]}
+    return {"value": [_document(addresses, workspace) for workspace in _below(call, workspaces, subscription)]}
 
 
-@PLANE.route("GET", "{W}")
+@PLANE.route("GET", "{W}", access="any")
 def get_workspace(call: Call, addresses: Addresses) -> Document:
     """One workspace."""
     return _document(addresses, call.workspace)
 
 
-@PLANE.route("PATCH", "{W}")
+@PLANE.route("PATCH", "{W}", body=_CHANGES)
 def update_workspace(call: Call, addresses: Addresses, workspaces: Workspaces) -> Document:
     """`ws.update`: tags are replaced as a whole; unsupported properties fail with a named error."""
     posted = call.document()
@@ -122,10 +144,10 @@ def create_workspace(
     return _document(addresses, workspaces.ensure(subscription, resource_group, name))
 
 
-@PLANE.route("GET", _PROVIDER + "/workspaces")
+@PLANE.route("GET", _PROVIDER + "/workspaces", access="own")
 def list_workspaces(
-    addresses: Addresses, workspaces: Workspaces, *, subscription: str, resource_group: str
+    call: Call, addresses: Addresses, workspaces: Workspaces, *, subscription: str, resource_group: str
 ) -> Document:
     """The workspaces of a resource group."""
-    found = workspaces.below(subscription, resource_group)
+    found = _below(call, workspaces, subscription, resource_group)
     return {"value": [_document(addresses, workspace) for workspace in found]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.machinery
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ _IDENTITY = (
 )  # fmt: skip
 # Limits that have had their effect when memory was laid out or taken.
 _AT_START = ("Max stack size", "Max address space", "Max data size", "Max resident set")
+_METADATA = (".dist-info", ".egg-info")
+_GROUP = re.compile(r"^\[([^\]]+)\]", re.MULTILINE)
 _SUFFIXES = tuple(importlib.machinery.all_suffixes())
 
 
@@ -34,7 +37,7 @@ def objections(request: Request, preloaded: Preloaded, start: Start | None, prog
         return
     yield from _process_objections(request)
     yield from _variable_objections(request, preloaded, start)
-    if not preloaded.is_current(thoroughly=request.kind == "check"):
+    if not preloaded.is_current(thoroughly=request.kind != "run"):
         yield "installed packages have changed"
     yield from _shadow_objections(request, preloaded, program)
 
@@ -70,15 +73,25 @@ def _shadow_objections(request: Request, preloaded: Preloaded, program: Program)
         if Path(place).is_file():
             yield f"{place} on PYTHONPATH is a file"
         elif Path(place).is_dir():
-            yield from (f"{name} in {place} hides a preloaded module" for name in _shadows(place, preloaded))
+            yield from (f"{name} in {place} would change what is preloaded" for name in _shadows(place, preloaded))
 
 
 def _shadows(place: str, preloaded: Preloaded) -> Iterator[str]:
     with os.scandir(place) as entries:
         for entry in entries:
             name = entry.name.partition(".")[0]
-            if name in preloaded.tops and _is_module(entry, name, preloaded):
+            hides = name in preloaded.tops and _is_module(entry, name, preloaded)
+            if hides or (entry.name.endswith(_METADATA) and _has_plugins(entry)):
                 yield entry.name
+
+
+def _has_plugins(entry: os.DirEntry[str]) -> bool:
+    """Whether a distribution announces more than commands, so that an import may load it."""
+    try:
+        text = Path(entry.path, "entry_points.txt").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return bool(set(_GROUP.findall(text)) - {"console_scripts", "gui_scripts"})
 
 
 def _is_module(entry: os.DirEntry[str], name: str, preloaded: Preloaded) -> bool:
