@@ -251,7 +251,10 @@ class Expander:
             raise PipelineError(
                 written.place, f"Templates include each other more than {MOST_TEMPLATE_LEVELS} levels deep."
             )
-        path = Text(to_text(scope.interpolate(written)), written.place)
+        try:
+            path = Text(to_text(scope.interpolate(written)), written.place)
+        except ExpressionError as error:
+            raise PipelineError(written.place, f"The path of a template is a text: {error}") from None
         declarations, content = self._templates.load(path, scope.file, within)
         arguments = Fields(place=reference.place)
         chain = _Chain()
