@@ -90,7 +90,7 @@ class Run:
 
     @property
     def number(self) -> int:
-        """Its place among the runs of its experiment: it rises whatever the clock does. The SDK's own property warns."""
+        """Its place among the runs of its experiment, which rises whatever the clock does; the SDK's property warns."""
         return int(self.sdk._run_dto.get("run_number") or 0)
 
     @property
