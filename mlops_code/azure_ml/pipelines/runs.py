@@ -90,7 +90,7 @@ class Run:
 
     @property
     def number(self) -> int:
-        """Its place among the runs of its experiment, which rises whatever the clock does; the SDK's property warns."""
+        """Its place in its experiment, which rises whatever the clock does; the property of the SDK warns."""
         return int(self.sdk._run_dto.get("run_number") or 0)
 
     @property
