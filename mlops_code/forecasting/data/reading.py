@@ -12,7 +12,6 @@ import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
 import pandas as pd
 from pandas.io.parsers import TextFileReader
@@ -139,7 +138,7 @@ def _parsed(table: Path, names: list[str], needed: list[str]) -> pd.DataFrame:
     return pd.concat(parts) if parts else pd.DataFrame(columns=needed)
 
 
-def _reader(content: IO[bytes], columns: int) -> TextFileReader:
+def _reader(content: gzip.GzipFile | io.BufferedReader, columns: int) -> TextFileReader:
     """The table in parts of so many rows that a part has few cells."""
     rows = max(1, CELLS_AT_A_TIME // columns)
     return pd.read_csv(
