@@ -129,6 +129,7 @@ def _interruptible(run: RunState) -> Iterator[None]:
 
     def cancel(_: int, __: object) -> None:
         if run.canceled.is_set():
+            run.aborted.set()
             raise KeyboardInterrupt
         run.canceled.set()
         run.host.write("canceled by Ctrl-C; once more ends it at once")

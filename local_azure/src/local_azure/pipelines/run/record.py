@@ -4,7 +4,7 @@ import shutil
 import threading
 from pathlib import Path
 
-from local_azure.pipelines.run.agent.variables import Masker
+from local_azure.pipelines.run.agent.masking import Masker
 from local_azure.pipelines.run.agent.workspace import Artifacts
 from local_azure.pipelines.run.results import Result
 
