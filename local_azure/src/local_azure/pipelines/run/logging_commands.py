@@ -117,7 +117,7 @@ def _set_progress(context: StepContext, command: LoggingCommand) -> None:
 
 
 def _upload_summary(context: StepContext, command: LoggingCommand) -> None:
-    context.record.keep_summary(context.log.label, _existing(command.message), context.masker)
+    context.record.keep_summary(context.log.label, _existing(command.message))
 
 
 def _upload_files(context: StepContext, command: LoggingCommand) -> None:
@@ -134,7 +134,7 @@ def _upload_artifact(context: StepContext, command: LoggingCommand) -> None:
 def _add_tag(context: StepContext, command: LoggingCommand) -> None:
     if ":" in command.message:
         raise ValueError(f"The build tag '{command.message}' holds a colon.")
-    context.record.tags.append(command.message)
+    context.record.add_tag(command.message)
 
 
 def _update_number(context: StepContext, command: LoggingCommand) -> None:

@@ -37,16 +37,20 @@ class RunState:
     host: RunHost
     parallel: int = 2
     verbose: bool = False
-    masker: Masker = field(default_factory=Masker)
     canceled: threading.Event = field(default_factory=threading.Event)
     aborted: threading.Event = field(default_factory=threading.Event)
     lock: threading.RLock = field(default_factory=threading.RLock)
     _started: float = field(init=False, default_factory=time.monotonic)
 
+    @property
+    def masker(self) -> Masker:
+        """The masks of the secrets of this run."""
+        return self.record.masker
+
     def say(self, text: str) -> None:
         """Show a line of progress with the time since the start."""
         with self.lock:
-            self.host.write(f"{time.monotonic() - self._started:6.1f} s  {text}")
+            self.host.write(self.masker.mask(f"{time.monotonic() - self._started:6.1f} s  {text}"))
 
     def job_line(self, label: str, line: str) -> None:
         """Log a line of a job's output; show it in a verbose run."""

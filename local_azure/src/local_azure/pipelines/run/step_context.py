@@ -48,7 +48,7 @@ class JobLog:
     def issue(self, kind: str, text: str) -> None:
         """Log an error or warning, which the summary of the run repeats."""
         self.say(f"##[{kind}]{text}")
-        self._run.record.issues.append((kind, self.label, self._run.masker.mask(text)))
+        self._run.record.add_issue(kind, self.label, text)
 
 
 @dataclass

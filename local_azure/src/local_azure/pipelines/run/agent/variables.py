@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import NamedTuple
 
@@ -56,7 +57,9 @@ class VariableTable:
             value, inner_secret = self._resolved(entry.value, (*seen, name))
             secret = secret or entry.secret or inner_secret
             if inner_secret:
-                self._masker.add(value)
+                # One of several lines is masked by its parts alone.
+                with contextlib.suppress(ValueError):
+                    self._masker.add(value)
             return value
 
         return _MACRO.sub(replace, text), secret
