@@ -82,8 +82,8 @@ def shop(make_product: MakeProduct, sdk: Sdk, tmp_path_factory: pytest.TempPathF
     tree = copy_tree(folder / "tree")
     answering = tree / "mlops_code/forecasting/serving/forecaster.py"
     sound = answering.read_text()
-    assert "columns = [values, " in sound
-    answering.write_text(sound.replace("columns = [values, ", "columns = [values + 1, "))
+    assert '"value": value}' in sound
+    answering.write_text(sound.replace('"value": value}', '"value": value + 1}'))
     old.run("data", "upload")
     accepted = old.run("run", "--unpublished", "--pipeline-variables", "--evidence", folder / "evidence")
     before_release = sdk(champions, name)
