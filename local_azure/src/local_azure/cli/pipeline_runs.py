@@ -15,6 +15,7 @@ import click
 from local_azure.cli import exit_codes, lifecycle
 from local_azure.cli.approvals import Approver
 from local_azure.cli.client_environment import client_environment
+from local_azure.cli.output.terminal import show
 from local_azure.cli.warm import PreloadedSteps
 from local_azure.machine_learning.storage.state import StateFolder
 from local_azure.pipelines.check.pipeline_check import check
@@ -51,7 +52,7 @@ def run_file(
     pipeline = Pipeline(expanded.tree, facts)
     problems = problems or list(unsupported(pipeline))
     if problems:
-        click.echo("\n".join([*map(str, problems), f"{file}: refused; nothing ran."]), err=True)
+        show("\n".join([*map(str, problems), f"{file}: refused; nothing ran."]), err=True)
         return exit_codes.REFUSED
     state.create()
     record = _new_record(state.root / "pipelines")
@@ -62,7 +63,7 @@ def run_file(
     shutil.rmtree(record.folder / "work", ignore_errors=True)
     document = json.dumps(record.document(result), indent=2)
     record.write_result(document)
-    click.echo(document if options.as_json else "\n".join(_summary(record, result, host.pages_to_print(record))))
+    show(document if options.as_json else "\n".join(_summary(record, result, host.pages_to_print(record))))
     if host.started:
         click.echo("local_azure goes on running; stop it with: python -m local_azure down", err=True)
     return _exit_code(run, result)
@@ -103,7 +104,7 @@ class _Host:
 
     def write(self, line: str) -> None:
         """Show a line of progress."""
-        click.echo(line, err=self._options.as_json)
+        show(line, err=self._options.as_json)
 
     def azure_environment(self, environment: Mapping[str, str]) -> dict[str, str]:
         """Return the environment of an Azure client: it leads to the emulator, which is started when needed."""
