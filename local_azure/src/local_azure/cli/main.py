@@ -38,6 +38,7 @@ def main(context: click.Context, state_path: Path | None) -> None:
     code of your program.
     """
     context.obj = StateFolder(find_state_folder(state_path))
+    lifecycle.require_usable(context.obj)
 
 
 @main.command()
@@ -46,9 +47,7 @@ def main(context: click.Context, state_path: Path | None) -> None:
 @click.pass_obj
 def up(state: StateFolder, http_port: int, tls_port: int) -> None:
     """Start the server in the background; does nothing when it runs."""
-    running = state.running_server()
-    if running is None:
-        running = lifecycle.start(state, http_port=http_port, tls_port=tls_port)
+    running, _ = lifecycle.ensure(state, http_port=http_port, tls_port=tls_port)
     click.echo(f"local_azure answers at {running.base_url} (process {running.pid}, data in {state.root}).")
     click.echo("Stop it with: python -m local_azure down")
 

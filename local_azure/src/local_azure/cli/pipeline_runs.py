@@ -54,7 +54,7 @@ def run_file(
     if problems:
         show("\n".join([*map(str, problems), f"{file}: refused; nothing ran."]), err=True)
         return exit_codes.REFUSED
-    state.create()
+    lifecycle.make_folder(state)
     record = _new_record(state.root / "pipelines")
     host = _Host(state, options)
     run = RunState(repository_root(file), record, host, options.parallel, options.verbose)
