@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import signal
@@ -27,6 +28,8 @@ from local_azure.pipelines.run.record import RunRecord
 from local_azure.pipelines.run.results import Result
 from local_azure.pipelines.run.run_state import RunState
 from local_azure.pipelines.run.tasks.steps import unsupported
+
+_MOST_NAMES = 10_000
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,18 @@ class _Host:
         client = client_environment(environment, self._state, info) | dict(self._options.azure)
         return self._preloaded.environment(info, client) if self._preloaded else client
 
+    def next_revision(self, name: str) -> int:
+        """Count the runs of a name of this pipeline; the oldest of very many names are forgotten."""
+        with (self._state.root / "run_names.json").open("a+", encoding="utf-8") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            stream.seek(0)
+            counts = _counts(stream.read())
+            count = counts.pop(name, 0) + 1
+            kept = [*counts.items(), (name, count)][-_MOST_NAMES:]
+            stream.truncate(0)
+            stream.write(json.dumps(dict(kept)))
+        return count
+
     def approve(self, run: RunState, environment: str, stage: str) -> bool:
         """Return whether the stage may deploy to the environment."""
         return self._approver.decide(run, environment, stage)
@@ -122,6 +137,17 @@ class _Host:
         if not self._options.pages:
             return []
         return [page for page in record.summaries() if page not in self._approver.shown]
+
+
+def _counts(text: str) -> dict[str, int]:
+    """Return how often each name was given; a file that is not as written counts from new."""
+    try:
+        document = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(document, dict):
+        return {}
+    return {name: count for name, count in document.items() if type(count) is int and count > 0}
 
 
 @contextmanager

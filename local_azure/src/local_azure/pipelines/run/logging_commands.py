@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from local_azure.pipelines.check.run_names import build_number_fault
 from local_azure.pipelines.language.tree import nearest
 from local_azure.pipelines.run.results import Result
 from local_azure.pipelines.run.step_context import StepContext
@@ -138,6 +139,9 @@ def _add_tag(context: StepContext, command: LoggingCommand) -> None:
 
 
 def _update_number(context: StepContext, command: LoggingCommand) -> None:
+    fault = build_number_fault(command.message)
+    if fault:
+        raise ValueError(fault)
     context.record.build_number = command.message
     context.variables.declare("Build.BuildNumber", command.message)
 
