@@ -15,6 +15,8 @@ from local_azure.pipelines.language.tree import nearest
 from local_azure.pipelines.run.results import Result
 from local_azure.pipelines.run.step_context import StepContext
 
+# Outputs of one job.
+MOST_OUTPUTS = 1_000
 _START, _END = "##vso[", "]"
 _NAME = re.compile(r"(\w+)\.(\w+)")
 # In this order, each once: %AZP25 comes last.
@@ -95,6 +97,8 @@ def _set_variable(context: StepContext, command: LoggingCommand) -> None:
         return
     if not context.name:
         raise ValueError(f"The output '{name}' needs a step with a name.")
+    if len(context.outputs) >= MOST_OUTPUTS:
+        raise ValueError(f"The output '{name}' is one too many: a job may have {MOST_OUTPUTS}.")
     context.variables.declare(f"{context.name}.{name}", value, secret=secret)
     context.outputs[f"{context.output_prefix}{name}"] = value
 
