@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,6 +55,11 @@ class Content:
     def model(self) -> str:
         """`name:version` as the training workspace counts."""
         return f"{self.model_name}:{self.model_version}"
+
+    @property
+    def served(self) -> tuple[str, ...]:
+        """What makes the answers: two deployments of the same are one and the same to who asks."""
+        return self.model, self.model_sha256, self.scoring_sha256, self.environment_sha256
 
 
 _COMPARED = ("deployment", "state", *FACTS, *(field.name for field in fields(Content)))
@@ -154,7 +159,12 @@ def read_all(training: Workspace, settings: Settings) -> tuple[Record, ...]:
     """Every record of the problem, the newest first."""
     runs = list_runs(training, experiment_name(settings))
     found = [Record(run, dict(run.properties), run.created) for run in runs]
-    return tuple(sorted(found, key=lambda record: record.started, reverse=True))
+    return newest_first(found)
+
+
+def newest_first(records: Iterable[Record]) -> tuple[Record, ...]:
+    """Ordered by the numbers of their runs, never by time: a clock may go back."""
+    return tuple(sorted(records, key=lambda record: (record.run.number, record.started), reverse=True))
 
 
 def succeeded(records: tuple[Record, ...]) -> list[Record]:
@@ -165,6 +175,20 @@ def succeeded(records: tuple[Record, ...]) -> list[Record]:
 def find(records: tuple[Record, ...], run_id: str) -> Record | None:
     """The record of that id."""
     return next((record for record in records if record.id == run_id), None)
+
+
+def previous(records: Sequence[Record], current: Record) -> Record | None:
+    """The deployment that served other content before the current one did; None where there is none.
+
+    Follows what each record says of the one before it, past those that never ended, failed or served the same.
+    """
+    by_id = {record.id: record for record in records}
+    earlier = by_id.pop(current.before, None)
+    while earlier is not None:
+        if earlier.state == SUCCEEDED and earlier.content.served != current.content.served:
+            return earlier
+        earlier = by_id.pop(earlier.before, None)  # popped: links that lead in a circle end
+    return None
 
 
 def fetch_scoring(record: Record, folder: Path) -> Scoring:

@@ -98,10 +98,10 @@ def _target(site: Site, known: tuple[Record, ...], now: Serving | None, to: str)
         return next((item for item in good if item.properties["build_id"] != site.build.build_id), None)
     if to == PREVIOUS:
         current = now.record if now else next(iter(good), None)
-        found = ledger.find(known, current.before) if current else None
+        found = ledger.previous(known, current) if current else None
         if found is None:
             raise CheckFailedError(
-                f"nothing served before in workspace {site.production.name}",
+                f"nothing else served before in workspace {site.production.name}",
                 found=f"now: {current.content.model if current else 'nothing'}",
                 todo="release a version: python -m ml_service release --model-version NUMBER",
             )

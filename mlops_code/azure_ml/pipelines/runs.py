@@ -89,6 +89,11 @@ class Run:
         return str(self.sdk._run_dto.get("created_utc") or "")
 
     @property
+    def number(self) -> int:
+        """Its place in its experiment, which rises whatever the clock does; the property of the SDK warns."""
+        return int(self.sdk._run_dto.get("run_number") or 0)
+
+    @property
     def ended(self) -> str:
         """When it ended; empty while it has not."""
         return str(self.sdk._run_dto.get("end_time_utc") or "")

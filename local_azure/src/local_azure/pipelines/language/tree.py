@@ -122,6 +122,12 @@ class Fields(list[tuple[Text, "Value"]]):
 Value: TypeAlias = "bool | float | str | Version | Items | Fields | None"
 
 
+def shortened(text: str) -> str:
+    """Return a message without its middle where it quotes too much of a file."""
+    half = _LONGEST_MESSAGE // 2
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:half]} ... {text[-half:]}"
+
+
 def size_of(value: Value) -> Size:
     """Return the size of a finished value; lists and mappings remember theirs, since they may be in many places."""
     if not isinstance(value, Items | Fields):
@@ -142,9 +148,7 @@ class Problem:
     text: str
 
     def __post_init__(self) -> None:
-        if len(self.text) > _LONGEST_MESSAGE:
-            half = _LONGEST_MESSAGE // 2
-            object.__setattr__(self, "text", f"{self.text[:half]} ... {self.text[-half:]}")
+        object.__setattr__(self, "text", shortened(self.text))
 
     def __str__(self) -> str:
         """Return the fault as one line, without anything that a terminal or a build agent would obey."""

@@ -17,6 +17,7 @@ from local_azure.machine_learning.domain.runs import run_records
 from local_azure.machine_learning.domain.runs.run_documents import Failure, Run
 from local_azure.machine_learning.domain.runs.run_files import DRIVER_LOG, warn
 from local_azure.machine_learning.domain.runs.statuses import RunStatus
+from local_azure.machine_learning.domain.workspace import environments
 from local_azure.machine_learning.domain.workspace.environment_check import differences
 from local_azure.machine_learning.domain.workspace.redaction import Redactor, last_lines
 from local_azure.machine_learning.engines.steps import arguments, run_log
@@ -29,7 +30,7 @@ from local_azure.machine_learning.processes.forking import EOF_CODE
 from local_azure.machine_learning.processes.forking.client import ChildCommand, ChildProcess
 from local_azure.machine_learning.storage import storage_faults
 from local_azure.machine_learning.storage.files import BlobFiles
-from local_azure.machine_learning.storage.store import Store
+from local_azure.machine_learning.storage.store import Document, Store
 
 LOG = logging.getLogger("local_azure")
 MakeJob = Callable[[RunIdentity, Step], "Job"]
@@ -139,13 +140,15 @@ class Job:
         environment = step.run_configuration.get("environment") or {}
         warn(self._store, self._files, self._workspace, run["runId"], differences(environment), log=DRIVER_LOG)
         words = arguments.command_line(step, {**read, **written})
-        definition = {
+        definition: Document = {
             **program,
             "arguments": words,
             "target": step.parameters.get("Target"),
-            "environment": {"name": environment.get("name"), "version": environment.get("version")},
         }
         with self._store.transaction():
+            ran = environments.version_that_ran(self._store, self._workspace, environment)
+            name, version = ran or (environment.get("name"), environment.get("version"))
+            definition["environment"] = {"name": name, "version": version}
             run_records.update(
                 self._store, self._workspace.id, run["runId"], lambda r: r.update(runDefinition=definition)
             )
