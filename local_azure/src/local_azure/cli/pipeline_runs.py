@@ -23,6 +23,7 @@ from local_azure.pipelines.check.pipeline_check import check
 from local_azure.pipelines.expand.expansion import repository_root
 from local_azure.pipelines.expand.model import Pipeline
 from local_azure.pipelines.expand.queue_facts import QueueFacts
+from local_azure.pipelines.run.agent.masking import Masker
 from local_azure.pipelines.run.pipeline_runner import PipelineRunner
 from local_azure.pipelines.run.record import RunRecord
 from local_azure.pipelines.run.results import Result
@@ -59,7 +60,7 @@ def run_file(
         return exit_codes.REFUSED
     lifecycle.make_folder(state)
     record = _new_record(state.root / "pipelines")
-    host = _Host(state, options)
+    host = _Host(state, options, record.masker)
     run = RunState(repository_root(file), record, host, options.parallel, options.verbose)
     run.say(f"run {record.build_id} of {expanded.file} ({facts.reason}, {facts.branch}), kept in {record.folder}")
     result = _result(PipelineRunner(pipeline, facts, run), run)
@@ -96,8 +97,9 @@ def _new_record(root: Path) -> RunRecord:
 class _Host:
     """What a run needs of this machine: a terminal, the emulator and an approver."""
 
-    def __init__(self, state: StateFolder, options: RunOptions) -> None:
+    def __init__(self, state: StateFolder, options: RunOptions, masker: Masker) -> None:
         self._state = state
+        self._masker = masker
         self._options = options
         self._approver = Approver(options.approve, options.reject, ask=options.ask)
         self._preloaded = PreloadedSteps(state) if options.warm else None
@@ -112,6 +114,7 @@ class _Host:
     def azure_environment(self, environment: Mapping[str, str]) -> dict[str, str]:
         """Return the environment of an Azure client: it leads to the emulator, which is started when needed."""
         info, started = lifecycle.ensure(self._state)
+        self._masker.add(info.token)
         self.started = self.started or started
         client = client_environment(environment, self._state, info) | dict(self._options.azure)
         return self._preloaded.environment(info, client) if self._preloaded else client
