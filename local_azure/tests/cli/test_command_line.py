@@ -22,12 +22,13 @@ class CommandLine:
     """`python -m local_azure` on a state folder of the test's own."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder = folder / "project"
+        (self.folder / ".git").mkdir(parents=True)
         self.state = folder / "state"
 
     def __call__(self, *words: str, **variables: str) -> Run:
         command = [sys.executable, "-m", "local_azure", "--state", str(self.state), *words]
-        environment = {**os.environ, "HOME": str(self.folder), **variables}
+        environment = {**os.environ, "HOME": str(self.folder.parent), **variables}
         return subprocess.run(
             command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=120
         )

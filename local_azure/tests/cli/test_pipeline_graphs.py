@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local_azure.cli.pipeline_graphs import as_mermaid, as_text
+from local_azure.cli.output.pipeline_graphs import as_mermaid, as_text
 from local_azure.pipelines.expand.model import Pipeline
 from local_azure.pipelines.language.tree import fields_of, from_plain
 

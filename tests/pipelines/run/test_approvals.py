@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,10 +67,8 @@ class Terminal:
         return json.loads((self.state / "pipelines/1/result.json").read_text())
 
 
-@pytest.fixture
-def terminal(write: Callable[..., Path], tmp_path: Path) -> Iterator[Terminal]:
-    """A run that has come to its question."""
-    file, state = write(PIPELINE), tmp_path / "state"
+@contextmanager
+def _at_a_terminal(file: Path, state: Path) -> Iterator[Terminal]:
     command = [sys.executable, "-m", "local_azure", "--state", str(state), "pipelines", "run", str(file), "--pages"]
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -78,10 +76,16 @@ def terminal(write: Callable[..., Path], tmp_path: Path) -> Iterator[Terminal]:
     )  # fmt: skip
     os.close(theirs)
     with process, closing(os.fdopen(ours, "rb", buffering=0)):
-        shown = Terminal(process, ours, state)
+        yield Terminal(process, ours, state)
+        process.send_signal(signal.SIGKILL)
+
+
+@pytest.fixture
+def terminal(write: Callable[..., Path], tmp_path: Path) -> Iterator[Terminal]:
+    """A run that has come to its question."""
+    with _at_a_terminal(write(PIPELINE), tmp_path / "state") as shown:
         assert QUESTION in shown.read_until(QUESTION)
         yield shown
-        process.send_signal(signal.SIGKILL)
 
 
 def _take_the_terminal() -> None:
@@ -142,3 +146,28 @@ def test_where_input_has_ended_the_answer_is_no(
         monkeypatch.setattr(sys, "stdin", nothing)
         assert run(PIPELINE, ask=True).code == 3
     assert "not approved: no answer" in capfd.readouterr().err
+
+
+def test_what_was_typed_before_the_question_is_no_answer(write: Callable[..., Path], tmp_path: Path) -> None:
+    with _at_a_terminal(write(PIPELINE), tmp_path / "state") as shown:
+        shown.read_until("stage Train")
+        shown.type(b"y\ny")
+        shown.read_until(QUESTION)
+        shown.type(b"n\n")
+        shown.read_until("Kept in")
+        assert shown.process.wait() == 3
+        assert shown.document["rejected"] == ["production"]
+
+
+def test_pages_and_output_cannot_act_on_the_terminal(write: Callable[..., Path], tmp_path: Path) -> None:
+    hostile = r"# \033[2Jcleared\033]0;title\007\r \033[31mred\033[0m \xe2\x80\xaeturned \xc2\x9b2J\n"
+    page = f"""printf '{hostile}' > page.md; echo "##vso[task.logissue type=warning]$(cat page.md)" """
+    pipeline = PIPELINE.replace('echo "# Verdict: accepted" > page.md', page)
+    with _at_a_terminal(write(pipeline), tmp_path / "state") as shown:
+        shown.read_until(QUESTION)
+        shown.type(b"n\n")
+        seen = shown.read_until("Kept in")
+    assert "cleared" in seen
+    assert "red" in seen
+    assert "  warning in Train.train: #" in seen
+    assert not {"\x1b", "\x07", "\u202e", "\x9b"} & set(seen)

@@ -275,3 +275,75 @@ def test_a_second_ctrl_c_ends_it_and_keeps_what_was_reached(run: Run) -> None:
 
     assert outcome.code == 130
     assert outcome.document["result"] == "Canceled"
+
+
+def test_each_hook_is_a_job_of_its_own(run: Run) -> None:
+    see = 'cd $(Pipeline.Workspace); echo "KEY: ${TOKEN:-unset} ${MINE:-unset} $(ls *.txt 2>/dev/null | wc -l) files"'
+    deploy = see.replace("KEY", "deploy") + ' $(first.kept) $BUILD_BUILDNUMBER; echo "$PATH"'
+    outcome = run(
+        f"""
+        jobs:
+        - deployment: ship
+          environment: staging
+          variables: {{MINE: job}}
+          strategy:
+            runOnce:
+              preDeploy:
+                steps:
+                - bash: |
+                    echo data > $(Pipeline.Workspace)/left.txt
+                    echo "##vso[task.setvariable variable=TOKEN]abc"
+                    echo "##vso[task.setvariable variable=MINE]changed"
+                    echo "##vso[task.setvariable variable=kept;isOutput=true]out"
+                    echo "##vso[task.prependpath]/left"
+                    echo "##vso[build.updatebuildnumber]second"
+                  name: first
+                - bash: '{see.replace("KEY", "same")}'
+              deploy: {{steps: [{{bash: '{deploy}'}}]}}
+              on: {{success: {{steps: [{{bash: '{see.replace("KEY", "success")}'}}]}}}}
+        - job: later
+          dependsOn: ship
+          variables: {{GOT: "$[ dependencies.ship.outputs['ship.first.kept'] ]"}}
+          steps: [{{bash: echo "got $GOT"}}]
+        """,
+        approve=("staging",),
+    )
+    log = outcome.logs["__default.ship"]
+
+    assert "same: abc changed 1 files" in log
+    assert "deploy: unset job 0 files" in log
+    assert "second" in log
+    assert "success: unset job 0 files" in log
+    assert "/left:" not in log
+    assert "got out" in outcome.logs["__default.later"]
+
+
+def test_an_updated_build_number_reaches_the_whole_run(run: Run) -> None:
+    outcome = run(
+        """
+        name: first-$(Build.BuildId)
+        stages:
+        - stage: a
+          jobs:
+          - job: sets
+            steps: [{bash: 'echo "##vso[build.updatebuildnumber]second"'}]
+          - job: same
+            dependsOn: sets
+            steps: [{bash: 'echo "same sees $(Build.BuildNumber) $BUILD_BUILDNUMBER"'}]
+        - stage: b
+          condition: and(succeeded(), eq(variables['Build.BuildNumber'], 'second'))
+          jobs:
+          - job: next
+            steps: [{bash: 'echo "next sees $(Build.BuildNumber)"'}]
+        """
+    )
+
+    assert "same sees second second" in outcome.logs["a.same"]
+    assert "next sees second" in outcome.logs["b.next"]
+    assert outcome.document["build_number"] == "second"
+
+
+def test_a_build_number_that_the_service_refuses_fails_its_step(run: Run) -> None:
+    for number in ("a/b", "x" * 256, ""):
+        assert run(f"steps:\n- bash: echo '##vso[build.updatebuildnumber]{number}'\n").code == 1
+    assert run(f"steps:\n- bash: echo '##vso[build.updatebuildnumber]{'x' * 255}'\n").code == 0

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from local_azure.cli.main import main
 from local_azure.pipelines.run.agent.masking import MOST_SECRET_CHARACTERS, MOST_SECRETS, Masker
 from local_azure.pipelines.run.agent.workspace import MOST_ARTIFACTS, Artifacts
-from local_azure.pipelines.run.record import MOST_SUMMARY_BYTES, MOST_TAGS, RunRecord
+from local_azure.pipelines.run.record import MOST_ISSUES, MOST_KEPT_FILES, MOST_SUMMARY_BYTES, MOST_TAGS, RunRecord
 
 Run = Callable[..., Any]
 SECRET = "pa ss/wö+rd=1"
@@ -128,6 +128,14 @@ def test_caps_of_a_record(tmp_path: Path) -> None:
         record.add_tag(str(number))
     with pytest.raises(ValueError, match="build tags"):
         record.add_tag("one more")
+    for _ in range(MOST_ISSUES + 1):
+        record.add_issue("warning", "job", "again")
+    assert len(record.issues) == MOST_ISSUES
+    page.write_text("small")
+    for _ in range(MOST_KEPT_FILES - len(record.kept)):
+        record.keep_file("job", page)
+    with pytest.raises(ValueError, match="may keep 1000"):
+        record.keep_file("job", page)
     artifacts = Artifacts(tmp_path / "other", record.masker)
     for number in range(MOST_ARTIFACTS):
         artifacts.publish(str(number), page)

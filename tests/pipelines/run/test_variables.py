@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,13 @@ import pytest
 
 from local_azure.pipelines.expand.queue_facts import QueueFacts
 from local_azure.pipelines.run.agent.masking import Masker
+from local_azure.pipelines.run.agent.variables import (
+    MOST_INSERTED_CHARACTERS,
+    MOST_INSERTIONS,
+    MOST_VARIABLES,
+    VariableTable,
+)
+from local_azure.pipelines.run.logging_commands import MOST_OUTPUTS
 
 Run = Callable[..., Any]
 
@@ -39,3 +47,28 @@ def test_masks_of_overlapping_secrets_become_one() -> None:
     assert masker.mask("xabcdex abc zz z") == "x***x *** *** z"
     with pytest.raises(ValueError, match="line breaks"):
         masker.add("a\nb")
+
+
+def test_variables_that_hold_others_twice_do_not_grow_without_end() -> None:
+    table = VariableTable(Masker())
+    for level in range(40):
+        table.declare(f"v{level}", f"$(v{level + 1})$(v{level + 1})")
+    table.declare("v40", "x" * 1000)
+    started = time.monotonic()
+    assert len(table.expand("$(v0)")) <= MOST_INSERTED_CHARACTERS + 20 * MOST_INSERTIONS
+    assert len(table.environment()) == 41
+    assert len(table.fields()) == 41
+    assert time.monotonic() - started < 20
+
+
+def test_caps_of_variables_and_outputs(run: Run) -> None:
+    table = VariableTable(Masker())
+    for number in range(MOST_VARIABLES):
+        table.set(str(number), "", secret=False, readonly=False)
+    table.set("0", "again", secret=False, readonly=False)
+    with pytest.raises(ValueError, match="one too many: a job may have 10000"):
+        table.set("more", "", secret=False, readonly=False)
+    script = 'for i in $(seq COUNT); do echo "##vso[task.setvariable variable=v$i;isOutput=true]$i"; done'
+    for count, code in ((MOST_OUTPUTS, 0), (MOST_OUTPUTS + 1, 1)):
+        yaml = f"steps:\n- bash: '{script.replace('COUNT', str(count))}'\n  name: many\n"
+        assert run(yaml).code == code

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import select
 import sys
+import termios
 import threading
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-import click
-
+from local_azure.cli.output.terminal import show
 from local_azure.pipelines.run.record import RunRecord
 from local_azure.pipelines.run.run_state import RunState
 
@@ -43,7 +43,7 @@ class Approver:
             return True
         if not self._ask:
             message = f"The environment {environment} waits for an approval, and there is nobody to ask:"
-            click.echo(f"{message} --approve {environment} or --reject {environment} decides.", err=True)
+            show(f"{message} --approve {environment} or --reject {environment} decides.", err=True)
             return False
         with self._one_question:
             self._show_evidence(run.record)
@@ -54,27 +54,34 @@ class Approver:
         for page in record.summaries():
             if page not in self.shown:
                 self.shown.add(page)
-                click.echo(f"\n{page.read_text(encoding='utf-8').strip()}\n", err=True)
+                show(f"\n{page.read_text(encoding='utf-8').strip()}\n", err=True)
         for path in _evidence(record):
-            click.echo(f"evidence: {path}", err=True)
+            show(f"evidence: {path}", err=True)
 
 
 def _answered(run: RunState, question: str) -> bool:
     """Ask until a person says yes or no; the end of input is a no, and Ctrl-C ends the question."""
+    _forget_what_was_typed()
     while not run.canceled.is_set():
-        click.echo(f"{question} [y/N]: ", nl=False, err=True)
+        show(f"{question} [y/N]: ", nl=False, err=True)
         line = _typed_line(run.canceled)
         if line is None:
-            click.echo("not approved: no answer", err=True)
+            show("not approved: no answer", err=True)
             return False
         answer = line.strip().lower()
         if answer in ("y", "yes"):
             return True
         if answer in ("", "n", "no"):
-            click.echo("not approved", err=True)
+            show("not approved", err=True)
             return False
-        click.echo("Please answer y or n.", err=True)
+        show("Please answer y or n.", err=True)
     return False
+
+
+def _forget_what_was_typed() -> None:
+    """Drop what was typed before the question: it cannot be an answer."""
+    if sys.stdin.isatty():
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
 def _evidence(record: RunRecord) -> Iterator[Path]:

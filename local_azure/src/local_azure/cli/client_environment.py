@@ -23,6 +23,8 @@ FOREIGN_IDENTITY = (
     "SYSTEM_ACCESSTOKEN", "IDENTITY_", "MSI_", "AZUREML_SERVICE_PRINCIPAL", "AZUREML_RUN_", "AZUREML_ARM_",
 )  # fmt: skip
 _LOOPBACK = "127.0.0.1,localhost"
+_COORDINATES = {"subscription_id": SUBSCRIPTION, "resource_group": RESOURCE_GROUP, "workspace_name": WORKSPACE_NAME}
+_OWN_CONFIG = f"{json.dumps(_COORDINATES, indent=2)}\n".encode()
 
 
 def client_variables(state: StateFolder, info: ServerInfo) -> dict[str, str]:
@@ -72,19 +74,24 @@ def find_config_file(folder: Path) -> Path | None:
     return None
 
 
+def is_own(path: Path) -> bool:
+    """Return whether a config file is, letter for letter, one that `ensure_config_file` writes."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(_OWN_CONFIG) + 1) == _OWN_CONFIG
+    except OSError:
+        return False
+
+
 def ensure_config_file(folder: Path) -> Path | None:
     """Write .azureml/config.json for `Workspace.from_config()` unless one is found from `folder` upwards.
 
-    Returns the written path, or None when there was one.
+    One of ours that lies above belongs to another project, and does not count. Returns the written path, or None.
     """
-    if find_config_file(folder):
+    found = find_config_file(folder)
+    if found and (not is_own(found) or found in [folder / place for place in CONFIG_PLACES]):
         return None
     target = folder / CONFIG_PLACES[0]
     target.parent.mkdir(exist_ok=True)
-    coordinates = {
-        "subscription_id": SUBSCRIPTION,
-        "resource_group": RESOURCE_GROUP,
-        "workspace_name": WORKSPACE_NAME,
-    }
-    target.write_text(json.dumps(coordinates, indent=2) + "\n", encoding="utf-8")
+    target.write_bytes(_OWN_CONFIG)
     return target

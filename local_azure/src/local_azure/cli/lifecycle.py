@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,6 +23,9 @@ from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
 
 START_SECONDS = 60
 STOP_SECONDS = 20
+# Of the paths below a state folder that are needed for a start.
+_LONGEST_INSIDE = 128
+_LEAST_FREE_BYTES = 1024 * 1024
 
 
 class StartError(click.ClickException):
@@ -29,6 +34,18 @@ class StartError(click.ClickException):
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
+
+
+def require_usable(state: StateFolder) -> None:
+    """Raise StartError where the path of the state folder cannot be one, for example is too long."""
+    try:
+        os.lstat(state.root / ("x" * _LONGEST_INSIDE))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        shown = f"{str(state.root)[:100]}..." if len(str(state.root)) > 100 else str(state.root)
+        message = f"The state folder {shown} cannot be used: {error.strerror}. Choose one with --state."
+        raise StartError(message, exit_codes.USAGE) from error
 
 
 def make_folder(state: StateFolder) -> None:
@@ -77,17 +94,42 @@ def start(state: StateFolder, *, http_port: int = 0, tls_port: int = 0) -> Serve
         raise StartError(f"The server did not answer within {START_SECONDS} s.\n{output}", exit_codes.TIMED_OUT)
     code = process.wait()
     output = _log_since(state.server_log, written_before)
-    raise StartError(f"The server did not start (exit code {code}).\n{output}", code or exit_codes.FAILED)
+    reason = _full_disk(state.root)
+    raise StartError(f"The server did not start (exit code {code}).{reason}\n{output}", code or exit_codes.FAILED)
 
 
-def ensure(state: StateFolder) -> tuple[ServerInfo, bool]:
-    """Return the running server, started when there is none; True when this call started it."""
-    running = state.running_server()
-    if running and _answers(running):
-        return running, False
+def _full_disk(folder: Path) -> str:
+    """Return a sentence where the disk is full: the log cannot say it then."""
+    free = shutil.disk_usage(folder).free
+    if free >= _LEAST_FREE_BYTES:
+        return ""
+    return f" The disk of {folder} is full: {free} bytes are free. Make room, or choose another folder with --state."
+
+
+def ensure(state: StateFolder, *, http_port: int = 0, tls_port: int = 0) -> tuple[ServerInfo, bool]:
+    """Return the running server, started when there is none; True when this call started it.
+
+    Of several commands that find none one starts it, the others wait for it.
+    """
+    running = _answering(state)
     if running:
-        _wait_until_gone(running.pid, STOP_SECONDS)
-    return start(state), True
+        return running, False
+    make_folder(state)
+    with state.start_lock.open("a") as starting:
+        fcntl.flock(starting, fcntl.LOCK_EX)
+        running = _answering(state)
+        if running:
+            return running, False
+        return start(state, http_port=http_port, tls_port=tls_port), True
+
+
+def _answering(state: StateFolder) -> ServerInfo | None:
+    """Return the running server; one that is being stopped is waited for, and is none."""
+    running = state.running_server()
+    if running is None or _answers(running):
+        return running
+    _wait_until_gone(running.pid, STOP_SECONDS)
+    return None
 
 
 def _answers(info: ServerInfo) -> bool:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import click
 
-from local_azure.cli import exit_codes, foreground, lifecycle, warm
-from local_azure.cli.client_environment import client_environment, client_variables, ensure_config_file
+from local_azure.cli import config_files, exit_codes, foreground, lifecycle, warm
+from local_azure.cli.client_environment import client_environment, client_variables
 from local_azure.cli.pipeline_commands import pipelines
 from local_azure.cli.workspace_commands import adopt_config_file, workspace
 from local_azure.machine_learning.storage.state import StateFolder, find_state_folder
@@ -38,6 +38,7 @@ def main(context: click.Context, state_path: Path | None) -> None:
     code of your program.
     """
     context.obj = StateFolder(find_state_folder(state_path))
+    lifecycle.require_usable(context.obj)
 
 
 @main.command()
@@ -46,9 +47,7 @@ def main(context: click.Context, state_path: Path | None) -> None:
 @click.pass_obj
 def up(state: StateFolder, http_port: int, tls_port: int) -> None:
     """Start the server in the background; does nothing when it runs."""
-    running = state.running_server()
-    if running is None:
-        running = lifecycle.start(state, http_port=http_port, tls_port=tls_port)
+    running, _ = lifecycle.ensure(state, http_port=http_port, tls_port=tls_port)
     click.echo(f"local_azure answers at {running.base_url} (process {running.pid}, data in {state.root}).")
     click.echo("Stop it with: python -m local_azure down")
 
@@ -58,6 +57,12 @@ def up(state: StateFolder, http_port: int, tls_port: int) -> None:
 def down(state: StateFolder) -> None:
     """Stop the server, its steps and its web services; all data stays."""
     click.echo("Stopped." if lifecycle.stop(state) else f"No server runs on {state.root}.")
+    _take_config_files_away(state)
+
+
+def _take_config_files_away(state: StateFolder) -> None:
+    for path in config_files.take_away(state):
+        click.echo(f"local_azure: took {path} away.", err=True)
 
 
 @main.command()
@@ -114,18 +119,17 @@ def execute(state: StateFolder, stop_after: bool, preloaded: bool, command: tupl
 
     COMMAND is any program that uses the Azure ML SDK v1; it gets the server by environment variables alone. For
     Workspace.from_config(), the workspace that your config file names is created on the server; without a config file
-    from here upwards, .azureml/config.json is written.
+    from here upwards, .azureml/config.json is written into your project's folder, until `down`.
     Put -- before COMMAND so that its options stay its own.
     """
     preloading = warm.Preloading(state) if preloaded else None
     if preloading:
         preloading.begin(command)
     with foreground.use(state, stop_after=stop_after, wait=_say_waiting) as (info, started):
-        written = ensure_config_file(Path.cwd())
-        if written:
-            click.echo(f"local_azure: wrote {written.relative_to(Path.cwd())} for Workspace.from_config().", err=True)
-        else:
-            adopt_config_file(Path.cwd(), state, info)
+        said = config_files.provide(state, Path.cwd())
+        if said:
+            click.echo(f"local_azure: {said}", err=True)
+        adopt_config_file(Path.cwd(), state, info)
         words, environment = list(command), client_environment(os.environ, state, info)
         if preloading:
             words, environment = preloading.apply(info, words, environment)
@@ -134,6 +138,8 @@ def execute(state: StateFolder, stop_after: bool, preloaded: bool, command: tupl
         except FileNotFoundError:
             click.echo(f"local_azure: the command '{command[0]}' was not found.", err=True)
             code = exit_codes.NOT_FOUND
+    if started and stop_after:
+        _take_config_files_away(state)
     if started and not stop_after:
         click.echo("local_azure: the server goes on running; stop it with: python -m local_azure down", err=True)
     sys.exit(code)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from local_azure.cli import exit_codes, warm
+from local_azure.cli.output.terminal import show
 from local_azure.machine_learning.storage.state import StateFolder
 
 if TYPE_CHECKING:  # imported where used, so that --help stays fast
@@ -113,7 +114,7 @@ def _commit(folder: Path) -> str:
 
 def _say_faults(problems: Sequence[Problem], file: Path) -> None:
     for problem in problems:
-        click.echo(str(problem), err=True)
+        show(str(problem), err=True)
     click.echo(f"{file}: {len(problems)} fault{'s' if len(problems) != 1 else ''}.", err=True)
 
 
@@ -176,7 +177,7 @@ def expand_command(file: Path, parameters: dict[str, str], as_json: bool, **queu
     from local_azure.pipelines.language.tree import to_plain
 
     tree = _expanded(file, parameters, queue)
-    click.echo(json.dumps(to_plain(tree), indent=2) if as_json else final_yaml(tree).rstrip())
+    show(json.dumps(to_plain(tree), indent=2) if as_json else final_yaml(tree).rstrip())
 
 
 @pipelines.command("graph")
@@ -185,11 +186,11 @@ def expand_command(file: Path, parameters: dict[str, str], as_json: bool, **queu
 @click.option("--mermaid", is_flag=True, help="A Mermaid flowchart, as Azure DevOps wikis and GitHub draw it.")
 def graph_command(file: Path, parameters: dict[str, str], mermaid: bool, **queue: Any) -> None:
     """Draw the stages and jobs of FILE, as text or as a Mermaid flowchart."""
-    from local_azure.cli.pipeline_graphs import as_mermaid, as_text
+    from local_azure.cli.output.pipeline_graphs import as_mermaid, as_text
     from local_azure.pipelines.expand.model import Pipeline
 
     pipeline = Pipeline(_expanded(file, parameters, queue))
-    click.echo(as_mermaid(pipeline) if mermaid else as_text(pipeline))
+    show(as_mermaid(pipeline) if mermaid else as_text(pipeline))
 
 
 @pipelines.command("run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import signal
@@ -15,17 +16,21 @@ import click
 from local_azure.cli import exit_codes, lifecycle
 from local_azure.cli.approvals import Approver
 from local_azure.cli.client_environment import client_environment
+from local_azure.cli.output.terminal import show
 from local_azure.cli.warm import PreloadedSteps
 from local_azure.machine_learning.storage.state import StateFolder
 from local_azure.pipelines.check.pipeline_check import check
 from local_azure.pipelines.expand.expansion import repository_root
 from local_azure.pipelines.expand.model import Pipeline
 from local_azure.pipelines.expand.queue_facts import QueueFacts
+from local_azure.pipelines.run.agent.masking import Masker
 from local_azure.pipelines.run.pipeline_runner import PipelineRunner
 from local_azure.pipelines.run.record import RunRecord
 from local_azure.pipelines.run.results import Result
 from local_azure.pipelines.run.run_state import RunState
 from local_azure.pipelines.run.tasks.steps import unsupported
+
+_MOST_NAMES = 10_000
 
 
 @dataclass(frozen=True)
@@ -51,18 +56,18 @@ def run_file(
     pipeline = Pipeline(expanded.tree, facts)
     problems = problems or list(unsupported(pipeline))
     if problems:
-        click.echo("\n".join([*map(str, problems), f"{file}: refused; nothing ran."]), err=True)
+        show("\n".join([*map(str, problems), f"{file}: refused; nothing ran."]), err=True)
         return exit_codes.REFUSED
-    state.create()
+    lifecycle.make_folder(state)
     record = _new_record(state.root / "pipelines")
-    host = _Host(state, options)
+    host = _Host(state, options, record.masker)
     run = RunState(repository_root(file), record, host, options.parallel, options.verbose)
     run.say(f"run {record.build_id} of {expanded.file} ({facts.reason}, {facts.branch}), kept in {record.folder}")
     result = _result(PipelineRunner(pipeline, facts, run), run)
     shutil.rmtree(record.folder / "work", ignore_errors=True)
     document = json.dumps(record.document(result), indent=2)
     record.write_result(document)
-    click.echo(document if options.as_json else "\n".join(_summary(record, result, host.pages_to_print(record))))
+    show(document if options.as_json else "\n".join(_summary(record, result, host.pages_to_print(record))))
     if host.started:
         click.echo("local_azure goes on running; stop it with: python -m local_azure down", err=True)
     return _exit_code(run, result)
@@ -92,8 +97,9 @@ def _new_record(root: Path) -> RunRecord:
 class _Host:
     """What a run needs of this machine: a terminal, the emulator and an approver."""
 
-    def __init__(self, state: StateFolder, options: RunOptions) -> None:
+    def __init__(self, state: StateFolder, options: RunOptions, masker: Masker) -> None:
         self._state = state
+        self._masker = masker
         self._options = options
         self._approver = Approver(options.approve, options.reject, ask=options.ask)
         self._preloaded = PreloadedSteps(state) if options.warm else None
@@ -103,14 +109,27 @@ class _Host:
 
     def write(self, line: str) -> None:
         """Show a line of progress."""
-        click.echo(line, err=self._options.as_json)
+        show(line, err=self._options.as_json)
 
     def azure_environment(self, environment: Mapping[str, str]) -> dict[str, str]:
         """Return the environment of an Azure client: it leads to the emulator, which is started when needed."""
         info, started = lifecycle.ensure(self._state)
+        self._masker.add(info.token)
         self.started = self.started or started
         client = client_environment(environment, self._state, info) | dict(self._options.azure)
         return self._preloaded.environment(info, client) if self._preloaded else client
+
+    def next_revision(self, name: str) -> int:
+        """Count the runs of a name of this pipeline; the oldest of very many names are forgotten."""
+        with (self._state.root / "run_names.json").open("a+", encoding="utf-8") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            stream.seek(0)
+            counts = _counts(stream.read())
+            count = counts.pop(name, 0) + 1
+            kept = [*counts.items(), (name, count)][-_MOST_NAMES:]
+            stream.truncate(0)
+            stream.write(json.dumps(dict(kept)))
+        return count
 
     def approve(self, run: RunState, environment: str, stage: str) -> bool:
         """Return whether the stage may deploy to the environment."""
@@ -121,6 +140,17 @@ class _Host:
         if not self._options.pages:
             return []
         return [page for page in record.summaries() if page not in self._approver.shown]
+
+
+def _counts(text: str) -> dict[str, int]:
+    """Return how often each name was given; a file that is not as written counts from new."""
+    try:
+        document = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(document, dict):
+        return {}
+    return {name: count for name, count in document.items() if type(count) is int and count > 0}
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import click
 
 from local_azure.cli import exit_codes, lifecycle
 from local_azure.cli.client_environment import find_config_file
+from local_azure.cli.output.terminal import show
 from local_azure.machine_learning.domain.workspace.workspaces import RESOURCE_GROUP, SUBSCRIPTION
 from local_azure.machine_learning.storage.certificates import ROOTS
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
@@ -85,7 +86,7 @@ def create(state: StateFolder, name: str, resource_group: str, subscription: str
     try:
         ResourceManager(state, info).create(subscription, resource_group, name)
     except urllib.error.HTTPError as error:
-        click.echo(json.load(error)["error"]["message"], err=True)
+        show(json.load(error)["error"]["message"], err=True)
         sys.exit(exit_codes.USAGE)
     click.echo(f"Workspace {name} in {resource_group}, subscription {subscription}.")
 
@@ -98,4 +99,4 @@ def list_workspaces(state: StateFolder, resource_group: str, subscription: str) 
     """Print the names of the workspaces of a resource group, one a line."""
     info, _ = lifecycle.ensure(state)
     for document in ResourceManager(state, info).list(subscription, resource_group):
-        click.echo(document["name"])
+        show(document["name"])

@@ -7,8 +7,9 @@ import hashlib
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import TypeGuard
 
 FOLDER_NAME = ".local_azure"
 STATE_VARIABLE = "LOCAL_AZURE_STATE"
@@ -70,6 +71,7 @@ class StateFolder:
         # What a client would keep in ~/.azure. A file there freezes addresses, so each server start has its own.
         self.client_configurations = root / "azure-config"
         self.clients_lock = root / "clients.lock"
+        self.start_lock = root / "start.lock"
         self.client_processes = root / "clients"
         self._server_file = root / "server.json"
         self._ports_file = root / "ports.json"
@@ -134,14 +136,27 @@ class StateFolder:
         if not self._server_file.exists() or not self.is_locked():
             return None
         try:
-            return ServerInfo(**json.loads(self._server_file.read_text(encoding="utf-8")))
-        except FileNotFoundError:
+            return _server_info(json.loads(self._server_file.read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError, RecursionError):
             return None
 
     def last_ports(self) -> tuple[int, int]:
         """Ports of the last server, so that addresses stay the same where they are still free; else 0 and 0."""
         try:
             http_port, tls_port = json.loads(self._ports_file.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, ValueError, TypeError, RecursionError):
             return 0, 0
-        return int(http_port), int(tls_port)
+        return (http_port, tls_port) if _is_port(http_port) and _is_port(tls_port) else (0, 0)
+
+
+def _is_port(value: object) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value < 1 << 16
+
+
+def _server_info(document: object) -> ServerInfo | None:
+    """Return what server.json says; None where it is not as a server writes it."""
+    if not isinstance(document, dict) or set(document) != {each.name for each in fields(ServerInfo)}:
+        return None
+    info = ServerInfo(**document)
+    valid = _is_port(info.http_port) and _is_port(info.tls_port) and isinstance(info.token, str)
+    return info if valid and type(info.pid) is int and info.pid > 1 else None

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from local_azure.pipelines.check.artifacts import artifact_faults
 from local_azure.pipelines.check.injection import injection_faults
 from local_azure.pipelines.check.references import reference_faults
+from local_azure.pipelines.check.run_names import run_name_faults
 from local_azure.pipelines.check.schedules import schedule_faults
 from local_azure.pipelines.check.schema.alternatives import alternatives
 from local_azure.pipelines.check.schema.service_schema import service_schema
@@ -49,6 +50,7 @@ def _faults(expanded: Expanded, facts: QueueFacts) -> Iterator[Problem]:
         yield from schedule_faults(pipeline)
         yield from artifact_faults(pipeline)
         yield from reference_faults(pipeline, facts)
+        yield from run_name_faults(pipeline, facts)
 
 
 def _faults_as_written(name: str, document: Value, *, root: bool) -> Iterator[Problem]:

@@ -34,24 +34,14 @@ class JobRunner:
         self._run = run
         self._job = job
         self._result = Result.SUCCEEDED
+        self._declared = variables
         self._folders = JobFolders(run.record.folder / "work" / label)
         self._search_path: list[Path] = []
         self._deadline = 0.0
 
     def run(self) -> Result:
-        """Run everything in a fresh workspace, which is removed afterwards; returns the job's result."""
-        minutes = self._job.number("timeoutInMinutes", _DEFAULT_MINUTES) or LONGEST_MINUTES
-        self._deadline = time.monotonic() + 60 * minutes
-        for name, value in self._folders.create().items():
-            self.variables.declare(name, value)
-        self._run_hooks()
-        shutil.rmtree(self._folders.root, ignore_errors=True)
-        return self._result
-
-    def _run_hooks(self) -> None:
-        """Run the hooks in order until one fails, then the one for that ending."""
-        if not self._job.deployment and not any(step.kind == "checkout" for step in self._job.steps):
-            self._run_step(self._added_step("checkout", "self"))
+        """Run the hooks in order until one fails, then the one for that ending; returns the job's result."""
+        self._declared = self.variables
         hooks = dict(self._job.hooks)
         for hook in ("", *HOOKS):
             if hook in hooks and (not hook or self._result.is_good):
@@ -61,8 +51,26 @@ class JobRunner:
             before, self._result = self._result, Result.SUCCEEDED
             self._run_hook(f"on.{ending}", hooks[ending])
             self._result = worst([before, self._result])
+        return self._result
 
     def _run_hook(self, hook: str, steps: list[Step]) -> None:
+        """Run the steps as the service does, in a job of their own: workspace, variables and time are new.
+
+        Of what another hook did, artifacts and outputs remain, which only other jobs read.
+        """
+        minutes = self._job.number("timeoutInMinutes", _DEFAULT_MINUTES) or LONGEST_MINUTES
+        self._deadline = time.monotonic() + 60 * minutes
+        self._search_path = []
+        self.variables = self._declared.inner()
+        self.variables.declare("Build.BuildNumber", self._run.record.build_number)
+        for name, value in self._folders.create().items():
+            self.variables.declare(name, value)
+        self._run_steps(hook, steps)
+        shutil.rmtree(self._folders.root, ignore_errors=True)
+
+    def _run_steps(self, hook: str, steps: list[Step]) -> None:
+        if not self._job.deployment and not any(step.kind == "checkout" for step in steps):
+            self._run_step(self._added_step("checkout", "self"))
         prefix = f"{hook}: " if hook else ""
         downloads = any(step.kind == "download" for step in steps)
         if hook == "deploy" and not downloads and self._run.record.artifacts.names():

@@ -10,10 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from local_azure.pipelines.check.run_names import build_number_fault
 from local_azure.pipelines.language.tree import nearest
 from local_azure.pipelines.run.results import Result
 from local_azure.pipelines.run.step_context import StepContext
 
+# Outputs of one job.
+MOST_OUTPUTS = 1_000
 _START, _END = "##vso[", "]"
 _NAME = re.compile(r"(\w+)\.(\w+)")
 # In this order, each once: %AZP25 comes last.
@@ -94,6 +97,8 @@ def _set_variable(context: StepContext, command: LoggingCommand) -> None:
         return
     if not context.name:
         raise ValueError(f"The output '{name}' needs a step with a name.")
+    if len(context.outputs) >= MOST_OUTPUTS:
+        raise ValueError(f"The output '{name}' is one too many: a job may have {MOST_OUTPUTS}.")
     context.variables.declare(f"{context.name}.{name}", value, secret=secret)
     context.outputs[f"{context.output_prefix}{name}"] = value
 
@@ -138,6 +143,9 @@ def _add_tag(context: StepContext, command: LoggingCommand) -> None:
 
 
 def _update_number(context: StepContext, command: LoggingCommand) -> None:
+    fault = build_number_fault(command.message)
+    if fault:
+        raise ValueError(fault)
     context.record.build_number = command.message
     context.variables.declare("Build.BuildNumber", command.message)
 

@@ -4,9 +4,11 @@ import platform
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from threading import Semaphore
 from typing import TypeAlias
 
+from local_azure.pipelines.check.run_names import RunNames
 from local_azure.pipelines.expand.model import CONTEXTS, Job, Pipeline, Stage, Variable, ancestors
 from local_azure.pipelines.expand.queue_facts import QueueFacts, predefined_values
 from local_azure.pipelines.language.evaluation import evaluate
@@ -57,8 +59,14 @@ class PipelineRunner:
         self._slots = Semaphore(run.parallel)
         self._stages_before = ancestors(pipeline.stages)
         self._outcomes = {stage.name.lower(): _StageOutcome() for stage in pipeline.stages}
-        run.record.build_number = _build_number(pipeline.name, run.record.build_id)
+        run.record.build_number = self._build_number()
         self._root = self._root_variables()
+
+    def _build_number(self) -> str:
+        """Return the name of this run; its revision counts the runs whose names are the same otherwise."""
+        name = RunNames(self._pipeline, self._facts).name(self._run.record.build_id, datetime.now(UTC))
+        counted = f"{self._pipeline.place.file}\0{name.key}"
+        return name.numbered(self._run.host.next_revision(counted) if name.revision else 0)
 
     def _root_variables(self) -> VariableTable:
         record, facts = self._run.record, self._facts
@@ -97,6 +105,7 @@ class PipelineRunner:
         before = {name: self._outcomes[name] for name in self._stages_before[stage.name.lower()]}
         contexts = {"dependencies": from_plain({name: found.as_dependency() for name, found in before.items()})}
         table = self._root.inner()
+        table.declare("Build.BuildNumber", self._run.record.build_number)
         self._declare(self._pipeline.variables, table, contexts)
         results = {name: outcome.result for name, outcome in before.items()}
         if not self._holds(stage, table, contexts, results):
@@ -135,6 +144,7 @@ class PipelineRunner:
         results = {name: own_stage.jobs[name].result for name in before}
         if not self._holds(job, runner.variables, contexts, results):
             return Result.SKIPPED
+        runner.variables.declare("Build.BuildNumber", self._run.record.build_number)
         for name, value in _job_variables(stage, job).items():
             runner.variables.declare(name, value)
         with self._slots:
@@ -215,17 +225,3 @@ def _job_variables(stage: Stage, job: Job) -> dict[str, str]:
     if job.environment:
         variables |= {"Environment.Name": str(job.environment), "Strategy.Name": "runOnce"}
     return variables
-
-
-def _build_number(name: str, build_id: int) -> str:
-    """Return the `name:` of the pipeline with its own macros replaced, else date and count."""
-    values = {
-        "$(Date:yyyyMMdd)": time.strftime("%Y%m%d", time.gmtime()),
-        "$(Rev:.r)": f".{build_id}",
-        "$(Rev:r)": str(build_id),
-        "$(Build.BuildId)": str(build_id),
-    }
-    number = name or "$(Date:yyyyMMdd).$(Rev:r)"
-    for macro, value in values.items():
-        number = number.replace(macro, value)
-    return number

@@ -24,6 +24,9 @@ class RunHost(Protocol):
     def azure_environment(self, environment: Mapping[str, str]) -> dict[str, str]:
         """Return the environment of an Azure client, based on that of a script."""
 
+    def next_revision(self, name: str) -> int:
+        """Count the runs of a name, from 1."""
+
     def approve(self, run: "RunState", environment: str, stage: str) -> bool:
         """Decide, as an approver would, whether a stage may deploy to an environment."""
 

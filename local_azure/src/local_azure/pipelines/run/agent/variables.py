@@ -11,6 +11,25 @@ from local_azure.pipelines.run.agent.masking import Masker
 
 _MACRO = re.compile(r"\$\((.*?)\)", re.DOTALL)
 _MOST_LEVELS = 50
+# Variables of a job, with those that its steps set; what macros may insert into one text or environment.
+MOST_VARIABLES = 10_000
+MOST_INSERTIONS = 100_000
+MOST_INSERTED_CHARACTERS = 4 * 1024 * 1024
+
+
+class _Room:
+    """What macros may still insert: variables that hold others twice would grow without end."""
+
+    def __init__(self) -> None:
+        self._insertions, self._characters = MOST_INSERTIONS, MOST_INSERTED_CHARACTERS
+
+    def take(self, characters: int) -> bool:
+        """Return whether a value of this length may be inserted."""
+        if not self._insertions or self._characters < characters:
+            return False
+        self._insertions -= 1
+        self._characters -= characters
+        return True
 
 
 class _Entry(NamedTuple):
@@ -42,19 +61,24 @@ class VariableTable:
         before = self._entries.get(name.lower(), _Entry(name, "", secret=False, readonly=False))
         if before.readonly:
             raise ValueError(f"The variable '{name}' is read-only and keeps its value.")
+        if name.lower() not in self._entries and len(self._entries) >= MOST_VARIABLES:
+            raise ValueError(f"The variable '{name}' is one too many: a job may have {MOST_VARIABLES}.")
         self.declare(name, value, secret=secret or before.secret, readonly=readonly)
 
-    def _resolved(self, text: str, seen: tuple[str, ...]) -> tuple[str, bool]:
-        """Replace macros; also return whether the text now contains a secret. A cycle leaves its macro as it is."""
+    def _resolved(self, text: str, seen: tuple[str, ...], room: _Room) -> tuple[str, bool]:
+        """Replace macros; also return whether the text now contains a secret.
+
+        A cycle leaves its macro as it is, and so does a text that would become too long.
+        """
         secret = False
 
         def replace(match: re.Match[str]) -> str:
             nonlocal secret
             name = match[1].lower()
             entry = self._entries.get(name)
-            if entry is None or name in seen or len(seen) > _MOST_LEVELS:
+            if entry is None or name in seen or len(seen) > _MOST_LEVELS or not room.take(len(entry.value)):
                 return match[0]
-            value, inner_secret = self._resolved(entry.value, (*seen, name))
+            value, inner_secret = self._resolved(entry.value, (*seen, name), room)
             secret = secret or entry.secret or inner_secret
             if inner_secret:
                 # One of several lines is masked by its parts alone.
@@ -66,17 +90,22 @@ class VariableTable:
 
     def expand(self, text: str) -> str:
         """Replace macros from left to right; unknown ones stay, and inserted text is not read again."""
-        return self._resolved(text, ())[0]
+        return self._resolved(text, (), _Room())[0]
 
     def environment(self) -> dict[str, str]:
         """Return variables as a process sees them; secrets are left out."""
         environment: dict[str, str] = {}
+        room = _Room()
         for entry in self._entries.values():
-            value, secret = self._resolved(f"$({entry.name})", ())
+            value, secret = self._resolved(f"$({entry.name})", (), room)
             if not secret:
                 environment[re.sub(r"[. ]", "_", entry.name).upper()] = value
         return environment
 
     def fields(self) -> Fields:
         """Return the variables as the context of an expression."""
-        return Fields([(Text(entry.name), Text(self.expand(f"$({entry.name})"))) for entry in self._entries.values()])
+        room = _Room()
+        found: list[tuple[Text, Text]] = []
+        for entry in self._entries.values():
+            found.append((Text(entry.name), Text(self._resolved(f"$({entry.name})", (), room)[0])))
+        return Fields(found)
