@@ -29,7 +29,7 @@ $(if $(KEEP),echo "Server and web services go on running; stop them with: make d
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run release down test check sbom advisories unit lock golden schema coverage bench clean
+.PHONY: help setup run release down test check sbom advisories unit campaign lock golden schema coverage bench clean
 
 help: ## show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -83,6 +83,9 @@ test: check ## everything that proves the product
 unit: $(INSTALLED) $(TOOLS)/.installed ## the fast tests only
 	$(PY) -m pytest tests/unit
 
+campaign: $(INSTALLED) ## what takes long: 200 kills while clients write, at most 20 minutes (SEED=N repeats one, ONLY=NAMES)
+	$(PY) -m tests.campaign $(if $(SEED),--seed $(SEED)) $(ONLY)
+
 golden: $(INSTALLED) ## write the expected expansions of .pipelines/ anew; read the difference before you commit it
 	$(PY) -m tests.pipelines.golden
 
@@ -105,4 +108,4 @@ lock: $(INSTALLED) ## resolve requirements/*.in again and what is written from t
 	$(PY) -m requirements.held_back
 
 clean: ## remove the environment and all local data
-	rm -rf $(VENV) $(TOOLS) dist .local_azure .azureml
+	rm -rf $(VENV) $(TOOLS) dist .local_azure .azureml .campaign

@@ -168,7 +168,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         folder.mkdir(parents=True)
     (trivial / "score.py").write_text(TRIVIAL, encoding="utf-8")
     try:
-        from ml_service.snapshots import assemble_scoring
+        from ml_service.training.snapshots import assemble_scoring
 
         folder = assemble_scoring(scoring).folder
         model = train(HOME)

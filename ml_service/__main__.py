@@ -2,7 +2,7 @@
 
 import sys
 
-from ml_service.cli import main
+from ml_service.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -6,27 +6,24 @@ Where there is no production environment it then makes the version the champion;
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
-from forecasting.data.series import sha256_of
+from azure_ml.digests import file_sha256, folder_sha256
+from azure_ml.errors import AzureMlError
+from azure_ml.models.promotion import make_champion
+from azure_ml.models.versions import ModelVersion, get_version
+from azure_ml.services import Service, ServiceRefusedError, ask
+from azure_ml.services import deploy as deploy_service
+from azure_ml.workspace import Workspace
 from forecasting.errors import ModelFileError, UsageError
 from forecasting.json_text import strict_json
-from forecasting.models.model_file import read_model
+from forecasting.models.model_file import StoredModel, read_model
 from forecasting.problem.problem_file import Problem
 from forecasting.serving.live_check import difference, question
-from registry import (
-    REGISTERED_FOLDER,
-    Registered,
-    ServiceError,
-    ask_service,
-    deploy_service,
-    folder_sha256,
-    move_champion,
-)
-from tracking import Run, guarded, say
+from registration import MODEL_FOLDER, read_registration
+from step import Run, guarded, say
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -52,25 +49,13 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def read_registration(folder: Path) -> dict[str, Any]:
-    """Read registration.json. Raises: UsageError (not there), ModelFileError (not what register.py writes)."""
-    path = folder / "registration.json"
-    if not path.is_file():
-        raise UsageError(f"{path}: no such file. Name the folder that register.py has written.")
-    try:
-        document = strict_json(path.read_bytes())
-        return {key: document[key] for key in ("outcome", "reason", "model_name", "model_version", "model_sha256")}
-    except (ValueError, KeyError) as mistake:
-        raise ModelFileError(f"{path} is not a registration ({mistake!r}). Register again.") from None
-
-
 def deploy(args: argparse.Namespace, run: Run) -> int:
     """Read, deploy, check; move the champion where no release follows."""
     registration = read_registration(args.registration)
     if registration["outcome"] != "accepted":
         say("nothing to deploy", outcome=registration["outcome"], reason=registration["reason"])
         return 0
-    stored = read_model(args.registration / REGISTERED_FOLDER)
+    stored = read_model(args.registration / MODEL_FOLDER)
     if stored.sha256 != registration["model_sha256"]:
         raise ModelFileError(f"{args.registration} registers another model than it holds. Register again.")
     for needed in (args.scoring / "score.py", args.environment):
@@ -79,33 +64,64 @@ def deploy(args: argparse.Namespace, run: Run) -> int:
     if run.workspace is None or registration["model_version"] is None:
         say("no workspace, nothing deployed", model_sha256=stored.sha256, days=stored.horizon)
         return 0
-    registered = Registered(registration["model_name"], registration["model_version"], created=False)
-    labels = {
-        "model_name": registered.name,
-        "model_version": registered.version,
-        "model_sha256": stored.sha256,
-        "scoring_sha256": folder_sha256(args.scoring),
-        "environment_sha256": sha256_of(args.environment),
-        "run_id": run.id,
-    }
+    model = registered_version(run.workspace, registration)
+    serve(args, run, run.workspace, model, stored)
+    run.tag({"service": args.service, "model_version": str(model.version)})
+    if args.champion_by == "deploy":
+        problem = Problem(args.problem).series.name
+        before = make_champion(run.workspace, model.name, model.version, problem, f"run {run.id}")
+        say("champion moved", problem=problem, model=model.name, version=model.version, after=before)
+    else:
+        say("champion stays until a release", model=model.name, candidate=model.version)
+    return 0
+
+
+def serve(args: argparse.Namespace, run: Run, workspace: Workspace, model: ModelVersion, stored: StoredModel) -> None:
+    """Deploy a version and check its live answer; its hashes become labels of the service. Raises: AzureMlError."""
     service = deploy_service(
-        run,
+        workspace,
         args.service,
-        registered,
+        model,
         scoring=args.scoring,
         environment=args.environment,
-        labels=labels,
+        labels={
+            "model_name": model.name,
+            "model_version": str(model.version),
+            "model_sha256": stored.sha256,
+            "scoring_sha256": folder_sha256(args.scoring),
+            "environment_sha256": file_sha256(args.environment),
+            "run_id": run.id,
+        },
     )
-    answer = ask_service(service, json.dumps(question(stored, stored.horizon)))
+    check(service, stored)
+
+
+def registered_version(workspace: Workspace, registration: dict[str, Any]) -> ModelVersion:
+    """The version that register.py has registered. Raises: UsageError where it is gone."""
+    name, version = registration["model_name"], int(registration["model_version"])
+    model = get_version(workspace, name, version)
+    if model is None:
+        raise UsageError(f"Model {name} has no version {version}. Register again.")
+    return model
+
+
+def check(service: Service, stored: StoredModel) -> None:
+    """Compare the live answer of a service with the model's own forecast.
+
+    Raises: AzureMlError (it refuses the call or answers something else; the champion stays).
+    """
+    try:
+        answer = strict_json(ask(service, question(stored, stored.horizon)))
+    except ServiceRefusedError as refused:
+        refused.found = f"{refused.found}\n{service.log}"
+        raise
+    except ValueError as mistake:
+        raise AzureMlError(f"service {service.name} did not answer with a JSON object", found=str(mistake)) from None
     if wrong := difference(answer, stored, stored.horizon):
-        raise ServiceError(f"Service {args.service} does not answer like the model: {wrong}. The champion stays.")
-    say("service checked", service=args.service, url=service.scoring_uri, days=stored.horizon)
-    run.tag({"service": args.service, "model_version": registered.version})
-    if args.champion_by == "deploy":
-        move_champion(run, registered, Problem(args.problem).series.name)
-    else:
-        say("champion stays until a release", model=registered.name, candidate=registered.version)
-    return 0
+        raise AzureMlError(
+            f"service {service.name} does not answer as the model itself forecasts; the champion stays", found=wrong
+        )
+    say("service checked", service=service.name, url=service.url, days=stored.horizon)
 
 
 def main(argv: list[str] | None = None) -> int:

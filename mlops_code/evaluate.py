@@ -6,10 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from deciding import add_context_arguments, decide_for, record_decision
 from forecasting.decision.report import write_report
 from forecasting.models.model_file import read_model
-from registry import add_context_arguments, decide_for, record_decision
-from tracking import Run, guarded
+from step import Run, guarded
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -7,11 +7,12 @@ import sys
 from datetime import date
 from pathlib import Path
 
+from azure_ml.models.champion import find_champion
 from forecasting.data.contract import CONTRACT_VERSION, Delivery, read_table
 from forecasting.data.reading import find_table
 from forecasting.data.series import facts_of, write_series
 from forecasting.problem.problem_file import Problem
-from tracking import Run, guarded, say, today
+from step import Run, guarded, say, today
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -47,7 +48,7 @@ def prepare(args: argparse.Namespace, run: Run) -> int:
     contract = problem.contract
     accepted = args.accepted_rows
     if accepted is None and contract.rows_change is not None:
-        accepted = run.accepted_rows(args.model_name, problem.series.name)
+        accepted = accepted_rows(run, args.model_name, problem.series.name)
     delivery = Delivery(as_of=args.as_of or today(), accepted_rows=accepted)
     panel, sha256, rows = read_table(args.data, problem.source, problem.series, contract, delivery)
     facts = facts_of(panel, sha256, rows, find_table(args.data).name)
@@ -57,6 +58,15 @@ def prepare(args: argparse.Namespace, run: Run) -> int:
     size = {"days": facts["days"], "series": facts["series"]}
     say("prepared", **size, first=panel.first, last=panel.last, mean=f"{facts['mean']:.2f}")
     return 0
+
+
+def accepted_rows(run: Run, model_name: str, problem: str) -> int | None:
+    """Rows of the data that the champion of a problem was trained on; None where there is no champion."""
+    if run.workspace is None:
+        return None
+    champion = find_champion(run.workspace, model_name or None, problem)
+    rows = champion.properties.get("data_rows") if champion else None
+    return int(rows) if rows else None
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -6,25 +6,20 @@ import argparse
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
-from forecasting.decision.record import DecisionRecord, read_decision
-from forecasting.decision.report import REPORT_FILE, write_report
-from forecasting.json_text import to_json
+from azure_ml.datasets import find_by_hash, find_dataset
+from azure_ml.models.registration import find_newest
+from azure_ml.models.registration import register as register_files
+from azure_ml.models.versions import ModelVersion
+from azure_ml.workspace import Workspace
+from deciding import add_context_arguments, decide_for, exit_code_of, record_decision
+from forecasting.decision.blocks import ACCEPTED
+from forecasting.decision.record import REPORT_FILE, DecisionRecord, read_decision
+from forecasting.decision.report import write_report
+from forecasting.errors import UsageError
 from forecasting.models.model_file import MANIFEST_FILE, MODEL_FILE, StoredModel, read_model
-from registry import (
-    REGISTERED_FOLDER,
-    Registered,
-    add_context_arguments,
-    data_version,
-    decide_for,
-    record_decision,
-    register_model,
-)
-from tracking import Run, guarded, say
-
-REGISTRATION_FILE = "registration.json"
-REGISTRATION_VERSION = 1
+from registration import MODEL_FOLDER, write_registration
+from step import Run, guarded, say
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -52,7 +47,7 @@ def decide(args: argparse.Namespace, run: Run, stored: StoredModel) -> tuple[Dec
     """The decision of evaluate, or where that step was left out the same gate applied here; and its exit code."""
     if args.evaluation is not None:
         record = read_decision(args.evaluation, stored.sha256)
-        return record, 3 if record.verdict.outcome == "failed" else 0
+        return record, exit_code_of(record.verdict.outcome)
     decision = decide_for(args, run)
     page = write_report(decision, stored.model, args.registration)
     record = decision.record
@@ -62,13 +57,15 @@ def decide(args: argparse.Namespace, run: Run, stored: StoredModel) -> tuple[Dec
 def describe(args: argparse.Namespace, run: Run, stored: StoredModel, decision: DecisionRecord) -> dict[str, str]:
     """Properties of the registered version; they can never be changed afterwards."""
     data = stored.manifest["data"]["data_sha256"]
-    known = run.workspace is not None and args.dataset_name
+    version = "none"
+    if run.workspace is not None and args.dataset_name:
+        version = data_version(run.workspace, args.dataset_name, data)
     return {
         "model_sha256": stored.sha256,
         "decision_sha256": decision.sha256,
         "data_sha256": data,
         "data_rows": str(stored.manifest["data"]["rows"]),
-        "data_version": data_version(run, args.dataset_name, data) if known else "none",
+        "data_version": version,
         "recipe": stored.model.recipe.label,
         "cutoff": stored.model.cutoff.isoformat(),
         "problem": stored.problem,
@@ -79,24 +76,66 @@ def describe(args: argparse.Namespace, run: Run, stored: StoredModel, decision: 
     }
 
 
+def data_version(workspace: Workspace, dataset_name: str, sha256: str) -> str:
+    """The version of a data set that holds these bytes.
+
+    Raises: UsageError where no version does: the model could not be traced to its data.
+    """
+    found = find_by_hash(workspace, find_dataset(workspace, dataset_name), sha256)
+    if found is None:
+        raise UsageError(
+            f"No version of the data set {dataset_name} has the tag sha256 {sha256}. "
+            "Register the data with `python -m ml_service data upload`."
+        )
+    return str(found.version)
+
+
 def register(args: argparse.Namespace, run: Run) -> int:
     """Read, decide, register, write, record."""
     stored = read_model(args.candidate)
     decision, exit_code = decide(args, run, stored)
     registered = None
-    if decision.verdict.outcome == "accepted":
-        folder = args.registration / REGISTERED_FOLDER
+    if decision.verdict.outcome == ACCEPTED:
+        folder = args.registration / MODEL_FOLDER
         decision.write(folder)
         for name in (MODEL_FILE, MANIFEST_FILE):
             shutil.copyfile(args.candidate / name, folder / name)
         keep_report(args, decision, folder)
         if run.workspace is not None:
             properties = describe(args, run, stored, decision)
-            registered = register_model(run, args.model_name, folder, properties)
+            registered = register_once(run.workspace, args.model_name, folder, properties)
     else:
         say(f"nothing registered: {decision.verdict.sentence}")
-    write_registration(args, stored, decision, registered)
+    document = {
+        "outcome": decision.verdict.outcome,
+        "reason": decision.verdict.reason,
+        "problem": stored.problem,
+        "model_name": args.model_name,
+        "model_version": str(registered.version) if registered else None,
+        "model_sha256": stored.sha256,
+        "decision_sha256": decision.sha256,
+    }
+    write_registration(args.registration, document)
     return exit_code
+
+
+def register_once(workspace: Workspace, name: str, folder: Path, properties: dict[str, str]) -> ModelVersion:
+    """Register the files of a folder as a new version, once for a pipeline run and model hash."""
+    earlier = find_newest(workspace, name, {key: properties[key] for key in ("run_id", "model_sha256")})
+    if earlier is not None:
+        say("already registered by this run", model=earlier.name, version=earlier.version)
+        return earlier
+    recipe, problem = properties["recipe"], properties["problem"]
+    registered = register_files(
+        workspace,
+        name,
+        folder,
+        tags={"problem": problem, "recipe": recipe},
+        properties=properties,
+        description=f"{recipe} for {problem}, data to {properties['cutoff']}",
+    )
+    say("registered", model=registered.name, version=registered.version, sha256=properties["model_sha256"])
+    return registered
 
 
 def keep_report(args: argparse.Namespace, decision: DecisionRecord, folder: Path) -> None:
@@ -106,27 +145,6 @@ def keep_report(args: argparse.Namespace, decision: DecisionRecord, folder: Path
         shutil.copyfile(page, folder / REPORT_FILE)
     else:
         say("no report of this decision", looked_at=page)
-
-
-def write_registration(
-    args: argparse.Namespace, stored: StoredModel, decision: DecisionRecord, registered: Registered | None
-) -> None:
-    """Hand over to deploy what was registered, or that nothing was."""
-    document: dict[str, Any] = {
-        "schema_version": REGISTRATION_VERSION,
-        "outcome": decision.verdict.outcome,
-        "reason": decision.verdict.reason,
-        "problem": stored.problem,
-        "model_name": args.model_name,
-        "model_version": registered.version if registered else None,
-        "model_sha256": stored.sha256,
-        "decision_sha256": decision.sha256,
-    }
-    args.registration.mkdir(parents=True, exist_ok=True)
-    (args.registration / REGISTRATION_FILE).write_bytes(to_json(document))
-    if registered:
-        fresh = "registered" if registered.created else "already registered by this run"
-        say(fresh, model=registered.name, version=registered.version, sha256=stored.sha256)
 
 
 def main(argv: list[str] | None = None) -> int:

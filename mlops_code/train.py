@@ -11,7 +11,7 @@ from forecasting.data.series import Panel, facts_of, read_series, write_series
 from forecasting.evaluation.selection import Choice, choose, fit_choice
 from forecasting.models.model_file import write_model
 from forecasting.problem.problem_file import Problem
-from tracking import Run, guarded, say, today
+from step import Run, guarded, say, today
 
 
 def build_parser() -> argparse.ArgumentParser:

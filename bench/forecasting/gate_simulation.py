@@ -5,7 +5,7 @@
 The file has a day a row and a series a column. On each of several days every ordered pair of the contenders plays
 champion and challenger. A gate sees the past only; the truth is the mean error over the next five weekly origins.
 The gates are the workshop's (each model on its own last 28 days), the margin alone, and ours with its guards, which
-is the code of forecasting/gate.py itself. Every guard is also added to the margin alone, to see what it costs.
+is the code of forecasting/decision/gate.py itself. Every guard is also added to the margin alone, to see its cost.
 
 Two questions are asked: one series a problem (mean absolute error), and fifty series a problem (RMSSE).
 """

@@ -11,11 +11,24 @@ ForecastingError
 from __future__ import annotations
 
 import csv
+import errno
 import io
 from dataclasses import dataclass
 
 SHOWN_PLACES = 5
 LISTED_PLACES = 10_000
+FAILURES_FILE = "contract_failures.csv"
+"""Name of the file that holds `ContractError.table`."""
+
+_CODES_OF_PLACES = frozenset(
+    getattr(errno, name)
+    for name in ("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "ENOTDIR", "EISDIR", "EEXIST", "ENAMETOOLONG")
+)
+
+
+def is_about_a_place(error: OSError) -> bool:
+    """Whether the folder or file that the user has named is at fault, and not our code."""
+    return error.errno in _CODES_OF_PLACES
 
 
 class ForecastingError(Exception):
@@ -93,11 +106,11 @@ class ContractError(RefusedError):
             more = len(finding.places) - LISTED_PLACES
             listed = (*finding.places[:LISTED_PLACES], f"and {more} more") if more > 0 else finding.places
             for place in listed or ("",):
-                lines.writerow([_plain(cell) for cell in (self.file, finding.column, place, *about)])
+                lines.writerow([harmless_cell(cell) for cell in (self.file, finding.column, place, *about)])
         return text.getvalue()
 
 
-def _plain(cell: str) -> str:
+def harmless_cell(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula; the data is somebody else's."""
     return "'" + cell if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 

@@ -8,6 +8,11 @@ import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+MAX_NUMBERS = 8_000_000  # values of one document, by its commas; a ridge for 20,000 series has 1.5 million
+MAX_CONTAINERS = 1_000_000  # lists and mappings
+MAX_KEYS = 1_000_000  # counted by its colons
+LONGEST_REASON = 500  # characters of what is said about a document that was refused
+
 # What reading raises for a document that was not written here: other types, numbers too large for a float, depth.
 UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError)
 
@@ -24,13 +29,38 @@ def hash_of(document: Mapping[str, Any]) -> str:
 
 
 def strict_json(content: bytes) -> dict[str, Any]:
-    """Read one JSON object. Raises: ValueError (no object, NaN or infinity, a key that occurs twice)."""
+    """Read one JSON object in UTF-8.
+
+    Raises: ValueError (too many values, no object, NaN or infinity, a key that occurs twice), RecursionError (depth).
+    """
+    demand_few(content)
     document = json.loads(
-        content, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite_float
+        content.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite_float
     )
     if not isinstance(document, dict):
         raise ValueError("not a JSON object")
     return document
+
+
+def demand_few(content: bytes) -> None:
+    """Count before parsing: parsed, a list of two bytes takes eighty, so a document may hold only so many.
+
+    Marks inside texts count as well. Raises: ValueError.
+    """
+    counts = (
+        ("lists and mappings", content.count(b"[") + content.count(b"{"), MAX_CONTAINERS),
+        ("values", content.count(b",") + 1, MAX_NUMBERS),
+        ("keys", content.count(b":"), MAX_KEYS),
+    )
+    for what, found, most in counts:
+        if found > most:
+            raise ValueError(f"{found} {what}, expected at most {most}")
+
+
+def reason(mistake: Exception) -> str:
+    """What a mistake says, cut where it repeats a long document."""
+    said = str(mistake)
+    return said if len(said) <= LONGEST_REASON else f"{said[:LONGEST_REASON]}..."
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -32,10 +32,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def workspace() -> Any:
     """The workspace as the product opens it, with the product's own sign-in."""
-    from ml_service import settings
-    from ml_service.workspace import open_workspace
+    from ml_service.settings.variables import load
+    from ml_service.settings.workspaces import open_training
 
-    return open_workspace(settings.load()).sdk
+    return open_training(load()).sdk
 
 
 @pytest.fixture(scope="session")

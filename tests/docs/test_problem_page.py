@@ -48,7 +48,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 @pytest.mark.slow
 def test_every_command_runs_in_its_order(shell: Shell) -> None:
     found = "".join(re.findall(r"^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
-    assert len(found.splitlines()) == 9
+    assert len(found.splitlines()) == 7
     done = shell.run(f"{found}python -m local_azure exec -- python -m ml_service status")
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     assert "1920 rows give 6 series" in done.stdout

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from local_azure.machine_learning.planes import coverage
-from ml_service.cli import app
+from ml_service.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -21,7 +21,7 @@ from forecasting.serving.openapi import REFUSALS
 from local_azure.cli import lifecycle
 from local_azure.cli.client_environment import client_variables
 from local_azure.machine_learning.storage.state import StateFolder
-from ml_service.snapshots import assemble_scoring
+from ml_service.training.snapshots import assemble_scoring
 from tests.story.live import Live, deploy, train
 from tests.story.product import ROOT, Sdk, clean_environment
 

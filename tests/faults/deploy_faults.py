@@ -1,6 +1,7 @@
 """A pipeline and a web service by the plain SDK: `deploy_faults.py`; prints one line of JSON behind RESULT."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -22,10 +23,17 @@ run.log("rows", len(open(os.path.join(sys.argv[1], "table.csv")).readlines()))
 os.makedirs(sys.argv[2], exist_ok=True)
 open(os.path.join(sys.argv[2], "weights.txt"), "w").write("2")
 """
+# Dies as often as the file "dies" in its home says, as a service does whose container is killed while it comes up.
 SCORE = """
-import os, subprocess, sys
+import os, pathlib, subprocess, sys, time
 def init():
     global weight
+    dies = pathlib.Path(os.environ["HOME"], "dies")
+    left = int(dies.read_text()) if dies.exists() else 0
+    if left:
+        dies.write_text(str(left - 1))
+        os.kill(os.getppid(), 9)
+        time.sleep(600)
     weight = float(open(os.path.join(os.environ["AZUREML_MODEL_DIR"], "weights.txt")).read())
     print("process", os.getpid(), "is up")
 def run(text):
@@ -40,6 +48,7 @@ workspace = Workspace.from_config()
 Path("code").mkdir(exist_ok=True)
 Path("code/step.py").write_text(STEP)
 Path("code/score.py").write_text(SCORE)
+Path("code/ballast.bin").write_bytes(os.urandom(400_000))  # a service takes some room
 Path("table.csv").write_text("a,b\n1,2\n")
 store = workspace.get_default_datastore()
 store.upload_files(["table.csv"], target_path="in", show_progress=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import pytest
 from local_azure.cli.pipeline_runs import RunOptions, run_file
 from local_azure.machine_learning.storage.state import StateFolder
 from local_azure.pipelines.check.pipeline_check import check
+from local_azure.pipelines.check.schema import service_schema
 from local_azure.pipelines.expand.queue_facts import QueueFacts
 
 
@@ -59,8 +61,12 @@ def faults(write: Callable[..., Path]) -> Callable[..., list[str]]:
 
 
 @pytest.fixture
-def run(write: Callable[..., Path], tmp_path: Path) -> Callable[..., Outcome]:
-    """Run a small pipeline; steps find the emulator's state folder below `tmp_path`."""
+def run(write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+    """Run a small pipeline; steps find the emulator's state folder below `tmp_path`.
+
+    Time limits may be fractions of a minute here, so that tests of them take no minute.
+    """
+    monkeypatch.setattr(service_schema, "_WHOLE_NUMBER", re.compile(r"[0-9]+([.][0-9]+)?"))
 
     def _run(pipeline: str, *, facts: QueueFacts | None = None, **options: Any) -> Outcome:
         state = StateFolder(tmp_path / "state")

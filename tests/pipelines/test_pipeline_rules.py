@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from local_azure.pipelines.language.tree import to_plain
+from ml_service.settings.variables import load
 from tests.pipelines.golden import CASES, PIPELINES, ROOT, Case
 
 SOURCES = sorted(PIPELINES.rglob("*.yml"))
@@ -175,35 +176,43 @@ def test_settings_come_from_variables_yml(name: str) -> None:
     assert document["trigger"] == "none" or name == "release"
 
 
-def test_the_default_problem_takes_its_names_from_variables_yml_and_others_from_their_file() -> None:
-    files = (ROOT / "variables.yml", ROOT / "environments/production.yml")
-    settings = {
-        k: v for file in files for k, v in yaml.safe_load(file.read_text(encoding="utf-8"))["variables"].items()
-    }
-    case = next(case for case in CASES if case.name == "release-two-problems")
-    own = {stage["stage"]: stage.get("variables", []) for stage in stages(case)}
-
-    assert own["Train_paid_amount"] == []
-    other = {item["name"]: item["value"] for item in own["Train_units_by_type"]}
-    assert other["PROBLEM_FILE"] == "mlops_code/problems/units_by_type.yml"
-    assert {name: value.replace("units-by-type", "paid-amount") for name, value in other.items() if "-" in value} == {
-        name: settings[name] for name in other if name != "PROBLEM_FILE"
-    }
+# What a build gets for each shipped problem; the rule is in ml_service/settings/names.py.
+NAMES = {
+    "paid_amount": ("paid-amount", "paid-amount-transactions", "daily_by_type.csv"),
+    "units_by_type": ("units-by-type", "paid-amount-transactions", "daily_by_type.csv"),
+    "product_sales": ("product-sales", "product-sales", "daily_sales_by_product.csv"),
+}
 
 
-def test_a_problem_with_a_table_of_its_own_names_table_and_data_set() -> None:
-    case = next(case for case in CASES if case.name == "release-of-another-table")
-    own = [
-        {item["name"]: item["value"] for item in stage["variables"]}
-        for stage in stages(case)
-        if stage["stage"] != "Validate"
-    ]
-
-    assert len(own) == 4
-    for variables in own:
-        assert (variables["DATASET_NAME"], variables["MODEL_NAME"]) == ("product-sales", "product-sales")
-        assert (ROOT / variables["DATA_FILE"]).is_file()
-        assert (ROOT / variables["PROBLEM_FILE"]).is_file()
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("release-two-problems", "paid_amount"),
+        ("release-two-problems", "units_by_type"),
+        ("release-of-another-table", "product_sales"),
+    ],
+)
+def test_every_stage_of_a_problem_gets_its_names_and_its_table(
+    name: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = next(case for case in CASES if case.name == name)
+    root = to_plain(case.expanded().tree)
+    assert isinstance(root, dict)
+    of_problem = [stage for stage in stages(case) if stage["stage"].endswith(f"_{problem}")]
+    assert [stage["stage"].partition("_")[0] for stage in of_problem] == ["Publish", "Train", "Production", "Verify"]
+    stem, dataset, table = NAMES[problem]
+    for stage in of_problem:
+        assert [item["name"] for item in stage["variables"]] == ["PROBLEM_FILE"]
+        for item in (*root["variables"], *stage["variables"]):
+            value = "unit" if item["value"].startswith("<") else item["value"]
+            monkeypatch.setenv(item["name"], value)
+        found = load()
+        assert found.problem_file == ROOT / f"mlops_code/problems/{problem}.yml"
+        assert (found.dataset_name, found.data_file) == (dataset, ROOT / "data/adventureworks" / table)
+        assert (found.model_name, found.experiment_name, found.production_service_name) == (stem, stem, stem)
+        assert (found.pipeline_name, found.test_service_name) == (f"{stem}-training", f"{stem}-test")
+        assert found.pipeline_endpoint_name == f"{stem}-training-endpoint"
+        assert found.data_file.is_file()
 
 
 def test_a_pull_request_signs_in_nowhere() -> None:

@@ -72,7 +72,7 @@ def test_a_sound_tree_is_green_and_its_results_are_published(house: House) -> No
 
 def test_each_defect_turns_the_job_red_that_looks_for_it(house: House) -> None:
     with (
-        defect(house, "ml_service/errors.py", "from dataclasses", "import json\nfrom dataclasses"),
+        defect(house, "ml_service/errors.py", "from typing", "import json\nfrom typing"),
         defect(house, "mlops_code/problems/paid_amount.yml", "gate:", "gaet:"),
         defect(house, ".pipelines/audit.yml", "dependsOn: []", "dependsOn: [Nowhere]"),
         defect(house, "local_azure/tests/test_of_local_azure.py", "assert errors", "assert not errors"),

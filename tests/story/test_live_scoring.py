@@ -14,7 +14,7 @@ import pytest
 from forecasting.models.model_file import read_model
 from forecasting.serving.forecaster import Forecaster
 from forecasting.serving.live_check import difference, question
-from ml_service.snapshots import assemble_scoring
+from ml_service.training.snapshots import assemble_scoring
 from tests.hostile import TRACE, harm
 from tests.story import requests_to_service as bad
 from tests.story.live import Live, deploy, train
@@ -138,7 +138,7 @@ def test_many_series_are_answered_all_or_by_name(many: Live) -> None:
     status, moved = many.ask({"horizon": 3, "history": history})
     own = Forecaster(stored.model)
     assert status == 200
-    assert moved["forecast"] == json.loads(own.answer(own.read({"horizon": 3, "history": history})))["forecast"]
+    assert moved["forecast"] == own.answer(own.read({"horizon": 3, "history": history}))["forecast"]
     assert moved["data_until"] == "2013-03-11"
 
 

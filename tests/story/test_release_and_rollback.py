@@ -80,7 +80,7 @@ def shop(make_product: MakeProduct, sdk: Sdk, tmp_path_factory: pytest.TempPathF
     product = product.with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME=PRODUCTION, PRODUCTION_SERVICE_NAME=name)
     old = product.with_settings(PROBLEM_FILE=weak)
     tree = copy_tree(folder / "tree")
-    answering = tree / "mlops_code/forecasting/serving.py"
+    answering = tree / "mlops_code/forecasting/serving/forecaster.py"
     sound = answering.read_text()
     assert "columns = [values, " in sound
     answering.write_text(sound.replace("columns = [values, ", "columns = [values + 1, "))

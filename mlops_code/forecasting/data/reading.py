@@ -14,10 +14,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+from pandas.io.parsers import TextFileReader
 
+from forecasting.data.sizes import check_columns, check_sizes, opened
 from forecasting.errors import ContractError, Finding, UsageError
 
 ENDINGS = (".csv", ".csv.gz")
+SHOWN_HEADER = 1_000  # characters
+CELLS_AT_A_TIME = 2_000_000
 FIRST_DATA_LINE = 2  # line 1 is the header
 AGAIN = "Deliver it again."
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -54,22 +58,22 @@ def read_cells(table: Path, needed: Sequence[str]) -> pd.DataFrame:
     """The needed columns as text, a cell that is not there as ""; the index counts the lines after the header.
 
     Empty lines are left out. needed: the first one is a column that no row may leave empty.
-    Raises: ContractError (no text, no table, no rows, a column that is missing or there twice).
+    Raises: ContractError (too large, no text, no table, no rows, a column that is missing or there twice).
     """
-    raw = _parsed(table, _header(table, needed))
-    empty = raw[needed[0]].fillna("").str.strip() == ""
-    if empty.any():
-        blank = raw[empty].fillna("").map(lambda cell: not str(cell).strip()).all(axis=1)
-        raw = raw.drop(index=blank.index[blank])
+    try:
+        check_sizes(table)
+    except _BROKEN_ARCHIVE as torn:
+        raise _not_an_archive(table, torn) from None
+    raw = _parsed(table, _header(table, needed), list(needed))
     if raw.empty:
         raise _refusal(table, "has a header but no rows", "a header and one row a day")
-    return raw[list(needed)].fillna("")
+    return raw.fillna("")
 
 
 def _header(table: Path, needed: Sequence[str]) -> list[str]:
     """The names of the columns, from the first line."""
     try:
-        with io.TextIOWrapper(_opened(table), encoding="utf-8-sig", newline="") as content:
+        with io.TextIOWrapper(opened(table), encoding="utf-8-sig", newline="") as content:
             cells = next(csv.reader(content), None)
     except _BROKEN_ARCHIVE as torn:
         raise _not_an_archive(table, torn) from None
@@ -79,14 +83,15 @@ def _header(table: Path, needed: Sequence[str]) -> list[str]:
         raise _refusal(table, f"is no header ({mistake})", "names of columns", places=("line 1",)) from None
     if cells is None:
         raise _refusal(table, "is an empty file", "a header and one row a day")
+    check_columns(table, len(cells))
     names = [name.strip() for name in cells]
     if not any(names):
         raise _refusal(table, "is empty", "the header", places=("line 1",))
-    other = next((mark for mark in SEPARATORS if not set(needed).isdisjoint(names[0].split(mark))), None)
-    if len(names) == 1 and other and names[0] not in needed:
+    if other := _other_separator(names, needed):
         fix = "Export it with commas between cells and a point in numbers."
-        raise _refusal(table, f"is separated by {SEPARATORS[other]}", "commas", fix=fix, places=("line 1",))
+        raise _refusal(table, f"is separated by {other}", "commas", fix=fix, places=("line 1",))
     said = ", ".join(names)
+    said = said if len(said) <= SHOWN_HEADER else f"{said[:SHOWN_HEADER]}..."
     findings = [
         Finding(name, (), "missing", f"a column of this name; the header is {said}", "Rename or add it.")
         for name in needed
@@ -102,28 +107,53 @@ def _header(table: Path, needed: Sequence[str]) -> list[str]:
     return names
 
 
-def _parsed(table: Path, names: list[str]) -> pd.DataFrame:
-    """Every cell as text, every line a row."""
+def _other_separator(names: list[str], needed: Sequence[str]) -> str:
+    """What separates the cells, where commas do not: whatever the columns are called, no needed one is found."""
+    if not set(needed).isdisjoint(names):
+        return ""
+    header = "".join(names)
+    counts = {word: header.count(mark) for mark, word in SEPARATORS.items()}
+    word = max(counts, key=counts.__getitem__)
+    return word if counts[word] >= len(names) else ""
+
+
+def _parsed(table: Path, names: list[str], needed: list[str]) -> pd.DataFrame:
+    """Every cell of the needed columns as text, every line a row; of the other columns only a part at a time is held.
+
+    pandas' own choice of columns would let rows with too many cells pass.
+    """
+    parts = []
     try:
-        with _opened(table) as content:
-            raw = pd.read_csv(
-                content, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False
-            )  # fmt: skip
+        with opened(table) as content, _reader(content, len(names)) as reader:
+            for part in reader:
+                if not isinstance(part.index, pd.RangeIndex):  # pandas takes surplus leading cells for an index
+                    raise _ragged(table, FIRST_DATA_LINE, "more cells than the header")
+                part.columns = pd.Index(names)
+                parts.append(_kept(part, needed))
     except UnicodeDecodeError:
         raise _not_utf8(table) from None
     except _BROKEN_ARCHIVE as torn:
         raise _not_an_archive(table, torn) from None
     except (pd.errors.ParserError, OSError) as mistake:
         raise _unparsed(table, str(mistake)) from None
-    if not isinstance(raw.index, pd.RangeIndex):  # pandas takes surplus leading cells for an index
-        raise _ragged(table, FIRST_DATA_LINE, "more cells than the header")
-    raw.columns = pd.Index(names)
-    return raw
+    return pd.concat(parts) if parts else pd.DataFrame(columns=needed)
 
 
-def _opened(table: Path) -> gzip.GzipFile | io.BufferedReader:
-    """The bytes of the table, whatever else its name promises."""
-    return gzip.open(table, "rb") if table.name.lower().endswith(".gz") else table.open("rb")
+def _reader(content: gzip.GzipFile | io.BufferedReader, columns: int) -> TextFileReader:
+    """The table in parts of so many rows that a part has few cells."""
+    rows = max(1, CELLS_AT_A_TIME // columns)
+    return pd.read_csv(
+        content, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False, chunksize=rows
+    )  # fmt: skip
+
+
+def _kept(part: pd.DataFrame, needed: list[str]) -> pd.DataFrame:
+    """The needed columns, without the rows that hold nothing in any column."""
+    empty = part[needed[0]].fillna("").str.strip() == ""
+    if empty.any():
+        blank = part[empty].fillna("").map(lambda cell: not str(cell).strip()).all(axis=1)
+        part = part.drop(index=blank.index[blank])
+    return part[needed]
 
 
 def _unparsed(table: Path, said: str) -> ContractError:
@@ -149,7 +179,7 @@ def _not_an_archive(table: Path, torn: Exception) -> ContractError:
 
 def _not_utf8(table: Path) -> ContractError:
     """Names the first line that is not UTF-8."""
-    with _opened(table) as content:
+    with opened(table) as content:
         for number, line in enumerate(content, 1):
             try:
                 line.decode("utf-8")

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecasting.errors import ContractError, Finding, UsageError
+from forecasting.limits import FIRST_DAY, LAST_DAY
 
 SERIES_FILE, FACTS_FILE = "series.csv", "facts.json"
 ONE_HEADER, MANY_HEADER = ["date", "value"], "series"
@@ -163,6 +164,8 @@ def _panel(
         days = [date.fromisoformat(text) for text in texts]
         numbers = [list(map(float, row)) for row in rows]
         values = np.array(numbers, dtype=np.float64)
+        if not FIRST_DAY <= min(days, default=FIRST_DAY) <= max(days, default=LAST_DAY) <= LAST_DAY:
+            raise ValueError(f"a day outside {FIRST_DAY} to {LAST_DAY}")
     except ValueError as mistake:
         return None, [Finding("", tuple(bad), f"is unreadable ({mistake})", expected, FIX)]
     if bad or not values.size:

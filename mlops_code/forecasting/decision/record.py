@@ -21,10 +21,11 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from forecasting.decision.blocks import Block, Context, Evidence, Sha256, Verdict
 from forecasting.errors import ModelFileError, UsageError
-from forecasting.json_text import UNREADABLE, hash_of, strict_json, to_json
+from forecasting.json_text import UNREADABLE, hash_of, reason, strict_json, to_json
 
 SCHEMA_VERSION: Literal[2] = 2
-DECISION_FILE = "decision.json"
+MAX_BYTES = 64 * 1024 * 1024  # of decision.json; with 20,000 series and a segment for each it has some 6 MB
+DECISION_FILE, REPORT_FILE = "decision.json", "report.html"
 SEASONAL_NAIVE = "seasonal_naive"
 
 
@@ -102,7 +103,8 @@ def read_decision(folder: Path, model_sha256: str) -> DecisionRecord:
     path = folder / DECISION_FILE
     if not path.is_file():
         raise UsageError(f"{path}: no such file. Name a folder that evaluate.py has written.")
-    record = parse_decision(path.read_bytes(), str(path))
+    with path.open("rb") as content:
+        record = parse_decision(content.read(MAX_BYTES + 1), str(path))
     found = record.evidence.challenger.model_sha256
     if found != model_sha256:
         raise ModelFileError(
@@ -114,14 +116,16 @@ def read_decision(folder: Path, model_sha256: str) -> DecisionRecord:
 def parse_decision(content: bytes, name: str = DECISION_FILE) -> DecisionRecord:
     """Read the bytes of a decision.json and verify the hash of its evidence. name: for messages.
 
-    Raises: ModelFileError (not a decision record, other schema version, evidence changed after it was hashed).
+    Raises: ModelFileError (too large, no decision record, other schema version, evidence changed after its hash).
     """
+    if len(content) > MAX_BYTES:
+        raise _malformed(name, f"more than {MAX_BYTES} bytes")
     try:
         document = strict_json(content)
         version, decided = document["schema_version"], document["evidence_sha256"]
         found = hash_of(document["evidence"])
     except UNREADABLE as mistake:
-        raise _malformed(name, repr(mistake)) from None
+        raise _malformed(name, f"{type(mistake).__name__}: {reason(mistake)}") from None
     if version != SCHEMA_VERSION:
         raise ModelFileError(f"{name} has schema version {version!r}, this code reads {SCHEMA_VERSION}.")
     if decided != found:

@@ -17,12 +17,11 @@ from forecasting.decision.blocks import Baseline, Contender, Evidence, Segment
 from forecasting.decision.charts import Band, Line, histogram, line_chart, meter
 from forecasting.decision.decide import Decision
 from forecasting.decision.gate import Judgement
-from forecasting.decision.record import DecisionRecord, as_json
+from forecasting.decision.record import REPORT_FILE, DecisionRecord, as_json
 from forecasting.models.catalog import BASELINE
 from forecasting.models.intervals import bounds
 from forecasting.models.recipe import Array, FittedModel
 
-REPORT_FILE = "report.html"
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 LARGEST = 3  # series that are drawn one by one
 METRICS = ("mae", "rmse", "rel_mae", "mase", "rmsse", "bias_ratio")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -16,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from forecasting.errors import ModelFileError, UsageError
-from forecasting.json_text import UNREADABLE, strict_json, to_json
-from forecasting.limits import MAX_HORIZON, MAX_SERIES
+from forecasting.json_text import UNREADABLE, reason, strict_json, to_json
+from forecasting.limits import FIRST_DAY, LAST_DAY, MAX_HORIZON, MAX_SERIES
 from forecasting.models.catalog import KINDS, demand_sound, make_recipe
 from forecasting.models.recipe import Array, FittedModel, Intervals, Recipe
 
@@ -28,6 +29,7 @@ MODEL_KEYS = {
     "series", "lower", "intervals", "parameters",
 }  # fmt: skip
 MANIFEST_KEYS = {"format_version", "model_sha256", "recipe", "cutoff", "problem", "horizon", "season"}
+MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 MAX_BYTES = 128 * 1024 * 1024  # a model of one series has kilobytes, a ridge for 20,000 series some 40 MB
 
 
@@ -91,7 +93,7 @@ def read_model(folder: Path) -> StoredModel:
     Raises: UsageError (a file is not there), ModelFileError (hash, format version, recipe, shape or number).
     """
     manifest = read_manifest(folder)
-    content = _bytes_of(folder / MODEL_FILE)
+    content = _bytes_of(folder / MODEL_FILE, MAX_BYTES)
     sha256 = hashlib.sha256(content).hexdigest()
     if sha256 != manifest["model_sha256"]:
         raise ModelFileError(
@@ -103,7 +105,9 @@ def read_model(folder: Path) -> StoredModel:
         _demand_keys(document, MODEL_KEYS, exactly=True)
         stored = StoredModel(_fitted(document), document["problem"], document["horizon"], sha256, manifest)
     except UNREADABLE as mistake:
-        raise ModelFileError(f"{folder / MODEL_FILE} is not a model of format {FORMAT_VERSION}: {mistake}.") from None
+        raise ModelFileError(
+            f"{folder / MODEL_FILE} is not a model of format {FORMAT_VERSION}: {reason(mistake)}."
+        ) from None
     _demand_agreement(folder, stored)
     return stored
 
@@ -111,20 +115,20 @@ def read_model(folder: Path) -> StoredModel:
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Read and check manifest.json, which says what model.json must hash to."""
     try:
-        manifest = strict_json(_bytes_of(folder / MANIFEST_FILE))
+        manifest = strict_json(_bytes_of(folder / MANIFEST_FILE, MAX_MANIFEST_BYTES))
         _demand_keys(manifest, MANIFEST_KEYS, exactly=False)
     except UNREADABLE as mistake:
-        raise ModelFileError(f"{folder / MANIFEST_FILE} is not a manifest: {mistake}.") from None
+        raise ModelFileError(f"{folder / MANIFEST_FILE} is not a manifest: {reason(mistake)}.") from None
     return manifest
 
 
-def _bytes_of(path: Path) -> bytes:
+def _bytes_of(path: Path, most: int) -> bytes:
     if not path.is_file():
         raise UsageError(f"{path}: no such file. Name a folder that train.py or register.py has written.")
     if path.is_symlink():
         raise ModelFileError(f"{path} is a link to another file: not a file of ours. It was not opened.")
-    if path.stat().st_size > MAX_BYTES:
-        raise ModelFileError(f"{path} has {path.stat().st_size} bytes, more than {MAX_BYTES}: not a file of ours.")
+    if path.stat().st_size > most:
+        raise ModelFileError(f"{path} has {path.stat().st_size} bytes, more than {most}: not a file of ours.")
     return path.read_bytes()
 
 
@@ -147,13 +151,14 @@ def _fitted(document: dict[str, Any]) -> FittedModel:
         raise ValueError(f"series, expected 1 to {MAX_SERIES} different names")
     if any(not isinstance(key, str) or not key for key in keys):
         raise ValueError("series, expected names that are texts")
+    "".join(keys).encode()  # half a surrogate pair could be in no answer
     shapes = KINDS[recipe.name].shapes(recipe, document["season"], len(keys))
     if set(shapes) != set(document["parameters"]):
         raise ValueError(f"parameters {sorted(document['parameters'])}, expected {sorted(shapes)}")
     model = FittedModel(
         recipe,
         document["season"],
-        date.fromisoformat(document["cutoff"]),
+        _cutoff(document["cutoff"]),
         tuple(keys),
         {name: _array(name, document["parameters"][name], shape) for name, shape in shapes.items()},
         None if lower is None else _number(lower),
@@ -161,6 +166,14 @@ def _fitted(document: dict[str, Any]) -> FittedModel:
     )
     demand_sound(model)
     return model
+
+
+def _cutoff(text: str) -> date:
+    """The last day of the history; the days that are forecast from it must exist."""
+    cutoff = date.fromisoformat(text)
+    if not FIRST_DAY <= cutoff <= LAST_DAY:
+        raise ValueError(f"cutoff {cutoff}, expected a day from {FIRST_DAY} to {LAST_DAY}")
+    return cutoff
 
 
 def _recipe(described: dict[str, Any]) -> Recipe:
@@ -194,7 +207,7 @@ def _array(name: str, numbers: object, shape: tuple[int | None, ...]) -> Array:
 
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is not a finite number")
+        raise ValueError(f"{reprlib.repr(value)} is not a finite number")
     return float(value)
 
 

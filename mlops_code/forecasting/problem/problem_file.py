@@ -21,11 +21,13 @@ from forecasting.problem.sections import (
     Section,
     SeriesRule,
     Source,
+    Table,
     Training,
     demand_columns,
 )
 
 SECTIONS: Mapping[str, type[Section]] = {
+    "table": Table,
     "source": Source,
     "series": SeriesRule,
     "contract": Contract,
@@ -53,6 +55,16 @@ class Problem:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._document = _load(path)
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """The file as it was read, to cut it down to the sections of a step."""
+        return self._document
+
+    @property
+    def table(self) -> Table:
+        """The section `table`, which may be left out. Raises: UsageError."""
+        return self._read("table", Table) if "table" in self._document else Table()
 
     @property
     def source(self) -> Source:
@@ -100,7 +112,7 @@ class Problem:
             demand_columns(self.source, self.series)
         except ValueError as mistake:
             raise UsageError(f"{self.path}: {mistake}.") from None
-        _ = self.contract, self.training, self.gate
+        _ = self.table, self.contract, self.training, self.gate
 
     def _read(self, section: str, form: type[_S]) -> _S:
         """Read a section, collecting every mistake so that one message names them all."""

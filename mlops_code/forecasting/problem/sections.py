@@ -26,6 +26,13 @@ class Section(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
+class Table(Section):
+    """Where the table lies and what it is registered as; for the build scripts, no step reads it."""
+
+    file: Text | None = None  # relative to the repository
+    dataset: Text | None = None  # name of the data set
+
+
 class Source(Section):
     """Column names of the delivered table."""
 

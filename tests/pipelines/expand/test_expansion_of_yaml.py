@@ -116,16 +116,16 @@ def test_a_value_that_is_one_expression_keeps_its_type(write: Write) -> None:
         parameters:
         - {name: pool, type: object, default: {vmImage: ubuntu-24.04}}
         - {name: branches, type: object, default: [a, b]}
-        trigger: ${{ parameters.branches }}
         jobs:
         - job: one
+          dependsOn: ${{ parameters.branches }}
           pool: ${{ parameters.pool }}
           steps: [{bash: 'echo ${{ length(parameters.branches) }}'}]
         """
     )
     tree = expanded(file)
 
-    assert tree["trigger"] == ["a", "b"]
+    assert tree["stages"][0]["jobs"][0]["dependsOn"] == ["a", "b"]
     assert tree["stages"][0]["jobs"][0]["pool"] == {"vmImage": "ubuntu-24.04"}
     assert tree["stages"][0]["jobs"][0]["steps"] == [{"bash": "echo 2"}]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_service.settings import Settings, load
+from ml_service.settings.variables import Settings, load
 
 VARIABLES = {
     "AZURE_SUBSCRIPTION_ID": "11111111-2222-3333-4444-555555555555",

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from ml_service.snapshots import STEP_FILES
+from ml_service.training.snapshots import STEP_FILES
 from requirements.conda import installable_hashes, platform_tags
 from requirements.locks import Locked, canonical, locked
 

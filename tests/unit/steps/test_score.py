@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ml_service.snapshots import STEP_FILES
+from ml_service.training.snapshots import STEP_FILES
 
 CODE = Path(__file__).resolve().parents[3] / "mlops_code"
 SCORING = STEP_FILES["deploy"].scoring

@@ -119,7 +119,7 @@ def execute(state: StateFolder, stop_after: bool, preloaded: bool, command: tupl
     """
     preloading = warm.Preloading(state) if preloaded else None
     if preloading:
-        preloading.begin(command, os.environ)
+        preloading.begin(command)
     with foreground.use(state, stop_after=stop_after, wait=_say_waiting) as (info, started):
         written = ensure_config_file(Path.cwd())
         if written:

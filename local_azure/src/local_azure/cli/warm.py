@@ -11,7 +11,6 @@ import click
 
 from local_azure.cli.client_environment import client_environment
 from local_azure.machine_learning.processes.clients import client
-from local_azure.machine_learning.storage.certificates import BUNDLE
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
 
 VARIABLE = "LOCAL_AZURE_WARM"
@@ -29,11 +28,12 @@ class Preloading:
         self._scripts = state.client_processes / "bin"
         self._obstacle = client.unsupported()
 
-    def begin(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start importing while a server starts, unless there are no certificates yet that an import could read."""
-        is_useful = self._state.running_server() is None and (self._state.certificates / BUNDLE).exists()
-        if is_useful and not self._obstacle and not _is_local_azure(command):
-            self._processes.begin(client_environment(environment, self._state, _UNKNOWN))
+    def begin(self, command: Sequence[str]) -> None:
+        """Start importing while a server starts."""
+        if self._obstacle or self._state.running_server() is not None:
+            return
+        inherited = inherited_by_jobs() if _is_local_azure(command) else os.environ
+        self._processes.begin(client_environment(inherited, self._state, _UNKNOWN))
 
     def belong(self, info: ServerInfo, environment: Mapping[str, str]) -> None:
         """Bind the parent to the running server; `environment` is that of the programs."""
@@ -45,7 +45,8 @@ class Preloading:
         self, info: ServerInfo, command: Sequence[str], environment: Mapping[str, str]
     ) -> tuple[list[str], dict[str, str]]:
         """The command and its environment, so that it and what it starts come from the parent where they can."""
-        if _is_local_azure(command):  # it sees to its own programs
+        if _is_local_azure(command):  # it sees to its own programs, which are steps of pipelines if any
+            self.belong(info, client_environment(inherited_by_jobs(), self._state, info))
             return list(command), {**environment, VARIABLE: "1"}
         self.belong(info, environment)
         direct = os.sep in command[0] and client.is_own(command[0])
@@ -85,8 +86,7 @@ class PreloadedSteps:
         os.environ["PATH"] = self._preloading.own_path(os.environ)  # a job finds python where its YAML says so only
         info = self._state.running_server()
         if info is not None:
-            inherited = {name: os.environ[name] for name in _INHERITED_BY_JOBS if name in os.environ}
-            self._belong(info, client_environment(inherited, self._state, info))
+            self._belong(info, client_environment(inherited_by_jobs(), self._state, info))
 
     def environment(self, info: ServerInfo, environment: dict[str, str]) -> dict[str, str]:
         """The environment of a step that uses the SDK."""
@@ -98,6 +98,11 @@ class PreloadedSteps:
         if self._server != info.pid:
             self._preloading.belong(info, environment)
             self._server = info.pid
+
+
+def inherited_by_jobs() -> dict[str, str]:
+    """What acts at the start of a program and comes into the jobs of a pipeline."""
+    return {name: os.environ[name] for name in _INHERITED_BY_JOBS if name in os.environ}
 
 
 def _is_local_azure(command: Sequence[str]) -> bool:

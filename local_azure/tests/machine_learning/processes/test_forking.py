@@ -78,6 +78,20 @@ def test_a_stubborn_child_is_killed_after_its_time_of_grace(run: Callable[[Body]
     assert "no" in run(body)
 
 
+def test_a_child_that_is_stopped_at_once_takes_no_other_with_it(run: Callable[[Body], str], tmp_path: Path) -> None:
+    waits = "import pathlib, sys, time; pathlib.Path(sys.argv[1], 'up').touch(); time.sleep(60)"
+
+    async def body(client: ForkingClient, command: Callable[[str], ChildCommand]) -> None:
+        other = client.start(command(waits))
+        while not (tmp_path / "up").exists():
+            await asyncio.sleep(0.01)
+        for _ in range(40):
+            assert await client.stop(client.start(command(waits))) == -signal.SIGTERM
+        assert not other.ended.done()
+
+    run(body)
+
+
 def test_what_a_child_leaves_behind_ends_with_it(run: Callable[[Body], str], tmp_path: Path) -> None:
     leave = (
         "import pathlib, subprocess, sys\n"

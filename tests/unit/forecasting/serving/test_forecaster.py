@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,7 +43,7 @@ def fitted(panel: Panel, recipe: Recipe) -> FittedModel:
 
 def answered(service: Forecaster, document: dict[str, Any]) -> dict[str, Any]:
     """The answer to a request, as a client reads it."""
-    return strict_json(service.answer(service.read(document)).encode())
+    return strict_json(orjson.dumps(service.answer(service.read(document))))
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)

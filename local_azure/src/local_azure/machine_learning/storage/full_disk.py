@@ -1,4 +1,4 @@
-"""The end of a run is recorded even when the disk is full at that moment."""
+"""The end of a run or of a service is recorded even when the disk is full at that moment."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ async def until_kept(write: Callable[[], None]) -> None:
         except ApiError as error:
             if error.status != 507:
                 raise
-            LOG.warning("the end of a run waits for room on the disk: %s", error.message)
+            LOG.warning("the end of a run or service waits for room on the disk: %s", error.message)
         await asyncio.sleep(AGAIN_SECONDS)

@@ -60,5 +60,9 @@ def _holds_data(folder: Path) -> bool:
     """Whether there is a file in one of the folders that do not begin with a dot; those are the server's own."""
     if not folder.is_dir():
         return False
-    own = (entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    return any(entry.is_file() or any(path.is_file() for path in entry.rglob("*")) for entry in own)
+    entries = (entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    return any(map(_is_or_holds_file, entries))
+
+
+def _is_or_holds_file(entry: Path) -> bool:
+    return entry.is_file() or any(path.is_file() for path in entry.rglob("*"))

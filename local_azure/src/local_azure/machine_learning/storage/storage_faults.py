@@ -33,6 +33,13 @@ def _unwritable(what: str, folder: Path, reason: str) -> ApiError:
     return ApiError(400, "StorageNotWritable", message)
 
 
+def is_full(error: BaseException) -> bool:
+    """Whether something could not be written for want of room, by a file's error or by our own answer to it."""
+    if isinstance(error, ApiError):
+        return error.status == 507
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
 def of_files(error: OSError, what: str, folder: Path, needed: int | None = None) -> ApiError | None:
     """The answer to a failed write of a file, or None when neither space nor access is the reason."""
     if error.errno in _FULL:

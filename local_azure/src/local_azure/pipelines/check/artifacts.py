@@ -1,10 +1,10 @@
 """Rules about artifacts: legal names, and that somebody publishes what is downloaded, early enough."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from local_azure.pipelines.expand.model import Job, Part, Pipeline, Stage, Step, ancestors
+from local_azure.pipelines.expand.model import Job, Pipeline, Stage, Step, ancestors
 from local_azure.pipelines.language.tree import Problem, Text, nearest
 
 _PUBLISH, _DOWNLOAD = "publishpipelineartifact@1", "downloadpipelineartifact@2"
@@ -24,18 +24,22 @@ def artifact_faults(pipeline: Pipeline) -> Iterator[Problem]:
     """Yield every fault of a step that publishes or downloads."""
     uses = list(_uses(pipeline))
     published = [use for use in uses if use.publishes]
+    publishers: dict[str, list[_Use]] = {}
+    for use in published:
+        publishers.setdefault(use.name.lower(), []).append(use)
     all_known = not _publishes_unknown_names(pipeline, published)
+    order = _Order(pipeline, publishers)
     for use in uses:
         name = use.name
         if _FORBIDDEN.search(name):
             yield Problem(name.place, f"'{name}' is no name of an artifact: no \" : < > | * ? / \\ in it.")
         if use.publishes or "$(" in name:
             continue
-        publishers = [other for other in published if other.name.lower() == name.lower()]
-        if not publishers and all_known:
-            advice = nearest(name, [str(other.name) for other in published])
+        before = publishers.get(name.lower(), [])
+        if not before and all_known:
+            advice = nearest(name, [str(other[0].name) for other in publishers.values()])
             yield Problem(name.place, f"No step publishes the artifact '{name}'. {advice}")
-        if publishers and not any(_runs_before(publisher, use, pipeline) for publisher in publishers):
+        if before and not order.is_published_before(use):
             yield Problem(name.place, f"Add the job that publishes '{name}' to dependsOn.")
 
 
@@ -66,14 +70,27 @@ def _publishes_unknown_names(pipeline: Pipeline, published: list[_Use]) -> bool:
     return any("artifact.upload" in step.script for _, job in pipeline.jobs() for step in job.steps)
 
 
-def _runs_before(publisher: _Use, use: _Use, pipeline: Pipeline) -> bool:
-    if publisher.job is use.job:
-        return True
-    if publisher.stage is use.stage and _depends(use.job, publisher.job, use.stage.jobs):
-        return True
-    return _depends(use.stage, publisher.stage, pipeline.stages)
+class _Order:
+    """What runs before what, and where each artifact is published: found once."""
+
+    def __init__(self, pipeline: Pipeline, publishers: dict[str, list[_Use]]) -> None:
+        self._stages = ancestors(pipeline.stages)
+        self._jobs = {str(stage.name): ancestors(stage.jobs) for stage in pipeline.stages}
+        self._in_jobs = {name: set(map(_label, uses)) for name, uses in publishers.items()}
+        self._in_stages = {name: set(map(_first, jobs)) for name, jobs in self._in_jobs.items()}
+
+    def is_published_before(self, use: _Use) -> bool:
+        """Return whether a step that publishes it runs before the step that downloads it."""
+        name, stage = use.name.lower(), use.stage.name.lower()
+        if not self._in_stages[name].isdisjoint(self._stages[stage]):
+            return True
+        jobs = {use.job.name.lower(), *self._jobs[str(use.stage.name)][use.job.name.lower()]}
+        return not self._in_jobs[name].isdisjoint((stage, job) for job in jobs)
 
 
-def _depends(part: Part, other: Part, parts: Sequence[Part]) -> bool:
-    """Return whether a stage or job depends on another, directly or not."""
-    return other.name.lower() in ancestors(parts)[part.name.lower()]
+def _label(use: _Use) -> tuple[str, str]:
+    return use.stage.name.lower(), use.job.name.lower()
+
+
+def _first(label: tuple[str, str]) -> str:
+    return label[0]

@@ -4,9 +4,19 @@ import re
 from collections.abc import Iterator
 
 from local_azure.pipelines.expand.model import SCRIPTS
-from local_azure.pipelines.language.tree import Fields, Items, Problem, Text, Value, mappings_of
+from local_azure.pipelines.expand.scope import expressions_in
+from local_azure.pipelines.language.tree import (
+    Fields,
+    Items,
+    PipelineError,
+    Place,
+    Problem,
+    Text,
+    Value,
+    mappings_of,
+)
 
-_PARAMETER = re.compile(r"\$\{\{[^}]*?\bparameters\.(\w+)", re.IGNORECASE)
+_PARAMETER = re.compile(r"\bparameters\.(\w++)", re.IGNORECASE)
 
 
 def injection_faults(document: Fields) -> Iterator[Problem]:
@@ -17,10 +27,25 @@ def injection_faults(document: Fields) -> Iterator[Problem]:
         if entry.get("type") in (None, "string") and not entry.has("values")
     }
     for script in _scripts(document, ""):
-        for match in _PARAMETER.finditer(script):
-            if match[1].lower() in free:
-                text = f"The free text of parameter '{match[1]}' becomes code of this script. Pass it by env:."
-                yield Problem(script.place_at(match.start()), text)
+        for name, place in _parameters_read(script):
+            if name.lower() in free:
+                yield Problem(
+                    place, f"The free text of parameter '{name}' becomes code of this script. Pass it by env:."
+                )
+
+
+def _parameters_read(script: Text) -> Iterator[tuple[str, Place]]:
+    """Yield the first parameter that each expression of a script reads, and its line."""
+    line, done = script.place.line, 0
+    try:
+        for start, _, source in expressions_in(script):
+            line += script.count("\n", done, start)
+            done = start
+            match = _PARAMETER.search(source)
+            if match:
+                yield match[1], Place(script.place.file, line)
+    except PipelineError:
+        return  # the expansion reports what is not closed
 
 
 def _scripts(value: Value, key: str) -> Iterator[Text]:

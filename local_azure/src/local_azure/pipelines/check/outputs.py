@@ -1,9 +1,10 @@
 """Checks expressions that are evaluated at run time: what they read must exist and be reachable from there."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import NamedTuple, TypeVar
 
+from local_azure.pipelines.check.macros import is_known
 from local_azure.pipelines.expand.model import (
     CONTEXTS,
     STEP_CONTEXTS,
@@ -21,28 +22,25 @@ from local_azure.pipelines.language.values import ExpressionError, unknown_name
 # The status functions that may name dependencies.
 STATUS_OF_DEPENDENCIES = ("succeeded", "failed", "succeededorfailed")
 _PartT = TypeVar("_PartT", Stage, Job, Step)
-_SET_VARIABLE = re.compile(r"##vso\[task\.setvariable\s+([^\]\n]*)\]", re.IGNORECASE)
-_PROPERTY = re.compile(r"(\w+)\s*=\s*([^;\s]*)")
+_SET_VARIABLE = re.compile(r"##vso\[task\.setvariable\s", re.IGNORECASE)
 
 
 def assignments(step: Step) -> dict[str, bool]:
     """Return the variables that the text of a script sets, and whether each is an output; a program may set more."""
     found: dict[str, bool] = {}
-    for properties in _SET_VARIABLE.findall(step.script):
-        pairs = {key.lower(): value for key, value in _PROPERTY.findall(properties)}
-        name = pairs.get("variable", "")
-        if "variable" in pairs and "$" not in name:
-            found[name] = pairs.get("isoutput", "").lower() == "true"
+    for line in step.script.splitlines():
+        for command in _SET_VARIABLE.split(line)[1:]:
+            properties, closed, _ = command.partition("]")
+            pairs = dict(map(_property, properties.split(";")))
+            name = pairs.get("variable", "")
+            if closed and name and "$" not in name:
+                found[name] = pairs.get("isoutput", "").lower() == "true"
     return found
 
 
-def is_known(name: str, known: Mapping[str, str]) -> bool:
-    """Return whether a variable is in scope; `step.*` stands for the outputs of a step whose program sets them.
-
-    `*` stands for names that nothing here can know: of a group that was not given, of a matrix.
-    """
-    step = name.partition(".")[0]
-    return bool({name.lower(), f"{step}.*".lower(), "*"} & known.keys())
+def _property(text: str) -> tuple[str, str]:
+    key, _, value = text.partition("=")
+    return key.strip().lower(), value.strip()
 
 
 class ExpressionScope(NamedTuple):

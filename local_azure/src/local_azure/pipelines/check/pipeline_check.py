@@ -8,14 +8,16 @@ from local_azure.pipelines.check.artifacts import artifact_faults
 from local_azure.pipelines.check.injection import injection_faults
 from local_azure.pipelines.check.references import reference_faults
 from local_azure.pipelines.check.schedules import schedule_faults
-from local_azure.pipelines.check.service_schema import service_schema
+from local_azure.pipelines.check.schema.alternatives import alternatives
+from local_azure.pipelines.check.schema.service_schema import service_schema
 from local_azure.pipelines.check.structure import structure_faults
-from local_azure.pipelines.expand.directives import without_directives
+from local_azure.pipelines.expand.directives import directive_of
 from local_azure.pipelines.expand.expansion import Expanded, expand
 from local_azure.pipelines.expand.model import Pipeline
 from local_azure.pipelines.expand.queue_facts import QueueFacts
 from local_azure.pipelines.expand.templates import KINDS
-from local_azure.pipelines.language.tree import Fields, Place, Problem, Value, fields_of
+from local_azure.pipelines.language.limits import MOST_FAULTS
+from local_azure.pipelines.language.tree import Fields, PipelineError, Place, Problem, Value, fields_of
 
 Checked: TypeAlias = tuple[Expanded, list[Problem]]
 
@@ -23,24 +25,41 @@ Checked: TypeAlias = tuple[Expanded, list[Problem]]
 def check(file: Path, parameters: Mapping[str, str] | None = None, facts: QueueFacts | None = None) -> Checked:
     """Expand one pipeline and find every fault that can be found without running it, in order of place."""
     expanded = expand(file, parameters, facts)
-    problems = list(expanded.problems)
+    found: set[Problem] = set()
+    for problem in _faults(expanded, facts or QueueFacts()):
+        found.add(problem)
+        if len(found) > MOST_FAULTS:
+            break
+    problems = sorted(found)
+    if len(problems) > MOST_FAULTS:
+        text = f"There are more than {MOST_FAULTS} faults; the rest is not shown."
+        problems[MOST_FAULTS:] = [Problem(problems[MOST_FAULTS - 1].place, text)]
+    return expanded, problems
+
+
+def _faults(expanded: Expanded, facts: QueueFacts) -> Iterator[Problem]:
+    """Yield the faults of an expanded pipeline, some of them more than once."""
+    yield from expanded.problems
     for name, document in expanded.documents.items():
-        problems += _faults_as_written(name, document, root=name == expanded.file)
+        yield from _faults_as_written(name, document, root=name == expanded.file)
     if not expanded.problems:
-        problems += service_schema().check(expanded.tree, "pipeline", expanded.tree.place)
-        pipeline = Pipeline(expanded.tree)
-        problems += structure_faults(pipeline)
-        problems += schedule_faults(pipeline)
-        problems += artifact_faults(pipeline)
-        problems += reference_faults(pipeline, facts or QueueFacts())
-    return expanded, sorted(set(problems))
+        yield from service_schema().check(expanded.tree, "pipeline", expanded.tree.place)
+        pipeline = Pipeline(expanded.tree, facts)
+        yield from structure_faults(pipeline)
+        yield from schedule_faults(pipeline)
+        yield from artifact_faults(pipeline)
+        yield from reference_faults(pipeline, facts)
 
 
 def _faults_as_written(name: str, document: Value, *, root: bool) -> Iterator[Problem]:
-    """Yield faults of a file before expansion: all branches of every `if` are checked."""
+    """Yield faults of a file before expansion: every branch of every `if` is checked, each by itself."""
     schema, place = service_schema(), Place(name, 1)
-    content = fields_of(without_directives(document))
-    yield from injection_faults(content)
+    yield from injection_faults(fields_of(document))
+    try:
+        content = _without_directives(fields_of(document))
+    except PipelineError as error:
+        yield error.problem
+        return
     if root:
         yield from schema.check(content, "pipeline", place)
         return
@@ -51,3 +70,9 @@ def _faults_as_written(name: str, document: Value, *, root: bool) -> Iterator[Pr
         yield from schema.check(value, key, key.place)
     else:
         yield from schema.check(rest, "extendsTemplate", place)
+
+
+def _without_directives(document: Fields) -> Fields:
+    """Return a document with its alternatives; directives at the root are refused by the expansion."""
+    pairs = [(key, alternatives(value)) for key, value in document if directive_of(key) is None]
+    return Fields(pairs, document.place)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from local_azure.pipelines.expand.model import Pipeline
 from local_azure.pipelines.language.tree import Problem, mappings_of
 
-_PART = re.compile(r"(?:\*|(\d+|[A-Za-z]+)(?:-(\d+|[A-Za-z]+))?)(?:/([1-9]\d*))?\Z")
+_PART = re.compile(r"(?:\*|([0-9]{1,3}|[A-Za-z]+)(?:-([0-9]{1,3}|[A-Za-z]+))?)(?:/([1-9][0-9]{0,2}))?\Z")
 
 
 class _Field(NamedTuple):

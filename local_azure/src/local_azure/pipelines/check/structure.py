@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from local_azure.pipelines.check.key_support import KEYS, support_faults
 from local_azure.pipelines.expand.model import Job, Part, Pipeline, Step, ancestors
 from local_azure.pipelines.language.tree import Fields, Problem, fields_of, mappings_of, nearest
 
@@ -17,8 +18,6 @@ _SERVER_TASKS = (
     "queryworkitems",
 )
 _STEP_KINDS = ("bash", "script", "checkout", "publish", "download", "task")
-_UNSUPPORTED_KEYS = ("target", "path", "submodules", "lfs", "container", "services")
-_NUMBERS = ("timeoutInMinutes", "retryCountOnTaskFailure")
 
 
 def structure_faults(pipeline: Pipeline) -> Iterator[Problem]:
@@ -35,6 +34,7 @@ def structure_faults(pipeline: Pipeline) -> Iterator[Problem]:
             yield from _name_faults(job.steps, f"{subject} {job.name} step", "Step", "a job")
             yield from _job_faults(job)
     yield from _resource_faults(pipeline)
+    yield from support_faults(pipeline)
 
 
 def _name_faults(parts: Sequence[Part], subject: str, kind: str, whole: str) -> Iterator[Problem]:
@@ -70,6 +70,9 @@ def _job_faults(job: Job) -> Iterator[Problem]:
         if not (job.deployment and key == "runOnce"):
             text = f"The strategy '{key}' is not supported here; only runOnce of deployments is."
             yield Problem(key.place, text)
+    for hook, pool in job.hook_pools:
+        if pool == "server":
+            yield Problem(pool.place, f"'pool: server' of the hook {hook} is not supported here. Use a server job.")
     for hook, steps in job.hooks:
         if not steps and not strategy.has("matrix"):
             yield Problem(job.place, f"{hook or 'Job'} {job.name} has no steps. Add one.")
@@ -85,25 +88,18 @@ def _deployment_faults(job: Job, strategy: Fields) -> Iterator[Problem]:
         yield Problem(job.name.place, "A deployment job cannot be named 'deploy'. Choose another name.")
     if not job.environment:
         yield Problem(job.place, f"{what} names no environment. Add environment: NAME.")
-    if "." in (job.environment or "") or len(fields_of(job.fields.get("environment"))) > 1:
-        place = (job.environment or job.name).place
-        yield Problem(place, "An environment that names a resource is not supported.")
+    if job.environment and "." in job.environment and "$" not in job.environment:
+        yield Problem(job.environment.place, "An environment that names a resource is not supported.")
     if "deploy" not in dict(job.hooks) and (strategy.has("runOnce") or not strategy):
         yield Problem(job.place, f"{what} has no strategy.runOnce.deploy. Add it with the steps that deploy.")
 
 
 def _step_faults(job: Job, step: Step) -> Iterator[Problem]:
-    if step.kind not in _STEP_KINDS:
+    if step.kind not in _STEP_KINDS and step.kind in KEYS["step"]:
         yield Problem(step.place, f"Steps of kind '{step.kind}' are not supported here.")
     yield from _agent_faults(job, step)
     if step.kind == "checkout" and step.value not in ("self", "none"):
         yield Problem(step.value.place, f"checkout of '{step.value}' is not supported here. Only self and none are.")
-    for fields in (step.fields, job.fields):
-        for key in filter(fields.has, _UNSUPPORTED_KEYS):
-            yield Problem(fields.key(key).place, f"'{key}' is not supported here. Leave it out.")
-    for key in filter(step.fields.has, _NUMBERS):
-        if step.number(key, -1) < 0:
-            yield Problem(step.fields.key(key).place, f"'{key}' must be a number, not '{step.text(key)}'.")
 
 
 def _agent_faults(job: Job, step: Step) -> Iterator[Problem]:

@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from local_azure.pipelines.language.tree import Fields, Items, PipelineError, Text, Value, fields_of
+from local_azure.pipelines.language.tree import PipelineError, Text, Value, fields_of
 
 _DIRECTIVE = re.compile(r"\s*\$\{\{\s*(if|elseif|else|each|insert)\b(.*)\}\}\s*\Z", re.DOTALL)
 _EACH = re.compile(r"\s*(\w+)\s*(?:,\s*(\w+)\s*)?\bin\b(.*)\Z", re.DOTALL)
@@ -34,48 +34,11 @@ def loop_of(directive: Directive) -> tuple[list[str], str]:
 
 
 def branches_of(item: Value) -> list[tuple[Directive, Value]]:
-    """Return the directives, with their bodies, of a list item that holds nothing else; `insert` does not count."""
+    """Return the directives, with their bodies, of a list item that holds nothing else."""
     branches: list[tuple[Directive, Value]] = []
     for key, body in fields_of(item):
         directive = directive_of(key)
-        if directive is None or directive.word == "insert":
+        if directive is None:
             return []
         branches.append((directive, body))
     return branches
-
-
-def without_directives(value: Value) -> Value:
-    """Return the tree with the content of every directive in its place: all branches of an `if` at once."""
-    if isinstance(value, Fields):
-        return _mapping_without_directives(value)
-    if isinstance(value, Items):
-        return _list_without_directives(value)
-    return value
-
-
-def _mapping_without_directives(fields: Fields) -> Fields:
-    flat = Fields(place=fields.place)
-    for key, part in fields:
-        content = without_directives(part)
-        if directive_of(key) is None:
-            flat.append((key, content))
-        else:
-            flat += fields_of(content)
-    return flat
-
-
-def _list_without_directives(items: Items) -> Items:
-    flat = Items(place=items.place)
-    for part in items:
-        if not _only_directives(part):
-            flat.append(without_directives(part))
-            continue
-        for _, body in fields_of(part):
-            content = without_directives(body)
-            flat += content if isinstance(content, Items) else [content]
-    return flat
-
-
-def _only_directives(value: Value) -> bool:
-    names = fields_of(value).names()
-    return bool(names) and all(directive_of(key) for key in names)

@@ -1,12 +1,15 @@
 """Expands directives, expressions and templates, as the service does before a run."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TypeAlias
 
 from local_azure.pipelines.expand.directives import Directive, branches_of, directive_of, loop_of
 from local_azure.pipelines.expand.scope import Scope
 from local_azure.pipelines.expand.templates import KINDS, Templates
+from local_azure.pipelines.expand.work import ExpansionTooLargeError
+from local_azure.pipelines.language.limits import MOST_FAULTS, MOST_TEMPLATE_LEVELS
 from local_azure.pipelines.language.tree import (
     Fields,
     Items,
@@ -21,9 +24,10 @@ from local_azure.pipelines.language.tree import (
 )
 from local_azure.pipelines.language.values import ExpressionError, kind, to_text, truthy
 
-_MOST_LEVELS = 100
 # What is expanded first, because what follows may read it.
 _FIRST = ("parameters", "variables", "resources")
+
+_DASH = " Where every turn or branch should make an item of its own, put a dash before its first key."
 
 _Pair: TypeAlias = tuple[Text, Value]
 
@@ -42,16 +46,30 @@ class Expander:
         self.problems: list[Problem] = []
 
     def expand(self, value: Value, scope: Scope, within: str = "") -> Value:
-        """Expand a value. `within` is the key that holds it: it decides what a list may include."""
+        """Expand a value. `within` is the key that holds it: it decides what a list may include.
+
+        Raises ExpansionTooLargeError.
+        """
+        scope.work.place = place_of(value, scope.work.place)
+        scope.work.charge(1)
         try:
-            if isinstance(value, Fields):
-                return self._mapping(value, scope, within)
-            if isinstance(value, Items):
+            if not isinstance(value, Fields | Items):
+                return scope.interpolate(value) if isinstance(value, Text) else value
+            with scope.work.one_level():
+                if isinstance(value, Fields):
+                    return self._mapping(value, scope, within)
                 return self._list(value, scope, within)
-            return scope.interpolate(value) if isinstance(value, Text) else value
+        except ExpansionTooLargeError:
+            raise
         except PipelineError as error:
-            self.problems.append(error.problem)
+            self.problem(error.problem)
             return None
+
+    def problem(self, problem: Problem) -> None:
+        """Note a fault; raises ExpansionTooLargeError above the most that are reported."""
+        if len(self.problems) >= MOST_FAULTS:
+            raise ExpansionTooLargeError(problem.place, f"There are more than {MOST_FAULTS} faults up to here.")
+        self.problems.append(problem)
 
     # -- mappings
 
@@ -63,13 +81,7 @@ class Expander:
         for i in _expansion_order(fields, within):
             key, value = fields[i]
             produced[i] = list(self._pair(key, value, scope, chain, within))
-        expanded = Fields(place=fields.place)
-        for key, value in itertools.chain.from_iterable(produced):
-            if expanded.has(key) and not scope.dry:
-                text = f"The key '{key}' is produced twice. Let one branch produce it."
-                self.problems.append(Problem(key.place, text))
-            expanded.append((key, value))
-        return expanded
+        return self._unique(itertools.chain.from_iterable(produced), fields.place, scope)
 
     def _pair(self, key: Text, value: Value, scope: Scope, chain: _Chain, within: str) -> Iterator[_Pair]:
         directive = directive_of(key)
@@ -81,13 +93,13 @@ class Expander:
             if isinstance(body, Fields):
                 yield from body
             elif not _is_empty(body):
-                self.problems.append(Problem(key.place, f"A mapping must stand under '{key}', not a {kind(body)}."))
+                self.problem(Problem(key.place, f"A mapping must stand under '{key}', not a {kind(body)}."))
 
     def _field(self, key: Text, value: Value, scope: Scope, within: str) -> _Pair:
         try:
             key = Text(to_text(scope.interpolate(key)), key.place)
         except ExpressionError as error:
-            self.problems.append(Problem(key.place, f"This key is no text: {error}"))
+            self.problem(Problem(key.place, f"This key is no text: {error}"))
         if within == "variables":
             expanded = self.expand(value, scope)
             scope.define(key, expanded)
@@ -111,8 +123,10 @@ class Expander:
     def _caught_item(self, item: Value, scope: Scope, chain: _Chain, within: str) -> list[Value]:
         try:
             return list(self._item(item, scope, chain, within))
+        except ExpansionTooLargeError:
+            raise
         except PipelineError as error:
-            self.problems.append(error.problem)
+            self.problem(error.problem)
             return []
 
     def _item(self, item: Value, scope: Scope, chain: _Chain, within: str) -> Iterator[Value]:
@@ -120,8 +134,10 @@ class Expander:
             raise PipelineError(place_of(item, Place(scope.file, 1)), f"'{item}' needs a colon after it.")
         branches = branches_of(item)
         if branches:
+            bodies: list[Value] = []
             for directive, body in branches:
-                yield from self._branch_items(directive, body, scope, chain, within)
+                bodies += self._bodies(directive, body, scope, chain, within)
+            yield from self._items_of_bodies(fields_of(item), bodies, scope)
             return
         chain.taken = None
         if isinstance(item, Fields) and within in KINDS and item.has("template"):
@@ -133,14 +149,34 @@ class Expander:
         elif expanded is not None:
             yield expanded
 
-    def _branch_items(
-        self, directive: Directive, value: Value, scope: Scope, chain: _Chain, within: str
-    ) -> Iterator[Value]:
-        for body in self._bodies(directive, value, scope, chain, within):
-            if isinstance(body, Items):
+    def _items_of_bodies(self, item: Fields, bodies: list[Value], scope: Scope) -> Iterator[Value]:
+        """Yield what the directives of one list item have produced: lists are spliced, mappings make one item."""
+        merged: list[_Pair] = []
+        lists = 0
+        for body in bodies:
+            if isinstance(body, Fields):
+                merged += body
+            elif isinstance(body, Items):
+                lists += 1
                 yield from body
             elif not _is_empty(body):
                 yield body
+        if merged and lists:
+            text = "This item produces both a list and a mapping. Give all its branches a dash, or none."
+            raise PipelineError(merged[0][0].place, text)
+        if merged:
+            yield self._unique(merged, item.place, scope, _DASH)
+
+    def _unique(self, pairs: Iterable[_Pair], place: Place, scope: Scope, advice: str = "") -> Fields:
+        """Return the pairs as one mapping; a key that is produced twice is a fault."""
+        merged, seen = Fields(place=place), set[str]()
+        for key, value in pairs:
+            if key in seen and not scope.dry:
+                text = f"The key '{key}' is produced twice. Let one branch produce it.{advice}"
+                self.problem(Problem(key.place, text))
+            seen.add(key)
+            merged.append((key, value))
+        return merged
 
     # -- directives
 
@@ -156,11 +192,29 @@ class Expander:
                 unused = unused.loop(**dict.fromkeys(names))
             elif directive.word == "insert" or self._taken(directive, scope, chain):
                 scopes = [scope]
+        except ExpansionTooLargeError:
+            raise
         except PipelineError as error:
-            self.problems.append(error.problem)
+            self.problem(error.problem)
         if not scopes:
             self.expand(value, unused, within)
         return [self.expand(value, one, within) for one in scopes]
+
+    def taken_branches(self, fields: Fields, scope: Scope) -> Fields:
+        """Return a mapping with the branches of its `if` that apply; the values are left as they are."""
+        chain, found = _Chain(), Fields(place=fields.place)
+        for key, value in fields:
+            directive = directive_of(key)
+            if directive is None:
+                chain.taken = None
+                found.append((key, value))
+            elif directive.word in ("each", "insert"):
+                raise PipelineError(
+                    key.place, f"'{directive.word}' is not supported here. Write the keys themselves."
+                )
+            elif self._taken(directive, scope, chain):
+                found += self.taken_branches(fields_of(value), scope)
+        return found
 
     @staticmethod
     def _taken(directive: Directive, scope: Scope, chain: _Chain) -> bool:
@@ -191,11 +245,16 @@ class Expander:
     def template(self, reference: Fields, scope: Scope, within: str) -> tuple[Value, Scope]:
         """Return the content of a template, and what it sees: its parameters and the variables known so far."""
         written = reference.get("template")
-        if not isinstance(written, Text):
+        if not isinstance(written, Text) or not written.strip():
             raise PipelineError(reference.place, "A template is named by its path: template: PATH.")
-        if scope.depth >= _MOST_LEVELS:
-            raise PipelineError(written.place, f"Templates include each other more than {_MOST_LEVELS} levels deep.")
-        path = Text(to_text(scope.interpolate(written)), written.place)
+        if scope.depth >= MOST_TEMPLATE_LEVELS:
+            raise PipelineError(
+                written.place, f"Templates include each other more than {MOST_TEMPLATE_LEVELS} levels deep."
+            )
+        try:
+            path = Text(to_text(scope.interpolate(written)), written.place)
+        except ExpressionError as error:
+            raise PipelineError(written.place, f"The path of a template is a text: {error}") from None
         declarations, content = self._templates.load(path, scope.file, within)
         arguments = Fields(place=reference.place)
         chain = _Chain()
@@ -206,7 +265,8 @@ class Expander:
             else:
                 arguments += self._pair(key, part, scope, chain, "arguments")
         bound = declarations.bind(arguments, reference.place)
-        return content, Scope(declarations.file, bound, scope.variables, depth=scope.depth + 1)
+        inner = Scope(declarations.file, bound, scope.variables, untyped=declarations.untyped, work=scope.work)
+        return content, replace(inner, depth=scope.depth + 1)
 
 
 def _expansion_order(fields: Fields, within: str) -> list[int]:
@@ -220,6 +280,7 @@ def _expansion_order(fields: Fields, within: str) -> list[int]:
 def _loop_scopes(names: list[str], container: Value, scope: Scope, key: Text) -> list[Scope]:
     """Return the scope of each turn of the loop in `key`; raises PipelineError."""
     takes_pairs_apart = len(names) > 1
+    scope.work.charge(len(container) if isinstance(container, Items | Fields) else 0)
     if isinstance(container, Fields) and takes_pairs_apart:
         return [scope.loop(**dict(zip(names, pair, strict=True))) for pair in container]
     if isinstance(container, Fields):

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local_azure.pipelines.expand.expander import Expander
+from local_azure.pipelines.expand.legal_places import misplaced_expressions
 from local_azure.pipelines.expand.queue_facts import QueueFacts
 from local_azure.pipelines.expand.scope import Scope
 from local_azure.pipelines.expand.templates import Declarations, Templates
+from local_azure.pipelines.expand.work import deep_recursion
+from local_azure.pipelines.language.limits import MOST_DEPTH, MOST_JOBS, MOST_VARIABLES
 from local_azure.pipelines.language.tree import (
     Fields,
     Items,
@@ -17,11 +20,15 @@ from local_azure.pipelines.language.tree import (
     Text,
     Value,
     fields_of,
+    items_of,
+    mappings_of,
     nearest,
 )
 from local_azure.pipelines.language.values import to_text
 
 _BODIES = ("stages", "jobs", "steps", "extends")
+# Keys of a job that may stand at the root beside bare steps.
+_OF_A_JOB = ("strategy", "continueOnError", "container", "services", "workspace")
 
 
 @dataclass(frozen=True)
@@ -50,14 +57,31 @@ def expand(file: Path, parameters: Mapping[str, str] | None = None, facts: Queue
     tree = Fields()
     try:
         document = templates.document(relative, Place(relative, 1))
-        given = Fields([(Text(name), Text(value)) for name, value in (parameters or {}).items()])
-        bound = Declarations(document, relative).bind(given, Place(relative, 1))
-        known = {**facts.predefined(), **facts.variables}
-        scope = Scope(relative, bound, {name.lower(): (name, Text(value)) for name, value in known.items()})
-        tree = _rooted(_expanded(document, scope, expander), relative)
+        expander.problems += misplaced_expressions(document)
+        if not expander.problems:
+            scope = _root_scope(document, relative, parameters, facts)
+            with deep_recursion():
+                tree = _rooted(_expanded(document, scope, expander), relative)
+            _check_counts(tree)
     except PipelineError as error:
         expander.problems.append(error.problem)
+        tree = Fields()
+    for name, included in templates.documents.items():
+        if name != relative:
+            expander.problems += misplaced_expressions(fields_of(included))
     return Expanded(relative, tree, templates.documents, tuple(sorted(set(expander.problems))))
+
+
+def _root_scope(document: Fields, file: str, parameters: Mapping[str, str] | None, facts: QueueFacts) -> Scope:
+    """Return what the root file sees: its parameters and what is known when the run is queued."""
+    block = document.get("parameters")
+    if isinstance(block, Fields) and block:
+        text = f"A mapping is the form of templates. At the root of a pipeline write - name: {block[0][0]}"
+        raise PipelineError(block.place, text)
+    given = Fields([(Text(name), Text(value)) for name, value in (parameters or {}).items()])
+    bound = Declarations(document, file, root=True).bind(given, Place(file, 1))
+    known = {**facts.predefined(), **facts.variables}
+    return Scope(file, bound, {name.lower(): (name, Text(value)) for name, value in known.items()})
 
 
 def _expanded(document: Fields, scope: Scope, expander: Expander) -> Fields:
@@ -66,7 +90,7 @@ def _expanded(document: Fields, scope: Scope, expander: Expander) -> Fields:
         raise PipelineError(bodies[1].place, f"'{bodies[1]}' cannot stand beside '{bodies[0]}'. Keep one of them.")
     own = Fields([(key, value) for key, value in document if key not in ("parameters", "extends")], document.place)
     expanded = fields_of(expander.expand(own, scope, "root"))
-    reference = fields_of(document.get("extends"))
+    reference = expander.taken_branches(fields_of(document.get("extends")), scope)
     if not reference:
         return expanded
     content, inner = expander.template(reference, scope, "")
@@ -81,13 +105,17 @@ def _rooted(tree: Fields, file: str) -> Fields:
     """Return the tree with `stages` at its root: bare jobs and steps are put into a stage `__default`."""
     place = tree.place
     body = next((name for name in ("stages", "jobs", "steps") if tree.has(name)), None)
+    if body is None and tree.has("phases"):
+        raise PipelineError(tree.key("phases").place, "'phases' is not supported here: it is the old form of jobs.")
     if body is None:
         raise PipelineError(Place(file, 1), f"The pipeline has no stages, jobs or steps. {nearest('', _BODIES)}")
     content = tree.get(body)
     pool = [pair for pair in tree if pair[0] == "pool"]  # belongs to the outermost part that is written
-    rest = [pair for pair in tree if pair[0] not in ("stages", "jobs", "steps", "pool")]
+    of_job = [pair for pair in tree if pair[0] in _OF_A_JOB] if body == "steps" else []
+    moved = ("stages", "jobs", "steps", "pool", *(key for key, _ in of_job))
+    rest = [pair for pair in tree if pair[0] not in moved]
     if body == "steps":
-        job = Fields([(Text("job"), Text("Job", place)), *pool, (Text("steps"), content)], place)
+        job = Fields([(Text("job"), Text("Job", place)), *pool, *of_job, (Text("steps"), content)], place)
         content = Items([job], place)
         pool = []
     if body != "stages":
@@ -97,14 +125,30 @@ def _rooted(tree: Fields, file: str) -> Fields:
     return _finished(Fields([*rest, *pool, (Text("stages", place), content)], place))
 
 
-def _finished(fields: Fields) -> Fields:
-    """Return the tree with every computed scalar as a text that has a place."""
-    return Fields([(key, _finished_value(value, key.place)) for key, value in fields], fields.place)
+def _finished(fields: Fields, depth: int = 1) -> Fields:
+    """Return the tree with every computed scalar as a text that has a place; raises PipelineError."""
+    if depth > MOST_DEPTH:
+        raise PipelineError(fields.place, f"The expanded pipeline has more than {MOST_DEPTH} levels here. Use fewer.")
+    return Fields([(key, _finished_value(value, key.place, depth + 1)) for key, value in fields], fields.place)
 
 
-def _finished_value(value: Value, place: Place) -> Value:
+def _finished_value(value: Value, place: Place, depth: int) -> Value:
     if isinstance(value, Fields):
-        return _finished(value)
+        return _finished(value, depth)
     if isinstance(value, Items):
-        return Items([_finished_value(part, value.place) for part in value], value.place)
+        return Items([_finished_value(part, value.place, depth + 1) for part in value], value.place)
     return value if isinstance(value, Text) else Text(to_text(value), place)
+
+
+def _check_counts(tree: Fields) -> None:
+    """Raise PipelineError for a pipeline with more stages, jobs or variables than are handled."""
+    stages = mappings_of(tree.get("stages"))
+    jobs = [job for stage in stages for job in mappings_of(stage.get("jobs"))]
+    variables = sum(len(items_of(part.get("variables"))) for part in (tree, *stages, *jobs))
+    for what, count, most in (("stages", len(stages), MOST_JOBS), ("jobs", len(jobs), MOST_JOBS)):
+        if count > most:
+            raise PipelineError(tree.place, f"The pipeline has {count} {what}; at most {most} are handled.")
+    if variables > MOST_VARIABLES:
+        raise PipelineError(
+            tree.place, f"The pipeline has {variables} variables; at most {MOST_VARIABLES} are handled."
+        )

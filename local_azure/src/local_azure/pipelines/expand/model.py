@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from local_azure.pipelines.expand.queue_facts import QueueFacts
+from local_azure.pipelines.expand.queue_variables import QueueVariables
 from local_azure.pipelines.language.tree import Fields, Text, Value, fields_of, mappings_of, texts_of
 
 # The hooks of a deployment job: those that run in order, and those after a failure or a success.
@@ -14,6 +16,8 @@ SCRIPTS = ("bash", "script", "inlineScript")
 # contexts of the service too; nothing here can fill them, so they are refused.
 CONTEXTS = ("variables", "dependencies", "stageDependencies")
 STEP_CONTEXTS = ("variables",)
+
+_NUMBER = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,10})?")
 
 
 def is_true(value: Value) -> bool:
@@ -58,7 +62,7 @@ class Part:
     def number(self, key: str, default: float) -> float:
         """Return the number of one of its keys; an invalid one counts as absent."""
         text = self.text(key) or ""
-        return float(text) if text.replace(".", "", 1).isdigit() else default
+        return float(text) if _NUMBER.fullmatch(text) else default
 
 
 class Step(Part):
@@ -87,15 +91,21 @@ class Step(Part):
 
 
 class Job(Part):
-    """A job or deployment job. `hooks` are (name, steps) in order of execution; a plain job has one, named ''."""
+    """A job or deployment job. `hooks` are (name, steps) in order of execution; a plain job has one, named ''.
 
-    def __init__(self, fields: Fields) -> None:
+    `environment` is the name as the service resolves it, `pool` also that of the stage or pipeline for a job that
+    names none, `hook_pools` are texts by name of the hook.
+    """
+
+    def __init__(self, fields: Fields, pool: Value, queue: QueueVariables) -> None:
         self.deployment = fields.has("deployment")
         super().__init__(fields, "deployment" if self.deployment else "job")
         named = fields.get("environment")
         environment = named.get("name") if isinstance(named, Fields) else named
-        self.environment = environment if isinstance(environment, Text) else None
-        self.server = fields.get("pool") == "server"
+        self.environment = queue.resolve(environment) if isinstance(environment, Text) else None
+        self.pool = fields.get("pool") if fields.has("pool") else pool
+        self.server = self.pool == "server"
+        self.hook_pools: list[tuple[str, Text]] = []
         self.hooks = self._hooks() if self.deployment else [("", _steps(fields))]
         self.steps = [step for _, steps in self.hooks for step in steps]
 
@@ -104,29 +114,33 @@ class Job(Part):
         ending = fields_of(once.get("on"))
         found = [(hook, once.get(hook)) for hook in HOOKS if once.has(hook)]
         found += [(hook, ending.get(hook)) for hook in ON_HOOKS if ending.has(hook)]
+        pools = [(hook, fields_of(content).get("pool")) for hook, content in found]
+        self.hook_pools = [(hook, pool) for hook, pool in pools if isinstance(pool, Text)]
         return [(hook, _steps(fields_of(content))) for hook, content in found]
 
 
 class Stage(Part):
     """A stage; it depends on what is written, or on the stage before it."""
 
-    def __init__(self, fields: Fields, before: tuple[Text, ...]) -> None:
+    def __init__(self, fields: Fields, before: tuple[Text, ...], pool: Value, queue: QueueVariables) -> None:
         super().__init__(fields, "stage")
         if not fields.has("dependsOn"):
             self.depends_on = before
-        self.jobs = [Job(job) for job in mappings_of(fields.get("jobs"))]
+        pool = fields.get("pool") if fields.has("pool") else pool
+        self.jobs = [Job(job, pool, queue) for job in mappings_of(fields.get("jobs"))]
         self.environments = list(dict.fromkeys(str(job.environment) for job in self.jobs if job.environment))
 
 
 class Pipeline(Part):
-    """A whole pipeline, of an expanded tree."""
+    """A whole pipeline, of an expanded tree; `facts` are those of the queued run."""
 
-    def __init__(self, tree: Fields) -> None:
+    def __init__(self, tree: Fields, facts: QueueFacts | None = None) -> None:
         super().__init__(tree, "name")
         self.stages: list[Stage] = []
+        queue = QueueVariables(self.variables, facts or QueueFacts())
         for fields in mappings_of(tree.get("stages")):
             before = tuple(stage.name for stage in self.stages[-1:])
-            self.stages.append(Stage(fields, before))
+            self.stages.append(Stage(fields, before, tree.get("pool"), queue))
 
     def jobs(self) -> list[tuple[Stage, Job]]:
         """Return every job with its stage."""

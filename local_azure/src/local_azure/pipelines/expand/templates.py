@@ -4,6 +4,7 @@ import posixpath
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from local_azure.pipelines.language.limits import MOST_FILES
 from local_azure.pipelines.language.reader import read_file, read_text
 from local_azure.pipelines.language.tree import (
     NOWHERE,
@@ -13,6 +14,7 @@ from local_azure.pipelines.language.tree import (
     Place,
     Text,
     Value,
+    fields_of,
     items_of,
     nearest,
     place_of,
@@ -21,7 +23,6 @@ from local_azure.pipelines.language.values import ExpressionError, kind, to_numb
 
 # The lists of a pipeline that templates can hold.
 KINDS = ("stages", "jobs", "steps", "variables")
-_MOST_FILES = 100
 # Parameter types whose values are parts of a pipeline, with the list that holds such parts.
 _PARTS = {
     "step": "steps",
@@ -33,18 +34,23 @@ _PARTS = {
     "stage": "stages",
     "stagelist": "stages",
 }
+# The type of parameters in the old form, a mapping of names to defaults: values of it stay as they are.
+_UNTYPED = "legacyobject"
+_LISTS_OF_PARTS = ("stages", "jobs", "steps")
 
 
 class Declarations:
-    """The `parameters:` of one file."""
+    """The `parameters:` of one file; `root` is the file of the pipeline itself."""
 
-    def __init__(self, document: Fields, file: str) -> None:
+    def __init__(self, document: Fields, file: str, *, root: bool = False) -> None:
         self.file = file
         self.entries: dict[str, Fields] = {}
         self._types: dict[str, str] = {}
         block = document.get("parameters")
-        if isinstance(block, Fields):
-            raise PipelineError(block.place, "Parameters as a mapping are not supported. Write - name: NAME")
+        # A template in the old form, or without any, takes arguments that it does not name; what is missing is null.
+        self.untyped = not root and not isinstance(block, Items)
+        for name, default in fields_of(block):
+            self._declare(_untyped(name, default), document.place)
         for entry in items_of(block):
             self._declare(entry, document.place)
 
@@ -62,18 +68,22 @@ class Declarations:
 
     def within(self, name: str) -> str:
         """Return the list (`steps`, ...) whose parts a parameter holds, if it does."""
-        return _PARTS.get(self._types.get(name.lower(), ""), "")
+        declared = self._types.get(name.lower(), "")
+        if declared == _UNTYPED:
+            return name.lower() if name.lower() in _LISTS_OF_PARTS else ""
+        return _PARTS.get(declared, "")
 
     def bind(self, arguments: Fields, caller: Place) -> Fields:
         """Return the values of all parameters; raises PipelineError for unknown, missing and invalid arguments."""
         names = [str(entry.get("name")) for entry in self.entries.values()]
         for key in arguments.names():
-            if key.lower() not in self.entries:
+            if key.lower() not in self.entries and not self.untyped:
                 raise PipelineError(key.place, f"{self.file} has no parameter '{key}'. {nearest(key, names)}")
         bound = Fields(place=caller)
         for name in names:
             value, place = self._argument(name, arguments, caller)
             bound.append((Text(name, place), self._converted(value, name, place_of(value, place))))
+        bound += [(key, value) for key, value in arguments if key.lower() not in self.entries]
         return bound
 
     def _argument(self, name: str, arguments: Fields, caller: Place) -> tuple[Value, Place]:
@@ -98,6 +108,12 @@ class Declarations:
         except ExpressionError as error:
             raise PipelineError(place, f"The parameter '{name}' is of type {declared}: {error}") from None
         return Text(converted, place) if isinstance(converted, str) else converted
+
+
+def _untyped(name: Text, default: Value) -> Fields:
+    """Return the declaration of a parameter in the old form."""
+    entries = (("name", name), ("type", Text(_UNTYPED, name.place)), ("default", default))
+    return Fields([(Text(key, name.place), value) for key, value in entries], name.place)
 
 
 def _boolean(value: Value) -> Value:
@@ -126,7 +142,25 @@ _CONVERSIONS: dict[str, Callable[[Value], Value]] = {
     "number": to_number,
     "boolean": _boolean,
     "object": _object,
+    _UNTYPED: _object,
 }
+
+
+def _is_file(path: Path) -> bool:
+    """Return whether there is a file; a path that the system refuses names none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _beside(root: Path, below: str) -> list[str]:
+    """Return the YAML files in the folder of one that was not found."""
+    folder = posixpath.dirname(below)
+    try:
+        return [posixpath.join(folder, path.name) for path in sorted((root / folder).glob("*.y*ml"))]
+    except (OSError, ValueError):
+        return []
 
 
 class Templates:
@@ -146,13 +180,14 @@ class Templates:
         return found
 
     def _read(self, file: str, place: Place) -> Value:
-        if len(self.documents) >= _MOST_FILES:
-            raise PipelineError(place, f"More than {_MOST_FILES} files are included; the service refuses that.")
+        if len(self.documents) >= MOST_FILES:
+            raise PipelineError(place, f"More than {MOST_FILES} files are included; the service refuses that.")
         alias, _, below = file.rpartition("@")
         root = self._roots[alias]
-        if not (root / below).is_file():
-            others = [str(path.relative_to(root)) for path in sorted((root / below).parent.glob("*.y*ml"))]
-            raise PipelineError(place, f"The file {below} was not found. {nearest(below, others)}")
+        if not _is_file(root / below):
+            raise PipelineError(place, f"The file {below} was not found. {nearest(below, _beside(root, below))}")
+        if not (root / below).resolve().is_relative_to(root.resolve()):
+            raise PipelineError(place, f"The file {below} lies outside of the repository. Keep it inside.")
         return read_file(root, below)
 
     def _resolved(self, path: Text, including: str) -> str:

@@ -5,18 +5,24 @@ from typing import TypeAlias
 
 from local_azure.pipelines.language.functions import FUNCTIONS, STATUS_FUNCTIONS
 from local_azure.pipelines.language.grammar import Call, Expression, Literal, Name
-from local_azure.pipelines.language.tree import Fields, Items, Value
+from local_azure.pipelines.language.tree import Fields, Items, Value, size_of
 from local_azure.pipelines.language.values import elements, to_number, to_text, truthy
 
 StatusFunctions: TypeAlias = Callable[[str, tuple[str, ...]], bool]
+Charge: TypeAlias = Callable[[int], None]
 
 
-def evaluate(expression: Expression, contexts: Mapping[str, Value], status: StatusFunctions | None = None) -> Value:
+def evaluate(
+    expression: Expression,
+    contexts: Mapping[str, Value],
+    status: StatusFunctions | None = None,
+    charge: Charge | None = None,
+) -> Value:
     """Evaluate an expression. `contexts` has names in lower case; `status` answers the status functions.
 
-    Raises ExpressionError.
+    `charge` is told how much each function reads, in nodes or 100 characters. Raises ExpressionError.
     """
-    return _Evaluation(contexts, status).value(expression)
+    return _Evaluation(contexts, status, charge).value(expression)
 
 
 class _Filtered(Items):
@@ -24,9 +30,10 @@ class _Filtered(Items):
 
 
 class _Evaluation:
-    def __init__(self, contexts: Mapping[str, Value], status: StatusFunctions | None) -> None:
+    def __init__(self, contexts: Mapping[str, Value], status: StatusFunctions | None, charge: Charge | None) -> None:
         self._contexts = contexts
         self._status = status
+        self._charge = charge
 
     def value(self, part: Expression) -> Value:
         if isinstance(part, Literal):
@@ -37,6 +44,7 @@ class _Evaluation:
             return self._call(part)
         target = self.value(part.target)
         if part.key is None:
+            self._count([target])
             return _Filtered(elements(target))
         return _read(target, self.value(part.key))
 
@@ -51,7 +59,13 @@ class _Evaluation:
         if call.name == "iif":
             condition, if_true, if_false = call.arguments
             return self.value(if_true if truthy(self.value(condition)) else if_false)
-        return FUNCTIONS[call.name].compute(*map(self.value, call.arguments))
+        values = [self.value(argument) for argument in call.arguments]
+        self._count(values)
+        return FUNCTIONS[call.name].compute(*values)
+
+    def _count(self, values: list[Value]) -> None:
+        if self._charge is not None:
+            self._charge(sum(size_of(value).nodes for value in values))
 
 
 def _read(target: Value, key: Value) -> Value:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
+from local_azure.pipelines.language.limits import MOST_FILE_NODES, MOST_SEPARATORS, MOST_TEXT_CHARACTERS
 from local_azure.pipelines.language.tree import Items, Value, to_plain
 from local_azure.pipelines.language.values import (
     ExpressionError,
@@ -21,7 +22,7 @@ from local_azure.pipelines.language.values import (
     truthy,
 )
 
-_HOLE = re.compile(r"\{\{|\}\}|\{(\d+)(:[^}]*)?\}|[{}]")
+_HOLE = re.compile(r"\{\{|\}\}|\{([0-9]{1,4})\}|[{}]")
 _ANY_NUMBER = sys.maxsize
 
 
@@ -42,15 +43,37 @@ def _format(pattern: Value, *arguments: Value) -> str:
     def fill(match: re.Match[str]) -> str:
         if match[0] in ("{{", "}}"):
             return match[0][0]
-        if match[1] is None or match[2]:
+        if match[1] is None:
             raise ExpressionError(
                 f"'{match[0]}' is not supported in format(). A brace itself is written {{{{ or }}}}."
             )
         if int(match[1]) >= len(arguments):
             raise ExpressionError(f"format() has no argument {{{match[1]}}}; it was given {len(arguments)}.")
-        return to_text(arguments[int(match[1])])
+        text = to_text(arguments[int(match[1])])
+        counted[0] += len(text)
+        _check_length(counted[0])
+        return text
 
+    counted = [0]
     return _HOLE.sub(fill, to_text(pattern))
+
+
+def _check_length(characters: int) -> None:
+    """Raise ExpressionError for a text that would be too long, before it is made."""
+    if characters > MOST_TEXT_CHARACTERS:
+        raise ExpressionError(f"The text would be longer than {MOST_TEXT_CHARACTERS} characters. Make it shorter.")
+
+
+def _replace(value: Value, old: Value, new: Value) -> str:
+    text, before, after = to_text(value), to_text(old), to_text(new)
+    _check_length(len(text) + text.count(before) * max(0, len(after) - len(before)))
+    return text.replace(before, after)
+
+
+def _json(value: Value) -> str:
+    text = json.dumps(to_plain(value), indent=2, ensure_ascii=False)
+    _check_length(len(text))
+    return text
 
 
 def _lower(value: Value) -> str:
@@ -64,13 +87,19 @@ def _coalesce(*values: Value) -> Value:
 def _join(separator: Value, value: Value) -> str:
     if not isinstance(value, Items):
         return to_text(value)
-    return to_text(separator).join(map(to_text, value))
+    parts, between = [to_text(part) for part in value], to_text(separator)
+    _check_length(sum(map(len, parts)) + len(between) * len(parts))
+    return between.join(parts)
 
 
 def _split(text: Value, separators: Value) -> Items:
     # Each character separates; a NUL, which no text holds, where none is given.
-    characters = re.escape(to_text(separators) or "\0")
-    return Items(re.split(f"[{characters}]", to_text(text)))
+    characters, whole = to_text(separators) or "\0", to_text(text)
+    if len(characters) > MOST_SEPARATORS:
+        raise ExpressionError(f"split() takes {MOST_SEPARATORS} separators, not {len(characters)}.")
+    if sum(map(whole.count, set(characters))) > MOST_FILE_NODES:
+        raise ExpressionError(f"split() makes more than {MOST_FILE_NODES} parts. Make the text shorter.")
+    return Items(re.split(f"[{re.escape(characters)}]", whole))
 
 
 def _length(value: Value) -> float:
@@ -103,12 +132,12 @@ FUNCTIONS = _by_lower_name(
     Function("format", 1, _ANY_NUMBER, _format),
     Function("join", 2, 2, _join),
     Function("split", 2, 2, _split),
-    Function("replace", 3, 3, lambda text, old, new: to_text(text).replace(to_text(old), to_text(new))),
+    Function("replace", 3, 3, _replace),
     Function("lower", 1, 1, _lower),
     Function("upper", 1, 1, lambda a: to_text(a).upper()),
     Function("trim", 1, 1, lambda a: to_text(a).strip()),
     Function("length", 1, 1, _length),
-    Function("convertToJson", 1, 1, lambda a: json.dumps(to_plain(a), indent=2, ensure_ascii=False)),
+    Function("convertToJson", 1, 1, _json),
 )
 # Legal in conditions only; the caller of `evaluate` answers them.
 STATUS_FUNCTIONS = _by_lower_name(

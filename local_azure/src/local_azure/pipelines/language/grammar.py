@@ -8,13 +8,22 @@ from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from local_azure.pipelines.language.functions import FUNCTIONS, STATUS_FUNCTIONS, Function
+from local_azure.pipelines.language.limits import (
+    MOST_DIGITS,
+    MOST_EXPRESSION_CHARACTERS,
+    MOST_EXPRESSION_DEPTH,
+)
 from local_azure.pipelines.language.tree import Value, Version, nearest
 from local_azure.pipelines.language.values import ExpressionError, unknown_name
 
+# Possessive where two repetitions could share characters: a long lexeme is read once, whatever follows it.
 _TOKEN = re.compile(
-    r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<version>\d+(?:\.\d+){2,3}\b)|(?P<number>[-+]?(?:0[xX][0-9A-Fa-f]+|\d+\.?\d*|\.\d+)\b)"
-    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<mark>[()\[\],.*]))"
+    r"\s*+(?:(?P<text>'(?:[^']++|'')*+')|(?P<version>[0-9]++(?:\.[0-9]++){2,3}+\b)"
+    r"|(?P<number>[-+]?(?:0[xX][0-9A-Fa-f]++|[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)\b)"
+    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*+)|(?P<mark>[()\[\],.*]))"
 )
+_LONGEST_CACHED = 500
+_LONGEST_QUOTED = 200
 _CONSTANTS: dict[str, Value] = {"true": True, "false": False, "null": None}
 
 
@@ -47,18 +56,33 @@ class Call(NamedTuple):
 Expression: TypeAlias = "Literal | Name | Index | Call"
 
 
-@lru_cache(maxsize=4096)
 def parse(text: str, contexts: tuple[str, ...], *, status: bool = False) -> Expression:
     """Parse `text`, in which only `contexts` may be named; status functions only where `status`.
 
     Raises ExpressionError.
     """
+    if len(text) <= _LONGEST_CACHED:
+        return _parsed_once(str(text), contexts, status)
+    if len(text) > MOST_EXPRESSION_CHARACTERS:
+        raise ExpressionError(f"An expression may have {MOST_EXPRESSION_CHARACTERS} characters, not {len(text)}.")
+    return _parsed(text, contexts, status)
+
+
+def _parsed(text: str, contexts: tuple[str, ...], status: bool) -> Expression:
     functions = FUNCTIONS | STATUS_FUNCTIONS if status else FUNCTIONS
     parser = _Parser(text, [name.lower() for name in contexts], functions)
     expression = parser.expression()
     if parser.kind != "end":
-        raise ExpressionError(f"'{parser.lexeme}' is not expected here in \"{text.strip()}\".")
+        raise ExpressionError(f"'{parser.lexeme[:_LONGEST_QUOTED]}' is not expected here in {_quoted(text)}.")
     return expression
+
+
+_parsed_once = lru_cache(maxsize=4096)(_parsed)
+
+
+def _quoted(text: str) -> str:
+    text = text.strip()
+    return f'"{text}"' if len(text) <= _LONGEST_QUOTED else f'"{text[:_LONGEST_QUOTED]}..."'
 
 
 def _lexemes(text: str) -> Iterator[tuple[str, str]]:
@@ -66,10 +90,13 @@ def _lexemes(text: str) -> Iterator[tuple[str, str]]:
     while position < end:
         match = _TOKEN.match(text, position)
         if not match or match.lastgroup is None:
-            rest = text[position:end].strip()
+            rest = text[position : position + _LONGEST_QUOTED].strip()
             hint = " Texts stand in single quotes." if rest.startswith('"') else ""
-            raise ExpressionError(f"'{rest[:20]}' cannot be read in \"{text.strip()}\".{hint}")
-        yield match.lastgroup, match[match.lastgroup]
+            raise ExpressionError(f"'{rest[:20]}' cannot be read in {_quoted(text)}.{hint}")
+        lexeme = match[match.lastgroup]
+        if match.lastgroup in ("version", "number") and len(lexeme) > MOST_DIGITS:
+            raise ExpressionError(f"A number may have {MOST_DIGITS} digits, not {len(lexeme)}.")
+        yield match.lastgroup, lexeme
         position = match.end()
     yield "end", "the end"
 
@@ -79,6 +106,7 @@ class _Parser:
         self._lexemes = _lexemes(text)
         self._contexts = contexts
         self._functions = functions
+        self._depth = 0
         self.kind, self.lexeme = next(self._lexemes)
 
     def _advance(self) -> str:
@@ -96,14 +124,25 @@ class _Parser:
 
     def expression(self) -> Expression:
         """Parse one value with everything that is read from it."""
+        depth = self._depth
+        self._deeper()
         value = self._primary()
         while self._at(".", "["):
+            self._deeper()
             if self._advance() == ".":
                 value = Index(value, self._property())
             else:
                 value = Index(value, self.expression())
                 self._expect("]")
+        self._depth = depth
         return value
+
+    def _deeper(self) -> None:
+        self._depth += 1
+        if self._depth > MOST_EXPRESSION_DEPTH:
+            raise ExpressionError(
+                f"More than {MOST_EXPRESSION_DEPTH} levels inside each other at {self.lexeme[:20]}."
+            )
 
     def _property(self) -> Expression | None:
         if self._at("*"):
@@ -190,9 +229,5 @@ def _path_of(expression: Expression) -> tuple[str, ...]:
 def paths(expression: Expression) -> list[tuple[str, ...]]:
     """Return the paths that are read from contexts by names: `context.a['b']` is (context, a, b)."""
     found = [path for path in map(_path_of, walk(expression)) if path]
-    return [path for path in found if not _is_beginning(path, found)]
-
-
-def _is_beginning(path: tuple[str, ...], others: list[tuple[str, ...]]) -> bool:
-    """Return whether one of the others continues the path."""
-    return any(len(other) > len(path) and other[: len(path)] == path for other in others)
+    beginnings = {path[:length] for path in found for length in range(1, len(path))}
+    return [path for path in found if path not in beginnings]

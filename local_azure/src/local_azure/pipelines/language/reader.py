@@ -5,6 +5,7 @@ from pathlib import Path
 
 import yaml
 
+from local_azure.pipelines.language.limits import MOST_DEPTH, MOST_FILE_BYTES, MOST_FILE_NODES
 from local_azure.pipelines.language.tree import Fields, Items, PipelineError, Place, Text, Value
 
 _PARSER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
@@ -14,13 +15,19 @@ EXPRESSION = "${{"
 def read_file(root: Path, relative: str) -> Value:
     """Read one file below `root`; raises PipelineError."""
     try:
-        return read_text((root / relative).read_text(encoding="utf-8"), relative)
+        with (root / relative).open("rb") as file:
+            content = file.read(MOST_FILE_BYTES + 1)
+        return read_text(content.decode("utf-8"), relative)
     except (OSError, UnicodeDecodeError) as error:
         raise PipelineError(Place(relative, 1), f"The file {relative} cannot be read: {error}.") from None
 
 
 def read_text(text: str, file: str) -> Value:
     """Read one document; raises PipelineError."""
+    if len(text) > MOST_FILE_BYTES or len(text.encode("utf-8", "surrogatepass")) > MOST_FILE_BYTES:
+        raise PipelineError(
+            Place(file, 1), f"{file} is larger than {MOST_FILE_BYTES} bytes. Split it into templates."
+        )
     try:
         return _Reader(yaml.parse(str(text), Loader=_PARSER), file).document()
     except yaml.YAMLError as error:
@@ -32,6 +39,8 @@ class _Reader:
     def __init__(self, events: Iterator[yaml.Event], file: str) -> None:
         self._events = events
         self._file = file
+        self._nodes = 0
+        self._depth = 0
 
     def document(self) -> Value:
         value: Value = None
@@ -53,6 +62,10 @@ class _Reader:
 
     def _value(self, event: yaml.Event) -> Value:
         place = self._place(event)
+        self._nodes += 1
+        if self._nodes > MOST_FILE_NODES:
+            text = f"{self._file} holds more than {MOST_FILE_NODES} values. Split it into templates."
+            raise PipelineError(place, text)
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise PipelineError(place, "Anchors and aliases are not supported by the service. Use a template.")
         if getattr(event, "tag", None) not in (None, "!"):
@@ -61,9 +74,13 @@ class _Reader:
             if event.style in ("|", ">"):  # the content of a block begins on the next line
                 place = Place(place.file, place.line + 1)
             return Text(event.value, place)
-        if isinstance(event, yaml.SequenceStartEvent):
-            return Items(self._until(yaml.SequenceEndEvent), place)
-        return self._mapping(place)
+        self._depth += 1
+        if self._depth > MOST_DEPTH:
+            raise PipelineError(place, f"Here are more than {MOST_DEPTH} levels inside each other. Use fewer.")
+        inside = isinstance(event, yaml.SequenceStartEvent)
+        value = Items(self._until(yaml.SequenceEndEvent), place) if inside else self._mapping(place)
+        self._depth -= 1
+        return value
 
     def _mapping(self, place: Place) -> Fields:
         fields = Fields(place=place)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 _MOST_LISTED_NAMES = 12
+# Names that are compared with a misspelt one, and the longest that is worth comparing.
+_MOST_COMPARED_NAMES = 300
+_LONGEST_COMPARED_NAME = 100
+# A message that quotes more of a file than this loses its middle.
+_LONGEST_MESSAGE = 1_000
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -47,12 +53,20 @@ class Version(tuple[int, ...]):
         return ".".join(map(str, self))
 
 
+class Size(NamedTuple):
+    """How large a value is: its nodes, with one more for every 100 characters, and its depth."""
+
+    nodes: int
+    depth: int
+
+
 class Items(list["Value"]):
     """A list."""
 
     def __init__(self, values: Iterable[Value] = (), place: Place = NOWHERE) -> None:
         super().__init__(values)
         self.place = place
+        self.measured: Size | None = None
 
 
 class Fields(list[tuple[Text, "Value"]]):
@@ -61,18 +75,39 @@ class Fields(list[tuple[Text, "Value"]]):
     def __init__(self, pairs: Iterable[tuple[Text, Value]] = (), place: Place = NOWHERE) -> None:
         super().__init__(pairs)
         self.place = place
+        self.measured: Size | None = None
+
+        self._exact: dict[str, int] = {}
+        self._folded: dict[str, int] = {}
+        self._indexed = 0
+
+    def _index(self) -> None:
+        """Note the first position of every key that was added since; pairs are added only."""
+        if self._indexed == len(self):
+            return
+        for position in range(self._indexed, len(self)):
+            key = str(self[position][0])
+            self._exact.setdefault(key, position)
+            self._folded.setdefault(key.lower(), position)
+        self._indexed = len(self)
 
     def get(self, key: str) -> Value:
         """Return the value of `key`, or None."""
-        return next((value for name, value in self if name == key), None)
+        self._index()
+        position = self._exact.get(key)
+        return None if position is None else self[position][1]
 
     def lookup(self, key: str) -> Value:
         """Return the value of `key` without regard to case, or None; expressions read in this way."""
-        return next((value for name, value in self if name.lower() == key.lower()), None)
+        self._index()
+        position = self._folded.get(key.lower())
+        return None if position is None else self[position][1]
 
     def key(self, name: str) -> Text:
         """Return the key itself, which knows its line."""
-        return next((key for key, _ in self if key == name), Text(name, self.place))
+        self._index()
+        position = self._exact.get(name)
+        return Text(name, self.place) if position is None else self[position][0]
 
     def names(self) -> list[Text]:
         """Return all keys, in order."""
@@ -80,10 +115,29 @@ class Fields(list[tuple[Text, "Value"]]):
 
     def has(self, key: str) -> bool:
         """Return whether the mapping holds a key."""
-        return any(name == key for name, _ in self)
+        self._index()
+        return key in self._exact
 
 
 Value: TypeAlias = "bool | float | str | Version | Items | Fields | None"
+
+
+def shortened(text: str) -> str:
+    """Return a message without its middle where it quotes too much of a file."""
+    half = _LONGEST_MESSAGE // 2
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:half]} ... {text[-half:]}"
+
+
+def size_of(value: Value) -> Size:
+    """Return the size of a finished value; lists and mappings remember theirs, since they may be in many places."""
+    if not isinstance(value, Items | Fields):
+        return Size(1 + (len(value) // 100 if isinstance(value, str) else 0), 1)
+    if value.measured is None:
+        parts = [part for _, part in value] if isinstance(value, Fields) else value
+        sizes = [size_of(part) for part in parts]
+        deepest = max((size.depth for size in sizes), default=0)
+        value.measured = Size(1 + sum(size.nodes for size in sizes), 1 + deepest)
+    return value.measured
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -93,16 +147,21 @@ class Problem:
     place: Place
     text: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", shortened(self.text))
+
     def __str__(self) -> str:
-        return f"{self.place}: {self.text.strip()}"
+        """Return the fault as one line, without anything that a terminal or a build agent would obey."""
+        line = f"{self.place}: {self.text.strip()}".replace("##", "# #")
+        return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)
 
 
 class PipelineError(Exception):
     """The YAML is faulty or uses what is not supported."""
 
     def __init__(self, place: Place, text: str) -> None:
-        super().__init__(f"{place}: {text}")
         self.problem = Problem(place, text)
+        super().__init__(str(self.problem))
 
 
 def place_of(value: Value, default: Place) -> Place:
@@ -112,7 +171,9 @@ def place_of(value: Value, default: Place) -> Place:
 
 def nearest(name: str, legal: Iterable[str]) -> str:
     """Return a sentence that suggests the most similar legal name, else lists all of them when they are few."""
-    spellings = {known.lower(): known for known in legal}
+    spellings = {known.lower(): known for known in itertools.islice(legal, _MOST_COMPARED_NAMES)}
+    if len(name) > _LONGEST_COMPARED_NAME:
+        return ""
     similar = difflib.get_close_matches(name.lower(), spellings, n=1, cutoff=0.55)
     if similar:
         return f"Did you mean '{spellings[similar[0]]}'?"

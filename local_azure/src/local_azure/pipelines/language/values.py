@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from local_azure.pipelines.language.tree import Fields, Items, Value, Version, nearest
+from local_azure.pipelines.language.limits import MOST_DIGITS
+from local_azure.pipelines.language.tree import Fields, Items, Value, Version, nearest, shortened
 
-_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\Z")
-_VERSION = re.compile(r"\d+(?:\.\d+){1,3}\Z")
+_NUMBER = re.compile(r"[-+]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][-+]?[0-9]++)?\Z")
+_HEXADECIMAL = re.compile(r"0[xX][0-9A-Fa-f]++\Z")
+_VERSION = re.compile(r"[0-9]++(?:\.[0-9]++){1,3}+\Z")
 _KINDS = {
     bool: "boolean",
     float: "number",
@@ -23,6 +25,9 @@ _KINDS = {
 
 class ExpressionError(Exception):
     """An expression cannot be parsed or evaluated; the text says why and what to do."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(shortened(text))
 
 
 def unknown_name(message: str, name: str, legal: Iterable[str]) -> ExpressionError:
@@ -54,12 +59,12 @@ def truthy(value: Value) -> bool:
 def to_number(value: Value) -> float:
     """Return the value as a number; raises ExpressionError."""
     text = value.strip() if isinstance(value, str) else ""
-    if _NUMBER.match(text):
+    if len(text) <= MOST_DIGITS and _NUMBER.match(text):
         return float(text)
-    if text.lower().startswith("0x"):
+    if len(text) <= MOST_DIGITS and _HEXADECIMAL.match(text):
         return float(int(text, 16))
     if text or isinstance(value, Version | Items | Fields):
-        raise ExpressionError(f"'{text or kind(value)}' is no number.")
+        raise ExpressionError(f"'{text[:MOST_DIGITS] or kind(value)}' is no number.")
     return float(value or 0)
 
 
@@ -71,7 +76,7 @@ def _converted_to_left(left: Value, right: Value) -> tuple[Any, Any]:
         return left, to_number(right)
     if isinstance(left, str):
         return left.lower(), to_text(right).lower()
-    if isinstance(left, Version) and _VERSION.match(to_text(right)):
+    if isinstance(left, Version) and len(to_text(right)) <= MOST_DIGITS and _VERSION.match(to_text(right)):
         return left, Version(map(int, to_text(right).split(".")))
     raise ExpressionError(f"A {kind(left)} cannot be compared with a {kind(right)}.")
 

@@ -114,6 +114,7 @@ def test_hours_are_counted_when_the_clock_changes() -> None:
     assert firings(asked, "2026-03-27 00:00", 3) == ["2026-03-28 08:00", "2026-03-28 20:00", "2026-03-29 08:00"]
 
 
+@pytest.mark.usefixtures("server")  # before the SDK is imported
 def test_every_time_zone_of_the_sdk_is_known() -> None:
     from azureml.pipeline.core import TimeZone
 

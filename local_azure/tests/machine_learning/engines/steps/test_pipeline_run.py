@@ -49,13 +49,29 @@ class StubJob:
 
 
 class Walk:
-    """One pipeline run; `waits_for` are its steps, each with the one that it waits for."""
+    """One pipeline run.
 
-    def __init__(self, store: Store, files: BlobFiles, waits_for: dict[str, str | None], **asked: Any) -> None:
+    waits_for: its steps, each with the one that it waits for. registered_as: dataset of what each of them writes.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        files: BlobFiles,
+        waits_for: dict[str, str | None],
+        *,
+        registered_as: str | None = None,
+        **asked: Any,
+    ) -> None:
         self.store = store
         self.jobs: dict[str, StubJob] = {}
         for name in waits_for:
-            module = {"Id": name, "Name": name, "StorageId": "s", "StructuredInterface": {}}
+            module = {
+                "Id": name,
+                "Name": name,
+                "StorageId": "s",
+                "StructuredInterface": {"Outputs": [{"Name": "out"}]},
+            }
             store.insert(WORKSPACE.id, modules.MODULE, name, module)
         edges = [
             {
@@ -65,7 +81,9 @@ class Walk:
             for name, first in waits_for.items()
             if first
         ]
-        graph = {"ModuleNodes": [{"Id": name, "ModuleId": name} for name in waits_for], "Edges": edges}
+        outputs = [{"Name": "out", "DatasetRegistration": {"Name": registered_as}}]
+        steps = [{"Id": name, "ModuleId": name, "ModuleOutputSettings": outputs} for name in waits_for]
+        graph = {"ModuleNodes": steps, "Edges": edges}
         graph_id = graphs.save(store, WORKSPACE.id, graph, None)
         self.run = pipeline_runs.new_pipeline_run(store, WORKSPACE.id, graph_id, "demo", asked)
         pipeline_runs.record(store, WORKSPACE.id, self.run)
@@ -220,3 +238,16 @@ def test_the_end_of_a_run_waits_for_room(make: Make, monkeypatch: pytest.MonkeyP
     walked(walk, play)
     assert len(tries) == 3
     assert walk.codes() == {"": "3", "one": "4"}
+
+
+def test_a_step_whose_outputs_cannot_be_registered_has_failed(make: Make) -> None:
+    walk = make({"one": None, "after": "one"}, registered_as="not/a/name")
+
+    async def play(_: object) -> None:
+        await walk.started("one")
+        walk.end("one")
+
+    walked(walk, play)
+    assert walk.codes() == {"": "2", "one": "3"}
+    (run,) = run_records.children(walk.store, WORKSPACE.id, walk.run["Id"])
+    assert "'not/a/name' is not a dataset name" in run["error"]["error"]["message"]

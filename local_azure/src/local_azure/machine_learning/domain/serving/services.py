@@ -142,6 +142,12 @@ def succeed(store: Store, workspace: Workspace, name: str, operation_id: str | N
             operations.finish(store, workspace, operation_id, OperationState.SUCCEEDED, None)
 
 
+def delay(store: Store, workspace: Workspace, name: str, message: str) -> None:
+    """The service comes back later, for this reason."""
+    error = {"code": "InsufficientStorage", "statusCode": 503, "message": message, "details": []}
+    _change(store, workspace, name, {"state": ServiceState.TRANSITIONING, "error": error})
+
+
 def fail(store: Store, workspace: Workspace, name: str, operation_id: str | None, *, message: str, log: str) -> None:
     """The service did not come up, or went down for good: both sides of the event in one transaction."""
     error = {

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from local_azure.machine_learning.engines.services.errors import DeploymentError
+from local_azure.machine_learning.storage import storage_faults
 
 UNPACKED_BYTES = 2 * 1024**3
 UNPACKED_FILES = 50_000
@@ -58,4 +59,6 @@ def unpack(source: Path, target: Path) -> None:
                     )
                 archive.extract(member, target, filter="data")
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        if storage_faults.is_full(error):
+            raise
         raise DeploymentError(f"The source folder of the service cannot be unpacked: {error}") from error

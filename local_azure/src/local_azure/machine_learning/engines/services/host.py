@@ -22,12 +22,16 @@ from local_azure.machine_learning.engines.services.errors import DeploymentError
 from local_azure.machine_learning.engines.services.folder import ServiceFolder
 from local_azure.machine_learning.engines.services.instance import Instance
 from local_azure.machine_learning.engines.services.release import prepare
+from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.processes.forking.client import ChildCommand, ForkingClient
+from local_azure.machine_learning.storage import storage_faults
 from local_azure.machine_learning.storage.files import BlobFiles
+from local_azure.machine_learning.storage.full_disk import until_kept
 from local_azure.machine_learning.storage.store import Document, Store
 
 LOG = logging.getLogger("local_azure")
 CRASH_LINES = 40
+ROOM_SECONDS = 1.0  # between attempts to bring a service back on a full disk
 # Nothing of azureml_inference_server_http.server itself: it reads the environment when it is imported.
 PRELOADED = (
     "gunicorn.arbiter", "gunicorn.workers.gthread", "flask", "pydantic_settings",
@@ -154,18 +158,64 @@ class ServiceHost:
 
     async def _deploy(self, instance: Instance, operation_id: str | None) -> ChildCommand:
         """Lay out the files and start the process; raises DeploymentError when the service does not come up."""
-        await self._tell(instance, operation_id, "Preparing the files of the service.")
-        launch = await asyncio.to_thread(self._prepare, instance, (operation_id or new_id())[:8])
-        await instance.stop_process()
-        await asyncio.to_thread(self._clear, instance)
-        await self._tell(instance, operation_id, "Starting the service.")
-        await instance.start(launch)
+        if operation_id:
+            launch = await self._lay_out_new(instance, operation_id)
+        else:
+            launch = await self._lay_out_again(instance)
+        await instance.bring_up(launch, returns=operation_id is None)
         await asyncio.to_thread(instance.folder.remove_releases, keep=launch.directory)
-        await asyncio.to_thread(
-            services.succeed, self._store, instance.workspace, instance.name, operation_id, instance.scoring_uri
+        await until_kept(
+            lambda: services.succeed(
+                self._store, instance.workspace, instance.name, operation_id, instance.scoring_uri
+            )
         )
         self._finish(operation_id)
         return launch
+
+    async def _lay_out_new(self, instance: Instance, operation_id: str) -> ChildCommand:
+        """Lay out the files of a deployment; raises DeploymentError, also where there is no room for them."""
+        await self._tell(instance, operation_id, "Preparing the files of the service.")
+        try:
+            launch = await self._lay_out(instance, operation_id[:8])
+        except (OSError, ApiError) as error:
+            if not storage_faults.is_full(error):
+                raise
+            raise DeploymentError(await asyncio.to_thread(self._without_room, instance)) from error
+        await self._tell(instance, operation_id, "Starting the service.")
+        return launch
+
+    async def _lay_out_again(self, instance: Instance) -> ChildCommand:
+        """Lay out the files of a service that comes back; wait until there is room for them."""
+        is_told = False
+        while True:
+            try:
+                return await self._lay_out(instance, new_id()[:8])
+            except (OSError, ApiError) as error:
+                if not storage_faults.is_full(error):
+                    raise
+            reason = await asyncio.to_thread(self._without_room, instance)
+            if not is_told:
+                LOG.warning("the web service %s waits: %s", instance.name, reason)
+                with contextlib.suppress(ApiError):
+                    await asyncio.to_thread(self._record_delay, instance, reason)
+            is_told = True
+            await asyncio.sleep(ROOM_SECONDS)
+
+    async def _lay_out(self, instance: Instance, number: str) -> ChildCommand:
+        launch = await asyncio.to_thread(self._prepare, instance, number)
+        await instance.stop_process()
+        await asyncio.to_thread(self._clear, instance)
+        return launch
+
+    def _without_room(self, instance: Instance) -> str:
+        """Remove the half of a release that did not fit, and return the sentence for the user."""
+        answer = storage_faults.insufficient(f"the web service '{instance.name}'", instance.folder.root.parent)
+        instance.folder.remove_releases()
+        return answer.message
+
+    def _record_delay(self, instance: Instance, reason: str) -> None:
+        message = f"{reason} The service comes back by itself then."
+        services.delay(self._store, instance.workspace, instance.name, message)
 
     def _prepare(self, instance: Instance, number: str) -> ChildCommand:
         service = services.require(self._store, instance.workspace, instance.name)
@@ -180,7 +230,7 @@ class ServiceHost:
         self._instances.pop((instance.workspace.id, instance.name), None)
         await instance.stop_process()
         instance.close()
-        await asyncio.to_thread(self._record_failure, instance, operation_id, message)
+        await until_kept(lambda: self._record_failure(instance, operation_id, message))
         self._finish(operation_id)
 
     def _record_failure(self, instance: Instance, operation_id: str | None, message: str) -> None:

@@ -12,13 +12,16 @@ from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.engines.services.errors import DeploymentError
 from local_azure.machine_learning.engines.services.folder import ServiceFolder
 from local_azure.machine_learning.loopback import LOOPBACK, listen
+from local_azure.machine_learning.processes.forking import EOF_CODE
 from local_azure.machine_learning.processes.forking.client import ChildCommand, ChildProcess, ForkingClient
+from local_azure.machine_learning.storage import storage_faults
 
 LOG = logging.getLogger("local_azure")
 READY_SECONDS = 300
 RESTART_PAUSES = (0.1, 0.5, 1.0)  # one a crash; a service that crashes once more within the window has failed
 CRASH_WINDOW_SECONDS = 60
 RETRY_SECONDS = 0.02
+ROOM_BYTES = 1024**2  # with less, a process may have ended because it could not write its log
 _BACKLOG = 128
 
 
@@ -67,23 +70,52 @@ class Instance:
         finally:
             probe.cancel()
 
+    async def bring_up(self, launch: ChildCommand, *, returns: bool) -> None:
+        """Start the service; raises DeploymentError.
+
+        returns: whether it was up before the server ended. Then it has the attempts of one that has crashed; a new
+        one is started again only where its process cannot be blamed for ending.
+        """
+        try:
+            await self.start(launch)
+        except DeploymentError:
+            if not returns and self._is_to_blame(await self._ended()):
+                raise
+            await self._restart(launch)
+
     async def keep_alive(self, launch: ChildCommand) -> None:
         """Start the process again whenever it ends by itself; raises DeploymentError when it keeps ending."""
         while self._process:
-            code = await asyncio.shield(self._process.ended)
-            await self._restart(launch, code)
+            await asyncio.shield(self._process.ended)
+            await self._restart(launch)
 
-    async def _restart(self, launch: ChildCommand, code: int) -> None:
-        now = asyncio.get_running_loop().time()
-        self._crashes = [moment for moment in self._crashes if now - moment < CRASH_WINDOW_SECONDS]
-        while len(self._crashes) < len(RESTART_PAUSES):
+    async def _restart(self, launch: ChildCommand) -> None:
+        """Start a process in place of the one that ended.
+
+        One that was lost with the fork server, or that may have been unable to write, is started again without limit.
+        Raises DeploymentError when it has ended too often.
+        """
+        while self._process:
+            code = await self._ended()
             LOG.warning("the web service %s ended by itself (code %s); starting it again", self.name, code)
-            await asyncio.sleep(RESTART_PAUSES[len(self._crashes)])
-            self._crashes.append(now)
+            now = asyncio.get_running_loop().time()
+            self._crashes = [moment for moment in self._crashes if now - moment < CRASH_WINDOW_SECONDS]
+            if self._is_to_blame(code):
+                if len(self._crashes) == len(RESTART_PAUSES):
+                    raise DeploymentError(f"{_crash_text(code)} Starting it again did not help.")
+                self._crashes.append(now)
+            await asyncio.sleep(RESTART_PAUSES[max(len(self._crashes) - 1, 0)])
             with contextlib.suppress(DeploymentError):
                 await self.start(launch)
                 return
-        raise DeploymentError(f"{_crash_text(code)} Starting it again did not help.")
+
+    async def _ended(self) -> int:
+        """End what is left of the process, and return its exit code."""
+        return await self._fork_server.stop(self._process) if self._process else 0
+
+    def _is_to_blame(self, code: int) -> bool:
+        """Whether the process ended by itself: not with the fork server, and not for want of room."""
+        return code != EOF_CODE and storage_faults.free_bytes(self.folder.root) >= ROOM_BYTES
 
     async def stop_process(self) -> None:
         """End the process, if there is one; the listener stays open."""

@@ -84,7 +84,8 @@ class PipelineRunTask:
                 ready = [step for step in waiting.values() if step.waits_for <= succeeded]
                 for step in ready:
                     del waiting[step.node_id]
-                await self._start(ready, resolver)
+                if ready:
+                    await self._start(ready, resolver)
             if not self._running:
                 return
             done, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)

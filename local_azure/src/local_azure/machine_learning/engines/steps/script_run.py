@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 
 from local_azure.machine_learning.domain.pipelines import script_runs
 from local_azure.machine_learning.domain.pipelines.plan import Port, Step
@@ -54,9 +55,12 @@ class ScriptRunTask:
         try:
             await asyncio.to_thread(self._prepare)
             failure = await self._job.execute(self._document["inputs"], self._outputs)
+            if failure is None and not self._job.is_canceled:
+                await until_kept(self._succeed)
+                return
         except Exception as error:
             failure = failure_of(error, self._run_id, "script")
-        await until_kept(lambda: self._finish(failure))
+        await until_kept(partial(self._fail, failure))
 
     async def cancel(self) -> None:
         """End the script's process group and let `run` end it as canceled."""
@@ -66,15 +70,19 @@ class ScriptRunTask:
         self._outputs = output_locations(self._step, self._run_id)
         note_inputs(self._store, self._workspace.id, self._run_id, self._step, self._document["inputs"])
 
-    def _finish(self, failure: Failure | None) -> None:
-        """Write the final status, and register the outputs of a run that succeeded."""
-        status = RunStatus.COMPLETED
-        if self._job.is_canceled:
-            status, failure = RunStatus.CANCELED, None
-        elif failure is not None:
-            status = RunStatus.FAILED
+    def _succeed(self) -> None:
+        """End the run, with the datasets that it wrote."""
         with self._store.transaction():
-            if status == RunStatus.COMPLETED:
-                register_outputs(self._store, self._workspace, self._run_id, self._step, self._outputs)
+            register_outputs(self._store, self._workspace, self._run_id, self._step, self._outputs)
+            self._end(RunStatus.COMPLETED)
+
+    def _fail(self, failure: Failure | None) -> None:
+        if self._job.is_canceled:
+            self._end(RunStatus.CANCELED)
+        else:
+            self._end(RunStatus.FAILED, failure)
+
+    def _end(self, status: RunStatus, failure: Failure | None = None) -> None:
+        with self._store.transaction():
             run_records.set_status(self._store, self._workspace.id, self._run_id, status, failure)
             script_runs.close(self._store, self._workspace.id, self._document)

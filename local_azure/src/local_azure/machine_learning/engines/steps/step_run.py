@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from local_azure.machine_learning.clock import new_id
 from local_azure.machine_learning.domain.access.addresses import Addresses
@@ -66,10 +67,13 @@ class StepRun:
             if await asyncio.to_thread(self._prepare):
                 return True
             failure = await self._job.execute(self._inputs, self._node["Outputs"])
+            if failure is None:
+                await until_kept(self._succeed)
+                return True
         except Exception as error:
             failure = failure_of(error, self.run_id, "step")
-        await until_kept(lambda: self._finish(failure))
-        return failure is None
+        await until_kept(partial(self._fail, failure))
+        return False
 
     async def cancel(self) -> None:
         """End the step's process group and let `run` end it as canceled."""
@@ -89,16 +93,16 @@ class StepRun:
         )
         return self._reuse.take_over(self._pipeline_run["Id"], self._node)
 
-    def _finish(self, failure: Failure | None) -> None:
-        """Write the final status; of a step that succeeded also its datasets, and that it may be reused."""
-        status = RunStatus.COMPLETED
-        if failure is not None:
-            status = RunStatus.CANCELED if self._job.is_canceled else RunStatus.FAILED
+    def _succeed(self) -> None:
+        """End the step, with the datasets that it wrote, and let later steps reuse it."""
         with self._store.transaction():
-            if failure is None:
-                register_outputs(self._store, self._workspace, self.run_id, self._step, self._node["Outputs"])
-            nodes.finish(
-                self._store, self._workspace.id, self._pipeline_run["Id"], self._node, status, failure=failure
-            )
-        if failure is None and self._reuse is not None:
+            register_outputs(self._store, self._workspace, self.run_id, self._step, self._node["Outputs"])
+            self._end(RunStatus.COMPLETED)
+        if self._reuse is not None:
             self._reuse.remember(self._node)
+
+    def _fail(self, failure: Failure) -> None:
+        self._end(RunStatus.CANCELED if self._job.is_canceled else RunStatus.FAILED, failure)
+
+    def _end(self, status: RunStatus, failure: Failure | None = None) -> None:
+        nodes.finish(self._store, self._workspace.id, self._pipeline_run["Id"], self._node, status, failure=failure)

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from local_azure.machine_learning.processes.clients import takeover
-from local_azure.machine_learning.processes.clients.deferred import defer
 from local_azure.machine_learning.processes.clients.ending import run_to_end
 from local_azure.machine_learning.processes.clients.equality import objections
 from local_azure.machine_learning.processes.clients.interpreter import Start, start_of
-from local_azure.machine_learning.processes.clients.preload import Preloaded
+from local_azure.machine_learning.processes.clients.preload import Preloaded, defer
 from local_azure.machine_learning.processes.clients.program import Program, compiled, parse, prepare
 from local_azure.machine_learning.processes.clients.request import RefusedError, Request, receive
 from local_azure.machine_learning.processes.clients.shim import GO, READY
@@ -104,7 +103,7 @@ def _run(accepted: _Accepted, parent: Parent) -> NoReturn:
     prepare(program, accepted.start, request.arguments, request.variable("PYTHONPATH"))
     takeover.interpreter(unbuffered=program.unbuffered or bool(request.variable("PYTHONUNBUFFERED")))
     defer(parent.preloaded.settings)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "local_azure"]:
-        del sys.modules[name]
+    for name in parent.preloaded.own:
+        sys.modules.pop(name, None)
     takeover.mask(request)
     run_to_end(program, code, parent.preloaded.modules)

@@ -17,11 +17,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from local_azure.machine_learning.processes.clients import shim
+from local_azure.machine_learning.processes.clients.equality import parent_environment
 from local_azure.machine_learning.processes.clients.interpreter import is_same
-from local_azure.machine_learning.processes.clients.parent import ALIVE, BOOTSTRAP, SECRET, SOCKET
-from local_azure.machine_learning.processes.clients.variables import parent_environment
+from local_azure.machine_learning.processes.clients.parent import ALIVE, BOOTSTRAP, IMPORTED, SECRET, SOCKET
 
-CHECK_SECONDS = 0.5
+CHECK_SECONDS = 10.0
 END_SECONDS = 5.0
 _BACKLOG = 128
 _LONGEST_SHEBANG = 120  # the kernel reads 127 bytes of the first line in its oldest form
@@ -48,7 +48,7 @@ class ClientProcesses:
     def begin(self, environment: Mapping[str, str]) -> None:
         """Start a parent before its server is there; `belong` follows, or it ends with this process."""
         with self._changing():
-            if not self._runs():
+            if not self.runs():
                 self._tell = self._start(environment, "-")
 
     def belong(self, server: int, environment: Mapping[str, str]) -> None:
@@ -59,7 +59,7 @@ class ClientProcesses:
             self._tell = None
             return
         with self._changing():
-            if not (self._runs() and self._fits(server, environment)):
+            if not (self.runs() and self._fits(server, environment)):
                 self._retire()
                 self._start(environment, str(server))
 
@@ -85,7 +85,7 @@ class ClientProcesses:
     def wait_until_gone(self) -> None:
         """Wait until no parent takes programs any more."""
         deadline = time.monotonic() + END_SECONDS
-        while self._runs() and time.monotonic() < deadline:
+        while self.runs() and time.monotonic() < deadline:
             time.sleep(0.01)
 
     @contextlib.contextmanager
@@ -95,7 +95,7 @@ class ClientProcesses:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _runs(self) -> bool:
+    def runs(self) -> bool:
         """Whether a parent takes programs, or will when it has imported."""
         with contextlib.suppress(FileNotFoundError), (self._folder / ALIVE).open("rb") as alive:
             try:
@@ -109,6 +109,8 @@ class ClientProcesses:
         facts = json.loads(self._facts.read_text(encoding="utf-8"))
         if facts["environment"] != parent_environment(environment):
             return False
+        if not (self._folder / IMPORTED).exists():
+            return True
         variables = {os.fsencode(name): os.fsencode(value) for name, value in environment.items()}
         try:
             with contextlib.closing(shim.connect(str(self._folder))) as connection:
@@ -116,14 +118,12 @@ class ClientProcesses:
                 words = (f"check {server}", sys.executable, ["-c", ""])
                 shim.send(connection, str(self._folder), *words, variables=variables)
                 return connection.recv(1) == shim.READY
-        except TimeoutError:
-            return True  # it is still importing
         except OSError:
             return False
 
     def _retire(self) -> None:
         """Let the parent end; programs that run go on."""
-        if self._runs():
+        if self.runs():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(json.loads(self._facts.read_text(encoding="utf-8"))["pid"], signal.SIGTERM)
             self.wait_until_gone()
@@ -131,6 +131,7 @@ class ClientProcesses:
     def _start(self, environment: Mapping[str, str], server: str) -> int | None:
         """Start a parent; returns where to write its server's number, when that is not known yet."""
         _write_private(self._folder / SECRET, secrets.token_hex(32))
+        (self._folder / IMPORTED).unlink(missing_ok=True)
         variables = parent_environment(environment)
         reader, writer = os.pipe()
         with (

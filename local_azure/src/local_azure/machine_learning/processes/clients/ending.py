@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import gc
 import io
+import itertools
 import os
 import signal
 import sys
@@ -15,21 +16,23 @@ import types
 from collections.abc import Set
 from typing import NoReturn
 
+from local_azure.machine_learning.processes.clients import program as program_module
 from local_azure.machine_learning.processes.clients.program import Program, run
 
 FLUSH_FAILED = 120
-_OUR_FRAMES = 2  # above the program's in a traceback: `run_to_end` and `run`
+_OUR_FILES = (__file__, program_module.__file__)
 
 
 def run_to_end(program: Program, code: types.CodeType | None, preloaded: Set[str]) -> NoReturn:
     """Run a program and end this process; `preloaded` names the modules that are not the program's."""
-    interrupted, exit_code = False, 0
+    failure: BaseException | None = None
     try:
         run(program, code)
-    except SystemExit as error:
-        exit_code = _exit_code(error)
     except BaseException as error:
-        interrupted, exit_code = isinstance(error, KeyboardInterrupt), _report(error)
+        failure = error
+    exit_code = 0 if failure is None else _report(failure)
+    interrupted = isinstance(failure, KeyboardInterrupt)
+    del failure  # it holds frames of the program, and they its objects
     with contextlib.suppress(BaseException):  # the end goes on whatever fails in it, as the interpreter's does
         exit_code = _finish(exit_code, preloaded)
     if interrupted:
@@ -50,24 +53,35 @@ def _exit_code(error: SystemExit) -> int:
 
 
 def _report(error: BaseException) -> int:
-    """Hand an exception to sys.excepthook; returns the exit code."""
-    below = error.__traceback__
-    for _ in range(_OUR_FRAMES):
-        below = below.tb_next if below else None
-    error.__traceback__ = below
-    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, below
+    """Hand what has ended the program to sys.excepthook; returns the exit code."""
+    if isinstance(error, SystemExit):
+        return _exit_code(error)
+    _strip(error)
+    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
     with contextlib.suppress(Exception):
         sys.stdout.flush()
+    failure: BaseException | None = None
     try:
-        sys.excepthook(type(error), error, below)
-    except SystemExit as end:
-        return _exit_code(end)
-    except BaseException:
+        sys.excepthook(type(error), error, error.__traceback__)
+    except BaseException as raised:
+        failure = raised
+    if isinstance(failure, SystemExit):
+        return _exit_code(failure)
+    if failure is not None:
+        _strip(failure)
         sys.stderr.write("Error in sys.excepthook:\n")
-        traceback.print_exc()
+        traceback.print_exception(failure)
         sys.stderr.write("\nOriginal exception was:\n")
         traceback.print_exception(error)
     return 1
+
+
+def _strip(error: BaseException) -> None:
+    """Take the frames that are ours from the upper end of a traceback."""
+    below = error.__traceback__
+    while below is not None and below.tb_frame.f_code.co_filename in _OUR_FILES:
+        below = below.tb_next
+    error.__traceback__ = below
 
 
 def _finish(code: int, preloaded: Set[str]) -> int:
@@ -79,6 +93,7 @@ def _finish(code: int, preloaded: Set[str]) -> int:
     atexit._run_exitfuncs()
     flushed = _flush()
     sys.last_type = sys.last_value = sys.last_traceback = None
+    _flush_files()  # before objects that refer to each other end in whatever order
     if threading.active_count() == 1:  # a daemon thread may still use them
         _drop_modules(preloaded)
     _flush_files()
@@ -86,9 +101,9 @@ def _finish(code: int, preloaded: Set[str]) -> int:
 
 
 def _ignored(what: object) -> None:
-    kind, value, trace = sys.exc_info()
-    details = types.SimpleNamespace(exc_type=kind, exc_value=value, exc_traceback=trace, err_msg=None, object=what)
-    sys.unraisablehook(details)
+    """Say what the interpreter says of an exception that nobody can handle."""
+    lines = traceback.format_exception_only(*sys.exc_info()[:2])
+    sys.stderr.write(f"Exception ignored in: {what!r}\n{''.join(lines)}")
 
 
 def _flush() -> bool:
@@ -108,8 +123,10 @@ def _flush() -> bool:
 
 def _drop_modules(preloaded: Set[str]) -> None:
     """Forget what the program has imported, so that objects end that only it holds."""
-    for name in [name for name in reversed(sys.modules) if name not in preloaded and name != "builtins"]:
-        del sys.modules[name]
+    count = max(0, len(sys.modules) - len(preloaded))  # the newest stand last; looking at all would copy their pages
+    for name in ["__main__", *itertools.islice(reversed(sys.modules), count)]:
+        if name not in preloaded:
+            sys.modules.pop(name, None)
     gc.collect()
 
 

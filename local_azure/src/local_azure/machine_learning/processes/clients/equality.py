@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import importlib.machinery
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from local_azure.machine_learning.processes.clients.interpreter import Start
 from local_azure.machine_learning.processes.clients.preload import Preloaded
 from local_azure.machine_learning.processes.clients.program import Program, python_path_entries
 from local_azure.machine_learning.processes.clients.request import Request, parse_limits, parse_status
-from local_azure.machine_learning.processes.clients.variables import OWN, acts_at_start
 
+# Variables that act while a process starts or imports, so that setting them later is too late:
+# read by the interpreter, the dynamic linker and native libraries, where no trace of the imports sees it.
+_PREFIXES = (
+    "PYTHON", "LC_", "LD_", "GLIBC_", "MALLOC_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTOBLAS_", "BLIS_",
+    "NUMEXPR_", "VECLIB_", "ARROW_", "OPENSSL_",
+)  # fmt: skip
+# Read by Python code at import, now or in another version of the packages.
+_NAMES = (
+    "HOME", "LANG", "LANGUAGE", "TZ", "TZDIR", "TMPDIR", "TEMP", "TMP", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "AWS_CA_BUNDLE", "AZUREML_CURRENT_CLOUD", "HBI_WORKSPACE_JOB",
+)  # fmt: skip
+# Each program's own: path and standard streams are made anew, and nothing is looked for on the PATH during an import.
+OWN = ("PYTHONPATH", "PYTHONUNBUFFERED", "PATH")
 # Of /proc/self/status: what a process keeps over fork and cannot, or should not, take on afterwards.
 _IDENTITY = (
     "Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "Cpus_allowed",
@@ -21,7 +34,19 @@ _IDENTITY = (
 )  # fmt: skip
 # Limits that have had their effect when memory was laid out or taken.
 _AT_START = ("Max stack size", "Max address space", "Max data size", "Max resident set")
+_METADATA = (".dist-info", ".egg-info")
+_GROUP = re.compile(r"^\[([^\]]+)\]", re.MULTILINE)
 _SUFFIXES = tuple(importlib.machinery.all_suffixes())
+
+
+def acts_at_start(name: str) -> bool:
+    """Whether a program with another value of this variable needs a process of its own."""
+    return name not in OWN and (name in _NAMES or name.startswith(_PREFIXES))
+
+
+def parent_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a parent is started with for programs with this environment: no token, nothing but what acts at start."""
+    return {"PATH": os.defpath} | {name: value for name, value in environment.items() if acts_at_start(name)}
 
 
 def objections(request: Request, preloaded: Preloaded, start: Start | None, program: Program | None) -> Iterator[str]:
@@ -34,7 +59,7 @@ def objections(request: Request, preloaded: Preloaded, start: Start | None, prog
         return
     yield from _process_objections(request)
     yield from _variable_objections(request, preloaded, start)
-    if not preloaded.is_current(thoroughly=request.kind == "check"):
+    if not preloaded.is_current(thoroughly=request.kind != "run"):
         yield "installed packages have changed"
     yield from _shadow_objections(request, preloaded, program)
 
@@ -70,15 +95,25 @@ def _shadow_objections(request: Request, preloaded: Preloaded, program: Program)
         if Path(place).is_file():
             yield f"{place} on PYTHONPATH is a file"
         elif Path(place).is_dir():
-            yield from (f"{name} in {place} hides a preloaded module" for name in _shadows(place, preloaded))
+            yield from (f"{name} in {place} would change what is preloaded" for name in _shadows(place, preloaded))
 
 
 def _shadows(place: str, preloaded: Preloaded) -> Iterator[str]:
     with os.scandir(place) as entries:
         for entry in entries:
             name = entry.name.partition(".")[0]
-            if name in preloaded.tops and _is_module(entry, name, preloaded):
+            hides = name in preloaded.tops and _is_module(entry, name, preloaded)
+            if hides or (entry.name.endswith(_METADATA) and _has_plugins(entry)):
                 yield entry.name
+
+
+def _has_plugins(entry: os.DirEntry[str]) -> bool:
+    """Whether a distribution announces more than commands, so that an import may load it."""
+    try:
+        text = Path(entry.path, "entry_points.txt").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return bool(set(_GROUP.findall(text)) - {"console_scripts", "gui_scripts"})
 
 
 def _is_module(entry: os.DirEntry[str], name: str, preloaded: Preloaded) -> bool:

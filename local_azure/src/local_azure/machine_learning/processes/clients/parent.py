@@ -2,9 +2,9 @@
 
     python -c BOOTSTRAP FOLDER LISTENER ALIVE SERVER       started by client.py
 
-FOLDER: holds `secret`. LISTENER, ALIVE: numbers of the inherited listening socket, and of a file that is locked as
-long as programs are accepted. SERVER: process number of the server to which this parent belongs, or "-": it comes as
-a line on standard input, because the server is still starting.
+FOLDER: holds `secret`; `imported` is made in it when programs can start. LISTENER, ALIVE: numbers of the inherited
+listening socket, and of a file that is locked as long as programs are accepted. SERVER: process number of the server
+to which this parent belongs, or "-": it comes as a line on standard input, because the server is still starting.
 
 This process has one Python thread and holds no token. It ends with its server, however that ends; programs that run
 then go on as they would without it, and it waits for them. shim.py describes the protocol.
@@ -27,7 +27,7 @@ from pathlib import Path
 from local_azure.machine_learning.processes.clients.child import RUNNING, Parent, become
 from local_azure.machine_learning.processes.clients.preload import MODULES, Preloaded, preload
 
-SECRET, ALIVE, SOCKET = "secret", "alive", "socket"
+SECRET, ALIVE, IMPORTED, SOCKET = "secret", "alive", "imported", "socket"
 # {root}: where this package lies. What is in sys.modules is noted before anything else is imported.
 BOOTSTRAP = (
     "import sys; started_with = frozenset(sys.modules); sys.path[0] = {root!r}; "
@@ -209,8 +209,9 @@ def main(started_with: frozenset[str], argv: Sequence[str] | None = None) -> Non
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     preloaded, offender = preload([name for name in MODULES if name not in left_out], started_with)
     if offender:  # its threads or files would not survive a fork: again, without it
-        sys.stderr.write(f"not preloaded, because it starts threads or opens files: {offender}\n")
+        sys.stderr.write(f"not preloaded, because of what it starts or opens: {offender}\n")
         os.execv(sys.executable, [sys.executable, "-c", sys.orig_argv[2], *inherited, offender])  # noqa: S606 - itself
+    (Path(folder) / IMPORTED).touch(0o600)
     number = _server_number(server)
     if number is not None:
         gc.collect()

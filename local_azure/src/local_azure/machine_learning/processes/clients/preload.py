@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import importlib.util
 import os
 import re
 import signal
+import ssl
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
+from typing import Any, ClassVar
 
-# What programs of the SDK v1 import, and what command lines, tables and their checks are made with. Left out: what
-# the SDK imports when it signs in, because it then asks the server for its list of clouds.
+# What programs of the SDK v1 import, and what command lines and checks of tables are made with. Left out: what the
+# SDK imports when it signs in, because it then asks the server for its list of clouds.
 MODULES = (
     "azureml.core", "azureml.core.authentication", "azureml.core.webservice", "azureml.data", "azureml.pipeline.core",
     "azureml.pipeline.steps", "azureml._restclient.metrics_client", "azureml._run_impl.run_history_facade",
@@ -41,18 +47,46 @@ class _Traced(os._Environ[str]):
         return super().__contains__(name)
 
 
+class _Certificates:
+    """Notes who reads certificates into a new context."""
+
+    read: ClassVar[list[str]] = []
+
+    @classmethod
+    @contextlib.contextmanager
+    def noted(cls) -> Iterator[None]:
+        """Note it for a while."""
+        load = ssl.SSLContext.load_verify_locations, ssl.SSLContext.set_default_verify_paths
+        for method in load:
+            setattr(ssl.SSLContext, method.__name__, cls._noting(method))
+        try:
+            yield
+        finally:
+            for method in load:
+                setattr(ssl.SSLContext, method.__name__, method)
+
+    @classmethod
+    def _noting(cls, method: Callable[..., None]) -> Callable[..., None]:
+        def noted(context: ssl.SSLContext, *places: Any, **more: Any) -> None:
+            cls.read.append(method.__name__)
+            method(context, *places, **more)
+
+        return noted
+
+
 @dataclass(frozen=True)
 class Preloaded:
     """A process after its imports.
 
-    variables: names that were read at import. modules: all names in sys.modules. tops: top-level names that a program
-    may shadow with a module of its own. namespaces: those of them that are joined from several folders.
-    path: sys.path of a plain start. settings: environment variables that a package sets at import. files, folders:
-    what was imported and where packages lie, with the time of the last change.
+    variables: names that were read at import. modules: all names in sys.modules but `own`, which are ours.
+    tops: top-level names that a program may shadow with a module of its own. namespaces: those that are joined from
+    several folders. path: sys.path of a plain start. settings: environment variables that a package sets at import.
+    files, folders: what was imported and where packages lie, with the time of the last change.
     """
 
     variables: frozenset[str]
     modules: frozenset[str]
+    own: tuple[str, ...]
     tops: frozenset[str]
     namespaces: frozenset[str]
     path: tuple[str, ...]
@@ -84,7 +118,8 @@ def preload(names: Iterable[str], started_with: frozenset[str]) -> tuple[Preload
     os.environ.__class__ = _Traced
     settings: dict[str, dict[str, str]] = {}
     try:
-        offender = next(_offenders(names, settings), "")
+        with _Certificates.noted():
+            offender = next(_offenders(names, settings), "")
     finally:
         os.environ.__class__ = traced
     modules = {name: module for name, module in sys.modules.items() if not _is_own(name)}
@@ -93,6 +128,7 @@ def preload(names: Iterable[str], started_with: frozenset[str]) -> tuple[Preload
     preloaded = Preloaded(
         variables=frozenset(name for name in _Traced.names if isinstance(name, str)) | _variables_of_pth_files(path),
         modules=frozenset(modules),
+        own=tuple(name for name in sys.modules if _is_own(name) and name != "__main__"),
         tops=frozenset(tops - {name.partition(".")[0] for name in started_with} | _CUSTOM),
         namespaces=frozenset(name for name in tops if _is_namespace(sys.modules.get(name))),
         path=path,
@@ -132,10 +168,10 @@ def _offenders(names: Iterable[str], settings: dict[str, dict[str, str]]) -> Ite
 
 
 def _state() -> tuple[object, ...]:
-    """Threads of Python, open files, signal handlers."""
+    """Threads of Python, open files, signal handlers, and how often certificates were read, which may change."""
     files = sorted(path.name for path in Path("/proc/self/fd").iterdir())
     handlers = [signal.getsignal(number) for number in sorted(signal.valid_signals())]
-    return threading.active_count(), files, handlers, sys.getrecursionlimit()
+    return threading.active_count(), files, handlers, sys.getrecursionlimit(), len(_Certificates.read)
 
 
 def _pth_files(path: Iterable[str]) -> list[Path]:
@@ -146,3 +182,40 @@ def _variables_of_pth_files(path: Iterable[str]) -> frozenset[str]:
     """Names that code in .pth files may read, before anything could be traced."""
     texts = (file.read_text(encoding="utf-8", errors="replace") for file in _pth_files(path))
     return frozenset(name for text in texts for name in _PTH_VARIABLE.findall(text))
+
+
+class DeferredSettings(MetaPathFinder, Loader):
+    """Finds the preloaded packages that set variables at import, once each: the program imports them itself."""
+
+    def __init__(self, settings: Mapping[str, Mapping[str, str]]) -> None:
+        self._settings = settings
+        self._modules = {name: sys.modules.pop(name) for name in settings if name in sys.modules}
+        self._specs = {name: module.__spec__ for name, module in self._modules.items()}
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The package with this loader, where it is one of them."""
+        del path, target
+        return importlib.util.spec_from_loader(fullname, self) if fullname in self._modules else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """The module that has been imported already."""
+        return self._modules[spec.name]
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Set what its import sets; variables that the program has set itself stay."""
+        name = module.__name__
+        module.__spec__ = self._specs.pop(name)
+        module.__loader__ = module.__spec__.loader if module.__spec__ else None
+        sys.modules[name] = self._modules.pop(name)
+        for variable, value in self._settings[name].items():
+            os.environ.setdefault(variable, value)
+        if not self._modules:
+            sys.meta_path.remove(self)
+
+
+def defer(settings: Mapping[str, Mapping[str, str]]) -> None:
+    """Let the variables that packages set at import be set when the program imports them."""
+    if settings:
+        sys.meta_path.insert(0, DeferredSettings(settings))

@@ -53,8 +53,13 @@ def compiled(program: Program) -> types.CodeType | None:
     if program.kind == "-c":
         return _compile(f"{program.name}\n", "<string>")
     if program.kind == "script":
-        return _compile(Path(program.name).read_bytes(), str(Path(program.name).absolute()))
+        return _compile(Path(program.name).read_bytes(), _absolute(program.name))
     return None
+
+
+def _absolute(name: str) -> str:
+    """A script's path as the interpreter completes it, which leaves "./" where it is."""
+    return name if name.startswith("/") else f"{Path.cwd()}/{name}"
 
 
 def _compile(source: str | bytes, filename: str) -> types.CodeType:
@@ -81,7 +86,7 @@ def prepare(program: Program, start: Start, arguments: list[str], python_path: s
     names["__builtins__"] = sys.modules["builtins"]
     main.__loader__ = importlib.machinery.BuiltinImporter
     if program.kind == "script":
-        filename = str(Path(program.name).absolute())
+        filename = _absolute(program.name)
         main.__loader__ = importlib.machinery.SourceFileLoader("__main__", filename)
         names |= {"__file__": filename, "__cached__": None}
     elif program.kind == "-":

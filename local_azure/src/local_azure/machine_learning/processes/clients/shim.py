@@ -131,7 +131,7 @@ def _accepted(folder: str, interpreter: str, arguments: list[str]) -> _socket.so
         connection = connect(folder)
         send(connection, folder, "run", interpreter, arguments, variables=os.environb)
         return connection if connection.recv(1) == READY else None
-    except OSError:
+    except (OSError, ValueError):
         return None
 
 
@@ -153,8 +153,8 @@ def start(folder: str, interpreter: str, arguments: list[str]) -> NoReturn:
     connection = _accepted(folder, interpreter, arguments)
     if connection is None:
         plain(interpreter, arguments)
-    mask = _signal.pthread_sigmask(_signal.SIG_SETMASK, _signal.valid_signals())
-    _Program(connection, mask).follow()
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, _signal.valid_signals())
+    _Program(connection).follow()
 
 
 def start_from_path(folder: str, interpreter: str) -> NoReturn:
@@ -173,9 +173,8 @@ def start_from_path(folder: str, interpreter: str) -> NoReturn:
 class _Program:
     """The running program: signals go to it, its end is ours."""
 
-    def __init__(self, connection: _socket.socket, mask: set[int]) -> None:
+    def __init__(self, connection: _socket.socket) -> None:
         self._connection = connection
-        self._mask = mask
         self._said = b""
 
     def follow(self) -> NoReturn:
@@ -210,8 +209,7 @@ class _Program:
 
     def _stop(self, number: int) -> None:
         """Stop as the program has stopped; what continues this process is handed on to it."""
-        if number != _signal.SIGSTOP:
-            _signal.pthread_sigmask(_signal.SIG_UNBLOCK, [number])
+        _signal.pthread_sigmask(_signal.SIG_UNBLOCK, [number])
         os.kill(os.getpid(), number)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, _signal.valid_signals())
 
@@ -227,7 +225,7 @@ class _Program:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if number not in (_signal.SIGKILL, _signal.SIGSTOP):
             _signal.signal(number, _signal.SIG_DFL)
-        _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask - {number})
+        _signal.pthread_sigmask(_signal.SIG_UNBLOCK, [number])
         os.kill(os.getpid(), number)
         os._exit(128 + number)
 

@@ -10,6 +10,7 @@ import resource
 import signal
 import site
 import sys
+import sysconfig
 import tempfile
 import time
 from pathlib import Path
@@ -87,14 +88,14 @@ def interpreter(*, unbuffered: bool) -> None:
     for stream, mode in ((sys.stdin, "rb"), (sys.stdout, "wb"), (sys.stderr, "wb")):
         if isinstance(stream, io.TextIOWrapper):
             _reopen(stream, mode, unbuffered=unbuffered)
-    site.PREFIXES[:] = [sys.prefix, sys.exec_prefix]
+    if sys.prefix not in site.PREFIXES:  # the environment of a job
+        site.PREFIXES[:] = [sys.prefix]
+        vars(sysconfig).update(_PREFIX=sys.prefix, _EXEC_PREFIX=sys.exec_prefix, _CONFIG_VARS=None)
     logging._startTime = time.time()  # type: ignore[attr-defined]  # %(relativeCreated) counts from here
     tempfile.tempdir = None
     modules = sys.modules
     if "numpy" in modules:
         modules["numpy"].random.seed()  # otherwise all programs would draw the same "random" numbers
-    if "sysconfig" in modules:
-        modules["sysconfig"].__dict__.update(_PREFIX=sys.prefix, _EXEC_PREFIX=sys.exec_prefix, _CONFIG_VARS=None)
     if "wsgiref.handlers" in modules:
         handlers = modules["wsgiref.handlers"]
         handlers.BaseHandler.os_environ = handlers.read_environ()
@@ -128,6 +129,13 @@ def _reopen(stream: io.TextIOWrapper, mode: str, *, unbuffered: bool) -> None:
 def _multiprocessing() -> None:
     state = sys.modules["multiprocessing.process"]
     state.current_process().authkey = os.urandom(32)
-    vars(state)["ORIGINAL_DIR"] = str(Path.cwd())
+    vars(state)["ORIGINAL_DIR"] = _directory()
     if "multiprocessing.spawn" in sys.modules:
         sys.modules["multiprocessing.spawn"].set_executable(sys.executable)
+
+
+def _directory() -> str | None:
+    try:
+        return str(Path.cwd())
+    except OSError:  # it has been removed
+        return None

@@ -37,6 +37,7 @@ from local_azure.machine_learning.processes.forking.orphans import adopt_orphans
 
 CHILD = "local_azure.machine_learning.processes.forking.child"
 QUIET_SECONDS = 1.0
+_HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)  # signals that this process has handlers for
 
 
 @dataclass
@@ -113,15 +114,19 @@ class ForkServer:
 
     def _forked(self, message: dict[str, Any], listener: int | None) -> int:
         parent = os.getpid()
+        # A signal that reached the child before it has handlers of its own would run those of this process in it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
         pid = os.fork()
         if pid == 0:
             signal.set_wakeup_fd(-1)
-            for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+            for number in _HANDLED:
                 signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
             self._emulator.close()
             os.close(self._wake_read)
             os.close(self._wake_write)
             become(message, listener, parent)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
         return pid
 
     def _spawned(self, message: dict[str, Any], listener: int | None) -> int:

@@ -1,0 +1,62 @@
+"""What Microsoft's documentation says about values and mappings and the schema does not (as of 2026-11)."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+_Schema: TypeAlias = dict[str, Any]
+
+# A keyword of ours: the value is written out, as a number or a boolean, before anything runs.
+LITERAL = "literal"
+_MOST_MINUTES = 2_147_483_647
+_MOST_CANCEL_MINUTES = 35_790
+_MOST_RETRIES = 10
+# Smallest and largest value of keys that the schema takes for any text.
+_RANGES = {
+    "timeoutInMinutes": (0, _MOST_MINUTES),
+    "cancelTimeoutInMinutes": (0, _MOST_CANCEL_MINUTES),
+    "retryCountOnTaskFailure": (0, _MOST_RETRIES),
+    "fetchDepth": (0, _MOST_MINUTES),
+}
+_BOOLEANS = ("continueOnError", "enabled")
+# Definitions whose mappings take any key, and why; all other mappings take the keys that the schema names.
+OPEN_MAPPINGS = {
+    "any": "values of parameters",
+    "any_allowExpressions": "values of parameters",
+    "mapping": "arguments of a template",
+    "mappingOfStringString": "environment variables",
+    "templateParameters": "parameters of a template in the old form",
+    "templateContext": "whatever a template reads of it",
+    "variables": "names of variables",
+    "jobServices": "names of service containers",
+    "jobMatrix": "names of the legs of a matrix",
+    "matrixProperties": "names of variables",
+    "phaseTargetMatrix": "names of the legs of a matrix",
+}
+# Keys of a pool that the templates of 1ES read and take away; in an expanded pipeline they are unknown.
+KEYS_OF_1ES_POOLS = ("image", "os", "hostArchitecture")
+_CLOSED = ("pool", "containerResource", "repositoryResource", "jobContainer")
+
+
+def add_to(definitions: dict[str, _Schema]) -> None:
+    """Add ranges of numbers, literal booleans and closed mappings to the definitions of the schema."""
+    # Options of a checkout may also stand beside `repository`.
+    of_checkout = definitions["repositoryCheckoutOptions"]["properties"]
+    definitions["repositoryResource"]["properties"] |= of_checkout
+    for option in definitions["pool"]["anyOf"]:
+        if "properties" in option:
+            option["properties"] |= {key: {"type": "string"} for key in KEYS_OF_1ES_POOLS}
+    for name, definition in definitions.items():
+        for schema in (definition, *definition.get("anyOf", [])):
+            if name in _CLOSED and "properties" in schema:
+                schema["additionalProperties"] = False
+            if name != "task" or schema is definition:
+                _add_literals(schema.get("properties", {}))
+
+
+def _add_literals(properties: dict[str, _Schema]) -> None:
+    for key in properties:
+        if key in _RANGES:
+            properties[key] = {"type": "string", LITERAL: _RANGES[key]}
+        elif key in _BOOLEANS:
+            properties[key] = {"type": "string", LITERAL: ()}

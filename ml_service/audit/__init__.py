@@ -1,0 +1,1 @@
+"""What an approver or an auditor reads: history, status, the summary of a run, retention."""

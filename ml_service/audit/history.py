@@ -1,0 +1,287 @@
+"""`history`: everything that an auditor samples from, as JSON and CSV: runs, decisions, models, releases.
+
+Each row says whether it is intact: whether every field that a hashed document holds too is as in
+that document.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from azure_ml.models.champion import SINCE_TAG, TAG
+from azure_ml.models.versions import ModelVersion, find_versions
+from azure_ml.pipelines.runs import Run, find_run, list_runs
+from azure_ml.workspace import Workspace
+from forecasting.decision.blocks import ACCEPTED, KEPT
+from forecasting.decision.record import DECISION_FILE, DecisionRecord, as_json, parse_decision
+from forecasting.errors import ModelFileError, harmless_cell
+from ml_service.output.console import Terminal
+from ml_service.production import integrity, ledger
+from ml_service.production.integrity import Difference, File
+from ml_service.settings.build import REQUESTED_FOR
+from ml_service.settings.variables import Settings
+
+Row = dict[str, Any]
+Facts = Callable[[DecisionRecord], Mapping[str, object]]
+_RECORDED = (
+    *(name for name in ledger.FACTS if name not in (REQUESTED_FOR, "report_sha256")),
+    *(field.name for field in fields(ledger.Content)),
+    *("report_sha256", "record_sha256"),
+)
+_NO_FILE = File(DECISION_FILE, b"", "")
+
+
+@dataclass(frozen=True)
+class History:
+    """One list of rows a kind, the newest first."""
+
+    workspace: str
+    kinds: dict[str, list[Row]]
+
+    @property
+    def not_intact(self) -> list[str]:
+        """What is not as it was recorded: kind, object, and field with both values where they are known."""
+        return [
+            f"{kind}: {_object(row)}" + (f": {integrity.Difference(**difference)}" if difference else "")
+            for kind, rows in self.kinds.items()
+            for row in rows
+            if row.get("intact") is False
+            for difference in row.get("differences") or [None]
+        ]
+
+
+def collect(workspace: Workspace, settings: Settings) -> History:
+    """Read the whole history of the problem that the settings name; changes nothing."""
+    runs = list(list_runs(workspace, settings.experiment_name))
+    decisions = _Decisions(workspace, runs)
+    decided = [(run, found) for run in runs if (found := decisions.of(run.id)) is not None]
+    models = find_versions(workspace, settings.model_name)
+    return History(
+        workspace=workspace.banner,
+        kinds={
+            "runs": [_run_row(run, decisions) for run in runs],
+            "decisions": [
+                _decision_row(run.id, run.properties.get("decision_sha256", ""), found) for run, found in decided
+            ],
+            "models": [_model_row(model, decisions) for model in models],
+            "releases": [_release_row(record, decisions) for record in ledger.read_all(workspace, settings)],
+        },
+    )
+
+
+def _object(row: Row) -> str:
+    """What identifies a row for the person who looks it up."""
+    if "version" in row:
+        return f"{row['name']}:{row['version']}"
+    return str(row.get("deployment") or row.get("run_id"))
+
+
+def write(history: History, folder: Path) -> None:
+    """Write KIND.json and KIND.csv into a folder, which is made when it is absent."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind, rows in history.kinds.items():
+        document = {"workspace": history.workspace, kind: rows}
+        text = json.dumps(document, indent=2, sort_keys=True, default=str)
+        (folder / f"{kind}.json").write_text(text + "\n", encoding="utf-8")
+        _write_csv(folder / f"{kind}.csv", rows)
+
+
+def safe_cell(value: object) -> str:
+    """A cell that no spreadsheet takes for a formula; lists and mappings as JSON."""
+    if isinstance(value, dict | list):
+        return json.dumps(value, sort_keys=True)
+    return "" if value is None else harmless_cell(str(value))
+
+
+def _write_csv(path: Path, rows: list[Row]) -> None:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([safe_cell(column) for column in columns])
+        for row in rows:
+            writer.writerow([safe_cell(row.get(column)) for column in columns])
+
+
+@dataclass(frozen=True)
+class _Decision:
+    """decision.json of a run, and what it says; None when it is no decision record any more."""
+
+    file: File
+    record: DecisionRecord | None
+
+
+class _Decisions:
+    """The decision of each run, downloaded once; runs of other experiments are looked up when a model names one."""
+
+    def __init__(self, workspace: Workspace, runs: Iterable[Run]) -> None:
+        self._workspace = workspace
+        self._known = {run.id: run for run in runs}
+        self._fetched: dict[str, _Decision | None] = {}
+
+    def of(self, run_id: str) -> _Decision | None:
+        """The decision of a run that has recorded one or holds one; None where neither is the case."""
+        if run_id not in self._fetched:
+            run = self._run(run_id)
+            self._fetched[run_id] = _fetch(run) if run is not None else None
+        return self._fetched[run_id]
+
+    def overridden(self, run_id: str) -> Row:
+        """Who accepted the run's model against the gate, and why; empty texts where the gate decided."""
+        decision = self.of(run_id)
+        override = decision.record.evidence.override if decision and decision.record else None
+        person, reason = (override.person, override.reason) if override else ("", "")
+        return {"override_by": person, "override_reason": reason}
+
+    def _run(self, run_id: str) -> Run | None:
+        if run_id in self._known or not run_id:
+            return self._known.get(run_id)
+        return find_run(self._workspace, run_id)
+
+
+def _fetch(run: Run) -> _Decision | None:
+    if "decision_sha256" not in run.properties and not run.properties.get("outcome"):
+        return None
+    file = integrity.fetch(run, DECISION_FILE)
+    if not file.sha256 and "decision_sha256" not in run.properties:
+        return None
+    try:
+        return _Decision(file, parse_decision(file.content))
+    except ModelFileError:
+        return _Decision(file, None)
+
+
+def _not_as_decided(row: Row, recorded: str, decision: _Decision | None, facts: Facts) -> list[Difference]:
+    """What of a row is not as its decision says, or that the decision is not the recorded one."""
+    changed = integrity.of_hash("decision_sha256", recorded, decision.file if decision else _NO_FILE)
+    if changed:
+        return changed
+    if decision is None or decision.record is None:
+        return [Difference("decision", "recorded", "", DECISION_FILE)]
+    return integrity.differences(row, facts(decision.record), DECISION_FILE)
+
+
+def run_facts(record: DecisionRecord) -> dict[str, object]:
+    """What a decision says of its run, by the names that the run's properties have."""
+    evidence = record.evidence
+    return {
+        "run_id": record.context.run_id,
+        "outcome": evidence.outcome,
+        "reason": evidence.reason,
+        "data_sha256": evidence.data.data_sha256,
+    }
+
+
+def model_facts(record: DecisionRecord) -> dict[str, object]:
+    """What a decision says of the model that it accepted, by the names that the model's properties have."""
+    evidence, context = record.evidence, record.context
+    return {
+        "model_sha256": evidence.challenger.model_sha256,
+        "recipe": evidence.challenger.recipe,
+        "cutoff": evidence.challenger.cutoff,
+        "data_sha256": evidence.data.data_sha256,
+        "data_rows": evidence.data.rows,
+        "problem": evidence.problem,
+        "commit": context.commit,
+        "build_id": context.build_id,
+        "run_id": context.run_id,
+        "reason": context.reason,
+        "name": context.model_name,
+    }
+
+
+def _run_row(run: Run, decisions: _Decisions) -> Row:
+    told = {name: run.properties.get(name, "") for name in ("outcome", "reason", "data_sha256", "decision_sha256")}
+    row = {
+        "run_id": run.id,
+        "status": run.status,
+        "created": run.created,
+        "ended": run.ended,
+        **told,
+        **_people(run),
+        **decisions.overridden(run.id),
+    }
+    decision = decisions.of(run.id)
+    if decision is None and told["outcome"] not in (ACCEPTED, KEPT):
+        return _judged(row, None)  # it broke or violated the contract: nothing was decided
+    recorded = told["decision_sha256"] if decision else "none"
+    return _judged(row, _not_as_decided(row, recorded, decision, run_facts))
+
+
+def _people(run: Run) -> Row:
+    """Columns that say who: the identity that signed in, and the person for whom the build ran.
+
+    Who approved stands in Azure DevOps only.
+    """
+    return {"created_by": run.created_by, REQUESTED_FOR: run.properties.get(REQUESTED_FOR, "")}
+
+
+def _decision_row(run_id: str, recorded: str, decision: _Decision) -> Row:
+    evidence = as_json(decision.record.evidence) if decision.record else {}
+    context = as_json(decision.record.context) if decision.record else {}
+    row = {
+        "run_id": run_id,
+        **{name: evidence.get(name) for name in ("outcome", "reason", "sentence", "gate", "override")},
+        **{name: evidence.get(name) for name in ("problem", "policy_sha256")},
+        "asked_because": context.get("reason"),
+        **{name: context.get(name) for name in ("decided_at", "build_id", "commit", "champion")},
+        **{name: evidence.get(name) for name in ("policy", "data", "challenger", "baselines")},
+    }
+    return _judged(row, integrity.of_hash("decision_sha256", recorded, decision.file))
+
+
+def _model_row(model: ModelVersion, decisions: _Decisions) -> Row:
+    properties = dict(sorted(model.properties.items()))
+    run_id = properties.get("run_id", "")
+    row = {
+        "name": model.name,
+        "version": model.version,
+        "created": model.created,
+        "champion_of": model.tags.get(TAG, ""),
+        "champion_since": model.tags.get(SINCE_TAG, ""),
+        "created_by": model.created_by,
+        **decisions.overridden(run_id),
+        **properties,
+    }
+    if "decision_sha256" not in properties and "model_sha256" not in properties:
+        return _judged(row, None)  # registered by somebody's own code, not by this pipeline
+    recorded = properties.get("decision_sha256", "")
+    return _judged(row, _not_as_decided(row, recorded, decisions.of(run_id), model_facts))
+
+
+def _release_row(record: ledger.Record, decisions: _Decisions) -> Row:
+    document, found = ledger.compare(record)
+    told = {name: document.get(name) for name in ("serves", "champion_before", "check", "reason", "url", "ended")}
+    return {
+        "deployment": record.id,
+        "started": record.started,
+        "state": record.state or "never ended",
+        "intact": not found,
+        "differences": [asdict(difference) for difference in found],
+        **{name: record.properties.get(name, "") for name in _RECORDED},
+        **_people(record.run),
+        **decisions.overridden(record.properties.get("run_id", "")),
+        **told,
+    }
+
+
+def _judged(row: Row, found: list[Difference] | None) -> Row:
+    """The row with its verdict; None: there is no hashed document that could tell."""
+    if found is None:
+        return {**row, "intact": None, "differences": []}
+    return {**row, "intact": not found, "differences": [asdict(difference) for difference in found]}
+
+
+def show(terminal: Terminal, history: History, folder: Path) -> None:
+    """Print how much there is, and what is not intact."""
+    terminal.say(f"workspace  {history.workspace}")
+    for kind, rows in history.kinds.items():
+        terminal.say(f"{kind:<10} {len(rows)}, in {folder / kind}.json and .csv")
+    for what in history.not_intact:
+        terminal.note(f"error: {what}")
+    counts = {kind: len(rows) for kind, rows in history.kinds.items()}
+    terminal.document({"folder": str(folder), **counts, "not_intact": history.not_intact})

@@ -1,0 +1,56 @@
+"""The verbs of audit: status, history, retain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from azure_ml.errors import AzureMlError
+from ml_service.cli.session import AsJson, ForAgent, session
+
+
+def status(as_json: AsJson = False) -> None:
+    """Show what is published, what ran, which models are registered, which is champion, and what serves.
+
+    Where AZUREML_PRODUCTION_WORKSPACE_NAME names a production workspace, also what serves there.
+    """
+    with session(as_json) as call:
+        settings = call.settings
+        from ml_service.audit import status as module
+
+        production = None
+        if settings.has_production:
+            try:
+                production = call.production
+            except AzureMlError as error:  # who may train need not have a role in production
+                call.terminal.note(f"production is not shown: {error}")
+        module.show(call.terminal, module.status(call.workspace, production, settings))
+
+
+def history(
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", file_okay=False, help="Where to write.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write the history of runs, decisions, models and releases as JSON and CSV, one file of each a kind.
+
+    Everything is in it, kept and failed runs too. Records whose hash does not verify are marked, and end with 3.
+    """
+    with session(as_json) as call:
+        settings = call.settings
+        from ml_service.audit import history as module
+
+        result = module.collect(call.workspace, settings)
+        module.write(result, out)
+        module.show(call.terminal, result, out)
+        call.exit_code = 3 if result.not_intact else 0
+
+
+def retain(for_agent: ForAgent = None) -> None:
+    """Keep this build for ever: ask Azure DevOps for a retention lease with the job's token (SYSTEM_ACCESSTOKEN)."""
+    with session(False, for_agent) as call:
+        settings = call.settings
+        from ml_service.audit import retain as module
+
+        module.retain(settings, call.build, call.terminal, call.agent)

@@ -1,0 +1,97 @@
+"""The command line: its verbs in the order in which `--help` shows them.
+
+Usage and configuration errors and `--help` import none of the Azure libraries: those take two seconds, so every verb
+checks its arguments and the settings before it imports its module.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from typing import Annotated
+
+import typer
+
+from ml_service.cli import audit_verbs, problem_verbs, production_verbs, training_verbs
+
+_EXIT_CODES = """\b
+Exit codes:
+  0    done; also when the champion was kept: a new model that is not better is no error
+  1    fault: something broke, or Azure refused
+  2    usage or configuration: a setting or an argument is missing or not legal
+  3    refused by the data contract, the gate or a check
+  4    conflict: the object exists with other content, or is disabled
+  124  timed out (the run is cancelled)
+  130  interrupted with Ctrl-C (the run goes on)
+"""
+
+_HELP = """Publish, run and check the training pipeline in Azure ML; release what it accepts.
+
+The usual way: `data upload` registers the table, `publish` publishes the pipeline, `run` trains, decides,
+registers and deploys to the test service, `smoke` asks the service for a forecast. `rehearse` does all four.
+`release` puts an accepted version into production, `verify` re-checks production, `rollback` restores an earlier
+deployment.
+
+Settings come from variables.yml; environment variables of the same names win. Results go to standard output,
+progress to standard error."""
+
+_OPTIONS = {"help_option_names": ["-h", "--help"]}
+app = typer.Typer(
+    name="ml_service",
+    help=_HELP,
+    epilog=_EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings=_OPTIONS,
+)
+data_app = typer.Typer(
+    help="Versions of the training data.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings=_OPTIONS,
+)
+app.add_typer(data_app, name="data")
+app.add_typer(problem_verbs.app, name="problems")
+data_app.command("upload")(training_verbs.data_upload)
+_VERBS = (
+    training_verbs.check,
+    production_verbs.release,
+    production_verbs.verify,
+    production_verbs.rollback,
+    audit_verbs.history,
+    audit_verbs.retain,
+    training_verbs.publish,
+    training_verbs.run,
+    training_verbs.smoke,
+    audit_verbs.status,
+    training_verbs.rehearse,
+)
+for _verb in _VERBS:
+    app.command()(_verb)
+
+
+@app.callback()
+def _options(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show on standard error what the Azure SDK itself logs.")
+    ] = False,
+) -> None:
+    if not verbose:
+        # The SDK logs what it then raises, and deprecations of itself; what matters reaches us as exceptions.
+        logging.disable(logging.CRITICAL)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry: returns the exit code; usage errors are printed by typer and give 2."""
+    try:
+        with warnings.catch_warnings():
+            # The SDK is out of support: its own deprecation warnings are nothing that a user can fix.
+            warnings.simplefilter("ignore")
+            app(args=argv, prog_name="python -m ml_service")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(bool(stop.code))
+    finally:
+        logging.disable(logging.NOTSET)
+    return 0

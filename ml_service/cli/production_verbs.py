@@ -1,0 +1,98 @@
+"""The verbs around production: release, verify, rollback."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ml_service.cli.session import AsJson, ForAgent, session
+from ml_service.errors import InvalidRequestError
+
+
+def release(
+    model_version: Annotated[
+        str | None,
+        typer.Option(
+            "--model-version",
+            metavar="NUMBER",
+            help="Release this version of the training workspace, or champion: "
+            "the champion's own again, after a change of the scoring script or the service's settings.",
+        ),
+    ] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="RUN_ID", help="Release what this pipeline run has accepted.")
+    ] = None,
+    for_agent: ForAgent = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put one accepted model version into production and make it the champion.
+
+    Its file is copied to the production workspace, hash and decision record are checked, the live service must answer
+    as the model itself forecasts. A check that fails (exit 3) is undone: what served before serves again. Every
+    attempt leaves a record. Releasing what serves already changes nothing.
+    """
+    with session(as_json, for_agent) as call:
+        if bool(model_version) == bool(run):
+            raise InvalidRequestError(
+                "it is not clear what to release",
+                found="both --model-version and --run" if run else "neither --model-version nor --run",
+                expected="one of them; an empty version means that no run has accepted a model",
+            )
+        _version("--model-version", model_version, "champion")
+        site = call.site
+        from ml_service.production import release as module
+
+        wanted = model_version or module.accepted_by(site, str(run))
+        module.show(call.terminal, call.agent, site, module.release(site, wanted))
+
+
+def verify(
+    horizon: Annotated[int, typer.Option("--horizon", min=1, help="Days to forecast.")] = 28,
+    for_agent: ForAgent = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove that production serves what its last record says, that it is the champion, and that it forecasts right.
+
+    Ends with 3 when service, record and champion disagree, 1 when nothing serves.
+    """
+    with session(as_json, for_agent) as call:
+        site = call.site
+        from ml_service.production import verify as module
+
+        module.show(call.terminal, site, module.verify(site, horizon))
+        call.agent.tag("verified")
+        call.agent.page("verify")
+
+
+def rollback(
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="VERSION",
+            help="A model version that has served, previous (what served before), or before-this-build (undo what "
+            "this very build did; for the failure hook of a release).",
+        ),
+    ],
+    for_agent: ForAgent = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let production serve again what it served: model, scoring script and environment of that deployment.
+
+    A deployment of its own with a record of from and to. A target whose hashes do not verify is refused (exit 3) and
+    nothing is changed.
+    """
+    with session(as_json, for_agent) as call:
+        _version("--to", to, "previous", "before-this-build")
+        site = call.site
+        from ml_service.production import rollback as module
+
+        module.show(call.terminal, call.agent, site, module.rollback(site, to))
+
+
+def _version(option: str, text: str | None, *words: str) -> None:
+    if text and text not in words and not (text.isdecimal() and int(text) >= 1):
+        raise InvalidRequestError(
+            f"{option} {text} is no version", expected=f"a number from 1, or {' or '.join(words)}"
+        )

@@ -1,0 +1,112 @@
+"""One call of the command line: its streams, settings, build and workspaces, each made when it is first asked for."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from azure_ml.workspace import Workspace
+from forecasting.problem.problem_file import Problem
+from ml_service.output.agent import Agent
+from ml_service.output.console import Terminal
+from ml_service.output.failures import explain
+from ml_service.production.site import Site
+from ml_service.settings import variables, workspaces
+from ml_service.settings.build import Build, current_build
+
+INTERRUPTED = 130
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
+ForAgent = Annotated[
+    bool | None,
+    typer.Option(
+        "--pipeline-variables/--no-pipeline-variables",
+        help="Print logging commands for Azure Pipelines: output variables, build tags, summary. "
+        "Default: where TF_BUILD is set.",
+    ),
+]
+
+
+@dataclass
+class Session:
+    """What a verb works with; each part is made when it is first asked for."""
+
+    terminal: Terminal
+    for_agent: bool | None = None
+    """None: where a build agent is at work."""
+    exit_code: int = 0
+    """What the process ends with when nothing fails."""
+
+    @cached_property
+    def settings(self) -> variables.Settings:
+        """The settings; reading them reports everything that is missing at once."""
+        return variables.load()
+
+    @cached_property
+    def build(self) -> Build:
+        """Which build this is."""
+        return current_build(self.settings)
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """The workspace, signed in."""
+        settings = self.settings
+        self.terminal.note(f"opening workspace {settings.azureml_workspace_name}")
+        return workspaces.open_training(settings)
+
+    @cached_property
+    def production(self) -> Workspace:
+        """The production workspace, signed in."""
+        settings = self.settings
+        if settings.has_production:
+            self.terminal.note(f"opening workspace {settings.azureml_production_workspace_name}")
+        return workspaces.open_production(settings)
+
+    @cached_property
+    def agent(self) -> Agent:
+        """The build agent that reads our logging commands."""
+        listens = bool(self.settings.tf_build) if self.for_agent is None else self.for_agent
+        folder = self.settings.agent_tempdirectory or tempfile.gettempdir()
+        return Agent(self.terminal, listens, Path(folder))
+
+    @cached_property
+    def site(self) -> Site:
+        """Both workspaces and the problem, for the verbs of production."""
+        production = self.production  # reports a missing setting before anything is signed in
+        return Site(
+            training=self.workspace,
+            production=production,
+            settings=self.settings,
+            build=self.build,
+            terminal=self.terminal,
+            problem=Problem(self.settings.problem_file).series.name,
+        )
+
+
+@contextmanager
+def session(as_json: bool, for_agent: bool | None = None) -> Iterator[Session]:
+    """Run one verb and end the process; every failure that is not our own mistake ends as a message.
+
+    The SDK prints its progress to standard output, where our result belongs: what it prints is dropped.
+    """
+    opened = Session(Terminal(as_json=as_json), for_agent)
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield opened
+    except KeyboardInterrupt:
+        opened.exit_code = INTERRUPTED
+    except Exception as error:
+        known = explain(error)
+        if known is None:
+            raise
+        typer.echo(f"error: {known}", err=True)
+        opened.exit_code = known.exit_code
+    raise typer.Exit(opened.exit_code)

@@ -1,0 +1,277 @@
+"""The verbs around training: check, data upload, publish, run, smoke, rehearse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from forecasting.decision.blocks import Override
+from ml_service.cli.session import AsJson, ForAgent, Session, session
+from ml_service.errors import InvalidRequestError
+from ml_service.settings import override as overrides
+from ml_service.training.snapshots import STEP_ORDER, parse_steps
+
+if TYPE_CHECKING:
+    from ml_service.training.run import RunResult
+
+Steps = Annotated[
+    str,
+    typer.Option(
+        "--steps",
+        metavar="NAMES",
+        help="Some of prepare,train,evaluate,register,deploy in this order, always with train and register. "
+        "Without prepare, train reads the raw table; without evaluate, register applies the gate itself.",
+    ),
+]
+PipelineId = Annotated[
+    str | None, typer.Option("--pipeline-id", help="Run this published pipeline, not the endpoint's default.")
+]
+Unpublished = Annotated[
+    bool, typer.Option("--unpublished", help="Run the pipeline as it stands in this folder; publish nothing.")
+]
+UnpublishedSteps = Annotated[
+    str | None, typer.Option("--steps", metavar="NAMES", help="With --unpublished: as for publish.")
+]
+Reason = Annotated[
+    str, typer.Option("--reason", help="Why: manual, schedule, data or code; recorded with the decision.")
+]
+DataVersion = Annotated[
+    str, typer.Option("--data-version", metavar="NUMBER", help="Train on this data version, or on the newest.")
+]
+PublishedData = Annotated[
+    str,
+    typer.Option(
+        "--data-version",
+        metavar="NUMBER",
+        help="The data version that the pipeline trains on where a run names none; or the newest.",
+    ),
+]
+RehearsedData = Annotated[
+    int | None,
+    typer.Option(
+        "--data-version",
+        metavar="NUMBER",
+        min=1,
+        help="Upload nothing, train on this data version; default: upload DATA_FILE and train on exactly that.",
+    ),
+]
+Evidence = Annotated[
+    Path | None,
+    typer.Option("--evidence", file_okay=False, help="Write decision.json, summary.md and the report here."),
+]
+OverrideBy = Annotated[
+    str,
+    typer.Option("--override-by", metavar="NAME", help="Who accepts against the gate; with --override-reason."),
+]
+OverrideReason = Annotated[
+    str,
+    typer.Option(
+        "--override-reason",
+        metavar="TEXT",
+        help="Why the gate is overridden; recorded with its own verdict. Only judgements of quality can be: what "
+        "could not be decided stays refused.",
+    ),
+]
+Timeout = Annotated[
+    float, typer.Option("--timeout", metavar="MINUTES", min=0.01, help="Cancel the run when it takes longer.")
+]
+Follow = Annotated[
+    str | None, typer.Option("--follow", metavar="RUN_ID", help="Pick up a run that was submitted before.")
+]
+ALL_STEPS = ",".join(STEP_ORDER)
+
+
+def check(
+    production: Annotated[
+        bool, typer.Option("--production", help="Demand that a production workspace is configured too.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check settings, every problem file, the table against the data contract, and that the workspace answers.
+
+    Also that no other problem uses the names of the settings (exit 4). Changes nothing. What is wrong here would
+    otherwise be found after an hour of training.
+    """
+    with session(as_json) as call:
+        settings = call.settings
+        from ml_service.training import check as module
+
+        result = module.check(settings, production=production)
+        from azure_ml.datasets import find_dataset
+        from ml_service.training import ownership
+
+        ownership.demand_ours(call.workspace, settings)
+        newest = find_dataset(call.workspace, settings.dataset_name)
+        ownership.demand_data_ours(newest, result.table.columns, settings)
+        module.show(call.terminal, result, call.workspace.banner)
+
+
+def data_upload(
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", help="The table; default: DATA_FILE of variables.yml.", dir_okay=False),
+    ] = None,
+    for_agent: ForAgent = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a table against the data contract and register it as a data version.
+
+    The same bytes give the same version again. A table that breaks the contract is refused (exit 3) with every
+    finding, and nothing is uploaded.
+    """
+    with session(as_json, for_agent) as call:
+        settings = call.settings
+        from ml_service.training import data, ownership
+
+        checked = data.check_table(settings, file)
+        ownership.demand_ours(call.workspace, settings)
+        result = data.upload(call.workspace, settings, call.terminal, checked)
+        data.show(call.terminal, result)
+        call.agent.outputs({"dataVersion": result.version})
+
+
+def publish(
+    steps: Steps = ALL_STEPS,
+    data_version: PublishedData = "newest",
+    for_agent: ForAgent = None,
+    as_json: AsJson = False,
+) -> None:
+    """Publish the pipeline with the build id as version and make it the default of the pipeline endpoint.
+
+    Publishing the same graph under the same build id again changes nothing; another graph under it is a conflict
+    (exit 4). The compute cluster is created when it does not exist.
+    """
+    with session(as_json, for_agent) as call:
+        names, number = parse_steps(steps), _data_version(data_version)
+        settings = call.settings
+        from ml_service.training import publish as module
+
+        request = module.PublishRequest(steps=names, data_version=number)
+        result = module.publish(call.workspace, settings, call.build, call.terminal, request)
+        module.show(call.terminal, result)
+        call.agent.outputs({"pipelineId": result.pipeline_id, "pipelineVersion": result.version})
+        call.agent.page("publish")
+
+
+def run(
+    *,
+    pipeline_id: PipelineId = None,
+    unpublished: Unpublished = False,
+    steps: UnpublishedSteps = None,
+    reason: Reason = "manual",
+    data_version: DataVersion = "newest",
+    timeout: Timeout = 120.0,
+    follow: Follow = None,
+    override_by: OverrideBy = "none",
+    override_reason: OverrideReason = "none",
+    evidence: Evidence = None,
+    for_agent: ForAgent = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the pipeline, follow it and say what it decided.
+
+    Ends with 0 when the new model was accepted or the champion was kept, 3 when the data contract or the gate
+    refused, 1 when a step broke (its last log lines are shown), 124 when it took too long. Ctrl-C stops following
+    only; the run goes on.
+    """
+    with session(as_json, for_agent) as call:
+        _at_most_one({"--pipeline-id": pipeline_id, "--unpublished": unpublished, "--follow": follow})
+        code, names, number = _reason(reason), _unpublished_steps(unpublished, steps), _data_version(data_version)
+        override = _override(override_by, override_reason, follow)
+        overrides.demand_allowed(override, call.settings, code)
+        from ml_service.training import run as module
+
+        request = module.RunRequest(
+            reason=code,
+            timeout_minutes=timeout,
+            data_version=number,
+            pipeline_id=pipeline_id or None,
+            unpublished_steps=names,
+            follow_run=follow,
+            override=override,
+        )
+        _tell(call, module.run(call.workspace, call.settings, call.build, call.terminal, request), evidence)
+
+
+def _tell(call: Session, result: RunResult, evidence: Path | None) -> None:
+    """Show the result of a run and hand it on: files, output variables and tags of the build, exit code."""
+    from ml_service.audit import summary
+    from ml_service.training import run as module
+
+    module.show(call.terminal, result)
+    summary.tell(call.workspace, call.settings, call.agent, result, evidence)
+    call.exit_code = result.exit_code
+
+
+def smoke(
+    horizon: Annotated[int, typer.Option("--horizon", min=1, help="Days to forecast.")] = 28,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the test service for a forecast and compare it with the forecast of the registered model itself.
+
+    A wrong number, a refused call or a model file with another hash ends with 3; a service that is absent or not
+    healthy ends with 1 and shows its log.
+    """
+    with session(as_json) as call:
+        settings = call.settings
+        from ml_service.training import smoke as module
+
+        module.show(call.terminal, module.smoke(call.workspace, settings.test_service_name, horizon))
+
+
+def rehearse(
+    timeout: Timeout = 120.0,
+    data_version: RehearsedData = None,
+) -> None:
+    """Do everything once: data upload, publish, run, smoke; then say what to try next."""
+    with session(False) as call:
+        settings = call.settings
+        from ml_service.training import rehearse as module
+
+        call.exit_code = module.rehearse(
+            call.workspace,
+            settings,
+            call.build,
+            call.terminal,
+            timeout_minutes=timeout,
+            data_version=data_version,
+        )
+
+
+def _override(person: str, reason: str, follow: str | None) -> Override | None:
+    override = overrides.parse(person, reason)
+    _at_most_one({"--override-by": override, "--follow": follow})
+    return override
+
+
+def _reason(text: str) -> str:
+    legal = ("manual", "schedule", "data", "code")
+    if text not in legal:
+        raise InvalidRequestError(f"--reason {text} is unknown", expected=f"one of {', '.join(legal)}")
+    return text
+
+
+def _data_version(text: str) -> int | None:
+    if text == "newest":
+        return None
+    if text.isdecimal() and int(text) >= 1:
+        return int(text)
+    raise InvalidRequestError(f"--data-version {text} is no version", expected="a number from 1, or newest")
+
+
+def _unpublished_steps(unpublished: bool, steps: str | None) -> tuple[str, ...] | None:
+    if steps is not None and not unpublished:
+        raise InvalidRequestError(
+            "--steps belongs to --unpublished here",
+            found="a published pipeline has its steps already",
+            todo="add --unpublished, or choose the steps with `publish --steps`",
+        )
+    return parse_steps(steps or ALL_STEPS) if unpublished else None
+
+
+def _at_most_one(options: dict[str, object]) -> None:
+    given = [name for name, value in options.items() if value]
+    if len(given) > 1:
+        raise InvalidRequestError(f"{' and '.join(given)} exclude each other", todo="keep one of them")

@@ -1,0 +1,65 @@
+"""What a step of Azure Pipelines tells its build agent: output variables, build tags, summaries, warnings.
+
+The agent reads logging commands from a step's output, one a line. They are printed only where an agent reads: it sets
+TF_BUILD, and `--pipeline-variables` asks for them anywhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ml_service.output.console import Terminal
+from ml_service.output.markdown import render
+
+_PAGE = Path(__file__).with_name("page.md.j2")
+_IN_MESSAGE = {"%": "%AZP25", "\r": "%0D", "\n": "%0A"}
+_IN_PROPERTY = {**_IN_MESSAGE, "]": "%5D", ";": "%3B"}
+
+
+@dataclass(frozen=True)
+class Agent:
+    """The build agent behind this process; a silent one where nobody reads logging commands."""
+
+    terminal: Terminal
+    listens: bool
+    folder: Path = Path()
+    """Where pages are written; the agent empties it after the job."""
+
+    def outputs(self, values: Mapping[str, object]) -> None:
+        """Set output variables of this step, which later jobs and stages read by the step's name."""
+        for name, value in values.items():
+            text = "" if value is None else str(value)
+            self._command(f"task.setvariable variable={_escaped(name, _IN_PROPERTY)};isOutput=true", text)
+
+    def tag(self, *tags: str) -> None:
+        """Tag the build; what a tag may not hold becomes a dash."""
+        for tag in tags:
+            self._command("build.addbuildtag", re.sub(r"[^A-Za-z0-9._-]+", "-", tag))
+
+    def summary(self, page: Path) -> None:
+        """Show a Markdown page on the summary of the build."""
+        self._command("task.uploadsummary", str(page.resolve()))
+
+    def page(self, title: str) -> None:
+        """Show what was printed so far on the summary of the build."""
+        if self.listens and self.terminal.transcript:
+            page = self.folder / f"{title}-{os.getpid()}.md"
+            text = render(_PAGE, title=title.capitalize(), transcript=self.terminal.transcript)
+            page.write_text(text, encoding="utf-8")
+            self.summary(page)
+
+    def warn(self, text: str) -> None:
+        """Show a warning on the build."""
+        self._command("task.logissue type=warning", text)
+
+    def _command(self, command: str, message: str) -> None:
+        if self.listens:
+            self.terminal.command(f"##vso[{command}]{_escaped(message, _IN_MESSAGE)}")
+
+
+def _escaped(text: str, escapes: Mapping[str, str]) -> str:
+    return "".join(escapes.get(character, character) for character in text)

@@ -1,0 +1,76 @@
+"""What a user sees: results on standard output, progress on standard error, colour on terminals only."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.table import Table
+
+_WIDTH_WITHOUT_TERMINAL = 10_000
+"""Nothing is cut for want of room in a log or a file; a table takes only the width that it needs."""
+
+
+class Terminal:
+    """The two streams of one command."""
+
+    def __init__(self, *, as_json: bool = False, out: TextIO | None = None, err: TextIO | None = None) -> None:
+        self.as_json = as_json
+        self._results = _console(out or sys.stdout)
+        self.progress = _console(err or sys.stderr)
+
+    def note(self, text: str) -> None:
+        """A line about what is going on; never part of the result."""
+        self.progress.print(harmless(text), markup=False, highlight=False, soft_wrap=True)
+
+    def say(self, text: str = "") -> None:
+        """A line of the result; dropped when the result is one JSON object."""
+        if not self.as_json:
+            self._results.print(harmless(text), markup=False, highlight=False, soft_wrap=True)
+
+    def heading(self, text: str) -> None:
+        """A line that opens a part of the result."""
+        if not self.as_json:
+            self._results.print()
+            self._results.print(text, style="bold", markup=False, highlight=False)
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
+        """A small table; `right` names the columns that hold numbers."""
+        if self.as_json:
+            return
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+        for column in columns:
+            table.add_column(column, justify="right" if column in right else "left", no_wrap=True)
+        for row in rows:
+            table.add_row(*row)
+        self._results.print(table, markup=False, highlight=False)
+
+    @property
+    def transcript(self) -> str:
+        """The result as it was printed so far, without colours; empty when it is one JSON object."""
+        return self._results.export_text(clear=False)
+
+    def command(self, text: str) -> None:
+        """A line for the build agent, whole and in its own line; kept out of a JSON result."""
+        stream = self.progress.file if self.as_json else self._results.file
+        stream.write(text + "\n")
+        stream.flush()
+
+    def document(self, value: dict[str, Any]) -> None:
+        """The result as one JSON object, when that was asked for."""
+        if self.as_json:
+            self._results.file.write(json.dumps(value, indent=2, sort_keys=False, default=str) + "\n")
+
+
+def harmless(text: str) -> str:
+    """Text that a build agent does not obey: what we show may be the log of somebody's service."""
+    return text.replace("##vso[", "##_vso[")
+
+
+def _console(stream: TextIO) -> Console:
+    terminal = stream.isatty()
+    width = None if terminal else _WIDTH_WITHOUT_TERMINAL
+    return Console(file=stream, width=width, no_color=not terminal, record=True)

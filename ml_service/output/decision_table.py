@@ -1,0 +1,59 @@
+"""A decision in a table: the metrics of challenger, champion and baselines side by side."""
+
+from __future__ import annotations
+
+from forecasting.decision.blocks import Baseline, Contender, Evidence, RegisteredChampion, Scores
+
+_METRICS = ("rel_mae", "mae", "rmse", "mase", "bias")
+"""The gate's own measure first; the others follow."""
+
+
+def decision_rows(evidence: Evidence, champion: RegisteredChampion | None) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows of the decision table; a metric that is not finite is shown as a dash.
+
+    champion: its name and version; None when there is none.
+    """
+    contenders: dict[str, Contender | Baseline | None] = {
+        "challenger": evidence.challenger,
+        f"champion {versioned(champion)}".strip(): evidence.champion,
+    }
+    contenders |= {f"baseline {name}": baseline for name, baseline in evidence.baselines.items()}
+    metrics: list[str] = []
+    if evidence.challenger.metrics:
+        metrics = [*_METRICS, *sorted(set(Scores.model_fields).difference(_METRICS))]
+    rows = []
+    for who, entry in contenders.items():
+        recipe = entry.recipe if entry else "none registered"
+        scores = dict(entry.metrics) if entry and entry.metrics else {}
+        rows.append([who, recipe, *(_shown(scores.get(name)) for name in metrics)])
+    return ["", "recipe", *metrics], rows
+
+
+def override_sentence(evidence: Evidence) -> str:
+    """Who answers for an override and what the gate itself said; empty where the gate decided."""
+    override, gate = evidence.override, evidence.gate
+    if override is None:
+        return ""
+    said = f"{gate.outcome} ({gate.reason}): {gate.sentence}"
+    return f"{override.person} answers for it: {override.reason} -- The gate itself said {said}"
+
+
+def windows_sentence(evidence: Evidence) -> str:
+    """The evaluation windows in one sentence; empty where the series was too short for any."""
+    windows = evidence.windows
+    if windows is None:
+        return ""
+    count = len(windows.origins)
+    return f"{count} forecasts of {windows.horizon} days each, {windows.origins[0]} to {windows.last_day}"
+
+
+def versioned(champion: RegisteredChampion | None) -> str:
+    """`name:version` of a champion; empty where there is none, or none that is registered."""
+    return f"{champion.name}:{champion.version}" if champion and champion.version else ""
+
+
+def _shown(value: float | None) -> str:
+    """Ratios with three digits, amounts with one."""
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"

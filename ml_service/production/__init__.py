@@ -1,0 +1,1 @@
+"""Releases: what serves in production, how it is replaced, checked, recorded and restored."""

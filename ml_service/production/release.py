@@ -1,0 +1,222 @@
+"""`release`: put one model version of the training workspace into production, checked, recorded, or undone."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from azure_ml.digests import file_sha256
+from azure_ml.models import registration
+from azure_ml.models.champion import find_champion
+from azure_ml.models.versions import ModelVersion, get_version
+from azure_ml.pipelines.runs import find_run
+from forecasting.decision.blocks import ACCEPTED
+from forecasting.decision.record import DECISION_FILE, DecisionRecord, read_decision
+from forecasting.models.model_file import StoredModel
+from ml_service.errors import CheckFailedError, InvalidRequestError
+from ml_service.output.agent import Agent
+from ml_service.output.console import Terminal
+from ml_service.production import ledger
+from ml_service.production.deployment import deploy
+from ml_service.production.evidence import demand_evidence, report_facts
+from ml_service.production.ledger import Content
+from ml_service.production.site import Serving, Site, before_id, healthy, last_good, serving
+from ml_service.training import ownership
+from ml_service.training.outcome import read_outcome
+from ml_service.training.smoke import demand_same_forecast, fetch_files
+from ml_service.training.snapshots import Scoring, assemble_scoring
+
+CHAMPION = "champion"
+_COPIED = ("data_sha256", "data_version", "recipe", "cutoff", "problem", "commit", "build_id", "run_id", "reason")
+"""Properties of the training workspace's version that its copy carries too."""
+
+
+@dataclass(frozen=True)
+class Released:
+    """What serves after a release."""
+
+    deployment: str
+    content: Content
+    service: str
+    url: str
+    before: str
+    """`name:version` that served until then, or `none`."""
+    already: bool
+    """True when exactly this served before, and nothing was changed."""
+
+
+def release(site: Site, version: str) -> Released:
+    """Deploy the model version `version` (a number, or the word champion) to production.
+
+    Raises: InvalidRequestError (no such version), ConflictError (another problem's), CheckFailedError (hash, decision
+    or check), FaultError; a check that fails has been undone by then.
+    """
+    model = _requested_model(site, version)
+    owned = ownership.Claim(f"model {model.name}", "MODEL_NAME", ownership.owner_of_model(model))
+    ownership.demand([owned], site.problem, site.settings)
+    with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
+        files = fetch_files(model, Path(scratch) / "model")
+        stored = files.stored
+        decision = _demand_decision(site, model, files.path, stored)
+        _demand_current(site, model, decision)
+        scoring = assemble_scoring(Path(scratch) / "deployment")
+        known = ledger.read_all(site.training, site.settings)
+        now = serving(site, known)
+        content = _content(_promoted(site, model, files.path), model, scoring)
+        before = now.record.content.model if now else ledger.NONE
+        if now is not None and _serves_already(now, content):
+            demand_evidence(site, now.record)
+            demand_same_forecast(now.service, stored, stored.horizon, content.model)
+            return Released(now.record.id, content, now.service.name, now.service.url, before, already=True)
+        facts = ledger.build_facts(ledger.RELEASE, site.build, site.production, site.settings, before_id(now))
+        facts |= report_facts(files.path)
+        record = ledger.begin(site.training, site.settings, facts, content, scoring)
+        service = deploy(site, record, scoring, last_good(now, known))
+    return Released(record.id, content, service.name, service.url, before, already=False)
+
+
+def _serves_already(now: Serving, content: Content) -> bool:
+    """Whether nothing is left to do: a release that broke off before its end is done again."""
+    return now.record.state == ledger.SUCCEEDED and now.record.content == content and healthy(now)
+
+
+def accepted_by(site: Site, run_id: str) -> str:
+    """The version that a pipeline run has registered.
+
+    Raises: InvalidRequestError (no such run), CheckFailedError (it has registered none).
+    """
+    run = find_run(site.training, run_id)
+    if run is None:
+        raise InvalidRequestError(f"run {run_id} cannot be read in workspace {site.training.name}")
+    outcome = read_outcome(site.training, run, site.settings.model_name)
+    if outcome.model is None:
+        raise CheckFailedError(
+            f"run {run_id} has no model to release",
+            found=f"outcome {outcome.outcome or 'none'}",
+            expected=ACCEPTED,
+            todo="kept is no error: there is nothing to release then",
+        )
+    return str(outcome.model.version)
+
+
+def _requested_model(site: Site, version: str) -> ModelVersion:
+    name = site.settings.model_name
+    if version == CHAMPION:
+        champion = find_champion(site.training, name, site.problem)
+        if champion is None:
+            raise InvalidRequestError(
+                f"the problem {site.problem} has no champion in workspace {site.training.name}",
+                todo="release a version first: python -m ml_service release --model-version NUMBER",
+            )
+        return champion
+    model = get_version(site.training, name, int(version))
+    if model is None:
+        raise InvalidRequestError(
+            f"there is no model {name} version {version} in workspace {site.training.name}",
+            todo="see the versions: python -m ml_service status",
+        )
+    return model
+
+
+def _demand_decision(site: Site, model: ModelVersion, folder: Path, stored: StoredModel) -> DecisionRecord:
+    """The decision that accepted this very file.
+
+    Raises: CheckFailedError when it is absent, changed or about another file.
+    """
+    name = model.label
+    if not (folder / DECISION_FILE).is_file():
+        raise CheckFailedError(f"model {name} has no decision record", todo="only what the gate accepted is released")
+    decision = read_decision(folder, stored.sha256)
+    recorded = {
+        "the model": model.properties.get("decision_sha256"),
+        "its run": _run_property(site, model.properties.get("run_id", ""), "decision_sha256"),
+    }
+    found = file_sha256(folder / DECISION_FILE)
+    for who, sha256 in recorded.items():
+        if sha256 != found:
+            raise CheckFailedError(
+                f"the decision record of model {name} is not the one that {who} names",
+                found=f"sha256 {found}",
+                expected=f"sha256 {sha256 or '(none recorded)'}",
+                todo="do not release this version: train again",
+            )
+    if decision.verdict.outcome != ACCEPTED:
+        raise CheckFailedError(
+            f"the gate did not accept model {name}", found=decision.verdict.sentence, expected=ACCEPTED
+        )
+    return decision
+
+
+def _run_property(site: Site, run_id: str, key: str) -> str:
+    run = find_run(site.training, run_id) if run_id else None
+    return run.read_properties().get(key, "") if run else ""
+
+
+def _demand_current(site: Site, model: ModelVersion, decision: DecisionRecord) -> None:
+    """Refuse a version that was compared with another champion than today's: the comparison is out of date."""
+    champion = find_champion(site.training, model.name, site.problem)
+    today = str(champion.version) if champion else ledger.NONE
+    compared = decision.context.champion
+    then = (compared.version if compared else "") or ledger.NONE
+    if today not in (then, str(model.version)):
+        met = "no champion" if then == ledger.NONE else f"version {then}, which was champion then"
+        rival = f"version {today}, which is champion by now" if champion else "no champion, because there is none now"
+        raise CheckFailedError(
+            f"version {model.version} of model {model.name} is superseded",
+            found=f"the gate compared it with {met}",
+            expected=f"a version that the gate compared with {rival}",
+            todo="to release something newer, train again: python -m ml_service run, then release what it accepts;\n"
+            "to go back to a version that has served: python -m ml_service rollback --to NUMBER",
+        )
+
+
+def _promoted(site: Site, model: ModelVersion, folder: Path) -> ModelVersion:
+    """The copy of a model in the production workspace, made once, with its origin and all its identity."""
+    origin = {
+        "origin_workspace": site.training.name,
+        "origin_version": str(model.version),
+        "model_sha256": model.sha256,
+    }
+    earlier = registration.find_newest(site.production, model.name, origin)
+    if earlier is not None:
+        return earlier
+    copied = {key: model.properties[key] for key in _COPIED if key in model.properties}
+    site.terminal.note(f"copying {model.label} to workspace {site.production.name}")
+    return registration.register(
+        site.production,
+        model.name,
+        folder,
+        tags={key: model.tags[key] for key in ("problem", "recipe") if key in model.tags},
+        properties={**copied, **origin, "decision_sha256": model.properties["decision_sha256"]},
+        description=model.description,
+    )
+
+
+def _content(copy: ModelVersion, model: ModelVersion, scoring: Scoring) -> Content:
+    return Content(
+        model_name=model.name,
+        model_version=str(model.version),
+        production_version=str(copy.version),
+        model_sha256=model.sha256,
+        decision_sha256=model.properties["decision_sha256"],
+        run_id=model.properties.get("run_id", ""),
+        **scoring.hashes,
+    )
+
+
+def show(terminal: Terminal, agent: Agent, site: Site, result: Released) -> None:
+    """Print what serves now and where; tell the build agent the version."""
+    content = result.content
+    did = "already served" if result.already else f"released (before: {result.before})"
+    terminal.say(f"release    {content.model} {did}")
+    terminal.say(f"           copy {content.model_name}:{content.production_version} in {site.production.banner}")
+    terminal.say(f"           model sha256 {content.model_sha256[:12]}, decision {content.decision_sha256[:12]}")
+    terminal.say(f"service    {result.service} Healthy, {result.url}")
+    terminal.say(f"           scoring {content.scoring_sha256[:12]}, environment {content.environment_sha256[:12]}")
+    terminal.say(f"champion   {content.model}")
+    terminal.say(f"record     run {result.deployment} in experiment {ledger.experiment_name(site.settings)}")
+    agent.outputs({"modelVersion": content.model_version, "deployment": result.deployment})
+    agent.tag("released", f"{content.model_name}-{content.model_version}")
+    agent.page("release")
+    terminal.document({**asdict(result), "workspace": site.production.name, "evidence": site.production.tags})

@@ -1,0 +1,143 @@
+"""`rollback`: let production serve again what it once served, as a deployment of its own with a record."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ml_service.errors import CheckFailedError, InvalidRequestError
+from ml_service.output.agent import Agent
+from ml_service.output.console import Terminal
+from ml_service.production import ledger
+from ml_service.production.deployment import deploy, withdraw
+from ml_service.production.evidence import demand_evidence
+from ml_service.production.ledger import NONE, Record
+from ml_service.production.site import Serving, Site, before_id, healthy, last_good, serving
+
+PREVIOUS, BEFORE_THIS_BUILD = "previous", "before-this-build"
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """What serves after a rollback."""
+
+    to: str
+    """`name:version`, or `none` when the service was taken away."""
+    before: str
+    """`name:version` that served until then, or `none`."""
+    deployment: str
+    """Id of the record, of a first release the one that broke off; empty when nothing had to be done."""
+    url: str
+    scoring_sha256: str = ""
+
+
+def rollback(site: Site, to: str) -> RolledBack:
+    """Go back to a version number, to `previous`, or to what served `before-this-build`.
+
+    The last is for the failure hook of a release: it does nothing when the release has undone itself.
+    Raises: CheckFailedError (nothing to go back to, or its hash does not verify; production is untouched),
+    FaultError.
+    """
+    known = ledger.read_all(site.training, site.settings)
+    now = serving(site, known)
+    target = _target(site, known, now, to)
+    before = now.record.content.model if now else NONE
+    if target is None:
+        closed = _withdraw_unfinished(site, known, now)
+        return RolledBack(to=NONE, before=before, deployment=closed, url="")
+    content = target.content
+    if now is not None and now.record.id == target.id and healthy(now):
+        return RolledBack(to=content.model, before=before, deployment="", url=now.service.url)
+    ledger.demand_intact(target)
+    with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
+        # All is verified before anything is changed.
+        scoring = ledger.fetch_scoring(target, Path(scratch))
+        demand_evidence(site, target)
+        facts = ledger.build_facts(ledger.ROLLBACK, site.build, site.production, site.settings, before_id(now))
+        record = ledger.begin(site.training, site.settings, {**facts, **_of_target(target)}, content, scoring)
+        service = deploy(site, record, scoring, last_good(now, known))
+    return RolledBack(content.model, before, record.id, service.url, content.scoring_sha256)
+
+
+def _of_target(target: Record) -> dict[str, str]:
+    """What the record of a rollback takes over from the deployment that it goes back to."""
+    report = target.properties.get("report_sha256", "")
+    return {"back_to": target.id, **({"report_sha256": report} if report else {})}
+
+
+def _withdraw_unfinished(site: Site, known: tuple[Record, ...], now: Serving | None) -> str:
+    """Take away a first deployment that never passed its check, and close its record; a good one is never deleted.
+
+    Also a release of this build that broke off before there was a service is closed. Returns the id of the newest
+    record that was closed, empty when there was none.
+    """
+    if now is not None and now.record.state == ledger.SUCCEEDED:
+        raise CheckFailedError(
+            f"nothing served before this build in workspace {site.production.name}",
+            found=f"{now.record.content.model} serves, and passed its check",
+            todo="leave it, or delete the service by hand",
+        )
+    if now is not None:
+        site.terminal.note(f"nothing served before this build: deleting service {now.service.name}")
+        withdraw(site)
+    ours = [now.record.id] if now else []
+    open_ones = [item for item in known if not item.state]
+    closed = [item for item in open_ones if item.id in ours or item.properties["build_id"] == site.build.build_id]
+    for record in closed:
+        said = f"it broke off, and was withdrawn in build {site.build.build_id}: nothing had served before"
+        told = {"serves": "no service, as before", "reason": said, "evidence": site.production.tags}
+        ledger.finish(record, ledger.ROLLED_BACK, told)
+    return next((record.id for record in closed), "")
+
+
+def _target(site: Site, known: tuple[Record, ...], now: Serving | None, to: str) -> Record | None:
+    """The deployment to go back to; None only for a build before which nothing served."""
+    good = ledger.succeeded(known)
+    if to == BEFORE_THIS_BUILD:
+        return next((item for item in good if item.properties["build_id"] != site.build.build_id), None)
+    if to == PREVIOUS:
+        current = now.record if now else next(iter(good), None)
+        found = ledger.previous(known, current) if current else None
+        if found is None:
+            raise CheckFailedError(
+                f"nothing else served before in workspace {site.production.name}",
+                found=f"now: {current.content.model if current else 'nothing'}",
+                todo="release a version: python -m ml_service release --model-version NUMBER",
+            )
+        return found
+    if not to.isdecimal():
+        raise InvalidRequestError(
+            f"--to {to} names no version", expected=f"a model version, {PREVIOUS} or {BEFORE_THIS_BUILD}"
+        )
+    found = next((item for item in good if item.content.model_version == str(int(to))), None)
+    if found is None:
+        served = sorted({int(item.content.model_version) for item in good})
+        raise CheckFailedError(
+            f"version {to} of {site.settings.model_name} has never served in workspace {site.production.name}",
+            expected=f"one of {', '.join(map(str, served)) or '(none has)'}",
+            todo="a version that has not served yet is released, not rolled back to",
+        )
+    return found
+
+
+def show(terminal: Terminal, agent: Agent, site: Site, result: RolledBack) -> None:
+    """Print from, to and the record."""
+    if result.to == NONE:
+        terminal.say("rollback   nothing served before this build, and nothing serves now")
+        if result.deployment:
+            terminal.say(f"record     run {result.deployment} is closed: {ledger.ROLLED_BACK}")
+            agent.tag("withdrawn")
+    elif not result.deployment:
+        terminal.say(f"rollback   nothing to do: {result.to} serves")
+    else:
+        terminal.say(f"rollback   from {result.before} to {result.to}")
+        terminal.say(f"           in {site.production.banner}")
+        terminal.say(f"service    {site.settings.production_service_name} Healthy, {result.url}")
+        terminal.say(f"           scoring {result.scoring_sha256[:12]}")
+        terminal.say(f"champion   {result.to}")
+        terminal.say(f"record     run {result.deployment} in experiment {ledger.experiment_name(site.settings)}")
+        agent.tag("rolled-back")
+    agent.page("rollback")
+    agent.outputs({"modelVersion": result.to.rpartition(":")[2], "deployment": result.deployment})
+    terminal.document({**asdict(result), "workspace": site.production.name, "evidence": site.production.tags})

@@ -1,0 +1,86 @@
+"""`verify`: do the live service of production, the record of its deployment and the champion agree?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from azure_ml.models.champion import find_champion
+from azure_ml.services import ServiceState
+from ml_service.errors import CheckFailedError, FaultError
+from ml_service.output.console import Terminal
+from ml_service.production import ledger
+from ml_service.production.evidence import demand_evidence
+from ml_service.production.site import Site, serving
+from ml_service.training import smoke
+
+_ROLL_BACK = "see what happened: python -m ml_service history; to go back: rollback --to previous"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Production as it is, proven."""
+
+    model: str
+    """`name:version` of the training workspace."""
+    copy: str
+    """`name:version` of the production workspace."""
+    deployment: str
+    event: str
+    since: str
+    service: ServiceState
+    smoked: smoke.Smoked
+
+
+def verify(site: Site, horizon: int) -> Verified:
+    """Compare all three, and the live forecast with the model's own.
+
+    Raises: FaultError (nothing serves), CheckFailedError (they disagree).
+    """
+    known = ledger.read_all(site.training, site.settings)
+    now = serving(site, known)
+    if now is None:
+        raise FaultError(
+            f"there is no service {site.settings.production_service_name} in workspace {site.production.name}",
+            todo="release a version: python -m ml_service release --model-version NUMBER",
+        )
+    last = next(iter(ledger.succeeded(known)), None)
+    if last is None or last.id != now.record.id:
+        _disagree(now.service.name, now.record.id, f"{last.id if last else 'none'}, the last that succeeded")
+    ledger.demand_intact(now.record)
+    content = now.record.content
+    demand_evidence(site, now.record)
+    smoked = smoke.smoke(site.production, site.settings.production_service_name, horizon)
+    if smoked.model_sha256 != content.model_sha256:
+        _disagree(f"the model of service {now.service.name}", smoked.model_sha256, content.model_sha256)
+    champion = find_champion(site.training, content.model_name, site.problem)
+    if champion is None or str(champion.version) != content.model_version:
+        found = champion.version if champion else "none"
+        _disagree(f"the champion of {site.problem}", f"version {found}", content.model)
+    return Verified(
+        model=content.model,
+        copy=f"{content.model_name}:{content.production_version}",
+        deployment=now.record.id,
+        event=now.record.properties["event"],
+        since=now.record.started[:19],
+        service=now.service.state,
+        smoked=smoked,
+    )
+
+
+def _disagree(what: str, found: str, expected: str) -> None:
+    raise CheckFailedError(
+        f"{what} is not what the records of production say", found=found, expected=expected, todo=_ROLL_BACK
+    )
+
+
+def show(terminal: Terminal, site: Site, result: Verified) -> None:
+    """Print what serves since when, and its forecast."""
+    terminal.say(f"verified   {result.model} serves since {result.since}, by {result.event} {result.deployment}")
+    terminal.say(f"           in {site.production.banner}; it is champion of {site.problem}")
+    terminal.say(
+        f"           {result.model} is its number in {site.training.name}; its copy in {site.production.name}, "
+        f"which the service names, is {result.copy}"
+    )
+    terminal.say(f"service    {result.service.line}")
+    smoke.show(terminal, result.smoked, as_part=True)
+    terminal.document({**asdict(result), "workspace": site.production.name, "evidence": site.production.tags})

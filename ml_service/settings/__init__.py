@@ -1,0 +1,1 @@
+"""What a command works with: variables, names, problem files, the build, the workspaces."""

@@ -1,0 +1,45 @@
+"""Which build this is: Azure Pipelines says so, a laptop makes a name of its own."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ml_service.settings.variables import ROOT, Settings
+
+REQUESTED_FOR = "requested_for"
+"""Property of runs and records that names a person."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """Identity of the code that publishes or submits a pipeline."""
+
+    build_id: str
+    commit: str
+    """Commit id, with `-dirty` behind it when the working tree differs from it; `unknown` outside git."""
+    requested_for: str = ""
+    """The person for whom Azure Pipelines runs the build; empty where no agent is at work."""
+
+    @property
+    def person(self) -> dict[str, str]:
+        """The property that names the person; empty where nobody is known."""
+        return {REQUESTED_FOR: self.requested_for} if self.requested_for else {}
+
+
+def current_build(settings: Settings) -> Build:
+    """The build id and commit of Azure Pipelines, else `local-<UTC time>` and the commit of the working tree."""
+    build_id = settings.build_buildid or f"local-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    commit = settings.build_sourceversion or _git_commit()
+    return Build(build_id=build_id, commit=commit, requested_for=settings.build_requestedfor)
+
+
+def _git_commit() -> str:
+    # --match with a pattern that no tag has: the plain commit id, never a tag's name.
+    command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--match", "no-such-tag"]
+    try:
+        answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return answer.stdout.strip() or "unknown"

@@ -1,0 +1,84 @@
+"""An override of the gate: a person who answers for it and a reason, checked before anything is submitted.
+
+What may be overridden is the gate's own affair (mlops_code/forecasting/decision/gate.py): judgements of quality only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from forecasting.decision.blocks import Override
+from ml_service.errors import CheckFailedError, InvalidRequestError
+
+if TYPE_CHECKING:
+    from ml_service.settings.variables import Settings
+
+NONE = "none"
+"""The word for "no override", where a pipeline parameter cannot be left out."""
+LONGEST = 500  # characters of either text
+BY_HAND = "Manual"
+BY_NOBODY = ("schedule", "code")
+"""Reasons of runs that no person has started: by the clock, by a merge."""
+
+
+def parse(person: str, reason: str) -> Override | None:
+    """The override that two options name; None where neither is given (empty, or the word none).
+
+    Raises: InvalidRequestError (one without the other; a text that no log, page or command line can carry).
+    """
+    by, why = _given(person), _given(reason)
+    given = {"--override-by": by, "--override-reason": why}
+    missing = [name for name, text in given.items() if not text]
+    if len(missing) == len(given):
+        return None
+    if missing:
+        raise InvalidRequestError(
+            f"an override needs a person and a reason, {missing[0]} is missing",
+            todo="give both, or neither: then the gate decides",
+        )
+    for name, text in given.items():
+        if len(text) > LONGEST or not text.isprintable() or text.startswith("-") or "$(" in text or "##" in text:
+            raise InvalidRequestError(
+                f"{name} cannot be recorded as it is",
+                found=f"{text[:80]!r}",
+                expected=f"one line of at most {LONGEST} characters, no dash at its beginning, no $( and no ##",
+            )
+    return Override(person=by, reason=why)
+
+
+def demand_allowed(override: Override | None, settings: Settings, reason: str) -> None:
+    """Only a run that a person has started by hand may override, and on a build agent only in that person's name.
+
+    reason: why the run is started, as `run --reason` has it. Raises: CheckFailedError.
+    """
+    if override is None:
+        return
+    if settings.tf_build or settings.build_reason:
+        _demand_person(override, settings)
+    if reason in BY_NOBODY:
+        raise CheckFailedError(
+            f"a run with the reason {reason} may not override the gate",
+            expected="the reason manual or data: a person has started the run and answers for it",
+            todo="start it by hand with --reason manual, or leave the decision to the gate",
+        )
+
+
+def _demand_person(override: Override, settings: Settings) -> None:
+    """Whether the person who overrides has queued the build. Raises: CheckFailedError."""
+    if settings.build_reason != BY_HAND:
+        raise CheckFailedError(
+            f"a run with the reason {settings.build_reason or 'unknown'} may not override the gate",
+            expected="a run that a person has queued by hand: he or she answers for it",
+            todo="queue release or retrain by hand with the parameter overrideReason",
+        )
+    if override.person != settings.build_requestedfor:
+        raise CheckFailedError(
+            "an override is given in the name of another person than the one who has queued this run",
+            found=override.person,
+            expected=settings.build_requestedfor or "a name in Build.RequestedFor, which is empty",
+        )
+
+
+def _given(text: str) -> str:
+    stripped = text.strip()
+    return "" if stripped.lower() == NONE else stripped

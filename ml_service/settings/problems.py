@@ -1,0 +1,192 @@
+"""`problems`: list, check and start the files that say what is forecast; needs no Azure and no settings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+
+from forecasting.data.series import Panel
+from forecasting.errors import ForecastingError
+from forecasting.evaluation.selection import recipes_of
+from forecasting.problem.problem_file import Problem
+from ml_service.errors import InvalidRequestError
+from ml_service.output.console import Terminal
+from ml_service.settings.names import as_export, as_variables, own_settings
+from ml_service.settings.variables import ROOT, shown
+
+FOLDER = ROOT / "mlops_code" / "problems"
+ONE, MANY = "paid_amount.yml", "product_sales.yml"
+"""Files whose sections contract, training and gate a new problem starts with: of one series, of many."""
+
+
+@dataclass(frozen=True)
+class Described:
+    """One problem file in a line."""
+
+    file: str
+    name: str
+    series: str
+    metric: str
+    horizon: int
+    candidates: tuple[str, ...]
+
+
+def describe(path: Path) -> Described:
+    """Read every section of a file, and every candidate. Raises: UsageError of forecasting."""
+    problem = Problem(path)
+    problem.check()
+    rule, training = problem.series, problem.training
+    return Described(
+        file=path.name,
+        name=rule.name,
+        series=f"one for each {' and '.join(rule.keys)}" if rule.keys else "one",
+        metric=training.metric,
+        horizon=training.horizon,
+        candidates=tuple(recipe.label for recipe in recipes_of(training)),
+    )
+
+
+def listed(folder: Path = FOLDER) -> list[Described]:
+    """All files of the folder, which must all be sound and have different names. Raises: InvalidRequestError."""
+    found, mistakes = [], []
+    for path in sorted(folder.glob("*.yml")):
+        try:
+            found.append(describe(path))
+        except ForecastingError as mistake:
+            mistakes.append(str(mistake))
+    counts = Counter(problem.name for problem in found)
+    mistakes += [f"two files are named {name}" for name, count in sorted(counts.items()) if count > 1]
+    if mistakes:
+        raise InvalidRequestError(
+            f"{len(mistakes)} mistakes in the problem files",
+            found="\n".join(mistakes),
+            todo=f"correct them; {ONE} explains every line",
+        )
+    return found
+
+
+def show(terminal: Terminal, found: list[Described]) -> None:
+    """Print a table."""
+    rows = [
+        (problem.file, problem.series, problem.metric, str(problem.horizon), problem.candidates[0])
+        for problem in found
+    ]
+    terminal.table(("file", "series", "metric", "days ahead", "simplest candidate"), rows, right=("days ahead",))
+    terminal.document({"problems": [asdict(problem) for problem in found]})
+
+
+def check(terminal: Terminal, file: Path, table: Path | None) -> None:
+    """Check one file, and a table by its contract and by the days that training and the gate need.
+
+    Raises: InvalidRequestError; ContractError of forecasting with every finding; HistoryError of forecasting.
+    """
+    found = describe(file)
+    terminal.say(f"problem    {found.name}: {found.series} series, {found.metric}, {found.horizon} days ahead")
+    terminal.say(f"candidates {', '.join(found.candidates)}")
+    facts: dict[str, object] = {}
+    if table is not None:
+        facts = _checked(terminal, Problem(file), table)
+    terminal.document({**asdict(found), "data": facts or None})
+
+
+def read_data(problem: Problem, table: Path) -> tuple[Panel, str, int]:
+    """The series of a table, the hash of its bytes and its number of rows, by the data contract of a problem, today.
+
+    Raises: ContractError of forecasting with every finding.
+    """
+    from forecasting.data.contract import Delivery, read_table
+
+    delivery = Delivery(as_of=datetime.now(UTC).date())
+    return read_table(table, problem.source, problem.series, problem.contract, delivery)
+
+
+def _checked(terminal: Terminal, problem: Problem, table: Path) -> dict[str, object]:
+    """Read a table as a run would, as far as no model is needed."""
+    from forecasting.evaluation.backtest import Plan, last_windows
+
+    training, gate = problem.training, problem.gate
+    panel, sha256, rows = read_data(problem, table)
+    terminal.say(f"data       {rows} rows give {len(panel.keys)} series, {panel.first} to {panel.last}")
+    recipes, rule = recipes_of(training), training.selection
+    chosen = last_windows(panel, recipes, training, Plan(rule.origins, rule.step, rule.held_back))
+    judged = last_windows(panel, recipes, training, Plan(gate.origins, gate.step))
+    for who, windows in (("training", chosen), ("gate", judged)):
+        days = f"{panel.day(windows.first_day)} to {panel.day(windows.last_day)}"
+        terminal.say(f"{who:<11}{len(windows.origins)} origins, {days}")
+    return {"rows": rows, "series": len(panel.keys), "days": panel.days, "sha256": sha256}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a new problem needs to know about its table."""
+
+    date: str
+    measure: str
+    keys: tuple[str, ...]
+    aggregation: str
+
+
+def new(terminal: Terminal, name: str, columns: Columns, folder: Path = FOLDER, table: Path | None = None) -> Path:
+    """Write a problem file to start with, and check a table by it where one is given.
+
+    Raises: InvalidRequestError (the file exists, or the name is not legal), ContractError of forecasting (the table
+    lacks a column), and with a table what `check` raises; the file stays then, to be edited.
+    """
+    path = folder / f"{name}.yml"
+    if path.exists():
+        raise InvalidRequestError(f"{path} exists already", todo="choose another name, or edit that file")
+    if table is not None:
+        from forecasting.data.reading import find_table, read_cells
+
+        read_cells(find_table(table), (columns.date, *columns.keys, columns.measure))
+    path.write_text(_text_of(name, columns, table), encoding="utf-8")
+    try:
+        described = describe(path)
+    except ForecastingError as mistake:
+        path.unlink()
+        raise InvalidRequestError(f"{name} does not make a legal problem", found=str(mistake)) from None
+    terminal.say(f"written    {path}")
+    if table is None:
+        terminal.say(f"next       python -m ml_service problems check {path} --data YOUR.csv")
+    settings = own_settings(name, shown(path), "YOUR.csv" if table is None else str(table))
+    _show_settings(terminal, settings)
+    facts = None if table is None else _checked(terminal, Problem(path), table)
+    terminal.document({**asdict(described), "data": facts, "settings": settings})
+    return path
+
+
+def _text_of(name: str, columns: Columns, table: Path | None) -> str:
+    """A problem file to start with: the columns as given, the rest as in a shipped file."""
+    sections: dict[str, dict[str, object]] = {}
+    if table is not None and table.resolve().is_relative_to(ROOT):
+        sections["table"] = {"file": shown(table.resolve())}
+    sections["source"] = {"date": columns.date, "measures": [columns.measure]}
+    sections["series"] = {"name": name, "measure": columns.measure, "aggregation": columns.aggregation}
+    if columns.keys:
+        sections["series"] |= {"keys": list(columns.keys), "missing": "zero"}
+    base = (FOLDER / (MANY if columns.keys else ONE)).read_text(encoding="utf-8")
+    start = f"# {name}: what is forecast, and by which rules. {ONE} explains every line.\n"
+    return f"{start}{yaml.safe_dump(sections, sort_keys=False)}\n{_from_contract(base)}"
+
+
+def _show_settings(terminal: Terminal, settings: Mapping[str, str]) -> None:
+    """Print the names that a problem needs of its own; with those of another problem it would replace that one."""
+    terminal.say("settings   its own names, for variables.yml (the last one for environments/production.yml):")
+    for line in as_variables(settings):
+        terminal.say(f"  {line}")
+    terminal.say("or in a shell, to try it out:")
+    terminal.say(f"  {as_export(settings)}")
+
+
+def _from_contract(text: str) -> str:
+    """The sections that are the same for every table, with their comments."""
+    lines = text.splitlines(keepends=True)
+    start = next(number for number, line in enumerate(lines) if line.startswith("contract:"))
+    while start and lines[start - 1].startswith("#"):
+        start -= 1
+    return "".join(lines[start:])

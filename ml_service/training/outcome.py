@@ -1,0 +1,102 @@
+"""What a training run decided: read from the properties of the parent run, its decision record and the registry."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from azure_ml.models.registration import find_newest
+from azure_ml.models.versions import ModelVersion
+from azure_ml.pipelines.runs import Run, RunStatus
+from azure_ml.workspace import Workspace
+from forecasting.decision.blocks import ACCEPTED, FAILED, KEPT
+from forecasting.decision.record import DECISION_FILE, DecisionRecord, parse_decision
+from ml_service.errors import FaultError
+from ml_service.output.console import Terminal
+from ml_service.output.decision_table import decision_rows, override_sentence, versioned, windows_sentence
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The verdict of a run; empty texts when the run recorded none."""
+
+    outcome: str
+    reason: str
+    decision: DecisionRecord | None
+    """The decision record; None when the run ended before a decision."""
+    model: ModelVersion | None
+    """None when nothing was registered."""
+
+
+def read_outcome(workspace: Workspace, run: Run, model_name: str) -> Outcome:
+    """Collect what a run recorded.
+
+    Raises: FaultError when the decision record is not the one whose hash the run recorded.
+    """
+    properties = run.read_properties()
+    outcome, recorded = properties.get("outcome", ""), properties.get("decision_sha256")
+    return Outcome(
+        outcome=outcome,
+        reason=properties.get("reason", ""),
+        decision=_decision(run, recorded) if recorded else None,
+        model=find_newest(workspace, model_name, {"run_id": run.id}) if outcome == ACCEPTED else None,
+    )
+
+
+def exit_code(status: str, outcome: str) -> int:
+    """0 for accepted and kept, 3 when a contract or the gate's floor said no, else 1.
+
+    An accepted model whose run still failed (a later step broke) is a fault: nothing was deployed.
+    """
+    if outcome == FAILED:
+        return 3
+    return 0 if status == RunStatus.FINISHED and outcome in (ACCEPTED, KEPT) else 1
+
+
+def _decision(run: Run, recorded: str) -> DecisionRecord:
+    content = run.read_file(DECISION_FILE) or b""
+    found = hashlib.sha256(content).hexdigest()
+    if found != recorded:
+        raise FaultError(
+            f"the decision record of run {run.id} is not the one that the run recorded",
+            found=f"sha256 {found}",
+            expected=f"sha256 {recorded}",
+            todo="do not trust this run: somebody changed the artifact; run again",
+        )
+    return parse_decision(content)
+
+
+def show_outcome(terminal: Terminal, outcome: Outcome, *, deployed: bool) -> None:
+    """Print outcome, decision table and registered model; deployed: whether the deploy step ended well."""
+    meaning = _meaning(outcome.outcome, deployed)
+    reason = f", {outcome.reason}" if outcome.reason else ""
+    terminal.say(f"outcome    {outcome.outcome or 'none'}{reason}: {meaning}")
+    if outcome.decision is not None:
+        _show_decision(terminal, outcome.decision)
+    if outcome.model is not None:
+        model = outcome.model
+        terminal.say(f"model      {model.name} version {model.version}, sha256 {model.sha256[:12]}")
+    elif outcome.decision is not None and (champion := versioned(outcome.decision.context.champion)):
+        terminal.say(f"model      none registered; {champion} stays champion")
+
+
+def _meaning(outcome: str, deployed: bool) -> str:
+    if outcome == ACCEPTED:
+        done = "registered and deployed to the test service"
+        return done if deployed else "registered, but not deployed; the champion is as before"
+    if outcome == KEPT:
+        return "the champion stays; nothing was registered, and that is no error"
+    if outcome == FAILED:
+        return "refused; nothing was registered"
+    return "the run ended before it decided"
+
+
+def _show_decision(terminal: Terminal, decision: DecisionRecord) -> None:
+    evidence = decision.evidence
+    terminal.say(f"decision   {evidence.sentence}")
+    if said := override_sentence(evidence):
+        terminal.say(f"override   {said}")
+    if windows := windows_sentence(evidence):
+        terminal.say(f"           {windows}")
+    columns, rows = decision_rows(evidence, decision.context.champion)
+    terminal.table(columns, rows, right=columns[2:])

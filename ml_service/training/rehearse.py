@@ -1,0 +1,89 @@
+"""`rehearse`: data upload, publish, run and smoke in one process, with everything they show."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from azure_ml.services import find_service
+from azure_ml.workspace import Workspace
+from ml_service.output.console import Terminal
+from ml_service.settings.build import Build
+from ml_service.settings.variables import Settings
+from ml_service.training import data, ownership, publish, run, smoke
+from ml_service.training.data import CheckedTable, check_table, requested_version
+
+
+def rehearse(
+    workspace: Workspace,
+    settings: Settings,
+    build: Build,
+    terminal: Terminal,
+    *,
+    timeout_minutes: float,
+    data_version: int | None,
+) -> int:
+    """Go the whole way once; returns the exit code of the first part that does not end with 0.
+
+    data_version: train on this one and upload nothing; None: upload DATA_FILE and train on exactly that.
+
+    Raises: what the parts raise.
+    """
+    terminal.say(f"workspace  {workspace.banner}, signed in by {settings.identity.value}")
+    checked = None if data_version else check_table(settings)
+    ours = ownership.demand_ours(workspace, settings)
+    number = _data(workspace, settings, terminal, checked, data_version)
+    terminal.heading("Publish")
+    request = publish.PublishRequest(data_version=number, ours=ours)
+    publish.show(terminal, publish.publish(workspace, settings, build, terminal, request))
+    terminal.heading("Run")
+    ours = replace(ours, endpoint=None)  # it has a new default since
+    result = run.run(
+        workspace,
+        settings,
+        build,
+        terminal,
+        run.RunRequest(timeout_minutes=timeout_minutes, data_version=number, ours=ours),
+    )
+    run.show(terminal, result)
+    if result.exit_code:
+        return result.exit_code
+    _show_service(workspace, settings, terminal)
+    return 0
+
+
+def _show_service(workspace: Workspace, settings: Settings, terminal: Terminal) -> None:
+    """Show the test service, its forecast, and what to try next."""
+    terminal.heading("Service")
+    service = find_service(workspace, settings.test_service_name)
+    if service is not None:
+        terminal.say(f"service    {service.state.line}")
+    smoke.show(terminal, smoke.smoke(workspace, settings.test_service_name, smoke.DEFAULT_HORIZON))
+    terminal.heading("What to try next, where this command ran")
+    for command, purpose in _NEXT:
+        terminal.say(f"  {command:<70} {purpose}")
+
+
+def _data(
+    workspace: Workspace,
+    settings: Settings,
+    terminal: Terminal,
+    checked: CheckedTable | None,
+    data_version: int | None,
+) -> int:
+    """The data version to train on: that of a table that is uploaded, else the one that was asked for."""
+    if checked is not None:
+        uploaded = data.upload(workspace, settings, terminal, checked)
+        data.show(terminal, uploaded)
+        return uploaded.version
+    found = requested_version(workspace, settings, data_version)
+    terminal.say(f"data       {found.name} version {found.version}, as asked for; nothing was uploaded")
+    return found.version
+
+
+_NEXT = (
+    ("python -m ml_service status", "what is published, registered, serving"),
+    ("python -m ml_service run", "again: prepare and train are reused, the champion is kept"),
+    ("python -m ml_service run --unpublished --steps train,register,deploy", "the three steps, not published"),
+    ("python -m ml_service data upload --file YOUR.csv", "your own table, checked before it is taken"),
+    ("python mlops_code/train.py --help", "one step alone on plain files"),
+)

@@ -1,0 +1,210 @@
+"""`run`: submit the pipeline, follow it, and say what it decided."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from azure_ml.pipelines.published import (
+    Parameters,
+    find_endpoint,
+    find_published,
+    submit_built,
+    submit_endpoint,
+    submit_published,
+)
+from azure_ml.pipelines.runs import Run, RunStatus, StepState, find_pipeline_run
+from azure_ml.workspace import Workspace
+from forecasting.decision.blocks import Override
+from ml_service.errors import InvalidRequestError
+from ml_service.output.console import Terminal
+from ml_service.settings.build import Build
+from ml_service.settings.variables import Settings
+from ml_service.training import ownership
+from ml_service.training.data import requested_version
+from ml_service.training.follow import (
+    Followed,
+    follow,
+    how_to_follow,
+    last_log_lines,
+    shown_seconds,
+    shown_status,
+)
+from ml_service.training.outcome import Outcome, exit_code, read_outcome, show_outcome
+from ml_service.training.pipeline import (
+    DATA_PARAMETER,
+    OVERRIDE_BY_PARAMETER,
+    OVERRIDE_REASON_PARAMETER,
+    REASON_PARAMETER,
+    built,
+)
+from ml_service.training.publish import demand_active, ensure_compute
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What the user asked `run` for."""
+
+    reason: str = "manual"
+    timeout_minutes: float = 120.0
+    data_version: int | None = None
+    """None: the newest."""
+    pipeline_id: str | None = None
+    """None: the default of the pipeline endpoint."""
+    unpublished_steps: tuple[str, ...] | None = None
+    """Build these steps from the working tree and submit them without publishing."""
+    follow_run: str | None = None
+    """Pick up a run that was submitted before; nothing is submitted then."""
+    override: Override | None = None
+    """Accept against a judgement of quality by the gate."""
+    ours: ownership.Ours | None = None
+    """That the names are ours, where that has been asked already."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A run that has ended."""
+
+    run_id: str
+    experiment: str
+    portal: str
+    followed: Followed
+    outcome: Outcome
+    failed_step: StepState | None
+    log: tuple[str, ...]
+    """The last lines of the failed step."""
+
+    @property
+    def exit_code(self) -> int:
+        """What the process ends with."""
+        return exit_code(self.followed.status, self.outcome.outcome)
+
+    @property
+    def complaint(self) -> str:
+        """Why the exit code is not 0, in one sentence; empty when it is."""
+        if not self.exit_code:
+            return ""
+        if self.outcome.reason == "contract":
+            return "refused (contract): the table breaks the data contract; nothing was trained or registered"
+        if self.exit_code == 3:
+            return f"refused ({self.outcome.reason}): the data contract or the gate said no; nothing was registered"
+        if self.failed_step is not None:
+            return f"step {self.failed_step.name} failed; the end of its log is above"
+        if self.followed.status == RunStatus.CANCELED:
+            return "somebody cancelled the run"
+        return "the run ended without recording an outcome; was its pipeline published from this project?"
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The result for `--json`."""
+        decision, model = self.outcome.decision, self.outcome.model
+        registered = {"name": model.name, "version": model.version, "sha256": model.sha256} if model else None
+        return {
+            "run_id": self.run_id,
+            "experiment": self.experiment,
+            "status": self.followed.status,
+            "outcome": self.outcome.outcome or None,
+            "reason": self.outcome.reason or None,
+            "steps": [asdict(step) for step in self.followed.steps],
+            "decision": json.loads(decision.content) if decision else None,
+            "model": registered,
+            "portal": self.portal,
+        }
+
+
+def run(workspace: Workspace, settings: Settings, build: Build, terminal: Terminal, request: RunRequest) -> RunResult:
+    """Submit (or pick up) a run and wait for its end; a run that fails is a result, not an exception.
+
+    Raises: InvalidRequestError for a pipeline, run or data version that does not exist; ConflictError when another
+    problem has the names; TimedOutError; FaultError.
+    """
+    if request.follow_run is not None:
+        pipeline_run = _pick_up(workspace, request.follow_run)
+    else:
+        pipeline_run = _submit(workspace, settings, build, terminal, request)
+        if build.person:
+            pipeline_run.add_properties(build.person)
+    terminal.note(f"run {pipeline_run.id} in experiment {pipeline_run.experiment}")
+    try:
+        followed = follow(pipeline_run, terminal, request.timeout_minutes)
+    except KeyboardInterrupt:
+        terminal.note(f"\nno longer following; run {pipeline_run.id} goes on")
+        terminal.note(f"  follow it again: {how_to_follow(pipeline_run.id)}")
+        terminal.note(f"  or in the studio: {pipeline_run.portal}")
+        raise
+    failed = next((step for step in followed.steps if step.status == RunStatus.FAILED), None)
+    return RunResult(
+        run_id=pipeline_run.id,
+        experiment=pipeline_run.experiment,
+        portal=pipeline_run.portal,
+        followed=followed,
+        outcome=read_outcome(workspace, pipeline_run, settings.model_name),
+        failed_step=failed,
+        log=tuple(last_log_lines(pipeline_run, failed)) if failed else (),
+    )
+
+
+def _pick_up(workspace: Workspace, run_id: str) -> Run:
+    found = find_pipeline_run(workspace, run_id)
+    if found is None:
+        raise InvalidRequestError(
+            f"there is no pipeline run {run_id} in workspace {workspace.name}",
+            todo="see the last runs: python -m ml_service status",
+        )
+    return found
+
+
+def _submit(workspace: Workspace, settings: Settings, build: Build, terminal: Terminal, request: RunRequest) -> Run:
+    ours = request.ours or ownership.demand_ours(workspace, settings)
+    dataset = requested_version(workspace, settings, request.data_version)
+    parameters: Parameters = {REASON_PARAMETER: request.reason, DATA_PARAMETER: dataset}
+    if request.override is not None:
+        person, reason = request.override.person, request.override.reason
+        parameters = {**parameters, OVERRIDE_BY_PARAMETER: person, OVERRIDE_REASON_PARAMETER: reason}
+        terminal.note(f"{person} overrides the gate: {reason}")
+    terminal.note(f"submitting on data {dataset.name} version {dataset.version}, reason {request.reason}")
+    if request.unpublished_steps is not None:
+        ensure_compute(workspace, settings, terminal)
+        with built(workspace, settings, build, request.unpublished_steps, dataset) as pipeline:
+            return submit_built(workspace, pipeline.sdk, settings.experiment_name, parameters)
+    if request.pipeline_id is not None:
+        return _submit_published(workspace, settings, request.pipeline_id, parameters)
+    endpoint = ours.endpoint or find_endpoint(workspace, settings.pipeline_endpoint_name)
+    if endpoint is None:
+        raise InvalidRequestError(
+            f"there is no pipeline endpoint {settings.pipeline_endpoint_name} in workspace {workspace.name}",
+            todo="publish first: python -m ml_service publish (or try your working tree: run --unpublished)",
+        )
+    demand_active(endpoint, "enable it, then repeat")
+    return submit_endpoint(endpoint, settings.experiment_name, parameters)
+
+
+def _submit_published(workspace: Workspace, settings: Settings, pipeline_id: str, parameters: Parameters) -> Run:
+    published = find_published(workspace, pipeline_id)
+    if published is None:
+        raise InvalidRequestError(
+            f"there is no published pipeline {pipeline_id} in workspace {workspace.name}",
+            todo="see the ids: python -m ml_service status",
+        )
+    return submit_published(workspace, published, settings.experiment_name, parameters)
+
+
+def show(terminal: Terminal, result: RunResult) -> None:
+    """Print steps, outcome, decision and model; the log of a failed step goes to standard error."""
+    terminal.say(f"run        {result.run_id} {result.followed.status} in {result.followed.seconds:.1f} s")
+    terminal.table(
+        ("step", "state", "time"),
+        [(step.name, shown_status(step), shown_seconds(step)) for step in result.followed.steps],
+        right=("time",),
+    )
+    deployed = any(step.name == "deploy" and step.status == RunStatus.FINISHED for step in result.followed.steps)
+    show_outcome(terminal, result.outcome, deployed=deployed)
+    terminal.say(f"portal     {result.portal}")
+    if result.failed_step is not None:
+        terminal.note(f"\nlast lines of step {result.failed_step.name} ({result.failed_step.run_id}):")
+        for line in result.log or ("(it wrote no log)",):
+            terminal.note(f"  | {line}")
+    if result.complaint:
+        terminal.note(f"error: run {result.run_id}: {result.complaint}")
+    terminal.document(result.document)

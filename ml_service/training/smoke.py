@@ -1,0 +1,205 @@
+"""`smoke`: does the test service answer with the forecast that its registered model really makes?
+
+The service is asked over the network with its key. The model version that it serves is fetched from the registry,
+its hash is compared with the one recorded at registration, and its own forecast is computed here and compared.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from azure_ml.models.versions import ModelVersion, download
+from azure_ml.services import HEALTHY, Service, ServiceRefusedError, ask, find_service
+from azure_ml.workspace import Workspace
+from forecasting.errors import ForecastingError
+from forecasting.json_text import strict_json
+from forecasting.models.model_file import MODEL_FILE, StoredModel, read_model
+from forecasting.serving.live_check import difference, question
+from ml_service.errors import CheckFailedError, FaultError
+from ml_service.output.console import Terminal
+
+DEFAULT_HORIZON = 28
+_BAR_WIDTH = 30
+
+
+@dataclass(frozen=True)
+class Smoked:
+    """A forecast that the service and the model agree on."""
+
+    service: str
+    url: str
+    model: str
+    """`name:version` that the service serves."""
+    model_sha256: str
+    dates: tuple[str, ...]
+    values: tuple[float, ...]
+    """Forecast of each date, in the unit of the measure."""
+    series: tuple[str, ...] = ()
+    """Series of each date; empty where the model has one."""
+    series_of_model: int = 1
+    """How many series the model knows; of many only some are asked for."""
+
+
+@dataclass(frozen=True)
+class FetchedModel:
+    """A registered model version on disk, verified."""
+
+    path: Path
+    """The folder that holds model.json and what was registered beside it."""
+    stored: StoredModel
+
+
+def smoke(workspace: Workspace, service_name: str, horizon: int) -> Smoked:
+    """Ask a service and compare.
+
+    Raises: FaultError (service absent or not healthy), CheckFailedError (it refuses the call, answers with another
+    forecast, or the registered model file is not the one that was registered).
+    """
+    service = _healthy_service(workspace, service_name)
+    registered = _served_model(service)
+    stored = fetch_model(registered)
+    answer = demand_same_forecast(service, stored, horizon, registered.label)
+    days = answer["forecast"]
+    many = len(stored.model.keys) > 1
+    return Smoked(
+        service=service.name,
+        url=service.url,
+        model=registered.label,
+        model_sha256=stored.sha256,
+        dates=tuple(day["date"] for day in days),
+        values=tuple(float(day["value"]) for day in days),
+        series=tuple(str(day["series"]) for day in days) if many else (),
+        series_of_model=len(stored.model.keys),
+    )
+
+
+def demand_same_forecast(service: Service, stored: StoredModel, horizon: int, model: str) -> dict[str, Any]:
+    """The live answer of a service, when it is the model's own forecast. model: its name in messages.
+
+    Raises: CheckFailedError (it answers otherwise or refuses), AzureMlError (it does not answer).
+    """
+    answer = _ask(service, question(stored, horizon))
+    if wrong := difference(answer, stored, horizon):
+        raise CheckFailedError(
+            f"service {service.name} does not answer as its registered model {model}",
+            found=wrong,
+            expected="the same days, values and model hash",
+            todo="the service runs other code or another model than it says: correct it and deploy again",
+        )
+    return answer
+
+
+def _healthy_service(workspace: Workspace, name: str) -> Service:
+    service = find_service(workspace, name)
+    if service is None:
+        raise FaultError(
+            f"there is no service {name} in workspace {workspace.name}",
+            todo="a run whose model is accepted deploys it: python -m ml_service run",
+        )
+    state = service.state
+    if state.state != HEALTHY:
+        raise FaultError(
+            f"service {name} is {state.state}",
+            found=f"{state.error or 'no reason given'}\n{service.log}",
+            expected=HEALTHY,
+            todo="correct what the log shows, then run the pipeline again; while it is in transition, wait",
+        )
+    return service
+
+
+def _served_model(service: Service) -> ModelVersion:
+    """The registered model that the service was deployed with."""
+    if len(service.models) != 1:
+        raise CheckFailedError(
+            f"service {service.name} serves {len(service.models)} models",
+            expected="exactly one registered model version",
+            todo="deploy it with the pipeline: python -m ml_service run",
+        )
+    return service.models[0]
+
+
+def fetch_model(registered: ModelVersion) -> StoredModel:
+    """As `fetch_files`, for those who need the model only."""
+    with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
+        return fetch_files(registered, Path(scratch)).stored
+
+
+def fetch_files(registered: ModelVersion, target: Path) -> FetchedModel:
+    """Download a model version and open it only when its hash is the one recorded at registration.
+
+    Raises: CheckFailedError (no model file, damaged, or another hash).
+    """
+    recorded, name = registered.sha256, registered.label
+    download(registered, target)
+    folder = next((path.parent for path in target.rglob(MODEL_FILE)), None)
+    if folder is None:
+        raise CheckFailedError(
+            f"model {name} holds no {MODEL_FILE}",
+            todo="it was not registered by this pipeline: register it again",
+        )
+    try:
+        stored = read_model(folder)
+    except ForecastingError as error:
+        raise CheckFailedError(
+            f"model {name} cannot be trusted", found=str(error), todo="register it again"
+        ) from error
+    if stored.sha256 != recorded:
+        raise CheckFailedError(
+            f"the file of model {name} is not the one that was registered",
+            found=f"sha256 {stored.sha256}",
+            expected=f"sha256 {recorded or '(none recorded)'}",
+            todo="do not release this version: somebody changed the file in the storage account; run again",
+        )
+    return FetchedModel(folder, stored)
+
+
+def _ask(service: Service, body: dict[str, Any]) -> dict[str, Any]:
+    """The service's answer as JSON."""
+    try:
+        content = ask(service, body)
+    except ServiceRefusedError as error:
+        raise CheckFailedError(error.happened, error.found, error.expected, error.todo) from error
+    try:
+        return strict_json(content)
+    except ValueError as error:
+        raise CheckFailedError(
+            f"service {service.name} did not answer with a JSON object",
+            found=f"{error}: {content[:200].decode(errors='replace')}",
+            todo="correct mlops_code/score.py",
+        ) from None
+
+
+def show(terminal: Terminal, result: Smoked, *, as_part: bool = False) -> None:
+    """Print the forecast as a small table with bars. as_part: the JSON document is another verb's."""
+    asked = tuple(dict.fromkeys(result.series))
+    days = len(result.dates) // max(len(asked), 1)
+    many = f" of each of {len(asked)} series" if asked else ""
+    terminal.say(f"smoke      {result.service} answers as model {result.model} itself forecasts ({days} days{many})")
+    if len(asked) < result.series_of_model and asked:
+        terminal.say(f"           {len(asked)} of the model's {result.series_of_model} series were asked for")
+    rows: list[tuple[str, ...]] = [
+        (day, f"{date.fromisoformat(day):%a}", f"{value:.2f}", bar)
+        for day, value, bar in zip(result.dates, result.values, _bars(result), strict=True)
+    ]
+    if asked:
+        rows = [(name, *row) for name, row in zip(result.series, rows, strict=True)]
+    columns = (*(("series",) if asked else ()), "date", "day", "forecast", "")
+    terminal.table(columns, rows, right=("forecast",))
+    if not as_part:
+        terminal.document(asdict(result))
+
+
+def _bars(result: Smoked) -> list[str]:
+    """A bar for each value, as long as the value is part of the highest of its series."""
+    names = result.series or ("",) * len(result.values)
+    highest: dict[str, float] = {}
+    for name, value in zip(names, result.values, strict=True):
+        highest[name] = max(highest.get(name, 0.0), value)
+    return [
+        "#" * round(max(value, 0.0) / (highest[name] or 1.0) * _BAR_WIDTH)
+        for name, value in zip(names, result.values, strict=True)
+    ]

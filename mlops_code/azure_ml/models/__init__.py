@@ -1,0 +1,1 @@
+"""Registered models: versions, the champion among them, registration and promotion."""

@@ -1,0 +1,46 @@
+"""Move the champion: the only place that does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from azure_ml.models.champion import SINCE_TAG, TAG, champions_of
+from azure_ml.models.versions import ModelVersion, find_versions
+from azure_ml.workspace import Workspace
+
+NONE = "none"
+
+
+def make_champion(workspace: Workspace, model_name: str, version: int, problem: str, because: str) -> str:
+    """Make a version the champion of a problem; returns the version before, or `none`.
+
+    First the new tag is set, then the old ones go, so that there is always a champion. because: what moved it, kept
+    in a property, which nobody can change.
+    """
+    from azureml.core import Model
+
+    tagged = find_versions(workspace, model_name, tags={TAG: problem})
+    others = [claim for claim in tagged if claim.version != version]
+    previous = champions_of(others).get(problem)
+    before = str(previous.version) if previous else NONE
+    now = datetime.now(UTC)
+    Model(workspace.sdk, name=model_name, version=version).update_tags_properties(
+        add_tags={TAG: problem, SINCE_TAG: after_all(now, others)},
+        add_properties={f"champion_move_{now:%Y%m%dT%H%M%S%fZ}": f"after version {before}, {because}"},
+    )
+    for other in others:
+        other.sdk.update_tags_properties(remove_tags=[TAG, SINCE_TAG])
+    return before
+
+
+def after_all(now: datetime, others: Iterable[ModelVersion]) -> str:
+    """The moment to claim from: later than every other claim, also where the clock has gone back since."""
+    for claim in others:
+        try:
+            told = datetime.fromisoformat(claim.tags.get(SINCE_TAG, "")) + timedelta(microseconds=1)
+        except (ValueError, OverflowError):
+            continue  # no moment that make_champion wrote
+        if told.tzinfo is not None:
+            now = max(now, told.astimezone(UTC))
+    return now.isoformat(timespec="microseconds")

@@ -1,0 +1,1 @@
+"""Training pipelines: the graph, what is published, and runs."""

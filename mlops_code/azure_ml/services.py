@@ -1,0 +1,176 @@
+"""Web services in container instances: deploy, find, describe, ask, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from azure_ml import environments
+from azure_ml.errors import AzureMlError
+from azure_ml.models.versions import ModelVersion, version_of
+from azure_ml.sdk_errors import message_of
+from azure_ml.workspace import Workspace
+
+HEALTHY = "Healthy"
+ENTRY_SCRIPT = "score.py"
+_CORES, _GIGABYTES = 0.5, 1.0
+_DEPLOYMENT_SECONDS = 1800
+_ASK_SECONDS = (10, 60)  # to connect, to answer
+_LOG_LINES = 50
+_OK = 200
+
+
+class ServiceRefusedError(AzureMlError):
+    """A service answered a call with something else than HTTP 200."""
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """What Azure ML says about a service."""
+
+    name: str
+    state: str
+    url: str
+    models: tuple[str, ...]
+    """Model versions that it was deployed with, as `name:version`."""
+    error: str
+    """Why it is not healthy, as far as the service says."""
+
+    @property
+    def line(self) -> str:
+        """One line for people."""
+        models = ", ".join(self.models) or "no model"
+        line = f"{self.name} {self.state}, {models}, {self.url or 'no address'}"
+        return f"{line}: {self.error}" if self.error else line
+
+
+@dataclass(frozen=True)
+class Service:
+    """A web service as it was when it was read."""
+
+    sdk: Any = field(repr=False, compare=False)
+    name: str
+    url: str
+    state: ServiceState
+    labels: Mapping[str, str]
+    """The tags that it was deployed with."""
+    models: tuple[ModelVersion, ...]
+
+    @property
+    def log(self) -> str:
+        """The end of the service's own log, for the person who reads why it failed."""
+        text = self.sdk.get_logs(num_lines=_LOG_LINES) or ""
+        lines = str(text).splitlines()[-_LOG_LINES:] or ["(it wrote no log)"]
+        return "\n".join(["its last log lines:", *lines])
+
+
+def _service_of(sdk: Any) -> Service:
+    models = tuple(version_of(model) for model in sdk.models or [])
+    error = sdk.error or {}
+    details = [item for item in error.get("details") or [] if isinstance(item, dict)]
+    # The first line only: some failures carry the whole log, which is shown by itself.
+    reasons = [str(item.get("message") or "").strip().partition("\n")[0] for item in (error, *details)]
+    state = ServiceState(
+        name=str(sdk.name),
+        state=str(sdk.state),
+        url=str(sdk.scoring_uri or ""),
+        models=tuple(model.label for model in models),
+        error=" ".join(dict.fromkeys(reason for reason in reasons if reason)),
+    )
+    return Service(sdk, state.name, state.url, state, dict(sdk.tags or {}), models)
+
+
+def find_service(workspace: Workspace, name: str) -> Service | None:
+    """The service of that name; None when there is none."""
+    from azureml.core.webservice import Webservice
+    from azureml.exceptions import WebserviceException
+
+    try:
+        return _service_of(Webservice(workspace.sdk, name))
+    except WebserviceException as error:
+        if "WebserviceNotFound" in str(error):
+            return None
+        raise
+
+
+def deploy(
+    workspace: Workspace,
+    name: str,
+    model: ModelVersion,
+    *,
+    scoring: Path,
+    environment: Path,
+    labels: Mapping[str, str],
+) -> Service:
+    """Deploy a model version as the service `name`, replacing what serves, and wait until it is healthy.
+
+    scoring: folder with score.py; environment: conda file; labels: recorded as tags and as properties.
+    Raises: AzureMlError with the end of the service's log.
+    """
+    from azureml.core import Model
+    from azureml.core.model import InferenceConfig
+    from azureml.core.webservice import AciWebservice
+    from azureml.exceptions import WebserviceException
+
+    settings = AciWebservice.deploy_configuration(
+        cpu_cores=_CORES,
+        memory_gb=_GIGABYTES,
+        auth_enabled=True,
+        tags=dict(labels),
+        properties=dict(labels),
+        description=f"{labels['model_name']} version {labels['model_version']}",
+    )
+    inference = InferenceConfig(
+        entry_script=ENTRY_SCRIPT,
+        source_directory=str(scoring),
+        environment=environments.environment_of(environments.SCORING, environment),
+    )
+    deployed = Model.deploy(workspace.sdk, name, [model.sdk], inference, settings, overwrite=True)
+    try:
+        deployed.wait_for_deployment(show_output=False, timeout_sec=_DEPLOYMENT_SECONDS)
+    except WebserviceException as error:
+        raise _not_healthy(_service_of(deployed), message_of(error)) from error
+    return _service_of(deployed)
+
+
+def _not_healthy(service: Service, message: str) -> AzureMlError:
+    return AzureMlError(
+        f"service {service.name} did not become healthy",
+        found=f"{message.partition(chr(10))[0]}\n{service.log}",
+        expected=HEALTHY,
+        todo="correct what the log shows, then deploy again",
+    )
+
+
+def ask(service: Service, question: Mapping[str, Any]) -> bytes:
+    """The body of a live service's answer to a JSON document; the key never appears in a message.
+
+    Raises: AzureMlError (no answer), ServiceRefusedError (any answer but HTTP 200).
+    """
+    import requests
+
+    key = service.sdk.get_keys()[0]
+    headers = {"Authorization": f"Bearer {key}"}
+    try:
+        answer = requests.post(service.url, json=question, headers=headers, timeout=_ASK_SECONDS)
+    except requests.RequestException as error:
+        raise AzureMlError(
+            f"service {service.name} did not answer at {service.url}",
+            found=type(error).__name__,
+            todo="see its state: python -m ml_service status",
+        ) from error
+    if answer.status_code != _OK:
+        raise ServiceRefusedError(
+            f"service {service.name} refused the call with HTTP {answer.status_code}",
+            found=answer.text[:1000].strip(),
+            expected="HTTP 200 with a forecast",
+            todo="correct the request or mlops_code/score.py",
+        )
+    return answer.content
+
+
+def delete(service: Service) -> None:
+    """Delete a service."""
+    service.sdk.delete()

@@ -1,0 +1,98 @@
+"""What every step script does with its run: log, print, record, and turn failures into exit codes.
+
+Run alone on plain files, a step has no run; then the same calls print what would have been recorded.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from azure_ml.errors import AzureMlError
+from azure_ml.step_run import StepRun, is_submitted
+from azure_ml.workspace import Workspace
+from forecasting.errors import FAILURES_FILE, ContractError, ForecastingError, RefusedError, is_about_a_place
+
+
+def say(text: str, **facts: object) -> None:
+    """Print a line with key=value facts to the step's log."""
+    sys.stdout.write(" ".join([text, *(f"{key}={value}" for key, value in facts.items())]) + "\n")
+    sys.stdout.flush()
+
+
+class LoneRun:
+    """Stands for the run of a step that runs alone: prints what a StepRun records."""
+
+    id = step_id = "alone"
+    workspace: Workspace | None = None
+
+    def log(self, metrics: Mapping[str, float]) -> None:
+        say("metrics", **{name: f"{value:.6g}" for name, value in metrics.items()})
+
+    def tag(self, tags: Mapping[str, str]) -> None:
+        say("tags", **tags)
+
+    def attach(self, path: Path) -> None:
+        say("file", path=path)
+
+    def record(self, outcome: str, reason: str, facts: Mapping[str, str]) -> str | None:
+        say("recorded", outcome=outcome, reason=reason, **facts)
+        return None
+
+
+Run = StepRun | LoneRun
+
+
+def record_outcome(run: Run, outcome: str, reason: str, facts: Mapping[str, str]) -> None:
+    """Record the outcome of the pipeline run; where an earlier step has recorded one, that stands, and we say so."""
+    recorded = run.record(outcome, reason, facts)
+    if recorded is not None:
+        say("outcome stands", recorded=recorded, not_recorded=outcome, reason=reason)
+
+
+def today() -> date:
+    """The day of the run, UTC. Steps hand it to the pure code, which knows no clock."""
+    return datetime.now(UTC).date()
+
+
+def guarded(step: Callable[[Run], int], failures: Path | None = None) -> int:
+    """Run a step and turn the failures that we name into a message and an exit code.
+
+    A refusal is recorded as the outcome `failed` before the step ends; anything unforeseen stays a traceback,
+    which is a fault of the code and not of its user. The table of data contract violations is kept with the run, and
+    in the file `failures` where one is named.
+    """
+    run: Run = StepRun() if is_submitted() else LoneRun()
+    try:
+        return step(run)
+    except RefusedError as refusal:
+        sys.stderr.write(f"refused: {refusal}\n")
+        if isinstance(refusal, ContractError):
+            _keep_failures(run, refusal, failures)
+        record_outcome(run, "failed", refusal.reason, refusal.facts)
+        return refusal.exit_code
+    except (ForecastingError, AzureMlError) as mistake:
+        sys.stderr.write(f"error: {mistake}\n")
+        return mistake.exit_code
+    except OSError as fault:
+        # On the compute a place that cannot be written is a fault, whose traceback belongs into the log.
+        if isinstance(run, StepRun) or not is_about_a_place(fault):
+            raise
+        where = fault.filename or "A file"
+        sys.stderr.write(f"error: {where}: {fault.strerror}. Name a place that you may write to, then repeat.\n")
+        return 2
+
+
+def _keep_failures(run: Run, refusal: ContractError, failures: Path | None) -> None:
+    if failures is not None:
+        failures.parent.mkdir(parents=True, exist_ok=True)
+        failures.write_text(refusal.table(), encoding="utf-8")
+        say("file", path=failures)
+    if run.workspace is not None:
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch) / FAILURES_FILE
+            path.write_text(refusal.table(), encoding="utf-8")
+            run.attach(path)

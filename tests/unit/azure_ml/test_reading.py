@@ -1,0 +1,56 @@
+"""What the SDK's objects say, as plain data."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from azure_ml import datasets
+from azure_ml.datasets import DatasetVersion, find_by_hash
+from azure_ml.pipelines.runs import ENDED, one_word
+from azure_ml.workspace import Workspace, creator_of
+
+HERE = Workspace(None, "ws", "rg", {"b": "2", "a": "1"})
+
+
+def test_a_workspace_shows_its_tags_and_none_in_a_step() -> None:
+    assert HERE.banner == "ws in rg [a=1, b=2]"
+    assert Workspace(None, "ws", "rg").banner == "ws in rg"
+
+
+@pytest.mark.parametrize(
+    ("document", "name"),
+    [
+        ({"user_name": "Ada", "user_object_id": "1"}, "Ada"),
+        ({"userName": "", "userObjectId": "1"}, "1"),
+        ({}, "unknown"),
+        (None, "unknown"),
+    ],
+)
+def test_who_created_is_named_as_far_as_the_service_says(document: Any, name: str) -> None:
+    assert creator_of(document) == name
+
+
+def test_both_services_have_one_word_for_an_ended_run() -> None:
+    assert [one_word(status) for status in ("Completed", "Finished", "Failed", "Queued")] == [
+        *("Finished", "Finished", "Failed", "Queued"),
+    ]
+    assert {"Finished", "Failed", "Canceled"} == ENDED
+
+
+def version(number: int) -> DatasetVersion:
+    return DatasetVersion(SimpleNamespace(), "data", number, {"sha256": f"hash-{number}"})
+
+
+@pytest.mark.parametrize(("most", "found"), [(None, 1), (5, 1), (4, None)])
+def test_the_bytes_of_a_table_are_looked_for_in_the_newest_versions(
+    monkeypatch: pytest.MonkeyPatch, most: int | None, found: int | None
+) -> None:
+    monkeypatch.setattr(datasets, "find_dataset", lambda _workspace, _name, number: version(number))
+
+    known = find_by_hash(HERE, version(5), "hash-1", most)
+
+    assert (known.version if known else None) == found
+    assert find_by_hash(HERE, None, "hash-1") is None

@@ -1,0 +1,102 @@
+"""The retention lease: what Azure DevOps is asked, and what is said when it cannot be asked."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from ml_service.audit.retain import retain
+from ml_service.errors import FaultError, InvalidRequestError
+from ml_service.output.agent import Agent
+from ml_service.output.console import Terminal
+from ml_service.settings.build import Build
+from ml_service.settings.variables import Settings
+
+MakeSettings = Callable[[dict[str, str]], Settings]
+
+
+class Organisation(HTTPServer):
+    """An address that answers with one status and keeps what it was asked."""
+
+    status = 200
+    asked: tuple[str, str, Any] = ("", "", None)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        assert isinstance(self.server, Organisation)
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked = (self.path, self.headers["Authorization"], body)
+        self.send_response(self.server.status)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Silence."""
+
+
+@pytest.fixture
+def organisation() -> Iterator[Organisation]:
+    """A listener on loopback."""
+    server = Organisation(("127.0.0.1", 0), _Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def keep(settings: Settings) -> str:
+    """What is printed."""
+    out = io.StringIO()
+    terminal = Terminal(out=out, err=out)
+    retain(settings, Build(settings.build_buildid, "commit"), terminal, Agent(terminal, listens=True))
+    return out.getvalue()
+
+
+def run_of(organisation: Organisation) -> dict[str, str]:
+    """The variables of a job there."""
+    return {
+        "SYSTEM_ACCESSTOKEN": "job-token",
+        "SYSTEM_COLLECTIONURI": f"http://127.0.0.1:{organisation.server_port}/",
+        "SYSTEM_TEAMPROJECT": "house",
+        "SYSTEM_DEFINITIONID": "12",
+        "BUILD_BUILDID": "345",
+    }
+
+
+def test_a_lease_for_ever_is_asked_with_the_token_of_the_job(
+    organisation: Organisation, make_settings: MakeSettings
+) -> None:
+    printed = keep(make_settings(run_of(organisation)))
+    path, authorization, body = organisation.asked
+    lease = {"daysValid": 36500, "definitionId": 12, "ownerId": "Pipeline:12", "protectPipeline": True, "runId": 345}
+
+    assert path == "/house/_apis/build/retention/leases?api-version=7.1"
+    assert (authorization, body) == ("Bearer job-token", [lease])
+    assert "build 345 is kept" in printed
+    assert "job-token" not in printed
+
+
+def test_a_refusal_is_a_fault(organisation: Organisation, make_settings: MakeSettings) -> None:
+    organisation.status = 403
+
+    with pytest.raises(FaultError, match="HTTP 403"):
+        keep(make_settings(run_of(organisation)))
+
+
+def test_without_a_token_nothing_is_asked_and_a_warning_says_so(make_settings: MakeSettings) -> None:
+    printed = keep(make_settings({"BUILD_BUILDID": "345"}))
+
+    assert "##vso[task.logissue type=warning]no job token" in printed
+
+
+def test_outside_a_run_it_is_a_mistake(make_settings: MakeSettings) -> None:
+    with pytest.raises(InvalidRequestError, match="no run of Azure Pipelines"):
+        keep(make_settings({"SYSTEM_ACCESSTOKEN": "job-token", "BUILD_BUILDID": "local-1"}))

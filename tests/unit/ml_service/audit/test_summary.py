@@ -1,0 +1,53 @@
+"""The page of a run: rules with what was expected and what was found, violations of the data contract."""
+
+from __future__ import annotations
+
+from forecasting.decision.blocks import Rule
+from ml_service.audit.summary import markdown, read_violations, rule_rows
+from ml_service.training.follow import Followed
+from ml_service.training.outcome import Outcome
+from ml_service.training.run import RunResult
+
+
+def test_rules_say_what_was_demanded_and_what_was_found() -> None:
+    floor = Rule(code="floor", status="passed", value=0.79149, threshold=1.0, sentence="below.")
+    margin = Rule(code="margin", status="off", value=None, threshold=None, sentence="no champion.")
+
+    assert rule_rows([floor, margin]) == [
+        ["floor", "1", "0.7915", "passed", "below."],
+        ["margin", "-", "-", "off", "no champion."],
+    ]
+
+
+FAILURES = """file,column,place,found,expected,fix
+sales.csv,Units,line 3,negative,at least 0,Deliver reversals as a type of their own.
+sales.csv,Units,line 9,negative,at least 0,Deliver reversals as a type of their own.
+sales.csv,,,"has <b>no</b> rows | none",some rows,Deliver it again.
+"""
+
+
+FAILURES = """file,column,place,found,expected,fix
+sales.csv,Units,line 3,negative,at least 0,Deliver reversals as a type of their own.
+sales.csv,Units,line 9,negative,at least 0,Deliver reversals as a type of their own.
+sales.csv,,,"has <b>no</b> rows | none",some rows,Deliver it again.
+"""
+
+
+def test_the_page_of_a_broken_contract_names_rules_columns_and_places() -> None:
+    result = RunResult(
+        "run-1",
+        "unit",
+        "http://portal",
+        Followed("Failed", (), 2.0),
+        Outcome("failed", "contract", None, None),
+        None,
+        (),
+    )
+    page = markdown("unit-ws", result, {"data_sha256": "abc"}, "as printed", read_violations(FAILURES))
+
+    assert "the table breaks the data contract" in page
+    assert "2 rules are broken; every place is in `contract_failures.csv` beside this page." in page
+    assert "| Units | negative | at least 0 | line 3, line 9 | Deliver reversals as a type of their own. |" in page
+    assert "| whole file | has \\<b\\>no\\</b\\> rows" in page
+    assert "| recipe, data until |" not in page, "what is not known is not a row of dashes"
+    assert "`abc`" in page

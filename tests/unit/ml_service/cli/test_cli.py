@@ -1,0 +1,118 @@
+"""The command line: exit codes, messages, and that mistakes cost no import of the SDK."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ml_service.cli.main import main
+
+VERBS = [
+    *(["data", "upload"], ["publish"], ["run"], ["smoke"], ["status"], ["rehearse"]),
+    *(["check"], ["release", "--model-version", "1"], ["verify"], ["rollback", "--to", "previous"], ["retain"]),
+    ["history", "--out", "nowhere"],
+]
+
+PROBE = """
+import json, sys
+from ml_service.cli.main import main
+code = main(json.loads(sys.argv[1]))
+loaded = {name.partition(".")[0] for name in sys.modules}
+heavy = sorted(loaded & {"azureml", "azure", "pandas", "pandera", "requests"})
+print("probe", code, heavy, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("verb", [[], *VERBS])
+def test_help_teaches(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*verb, "--help"]) == 0
+
+    assert "Usage: python -m ml_service" in capsys.readouterr().out
+
+
+def test_help_documents_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--help"])
+
+    text = capsys.readouterr().out
+    for code in ("0 ", "1 ", "2 ", "3 ", "4 ", "124 ", "130 "):
+        assert f"\n    {code}" in text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["nonsense"], ["publish", "--steps", "train,nonsense"], ["run", "--reason", "boredom"], ["status"]],
+)
+def test_help_and_mistakes_import_no_heavy_library(arguments: list[str]) -> None:
+    answer = subprocess.run(
+        [sys.executable, "-c", PROBE, json.dumps(arguments)], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    code = 0 if arguments == ["--help"] else 2
+    assert answer.stderr.splitlines()[-1] == f"probe {code} []"
+
+
+def test_a_bad_table_is_refused_without_the_sdk(tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").touch()
+    arguments = json.dumps(["data", "upload", "--file", str(tmp_path / "empty.csv")])
+    names = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZUREML_WORKSPACE_NAME")
+    answer = subprocess.run(
+        [sys.executable, "-c", PROBE, arguments],
+        env={**os.environ, **dict.fromkeys(names, "unit")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    code, loaded = answer.stderr.splitlines()[-1].removeprefix("probe ").split(" ", 1)
+    assert code == "3"
+    assert "azure" not in loaded
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nonsense"], "No such command"),
+        (["run", "--timeout", "soon"], "--timeout"),
+        (["run", "--timeout", "0"], "--timeout"),
+        (["run", "--data-version", "0"], "--data-version"),
+        (["smoke", "--horizon", "0"], "--horizon"),
+        (["publish", "--steps", "register,train"], "wrong order: register,train"),
+        (["run", "--unpublished", "--steps", "train"], "missing: register"),
+        (["run", "--steps", "train,register"], "--steps belongs to --unpublished"),
+        (["run", "--reason", "boredom"], "one of manual, schedule, data"),
+        (["run", "--pipeline-id", "x", "--follow", "y"], "--pipeline-id and --follow exclude each other"),
+        (["run", "--data-version", "old"], "a number from 1, or newest"),
+        (["release"], "neither --model-version nor --run"),
+        (["release", "--model-version", ""], "no run has accepted a model"),
+        (["release", "--model-version", "1; rm"], "a number from 1, or champion"),
+        (["release", "--model-version", "1", "--run", "x"], "both --model-version and --run"),
+        (["rollback"], "--to"),
+        (["rollback", "--to", "yesterday"], "a number from 1, or previous or before-this-build"),
+        (["history"], "--out"),
+    ],
+)
+def test_usage_errors_end_with_2_and_say_what_is_wrong(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_reports_placeholders_before_it_does_anything(
+    verb: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(verb) == 2
+
+    message = capsys.readouterr().err
+    assert message.startswith("error: 3 settings are not usable")
+    assert message.count("is still the placeholder") == 3

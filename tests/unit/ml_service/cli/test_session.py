@@ -1,0 +1,35 @@
+"""One call of the command line: what others print is dropped, and the process ends with the verb's exit code."""
+
+from __future__ import annotations
+
+import pytest
+import typer
+
+from ml_service.cli.session import session
+from ml_service.errors import CheckFailedError
+
+
+def test_what_the_sdk_prints_does_not_reach_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit), session(as_json=False) as call:
+        print("Submitted PipelineRun")  # noqa: T201
+        call.terminal.say("run        run-1")
+
+    assert capsys.readouterr().out == "run        run-1\n"
+
+
+def test_the_exit_code_is_that_of_the_verb_or_of_its_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    codes = []
+    for failure in (None, CheckFailedError("no"), KeyboardInterrupt()):
+        with pytest.raises(typer.Exit) as ended, session(as_json=False) as call:
+            call.exit_code = 3 if failure is None else 0
+            if failure is not None:
+                raise failure
+        codes.append(ended.value.exit_code)
+
+    assert codes == [3, 3, 130]
+    assert capsys.readouterr().err == "error: no\n"
+
+
+def test_a_mistake_of_ours_stays_a_traceback() -> None:
+    with pytest.raises(KeyError), session(as_json=False):
+        raise KeyError("bug")

@@ -1,0 +1,84 @@
+"""`problems`: the shipped files are listed, mistakes are named, and a new file is sound and reads its table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from forecasting.problem.problem_file import Problem
+from ml_service.cli.main import main
+from ml_service.errors import InvalidRequestError
+from ml_service.output.console import Terminal
+from ml_service.output.failures import explain
+from ml_service.settings.problems import FOLDER, Columns, listed, new
+from ml_service.settings.variables import ROOT
+
+PRODUCTS = ROOT / "data/adventureworks/daily_sales_by_product.csv"
+
+
+def test_the_shipped_problems_are_listed_without_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["problems", "list", "--json"]) == 0
+    found = {problem["name"]: problem for problem in json.loads(capsys.readouterr().out)["problems"]}
+    assert found.keys() >= {"paid_amount", "units_by_type", "product_sales"}
+    assert found["paid_amount"]["series"] == "one"
+    assert found["product_sales"]["series"] == "one for each ProductID"
+    assert found["product_sales"]["metric"] == "rmsse"
+
+
+def test_a_file_and_a_table_are_checked_together(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["problems", "check", str(FOLDER / "product_sales.yml")]
+    assert main([*words, "--data", str(PRODUCTS)]) == 0
+    assert "6993 rows give 22 series, 2013-07-31 to 2014-05-31" in capsys.readouterr().out
+    assert main([*words, "--data", str(PRODUCTS.with_name("daily_by_type.csv"))]) == 3
+    assert "column ProductID: missing" in capsys.readouterr().err
+
+
+def test_every_mistake_of_a_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (FOLDER / "paid_amount.yml").read_text().replace("aggregation: mean", "aggregation: median")
+    (tmp_path / "bad.yml").write_text(text.replace("name: paid_amount", "name: Paid Amount"))
+    assert main(["problems", "check", str(tmp_path / "bad.yml")]) == 2
+    said = capsys.readouterr().err
+    assert "aggregation: expected" in said
+    assert "name: expected a name of small letters" in said
+    with pytest.raises(InvalidRequestError) as caught:
+        listed(tmp_path)
+    assert "bad.yml" in caught.value.found
+
+
+def test_two_problems_of_one_name_would_share_a_champion(tmp_path: Path) -> None:
+    for file in ("a.yml", "b.yml"):
+        (tmp_path / file).write_text((FOLDER / "paid_amount.yml").read_text())
+    with pytest.raises(InvalidRequestError, match="1 mistakes"):
+        listed(tmp_path)
+
+
+@pytest.mark.parametrize("keys", [(), ("ProductID",)])
+def test_a_new_problem_reads_its_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], keys: tuple[str, ...]
+) -> None:
+    columns = Columns("TransactionDate", "Quantity", keys, "sum")
+    path = new(Terminal(as_json=False), "units", columns, tmp_path)
+    problem = Problem(path)
+    assert problem.training.metric == ("rmsse" if keys else "mae")
+    assert "problems check" in capsys.readouterr().out
+    assert main(["problems", "check", str(path)]) == 0
+    with pytest.raises(InvalidRequestError, match="exists already"):
+        new(Terminal(as_json=False), "units", columns, tmp_path)
+
+
+def test_a_name_that_is_not_legal_leaves_no_file(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequestError, match="legal problem"):
+        new(Terminal(as_json=False), "Two Words", Columns("Day", "Units", (), "sum"), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_problems_new_below_a_file_says_which_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    columns = Columns("Day", "Units", (), "sum")
+    with pytest.raises(NotADirectoryError) as raised:
+        new(Terminal(), "x", columns, folder=tmp_path / "file" / "below")
+    assert "below/x.yml cannot be read or written" in str(explain(raised.value))
+    assert main(["problems", "new"]) == 2
+    assert "Traceback" not in capsys.readouterr().err
