@@ -35,7 +35,7 @@ elif behaviour == "stubborn":
     time.sleep(600)
 elif behaviour == "leave":
     note("grandchild", sleeper())
-elif behaviour == "daemon":
+elif behaviour in ("daemon", "detached"):
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
@@ -45,6 +45,9 @@ elif behaviour == "daemon":
     os.wait()
     while not (folder / "grandchild").exists():
         time.sleep(0.01)
+    if behaviour == "detached":
+        note("step", os.getpid())
+        time.sleep(600)
 elif behaviour == "chatter":
     for number in range(200_000):
         sys.stdout.write(f"line {number} of many that nobody will read\n")

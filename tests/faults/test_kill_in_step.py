@@ -86,6 +86,20 @@ def test_a_step_run_that_had_no_node_yet_is_ended_too(machine: Machine, tmp_path
     assert LOST in machine.run("orphan")["error"]["error"]["message"]
 
 
+@pytest.mark.parametrize("times", [1, 3])
+def test_what_has_left_a_step_dies_with_the_parent_of_steps(machine: Machine, tmp_path: Path, times: int) -> None:
+    for number in range(times):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        run_id = machine.submit("plain", first="detached", folder=str(folder))
+        step, grandchild = number_in(folder / "step"), number_in(folder / "grandchild")
+        os.kill(parent_of_steps(machine), signal.SIGKILL)
+        assert machine.ended(run_id) == "failed"
+        assert gone(step)
+        assert gone(grandchild), "a session of its own does not save it"
+    assert machine.ended(machine.submit("plain", folder=str(tmp_path))) == "finished"
+
+
 def test_a_killed_parent_of_steps_is_replaced(machine: Machine, tmp_path: Path) -> None:
     run_id = machine.submit("plain", first="sleep", folder=str(tmp_path))
     step, grandchild = number_in(tmp_path / "step"), number_in(tmp_path / "grandchild")

@@ -41,10 +41,12 @@ from local_azure.machine_learning.http.app import Application
 from local_azure.machine_learning.http.listeners import Listeners
 from local_azure.machine_learning.loopback import LOOPBACK, listen
 from local_azure.machine_learning.planes.table import ROUTES
+from local_azure.machine_learning.processes.forking.orphans import adopt_orphans
 from local_azure.machine_learning.storage.certificates import server_context
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.lost_store import StoreLostError, refuse_lost_store
 from local_azure.machine_learning.storage.migrations import StoreTooNewError
+from local_azure.machine_learning.storage.server_log import ServerLog
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder, StateLockedError
 from local_azure.machine_learning.storage.store import Store
 
@@ -146,6 +148,7 @@ def _run(settings: _Settings) -> None:
     state = settings.state
     state.create()
     state.lock()
+    adopt_orphans()
     refuse_lost_store(state)
     shutil.rmtree(state.client_configurations, ignore_errors=True)
     remembered = state.last_ports()
@@ -182,8 +185,10 @@ def main(argv: list[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT. Exit codes: 0 stopped, 2 unusable state folder, 4 folder in use."""
     settings = _settings(argv)
     state = settings.state
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     os.umask(0o077)
+    log = ServerLog(state.server_log)
+    log.rotate()
+    logging.basicConfig(handlers=[log], level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         _run(settings)
     except StateLockedError as error:

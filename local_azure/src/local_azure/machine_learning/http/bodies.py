@@ -69,14 +69,17 @@ def body_chunks(request: Request) -> Iterator[bytes]:
         yield chunk
 
 
-def xml_body(request: Request) -> str:
-    """A body of XML as text, from a handler's own thread; raises a 413."""
+def xml_body(request: Request, most: int = MAX_XML_BYTES) -> str:
+    """A body of XML as text, from a handler's own thread; raises a 400 or 413."""
     body = bytearray()
     for chunk in body_chunks(request):
         body += chunk
-        if len(body) > MAX_XML_BYTES:
-            raise ApiError(413, "RequestBodyTooLarge", f"The XML is larger than {MAX_XML_BYTES} bytes.")
-    return body.decode("utf-8", "replace")
+        if len(body) > most:
+            raise ApiError(413, "RequestBodyTooLarge", f"The XML is larger than {most} bytes.")
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise bad_request(f"The XML is not UTF-8 at byte {error.start}.", "InvalidXmlDocument") from error
 
 
 def announced_length(request: Request) -> int | None:

@@ -21,7 +21,10 @@ from local_azure.machine_learning.storage.threads import refuse_event_loop
 
 COPY_BYTES = 256 * 1024  # held in memory for a client that does not read
 # Control characters cannot stand in an address, and a backslash is a separator to some clients.
-_REFUSED = re.compile(r"[\x00-\x1f\x7f\\]")
+MAX_BLOB_NAME_CHARS = 1024  # source: Azure Storage, "Naming containers, blobs, and metadata"
+MAX_UPLOAD_BYTES = 5_000 * 1024 * 1024  # source: Azure Storage, "Put Blob"
+# The last two are no characters and would make a listing of their container no XML.
+_REFUSED = re.compile(r"[\x00-\x1f\x7f\\\ufffe\uffff]")
 _CONTAINER = re.compile(r"[a-z0-9$](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -43,6 +46,9 @@ class BlobFiles:
     def path(self, container: str, blob: str) -> Path:
         """File of a blob, whether it exists or not; raises a 400 for a name that would leave the container."""
         folder = self.container(container)
+        if len(blob) > MAX_BLOB_NAME_CHARS:
+            message = f"A blob name has at most {MAX_BLOB_NAME_CHARS} characters; '{blob[:40]}...' has {len(blob)}."
+            raise bad_request(message, "InvalidResourceName")
         parts = blob.split("/")
         if _REFUSED.search(blob) or any(part in ("", ".", "..") for part in parts):
             raise bad_request(f"'{blob}' is not a blob name.", "InvalidResourceName")
@@ -89,11 +95,27 @@ def read_chunks(stream: BinaryIO, length: int | None = None) -> Iterator[bytes]:
             yield chunk
 
 
+def too_large(most: int) -> ApiError:
+    """The 413 for an upload above the cap."""
+    message = f"An upload may have {MAX_UPLOAD_BYTES} bytes; this one would have more than {max(most, 0)}."
+    return ApiError(413, "RequestBodyTooLarge", f"{message} Split the data into several blobs.")
+
+
+def _capped(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
+    """The chunks as long as they fit; raises a 413."""
+    left = most
+    for chunk in chunks:
+        left -= len(chunk)
+        if left < 0:
+            raise too_large(most)
+        yield chunk
+
+
 def append_chunks(path: Path, chunks: Iterable[bytes]) -> None:
     """Write chunks behind the end of a file, durable when this returns."""
     refuse_event_loop()
     with path.open("ab") as stream:
-        stream.writelines(chunks)
+        stream.writelines(_capped(chunks, MAX_UPLOAD_BYTES - stream.tell()))
         stream.flush()
         os.fsync(stream.fileno())
 
@@ -101,7 +123,7 @@ def append_chunks(path: Path, chunks: Iterable[bytes]) -> None:
 def copy_chunks(chunks: Iterable[bytes], stream: BinaryIO, md5: str | None = None) -> None:
     """Write chunks to an open file; raises a 400 when they do not have the MD5 (in base64) that is given."""
     digest = hashlib.md5(usedforsecurity=False)
-    for chunk in chunks:
+    for chunk in _capped(chunks, MAX_UPLOAD_BYTES):
         stream.write(chunk)
         if md5:
             digest.update(chunk)

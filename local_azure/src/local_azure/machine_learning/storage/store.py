@@ -56,12 +56,19 @@ def _roll_back(connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK")
 
 
+MAX_DOCUMENT_BYTES = 48 * 1024 * 1024  # more than any request brings: what grows without end is stopped here
+
+
 def _text(document: object) -> str:
     """A document as it is stored; raises a 400 for what could not be read again."""
     try:
-        return strict_json.text(document)
+        text = strict_json.text(document)
     except ValueError as error:
         raise bad_request(f"This cannot be stored: {error}.", "InvalidDocument") from error
+    if len(text) > MAX_DOCUMENT_BYTES:
+        message = f"This cannot be stored: the object would take {len(text)} bytes; at most {MAX_DOCUMENT_BYTES} fit."
+        raise bad_request(message, "InvalidDocument")
+    return text
 
 
 class Where(TypedDict, total=False):

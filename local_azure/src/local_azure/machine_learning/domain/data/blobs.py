@@ -22,7 +22,13 @@ from local_azure.machine_learning.clock import new_id
 from local_azure.machine_learning.domain.workspace.redaction import Redactor
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.storage import storage_faults
-from local_azure.machine_learning.storage.files import BlobFiles, copy_chunks, read_chunks
+from local_azure.machine_learning.storage.files import (
+    MAX_UPLOAD_BYTES,
+    BlobFiles,
+    copy_chunks,
+    read_chunks,
+    too_large,
+)
 from local_azure.machine_learning.storage.store import Store
 
 FOLDER_MARKER = "hdi_isfolder"
@@ -31,6 +37,7 @@ NO_TAGS = "<Tags><TagSet/></Tags>"
 _KIND = "blob"
 _ALL = ""  # containers are not looked up by workspace
 _UNCOMMITTED = ".blocks"  # no container can have this name
+MAX_BLOCKS = 50_000  # of one blob; source: Azure Storage REST, "Put Block List"
 _BLOCKS_LIVE_SECONDS = 7 * 24 * 3600  # source: Azure Storage REST, "Put Block"
 
 # `metadata` (name to value), `contentType` and `tags` (XML text), as far as they were given.
@@ -115,6 +122,8 @@ class Blob:
 
         size: bytes that are going to come, where that is known; what cannot fit is refused before it is sent.
         """
+        if size is not None and size > MAX_UPLOAD_BYTES:
+            raise too_large(MAX_UPLOAD_BYTES)
         if only_new and self.exists():
             raise self._taken()
         with self._file_faults(size):
@@ -142,12 +151,17 @@ class Blob:
 
     def write_block(self, block_id: str, chunks: Iterable[bytes], md5: str | None, size: int | None) -> None:
         """Keep one uncommitted block on disk."""
+        if size is not None and size > MAX_UPLOAD_BYTES:
+            raise too_large(MAX_UPLOAD_BYTES)
         self._drop_old_blocks()
         with self._file_faults(size), self._files.writing(self._block(block_id)) as stream:
             copy_chunks(chunks, stream, md5)
 
     def commit_blocks(self, block_ids: list[str], facts: Facts, *, only_new: bool) -> None:
         """Make the blob out of uncommitted blocks in the order given."""
+        if len(block_ids) > MAX_BLOCKS:
+            message = f"The block list of '{self.name}' has {len(block_ids)} blocks; at most {MAX_BLOCKS} are taken."
+            raise ApiError(400, "BlockListTooLong", message)
         blocks = [self._block(block_id) for block_id in block_ids]
         if not all(block.is_file() for block in blocks):
             raise ApiError(

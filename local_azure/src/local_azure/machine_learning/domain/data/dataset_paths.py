@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 
 import yaml
 
+from local_azure.machine_learning.domain.data.globs import MAX_PATTERN_CHARS, fits
 from local_azure.machine_learning.domain.data.output_tables import Reading
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import bad_request, not_implemented
@@ -23,6 +24,8 @@ _ADDRESS = re.compile(
     r"workspaces/(?P<workspace>[^/]+)/)?datastores/(?P<datastore>[^/]+)/paths/(?P<rest>.*)",
     re.IGNORECASE,
 )
+MAX_DATAFLOW_CHARS = 1024 * 1024
+MAX_PATHS = 1_000  # of one dataset
 _WILD = re.compile(r"[*?\[]")
 
 
@@ -49,16 +52,16 @@ class Source:
         """Whether a path of the datastore belongs to the pattern: `*` stays in a folder, `**` does not."""
         if self.is_whole:
             return path == self.base or path.startswith(f"{self.base}/" if self.base else "")
-        steps = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-        pieces = re.split(r"(\*\*/|\*\*|\*|\?)", self.pattern.strip("/"))
-        return re.fullmatch("".join(steps.get(piece, re.escape(piece)) for piece in pieces), path) is not None
+        return fits(self.pattern.strip("/"), path)
 
 
 def dataflow_yaml(dataflow: str | None) -> str:
     """The MLTable document inside of a dataflow, as it was posted; raises a 400 for the form of older SDKs."""
+    if len(dataflow or "") > MAX_DATAFLOW_CHARS:
+        raise bad_request(f"The definition of a dataset has at most {MAX_DATAFLOW_CHARS} characters.")
     try:
         text = json.loads(dataflow or "")["meta"]["RsDataflow"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise bad_request("The dataset has no MLTable definition; it was made by an SDK of another age.") from error
     return str(text)
 
@@ -80,14 +83,30 @@ def folder_dataflow(workspace: Workspace, datastore: str, relative: str, read: R
 
 def sources(workspace: Workspace, saved: dict[str, Any]) -> list[Source]:
     """Paths of a saved dataset; refuses what lies outside of the workspace's datastores."""
-    document = yaml.safe_load(dataflow_yaml(saved["dataflowJson"])) or {}
+    document = _document(dataflow_yaml(saved["dataflowJson"]))
     if saved["datasetType"] == "file" and document.get("transformations"):
         raise not_implemented("file datasets with transformations (filter, take, random split) as files of a step")
-    return [_source(workspace, entry) for entry in document.get("paths") or []]
+    entries = document.get("paths") or []
+    if not isinstance(entries, list) or len(entries) > MAX_PATHS:
+        raise bad_request(f"The paths of a dataset's definition must be a list of at most {MAX_PATHS}.")
+    return [_source(workspace, entry) for entry in entries]
 
 
-def _source(workspace: Workspace, entry: dict[str, str]) -> Source:
-    address = next(iter(entry.values()))
+def _document(text: str) -> dict[str, Any]:
+    """The MLTable document; raises a 400 for what is none."""
+    try:
+        document = yaml.safe_load(text) or {}
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise bad_request("The definition of the dataset is not YAML.") from error
+    if not isinstance(document, dict):
+        raise bad_request("The definition of the dataset is not an MLTable document.")
+    return document
+
+
+def _source(workspace: Workspace, entry: object) -> Source:
+    address = next(iter(entry.values()), None) if isinstance(entry, dict) else entry
+    if not isinstance(address, str) or len(address) > MAX_PATTERN_CHARS:
+        raise bad_request(f"A path of a dataset's definition must be a text of at most {MAX_PATTERN_CHARS}.")
     found = _ADDRESS.fullmatch(address)
     if not found:
         raise not_implemented(f"data outside of a datastore, here {address}")

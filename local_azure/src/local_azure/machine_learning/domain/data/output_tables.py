@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from local_azure.machine_learning.errors import not_implemented
+from local_azure.machine_learning.errors import bad_request, not_implemented
 
 # `PromoteHeadersBehavior`, and what the SDK writes into an MLTable document for it.
 _HEADERS = ("no_header", "from_first_file", "all_files_different_headers", "all_files_same_headers")
@@ -64,10 +64,21 @@ def _pattern(arguments: dict[str, Any]) -> str:
     raise not_implemented(f"the filter {text} of an output")
 
 
+def _blocks(transformations: list[str | None]) -> list[dict[str, Any]]:
+    """The blocks of some dataflows; raises a 400 for a text that holds none."""
+    found: list[dict[str, Any]] = []
+    for text in filter(None, transformations):
+        try:
+            found += [{"type": block["type"], **block} for block in json.loads(text).get("blocks") or []]
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise bad_request("The transformations of an output are not a dataflow of the SDK.") from error
+    return found
+
+
 def reading(transformations: list[str | None]) -> Reading:
     """How dataflows in the SDK's JSON read a folder; unsupported blocks fail with a named error."""
-    pattern, steps = "**", []
-    for block in [block for text in transformations if text for block in json.loads(text).get("blocks") or []]:
+    pattern, steps = "**", list[Step]()
+    for block in _blocks(transformations):
         kind, arguments = str(block["type"]).removeprefix("Microsoft.DPrep."), block.get("arguments") or {}
         if kind == "ParseDelimitedBlock":
             steps.append(_read_delimited(arguments))

@@ -7,7 +7,11 @@ from typing import Any
 from local_azure.machine_learning.clock import new_id
 from local_azure.machine_learning.domain.pipelines import modules
 from local_azure.machine_learning.domain.pipelines.entities import new_entity
-from local_azure.machine_learning.domain.pipelines.modules import refuse_mode, refuse_path_on_compute
+from local_azure.machine_learning.domain.pipelines.modules import (
+    checked_configuration,
+    refuse_mode,
+    refuse_path_on_compute,
+)
 from local_azure.machine_learning.domain.pipelines.plan import Plan, build_plan
 from local_azure.machine_learning.storage.store import Document, Store
 
@@ -17,6 +21,7 @@ KIND = "graph"
 def save(store: Store, workspace_id: str, graph: Document, interface: Document | None) -> str:
     """Keep a graph; returns its id. Refuses by name data that would not lie where it is asked for."""
     for node in graph.get("ModuleNodes") or []:
+        checked_configuration(node.get("Runconfig"))
         for setting in (node.get("ModuleInputSettings") or []) + (node.get("ModuleOutputSettings") or []):
             refuse_mode(setting["Name"], setting.get("DataStoreMode"))
             refuse_path_on_compute(setting["Name"], setting.get("PathOnCompute"))

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from local_azure.machine_learning import strict_json
 from local_azure.machine_learning.domain.pipelines.entities import new_entity
-from local_azure.machine_learning.errors import not_implemented
+from local_azure.machine_learning.errors import bad_request, not_implemented
 from local_azure.machine_learning.storage.store import Document, Store
 
 MODULE, DATA_SOURCE = "module", "data_source"
@@ -34,6 +35,20 @@ def refuse_path_on_compute(name: str, path: str | None) -> None:
         raise not_implemented(f"the path_on_compute '{path}' of '{name}'; give one in the working directory, or none")
 
 
+def checked_configuration(text: str | None) -> None:
+    """Raise a 400 for a run configuration, a text of JSON inside of the JSON, that no step could be run with."""
+    try:
+        configuration = strict_json.parse(text.encode()) if text else {}
+    except ValueError as error:
+        raise bad_request(f"The run configuration of a step is not JSON: {error}.") from error
+    inside = (configuration, configuration.get("environment")) if isinstance(configuration, dict) else ("",)
+    if any(not isinstance(part or {}, dict) for part in inside):
+        raise bad_request("The run configuration of a step and its environment must be objects.")
+    seconds = configuration.get("maxRunDurationSeconds")
+    if isinstance(seconds, bool) or not isinstance(seconds or 0, int | float):
+        raise bad_request(f"The time limit of a step must be a number of seconds, not {str(seconds)[:40]!r}.")
+
+
 def data_types(created: str) -> list[Document]:
     """List the types of ports and data sources. created: the moment at which all of them were made."""
     return [
@@ -54,6 +69,7 @@ def create_module(store: Store, workspace_id: str, posted: Document) -> Document
     """Store a module; refuses by name kinds of steps and modes of data that are not run here."""
     if posted.get("StepType") not in STEP_TYPES:
         raise not_implemented(f"steps of type {posted.get('StepType')}")
+    checked_configuration(posted.get("Runconfig"))
     interface = posted.get("StructuredInterface") or {}
     for port in (interface.get("Inputs") or []) + (interface.get("Outputs") or []):
         refuse_mode(port["Name"], port.get("DataStoreMode"))

@@ -19,6 +19,9 @@ from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import bad_request, not_implemented
 
 Run = dict[str, Any]
+MAX_TAGS = 1_000  # of one run; properties likewise
+MAX_TAG_KEY_CHARS = 1_000
+MAX_TAG_CHARS = 1024 * 1024  # of one value
 
 # What a client may set: CreateRunDto of the SDK. Other keys are refused by name.
 _PLAIN_KEYS = frozenset(
@@ -89,6 +92,7 @@ def change(run: Run, given: dict[str, Any]) -> None:
     if unknown:
         raise not_implemented(f"the key '{min(unknown)}' of a run")
     run["tags"].update(_texts(run["runId"], "tags", given.get("tags", {})))
+    _check_count(run, "tags")
     add_properties(run, given.get("properties", {}))
     for key in _TIME_KEYS & given.keys():
         run[key] = normalise_time(given[key])
@@ -112,6 +116,12 @@ def add_properties(run: Run, given: object) -> None:
                 "ImmutableProperty",
             )
         held[key] = value
+    _check_count(run, "properties")
+
+
+def _check_count(run: Run, what: str) -> None:
+    if len(run[what]) > MAX_TAGS:
+        raise bad_request(f"Run '{run['runId']}' would have {len(run[what])} {what}; at most {MAX_TAGS} are kept.")
 
 
 def _texts(run_id: str, what: str, given: object) -> dict[str, str | None]:
@@ -121,6 +131,11 @@ def _texts(run_id: str, what: str, given: object) -> dict[str, str | None]:
     for key, value in given.items():
         if value is not None and not isinstance(value, str):
             raise bad_request(f"The {what} of run '{run_id}' must be texts; '{key}' is {value!r}. Send it as a text.")
+        if len(key) > MAX_TAG_KEY_CHARS or len(value or "") > MAX_TAG_CHARS:
+            raise bad_request(
+                f"The {what} of run '{run_id}' may have names of {MAX_TAG_KEY_CHARS} characters and values of "
+                f"{MAX_TAG_CHARS}; '{key[:40]}' is longer. Upload it as a file of the run instead."
+            )
     return given
 
 

@@ -16,7 +16,7 @@ from local_azure.machine_learning.storage.store import Document, Store
 KIND = "secret"
 # Source: Key Vault, "Object identifiers".
 _NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
-_LARGEST = 25 * 1024  # bytes; source: Key Vault, "About secrets"
+MAX_SECRET_BYTES = 25 * 1024  # bytes; source: Key Vault, "About secrets"
 
 
 def put(store: Store, workspace: Workspace, posted: list[Document]) -> list[Document]:
@@ -29,8 +29,8 @@ def _put(store: Store, workspace: Workspace, posted: Document) -> Document:
     name, value = str(posted.get("name") or ""), posted.get("value")
     if not _NAME.fullmatch(name):
         raise bad_request(f"'{name}' is not a secret name: only letters, digits and '-' are allowed, 127 at most.")
-    if not isinstance(value, str) or len(value.encode()) > _LARGEST:
-        raise bad_request(f"The value of the secret '{name}' must be a text of at most {_LARGEST} bytes.")
+    if not isinstance(value, str) or len(value.encode()) > MAX_SECRET_BYTES:
+        raise bad_request(f"The value of the secret '{name}' must be a text of at most {MAX_SECRET_BYTES} bytes.")
     now = timestamp()
     known = get(store, workspace, name) or {"name": name, "createdTime": now}
     document = {

@@ -24,6 +24,7 @@ FREQUENCIES = ("Month", "Week", "Day", "Hour", "Minute")  # at the index that th
 WEEK_DAYS = tuple(calendar.day_name)
 _MOST = {"Month": 16, "Week": 71, "Day": 500, "Hour": 12_000, "Minute": 72_000}
 _STEPS = {"Minute": dt.timedelta(minutes=1), "Hour": dt.timedelta(hours=1)}
+_FIRST_YEAR, _LAST_YEAR = 1970, 2200
 _TIMED = ("Day", "Week")
 
 
@@ -137,7 +138,7 @@ def _numbers(detail: dict[str, Any], key: str, most: int) -> list[int]:
     given = detail.get(key) or []
     if not all(isinstance(number, int) and 0 <= number <= most for number in given):
         raise bad_request(f"{key} of a recurrence are numbers from 0 to {most}, not {given}.")
-    return list(given)
+    return sorted(set(given))
 
 
 def _week_day(word: object) -> int:
@@ -153,5 +154,7 @@ def _start(text: object, zone: ZoneInfo) -> dt.datetime:
     try:
         start = dt.datetime.fromisoformat(str(text))
     except ValueError as error:
-        raise bad_request(f"'{text}' is not a start time; expected YYYY-MM-DDThh:mm:ss.") from error
+        raise bad_request(f"'{str(text)[:40]}' is not a start time; expected YYYY-MM-DDThh:mm:ss.") from error
+    if not _FIRST_YEAR <= start.year <= _LAST_YEAR:
+        raise bad_request(f"A schedule starts between {_FIRST_YEAR} and {_LAST_YEAR}, not in {start.year}.")
     return start.replace(tzinfo=zone) if start.tzinfo is None else start.astimezone(zone)

@@ -39,6 +39,8 @@ PLANE = Plane("Blob storage", access="signature")
 _CONTAINER = "/azureml-{rest}"
 _BLOB = "/azureml-{rest}/{blob:path}"
 _META = "x-ms-meta-"
+_META_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+MAX_TAGS_BYTES = 64 * 1024
 _ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
 
 
@@ -61,7 +63,12 @@ def _written(blob: Blob, status: int = 201) -> Response:
 
 
 def _metadata(request: Request) -> dict[str, str]:
-    return {key[len(_META) :]: value for key, value in request.headers.items() if key.startswith(_META)}
+    found = {key[len(_META) :]: value for key, value in request.headers.items() if key.startswith(_META)}
+    for name in found:
+        if not _META_NAME.fullmatch(name):  # it becomes the name of an element where blobs are listed
+            message = f"'{name}' is not a name of metadata: letters, digits and '_', not a digit first."
+            raise ApiError(400, "InvalidMetadata", message)
+    return found
 
 
 def _content_type(request: Request) -> str:
@@ -143,7 +150,7 @@ def _put_properties(call: Call, blob: Blob) -> Response:
 
 
 def _put_tags(call: Call, blob: Blob) -> Response:
-    blob.change_facts({"tags": xml_body(call.request)})
+    blob.change_facts({"tags": xml_body(call.request, MAX_TAGS_BYTES)})
     return _written(blob, 204)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local_azure.machine_learning.processes.forking import EOF_CODE, MESSAGE_BYTES, STOP_SECONDS
+from local_azure.machine_learning.processes.forking import EOF_CODE, MESSAGE_BYTES, STOP_SECONDS, orphans
 
 LOG = logging.getLogger("local_azure")
 FORK_SERVER = "local_azure.machine_learning.processes.forking.fork_server"
@@ -58,13 +58,14 @@ class ForkingClient:
         self._socket: socket.socket | None = None
         self._running: dict[str, ChildProcess] = {}
         self._count = 0
+        self._sweep: asyncio.Task[None] | None = None
 
     def ensure(self) -> socket.socket:
         """Return the connection to a live fork server; start one if needed. Messages wait for its imports."""
         if self._socket is None:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             command = [sys.executable, "-P", "-m", FORK_SERVER, "--socket", str(theirs.fileno()), *self._modules]
-            with theirs:
+            with theirs, orphans.GUARD:
                 self._process = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
@@ -72,6 +73,7 @@ class ForkingClient:
                     pass_fds=(theirs.fileno(),),
                     start_new_session=True,
                 )
+                orphans.KEPT.add(self._process.pid)
             ours.setblocking(False)
             asyncio.get_running_loop().add_reader(ours, self._hear)
             self._socket = ours
@@ -129,9 +131,12 @@ class ForkingClient:
             self._socket = None
         if self._process is not None:
             LOG.warning("a fork server ended (exit code %s)", self._process.wait())
+            orphans.KEPT.discard(self._process.pid)
         for process in self._running.values():
             _end_group(process)
         self._abandon()
+        # What its children had started and what has left their groups comes to this process in turn.
+        self._sweep = asyncio.create_task(asyncio.to_thread(orphans.end_orphans))
 
     def _abandon(self) -> None:
         for process in self._running.values():

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
 import gc
 import importlib
 import json
@@ -30,16 +29,15 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from local_azure.machine_learning.processes.forking import MESSAGE_BYTES, START_METHOD_VARIABLE, STOP_SECONDS
 from local_azure.machine_learning.processes.forking.child import become
+from local_azure.machine_learning.processes.forking.orphans import adopt_orphans, own_children
 
 CHILD = "local_azure.machine_learning.processes.forking.child"
 QUIET_SECONDS = 1.0
 _HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)  # signals that this process has handlers for
-_PR_SET_CHILD_SUBREAPER = 36
 
 
 @dataclass
@@ -67,7 +65,7 @@ class ForkServer:
 
     def run(self) -> None:
         """Serve until the emulator goes away."""
-        _adopt_orphans()
+        adopt_orphans()
         gc.collect()
         gc.freeze()  # children share these pages for as long as no collection touches them
         try:
@@ -178,26 +176,13 @@ class ForkServer:
 
     def _end_orphans(self) -> bool:
         """Reap orphans that have ended. While no child runs nobody needs the others: kill them."""
-        orphans = _own_children() - {child.pid for child in self._children.values()}
+        orphans = own_children() - {child.pid for child in self._children.values()}
         for pid in orphans:
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
                 if not self._children:
                     os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, os.WNOHANG if self._children else 0)
         return bool(orphans)
-
-
-def _adopt_orphans() -> None:
-    """Ask the kernel to make this process the parent of its children's orphans."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def _own_children() -> set[int]:
-    with contextlib.suppress(FileNotFoundError):
-        text = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
-        return {int(pid) for pid in text.split()}
-    return set()
 
 
 def preload(names: list[str]) -> None:
