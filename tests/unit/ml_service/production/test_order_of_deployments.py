@@ -82,9 +82,7 @@ def test_where_nothing_else_served_there_is_no_previous(known: tuple[Record, ...
 
 def test_the_order_is_that_of_the_runs_and_not_of_the_clock() -> None:
     """The clock went back by a year before the third deployment, and the service sorts by time."""
-    known = ledger.newest_first(
-        (record(1, 1, None), record(2, 2, 1), record(3, 1, 2, created="2025-11-27T10:00:00"))
-    )
+    known = ledger.newest_first((record(1, 1, None), record(2, 2, 1), record(3, 1, 2, created="2025-11-27T10:00:00")))
     assert [item.id for item in known] == ["d3", "d2", "d1"]
     unfinished = Serving(cast("Any", SimpleNamespace(name="s")), record(4, 2, 3, state=""))
     good = last_good(unfinished, known)
