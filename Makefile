@@ -83,7 +83,7 @@ test: check ## everything that proves the product
 unit: $(INSTALLED) $(TOOLS)/.installed ## the fast tests only
 	$(PY) -m pytest tests/unit
 
-campaign: $(INSTALLED) ## what takes long: 200 kills while clients write, about 13 minutes (SEED=N repeats one, ONLY=NAMES)
+campaign: $(INSTALLED) ## what takes long: 200 kills while clients write, at most 20 minutes (SEED=N repeats one, ONLY=NAMES)
 	$(PY) -m tests.campaign $(if $(SEED),--seed $(SEED)) $(ONLY)
 
 golden: $(INSTALLED) ## write the expected expansions of .pipelines/ anew; read the difference before you commit it

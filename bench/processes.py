@@ -47,12 +47,14 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**kept, **_ADDED, **(more or {})}
 
 
-def run(command: Sequence[str], folder: Path, more: Mapping[str, str] | None = None, server: int = 0) -> Finished:
+def run(
+    command: Sequence[str], folder: Path, more: Mapping[str, str] | None = None, helpers: Sequence[int] = ()
+) -> Finished:
     """Run a command in a folder; raises BenchError with the end of its output when it does not end with 0.
 
-    server: id of a process that works for the command, and that was there before.
+    helpers: ids of processes that work for the command, and that were there before.
     """
-    busy, used, started = machine_seconds(), _used_seconds(server), time.perf_counter()
+    busy, used, started = machine_seconds(), _used_seconds(helpers), time.perf_counter()
     done = subprocess.run(
         command,
         cwd=folder,
@@ -65,15 +67,15 @@ def run(command: Sequence[str], folder: Path, more: Mapping[str, str] | None = N
         timeout=_TIMEOUT_SECONDS,
     )
     seconds = time.perf_counter() - started
-    cpu = _used_seconds(server) - used
+    cpu = _used_seconds(helpers) - used
     if done.returncode:
         tail = "\n".join(done.stdout.splitlines()[-_SHOWN_LINES:])
         raise BenchError(f"{' '.join(command)} ended with {done.returncode} in {folder}:\n{tail}")
     return Finished(seconds, cpu, max(0.0, machine_seconds() - busy - cpu), done.stdout)
 
 
-def _used_seconds(server: int) -> float:
-    return reaped_seconds() + (tree_seconds(server) if server else 0.0)
+def _used_seconds(helpers: Sequence[int]) -> float:
+    return reaped_seconds() + sum(map(tree_seconds, helpers))
 
 
 def local_azure(state: Path, *words: str) -> list[str]:
@@ -82,13 +84,20 @@ def local_azure(state: Path, *words: str) -> list[str]:
 
 
 @contextmanager
-def server(state: Path, folder: Path) -> Iterator[int]:
-    """Process id of a server that has been started and has come to rest, as one that has been up for a while."""
+def server(state: Path, folder: Path, *, warm: bool = False) -> Iterator[list[int]]:
+    """Process id of a server that has been started and has come to rest, as one that has been up for a while.
+
+    warm: with the process that preloads client programs, whose id is the second.
+    """
     run(local_azure(state, "up"), folder)
     try:
-        pid = int(json.loads(run(local_azure(state, "status", "--json"), folder).output)["pid"])
-        _settle(pid)
-        yield pid
+        pids = [int(json.loads(run(local_azure(state, "status", "--json"), folder).output)["pid"])]
+        if warm:
+            run(local_azure(state, "exec", "--warm", "--", sys.executable, "-c", ""), folder)
+            pids.append(json.loads((state / "clients/parent.json").read_text(encoding="utf-8"))["pid"])
+        for pid in pids:
+            _settle(pid)
+        yield pids
     finally:
         run(local_azure(state, "down"), folder)
 

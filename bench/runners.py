@@ -91,30 +91,40 @@ def _client(state: Path, *words: str) -> list[str]:
     return local_azure(state, "exec", *words, "--", sys.executable, str(CLIENT))
 
 
-def from_nothing(place: Place) -> Iterator[Sample]:
+def from_nothing(place: Place, *words: str, row: str = "from_nothing") -> Iterator[Sample]:
     """local_azure with an empty state folder: start of the server, the client, stop of the server; and again."""
     state = place.folder / "state"
     for turn in (FIRST, AGAIN):
-        yield _whole("from_nothing", turn, run([*_client(state, "--down"), "four"], place.folder))
+        yield _whole(row, turn, run([*_client(state, "--down", *words), "four"], place.folder))
         place.check_model(list(state.rglob("entry.json")))
 
 
-def server_up(place: Place) -> Iterator[Sample]:
+def from_nothing_warm(place: Place) -> Iterator[Sample]:
+    """The same with `exec --warm`, which has to preload first."""
+    yield from from_nothing(place, "--warm", row="from_nothing_warm")
+
+
+def server_up(place: Place, *words: str, row: str = "server_up") -> Iterator[Sample]:
     """The same client while a server is up that has never run anything; and again."""
     state = place.folder / "state"
-    with server(state, place.folder) as pid:
+    with server(state, place.folder, warm=bool(words)) as pids:
         for turn in (FIRST, AGAIN):
-            yield _whole("server_up", turn, run([*_client(state), "four"], place.folder, server=pid))
+            yield _whole(row, turn, run([*_client(state, *words), "four"], place.folder, helpers=pids))
             place.check_model(list(state.rglob("entry.json")))
+
+
+def server_up_warm(place: Place) -> Iterator[Sample]:
+    """The same with `exec --warm`, which has preloaded before."""
+    yield from server_up(place, "--warm", row="server_up_warm")
 
 
 def submit_to_finished(place: Place) -> Iterator[Sample]:
     """From `submit` until the run is seen to be Finished, for the four steps and for five that log a metric."""
     state = place.folder / "state"
-    with server(state, place.folder) as pid:
+    with server(state, place.folder) as pids:
         for pipeline, steps in (("four", 4), ("five", 5)):
             for turn, reused in ((FIRST, 0), (AGAIN, steps)):
-                done = run([*_client(state), pipeline, "--poll"], place.folder, server=pid)
+                done = run([*_client(state), pipeline, "--poll"], place.folder, helpers=pids)
                 answer = json.loads(done.output.strip().splitlines()[-1])
                 if answer["reused"] != reused:
                     raise BenchError(f"Pipeline {pipeline}: {answer['reused']} steps were reused, expected {reused}.")
@@ -139,7 +149,9 @@ RUNNERS: dict[str, Callable[[Place], Iterator[Sample]]] = {
     "dvc": dvc,
     "scripts": scripts,
     "from_nothing": from_nothing,
+    "from_nothing_warm": from_nothing_warm,
     "server_up": server_up,
+    "server_up_warm": server_up_warm,
     "submit_to_finished": submit_to_finished,
     "product": product,
 }

@@ -55,9 +55,9 @@ def measure_steps() -> tuple[list[load.Row], list[str]]:
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)
     state = HOME / "state"
-    with server(state, HOME) as pid:
+    with server(state, HOME) as pids:
         command = [*local_azure(state, "exec"), "--", sys.executable, str(CLIENT)]
-        done = run(command, HOME, server=pid)
+        done = run(command, HOME, helpers=pids)
     return step_rows(json.loads(done.output.strip().splitlines()[-1]), _plain_seconds())
 
 

@@ -36,6 +36,7 @@ class CampaignServer:
         self.starts: list[float] = []
         self.cut_starts = 0
         self.left: list[str] = []
+        self._dying: list[int] = []
         self.last_harm = time.monotonic()
         self._is_up = threading.Event()
         self._started = started
@@ -52,6 +53,7 @@ class CampaignServer:
         self.starts.append(time.monotonic() - begun)
         if code != 0:
             raise BrokenOffError(f"start {len(self.starts)} ended with {code}: {self._last_words()}")
+        self._bury()
         info = self.machine.state.running_server()
         if info is None:
             raise BrokenOffError(f"start {len(self.starts)} succeeded, and no server runs")
@@ -83,11 +85,16 @@ class CampaignServer:
         self._kill_with_all(self.machine.info.pid)
 
     def _kill_with_all(self, pid: int) -> None:
-        below = descendants(pid)
+        self._dying += [pid, *descendants(pid)]
         kill(pid)
         self.last_harm = time.monotonic()
-        for left in still_there([pid, *below], GONE_SECONDS):
+        still_there([pid], GONE_SECONDS)
+
+    def _bury(self) -> None:
+        """What killed servers had started must have ended by itself, though nobody waited for it."""
+        for left in still_there(self._dying, GONE_SECONDS):
             self.left.append(f"{left} {words_of(left)}")
+        self._dying.clear()
 
     def down(self) -> None:
         """Stop it as a person would."""

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.http import guard
 from local_azure.machine_learning.http.bodies import MAX_JSON_BYTES
+from local_azure.machine_learning.http.guard import HEAD_BYTES, MAX_HEADERS
 from tests.faults.fault_server import Machine, scope
 
 CLOUDS = "GET /metadata/endpoints HTTP/1.1\r\n"
@@ -239,3 +240,46 @@ def test_a_long_body_that_keeps_coming_is_read_to_its_end(impatient: int) -> Non
     status, answer = talk(impatient, head, *pieces, pause=0.06)  # 0.7 s in all, more than BODY_SECONDS
     assert status == 200
     assert answer.endswith(b"240000")
+
+
+# --- how long a head may be, however it is cut into pieces
+
+
+def _head(length: int, pad: str = "X-Pad") -> bytes:
+    """A whole head of so many bytes, in one header more than it needs."""
+    start = f"{CLOUDS}Host: localhost\r\nConnection: close\r\n{pad}: "
+    return (start + "x" * (length - len(start) - 4) + "\r\n\r\n").encode()
+
+
+@pytest.mark.parametrize("size", [64, 65_536, 10**7])
+def test_a_head_may_be_so_long_and_no_longer(shared: Machine, size: int) -> None:
+    for length, status in ((HEAD_BYTES - 200, 200), (HEAD_BYTES + 200, 400), (200_000, 400), (2_000_000, 400)):
+        head = _head(length)
+        pieces = [head[start : start + size] for start in range(0, len(head), size)]
+        if len(pieces) < 5_000:
+            answered, answer = talk(shared.info.http_port, *pieces)
+            assert answered in (status, 0 if status == 400 else status), (length, answer)
+
+
+def test_a_long_address_is_a_long_head(shared: Machine) -> None:
+    for length, statuses in ((60_000, (200,)), (HEAD_BYTES + 200, (0, 400)), (200_000, (0, 400))):
+        request = f"GET /metadata/endpoints?a={'x' * length} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        assert talk(shared.info.http_port, request.encode())[0] in statuses, length
+
+
+def test_a_head_has_a_number_of_headers(shared: Machine) -> None:
+    for count, statuses in ((MAX_HEADERS - 2, (200,)), (MAX_HEADERS - 1, (0, 400)), (5_000, (0, 400))):
+        lines = "".join(f"X-{number}: y\r\n" for number in range(count))
+        request = f"{CLOUDS}Host: localhost\r\nConnection: close\r\n{lines}\r\n"
+        assert talk(shared.info.http_port, request.encode())[0] in statuses, count
+
+
+def test_a_second_head_on_a_kept_connection_has_the_same_limit(shared: Machine) -> None:
+    with socket.create_connection(("127.0.0.1", shared.info.http_port), 10) as connection:
+        for _ in range(3):  # each of them counts by itself
+            connection.sendall(_head(HEAD_BYTES // 2).replace(b"Connection: close", b"X-Same: x"))
+            received = b""
+            while not received.endswith(b"}]"):
+                received += connection.recv(65536)
+        connection.sendall(_head(200_000))
+        assert b" 400 " in connection.recv(65536)

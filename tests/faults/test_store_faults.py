@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from local_azure.machine_learning.errors import ApiError
+from local_azure.machine_learning.storage.files import BlobFiles
+from local_azure.machine_learning.storage.lost_store import refuse_lost_store
 from local_azure.machine_learning.storage.migrations import MIGRATIONS, Migration, StoreTooNewError
+from local_azure.machine_learning.storage.state import StateFolder
 from local_azure.machine_learning.storage.store import Store
 
 # What a server of schema 1 wrote; stands here as it was, whatever becomes of the migrations.
@@ -207,3 +213,77 @@ def test_writers_take_turns_in_the_order_of_their_coming(path: Path) -> None:
         thread.join()
     assert served == list(range(8))
     store.close()
+
+
+# --- a store that is gone, beside data that is not
+
+
+def _refused(state: Path) -> str:
+    """What a start says that is refused."""
+    done = subprocess.run(
+        [sys.executable, "-m", "local_azure.machine_learning.server", "--state", str(state)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def _new_database(path: Path) -> None:
+    path.unlink()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE t (a)")
+        connection.execute("DROP TABLE t")
+    connection.close()
+
+
+EMPTIED: dict[str, Callable[[Path], object]] = {
+    "missing": Path.unlink,
+    "empty": lambda store: store.write_bytes(b""),
+    "another, without tables": _new_database,
+}
+
+
+@pytest.mark.parametrize("how", EMPTIED)
+@pytest.mark.parametrize("beside", ["blobs", "services", "wal"])
+def test_a_store_that_is_gone_beside_data_is_refused(tmp_path: Path, how: str, beside: str) -> None:
+    if how == "another, without tables" and beside == "wal":
+        pytest.skip("a journal beside a database that is there is SQLite's own affair")
+    folder = StateFolder(tmp_path / "state")
+    folder.create()
+    store = Store(folder.database)
+    put(store, "acknowledged")
+    kept = folder.root / "store.sqlite-wal"
+    journal = kept.read_bytes()
+    store.close()
+    EMPTIED[how](folder.database)
+    if beside == "wal":
+        kept.write_bytes(journal)
+    else:
+        (folder.root / beside / "azureml-x").mkdir()
+        (folder.root / beside / "azureml-x" / "data.csv").write_text("a")
+    before = {
+        path: path.read_bytes() for path in folder.root.rglob("*") if path.is_file() and "lock" not in path.name
+    }
+    said = _refused(folder.root)
+    assert str(folder.database) in said
+    assert "back" in said, "what to do"
+    after = {path: path.read_bytes() for path in before if path.exists()}
+    if how != "another, without tables":
+        assert after == before, "nothing is lost by the attempt"
+
+
+def test_a_new_folder_and_one_that_was_killed_before_its_store_was_there_are_not_refused(tmp_path: Path) -> None:
+    for name, prepare in (("new", None), ("killed", b"")):
+        folder = StateFolder(tmp_path / name)
+        folder.create()
+        BlobFiles(folder.blobs)  # makes its folder for partial files, no container
+        if prepare is not None:
+            folder.database.write_bytes(prepare)
+        refuse_lost_store(folder)
+        Store(folder.database).close()
+        refuse_lost_store(folder)

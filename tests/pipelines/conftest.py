@@ -14,8 +14,8 @@ import pytest
 
 from local_azure.cli.pipeline_runs import RunOptions, run_file
 from local_azure.machine_learning.storage.state import StateFolder
-from local_azure.pipelines.check import service_schema
 from local_azure.pipelines.check.pipeline_check import check
+from local_azure.pipelines.check.schema import service_schema
 from local_azure.pipelines.expand.queue_facts import QueueFacts
 
 

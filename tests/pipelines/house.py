@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from local_azure.cli.client_environment import client_variables
+from local_azure.cli.warm import VARIABLE
 from local_azure.machine_learning.storage.state import StateFolder
+from tests.preloading import ENABLED
 from tests.story.product import ROOT, Product
 
 TREE = (".pipelines", ".ci", "data", "environments", "ml_service", "mlops_code", "requirements", "variables.yml")
@@ -61,7 +63,7 @@ class House:
         done = subprocess.run(
             [*runner, "--json", "--azure", production, *words],
             cwd=self.tree,
-            env=dict(self.environment),
+            env={**self.environment, VARIABLE: "1" if ENABLED else ""},
             capture_output=True,
             text=True,
             check=False,

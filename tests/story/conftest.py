@@ -11,6 +11,7 @@ import pytest
 from local_azure.cli import lifecycle
 from local_azure.cli.client_environment import client_variables
 from local_azure.machine_learning.storage.state import StateFolder
+from tests.preloading import preloaded
 from tests.story.product import Ended, Product, Sdk, clean_environment
 
 MakeProduct = Callable[[str], Product]
@@ -30,7 +31,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[st
     """The variables of a client of a running server."""
     state = StateFolder(tmp_path_factory.mktemp("story") / "state")
     info = lifecycle.start(state)
-    yield clean_environment(tmp_path_factory.mktemp("home")) | client_variables(state, info)
+    yield preloaded(state, clean_environment(tmp_path_factory.mktemp("home")) | client_variables(state, info))
     lifecycle.stop(state)
 
 

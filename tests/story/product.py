@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -24,6 +23,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import yaml
 
 from ml_service.settings.variables import AGENT_VARIABLES, Settings
+from tests.preloading import python
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "data/adventureworks/daily_by_type.csv"
@@ -82,7 +82,7 @@ class Product:
     def run(self, *words: object, code: int = 0) -> Ended:
         """Run `python -m ml_service WORDS`, which must end with this exit code."""
         done = subprocess.run(
-            [sys.executable, "-m", "ml_service", *map(str, words)],
+            [python(self.environment), "-m", "ml_service", *map(str, words)],
             cwd=self.tree,
             env={**self.environment, **self.settings},
             capture_output=True,

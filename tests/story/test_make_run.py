@@ -88,7 +88,7 @@ def test_make_run_twice_and_make_down(clone: Path, environment: dict[str, str]) 
     assert not state.is_locked()
     assert processes_of(clone) == []
 
-    second = make(clone, environment, "run", KEEP="1")
+    second = make(clone, environment, "run", KEEP="1", WARM="")  # plainly
     assert second.found(r"^outcome +(\w+)") == "kept"
     assert second.out.count("Finished (reused)") == 2
     assert "stop them with: make down" in second.out

@@ -111,7 +111,8 @@ def _other_separator(names: list[str], needed: Sequence[str]) -> str:
     """What separates the cells, where commas do not: whatever the columns are called, no needed one is found."""
     if not set(needed).isdisjoint(names):
         return ""
-    counts = {word: sum(name.count(mark) for name in names) for mark, word in SEPARATORS.items()}
+    header = "".join(names)
+    counts = {word: header.count(mark) for mark, word in SEPARATORS.items()}
     word = max(counts, key=counts.__getitem__)
     return word if counts[word] >= len(names) else ""
 

@@ -148,7 +148,7 @@ def test_inputs_that_a_parameter_gives_are_not_missed(faults: Faults) -> None:
 
 
 def test_more_alternatives_of_one_mapping_than_the_cap_are_refused(faults: Faults) -> None:
-    from local_azure.pipelines.check.alternatives import MOST_ALTERNATIVES
+    from local_azure.pipelines.check.schema.alternatives import MOST_ALTERNATIVES
 
     def item(count: int) -> str:
         branches = "".join(

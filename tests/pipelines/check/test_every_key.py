@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local_azure.pipelines.check.key_support import HONORED, IGNORED, KEYS, REFUSED
-from local_azure.pipelines.check.service_schema import SCHEMA_FILE
+from local_azure.pipelines.check.schema.service_schema import SCHEMA_FILE
 
 Faults = Callable[..., list[str]]
 SCHEMA: dict[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))["definitions"]

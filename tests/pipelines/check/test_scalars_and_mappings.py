@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from local_azure.pipelines.check.schema_additions import OPEN_MAPPINGS
-from local_azure.pipelines.check.service_schema import service_schema
+from local_azure.pipelines.check.schema.schema_additions import OPEN_MAPPINGS
+from local_azure.pipelines.check.schema.service_schema import service_schema
 
 Faults = Callable[..., list[str]]
 
@@ -127,3 +127,19 @@ jobs:
         "'displayNam' is not known here. Did you mean 'displayName'?",
         "'retrycount' is not known here. Did you mean 'retryCountOnTaskFailure'?",
     ]
+
+
+def test_keys_that_only_templates_of_1es_read_are_refused_once_expanded(faults: Faults) -> None:
+    text = """\
+jobs:
+- job: J
+  ${{ if FLAG }}:
+    pool: {name: x, image: windows, os: windows}
+  ${{ else }}:
+    pool: {name: x}
+  steps: [{bash: echo}]
+"""
+    assert faults(text.replace("FLAG", "false")) == []
+    found = faults(text.replace("FLAG", "true"))
+    assert [fault.partition(": ")[2][:7] for fault in found] == ["'image'", "'os' of"]
+    assert found[0].startswith("azure-pipelines.yml:4: ")

@@ -7,7 +7,7 @@ import json
 
 import yaml
 
-from local_azure.pipelines.check.service_schema import SCHEMA_FILE
+from local_azure.pipelines.check.schema.service_schema import SCHEMA_FILE
 
 
 def test_the_file_is_the_recorded_one() -> None:

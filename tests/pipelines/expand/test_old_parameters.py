@@ -58,14 +58,6 @@ def test_defaults_arguments_and_templates_in_arguments(write: Write) -> None:
     assert second == {"job": "second", "condition": "succeeded()", "steps": [{"bash": "echo", "env": {"A": "b"}}]}
 
 
-def test_unknown_arguments_and_parameters_are_refused(faults: Faults) -> None:
-    more = {"more.yml": MORE}
-    wrong = CALLER.replace("name: first", "nme: first")
-    assert "old.yml has no parameter 'nme'. Did you mean 'name'?" in faults(wrong, **{"old.yml": OLD}, **more)[0]
-    undeclared = OLD.replace("${{ parameters.env }}", "${{ parameters.evn }}")
-    assert "The parameter 'evn' is not declared in old.yml" in faults(CALLER, **{"old.yml": undeclared}, **more)[0]
-
-
 def test_at_the_root_of_a_pipeline_it_is_refused(faults: Faults) -> None:
     (found,) = [fault for fault in faults("parameters:\n  a: b\nsteps: [{bash: echo}]\n") if "template" in fault]
     assert found.startswith("azure-pipelines.yml:2: ")
@@ -75,3 +67,27 @@ def test_at_the_root_of_a_pipeline_it_is_refused(faults: Faults) -> None:
 def test_an_empty_default_is_a_default(faults: Faults) -> None:
     old = "parameters:\n  a:\n  b: ''\nsteps: [{bash: 'echo ${{ length(parameters.a) }}'}]\n"
     assert faults("steps: [{template: old.yml}]", **{"old.yml": old}) == []
+
+
+def test_the_old_form_takes_arguments_that_it_does_not_name(write: Write) -> None:
+    """As in public templates that pass everything on: each parameter in parameters."""
+    outer = """
+        parameters:
+          named: a
+        jobs:
+        - template: inner.yml
+          parameters:
+            ${{ each parameter in parameters }}:
+              ${{ parameter.key }}: ${{ parameter.value }}
+            ${{ if eq(parameters.absent, '') }}:
+              absent: yes
+    """
+    inner = (
+        "parameters:\n  other: b\njobs:\n- job: J\n  displayName: ${{ parameters.more }}-${{ parameters.absent }}\n"
+    )
+    inner += "  steps: [{bash: 'true'}]\n"
+    caller = "jobs:\n- template: outer.yml\n  parameters: {more: x}\n"
+    result = expand(write(caller, **{"outer.yml": outer, "inner.yml": inner}))
+    assert [str(problem) for problem in result.problems] == []
+    plain: Any = to_plain(result.tree)
+    assert plain["stages"][0]["jobs"][0]["displayName"] == "x-yes"

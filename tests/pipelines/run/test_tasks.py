@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local_azure.pipelines.check.service_schema import service_schema
+from local_azure.pipelines.check.schema.service_schema import service_schema
 from local_azure.pipelines.language.tree import NOWHERE, fields_of, from_plain
 from local_azure.pipelines.run.tasks.emulation import TaskEmulation
 from local_azure.pipelines.run.tasks.registry import EMULATIONS

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from local_azure.pipelines.expand.queue_facts import QueueFacts
-from local_azure.pipelines.run.agent.variables import Masker
+from local_azure.pipelines.run.agent.masking import Masker
 
 Run = Callable[..., Any]
 

@@ -7,13 +7,14 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from local_azure.machine_learning.domain.access.addresses import CLOUD_NAME, Addresses
 from local_azure.machine_learning.domain.workspace.workspaces import (
     RESOURCE_GROUP,
     SUBSCRIPTION,
     WORKSPACE_NAME,
 )
 from local_azure.machine_learning.storage.certificates import trust_variables
-from local_azure.machine_learning.storage.state import STATE_VARIABLE, ServerInfo, StateFolder, clouds_address
+from local_azure.machine_learning.storage.state import STATE_VARIABLE, ServerInfo, StateFolder
 
 CONFIG_PLACES = (Path(".azureml/config.json"), Path("aml_config/config.json"), Path("config.json"))
 # Prefixes of the variables of other ways to sign in.
@@ -27,12 +28,14 @@ _LOOPBACK = "127.0.0.1,localhost"
 def client_variables(state: StateFolder, info: ServerInfo) -> dict[str, str]:
     """Return the variables for a client process; each is there because of how the SDK works."""
     no_proxy = ",".join(filter(None, (os.environ.get("NO_PROXY", os.environ.get("no_proxy", "")), _LOOPBACK)))
+    addresses = Addresses(info.http_port, info.tls_port)
     return {
         # The SDK reads its list of clouds here; ours names our listener as resource manager and for signing in.
-        "ARM_CLOUD_METADATA_URL": clouds_address(info),
-        "AZUREML_CURRENT_CLOUD": "AzureCloud",
+        "ARM_CLOUD_METADATA_URL": addresses.clouds(info.token),
+        # Of its own: SDK v2 knows the real addresses of "AzureCloud" and would send our tokens there.
+        "AZUREML_CURRENT_CLOUD": CLOUD_NAME,
         # The default authentication tries a managed identity first when MSI_ENDPOINT is set.
-        "MSI_ENDPOINT": f"{info.base_url}/msi/{info.token}/token",
+        "MSI_ENDPOINT": addresses.managed_identity(info.token),
         # An interactive login for a certain tenant does not use the managed identity, but these.
         "AZUREML_SERVICE_PRINCIPAL_ID": "local",
         "AZUREML_SERVICE_PRINCIPAL_PASSWORD": "local",

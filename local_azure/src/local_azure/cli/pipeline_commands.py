@@ -39,14 +39,13 @@ def _mapping_option(*names: str, metavar: str = "NAME=VALUE", text: str) -> Call
     return click.option(*names, multiple=True, metavar=metavar, callback=_pairs, help=text)
 
 
+_GROUP_HELP = "A variable group: a YAML file of NAME: VALUE, or NAME: {value: VALUE, isSecret: true} for a secret."
 _QUEUE_OPTIONS = (
     _mapping_option(
         "-p", "--parameter", "parameters", text="A parameter of the pipeline; lists and mappings as YAML."
     ),
     _mapping_option("-v", "--variable", "variables", text="A variable of the web page or of the queue dialogue."),
-    _mapping_option(
-        "--group", "groups", metavar="NAME=FILE", text="A variable group: a YAML file of names and values."
-    ),
+    _mapping_option("--group", "groups", metavar="NAME=FILE", text=_GROUP_HELP),
     _mapping_option("--repository", "repositories", metavar="ALIAS=FOLDER", text="A repository as a local folder."),
     click.option("--reason", type=click.Choice(_REASONS), default="Manual", show_default=True, help="Build.Reason."),
     click.option("--branch", default="main", show_default=True, help="Build.SourceBranch, short or full."),
@@ -72,27 +71,38 @@ def _facts(
     """Return the facts of a queued run."""
     from local_azure.pipelines.expand.queue_facts import QueueFacts
 
+    read = {name: _group(Path(path)) for name, path in groups.items()}
     facts = QueueFacts(
         reason=reason,
         branch=branch,
         variables=variables,
-        groups={name: _group(Path(path)) for name, path in groups.items()},
+        groups={name: values for name, (values, _) in read.items()},
+        secrets=frozenset((group, name) for group, (_, secrets) in read.items() for name in secrets),
         repositories={alias: Path(folder) for alias, folder in repositories.items()},
     )
     commit = _commit(file.absolute().parent)
     return replace(facts, commit=commit) if commit else facts
 
 
-def _group(path: Path) -> dict[str, str]:
-    """Return the names and values of a variable group."""
+def _group(path: Path) -> tuple[dict[str, str], set[str]]:
+    """Return the names and values of a variable group, and which names are secret."""
+    from local_azure.pipelines.expand.model import is_true
     from local_azure.pipelines.language.reader import read_file
-    from local_azure.pipelines.language.tree import PipelineError, fields_of
+    from local_azure.pipelines.language.tree import Fields, PipelineError, Text, fields_of
 
     try:
         fields = fields_of(read_file(path.parent, path.name))
     except PipelineError as error:
         raise click.UsageError(str(error)) from None
-    return {str(name): str(value) for name, value in fields}
+    values, secrets = dict[str, str](), set[str]()
+    for name, content in fields:
+        value = content.get("value") if isinstance(content, Fields) else content
+        if not isinstance(value, Text):
+            raise click.UsageError(f"{path}: '{name}' is neither a text nor {{value: TEXT, isSecret: true}}.")
+        values[str(name)] = str(value)
+        if isinstance(content, Fields) and is_true(content.get("isSecret")):
+            secrets.add(str(name))
+    return values, secrets
 
 
 def _commit(folder: Path) -> str:

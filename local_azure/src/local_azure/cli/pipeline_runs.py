@@ -61,7 +61,7 @@ def run_file(
     result = _result(PipelineRunner(pipeline, facts, run), run)
     shutil.rmtree(record.folder / "work", ignore_errors=True)
     document = json.dumps(record.document(result), indent=2)
-    (record.folder / "result.json").write_text(document + "\n", encoding="utf-8")
+    record.write_result(document)
     click.echo(document if options.as_json else "\n".join(_summary(record, result, host.pages_to_print(record))))
     if host.started:
         click.echo("local_azure goes on running; stop it with: python -m local_azure down", err=True)
@@ -78,12 +78,12 @@ def _result(runner: PipelineRunner, run: RunState) -> Result:
 
 def _new_record(root: Path) -> RunRecord:
     """Create the record of a run with the next build id."""
-    root.mkdir(parents=True, exist_ok=True)
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
     number = max((int(path.name) for path in root.iterdir() if path.name.isdigit()), default=0)
     while True:
         number += 1
         try:
-            (root / str(number)).mkdir()
+            (root / str(number)).mkdir(mode=0o700)
         except FileExistsError:
             continue
         return RunRecord(root / str(number), number)
@@ -129,6 +129,7 @@ def _interruptible(run: RunState) -> Iterator[None]:
 
     def cancel(_: int, __: object) -> None:
         if run.canceled.is_set():
+            run.aborted.set()
             raise KeyboardInterrupt
         run.canceled.set()
         run.host.write("canceled by Ctrl-C; once more ends it at once")
@@ -142,7 +143,7 @@ def _interruptible(run: RunState) -> Iterator[None]:
 
 def _summary(record: RunRecord, result: Result, to_print: list[Path]) -> Iterator[str]:
     yield from (f"\n{path.read_text(encoding='utf-8').strip()}" for path in to_print)
-    yield f"\nRun {record.build_number}: {result}"
+    yield f"\nRun {record.masker.mask(record.build_number)}: {result}"
     yield from (f"  {name}: {outcome}" for name, outcome in record.results.items() if "." not in name)
     yield from (f"  {kind} in {label}: {text}" for kind, label, text in record.issues)
     yield from (f"  Not approved: environment {name}; nothing was deployed to it." for name in record.rejected)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Protocol
 
 from local_azure.machine_learning.domain.access.addresses import Addresses, SignedAddresses
+from local_azure.machine_learning.domain.access.sign_in import SignInSecrets
 from local_azure.machine_learning.domain.access.signatures import Signatures
 from local_azure.machine_learning.domain.access.tokens import Tokens
 from local_azure.machine_learning.domain.workspace.redaction import Redactor
@@ -42,6 +43,7 @@ from local_azure.machine_learning.loopback import LOOPBACK, listen
 from local_azure.machine_learning.planes.table import ROUTES
 from local_azure.machine_learning.storage.certificates import server_context
 from local_azure.machine_learning.storage.files import BlobFiles
+from local_azure.machine_learning.storage.lost_store import StoreLostError, refuse_lost_store
 from local_azure.machine_learning.storage.migrations import StoreTooNewError
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder, StateLockedError
 from local_azure.machine_learning.storage.store import Store
@@ -86,7 +88,7 @@ def _compose(settings: _Settings, store: Store, info: ServerInfo) -> tuple[Appli
     state = settings.state
     addresses = Addresses(info.http_port, info.tls_port)
     files, tokens, signatures = BlobFiles(state.blobs), Tokens(), Signatures()
-    workspaces = Workspaces(store)
+    workspaces, sign_in = Workspaces(store), SignInSecrets(info.token)
     redactor = Redactor(store, workspaces, info.token)
     executor = Executor(
         store=store,
@@ -94,14 +96,15 @@ def _compose(settings: _Settings, store: Store, info: ServerInfo) -> tuple[Appli
         workspaces=workspaces,
         redactor=redactor,
         tokens=tokens,
+        sign_in=sign_in,
         addresses=addresses,
-        launcher=Launcher(base_variables(state, info)),
+        launcher=Launcher(base_variables(state, addresses)),
         work=state.work,
     )
     scheduler = Scheduler(store, files, workspaces, executor.submit, speed=settings.schedule_speed)
     host = ServiceHost(store, files, workspaces, redactor, state.services)
     provided = [store, files, workspaces, redactor, executor, scheduler, host]
-    provided += [info, tokens, signatures, addresses, SignedAddresses(addresses, signatures)]
+    provided += [tokens, sign_in, signatures, addresses, SignedAddresses(addresses, signatures)]
     access = AccessControl(tokens, workspaces)
     app = Application(ROUTES, provided, access, start_token=info.token, state_folder=state.root)
     return app, [executor, host, scheduler]
@@ -143,6 +146,7 @@ def _run(settings: _Settings) -> None:
     state = settings.state
     state.create()
     state.lock()
+    refuse_lost_store(state)
     shutil.rmtree(state.client_configurations, ignore_errors=True)
     remembered = state.last_ports()
     http = _bind(settings.http_port, remembered[0])
@@ -185,6 +189,9 @@ def main(argv: list[str] | None = None) -> int:
     except StateLockedError as error:
         sys.stderr.write(f"{error} Stop it with `python -m local_azure down`, or use another folder.\n")
         return EXIT_CONFLICT
+    except StoreLostError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_USAGE
     except sqlite3.DatabaseError as error:
         todo = f"Move {state.root} away to start with an empty one, or bring its {state.database.name} back."
         sys.stderr.write(f"The database {state.database} cannot be read: {error}. {todo}\n")

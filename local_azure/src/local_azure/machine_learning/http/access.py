@@ -25,7 +25,11 @@ class AccessControl:
             return None
         principal = self.require_token(request)
         if route.access == "user" and principal.scope == "run":
-            raise ApiError(401, "AuthorizationFailed", "The token of a run does not reach Azure Resource Manager.")
+            raise ApiError(
+                401,
+                "AuthorizationFailed",
+                "The token of a run only reads of Azure Resource Manager, and of its own workspace.",
+            )
         return principal
 
     def require_token(self, request: Request) -> Principal:

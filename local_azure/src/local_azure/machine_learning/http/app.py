@@ -25,6 +25,7 @@ from local_azure.machine_learning.http.routing import Route, Router, normalize
 from local_azure.machine_learning.storage import storage_faults
 
 LOG = logging.getLogger("local_azure")
+_SECRET_PARTS = re.compile(r"(?<=/)(msi|adfs)/[^/]+", re.IGNORECASE)  # addresses where a secret signs in
 _UNPRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -82,7 +83,8 @@ class Application:
 
     def _printable(self, path: str) -> str:
         """A path as it may stand in the log: without the token of this start, on one line."""
-        return _UNPRINTED.sub("?", path.replace(self._start_token, "<token>"))
+        shown = _SECRET_PARTS.sub(r"\1/<token>", path.replace(self._start_token, "<token>"))
+        return _UNPRINTED.sub("?", shown)
 
     async def _answer(self, request: Request, route: Route, parts: dict[str, str]) -> Response:
         refuse_odd_address(request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,8 @@ from starlette.requests import Request
 from local_azure.machine_learning.domain.access.tokens import Principal
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import bad_request
+
+_DIGITS = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass
@@ -44,6 +47,13 @@ class Call:
     def flag(self, name: str, default: bool = False) -> bool:
         """A query parameter that says true or false."""
         return self.query.get(name, str(default)).lower() == "true"
+
+    def number(self, name: str, default: int, most: int = 2**53) -> int:
+        """A query parameter that is a whole number from 0 to `most`; raises a 400."""
+        text = self.query.get(name) or str(default)
+        if not _DIGITS.fullmatch(text) or int(text) > most:
+            raise bad_request(f"'{name}' must be a whole number from 0 to {most}, not '{text[:40]}'.")
+        return int(text)
 
     def document(self) -> dict[str, Any]:
         """The body, which must be a JSON object."""

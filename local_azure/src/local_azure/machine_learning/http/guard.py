@@ -19,6 +19,7 @@ from local_azure.machine_learning.errors import ApiError
 
 _HOST = re.compile(rb"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?", re.IGNORECASE)
 HEAD_BYTES = 128 * 1024  # the SDK's longest address stays below 8 KB
+MAX_HEADERS = 200  # of a request; the SDK sends about 15
 HEAD_SECONDS = 20.0
 # A body may pause for so long, and must come at least as fast as this on average.
 BODY_SECONDS = 30.0
@@ -29,7 +30,9 @@ class PatientProtocol(HttpToolsProtocol):
     """uvicorn's protocol, with limits on the bytes of a request's head and on the seconds until it is there."""
 
     _in_head = True
-    _head_bytes = 0
+    _head_bytes = 0  # as they came
+    _parsed_bytes = 0  # as the parser took them for parts of the head
+    _headers = 0
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -47,10 +50,27 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._await_head()
 
+    def on_url(self, url: bytes) -> None:
+        """Another piece of the address."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Another header. It may have come whole, in one read with the rest of the head."""
+        self._headers += 1
+        self._count(len(name) + len(value) + len(b": \r\n"))
+        super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """The head is there."""
         self._forget_head()
         super().on_headers_complete()
+
+    def _count(self, more: int) -> None:
+        """Raise what the parser takes for a broken request, which uvicorn answers with a 400."""
+        self._parsed_bytes += more
+        if self._parsed_bytes > HEAD_BYTES or self._headers > MAX_HEADERS:
+            raise ValueError("the head of the request is too long")
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser unless the head has become too long."""
@@ -66,7 +86,8 @@ class PatientProtocol(HttpToolsProtocol):
         self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse_head)
 
     def _forget_head(self) -> None:
-        self._in_head, self._head_bytes = False, 0
+        self._in_head = False
+        self._head_bytes = self._parsed_bytes = self._headers = 0
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None

@@ -15,8 +15,9 @@ from typing import Any, Literal, TypeVar
 from local_azure.machine_learning.http.shapes import Shape
 
 # "public": no token. "user": the person's token only. "any": also a step's run token, for its own workspace.
+# "own": the same where the path names no workspace; the handler shows a run what is of its own workspace.
 # "signature": a shared access signature in the query, checked by the blob plane itself.
-Access = Literal["public", "user", "any", "signature"]
+Access = Literal["public", "user", "any", "own", "signature"]
 # "driven": a test of ours drives it with the real client. "sdk-source": read in the SDK. "assumed": our guess.
 Evidence = Literal["driven", "sdk-source", "assumed"]
 Handler = Callable[..., Any]

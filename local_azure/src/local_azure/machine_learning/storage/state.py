@@ -30,11 +30,6 @@ class ServerInfo:
         return f"http://127.0.0.1:{self.http_port}"
 
 
-def clouds_address(info: ServerInfo) -> str:
-    """ARM_CLOUD_METADATA_URL of a client: the list of clouds, with the address where service principals sign in."""
-    return f"{info.base_url}/metadata/endpoints?start={info.token}"
-
-
 class StateLockedError(Exception):
     """Another server works on this folder."""
 

@@ -28,7 +28,7 @@ def artifact_faults(pipeline: Pipeline) -> Iterator[Problem]:
     for use in published:
         publishers.setdefault(use.name.lower(), []).append(use)
     all_known = not _publishes_unknown_names(pipeline, published)
-    order = _Order(pipeline)
+    order = _Order(pipeline, publishers)
     for use in uses:
         name = use.name
         if _FORBIDDEN.search(name):
@@ -39,7 +39,7 @@ def artifact_faults(pipeline: Pipeline) -> Iterator[Problem]:
         if not before and all_known:
             advice = nearest(name, [str(other[0].name) for other in publishers.values()])
             yield Problem(name.place, f"No step publishes the artifact '{name}'. {advice}")
-        if before and not order.any_before(before, use):
+        if before and not order.is_published_before(use):
             yield Problem(name.place, f"Add the job that publishes '{name}' to dependsOn.")
 
 
@@ -71,19 +71,26 @@ def _publishes_unknown_names(pipeline: Pipeline, published: list[_Use]) -> bool:
 
 
 class _Order:
-    """What runs before what, found once for each stage."""
+    """What runs before what, and where each artifact is published: found once."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, publishers: dict[str, list[_Use]]) -> None:
         self._stages = ancestors(pipeline.stages)
-        self._jobs = {id(stage): ancestors(stage.jobs) for stage in pipeline.stages}
+        self._jobs = {str(stage.name): ancestors(stage.jobs) for stage in pipeline.stages}
+        self._in_jobs = {name: set(map(_label, uses)) for name, uses in publishers.items()}
+        self._in_stages = {name: set(map(_first, jobs)) for name, jobs in self._in_jobs.items()}
 
-    def any_before(self, publishers: list[_Use], use: _Use) -> bool:
-        """Return whether one of the steps that publish runs before the step that downloads."""
-        jobs = self._jobs[id(use.stage)][use.job.name.lower()]
-        stages = self._stages[use.stage.name.lower()]
-        return any(
-            publisher.job is use.job
-            or publisher.stage.name.lower() in stages
-            or (publisher.stage is use.stage and publisher.job.name.lower() in jobs)
-            for publisher in publishers
-        )
+    def is_published_before(self, use: _Use) -> bool:
+        """Return whether a step that publishes it runs before the step that downloads it."""
+        name, stage = use.name.lower(), use.stage.name.lower()
+        if not self._in_stages[name].isdisjoint(self._stages[stage]):
+            return True
+        jobs = {use.job.name.lower(), *self._jobs[str(use.stage.name)][use.job.name.lower()]}
+        return not self._in_jobs[name].isdisjoint((stage, job) for job in jobs)
+
+
+def _label(use: _Use) -> tuple[str, str]:
+    return use.stage.name.lower(), use.job.name.lower()
+
+
+def _first(label: tuple[str, str]) -> str:
+    return label[0]

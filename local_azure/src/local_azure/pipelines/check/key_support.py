@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from local_azure.pipelines.check.schema.schema_additions import KEYS_OF_1ES_POOLS
 from local_azure.pipelines.expand.model import Job, Pipeline, Stage
 from local_azure.pipelines.language.tree import Fields, Problem, fields_of
 
@@ -122,6 +123,11 @@ def _job_faults(stage: Stage, job: Job) -> Iterator[Problem]:
     what = f"job {stage.name}.{job.name}"
     yield from _faults(job.fields, "deployment" if job.deployment else "job", what)
     yield from _faults(fields_of(job.fields.get("environment")), "environment", f"the environment of {what}")
+    for key in fields_of(job.pool).names():
+        if key in KEYS_OF_1ES_POOLS:
+            yield Problem(
+                key.place, f"'{key}' of the pool of {what} is not known here: only templates of 1ES read it."
+            )
     for step in job.steps:
         rest = Fields(step.fields[1:], step.place)
         yield from _faults(rest, "step", f"a step of {what}")

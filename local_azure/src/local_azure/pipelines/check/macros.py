@@ -36,8 +36,8 @@ def is_known(name: str, known: Mapping[str, str]) -> bool:
 
     `*` stands for names that nothing here can know: of a group that was not given, of a matrix.
     """
-    step = name.partition(".")[0]
-    return any(key in known for key in (name.lower(), f"{step}.*".lower(), "*"))
+    lower = name.lower()
+    return lower in known or "*" in known or f"{lower.partition('.')[0]}.*" in known
 
 
 class Declared:
@@ -46,7 +46,8 @@ class Declared:
     def __init__(self, variable: Variable) -> None:
         self.name = str(variable.name)
         self.macros = macros_of(variable.value) if variable.run_time is None else []
-        self.missing: Macro | None = None
+        self.missing = ""
+        self.missing_place = variable.name.place
         self.is_explained = False
 
 
@@ -92,10 +93,14 @@ class MacroScope:
     def judge_all(self) -> None:
         """Note of every variable whether this job, at its end, explains it."""
         for found in self._declared.values():
+            if found.is_explained:
+                continue
             missing = next((macro for macro in found.macros if not is_known(macro.name, self.known)), None)
             if missing is None:
                 found.is_explained = True
-            found.missing = missing
+            elif not found.missing:
+                found.missing = unexplained(missing.name, self.known)
+                found.missing_place = missing.place
 
 
 def unexplained(name: str, known: Mapping[str, str], where: str = "") -> str:
@@ -108,5 +113,5 @@ def unexplained(name: str, known: Mapping[str, str], where: str = "") -> str:
 def never_explained(declared: list[Declared]) -> Iterator[Problem]:
     """Yield the variables with a value that no job explains which sees them."""
     for found in declared:
-        if found.missing is not None and not found.is_explained:
-            yield Problem(found.missing.place, unexplained(found.missing.name, {}))
+        if found.missing and not found.is_explained:
+            yield Problem(found.missing_place, found.missing)

@@ -1,16 +1,15 @@
 """Everything that is checked about a pipeline before it runs."""
 
-import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from local_azure.pipelines.check.alternatives import alternatives
 from local_azure.pipelines.check.artifacts import artifact_faults
 from local_azure.pipelines.check.injection import injection_faults
 from local_azure.pipelines.check.references import reference_faults
 from local_azure.pipelines.check.schedules import schedule_faults
-from local_azure.pipelines.check.service_schema import service_schema
+from local_azure.pipelines.check.schema.alternatives import alternatives
+from local_azure.pipelines.check.schema.service_schema import service_schema
 from local_azure.pipelines.check.structure import structure_faults
 from local_azure.pipelines.expand.directives import directive_of
 from local_azure.pipelines.expand.expansion import Expanded, expand
@@ -26,8 +25,12 @@ Checked: TypeAlias = tuple[Expanded, list[Problem]]
 def check(file: Path, parameters: Mapping[str, str] | None = None, facts: QueueFacts | None = None) -> Checked:
     """Expand one pipeline and find every fault that can be found without running it, in order of place."""
     expanded = expand(file, parameters, facts)
-    found = itertools.islice(_faults(expanded, facts or QueueFacts()), MOST_FAULTS + 1)
-    problems = sorted(set(found))
+    found: set[Problem] = set()
+    for problem in _faults(expanded, facts or QueueFacts()):
+        found.add(problem)
+        if len(found) > MOST_FAULTS:
+            break
+    problems = sorted(found)
     if len(problems) > MOST_FAULTS:
         text = f"There are more than {MOST_FAULTS} faults; the rest is not shown."
         problems[MOST_FAULTS:] = [Problem(problems[MOST_FAULTS - 1].place, text)]

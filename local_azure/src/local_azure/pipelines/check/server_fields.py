@@ -69,12 +69,15 @@ def _names(variables: Iterable[Variable], facts: QueueFacts) -> dict[str, str]:
 
 
 def _faults(text: Text, what: str, known: Mapping[str, str], legal: str) -> Iterator[Problem]:
-    unknown = [macro for macro in macros_of(text) if not is_known(macro.name, known)]
+    # What is left of the name of an environment could not be resolved.
+    unknown = [macro for macro in macros_of(text) if what == "environment" or not is_known(macro.name, known)]
     if what == "environment" and "$[" in text:
         yield Problem(text.place, f"'{text}' is no name of an environment: $[ ] is not read here. Use {_ROOT}.")
     elif unknown and "*" not in known:
         name, place = unknown[0]
         advice = nearest(name, known.values())
+        if name.lower() in known:
+            advice = f"Did you mean '{name}' to refer to itself, or to be so long?"
         if not advice.startswith("Did you mean"):
             advice = f"Declare '{name}' there, or write ${{{{ }}}}."
         resolved = f"The service resolves it before the job runs, with {legal} only. {advice}"

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TypeAlias
 
 from local_azure.pipelines.expand.directives import Directive, branches_of, directive_of, loop_of
@@ -244,13 +245,16 @@ class Expander:
     def template(self, reference: Fields, scope: Scope, within: str) -> tuple[Value, Scope]:
         """Return the content of a template, and what it sees: its parameters and the variables known so far."""
         written = reference.get("template")
-        if not isinstance(written, Text):
+        if not isinstance(written, Text) or not written.strip():
             raise PipelineError(reference.place, "A template is named by its path: template: PATH.")
         if scope.depth >= MOST_TEMPLATE_LEVELS:
             raise PipelineError(
                 written.place, f"Templates include each other more than {MOST_TEMPLATE_LEVELS} levels deep."
             )
-        path = Text(to_text(scope.interpolate(written)), written.place)
+        try:
+            path = Text(to_text(scope.interpolate(written)), written.place)
+        except ExpressionError as error:
+            raise PipelineError(written.place, f"The path of a template is a text: {error}") from None
         declarations, content = self._templates.load(path, scope.file, within)
         arguments = Fields(place=reference.place)
         chain = _Chain()
@@ -261,8 +265,8 @@ class Expander:
             else:
                 arguments += self._pair(key, part, scope, chain, "arguments")
         bound = declarations.bind(arguments, reference.place)
-        inner = Scope(declarations.file, bound, scope.variables, depth=scope.depth + 1, work=scope.work)
-        return content, inner
+        inner = Scope(declarations.file, bound, scope.variables, untyped=declarations.untyped, work=scope.work)
+        return content, replace(inner, depth=scope.depth + 1)
 
 
 def _expansion_order(fields: Fields, within: str) -> list[int]:

@@ -79,7 +79,7 @@ def _root_scope(document: Fields, file: str, parameters: Mapping[str, str] | Non
         text = f"A mapping is the form of templates. At the root of a pipeline write - name: {block[0][0]}"
         raise PipelineError(block.place, text)
     given = Fields([(Text(name), Text(value)) for name, value in (parameters or {}).items()])
-    bound = Declarations(document, file).bind(given, Place(file, 1))
+    bound = Declarations(document, file, root=True).bind(given, Place(file, 1))
     known = {**facts.predefined(), **facts.variables}
     return Scope(file, bound, {name.lower(): (name, Text(value)) for name, value in known.items()})
 

@@ -37,6 +37,7 @@ class QueueFacts:
     """The facts of one queued run.
 
     `variables` are those of the web page or of the queue dialogue, `groups` the variable groups by name,
+    `secrets` the secret ones of them as (group, variable),
     `repositories` local folders by alias. `branch` is short or full; of a pull request it is the source.
     """
 
@@ -45,6 +46,7 @@ class QueueFacts:
     commit: str = _NO_COMMIT
     variables: Mapping[str, str] = field(default_factory=dict)
     groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    secrets: frozenset[tuple[str, str]] = frozenset()
     repositories: Mapping[str, Path] = field(default_factory=dict)
 
     def predefined(self) -> dict[str, str]:

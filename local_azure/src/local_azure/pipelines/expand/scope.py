@@ -24,6 +24,7 @@ _EXPRESSION_END = re.compile(r"'[^']*+'|\}\}")
 class Scope:
     """What one file sees: its own parameters, the variables known so far, the loop variables around a place.
 
+    `untyped`: its parameters are in the old form or not declared; one that is not there is null.
     In a `dry` scope expressions are parsed and checked but not evaluated: a branch that is not taken.
     """
 
@@ -32,6 +33,7 @@ class Scope:
     variables: MutableMapping[str, tuple[str, Value]]
     loops: dict[str, Value] = field(default_factory=dict)
     dry: bool = False
+    untyped: bool = False
     depth: int = 0
     work: Work = field(default_factory=Work)
 
@@ -101,6 +103,8 @@ class Scope:
     def _check_parameter(self, name: str) -> None:
         """Raise ExpressionError for an undeclared parameter: the service would silently read nothing."""
         declared = self.parameters.names()
+        if self.untyped:
+            return
         if name.lower() not in [key.lower() for key in declared]:
             raise unknown_name(f"The parameter '{name}' is not declared in {self.file}.", name, declared)
 

@@ -40,13 +40,15 @@ _LISTS_OF_PARTS = ("stages", "jobs", "steps")
 
 
 class Declarations:
-    """The `parameters:` of one file."""
+    """The `parameters:` of one file; `root` is the file of the pipeline itself."""
 
-    def __init__(self, document: Fields, file: str) -> None:
+    def __init__(self, document: Fields, file: str, *, root: bool = False) -> None:
         self.file = file
         self.entries: dict[str, Fields] = {}
         self._types: dict[str, str] = {}
         block = document.get("parameters")
+        # A template in the old form, or without any, takes arguments that it does not name; what is missing is null.
+        self.untyped = not root and not isinstance(block, Items)
         for name, default in fields_of(block):
             self._declare(_untyped(name, default), document.place)
         for entry in items_of(block):
@@ -75,12 +77,13 @@ class Declarations:
         """Return the values of all parameters; raises PipelineError for unknown, missing and invalid arguments."""
         names = [str(entry.get("name")) for entry in self.entries.values()]
         for key in arguments.names():
-            if key.lower() not in self.entries:
+            if key.lower() not in self.entries and not self.untyped:
                 raise PipelineError(key.place, f"{self.file} has no parameter '{key}'. {nearest(key, names)}")
         bound = Fields(place=caller)
         for name in names:
             value, place = self._argument(name, arguments, caller)
             bound.append((Text(name, place), self._converted(value, name, place_of(value, place))))
+        bound += [(key, value) for key, value in arguments if key.lower() not in self.entries]
         return bound
 
     def _argument(self, name: str, arguments: Fields, caller: Place) -> tuple[Value, Place]:
@@ -143,6 +146,23 @@ _CONVERSIONS: dict[str, Callable[[Value], Value]] = {
 }
 
 
+def _is_file(path: Path) -> bool:
+    """Return whether there is a file; a path that the system refuses names none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _beside(root: Path, below: str) -> list[str]:
+    """Return the YAML files in the folder of one that was not found."""
+    folder = posixpath.dirname(below)
+    try:
+        return [posixpath.join(folder, path.name) for path in sorted((root / folder).glob("*.y*ml"))]
+    except (OSError, ValueError):
+        return []
+
+
 class Templates:
     """Loads files once each; `documents` holds all that were read, by their path below the root."""
 
@@ -164,9 +184,10 @@ class Templates:
             raise PipelineError(place, f"More than {MOST_FILES} files are included; the service refuses that.")
         alias, _, below = file.rpartition("@")
         root = self._roots[alias]
-        if not (root / below).is_file():
-            others = [str(path.relative_to(root)) for path in sorted((root / below).parent.glob("*.y*ml"))]
-            raise PipelineError(place, f"The file {below} was not found. {nearest(below, others)}")
+        if not _is_file(root / below):
+            raise PipelineError(place, f"The file {below} was not found. {nearest(below, _beside(root, below))}")
+        if not (root / below).resolve().is_relative_to(root.resolve()):
+            raise PipelineError(place, f"The file {below} lies outside of the repository. Keep it inside.")
         return read_file(root, below)
 
     def _resolved(self, path: Text, including: str) -> str:

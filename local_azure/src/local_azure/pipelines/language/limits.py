@@ -21,4 +21,4 @@ MOST_NESTING = 500
 MOST_JOBS = 1_000
 MOST_VARIABLES = 5_000
 # Faults that are reported of one pipeline.
-MOST_FAULTS = 1_000
+MOST_FAULTS = 300

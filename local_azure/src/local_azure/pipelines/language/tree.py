@@ -12,6 +12,8 @@ _MOST_LISTED_NAMES = 12
 # Names that are compared with a misspelt one, and the longest that is worth comparing.
 _MOST_COMPARED_NAMES = 300
 _LONGEST_COMPARED_NAME = 100
+# A message that quotes more of a file than this loses its middle.
+_LONGEST_MESSAGE = 1_000
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -81,6 +83,8 @@ class Fields(list[tuple[Text, "Value"]]):
 
     def _index(self) -> None:
         """Note the first position of every key that was added since; pairs are added only."""
+        if self._indexed == len(self):
+            return
         for position in range(self._indexed, len(self)):
             key = str(self[position][0])
             self._exact.setdefault(key, position)
@@ -118,6 +122,12 @@ class Fields(list[tuple[Text, "Value"]]):
 Value: TypeAlias = "bool | float | str | Version | Items | Fields | None"
 
 
+def shortened(text: str) -> str:
+    """Return a message without its middle where it quotes too much of a file."""
+    half = _LONGEST_MESSAGE // 2
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:half]} ... {text[-half:]}"
+
+
 def size_of(value: Value) -> Size:
     """Return the size of a finished value; lists and mappings remember theirs, since they may be in many places."""
     if not isinstance(value, Items | Fields):
@@ -137,16 +147,21 @@ class Problem:
     place: Place
     text: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", shortened(self.text))
+
     def __str__(self) -> str:
-        return f"{self.place}: {self.text.strip()}"
+        """Return the fault as one line, without anything that a terminal or a build agent would obey."""
+        line = f"{self.place}: {self.text.strip()}".replace("##", "# #")
+        return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)
 
 
 class PipelineError(Exception):
     """The YAML is faulty or uses what is not supported."""
 
     def __init__(self, place: Place, text: str) -> None:
-        super().__init__(f"{place}: {text}")
         self.problem = Problem(place, text)
+        super().__init__(str(self.problem))
 
 
 def place_of(value: Value, default: Place) -> Place:

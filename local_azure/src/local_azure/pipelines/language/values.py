@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from local_azure.pipelines.language.limits import MOST_DIGITS
-from local_azure.pipelines.language.tree import Fields, Items, Value, Version, nearest
+from local_azure.pipelines.language.tree import Fields, Items, Value, Version, nearest, shortened
 
 _NUMBER = re.compile(r"[-+]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][-+]?[0-9]++)?\Z")
 _HEXADECIMAL = re.compile(r"0[xX][0-9A-Fa-f]++\Z")
@@ -25,6 +25,9 @@ _KINDS = {
 
 class ExpressionError(Exception):
     """An expression cannot be parsed or evaluated; the text says why and what to do."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(shortened(text))
 
 
 def unknown_name(message: str, name: str, legal: Iterable[str]) -> ExpressionError:

@@ -97,7 +97,7 @@ class JobRunner:
             return Result.FAILED
         retries = min(int(step.number("retryCountOnTaskFailure", 0)), _MOST_RETRIES)
         for attempt in range(retries + 1):
-            time.sleep(attempt**2)
+            self._run.canceled.wait(attempt**2)
             result = self._attempt(step)
             if result is not Result.FAILED:
                 return result
@@ -112,7 +112,7 @@ class JobRunner:
             "succeeded": self._result.is_good and not canceled,
             "failed": self._result is Result.FAILED and not canceled,
             "succeededorfailed": not canceled,
-            "always": True,
+            "always": not self._run.aborted.is_set(),
             "canceled": canceled,
         }
         expression = parse(condition, STEP_CONTEXTS, status=True)

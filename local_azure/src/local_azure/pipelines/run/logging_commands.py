@@ -14,7 +14,8 @@ from local_azure.pipelines.language.tree import nearest
 from local_azure.pipelines.run.results import Result
 from local_azure.pipelines.run.step_context import StepContext
 
-_PATTERN = re.compile(r"##vso\[(\w+)\.(\w+)\s*([^\]]*)\](.*)", re.DOTALL)
+_START, _END = "##vso[", "]"
+_NAME = re.compile(r"(\w+)\.(\w+)")
 # In this order, each once: %AZP25 comes last.
 _ESCAPES = (("%3B", ";"), ("%0D", "\r"), ("%0A", "\n"), ("%5D", "]"), ("%AZP25", "%"))
 _RESULTS = {
@@ -38,15 +39,27 @@ class LoggingCommand(NamedTuple):
 
 def logging_command(line: str) -> LoggingCommand | None:
     """Return the command that a line of output holds, anywhere in it."""
-    match = _PATTERN.search(line)
-    if match is None:
-        return None
+    start = line.find(_START)
+    while start >= 0:
+        inside = start + len(_START)
+        name = _NAME.match(line, inside)
+        if name is not None:
+            end = line.find(_END, name.end())
+            if end < 0:
+                return None
+            properties = _properties(line[name.end() : end])
+            return LoggingCommand(name[0].lower(), properties, _unescaped(line[end + 1 :]))
+        start = line.find(_START, inside)
+    return None
+
+
+def _properties(text: str) -> dict[str, str]:
     properties: dict[str, str] = {}
-    for part in match[3].split(";"):
+    for part in text.split(";"):
         key, _, value = part.partition("=")
         if part.strip():
             properties[key.strip().lower()] = _unescaped(value)
-    return LoggingCommand(f"{match[1]}.{match[2]}".lower(), properties, _unescaped(match[4]))
+    return properties
 
 
 def _unescaped(text: str) -> str:
@@ -104,7 +117,7 @@ def _set_progress(context: StepContext, command: LoggingCommand) -> None:
 
 
 def _upload_summary(context: StepContext, command: LoggingCommand) -> None:
-    context.record.keep_summary(context.log.label, _existing(command.message), context.masker)
+    context.record.keep_summary(context.log.label, _existing(command.message))
 
 
 def _upload_files(context: StepContext, command: LoggingCommand) -> None:
@@ -121,7 +134,7 @@ def _upload_artifact(context: StepContext, command: LoggingCommand) -> None:
 def _add_tag(context: StepContext, command: LoggingCommand) -> None:
     if ":" in command.message:
         raise ValueError(f"The build tag '{command.message}' holds a colon.")
-    context.record.tags.append(command.message)
+    context.record.add_tag(command.message)
 
 
 def _update_number(context: StepContext, command: LoggingCommand) -> None:

@@ -87,7 +87,7 @@ class PipelineRunner:
         try:
             result = self._stage_result(stage)
         except ExpressionError as error:
-            self._run.record.issues.append(("error", str(stage.name), str(error)))
+            self._run.record.add_issue("error", str(stage.name), str(error))
             result = Result.FAILED
         self._outcomes[stage.name.lower()].result = result
         self._run.record.results[str(stage.name)] = result
@@ -174,11 +174,18 @@ class PipelineRunner:
     def _declare(self, variables: list[Variable], table: VariableTable, contexts: _Contexts) -> None:
         for variable in variables:
             if variable.group:
-                for name, value in self._facts.groups[variable.name].items():
-                    table.declare(name, value, readonly=variable.readonly)
+                self._declare_group(variable, table)
             else:
                 value = _value_of(variable, table, contexts)
                 table.declare(variable.name, value, readonly=variable.readonly)
+
+    def _declare_group(self, group: Variable, table: VariableTable) -> None:
+        for name, value in self._facts.groups[group.name].items():
+            secret = (str(group.name), name) in self._facts.secrets
+            try:
+                table.declare(name, value, secret=secret, readonly=group.readonly)
+            except ValueError as error:
+                raise ExpressionError(f"The variable '{name}' of the group '{group.name}': {error}") from None
 
 
 def _status_holds(name: str, results: list[Result]) -> bool:

@@ -2,16 +2,17 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from local_azure.pipelines.run.agent.variables import Masker
+from local_azure.pipelines.run.agent.masking import Masker
 from local_azure.pipelines.run.record import RunRecord
 from local_azure.pipelines.run.results import Result
 
-_SHOWN_LINES = 40
+# Lines of a failed step that are shown when it has ended.
+SHOWN_LINES = 40
 
 
 class RunHost(Protocol):
@@ -29,22 +30,27 @@ class RunHost(Protocol):
 
 @dataclass
 class RunState:
-    """A running pipeline."""
+    """A running pipeline. `canceled` leaves time to steps with always(), `aborted` ends these too."""
 
     repository: Path
     record: RunRecord
     host: RunHost
     parallel: int = 2
     verbose: bool = False
-    masker: Masker = field(default_factory=Masker)
     canceled: threading.Event = field(default_factory=threading.Event)
+    aborted: threading.Event = field(default_factory=threading.Event)
     lock: threading.RLock = field(default_factory=threading.RLock)
     _started: float = field(init=False, default_factory=time.monotonic)
+
+    @property
+    def masker(self) -> Masker:
+        """The masks of the secrets of this run."""
+        return self.record.masker
 
     def say(self, text: str) -> None:
         """Show a line of progress with the time since the start."""
         with self.lock:
-            self.host.write(f"{time.monotonic() - self._started:6.1f} s  {text}")
+            self.host.write(self.masker.mask(f"{time.monotonic() - self._started:6.1f} s  {text}"))
 
     def job_line(self, label: str, line: str) -> None:
         """Log a line of a job's output; show it in a verbose run."""
@@ -53,10 +59,10 @@ class RunState:
             if self.verbose:
                 self.host.write(f"          {label} | {line}")
 
-    def ended(self, what: str, result: Result, since: float, lines: Sequence[str] = ()) -> None:
+    def ended(self, what: str, result: Result, since: float, lines: Iterable[str] = ()) -> None:
         """Show the end of a stage, job or step, and of a failed step the end of its output."""
         with self.lock:
             self.say(f"{what}: {result} ({time.monotonic() - since:.1f} s)")
             if result in (Result.FAILED, Result.CANCELED) and not self.verbose:
-                for line in lines[-_SHOWN_LINES:]:
+                for line in lines:
                     self.host.write(f"          | {line}")

@@ -2,11 +2,11 @@
 
 import os
 import sys
-import threading
 import time
 from pathlib import Path
 
 from local_azure.pipelines.expand.model import Job, Step
+from local_azure.pipelines.run.agent.output_lines import MOST_LINE_CHARACTERS, Line
 from local_azure.pipelines.run.agent.processes import Ending, run_command
 from local_azure.pipelines.run.logging_commands import logging_command, obey
 from local_azure.pipelines.run.results import Result
@@ -35,7 +35,7 @@ class Shell:
         if job_canceled:
             minutes = job.number("cancelTimeoutInMinutes", _DEFAULT_CANCEL_MINUTES)
             self._deadline = time.monotonic() + 60 * minutes
-            self._canceled = threading.Event()
+            self._canceled = run.aborted
 
     def run(self, context: StepContext, script: Script) -> bool:
         """Run a script; whether it succeeded. Raises TaskError."""
@@ -75,14 +75,16 @@ def _search_path(inherited: str, prepended: list[Path]) -> str:
     return os.pathsep.join([*map(str, prepended), *folders])
 
 
-def _handle_line(context: StepContext, line: str) -> None:
+def _handle_line(context: StepContext, line: Line) -> None:
     """Log a line of output, or carry out the logging command in it."""
-    command = logging_command(line)
+    command = logging_command(line.text)
     if command is None:
-        context.log.say(line)
+        context.log.say(line.text, line.left_out)
         return
     try:
+        if line.left_out:
+            raise ValueError(f"A logging command may have {MOST_LINE_CHARACTERS} characters; put more into a file.")
         obey(context, command)
     except (ValueError, OSError) as error:
-        context.log.issue("error", f"{error} (in: {line.strip()[:80]})")
+        context.log.issue("error", f"{error} (in: {line.text.strip()[:80]})")
         context.worsen(Result.FAILED)

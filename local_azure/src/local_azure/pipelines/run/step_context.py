@@ -1,15 +1,17 @@
 """What a running step can use of its job and its run: the interface of logging commands and task emulations."""
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from local_azure.pipelines.run.agent.variables import Masker, VariableTable
+from local_azure.pipelines.run.agent.masking import Masker
+from local_azure.pipelines.run.agent.variables import VariableTable
 from local_azure.pipelines.run.agent.workspace import JobFolders
 from local_azure.pipelines.run.record import RunRecord
 from local_azure.pipelines.run.results import Result, worst
-from local_azure.pipelines.run.run_state import RunState
+from local_azure.pipelines.run.run_state import SHOWN_LINES, RunState
 
 Inputs: TypeAlias = Mapping[str, str]
 
@@ -32,19 +34,21 @@ class JobLog:
 
     def __init__(self, run: RunState, label: str) -> None:
         self.label = label
-        self.step_lines: list[str] = []
+        self.step_lines: deque[str] = deque(maxlen=SHOWN_LINES)
         self._run = run
 
-    def say(self, line: str) -> None:
-        """Log a line."""
-        line = self._run.masker.mask(line)
+    def say(self, line: str, left_out: int = 0) -> None:
+        """Log a line; of a long one some characters were left out."""
+        line = self._run.masker.mask(line, cut=left_out > 0)
+        if left_out:
+            line = f"{line} ... ({left_out} more characters are left out)"
         self.step_lines.append(line)
         self._run.job_line(self.label, line)
 
     def issue(self, kind: str, text: str) -> None:
         """Log an error or warning, which the summary of the run repeats."""
         self.say(f"##[{kind}]{text}")
-        self._run.record.issues.append((kind, self.label, self._run.masker.mask(text)))
+        self._run.record.add_issue(kind, self.label, text)
 
 
 @dataclass

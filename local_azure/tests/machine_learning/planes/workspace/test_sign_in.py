@@ -83,7 +83,7 @@ def test_the_variables_of_a_client_lead_to_it(server: ServerInfo) -> None:
     assert server.token == server.token.lower()  # MSAL writes addresses in lower case
 
 
-def test_in_a_step_a_service_principal_signs_in_and_nobody_is_asked(project: Any, experiment: Any) -> None:
+def test_in_a_step_everybody_signs_in_as_the_run_and_nobody_is_asked(project: Any, experiment: Any) -> None:
     script = f"""
 from azureml.core import Run, Workspace
 from azureml.core.authentication import ServicePrincipalAuthentication
@@ -91,11 +91,12 @@ ws = Run.get_context().experiment.workspace
 where = dict(name=ws.name, subscription_id=ws.subscription_id, resource_group=ws.resource_group)
 signed_in = Workspace.get(**where, auth=ServicePrincipalAuthentication("{TENANT}", "id", "word"))
 assert "cluster" in signed_in.compute_targets
+assert Workspace.get(**where)._workspace_id == ws._workspace_id
 try:
-    Workspace.get(**where)
-except ValueError as error:
-    assert "127.0.0.1" in str(error), error
+    Workspace.get(**{{**where, "name": "local-production"}})
+except Exception as error:
+    assert "own workspace" in str(error), error
 else:
-    raise AssertionError("a step without an identity signed in")
+    raise AssertionError("a step reached another workspace")
 """
     project.finished(experiment.submit(project.pipeline(project.step("sign", script))))

@@ -13,6 +13,8 @@ from local_azure.machine_learning.errors import ApiError
 # user-info part of the URL, the host it dials is the loopback address (no DNS, no hosts file, no proxy).
 STORAGE_ACCOUNT = "localstore"
 STORAGE_SUFFIX = "store"
+# Name of the cloud in the SDK's list. Not Azure's: a program that takes the name for the real one would dial it.
+CLOUD_NAME = "LocalAzure"
 _UNPRINTED = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -32,6 +34,14 @@ class Addresses:
     def tls(self) -> str:
         """Base of ARM."""
         return f"https://127.0.0.1:{self.tls_port}"
+
+    def clouds(self, secret: str = "") -> str:
+        """ARM_CLOUD_METADATA_URL: the list of clouds, with the address where the holder of a secret signs in."""
+        return f"{self.http}/metadata/endpoints" + (f"?start={secret}" if secret else "")
+
+    def managed_identity(self, secret: str) -> str:
+        """MSI_ENDPOINT of the holder of a secret."""
+        return f"{self.http}/msi/{secret}/token"
 
     @property
     def storage_endpoint(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,8 +31,10 @@ class Listing:
     def of_query(cls, container: str, query: Mapping[str, str]) -> Listing:
         """Parse the query; raises a 400 for a number that is none."""
         most = query.get("maxresults") or str(MOST_RESULTS)
-        if not most.isdigit() or int(most) < 1:
-            raise ApiError(400, "OutOfRangeQueryParameterValue", f"maxresults is '{most}', not a number above 0.")
+        if not re.fullmatch(r"[0-9]{1,9}", most) or int(most) < 1:
+            raise ApiError(
+                400, "OutOfRangeQueryParameterValue", f"maxresults is '{most[:40]}', not a number above 0."
+            )
         return cls(
             container,
             query.get("prefix", ""),

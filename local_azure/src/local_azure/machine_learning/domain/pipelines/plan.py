@@ -128,7 +128,7 @@ def build_plan(graph: Document, modules: dict[str, Document], assigned: dict[str
         sources[end["NodeId"]][end["PortName"]] = Port(start["NodeId"], start["PortName"])
         if start["NodeId"] in nodes:
             waits[end["NodeId"]].add(start["NodeId"])
-    _refuse_cycles(waits)
+    _refuse_cycles(waits, {node_id: _name(node, modules) for node_id, node in nodes.items()})
     steps = {
         node_id: Step(
             node_id=node_id,
@@ -143,11 +143,29 @@ def build_plan(graph: Document, modules: dict[str, Document], assigned: dict[str
     return Plan(steps, {node["Id"]: node for node in graph.get("DatasetNodes") or []})
 
 
-def _refuse_cycles(waits: dict[str, set[str]]) -> None:
+def _name(node: Document, modules: dict[str, Document]) -> str:
+    """The step's name as its author gave it."""
+    return str(modules[node["ModuleId"]]["Name"])
+
+
+def _refuse_cycles(waits: dict[str, set[str]], names: dict[str, str]) -> None:
     left = {node_id: set(others) for node_id, others in waits.items()}
     while left:
         ready = {node_id for node_id, others in left.items() if not others & left.keys()}
         if not ready:
-            raise bad_request(f"The steps {', '.join(sorted(left))} wait for each other.")
+            raise bad_request(_circle(left, names))
         for node_id in ready:
             del left[node_id]
+
+
+def _circle(waits: dict[str, set[str]], names: dict[str, str]) -> str:
+    """Say which steps wait for each other, in order; those that merely wait for one of them are left out."""
+    node_id, seen = min(waits), list[str]()
+    while node_id not in seen:
+        seen.append(node_id)
+        node_id = min(waits[node_id] & waits.keys())
+    circle = [*seen[seen.index(node_id) :], node_id]
+    if len(circle) == 2:
+        return f"The step '{names[node_id]}' waits for itself; remove that dependency."
+    words = " waits for ".join(f"'{names[one]}'" for one in circle)
+    return f"The steps wait for each other: {words}. Remove one of these dependencies."

@@ -102,6 +102,7 @@ def take_over(store: Store, workspace_id: str, pipeline_run_id: str, node: Docum
     def change(run: Run) -> None:
         run["properties"] = {**run["properties"], **reused}
         run["dataContainerId"] = original["dataContainerId"]
+        run["runDefinition"] = original.get("runDefinition")
 
     with store.transaction():
         run_records.update(store, workspace_id, node["RunId"], change)

@@ -25,14 +25,20 @@ _OPERATORS = {"eq": "IS", "ne": "IS NOT", "ge": ">=", "gt": ">", "le": "<=", "lt
 _MAPS = {"tags": "$.tags", "properties": "$.properties"}
 _TRAITS = "runtypev2/traits/"
 
-_KEYED_FIELD = re.compile(r"\s*((?:tags|properties|runtypev2/traits)/[^()\"]+?)\s+(?=(?:eq|ne|ge|gt|le|lt)\s)", re.I)
+MAX_FILTER_CHARS = 64 * 1024
+MAX_FILTER_TERMS = 500  # SQLite reads a chain of 1,000 at most
+MAX_FILTER_DEPTH = 50  # of brackets
+_KEYED_HEAD = re.compile(r"\s*(?=(?:tags|properties|runtypev2/traits)/)", re.I)
+_OPERATOR_AHEAD = re.compile(r"\s(?:eq|ne|ge|gt|le|lt)\s", re.I)
+_VALUE_END = re.compile(r"\)|\s(?:and|or)\b", re.I)
+_OPENING, _CLOSING = re.compile(r"\s*\("), re.compile(r"\s*\)")
 _FIELD = re.compile(r"\s*([^\s()\"']+)\s+")
 _OPERATOR = re.compile(r"(\w+)\s+")
 _END = r"(?=\s*\)|\s+(?:and|or)\b|\s*$)"
 _TEXT = re.compile(rf"\"(.*?)\"{_END}|'(.*?)'{_END}", re.I | re.S)
 _WORD = re.compile(r"[^\s()\"']+(?:\s\d{2}:\d{2}[^\s()]*)?")  # a time may have a blank before its hours
-_WORDS = re.compile(rf"[^\s()\"'][^()\"]*?{_END}", re.I | re.S)
 _CONJUNCTION = re.compile(r"\s*(and|or)\b", re.I)
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
 @dataclass(frozen=True)
@@ -99,16 +105,29 @@ def column(kind: str, field: str) -> Column:
 
 def parse(kind: str, text: str | None) -> Condition:
     """Translate a filter of runs or experiments; raises a 400 naming what is unknown or where it cannot be read."""
-    return _Parser(kind, text).whole() if text and text.strip() else Condition("1")
+    if not text or not text.strip():
+        return Condition("1")
+    if len(text) > MAX_FILTER_CHARS:
+        raise _too_much(f"has {len(text)} characters", f"{MAX_FILTER_CHARS}")
+    return _Parser(kind, text).whole()
+
+
+def _too_much(found: str, most: str) -> ApiError:
+    return bad_request(
+        f"The filter {found}; at most {most} are read. Ask for less at a time, or filter what comes back.",
+        "InvalidFilter",
+    )
 
 
 class _Parser:
-    """Recursive descent over one filter text."""
+    """Recursive descent over one filter text; every part of the text is read once."""
 
     def __init__(self, kind: str, text: str) -> None:
         self._kind = kind
         self._text = text
         self._at = 0
+        self._terms = 0
+        self._depth = 0
 
     def whole(self) -> Condition:
         condition = self._condition()
@@ -118,7 +137,8 @@ class _Parser:
 
     def _unreadable(self) -> ApiError:
         rest = self._text[self._at :].strip() or "the end"
-        return bad_request(f"The filter '{self._text}' cannot be read at: {rest}", "InvalidFilter")
+        shown, rest = _shortened(self._text), _shortened(rest)
+        return bad_request(f"The filter '{shown}' cannot be read at: {rest}", "InvalidFilter")
 
     def _take(self, pattern: re.Pattern[str]) -> str | None:
         found = pattern.match(self._text, self._at)
@@ -135,43 +155,84 @@ class _Parser:
         return True
 
     def _condition(self) -> Condition:
-        left = self._alternative()
+        parts = [self._alternative()]
         while self._follows("or"):
-            right = self._alternative()
-            left = Condition(f"({left.sql} OR {right.sql})", left.parameters + right.parameters)
-        return left
+            parts.append(self._alternative())
+        return parts[0] if len(parts) == 1 else _joined("OR", parts, None)
 
     def _alternative(self) -> Condition:
-        left = self._primary()
+        parts = [self._primary()]
         while self._follows("and"):
-            right = self._primary()
-            parent = left.parent or right.parent
-            left = Condition(f"({left.sql} AND {right.sql})", left.parameters + right.parameters, parent)
-        return left
+            parts.append(self._primary())
+        parent = next((part.parent for part in parts if part.parent), None)
+        return parts[0] if len(parts) == 1 else _joined("AND", parts, parent)
 
     def _primary(self) -> Condition:
-        if self._take(re.compile(r"\s*\(")):
-            inner = self._condition()
-            if not self._take(re.compile(r"\s*\)")):
-                raise self._unreadable()
-            return inner
-        keyed = self._take(_KEYED_FIELD)
+        if self._take(_OPENING):
+            return self._bracketed()
+        self._terms += 1
+        if self._terms > MAX_FILTER_TERMS:
+            raise _too_much(f"has more than {MAX_FILTER_TERMS} comparisons", f"{MAX_FILTER_TERMS}")
+        keyed = self._keyed_field()
         field = keyed or self._take(_FIELD)
         operator = self._take(_OPERATOR)
         if field is None or operator is None:
             raise self._unreadable()
         if operator.lower() not in _OPERATORS:
             raise not_implemented(f"the operator '{operator}' in a filter of {self._kind}s")
-        return _comparison(self._kind, field, operator.lower(), self._value(_WORDS if keyed else _WORD))
+        return _comparison(self._kind, field, operator.lower(), self._value(keyed=keyed is not None))
 
-    def _value(self, unquoted: re.Pattern[str]) -> str | None:
+    def _bracketed(self) -> Condition:
+        self._depth += 1
+        if self._depth > MAX_FILTER_DEPTH:
+            raise _too_much(f"has brackets in more than {MAX_FILTER_DEPTH} levels", f"{MAX_FILTER_DEPTH}")
+        inner = self._condition()
+        if not self._take(_CLOSING):
+            raise self._unreadable()
+        self._depth -= 1
+        return inner
+
+    def _keyed_field(self) -> str | None:
+        """The field of a tag or property, whose name may have blanks: all up to the operator."""
+        head = _KEYED_HEAD.match(self._text, self._at)
+        if head is None:
+            return None
+        operator = _OPERATOR_AHEAD.search(self._text, head.end())
+        if operator is None:
+            return None
+        name = self._text[head.end() : operator.start()].rstrip()
+        if any(sign in name for sign in '()"'):
+            return None
+        self._at = operator.start() + 1
+        return name
+
+    def _value(self, *, keyed: bool) -> str | None:
         text = self._take(_TEXT)
         if text is not None:
             return text
-        word = self._take(unquoted)
+        word = self._words() if keyed else self._take(_WORD)
         if word is None:
             raise self._unreadable()
         return None if word.lower() == "null" else word
+
+    def _words(self) -> str | None:
+        """A value without quotes, which may have blanks: all up to a bracket or a conjunction."""
+        found = _VALUE_END.search(self._text, self._at)
+        end = found.start() if found else len(self._text)
+        words = self._text[self._at : end].rstrip()
+        if not words or words[0] in " \t\r\n'" or any(sign in words for sign in '()"'):
+            return None
+        self._at += len(words)
+        return words
+
+
+def _joined(word: str, parts: list[Condition], parent: str | None) -> Condition:
+    sql = f" {word} ".join(part.sql for part in parts)
+    return Condition(f"({sql})", tuple(value for part in parts for value in part.parameters), parent)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def _comparison(kind: str, field: str, operator: str, value: str | None) -> Condition:
@@ -200,6 +261,6 @@ def _typed(found: Column, field: str, value: str | None) -> Parameter:
         return normalise_time(value)
     if found.kind == "flag" and value.lower() in ("true", "false"):
         return value.lower() == "true"
-    if found.kind == "number" and value.lstrip("-").isdecimal():
+    if found.kind == "number" and _NUMBER.fullmatch(value):
         return int(value)
-    raise bad_request(f"'{value}' is not a value for the field '{field}', which is a {found.kind}.")
+    raise bad_request(f"'{_shortened(value)}' is not a value for the field '{field}', which is a {found.kind}.")

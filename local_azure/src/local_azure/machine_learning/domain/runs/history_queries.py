@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import dataclass
 from typing import Literal
 
+from local_azure.machine_learning import strict_json
 from local_azure.machine_learning.domain.runs.history_filters import Parameter, column, parse
-from local_azure.machine_learning.errors import bad_request
+from local_azure.machine_learning.errors import ApiError, bad_request
 from local_azure.machine_learning.storage.store import Store
 
 DEFAULT_PAGE = 500  # the client's own page size
 LARGEST_PAGE = 10_000
+_SIZE = re.compile(r"[0-9]{1,5}")
 _NEWEST_FIRST = {"run": "StartTimeUtc desc", "experiment": "CreatedUtc desc"}
 
 # A run that has not started yet ranks by its creation, so that it is among the newest (assumed).
@@ -54,8 +57,8 @@ def _order(query: Query) -> tuple[str, str]:
 def _size(top: int | str | None) -> int:
     if top is None:
         return DEFAULT_PAGE
-    if not str(top).isdecimal() or not 1 <= int(top) <= LARGEST_PAGE:
-        raise bad_request(f"'{top}' is not a page size; expected 1 to {LARGEST_PAGE}.")
+    if not _SIZE.fullmatch(str(top)) or not 1 <= int(top) <= LARGEST_PAGE:
+        raise bad_request(f"'{str(top)[:40]}' is not a page size; expected 1 to {LARGEST_PAGE}.")
     return int(top)
 
 
@@ -65,12 +68,17 @@ def _encode(position: tuple[Parameter, int]) -> str:
 
 def _decode(token: str) -> tuple[Parameter, int]:
     try:
-        value, seq = json.loads(base64.urlsafe_b64decode(token))
-    except ValueError as error:
-        raise bad_request(f"'{token}' is not a continuation token of this query.") from error
-    if not isinstance(value, str | int) or not isinstance(seq, int):
-        raise bad_request(f"'{token}' is not a continuation token of this query.")
+        value, seq = strict_json.parse(base64.urlsafe_b64decode(token))
+    except (ValueError, TypeError) as error:
+        raise _no_token(token) from error
+    numbers = [one for one in (value, seq) if isinstance(one, int)]
+    if not isinstance(value, str | int) or not isinstance(seq, int) or any(abs(one) >= 2**63 for one in numbers):
+        raise _no_token(token)
     return value, seq
+
+
+def _no_token(token: str) -> ApiError:
+    return bad_request(f"'{token[:100]}' is not a continuation token of this query.")
 
 
 def page(store: Store, workspace_id: str, query: Query) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sqlite3
 from typing import Any
 
@@ -148,7 +149,7 @@ def _page(store: Store, key: Key, asked: dict[str, Any]) -> tuple[list[dict[str,
             parameters.append(normalise_time(asked[limit]))
     if asked.get("continuationToken"):
         created, _, number = str(asked["continuationToken"]).partition("/")
-        if not number.isdecimal():
+        if not re.fullmatch(r"[0-9]{1,18}", number):
             raise bad_request(f"'{asked['continuationToken']}' is not a continuation token of a metric.")
         clauses += " AND (created, seq) > (?, ?)"
         parameters += [created, int(number)]

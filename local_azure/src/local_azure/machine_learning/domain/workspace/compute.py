@@ -16,12 +16,13 @@ _NUMBERED = re.compile(r"-\d+$")
 _VM_SIZE = re.compile(r"(?:standard|basic)_[a-z]\w*", re.IGNORECASE)
 # Some sizes for clients that ask first (cores, GB of memory, GPUs); any other of the right form is taken as well.
 _VM_SIZES = {"Standard_DS2_v2": (2, 7, 0), "Standard_DS3_v2": (4, 14, 0), "Standard_NC6s_v3": (6, 112, 1)}
+MAX_NODES = 1_000  # far above any quota
 _NODE_COUNTS = ("preparing", "running", "idle", "unusable", "leaving", "preempted")
 
 
 def find_all(store: Store, workspace: Workspace) -> list[Document]:
     """Every compute target."""
-    return store.find(workspace.id, _KIND)
+    return [_with_nodes(document) for document in store.find(workspace.id, _KIND)]
 
 
 def require(store: Store, workspace: Workspace, name: str) -> Document:
@@ -29,7 +30,7 @@ def require(store: Store, workspace: Workspace, name: str) -> Document:
     found = store.get(workspace.id, _KIND, name.lower())
     if found is None:
         raise _missing(name)
-    return found
+    return _with_nodes(found)
 
 
 def create(store: Store, workspace: Workspace, name: str, asked: Document) -> Document:
@@ -38,7 +39,26 @@ def create(store: Store, workspace: Workspace, name: str, asked: Document) -> Do
     _check(name, properties)
     document = _new_document(workspace, name, asked.get("tags"), properties)
     store.put(workspace.id, _KIND, name.lower(), document)
+    return _with_nodes(document)
+
+
+def _with_nodes(document: Document) -> Document:
+    """The document with the nodes that a cluster keeps when nothing runs: its minimum, all idle.
+
+    Clients wait for them, so that they are there as soon as the cluster is.
+    """
+    cluster = document["properties"]["properties"]
+    count = (cluster.get("scaleSettings") or {}).get("minNodeCount") or 0
+    counts = {f"{state}NodeCount": count if state == "idle" else 0 for state in _NODE_COUNTS}
+    cluster |= {"currentNodeCount": count, "targetNodeCount": count, "nodeStateCounts": counts}
     return document
+
+
+def nodes(store: Store, workspace: Workspace, name: str) -> list[Document]:
+    """The nodes of a cluster; raises a 404."""
+    count = require(store, workspace, name)["properties"]["properties"]["currentNodeCount"]
+    state = {"nodeState": "idle", "port": None, "publicIpAddress": None, "privateIpAddress": None, "runId": None}
+    return [{"nodeId": f"{name.lower()}-{number}", **state} for number in range(count)]
 
 
 def _check(name: str, properties: Document) -> None:
@@ -50,9 +70,22 @@ def _check(name: str, properties: Document) -> None:
             f"'{name}' is not a name for compute: 3 to 24 letters, digits and '-', first a letter, and not '-' and a "
             "number at the end."
         )
-    size = (properties.get("properties") or {}).get("vmSize")
+    cluster = properties.get("properties") or {}
+    size = cluster.get("vmSize")
     if size and not _VM_SIZE.fullmatch(size):
         raise bad_request(f"'{size}' is not a size of virtual machines; expected one such as STANDARD_DS2_V2.")
+    _check_scale(cluster.get("scaleSettings") or {})
+
+
+def _check_scale(scale: Document) -> None:
+    smallest, largest = scale.get("minNodeCount") or 0, scale.get("maxNodeCount")
+    largest = smallest if largest is None else largest
+    whole = isinstance(smallest, int) and isinstance(largest, int)
+    if not whole or not 0 <= smallest <= largest <= MAX_NODES:
+        raise bad_request(
+            f"A cluster has whole numbers of nodes, 0 <= minimum <= maximum <= {MAX_NODES}; asked for {smallest} and "
+            f"{largest}."
+        )
 
 
 def _new_document(workspace: Workspace, name: str, tags: object, properties: Document) -> Document:
@@ -93,10 +126,7 @@ def _cluster(asked: Document, now: str) -> Document:
         **{key: value for key, value in asked.items() if value is not None},
         "allocationState": "Steady",
         "allocationStateTransitionTime": now,
-        "currentNodeCount": 0,
-        "targetNodeCount": 0,
         "errors": None,
-        "nodeStateCounts": {f"{state}NodeCount": 0 for state in _NODE_COUNTS},
     }
 
 
@@ -105,12 +135,13 @@ def update(store: Store, workspace: Workspace, name: str, asked: Document) -> Do
     if set(asked) - {"scaleSettings"}:
         raise not_implemented(f"a change of {', '.join(sorted(asked))} of compute")
     require(store, workspace, name)
+    _check_scale(asked.get("scaleSettings") or {})
 
     def change(document: Document) -> None:
         document["properties"]["properties"]["scaleSettings"] = asked.get("scaleSettings")
         document["properties"]["modifiedOn"] = timestamp()
 
-    return store.update(workspace.id, _KIND, name.lower(), change)
+    return _with_nodes(store.update(workspace.id, _KIND, name.lower(), change))
 
 
 def delete(store: Store, workspace: Workspace, name: str) -> None:

@@ -6,6 +6,9 @@ A stored record is {"definition", "labels", "built": time of the build that was 
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 from local_azure.machine_learning.clock import timestamp
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import bad_request, conflict, not_found, not_implemented
@@ -14,6 +17,7 @@ from local_azure.machine_learning.storage.store import Document, Store
 
 _KIND = "environment_version"  # id: "name/version", parent: the name
 _CURATED = "azureml-"
+AUTOSAVED = "Autosave_"  # of a definition that ran and that nobody has registered; as the service names it
 _UNNUMBERED = ("", "None", "Autosave_None")
 _BUILD_LOG = (
     "local_azure builds no image: steps and web services run in the interpreter of the project.\n"
@@ -47,12 +51,26 @@ def require_labelled(store: Store, workspace: Workspace, name: str, label: str) 
     found = [record for record in versions if label in record["labels"]]
     if not found and label.lower() != "latest":
         raise not_found("Environment", f"{name} with label {label}")
-    return (found or versions)[-1]
+    return found[-1] if found else require_latest(store, workspace, name)
+
+
+def require_latest(store: Store, workspace: Workspace, name: str) -> Document:
+    """Record of the newest version that somebody has registered; raises a 404."""
+    registered = _registered(require_versions(store, workspace, name))
+    if not registered:
+        raise not_found("Environment", name, "It was used by a run, and never registered.")
+    return registered[-1]
+
+
+def _registered(records: list[Document]) -> list[Document]:
+    return [record for record in records if not str(record["definition"]["version"]).startswith(AUTOSAVED)]
 
 
 def latest_definitions(store: Store, workspace: Workspace) -> list[Document]:
     """Definition of the latest version of each environment."""
-    latest = {record["definition"]["name"]: record["definition"] for record in store.find(workspace.id, _KIND)}
+    latest = {
+        record["definition"]["name"]: record["definition"] for record in _registered(store.find(workspace.id, _KIND))
+    }
     return list(latest.values())
 
 
@@ -64,13 +82,54 @@ def register(store: Store, workspace: Workspace, name: str, version: str, defini
     if name.lower().startswith(_CURATED):
         raise bad_request(f"'{name}': names that start with AzureML- are reserved for curated environments.")
     with store.transaction():
-        known = [record["definition"] for record in store.find(workspace.id, _KIND, parent=name)]
+        known = [record["definition"] for record in _registered(store.find(workspace.id, _KIND, parent=name))]
         same = _same(name, version, definition, known)
         if same:
             return same
         definition = {**definition, "version": _next_number(known) if version in _UNNUMBERED else version}
         _save(store, workspace, {"definition": definition, "labels": [], "built": None})
     return definition
+
+
+def version_that_ran(store: Store, workspace: Workspace, definition: Document) -> tuple[str, str] | None:
+    """Name and version of the definition that a run uses, None for one without a name.
+
+    The content decides, not the version that the client believes it has: it may have changed the definition since it
+    got it, or never have registered it. What nobody has registered is kept under a version of its own.
+    """
+    name = definition.get("name")
+    if not isinstance(name, str) or not name:
+        return None
+    content = _content(definition)
+    with store.transaction():
+        known = [record["definition"] for record in store.find(workspace.id, _KIND, parent=name)]
+        equal = [existing for existing in known if _content(existing) == content]
+        if equal:
+            chosen = min(equal, key=lambda existing: _preference(existing, definition.get("version")))
+            return name, str(chosen["version"])
+        digest = hashlib.sha256(content.encode()).hexdigest()[:8]
+        version = f"{AUTOSAVED}{timestamp()}_{digest}"
+        _save(store, workspace, {"definition": {**definition, "version": version}, "labels": [], "built": None})
+    return name, version
+
+
+def _preference(existing: Document, asked: object) -> int:
+    """The version that the client names, then one that is registered, then one that was kept for an earlier run."""
+    if existing["version"] == asked:
+        return 0
+    return 2 if str(existing["version"]).startswith(AUTOSAVED) else 1
+
+
+def _content(definition: Document) -> str:
+    """What a definition says, whatever its version and whichever keys are written although they are empty."""
+    return json.dumps(_without_empty(_without_version(definition)), sort_keys=True)
+
+
+def _without_empty(value: object) -> object:
+    if isinstance(value, dict):
+        kept = {key: _without_empty(inner) for key, inner in value.items()}
+        return {key: inner for key, inner in kept.items() if inner not in (None, {}, [])}
+    return [_without_empty(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _same(name: str, version: str, definition: Document, known: list[Document]) -> Document | None:

@@ -127,9 +127,12 @@ class Redactor:
         """A text without the secrets."""
         return _masked(text.encode(), self._literals()).decode(errors="replace")
 
-    def begin(self, log: Path) -> None:
-        """From now on a log is being written by others. The secrets of this moment count for it to its end."""
-        self._written[log] = self._literals()
+    def begin(self, log: Path, *own: str) -> None:
+        """From now on a log is being written by others. The secrets of this moment count for it to its end.
+
+        own: secrets that only whoever writes it has.
+        """
+        self._written[log] = self._literals() | {form for secret in own for form in forms(secret)}
 
     def end(self, log: Path) -> None:
         """Nobody writes the log any more: clean the file."""

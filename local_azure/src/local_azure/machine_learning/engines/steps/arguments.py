@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from local_azure.machine_learning.domain.access.addresses import CLOUD_NAME, Addresses
 from local_azure.machine_learning.domain.pipelines.plan import Step
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import bad_request, not_implemented
@@ -81,8 +82,16 @@ def run_variables(
         "AZUREML_DISCOVERY_SERVICE_ENDPOINT": f"{base_url}/discovery",
         "AZUREML_EXPERIMENT_SCOPE": f"{workspace.arm_id}/experiments/{identity.experiment_name}",
         "AZUREML_WORKSPACE_SCOPE": workspace.arm_id,
-        "AZUREML_CURRENT_CLOUD": "AzureCloud",
+        "AZUREML_CURRENT_CLOUD": CLOUD_NAME,
         "HBI_WORKSPACE_JOB": "true",
+    }
+
+
+def sign_in_variables(addresses: Addresses, secret: str) -> dict[str, str]:
+    """Return the variables by which a script that signs in by itself gets a token of its run, never at Azure."""
+    return {
+        "ARM_CLOUD_METADATA_URL": addresses.clouds(secret),
+        "MSI_ENDPOINT": addresses.managed_identity(secret),
     }
 
 

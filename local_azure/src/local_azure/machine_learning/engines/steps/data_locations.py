@@ -108,9 +108,15 @@ class InputResolver:
         return {"datastore": assigned["DataStoreName"], "path": (assigned["RelativePath"] or "").strip("/")}
 
     def _dataset(self, step: Step, name: str, definition: Document) -> Document:
-        value = definition.get("Value")
-        if definition.get("ParameterName"):
-            value = (self._run.get("DataSetDefinitionValueAssignments") or {}).get(definition["ParameterName"])
+        value, parameter = definition.get("Value"), definition.get("ParameterName")
+        if parameter:
+            value = (self._run.get("DataSetDefinitionValueAssignments") or {}).get(parameter)
+        if not value and parameter:
+            raise bad_request(
+                f"Input '{name}' of step '{step.name}' gets its dataset from the pipeline parameter '{parameter}', "
+                "which has neither a value nor a default in this run. The SDK registers the parameter only where it "
+                "is among the arguments of a step too; add it there, or submit with a value for it."
+            )
         if not value:
             raise bad_request(f"Input '{name}' of step '{step.name}' has no dataset.")
         return {"dataset": step_datasets.resolve_saved_id(self._store, self._workspace, value)}

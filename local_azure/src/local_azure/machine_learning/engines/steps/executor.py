@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from local_azure.machine_learning.domain.access.addresses import Addresses
+from local_azure.machine_learning.domain.access.sign_in import SignInSecrets
 from local_azure.machine_learning.domain.access.tokens import Tokens
 from local_azure.machine_learning.domain.pipelines import pipeline_runs, script_runs
 from local_azure.machine_learning.domain.pipelines.plan import Step
@@ -41,6 +42,7 @@ class Executor:
         workspaces: Workspaces,
         redactor: Redactor,
         tokens: Tokens,
+        sign_in: SignInSecrets,
         addresses: Addresses,
         launcher: Launcher,
         work: Path,
@@ -50,6 +52,7 @@ class Executor:
         self._workspaces = workspaces
         self._redactor = redactor
         self._tokens = tokens
+        self._sign_in = sign_in
         self._addresses = addresses
         self._launcher = launcher
         self._work = work
@@ -109,6 +112,7 @@ class Executor:
             files=self._files,
             redactor=self._redactor,
             tokens=self._tokens,
+            sign_in=self._sign_in,
             addresses=self._addresses,
             launcher=self._launcher,
             work=self._work,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from local_azure.machine_learning.domain.access.addresses import Addresses
+from local_azure.machine_learning.domain.access.sign_in import SignInSecrets
 from local_azure.machine_learning.domain.access.tokens import Principal, Tokens
 from local_azure.machine_learning.domain.data import snapshots
 from local_azure.machine_learning.domain.pipelines.plan import Step
@@ -16,6 +17,7 @@ from local_azure.machine_learning.domain.runs import run_records
 from local_azure.machine_learning.domain.runs.run_documents import Failure, Run
 from local_azure.machine_learning.domain.runs.run_files import DRIVER_LOG, warn
 from local_azure.machine_learning.domain.runs.statuses import RunStatus
+from local_azure.machine_learning.domain.workspace import environments
 from local_azure.machine_learning.domain.workspace.environment_check import differences
 from local_azure.machine_learning.domain.workspace.redaction import Redactor, last_lines
 from local_azure.machine_learning.engines.steps import arguments, run_log
@@ -28,7 +30,7 @@ from local_azure.machine_learning.processes.forking import EOF_CODE
 from local_azure.machine_learning.processes.forking.client import ChildCommand, ChildProcess
 from local_azure.machine_learning.storage import storage_faults
 from local_azure.machine_learning.storage.files import BlobFiles
-from local_azure.machine_learning.storage.store import Store
+from local_azure.machine_learning.storage.store import Document, Store
 
 LOG = logging.getLogger("local_azure")
 MakeJob = Callable[[RunIdentity, Step], "Job"]
@@ -67,6 +69,7 @@ class Job:
         files: BlobFiles,
         redactor: Redactor,
         tokens: Tokens,
+        sign_in: SignInSecrets,
         addresses: Addresses,
         launcher: Launcher,
         work: Path,
@@ -77,6 +80,8 @@ class Job:
         self._files = files
         self._redactor = redactor
         self._tokens = tokens
+        self._sign_in = sign_in
+        self._secret = ""
         self._addresses = addresses
         self._launcher = launcher
         self._directory = work / identity.run_id
@@ -109,6 +114,7 @@ class Job:
                 return Failure("Canceled", "The run was canceled before the step started.")
             code = await self._run(command)
         finally:
+            self._sign_in.revoke(self._secret)
             await asyncio.to_thread(self._redactor.end, command.log)
         return await asyncio.to_thread(self._conclude, code, command.log)
 
@@ -134,27 +140,32 @@ class Job:
         environment = step.run_configuration.get("environment") or {}
         warn(self._store, self._files, self._workspace, run["runId"], differences(environment), log=DRIVER_LOG)
         words = arguments.command_line(step, {**read, **written})
-        definition = {
+        definition: Document = {
             **program,
             "arguments": words,
             "target": step.parameters.get("Target"),
-            "environment": {"name": environment.get("name"), "version": environment.get("version")},
         }
         with self._store.transaction():
+            ran = environments.version_that_ran(self._store, self._workspace, environment)
+            name, version = ran or (environment.get("name"), environment.get("version"))
+            definition["environment"] = {"name": name, "version": version}
             run_records.update(
                 self._store, self._workspace.id, run["runId"], lambda r: r.update(runDefinition=definition)
             )
             run_records.set_status(self._store, self._workspace.id, run["runId"], RunStatus.RUNNING)
         variables = self._variables(run, read, written)
-        self._redactor.begin(log)
+        self._redactor.begin(log, self._secret)
         return ChildCommand(ENTRY, directory, log, variables, {**program, "arguments": words})
 
     def _variables(self, run: Run, inputs: dict[str, str], outputs: dict[str, str]) -> dict[str, str]:
-        token, expiry = self._tokens.bearer(Principal("run", self._workspace.id, run["runId"]))
+        itself = Principal("run", self._workspace.id, run["runId"])
+        token, expiry = self._tokens.bearer(itself)
+        self._secret = self._sign_in.issue(itself)
         return {
             **self._launcher.variables,
             **arguments.data_variables(self._step, inputs, outputs),
             **arguments.run_variables(self._identity, run["experimentId"], token, expiry, self._addresses.http),
+            **arguments.sign_in_variables(self._addresses, self._secret),
         }
 
     def _conclude(self, code: int | None, log: Path) -> Failure | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from local_azure.machine_learning.domain.access.addresses import CLOUD_NAME, Addresses
 from local_azure.machine_learning.errors import conflict
 from local_azure.machine_learning.processes.forking.client import ChildCommand, ChildProcess, ForkingClient
 from local_azure.machine_learning.storage.certificates import trust_variables
-from local_azure.machine_learning.storage.state import ServerInfo, StateFolder, clouds_address
+from local_azure.machine_learning.storage.state import StateFolder
 
 ENTRY = "local_azure.machine_learning.processes.step.entry:enter"
 PRELOADED = (
@@ -19,8 +20,11 @@ PRELOADED = (
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME")
 
 
-def base_variables(state: StateFolder, info: ServerInfo) -> dict[str, str]:
-    """Return the variables of every step: an allow-list of the server's own, and the way to trust the server."""
+def base_variables(state: StateFolder, addresses: Addresses) -> dict[str, str]:
+    """Return the variables of every step: an allow-list of the server's own, and the way to trust the server.
+
+    No secret is among them: the fork server has them too, and every step can read those of the fork server.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -30,9 +34,8 @@ def base_variables(state: StateFolder, info: ServerInfo) -> dict[str, str]:
         **kept,
         "AZURE_CONFIG_DIR": str(state.client_configurations / "steps"),
         **trust_variables(state.certificates),
-        # A script with a service principal of its own signs in here, as on Azure, and never at the real Azure.
-        "ARM_CLOUD_METADATA_URL": clouds_address(info),
-        "AZUREML_CURRENT_CLOUD": "AzureCloud",
+        "ARM_CLOUD_METADATA_URL": addresses.clouds(),
+        "AZUREML_CURRENT_CLOUD": CLOUD_NAME,
         "HBI_WORKSPACE_JOB": "true",
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",

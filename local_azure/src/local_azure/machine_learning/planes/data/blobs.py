@@ -125,10 +125,10 @@ def _put_block(call: Call, blob: Blob) -> Response:
 
 
 def _put_block_list(call: Call, blob: Blob) -> Response:
-    named = re.findall(r"<(Latest|Uncommitted|Committed)>\s*([^<]*?)\s*</", xml_body(call.request))
+    named = re.findall(r"<(Latest|Uncommitted|Committed)>([^<]*)</", xml_body(call.request))
     if any(kind == "Committed" for kind, _ in named):
         raise not_implemented("block lists that keep committed blocks")
-    blob.commit_blocks([block_id for _, block_id in named], _facts(call.request), only_new=_only_new(call))
+    blob.commit_blocks([block_id.strip() for _, block_id in named], _facts(call.request), only_new=_only_new(call))
     return _written(blob)
 
 
@@ -150,7 +150,7 @@ def _put_tags(call: Call, blob: Blob) -> Response:
 def _span(request: Request, size: int) -> tuple[int, int] | None:
     """First byte and length of the range asked for, or None for the whole; raises a 416 for one outside."""
     asked = request.headers.get("x-ms-range") or request.headers.get("range")
-    found = re.fullmatch(r"bytes=(\d+)-(\d*)", asked or "")
+    found = re.fullmatch(r"bytes=([0-9]{1,18})-([0-9]{0,18})", asked or "")
     if not found:
         return None
     first = int(found[1])

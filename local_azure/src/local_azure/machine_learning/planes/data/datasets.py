@@ -16,7 +16,7 @@ from local_azure.machine_learning.storage.store import Document, Store
 PLANE = Plane("Datasets")
 _BASE = "/dataset/v1.0{W}"
 _UNREGISTERED = "unregistered-"
-_PAGE = 100
+_PAGE, _MOST_PAGE = 100, 10_000
 _SAVED = Record({"datasetType": TEXT, "dataflowJson": TEXT, "properties": Pairs(ANYTHING)})
 _DATA_PATH = Record({"datastoreName": TEXT, "relativePath": TEXT})
 _LATEST = Record({"dataflow": TEXT, "properties": Pairs(ANYTHING), "savedDatasetId": TEXT, "versionId": WORD})
@@ -68,10 +68,10 @@ def register_dataset(call: Call, store: Store) -> Document:
 @PLANE.route("GET", _BASE + "/datasets")
 def list_datasets(call: Call, store: Store) -> Document:
     """The latest version of each dataset, in pages."""
-    token, size = call.query.get("continuationToken", ""), call.query.get("pageSize", str(_PAGE))
-    if not (size.isdigit() and int(size) and (token.isdigit() or not token)):
-        raise bad_request(f"pageSize '{size}' or continuationToken '{token}' is not a number.")
-    found, following = datasets.page(store, call.ws, int(token) if token else None, int(size))
+    after, size = call.number("continuationToken", 0), call.number("pageSize", _PAGE, _MOST_PAGE)
+    if not size:
+        raise bad_request(f"'pageSize' must be a whole number from 1 to {_MOST_PAGE}, not 0.")
+    found, following = datasets.page(store, call.ws, after or None, size)
     return {
         "value": [datasets.answer(store, call.ws, version) for version in found],
         "continuationToken": None if following is None else str(following),

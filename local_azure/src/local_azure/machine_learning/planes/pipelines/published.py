@@ -16,7 +16,7 @@ from local_azure.machine_learning.planes.pipelines.forms import PIPELINE, SUBMIS
 from local_azure.machine_learning.planes.pipelines.runs import submit
 from local_azure.machine_learning.storage.store import Document, Store
 
-PLANE = Plane("Pipelines: published pipelines")
+PLANE = Plane("Pipelines: published pipelines and endpoints")
 _BASE = "/pipelines/v1.0{W}"
 
 

@@ -19,7 +19,7 @@ from local_azure.machine_learning.domain.runs.run_documents import Run, change
 from local_azure.machine_learning.errors import ApiError, bad_request, json_body
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
-from local_azure.machine_learning.http.shapes import ANYTHING, FLAG, TAGS, TEXT, WORD, Items, Pairs, Record
+from local_azure.machine_learning.http.shapes import ANYTHING, FLAG, TEXT, WORD, Items, Pairs, Record
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Store
 
@@ -39,8 +39,8 @@ _RUN = Record(
         "runDefinition": Pairs(ANYTHING),
         "inputDatasets": _DATA,
         "outputDatasets": _DATA,
-        "tags": TAGS,
-        "properties": TAGS,
+        "tags": Pairs(ANYTHING),  # their values are checked where the run is known
+        "properties": Pairs(ANYTHING),
     }
 )
 _RUNS = Record({"runs": Items(_RUN)})

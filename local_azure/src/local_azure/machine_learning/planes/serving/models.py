@@ -103,8 +103,8 @@ def list_models(call: Call, store: Store, addresses: Addresses) -> Document:
     query = call.query
     chosen = models.find(store, call.workspace, query, latest_only=call.flag("latestVersionOnly"))
     if "$skipToken" in query:
-        chosen = [(number, model) for number, model in chosen if number < int(query["$skipToken"])]
-    size = int(query.get("count") or _PAGE)
+        chosen = [(number, model) for number, model in chosen if number < call.number("$skipToken", 0)]
+    size = call.number("count", _PAGE)
     page: Document = {"value": [model for _, model in chosen[:size]]}
     if len(chosen) > size:  # `Model(ws, name)` asks for one and never follows this
         following = urlencode({**query, "$skipToken": str(chosen[size - 1][0])})

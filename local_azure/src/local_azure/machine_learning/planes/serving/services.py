@@ -118,8 +118,9 @@ async def get_operation(call: Call, store: Store, host: ServiceHost, *, operatio
     await host.wait_for(operation_id, HOLD_SECONDS)
     operation = await run_in_threadpool(operations.require, store, call.workspace, operation_id)
     log = operation.pop("streamingOperationLog")
-    offset = call.query.get("offset")
-    return operation if offset is None else {**operation, "streamingOperationLog": log[int(offset) :]}
+    if "offset" not in call.query:
+        return operation
+    return {**operation, "streamingOperationLog": log[call.number("offset", 0) :]}
 
 
 # --- services
@@ -190,6 +191,6 @@ def regenerate_key(call: Call, store: Store, addresses: Addresses, host: Service
 def get_logs(call: Call, store: Store, host: ServiceHost, redactor: Redactor, *, name: str) -> dict[str, str]:
     """The end of the service's output, of the present or the last attempt to run it."""
     services.require(store, call.workspace, name)
-    lines = int(call.query.get("tail") or _LOG_LINES)
+    lines = call.number("tail", _LOG_LINES)
     log = host.folder(call.workspace, name).read_log(lines)
     return {"content": redactor.text(log)}

@@ -48,7 +48,7 @@ def register_environment(call: Call, store: Store, *, name: str, version: str = 
 @PLANE.route("GET", _BASE + "/{name}")
 def get_latest(call: Call, store: Store, *, name: str) -> Document:
     """The latest version."""
-    return _definition(environments.require_versions(store, call.workspace, name)[-1])
+    return _definition(environments.require_latest(store, call.workspace, name))
 
 
 @PLANE.route("GET", _BASE + "/{name}/versions/{version}")

@@ -6,20 +6,20 @@ SDK callers: `_vendor.azure_cli_core.cloud.get_known_clouds`, `MsiAuthentication
 
 from __future__ import annotations
 
-import hmac
 import time
 from typing import Any
 from urllib.parse import quote
 
-from local_azure.machine_learning.domain.access.addresses import Addresses
-from local_azure.machine_learning.domain.access.tokens import Principal, Tokens
-from local_azure.machine_learning.errors import ApiError
+from local_azure.machine_learning.domain.access.addresses import CLOUD_NAME, Addresses
+from local_azure.machine_learning.domain.access.sign_in import SignInSecrets
+from local_azure.machine_learning.domain.access.tokens import Tokens
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
-from local_azure.machine_learning.storage.state import ServerInfo
+from local_azure.machine_learning.processes.step.sign_in import NOBODY
 
 PLANE = Plane("Identity and discovery", access="public")
 
+_AZURE = "AzureCloud"
 _DISCOVERED = (
     "api", "experimentation", "history", "hyperdrive", "modelmanagement", "studio", "pipelines", "catalog",
     "inferencing", "mlflow", "notebooks",
@@ -47,49 +47,45 @@ def _authority(addresses: Addresses, secret: str) -> str:
     return f"{addresses.tls}/adfs/{secret}"
 
 
-def _require_start_token(info: ServerInfo, secret: str) -> None:
-    if not hmac.compare_digest(secret.encode(), info.token.encode()):
-        raise ApiError(401, "AuthenticationFailed", "This address is not of this server start.")
-
-
 @PLANE.route("GET", "/metadata/endpoints")
-def clouds(call: Call, addresses: Addresses, info: ServerInfo) -> list[dict[str, Any]]:
-    """The one cloud there is; its name is Azure's, so that user code needs no other.
+def clouds(call: Call, addresses: Addresses, sign_in: SignInSecrets) -> list[dict[str, Any]]:
+    """The one cloud there is, under a name of its own; and under Azure's, for programs that ask for that one.
 
-    A client that sends the per-start token of the server gets it in the address where service principals sign in.
+    A client that sends its secret gets it in the address where service principals sign in.
     """
-    http, tls = addresses.http, addresses.tls
     secret = call.query.get("start", "")
     if secret:
-        _require_start_token(info, secret)
-    return [
-        {
-            "name": "AzureCloud",
-            "portal": http,
-            "resourceManager": f"{tls}/",
-            "graphAudience": f"{http}/graph",
-            "authentication": {
-                # the SDK replaces the last part
-                "loginEndpoint": f"{_authority(addresses, secret or 'unknown')}/tenant",
-                "audiences": ["https://management.localhost/"],
-                "tenant": "common",
-                "identityProvider": "AAD",
-            },
-            **dict.fromkeys(_OTHER_ENDPOINTS, http),
-            "suffixes": _SUFFIXES,
-        }
-    ]
+        sign_in.principal(secret)
+    login = f"{_authority(addresses, secret)}/tenant" if secret else f"{addresses.tls}{NOBODY}tenant"
+    return [_cloud(addresses, name, login) for name in (CLOUD_NAME, _AZURE)]
+
+
+def _cloud(addresses: Addresses, name: str, login: str) -> dict[str, Any]:
+    http = addresses.http
+    return {
+        "name": name,
+        "portal": http,
+        "resourceManager": f"{addresses.tls}/",
+        "graphAudience": f"{http}/graph",
+        "authentication": {
+            "loginEndpoint": login,  # the SDK replaces the last part
+            "audiences": ["https://management.localhost/"],
+            "tenant": "common",
+            "identityProvider": "AAD",
+        },
+        **dict.fromkeys(_OTHER_ENDPOINTS, http),
+        "suffixes": _SUFFIXES,
+    }
 
 
 @PLANE.route("POST", "/msi/{secret}/token")
-async def token(tokens: Tokens, info: ServerInfo, *, secret: str) -> dict[str, str]:
-    """Issue a token to a client that knows the server's per-start token, which only this user can read.
+async def token(tokens: Tokens, sign_in: SignInSecrets, *, secret: str) -> dict[str, str]:
+    """Issue a token to a client that knows a secret: the person's to whoever has the start token, a step its run's.
 
     It is part of the address because the SDK's managed identity client posts to MSI_ENDPOINT and sends no secret.
     Asked for on nearly every call of the SDK, so it does without a thread: nothing here waits.
     """
-    _require_start_token(info, secret)
-    bearer, expiry = tokens.bearer(Principal("user"))
+    bearer, expiry = tokens.bearer(sign_in.principal(secret))
     return {
         "access_token": bearer,
         "expires_on": str(expiry),
@@ -101,9 +97,9 @@ async def token(tokens: Tokens, info: ServerInfo, *, secret: str) -> dict[str, s
 
 
 @PLANE.route("GET", "/adfs/{secret}/{tenant}/.well-known/openid-configuration")
-def openid_configuration(addresses: Addresses, info: ServerInfo, *, secret: str, tenant: str) -> dict[str, str]:
+def openid_configuration(addresses: Addresses, sign_in: SignInSecrets, *, secret: str, tenant: str) -> dict[str, str]:
     """What MSAL wants to know of an authority before it asks it for a token."""
-    _require_start_token(info, secret)
+    sign_in.principal(secret)
     authority = f"{_authority(addresses, secret)}/{quote(tenant)}"
     return {
         "issuer": authority,
@@ -113,9 +109,9 @@ def openid_configuration(addresses: Addresses, info: ServerInfo, *, secret: str,
 
 
 @PLANE.route("POST", "/adfs/{secret}/{tenant}/oauth2/token")
-async def service_principal_token(tokens: Tokens, info: ServerInfo, *, secret: str) -> dict[str, Any]:
+async def service_principal_token(tokens: Tokens, sign_in: SignInSecrets, *, secret: str) -> dict[str, Any]:
     """A token for a service principal: any id and any password, as there is only one user. Neither is kept."""
-    answer = await token(tokens, info, secret=secret)
+    answer = await token(tokens, sign_in, secret=secret)
     return {**answer, "expires_in": int(answer["expires_in"])}
 
 

@@ -39,6 +39,19 @@ _CHANGES = Record(
 )
 
 
+def _visible(call: Call, workspaces: Workspaces) -> list[Workspace]:
+    """The workspaces that the caller may know of: a run its own one."""
+    run = call.principal if call.principal and call.principal.scope == "run" else None
+    return [workspace for workspace in workspaces.all() if run is None or workspace.id == run.workspace_id]
+
+
+def _below(
+    call: Call, workspaces: Workspaces, subscription: str, resource_group: str | None = None
+) -> list[Workspace]:
+    known = {workspace.id for workspace in _visible(call, workspaces)}
+    return [workspace for workspace in workspaces.below(subscription, resource_group) if workspace.id in known]
+
+
 def _document(addresses: Addresses, workspace: Workspace) -> Document:
     group = f"/subscriptions/{workspace.subscription}/resourceGroups/{workspace.resource_group}"
     return {
@@ -62,10 +75,10 @@ def _document(addresses: Addresses, workspace: Workspace) -> Document:
     }
 
 
-@PLANE.route("GET", "/subscriptions")
-def subscriptions(workspaces: Workspaces) -> Document:
+@PLANE.route("GET", "/subscriptions", access="own")
+def subscriptions(call: Call, workspaces: Workspaces) -> Document:
     """Every subscription that a workspace of this server lies in."""
-    ids = sorted({workspace.subscription for workspace in workspaces.all()})
+    ids = sorted({workspace.subscription for workspace in _visible(call, workspaces)})
     value = [
         {
             "id": f"/subscriptions/{subscription}",
@@ -88,23 +101,23 @@ def provider(*, subscription: str) -> Document:
     return {"id": f"/subscriptions/{subscription}/providers/{name}", "namespace": name, "resourceTypes": kinds}
 
 
-@PLANE.route("GET", "/subscriptions/{subscription}/resourceGroups/{resource_group}")
-def resource_group(workspaces: Workspaces, *, subscription: str, resource_group: str) -> Document:
+@PLANE.route("GET", "/subscriptions/{subscription}/resourceGroups/{resource_group}", access="own")
+def resource_group(call: Call, workspaces: Workspaces, *, subscription: str, resource_group: str) -> Document:
     """A resource group, which is there when a workspace is in it."""
-    if not workspaces.below(subscription, resource_group):
+    if not _below(call, workspaces, subscription, resource_group):
         raise not_found("Resource group", resource_group)
     group = f"/subscriptions/{subscription}/resourceGroups/{resource_group}"
     properties = {"provisioningState": "Succeeded"}
     return {"id": group, "name": resource_group, "location": "local", "tags": {}, "properties": properties}
 
 
-@PLANE.route("GET", "/subscriptions/{subscription}/resources")
-def list_resources(addresses: Addresses, workspaces: Workspaces, *, subscription: str) -> Document:
+@PLANE.route("GET", "/subscriptions/{subscription}/resources", access="own")
+def list_resources(call: Call, addresses: Addresses, workspaces: Workspaces, *, subscription: str) -> Document:
     """The resources of a subscription, all of them workspaces: `Workspace.list` without a resource group."""
-    return {"value": [_document(addresses, workspace) for workspace in workspaces.below(subscription)]}
+    return {"value": [_document(addresses, workspace) for workspace in _below(call, workspaces, subscription)]}
 
 
-@PLANE.route("GET", "{W}")
+@PLANE.route("GET", "{W}", access="any")
 def get_workspace(call: Call, addresses: Addresses) -> Document:
     """One workspace."""
     return _document(addresses, call.workspace)
@@ -131,10 +144,10 @@ def create_workspace(
     return _document(addresses, workspaces.ensure(subscription, resource_group, name))
 
 
-@PLANE.route("GET", _PROVIDER + "/workspaces")
+@PLANE.route("GET", _PROVIDER + "/workspaces", access="own")
 def list_workspaces(
-    addresses: Addresses, workspaces: Workspaces, *, subscription: str, resource_group: str
+    call: Call, addresses: Addresses, workspaces: Workspaces, *, subscription: str, resource_group: str
 ) -> Document:
     """The workspaces of a resource group."""
-    found = workspaces.below(subscription, resource_group)
+    found = _below(call, workspaces, subscription, resource_group)
     return {"value": [_document(addresses, workspace) for workspace in found]}

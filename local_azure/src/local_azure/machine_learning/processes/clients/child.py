@@ -103,7 +103,7 @@ def _run(accepted: _Accepted, parent: Parent) -> NoReturn:
     prepare(program, accepted.start, request.arguments, request.variable("PYTHONPATH"))
     takeover.interpreter(unbuffered=program.unbuffered or bool(request.variable("PYTHONUNBUFFERED")))
     defer(parent.preloaded.settings)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "local_azure"]:
-        del sys.modules[name]
+    for name in parent.preloaded.own:
+        sys.modules.pop(name, None)
     takeover.mask(request)
     run_to_end(program, code, parent.preloaded.modules)

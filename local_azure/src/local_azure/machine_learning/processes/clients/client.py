@@ -17,9 +17,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from local_azure.machine_learning.processes.clients import shim
+from local_azure.machine_learning.processes.clients.equality import parent_environment
 from local_azure.machine_learning.processes.clients.interpreter import is_same
 from local_azure.machine_learning.processes.clients.parent import ALIVE, BOOTSTRAP, IMPORTED, SECRET, SOCKET
-from local_azure.machine_learning.processes.clients.variables import parent_environment
 
 CHECK_SECONDS = 10.0
 END_SECONDS = 5.0

@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import gc
 import io
+import itertools
 import os
 import signal
 import sys
@@ -122,8 +123,10 @@ def _flush() -> bool:
 
 def _drop_modules(preloaded: Set[str]) -> None:
     """Forget what the program has imported, so that objects end that only it holds."""
-    for name in [name for name in reversed(sys.modules) if name not in preloaded and name != "builtins"]:
-        del sys.modules[name]
+    count = max(0, len(sys.modules) - len(preloaded))  # the newest stand last; looking at all would copy their pages
+    for name in ["__main__", *itertools.islice(reversed(sys.modules), count)]:
+        if name not in preloaded:
+            sys.modules.pop(name, None)
     gc.collect()
 
 

@@ -6,15 +6,27 @@ import importlib.machinery
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from local_azure.machine_learning.processes.clients.interpreter import Start
 from local_azure.machine_learning.processes.clients.preload import Preloaded
 from local_azure.machine_learning.processes.clients.program import Program, python_path_entries
 from local_azure.machine_learning.processes.clients.request import Request, parse_limits, parse_status
-from local_azure.machine_learning.processes.clients.variables import OWN, acts_at_start
 
+# Variables that act while a process starts or imports, so that setting them later is too late:
+# read by the interpreter, the dynamic linker and native libraries, where no trace of the imports sees it.
+_PREFIXES = (
+    "PYTHON", "LC_", "LD_", "GLIBC_", "MALLOC_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTOBLAS_", "BLIS_",
+    "NUMEXPR_", "VECLIB_", "ARROW_", "OPENSSL_",
+)  # fmt: skip
+# Read by Python code at import, now or in another version of the packages.
+_NAMES = (
+    "HOME", "LANG", "LANGUAGE", "TZ", "TZDIR", "TMPDIR", "TEMP", "TMP", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "AWS_CA_BUNDLE", "AZUREML_CURRENT_CLOUD", "HBI_WORKSPACE_JOB",
+)  # fmt: skip
+# Each program's own: path and standard streams are made anew, and nothing is looked for on the PATH during an import.
+OWN = ("PYTHONPATH", "PYTHONUNBUFFERED", "PATH")
 # Of /proc/self/status: what a process keeps over fork and cannot, or should not, take on afterwards.
 _IDENTITY = (
     "Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "Cpus_allowed",
@@ -25,6 +37,16 @@ _AT_START = ("Max stack size", "Max address space", "Max data size", "Max reside
 _METADATA = (".dist-info", ".egg-info")
 _GROUP = re.compile(r"^\[([^\]]+)\]", re.MULTILINE)
 _SUFFIXES = tuple(importlib.machinery.all_suffixes())
+
+
+def acts_at_start(name: str) -> bool:
+    """Whether a program with another value of this variable needs a process of its own."""
+    return name not in OWN and (name in _NAMES or name.startswith(_PREFIXES))
+
+
+def parent_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a parent is started with for programs with this environment: no token, nothing but what acts at start."""
+    return {"PATH": os.defpath} | {name: value for name, value in environment.items() if acts_at_start(name)}
 
 
 def objections(request: Request, preloaded: Preloaded, start: Start | None, program: Program | None) -> Iterator[str]:

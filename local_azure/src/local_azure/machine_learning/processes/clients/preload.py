@@ -78,14 +78,15 @@ class _Certificates:
 class Preloaded:
     """A process after its imports.
 
-    variables: names that were read at import. modules: all names in sys.modules. tops: top-level names that a program
-    may shadow with a module of its own. namespaces: those of them that are joined from several folders.
-    path: sys.path of a plain start. settings: environment variables that a package sets at import. files, folders:
-    what was imported and where packages lie, with the time of the last change.
+    variables: names that were read at import. modules: all names in sys.modules but `own`, which are ours.
+    tops: top-level names that a program may shadow with a module of its own. namespaces: those that are joined from
+    several folders. path: sys.path of a plain start. settings: environment variables that a package sets at import.
+    files, folders: what was imported and where packages lie, with the time of the last change.
     """
 
     variables: frozenset[str]
     modules: frozenset[str]
+    own: tuple[str, ...]
     tops: frozenset[str]
     namespaces: frozenset[str]
     path: tuple[str, ...]
@@ -127,6 +128,7 @@ def preload(names: Iterable[str], started_with: frozenset[str]) -> tuple[Preload
     preloaded = Preloaded(
         variables=frozenset(name for name in _Traced.names if isinstance(name, str)) | _variables_of_pth_files(path),
         modules=frozenset(modules),
+        own=tuple(name for name in sys.modules if _is_own(name) and name != "__main__"),
         tops=frozenset(tops - {name.partition(".")[0] for name in started_with} | _CUSTOM),
         namespaces=frozenset(name for name in tops if _is_namespace(sys.modules.get(name))),
         path=path,

@@ -87,7 +87,8 @@ def _parse(items: list[bytes], descriptors: list[int]) -> Request:
 
 def parse_status(text: str) -> dict[str, str]:
     """Values of /proc/PID/status by name."""
-    return {name: value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
+    parts = [line.partition(":") for line in text.splitlines()]
+    return {name: value.strip() for name, _, value in parts}
 
 
 def parse_limits(text: str) -> dict[str, tuple[str, str]]:

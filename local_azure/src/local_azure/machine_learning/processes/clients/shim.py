@@ -131,7 +131,7 @@ def _accepted(folder: str, interpreter: str, arguments: list[str]) -> _socket.so
         connection = connect(folder)
         send(connection, folder, "run", interpreter, arguments, variables=os.environb)
         return connection if connection.recv(1) == READY else None
-    except OSError:
+    except (OSError, ValueError):
         return None
 
 

@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from local_azure.pipelines.language.tree import Fields, Text
+from local_azure.pipelines.run.agent.masking import Masker
 
 _MACRO = re.compile(r"\$\((.*?)\)", re.DOTALL)
 _MOST_LEVELS = 50
-MASK = "***"
-
-
-class Masker:
-    """Replaces whole secret values; overlapping ones become one mask."""
-
-    def __init__(self) -> None:
-        self._secrets: frozenset[str] = frozenset()
-
-    def add(self, value: str) -> None:
-        """Register a secret; empty ones are ignored. Raises ValueError for one of several lines."""
-        if "\n" in value or "\r" in value:
-            raise ValueError("A secret with line breaks cannot be masked; split it.")
-        if value:
-            self._secrets |= {value}
-
-    def mask(self, text: str) -> str:
-        """Return the text without secrets."""
-        masked, end = "", 0
-        for start, stop in sorted(self._occurrences(text)):
-            if start >= end:
-                masked += text[end:start] + MASK
-            end = max(end, stop)
-        return masked + text[end:]
-
-    def _occurrences(self, text: str) -> Iterator[tuple[int, int]]:
-        """Start and end of every occurrence of every secret, overlapping ones included."""
-        for secret in self._secrets:
-            for match in re.finditer(f"(?=({re.escape(secret)}))", text):
-                yield match.span(1)
 
 
 class _Entry(NamedTuple):
@@ -86,7 +57,9 @@ class VariableTable:
             value, inner_secret = self._resolved(entry.value, (*seen, name))
             secret = secret or entry.secret or inner_secret
             if inner_secret:
-                self._masker.add(value)
+                # One of several lines is masked by its parts alone.
+                with contextlib.suppress(ValueError):
+                    self._masker.add(value)
             return value
 
         return _MACRO.sub(replace, text), secret

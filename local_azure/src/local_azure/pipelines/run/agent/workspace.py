@@ -1,15 +1,22 @@
 """The folders of a run: one empty workspace a job, its own copy of the repository, the artifacts between jobs."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from local_azure.pipelines.expand.queue_facts import predefined_values
+from local_azure.pipelines.run.agent.masking import Masker
 
+# What the output of steps may add to one run.
+MOST_ARTIFACTS = 200
+MOST_NAME_CHARACTERS = 100
+_NAME = re.compile(rf"[^\x00-\x1f\x7f-\x9f\\/\":<>|*?]{{1,{MOST_NAME_CHARACTERS}}}")
 _NOT_COPIED = (".git", ".local_azure", ".venv")
 
 
@@ -67,11 +74,13 @@ class JobFolders:
 
 
 class Artifacts:
-    """The artifacts of one run: a folder each."""
+    """The artifacts of one run: a folder each. Jobs publish them from threads of their own."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, masker: Masker) -> None:
         self._root = root
-        root.mkdir(parents=True, exist_ok=True)
+        self._masker = masker
+        self._lock = threading.Lock()
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def names(self) -> list[str]:
         """Return the names of all that were published so far."""
@@ -81,18 +90,33 @@ class Artifacts:
         """Store a file, or a folder's content, under a name that is free in this run; raises OSError."""
         if not source.exists():
             raise FileNotFoundError(f"The path {source} to publish does not exist.")
-        target = self._root / name
-        if target.exists():
-            raise FileExistsError(f"The artifact '{name}' exists already in this run; a name is taken once.")
+        require_plain(source)
+        target = self._taken(name)
         if source.is_file():
-            target.mkdir()
             shutil.copy2(source, target)
         else:
             chosen_by_file = (source / ".artifactignore").exists()
-            shutil.copytree(source, target, ignore=None if chosen_by_file else shutil.ignore_patterns(".git"))
+            ignore = None if chosen_by_file else shutil.ignore_patterns(".git")
+            shutil.copytree(source, target, ignore=ignore, dirs_exist_ok=True)
+
+    def _taken(self, name: str) -> Path:
+        """Take a name for a new artifact; returns its folder."""
+        _require_name(name)
+        if self._masker.mask(name) != name:
+            raise OSError("The name of the artifact holds a secret; names are shown.")
+        with self._lock:
+            if len(self.names()) >= MOST_ARTIFACTS:
+                raise OSError(f"A run may publish {MOST_ARTIFACTS} artifacts; publish a folder of files as one.")
+            try:
+                (self._root / name).mkdir()
+            except FileExistsError:
+                message = f"The artifact '{name}' exists already in this run; a name is taken once."
+                raise FileExistsError(message) from None
+        return self._root / name
 
     def download(self, name: str, target: Path, patterns: Sequence[str]) -> int:
         """Copy the files that match; the last pattern that matches decides, '!' excludes. Raises OSError."""
+        _require_name(name)
         source = self._root / name
         if not source.is_dir():
             raise FileNotFoundError(f"The artifact '{name}' was not published. Published: {', '.join(self.names())}.")
@@ -105,6 +129,21 @@ class Artifacts:
                 shutil.copy2(path, target / relative)
                 count += 1
         return count
+
+
+def require_plain(path: Path) -> None:
+    """Raise OSError for a device, a pipe or a socket, which may have no end."""
+    if not (path.is_file() or path.is_dir()):
+        raise OSError(f"The path {path} is neither a file nor a folder.")
+
+
+def _require_name(name: str) -> None:
+    """Raise OSError where a name is not one of a folder below that of the artifacts, as the service restricts it."""
+    if name in (".", "..") or not _NAME.fullmatch(name):
+        raise OSError(
+            f"The artifact name {name[:MOST_NAME_CHARACTERS]!r} is not one: it has 1 to {MOST_NAME_CHARACTERS} "
+            'characters, none of them a control character or one of \\ / " : < > | * ?.'
+        )
 
 
 def _is_wanted(relative: str, patterns: Sequence[str]) -> bool:

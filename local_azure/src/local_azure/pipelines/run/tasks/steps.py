@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from local_azure.pipelines.check.service_schema import service_schema
+from local_azure.pipelines.check.schema.service_schema import service_schema
 from local_azure.pipelines.expand.model import Pipeline, Step
 from local_azure.pipelines.language.tree import Problem, nearest
 from local_azure.pipelines.run.step_context import StepContext, TaskError

@@ -14,9 +14,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from local_azure.pipelines.check.alternatives import EachOf
-from local_azure.pipelines.check.schema_additions import LITERAL, add_to
-from local_azure.pipelines.check.task_inputs import (
+from local_azure.pipelines.check.schema.alternatives import EachOf
+from local_azure.pipelines.check.schema.schema_additions import LITERAL, add_to
+from local_azure.pipelines.check.schema.task_inputs import (
     ADDED_TASKS,
     conditionally_required,
     is_required_in_error,
@@ -36,8 +36,8 @@ from local_azure.pipelines.language.tree import (
 )
 
 Schema: TypeAlias = dict[str, Any]
-# schema/origin.yml says where the file comes from.
-SCHEMA_FILE = Path(__file__).parent / "schema" / "azure-pipelines.json"
+# origin.yml says where the file comes from.
+SCHEMA_FILE = Path(__file__).parent / "azure-pipelines.json"
 _DYNAMIC = (EXPRESSION, "$(", "$[")
 _DEFINITIONS = "#/definitions/"
 # The service takes paths with a slash at the end, which the pattern of this definition forbids.

@@ -33,6 +33,8 @@ OPEN_MAPPINGS = {
     "matrixProperties": "names of variables",
     "phaseTargetMatrix": "names of the legs of a matrix",
 }
+# Keys of a pool that the templates of 1ES read and take away; in an expanded pipeline they are unknown.
+KEYS_OF_1ES_POOLS = ("image", "os", "hostArchitecture")
 _CLOSED = ("pool", "containerResource", "repositoryResource", "jobContainer")
 
 
@@ -41,6 +43,9 @@ def add_to(definitions: dict[str, _Schema]) -> None:
     # Options of a checkout may also stand beside `repository`.
     of_checkout = definitions["repositoryCheckoutOptions"]["properties"]
     definitions["repositoryResource"]["properties"] |= of_checkout
+    for option in definitions["pool"]["anyOf"]:
+        if "properties" in option:
+            option["properties"] |= {key: {"type": "string"} for key in KEYS_OF_1ES_POOLS}
     for name, definition in definitions.items():
         for schema in (definition, *definition.get("anyOf", [])):
             if name in _CLOSED and "properties" in schema:

@@ -1,0 +1,1 @@
+"""Microsoft's schema, what its documentation adds, and how YAML is compared with it."""

@@ -1,0 +1,78 @@
+"""Masks secrets in whatever a run shows or keeps, also in the forms in which URLs, JSON and base64 hold them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from urllib.parse import quote, quote_plus
+
+MASK = "***"
+# Longest secret, and how many a run may have: every line is searched for all of them.
+MOST_SECRET_CHARACTERS = 16_384
+MOST_SECRETS = 1_000
+# Shorter ones have no base64 form that would not also hide other text.
+_BASE64_LEAST_BYTES = 6
+
+
+class Masker:
+    """Replaces whole secret values; overlapping ones become one mask. Jobs use it from threads of their own."""
+
+    def __init__(self) -> None:
+        self._secrets: frozenset[str] = frozenset()
+        # Replaced as a whole, never changed: other threads read it meanwhile.
+        self._forms: tuple[str, ...] = ()
+        self._lock = threading.Lock()
+
+    def add(self, value: str) -> None:
+        """Register a secret; empty ones are ignored. Raises ValueError for one that cannot be masked."""
+        if "\n" in value or "\r" in value:
+            raise ValueError("A secret with line breaks cannot be masked; split it.")
+        if len(value) > MOST_SECRET_CHARACTERS:
+            raise ValueError(f"A secret of more than {MOST_SECRET_CHARACTERS} characters cannot be masked; split it.")
+        with self._lock:
+            if not value or value in self._secrets:
+                return
+            if len(self._secrets) >= MOST_SECRETS:
+                raise ValueError(f"A run may have {MOST_SECRETS} secrets; no more can be masked.")
+            self._secrets |= {value}
+            self._forms = tuple(dict.fromkeys([*self._forms, *_forms(value)]))
+
+    def mask(self, text: str, *, cut: bool = False) -> str:
+        """Return the text without secrets; of one that was cut also without what may begin one at its end."""
+        forms = self._forms
+        found = [span for form in forms for span in _occurrences(text, form)]
+        if cut and forms:
+            found.append((max(len(text) - max(map(len, forms)), 0), len(text)))
+        parts, end = [], 0
+        for start, stop in sorted(found):
+            if start >= end:
+                parts += [text[end:start], MASK]
+            end = max(end, stop)
+        return "".join([*parts, text[end:]])
+
+
+def _occurrences(text: str, form: str) -> Iterator[tuple[int, int]]:
+    """Start and end of every occurrence, overlapping ones included."""
+    start = text.find(form)
+    while start >= 0:
+        yield start, start + len(form)
+        start = text.find(form, start + 1)
+
+
+def _forms(secret: str) -> set[str]:
+    """The ways in which a secret may stand in a text."""
+    raw = secret.encode("utf-8", "surrogatepass")
+    found = {secret, quote(raw, safe=""), quote(raw), quote_plus(raw), json.dumps(secret)[1:-1]}
+    found |= {json.dumps(secret, ensure_ascii=False)[1:-1]}
+    return found | set(_in_base64(raw)) if len(raw) >= _BASE64_LEAST_BYTES else found
+
+
+def _in_base64(secret: bytes) -> Iterator[str]:
+    """What the secret looks like inside longer base64, at each of the three offsets in which it may stand."""
+    for offset, unclear in ((0, 0), (1, 2), (2, 3)):
+        encoded = base64.b64encode(bytes(offset) + secret)
+        left_over = (offset + len(secret)) % 3
+        piece = encoded[unclear : len(encoded) - (0, 3, 2)[left_over]]
+        yield from (piece.decode(), piece.translate(bytes.maketrans(b"+/", b"-_")).decode())
