@@ -138,7 +138,8 @@ def samples(items: Sequence[Any]) -> list[str]:
 def parts(code: Any, argument: Any) -> list[str]:
     if code in (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT):
         least, _, inner = argument
-        return samples(inner) * max(1, min(least, 50))
+        again: int = max(1, min(least, 50))
+        return samples(inner) * again
     if code is codes.SUBPATTERN:
         return samples(argument[3])
     if code is codes.ATOMIC_GROUP:
