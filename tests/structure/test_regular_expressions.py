@@ -33,8 +33,6 @@ TRIES = 3  # a busy machine
 MATCHED_ONLY = {"local_azure.machine_learning.domain.runs.history_filters"}
 """Modules that hand their expressions on to a method that calls `match`."""
 MADE_WHEN_RUN = {
-    "local_azure.machine_learning.domain.data.dataset_paths fullmatch "
-    "''.join((steps.get(piece, re.escape(piece)) for piece in pie": "wildcards of a dataset's path on this machine",
     "local_azure.machine_learning.domain.data.snapshots fullmatch f'Snapshots/{_ID.pattern}/{re.escape(name)}'": (
         "a name as it stands, no repetition"
     ),

@@ -49,9 +49,41 @@ class Source:
         """Whether a path of the datastore belongs to the pattern: `*` stays in a folder, `**` does not."""
         if self.is_whole:
             return path == self.base or path.startswith(f"{self.base}/" if self.base else "")
-        steps = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-        pieces = re.split(r"(\*\*/|\*\*|\*|\?)", self.pattern.strip("/"))
-        return re.fullmatch("".join(steps.get(piece, re.escape(piece)) for piece in pieces), path) is not None
+        return fits(path, self.pattern.strip("/"))
+
+
+_MAYBE, _DEEP = "*/", "**"  # texts that are no single character
+_PART = re.compile(r"\*\*/|\*\*|.", re.DOTALL)
+
+
+def fits(path: str, pattern: str) -> bool:
+    """Whether a path fits a pattern, in the time of one times the other; an expression would try every way."""
+    parts: list[str] = []
+    for part in _PART.findall(pattern):
+        parts += (_MAYBE, _DEEP, "/") if part == "**/" else (part,)
+    places = _reached({0}, parts)
+    for letter in path:
+        after = {place + (parts[place] not in ("*", _DEEP)) for place in places if _takes(parts, place, letter)}
+        places = _reached(after, parts)
+    return len(parts) in places
+
+
+def _takes(parts: list[str], place: int, letter: str) -> bool:
+    """Whether the part at a place takes a letter."""
+    part = parts[place] if place < len(parts) else _MAYBE
+    return part == _DEEP or (letter != "/" if part in ("*", "?") else part == letter)
+
+
+def _reached(places: set[int], parts: list[str]) -> set[int]:
+    """The places, and those that are reached from them without a letter."""
+    found, waiting = set(places), list(places)
+    while waiting:
+        place = waiting.pop()
+        part = parts[place] if place < len(parts) else ""
+        beyond = {_MAYBE: (place + 1, place + 3), "*": (place + 1,), _DEEP: (place + 1,)}.get(part, ())
+        waiting += [other for other in beyond if other not in found]
+        found.update(beyond)
+    return found
 
 
 def dataflow_yaml(dataflow: str | None) -> str:
