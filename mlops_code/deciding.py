@@ -120,6 +120,8 @@ def record_decision(run: Run, decision: DecisionRecord, paths: Iterable[Path]) -
         run.attach(path)
     facts = {"decision_sha256": decision.sha256, "data_sha256": decision.evidence.data.data_sha256}
     record_outcome(run, verdict.outcome, verdict.reason, facts)
+    for note in decision.evidence.data.notes:
+        say(f"note: {note}")
     say(f"{verdict.outcome} ({verdict.reason}): {verdict.sentence}")
     return exit_code_of(verdict.outcome)
 

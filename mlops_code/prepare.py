@@ -53,6 +53,8 @@ def prepare(args: argparse.Namespace, run: Run) -> int:
     panel, sha256, rows = read_table(args.data, problem.source, problem.series, contract, delivery)
     facts = facts_of(panel, sha256, rows, find_table(args.data).name)
     write_series(args.series, panel, facts)
+    for note in panel.notes:
+        say(f"note: {note}")
     run.log({"days": float(facts["days"]), "mean": facts["mean"], "rows": float(rows)})
     run.tag({"data_sha256": sha256, "contract_version": CONTRACT_VERSION})
     size = {"days": facts["days"], "series": facts["series"]}

@@ -66,6 +66,8 @@ def train(args: argparse.Namespace, run: Run) -> int:
     about = describe(choice, panel, facts)
     sha256 = write_model(args.candidate, model, problem.series.name, training.horizon, about)
     write_series(args.candidate, panel, facts)
+    for note in panel.notes:
+        say(f"note: {note}")
     scored = choice.scores[choice.recipe.label]
     run.log({f"selection_{name}": value for name, value in scored.items()})
     run.tag({"recipe": choice.recipe.label, "model_sha256": sha256})

@@ -9,18 +9,17 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from azure_ml.workspace import Workspace
-from forecasting.problem.problem_file import Problem
-from ml_service.output.agent import Agent
-from ml_service.output.console import Terminal
-from ml_service.output.failures import explain
-from ml_service.production.site import Site
-from ml_service.settings import variables, workspaces
-from ml_service.settings.build import Build, current_build
+if TYPE_CHECKING:  # `--help` loads nothing of what a verb needs
+    from azure_ml.workspace import Workspace
+    from ml_service.output.agent import Agent
+    from ml_service.output.console import Terminal
+    from ml_service.production.site import Site
+    from ml_service.settings.build import Build
+    from ml_service.settings.variables import Settings
 
 INTERRUPTED = 130
 
@@ -46,18 +45,24 @@ class Session:
     """What the process ends with when nothing fails."""
 
     @cached_property
-    def settings(self) -> variables.Settings:
+    def settings(self) -> Settings:
         """The settings; reading them reports everything that is missing at once."""
+        from ml_service.settings import variables
+
         return variables.load()
 
     @cached_property
     def build(self) -> Build:
         """Which build this is."""
+        from ml_service.settings.build import current_build
+
         return current_build(self.settings)
 
     @cached_property
     def workspace(self) -> Workspace:
         """The workspace, signed in."""
+        from ml_service.settings import workspaces
+
         settings = self.settings
         self.terminal.note(f"opening workspace {settings.azureml_workspace_name}")
         return workspaces.open_training(settings)
@@ -65,6 +70,8 @@ class Session:
     @cached_property
     def production(self) -> Workspace:
         """The production workspace, signed in."""
+        from ml_service.settings import workspaces
+
         settings = self.settings
         if settings.has_production:
             self.terminal.note(f"opening workspace {settings.azureml_production_workspace_name}")
@@ -73,6 +80,8 @@ class Session:
     @cached_property
     def agent(self) -> Agent:
         """The build agent that reads our logging commands."""
+        from ml_service.output.agent import Agent
+
         listens = bool(self.settings.tf_build) if self.for_agent is None else self.for_agent
         folder = self.settings.agent_tempdirectory or tempfile.gettempdir()
         return Agent(self.terminal, listens, Path(folder))
@@ -80,6 +89,9 @@ class Session:
     @cached_property
     def site(self) -> Site:
         """Both workspaces and the problem, for the verbs of production."""
+        from forecasting.problem.problem_file import Problem
+        from ml_service.production.site import Site
+
         production = self.production  # reports a missing setting before anything is signed in
         return Site(
             training=self.workspace,
@@ -97,6 +109,9 @@ def session(as_json: bool, for_agent: bool | None = None) -> Iterator[Session]:
 
     The SDK prints its progress to standard output, where our result belongs: what it prints is dropped.
     """
+    from ml_service.output.console import Terminal
+    from ml_service.output.failures import explain
+
     opened = Session(Terminal(as_json=as_json), for_agent)
     try:
         with redirect_stdout(io.StringIO()):

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forecasting.decision.blocks import Override
 from ml_service.cli.session import AsJson, ForAgent, Session, session
 from ml_service.errors import InvalidRequestError
-from ml_service.settings import override as overrides
-from ml_service.training.snapshots import STEP_ORDER, parse_steps
 
 if TYPE_CHECKING:
+    from forecasting.decision.blocks import Override
     from ml_service.training.run import RunResult
 
 Steps = Annotated[
@@ -80,7 +78,8 @@ Timeout = Annotated[
 Follow = Annotated[
     str | None, typer.Option("--follow", metavar="RUN_ID", help="Pick up a run that was submitted before.")
 ]
-ALL_STEPS = ",".join(STEP_ORDER)
+ALL_STEPS = "prepare,train,evaluate,register,deploy"
+"""As ml_service/training/snapshots.py has them, which takes too long to load for `--help`."""
 
 
 def check(
@@ -144,7 +143,7 @@ def publish(
     (exit 4). The compute cluster is created when it does not exist.
     """
     with session(as_json, for_agent) as call:
-        names, number = parse_steps(steps), _data_version(data_version)
+        names, number = _steps(steps), _data_version(data_version)
         settings = call.settings
         from ml_service.training import publish as module
 
@@ -180,7 +179,9 @@ def run(
         _at_most_one({"--pipeline-id": pipeline_id, "--unpublished": unpublished, "--follow": follow})
         code, names, number = _reason(reason), _unpublished_steps(unpublished, steps), _data_version(data_version)
         override = _override(override_by, override_reason, follow)
-        overrides.demand_allowed(override, call.settings, code)
+        from ml_service.settings.override import demand_allowed
+
+        demand_allowed(override, call.settings, code)
         from ml_service.training import run as module
 
         request = module.RunRequest(
@@ -241,7 +242,9 @@ def rehearse(
 
 
 def _override(person: str, reason: str, follow: str | None) -> Override | None:
-    override = overrides.parse(person, reason)
+    from ml_service.settings.override import parse
+
+    override = parse(person, reason)
     _at_most_one({"--override-by": override, "--follow": follow})
     return override
 
@@ -268,7 +271,13 @@ def _unpublished_steps(unpublished: bool, steps: str | None) -> tuple[str, ...] 
             found="a published pipeline has its steps already",
             todo="add --unpublished, or choose the steps with `publish --steps`",
         )
-    return parse_steps(steps or ALL_STEPS) if unpublished else None
+    return _steps(steps or ALL_STEPS) if unpublished else None
+
+
+def _steps(names: str) -> tuple[str, ...]:
+    from ml_service.training.snapshots import parse_steps
+
+    return parse_steps(names)
 
 
 def _at_most_one(options: dict[str, object]) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from azure_ml.pipelines.runs import Run, RunStatus, end_record, list_runs, one_word, start_record
 from azure_ml.workspace import Workspace
+from forecasting.json_text import UNREADABLE, strict_json
 from ml_service.errors import CheckFailedError
 from ml_service.production.integrity import Difference, differences, fetch, of_hash
 from ml_service.settings.build import REQUESTED_FOR, Build
@@ -32,6 +33,8 @@ NONE = "none"
 SCHEMA_VERSION = 1
 FACTS = ("event", "from", "back_to", "build_id", "commit", "workspace", "service", REQUESTED_FOR, "report_sha256")
 """Properties of a record beside its content."""
+MAX_RECORD_BYTES = 1024 * 1024
+"""Of release.json, which has some 2 kB."""
 _LONGEST_FAILURE = 1000
 
 
@@ -225,12 +228,13 @@ def compare(record: Record) -> tuple[Mapping[str, Any], list[Difference]]:
 
 
 def _json_object(content: bytes) -> dict[str, Any]:
-    """The JSON object of a file; empty where somebody has made something else of it."""
-    try:
-        document = json.loads(content)
-    except ValueError:
+    """The JSON object of a file; empty where somebody has made something else, or something huge, of it."""
+    if len(content) > MAX_RECORD_BYTES:
         return {}
-    return document if isinstance(document, dict) else {}
+    try:
+        return strict_json(content)
+    except UNREADABLE:
+        return {}
 
 
 def demand_intact(record: Record) -> None:

@@ -112,13 +112,15 @@ def _checked(terminal: Terminal, problem: Problem, table: Path) -> dict[str, obj
     training, gate = problem.training, problem.gate
     panel, sha256, rows = read_data(problem, table)
     terminal.say(f"data       {rows} rows give {len(panel.keys)} series, {panel.first} to {panel.last}")
+    for note in panel.notes:
+        terminal.say(f"note       {note}")
     recipes, rule = recipes_of(training), training.selection
     chosen = last_windows(panel, recipes, training, Plan(rule.origins, rule.step, rule.held_back))
     judged = last_windows(panel, recipes, training, Plan(gate.origins, gate.step))
     for who, windows in (("training", chosen), ("gate", judged)):
         days = f"{panel.day(windows.first_day)} to {panel.day(windows.last_day)}"
         terminal.say(f"{who:<11}{len(windows.origins)} origins, {days}")
-    return {"rows": rows, "series": len(panel.keys), "days": panel.days, "sha256": sha256}
+    return {"rows": rows, "series": len(panel.keys), "days": panel.days, "sha256": sha256, "notes": panel.notes}
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from azure_ml.sign_in import Offered
 from forecasting.problem.problem_file import Problem
+from forecasting.problem.yaml_text import UNREADABLE, read_yaml
 from ml_service.errors import InvalidRequestError
 from ml_service.settings.names import names_of, settings_of
 
@@ -211,8 +211,8 @@ def _read_variables(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+        document = read_yaml(path)
+    except UNREADABLE as error:
         raise InvalidRequestError(
             f"{shown(path)} is not readable as YAML", found=str(error), todo="correct the line that is named"
         ) from None

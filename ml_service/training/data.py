@@ -39,6 +39,8 @@ class CheckedTable:
     last_date: str
     columns: str
     """Hash of the header: tables of one data set have the same columns."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of its series."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,9 @@ def check_table(settings: Settings, file: Path | None = None) -> CheckedTable:
         )
     problem = Problem(settings.problem_file)
     panel, sha256, rows = read_data(problem, source)
-    return CheckedTable(source, sha256, rows, panel.first.isoformat(), panel.last.isoformat(), _header(source))
+    return CheckedTable(
+        source, sha256, rows, panel.first.isoformat(), panel.last.isoformat(), _header(source), panel.notes
+    )
 
 
 def _header(table: Path) -> str:
@@ -148,6 +152,8 @@ def show(terminal: Terminal, result: Uploaded) -> None:
     did = "registered" if result.created else "unchanged: these bytes are registered already as"
     terminal.say(f"data       {did} {name} version {version}")
     terminal.say(f"           {table.rows} rows, {table.first_date} to {table.last_date}, sha256 {table.sha256[:12]}")
+    for note in table.notes:
+        terminal.say(f"note       {note}")
     if result.newest != version:
         terminal.say(
             f"           the newest version is {result.newest}; to train on this one: "

@@ -98,5 +98,7 @@ def _show_decision(terminal: Terminal, decision: DecisionRecord) -> None:
         terminal.say(f"override   {said}")
     if windows := windows_sentence(evidence):
         terminal.say(f"           {windows}")
+    for note in evidence.data.notes:
+        terminal.say(f"note       {note}")
     columns, rows = decision_rows(evidence, decision.context.champion)
     terminal.table(columns, rows, right=columns[2:])

@@ -53,6 +53,7 @@ _DECIDING = (
     *_STEP,
     *_CHAMPION,
     "deciding.py",
+    "forecasting/data/notes.py",
     *_SERIES,
     *_MODELS,
     *_package("evaluation"),

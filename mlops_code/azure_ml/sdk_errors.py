@@ -55,10 +55,10 @@ def none_if_absent(read: Callable[[], Found]) -> Found | None:
 def message_of(error: BaseException) -> str:
     """The sentence inside the JSON or the `Message:` wrapping that the SDK puts around it."""
     text = str(getattr(error, "message", "") or error).strip() or type(error).__name__
-    wrapped = re.search(r'\{\s*"error".*\}', text, flags=re.DOTALL)
+    wrapped = re.search(r'\{\s*"error"', text)
     if wrapped:
-        with suppress(ValueError, KeyError, TypeError):
-            text = str(json.loads(wrapped.group(0))["error"]["message"])
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
+            text = str(json.loads(text[wrapped.start() : text.rfind("}") + 1])["error"]["message"])
     lines = [line.strip().removeprefix("Message: ") for line in text.splitlines() if line.strip()]
     told = [line for line in lines if not re.fullmatch(r"\w+(Error|Exception|Response):?|InnerException.*", line)]
     return "\n".join((told or lines)[:_SHOWN_LINES])

@@ -13,6 +13,7 @@ from __future__ import annotations
 import csv
 import errno
 import io
+import unicodedata
 from dataclasses import dataclass
 
 SHOWN_PLACES = 5
@@ -111,8 +112,13 @@ class ContractError(RefusedError):
 
 
 def harmless_cell(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula; the data is somebody else's."""
-    return "'" + cell if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+    """A cell that no spreadsheet takes for a formula; the data is somebody else's.
+
+    Spreadsheets skip what stands blank before a sign, and read signs of full width as the plain ones.
+    """
+    first = unicodedata.normalize("NFKC", cell.lstrip()[:1])
+    formula = first.startswith(("=", "+", "-", "@")) or cell[:1].isspace() or not cell[:1].isprintable()
+    return "'" + cell if cell and formula else cell
 
 
 class HistoryError(RefusedError):

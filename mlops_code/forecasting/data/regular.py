@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from forecasting.data.notes import edge_notes, look_alike_notes, silent_notes
 from forecasting.data.series import KEY_SEPARATOR, Panel
 from forecasting.errors import Finding
 from forecasting.problem.sections import Contract, SeriesRule, Source
@@ -29,6 +30,7 @@ def panel_of(
     every = pd.date_range(first, last)
     findings = _missing_days(every, days, source, rule)
     keys: tuple[str, ...] = (rule.name,)
+    notes: list[str] = []
     if not rule.keys:
         daily = _aggregated(wanted.groupby(source.date), source, rule).reindex(every)
         values = np.asarray(daily, dtype=np.float64)[None, :]
@@ -36,13 +38,15 @@ def panel_of(
         values, keys = _pivot(wanted, every, source, rule)
         if rule.missing == "refuse":
             findings += _missing_of_series(values, keys, every, source)
+        notes = look_alike_notes(keys) + edge_notes(values, keys, every)
     values = (np.nan_to_num(values) if rule.missing == "zero" else values) + 0.0  # no negative zeros
     active = (np.abs(values) > 0).sum(axis=1) >= rule.min_active_days if rule.keys else np.ones(1, dtype=bool)
     findings += _count_findings(active, rule, contract)
     if not active.any():
         return None, findings
     kept = tuple(key for key, keep in zip(keys, active, strict=True) if keep)
-    return Panel(first, np.ascontiguousarray(values[active]), kept), findings
+    notes += silent_notes(keys, active, rule.min_active_days)
+    return Panel(first, np.ascontiguousarray(values[active]), kept, tuple(notes)), findings
 
 
 def _wanted(frame: pd.DataFrame, source: Source, rule: SeriesRule) -> pd.DataFrame:

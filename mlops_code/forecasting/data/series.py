@@ -38,6 +38,8 @@ class Panel:
     first: date
     values: NDArray[np.float64]
     keys: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """Sentences on the series for a person, such as which were left out; only where they come from a table."""
 
     @property
     def days(self) -> int:
@@ -64,7 +66,9 @@ class Panel:
 
 def facts_of(panel: Panel, data_sha256: str, rows: int, file: str) -> dict[str, Any]:
     """Describe a panel and its table; rows and file speak of the table, the rest of the series."""
+    told = {"notes": list(panel.notes)} if panel.notes else {}
     return {
+        **told,
         "data_sha256": data_sha256,
         "file": file,
         "rows": rows,

@@ -76,6 +76,10 @@ class Data(Block):
     mean: float
     maximum: float
     share_of_zeros: Share
+    notes: Annotated[
+        tuple[str, ...],
+        Field(description="What a person should know of the series; absent where there is nothing."),
+    ] = ()
 
 
 class Windows(Block):

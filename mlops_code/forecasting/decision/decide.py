@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from forecasting.data.delivery import check_history, check_rows
+from forecasting.data.notes import change_notes
 from forecasting.data.series import Panel, read_series
 from forecasting.decision.blocks import Context, Override, RegisteredChampion, Request
 from forecasting.decision.contest import Contest
@@ -70,6 +71,9 @@ def decide_candidate(
     if _data_of(stored) != facts["data_sha256"]:
         raise RefusedError(f"{candidate}: the model was not trained on the series beside it. Train again.")
     _demand_acceptable(problem, panel, facts, champion, as_of)
+    if champion and rule.keys:
+        changed = change_notes(panel.keys, champion.stored.model.keys)
+        facts = {**facts, "notes": [*facts.get("notes", ()), *changed]}
     contest = _contest(stored, champion, rule.keys)
     judgement = judge(panel, contest, training, policy, problem.lower)
     verdict = judgement.verdict

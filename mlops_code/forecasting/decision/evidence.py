@@ -72,7 +72,9 @@ def _data(facts: Mapping[str, Any]) -> blocks.Data:
     """The facts of the series; the name of the table's file stays out, because the same bytes may have another."""
     try:
         days = {name: date.fromisoformat(facts[name]) for name in ("first_date", "last_date")}
-        return blocks.Data(**{name: value for name, value in facts.items() if name != "file"} | days)
+        told = {"notes": tuple(facts["notes"])} if facts.get("notes") else {}
+        shared = {name: value for name, value in facts.items() if name not in ("file", "notes")}
+        return blocks.Data(**shared | days | told)
     except (KeyError, TypeError, ValueError) as mistake:
         raise RefusedError(f"{FACTS_FILE} does not describe the series beside it ({mistake}). {FIX}") from None
 

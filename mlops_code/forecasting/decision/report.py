@@ -55,7 +55,7 @@ def report(record: DecisionRecord, model: FittedModel, judgement: Judgement | No
         segments=_segments(evidence.segments),
         meter=meter,
         residuals=_residuals(evidence),
-        data=sorted(as_json(evidence.data).items()),
+        data=sorted((name, value) for name, value in as_json(evidence.data).items() if name != "notes"),
         card=_card(evidence, model),
         policy=json.dumps(evidence.policy, indent=1, sort_keys=True),
         told=_context(record),

@@ -11,7 +11,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import ValidationError
 
 from forecasting.errors import UsageError
@@ -25,7 +24,9 @@ from forecasting.problem.sections import (
     Training,
     demand_columns,
 )
+from forecasting.problem.yaml_text import UNREADABLE, read_yaml
 
+_LONGEST_REASON = 1_000  # characters
 SECTIONS: Mapping[str, type[Section]] = {
     "table": Table,
     "source": Source,
@@ -142,17 +143,20 @@ def _sentence(mistake: Mapping[str, Any], form: type[Section]) -> str:
 
 
 def _shown(value: object) -> str:
-    text = value.isoformat() if isinstance(value, date) else repr(value)
+    try:
+        text = value.isoformat() if isinstance(value, date) else repr(value)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        text = f"{type(value).__name__} of too many digits"
     return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = read_yaml(path)
     except FileNotFoundError:
         raise UsageError(f"{path}: no such problem file. Name one such as problems/paid_amount.yml.") from None
-    except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as mistake:
-        raise UsageError(f"{path} is not a readable YAML file: {mistake}") from None
+    except UNREADABLE as mistake:
+        raise UsageError(f"{path} is not a readable YAML file: {str(mistake)[:_LONGEST_REASON]}") from None
     if not isinstance(document, dict):
         raise UsageError(f"{path} holds no sections; expected {', '.join(SECTIONS)}.")
     return document

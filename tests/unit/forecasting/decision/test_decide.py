@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import pytest
 from forecasting.data.series import Panel, facts_of, write_series
 from forecasting.decision.blocks import Override, Request
 from forecasting.decision.decide import Champion, decide_candidate
-from forecasting.decision.record import read_decision
+from forecasting.decision.record import parse_decision, read_decision
+from forecasting.decision.report import report
 from forecasting.errors import ContractError, ModelFileError, RefusedError, UsageError
 from forecasting.json_text import strict_json
 from forecasting.models.model_file import read_model
@@ -137,3 +139,28 @@ def test_a_model_of_another_problem_is_refused(tmp_path: Path, candidate: Path, 
     other.write_text(problem.path.read_text().replace("name: paid_amount", "name: sales"))
     with pytest.raises(UsageError, match="model of the problem paid_amount"):
         decide_candidate(Problem(other), candidate, None, REQUEST)
+
+
+def test_what_is_noted_of_the_series_is_in_evidence_and_report(tmp_path: Path, many: Panel, problem: Problem) -> None:
+    """The champion knows a series that is gone, and not one that is new; the facts hold a note of the table."""
+    keyed = tmp_path / "keyed.yml"
+    text = problem.path.read_text(encoding="utf-8").replace("series:\n", "series:\n  keys: [Kind, Product]\n")
+    keyed.write_text(text, encoding="utf-8")
+    told = "1 series left out, fewer than 10 days that are not zero: S/1"
+    write_candidate(tmp_path / "old", many.rows(range(1, 40)), WEEKLY)
+    write_candidate(tmp_path / "new", replace(many.rows(range(39)), notes=(told,)), WEEKLY)
+    champion = Champion(read_model(tmp_path / "old"))
+    decision = decide_candidate(Problem(keyed), tmp_path / "new", champion, REQUEST)
+    gone, new = many.keys[39], many.keys[0]
+    assert decision.record.evidence.data.notes == (
+        told,
+        f"1 series of the champion gone, will no longer be forecast: {gone}",
+        f"1 series new, unknown to the champion: {new}",
+    )
+    assert parse_decision(decision.record.content) == decision.record
+    page = report(decision.record, read_model(tmp_path / "new").model)
+    assert f"will no longer be forecast: {gone}" in page
+    decided = decide_candidate(Problem(keyed), tmp_path / "new", None, REQUEST).record
+    assert decided.evidence.data.notes == (told,)
+    with_none = decide_candidate(Problem(keyed), tmp_path / "old", champion, REQUEST).record
+    assert "notes" not in strict_json(with_none.content)["evidence"]["data"], "as before where there is none"

@@ -12,7 +12,14 @@ from ml_service.audit.history import History, safe_cell, write
 from ml_service.production.integrity import differences
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+4", "-0.243", "@SUM(A1)", "\t=1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("=1+1", "+4", "-0.243", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", " \n =1", "\u00a0=1", "\u3000=1"),
+        *("\uff1d1+1", "\uff0b4", "\uff0d2", "\uff20SUM(A1)", " \uff1d1", "\ufe62", "\x00=1", "\ufeff=1", "\u200b=1"),
+        *("\n", " text"),
+    ],
+)
 def test_a_cell_that_begins_like_a_formula_is_prefixed(text: str) -> None:
     assert safe_cell(text) == f"'{text}"
 
@@ -51,3 +58,8 @@ def test_a_difference_names_field_and_both_values() -> None:
         "releases: d-1: commit is abc, release.json says abd",
         "releases: d-1: gone is absent, release.json says x",
     ]
+
+
+@pytest.mark.parametrize("text", ["", "a=1", "3.5", "Zürich", "2024-01-01", "a\n=1", "(=1)"])
+def test_other_cells_stay_as_they_are(text: str) -> None:
+    assert safe_cell(text) == text

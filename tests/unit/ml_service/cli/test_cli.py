@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from ml_service.cli.main import main
+from ml_service.cli.training_verbs import ALL_STEPS
+from ml_service.training.snapshots import STEP_ORDER, parse_steps
 
 VERBS = [
     *(["data", "upload"], ["publish"], ["run"], ["smoke"], ["status"], ["rehearse"]),
@@ -54,6 +56,18 @@ def test_help_and_mistakes_import_no_heavy_library(arguments: list[str]) -> None
 
     code = 0 if arguments == ["--help"] else 2
     assert answer.stderr.splitlines()[-1] == f"probe {code} []"
+
+
+def test_help_loads_nothing_that_a_verb_needs() -> None:
+    probe = "import sys; from ml_service.cli.main import main; main(['--help']); print(*sorted(sys.modules))"
+    answer = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, timeout=60, check=True)
+
+    loaded = {name.partition(".")[0] for name in answer.stdout.splitlines()[-1].split()}
+    assert loaded & {"pydantic", "jinja2", "yaml", "numpy", "pandas", "azureml"} == set()
+
+
+def test_all_steps_are_those_of_a_pipeline() -> None:
+    assert parse_steps(ALL_STEPS) == STEP_ORDER
 
 
 def test_a_bad_table_is_refused_without_the_sdk(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -88,3 +90,30 @@ def test_the_order_is_that_of_the_runs_and_not_of_the_clock() -> None:
     good = last_good(unfinished, known)
     assert good is not None
     assert good.id == "d3"
+
+
+class Kept:
+    """A run that keeps one file."""
+
+    id, status = "d1", "Completed"
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def download_file(self, name: str, output_file_path: str) -> None:
+        Path(output_file_path).write_bytes(self._content)
+
+
+@pytest.mark.parametrize(
+    "content", [b"[" * 100_000, b'{"a":' * 100_000, b"{}" + b" " * ledger.MAX_RECORD_BYTES, b'{"a": NaN}', b"[1]"]
+)
+def test_a_record_that_is_none_any_more_is_not_intact_and_no_fault(content: bytes) -> None:
+    found = record(1, 1, None)
+    sha256 = hashlib.sha256(content).hexdigest()
+    changed = Record(Run(Kept(content)), {**found.properties, "record_sha256": sha256}, found.started)
+    document, differences = ledger.compare(changed)
+    assert document == {}
+    assert differences
+    most = (b'{"state": "x"}' + b" " * ledger.MAX_RECORD_BYTES)[: ledger.MAX_RECORD_BYTES]
+    at_the_cap = {**found.properties, "record_sha256": hashlib.sha256(most).hexdigest()}
+    assert ledger.compare(Record(Run(Kept(most)), at_the_cap, found.started))[0] == {"state": "x"}

@@ -86,7 +86,8 @@ class VariableTable:
                     self._masker.add(value)
             return value
 
-        return _MACRO.sub(replace, text), secret
+        head, mark, tail = text.rpartition(")")  # so that each "$(" has an end, and none is looked for in vain
+        return _MACRO.sub(replace, head + mark) + tail, secret
 
     def expand(self, text: str) -> str:
         """Replace macros from left to right; unknown ones stay, and inserted text is not read again."""

@@ -1,0 +1,42 @@
+"""YAML as this package reads it: small, flat and with few references, so that no small file fills a memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+MAX_BYTES = 128 * 1024  # the files of this repository have some 3 kB
+MAX_DEPTH = 20  # of lists and mappings in each other
+MAX_ALIASES = 20  # references (*name), each of which may repeat a whole part
+
+UNREADABLE = (yaml.YAMLError, ValueError, RecursionError, IsADirectoryError)
+"""What reading raises for a file that is no YAML, or holds a day or a number that cannot be."""
+
+
+def read_yaml(path: Path) -> Any:
+    """The document of a file. Raises: FileNotFoundError, and what UNREADABLE names."""
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"it has more than {MAX_BYTES} bytes; shorten it")
+    text = content.decode("utf-8")
+    _demand_small(text)
+    return yaml.safe_load(text)
+
+
+def _demand_small(text: str) -> None:
+    """Count while it is read for the first time, before anything is built from it. Raises: ValueError."""
+    depth = aliases = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        elif isinstance(event, yaml.AliasEvent):
+            aliases += 1
+        if depth > MAX_DEPTH:
+            raise ValueError(f"lists and mappings lie in each other more than {MAX_DEPTH} deep; write it flatter")
+        if aliases > MAX_ALIASES:
+            raise ValueError(f"more than {MAX_ALIASES} references (*name); write the parts out")

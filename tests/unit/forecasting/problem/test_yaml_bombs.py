@@ -1,0 +1,62 @@
+"""Problem files that are short and would fill a memory, or hold what cannot be: refused with a message, at once."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from forecasting.errors import UsageError
+from forecasting.problem import yaml_text
+from forecasting.problem.problem_file import Problem
+from forecasting.problem.yaml_text import read_yaml
+
+LAUGHS = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
+MERGES = "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 40))
+BOMBS = {
+    "size": ("series: " + "x" * yaml_text.MAX_BYTES, "more than 131072 bytes; shorten it"),
+    "lists": ("a: " + "[" * 60_000, "more than 20 deep"),
+    "mappings": ("a: " + "{a: " * 30_000, "more than 20 deep"),
+    "dashes": ("- " * 60_000 + "x", "more than 20 deep"),
+    "laughs": (LAUGHS, "more than 20 references"),
+    "merges": (MERGES, "more than 20 references"),
+    "digits": ("a: " + "9" * 100_000, "4300 digits"),
+    "day": ("a: 2024-13-45", "month must be in 1..12"),
+    "recursion": ("series: &a [*a]", "the section series is missing or is not a mapping"),
+    "bytes": ("a: \x00", "not a readable YAML file"),
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_a_bomb_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    text, said = BOMBS[kind]
+    (tmp_path / "p.yml").write_text(text)
+    started = time.perf_counter()
+    with pytest.raises(UsageError, match=said) as caught:
+        _ = Problem(tmp_path / "p.yml").series
+    assert time.perf_counter() - started < 5
+    assert len(str(caught.value)) < 2_000
+
+
+def test_a_number_that_nobody_can_write_is_named(tmp_path: Path) -> None:
+    (tmp_path / "p.yml").write_text(f"series: {{name: 0x{'f' * 10_000}}}")
+    with pytest.raises(UsageError, match="found int of too many digits"):
+        _ = Problem(tmp_path / "p.yml").series
+
+
+DEEP = "[" * 5 + "]" * 5
+CAPS = {"MAX_BYTES": (7, "a: 1234"), "MAX_DEPTH": (5, DEEP), "MAX_ALIASES": (2, "[&a x, *a, *a]")}
+
+
+@pytest.mark.parametrize("cap", CAPS)
+def test_at_a_cap_a_file_is_read_and_above_it_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cap: str
+) -> None:
+    most, text = CAPS[cap]
+    (tmp_path / "p.yml").write_text(text)
+    monkeypatch.setattr(yaml_text, cap, most)
+    assert read_yaml(tmp_path / "p.yml") is not None
+    monkeypatch.setattr(yaml_text, cap, most - 1)
+    with pytest.raises(ValueError, match=f"more than {most - 1}"):
+        read_yaml(tmp_path / "p.yml")
