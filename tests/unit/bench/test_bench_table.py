@@ -32,3 +32,12 @@ def test_aims_are_judged_only_where_there_are_times() -> None:
         "server up, submit to Finished under 3 s: five steps that log a metric": False,
         "whole process no slower than dvc cold: server up": True,
     }
+
+
+def test_preloaded_rows_have_aims_of_their_own() -> None:
+    preloaded = [
+        Sample("server_up_warm", turn, seconds, cpu=1.0, others=0.0) for turn, seconds in ((FIRST, 2.0), (AGAIN, 0.6))
+    ]
+    found = {aim.text: (aim.measured, aim.met) for aim in aims([*SAMPLES, *preloaded])}
+    assert found["server_up_warm, first run: at most 0.4 of dvc"] == ("0.33", True)
+    assert found["server_up_warm, again run: at most 1 of dvc"] == ("1.20", False)
