@@ -95,13 +95,15 @@ def test_tags_of_a_blob_have_a_size(shared: Machine) -> None:
 @pytest.mark.parametrize("what", ["tags", "properties"])
 def test_tags_of_a_run_have_a_number_and_a_length(shared: Machine, what: str) -> None:
     run_id = f"many-{what}"
-    shared.create_run(run_id, **{what: {str(number): "v" for number in range(MAX_TAGS)}})
+    most: dict[str, Any] = {what: {str(number): "v" for number in range(MAX_TAGS)}}
+    shared.create_run(run_id, **most)
     path = f"/history/v1.0{scope()}/experiments/faults/runs/{run_id}"
     over: list[dict[str, Any]] = [{"one more": "v"}]
     assert shared.send("PATCH", path, {what: over[0]}).status_code == 400
     assert len(shared.run(run_id)[what]) == MAX_TAGS
     other = f"/history/v1.0{scope()}/experiments/faults/runs/long-{what}"
-    shared.create_run(f"long-{what}", **{what: {"k" * MAX_TAG_KEY_CHARS: "v" * MAX_TAG_CHARS}})
+    longest: dict[str, Any] = {what: {"k" * MAX_TAG_KEY_CHARS: "v" * MAX_TAG_CHARS}}
+    shared.create_run(f"long-{what}", **longest)
     for pairs in ({"k" * (MAX_TAG_KEY_CHARS + 1): "v"}, {"k": "v" * (MAX_TAG_CHARS + 1)}):
         answer = shared.send("PATCH", other, {what: pairs})
         assert answer.status_code == 400
