@@ -95,8 +95,8 @@ def test_tags_of_a_blob_have_a_size(shared: Machine) -> None:
 @pytest.mark.parametrize("what", ["tags", "properties"])
 def test_tags_of_a_run_have_a_number_and_a_length(shared: Machine, what: str) -> None:
     run_id = f"many-{what}"
-    many: dict[str, Any] = {what: {str(number): "v" for number in range(MAX_TAGS)}}
-    shared.create_run(run_id, **many)
+    most: dict[str, Any] = {what: {str(number): "v" for number in range(MAX_TAGS)}}
+    shared.create_run(run_id, **most)
     path = f"/history/v1.0{scope()}/experiments/faults/runs/{run_id}"
     over: list[dict[str, Any]] = [{"one more": "v"}]
     assert shared.send("PATCH", path, {what: over[0]}).status_code == 400

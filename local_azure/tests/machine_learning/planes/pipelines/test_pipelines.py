@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,7 @@ def test_outputs_of_the_working_directory_are_collected_even_after_a_failure(pro
     assert "outputs/a.txt" in project.steps_of(run)["leave"].get_file_names()
 
 
-def test_a_step_sees_one_workspace_and_no_resource_manager(project: Any, experiment: Any) -> None:
+def test_a_step_sees_one_workspace_and_only_reads_it_from_the_resource_manager(project: Any, experiment: Any) -> None:
     script = """
 import os, requests
 from azureml.core import Run, Datastore
@@ -175,14 +176,20 @@ workspace = run.experiment.workspace
 assert workspace.name and Datastore.get(workspace, "workspaceblobstore")
 base, scope = os.environ["AZUREML_SERVICE_ENDPOINT"], os.environ["AZUREML_WORKSPACE_SCOPE"]
 header = {"Authorization": "Bearer " + os.environ["AZUREML_RUN_TOKEN"]}
-assert requests.get(base + scope, headers=header).status_code == 401
+assert requests.get(base + scope, headers=header).json()["name"] == workspace.name
+assert requests.patch(base + scope, headers=header, json={"tags": {"a": "b"}}).status_code == 401
+assert requests.put(base + scope + "/computes/mine", headers=header, json={}).status_code == 401
+other = scope.rsplit("/", 1)[0] + "/local-production"
+assert requests.get(base + other, headers=header).status_code == 401
 """
     project.finished(experiment.submit(project.pipeline(project.step("see", script))))
 
 
 def test_the_environment_of_the_server_does_not_leak_into_a_step(project: Any, experiment: Any) -> None:
-    left = "('MSI_ENDPOINT', 'AZUREML_SERVICE_PRINCIPAL_ID', 'LOCAL_AZURE_SCHEDULE_SPEED')"
+    persons = os.environ["MSI_ENDPOINT"]  # a step has one too, with a secret of its own
+    left = "('AZUREML_SERVICE_PRINCIPAL_ID', 'LOCAL_AZURE_SCHEDULE_SPEED')"
     script = f"import os; assert not any(name in os.environ for name in {left})"
+    script += f"; assert {persons!r}.split('/')[-2] not in str(dict(os.environ))"
     project.finished(experiment.submit(project.pipeline(project.step("look", script))))
 
 
