@@ -81,7 +81,7 @@ def test_each_defect_turns_the_job_red_that_looks_for_it(house: House) -> None:
 
     assert ran.code == 1
     assert ran.jobs == dict(zip(JOBS, ["Failed", "Failed", "Succeeded", "Failed"], strict=True))
-    assert "F401" in ran.log("Check.style")
+    assert "unused-import" in ran.log("Check.style")
     found = ran.log("Check.pipelines")
     assert ".pipelines/audit.yml:2: The pipeline must contain at least one stage" in found
     assert "paid_amount.yml: the section gate is missing" in found

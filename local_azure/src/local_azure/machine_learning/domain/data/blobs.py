@@ -122,8 +122,6 @@ class Blob:
 
         size: bytes that are going to come, where that is known; what cannot fit is refused before it is sent.
         """
-        if size is not None and size > MAX_UPLOAD_BYTES:
-            raise too_large(MAX_UPLOAD_BYTES)
         if only_new and self.exists():
             raise self._taken()
         with self._file_faults(size):
@@ -151,8 +149,6 @@ class Blob:
 
     def write_block(self, block_id: str, chunks: Iterable[bytes], md5: str | None, size: int | None) -> None:
         """Keep one uncommitted block on disk."""
-        if size is not None and size > MAX_UPLOAD_BYTES:
-            raise too_large(MAX_UPLOAD_BYTES)
         self._drop_old_blocks()
         with self._file_faults(size), self._files.writing(self._block(block_id)) as stream:
             copy_chunks(chunks, stream, md5)
@@ -218,6 +214,8 @@ class Blob:
         root = self._files.root
         if size is not None and size > storage_faults.free_bytes(root):
             raise storage_faults.insufficient(f"the blob '{self.name}'", root, size)
+        if size is not None and size > MAX_UPLOAD_BYTES:
+            raise too_large(MAX_UPLOAD_BYTES)
         try:
             yield
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:

@@ -45,6 +45,12 @@ def _archive(source: Path) -> Iterator[tarfile.TarFile]:
         yield opened.enter_context(tarfile.open(fileobj=pieces, mode="r:"))
 
 
+def _for_the_owner(member: tarfile.TarInfo, target: str) -> tarfile.TarInfo:
+    """Take what the filter "data" takes, readable by nobody but the owner."""
+    kept = tarfile.data_filter(member, target)
+    return kept if kept.mode is None else kept.replace(mode=kept.mode & 0o700, deep=False)
+
+
 def unpack(source: Path, target: Path) -> None:
     """Extract a tar file: no entry leaves the folder, and neither bytes nor files are without limit."""
     total = 0
@@ -57,7 +63,7 @@ def unpack(source: Path, target: Path) -> None:
                         f"The source folder of the service is too large: more than {UNPACKED_BYTES} bytes or "
                         f"{UNPACKED_FILES} files. Hand over a small folder of its own."
                     )
-                archive.extract(member, target, filter="data")
+                archive.extract(member, target, filter=_for_the_owner)
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         if storage_faults.is_full(error):
             raise
