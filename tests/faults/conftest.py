@@ -43,25 +43,27 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "state"
 
 
+def copied_server(published: Path, state: Path) -> Iterator[Machine]:
+    """A server on a copy of the published state, stopped after its use."""
+    shutil.copytree(published, state)
+    (state / "ports.json").unlink()
+    ours = Machine(state).start()
+    try:
+        yield ours
+    finally:
+        ours.stop()
+
+
 @pytest.fixture
 def machine(published: Path, tmp_path: Path) -> Iterator[Machine]:
     """A server on a copy of the published state."""
-    shutil.copytree(published, tmp_path / "state")
-    (tmp_path / "state" / "ports.json").unlink()
-    mine = Machine(tmp_path / "state").start()
-    yield mine
-    mine.stop()
+    yield from copied_server(published, tmp_path / "state")
 
 
 @pytest.fixture(scope="session")
 def shared(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A server that no test kills."""
-    state = tmp_path_factory.mktemp("shared") / "state"
-    shutil.copytree(published, state)
-    (state / "ports.json").unlink()
-    ours = Machine(state).start()
-    yield ours
-    ours.stop()
+    """A server that tests share: they neither kill it nor change what is published on it."""
+    yield from copied_server(published, tmp_path_factory.mktemp("shared") / "state")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from local_azure.machine_learning import strict_json
 from local_azure.machine_learning.http.routing import Route
 from local_azure.machine_learning.http.shapes import Items, Pairs, Record, Shape, sample
 from local_azure.machine_learning.planes.table import ROUTES
+from tests.faults.conftest import copied_server
 from tests.faults.fault_server import Machine, await_true, scope
 
 WRITES = [route for route in ROUTES if route.method != "GET" and not route.streams and "{W}" in route.path]
@@ -28,6 +30,12 @@ Facts = dict[str, str]
 def named(routes: list[Route]) -> list[Any]:
     """Parameters with readable names."""
     return [pytest.param(route, id=f"{route.method} {route.path}".replace("{W}", "W")) for route in routes]
+
+
+@pytest.fixture(scope="module")
+def shared(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A server for these tests alone: they change, and disable, whatever a route reaches."""
+    yield from copied_server(published, tmp_path_factory.mktemp("strict") / "state")
 
 
 @pytest.fixture(scope="module")
