@@ -13,11 +13,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from local_azure.cli.client_environment import ensure_config_file
+from local_azure.machine_learning.loopback import listen
 from local_azure.machine_learning.storage.state import StateFolder
 from tests.faults.conftest import HERE, sdk
 from tests.faults.fault_server import Machine, await_true, children, command_line, gone, scope
@@ -92,6 +94,18 @@ def test_a_service_that_dies_while_it_is_brought_back_is_started_again(deployed:
     deployed.machine.kill()
     deployed.machine.start()
     assert deployed.returned(), "also with the next server"
+
+
+def test_a_service_keeps_its_port_though_a_leftover_of_the_killed_server_holds_it_for_a_while(
+    deployed: Deployed,
+) -> None:
+    deployed.machine.kill()
+    port = int(urlsplit(deployed.address).port or 0)
+    leftover = await_true(lambda: listen((port,), 1), "the end of the killed server's processes")
+    deployed.machine.start()
+    assert deployed.document()["scoringUri"] == deployed.address
+    leftover.close()
+    assert deployed.returned()
 
 
 def test_a_service_that_keeps_dying_while_it_is_brought_back_has_failed(deployed: Deployed) -> None:

@@ -147,6 +147,7 @@ class ServiceHost:
         """The whole life of one release: deploy, then watch."""
         await _cancelled(before)
         try:
+            await instance.take_port()
             launch = await self._deploy(instance, operation_id)
             operation_id = None  # it has succeeded, whatever becomes of the service
             await instance.keep_alive(launch)

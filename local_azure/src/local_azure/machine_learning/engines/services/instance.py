@@ -21,6 +21,7 @@ READY_SECONDS = 300
 RESTART_PAUSES = (0.1, 0.5, 1.0)  # one a crash; a service that crashes once more within the window has failed
 CRASH_WINDOW_SECONDS = 60
 RETRY_SECONDS = 0.02
+PORT_SECONDS = 15.0  # as long, what a killed server has left behind may hold the port of a service
 ROOM_BYTES = 1024**2  # with less, a process may have ended because it could not write its log
 _BACKLOG = 128
 
@@ -31,13 +32,14 @@ class Instance:
     def __init__(
         self, fork_server: ForkingClient, workspace: Workspace, name: str, folder: ServiceFolder, port: int
     ) -> None:
-        """port: the one to listen on where it is still free, else any."""
+        """port: the one to listen on, 0 for any; where it is taken, `take_port` waits for it."""
         self.workspace = workspace
         self.name = name
         self.folder = folder
         self.task: asyncio.Task[None] | None = None
         self._fork_server = fork_server
-        self._listener = _listen(port)
+        self._remembered = port
+        self._listener = listen((port,), _BACKLOG)
         self._process: ChildProcess | None = None
         self._has_answered = False  # its worker has; until then there is nobody to finish for
         self._crashes: list[float] = []
@@ -49,7 +51,20 @@ class Instance:
 
     @property
     def _port(self) -> int:
+        if self._listener is None:
+            raise RuntimeError(f"The web service {self.name} has no port yet.")
         return int(self._listener.getsockname()[1])
+
+    async def take_port(self) -> None:
+        """Wait until the remembered port is free, so that callers keep their address; in the end, take any."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + PORT_SECONDS
+        while self._listener is None and loop.time() < deadline:
+            await asyncio.sleep(RETRY_SECONDS)
+            self._listener = listen((self._remembered,), _BACKLOG)
+        if self._listener is None:
+            LOG.warning("port %d of the web service %s is taken; it gets another one", self._remembered, self.name)
+            self._listener = _listen_anywhere()
 
     async def start(self, launch: ChildCommand) -> None:
         """Start a process and wait until its worker answers; the listening socket holds our request until then.
@@ -129,7 +144,8 @@ class Instance:
 
     def close(self) -> None:
         """Answer nobody any more."""
-        self._listener.close()
+        if self._listener:
+            self._listener.close()
 
 
 def _crash_text(code: int) -> str:
@@ -140,8 +156,8 @@ def _crash_text(code: int) -> str:
     )
 
 
-def _listen(remembered: int) -> socket.socket:
-    listener = listen((remembered, 0), _BACKLOG)
+def _listen_anywhere() -> socket.socket:
+    listener = listen((0,), _BACKLOG)
     if listener is None:
         raise OSError(f"There is no free port on {LOOPBACK}.")
     return listener
