@@ -10,7 +10,7 @@ import pytest
 from starlette.requests import Request
 
 from local_azure.machine_learning.http.call import Call
-from local_azure.machine_learning.http.handlers import HandlerError, Handlers
+from local_azure.machine_learning.http.handler_binding import HandlerError, Handlers
 from local_azure.machine_learning.http.routing import Handler, Plane
 
 
