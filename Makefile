@@ -58,12 +58,13 @@ release: $(INSTALLED) ## the same, and you are asked for the approval
 down: $(INSTALLED) ## stop what KEEP=1 left running
 	@$(PY) -m local_azure --state '$(STATE)' down
 
-check: $(INSTALLED) $(TOOLS)/.installed ## style, types, import rules, locked packages, secrets
+check: $(INSTALLED) $(TOOLS)/.installed ## style, types, import rules, shape of the code, locked packages, secrets
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	PYTHONPATH=mlops_code $(VENV)/bin/lint-imports
 	$(VENV)/bin/yamllint --strict .
+	$(PY) -m tests.structure.shape
 	$(TOOLS)/bin/python -m requirements.sbom
 	$(TOOLS)/bin/python -m requirements.secret_scan
 

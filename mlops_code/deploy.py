@@ -12,10 +12,9 @@ from typing import Any
 
 from azure_ml.digests import file_sha256, folder_sha256
 from azure_ml.errors import AzureMlError
-from azure_ml.models.promotion import make_champion
+from azure_ml.models.champion_move import make_champion
 from azure_ml.models.versions import ModelVersion, get_version
-from azure_ml.services import Service, ServiceRefusedError, ask
-from azure_ml.services import deploy as deploy_service
+from azure_ml.services import Service, ServiceRefusedError, ask, deploy_service
 from azure_ml.workspace import Workspace
 from forecasting.errors import ModelFileError, UsageError
 from forecasting.json_text import strict_json

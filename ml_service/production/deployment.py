@@ -7,10 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from azure_ml.errors import ExplainedError
-from azure_ml.models.promotion import make_champion
+from azure_ml.models.champion_move import make_champion
 from azure_ml.sdk_errors import message_of
-from azure_ml.services import Service, delete, find_service
-from azure_ml.services import deploy as deploy_service
+from azure_ml.services import Service, delete, deploy_service, find_service
 from ml_service.errors import FaultError
 from ml_service.output.failures import explain
 from ml_service.production import ledger
@@ -21,7 +20,7 @@ from ml_service.training.smoke import demand_same_forecast
 from ml_service.training.snapshots import Scoring
 
 
-def deploy(site: Site, record: Record, scoring: Scoring, before: Record | None) -> Service:
+def deploy_to_production(site: Site, record: Record, scoring: Scoring, before: Record | None) -> Service:
     """Make one deployment: deploy, check the live answer, move the champion, close the record. Returns the service.
 
     before: the deployment that serves now; what fails is undone by putting it back.

@@ -18,7 +18,7 @@ from ml_service.errors import CheckFailedError, InvalidRequestError
 from ml_service.output.agent import Agent
 from ml_service.output.console import Terminal
 from ml_service.production import ledger
-from ml_service.production.deployment import deploy
+from ml_service.production.deployment import deploy_to_production
 from ml_service.production.evidence import demand_evidence, report_facts
 from ml_service.production.ledger import Content
 from ml_service.production.site import Serving, Site, before_id, healthy, last_good, serving
@@ -63,7 +63,7 @@ def release(site: Site, version: str) -> Released:
         scoring = assemble_scoring(Path(scratch) / "deployment")
         known = ledger.read_all(site.training, site.settings)
         now = serving(site, known)
-        content = _content(_promoted(site, model, files.path), model, scoring)
+        content = _content(_production_copy(site, model, files.path), model, scoring)
         before = now.record.content.model if now else ledger.NONE
         if now is not None and _serves_already(now, content):
             demand_evidence(site, now.record)
@@ -72,7 +72,7 @@ def release(site: Site, version: str) -> Released:
         facts = ledger.build_facts(ledger.RELEASE, site.build, site.production, site.settings, before_id(now))
         facts |= report_facts(files.path)
         record = ledger.begin(site.training, site.settings, facts, content, scoring)
-        service = deploy(site, record, scoring, last_good(now, known))
+        service = deploy_to_production(site, record, scoring, last_good(now, known))
     return Released(record.id, content, service.name, service.url, before, already=False)
 
 
@@ -171,7 +171,7 @@ def _demand_current(site: Site, model: ModelVersion, decision: DecisionRecord) -
         )
 
 
-def _promoted(site: Site, model: ModelVersion, folder: Path) -> ModelVersion:
+def _production_copy(site: Site, model: ModelVersion, folder: Path) -> ModelVersion:
     """The copy of a model in the production workspace, made once, with its origin and all its identity."""
     origin = {
         "origin_workspace": site.training.name,

@@ -10,7 +10,7 @@ from ml_service.errors import CheckFailedError, InvalidRequestError
 from ml_service.output.agent import Agent
 from ml_service.output.console import Terminal
 from ml_service.production import ledger
-from ml_service.production.deployment import deploy, withdraw
+from ml_service.production.deployment import deploy_to_production, withdraw
 from ml_service.production.evidence import demand_evidence
 from ml_service.production.ledger import NONE, Record
 from ml_service.production.site import Serving, Site, before_id, healthy, last_good, serving
@@ -56,7 +56,7 @@ def rollback(site: Site, to: str) -> RolledBack:
         demand_evidence(site, target)
         facts = ledger.build_facts(ledger.ROLLBACK, site.build, site.production, site.settings, before_id(now))
         record = ledger.begin(site.training, site.settings, {**facts, **_of_target(target)}, content, scoring)
-        service = deploy(site, record, scoring, last_good(now, known))
+        service = deploy_to_production(site, record, scoring, last_good(now, known))
     return RolledBack(content.model, before, record.id, service.url, content.scoring_sha256)
 
 

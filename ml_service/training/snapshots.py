@@ -72,7 +72,7 @@ _DEPLOYING = (
     "registration.py",
     "azure_ml/digests.py",
     "azure_ml/environments.py",
-    "azure_ml/models/promotion.py",
+    "azure_ml/models/champion_move.py",
     "azure_ml/sdk_errors.py",
     "azure_ml/services.py",
     "forecasting/json_text.py",

@@ -95,7 +95,7 @@ def find_service(workspace: Workspace, name: str) -> Service | None:
         raise
 
 
-def deploy(
+def deploy_service(
     workspace: Workspace,
     name: str,
     model: ModelVersion,

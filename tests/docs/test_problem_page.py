@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from forecasting.models.catalog import KINDS
+from forecasting.models.catalog import FAMILIES
 from forecasting.problem.sections import Contract
 from tests.story.own_data import write_sales
 from tests.story.product import ROOT, clean_environment, copy_tree
@@ -60,6 +60,6 @@ def test_every_command_runs_in_its_order(shell: Shell) -> None:
 
 def test_every_recipe_and_every_bound_of_the_contract_is_explained() -> None:
     recipes = PAGE.split("## Recipes")[1].split("## ")[0]
-    assert set(re.findall(r"^\| `(\w+)` \|", recipes, re.MULTILINE)) == KINDS.keys() - {"seasonal_naive"}
+    assert set(re.findall(r"^\| `(\w+)` \|", recipes, re.MULTILINE)) == FAMILIES.keys() - {"seasonal_naive"}
     contract = PAGE.split("## Data contract")[1].split("## ")[0]
     assert [name for name in Contract.model_fields if f"`{name}" not in contract] == []

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from forecasting import limits
-from forecasting.models.catalog import KINDS, days_needed, make_recipe
+from forecasting.models.catalog import FAMILIES, days_needed, make_recipe
 from forecasting.serving import forecaster as serving
 from forecasting.serving.openapi import REFUSALS
 from local_azure.cli import lifecycle
@@ -144,7 +144,7 @@ def test_the_days_that_each_recipe_needs_are_those_of_the_code() -> None:
     table = PAGE.split("days of history, at least")[1].split("## Answer")[0]
     rows = re.findall(r"^\| (.+?) \| (.+?) \|$", table, re.MULTILINE)
     told = {name: said for names, said in rows for name in re.findall(r"`(\w+)`", names)}
-    assert told.keys() == KINDS.keys() - {"seasonal_naive"}
+    assert told.keys() == FAMILIES.keys() - {"seasonal_naive"}
     parameters: dict[str, dict[str, float]] = {
         "same_weekday_mean": {"weeks": 5},
         "window_mean": {"days": 40},

@@ -1,1 +1,1 @@
-"""Registered models: versions, the champion among them, registration and promotion."""
+"""Registered models: versions, the champion among them, registration, and the move of the champion."""

@@ -1,7 +1,7 @@
 """Who is champion: the model version that serves users, marked by its tags.
 
-The tag `champion` holds the name of the problem. While promotion.py moves it, two versions carry it for a moment: the
-newest claim wins.
+The tag `champion` holds the name of the problem. While champion_move.py moves it, two versions carry it for a
+moment: the newest claim wins.
 """
 
 from __future__ import annotations

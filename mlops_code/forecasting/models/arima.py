@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from forecasting.errors import UsageError
-from forecasting.models.recipe import Array, FittedModel, History, Kind, Recipe, Shapes, bounded, demand_names
+from forecasting.models.recipe import Array, FittedModel, History, Recipe, RecipeFamily, Shapes, bounded, demand_names
 
 ORDER = (2, 0, 2)
 PARAMETERS = 6  # constant, two autoregressive, two moving average, variance
@@ -21,7 +21,7 @@ STATE = 3
 DAYS_NEEDED = 60
 
 
-class Arima202(Kind):
+class Arima202(RecipeFamily):
     """The same ARIMA(2,0,2) for every series, each fitted by itself."""
 
     def check(self, recipe: Recipe) -> None:

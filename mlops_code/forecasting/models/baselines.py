@@ -10,8 +10,8 @@ from forecasting.models.recipe import (
     Array,
     FittedModel,
     History,
-    Kind,
     Recipe,
+    RecipeFamily,
     Shapes,
     demand_names,
     demand_whole,
@@ -20,7 +20,7 @@ from forecasting.models.recipe import (
 MAX_WEEKS = 104
 
 
-class ParameterFree(Kind):
+class ParameterFree(RecipeFamily):
     """A family that estimates nothing: a fit is a look at the last days."""
 
     def parameter_free(self, _recipe: Recipe) -> bool:

@@ -18,8 +18,8 @@ from forecasting.models.recipe import (
     Array,
     FittedModel,
     History,
-    Kind,
     Recipe,
+    RecipeFamily,
     Shapes,
     bounded,
     day_after,
@@ -35,7 +35,7 @@ LEAF = -1.0
 NODE_ARRAYS = ("feature", "threshold", "left", "right", "value")
 
 
-class BoostingDirect(Kind):
+class BoostingDirect(RecipeFamily):
     """rounds, leaves, min_rows, rate as in HistGradientBoostingRegressor; poisson: 1 for that loss, else squared."""
 
     def check(self, recipe: Recipe) -> None:

@@ -12,13 +12,13 @@ from forecasting.models.arima import Arima202
 from forecasting.models.baselines import SameWeekdayMean, WindowMean
 from forecasting.models.boosting import BoostingDirect
 from forecasting.models.mean import MeanOf
-from forecasting.models.recipe import Array, FittedModel, History, Kind, Recipe, kind_of
+from forecasting.models.recipe import Array, FittedModel, History, Recipe, RecipeFamily, family_of
 from forecasting.models.ridge import RidgeDirect
 
 BASELINE = Recipe("seasonal_naive")
 """What scales every metric and is never a challenger."""
 
-KINDS: dict[str, Kind] = {
+FAMILIES: dict[str, RecipeFamily] = {
     "seasonal_naive": SameWeekdayMean(fixed_weeks=1),
     "same_weekday_mean": SameWeekdayMean(),
     "window_mean": WindowMean(),
@@ -26,24 +26,24 @@ KINDS: dict[str, Kind] = {
     "histgb_direct": BoostingDirect(),
     "arima_202": Arima202(),
 }
-KINDS["mean_of"] = MeanOf(KINDS)
+FAMILIES["mean_of"] = MeanOf(FAMILIES)
 
 
 def make_recipe(name: str, parameters: Mapping[str, float], parts: Sequence[Recipe] = ()) -> Recipe:
     """Return a recipe that can be fitted. Raises: ValueError (unknown name, missing or wild parameter)."""
     recipe = Recipe(name, dict(parameters), tuple(parts))
-    kind_of(KINDS, recipe).check(recipe)
+    family_of(FAMILIES, recipe).check(recipe)
     return recipe
 
 
 def parameter_free(recipe: Recipe) -> bool:
     """Whether the recipe estimates nothing."""
-    return KINDS[recipe.name].parameter_free(recipe)
+    return FAMILIES[recipe.name].parameter_free(recipe)
 
 
 def days_needed(recipe: Recipe, season: int, horizon: int) -> int:
     """Days of history that a fit of the recipe needs."""
-    return KINDS[recipe.name].days_needed(recipe, season, horizon)
+    return FAMILIES[recipe.name].days_needed(recipe, season, horizon)
 
 
 def fits(recipe: Recipe, history: History, cutoffs: Sequence[int]) -> Iterator[FittedModel]:
@@ -55,7 +55,7 @@ def fits(recipe: Recipe, history: History, cutoffs: Sequence[int]) -> Iterator[F
     if cutoffs[0] < needed:
         raise ValueError(f"{recipe.label} needs {needed} days of history, found {cutoffs[0]}")
     keys = tuple(str(number) for number in range(len(history.values)))
-    for days, arrays in zip(cutoffs, KINDS[recipe.name].fits(recipe, history, cutoffs), strict=True):
+    for days, arrays in zip(cutoffs, FAMILIES[recipe.name].fits(recipe, history, cutoffs), strict=True):
         cutoff = history.until(days).cutoff
         yield FittedModel(recipe, history.season, cutoff, keys, arrays, history.lower)
 
@@ -74,13 +74,13 @@ def update(model: FittedModel, history: History, keys: Sequence[str] = ()) -> Fi
     needed = days_needed(model.recipe, model.season, 0)
     if history.days < needed:
         raise ValueError(f"{model.recipe.label} needs {needed} days of history, found {history.days}")
-    arrays = KINDS[model.recipe.name].update(model.recipe, model.arrays, history)
+    arrays = FAMILIES[model.recipe.name].update(model.recipe, model.arrays, history)
     return FittedModel(model.recipe, model.season, history.cutoff, tuple(keys) or model.keys, arrays, model.lower)
 
 
 def forecast(model: FittedModel, horizon: int) -> Array:
     """Forecast the days after the cutoff: shape (series, horizon), unit of the series."""
-    return KINDS[model.recipe.name].forecast(model, horizon)
+    return FAMILIES[model.recipe.name].forecast(model, horizon)
 
 
 def dated_forecast(model: FittedModel, horizon: int, key: str | None = None) -> list[tuple[date, float]]:
@@ -98,4 +98,4 @@ def dated_forecast(model: FittedModel, horizon: int, key: str | None = None) -> 
 
 def demand_sound(model: FittedModel) -> None:
     """Raises: ValueError where arrays of the right shape cannot come from a fit."""
-    KINDS[model.recipe.name].demand_sound(model.recipe, model.arrays)
+    FAMILIES[model.recipe.name].demand_sound(model.recipe, model.arrays)

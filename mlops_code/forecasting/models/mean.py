@@ -8,20 +8,20 @@ from typing import TypeVar
 
 import numpy as np
 
-from forecasting.models.recipe import Array, FittedModel, History, Kind, Recipe, Shapes, kind_of
+from forecasting.models.recipe import Array, FittedModel, History, Recipe, RecipeFamily, Shapes, family_of
 
 MAX_PARTS = 5
 _T = TypeVar("_T")
 
 
-class MeanOf(Kind):
-    """kinds: the catalog, which knows the parts of a mean. Arrays are named by part: 0.profile, 1.weights."""
+class MeanOf(RecipeFamily):
+    """families: the catalog, which knows the parts of a mean. Arrays are named by part: 0.profile, 1.weights."""
 
-    def __init__(self, kinds: Mapping[str, Kind]) -> None:
-        self._kinds = kinds
+    def __init__(self, families: Mapping[str, RecipeFamily]) -> None:
+        self._families = families
 
     def parameter_free(self, recipe: Recipe) -> bool:
-        return all(kind_of(self._kinds, part).parameter_free(part) for part in recipe.parts)
+        return all(family_of(self._families, part).parameter_free(part) for part in recipe.parts)
 
     def check(self, recipe: Recipe) -> None:
         if recipe.parameters or not 2 <= len(recipe.parts) <= MAX_PARTS:
@@ -29,34 +29,34 @@ class MeanOf(Kind):
         if any(part.parts for part in recipe.parts):
             raise ValueError(f"{recipe.name}: expected recipes that are no means of recipes themselves")
         for part in recipe.parts:
-            kind_of(self._kinds, part).check(part)
+            family_of(self._families, part).check(part)
 
     def days_needed(self, recipe: Recipe, season: int, horizon: int) -> int:
-        return max(kind_of(self._kinds, part).days_needed(part, season, horizon) for part in recipe.parts)
+        return max(family_of(self._families, part).days_needed(part, season, horizon) for part in recipe.parts)
 
     def shapes(self, recipe: Recipe, season: int, series: int) -> Shapes:
-        return _joined([kind_of(self._kinds, part).shapes(part, season, series) for part in recipe.parts])
+        return _joined([family_of(self._families, part).shapes(part, season, series) for part in recipe.parts])
 
     def fits(self, recipe: Recipe, history: History, cutoffs: Sequence[int]) -> Iterator[dict[str, Array]]:
         for fitted in zip(
-            *(kind_of(self._kinds, part).fits(part, history, cutoffs) for part in recipe.parts), strict=True
+            *(family_of(self._families, part).fits(part, history, cutoffs) for part in recipe.parts), strict=True
         ):
             yield _joined(fitted)
 
     def update(self, recipe: Recipe, arrays: Mapping[str, Array], history: History) -> dict[str, Array]:
         parts = zip(recipe.parts, _split(arrays), strict=True)
-        return _joined([kind_of(self._kinds, part).update(part, own, history) for part, own in parts])
+        return _joined([family_of(self._families, part).update(part, own, history) for part, own in parts])
 
     def forecast(self, model: FittedModel, horizon: int) -> Array:
         parts = zip(model.recipe.parts, _split(model.arrays), strict=True)
         models = [replace(model, recipe=part, arrays=arrays, intervals=None) for part, arrays in parts]
         return np.asarray(
-            np.mean([kind_of(self._kinds, one.recipe).forecast(one, horizon) for one in models], axis=0)
+            np.mean([family_of(self._families, one.recipe).forecast(one, horizon) for one in models], axis=0)
         )
 
     def demand_sound(self, recipe: Recipe, arrays: Mapping[str, Array]) -> None:
         for part, own in zip(recipe.parts, _split(arrays), strict=True):
-            kind_of(self._kinds, part).demand_sound(part, own)
+            family_of(self._families, part).demand_sound(part, own)
 
 
 def _joined(parts: Sequence[Mapping[str, _T]]) -> dict[str, _T]:

@@ -19,7 +19,7 @@ import numpy as np
 from forecasting.errors import ModelFileError, UsageError
 from forecasting.json_text import UNREADABLE, reason, strict_json, to_json
 from forecasting.limits import FIRST_DAY, LAST_DAY, MAX_HORIZON, MAX_SERIES
-from forecasting.models.catalog import KINDS, demand_sound, make_recipe
+from forecasting.models.catalog import FAMILIES, demand_sound, make_recipe
 from forecasting.models.recipe import Array, FittedModel, Intervals, Recipe
 
 FORMAT_VERSION = 2
@@ -152,7 +152,7 @@ def _fitted(document: dict[str, Any]) -> FittedModel:
     if any(not isinstance(key, str) or not key for key in keys):
         raise ValueError("series, expected names that are texts")
     "".join(keys).encode()  # half a surrogate pair could be in no answer
-    shapes = KINDS[recipe.name].shapes(recipe, document["season"], len(keys))
+    shapes = FAMILIES[recipe.name].shapes(recipe, document["season"], len(keys))
     if set(shapes) != set(document["parameters"]):
         raise ValueError(f"parameters {sorted(document['parameters'])}, expected {sorted(shapes)}")
     model = FittedModel(

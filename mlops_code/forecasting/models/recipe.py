@@ -87,7 +87,7 @@ class FittedModel:
     intervals: Intervals | None = None
 
 
-class Kind(ABC):
+class RecipeFamily(ABC):
     """One family of recipes. Every recipe forecasts directly: no forecast is fed back, all lags end at the cutoff."""
 
     def parameter_free(self, _recipe: Recipe, /) -> bool:
@@ -123,11 +123,11 @@ class Kind(ABC):
         return
 
 
-def kind_of(kinds: Mapping[str, Kind], recipe: Recipe) -> Kind:
+def family_of(families: Mapping[str, RecipeFamily], recipe: Recipe) -> RecipeFamily:
     """Look up the family of a recipe. Raises: ValueError where its name is unknown."""
-    if recipe.name not in kinds:
-        raise ValueError(f"recipe {recipe.name!r} is unknown, expected one of {', '.join(kinds)}")
-    return kinds[recipe.name]
+    if recipe.name not in families:
+        raise ValueError(f"recipe {recipe.name!r} is unknown, expected one of {', '.join(families)}")
+    return families[recipe.name]
 
 
 def demand_names(recipe: Recipe, required: Sequence[str], optional: Sequence[str] = ()) -> None:

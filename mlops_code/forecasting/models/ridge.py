@@ -22,8 +22,8 @@ from forecasting.models.recipe import (
     Array,
     FittedModel,
     History,
-    Kind,
     Recipe,
+    RecipeFamily,
     Shapes,
     bounded,
     day_after,
@@ -83,7 +83,7 @@ class _Sums:
         }
 
 
-class RidgeDirect(Kind):
+class RidgeDirect(RecipeFamily):
     """alpha: strength of the shrinkage; scaled: 1 for many series, each divided by its own size."""
 
     def check(self, recipe: Recipe) -> None:

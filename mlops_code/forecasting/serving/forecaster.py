@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from forecasting.limits import FIRST_DAY, LARGEST, LAST_DAY, MAX_HORIZON
-from forecasting.models.catalog import KINDS, days_needed, forecast, update
+from forecasting.models.catalog import FAMILIES, days_needed, forecast, update
 from forecasting.models.intervals import intervals_of
 from forecasting.models.recipe import FittedModel, History
 
@@ -55,8 +55,8 @@ class Forecaster:
     def __init__(self, model: FittedModel) -> None:
         self.model = model
         self._places = {key: place for place, key in enumerate(model.keys)}
-        kind = KINDS[model.recipe.name]
-        one, two = (kind.shapes(model.recipe, model.season, count) for count in (1, 2))
+        family = FAMILIES[model.recipe.name]
+        one, two = (family.shapes(model.recipe, model.season, count) for count in (1, 2))
         self._by_series = {name for name in one if one[name] != two[name]}
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from azure_ml.models.champion import champions_of
-from azure_ml.models.promotion import after_all
+from azure_ml.models.champion_move import after_all
 from azure_ml.models.versions import ModelVersion
 
 

@@ -78,7 +78,7 @@ def make(step: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPat
         if kind == "short":
             problem = changed(tmp_path, problem.name, origins="40", held_back="301")
         if kind == "broken":
-            monkeypatch.setattr(candidates.KINDS["same_weekday_mean"], "fits", breaks)
+            monkeypatch.setattr(candidates.FAMILIES["same_weekday_mean"], "fits", breaks)
         override = (
             Override(person="Ada", reason="the <old> model is worse on Mondays") if kind == "override" else None
         )

@@ -20,7 +20,7 @@ from forecasting.evaluation.backtest import Windows, actuals_of, backtest, histo
 from forecasting.evaluation.comparison import Setting, Side, compare
 from forecasting.evaluation.metrics import Actuals
 from forecasting.evaluation.selection import choose
-from forecasting.models.catalog import KINDS, days_needed, fit, make_recipe
+from forecasting.models.catalog import FAMILIES, days_needed, fit, make_recipe
 from forecasting.models.recipe import History, Recipe
 from forecasting.problem.problem_file import Problem
 from forecasting.problem.sections import Candidate
@@ -292,7 +292,7 @@ def test_a_model_that_breaks_decides_nothing(
     def breaks(*_: object) -> NoReturn:
         raise fault
 
-    monkeypatch.setattr(KINDS[name], "fits", breaks)
+    monkeypatch.setattr(FAMILIES[name], "fits", breaks)
     judged = judge(panel, Contest(WEEKLY, champion, BEFORE), problem.training, problem.gate, 0.0)
     assert (judged.verdict.outcome, judged.verdict.reason) == ("failed", "error")
     assert str(fault) in judged.verdict.sentence

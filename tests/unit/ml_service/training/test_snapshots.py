@@ -95,7 +95,7 @@ def test_an_edit_of_the_gate_policy_changes_no_reusable_snapshot(tmp_path: Path)
         "azure_ml/datasets.py",
         "azure_ml/digests.py",
         "azure_ml/environments.py",
-        "azure_ml/models/promotion.py",
+        "azure_ml/models/champion_move.py",
         "azure_ml/models/registration.py",
         "azure_ml/services.py",
         "forecasting/decision/gate.py",

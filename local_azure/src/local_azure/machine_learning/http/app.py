@@ -19,7 +19,7 @@ from local_azure.machine_learning.http import shapes
 from local_azure.machine_learning.http.access import AccessControl
 from local_azure.machine_learning.http.bodies import parsed_body, refuse_odd_address
 from local_azure.machine_learning.http.call import Call
-from local_azure.machine_learning.http.handlers import Handlers
+from local_azure.machine_learning.http.handler_binding import Handlers
 from local_azure.machine_learning.http.route_log import RouteLog
 from local_azure.machine_learning.http.routing import Route, Router, normalize
 from local_azure.machine_learning.storage import storage_faults

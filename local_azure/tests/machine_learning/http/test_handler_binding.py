@@ -10,7 +10,7 @@ import pytest
 from starlette.requests import Request
 
 from local_azure.machine_learning.http.call import Call
-from local_azure.machine_learning.http.handlers import HandlerError, Handlers
+from local_azure.machine_learning.http.handler_binding import HandlerError, Handlers
 from local_azure.machine_learning.http.routing import Handler, Plane
 
 
@@ -56,7 +56,7 @@ def test_what_nobody_provides_is_refused_by_name(path: str) -> None:
     def read(shelf: Shelf, *, title: str) -> str:
         return title
 
-    with pytest.raises(HandlerError, match=r"test_handlers\..*read \(GET /books.*'title' of type str"):
+    with pytest.raises(HandlerError, match=r"test_handler_binding\..*read \(GET /books.*'title' of type str"):
         _answer(path, read)
 
 
