@@ -1,5 +1,70 @@
-"""Before any test module is imported: the SDK reads at import whether it may send telemetry, and no test may."""
+"""Before any test module is imported: what the SDK and numpy read when they are imported; and who runs which tests."""
+
+from __future__ import annotations
 
 import os
+from typing import Any
 
+import pytest
+
+# The SDK reads at import whether it may send telemetry, and no test may.
 os.environ["HBI_WORKSPACE_JOB"] = "true"
+# The cores are shared by test processes and what they start: idle threads of numpy would spin on them.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+# Files whose expensive session fixtures are the same: one process runs them, one after the other.
+TOGETHER = {
+    "story": (
+        "tests/story/test_release_story.py", "tests/story/test_bad_input.py", "tests/story/test_rest.py",
+        "tests/story/test_report_story.py", "tests/story/test_names_and_versions.py",
+    ),
+    "services": (
+        "tests/faults/test_services_that_return.py", "tests/faults/test_kill_of_services.py",
+        "tests/faults/test_doors_of_services.py",
+    ),
+}  # fmt: skip
+# What takes longest begins first, so that all processes end together.
+LONGEST_FIRST = (
+    "tests/faults/test_doors_of_services.py",
+    "tests/docs/test_readme.py",
+    "tests/pipelines/test_real_runs.py",
+    "tests/story/test_release_and_rollback.py",
+    "tests/story/test_release_story.py",
+    "tests/story/test_forged_evidence.py",
+    "tests/pipelines/test_pull_request_run.py",
+    "tests/faults/test_campaigns.py",
+    "tests/faults/test_kill_in_step.py",
+    "tests/story/test_override_story.py",
+    "tests/story/test_champion_story.py",
+    "tests/story/test_own_data.py",
+    "tests/story/test_proof_on_azure.py",
+    "tests/upgrade/test_state_of_an_earlier_version.py",
+    "tests/faults/test_broken_documents.py",
+    "tests/docs/test_problem_page.py",
+    "tests/faults/test_strict_bodies.py",
+    "tests/faults/test_filters_and_numbers.py",
+)
+_GROUPS = {file: group for group, files in TOGETHER.items() for file in files}
+_RANKS = {file: rank for rank, file in enumerate(LONGEST_FIRST)}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort by file; the order inside a file stays."""
+    items.sort(key=lambda item: _RANKS.get(item.nodeid.partition("::")[0], len(_RANKS)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share out groups of files, other files one by one (`--dist loadfile`)."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Groups(LoadFileScheduling):
+        """Tests of a group are one unit of work."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return _GROUPS.get(file, file)
+
+    return Groups(config, log) if config.getvalue("dist") == "loadfile" else None

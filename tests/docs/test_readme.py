@@ -1,17 +1,23 @@
-"""Every command of the README runs, in its order, in a clone; every link leads somewhere; tables are current."""
+"""Every command of the README runs, in its order, in a clone; every link leads somewhere; tables are current.
+
+`make run`, again, and `make down` are what a newcomer types first: a clone that knows nothing of this checkout.
+"""
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
+from local_azure.cli import lifecycle
 from local_azure.machine_learning.planes import coverage
 from ml_service.cli.main import app
+from tests.docs.newcomer import Newcomer, make_clone
+from tests.story.product import clean_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -27,43 +33,62 @@ def commands() -> list[str]:
 
 
 @pytest.fixture
-def clone(tmp_path: Path) -> Iterator[Path]:
-    """A clone that uses the environment of this checkout, so that nothing is installed again."""
-    target = tmp_path / "clone"
-    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(target)], check=True)
-    (target / ".venv").symlink_to(ROOT / ".venv")
-    for name in (
-        *[f"requirements/{part}" for part in ("bootstrap.txt", "build.txt", "dev.txt", "install")],
-        "local_azure/pyproject.toml",
-    ):
-        os.utime(target / name, (0, 0))  # older than the environment, which make therefore leaves alone
-    yield target
-    down = [str(ROOT / ".venv/bin/python"), "-m", "local_azure", "--state", str(target / ".local_azure"), "down"]
-    subprocess.run(down, check=True, capture_output=True)
+def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
+    """No variable of a build or of an outer make, no state folder of another server, no path to other sources."""
+    (tmp_path / "home").mkdir()
+    environment = clean_environment(tmp_path / "home")
+    for name in ("LOCAL_AZURE_STATE", "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+        environment.pop(name, None)
+    environment = {name: value for name, value in environment.items() if not name.startswith(("AZURE", "ARM_", "MSI_"))}
+    newcomer = Newcomer(make_clone(tmp_path / "clone"), environment)
+    yield newcomer
+    lifecycle.stop(newcomer.state)
+
+
+def parts() -> list[list[str]]:
+    """The commands of the README, cut where a test looks at what they have left; each part is a shell of its own."""
+    found = commands()
+    assert len(found) > 15
+    cuts = [0, found.index("make run") + 1, found.index("make down"), found.index("make down") + 1]
+    first, second, down, rest = (found[begin:end] for begin, end in zip(cuts, [*cuts[1:], None], strict=True))
+    activated = [line for line in second if line.endswith("activate")]
+    return [first, second, down, [*activated, *rest]]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_every_command_runs_in_its_order(clone: Path, tmp_path: Path) -> None:
-    found = commands()
-    assert len(found) > 15
-    script = "set -euo pipefail\n" + "".join(
-        f"echo '>>> {number}' >&2\n{line}\n" for number, line in enumerate(found)
-    )
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("AZURE", "ARM_", "MSI_"))}
-    environment |= {
-        "HOME": str(tmp_path),
-        "PYTHONPATH": str(clone / "local_azure" / "src"),  # the clone's own, not that of the shared environment
-        "MAKEFLAGS": "",
-    }
-    done = subprocess.run(
-        ["bash", "-c", script], cwd=clone, env=environment, capture_output=True, text=True, check=False, timeout=380
-    )
-    numbers = re.findall(r">>> (\d+)", done.stderr)
-    last = found[int(numbers[-1])] if numbers else "none"
-    assert done.returncode == 0, f"{last}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    assert "outcome    accepted" in done.stdout
-    assert "outcome    kept" in done.stdout
+def test_every_command_runs_in_its_order(newcomer: Newcomer) -> None:
+    make_run, make_run_again, down, rest = parts()
+    # `activate` brings the packages of this checkout; the sources are the clone's own.
+    own = {"PYTHONPATH": str(newcomer.clone / "local_azure/src")}
+
+    first = newcomer.types(make_run)
+    assert first.found(r"^outcome +(\w+)") == "accepted"
+    assert first.found(r"^service +(\S+ Healthy), ") == "paid-amount-test Healthy"
+    assert "make down" not in first.out
+    assert not newcomer.state.is_locked()
+    assert newcomer.processes() == []
+
+    second = newcomer.types(make_run_again, WARM="", **own)  # plainly
+    assert second.found(r"^outcome +(\w+)") == "kept"
+    assert second.out.count("Finished (reused)") == 2
+    assert "stop them with: make down" in second.out
+    assert newcomer.state.running_server() is not None
+    assert any("local_azure.machine_learning.server" in words for words in newcomer.processes())
+    score = second.found(r"^service +.* Healthy, .*(http://127\.0\.0\.1:\d+/score)$")
+    assert requests.post(score, json={"horizon": 1}, timeout=10).status_code == 401, "it lives, and asks for its key"
+
+    assert newcomer.types(down).out.strip() == "Stopped."
+    assert not newcomer.state.is_locked()
+    assert newcomer.processes() == []
+    assert git_status(newcomer.clone) == "", "nothing of a run is seen by git"
+
+    newcomer.types(rest, **own)
+
+
+def git_status(clone: Path) -> str:
+    """What git sees that was not committed."""
+    return subprocess.run(["git", "status", "--short"], cwd=clone, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

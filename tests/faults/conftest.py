@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 
 from local_azure.cli.client_environment import client_environment, ensure_config_file
-from tests.faults.fault_server import Machine
+from tests.faults.fault_server import Machine, await_true, scope
 
 HERE = Path(__file__).parent
+RETURN_SECONDS = 30.0
 
 
 def sdk(machine: Machine, folder: Path, *words: str) -> str:
@@ -46,12 +52,66 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def copied_server(published: Path, state: Path) -> Iterator[Machine]:
     """A server on a copy of the published state, stopped after its use."""
     shutil.copytree(published, state)
-    (state / "ports.json").unlink()
+    (state / "ports.json").unlink(missing_ok=True)
     ours = Machine(state).start()
     try:
         yield ours
     finally:
         ours.stop()
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A service of one machine."""
+
+    machine: Machine
+    key: str
+
+    @property
+    def address(self) -> str:
+        """Where it answers."""
+        return str(self.document()["scoringUri"])
+
+    def ask(self, text: str = "{}") -> Any:
+        """What it answers; None while it does not."""
+        with suppress(requests.RequestException):
+            answer = requests.post(self.address, text, headers={"Authorization": f"Bearer {self.key}"}, timeout=20)
+            return answer.json() if answer.status_code == 200 else None
+        return None
+
+    def document(self) -> dict[str, Any]:
+        """How it stands."""
+        return dict(self.machine.get(f"/modelmanagement/v1.0{scope()}/services/inside"))
+
+    def returned(self) -> bool:
+        """Whether it answers and says that it is healthy."""
+        return bool(await_true(lambda: self.ask() == 2.0, "the service", RETURN_SECONDS)) and bool(
+            await_true(lambda: self.document()["state"] == "Healthy", "its state", RETURN_SECONDS)
+        )
+
+
+@pytest.fixture(scope="session")
+def with_service(published: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A state folder, at rest, with the service of deploy_faults.py; and the key of the service."""
+    folder = tmp_path_factory.mktemp("with_service")
+    ensure_config_file(folder)
+    for machine in copied_server(published, folder / "state"):
+        facts = json.loads(sdk(machine, folder, str(HERE / "deploy_faults.py")).partition("RESULT")[2])
+    return folder / "state", str(facts["key"])
+
+
+def copied_service(with_service: tuple[Path, str], state: Path) -> Iterator[Deployed]:
+    """A server on a copy of that state folder, with its service, stopped after its use."""
+    for machine in copied_server(with_service[0], state):
+        deployed = Deployed(machine, with_service[1])
+        assert deployed.returned()
+        yield deployed
+
+
+@pytest.fixture
+def deployed(with_service: tuple[Path, str], tmp_path: Path) -> Iterator[Deployed]:
+    """A service on a server of the test's own."""
+    yield from copied_service(with_service, tmp_path / "state")
 
 
 @pytest.fixture

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
-from local_azure.cli.client_environment import ensure_config_file
-from tests.faults.conftest import HERE, sdk
-from tests.faults.fault_server import Machine, await_true
+from tests.faults.conftest import copied_service
+from tests.faults.fault_server import await_true
 
 SLOW_CLIENTS = 50
 ANSWER_SECONDS = 1.0
@@ -52,12 +51,10 @@ class Service:
 
 
 @pytest.fixture(scope="module")
-def service(shared: Machine, tmp_path_factory: pytest.TempPathFactory) -> Service:
-    """The service of deploy_faults.py on the shared server."""
-    folder = tmp_path_factory.mktemp("service")
-    ensure_config_file(folder)
-    facts = json.loads(sdk(shared, folder, str(HERE / "deploy_faults.py")).partition("RESULT")[2])
-    return Service(facts["address"], facts["key"])
+def service(with_service: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service on a server of these tests."""
+    for deployed in copied_service(with_service, tmp_path_factory.mktemp("doors") / "state"):
+        yield Service(deployed.address, deployed.key)
 
 
 # --- without a key

@@ -36,10 +36,8 @@ def named(routes: list[Route]) -> list[Any]:
 
 def ask(machine: Machine, route: Route, token: str | None, workspace: str = WORKSPACE_NAME) -> requests.Response:
     """A request of this route with a token or without."""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return requests.request(
-        route.method, machine.info.base_url + address(route, workspace), headers=headers, timeout=20, json={}
-    )
+    headers = {"Authorization": f"Bearer {token}" if token else None}
+    return machine.send(route.method, address(route, workspace), {}, headers=headers)
 
 
 @pytest.fixture(scope="module")

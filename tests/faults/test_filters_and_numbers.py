@@ -125,8 +125,15 @@ def test_odd_words_in_an_address_are_no_fault_of_the_server(shared: Machine, rou
     path = re.sub(
         r"\{(\w+)(?::path)?\}", lambda part: str(known.get(part[1], "x")), route.path.replace("{W}", scope())
     )
-    for name in QUERIES:
-        for word in ODD:
-            answer = shared.send("GET", path, params={name: word})
-            assert answer.status_code < 500, (name, word, answer.text)
-            assert "InternalError" not in answer.text, (name, word, answer.text)
+
+    def status(params: dict[str, str]) -> int:
+        answer = shared.send("GET", path, params=params)
+        assert answer.status_code < 500, (params, answer.text)
+        assert "InternalError" not in answer.text, (params, answer.text)
+        return answer.status_code
+
+    for word in ODD:
+        # Where one name is refused the route may not have read the others: each is sent alone then.
+        if status(dict.fromkeys(QUERIES, word)) == 400:
+            for name in QUERIES:
+                status({name: word})

@@ -2,78 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import requests
 
-from local_azure.cli.client_environment import ensure_config_file
 from local_azure.machine_learning.loopback import listen
 from local_azure.machine_learning.storage.state import StateFolder
-from tests.faults.conftest import HERE, sdk
-from tests.faults.fault_server import Machine, await_true, children, command_line, gone, scope
+from tests.faults.conftest import RETURN_SECONDS, Deployed
+from tests.faults.fault_server import Machine, await_true, children, command_line, gone
 
 ATTEMPTS = 4  # a start and three times again
 SERVER = [sys.executable, "-m", "local_azure.machine_learning.server", "--state"]
-RETURN_SECONDS = 30.0
 
 
-@dataclass(frozen=True)
-class Deployed:
-    """A service of one machine."""
-
-    machine: Machine
-    address: str
-    key: str
-
-    def ask(self, text: str = "{}") -> Any:
-        """What it answers; None while it does not."""
-        with suppress(requests.RequestException):
-            answer = requests.post(self.address, text, headers={"Authorization": f"Bearer {self.key}"}, timeout=20)
-            return answer.json() if answer.status_code == 200 else None
-        return None
-
-    def document(self) -> dict[str, Any]:
-        """How it stands."""
-        return dict(self.machine.get(f"/modelmanagement/v1.0{scope()}/services/inside"))
-
-    def home(self) -> Path:
-        """The home of its processes."""
-        return next(self.machine.state.services.glob("*/inside/home"))
-
-    def will_die(self, times: int) -> None:
-        """Let its next processes die while they come up."""
-        (self.home() / "dies").write_text(str(times))
-
-    def returned(self) -> bool:
-        """Whether it answers and says that it is healthy."""
-        return bool(await_true(lambda: self.ask() == 2.0, "the service", RETURN_SECONDS)) and bool(
-            await_true(lambda: self.document()["state"] == "Healthy", "its state", RETURN_SECONDS)
-        )
+def home(deployed: Deployed) -> Path:
+    """The home of the processes of a service."""
+    return next(deployed.machine.state.services.glob("*/inside/home"))
 
 
-def deploy(machine: Machine, folder: Path) -> Deployed:
-    """The service of deploy_faults.py."""
-    ensure_config_file(folder)
-    facts = json.loads(sdk(machine, folder, str(HERE / "deploy_faults.py")).partition("RESULT")[2])
-    return Deployed(machine, facts["address"], facts["key"])
-
-
-@pytest.fixture
-def deployed(machine: Machine, tmp_path: Path) -> Deployed:
-    """A service on a server of the test's own."""
-    return deploy(machine, tmp_path)
+def will_die(deployed: Deployed, times: int) -> None:
+    """Let the next processes of a service die while they come up."""
+    (home(deployed) / "dies").write_text(str(times))
 
 
 def parent_of_services(machine: Machine) -> int | None:
@@ -81,12 +38,11 @@ def parent_of_services(machine: Machine) -> int | None:
     return next((child for child in children(machine.info.pid) if "gunicorn" in command_line(child)), None)
 
 
-@pytest.mark.parametrize("times", [1, ATTEMPTS - 1])
-def test_a_service_that_dies_while_it_is_brought_back_is_started_again(deployed: Deployed, times: int) -> None:
+def test_a_service_that_dies_while_it_is_brought_back_is_started_again(deployed: Deployed) -> None:
     deployed.machine.kill()
-    deployed.will_die(times)
+    will_die(deployed, ATTEMPTS - 1)
     deployed.machine.start()
-    dies = deployed.home() / "dies"
+    dies = home(deployed) / "dies"
     await_true(
         lambda: dies.read_text() == "0", "the last death", RETURN_SECONDS
     )  # before it, an answer is the old one's
@@ -110,11 +66,11 @@ def test_a_service_keeps_its_port_though_a_leftover_of_the_killed_server_holds_i
 
 def test_a_service_that_keeps_dying_while_it_is_brought_back_has_failed(deployed: Deployed) -> None:
     deployed.machine.kill()
-    deployed.will_die(100)
+    will_die(deployed, 100)
     deployed.machine.start()
     await_true(lambda: deployed.document()["state"] == "Failed", "the end", RETURN_SECONDS)
     assert "crashed (signal 9)" in deployed.document()["error"]["message"]
-    assert (deployed.home() / "dies").read_text() == str(100 - ATTEMPTS)
+    assert (home(deployed) / "dies").read_text() == str(100 - ATTEMPTS)
 
 
 def test_a_killed_parent_counts_against_no_service(deployed: Deployed) -> None:
@@ -161,11 +117,11 @@ def small_disk(state: StateFolder, free: int) -> Iterator[Machine]:
 @pytest.mark.parametrize("free", [80 * 1024, 350 * 1024])
 def test_a_service_that_has_no_room_returns_when_there_is_some(deployed: Deployed, free: int) -> None:
     deployed.machine.stop()
-    for release in deployed.home().parent.glob("app-*"):
+    for release in home(deployed).parent.glob("app-*"):
         shutil.rmtree(release)
     log = deployed.machine.state.root.with_name("log")
     with small_disk(deployed.machine.state, free) as machine:
-        there = Deployed(machine, deployed.address, deployed.key)
+        there = Deployed(machine, deployed.key)
         await_true(lambda: there.document()["state"] == "Transitioning", "a word about it")
         assert "no room for the web service 'inside'" in there.document()["error"]["message"]
         assert "the web service inside waits: There is no room" in log.read_text()

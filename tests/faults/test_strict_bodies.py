@@ -23,6 +23,9 @@ from tests.faults.fault_server import Machine, await_true, scope
 WRITES = [route for route in ROUTES if route.method != "GET" and not route.streams and "{W}" in route.path]
 NO_NUMBERS = ["NaN", "Infinity", "-Infinity", "1e999", "-1e400"]
 NO_TEXTS = [rb'"\ud800"', rb'"\udfff!"', b'"\xed\xa0\x80"', b'"\xff"']
+FORMS = [b'{"name": %s}', b'{"tags": {"a": %s}}', b"[%s]", b"%s", b"{%s: 1}"]
+# The first route of each of the two ways in which a body is parsed.
+PARSED_IN_FULL = [next(route.key for route in WRITES if route.lenient_numbers == lenient) for lenient in (False, True)]
 WRONG: list[Any] = [[1], [[]], "text", 5, {"a": 1}, True, ["a"], [None], [{"a": 1}]]
 Facts = dict[str, str]
 
@@ -126,11 +129,13 @@ def test_what_is_not_strict_json_is_refused_before_anything_is_stored(ask: Ask, 
     values = [word.encode() for word in NO_NUMBERS] + NO_TEXTS
     if route.lenient_numbers:
         values = [value for value in values if value not in (b"NaN", b"Infinity", b"-Infinity")]
-    for value in values:
-        for form in (b'{"name": %s}', b'{"tags": {"a": %s}}', b"[%s]", b"%s", b"{%s: 1}"):
-            answer = ask(route, form % value)
-            assert answer.status_code == 400, (form % value, answer.status_code)
-            assert "not JSON" in answer.text or "JSON" in answer.text
+    bodies = [form % value for value in values for form in FORMS]
+    if route.key not in PARSED_IN_FULL:  # one parser reads the bodies of all routes: each value once, each form
+        bodies = [FORMS[number % len(FORMS)] % value for number, value in enumerate(values)]
+    for body in bodies:
+        answer = ask(route, body)
+        assert answer.status_code == 400, (body, answer.status_code)
+        assert "JSON" in answer.text
 
 
 @pytest.mark.parametrize("route", named(WRITES))
@@ -173,9 +178,12 @@ def test_a_value_of_the_wrong_kind_anywhere_is_a_400_in_words(ask: Ask, route: R
     for path in places(route.body):
         if not path:
             continue
-        for wrong in (None, *WRONG):
-            ask(route, json.dumps(changed(whole, path, wrong)).encode())
-        ask(route, json.dumps(changed(whole, path, ...)).encode())
+        documents = [changed(whole, path, wrong) for wrong in (None, *WRONG, ...)]
+        refused = [document for document in documents if route.body.fault(document)]
+        # Forms refuse before a handler is called, all alike: one request shows it. What they let pass is all sent.
+        for document in [*refused[:1], *(one for one in documents if one not in refused)]:
+            ask(route, json.dumps(document).encode())
+        assert all(re.match(r"[^ ]* (must be|is|has) ", str(route.body.fault(one))) for one in refused)
 
 
 @pytest.mark.parametrize("route", named([route for route in WRITES if route.body is not None]))

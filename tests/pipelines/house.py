@@ -14,7 +14,7 @@ from typing import Any
 from local_azure.cli.client_environment import client_variables
 from local_azure.cli.warm import VARIABLE
 from local_azure.machine_learning.storage.state import StateFolder
-from tests.preloading import ENABLED
+from tests.preloading import ENABLED, preloaded
 from tests.story.product import ROOT, Product
 
 TREE = (".pipelines", ".ci", "data", "environments", "ml_service", "mlops_code", "requirements", "variables.yml")
@@ -78,7 +78,7 @@ class House:
         info = self.state.running_server()
         assert info is not None
         variables = {**self.environment, **client_variables(self.state, info)}
-        return Product(variables, tree=self.tree).with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME="local-production")
+        return Product(preloaded(self.state, variables), tree=self.tree).with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME="local-production")
 
     def serves(self) -> dict[str, Any]:
         """What production serves, verified."""

@@ -20,6 +20,7 @@ import pytest
 from local_azure.cli import lifecycle
 from local_azure.cli.client_environment import client_variables
 from local_azure.machine_learning.storage.state import StateFolder
+from tests.preloading import preloaded
 from tests.story.product import Product, clean_environment
 
 pytestmark = pytest.mark.slow
@@ -52,7 +53,7 @@ class Office:
     def start(self) -> None:
         """Start the server; its port and token are new ones."""
         info = lifecycle.start(self.state)
-        environment = clean_environment(self.home) | client_variables(self.state, info)
+        environment = preloaded(self.state, clean_environment(self.home) | client_variables(self.state, info))
         self.product = Product(environment, self.product.settings if hasattr(self, "product") else {})
 
     def files(self, end: str) -> list[Path]:

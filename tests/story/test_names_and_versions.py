@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.story.conftest import MakeProduct
+from tests.story.conftest import MakeProduct, Rehearsed
 from tests.story.own_data import write_sales
 from tests.story.product import Product, Sdk, copy_tree, cut_table, registered_versions, served
 
@@ -68,10 +68,9 @@ def test_rehearse_trains_on_what_it_uploads_or_on_the_version_that_is_asked_for(
 # Two problems, one set of names.
 
 
-def test_another_problem_does_not_take_over_names(make_product: MakeProduct, sdk: Sdk, tmp_path: Path) -> None:
+def test_another_problem_does_not_take_over_names(rehearsed: Rehearsed, sdk: Sdk, tmp_path: Path) -> None:
     tree, table = copy_tree(tmp_path / "tree"), write_sales(tmp_path / "sales.csv")
-    sample = make_product("taken").from_tree(tree)
-    sample.run("rehearse")
+    sample = rehearsed.product.from_tree(tree)
     name = sample.settings["MODEL_NAME"]
     before = _state(sdk, sample)
     written = sample.run("problems", "new", "energy", *COLUMNS, "--data", table)

@@ -11,6 +11,7 @@ import pytest
 from local_azure.cli import lifecycle
 from local_azure.cli.client_environment import client_variables
 from local_azure.machine_learning.storage.state import StateFolder
+from tests.preloading import preloaded
 from tests.story.product import Product, clean_environment
 
 HERE = Path(__file__).parent
@@ -25,5 +26,5 @@ def product(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     state = StateFolder(folder)
     info = lifecycle.start(state)
     environment = clean_environment(tmp_path_factory.mktemp("home")) | client_variables(state, info)
-    yield Product(environment).with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME="local-production")
+    yield Product(preloaded(state, environment)).with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME="local-production")
     lifecycle.stop(state)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +17,9 @@ from forecasting.decision.gate import Judgement, judge
 from forecasting.errors import UsageError
 from forecasting.evaluation.backtest import Windows, backtest, history_of
 from forecasting.evaluation.selection import choose
+from forecasting.models import arima
 from forecasting.models.catalog import fit, forecast, make_recipe, update
-from forecasting.models.recipe import History, Recipe
+from forecasting.models.recipe import Array, History, Recipe
 from forecasting.problem.problem_file import Problem
 from forecasting.problem.sections import Candidate
 from tests.unit.forecasting.decision.gate_cases import BEFORE, WEEKLY, only
@@ -26,6 +29,29 @@ RECORDED = Path(__file__).parents[1] / "arima_202_forecasts.csv"
 with_statsmodels = pytest.mark.skipif(
     importlib.util.find_spec("statsmodels") is None, reason="the extra statsmodels is not installed"
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fitted_once() -> Iterator[None]:
+    """The tests judge the same origins: statsmodels fits the days up to each of them once."""
+    made: dict[bytes, Any] = {}
+    original = arima._model
+
+    def remembered(values: Array) -> Any:
+        model, known = original(values), values.tobytes()
+        fit = model.fit
+
+        def fit_once() -> Any:
+            if known not in made:
+                made[known] = fit()
+            return made[known]
+
+        model.fit = fit_once
+        return model
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(arima, "_model", remembered)
+        yield
 
 
 def history(panel: Panel, days: int) -> History:
