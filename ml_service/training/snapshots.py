@@ -71,6 +71,7 @@ _DEPLOYING = (
     *_CHAMPION,
     "registration.py",
     "azure_ml/digests.py",
+    "azure_ml/downloads.py",
     "azure_ml/environments.py",
     "azure_ml/models/promotion.py",
     "azure_ml/sdk_errors.py",
