@@ -93,7 +93,7 @@ class CampaignServer:
         still_there([pid], GONE_SECONDS)
 
     def _bury(self, dying: list[int]) -> None:
-        """What a killed server had started must end by itself; nobody waits for it, the next server starts meanwhile."""
+        """What a killed server had started must end by itself, while the next server starts already."""
         for left in still_there(dying, GONE_SECONDS):
             self.left.append(f"{left} {words_of(left)}")
 

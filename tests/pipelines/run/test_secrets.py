@@ -104,7 +104,8 @@ def test_values_of_groups_with_names_of_secrets_are_masked_and_stay_in_the_envir
     write: Callable[..., Path], tmp_path: Path
 ) -> None:
     file = write(
-        "variables: [{group: mine}]\nsteps:\n- bash: echo '$(DB_PASSWORD) $(apiKey) $(KEY_NAME) $(NO_TOKEN)' ${#APIKEY}\n",
+        "variables: [{group: mine}]\n"
+        "steps:\n- bash: echo '$(DB_PASSWORD) $(apiKey) $(KEY_NAME) $(NO_TOKEN)' ${#APIKEY}\n",
         **{
             "group.yml": "DB_PASSWORD: hidden-value\napiKey: {value: hidden-too}\nKEY_NAME: seen\n"
             "NO_TOKEN: {value: open, isSecret: false}\n"
