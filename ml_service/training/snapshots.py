@@ -71,6 +71,7 @@ _DEPLOYING = (
     *_CHAMPION,
     "registration.py",
     "azure_ml/digests.py",
+    "azure_ml/downloads.py",
     "azure_ml/environments.py",
     "azure_ml/models/champion_move.py",
     "azure_ml/sdk_errors.py",
@@ -105,7 +106,9 @@ class StepFiles:
 
 
 STEP_FILES: Mapping[str, StepFiles] = {
-    "prepare": StepFiles(("prepare.py", *_STEP, *_CHAMPION, *_DATA), _READ_SECTIONS, reusable=True),
+    "prepare": StepFiles(
+        ("prepare.py", *_STEP, *_CHAMPION, "forecasting/json_text.py", *_DATA), _READ_SECTIONS, reusable=True
+    ),
     "train": StepFiles(("train.py", *_STEP, *_DATA, *_MODELS, *_TRAINING), _TRAIN_SECTIONS, reusable=True),
     "evaluate": StepFiles(("evaluate.py", *_DECIDING), _ALL_SECTIONS, reusable=False),
     "register": StepFiles(("register.py", *_REGISTERING), _ALL_SECTIONS, reusable=False),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from azure_ml import environments
+from azure_ml.downloads import MAX_ANSWER_BYTES, MAX_ERROR_BYTES, read_beginning, read_capped
 from azure_ml.errors import AzureMlError
 from azure_ml.models.versions import ModelVersion, version_of
 from azure_ml.sdk_errors import message_of
@@ -147,28 +148,30 @@ def _not_healthy(service: Service, message: str) -> AzureMlError:
 def ask(service: Service, question: Mapping[str, Any]) -> bytes:
     """The body of a live service's answer to a JSON document; the key never appears in a message.
 
-    Raises: AzureMlError (no answer), ServiceRefusedError (any answer but HTTP 200).
+    Raises: AzureMlError (no answer, or one above a cap), ServiceRefusedError (any answer but HTTP 200).
     """
     import requests
 
     key = service.sdk.get_keys()[0]
     headers = {"Authorization": f"Bearer {key}"}
     try:
-        answer = requests.post(service.url, json=question, headers=headers, timeout=_ASK_SECONDS)
+        with requests.post(service.url, json=question, headers=headers, timeout=_ASK_SECONDS, stream=True) as answer:
+            what = f"the answer of service {service.name}"
+            if answer.status_code == _OK:
+                return read_capped(answer, MAX_ANSWER_BYTES, what)
+            reason = read_beginning(answer, MAX_ERROR_BYTES, what).decode(errors="replace")
     except requests.RequestException as error:
         raise AzureMlError(
             f"service {service.name} did not answer at {service.url}",
             found=type(error).__name__,
             todo="see its state: python -m ml_service status",
         ) from error
-    if answer.status_code != _OK:
-        raise ServiceRefusedError(
-            f"service {service.name} refused the call with HTTP {answer.status_code}",
-            found=answer.text[:1000].strip(),
-            expected="HTTP 200 with a forecast",
-            todo="correct the request or mlops_code/score.py",
-        )
-    return answer.content
+    raise ServiceRefusedError(
+        f"service {service.name} refused the call with HTTP {answer.status_code}",
+        found=reason[:1000].strip(),
+        expected="HTTP 200 with a forecast",
+        todo="correct the request or mlops_code/score.py",
+    )
 
 
 def delete(service: Service) -> None:

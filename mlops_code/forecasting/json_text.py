@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 MAX_NUMBERS = 8_000_000  # values of one document, by its commas; a ridge for 20,000 series has 1.5 million
 MAX_CONTAINERS = 1_000_000  # lists and mappings
 MAX_KEYS = 1_000_000  # counted by its colons
+_LONGEST_KEY = 80  # characters of a key that a message shows
 LONGEST_REASON = 500  # characters of what is said about a document that was refused
 
 # What reading raises for a document that was not written here: other types, numbers too large for a float, depth.
@@ -66,7 +68,9 @@ def reason(mistake: Exception) -> str:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) != len(pairs):
-        raise ValueError("a key occurs twice")
+        counts = Counter(key for key, _ in pairs)
+        twice = counts.most_common(1)[0][0]
+        raise ValueError(f"a key occurs twice: {twice[:_LONGEST_KEY]!r}")
     return document
 
 

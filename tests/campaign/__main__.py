@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.campaign.figures import Figures
-from tests.campaign.processes import Started, adopt_orphans
+from tests.campaign.guard import run_guarded
+from tests.campaign.processes import Started
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_SECONDS = 30 * 60
@@ -105,7 +106,6 @@ def main(argv: list[str] | None = None, known: Sequence[Campaign] = CAMPAIGNS) -
     unknown = set(arguments.names) - {one.name for one in known}
     if unknown:
         parser.error(f"there is no campaign {', '.join(sorted(unknown))}")
-    adopt_orphans()
     chosen = [one for one in known if one.name in arguments.names or not arguments.names]
     try:
         figures = run_all(chosen, arguments.out, arguments.seed)
@@ -116,4 +116,4 @@ def main(argv: list[str] | None = None, known: Sequence[Campaign] = CAMPAIGNS) -
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_guarded(main)

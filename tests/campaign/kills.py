@@ -1,6 +1,6 @@
 """The kill campaign: processes of the server, of steps, of services and of verbs are killed while clients write.
 
-    python -m tests.campaign.kills [--kills 200] [--seconds 540] [--seed N] [--keep FOLDER]
+    python -m tests.campaign.kills [--kills 200] [--seconds 420] [--seed N] [--keep FOLDER]
 
 Every kill is a kill -9 at a random moment. Promised, and measured: nothing that was acknowledged is lost, every start
 of the server succeeds, every service that was healthy answers again with its key, no run is left open or fails
@@ -11,7 +11,6 @@ these promises is broken.
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import secrets
 import sys
@@ -23,14 +22,15 @@ from pathlib import Path
 
 from tests.campaign.clients import REST_NAME, Clients, prepared
 from tests.campaign.figures import Figures, counted, slowest
-from tests.campaign.processes import Started, adopt_orphans
+from tests.campaign.guard import run_guarded
+from tests.campaign.processes import Started
 from tests.campaign.readback import ReadBack, all_runs, run_faults
 from tests.campaign.server import BrokenOffError, CampaignServer
 from tests.campaign.services import Watch, Watched, fault_of
 from tests.campaign.verbs import Verbs
 from tests.campaign.victims import Victims
 
-KILLS, SECONDS = 200, 540.0
+KILLS, SECONDS = 200, 420.0
 SERVICES = ["first", "second", "third"]
 CHECKPOINT_KILLS = 50
 LEAST_PAUSE_SECONDS = 0.3
@@ -59,10 +59,12 @@ class Campaign:
         watch = Watch(self._server, [Watched(**service) for service in facts["services"]])
         verbs = Verbs(self._server, self.started, self._folder)
         clients = Clients(self._server, self.started, facts["pipeline"], self._seed)
+        self.figures.add("prepared in", f"{time.monotonic() - begun:.0f} s")
         verbs.start()
         reading = ReadBack(self._server, self.started, clients.journals)
         victims = Victims(self._server, verbs, self._chance)
         self._kill(victims, reading, watch)
+        self.figures.add("last kill after", f"{time.monotonic() - begun:.0f} s")
         for fault in clients.stop():
             self.figures.broke(fault)
         verbs.finish(VERBS_SECONDS)
@@ -105,6 +107,8 @@ class Campaign:
         self.started.reap_others()
         left = [*server.left, *self.started.end()]
         figures.add("kills", f"{victims.killed.total()}: {counted(victims.killed)}")
+        for kind, seconds in sorted(victims.seconds.items()):
+            figures.add(f"seconds of a kill: {kind}", f"{sum(seconds):.0f} s in all, slowest {slowest(seconds)}")
         figures.add("starts", f"{len(server.starts)}, slowest {slowest(server.starts)}")
         figures.add("starts cut off", server.cut_starts)
         acknowledged = reading.acknowledged()
@@ -156,7 +160,6 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     sys.stdout.write(f"seed {arguments.seed}\n")
     sys.stdout.flush()
-    adopt_orphans()
     with tempfile.TemporaryDirectory(prefix="campaign-") as temporary:
         folder = (arguments.keep or Path(temporary)).absolute()
         folder.mkdir(parents=True, exist_ok=True)
@@ -176,6 +179,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    os._exit(code)  # threads that still wait for a server have nobody to wait for
+    run_guarded(main)

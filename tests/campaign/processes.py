@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36
+KILL_SECONDS = 5.0
 
 
 def adopt_orphans() -> None:
@@ -89,6 +90,17 @@ def _ends_before(pid: int, deadline: float) -> bool:
         return bool(select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0])
 
 
+def end_descendants() -> list[str]:
+    """Kill whatever runs below this program, by its number; returns the command lines of what was there."""
+    ended: list[str] = []
+    while alive := [pid for pid in descendants(os.getpid()) if is_alive(pid)]:
+        ended += [f"{pid} {words_of(pid)}" for pid in alive]
+        for pid in alive:
+            kill(pid)
+        still_there(alive, KILL_SECONDS)
+    return ended
+
+
 class Started:
     """The processes that this program has started itself and waits for itself."""
 
@@ -111,13 +123,8 @@ class Started:
                     os.waitpid(pid, os.WNOHANG)
 
     def end(self) -> list[str]:
-        """Kill whatever runs below this program, by its number; returns the command lines of what was there."""
-        left: list[str] = []
-        while alive := [pid for pid in descendants(os.getpid()) if is_alive(pid)]:
-            left += [f"{pid} {words_of(pid)}" for pid in alive]
-            for pid in alive:
-                kill(pid)
-            still_there(alive, 5)
+        """End whatever runs below this program and reap it; returns the command lines of what was there."""
+        left = end_descendants()
         for process in self._processes:
             process.wait()
         self.reap_others()

@@ -36,7 +36,7 @@ class CampaignServer:
         self.starts: list[float] = []
         self.cut_starts = 0
         self.left: list[str] = []
-        self._dying: list[int] = []
+        self._burials: list[threading.Thread] = []
         self.last_harm = time.monotonic()
         self._is_up = threading.Event()
         self._started = started
@@ -53,7 +53,6 @@ class CampaignServer:
         self.starts.append(time.monotonic() - begun)
         if code != 0:
             raise BrokenOffError(f"start {len(self.starts)} ended with {code}: {self._last_words()}")
-        self._bury()
         info = self.machine.state.running_server()
         if info is None:
             raise BrokenOffError(f"start {len(self.starts)} succeeded, and no server runs")
@@ -85,19 +84,23 @@ class CampaignServer:
         self._kill_with_all(self.machine.info.pid)
 
     def _kill_with_all(self, pid: int) -> None:
-        self._dying += [pid, *descendants(pid)]
+        dying = [pid, *descendants(pid)]
         kill(pid)
         self.last_harm = time.monotonic()
+        burial = threading.Thread(target=self._bury, args=(dying,), daemon=True)
+        burial.start()
+        self._burials.append(burial)
         still_there([pid], GONE_SECONDS)
 
-    def _bury(self) -> None:
-        """What killed servers had started must have ended by itself, though nobody waited for it."""
-        for left in still_there(self._dying, GONE_SECONDS):
+    def _bury(self, dying: list[int]) -> None:
+        """What a killed server had started must end by itself, while the next server starts already."""
+        for left in still_there(dying, GONE_SECONDS):
             self.left.append(f"{left} {words_of(left)}")
-        self._dying.clear()
 
     def down(self) -> None:
-        """Stop it as a person would."""
+        """Stop it as a person would, and see off what killed servers had started."""
+        for burial in self._burials:
+            burial.join()
         with self._started([*self._command, "down"], stdout=-3) as process:
             code = process.wait(START_SECONDS)
         if code != 0:

@@ -26,10 +26,11 @@ SHARES = {
 
 
 class Victims:
-    """Kills one process at a time; `killed` counts by kind."""
+    """Kills one process at a time; `killed` counts by kind, `seconds` is what killing took, with the next start."""
 
     def __init__(self, server: CampaignServer, verbs: Verbs, chance: random.Random) -> None:
         self.killed: Counter[str] = Counter()
+        self.seconds: dict[str, list[float]] = {}
         self._server = server
         self._verbs = verbs
         self._chance = chance
@@ -49,8 +50,10 @@ class Victims:
         kinds = list(SHARES)
         while kinds:
             kind = self._chance.choices(kinds, [SHARES[kind] for kind in kinds])[0]
+            begun = time.monotonic()
             if self._ways[kind]():
                 self.killed[kind] += 1
+                self.seconds.setdefault(kind, []).append(time.monotonic() - begun)
                 return
             kinds.remove(kind)
 

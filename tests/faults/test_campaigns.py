@@ -31,8 +31,9 @@ def test_six_kills_break_no_promise(tmp_path: Path) -> None:
 FRAME = """
 import sys
 from tests.campaign.__main__ import Campaign, main
+from tests.campaign.guard import run_guarded
 known = [Campaign(name, f"fake_{name}", float(seconds)) for name, seconds in (("good", 60), (sys.argv[1], 2))]
-sys.exit(main(["--seed", "7", "--out", sys.argv[2]], known))
+run_guarded(lambda: main(["--seed", "7", "--out", sys.argv[2]], known))
 """
 FAKES = {
     "good": "print('figures of seed', sys.argv[2])",

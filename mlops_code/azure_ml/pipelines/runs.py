@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from azure_ml.sdk_errors import none_if_absent
+from azure_ml.downloads import MAX_FILE_BYTES, MAX_LOG_BYTES, read_capped, read_end
+from azure_ml.sdk_errors import http_status, none_if_absent
 from azure_ml.workspace import Workspace, creator_of
+
+if TYPE_CHECKING:
+    import requests
 
 _USER_LOGS = ("std_log", "70_driver_log", "driver_log", "azureml-logs/", "user_logs/")
 """Parts of names of a step's logs, the user's own output first: std_log is the newer runtime's, 70_driver_log the
 older one's."""
 
+
+_RUN_FILES = "ExperimentRun"
+_READ_SECONDS = (10, 60)  # to connect, between two pieces
+_NOT_FOUND = 404
 
 _RUN_HISTORY_SAYS = {"Completed": "Finished"}
 """Run history and the pipeline service have two words for one state."""
@@ -135,19 +142,32 @@ class Run:
         return set(self.sdk.get_file_names())
 
     def read_file(self, name: str) -> bytes | None:
-        """The content of one of its files; None when it has no such file."""
-        from azureml.exceptions import UserErrorException
+        """The content of one of its files; None when it has no such file. Raises: AzureMlError above a cap."""
+        what = f"the file {name} of run {self.id}"
+        return self._read(name, lambda answer: read_capped(answer, MAX_FILE_BYTES, what))
 
-        with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
-            path = Path(scratch) / "file"
-            try:
-                self.sdk.download_file(name, output_file_path=str(path))
-            except UserErrorException as error:
-                # azureml/_restclient/artifacts_client.py words an absent file this way; the rest are real failures.
-                if "was not found" not in str(error):
-                    raise
-                return None
-            return path.read_bytes()
+    def read_end(self, name: str) -> bytes | None:
+        """The end of one of its files, as much as a log may have; None when it has no such file."""
+        what = f"the file {name} of run {self.id}"
+        return self._read(name, lambda answer: read_end(answer, MAX_LOG_BYTES, what))
+
+    def _read(self, name: str, read: Callable[[requests.Response], bytes]) -> bytes | None:
+        """Read a file as a stream: the SDK's `download_file` holds all of it in memory, however large it is.
+
+        Its address comes from the call that the SDK itself makes (azureml/_restclient/artifacts_client.py).
+        """
+        from msrest.exceptions import HttpOperationError
+
+        artifacts = self.sdk._client.artifacts
+        try:
+            address = artifacts.get_file_uri(_RUN_FILES, self.sdk._container, name)
+        except HttpOperationError as error:
+            if http_status(error) != _NOT_FOUND:
+                raise
+            return None
+        with artifacts.session.get(address, stream=True, timeout=_READ_SECONDS) as answer:
+            answer.raise_for_status()
+            return read(answer)
 
     def download_folder(self, prefix: str, target: Path) -> None:
         """Download its files below `prefix/`, under their own names below a folder."""
@@ -159,7 +179,7 @@ class Run:
 
         child = SdkRun(self.sdk.experiment, step.run_id)
         names = sorted(child.get_details()["logFiles"], key=_log_preference)
-        content = Run(child).read_file(names[0]) if names else None
+        content = Run(child).read_end(names[0]) if names else None
         return (content or b"").decode("utf-8", errors="replace")
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecasting.errors import ContractError, Finding, UsageError
+from forecasting.json_text import UNREADABLE, reason, strict_json
 from forecasting.limits import FIRST_DAY, LAST_DAY
 
 SERIES_FILE, FACTS_FILE = "series.csv", "facts.json"
@@ -115,7 +116,11 @@ def read_series(folder: Path) -> tuple[Panel, dict[str, Any]]:
     for needed in (path, folder / FACTS_FILE):
         if not needed.is_file():
             raise UsageError(f"{needed}: no such file. Name a folder that prepare.py or train.py has written.")
-    facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
+    try:
+        facts = strict_json((folder / FACTS_FILE).read_bytes())
+    except UNREADABLE as mistake:
+        unreadable = Finding("", (), f"is unreadable ({reason(mistake)})", "the file that came with the series", FIX)
+        raise ContractError(str(folder / FACTS_FILE), [unreadable]) from None
     with path.open(encoding="utf-8", newline="") as content:
         lines = csv.reader(content)
         header = next(lines, [])

@@ -9,10 +9,31 @@ import yaml
 
 MAX_BYTES = 128 * 1024  # the files of this repository have some 3 kB
 MAX_DEPTH = 20  # of lists and mappings in each other
+_MERGE = "tag:yaml.org,2002:merge"  # the tag of the key <<
 MAX_ALIASES = 20  # references (*name), each of which may repeat a whole part
 
 UNREADABLE = (yaml.YAMLError, ValueError, RecursionError, IsADirectoryError)
 """What reading raises for a file that is no YAML, or holds a day or a number that cannot be."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice in a mapping: PyYAML would take the last and say nothing."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Compose a mapping. Raises: ValueError with the key and both lines."""
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        lines: dict[object, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            value = key.value if key.tag == _MERGE else self.construct_object(key)
+            line = key.start_mark.line + 1
+            if value in lines:
+                raise ValueError(
+                    f"the key {key.value} stands in line {lines[value]} and again in line {line}; keep one of the two"
+                )
+            lines[value] = line
+        return node
 
 
 def read_yaml(path: Path) -> Any:
@@ -23,7 +44,8 @@ def read_yaml(path: Path) -> Any:
         raise ValueError(f"it has more than {MAX_BYTES} bytes; shorten it")
     text = content.decode("utf-8")
     _demand_small(text)
-    return yaml.safe_load(text)
+    # A loader of safe values; ruff knows PyYAML's own ones only.
+    return yaml.load(text, Loader=_Loader)  # noqa: S506
 
 
 def _demand_small(text: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from local_azure.cli.main import main
-from local_azure.pipelines.run.agent.masking import MOST_SECRET_CHARACTERS, MOST_SECRETS, Masker
+from local_azure.pipelines.run.agent.masking import MOST_SECRET_CHARACTERS, MOST_SECRETS, Masker, looks_secret
 from local_azure.pipelines.run.agent.workspace import MOST_ARTIFACTS, Artifacts
 from local_azure.pipelines.run.record import MOST_ISSUES, MOST_KEPT_FILES, MOST_SUMMARY_BYTES, MOST_TAGS, RunRecord
 
@@ -98,6 +98,35 @@ def test_secret_values_of_groups_are_masked(write: Callable[..., Path], tmp_path
     said = CliRunner().invoke(main, [*command, "--group", f"mine={file.parent / 'group.yml'}"]).output
     assert "*** seen unmapped" in said
     assert "hidden" not in said
+
+
+def test_values_of_groups_with_names_of_secrets_are_masked_and_stay_in_the_environment(
+    write: Callable[..., Path], tmp_path: Path
+) -> None:
+    file = write(
+        "variables: [{group: mine}]\n"
+        "steps:\n- bash: echo '$(DB_PASSWORD) $(apiKey) $(KEY_NAME) $(NO_TOKEN)' ${#APIKEY}\n",
+        **{
+            "group.yml": "DB_PASSWORD: hidden-value\napiKey: {value: hidden-too}\nKEY_NAME: seen\n"
+            "NO_TOKEN: {value: open, isSecret: false}\n"
+        },
+    )
+    command = ["--state", str(tmp_path / "state"), "pipelines", "run", str(file), "--verbose"]
+    said = CliRunner().invoke(main, [*command, "--group", f"mine={file.parent / 'group.yml'}"]).output
+    assert "*** *** seen open 10" in said
+    assert "hidden" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "looks"),
+    [
+        *[(name, True) for name in ("DB_PASSWORD", "apiKey", "client-secret", "GITHUB_PAT", "accessToken", "x.sas")],
+        *[(name, True) for name in ("secretValue", "STORAGE_CONNECTION_STRING", "APIKEY", "dbpassword")],
+        *[(name, False) for name in ("KEY_NAME", "SECRET_URI", "tokenPath", "monkey", "PATH", "keys", "COMPASS", "")],
+    ],
+)
+def test_names_that_look_like_secrets(name: str, looks: bool) -> None:
+    assert looks_secret(name) is looks
 
 
 def test_caps_of_secrets() -> None:

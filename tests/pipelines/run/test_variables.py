@@ -61,6 +61,23 @@ def test_variables_that_hold_others_twice_do_not_grow_without_end() -> None:
     assert time.monotonic() - started < 20
 
 
+@pytest.mark.parametrize(("value", "most"), [("", MOST_INSERTIONS), ("x" * 1024, MOST_INSERTED_CHARACTERS // 1024)])
+def test_at_the_cap_of_insertions_macros_are_replaced_and_above_it_they_stay(value: str, most: int) -> None:
+    table = VariableTable(Masker())
+    table.declare("v", value)
+    assert table.expand("$(v)" * most) == value * most
+    assert table.expand("$(v)" * (most + 1)) == value * most + "$(v)"
+
+
+def test_a_variable_that_holds_another_twice_is_capped_alike() -> None:
+    table = VariableTable(Masker())
+    table.declare("a", "$(b)$(b)")
+    table.declare("b", "x" * (MOST_INSERTED_CHARACTERS // 2 - len("$(b)$(b)")))
+    assert table.expand("$(a)") == 2 * table.expand("$(b)")
+    table.declare("b", "x" * (MOST_INSERTED_CHARACTERS // 2))
+    assert table.expand("$(a)") == table.expand("$(b)") + "$(b)"
+
+
 def test_caps_of_variables_and_outputs(run: Run) -> None:
     table = VariableTable(Masker())
     for number in range(MOST_VARIABLES):

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
@@ -77,33 +77,46 @@ def _facts(
         reason=reason,
         branch=branch,
         variables=variables,
-        groups={name: values for name, (values, _) in read.items()},
-        secrets=frozenset((group, name) for group, (_, secrets) in read.items() for name in secrets),
+        groups={name: group.values for name, group in read.items()},
+        secrets=frozenset((name, variable) for name, group in read.items() for variable in group.secrets),
+        masked=frozenset((name, variable) for name, group in read.items() for variable in group.masked),
         repositories={alias: Path(folder) for alias, folder in repositories.items()},
     )
     commit = _commit(file.absolute().parent)
     return replace(facts, commit=commit) if commit else facts
 
 
-def _group(path: Path) -> tuple[dict[str, str], set[str]]:
-    """Return the names and values of a variable group, and which names are secret."""
+class _Group(NamedTuple):
+    """The values of a variable group, which of them are secret, and which look so by their names."""
+
+    values: dict[str, str]
+    secrets: set[str]
+    masked: set[str]
+
+
+def _group(path: Path) -> _Group:
+    """Read the file of a variable group."""
     from local_azure.pipelines.expand.model import is_true
     from local_azure.pipelines.language.reader import read_file
     from local_azure.pipelines.language.tree import Fields, PipelineError, Text, fields_of
+    from local_azure.pipelines.run.agent.masking import looks_secret
 
     try:
         fields = fields_of(read_file(path.parent, path.name))
     except PipelineError as error:
         raise click.UsageError(str(error)) from None
-    values, secrets = dict[str, str](), set[str]()
+    group = _Group({}, set(), set())
     for name, content in fields:
         value = content.get("value") if isinstance(content, Fields) else content
         if not isinstance(value, Text):
             raise click.UsageError(f"{path}: '{name}' is neither a text nor {{value: TEXT, isSecret: true}}.")
-        values[str(name)] = str(value)
-        if isinstance(content, Fields) and is_true(content.get("isSecret")):
-            secrets.add(str(name))
-    return values, secrets
+        group.values[str(name)] = str(value)
+        told = content.get("isSecret") if isinstance(content, Fields) else None
+        if is_true(told):
+            group.secrets.add(str(name))
+        elif told is None and looks_secret(str(name)):
+            group.masked.add(str(name))
+    return group
 
 
 def _commit(folder: Path) -> str:

@@ -60,3 +60,30 @@ def test_at_a_cap_a_file_is_read_and_above_it_refused(
     monkeypatch.setattr(yaml_text, cap, most - 1)
     with pytest.raises(ValueError, match=f"more than {most - 1}"):
         read_yaml(tmp_path / "p.yml")
+
+
+TWICE = {
+    "top": ("series: {}\n\nseries: {}\n", "series", 1, 3),
+    "nested": ("gate:\n  tau: 1\n  step: 7\n  tau: 2\n", "tau", 2, 4),
+    "in a list": ("a:\n- {x: 1,\n   x: 2}\n", "x", 2, 3),
+    "quoted": ("a: 1\n'a': 2\n", "a", 1, 2),
+    "of equal value": ("10: a\n0xA: b\n", "0xA", 1, 2),
+    "merged inline": ("a:\n  <<: {x: 1, x: 2}\n", "x", 2, 2),
+    "merge key": ("a: &a {x: 1}\nb:\n  <<: *a\n  <<: *a\n", "<<", 3, 4),
+}
+
+
+@pytest.mark.parametrize("kind", TWICE)
+def test_a_key_that_stands_twice_is_refused_with_both_lines(tmp_path: Path, kind: str) -> None:
+    text, key, first, second = TWICE[kind]
+    (tmp_path / "p.yml").write_text(text)
+    with pytest.raises(UsageError) as caught:
+        Problem(tmp_path / "p.yml")
+    said = f"the key {key} stands in line {first} and again in line {second}; keep one of the two"
+    assert str(tmp_path / "p.yml") in str(caught.value)
+    assert said in str(caught.value)
+
+
+def test_a_key_that_overrides_a_merged_one_stands_once(tmp_path: Path) -> None:
+    (tmp_path / "p.yml").write_text("a: &a {x: 1}\nb: {<<: *a, x: 2}\n")
+    assert read_yaml(tmp_path / "p.yml")["b"] == {"x": 2}

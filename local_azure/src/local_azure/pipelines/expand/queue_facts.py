@@ -37,7 +37,7 @@ class QueueFacts:
     """The facts of one queued run.
 
     `variables` are those of the web page or of the queue dialogue, `groups` the variable groups by name,
-    `secrets` the secret ones of them as (group, variable),
+    `secrets` the secret ones of them as (group, variable), `masked` those that are masked only,
     `repositories` local folders by alias. `branch` is short or full; of a pull request it is the source.
     """
 
@@ -47,6 +47,7 @@ class QueueFacts:
     variables: Mapping[str, str] = field(default_factory=dict)
     groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     secrets: frozenset[tuple[str, str]] = frozenset()
+    masked: frozenset[tuple[str, str]] = frozenset()
     repositories: Mapping[str, Path] = field(default_factory=dict)
 
     def predefined(self) -> dict[str, str]:

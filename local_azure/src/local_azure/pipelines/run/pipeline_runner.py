@@ -191,9 +191,10 @@ class PipelineRunner:
 
     def _declare_group(self, group: Variable, table: VariableTable) -> None:
         for name, value in self._facts.groups[group.name].items():
-            secret = (str(group.name), name) in self._facts.secrets
+            place = (str(group.name), name)
+            secret, masked = place in self._facts.secrets, place in self._facts.masked
             try:
-                table.declare(name, value, secret=secret, readonly=group.readonly)
+                table.declare(name, value, secret=secret, readonly=group.readonly, masked=masked)
             except ValueError as error:
                 raise ExpressionError(f"The variable '{name}' of the group '{group.name}': {error}") from None
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
+import re
 import threading
 from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
@@ -14,6 +16,26 @@ MOST_SECRET_CHARACTERS = 16_384
 MOST_SECRETS = 1_000
 # Shorter ones have no base64 form that would not also hide other text.
 _BASE64_LEAST_BYTES = 6
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_SECRET_WORDS = frozenset(
+    {
+        *("password", "passwd", "passphrase", "pwd", "secret", "secrets", "token", "credential", "credentials"),
+        *("key", "pat", "sas", "connectionstring", "apikey", "accesskey"),
+    }
+)
+_SECRET_ENDS = ("password", "secret", "token", "apikey", "connectionstring")
+# A name that ends so says where or what a secret is, not the secret itself.
+_DESCRIBING_WORDS = frozenset({"name", "names", "id", "uri", "url", "path", "file", "length", "version", "type"})
+
+
+def looks_secret(name: str) -> bool:
+    """Whether a variable's name says that its value is a secret: DB_PASSWORD, apiKey, client-secret."""
+    words = [word.lower() for word in _WORDS.findall(name)]
+    if not words or words[-1] in _DESCRIBING_WORDS:
+        return False
+    pairs = [first + second for first, second in itertools.pairwise(words)]
+    return not _SECRET_WORDS.isdisjoint([*words, *pairs]) or words[-1].endswith(_SECRET_ENDS)
 
 
 class Masker:

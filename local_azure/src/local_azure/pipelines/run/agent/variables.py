@@ -50,9 +50,14 @@ class VariableTable:
         """Return a copy: what is set in it does not leave it."""
         return VariableTable(self._masker, self._entries)
 
-    def declare(self, name: str, value: str, *, secret: bool = False, readonly: bool = True) -> None:
-        """Set without regard to what was there: in a narrower scope, or by the runner itself."""
-        if secret:
+    def declare(
+        self, name: str, value: str, *, secret: bool = False, readonly: bool = True, masked: bool = False
+    ) -> None:
+        """Set without regard to what was there: in a narrower scope, or by the runner itself.
+
+        masked: what is printed of it is masked as a secret is, but processes get it as they get other variables.
+        """
+        if secret or masked:
             self._masker.add(value)
         self._entries[name.lower()] = _Entry(name, value, secret, readonly)
 
