@@ -16,11 +16,7 @@ from urllib.parse import quote
 import requests
 
 from local_azure.cli import lifecycle
-from local_azure.machine_learning.domain.workspace.workspaces import (
-    RESOURCE_GROUP,
-    SUBSCRIPTION,
-    WORKSPACE_NAME,
-)
+from local_azure.machine_learning.domain.workspace.coordinates import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE_NAME
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
 
 WAIT_SECONDS = 60.0

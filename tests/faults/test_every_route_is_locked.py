@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from local_azure.machine_learning.domain.access.signatures import Signatures
-from local_azure.machine_learning.domain.workspace.workspaces import PRODUCTION_NAME, WORKSPACE_NAME
+from local_azure.machine_learning.domain.workspace.coordinates import PRODUCTION_NAME, WORKSPACE_NAME
 from local_azure.machine_learning.http.routing import Route
 from local_azure.machine_learning.planes.table import ROUTES
 from tests.faults.fault_server import Machine, scope

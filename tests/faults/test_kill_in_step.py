@@ -11,12 +11,8 @@ from pathlib import Path
 import pytest
 
 from local_azure.machine_learning.domain.pipelines import pipeline_runs, published
-from local_azure.machine_learning.domain.workspace.workspaces import (
-    RESOURCE_GROUP,
-    SUBSCRIPTION,
-    WORKSPACE_NAME,
-    Workspaces,
-)
+from local_azure.machine_learning.domain.workspace.coordinates import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE_NAME
+from local_azure.machine_learning.domain.workspace.workspaces import Workspaces
 from local_azure.machine_learning.storage.store import Store
 from tests.faults.fault_server import Machine, await_true, children, command_line, gone, number_in
 

@@ -8,11 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from local_azure.machine_learning.domain.access.addresses import CLOUD_NAME, Addresses
-from local_azure.machine_learning.domain.workspace.workspaces import (
-    RESOURCE_GROUP,
-    SUBSCRIPTION,
-    WORKSPACE_NAME,
-)
+from local_azure.machine_learning.domain.workspace.coordinates import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE_NAME
 from local_azure.machine_learning.storage.certificates import trust_variables
 from local_azure.machine_learning.storage.state import STATE_VARIABLE, ServerInfo, StateFolder
 

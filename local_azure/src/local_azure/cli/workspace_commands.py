@@ -16,7 +16,7 @@ import click
 from local_azure.cli import exit_codes, lifecycle
 from local_azure.cli.client_environment import find_config_file
 from local_azure.cli.output.terminal import show
-from local_azure.machine_learning.domain.workspace.workspaces import RESOURCE_GROUP, SUBSCRIPTION
+from local_azure.machine_learning.domain.workspace.coordinates import RESOURCE_GROUP, SUBSCRIPTION
 from local_azure.machine_learning.storage.certificates import ROOTS
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
 

@@ -6,8 +6,8 @@ with another 4xx. `details` must be a list, otherwise the SDK crashes while it p
 
 from __future__ import annotations
 
+from html import escape  # xml.sax imports all of urllib and http
 from typing import Any
-from xml.sax.saxutils import escape
 
 COVERAGE = "local_azure/COVERAGE.md"
 
@@ -67,5 +67,6 @@ def xml_body(error: ApiError) -> str:
     """Body for the blob plane. Source: Azure Storage REST, "Status and error codes"."""
     return (
         '<?xml version="1.0" encoding="utf-8"?>'
-        f"<Error><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message></Error>"
+        f"<Error><Code>{escape(error.code, quote=False)}</Code>"
+        f"<Message>{escape(error.message, quote=False)}</Message></Error>"
     )

@@ -23,14 +23,14 @@ from local_azure.machine_learning.domain.access.addresses import Addresses, Sign
 from local_azure.machine_learning.domain.access.sign_in import SignInSecrets
 from local_azure.machine_learning.domain.access.signatures import Signatures
 from local_azure.machine_learning.domain.access.tokens import Tokens
-from local_azure.machine_learning.domain.workspace.redaction import Redactor
-from local_azure.machine_learning.domain.workspace.workspaces import (
+from local_azure.machine_learning.domain.workspace.coordinates import (
     PRODUCTION_NAME,
     RESOURCE_GROUP,
     SUBSCRIPTION,
     WORKSPACE_NAME,
-    Workspaces,
 )
+from local_azure.machine_learning.domain.workspace.redaction import Redactor
+from local_azure.machine_learning.domain.workspace.workspaces import Workspaces
 from local_azure.machine_learning.engines.schedules.scheduler import Scheduler
 from local_azure.machine_learning.engines.services.host import ServiceHost
 from local_azure.machine_learning.engines.steps.executor import Executor

@@ -15,10 +15,6 @@ import ssl
 from collections import Counter
 from pathlib import Path
 
-import certifi
-import trustme
-from OpenSSL import crypto
-
 BUNDLE, ROOTS = "bundle.pem", "roots"
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n", re.DOTALL)
 
@@ -38,6 +34,8 @@ def _write_private(path: Path, data: bytes) -> None:
 
 def _write_roots(folder: Path, bundle: bytes) -> None:
     """One file a certificate, under the hash of its subject: the form that `openssl rehash` makes."""
+    from OpenSSL import crypto
+
     partial = folder.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
@@ -52,6 +50,9 @@ def _write_roots(folder: Path, bundle: bytes) -> None:
 
 def server_context(folder: Path) -> ssl.SSLContext:
     """TLS context for 127.0.0.1 and localhost. Writes what a client trusts: our authority and the public roots."""
+    import certifi  # here, because commands need only the paths, and these take longer than all else that they import
+    import trustme
+
     certificate, key = folder / "ca.pem", folder / "ca.key"
     if not key.exists() or not certificate.exists():
         created = trustme.CA(organization_name="local_azure")

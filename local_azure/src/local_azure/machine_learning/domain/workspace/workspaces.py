@@ -9,10 +9,6 @@ from local_azure.machine_learning.clock import new_id, timestamp
 from local_azure.machine_learning.errors import bad_request
 from local_azure.machine_learning.storage.store import Document, Store
 
-SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
-RESOURCE_GROUP = "local-rehearsal"
-WORKSPACE_NAME = "local-development"
-PRODUCTION_NAME = "local-production"
 # Shown with the workspace's tags wherever they are printed: what is made here is a rehearsal.
 REHEARSAL_TAGS = {"evidence": "local rehearsal"}
 

@@ -26,6 +26,7 @@ from pathlib import Path
 
 from local_azure.machine_learning.processes.clients.child import RUNNING, Parent, become
 from local_azure.machine_learning.processes.clients.preload import MODULES, Preloaded, preload
+from local_azure.machine_learning.processes.sdk_polling import shorten_polls
 
 SECRET, ALIVE, IMPORTED, SOCKET = "secret", "alive", "imported", "socket"
 # {root}: where this package lies. What is in sys.modules is noted before anything else is imported.
@@ -211,6 +212,7 @@ def main(started_with: frozenset[str], argv: Sequence[str] | None = None) -> Non
     if offender:  # its threads or files would not survive a fork: again, without it
         sys.stderr.write(f"not preloaded, because of what it starts or opens: {offender}\n")
         os.execv(sys.executable, [sys.executable, "-c", sys.orig_argv[2], *inherited, offender])  # noqa: S606 - itself
+    shorten_polls()
     (Path(folder) / IMPORTED).touch(0o600)
     number = _server_number(server)
     if number is not None:

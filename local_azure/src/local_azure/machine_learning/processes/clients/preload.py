@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import inspect
 import os
 import re
 import signal
@@ -120,6 +121,7 @@ def preload(names: Iterable[str], started_with: frozenset[str]) -> tuple[Preload
     try:
         with _Certificates.noted():
             offender = next(_offenders(names, settings), "")
+        inspect.getmodule(None, "")  # fills its table of all modules, for which the SDK's logger asks first thing
     finally:
         os.environ.__class__ = traced
     modules = {name: module for name, module in sys.modules.items() if not _is_own(name)}
