@@ -6,20 +6,27 @@ with another 4xx. `details` must be a list, otherwise the SDK crashes while it p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from xml.sax.saxutils import escape
+
+from local_azure.machine_learning.clock import utc_now
 
 COVERAGE = "local_azure/COVERAGE.md"
 
 
 class ApiError(Exception):
-    """An answer other than success: HTTP status, Azure error code and a sentence for a person."""
+    """An answer other than success: HTTP status, Azure error code and a sentence for a person.
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    headers: what this answer has besides.
+    """
+
+    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
+        self.headers = dict(headers or {})
 
 
 def bad_request(message: str, code: str = "UserError") -> ApiError:
@@ -63,9 +70,10 @@ def json_body(error: ApiError, request_id: str, *, pascal_case: bool = False) ->
     }
 
 
-def xml_body(error: ApiError) -> str:
-    """Body for the blob plane. Source: Azure Storage REST, "Status and error codes"."""
+def xml_body(error: ApiError, request_id: str) -> str:
+    """Body for the blob plane, with the byte order mark and the two further lines that the service writes."""
+    message = f"{error.message}\nRequestId:{request_id}\nTime:{utc_now():%Y-%m-%dT%H:%M:%S.%f}0Z"
     return (
-        '<?xml version="1.0" encoding="utf-8"?>'
-        f"<Error><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message></Error>"
+        '\ufeff<?xml version="1.0" encoding="utf-8"?>'
+        f"<Error><Code>{escape(error.code)}</Code><Message>{escape(message)}</Message></Error>"
     )

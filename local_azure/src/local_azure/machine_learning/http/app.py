@@ -112,9 +112,10 @@ def _shape(result: Any) -> Response:
 
 def _error_response(error: ApiError, path: str, *, xml: bool) -> Response:
     # Of a body that is too slow or too large the rest is not waited for.
-    headers = {"Connection": "close"} if error.status in (408, 413) else {}
+    headers = error.headers | ({"Connection": "close"} if error.status in (408, 413) else {})
+    request_id = new_id()
     if xml:
-        headers["x-ms-error-code"] = error.code
-        return Response(errors.xml_body(error), error.status, headers, media_type="application/xml")
-    body = errors.json_body(error, new_id(), pascal_case=path.lower().startswith("/pipelines/"))
+        headers |= {"x-ms-error-code": error.code, "x-ms-request-id": request_id}
+        return Response(errors.xml_body(error, request_id), error.status, headers, media_type="application/xml")
+    body = errors.json_body(error, request_id, pascal_case=path.lower().startswith("/pipelines/"))
     return JSONResponse(body, error.status, headers)
