@@ -54,12 +54,12 @@ def test_names_of_metadata_can_stand_in_a_listing(shared: Machine, name: str) ->
 def test_an_upload_has_a_size(blob: Blob, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (blob_files, blobs):
         monkeypatch.setattr(module, "MAX_UPLOAD_BYTES", 1_000)
-    blob.write([b"x" * 600, b"x" * 400], {}, only_new=False)
+    blob.write([b"x" * 600, b"x" * 400], {})
     with pytest.raises(ApiError) as refused:
-        blob.write([b"y" * 600, b"y" * 401], {}, only_new=False)
+        blob.write([b"y" * 600, b"y" * 401], {})
     assert refused.value.status == 413
     with pytest.raises(ApiError):
-        blob.write([], {}, only_new=False, size=1_001)
+        blob.write([], {}, size=1_001)
     assert blob.path.read_bytes() == b"x" * 1_000
     with pytest.raises(ApiError):
         blob_files.append_chunks(blob.path, [b"z"])
@@ -71,11 +71,11 @@ def test_an_upload_has_a_size(blob: Blob, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_block_list_has_a_length(blob: Blob, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blobs, "MAX_BLOCKS", 3)
     blob.write_block("a", [b"x"], None, None)
-    blob.commit_blocks(["a"] * 3, {}, only_new=False)
+    blob.commit_blocks(["a"] * 3, {})
     assert blob.path.read_bytes() == b"xxx"
     blob.write_block("a", [b"x"], None, None)
     with pytest.raises(ApiError, match="4 blocks"):
-        blob.commit_blocks(["a"] * 4, {}, only_new=False)
+        blob.commit_blocks(["a"] * 4, {})
 
 
 def test_block_lists_are_read_in_linear_time(shared: Machine) -> None:

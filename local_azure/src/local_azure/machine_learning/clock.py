@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 import uuid
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND = dt.timedelta(microseconds=1)
 
 
 def utc_now() -> dt.datetime:
@@ -11,9 +18,52 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+@dataclass(frozen=True)
+class Uptime:
+    """A moment by a clock that nobody sets: seconds since a start of the machine, and which start that was."""
+
+    boot: str
+    seconds: float
+
+
+def uptime() -> Uptime:
+    """Read the clock that goes on over restarts of this server and stands still for nothing, not even a suspend."""
+    return Uptime(_boot(), time.clock_gettime(time.CLOCK_BOOTTIME))
+
+
+@cache
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
 def timestamp(moment: dt.datetime | None = None) -> str:
-    """ISO 8601 with microseconds and offset, the form that every plane writes."""
-    return (moment or utc_now()).isoformat(timespec="microseconds")
+    """ISO 8601 as the service's data planes write it: up to seven digits of a second, zeros at the end cut, offset.
+
+    Such texts sort as the moments do: "+" comes before "." and before digits.
+    """
+    return _cut(moment) + "+00:00"
+
+
+def zulu_time(moment: dt.datetime | None = None) -> str:
+    """The same with "Z", as workspaces and errors of the blob service have it."""
+    return _cut(moment) + "Z"
+
+
+def _cut(moment: dt.datetime | None) -> str:
+    ticks = time.time_ns() // 100 if moment is None else (moment - _EPOCH) // _MICROSECOND * 10
+    seconds, fraction = divmod(ticks, 10_000_000)
+    text = (_EPOCH + dt.timedelta(seconds=seconds)).isoformat().removesuffix("+00:00")
+    return text if not fraction else f"{text}.{fraction:07d}".rstrip("0")
+
+
+def time_span(start: str, end: str) -> str:
+    """Time between two timestamps as .NET writes it, hh:mm:ss.fffffff."""
+    passed = dt.datetime.fromisoformat(end) - dt.datetime.fromisoformat(start)
+    seconds, ticks = divmod(max(passed // _MICROSECOND, 0) * 10, 10_000_000)
+    minutes, hours = seconds // 60, seconds // 3600
+    days = f"{hours // 24}." if hours >= 24 else ""
+    fraction = f".{ticks:07d}" if ticks else ""
+    return f"{days}{hours % 24:02}:{minutes % 60:02}:{seconds % 60:02}{fraction}"
 
 
 def new_id() -> str:

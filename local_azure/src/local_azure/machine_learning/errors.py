@@ -6,6 +6,7 @@ with another 4xx. `details` must be a list, otherwise the SDK crashes while it p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape  # xml.sax imports all of urllib and http
 from typing import Any
 
@@ -13,13 +14,26 @@ COVERAGE = "local_azure/COVERAGE.md"
 
 
 class ApiError(Exception):
-    """An answer other than success: HTTP status, Azure error code and a sentence for a person."""
+    """An answer other than success: HTTP status, Azure error code and a sentence for a person.
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    headers: what this answer has besides. has_body: whether the sentence is sent; some answers are empty.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        has_body: bool = True,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
+        self.headers = dict(headers or {})
+        self.has_body = has_body
 
 
 def bad_request(message: str, code: str = "UserError") -> ApiError:
@@ -42,8 +56,8 @@ def not_implemented(what: str) -> ApiError:
     return ApiError(400, "NotImplemented", f"local_azure does not implement {what}. See {COVERAGE} for what it does.")
 
 
-def json_body(error: ApiError, request_id: str, *, pascal_case: bool = False) -> dict[str, Any]:
-    """Body for every JSON plane; the top-level keys serve the model management plane.
+def json_body(error: ApiError, request_id: str, time: str, *, pascal_case: bool = False) -> dict[str, Any]:
+    """Body for every JSON plane; the flat keys at the end serve the model management plane.
 
     pascal_case: for the pipelines plane, whose client finds the message under no other name.
     """
@@ -53,9 +67,12 @@ def json_body(error: ApiError, request_id: str, *, pascal_case: bool = False) ->
             "Correlation": {"RequestId": request_id},
         }
     return {
-        "error": {"code": error.code, "message": error.message, "details": []},
+        "error": {"code": error.code, "message": error.message, "target": None, "details": [], "innerError": None},
         # The models client prints `correlation` and not `message`; so the sentence stands there too.
         "correlation": {"RequestId": request_id, "Message": error.message},
+        "environment": "local",
+        "location": "local",
+        "time": time,
         "code": error.code,
         "statusCode": error.status,
         "message": error.message,
@@ -63,10 +80,11 @@ def json_body(error: ApiError, request_id: str, *, pascal_case: bool = False) ->
     }
 
 
-def xml_body(error: ApiError) -> str:
-    """Body for the blob plane. Source: Azure Storage REST, "Status and error codes"."""
+def xml_body(error: ApiError, request_id: str, time: str) -> str:
+    """Body for the blob plane, with the byte order mark and the two further lines that the service writes."""
+    message = f"{error.message}\nRequestId:{request_id}\nTime:{time}"
     return (
-        '<?xml version="1.0" encoding="utf-8"?>'
+        '\ufeff<?xml version="1.0" encoding="utf-8"?>'
         f"<Error><Code>{escape(error.code, quote=False)}</Code>"
-        f"<Message>{escape(error.message, quote=False)}</Message></Error>"
+        f"<Message>{escape(message, quote=False)}</Message></Error>"
     )

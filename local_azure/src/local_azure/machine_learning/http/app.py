@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from local_azure.machine_learning import errors, strict_json
-from local_azure.machine_learning.clock import new_id
+from local_azure.machine_learning.clock import new_id, timestamp, zulu_time
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.http import shapes
 from local_azure.machine_learning.http.access import AccessControl
@@ -53,7 +54,7 @@ class Application:
         self._route_log = RouteLog.of_environment()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
+        request, begun = Request(scope, receive), time.monotonic()
         path = normalize(scope["path"])
         found = self._router.match(request.method, path)
         try:
@@ -67,6 +68,8 @@ class Application:
             return
         except Exception as error:
             response = _error_response(self._fault(error, f"{request.method} {path}"), path, xml=False)
+        if not (found and found[0].streams):
+            _add_telling_headers(response, path, time.monotonic() - begun)
         if found and response.status_code != 401:
             self._route_log.note(found[0], request.headers.get("user-agent", ""))
         if not (found and found[0].access == "public"):  # polled, and one carries the token in its path
@@ -99,6 +102,16 @@ class Application:
         return _shape(await self._handlers.answer(route, call, parts))
 
 
+def _add_telling_headers(response: Response, path: str, seconds: float) -> None:
+    """What every JSON answer of the service has: its kind, how long it took, and that nobody may keep it."""
+    response.headers.setdefault("x-ms-response-type", "standard")
+    response.headers["x-request-time"] = f"{seconds:.3f}"
+    if path.lower().startswith("/subscriptions"):
+        response.headers["x-ms-correlation-request-id"] = new_id()
+        response.headers.setdefault("Cache-Control", "no-cache")
+        response.headers.update({"Pragma": "no-cache", "Expires": "-1"})
+
+
 def _shape(result: Any) -> Response:
     if isinstance(result, Response):
         return result
@@ -112,9 +125,16 @@ def _shape(result: Any) -> Response:
 
 def _error_response(error: ApiError, path: str, *, xml: bool) -> Response:
     # Of a body that is too slow or too large the rest is not waited for.
-    headers = {"Connection": "close"} if error.status in (408, 413) else {}
+    headers = error.headers | ({"Connection": "close"} if error.status in (408, 413) else {})
+    request_id = new_id()
     if xml:
-        headers["x-ms-error-code"] = error.code
-        return Response(errors.xml_body(error), error.status, headers, media_type="application/xml")
-    body = errors.json_body(error, new_id(), pascal_case=path.lower().startswith("/pipelines/"))
+        headers |= {"x-ms-error-code": error.code, "x-ms-request-id": request_id}
+        return Response(
+            errors.xml_body(error, request_id, zulu_time()), error.status, headers, media_type="application/xml"
+        )
+    if not error.has_body:
+        return Response(status_code=error.status, headers=headers)
+    headers |= {"x-ms-error-code": error.code, "x-ms-response-type": "error"}
+    pascal_case = path.lower().startswith("/pipelines/")
+    body = errors.json_body(error, request_id, timestamp(), pascal_case=pascal_case)
     return JSONResponse(body, error.status, headers)

@@ -10,8 +10,10 @@ import hashlib
 import os
 import re
 import shutil
+import threading
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,6 +28,29 @@ MAX_UPLOAD_BYTES = 5_000 * 1024 * 1024  # source: Azure Storage, "Put Blob"
 # The last two are no characters and would make a listing of their container no XML.
 _REFUSED = re.compile(r"[\x00-\x1f\x7f\\\ufffe\uffff]")
 _CONTAINER = re.compile(r"[a-z0-9$](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+
+class _Moments:
+    """Times of writing, no two of them the same: file systems count in steps of milliseconds and clocks go back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def next(self) -> int:
+        """Nanoseconds since 1970."""
+        with self._lock:
+            self._last = max(time.time_ns(), self._last + 1)
+            return self._last
+
+
+_MOMENTS = _Moments()
+
+
+def touch(target: Path | int) -> None:
+    """Give a file, or an open one, a time of writing that no other has: its etag follows from it."""
+    moment = _MOMENTS.next()
+    os.utime(target, ns=(moment, moment))
 
 
 class BlobFiles:
@@ -58,17 +83,22 @@ class BlobFiles:
         return path
 
     @contextmanager
-    def writing(self, target: Path) -> Iterator[BinaryIO]:
-        """An open file that becomes `target` when the block ends well, durable before that; nothing otherwise."""
+    def writing(self, target: Path, turn: AbstractContextManager[object] | None = None) -> Iterator[BinaryIO]:
+        """An open file that becomes `target` when the block ends well, durable before that; nothing otherwise.
+
+        turn: held while it becomes `target`, once all bytes are there; what it raises keeps the old file.
+        """
         refuse_event_loop()
         partial = self._partial / new_id()
         try:
             with partial.open("wb") as stream:
                 yield stream
                 stream.flush()
+                touch(stream.fileno())
                 os.fsync(stream.fileno())
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial.replace(target)
+            with turn or nullcontext():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
 

@@ -53,6 +53,38 @@ MIGRATIONS = (
         CREATE INDEX metric_value_run ON metric_value (workspace, run_id, name, created, seq)
         """,
     ),
+    Migration(
+        2,
+        "runs and experiments have all keys of the service; no warnings are null",
+        """
+        -- what cannot be read stays: it is refused where it is asked for, and not at the start
+        UPDATE entity SET doc = json_insert(
+            json_remove(doc, '$.heartbeatEnabled'),
+                '$.tokenExpiryTimeUtc', json('null'), '$.lastStartTimeUtc', json('null'),
+                '$.currentComputeTime', json('null'), '$.computeDuration', json('null'),
+                '$.effectiveStartTimeUtc', json('null'), '$.duration', json('null'),
+                '$.cancelationReason', json('null'), '$.currentAttemptId', json('null'),
+                '$.scheduleId', json('null'), '$.runTypeV2', json('null'),
+                '$.runDefinition', json('null'), '$.jobSpecification', json('null'),
+                '$.primaryMetricName', json('null'), '$.createdFrom', json('null'),
+                '$.cancelUri', json('null'), '$.completeUri', json('null'),
+                '$.diagnosticsUri', json('null'), '$.computeRequest', json('null'),
+                '$.compute', json('null'), '$.retainForLifetimeOfWorkspace', json('null'),
+                '$.queueingInfo', json('null'), '$.inputs', json('null'), '$.outputs', json('null'),
+                '$.actionUris', json('{}'), '$.parameters', json('{}'), '$.settings', json('{}'),
+                '$.services', json('{}'), '$.uniqueChildRunComputeTargets', json('[]'),
+                '$.inputDatasets', json('[]'), '$.outputDatasets', json('[]'), '$.revision', 1,
+                '$.statusRevision', 0, '$.lastModifiedUtc', json_extract(doc, '$.createdUtc'),
+                '$.lastModifiedBy', json_extract(doc, '$.createdBy')
+        ) WHERE kind = 'run' AND CASE WHEN json_valid(doc) THEN json_type(doc) = 'object' END;
+        UPDATE entity SET doc = json_set(doc, '$.warnings', json('null'))
+            WHERE kind = 'run' AND CASE WHEN json_valid(doc) THEN json_type(doc) = 'object' END
+            AND json_extract(doc, '$.warnings') = '[]';
+        UPDATE entity SET doc = json_insert(
+            doc, '$.latestCreatedRunId', json('null'), '$.latestCreatedRunCreatedUtc', json('null')
+        ) WHERE kind = 'experiment' AND CASE WHEN json_valid(doc) THEN json_type(doc) = 'object' END
+        """,
+    ),
 )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local_azure.machine_learning.domain.runs import metrics, run_records
+from local_azure.machine_learning.domain.runs import metrics, run_documents, run_records
 from local_azure.machine_learning.domain.runs.run_documents import Failure, Run, change
 from local_azure.machine_learning.domain.runs.statuses import RunStatus
 from local_azure.machine_learning.errors import ApiError
@@ -41,10 +43,32 @@ def test_a_pipeline_run_and_its_steps(store: Store) -> None:
         properties={"azureml.nodeid": "n"},
         target="cpu",
     )
-    assert (parent["runNumber"], child["runNumber"]) == (1, 2)
+    for run in (parent, child):
+        assert run["runNumber"] == int(dt.datetime.fromisoformat(run["createdUtc"]).timestamp())
     assert (child["rootRunId"], child["parentRunId"]) == ("p", "p")
     assert child["experimentId"] == parent["experimentId"]
     assert (child["displayName"], child["target"], child["status"]) == ("prep", "cpu", "NotStarted")
+
+
+def test_run_numbers_never_fall_when_the_clock_goes_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = (100, 100, 50, 60, 101, 200)
+    times = iter([f"1970-01-01T00:{second // 60:02}:{second % 60:02}+00:00" for second in seconds])
+    numbers = []
+    for number in range(len(seconds)):
+        with monkeypatch.context() as patched:
+            now = next(times)
+            patched.setattr(run_documents, "timestamp", lambda now=now: now)
+            numbers.append(create(store, f"r{number}")["runNumber"])
+    assert numbers == [100, 101, 102, 102, 102, 200]
+
+
+def test_a_change_counts_and_no_change_does_not(store: Store) -> None:
+    create(store, "r")
+    run_records.update(store, WS, "r", lambda run: change(run, {"tags": {"a": "1"}}))
+    changed = run_records.require(store, WS, "r")
+    assert changed["revision"] == 2
+    run_records.update(store, WS, "r", lambda run: change(run, {"tags": {"a": "1"}}))
+    assert run_records.require(store, WS, "r") == changed
 
 
 def test_a_run_cannot_be_made_twice_or_below_nothing(store: Store) -> None:
@@ -62,7 +86,9 @@ def test_a_final_status_is_not_left(store: Store) -> None:
     run_records.set_status(store, WS, "r", RunStatus.RUNNING)
     run_records.set_status(store, WS, "r", RunStatus.FAILED, Failure("UserError", "exit code 1"))
     failed = run_records.require(store, WS, "r")
-    assert failed["error"] == {"error": {"code": "UserError", "message": "exit code 1", "details": []}}
+    error = failed["error"]["error"]
+    assert (error["code"], error["message"], error["details"]) == ("UserError", "exit code 1", [])
+    assert re.fullmatch(r"00:00:00(\.[0-9]{7})?", failed["duration"])
     assert failed["startTimeUtc"] <= failed["endTimeUtc"]
     run_records.set_status(store, WS, "r", RunStatus.COMPLETED)
     run_records.set_status(store, WS, "r", RunStatus.FAILED, Failure("Other", "again"))

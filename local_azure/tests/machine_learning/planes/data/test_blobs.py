@@ -192,7 +192,6 @@ def test_one_name_is_a_blob_or_a_folder(send: Send) -> None:
     [
         ("", {"x-ms-blob-type": "PageBlob"}),
         ("", {"x-ms-copy-source": "http://127.0.0.1/x"}),
-        ("comp=lease", {}),
         ("comp=appendblock", {}),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,14 +22,14 @@ Unique = Callable[[str], str]
 def test_a_run_starts_and_completes(experiment: Any) -> None:
     run = experiment.start_logging(snapshot_directory=None)
     assert run.get_status() == "Running"
-    assert run.number == 1
+    assert abs(run.number - time.time()) < 60  # the second of its creation, as in the service
     run.complete()
     details = run.get_details()
     assert run.get_status() == details["status"] == "Completed"
     assert details["startTimeUtc"] <= details["endTimeUtc"]
     second = experiment.start_logging(snapshot_directory=None)
     second.cancel()
-    assert second.number == 2
+    assert second.number >= run.number
     assert second.get_status() == "Canceled"
 
 
@@ -89,10 +90,10 @@ def test_a_run_belongs_to_its_experiment(ws: Any, run: Any, unique: Unique) -> N
         Run(other, run.id)
 
 
-def test_children_come_newest_first(run: Any) -> None:
+def test_children_come_oldest_first(run: Any) -> None:
     first = run.child_run(name="first")
     second = run.child_run(name="second")
-    assert ids(run.get_children()) == [second.id, first.id]
+    assert ids(run.get_children()) == [first.id, second.id]
     assert first.parent.id == run.id
     assert first.get_status() == "Running"
     grandchild = first.child_run(name="grandchild")
@@ -161,7 +162,7 @@ def test_events_move_a_run_forward_only(call: Callable[..., requests.Response], 
 
     assert after("Queued")["status"] == "Queued"
     started = after("Start", StartTime="2026-01-31T10:00:00Z")
-    assert started["startTimeUtc"] == "2026-01-31T10:00:00.000000+00:00"
+    assert started["startTimeUtc"] == "2026-01-31T10:00:00+00:00"
     assert after("Start", StartTime="2026-01-31T11:00:00Z") == started
     assert after("Heartbeat", TimeToLiveSeconds=60) == started
     assert after("CancelRequested")["status"] == "CancelRequested"

@@ -17,7 +17,14 @@ import jwt
 TENANT = "00000000-0000-0000-0000-0000000000aa"
 USER = "local-user"
 # Who made something, as models, services and runs say it.
-CREATED_BY = {"userObjectId": USER, "userTenantId": TENANT, "userName": "Local User"}
+CREATED_BY = {
+    **dict.fromkeys(
+        ("userPuId", "userIdp", "userAltSecId", "userIss", "upn", "clientApplicationId", "applicationACR")
+    ),
+    "userObjectId": USER,
+    "userTenantId": TENANT,
+    "userName": "Local User",
+}
 LIFETIME_SECONDS = 24 * 3600
 _ALGORITHM = "HS256"  # the only one that is accepted; PyJWT compares signatures in constant time
 

@@ -98,5 +98,5 @@ def write_artifact(
     if append and file.is_file():
         append_chunks(file, chunks)
     else:
-        Blob(store, files, workspace.artifact_container, artifact.blob).write(chunks, {}, only_new=False)
+        Blob(store, files, workspace.artifact_container, artifact.blob).write(chunks, {})
     return file

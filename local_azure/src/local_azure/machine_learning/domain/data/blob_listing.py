@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from local_azure.machine_learning.domain.data.blobs import etag, last_modified
+from local_azure.machine_learning.clock import Uptime
+from local_azure.machine_learning.domain.data.blob_access import leases
+from local_azure.machine_learning.domain.data.blob_access.leases import INFINITE, Lease, LeaseState
+from local_azure.machine_learning.domain.data.blobs import DEFAULT_TYPE, Facts, etag, last_modified
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.storage.files import BlobFiles
 
@@ -26,6 +29,7 @@ class Listing:
     marker: str
     most: int
     with_metadata: bool
+    query: Mapping[str, str]
 
     @classmethod
     def of_query(cls, container: str, query: Mapping[str, str]) -> Listing:
@@ -42,6 +46,7 @@ class Listing:
             query.get("marker", ""),
             min(int(most), MOST_RESULTS),
             "metadata" in query.get("include", "").split(","),
+            query,
         )
 
     def _fold(self, name: str) -> str:
@@ -59,23 +64,58 @@ class Listing:
         return entries[start:end], entries[end] if end < len(entries) else ""
 
 
-def _blob(path: Path, name: str, metadata: Mapping[str, str] | None) -> str:
+@dataclass(frozen=True)
+class Known:
+    """What is kept beside the files of a container, by name of the blob; folder markers are among `facts`."""
+
+    facts: Mapping[str, Facts]
+    leases: Mapping[str, Lease]
+    now: Uptime
+
+
+def _lease(lease: Lease | None, now: Uptime) -> str:
+    state = leases.state_of(lease, now)
+    status = "locked" if state.is_locked else "unlocked"
+    duration = ""
+    if lease and state is LeaseState.LEASED:
+        word = "infinite" if lease.duration == INFINITE else "fixed"
+        duration = f"<LeaseDuration>{word}</LeaseDuration>"
+    return f"<LeaseStatus>{status}</LeaseStatus><LeaseState>{state}</LeaseState>{duration}"
+
+
+def _blob(path: Path, name: str, known: Known, *, with_metadata: bool) -> str:
+    """One blob, with the elements of the service in its order."""
     size = path.stat().st_size if path.is_file() else 0
-    pairs = "".join(f"<{key}>{escape(value)}</{key}>" for key, value in (metadata or {}).items())
-    described = f"<Metadata>{pairs}</Metadata>" if pairs else ""
+    facts = known.facts.get(name, {})
+    pairs = "".join(f"<{key}>{escape(value)}</{key}>" for key, value in facts.get("metadata", {}).items())
+    described = f"<Metadata>{pairs}</Metadata>" if pairs else "<Metadata />"
+    modified = last_modified(path)
     return (
-        f"<Blob><Name>{escape(name)}</Name><Properties>"
-        f"<Last-Modified>{last_modified(path)}</Last-Modified><Etag>{etag(path).strip(chr(34))}</Etag>"
-        f"<Content-Length>{size}</Content-Length><Content-Type>application/octet-stream</Content-Type>"
-        "<BlobType>BlockBlob</BlobType><LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState>"
-        f"</Properties>{described}</Blob>"
+        f"<Blob><Name>{escape(name)}</Name><Properties><Creation-Time>{modified}</Creation-Time>"
+        f"<Last-Modified>{modified}</Last-Modified><Etag>{etag(path).strip(chr(34))}</Etag>"
+        f"<Content-Length>{size}</Content-Length>"
+        f"<Content-Type>{escape(facts.get('contentType', DEFAULT_TYPE))}</Content-Type>"
+        "<Content-Encoding /><Content-Language /><Content-CRC64 /><Content-MD5 /><Cache-Control />"
+        "<Content-Disposition /><BlobType>BlockBlob</BlobType><AccessTier>Hot</AccessTier>"
+        "<AccessTierInferred>true</AccessTierInferred>"
+        f"{_lease(known.leases.get(name), known.now)}<ServerEncrypted>true</ServerEncrypted></Properties>"
+        f"{described if with_metadata else ''}<OrMetadata /></Blob>"
     )
 
 
-def listing_xml(files: BlobFiles, base: str, wanted: Listing, described: Mapping[str, Mapping[str, str]]) -> str:
-    """One page of a container; `described` is the metadata of those blobs that have some (folder markers too)."""
+def _asked(wanted: Listing) -> str:
+    """What the client asked for; the service repeats only that."""
+    prefix = f"<Prefix>{escape(wanted.prefix)}</Prefix>" if wanted.prefix else "<Prefix />"
+    marker = f"<Marker>{escape(wanted.marker)}</Marker>" if wanted.marker else ""
+    most = f"<MaxResults>{wanted.most}</MaxResults>" if wanted.query.get("maxresults") else ""
+    delimiter = f"<Delimiter>{escape(wanted.delimiter)}</Delimiter>" if wanted.delimiter else ""
+    return prefix + marker + most + delimiter
+
+
+def listing_xml(files: BlobFiles, base: str, wanted: Listing, known: Known) -> str:
+    """One page of a container."""
     names = {*files.names(wanted.container, wanted.prefix)}
-    names |= {name for name in described if name.startswith(wanted.prefix)}
+    names |= {name for name, facts in known.facts.items() if name.startswith(wanted.prefix) and facts.get("metadata")}
     entries, following = wanted.page(sorted(names))
     body = []
     for entry in entries:
@@ -83,11 +123,10 @@ def listing_xml(files: BlobFiles, base: str, wanted: Listing, described: Mapping
         if wanted.delimiter and entry.endswith(wanted.delimiter):
             body.append(f"<BlobPrefix><Name>{escape(entry)}</Name></BlobPrefix>")
         elif path.exists():  # it may have been deleted since
-            body.append(_blob(path, entry, described.get(entry) if wanted.with_metadata else None))
+            body.append(_blob(path, entry, known, with_metadata=wanted.with_metadata))
+    blobs = f"<Blobs>{''.join(body)}</Blobs>" if body else "<Blobs />"
+    marker = f"<NextMarker>{escape(following)}</NextMarker>" if following else "<NextMarker />"
     return (
-        f'<?xml version="1.0" encoding="utf-8"?><EnumerationResults ServiceEndpoint="{base}/" '
-        f'ContainerName="{wanted.container}"><Prefix>{escape(wanted.prefix)}</Prefix>'
-        f"<Marker>{escape(wanted.marker)}</Marker><MaxResults>{wanted.most}</MaxResults>"
-        f"<Delimiter>{escape(wanted.delimiter)}</Delimiter><Blobs>{''.join(body)}</Blobs>"
-        f"<NextMarker>{escape(following)}</NextMarker></EnumerationResults>"
+        f'\ufeff<?xml version="1.0" encoding="utf-8"?><EnumerationResults ServiceEndpoint="{base}/" '
+        f'ContainerName="{wanted.container}">{_asked(wanted)}{blobs}{marker}</EnumerationResults>'
     )

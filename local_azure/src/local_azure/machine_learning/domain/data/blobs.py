@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
-from local_azure.machine_learning.clock import new_id
+from local_azure.machine_learning.clock import Uptime, uptime
+from local_azure.machine_learning.domain.data.blob_access import leases
+from local_azure.machine_learning.domain.data.blob_access.conditions import Conditions, Version
+from local_azure.machine_learning.domain.data.blob_access.leases import Lease
 from local_azure.machine_learning.domain.workspace.redaction import Redactor
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.storage import storage_faults
@@ -28,6 +30,7 @@ from local_azure.machine_learning.storage.files import (
     copy_chunks,
     read_chunks,
     too_large,
+    touch,
 )
 from local_azure.machine_learning.storage.store import Store
 
@@ -35,6 +38,7 @@ FOLDER_MARKER = "hdi_isfolder"
 DEFAULT_TYPE = "application/octet-stream"
 NO_TAGS = "<Tags><TagSet/></Tags>"
 _KIND = "blob"
+_LEASE_KIND = "blob_lease"
 _ALL = ""  # containers are not looked up by workspace
 _UNCOMMITTED = ".blocks"  # no container can have this name
 MAX_BLOCKS = 50_000  # of one blob; source: Azure Storage REST, "Put Block List"
@@ -44,10 +48,14 @@ _BLOCKS_LIVE_SECONDS = 7 * 24 * 3600  # source: Azure Storage REST, "Put Block"
 Facts = dict[str, Any]
 
 
+_ANY_VERSION = Conditions()
+
+
 def etag(path: Path) -> str:
-    """Changes whenever the file is replaced."""
+    """Changes whenever the file is written; as long as those of the service."""
     facts = path.stat()
-    return f'"0x{facts.st_mtime_ns:X}{facts.st_size:X}{facts.st_ino:X}"'
+    text = f"{facts.st_mtime_ns}/{facts.st_size}/{facts.st_ino}"
+    return f'"0x{hashlib.sha256(text.encode()).hexdigest()[:15].upper()}"'
 
 
 def last_modified(path: Path) -> str:
@@ -55,10 +63,14 @@ def last_modified(path: Path) -> str:
     return formatdate(path.stat().st_mtime, usegmt=True)
 
 
-def described_blobs(store: Store, container: str) -> dict[str, dict[str, str]]:
-    """Name and metadata of every blob of a container that has metadata; folder markers are among them."""
-    found = store.find(_ALL, _KIND, parent=container)
-    return {doc["name"]: doc["metadata"] for doc in found if doc.get("metadata")}
+def described_blobs(store: Store, container: str) -> dict[str, Facts]:
+    """Facts of every blob of a container that has some; folder markers are among them."""
+    return {doc["name"]: doc for doc in store.find(_ALL, _KIND, parent=container)}
+
+
+def leases_of(store: Store, container: str) -> dict[str, Lease]:
+    """Name and lease of every blob of a container that was leased."""
+    return {doc["name"]: Lease.of_document(doc) for doc in store.find(_ALL, _LEASE_KIND, parent=container)}
 
 
 def content(redactor: Redactor, path: Path, first: int, length: int) -> Iterator[bytes]:
@@ -95,66 +107,116 @@ class Blob:
         if not self.exists():
             raise ApiError(404, "BlobNotFound", f"The blob '{self.name}' does not exist.")
 
-    def require_unchanged(self, expected: str) -> None:
-        """Raise a 412 unless the blob has this etag; `*` is any."""
-        if expected not in ("*", etag(self.path)):
-            raise ApiError(412, "ConditionNotMet", f"The blob '{self.name}' has changed since.")
+    def is_known(self, conditions: Conditions) -> bool:
+        """Tell whether a reader has this version already; raises a 412 for a condition that is not met."""
+        leases.require_named(self.lease(), conditions.lease_id, uptime())
+        version = self._version()
+        return version is not None and conditions.is_known(self.name, version)
+
+    def require_writable(self, conditions: Conditions) -> None:
+        """Raise a 409 or 412 for a condition that a write does not meet, or a lease of another."""
+        conditions.require_write(self.name, self._version())
+        self._require_lease(conditions)
 
     def facts(self) -> Facts:
         """What a file cannot say."""
         return self._store.get(_ALL, _KIND, self._key) or {}
 
-    def change_facts(self, changes: Mapping[str, object]) -> None:
-        """Replace some of the facts; raises a 404 when there is no such blob."""
-        self.require()
-        self._keep({**self.facts(), **changes})
+    def lease(self) -> Lease | None:
+        """Return the lease of the blob, which may be over; None where it has none."""
+        found = self._store.get(_ALL, _LEASE_KIND, self._key)
+        return Lease.of_document(found) if found and self.exists() else None
+
+    def change_lease(
+        self, conditions: Conditions, alter: Callable[[Lease | None, Uptime], Lease | None]
+    ) -> Lease | None:
+        """Replace the lease by what `alter` makes of it; raises a 404, 409 or 412."""
+        with self._store.transaction():
+            self.require()
+            conditions.require_write(self.name, self._version())
+            lease = alter(self.lease(), uptime())
+            self._keep_lease(lease)
+        return lease
+
+    def change_facts(self, changes: Mapping[str, object], conditions: Conditions) -> None:
+        """Replace some of the facts, which makes another version; raises a 404, 409 or 412."""
+        with self._store.transaction():
+            self.require()
+            self.require_writable(conditions)
+            self._keep({**self.facts(), **changes})
+            touch(self.path)
+            self._end_old_lease()
+
+    def change_tags(self, tags: str, conditions: Conditions) -> None:
+        """Replace the tags, which are no part of the version; raises a 404 or 412."""
+        with self._store.transaction():
+            self.require()
+            self._require_lease(conditions)
+            self._keep({**self.facts(), "tags": tags})
 
     def write(
         self,
         chunks: Iterable[bytes],
         facts: Facts,
         *,
-        only_new: bool,
+        conditions: Conditions = _ANY_VERSION,
         md5: str | None = None,
         size: int | None = None,
     ) -> None:
-        """Replace the blob's content; raises a 409 when `only_new` and it exists, a 507 when it has no room.
+        """Replace the blob's content; raises a 409 or 412 for a condition or lease, a 507 when it has no room.
 
         size: bytes that are going to come, where that is known; what cannot fit is refused before it is sent.
         """
-        if only_new and self.exists():
-            raise self._taken()
+        self.require_writable(conditions)
         with self._file_faults(size):
             self._clear_empty_folder()
-            staged = self._files.root / _UNCOMMITTED / "staged" / new_id() if only_new else self.path
-            with self._files.writing(staged) as stream:
+            with self._files.writing(self.path, self._turn(conditions, facts)) as stream:
                 copy_chunks(chunks, stream, md5)
-            if only_new:
-                self._publish(staged)
-        self._keep(facts)
         self.discard_blocks()
 
-    def write_marker(self, facts: Facts) -> None:
+    @contextmanager
+    def _turn(self, conditions: Conditions, facts: Facts) -> Iterator[None]:
+        """The moment at which the blob changes: writers of all blobs come one after the other."""
+        with self._store.transaction():
+            self.require_writable(conditions)
+            if not self.exists():  # a lease ends with its blob
+                self._keep_lease(None)
+            yield
+            self._keep(facts)
+            self._end_old_lease()
+
+    def write_marker(self, facts: Facts, conditions: Conditions) -> None:
         """A folder marker: rslex writes one for an empty directory and then blobs below it."""
-        with self._file_faults():
+        with self._file_faults(), self._turn(conditions, facts):
             self.path.mkdir(parents=True, exist_ok=True)
-        self._keep(facts)
 
-    def delete(self) -> None:
-        """Remove the blob and what was noted about it; raises a 404 when there is no such blob."""
-        self.require()
-        if self.path.is_file():
-            self.path.unlink()
-        self._keep({})
+    def delete(self, conditions: Conditions) -> None:
+        """Remove the blob and what was noted about it; raises a 404, 409 or 412."""
+        with self._store.transaction():
+            self.require()
+            self.require_writable(conditions)
+            self._keep({})
+            self._keep_lease(None)
+            if self.path.is_file():
+                self.path.unlink()
 
-    def write_block(self, block_id: str, chunks: Iterable[bytes], md5: str | None, size: int | None) -> None:
-        """Keep one uncommitted block on disk."""
+    def write_block(
+        self,
+        block_id: str,
+        chunks: Iterable[bytes],
+        md5: str | None,
+        size: int | None,
+        conditions: Conditions = _ANY_VERSION,
+    ) -> None:
+        """Keep one uncommitted block on disk; raises a 412 for a lease of another."""
+        self._require_lease(conditions)
         self._drop_old_blocks()
         with self._file_faults(size), self._files.writing(self._block(block_id)) as stream:
             copy_chunks(chunks, stream, md5)
 
-    def commit_blocks(self, block_ids: list[str], facts: Facts, *, only_new: bool) -> None:
-        """Make the blob out of uncommitted blocks in the order given."""
+    def commit_blocks(self, block_ids: list[str], facts: Facts, conditions: Conditions = _ANY_VERSION) -> None:
+        """Make the blob out of uncommitted blocks in the order given; raises a 409 or 412 like `write`."""
+        self.require_writable(conditions)
         if len(block_ids) > MAX_BLOCKS:
             message = f"The block list of '{self.name}' has {len(block_ids)} blocks; at most {MAX_BLOCKS} are taken."
             raise ApiError(400, "BlockListTooLong", message)
@@ -164,7 +226,7 @@ class Blob:
                 400, "InvalidBlockList", f"The block list of '{self.name}' names a block that was not put."
             )
         chunks = (chunk for block in blocks for chunk in read_chunks(block.open("rb")))
-        self.write(chunks, facts, only_new=only_new, size=sum(block.stat().st_size for block in blocks))
+        self.write(chunks, facts, conditions=conditions, size=sum(block.stat().st_size for block in blocks))
 
     def discard_blocks(self) -> None:
         """Forget uncommitted blocks, as Azure does when a blob is written."""
@@ -176,6 +238,27 @@ class Blob:
             self._store.put(_ALL, _KIND, self._key, {"name": self.name, **facts}, parent=self._container)
         elif self.facts():
             self._store.delete(_ALL, _KIND, self._key)
+
+    def _keep_lease(self, lease: Lease | None) -> None:
+        if lease is None:
+            self._store.delete(_ALL, _LEASE_KIND, self._key)
+            return
+        document = {"name": self.name, **lease.document()}
+        self._store.put(_ALL, _LEASE_KIND, self._key, document, parent=self._container)
+
+    def _require_lease(self, conditions: Conditions) -> None:
+        leases.require_write(self.lease(), conditions.lease_id, uptime())
+
+    def _end_old_lease(self) -> None:
+        """A write ends a lease that has expired or was broken: it cannot be renewed any more."""
+        lease = self.lease()
+        if lease and not leases.state_of(lease, uptime()).is_locked:
+            self._keep_lease(None)
+
+    def _version(self) -> Version | None:
+        if not self.exists():
+            return None
+        return Version(etag(self.path).strip('"'), int(self.path.stat().st_mtime))
 
     def _blocks_folder(self) -> Path:
         return self._files.root / _UNCOMMITTED / hashlib.sha256(self._key.encode()).hexdigest()
@@ -190,19 +273,6 @@ class Blob:
         for folder in (self._files.root / _UNCOMMITTED).glob("*"):
             if folder.stat().st_mtime < oldest:
                 shutil.rmtree(folder, ignore_errors=True)
-
-    def _publish(self, staged: Path) -> None:
-        # A link fails when the name exists: of two writers that both said If-None-Match, one is refused.
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            os.link(staged, self.path)
-        except FileExistsError as error:
-            raise self._taken() from error
-        finally:
-            staged.unlink()
-
-    def _taken(self) -> ApiError:
-        return ApiError(409, "BlobAlreadyExists", f"The blob '{self.name}' exists already.")
 
     def _clear_empty_folder(self) -> None:
         """A folder that a deleted blob or a marker left behind gives way to a blob of its name."""

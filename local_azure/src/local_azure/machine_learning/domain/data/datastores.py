@@ -1,4 +1,4 @@
-"""Datastores: the workspace's two own ones, and whatever a client registers.
+"""Datastores: those that come with the workspace, and whatever a client registers.
 
 Data is served for the workspace's own containers only: what is registered for other storage accounts is kept and
 returned, and refused when a step or a dataset needs its bytes.
@@ -17,6 +17,9 @@ from local_azure.machine_learning.storage.store import Document, Store
 
 BLOBSTORE = "workspaceblobstore"
 ARTIFACTSTORE = "workspaceartifactstore"
+FILESTORE = "workspacefilestore"
+WORKING_DIRECTORY = "workspaceworkingdirectory"
+SYSTEM_NAMES = (WORKING_DIRECTORY, ARTIFACTSTORE, FILESTORE, BLOBSTORE)  # newest first
 _KIND = "datastore"
 _DEFAULT_KIND = "default_datastore"
 # Source: SDK, Datastore.register_azure_blob_container.
@@ -27,13 +30,20 @@ def _own_containers(workspace: Workspace) -> dict[str, str]:
     return {BLOBSTORE: workspace.blobstore_container, ARTIFACTSTORE: workspace.artifact_container}
 
 
+def _file_shares(workspace: Workspace) -> dict[str, str]:
+    """Two more that every workspace of the service has; what they would hold is refused where it is asked for."""
+    return {FILESTORE: f"azureml-filestore-{workspace.id}", WORKING_DIRECTORY: f"code-{workspace.id}"}
+
+
 def require(store: Store, workspace: Workspace, name: str) -> Document:
     """Document of a datastore as it is stored, and of the workspace's own ones as it would be; raises a 404."""
     key = name.lower()
-    own = _own_containers(workspace).get(key)
-    if own:
+    if key in SYSTEM_NAMES:
+        shares = _file_shares(workspace)
+        own = {**_own_containers(workspace), **shares}[key]
         section = {"accountName": STORAGE_ACCOUNT, "containerName": own}
-        return {"name": key, "dataStoreType": "AzureBlob", "tags": {}, "azureStorageSection": section}
+        kind = "AzureFile" if key in shares else "AzureBlob"
+        return {"name": key, "dataStoreType": kind, "tags": None, "azureStorageSection": section}
     document = store.get(workspace.id, _KIND, key)
     if document is None:
         raise not_found("Datastore", name, f"Register it first, or use '{BLOBSTORE}'.")
@@ -41,8 +51,9 @@ def require(store: Store, workspace: Workspace, name: str) -> Document:
 
 
 def names(store: Store, workspace: Workspace) -> list[str]:
-    """The workspace's own datastores, then the registered ones."""
-    return [*_own_containers(workspace), *(document["name"] for document in store.find(workspace.id, _KIND))]
+    """Names of all datastores, newest first: the registered ones, then those that came with the workspace."""
+    registered = store.find(workspace.id, _KIND, newest_first=True)
+    return [*(document["name"] for document in registered), *SYSTEM_NAMES]
 
 
 def local_container(workspace: Workspace, datastore: Document) -> str | None:
@@ -77,12 +88,12 @@ def make_default(store: Store, workspace: Workspace, name: str) -> None:
     store.put(workspace.id, _DEFAULT_KIND, "", {"name": require(store, workspace, name)["name"]})
 
 
-def _checked(workspace: Workspace, posted: Document) -> Document:
+def _checked(posted: Document) -> Document:
     """A datastore that a client posts; its credential also stands where the SDK reads it."""
     name = str(posted.get("name") or "").lower()
     if not _NAME.fullmatch(name):
         raise bad_request(f"'{name}' is not a datastore name: only letters, digits and '_' are allowed.")
-    if name in _own_containers(workspace):
+    if name in SYSTEM_NAMES:
         raise bad_request(f"The datastore '{name}' belongs to the workspace and cannot be replaced.")
     section = posted.get("azureStorageSection")
     if section:
@@ -98,7 +109,7 @@ def register(store: Store, workspace: Workspace, posted: Document) -> str:
 
     Returns the name.
     """
-    document = _checked(workspace, posted)
+    document = _checked(posted)
     name = str(document["name"])
     try:
         store.insert(workspace.id, _KIND, name, document)
@@ -109,7 +120,7 @@ def register(store: Store, workspace: Workspace, posted: Document) -> str:
 
 def replace(store: Store, workspace: Workspace, name: str, posted: Document) -> None:
     """Replace a registered datastore; raises a 404."""
-    document = _checked(workspace, posted)
+    document = _checked(posted)
     if document["name"] != name.lower():
         raise bad_request(f"The body names '{document['name']}', the address '{name}'.")
     with store.transaction():
@@ -120,7 +131,7 @@ def replace(store: Store, workspace: Workspace, name: str, posted: Document) -> 
 def unregister(store: Store, workspace: Workspace, name: str) -> None:
     """Forget a registered datastore; its data stays. Raises a 404."""
     key = require(store, workspace, name)["name"]
-    if key in _own_containers(workspace):
+    if key in SYSTEM_NAMES:
         raise bad_request(f"The datastore '{name}' belongs to the workspace and cannot be unregistered.")
     if key == default_name(store, workspace):
         raise bad_request(f"'{name}' is the default datastore. Make another one the default first.")

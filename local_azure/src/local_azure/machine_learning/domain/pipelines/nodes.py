@@ -17,11 +17,21 @@ _STATUS_KEYS = (
 )  # fmt: skip
 
 
+# What a step that runs is to the run history; one that is reused has less (`reuse`).
+_RUN_TYPE = {
+    "orchestrator": "Execution",
+    "traits": ["azureml.StepRun", "scriptRun", "remote", "AlmostCommonRuntime", "OsType:Linux", "CommonRuntime"],
+    "attribution": "Aether",
+    "computeType": "AmlcTrain",
+}
+
+
 def start(
     store: Store, workspace: Workspace, addresses: Addresses, pipeline_run: Document, step: Step, *, run_id: str
 ) -> Document:
     """Insert the run of a step into the run history, and its node, which is returned."""
     experiment, pipeline_run_id = pipeline_run["RunHistoryExperimentName"], pipeline_run["Id"]
+    target = step.parameters.get("Target")
     given = {
         "parentRunId": pipeline_run_id,
         "runType": "azureml.StepRun",
@@ -35,8 +45,23 @@ def start(
             "ContentSnapshotId": step.module["StorageId"],
             "azureml.moduleid": step.module["Id"],
             "azureml.moduleName": step.name,
+            "azureml.moduleVersion": "1",
+            "azureml.pipeline": pipeline_run_id,
+            "azureml.rootpipelinerunid": pipeline_run_id,
+            "azureml.pipelineComponent": "masterescloud",
+            "ComputeTargetType": "AmlCompute",
+            "_azureml.ComputeTargetType": "amlctrain",
         },
-        "target": step.parameters.get("Target"),
+        "target": target,
+        "runTypeV2": _RUN_TYPE,
+        "compute": {
+            **dict.fromkeys(("vmSize", "instanceType", "priority", "region", "armId", "properties")),
+            "target": target,
+            "targetType": "amlcompute",
+            "instanceCount": 1,
+            "gpuCount": 0,
+        },
+        "computeRequest": {"nodeCount": 1, "gpuCount": 0},
         "cancelUri": cancel_address(addresses, workspace, experiment, run_id),
     }
     now = timestamp()

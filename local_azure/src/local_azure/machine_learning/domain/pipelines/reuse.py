@@ -73,6 +73,9 @@ def remember(store: Store, workspace_id: str, key: str, node: Document, inputs: 
     store.put(workspace_id, _KIND, key, {**node, "InputFiles": inputs})
 
 
+_REUSED_TYPE = {"orchestrator": None, "traits": ["azureml.StepRun"], "attribution": None, "computeType": None}
+
+
 def recall(store: Store, workspace_id: str, key: str) -> Document | None:
     """Return the node document of an earlier, successful and equal step, or None."""
     return store.get(workspace_id, _KIND, key)
@@ -103,6 +106,9 @@ def take_over(store: Store, workspace_id: str, pipeline_run_id: str, node: Docum
         run["properties"] = {**run["properties"], **reused}
         run["dataContainerId"] = original["dataContainerId"]
         run["runDefinition"] = original.get("runDefinition")
+        run["startTimeUtc"] = run["createdUtc"]  # as recorded: nothing was waited for
+        run["runTypeV2"] = _REUSED_TYPE
+        run["compute"] = run["computeRequest"] = None
 
     with store.transaction():
         run_records.update(store, workspace_id, node["RunId"], change)

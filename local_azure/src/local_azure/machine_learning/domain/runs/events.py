@@ -48,8 +48,9 @@ def _change(run: Run, kind: str, data: dict[str, Any]) -> None:
             run["error"] = error_body(error)
     elif kind == "Warning":
         warning = {"source": data.get("Source"), "message": data.get("Message")}
-        if warning not in run["warnings"]:
-            run["warnings"].append(warning)
+        held = run["warnings"] or []
+        if warning not in held:
+            run["warnings"] = [*held, warning]
     elif kind == "QueueingInfo":
         run["queueingInfo"] = {key[:1].lower() + key[1:]: value for key, value in data.items() if key != "RunId"}
     elif kind != "Heartbeat":  # a heartbeat changes nothing: nobody here gives up on a silent run

@@ -39,10 +39,18 @@ def ensure(store: Store, workspace_id: str, name: str) -> Experiment:
             "description": None,
             "createdUtc": timestamp(),
             "archivedTime": None,
+            "latestCreatedRunId": None,
+            "latestCreatedRunCreatedUtc": None,
             "tags": {},
         }
         store.insert(workspace_id, KIND, created["experimentId"], created, name=name)
         return created
+
+
+def note_run(store: Store, workspace_id: str, run: dict[str, Any]) -> None:
+    """Note the run that was created last in its experiment."""
+    newest = {"latestCreatedRunId": run["runId"], "latestCreatedRunCreatedUtc": run["createdUtc"]}
+    store.update(workspace_id, KIND, run["experimentId"], lambda experiment: experiment.update(newest))
 
 
 def require_active(store: Store, workspace_id: str, name: str) -> Experiment:

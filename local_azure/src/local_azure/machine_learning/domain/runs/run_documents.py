@@ -6,11 +6,12 @@ properties can only be added"). A status never goes back, and a final one is not
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from local_azure.machine_learning.clock import new_id, timestamp
+from local_azure.machine_learning.clock import new_id, time_span, timestamp
 from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.domain.access.tokens import CREATED_BY, USER
 from local_azure.machine_learning.domain.runs.moments import normalise_time
@@ -26,16 +27,38 @@ MAX_TAG_CHARS = 1024 * 1024  # of one value
 # What a client may set: CreateRunDto of the SDK. Other keys are refused by name.
 _PLAIN_KEYS = frozenset(
     {
-        "heartbeatEnabled", "options", "name", "displayName", "description", "hidden", "runType",
+        "options", "name", "displayName", "description", "hidden", "runType",
         "runTypeV2", "scriptName", "target", "outputs", "runDefinition",
-        "primaryMetricName", "createdFrom", "cancelUri", "diagnosticsUri", "queueingInfo",
+        "primaryMetricName", "createdFrom", "cancelUri", "diagnosticsUri", "queueingInfo", "compute",
+        "computeRequest",
     }
 )  # fmt: skip
+# Keys that a run of the service has and nothing here fills; the recordings show them all, null or empty.
+_EMPTY: Run = {
+    **dict.fromkeys(
+        (
+            "token", "tokenExpiryTimeUtc", "error", "warnings", "lastStartTimeUtc", "currentComputeTime",
+            "computeDuration", "effectiveStartTimeUtc", "duration", "cancelationReason", "currentAttemptId",
+            "startTimeUtc", "endTimeUtc", "scheduleId", "displayName", "name", "description", "runType", "runTypeV2",
+            "scriptName", "target", "runDefinition", "jobSpecification", "primaryMetricName", "createdFrom",
+            "cancelUri", "completeUri", "diagnosticsUri", "computeRequest", "compute",
+            "retainForLifetimeOfWorkspace", "queueingInfo", "inputs", "outputs",
+        )
+    ),
+    "hidden": False,
+    "statusRevision": 0,
+}  # fmt: skip
 # A container of another's choice would lead logs and files of a run to wherever it says.
 _IDENTITY_KEYS = frozenset({"runId", "parentRunId", "experimentId", "dataContainerId"})
 _TIME_KEYS = frozenset({"startTimeUtc", "endTimeUtc"})
 _LINEAGE_KEYS = frozenset({"inputDatasets", "outputDatasets"})
 _CHECKED_KEYS = _TIME_KEYS | _LINEAGE_KEYS | {"tags", "properties", "status"}
+
+
+_ERROR_KEYS = (
+    "code", "severity", "message", "messageFormat", "referenceCode", "detailsUri", "target", "innerError",
+    "debugInfo", "additionalInfo",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,37 +69,40 @@ class Failure:
     message: str
 
 
-def new_run(run_id: str, experiment_id: str, number: int, parent: Run | None) -> Run:
-    """Make the document of a run that has not started."""
+def _number(created: str, newest: Run | None) -> int:
+    """The second of creation, as the service numbers runs; it never falls when the clock goes back."""
+    number = int(dt.datetime.fromisoformat(created).timestamp())
+    if newest is None:
+        return number
+    return max(number, newest["runNumber"]) if created > newest["createdUtc"] else int(newest["runNumber"]) + 1
+
+
+def new_run(run_id: str, experiment_id: str, newest: Run | None, parent: Run | None) -> Run:
+    """Make the document of a run that has not started. newest: the one before it in its experiment."""
+    now = timestamp()
     run: Run = {
+        **_EMPTY,
         "runId": run_id,
-        "runNumber": number,
+        "runNumber": _number(now, newest),
         "runUuid": new_id(),
         "rootRunId": parent["rootRunId"] if parent else run_id,
         "rootRunUuid": parent["rootRunUuid"] if parent else None,
         "parentRunId": parent["runId"] if parent else None,
         "parentRunUuid": parent["runUuid"] if parent else None,
         "experimentId": experiment_id,
-        "createdUtc": timestamp(),
+        "createdUtc": now,
         "createdBy": CREATED_BY,
         "userId": USER,
-        "token": None,
         "status": RunStatus.NOT_STARTED,
-        "startTimeUtc": None,
-        "endTimeUtc": None,
-        "heartbeatEnabled": False,
-        "name": None,
-        "displayName": None,
-        "description": None,
-        "hidden": False,
+        "revision": 1,
+        "lastModifiedBy": CREATED_BY,
+        "lastModifiedUtc": now,
         "dataContainerId": f"dcid.{run_id}",
-        "runType": None,
-        "scriptName": None,
-        "target": None,
-        "tags": {},
-        "properties": {},
-        "error": None,
-        "warnings": [],
+        "actionUris": {},
+        "uniqueChildRunComputeTargets": [],
+        "inputDatasets": [],
+        "outputDatasets": [],
+        **{key: {} for key in ("tags", "properties", "parameters", "settings", "services")},
     }
     run["rootRunUuid"] = run["rootRunUuid"] or run["runUuid"]
     return run
@@ -85,6 +111,7 @@ def new_run(run_id: str, experiment_id: str, number: int, parent: Run | None) ->
 def change(run: Run, given: dict[str, Any]) -> None:
     """Apply what a client sent (CreateRunDto) to a run document; raises a 400 naming what cannot be done."""
     given = {key: value for key, value in given.items() if value is not None}
+    given.pop("heartbeatEnabled", None)  # the SDK sends it; the service has no such key any more
     for key in _IDENTITY_KEYS & given.keys():
         if given[key] != run[key]:
             raise bad_request(f"'{key}' of run '{run['runId']}' is '{run[key]}' and cannot become '{given[key]}'.")
@@ -101,6 +128,8 @@ def change(run: Run, given: dict[str, Any]) -> None:
         run[key] = held + [entry for entry in given[key] if entry not in held]
     run.update({key: given[key] for key in _PLAIN_KEYS & given.keys()})
     run["displayName"] = run["displayName"] or run["name"]
+    if run.get("cancelUri"):
+        run["actionUris"] = {"Cancel": run["cancelUri"]}
     if "status" in given:
         move_status(run, given["status"])
 
@@ -150,10 +179,13 @@ def move_status(run: Run, status: str, moment: str | None = None) -> None:
         return
     moment = moment or timestamp()
     run["status"] = reached
+    run["statusRevision"] = run.get("statusRevision", 0) + 1
     if reached in (RunStatus.RUNNING, RunStatus.COMPLETED, RunStatus.FAILED):
         run["startTimeUtc"] = run["startTimeUtc"] or moment
     if reached.is_final:
         run["endTimeUtc"] = run["endTimeUtc"] or moment
+        if run["startTimeUtc"]:
+            run["duration"] = run["computeDuration"] = time_span(run["startTimeUtc"], run["endTimeUtc"])
 
 
 def has_ended(run: Run) -> bool:
@@ -174,7 +206,13 @@ def error_body(error: dict[str, Any]) -> dict[str, Any]:
 
     `details` must be a list or the SDK fails while it prints.
     """
-    return {"error": {"details": [], **{key: value for key, value in error.items() if value is not None}}}
+    given = {key: value for key, value in error.items() if value is not None}
+    return {
+        "error": {**dict.fromkeys(_ERROR_KEYS), "messageParameters": {}, "details": [], **given},
+        **dict.fromkeys(("correlation", "environment", "location")),
+        "time": "0001-01-01T00:00:00+00:00",  # as the service has it
+        "componentName": "local_azure",
+    }
 
 
 def cancel_address(addresses: Addresses, workspace: Workspace, experiment: str, run_id: str) -> str:

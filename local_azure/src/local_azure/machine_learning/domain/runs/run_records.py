@@ -6,10 +6,12 @@ A run is a document of kind "run": `name` is its experiment's id and `parent` it
 from __future__ import annotations
 
 import contextlib
+import copy
 import re
 from collections.abc import Callable
 from typing import Any
 
+from local_azure.machine_learning.clock import timestamp
 from local_azure.machine_learning.domain.runs import experiments
 from local_azure.machine_learning.domain.runs.run_documents import (
     Failure,
@@ -63,10 +65,10 @@ def create(store: Store, workspace_id: str, run_id: str, experiment_id: str, giv
         if parent_id and parent is None:
             raise not_found("Parent run", parent_id)
         newest = store.find(workspace_id, KIND, name=experiment_id, newest_first=True, limit=1)
-        number = newest[0]["runNumber"] + 1 if newest else 1
-        run = new_run(run_id, experiment_id, number, parent)
+        run = new_run(run_id, experiment_id, newest[0] if newest else None, parent)
         change(run, given)
         store.insert(workspace_id, KIND, run_id, run, name=experiment_id, parent=parent_id or "")
+        experiments.note_run(store, workspace_id, run)
     return run
 
 
@@ -97,7 +99,16 @@ def create_or_change(
 
 def update(store: Store, workspace_id: str, run_id: str, alter: Callable[[Run], None]) -> Run:
     """Read, alter and write a run in one transaction; raises a 404 that names it."""
-    return store.update(workspace_id, KIND, run_id, alter)
+
+    def alter_and_count(run: Run) -> None:
+        before = copy.deepcopy(run)
+        alter(run)
+        if run == before:
+            return
+        run["revision"] = run.get("revision", 0) + 1
+        run["lastModifiedUtc"] = timestamp()
+
+    return store.update(workspace_id, KIND, run_id, alter_and_count)
 
 
 def delete_tags(store: Store, workspace_id: str, run_id: str, names: list[str]) -> Run:
@@ -114,7 +125,7 @@ def warn(store: Store, workspace_id: str, run_id: str, sentences: list[str]) -> 
     """Note warnings of this server at a run, where the SDK's summary shows them."""
     warnings = [{"source": "local_azure", "message": sentence} for sentence in sentences]
     if warnings:
-        update(store, workspace_id, run_id, lambda run: run["warnings"].extend(warnings))
+        update(store, workspace_id, run_id, lambda run: run.update(warnings=[*(run["warnings"] or []), *warnings]))
 
 
 def set_status(

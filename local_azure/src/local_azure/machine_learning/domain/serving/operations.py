@@ -26,6 +26,8 @@ def create(store: Store, workspace: Workspace, service: str, kind: str, state: O
         "operationType": kind,
         "state": state,
         "createdTime": timestamp(),
+        "endTime": None if state == OperationState.RUNNING else timestamp(),
+        "parentRequestId": None,
         "error": None,
         "operationLog": None,
         "operationDetails": _details(state),
@@ -63,7 +65,7 @@ def finish(
     store: Store, workspace: Workspace, operation_id: str, state: OperationState, error: Document | None
 ) -> None:
     """Move an operation to its final state."""
-    final = {"state": state, "error": error, "operationDetails": _details(state)}
+    final = {"state": state, "endTime": timestamp(), "error": error, "operationDetails": _details(state)}
     store.update(workspace.id, _KIND, operation_id, lambda operation: operation.update(final))
 
 

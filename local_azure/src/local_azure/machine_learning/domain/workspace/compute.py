@@ -16,6 +16,7 @@ _NUMBERED = re.compile(r"-\d+$")
 _VM_SIZE = re.compile(r"(?:standard|basic)_[a-z]\w*", re.IGNORECASE)
 # Some sizes for clients that ask first (cores, GB of memory, GPUs); any other of the right form is taken as well.
 _VM_SIZES = {"Standard_DS2_v2": (2, 7, 0), "Standard_DS3_v2": (4, 14, 0), "Standard_NC6s_v3": (6, 112, 1)}
+_SECONDS = re.compile(r"PT([0-9]{1,9})S")
 MAX_NODES = 1_000  # far above any quota
 _NODE_COUNTS = ("preparing", "running", "idle", "unusable", "leaving", "preempted")
 
@@ -95,13 +96,15 @@ def _new_document(workspace: Workspace, name: str, tags: object, properties: Doc
         "name": name,
         "type": "Microsoft.MachineLearningServices/workspaces/computes",
         "location": "local",
-        "tags": tags,
+        "tags": tags or {},
         "properties": {
             "computeType": "AmlCompute",
             "computeLocation": "local",
             "description": properties.get("description"),
             "provisioningState": "Succeeded",
             "provisioningErrors": None,
+            "provisioningWarnings": {},
+            "disableLocalAuth": False,
             "createdOn": now,
             "modifiedOn": now,
             "resourceId": None,
@@ -113,21 +116,38 @@ def _new_document(workspace: Workspace, name: str, tags: object, properties: Doc
 
 def _cluster(asked: Document, now: str) -> Document:
     """The AmlCompute section: defaults, what was asked for, and a state that never changes."""
+    given = {key: value for key, value in asked.items() if value is not None}
     return {
         "vmSize": "STANDARD_D2_V2",
         "vmPriority": "Dedicated",
-        "scaleSettings": {"minNodeCount": 0, "maxNodeCount": 1, "nodeIdleTimeBeforeScaleDown": "PT120S"},
+        "scaleSettings": {"minNodeCount": 0, "maxNodeCount": 1, "nodeIdleTimeBeforeScaleDown": "PT2M"},
         "subnet": None,
-        "userAccountCredentials": {},
+        "virtualMachineImage": None,
+        "enableBatchPrivateLink": False,
+        "propertyBag": {},
         "remoteLoginPortPublicAccess": "NotSpecified",
         "enableNodePublicIp": True,
         "isolatedNetwork": False,
         "osType": "Linux",
-        **{key: value for key, value in asked.items() if value is not None},
+        **given,
+        **({"scaleSettings": _scale(given["scaleSettings"])} if "scaleSettings" in given else {}),
         "allocationState": "Steady",
         "allocationStateTransitionTime": now,
         "errors": None,
     }
+
+
+def _scale(asked: Document) -> Document:
+    """Scale settings with their time in the short form that the service gives back: PT2M for PT120S."""
+    idle = str(asked.get("nodeIdleTimeBeforeScaleDown") or "")
+    seconds = _SECONDS.fullmatch(idle)
+    if not seconds:
+        return asked
+    minutes, rest = divmod(int(seconds[1]), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "H"), (minutes, "M"), (rest, "S"))
+    short = "".join(f"{number}{letter}" for number, letter in parts if number) or "0S"
+    return {**asked, "nodeIdleTimeBeforeScaleDown": f"PT{short}"}
 
 
 def update(store: Store, workspace: Workspace, name: str, asked: Document) -> Document:
@@ -138,7 +158,7 @@ def update(store: Store, workspace: Workspace, name: str, asked: Document) -> Do
     _check_scale(asked.get("scaleSettings") or {})
 
     def change(document: Document) -> None:
-        document["properties"]["properties"]["scaleSettings"] = asked.get("scaleSettings")
+        document["properties"]["properties"]["scaleSettings"] = _scale(asked.get("scaleSettings") or {})
         document["properties"]["modifiedOn"] = timestamp()
 
     return _with_nodes(store.update(workspace.id, _KIND, name.lower(), change))
@@ -169,4 +189,5 @@ def vm_sizes() -> list[Document]:
 
 
 def _missing(name: str) -> ApiError:
-    return ApiError(404, "ResourceNotFound", f"The compute target '{name}' was not found in this workspace.")
+    message = f"The compute target '{name}' was not found in this workspace."
+    return ApiError(404, "ResourceNotFound", message, has_body=False)

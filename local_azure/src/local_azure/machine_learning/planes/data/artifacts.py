@@ -54,7 +54,7 @@ def _write_address(call: Call, signed: SignedAddresses, artifact: Artifact) -> d
 
 
 def _page(value: list[dict[str, Any]]) -> Document:
-    return {"value": value, "continuationToken": None}
+    return {"value": value, "continuationToken": None, "nextLink": None}
 
 
 @PLANE.route("POST", _BASE + "/batch/metadata/{origin}/{container}", body=_PATHS)

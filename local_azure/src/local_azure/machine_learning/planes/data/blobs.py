@@ -12,10 +12,11 @@ from email.utils import formatdate
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from local_azure.machine_learning.clock import new_id
+from local_azure.machine_learning.clock import uptime
 from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.domain.access.signatures import Signatures
-from local_azure.machine_learning.domain.data.blob_listing import Listing, listing_xml
+from local_azure.machine_learning.domain.data.blob_access.conditions import Conditions
+from local_azure.machine_learning.domain.data.blob_listing import Known, Listing, listing_xml
 from local_azure.machine_learning.domain.data.blobs import (
     DEFAULT_TYPE,
     FOLDER_MARKER,
@@ -24,21 +25,21 @@ from local_azure.machine_learning.domain.data.blobs import (
     Facts,
     content,
     described_blobs,
-    etag,
-    last_modified,
+    leases_of,
 )
 from local_azure.machine_learning.domain.workspace.redaction import Redactor
 from local_azure.machine_learning.errors import ApiError, not_implemented
 from local_azure.machine_learning.http.bodies import announced_length, body_chunks, xml_body
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
+from local_azure.machine_learning.planes.data.blob_headers import META, answer_headers, blob_headers, version_headers
+from local_azure.machine_learning.planes.data.blob_leases import put_lease
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Store
 
 PLANE = Plane("Blob storage", access="signature")
 _CONTAINER = "/azureml-{rest}"
 _BLOB = "/azureml-{rest}/{blob:path}"
-_META = "x-ms-meta-"
 _META_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 MAX_TAGS_BYTES = 64 * 1024
 _ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
@@ -53,17 +54,12 @@ def _permit(call: Call, signatures: Signatures, rest: str, blob: str, *permissio
     return container
 
 
-def _headers(**more: str) -> dict[str, str]:
-    return {"x-ms-request-id": new_id(), "x-ms-version": "2020-08-04", "Date": formatdate(usegmt=True), **more}
-
-
-def _written(blob: Blob, status: int = 201) -> Response:
-    now = {"ETag": etag(blob.path), "Last-Modified": last_modified(blob.path)}
-    return Response(status_code=status, headers=_headers(**now, **_ENCRYPTED))
+def _written(call: Call, blob: Blob, status: int = 201) -> Response:
+    return Response(status_code=status, headers=answer_headers(call.request, version_headers(blob), _ENCRYPTED))
 
 
 def _metadata(request: Request) -> dict[str, str]:
-    found = {key[len(_META) :]: value for key, value in request.headers.items() if key.startswith(_META)}
+    found = {key[len(META) :]: value for key, value in request.headers.items() if key.startswith(META)}
     for name in found:
         if not _META_NAME.fullmatch(name):  # it becomes the name of an element where blobs are listed
             message = f"'{name}' is not a name of metadata: letters, digits and '_', not a digit first."
@@ -87,12 +83,13 @@ def _facts(request: Request) -> Facts:
 
 @PLANE.route("PUT", _BLOB, streams=True)
 def put(call: Call, store: Store, files: BlobFiles, signatures: Signatures, *, rest: str, blob: str) -> Response:
-    """Put Blob, Put Block, Put Block List, Set Blob Metadata, Properties and Tags, told apart by `comp`."""
+    """Put Blob, Put Block, Put Block List, Set Blob Metadata, Properties and Tags, Lease Blob; told apart by comp."""
     container = _permit(call, signatures, rest, blob, "w", "c")
     target = Blob(store, files, container, blob)
     comp = call.query.get("comp", "")
     handler = {
         "": _put_blob,
+        "lease": put_lease,
         "block": _put_block,
         "blocklist": _put_block_list,
         "metadata": _put_metadata,
@@ -104,8 +101,8 @@ def put(call: Call, store: Store, files: BlobFiles, signatures: Signatures, *, r
     return handler(call, target)
 
 
-def _only_new(call: Call) -> bool:
-    return call.request.headers.get("if-none-match") == "*"
+def _conditions(call: Call) -> Conditions:
+    return Conditions.of_headers(call.request.headers)
 
 
 def _put_blob(call: Call, blob: Blob) -> Response:
@@ -116,42 +113,42 @@ def _put_blob(call: Call, blob: Blob) -> Response:
     if "x-ms-copy-source" in headers:
         raise not_implemented("copying blobs by address")
     facts = _facts(call.request)
-    if f"{_META}{FOLDER_MARKER}" in headers:
+    if f"{META}{FOLDER_MARKER}" in headers:
         xml_body(call.request)
-        blob.write_marker(facts)
+        blob.write_marker(facts, _conditions(call))
     else:
         size, md5 = announced_length(call.request), headers.get("content-md5")
-        blob.write(body_chunks(call.request), facts, only_new=_only_new(call), md5=md5, size=size)
-    return _written(blob)
+        blob.write(body_chunks(call.request), facts, conditions=_conditions(call), md5=md5, size=size)
+    return _written(call, blob)
 
 
 def _put_block(call: Call, blob: Blob) -> Response:
-    md5 = call.request.headers.get("content-md5")
-    blob.write_block(call.query.get("blockid", ""), body_chunks(call.request), md5, announced_length(call.request))
-    return Response(status_code=201, headers=_headers(**_ENCRYPTED))
+    size, md5 = announced_length(call.request), call.request.headers.get("content-md5")
+    blob.write_block(call.query.get("blockid", ""), body_chunks(call.request), md5, size, _conditions(call))
+    return Response(status_code=201, headers=answer_headers(call.request, _ENCRYPTED))
 
 
 def _put_block_list(call: Call, blob: Blob) -> Response:
     named = re.findall(r"<(Latest|Uncommitted|Committed)>([^<]*)</", xml_body(call.request))
     if any(kind == "Committed" for kind, _ in named):
         raise not_implemented("block lists that keep committed blocks")
-    blob.commit_blocks([block_id.strip() for _, block_id in named], _facts(call.request), only_new=_only_new(call))
-    return _written(blob)
+    blob.commit_blocks([block_id.strip() for _, block_id in named], _facts(call.request), _conditions(call))
+    return _written(call, blob)
 
 
 def _put_metadata(call: Call, blob: Blob) -> Response:
-    blob.change_facts({"metadata": _metadata(call.request)})
-    return _written(blob, 200)
+    blob.change_facts({"metadata": _metadata(call.request)}, _conditions(call))
+    return _written(call, blob, 200)
 
 
 def _put_properties(call: Call, blob: Blob) -> Response:
-    blob.change_facts({"contentType": _content_type(call.request)})
-    return _written(blob, 200)
+    blob.change_facts({"contentType": _content_type(call.request)}, _conditions(call))
+    return _written(call, blob, 200)
 
 
 def _put_tags(call: Call, blob: Blob) -> Response:
-    blob.change_facts({"tags": xml_body(call.request, MAX_TAGS_BYTES)})
-    return _written(blob, 204)
+    blob.change_tags(xml_body(call.request, MAX_TAGS_BYTES), _conditions(call))
+    return _written(call, blob, 204)
 
 
 def _span(request: Request, size: int) -> tuple[int, int] | None:
@@ -163,7 +160,8 @@ def _span(request: Request, size: int) -> tuple[int, int] | None:
     first = int(found[1])
     last = min(int(found[2] or size - 1), size - 1)
     if first >= size or last < first:
-        raise ApiError(416, "InvalidRange", f"The range '{asked}' is outside of {size} bytes.")
+        message = f"The range '{asked}' is outside of {size} bytes."
+        raise ApiError(416, "InvalidRange", message, {"Content-Range": f"bytes */{size}"})
     return first, last - first + 1
 
 
@@ -179,40 +177,31 @@ def read(
         raise not_implemented(f"GET of a blob with comp={comp}")
     facts = source.facts()
     if comp == "tags":
-        return Response(facts.get("tags", NO_TAGS), 200, _headers(), "application/xml")
-    source.require_unchanged(call.request.headers.get("if-match", "*"))
+        return Response(facts.get("tags", NO_TAGS), 200, answer_headers(call.request), "application/xml")
+    if source.is_known(_conditions(call)):
+        known = {**version_headers(source), "x-ms-error-code": "ConditionNotMet"}
+        return Response(status_code=304, headers=answer_headers(call.request, known))
     size = source.size
-    headers, status = _blob_headers(source, facts), 200
+    headers, status = answer_headers(call.request, blob_headers(source, facts)), 200
     first, length = 0, size
     span = _span(call.request, size)
     if span:
         status, (first, length) = 206, span
         headers["Content-Range"] = f"bytes {first}-{first + length - 1}/{size}"
     headers["Content-Length"] = str(length)
+    if call.request.method == "HEAD":
+        headers |= {"x-ms-access-tier": "Hot", "x-ms-access-tier-inferred": "true"}
     if call.request.method == "HEAD" or not length:
         return Response(status_code=status, headers=headers)
     return StreamingResponse(content(redactor, source.path, first, length), status, headers)
 
 
-def _blob_headers(blob: Blob, facts: Facts) -> dict[str, str]:
-    pairs = {f"{_META}{key}": str(value) for key, value in facts.get("metadata", {}).items()}
-    return _headers(
-        **pairs,
-        **{
-            "ETag": etag(blob.path),
-            "Last-Modified": last_modified(blob.path),
-            "Content-Type": str(facts.get("contentType", DEFAULT_TYPE)),
-            "Accept-Ranges": "bytes",
-            "x-ms-blob-type": "BlockBlob",
-        },
-    )
-
-
 @PLANE.route("DELETE", _BLOB, streams=True, evidence="sdk-source")
 def delete(call: Call, store: Store, files: BlobFiles, signatures: Signatures, *, rest: str, blob: str) -> Response:
     """Delete Blob."""
-    Blob(store, files, _permit(call, signatures, rest, blob, "d"), blob).delete()
-    return Response(status_code=202, headers=_headers())
+    Blob(store, files, _permit(call, signatures, rest, blob, "d"), blob).delete(_conditions(call))
+    deleted = {"x-ms-delete-type-permanent": "true"}
+    return Response(status_code=202, headers=answer_headers(call.request, deleted))
 
 
 @PLANE.route("HEAD", _CONTAINER, streams=True, evidence="sdk-source")
@@ -226,15 +215,24 @@ def read_container(
     if comp not in ("", "list"):
         raise not_implemented(f"GET of a container with comp={comp}")
     if comp != "list":
-        properties = {"ETag": f'"{rest}"', "Last-Modified": formatdate(0, usegmt=True)}
-        return Response(status_code=200, headers=_headers(**properties))
+        properties = {
+            "ETag": f'"{rest}"',
+            "Last-Modified": formatdate(0, usegmt=True),
+            "x-ms-lease-state": "available",
+            "x-ms-lease-status": "unlocked",
+        }
+        return Response(status_code=200, headers=answer_headers(call.request, properties))
     wanted = Listing.of_query(container, call.query)
-    body = listing_xml(files, addresses.tls, wanted, described_blobs(store, container))
-    return Response(body, 200, _headers(), "application/xml")
+    known = Known(described_blobs(store, container), leases_of(store, container), uptime())
+    body = listing_xml(files, addresses.tls, wanted, known)
+    return Response(body, 200, answer_headers(call.request), "application/xml")
 
 
 @PLANE.route("PUT|DELETE", _CONTAINER, streams=True, evidence="sdk-source")
 def change_container(call: Call, signatures: Signatures, *, rest: str) -> Response:
     """Containers belong to their workspace: none is created or deleted by a client."""
     _permit(call, signatures, rest, "", "w", "d")
+    comp = call.query.get("comp", "")
+    if comp:
+        raise not_implemented(f"{call.request.method} of a container with comp={comp}")
     raise ApiError(409, "ContainerAlreadyExists", f"The container 'azureml-{rest}' belongs to its workspace.")

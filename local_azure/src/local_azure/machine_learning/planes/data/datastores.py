@@ -1,4 +1,4 @@
-"""Datastores: the workspace's two own ones, and whatever a client registers.
+"""Datastores: those that come with the workspace, and whatever a client registers.
 
 SDK callers: `ws.get_default_datastore`, `ws.datastores`, `Datastore.get`, `Datastore.register_*`, `unregister`,
 `set_as_default`; rslex asks before each use of data.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from local_azure.machine_learning.domain.access.addresses import STORAGE_ACCOUNT, SignedAddresses
 from local_azure.machine_learning.domain.data import datastores
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
 from local_azure.machine_learning.http.shapes import TAGS, TEXT, Record
@@ -29,32 +30,35 @@ _KINDS_OF_STORAGE = (
 _DATASTORE = Record({"name": TEXT, "dataStoreType": TEXT, "tags": TAGS, **dict.fromkeys(_KINDS_OF_STORAGE, _SECTION)})
 
 
-def _section(signed: SignedAddresses, container: str) -> Document:
-    """Storage section that a client can reach this server with, signed for the whole container."""
-    signature = signed.signatures.query(container)
+def _section(signed: SignedAddresses, workspace: Workspace, container: str, *, is_share: bool) -> Document:
+    """Storage section that a client can reach this server with, signed for the whole container; a share has none."""
+    signature = None if is_share else signed.signatures.query(container)
+    is_default = container == workspace.blobstore_container
     return {
         "accountName": STORAGE_ACCOUNT,
         "containerName": container,
         "endpoint": signed.addresses.storage_endpoint,
         "protocol": "https",
-        "credentialType": "Sas",
+        "credentialType": "None" if is_share else "Sas",
         "credential": signature,
         "sasToken": signature,
-        "isSas": True,
+        "isSas": not is_share,
         "accountKey": None,
         "blobCacheTimeout": None,
-        "subscriptionId": None,
-        "resourceGroup": None,
+        "subscriptionId": workspace.subscription if is_default else None,
+        "resourceGroup": workspace.resource_group if is_default else None,
         "areWorkspaceManagedIdentitiesAllowed": False,
-        "serviceDataAccessAuthIdentity": "None",
+        "serviceDataAccessAuthIdentity": "WorkspaceSystemAssignedIdentity" if is_default else "None",
     }
 
 
 def _answer(call: Call, store: Store, signed: SignedAddresses, name: str) -> Document:
     document = datastores.require(store, call.workspace, name)
     container = datastores.local_container(call.workspace, document)
-    if container:
-        document["azureStorageSection"] = _section(signed, container)
+    is_share = document["name"] in (datastores.FILESTORE, datastores.WORKING_DIRECTORY)
+    if container or is_share:
+        named = container or document["azureStorageSection"]["containerName"]
+        document["azureStorageSection"] = _section(signed, call.workspace, named, is_share=is_share)
     is_default = document["name"] == datastores.default_name(store, call.workspace)
     return {**document, "hasBeenValidated": True, "isDefault": is_default}
 
@@ -73,7 +77,7 @@ def set_default(call: Call, store: Store, *, name: str) -> None:
 
 @PLANE.route("GET", _BASE + "/datastores")
 def list_datastores(call: Call, store: Store, signed: SignedAddresses) -> Document:
-    """The workspace's own datastores, then the registered ones."""
+    """All datastores, newest first."""
     names = datastores.names(store, call.workspace)
     value = [_answer(call, store, signed, name) for name in names]
     return {"value": value, "continuationToken": None, "nextLink": None}
@@ -86,17 +90,15 @@ def get_datastore(call: Call, store: Store, signed: SignedAddresses, *, name: st
 
 
 @PLANE.route("POST", _BASE + "/datastores", body=_DATASTORE)
-def register_datastore(call: Call, store: Store, signed: SignedAddresses) -> Document:
+def register_datastore(call: Call, store: Store) -> None:
     """Register a datastore."""
-    name = datastores.register(store, call.workspace, call.document())
-    return _answer(call, store, signed, name)
+    datastores.register(store, call.workspace, call.document())
 
 
 @PLANE.route("PUT", _BASE + "/datastores/{name}", body=_DATASTORE)
-def update_datastore(call: Call, store: Store, signed: SignedAddresses, *, name: str) -> Document:
+def update_datastore(call: Call, store: Store, *, name: str) -> None:
     """Replace a registered datastore."""
     datastores.replace(store, call.workspace, name, call.document())
-    return _answer(call, store, signed, name)
 
 
 @PLANE.route("DELETE", _BASE + "/datastores/{name}")

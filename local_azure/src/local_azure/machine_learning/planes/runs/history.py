@@ -6,6 +6,7 @@ SDK callers: `Run`, `Experiment.start_logging/get_runs`, `PipelineRun`, `StepRun
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 from starlette.responses import Response
@@ -44,8 +45,17 @@ _RUN = Record(
     }
 )
 _RUNS = Record({"runs": Items(_RUN)})
-_QUERY = Record({"filter": TEXT, "orderby": TEXT, "top": WORD, "continuationToken": TEXT})
+_QUERY = Record({"filter": TEXT, "orderby": TEXT, "orderBy": TEXT, "top": WORD, "continuationToken": TEXT})
 _TAGS = Items(TEXT)
+# Of the details those that a run has as well. Source: specification of the run history, RunDetails.
+_DETAILS = (
+    "runId", "runUuid", "parentRunUuid", "rootRunUuid", "target", "status", "parentRunId", "startTimeUtc",
+    "endTimeUtc", "error", "warnings", "tags", "properties", "parameters", "services", "inputDatasets",
+    "outputDatasets", "runDefinition", "runTypeV2", "settings", "computeRequest", "compute", "createdBy",
+    "computeDuration", "effectiveStartTimeUtc", "runNumber", "rootRunId", "experimentId", "userId", "statusRevision",
+    "currentComputeTime", "lastStartTimeUtc", "lastModifiedBy", "lastModifiedUtc", "duration", "inputs", "outputs",
+    "currentAttemptId", "revision",
+)  # fmt: skip
 
 
 @PLANE.route("GET", _HISTORY + "/runs/{run_id}")
@@ -94,7 +104,7 @@ def patch_runs(
                     store, call.ws, run_id, given, experiment=experiment, experiment_id=experiment_id
                 )
             except ApiError as error:
-                failed[run_id] = json_body(error, run_id)
+                failed[run_id] = json_body(error, run_id, timestamp())
     return {"runs": changed, "errors": failed}
 
 
@@ -108,7 +118,7 @@ def query_runs(
     query = Query(
         experiment_id=experiments.id_of(store, call.ws, experiment, experiment_id),
         filter=asked.get("filter"),
-        orderby=asked.get("orderby"),
+        orderby=asked.get("orderby") or asked.get("orderBy"),
         top=asked.get("top"),
         token=asked.get("continuationToken"),
     )
@@ -133,9 +143,10 @@ def _from_address(call: Call, *, parent: str | None = None, condition: str | Non
 def children(
     call: Call, store: Store, *, run_id: str, experiment: str | None = None, experiment_id: str | None = None
 ) -> Response:
-    """A page of a run's children, newest first unless asked otherwise."""
+    """A page of a run's children, oldest first unless asked otherwise."""
     run_records.require_in(store, call.ws, run_id, experiment, experiment_id)
-    return Response(page(store, call.ws, _from_address(call, parent=run_id)), media_type=_JSON)
+    query = replace(_from_address(call, parent=run_id), default_order="CreatedUtc asc")
+    return Response(page(store, call.ws, query), media_type=_JSON)
 
 
 @PLANE.route("GET", _HISTORY + "/computes/{compute}/runs")
@@ -172,13 +183,10 @@ def details(
     """What a run did and where its logs are; the client streams a log by asking again."""
     run = run_records.require_in(store, call.ws, run_id, experiment, experiment_id)
     logs = run_files.log_blobs(files, call.workspace, run)
-    copied = ("runId", "target", "status", "startTimeUtc", "endTimeUtc", "error", "warnings", "properties")
     return {
-        **{key: run[key] for key in copied},
-        "inputDatasets": run.get("inputDatasets", []),
-        "outputDatasets": run.get("outputDatasets", []),
-        "runDefinition": run.get("runDefinition"),
-        "services": {},
+        **{key: run.get(key) for key in _DETAILS},
+        "createdTimeUtc": run["createdUtc"],
+        "jobCost": None,
         "logFiles": {name: signed.download(call.workspace.artifact_container, blob) for name, blob in logs.items()},
     }
 

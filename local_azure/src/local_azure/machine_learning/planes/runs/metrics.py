@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from local_azure.machine_learning.clock import timestamp
 from local_azure.machine_learning.domain.runs import metrics, run_records
 from local_azure.machine_learning.errors import ApiError, json_body
 from local_azure.machine_learning.http.call import Call
@@ -40,7 +41,7 @@ def post_metrics(call: Call, store: Store, *, run_id: str) -> dict[str, Any]:
                 metrics.append(store, call.ws, run_id, metric)
             except ApiError as error:
                 shown = {"name": metric.get("name"), "columns": metric.get("columns")}
-                errors.append({"metric": shown, "errorResponse": json_body(error, run_id)})
+                errors.append({"metric": shown, "errorResponse": json_body(error, run_id, timestamp())})
     return {"errors": errors}
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from local_azure.machine_learning.clock import timestamp
 from local_azure.machine_learning.domain.runs import events
 from local_azure.machine_learning.errors import ApiError, bad_request, json_body
 from local_azure.machine_learning.http.call import Call
@@ -42,5 +43,5 @@ def post_events(call: Call, store: Store, *, experiment: str) -> dict[str, Any]:
         try:
             events.apply(store, call.ws, experiment, run_id, event)
         except ApiError as error:
-            errors.append({"key": event, "value": json_body(error, run_id)})
+            errors.append({"key": event, "value": json_body(error, run_id, timestamp())})
     return {"errors": errors}

@@ -5,7 +5,7 @@ SDK callers: `ComputeTarget.create/list`, `AmlCompute`, `ws.compute_targets`, `w
 
 from __future__ import annotations
 
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.domain.workspace import compute
@@ -44,12 +44,11 @@ def get_compute(call: Call, store: Store, *, name: str) -> Document:
 def create_compute(call: Call, store: Store, addresses: Addresses, *, name: str) -> JSONResponse:
     """Create or replace a compute target."""
     document = compute.create(store, call.workspace, name, call.document())
-    return _accepted(call, addresses, name, document, 201)
+    return JSONResponse(document, status_code=201, headers=_operation(call, addresses, name))
 
 
-def _accepted(call: Call, addresses: Addresses, name: str, document: Document, status: int) -> JSONResponse:
-    operation = f"{addresses.tls}{call.workspace.arm_id}/computeOperations/{name}"
-    return JSONResponse(document, status_code=status, headers={"Azure-AsyncOperation": operation})
+def _operation(call: Call, addresses: Addresses, name: str) -> dict[str, str]:
+    return {"Azure-AsyncOperation": f"{addresses.tls}{call.workspace.arm_id}/computeOperations/{name}"}
 
 
 @PLANE.route("PATCH", _ARM, access="user", body=_BODY)
@@ -60,16 +59,16 @@ def update_compute(call: Call, store: Store, *, name: str) -> Document:
 
 
 @PLANE.route("GET", "{W}/computeOperations/{name}", access="user")
-def compute_operation() -> dict[str, str]:
+def compute_operation() -> Document:
     """State of the operation that `wait_for_completion` follows: each one is done at once."""
-    return {"status": "Succeeded"}
+    return {"status": "Succeeded", "percentComplete": 100.0}
 
 
 @PLANE.route("DELETE", _ARM, access="user")
-def delete_compute(call: Call, store: Store, addresses: Addresses, *, name: str) -> JSONResponse:
+def delete_compute(call: Call, store: Store, addresses: Addresses, *, name: str) -> Response:
     """Remove a compute target."""
     compute.delete(store, call.workspace, name)
-    return _accepted(call, addresses, name, {}, 202)
+    return Response(status_code=202, headers=_operation(call, addresses, name))
 
 
 @PLANE.route("POST", _ARM + "/listNodes", access="user")

@@ -21,8 +21,8 @@ PLANE = Plane("Identity and discovery", access="public")
 
 _AZURE = "AzureCloud"
 _DISCOVERED = (
-    "api", "experimentation", "history", "hyperdrive", "modelmanagement", "studio", "pipelines", "catalog",
-    "inferencing", "mlflow", "notebooks",
+    "api", "catalog", "experimentation", "history", "hyperdrive", "labeling", "modelmanagement", "pipelines",
+    "studio",
 )  # fmt: skip
 # What a cloud has besides, and nobody here asks for.
 _OTHER_ENDPOINTS = (

@@ -5,8 +5,11 @@ SDK callers: `_get_all_subscription_ids`, `_commands.get_workspace`, `Workspace.
 
 from __future__ import annotations
 
-from local_azure.machine_learning.domain.access.addresses import Addresses
-from local_azure.machine_learning.domain.access.tokens import TENANT
+import datetime as dt
+
+from local_azure.machine_learning.clock import zulu_time
+from local_azure.machine_learning.domain.access.addresses import STORAGE_ACCOUNT, Addresses
+from local_azure.machine_learning.domain.access.tokens import TENANT, USER
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace, Workspaces
 from local_azure.machine_learning.errors import not_found, not_implemented
 from local_azure.machine_learning.http.call import Call
@@ -31,6 +34,10 @@ _PROVIDER = (
 )
 
 
+_SWITCHED_OFF = (
+    "hbiWorkspace", "v1LegacyMode", "softDeleteEnabled", "storageHnsEnabled", "EnableSoftwareBillOfMaterials",
+    "enableDataIsolation", "enableServiceSideCMKEncryption",
+)  # fmt: skip
 _CHANGES = Record(
     {
         "tags": TAGS,
@@ -53,25 +60,53 @@ def _below(
 
 
 def _document(addresses: Addresses, workspace: Workspace) -> Document:
-    group = f"/subscriptions/{workspace.subscription}/resourceGroups/{workspace.resource_group}"
+    created = zulu_time(dt.datetime.fromisoformat(workspace.created))
+    changed = {"At": created, "By": USER, "ByType": "User"}
     return {
         "id": workspace.arm_id,
         "name": workspace.name,
         "type": "Microsoft.MachineLearningServices/workspaces",
         "location": "local",
         "tags": workspace.tags,
+        "etag": None,
+        "properties": _properties(addresses, workspace, created),
+        "identity": {"type": "SystemAssigned", "principalId": workspace.id, "tenantId": TENANT},
+        "kind": "Default",
         "sku": {"name": "Basic", "tier": "Basic"},
-        "properties": {
-            "friendlyName": workspace.friendly_name or workspace.name,
-            "description": workspace.description,
-            "creationTime": workspace.created,
-            "workspaceId": workspace.id,
-            "provisioningState": "Succeeded",
-            "discoveryUrl": f"{addresses.http}/discovery",
-            "hbiWorkspace": False,
-            "storageAccount": f"{group}/providers/Microsoft.Storage/storageAccounts/localstore",
-            "keyVault": f"{group}/providers/Microsoft.KeyVault/vaults/localkv",
+        "systemData": {
+            f"{moment}{key}": value for moment in ("created", "lastModified") for key, value in changed.items()
         },
+    }
+
+
+def _properties(addresses: Addresses, workspace: Workspace, created: str) -> Document:
+    """What the service says of a workspace; of what a laptop has not, the value that the service has for "none"."""
+    providers = f"/subscriptions/{workspace.subscription}/resourceGroups/{workspace.resource_group}/providers"
+    return {
+        **dict.fromkeys(("imageBuildCompute", "linkedModelInventoryArmId", "serverlessComputeSettings")),
+        **dict.fromkeys(_SWITCHED_OFF, False),
+        "friendlyName": workspace.friendly_name or workspace.name,
+        "description": workspace.description,
+        "creationTime": created,
+        "workspaceId": workspace.id,
+        "tenantId": TENANT,
+        "provisioningState": "Succeeded",
+        "discoveryUrl": f"{addresses.http}/discovery",
+        "mlFlowTrackingUri": f"{addresses.http}/mlflow/v1.0{workspace.arm_id}",
+        "storageAccount": f"{providers}/Microsoft.Storage/storageAccounts/{STORAGE_ACCOUNT}",
+        "keyVault": f"{providers}/Microsoft.KeyVault/vaults/localkv",
+        "applicationInsights": f"{providers}/Microsoft.insights/components/localinsights",
+        "containerRegistry": None,
+        "notebookInfo": None,
+        "managedNetwork": None,
+        "publicNetworkAccess": "Enabled",
+        "networkAcls": {"defaultAction": "Allow", "bypass": "", "ipRules": [], "resourceAccessRules": []},
+        "ipAllowlist": [],
+        "privateLinkCount": 0,
+        "allowRoleAssignmentOnRG": True,
+        "sdkTelemetryAppInsightsKey": None,
+        "sasGetterUri": "",
+        "systemDatastoresAuthMode": "accesskey",
     }
 
 

@@ -1,0 +1,1 @@
+"""What keeps a request from reading or writing a blob: leases and conditional headers."""
