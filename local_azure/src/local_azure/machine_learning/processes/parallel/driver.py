@@ -141,6 +141,7 @@ class Driver:
         else:
             attempt = f"attempt {self._tries[batch.index]} of {self._settings.tries}"
             self._tally.errors.append(f"Mini-batch {batch.index}, {attempt}: {done.error}")
+            sys.stdout.write(f"{self._tally.errors[-1]}\n")
             if self._tries[batch.index] < self._settings.tries:
                 self._waiting.append(batch)
                 self._wake(worker)
@@ -189,6 +190,7 @@ class Driver:
             f"{tally.batches} mini-batches: {tally.done} processed, {tally.failed} failed; "
             f"{tally.lost} input items without a result; {self._started} worker processes."
         )
+        sys.stdout.write(f"{words}\n")
         entry_script.LOGS.mkdir(exist_ok=True)
         (entry_script.LOGS / "job_progress_overview.txt").write_text(words + "\n", encoding="utf-8")
         if tally.errors:
@@ -245,6 +247,7 @@ def enter(message: dict[str, Any], _listener: int | None) -> int:
         if not Path(wanted.entry_script).is_file():
             raise AbortedError(f"The snapshot has no file '{wanted.entry_script}'.")
         Driver(wanted, _plan(wanted)).run()
-    except (AbortedError, SettingsError):
+    except (AbortedError, SettingsError) as error:
+        sys.stderr.write(f"{error}\n")
         return 1
     return 0
