@@ -103,7 +103,7 @@ _COLUMNS = {"run": _RUN_COLUMNS, "experiment": _EXPERIMENT_COLUMNS, "metric": _M
 
 
 def column(kind: str, field: str) -> Column:
-    """The column of a field of a run, an experiment or a metric, whatever its case; raises a 400 that names an unknown one."""
+    """The column of a field of a run, experiment or metric, whatever its case; raises a 400 for an unknown one."""
     found = _COLUMNS[kind].get(field.lower())
     if found is None:
         raise not_implemented(f"the field '{field}' in a query of {kind}s")
@@ -111,7 +111,7 @@ def column(kind: str, field: str) -> Column:
 
 
 def parse(kind: str, text: str | None) -> Condition:
-    """Translate a filter of runs, experiments or metrics; raises a 400 naming what is unknown or where it cannot be read."""
+    """Translate a filter; raises a 400 naming what is unknown or where it cannot be read."""
     if not text or not text.strip():
         return Condition("1")
     if len(text) > MAX_FILTER_CHARS:
