@@ -49,12 +49,6 @@ def _draft(ws: Any, folder: Path, name: str) -> None:
     PipelineDraft.list(ws)
 
 
-def _module(ws: Any, folder: Path, name: str) -> None:
-    from azureml.pipeline.core import Module
-
-    Module.create(ws, name, "a module")
-
-
 def _delete_workspace(ws: Any, folder: Path, name: str) -> None:
     ws.delete()
 
@@ -72,7 +66,7 @@ def _images(ws: Any, folder: Path, name: str) -> None:
 def _curated(ws: Any, folder: Path, name: str) -> None:
     from azureml.core import Environment
 
-    Environment.get(ws, "AzureML-sklearn-1.0-ubuntu20.04-py38-cpu")
+    Environment.get(ws, "AzureML-AutoML")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +75,6 @@ def _curated(ws: Any, folder: Path, name: str) -> None:
         (_aks_service, "web services on AKS"),
         (_package, "POST /modelmanagement/.*/packages"),
         (_draft, "POST /pipelines/.*/PipelineDrafts"),
-        (_module, "POST /pipelines/.*Modules"),
         (_delete_workspace, "DELETE /subscriptions/"),
         (_create_workspace, "NotImplemented"),
         (_images, "GET /modelmanagement/.*/images"),

@@ -11,28 +11,6 @@ import pytest
 Build = Callable[[Any, Path], Any]
 
 
-def _parallel(project: Any, source: Path) -> Any:
-    from azureml.core import Dataset
-    from azureml.pipeline.core import PipelineData
-    from azureml.pipeline.steps import ParallelRunConfig, ParallelRunStep
-
-    store = project.workspace.get_default_datastore()
-    data = Dataset.File.from_files((store, "batches/**"), validate=False)
-    configuration = ParallelRunConfig(
-        source_directory=str(source),
-        entry_script="work.py",
-        mini_batch_size="1",
-        error_threshold=1,
-        output_action="summary_only",
-        environment=project.configuration.environment,
-        compute_target=project.workspace.compute_targets["cluster"],
-        node_count=1,
-    )
-    return ParallelRunStep(
-        "many", configuration, inputs=[data.as_named_input("b")], output=PipelineData("out", datastore=store)
-    )
-
-
 def _hyper_drive(project: Any, source: Path) -> Any:
     from azureml.core import ScriptRunConfig
     from azureml.pipeline.steps import HyperDriveStep
@@ -94,7 +72,6 @@ def _r_script(project: Any, source: Path) -> Any:
 @pytest.mark.parametrize(
     ("build", "name"),
     [
-        (_parallel, "ParallelRunStep"),
         (_hyper_drive, "HyperDriveStep"),
         (_auto_ml, "AutoMLStep"),
         (_mpi, "MpiStep"),

@@ -74,8 +74,8 @@ def test_unknown_and_curated_names_are_told_apart(ws: Any, unique: Unique) -> No
 
     with pytest.raises(Exception, match="Code: 404"):
         Environment.get(ws, unique("none"))
-    with pytest.raises(Exception, match="curated environments"):
-        Environment.get(ws, "AzureML-Minimal")
+    with pytest.raises(Exception, match="the curated environment 'AzureML-AutoML'"):
+        Environment.get(ws, "AzureML-AutoML")
     with pytest.raises(Exception, match="reserved"):
         _environment("AzureML-mine", "numpy").register(ws)
 
@@ -124,3 +124,26 @@ def test_an_environment_of_a_file_has_versions_and_runs(
     alone = experiment.submit(script)
     alone.wait_for_completion(show_output=False)
     assert alone.get_environment().version == "1"
+
+
+def test_a_curated_name_holds_what_it_says(ws: Any) -> None:
+    from azureml.core import Environment
+
+    found = Environment.get(ws, "AzureML-sklearn-0.24-ubuntu18.04-py37-cpu")
+    assert found.version == "1"
+    assert set(found.python.conda_dependencies.pip_packages) == {"azureml-defaults", "scikit-learn==0.24.*"}
+    assert "python=3.7" in found.python.conda_dependencies.serialize_to_string()
+    assert Environment.get(ws, "AzureML-Minimal").python.conda_dependencies.pip_packages is not None
+    assert found.clone("mine").register(ws).name == "mine"
+
+
+def test_a_step_in_a_curated_environment_runs_with_a_warning(project: Any, experiment: Any) -> None:
+    from azureml.core import Environment
+
+    name = "AzureML-sklearn-0.24-ubuntu18.04-py37-cpu"
+    project.configuration.environment = Environment.get(project.workspace, name)
+    run = project.finished(experiment.submit(project.pipeline(project.step("plain", "print('ran')"))))
+    step = project.steps_of(run)["plain"]
+    assert f"The environment '{name}' asks for scikit-learn==0.24.*; here it is" in step.get_stdout_log()
+    environment = step.get_details()["runDefinition"]["environment"]
+    assert environment == {"name": name, "version": "1"}

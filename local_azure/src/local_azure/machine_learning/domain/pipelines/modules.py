@@ -1,5 +1,7 @@
 """Modules (a step's interface and snapshot) and data sources (paths on a datastore): the nodes of graphs.
 
+A *published* module (`azureml.pipeline.core.Module`) is a name with versions; each version is a module as steps have.
+
 What a step cannot get as it is asked for is refused by name when the module is made.
 """
 
@@ -8,13 +10,15 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from local_azure.machine_learning import strict_json
-from local_azure.machine_learning.domain.pipelines.entities import new_entity
-from local_azure.machine_learning.errors import bad_request, not_implemented
+from local_azure.machine_learning.clock import timestamp
+from local_azure.machine_learning.domain.pipelines.entities import EntityStatus, new_entity
+from local_azure.machine_learning.errors import bad_request, conflict, not_found, not_implemented
 from local_azure.machine_learning.storage.store import Document, Store
 
-MODULE, DATA_SOURCE = "module", "data_source"
-# ParallelRunStep, HyperDrive and the like carry other step types; running them as plain scripts would be a lie.
-STEP_TYPES = ("PythonScriptStep", "CommandStep")
+MODULE, DATA_SOURCE, PUBLISHED = "module", "data_source", "published_module"
+# HyperDrive, AutoML and the like carry other step types; running them as plain scripts would be a lie.
+PARALLEL = "ParallelRunStep"
+STEP_TYPES = ("PythonScriptStep", "CommandStep", "ModuleStep", PARALLEL)
 DATA_MODES = ("mount", "download", "upload", "direct")
 _DATA_TYPES = (
     "AnyFile", "AzureBlobReference", "AzureDataLakeReference", "AzureFilesReference", "AzureSqlDatabaseReference",
@@ -67,21 +71,122 @@ def data_types(created: str) -> list[Document]:
 
 def create_module(store: Store, workspace_id: str, posted: Document) -> Document:
     """Store a module; refuses by name kinds of steps and modes of data that are not run here."""
+    module = _checked_module(posted)
+    store.insert(workspace_id, MODULE, module["Id"], module, name=posted.get("IdentifierHash") or "")
+    return module
+
+
+def _checked_module(posted: Document) -> Document:
     if posted.get("StepType") not in STEP_TYPES:
         raise not_implemented(f"steps of type {posted.get('StepType')}")
     checked_configuration(posted.get("Runconfig"))
     interface = posted.get("StructuredInterface") or {}
+    if any(argument.get("Value") == "--rank_mini_batch_count" for argument in interface.get("Arguments") or []):
+        raise not_implemented("mini-batches without inputs (rank_mini_batch_count)")
     for port in (interface.get("Inputs") or []) + (interface.get("Outputs") or []):
         refuse_mode(port["Name"], port.get("DataStoreMode"))
         refuse_path_on_compute(port["Name"], port.get("PathOnCompute"))
-    module = {**posted, **new_entity(), "UploadState": "1", "CloudSettings": None}
-    store.insert(workspace_id, MODULE, module["Id"], module, name=posted.get("IdentifierHash") or "")
-    return module
+    return {**posted, **new_entity(), "UploadState": "1", "CloudSettings": None}
 
 
 def module(store: Store, workspace_id: str, module_id: str) -> Document:
     """Return a module; raises a 404."""
     return store.require(workspace_id, MODULE, module_id)
+
+
+def publish(store: Store, workspace_id: str, posted: Document) -> Document:
+    """Publish a module that has no versions yet; raises a 409 when its name is taken."""
+    published: Document = {
+        **new_entity(),
+        "Name": posted["Name"],
+        "Description": posted.get("Description"),
+        "Hash": None,
+        "DefaultVersion": None,
+        "Versions": [],
+    }
+    with store.transaction():
+        _save_published(store, workspace_id, published)
+    return published
+
+
+def published(store: Store, workspace_id: str, published_id: str) -> Document:
+    """Return a published module; raises a 404."""
+    return store.require(workspace_id, PUBLISHED, published_id, "Published module")
+
+
+def published_named(store: Store, workspace_id: str, name: str) -> Document:
+    """Return the published module of a name; raises a 404."""
+    found = store.find(workspace_id, PUBLISHED, name=name, limit=1)
+    if not found:
+        raise not_found("Published module", name)
+    return found[0]
+
+
+def replace_published(store: Store, workspace_id: str, published_id: str, posted: Document) -> Document:
+    """Take over name, description, status, default and order of versions as the client sends them.
+
+    A version without a number keeps its own. Raises a 400, 404 or 409.
+    """
+    with store.transaction():
+        document = published(store, workspace_id, published_id)
+        numbers = {entry["ModuleVersionId"]: entry["Version"] for entry in document["Versions"]}
+        versions = [entry["ModuleVersionId"] for entry in posted.get("Versions") or document["Versions"]]
+        if set(versions) != set(numbers):
+            raise bad_request(f"The versions of module '{document['Name']}' are not those that were published.")
+        default = posted.get("DefaultVersion")
+        if default is not None and default not in numbers.values():
+            raise bad_request(f"Module '{document['Name']}' has no version '{default}'.")
+        document |= {
+            "Name": posted.get("Name") or document["Name"],
+            "Description": posted.get("Description"),
+            "EntityStatus": EntityStatus.parse(posted.get("EntityStatus") or document["EntityStatus"]),
+            "DefaultVersion": default,
+            "Versions": [{"ModuleVersionId": key, "Version": numbers[key]} for key in dict.fromkeys(versions)],
+            "LastModifiedDate": timestamp(),
+        }
+        _save_published(store, workspace_id, document)
+    return document
+
+
+def _save_published(store: Store, workspace_id: str, document: Document) -> None:
+    """Write a published module; raises a 409 when another one has its name."""
+    if any(other["Id"] != document["Id"] for other in store.find(workspace_id, PUBLISHED, name=document["Name"])):
+        raise conflict(f"A module named '{document['Name']}' exists already; get it, and publish a version of it.")
+    store.put(workspace_id, PUBLISHED, document["Id"], document, name=document["Name"])
+
+
+def publish_version(store: Store, workspace_id: str, posted: Document) -> Document:
+    """Add a version to a published module; without a number it gets the next one. Raises a 404 or 409."""
+    with store.transaction():
+        document = published(store, workspace_id, posted["AmlModuleId"])
+        taken = [entry["Version"] for entry in document["Versions"]]
+        number = posted.get("Version") or str(max((int(one) for one in taken if one.isdigit()), default=0) + 1)
+        if number in taken:
+            raise conflict(f"Module '{document['Name']}' has a version '{number}' already.")
+        version = _checked_module({**posted, "Version": number})
+        _save_version(store, workspace_id, version)
+        document["Versions"].append({"ModuleVersionId": version["Id"], "Version": number})
+        if posted.get("SetAsDefaultVersion"):
+            document["DefaultVersion"] = number
+        _save_published(store, workspace_id, document)
+    return version
+
+
+def replace_version(store: Store, workspace_id: str, version_id: str, posted: Document) -> Document:
+    """Take over description and status of a version; nothing else of it ever changes. Raises a 400 or 404."""
+    with store.transaction():
+        version = module(store, workspace_id, version_id)
+        version |= {
+            "Description": posted.get("Description"),
+            "EntityStatus": EntityStatus.parse(posted.get("EntityStatus") or version["EntityStatus"]),
+        }
+        _save_version(store, workspace_id, version)
+    return version
+
+
+def _save_version(store: Store, workspace_id: str, version: Document) -> None:
+    """Write a version. It is not found by its hash: a step of the same content is not one of a published module."""
+    store.put(workspace_id, MODULE, version["Id"], version)
 
 
 def create_data_source(store: Store, workspace_id: str, posted: Document) -> Document:

@@ -79,6 +79,15 @@ class Step:
         """Settings of the node for an output: datastore, path, registration."""
         return _named(self.node.get("ModuleOutputSettings"), port_name)
 
+    def may_write_file(self, port_name: str) -> bool:
+        """Tell whether the script itself makes an output, a file or a folder, at the path that it is given.
+
+        So it is for a published module, whose author has not declared a directory.
+        """
+        declared = _named(self.interface.get("Outputs"), port_name).get("DataTypeId")
+        is_dataset = bool(self.output_setting(port_name).get("DatasetOutputOptions"))
+        return self.module.get("StepType") == "ModuleStep" and declared == "AnyFile" and not is_dataset
+
     def input_setting(self, port_name: str) -> Document:
         """Settings of the node for an input: mode, transformations."""
         return _named(self.node.get("ModuleInputSettings"), port_name)

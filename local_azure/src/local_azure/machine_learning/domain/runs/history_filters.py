@@ -92,11 +92,18 @@ _EXPERIMENT_COLUMNS = {
     "createdutc": _json("createdUtc", "time"),
     "archivedtime": _json("archivedTime", "time"),
 }
-_COLUMNS = {"run": _RUN_COLUMNS, "experiment": _EXPERIMENT_COLUMNS}
+# Of a value `v` of a metric `m`.
+_METRIC_COLUMNS = {
+    "runid": Column("v.run_id"),
+    "name": Column("v.name"),
+    "metrictype": Column("json_extract(m.properties, '$.uxMetricType')"),
+    "createdutc": Column("v.created", "time"),
+}
+_COLUMNS = {"run": _RUN_COLUMNS, "experiment": _EXPERIMENT_COLUMNS, "metric": _METRIC_COLUMNS}
 
 
 def column(kind: str, field: str) -> Column:
-    """The column of a field of a run or an experiment, whatever its case; raises a 400 that names an unknown one."""
+    """The column of a field of a run, experiment or metric, whatever its case; raises a 400 for an unknown one."""
     found = _COLUMNS[kind].get(field.lower())
     if found is None:
         raise not_implemented(f"the field '{field}' in a query of {kind}s")
@@ -104,7 +111,7 @@ def column(kind: str, field: str) -> Column:
 
 
 def parse(kind: str, text: str | None) -> Condition:
-    """Translate a filter of runs or experiments; raises a 400 naming what is unknown or where it cannot be read."""
+    """Translate a filter; raises a 400 naming what is unknown or where it cannot be read."""
     if not text or not text.strip():
         return Condition("1")
     if len(text) > MAX_FILTER_CHARS:

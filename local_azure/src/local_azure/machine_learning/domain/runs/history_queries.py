@@ -55,7 +55,8 @@ def _order(query: Query) -> tuple[str, str]:
     return f"coalesce({sql}, '')", direction
 
 
-def _size(top: int | str | None) -> int:
+def page_size(top: int | str | None) -> int:
+    """Return the size of a page that a client asks for; raises a 400."""
     if top is None:
         return DEFAULT_PAGE
     if not _SIZE.fullmatch(str(top)) or not 1 <= int(top) <= LARGEST_PAGE:
@@ -90,7 +91,7 @@ def page(store: Store, workspace_id: str, query: Query) -> str:
     condition = parse(query.kind, query.filter)
     parent = query.parent or condition.parent
     sort, direction = _order(query)
-    size = _size(query.top)
+    size = page_size(query.top)
     clauses = ["workspace = ?", f"kind = '{query.kind}'", condition.sql]
     parameters: list[Parameter] = [workspace_id, *condition.parameters]
     if parent:

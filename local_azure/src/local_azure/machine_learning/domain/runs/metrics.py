@@ -135,7 +135,7 @@ def values(store: Store, workspace_id: str, run_id: str, asked: dict[str, Any]) 
         "name": name,
         "columns": columns,
         "properties": json.loads(found[0]["properties"]),
-        "value": [{**value, "data": _readable(value["data"], columns)} for value in page],
+        "value": [{**value, "data": readable(value["data"], columns)} for value in page],
         "continuationToken": token,
     }
 
@@ -159,7 +159,7 @@ def _page(store: Store, key: Key, asked: dict[str, Any]) -> tuple[list[dict[str,
     return [json.loads(row["doc"]) for row in rows[:_PAGE]], token
 
 
-def _readable(data: dict[str, Any], columns: dict[str, str]) -> dict[str, Any]:
+def readable(data: dict[str, Any], columns: dict[str, str]) -> dict[str, Any]:
     """Fill every column, as the client requires.
 
     It reads decimal columns with `float()`, so numbers that JSON does not have go as "NaN" or "Infinity".

@@ -10,13 +10,13 @@ import hashlib
 import json
 
 from local_azure.machine_learning.clock import timestamp
+from local_azure.machine_learning.domain.workspace import curated
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import bad_request, conflict, not_found, not_implemented
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Document, Store
 
 _KIND = "environment_version"  # id: "name/version", parent: the name
-_CURATED = "azureml-"
 AUTOSAVED = "Autosave_"  # of a definition that ran and that nobody has registered; as the service names it
 _UNNUMBERED = ("", "None", "Autosave_None")
 _BUILD_LOG = (
@@ -28,10 +28,14 @@ _BUILD_LOG = (
 def require_versions(store: Store, workspace: Workspace, name: str) -> list[Document]:
     """Records of a name, oldest first; raises a 404, and refuses a curated name that is unknown."""
     found = store.find(workspace.id, _KIND, parent=name)
-    if not found and name.lower().startswith(_CURATED):
-        raise not_implemented(
-            f"Microsoft's curated environments ('{name}'): define your own from a conda or pip file"
-        )
+    if not found and name.lower().startswith(curated.PREFIX):
+        definition = curated.definition(name)
+        if definition is None:
+            raise not_implemented(
+                f"the curated environment '{name}', whose name does not say what it holds: "
+                "define your own from a conda or pip file"
+            )
+        return [{"definition": definition, "labels": [], "built": None}]
     if not found:
         raise not_found("Environment", name)
     return found
@@ -79,7 +83,7 @@ def register(store: Store, workspace: Workspace, name: str, version: str, defini
 
     Without a number: the version that has this content, else the next number. Raises a 409 for other content.
     """
-    if name.lower().startswith(_CURATED):
+    if name.lower().startswith(curated.PREFIX):
         raise bad_request(f"'{name}': names that start with AzureML- are reserved for curated environments.")
     with store.transaction():
         known = [record["definition"] for record in _registered(store.find(workspace.id, _KIND, parent=name))]
@@ -100,6 +104,8 @@ def version_that_ran(store: Store, workspace: Workspace, definition: Document) -
     name = definition.get("name")
     if not isinstance(name, str) or not name:
         return None
+    if curated.is_unchanged(definition):
+        return name, curated.VERSION
     content = _content(definition)
     with store.transaction():
         known = [record["definition"] for record in store.find(workspace.id, _KIND, parent=name)]

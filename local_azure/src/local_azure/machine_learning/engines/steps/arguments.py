@@ -16,6 +16,7 @@ from local_azure.machine_learning.storage.store import Document
 
 # Anywhere in a word: users write f"folder={output.arg_val}".
 _REFERENCE = re.compile(r"(?:DatasetOutputConfig:|DatasetConsumptionConfig:|\$AZUREML_DATAREFERENCE_)(\w+)")
+_BY_PARAMETER = "$AML_PARAMETER_"
 RUN_TOKEN_LEEWAY_SECONDS = 300
 
 
@@ -49,7 +50,20 @@ def command_line(step: Step, paths: dict[str, str]) -> list[str]:
 
     paths: mounts of inputs and outputs, by port (of a direct input: its id).
     """
+    given = step.parameters.get("Arguments")
+    if step.module.get("StepType") == "ModuleStep" and given:  # the step's own, in place of those of its module
+        return [_listed(word, step, paths) for word in given.split(",")]
     return [_word(argument, step, paths) for argument in step.interface.get("Arguments") or []]
+
+
+def _listed(word: str, step: Step, paths: dict[str, str]) -> str:
+    """Return one of the arguments that the client writes as one text, with commas in between."""
+    name = word.removeprefix(_BY_PARAMETER)
+    if name == word:
+        return _literal(word, step, paths)
+    # In the name of the variable, the client writes what is not a letter, digit or underscore as an underscore.
+    values = {re.sub(r"\W", "_", parameter): value for parameter, value in step.parameters.items()}
+    return "" if values.get(name) is None else str(values[name])
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.domain.access.sign_in import SignInSecrets
 from local_azure.machine_learning.domain.access.tokens import Principal, Tokens
 from local_azure.machine_learning.domain.data import snapshots
+from local_azure.machine_learning.domain.pipelines.modules import PARALLEL
 from local_azure.machine_learning.domain.pipelines.plan import Step
 from local_azure.machine_learning.domain.runs import run_records
 from local_azure.machine_learning.domain.runs.run_documents import Failure, Run
@@ -23,7 +24,7 @@ from local_azure.machine_learning.domain.workspace.redaction import Redactor, la
 from local_azure.machine_learning.engines.steps import arguments, run_log
 from local_azure.machine_learning.engines.steps.arguments import RunIdentity
 from local_azure.machine_learning.engines.steps.data_locations import Locations
-from local_azure.machine_learning.engines.steps.launcher import ENTRY, Launcher
+from local_azure.machine_learning.engines.steps.launcher import ENTRY, PARALLEL_ENTRY, Launcher
 from local_azure.machine_learning.engines.steps.mounts import Mounts
 from local_azure.machine_learning.errors import ApiError, bad_request
 from local_azure.machine_learning.processes.forking import EOF_CODE
@@ -46,6 +47,8 @@ def failure_of(error: Exception, run_id: str, what: str) -> Failure:
 
 def _program(step: Step, directory: Path) -> dict[str, str]:
     """Return what a step runs; raises a 400 for a script that its snapshot does not have."""
+    if step.module.get("StepType") == PARALLEL:
+        return {"parallel": step.name}
     command, script = step.parameters.get("Command"), step.parameters.get("Script")
     if command:
         return {"command": command}
@@ -155,7 +158,8 @@ class Job:
             run_records.set_status(self._store, self._workspace.id, run["runId"], RunStatus.RUNNING)
         variables = self._variables(run, read, written)
         self._redactor.begin(log, self._secret)
-        return ChildCommand(ENTRY, directory, log, variables, {**program, "arguments": words})
+        entry = PARALLEL_ENTRY if "parallel" in program else ENTRY
+        return ChildCommand(entry, directory, log, variables, {**program, "arguments": words})
 
     def _variables(self, run: Run, inputs: dict[str, str], outputs: dict[str, str]) -> dict[str, str]:
         itself = Principal("run", self._workspace.id, run["runId"])

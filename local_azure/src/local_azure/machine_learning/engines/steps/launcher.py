@@ -12,10 +12,12 @@ from local_azure.machine_learning.storage.certificates import trust_variables
 from local_azure.machine_learning.storage.state import StateFolder
 
 ENTRY = "local_azure.machine_learning.processes.step.entry:enter"
+PARALLEL_ENTRY = "local_azure.machine_learning.processes.parallel.driver:enter"
 PRELOADED = (
     "azureml.core", "azureml.data", "azureml.pipeline.core", "azureml.pipeline.steps", "azureml.core.webservice",
     "numpy", "pandas", "sklearn.linear_model", "sklearn.preprocessing", "sklearn.pipeline", "sklearn.ensemble",
     "yaml", "pandera.pandas", "local_azure.machine_learning.processes.step.entry",
+    "local_azure.machine_learning.processes.parallel.driver",
 )  # fmt: skip
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME")
 

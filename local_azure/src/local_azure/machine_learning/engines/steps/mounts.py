@@ -30,16 +30,18 @@ class Mounts:
     step: Step
 
     def outputs(self, locations: Locations) -> dict[str, str]:
-        """Make the folder of each output, and a link to it; returns the links by port."""
+        """Make the folder of each output, and a link to it; returns the paths that the script gets, by port."""
         links = {}
         for name, location in locations.items():
             target = datastores.local_path(
                 self.store, self.files, self.workspace, location["datastore"], location["path"]
             )
-            target.mkdir(parents=True, exist_ok=True)
             mount = self._path(name, of_output=True)
-            _mount(mount, target, copied=False)
-            links[name] = str(mount)
+            is_open = self.step.may_write_file(name)
+            folder = target.parent if is_open else target
+            folder.mkdir(parents=True, exist_ok=True)
+            _mount(mount, folder, copied=False)
+            links[name] = str(mount / target.name if is_open else mount)
         return links
 
     def inputs(self, locations: Locations) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """What graphs are made of: data types, modules (a step's interface and snapshot), data sources; and graphs.
 
-SDK callers: `azureml.pipeline.core._aeva_provider`. This plane writes keys in PascalCase and lists as bare arrays.
+SDK callers: `azureml.pipeline.core._aeva_provider`; of published modules, `azureml.pipeline.core.Module`.
+This plane writes keys in PascalCase and lists as bare arrays.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from typing import Any
 from starlette.responses import JSONResponse
 
 from local_azure.machine_learning.domain.pipelines import graphs, modules
+from local_azure.machine_learning.domain.pipelines.entities import EntityStatus
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
-from local_azure.machine_learning.http.shapes import ANYTHING, SIMPLE, TEXT, WORD, Items, Pairs, Record
+from local_azure.machine_learning.http.shapes import ANYTHING, FLAG, SIMPLE, TEXT, WORD, Items, Pairs, Record
 from local_azure.machine_learning.storage.store import Document, Store
 
 PLANE = Plane("Pipelines: modules and graphs")
@@ -36,6 +38,20 @@ _MODULE = Record(
     },
     ("Name", "StorageId", "StructuredInterface"),
 )
+_NEW_PUBLISHED = Record({"Name": TEXT, "Description": TEXT}, ("Name",))
+_VERSIONS = Items(Record({"ModuleVersionId": TEXT, "Version": TEXT}, ("ModuleVersionId",)))
+_PUBLISHED = Record(
+    {
+        **dict.fromkeys(("Name", "Description", "DefaultVersion"), TEXT),
+        "EntityStatus": WORD,
+        "Versions": _VERSIONS,
+    }
+)
+_NEW_VERSION = Record(
+    {**_MODULE.fields, "AmlModuleId": TEXT, "Version": TEXT, "SetAsDefaultVersion": FLAG},
+    ("AmlModuleId", "Name", "StorageId", "StructuredInterface"),
+)
+_VERSION = Record({"Data": Record({"Description": TEXT, "EntityStatus": WORD})}, ("Data",))
 _SOURCE = Record(
     dict.fromkeys(("Name", "Description", "DataTypeId", "IdentifierHash", "DataStoreName", "PathOnDataStore"), TEXT)
 )
@@ -128,3 +144,51 @@ def get_graph_interface(call: Call, store: Store, *, graph_id: str) -> dict[str,
     """A graph's parameters."""
     interface: dict[str, Any] = graphs.require(store, call.ws, graph_id)["interface"]
     return interface
+
+
+@PLANE.route("POST", _BASE + "/AzureMLModules", body=_NEW_PUBLISHED)
+def publish_module(call: Call, store: Store) -> Document:
+    """`Module.create`: a name for versions to come."""
+    return modules.publish(store, call.ws, call.document())
+
+
+@PLANE.route("GET", _BASE + "/AzureMLModules/Name")
+def published_module_by_name(call: Call, store: Store) -> Document:
+    """`Module.get` by name."""
+    return modules.published_named(store, call.ws, call.query.get("name") or "")
+
+
+@PLANE.route("GET", _BASE + "/AzureMLModules/{published_id}")
+def published_module(call: Call, store: Store, *, published_id: str) -> Document:
+    """`Module.get` by id."""
+    return modules.published(store, call.ws, published_id)
+
+
+@PLANE.route("PUT", _BASE + "/AzureMLModules/{published_id}", body=_PUBLISHED)
+def replace_published_module(call: Call, store: Store, *, published_id: str) -> Document:
+    """Name, description, status, default version."""
+    return modules.replace_published(store, call.ws, published_id, call.document())
+
+
+def _version_view(version: Document) -> Document:
+    """A version as the client reads it: of versions, unlike of everything else, it compares the status as a word."""
+    shown = {**version, "EntityStatus": EntityStatus(version["EntityStatus"]).name.capitalize()}
+    return {"ModuleId": version.get("AmlModuleId"), **_module_view(shown)}
+
+
+@PLANE.route("POST", _BASE + "/AzureMLModuleVersions", body=_NEW_VERSION)
+def publish_version(call: Call, store: Store) -> Document:
+    """`Module.publish_python_script`: a version of a published module."""
+    return _version_view(modules.publish_version(store, call.ws, call.document()))
+
+
+@PLANE.route("GET", _BASE + "/AzureMLModuleVersions/{version_id}")
+def get_version(call: Call, store: Store, *, version_id: str) -> Document:
+    """One version, with its interface."""
+    return _version_view(modules.module(store, call.ws, version_id))
+
+
+@PLANE.route("PUT", _BASE + "/AzureMLModuleVersions/{version_id}", body=_VERSION)
+def replace_version(call: Call, store: Store, *, version_id: str) -> Document:
+    """Description and status of a version."""
+    return _version_view(modules.replace_version(store, call.ws, version_id, call.document()["Data"]))

@@ -1,6 +1,7 @@
 """Metrics of runs.
 
-SDK callers: `run.log*`, `run.get_metrics`, `run.flush`.
+SDK callers: `run.log*`, `run.get_metrics`, `run.flush`; of the query over many runs, `ExperimentClient.get_metrics`,
+which azureml-widgets uses.
 """
 
 from __future__ import annotations
@@ -8,11 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from local_azure.machine_learning.clock import timestamp
-from local_azure.machine_learning.domain.runs import metrics, run_records
+from local_azure.machine_learning.domain.runs import experiments, metric_queries, metrics, run_records
+from local_azure.machine_learning.domain.runs.history_queries import Query
 from local_azure.machine_learning.errors import ApiError, json_body
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
-from local_azure.machine_learning.http.shapes import SIMPLE, TEXT, Items, Pairs, Record
+from local_azure.machine_learning.http.shapes import SIMPLE, TEXT, WORD, Items, Pairs, Record
 from local_azure.machine_learning.storage.store import Store
 
 PLANE = Plane("Metrics")
@@ -28,6 +30,7 @@ _METRIC = Record(
 )
 _BATCH = Record({"values": Items(_METRIC)})
 _ASKED = Record({"metricName": TEXT, "startTime": TEXT, "endTime": TEXT, "continuationToken": TEXT})
+_QUERY = Record({"filter": TEXT, "orderby": TEXT, "top": WORD, "continuationToken": TEXT})
 
 
 @PLANE.route("POST", _RUN + "/batch", body=_BATCH, lenient_numbers=True)
@@ -68,3 +71,17 @@ def wait_for_ingestion(call: Call, store: Store, *, experiment: str, run_id: str
     """Nothing to wait for: values are stored before a batch is answered."""
     run_records.require_in(store, call.ws, run_id, experiment)
     return {}
+
+
+@PLANE.route("POST", "/history/v1.0{W}/experiments/{experiment}/metrics:query", body=_QUERY)
+def query_metrics(call: Call, store: Store, *, experiment: str) -> dict[str, Any]:
+    """A page of values of many runs. How the client merges them (`mergestrategytype`) is up to the client."""
+    asked = call.document()
+    query = Query(
+        experiment_id=experiments.id_of(store, call.ws, experiment, None),
+        filter=asked.get("filter"),
+        orderby=asked.get("orderby"),
+        top=asked.get("top"),
+        token=asked.get("continuationToken"),
+    )
+    return metric_queries.page(store, call.ws, query)
