@@ -26,13 +26,10 @@ _RUN_TYPE = {
 }
 
 
-def start(
-    store: Store, workspace: Workspace, addresses: Addresses, pipeline_run: Document, step: Step, *, run_id: str
-) -> Document:
-    """Insert the run of a step into the run history, and its node, which is returned."""
-    experiment, pipeline_run_id = pipeline_run["RunHistoryExperimentName"], pipeline_run["Id"]
+def _run_of_step(pipeline_run_id: str, step: Step) -> Document:
+    """Return what the run history holds of a step that runs. Source: recorded run documents of the service."""
     target = step.parameters.get("Target")
-    given = {
+    return {
         "parentRunId": pipeline_run_id,
         "runType": "azureml.StepRun",
         "name": step.name,
@@ -62,7 +59,16 @@ def start(
             "gpuCount": 0,
         },
         "computeRequest": {"nodeCount": 1, "gpuCount": 0},
-        "cancelUri": cancel_address(addresses, workspace, experiment, run_id),
+    }
+
+
+def start(
+    store: Store, workspace: Workspace, addresses: Addresses, pipeline_run: Document, step: Step, *, run_id: str
+) -> Document:
+    """Insert the run of a step into the run history, and its node, which is returned."""
+    experiment, pipeline_run_id = pipeline_run["RunHistoryExperimentName"], pipeline_run["Id"]
+    given = _run_of_step(pipeline_run_id, step) | {
+        "cancelUri": cancel_address(addresses, workspace, experiment, run_id)
     }
     now = timestamp()
     node: Document = {
