@@ -214,9 +214,12 @@ def test_a_challenger_above_the_floor_is_refused(
     product: Product, nothing_registered: Callable[[], None], tmp_path: Path
 ) -> None:
     strict = write_problem(tmp_path / "strict.yml", {"gate.floor": 0.1})
-    ended = product.with_settings(PROBLEM_FILE=strict).run("run", "--unpublished", "--json", code=3)
+    words = ("--pipeline-variables", "--evidence", tmp_path / "evidence", "--json")
+    ended = product.with_settings(PROBLEM_FILE=strict).run("run", "--unpublished", *words, code=3)
     ran = ended.document
     assert (ran["outcome"], ran["reason"], ran["model"]) == ("failed", "floor", None)
+    assert (tmp_path / "evidence/decision.json").is_file(), "the evidence of a refusal too"
+    assert "variable=outcome;isOutput=true]failed" in ended.err, "a pipeline keeps the evidence by it"
     assert "not below 0.100" in ran["decision"]["evidence"]["sentence"]
     assert {step["name"]: step["status"] for step in ran["steps"]} == {
         "prepare": "Finished",
