@@ -1,4 +1,4 @@
-"""Before any test module is imported: what the SDK and numpy read when they are imported; and who runs which tests."""
+"""What the SDK and numpy read at import, set before any test module is; and which process runs which tests."""
 
 from __future__ import annotations
 

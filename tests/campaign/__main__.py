@@ -1,10 +1,11 @@
 """Runs the campaigns: what is long by nature and not part of `make test`, one after the other, each bounded in time.
 
-    python -m tests.campaign [--seed N] [--out .campaign] [NAME...]
+    python -m tests.campaign [--short] [--seed N] [--out .campaign] [NAME...]
 
-A campaign is a module of this folder with a `main` that takes --seed, prints its figures, ends whatever it has begun
-and returns 1 when a promise was broken. What it prints goes to OUT/NAME.txt as well; OUT/summary.txt has a line each.
-Processes that a campaign leaves are ended here, by their numbers, and count as a broken promise.
+A campaign is a module of this folder with a `main` that takes --seed and --short (a few minutes at most), prints its
+figures, ends whatever it has begun and returns 1 when a promise was broken. What it prints goes to OUT/NAME.txt as
+well; OUT/summary.txt has a line each. Processes that a campaign leaves are ended here, by their numbers, and count as
+a broken promise.
 """
 
 from __future__ import annotations
@@ -62,11 +63,11 @@ def _wait(process: subprocess.Popen[str], file: Path, seconds: float) -> bool:
     return process.poll() is not None
 
 
-def run_one(campaign: Campaign, started: Started, out: Path, seed: int, seconds: float) -> str:
+def run_one(campaign: Campaign, started: Started, out: Path, options: Sequence[str], seconds: float) -> str:
     """Run one campaign; what is to be said against it, or nothing."""
     file = out / f"{campaign.name}.txt"
     with file.open("w", encoding="utf-8") as stream:
-        command = [sys.executable, "-m", campaign.module, "--seed", str(seed)]
+        command = [sys.executable, "-m", campaign.module, *options]
         process = started(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT)
     in_time = _wait(process, file, min(campaign.seconds, seconds))
     left = started.end()
@@ -77,15 +78,18 @@ def run_one(campaign: Campaign, started: Started, out: Path, seed: int, seconds:
     return f"left {len(left)} processes: {'; '.join(left)[:500]}" if left else ""
 
 
-def run_all(campaigns: Sequence[Campaign], out: Path, seed: int, most_seconds: float = MOST_SECONDS) -> Figures:
+def run_all(
+    campaigns: Sequence[Campaign], out: Path, seed: int, *, short: bool = False, most_seconds: float = MOST_SECONDS
+) -> Figures:
     """Run campaigns one after the other, in a bounded time."""
+    options = ["--seed", str(seed), *(["--short"] if short else [])]
     out.mkdir(parents=True, exist_ok=True)
     begun, figures, started = time.monotonic(), Figures(f"campaigns, seed {seed}"), Started()
     try:
         for campaign in campaigns:
             since = time.monotonic()
             left = most_seconds - (since - begun)
-            fault = run_one(campaign, started, out, seed, left) if left > 0 else "had no time left"
+            fault = run_one(campaign, started, out, options, left) if left > 0 else "had no time left"
             taken = f"{time.monotonic() - since:.0f} s, {out / campaign.name}.txt"
             figures.add(campaign.name, f"{'BROKEN' if fault else 'kept'} in {taken}")
             if fault:
@@ -101,6 +105,7 @@ def main(argv: list[str] | None = None, known: Sequence[Campaign] = CAMPAIGNS) -
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(one.name for one in known)}")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="of everything that is random")
+    parser.add_argument("--short", action="store_true", help="a part of each campaign, in a few minutes")
     parser.add_argument("--out", type=Path, default=ROOT / ".campaign", help="folder of the figures")
     arguments = parser.parse_args(argv)
     unknown = set(arguments.names) - {one.name for one in known}
@@ -108,7 +113,7 @@ def main(argv: list[str] | None = None, known: Sequence[Campaign] = CAMPAIGNS) -
         parser.error(f"there is no campaign {', '.join(sorted(unknown))}")
     chosen = [one for one in known if one.name in arguments.names or not arguments.names]
     try:
-        figures = run_all(chosen, arguments.out, arguments.seed)
+        figures = run_all(chosen, arguments.out, arguments.seed, short=arguments.short)
     except KeyboardInterrupt:
         return INTERRUPTED
     sys.stdout.write(f"\n{figures}\n")

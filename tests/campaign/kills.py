@@ -1,6 +1,6 @@
 """The kill campaign: processes of the server, of steps, of services and of verbs are killed while clients write.
 
-    python -m tests.campaign.kills [--kills 200] [--seconds 420] [--seed N] [--keep FOLDER]
+    python -m tests.campaign.kills [--short] [--kills 200] [--seconds 420] [--seed N] [--keep FOLDER]
 
 Every kill is a kill -9 at a random moment. Promised, and measured: nothing that was acknowledged is lost, every start
 of the server succeeds, every service that was healthy answers again with its key, no run is left open or fails
@@ -31,6 +31,7 @@ from tests.campaign.verbs import Verbs
 from tests.campaign.victims import Victims
 
 KILLS, SECONDS = 200, 420.0
+SHORT_KILLS, SHORT_SECONDS = 30, 60.0
 SERVICES = ["first", "second", "third"]
 CHECKPOINT_KILLS = 50
 LEAST_PAUSE_SECONDS = 0.3
@@ -153,17 +154,19 @@ class Campaign:
 def main(argv: list[str] | None = None) -> int:
     """Run one campaign; 1 when a promise was broken."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--kills", type=int, default=KILLS, help="how many processes are killed")
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="in how many seconds")
+    parser.add_argument("--kills", type=int, help=f"how many processes are killed ({KILLS})")
+    parser.add_argument("--seconds", type=float, help=f"in how many seconds ({SECONDS:.0f})")
+    parser.add_argument("--short", action="store_true", help=f"{SHORT_KILLS} kills in {SHORT_SECONDS:.0f} s")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="of everything that is random")
     parser.add_argument("--keep", type=Path, help="folder to work in, which is kept; default: one that is removed")
     arguments = parser.parse_args(argv)
+    kills, seconds = (SHORT_KILLS, SHORT_SECONDS) if arguments.short else (KILLS, SECONDS)
     sys.stdout.write(f"seed {arguments.seed}\n")
     sys.stdout.flush()
     with tempfile.TemporaryDirectory(prefix="campaign-") as temporary:
         folder = (arguments.keep or Path(temporary)).absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        campaign = Campaign(folder, arguments.kills, arguments.seconds, arguments.seed)
+        campaign = Campaign(folder, arguments.kills or kills, arguments.seconds or seconds, arguments.seed)
         try:
             campaign.run()
         except BrokenOffError as promise:

@@ -33,7 +33,8 @@ class Newcomer:
         told = "".join(f"echo '>>> {number}' >&2\n{line}\n" for number, line in enumerate(lines))
         done = subprocess.run(
             ["bash", "-c", f"set -euo pipefail\n{told}"],
-            cwd=self.clone, env={**self.environment, **more}, capture_output=True, text=True, check=False, timeout=SECONDS,
+            cwd=self.clone, env={**self.environment, **more},
+            capture_output=True, text=True, check=False, timeout=SECONDS,
         )  # fmt: skip
         last = lines[done.stderr.count(">>> ") - 1]
         assert done.returncode == 0, f"{last}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"

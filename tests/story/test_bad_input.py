@@ -188,11 +188,12 @@ def test_a_bad_table_that_came_another_way_is_refused_with_its_rows(
     rows = [row for row in TABLES["negative amount"][0] if not row.startswith("2013-12-24")]
     file.write_text("\n".join(rows))
     sha256 = sdk(register_table, product.settings["DATASET_NAME"], str(file))
-    ended = product.run("run", "--unpublished", "--steps", steps, "--json", code=3)
+    words = ("--steps", steps, "--evidence", tmp_path / "evidence", "--json")
+    ended = product.run("run", "--unpublished", *words, code=3)
     assert [(step["name"], step["status"]) for step in ended.document["steps"]] == [(first, "Failed")]
     assert (ended.document["outcome"], ended.document["reason"]) == ("failed", "contract")
     assert "column TransactionDate at 2013-12-24: no row of type S, P, W" in ended.err, "the step's log is shown"
-    assert "refused (contract)" in ended.err
+    assert "refused (contract): the table breaks the data contract" in ended.err
     assert not sdk(registered_versions, product.settings["MODEL_NAME"])
     experiment = product.settings["EXPERIMENT_NAME"]
     assert sdk(run_facts, experiment) == {
@@ -208,15 +209,29 @@ def test_a_bad_table_that_came_another_way_is_refused_with_its_rows(
         ("TransactionDate", "2013-12-24", "no row of type S, P, W"),
     ]
     assert all(row["file"].endswith(".csv") and row["expected"] and row["fix"] for row in found)
+    the_page_names_the_rows(tmp_path / "evidence")
+
+
+def the_page_names_the_rows(evidence: Path) -> None:
+    """The page of the run says what to change, and the table of all places lies beside it."""
+    assert sorted(path.name for path in evidence.iterdir()) == ["contract_failures.csv", "summary.md"]
+    page = (evidence / "summary.md").read_text()
+    assert "2 rules are broken; every place is in `contract_failures.csv` beside this page." in page
+    assert "| TransactionDate | no row of type S, P, W |" in page
+    for text in (page, (evidence / "contract_failures.csv").read_text()):
+        assert "2013-12-24" in text
 
 
 def test_a_challenger_above_the_floor_is_refused(
     product: Product, nothing_registered: Callable[[], None], tmp_path: Path
 ) -> None:
     strict = write_problem(tmp_path / "strict.yml", {"gate.floor": 0.1})
-    ended = product.with_settings(PROBLEM_FILE=strict).run("run", "--unpublished", "--json", code=3)
+    words = ("--pipeline-variables", "--evidence", tmp_path / "evidence", "--json")
+    ended = product.with_settings(PROBLEM_FILE=strict).run("run", "--unpublished", *words, code=3)
     ran = ended.document
     assert (ran["outcome"], ran["reason"], ran["model"]) == ("failed", "floor", None)
+    assert (tmp_path / "evidence/decision.json").is_file(), "the evidence of a refusal too"
+    assert "variable=outcome;isOutput=true]failed" in ended.err, "a pipeline keeps the evidence by it"
     assert "not below 0.100" in ran["decision"]["evidence"]["sentence"]
     assert {step["name"]: step["status"] for step in ran["steps"]} == {
         "prepare": "Finished",

@@ -1,0 +1,120 @@
+"""Branches, conditions and approvals of the real YAML: the verbs are scripted, so nothing is trained or deployed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_azure.cli import lifecycle
+from local_azure.machine_learning.storage.state import StateFolder
+from tests.pipelines import scripted_verbs
+from tests.pipelines.house import House, Ran, copy_repository
+from tests.story.product import clean_environment
+
+STAGES = ("Validate", "Publish_paid_amount", "Train_paid_amount", "Production_paid_amount", "Verify_paid_amount")
+OK, SKIPPED, FAILED = "Succeeded", "Skipped", "Failed"
+ACCEPTED = {"variables": {"outcome": "accepted", "modelVersion": "7"}}
+PUBLISHED = {
+    "data": {"variables": {"dataVersion": "4"}},
+    "publish": {"variables": {"pipelineId": "the-pipeline"}},
+}
+
+
+@dataclass(frozen=True)
+class Scripted:
+    """A repository whose verbs do as they are told."""
+
+    house: House
+
+    def run(self, pipeline: str, *words: str, **verbs: dict[str, Any]) -> tuple[Ran, list[dict[str, Any]]]:
+        """Run a pipeline with verbs that end well unless they are told otherwise; the run and the calls."""
+        calls = self.house.tree.with_name("calls.jsonl")
+        calls.write_text("")
+        (self.house.tree / "script.json").write_text(
+            json.dumps({"calls": str(calls), "verbs": {**PUBLISHED, **verbs}})
+        )
+        ran = self.house.run(pipeline, *words)
+        return ran, [json.loads(line) for line in calls.read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scripted]:
+    """The repository, and a server that only gives its steps a cloud to sign in to."""
+    folder = tmp_path_factory.mktemp("scripted")
+    tree, state = copy_repository(folder / "repository"), StateFolder(folder / "state")
+    shutil.rmtree(tree / "ml_service")
+    (tree / "ml_service").mkdir()
+    shutil.copy(Path(scripted_verbs.__file__), tree / "ml_service/__main__.py")
+    lifecycle.start(state)
+    yield Scripted(House(tree, state, clean_environment(tmp_path_factory.mktemp("home"))))
+    lifecycle.stop(state)
+
+
+def verbs(calls: list[dict[str, Any]]) -> list[str]:
+    """Names of the verbs that were called, in their order."""
+    return [call["verb"] for call in calls]
+
+
+def option(calls: list[dict[str, Any]], verb: str, name: str) -> str:
+    """What the one call of a verb was given for an option."""
+    (words,) = (call["words"] for call in calls if call["verb"] == verb)
+    return str(words[words.index(name) + 1])
+
+
+@pytest.mark.parametrize("queued", [("--branch", "topic"), ("--reason", "PullRequest", "--branch", "topic")])
+def test_another_branch_and_a_pull_request_deploy_nothing(scripted: Scripted, queued: tuple[str, ...]) -> None:
+    ran, calls = scripted.run("release", "--approve", "production", *queued)
+
+    assert (ran.code, ran.stages) == (0, dict(zip(STAGES, [OK, *[SKIPPED] * 4], strict=True)))
+    assert verbs(calls) == ["check"]
+
+
+def test_what_a_stage_found_is_what_the_next_one_takes(scripted: Scripted) -> None:
+    ran, calls = scripted.run("release", "--approve", "production", run=ACCEPTED)
+
+    assert (ran.code, set(ran.stages.values())) == (0, {OK})
+    assert verbs(calls) == ["check", "data", "publish", "run", "release", "retain", "verify"]
+    assert option(calls, "publish", "--data-version") == option(calls, "run", "--data-version") == "4"
+    assert option(calls, "run", "--pipeline-id") == "the-pipeline"
+    assert option(calls, "release", "--model-version") == "7"
+
+
+def test_a_champion_that_is_kept_is_green_and_ends_before_production(scripted: Scripted) -> None:
+    kept = {"variables": {"outcome": "kept", "modelVersion": ""}}
+    ran, calls = scripted.run("release", "--approve", "production", run=kept)
+
+    assert (ran.code, ran.document["result"]) == (0, OK)
+    assert [ran.stages[name] for name in STAGES] == [OK, OK, OK, SKIPPED, SKIPPED]
+    assert verbs(calls)[-1] == "run"
+
+
+def test_a_gate_that_fails_is_red_asks_nobody_and_keeps_the_evidence(scripted: Scripted) -> None:
+    refused = {"variables": {"outcome": "failed"}, "code": 3}
+    ran, calls = scripted.run("release", "--approve", "production", run=refused)
+
+    assert (ran.code, [ran.stages[name] for name in STAGES]) == (1, [OK, OK, FAILED, SKIPPED, SKIPPED])
+    assert (ran.artifact("evidence-paid_amount-1") / "decision.json").is_file()
+    assert verbs(calls)[-1] == "run"
+
+
+def test_the_verb_learns_who_overrides_and_why_the_run_was_queued(scripted: Scripted) -> None:
+    words = ("-p", "overrideReason=the new tariff", "--approve", "production", "--reason", "Schedule")
+    ran, calls = scripted.run("retrain", *words, run={"code": 3})
+
+    assert (ran.code, ran.stages["Train_paid_amount"]) == (1, FAILED)
+    assert option(calls, "run", "--override-by") == "local rehearsal"
+    assert option(calls, "run", "--override-reason") == "the new tariff"
+    assert calls[-1]["BUILD_REASON"] == "Schedule", "by which it refuses"
+
+
+def test_a_rollback_that_is_refused_is_red_and_not_verified(scripted: Scripted) -> None:
+    ran, calls = scripted.run("rollback", "-p", "to=99", "--approve", "production", rollback={"code": 3})
+
+    assert (ran.code, ran.stages["Verify_paid_amount"]) == (1, SKIPPED)
+    assert option(calls, "rollback", "--to") == "99"
