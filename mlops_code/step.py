@@ -14,12 +14,20 @@ from pathlib import Path
 from azure_ml.errors import AzureMlError
 from azure_ml.step_run import StepRun, is_submitted
 from azure_ml.workspace import Workspace
-from forecasting.errors import FAILURES_FILE, ContractError, ForecastingError, RefusedError, is_about_a_place
+from forecasting.errors import (
+    FAILURES_FILE,
+    ContractError,
+    ForecastingError,
+    RefusedError,
+    is_about_a_place,
+    printable,
+)
 
 
 def say(text: str, **facts: object) -> None:
     """Print a line with key=value facts to the step's log."""
-    sys.stdout.write(" ".join([text, *(f"{key}={value}" for key, value in facts.items())]) + "\n")
+    line = " ".join([text, *(f"{key}={value}" for key, value in facts.items())])
+    sys.stdout.write(printable(line) + "\n")
     sys.stdout.flush()
 
 
@@ -69,20 +77,22 @@ def guarded(step: Callable[[Run], int], failures: Path | None = None) -> int:
     try:
         return step(run)
     except RefusedError as refusal:
-        sys.stderr.write(f"refused: {refusal}\n")
+        sys.stderr.write(f"refused: {printable(str(refusal))}\n")
         if isinstance(refusal, ContractError):
             _keep_failures(run, refusal, failures)
         record_outcome(run, "failed", refusal.reason, refusal.facts)
         return refusal.exit_code
     except (ForecastingError, AzureMlError) as mistake:
-        sys.stderr.write(f"error: {mistake}\n")
+        sys.stderr.write(f"error: {printable(str(mistake))}\n")
         return mistake.exit_code
     except OSError as fault:
         # On the compute a place that cannot be written is a fault, whose traceback belongs into the log.
         if isinstance(run, StepRun) or not is_about_a_place(fault):
             raise
         where = fault.filename or "A file"
-        sys.stderr.write(f"error: {where}: {fault.strerror}. Name a place that you may write to, then repeat.\n")
+        sys.stderr.write(
+            f"error: {printable(str(where))}: {fault.strerror}. Name a place that you may write to, then repeat.\n"
+        )
         return 2
 
 

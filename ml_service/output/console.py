@@ -10,6 +10,8 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.table import Table
 
+from forecasting.errors import printable
+
 _WIDTH_WITHOUT_TERMINAL = 10_000
 """Nothing is cut for want of room in a log or a file; a table takes only the width that it needs."""
 
@@ -35,7 +37,7 @@ class Terminal:
         """A line that opens a part of the result."""
         if not self.as_json:
             self._results.print()
-            self._results.print(text, style="bold", markup=False, highlight=False)
+            self._results.print(harmless(text), style="bold", markup=False, highlight=False)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
         """A small table; `right` names the columns that hold numbers."""
@@ -45,7 +47,7 @@ class Terminal:
         for column in columns:
             table.add_column(column, justify="right" if column in right else "left", no_wrap=True)
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(harmless, row))
         self._results.print(table, markup=False, highlight=False)
 
     @property
@@ -66,8 +68,8 @@ class Terminal:
 
 
 def harmless(text: str) -> str:
-    """Text that a build agent does not obey: what we show may be the log of somebody's service."""
-    return text.replace("##vso[", "##_vso[")
+    """Text that neither a build agent nor a terminal obeys: what we show may be the log of somebody's service."""
+    return printable(text).replace("##vso[", "##_vso[")
 
 
 def _console(stream: TextIO) -> Console:

@@ -32,6 +32,10 @@ def is_about_a_place(error: OSError) -> bool:
     return error.errno in _CODES_OF_PLACES
 
 
+# Not printable for Python, but harmless: line ends, tabs, spaces that do not break, the joiner of emoji.
+_HARMLESS = "\n\t\xa0\u202f\u200d"
+
+
 class ForecastingError(Exception):
     """An error with a message for the person who can correct it, not for the programmer."""
 
@@ -109,6 +113,13 @@ class ContractError(RefusedError):
             for place in listed or ("",):
                 lines.writerow([harmless_cell(cell) for cell in (self.file, finding.column, place, *about)])
         return text.getvalue()
+
+
+def printable(text: str) -> str:
+    """A text that cannot act on a terminal: control characters and marks of direction are written out."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each in _HARMLESS else ascii(each)[1:-1] for each in text)
 
 
 def harmless_cell(cell: str) -> str:

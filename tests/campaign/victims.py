@@ -14,6 +14,7 @@ from tests.campaign.verbs import Verbs
 
 # A service that ends by itself so often within a minute has failed (docs/architecture.md): that is no accident.
 MOST_CRASHES, CRASH_SECONDS = 3, 65.0
+WAIT_SECONDS, PAUSE_SECONDS = 5.0, 0.05  # for a process of the kind that is to be killed
 SHARES = {
     "server": 20,
     "starting server": 5,
@@ -46,16 +47,25 @@ class Victims:
         }
 
     def kill_one(self) -> None:
-        """Kill a process of some kind, or of another kind when there is none."""
+        """Kill a process of some kind, or of another kind when there is none for some time."""
         kinds = list(SHARES)
         while kinds:
             kind = self._chance.choices(kinds, [SHARES[kind] for kind in kinds])[0]
             begun = time.monotonic()
-            if self._ways[kind]():
+            if self._killed_within(kind, WAIT_SECONDS):
                 self.killed[kind] += 1
                 self.seconds.setdefault(kind, []).append(time.monotonic() - begun)
                 return
             kinds.remove(kind)
+
+    def _killed_within(self, kind: str, seconds: float) -> bool:
+        """After a start nothing else runs for a while: without waiting, mostly servers would be killed."""
+        deadline = time.monotonic() + seconds
+        while not self._ways[kind]():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(PAUSE_SECONDS)
+        return True
 
     def _kill_server(self) -> bool:
         self._server.kill()

@@ -154,3 +154,12 @@ def test_an_unwritable_state_folder_is_named(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert str(tmp_path / "file" / "state") in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_the_log_holds_cannot_act_on_the_terminal(local_azure: CommandLine) -> None:
+    local_azure.state.mkdir(mode=0o700)
+    log = local_azure.state / "server.log"
+    log.write_bytes(b"first\nGET /\x1b[2J\x1b]0;title\x07\xff \xe2\x80\xae\n")
+    shown = local_azure("logs", "--lines", "1")
+    assert shown.returncode == 0
+    assert shown.stdout == "GET /\\x1b[2J\\x1b]0;title\\x07\ufffd \\u202e\n"

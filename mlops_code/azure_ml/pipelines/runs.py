@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -128,13 +128,13 @@ class Run:
         self.sdk.cancel()
 
     def read_steps(self) -> tuple[StepState, ...]:
-        """The steps that have begun, in the order in which they began; one call to the service.
+        """The steps that have begun, in the order in which they were created; one call to the service.
 
         The SDK's public `get_children` would make a Run with clients of its own for every step at every poll, and
         keep them all for the life of the process; hence its lower call (azureml/_run_impl/run_history_facade.py).
         """
         documents = list(self.sdk._client.get_descendants(root_run_id=self.id, recursive=False))
-        documents.sort(key=lambda document: str(document.created_utc))
+        documents.sort(key=lambda document: (document.run_number or 0, str(document.created_utc)))
         return tuple(_step_state(document) for document in documents)
 
     def files(self) -> set[str]:
@@ -219,7 +219,10 @@ def find_pipeline_run(workspace: Workspace, run_id: str) -> Run | None:
 
 
 def list_runs(workspace: Workspace, experiment: str, most: int | None = None) -> Iterator[Run]:
-    """The runs of an experiment, the newest first; none when there is no such experiment."""
+    """The runs of an experiment, the newest first; none when there is no such experiment.
+
+    Ordered by their numbers: the service goes by time, and a clock may go back. Of `most` runs it chooses itself.
+    """
     from azureml.core import Experiment
     from azureml.core import Run as SdkRun
 
@@ -227,7 +230,12 @@ def list_runs(workspace: Workspace, experiment: str, most: int | None = None) ->
         return
     # Plain run objects: building a PipelineRun would ask the service once more for each.
     found = SdkRun.list(Experiment(workspace.sdk, experiment), include_children=False, _rehydrate_runs=False)
-    yield from (Run(sdk) for sdk in islice(found, most))
+    yield from newest_first(Run(sdk) for sdk in islice(found, most))
+
+
+def newest_first(runs: Iterable[Run]) -> list[Run]:
+    """Runs of one experiment by their numbers, which rise whatever the clock does; of equal ones by time."""
+    return sorted(runs, key=lambda run: (run.number, run.created), reverse=True)
 
 
 def start_record(

@@ -9,7 +9,7 @@ import pytest
 
 from azure_ml import datasets
 from azure_ml.datasets import DatasetVersion, find_by_hash
-from azure_ml.pipelines.runs import ENDED, one_word
+from azure_ml.pipelines.runs import ENDED, Run, newest_first, one_word
 from azure_ml.workspace import Workspace, creator_of
 
 HERE = Workspace(None, "ws", "rg", {"b": "2", "a": "1"})
@@ -54,3 +54,23 @@ def test_the_bytes_of_a_table_are_looked_for_in_the_newest_versions(
 
     assert (known.version if known else None) == found
     assert find_by_hash(HERE, None, "hash-1") is None
+
+
+def dated(number: int, created: str) -> Any:
+    return SimpleNamespace(id=f"r{number}", _run_dto={"run_number": number, "created_utc": created})
+
+
+def test_runs_are_ordered_by_their_numbers_though_the_clock_went_back() -> None:
+    runs = [Run(dated(1, "2026-01-02")), Run(dated(2, "2026-01-03")), Run(dated(3, "2025-01-01"))]
+    assert [run.id for run in newest_first(runs)] == ["r3", "r2", "r1"]
+
+
+def test_steps_are_ordered_by_their_numbers_though_the_clock_went_back() -> None:
+    def step(number: int, created: str) -> SimpleNamespace:
+        about: dict[str, Any] = {"start_time_utc": None, "end_time_utc": None, "properties": {}, "status": "Queued"}
+        return SimpleNamespace(name=f"s{number}", run_id="", run_number=number, created_utc=created, **about)
+
+    documents = [step(2, "2025-01-01"), step(1, "2026-01-02")]
+    client = SimpleNamespace(get_descendants=lambda **_: documents)
+    steps = Run(SimpleNamespace(id="r", _client=client)).read_steps()
+    assert [found.name for found in steps] == ["s1", "s2"]

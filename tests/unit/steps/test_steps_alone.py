@@ -11,6 +11,9 @@ from typing import Any, Protocol
 
 import pytest
 
+from forecasting.errors import UsageError
+from step import guarded, say
+
 ROOT = Path(__file__).resolve().parents[3]
 CODE = ROOT / "mlops_code"
 STEPS = ["prepare", "train", "evaluate", "register", "deploy"]
@@ -297,3 +300,14 @@ def test_a_script_runs_from_anywhere_and_needs_no_azure_sdk(table: Path, tmp_pat
     )  # fmt: skip
     assert (ended.returncode, ended.stderr) == (0, "")
     assert (tmp_path / "out/series.csv").is_file()
+
+
+def test_what_a_table_holds_cannot_act_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    say("file", name="a\x1b[2Jb")
+    assert capsys.readouterr().out == "file name=a\\x1b[2Jb\n"
+
+    def refuse(_run: object) -> int:
+        raise UsageError("column \x1b]0;title\x07")
+
+    assert guarded(refuse) == UsageError.exit_code
+    assert capsys.readouterr().err == "error: column \\x1b]0;title\\x07\n"

@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 
 from local_azure.cli import exit_codes
+from local_azure.cli.output.terminal import printable
 from local_azure.machine_learning.loopback import LOOPBACK
 from local_azure.machine_learning.processes.clients.client import ClientProcesses
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
@@ -29,10 +30,13 @@ _LEAST_FREE_BYTES = 1024 * 1024
 
 
 class StartError(click.ClickException):
-    """The server did not start. The command line shows the message and ends with the exit code."""
+    """The server did not start. The command line shows the message and ends with the exit code.
+
+    The message may quote the server's log, and that what others have sent.
+    """
 
     def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
+        super().__init__(printable(message))
         self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
 
 

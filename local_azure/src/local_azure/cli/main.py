@@ -13,6 +13,7 @@ import click
 
 from local_azure.cli import config_files, exit_codes, foreground, lifecycle, warm
 from local_azure.cli.client_environment import client_environment, client_variables
+from local_azure.cli.output.terminal import show
 from local_azure.cli.pipeline_commands import pipelines
 from local_azure.cli.workspace_commands import adopt_config_file, workspace
 from local_azure.machine_learning.storage.state import StateFolder, find_state_folder
@@ -102,7 +103,11 @@ def logs(state: StateFolder, lines: int, follow: bool) -> None:
         click.echo(f"There is no log in {state.root} yet.", err=True)
         sys.exit(1)
     command = ["tail", "-n", str(lines), *(["-f"] if follow else []), str(state.server_log)]
-    sys.exit(subprocess.run(command, check=False).returncode)
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as tail:
+        assert tail.stdout is not None  # noqa: S101 - asked for as a pipe
+        for line in tail.stdout:
+            show(line.decode(errors="replace"), nl=False)
+    sys.exit(tail.returncode)
 
 
 main.add_command(workspace)

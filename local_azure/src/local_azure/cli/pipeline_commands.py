@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from local_azure.cli import exit_codes, warm
-from local_azure.cli.output.terminal import show
+from local_azure.cli.output.terminal import printable, show
 from local_azure.machine_learning.storage.state import StateFolder
 
 if TYPE_CHECKING:  # imported where used, so that --help stays fast
@@ -104,7 +104,7 @@ def _group(path: Path) -> _Group:
     try:
         fields = fields_of(read_file(path.parent, path.name))
     except PipelineError as error:
-        raise click.UsageError(str(error)) from None
+        raise click.UsageError(printable(str(error))) from None
     group = _Group({}, set(), set())
     for name, content in fields:
         value = content.get("value") if isinstance(content, Fields) else content

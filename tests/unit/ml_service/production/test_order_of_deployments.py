@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -92,16 +91,18 @@ def test_the_order_is_that_of_the_runs_and_not_of_the_clock() -> None:
     assert good.id == "d3"
 
 
-class Kept:
+class Kept(Run):
     """A run that keeps one file."""
 
-    id, status = "d1", "Completed"
+    def read_file(self, name: str) -> bytes | None:
+        """The file, whatever its name is."""
+        assert name
+        return bytes(self.sdk.content)
 
-    def __init__(self, content: bytes) -> None:
-        self._content = content
 
-    def download_file(self, name: str, output_file_path: str) -> None:
-        Path(output_file_path).write_bytes(self._content)
+def kept(content: bytes) -> Run:
+    """A run that has ended with one file."""
+    return Kept(SimpleNamespace(id="d1", status="Completed", content=content))
 
 
 @pytest.mark.parametrize(
@@ -110,10 +111,10 @@ class Kept:
 def test_a_record_that_is_none_any_more_is_not_intact_and_no_fault(content: bytes) -> None:
     found = record(1, 1, None)
     sha256 = hashlib.sha256(content).hexdigest()
-    changed = Record(Run(Kept(content)), {**found.properties, "record_sha256": sha256}, found.started)
+    changed = Record(kept(content), {**found.properties, "record_sha256": sha256}, found.started)
     document, differences = ledger.compare(changed)
     assert document == {}
     assert differences
     most = (b'{"state": "x"}' + b" " * ledger.MAX_RECORD_BYTES)[: ledger.MAX_RECORD_BYTES]
     at_the_cap = {**found.properties, "record_sha256": hashlib.sha256(most).hexdigest()}
-    assert ledger.compare(Record(Run(Kept(most)), at_the_cap, found.started))[0] == {"state": "x"}
+    assert ledger.compare(Record(kept(most), at_the_cap, found.started))[0] == {"state": "x"}

@@ -44,7 +44,8 @@ def _faults(expanded: Expanded, facts: QueueFacts) -> Iterator[Problem]:
     for name, document in expanded.documents.items():
         yield from _faults_as_written(name, document, root=name == expanded.file)
     if not expanded.problems:
-        yield from service_schema().check(expanded.tree, "pipeline", expanded.tree.place)
+        if expanded.tree != expanded.documents.get(expanded.file):  # as written it has been checked by now
+            yield from service_schema().check(expanded.tree, "pipeline", expanded.tree.place)
         pipeline = Pipeline(expanded.tree, facts)
         yield from structure_faults(pipeline)
         yield from schedule_faults(pipeline)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from local_azure.machine_learning.domain.access.addresses import Addresses
@@ -28,6 +29,8 @@ from local_azure.machine_learning.storage.store import Document, Store
 
 LOG = logging.getLogger("local_azure")
 STOP_SECONDS = 10
+# Cleaning the logs of cut-off runs takes a second for each 28 MB: a start does not wait longer for it.
+RECOVERY_SECONDS = 5.0
 SERVER_LOST = "The server was stopped while this run was going on."
 
 
@@ -63,7 +66,11 @@ class Executor:
     async def start(self) -> None:
         """Fail the runs that a killed server cut off, take up those that were only queued, start the fork server."""
         self._launcher.start()
-        await asyncio.to_thread(self._recover)
+        left_open = await asyncio.to_thread(self._left_open)
+        recovery = asyncio.create_task(asyncio.to_thread(self._recover, left_open))
+        self._tasks.add(recovery)
+        recovery.add_done_callback(self._tasks.discard)
+        await asyncio.wait({recovery}, timeout=RECOVERY_SECONDS)
 
     async def stop(self) -> None:
         """End running steps; their runs are failed with the reason, not left open."""
@@ -146,14 +153,22 @@ class Executor:
 
     # After a start.
 
-    def _recover(self) -> None:
+    def _left_open(self) -> list[Callable[[], None]]:
+        """What is to be done for each run that the last server left open; later ones are none of its."""
         for left_over in self._work.iterdir():
             shutil.rmtree(left_over, ignore_errors=True)
+        recover = self._one_by_one
+        found: list[Callable[[], None]] = []
         for workspace in self._workspaces.all():
             for run in pipeline_runs.open_runs(self._store, workspace.id):
-                self._one_by_one(self._recover_pipeline, pipeline_runs.close_broken, workspace, run)
+                found.append(partial(recover, self._recover_pipeline, pipeline_runs.close_broken, workspace, run))
             for document in script_runs.open_runs(self._store, workspace.id):
-                self._one_by_one(self._recover_script, script_runs.close_broken, workspace, document)
+                found.append(partial(recover, self._recover_script, script_runs.close_broken, workspace, document))
+        return found
+
+    def _recover(self, left_open: list[Callable[[], None]]) -> None:
+        for recover in left_open:
+            recover()
 
     def _one_by_one(
         self,

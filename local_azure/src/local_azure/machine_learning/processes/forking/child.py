@@ -20,10 +20,15 @@ from typing import Any, NoReturn
 _PR_SET_PDEATHSIG = 1
 
 
-def end_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent dies (Linux only; the parent also ends its children)."""
+def tell_of_parents_death(number: signal.Signals | None) -> None:
+    """Ask the kernel for a signal when the parent of this process dies, or for none (Linux only)."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(number or 0), 0, 0, 0)
+
+
+def end_with_parent() -> None:
+    """Be killed when the parent dies (Linux only; the parent also ends its children)."""
+    tell_of_parents_death(signal.SIGKILL)
 
 
 def _set_up(message: dict[str, Any]) -> None:

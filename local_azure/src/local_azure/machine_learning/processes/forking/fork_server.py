@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local_azure.machine_learning.processes.forking import MESSAGE_BYTES, START_METHOD_VARIABLE, STOP_SECONDS
-from local_azure.machine_learning.processes.forking.child import become
+from local_azure.machine_learning.processes.forking.child import become, tell_of_parents_death
 from local_azure.machine_learning.processes.forking.orphans import adopt_orphans, own_children
 
 CHILD = "local_azure.machine_learning.processes.forking.child"
@@ -186,10 +186,15 @@ class ForkServer:
 
 
 def preload(names: list[str]) -> None:
-    """Import what is installed of a list of modules."""
+    """Import what is installed of a list of modules, unless the emulator dies meanwhile: its socket is not read then.
+
+    Outside of imports the end of the socket says so, and cleaning up is not interrupted by a signal.
+    """
+    tell_of_parents_death(signal.SIGTERM)
     for name in names:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    tell_of_parents_death(None)
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:

@@ -70,15 +70,24 @@ class ServiceSchema:
         for option in self._task["properties"]["task"]["anyOf"]:
             self._task_names += option.get("enum", [])
         self._task_names += ADDED_TASKS
+        self._options: dict[int, list[Schema]] = {}  # by the identity of parts of the document, which stay
+        self._nearest: dict[tuple[int, tuple[str, ...]], list[Schema]] = {}
 
     def check(self, value: Value, definition: str, place: Place) -> list[Problem]:
         """Return every fault of a value against one definition."""
+        self._nearest.clear()
         return list(islice(self._faults(value, {"$ref": _DEFINITIONS + definition}, place, "This"), MOST_FAULTS))
 
     def _resolved(self, schema: Schema) -> Schema:
         while "$ref" in schema:
             schema = self.definitions[schema["$ref"].removeprefix(_DEFINITIONS)]
         return schema
+
+    def _resolved_options(self, options: list[Schema]) -> list[Schema]:
+        found = self._options.get(id(options))
+        if found is None:
+            found = self._options[id(options)] = [self._resolved(option) for option in options]
+        return found
 
     def _faults(self, value: Value, schema: Schema, place: Place, what: str) -> Iterator[Problem]:
         if LITERAL in schema:
@@ -95,7 +104,7 @@ class ServiceSchema:
     def _faults_of_shape(self, value: Value, schema: Schema, place: Place, what: str) -> Iterator[Problem]:
         options = schema.get("anyOf") or schema.get("oneOf")
         if options is not None and schema is not self._task:
-            yield from self._option_faults(value, [self._resolved(option) for option in options], place, what)
+            yield from self._option_faults(value, self._resolved_options(options), place, what)
         elif not _fits(value, schema):
             yield _wrong_type(value, [schema], place, what)
         elif isinstance(value, Items):
@@ -132,23 +141,32 @@ class ServiceSchema:
 
     def _option_faults(self, value: Value, options: list[Schema], place: Place, what: str) -> Iterator[Problem]:
         """Yield faults against the one of several schemas that fits best."""
-        fitting = [option for option in options if _fits(value, option)]
+        fitting = self._fitting(value, options)
         if not fitting:
             yield _wrong_type(value, options, place, what)
             return
-        if isinstance(value, Fields):
-            marked = [option for option in fitting if _has_marks(value, option)]
-            if not marked and _must_begin_with_marks(value, options):
-                first, legal = value.names()[0], _first_properties(options)
-                yield Problem(first.place, f"'{first}' is not known here. {nearest(first, legal)}")
-                return
-            fitting = _nearest_options(value, marked or fitting)
+        if isinstance(value, Fields) and _begins_wrong(value, fitting, options):
+            first, legal = value.names()[0], _first_properties(options)
+            yield Problem(first.place, f"'{first}' is not known here. {nearest(first, legal)}")
+            return
         found = [list(islice(self._faults(value, option, place, what), MOST_FAULTS)) for option in fitting]
         patterns = [str(option.get("pattern", "")).strip("^$") for option in fitting]
         if isinstance(value, Text) and all(found) and all(patterns):
             yield Problem(place, f"{what} cannot be '{value}'. {nearest(value, patterns)}")
         else:
             yield from min(found, key=len)
+
+    def _fitting(self, value: Value, options: list[Schema]) -> list[Schema]:
+        """Return the schemas that a value may have been meant for; of a mapping its keys say so."""
+        if not isinstance(value, Fields):
+            return [option for option in options if _fits(value, option)]
+        known = id(options), tuple(map(str, value.names()))
+        found = self._nearest.get(known)
+        if found is None:
+            fitting = [option for option in options if _fits(value, option)]
+            marked = [option for option in fitting if _has_marks(value, option)]
+            found = self._nearest[known] = _nearest_options(value, marked or fitting)
+        return found
 
     # -- tasks
 
@@ -213,17 +231,20 @@ def _nearest_options(value: Fields, options: list[Schema]) -> list[Schema]:
     for option in options:
         known = option.get("properties", {})
         unknown.append(sum(key not in known and EXPRESSION not in key for key in value.names()))
-    return [option for option, count in zip(options, unknown, strict=True) if count == min(unknown)]
+    least = min(unknown, default=0)
+    return [option for option, count in zip(options, unknown, strict=True) if count == least]
 
 
 def _first_properties(options: list[Schema]) -> list[str]:
     return [name for option in options for name in option.get("firstProperty", [])]
 
 
-def _must_begin_with_marks(value: Fields, options: list[Schema]) -> bool:
-    """Return whether every schema demands a certain first key and all keys are known before expansion."""
+def _begins_wrong(value: Fields, fitting: list[Schema], options: list[Schema]) -> bool:
+    """Return whether every schema demands a certain first key, none is there, and all keys are known by now."""
+    if _has_marks(value, fitting[0]) or len(_first_properties(options)) != len(options):
+        return False
     names = value.names()
-    return bool(names) and len(_first_properties(options)) == len(options) and EXPRESSION not in "".join(names)
+    return bool(names) and EXPRESSION not in "".join(names)
 
 
 def _fits(value: Value, schema: Schema) -> bool:
