@@ -154,3 +154,11 @@ def test_an_unwritable_state_folder_is_named(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert str(tmp_path / "file" / "state") in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_commands_do_not_import_what_only_the_server_needs() -> None:
+    """These take longer to import than everything else; every `exec` would pay for them."""
+    slow = "{'ssl', 'asyncio', 'cryptography', 'OpenSSL', 'urllib.request', 'sqlite3', 'local_azure.pipelines'}"
+    program = f"import sys, local_azure.cli.main; print({slow} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "set()\n"
