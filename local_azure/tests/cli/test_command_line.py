@@ -163,3 +163,11 @@ def test_what_the_log_holds_cannot_act_on_the_terminal(local_azure: CommandLine)
     shown = local_azure("logs", "--lines", "1")
     assert shown.returncode == 0
     assert shown.stdout == "GET /\\x1b[2J\\x1b]0;title\\x07\ufffd \\u202e\n"
+
+
+def test_commands_do_not_import_what_only_the_server_needs() -> None:
+    """These take longer to import than everything else; every `exec` would pay for them."""
+    slow = "{'ssl', 'asyncio', 'cryptography', 'OpenSSL', 'urllib.request', 'sqlite3', 'local_azure.pipelines'}"
+    program = f"import sys, local_azure.cli.main; print({slow} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "set()\n"

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import ssl
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +11,7 @@ from urllib.parse import quote
 import click
 
 from local_azure.cli import exit_codes, lifecycle
-from local_azure.cli.client_environment import find_config_file
+from local_azure.cli.client_environment import find_config_file, is_own
 from local_azure.cli.output.terminal import show
 from local_azure.machine_learning.domain.workspace.coordinates import RESOURCE_GROUP, SUBSCRIPTION
 from local_azure.machine_learning.storage.certificates import ROOTS
@@ -29,11 +26,15 @@ class ResourceManager:
 
     def __init__(self, state: StateFolder, info: ServerInfo) -> None:
         self._base = f"https://127.0.0.1:{info.tls_port}"
+        import ssl  # here, as in `_ask`: no other command needs it, and it takes a third of what they all import
+
         self._context = ssl.create_default_context(capath=str(state.certificates / ROOTS))
         answer = self._ask("POST", f"{info.base_url}/msi/{info.token}/token", {})
         self._header = {"Authorization": f"Bearer {answer['access_token']}"}
 
     def _ask(self, method: str, address: str, headers: dict[str, str]) -> dict[str, Any]:
+        import urllib.request
+
         request = urllib.request.Request(address, method=method, headers=headers)  # noqa: S310 - our own server
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self._context)
@@ -60,7 +61,7 @@ def adopt_config_file(folder: Path, state: StateFolder, info: ServerInfo) -> Non
     Does nothing without such a file, or when the file is not one that the SDK could read.
     """
     path = find_config_file(folder)
-    if path is None:
+    if path is None or is_own(path):  # every server has that one
         return
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -82,10 +83,12 @@ def workspace() -> None:
 @click.pass_obj
 def create(state: StateFolder, name: str, resource_group: str, subscription: str) -> None:
     """Create a workspace; does nothing when it exists."""
+    from urllib.error import HTTPError
+
     info, _ = lifecycle.ensure(state)
     try:
         ResourceManager(state, info).create(subscription, resource_group, name)
-    except urllib.error.HTTPError as error:
+    except HTTPError as error:
         show(json.load(error)["error"]["message"], err=True)
         sys.exit(exit_codes.USAGE)
     click.echo(f"Workspace {name} in {resource_group}, subscription {subscription}.")

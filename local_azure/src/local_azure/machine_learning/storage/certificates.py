@@ -11,9 +11,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import ssl
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
 
 BUNDLE, ROOTS = "bundle.pem", "roots"
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n", re.DOTALL)
@@ -50,7 +53,9 @@ def _write_roots(folder: Path, bundle: bytes) -> None:
 
 def server_context(folder: Path) -> ssl.SSLContext:
     """TLS context for 127.0.0.1 and localhost. Writes what a client trusts: our authority and the public roots."""
-    import certifi  # here, because commands need only the paths, and these take longer than all else that they import
+    import ssl  # all here, because commands need only the paths, and these take as long as all else that they import
+
+    import certifi
     import trustme
 
     certificate, key = folder / "ca.pem", folder / "ca.key"

@@ -16,10 +16,9 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from local_azure.machine_learning.processes.clients import shim
+from local_azure.machine_learning.processes.clients import ALIVE, IMPORTED, SECRET, SOCKET, shim
 from local_azure.machine_learning.processes.clients.equality import parent_environment
 from local_azure.machine_learning.processes.clients.interpreter import is_same
-from local_azure.machine_learning.processes.clients.parent import ALIVE, BOOTSTRAP, IMPORTED, SECRET, SOCKET
 
 CHECK_SECONDS = 10.0
 END_SECONDS = 5.0
@@ -130,6 +129,8 @@ class ClientProcesses:
 
     def _start(self, environment: Mapping[str, str], server: str) -> int | None:
         """Start a parent; returns where to write its server's number, when that is not known yet."""
+        from local_azure.machine_learning.processes.clients.parent import BOOTSTRAP
+
         _write_private(self._folder / SECRET, secrets.token_hex(32))
         (self._folder / IMPORTED).unlink(missing_ok=True)
         variables = parent_environment(environment)

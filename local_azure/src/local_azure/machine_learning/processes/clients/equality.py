@@ -8,11 +8,14 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from local_azure.machine_learning.processes.clients.interpreter import Start
-from local_azure.machine_learning.processes.clients.preload import Preloaded
 from local_azure.machine_learning.processes.clients.program import Program, python_path_entries
 from local_azure.machine_learning.processes.clients.request import Request, parse_limits, parse_status
+
+if TYPE_CHECKING:
+    from local_azure.machine_learning.processes.clients.preload import Preloaded
 
 # Variables that act while a process starts or imports, so that setting them later is too late:
 # read by the interpreter, the dynamic linker and native libraries, where no trace of the imports sees it.

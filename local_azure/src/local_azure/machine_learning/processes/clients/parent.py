@@ -24,11 +24,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from local_azure.machine_learning.processes.clients import IMPORTED, SECRET
 from local_azure.machine_learning.processes.clients.child import RUNNING, Parent, become
 from local_azure.machine_learning.processes.clients.preload import MODULES, Preloaded, preload
 from local_azure.machine_learning.processes.sdk_polling import shorten_polls
 
-SECRET, ALIVE, IMPORTED, SOCKET = "secret", "alive", "imported", "socket"
 # {root}: where this package lies. What is in sys.modules is noted before anything else is imported.
 BOOTSTRAP = (
     "import sys; started_with = frozenset(sys.modules); sys.path[0] = {root!r}; "
