@@ -51,6 +51,7 @@ def start(
             "azureml.pipelineComponent": "masterescloud",
             "ComputeTargetType": "AmlCompute",
             "_azureml.ComputeTargetType": "amlctrain",
+            **({"_azureml.ClusterName": target} if target else {}),
         },
         "target": target,
         "runTypeV2": _RUN_TYPE,
@@ -62,6 +63,7 @@ def start(
             "gpuCount": 0,
         },
         "computeRequest": {"nodeCount": 1, "gpuCount": 0},
+        "diagnosticsUri": "",
         "cancelUri": cancel_address(addresses, workspace, experiment, run_id),
     }
     now = timestamp()
