@@ -39,7 +39,9 @@ def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
     environment = clean_environment(tmp_path / "home")
     for name in ("LOCAL_AZURE_STATE", "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
         environment.pop(name, None)
-    environment = {name: value for name, value in environment.items() if not name.startswith(("AZURE", "ARM_", "MSI_"))}
+    environment = {
+        name: value for name, value in environment.items() if not name.startswith(("AZURE", "ARM_", "MSI_"))
+    }
     newcomer = Newcomer(make_clone(tmp_path / "clone"), environment)
     yield newcomer
     lifecycle.stop(newcomer.state)

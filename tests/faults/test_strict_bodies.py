@@ -25,7 +25,9 @@ NO_NUMBERS = ["NaN", "Infinity", "-Infinity", "1e999", "-1e400"]
 NO_TEXTS = [rb'"\ud800"', rb'"\udfff!"', b'"\xed\xa0\x80"', b'"\xff"']
 FORMS = [b'{"name": %s}', b'{"tags": {"a": %s}}', b"[%s]", b"%s", b"{%s: 1}"]
 # The first route of each of the two ways in which a body is parsed.
-PARSED_IN_FULL = [next(route.key for route in WRITES if route.lenient_numbers == lenient) for lenient in (False, True)]
+PARSED_IN_FULL = [
+    next(route.key for route in WRITES if route.lenient_numbers == lenient) for lenient in (False, True)
+]
 WRONG: list[Any] = [[1], [[]], "text", 5, {"a": 1}, True, ["a"], [None], [{"a": 1}]]
 Facts = dict[str, str]
 

@@ -78,7 +78,9 @@ class House:
         info = self.state.running_server()
         assert info is not None
         variables = {**self.environment, **client_variables(self.state, info)}
-        return Product(preloaded(self.state, variables), tree=self.tree).with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME="local-production")
+        return Product(preloaded(self.state, variables), tree=self.tree).with_settings(
+            AZUREML_PRODUCTION_WORKSPACE_NAME="local-production"
+        )
 
     def serves(self) -> dict[str, Any]:
         """What production serves, verified."""
