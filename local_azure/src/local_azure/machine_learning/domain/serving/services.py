@@ -24,10 +24,9 @@ from local_azure.machine_learning.storage.store import Document, Store
 
 _KIND = "service"
 _HIDDEN = frozenset({"keys"})
-# Keys of the service that nothing here fills. Source: specification of model management, ServiceResponseBase.
-_UNUSED = dict.fromkeys(
-    ("operationId", "swaggerUri", "imageDetails", "dataCollection", "modelConfigMap", "environment")
-) | {"deploymentType": "Http"}
+# Keys of the service that nothing here fills. Source: specification of model management, ServiceResponseBase. The SDK
+# reads into `imageDetails`, `environment` and `dataCollection` wherever the keys are there, so they are left out.
+_UNUSED = {**dict.fromkeys(("operationId", "swaggerUri", "modelConfigMap")), "deploymentType": "Http"}
 
 
 def require(store: Store, workspace: Workspace, name: str) -> Document:
