@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from local_azure.machine_learning.domain.runs import run_documents
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.lost_store import refuse_lost_store
@@ -45,6 +47,12 @@ CREATE INDEX metric_value_run ON metric_value (workspace, run_id, name, created,
 INSERT INTO entity (workspace, kind, id, doc) VALUES ('w', 'model', 'm:1', '{"version": 1}');
 PRAGMA user_version=1;
 """
+# What version 1 wrote itself.
+_OF_CREATION = {
+    "runUuid", "rootRunUuid", "parentRunId", "parentRunUuid", "experimentId", "userId", "token", "status", "name",
+    "startTimeUtc", "endTimeUtc", "displayName", "description", "hidden", "dataContainerId", "runType", "scriptName",
+    "target", "properties", "error",
+}  # fmt: skip
 MEGABYTE = "x" * 1024 * 1024
 
 
@@ -126,6 +134,35 @@ def test_a_store_of_version_1_is_opened_and_brought_up_to_date(path: Path) -> No
     assert version(path) == MIGRATIONS[-1].number
     store.insert("w", "model", "m:2", {"version": 2})
     assert [doc["version"] for doc in store.find("w", "model")] == [1, 2]
+    store.close()
+
+
+def test_runs_of_version_1_get_the_keys_of_the_service_and_keep_their_own(path: Path) -> None:
+    run = {"runId": "r", "runNumber": 7, "createdUtc": "t", "createdBy": {"userName": "u"}, "warnings": []}
+        "runId": "r",
+        "runNumber": 7,
+        "createdUtc": "t",
+        "createdBy": {"userName": "u"},
+        "warnings": [],
+        "tags": {},
+    }
+    run |= {"heartbeatEnabled": False, "inputDatasets": [{"a": 1}], "runDefinition": {"b": 1.5}}
+    with sqlite3.connect(path) as connection:
+        connection.executescript(VERSION_1)
+        add = "INSERT INTO entity (workspace, kind, id, doc) VALUES ('w', ?, ?, ?)"
+        documents = [("run", "r", json.dumps(run)), ("run", "odd", "[1]"), ("experiment", "torn", "{")]
+        connection.executemany(add, documents)
+    store = Store(path)
+    found = store.get("w", "run", "r")
+    assert found is not None
+    new = run_documents.new_run("r", "e", None, None)
+    assert found.keys() >= new.keys() - run.keys() - {"rootRunId", *_OF_CREATION}
+    kept = ("runNumber", "createdBy", "inputDatasets", "runDefinition", "tags")
+    assert {key: found[key] for key in kept} == {key: run[key] for key in kept}
+    assert (found["warnings"], found["parameters"], found["revision"]) == (None, {}, 1)
+    assert (found["lastModifiedUtc"], found["lastModifiedBy"]) == ("t", run["createdBy"])
+    assert "heartbeatEnabled" not in found
+    assert store.rows("SELECT doc FROM entity WHERE id IN ('odd', 'torn') ORDER BY id")[0]["doc"] == "[1]"
     store.close()
 
 

@@ -64,6 +64,8 @@ class Application:
             response = await self._answer(request, *found)
         except ApiError as error:
             response = _error_response(error, path, xml=found is not None and found[0].streams)
+            if found and found[0].streams and "x-ms-version" in request.headers:
+                response.headers["x-ms-version"] = request.headers["x-ms-version"]
         except ClientDisconnect:
             return
         except Exception as error:

@@ -34,6 +34,7 @@ class Route:
     """One method and path. `streams`: the handler reads the request itself (blobs), else it gets parsed JSON.
 
     body: the form that the JSON must have. lenient_numbers: NaN and Infinity are taken, as texts.
+    recorded: a test compares its answer with one of the real service.
     """
 
     plane: str
@@ -45,6 +46,7 @@ class Route:
     streams: bool
     body: Shape | None = None
     lenient_numbers: bool = False
+    recorded: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
@@ -87,6 +89,7 @@ class Plane:
         streams: bool = False,
         body: Shape | None = None,
         lenient_numbers: bool = False,
+        recorded: bool = False,
     ) -> Callable[[H], H]:
         """Register a handler for methods such as "GET|HEAD". See `handlers` for what it gets."""
 
@@ -94,7 +97,18 @@ class Plane:
             for method in methods.split("|"):
                 chosen = access or self._access
                 self.routes.append(
-                    Route(self.name, method, path, handler, chosen, evidence, streams, body, lenient_numbers)
+                    Route(
+                        self.name,
+                        method,
+                        path,
+                        handler,
+                        chosen,
+                        evidence,
+                        streams,
+                        body,
+                        lenient_numbers,
+                        recorded,
+                    )
                 )
             return handler
 

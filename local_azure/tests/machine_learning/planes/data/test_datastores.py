@@ -16,8 +16,9 @@ def _register(ws: Any, name: str, **more: Any) -> Any:
     return Datastore.register_azure_blob_container(ws, name, **given)
 
 
-def test_a_workspace_has_its_two_datastores_from_the_start(ws: Any) -> None:
-    assert {"workspaceblobstore", "workspaceartifactstore"} <= set(ws.datastores)
+def test_a_workspace_has_its_datastores_from_the_start_newest_first(ws: Any) -> None:
+    system = ["workspaceworkingdirectory", "workspaceartifactstore", "workspacefilestore", "workspaceblobstore"]
+    assert list(ws.datastores)[-4:] == system
     default = ws.get_default_datastore()
     assert default.name == "workspaceblobstore"
     assert default.container_name == f"azureml-blobstore-{ws._workspace_id_internal}"

@@ -90,10 +90,10 @@ def test_a_run_belongs_to_its_experiment(ws: Any, run: Any, unique: Unique) -> N
         Run(other, run.id)
 
 
-def test_children_come_oldest_first(run: Any) -> None:
+def test_children_come_newest_first_as_the_client_asks(run: Any) -> None:
     first = run.child_run(name="first")
     second = run.child_run(name="second")
-    assert ids(run.get_children()) == [first.id, second.id]
+    assert ids(run.get_children()) == [second.id, first.id]
     assert first.parent.id == run.id
     assert first.get_status() == "Running"
     grandchild = first.child_run(name="grandchild")

@@ -48,6 +48,7 @@ def _run_of_step(pipeline_run_id: str, step: Step) -> Document:
             "azureml.pipelineComponent": "masterescloud",
             "ComputeTargetType": "AmlCompute",
             "_azureml.ComputeTargetType": "amlctrain",
+            **({"_azureml.ClusterName": target} if target else {}),
         },
         "target": target,
         "runTypeV2": _RUN_TYPE,
@@ -59,6 +60,7 @@ def _run_of_step(pipeline_run_id: str, step: Step) -> Document:
             "gpuCount": 0,
         },
         "computeRequest": {"nodeCount": 1, "gpuCount": 0},
+        "diagnosticsUri": "",
     }
 
 

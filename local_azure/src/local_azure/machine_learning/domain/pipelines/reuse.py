@@ -108,7 +108,8 @@ def take_over(store: Store, workspace_id: str, pipeline_run_id: str, node: Docum
         run["runDefinition"] = original.get("runDefinition")
         run["startTimeUtc"] = run["createdUtc"]  # as recorded: nothing was waited for
         run["runTypeV2"] = _REUSED_TYPE
-        run["compute"] = run["computeRequest"] = None
+        run["compute"] = run["computeRequest"] = run["diagnosticsUri"] = None
+        run["actionUris"].pop("Diagnose", None)
 
     with store.transaction():
         run_records.update(store, workspace_id, node["RunId"], change)

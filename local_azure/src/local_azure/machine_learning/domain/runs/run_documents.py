@@ -129,7 +129,8 @@ def change(run: Run, given: dict[str, Any]) -> None:
     run.update({key: given[key] for key in _PLAIN_KEYS & given.keys()})
     run["displayName"] = run["displayName"] or run["name"]
     if run.get("cancelUri"):
-        run["actionUris"] = {"Cancel": run["cancelUri"]}
+        diagnose = {} if run.get("diagnosticsUri") is None else {"Diagnose": run["diagnosticsUri"]}
+        run["actionUris"] = {"Cancel": run["cancelUri"], **diagnose}
     if "status" in given:
         move_status(run, given["status"])
 
@@ -180,6 +181,8 @@ def move_status(run: Run, status: str, moment: str | None = None) -> None:
     moment = moment or timestamp()
     run["status"] = reached
     run["statusRevision"] = run.get("statusRevision", 0) + 1
+    if reached == RunStatus.RUNNING:
+        run["currentAttemptId"] = run.get("currentAttemptId") or 1
     if reached in (RunStatus.RUNNING, RunStatus.COMPLETED, RunStatus.FAILED):
         run["startTimeUtc"] = run["startTimeUtc"] or moment
     if reached.is_final:

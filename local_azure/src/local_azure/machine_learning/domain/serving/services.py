@@ -24,6 +24,9 @@ from local_azure.machine_learning.storage.store import Document, Store
 
 _KIND = "service"
 _HIDDEN = frozenset({"keys"})
+# Keys of the service that nothing here fills. Source: specification of model management, ServiceResponseBase. The SDK
+# reads into `imageDetails`, `environment` and `dataCollection` wherever the keys are there, so they are left out.
+_UNUSED = {**dict.fromkeys(("operationId", "swaggerUri", "modelConfigMap")), "deploymentType": "Http"}
 
 
 def require(store: Store, workspace: Workspace, name: str) -> Document:
@@ -47,11 +50,14 @@ def _matches(service: Document, query: Mapping[str, str]) -> bool:
     )
 
 
-def shown(store: Store, workspace: Workspace, service: Document) -> Document:
-    """The document as clients see it: without keys, with its models."""
+def shown(store: Store, workspace: Workspace, service: Document, *, with_models: bool) -> Document:
+    """The document as clients see it: without keys, with all keys of the service."""
+    visible = {**_UNUSED, "id": service["name"], **service}
+    visible = {key: value for key, value in visible.items() if key not in _HIDDEN}
+    if not with_models:
+        return visible
     model_ids = service["environmentImageRequest"].get("modelIds") or []
     found = [models.get(store, workspace, model_id) for model_id in model_ids]
-    visible = {key: value for key, value in service.items() if key not in _HIDDEN}
     return {**visible, "models": [model for model in found if model]}
 
 

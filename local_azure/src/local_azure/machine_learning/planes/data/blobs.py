@@ -165,7 +165,7 @@ def _span(request: Request, size: int) -> tuple[int, int] | None:
     return first, last - first + 1
 
 
-@PLANE.route("GET|HEAD", _BLOB, streams=True)
+@PLANE.route("GET|HEAD", _BLOB, streams=True, recorded=True)
 def read(
     call: Call, store: Store, files: BlobFiles, signatures: Signatures, redactor: Redactor, *, rest: str, blob: str
 ) -> Response:
@@ -205,7 +205,7 @@ def delete(call: Call, store: Store, files: BlobFiles, signatures: Signatures, *
 
 
 @PLANE.route("HEAD", _CONTAINER, streams=True, evidence="sdk-source")
-@PLANE.route("GET", _CONTAINER, streams=True)
+@PLANE.route("GET", _CONTAINER, streams=True, recorded=True)
 def read_container(
     call: Call, store: Store, files: BlobFiles, signatures: Signatures, addresses: Addresses, *, rest: str
 ) -> Response:

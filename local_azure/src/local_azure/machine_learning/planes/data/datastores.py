@@ -23,6 +23,8 @@ _SECTION = Record(
         **dict.fromkeys(("accountName", "containerName", "credentialType", "endpoint", "protocol"), TEXT),
     }
 )
+# The SDK makes a client of each file share when it lists datastores, and wants a signature to do so.
+_NO_SIGNATURE = "sv=2021-08-06&sig=file-shares-are-not-served"
 _KINDS_OF_STORAGE = (
     "azureStorageSection", "azureDataLakeSection", "azureSqlDatabaseSection", "azurePostgreSqlSection",
     "azureMySqlSection", "hdfsSection", "dbfsSection", "glusterFsSection", "customSection",
@@ -32,17 +34,17 @@ _DATASTORE = Record({"name": TEXT, "dataStoreType": TEXT, "tags": TAGS, **dict.f
 
 def _section(signed: SignedAddresses, workspace: Workspace, container: str, *, is_share: bool) -> Document:
     """Storage section that a client can reach this server with, signed for the whole container; a share has none."""
-    signature = None if is_share else signed.signatures.query(container)
+    signature = _NO_SIGNATURE if is_share else signed.signatures.query(container)
     is_default = container == workspace.blobstore_container
     return {
         "accountName": STORAGE_ACCOUNT,
         "containerName": container,
         "endpoint": signed.addresses.storage_endpoint,
         "protocol": "https",
-        "credentialType": "None" if is_share else "Sas",
+        "credentialType": "Sas",
         "credential": signature,
         "sasToken": signature,
-        "isSas": not is_share,
+        "isSas": True,
         "accountKey": None,
         "blobCacheTimeout": None,
         "subscriptionId": workspace.subscription if is_default else None,
@@ -75,7 +77,7 @@ def set_default(call: Call, store: Store, *, name: str) -> None:
     datastores.make_default(store, call.workspace, name)
 
 
-@PLANE.route("GET", _BASE + "/datastores")
+@PLANE.route("GET", _BASE + "/datastores", recorded=True)
 def list_datastores(call: Call, store: Store, signed: SignedAddresses) -> Document:
     """All datastores, newest first."""
     names = datastores.names(store, call.workspace)

@@ -58,7 +58,7 @@ _DETAILS = (
 )  # fmt: skip
 
 
-@PLANE.route("GET", _HISTORY + "/runs/{run_id}")
+@PLANE.route("GET", _HISTORY + "/runs/{run_id}", recorded=True)
 @PLANE.route("GET", _NAMED + "/runs/{run_id}")
 @PLANE.route("GET", _BY_ID + "/runs/{run_id}")
 def get_run(
@@ -139,7 +139,7 @@ def _from_address(call: Call, *, parent: str | None = None, condition: str | Non
 
 @PLANE.route("GET", _NAMED + "/runs/{run_id}/children")
 @PLANE.route("GET", _BY_ID + "/runs/{run_id}/children", evidence="sdk-source")
-@PLANE.route("GET", _HISTORY + "/runs/{run_id}/children", evidence="sdk-source")
+@PLANE.route("GET", _HISTORY + "/runs/{run_id}/children", evidence="sdk-source", recorded=True)
 def children(
     call: Call, store: Store, *, run_id: str, experiment: str | None = None, experiment_id: str | None = None
 ) -> Response:

@@ -12,6 +12,8 @@ from starlette.responses import Response
 
 from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.domain.serving import models
+from local_azure.machine_learning.domain.serving.filters import CREATED_FIRST, ordered
+from local_azure.machine_learning.errors import not_implemented
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
 from local_azure.machine_learning.http.shapes import (
@@ -79,7 +81,8 @@ def create_asset(call: Call, store: Store) -> Document:
 def list_assets(call: Call, store: Store) -> Document:
     """Assets, optionally those of one run or one name."""
     run_id, name = call.query.get("runId"), call.query.get("name")
-    return {"value": models.find_assets(store, call.workspace, name=name, run_id=run_id)}
+    found = models.find_assets(store, call.workspace, name=name, run_id=run_id)
+    return {"value": ordered(found, call.query.get("orderby") or CREATED_FIRST)}
 
 
 @PLANE.route("GET", M + "/assets/{asset_id}")
@@ -101,6 +104,9 @@ def register_model(call: Call, store: Store) -> Document:
 def list_models(call: Call, store: Store, addresses: Addresses) -> Document:
     """Model versions, newest first. "Latest" is taken after the other filters."""
     query = call.query
+    order = query.get("orderBy") or CREATED_FIRST
+    if order.lower() != CREATED_FIRST.lower():
+        raise not_implemented(f"the order {order} of models")
     chosen = models.find(store, call.workspace, query, latest_only=call.flag("latestVersionOnly"))
     if "$skipToken" in query:
         chosen = [(number, model) for number, model in chosen if number < call.number("$skipToken", 0)]

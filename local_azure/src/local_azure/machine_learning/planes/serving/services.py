@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.domain.serving import operations, services
+from local_azure.machine_learning.domain.serving.filters import UPDATED_FIRST, ordered
 from local_azure.machine_learning.domain.serving.service_requests import checked_request
 from local_azure.machine_learning.domain.workspace.redaction import Redactor
 from local_azure.machine_learning.engines.services.host import ServiceHost
@@ -142,13 +143,19 @@ def list_services(call: Call, store: Store) -> Document:
         if call.query.get(unknown):
             raise not_implemented(f"the filter {unknown} of services")
     found = services.find(store, call.workspace, call.query)
-    return {"value": [services.shown(store, call.workspace, service) for service in found]}
+    chosen = ordered(found, call.query.get("orderby") or UPDATED_FIRST)
+    return {"value": [_shown(call, store, service) for service in chosen]}
 
 
 @PLANE.route("GET", M + "/services/{name}")
 def get_service(call: Call, store: Store, *, name: str) -> Document:
     """One service."""
-    return services.shown(store, call.workspace, services.require(store, call.workspace, name))
+    return _shown(call, store, services.require(store, call.workspace, name))
+
+
+def _shown(call: Call, store: Store, service: Document) -> Document:
+    """The service as it is shown; its models only to a client that asks for them."""
+    return services.shown(store, call.workspace, service, with_models=call.flag("expand"))
 
 
 @PLANE.route("PATCH", M + "/services/{name}", body=_PATCH)
@@ -161,7 +168,7 @@ def update_service(call: Call, store: Store, addresses: Addresses, host: Service
         host.deploy(call.workspace, name, operation["id"])
         return _accepted(call, addresses, operation)
     host.publish_keys(call.workspace, name)
-    return JSONResponse(services.shown(store, call.workspace, service))
+    return JSONResponse(services.shown(store, call.workspace, service, with_models=True))
 
 
 @PLANE.route("DELETE", M + "/services/{name}")

@@ -34,13 +34,13 @@ def list_computes(call: Call, store: Store) -> Document:
 
 
 @PLANE.route("GET", _LISTED + "/{name}")
-@PLANE.route("GET", _ARM, evidence="sdk-source")
+@PLANE.route("GET", _ARM, evidence="sdk-source", recorded=True)
 def get_compute(call: Call, store: Store, *, name: str) -> Document:
     """One compute target."""
     return compute.require(store, call.workspace, name)
 
 
-@PLANE.route("PUT", _ARM, access="user", body=_BODY)
+@PLANE.route("PUT", _ARM, access="user", body=_BODY, recorded=True)
 def create_compute(call: Call, store: Store, addresses: Addresses, *, name: str) -> JSONResponse:
     """Create or replace a compute target."""
     document = compute.create(store, call.workspace, name, call.document())
@@ -58,13 +58,13 @@ def update_compute(call: Call, store: Store, *, name: str) -> Document:
     return compute.update(store, call.workspace, name, asked)
 
 
-@PLANE.route("GET", "{W}/computeOperations/{name}", access="user")
+@PLANE.route("GET", "{W}/computeOperations/{name}", access="user", recorded=True)
 def compute_operation() -> Document:
     """State of the operation that `wait_for_completion` follows: each one is done at once."""
     return {"status": "Succeeded", "percentComplete": 100.0}
 
 
-@PLANE.route("DELETE", _ARM, access="user")
+@PLANE.route("DELETE", _ARM, access="user", recorded=True)
 def delete_compute(call: Call, store: Store, addresses: Addresses, *, name: str) -> Response:
     """Remove a compute target."""
     compute.delete(store, call.workspace, name)

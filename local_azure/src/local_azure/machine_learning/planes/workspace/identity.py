@@ -115,7 +115,7 @@ async def service_principal_token(tokens: Tokens, sign_in: SignInSecrets, *, sec
     return {**answer, "expires_in": int(answer["expires_in"])}
 
 
-@PLANE.route("GET", "/discovery")
+@PLANE.route("GET", "/discovery", recorded=True)
 def discovery(addresses: Addresses) -> dict[str, str]:
     """Address of every other plane: always this server."""
     return dict.fromkeys(_DISCOVERED, addresses.http)

@@ -98,7 +98,12 @@ def _properties(addresses: Addresses, workspace: Workspace, created: str) -> Doc
         "applicationInsights": f"{providers}/Microsoft.insights/components/localinsights",
         "containerRegistry": None,
         "notebookInfo": None,
-        "managedNetwork": None,
+        "managedNetwork": {
+            "changeableIsolationModes": ["AllowInternetOutbound", "AllowOnlyApprovedOutbound"],
+            "isolationMode": "Disabled",
+            "enableNetworkMonitor": False,
+            "enableFirewallLog": False,
+        },
         "publicNetworkAccess": "Enabled",
         "networkAcls": {"defaultAction": "Allow", "bypass": "", "ipRules": [], "resourceAccessRules": []},
         "ipAllowlist": [],
@@ -152,7 +157,7 @@ def list_resources(call: Call, addresses: Addresses, workspaces: Workspaces, *, 
     return {"value": [_document(addresses, workspace) for workspace in _below(call, workspaces, subscription)]}
 
 
-@PLANE.route("GET", "{W}", access="any")
+@PLANE.route("GET", "{W}", access="any", recorded=True)
 def get_workspace(call: Call, addresses: Addresses) -> Document:
     """One workspace."""
     return _document(addresses, call.workspace)
