@@ -78,6 +78,8 @@ def test_another_container_of_the_own_account_holds_data(ws: Any, unique: Callab
     )
     (folder / "a.txt").write_text("kept")
     made.upload_files([str(folder / "a.txt")], target_path=name, show_progress=False)
-    found = Dataset.File.from_files((Datastore.get(ws, name), f"{name}/**"), validate=False).download(str(folder / "down"))
+    found = Dataset.File.from_files((Datastore.get(ws, name), f"{name}/**"), validate=False).download(
+        str(folder / "down")
+    )
     assert [Path(path).read_text() for path in found] == ["kept"]
     made.unregister()
