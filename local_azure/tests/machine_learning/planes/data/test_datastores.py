@@ -63,3 +63,24 @@ def test_the_workspaces_container_under_a_second_name_can_be_used(
 def test_names_that_cannot_be_registered(ws: Any, name: str) -> None:
     with pytest.raises(Exception, match=name):
         _register(ws, name)
+
+
+def test_another_container_of_the_own_account_holds_data(ws: Any, unique: Callable[[str], str], folder: Path) -> None:
+    from azureml.core import Dataset, Datastore
+
+    name = unique("predictions").replace("-", "_")
+    made = Datastore.register_azure_blob_container(
+        ws,
+        name,
+        container_name="predictions",
+        account_name=ws.get_default_datastore().account_name,
+        account_key="a2V5",
+        create_if_not_exists=True,
+    )
+    (folder / "a.txt").write_text("kept")
+    made.upload_files([str(folder / "a.txt")], target_path=name, show_progress=False)
+    found = Dataset.File.from_files((Datastore.get(ws, name), f"{name}/**"), validate=False).download(
+        str(folder / "down")
+    )
+    assert [Path(path).read_text() for path in found] == ["kept"]
+    made.unregister()

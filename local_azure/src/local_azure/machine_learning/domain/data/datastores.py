@@ -1,7 +1,7 @@
 """Datastores: those that come with the workspace, and whatever a client registers.
 
-Data is served for the workspace's own containers only: what is registered for other storage accounts is kept and
-returned, and refused when a step or a dataset needs its bytes.
+Data is served for containers of the workspace's own storage account: what is registered for other accounts is kept
+and returned, and refused when a step or a dataset needs its bytes.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ FILESTORE = "workspacefilestore"
 WORKING_DIRECTORY = "workspaceworkingdirectory"
 SYSTEM_NAMES = (WORKING_DIRECTORY, ARTIFACTSTORE, FILESTORE, BLOBSTORE)  # newest first
 _KIND = "datastore"
+_ID_DIGITS = 12
 _DEFAULT_KIND = "default_datastore"
 # Source: SDK, Datastore.register_azure_blob_container.
 _NAME = re.compile(r"[a-z0-9_]{1,255}")
@@ -61,7 +62,18 @@ def local_container(workspace: Workspace, datastore: Document) -> str | None:
     section = datastore.get("azureStorageSection") or {}
     container: str | None = section.get("containerName")
     ours = datastore.get("dataStoreType") == "AzureBlob" and section.get("accountName") == STORAGE_ACCOUNT
-    return container if ours and container in _own_containers(workspace).values() else None
+    if not ours or not container or container in _own_containers(workspace).values():
+        return container if ours else None
+    # Another container of the workspace's account: a name of this server's form that no other workspace can have.
+    prefix = f"azureml-{workspace.id.replace('-', '')[:_ID_DIGITS]}-"
+    return prefix + container.removeprefix(prefix)
+
+
+def create_container(files: BlobFiles, workspace: Workspace, datastore: Document) -> None:
+    """Make the container of a datastore that a client has registered, where it is one of this server."""
+    container = local_container(workspace, datastore)
+    if container:
+        files.container(container).mkdir(parents=True, exist_ok=True)
 
 
 def local_path(store: Store, files: BlobFiles, workspace: Workspace, datastore: str, relative: str) -> Path:

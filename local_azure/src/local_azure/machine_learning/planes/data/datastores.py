@@ -12,6 +12,7 @@ from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
 from local_azure.machine_learning.http.shapes import TAGS, TEXT, Record
+from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Document, Store
 
 PLANE = Plane("Datastores")
@@ -92,8 +93,9 @@ def get_datastore(call: Call, store: Store, signed: SignedAddresses, *, name: st
 
 
 @PLANE.route("POST", _BASE + "/datastores", body=_DATASTORE)
-def register_datastore(call: Call, store: Store) -> None:
-    """Register a datastore."""
+def register_datastore(call: Call, store: Store, files: BlobFiles) -> None:
+    """Register a datastore; a container of the workspace's own storage account is made."""
+    datastores.create_container(files, call.workspace, call.document())
     datastores.register(store, call.workspace, call.document())
 
 

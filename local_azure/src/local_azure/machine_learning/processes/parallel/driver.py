@@ -16,7 +16,7 @@ from typing import Any
 
 from local_azure.machine_learning.processes.parallel import batches, entry_script, settings
 from local_azure.machine_learning.processes.parallel.batches import MiniBatch
-from local_azure.machine_learning.processes.parallel.settings import Settings, SettingsError
+from local_azure.machine_learning.processes.parallel.settings import MOST_PROCESSES, Settings, SettingsError
 from local_azure.machine_learning.processes.parallel.worker import Done, result_file, work
 from local_azure.machine_learning.processes.step import sign_in
 
@@ -63,7 +63,7 @@ class Driver:
     def run(self) -> None:
         """Run to the end; raises an AbortedError where too much has failed."""
         try:
-            for _ in range(min(self._settings.processes, len(self._waiting))):
+            for _ in range(min(self._process_count(), len(self._waiting))):
                 self._start_worker()
             while self._tally.done + self._tally.failed < self._tally.batches:
                 self._turn()
@@ -74,6 +74,14 @@ class Driver:
                 worker.process.kill()
             self._report()
         self._write_result()
+
+    def _process_count(self) -> int:
+        asked = self._settings.processes
+        if asked > MOST_PROCESSES:
+            sys.stdout.write(
+                f"process_count_per_node is {asked}; at most {MOST_PROCESSES} processes are started here.\n"
+            )
+        return min(asked, MOST_PROCESSES)
 
     def _start_worker(self) -> None:
         ours, theirs = FORK.Pipe()

@@ -108,7 +108,7 @@ def parse(arguments: list[str]) -> Settings:
         appends_rows=given.get("output_action", "").lower() == "append_row",
         output=Path(given["output"]) if "output" in given else None,
         result_name=Path(given.get("append_row_file_name", "parallel_run_step.txt")).name,
-        processes=min(max(_whole(given, "process_count_per_node", cores), 1), MOST_PROCESSES),
+        processes=max(_whole(given, "process_count_per_node", cores), 1),
         logging_level=given.get("logging_level", "INFO").upper(),
         timeout=float(_whole(given, "run_invocation_timeout", 60)),
         tries=max(_whole(given, "run_max_try", 3), 1),
