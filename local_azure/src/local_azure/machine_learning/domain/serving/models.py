@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 
 from local_azure.machine_learning.clock import timestamp
 from local_azure.machine_learning.domain.access.tokens import CREATED_BY
-from local_azure.machine_learning.domain.serving.filters import matches_pairs
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import ApiError, bad_request, not_implemented
 from local_azure.machine_learning.storage.store import Document, Store
@@ -193,3 +192,13 @@ def delete(store: Store, workspace: Workspace, model_id: str) -> bool:
             message = f"Model '{model_id}' is used by {', '.join(users)}; delete the service first."
             raise ApiError(412, "DeletionRequired", message)
         return store.delete(workspace.id, _MODEL, model_id)
+
+
+def matches_pairs(have: dict[str, str] | None, asked: str | None) -> bool:
+    """Whether a dictionary satisfies a filter `key,key=value,...` of a list call."""
+    held = have or {}
+    for pair in filter(None, (asked or "").split(",")):
+        key, separator, value = pair.partition("=")
+        if key not in held or (separator and held[key] != value):
+            return False
+    return True

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from local_azure.machine_learning.clock import timestamp
 from local_azure.machine_learning.domain.serving import models, operations
-from local_azure.machine_learning.domain.serving.filters import matches_pairs
+from local_azure.machine_learning.domain.serving.models import matches_pairs
 from local_azure.machine_learning.domain.serving.operations import OperationState
 from local_azure.machine_learning.domain.serving.service_requests import (
     ServiceState,

@@ -15,7 +15,7 @@ from local_azure.machine_learning.domain.access.sign_in import SignInSecrets
 from local_azure.machine_learning.domain.access.tokens import Tokens
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
-from local_azure.machine_learning.processes.step.sign_in import NOBODY
+from local_azure.machine_learning.processes.step.entry import NOBODY
 
 PLANE = Plane("Identity and discovery", access="public")
 
