@@ -76,8 +76,7 @@ _DEPLOYING = (
     "azure_ml/models/champion_move.py",
     "azure_ml/sdk_errors.py",
     "azure_ml/services.py",
-    "forecasting/json_text.py",
-    *_package("models", without="intervals.py"),
+    *_MODELS,
     "forecasting/serving/__init__.py",
     "forecasting/serving/live_check.py",
 )

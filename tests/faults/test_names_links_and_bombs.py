@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 import pytest
 
-from local_azure.machine_learning.engines.services import archive as archives
-from local_azure.machine_learning.engines.services.errors import DeploymentError
+from local_azure.machine_learning.engines.services import folder as archives
+from local_azure.machine_learning.engines.services.folder import DeploymentError
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.storage.files import BlobFiles
 from tests.faults.fault_server import Machine, scope

@@ -12,7 +12,7 @@ import pytest
 
 from local_azure.machine_learning.domain.data import blobs
 from local_azure.machine_learning.domain.data.blobs import Blob
-from local_azure.machine_learning.domain.data.globs import MAX_PATTERN_CHARS, fits
+from local_azure.machine_learning.domain.data.dataset_paths import MAX_PATTERN_CHARS, fits
 from local_azure.machine_learning.domain.runs.run_documents import MAX_TAG_CHARS, MAX_TAG_KEY_CHARS, MAX_TAGS
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.planes.data.blobs import MAX_TAGS_BYTES

@@ -19,8 +19,7 @@ from forecasting.decision.decide import Decision
 from forecasting.decision.gate import Judgement
 from forecasting.decision.record import REPORT_FILE, DecisionRecord, as_json
 from forecasting.models.catalog import BASELINE
-from forecasting.models.intervals import bounds
-from forecasting.models.recipe import Array, FittedModel
+from forecasting.models.recipe import Array, FittedModel, bounds
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 LARGEST = 3  # series that are drawn one by one

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecasting.evaluation.metrics import Actuals
-from forecasting.models.intervals import bounds
-from forecasting.models.recipe import Array, Intervals
+from forecasting.models.recipe import Array, Intervals, bounds
 
 LEVELS = (0.8, 0.95)
 JUDGED = 0.8

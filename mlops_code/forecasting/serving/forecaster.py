@@ -20,8 +20,7 @@ import numpy as np
 
 from forecasting.limits import FIRST_DAY, LARGEST, LAST_DAY, MAX_HORIZON
 from forecasting.models.catalog import FAMILIES, days_needed, forecast, update
-from forecasting.models.intervals import intervals_of
-from forecasting.models.recipe import FittedModel, History
+from forecasting.models.recipe import FittedModel, History, intervals_of
 
 MAX_POINTS = 20_000  # series x days of one answer, some 2 MB
 MAX_HISTORY_DAYS = 1500

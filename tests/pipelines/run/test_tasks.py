@@ -9,8 +9,8 @@ import pytest
 
 from local_azure.pipelines.check.schema.service_schema import service_schema
 from local_azure.pipelines.language.tree import NOWHERE, fields_of, from_plain
-from local_azure.pipelines.run.tasks.emulation import TaskEmulation
-from local_azure.pipelines.run.tasks.registry import EMULATIONS
+from local_azure.pipelines.run.step_context import TaskEmulation
+from local_azure.pipelines.run.tasks.steps import EMULATIONS
 
 Run = Callable[..., Any]
 

@@ -16,6 +16,7 @@ import socket
 import sqlite3
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -34,6 +35,7 @@ from local_azure.machine_learning.domain.workspace.workspaces import Workspaces
 from local_azure.machine_learning.engines.schedules.scheduler import Scheduler
 from local_azure.machine_learning.engines.services.host import ServiceHost
 from local_azure.machine_learning.engines.steps.executor import Executor
+from local_azure.machine_learning.engines.steps.job import Job
 from local_azure.machine_learning.engines.steps.launcher import Launcher, base_variables
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.http.access import AccessControl
@@ -92,15 +94,25 @@ def _compose(settings: _Settings, store: Store, info: ServerInfo) -> tuple[Appli
     files, tokens, signatures = BlobFiles(state.blobs), Tokens(), Signatures()
     workspaces, sign_in = Workspaces(store), SignInSecrets(info.token)
     redactor = Redactor(store, workspaces, info.token)
+    launcher = Launcher(base_variables(state, addresses))
     executor = Executor(
         store=store,
         files=files,
         workspaces=workspaces,
         redactor=redactor,
-        tokens=tokens,
-        sign_in=sign_in,
         addresses=addresses,
-        launcher=Launcher(base_variables(state, addresses)),
+        launcher=launcher,
+        make_job=partial(
+            Job,
+            store=store,
+            files=files,
+            redactor=redactor,
+            tokens=tokens,
+            sign_in=sign_in,
+            addresses=addresses,
+            launcher=launcher,
+            work=state.work,
+        ),
         work=state.work,
     )
     scheduler = Scheduler(store, files, workspaces, executor.submit, speed=settings.schedule_speed)

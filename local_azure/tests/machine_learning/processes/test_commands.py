@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local_azure.machine_learning.processes.step.command import shell_line
+from local_azure.machine_learning.processes.step.entry import shell_line
 
 LOG_A_METRIC = """
 import sys

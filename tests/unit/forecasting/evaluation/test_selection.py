@@ -13,8 +13,7 @@ from forecasting.data.series import Panel
 from forecasting.errors import HistoryError, RefusedError, UsageError
 from forecasting.evaluation.selection import choose, fit_choice, recipes_of
 from forecasting.models.catalog import fit, forecast, make_recipe
-from forecasting.models.intervals import intervals_of
-from forecasting.models.recipe import History
+from forecasting.models.recipe import History, intervals_of
 from forecasting.problem.problem_file import Problem
 from forecasting.problem.sections import Candidate, Training
 

@@ -17,8 +17,7 @@ from forecasting.evaluation.calibration import served_intervals
 from forecasting.json_text import strict_json
 from forecasting.limits import LARGEST
 from forecasting.models.catalog import fit, forecast, make_recipe, update
-from forecasting.models.intervals import intervals_of
-from forecasting.models.recipe import FittedModel, History, Recipe
+from forecasting.models.recipe import FittedModel, History, Recipe, intervals_of
 from forecasting.problem.sections import Contract
 from forecasting.serving import forecaster as serving
 from forecasting.serving.forecaster import MAX_POINTS, Forecaster, QuestionError, _line

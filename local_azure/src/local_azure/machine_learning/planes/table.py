@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from local_azure.machine_learning.http.routing import Plane, Route
 from local_azure.machine_learning.planes.data import artifacts, blobs, datasets, datastores, snapshots
-from local_azure.machine_learning.planes.pipelines import endpoints, schedules
 from local_azure.machine_learning.planes.pipelines import modules as pipeline_modules
+from local_azure.machine_learning.planes.pipelines import published, schedules
 from local_azure.machine_learning.planes.pipelines import runs as pipeline_runs
 from local_azure.machine_learning.planes.runs import execution, experiments, history, metrics, run_events
 from local_azure.machine_learning.planes.serving import models, services
@@ -35,7 +35,7 @@ PLANES: tuple[Plane, ...] = (
     execution.PLANE,
     pipeline_modules.PLANE,
     pipeline_runs.PLANE,
-    endpoints.PLANE,  # also holds the routes of `published`
+    published.PLANE,
     schedules.PLANE,
     models.PLANE,
     services.PLANE,

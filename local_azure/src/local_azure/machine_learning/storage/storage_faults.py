@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import logging
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from local_azure.machine_learning.errors import ApiError
@@ -14,6 +17,8 @@ _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _SQLITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 _SQLITE_REFUSED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 _PRIMARY_CODE = 0xFF  # the rest of an SQLite code says more exactly what failed
+LOG = logging.getLogger("local_azure")
+AGAIN_SECONDS = 1.0
 
 
 def free_bytes(folder: Path) -> int:
@@ -58,3 +63,15 @@ def of_database(error: sqlite3.Error, path: Path) -> ApiError | None:
     if code in _SQLITE_REFUSED:
         return _unwritable(str(path), path.parent, str(error))
     return None
+
+
+async def until_kept(write: Callable[[], None]) -> None:
+    """Write to the store in a thread; try again while there is no room. A run would stay open for ever otherwise."""
+    while True:
+        try:
+            return await asyncio.to_thread(write)
+        except ApiError as error:
+            if error.status != 507:
+                raise
+            LOG.warning("the end of a run or service waits for room on the disk: %s", error.message)
+        await asyncio.sleep(AGAIN_SECONDS)

@@ -78,3 +78,15 @@ class StepContext:
     def prepend_path(self, folder: Path) -> None:
         """Let later steps find programs in a folder first."""
         self.search_path.insert(0, folder)
+
+
+class TaskEmulation(NamedTuple):
+    """What a task does on this machine.
+
+    `run` returns whether the task succeeded, or raises TaskError or OSError. `inputs` are all that it supports or may
+    ignore, by the main names of the schema; a step with any other is refused before the run.
+    """
+
+    name: str
+    run: Callable[[StepContext, Inputs], bool]
+    inputs: tuple[str, ...]

@@ -8,8 +8,7 @@ import time
 
 import pytest
 
-from local_azure.machine_learning.domain.data.dataset_paths import Source
-from local_azure.machine_learning.domain.data.globs import fits
+from local_azure.machine_learning.domain.data.dataset_paths import Source, fits
 
 STEPS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 

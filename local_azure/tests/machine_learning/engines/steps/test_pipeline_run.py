@@ -19,7 +19,7 @@ from local_azure.machine_learning.engines.steps.arguments import RunIdentity
 from local_azure.machine_learning.engines.steps.job import Job
 from local_azure.machine_learning.engines.steps.pipeline_run import PipelineRunTask
 from local_azure.machine_learning.errors import ApiError
-from local_azure.machine_learning.storage import full_disk
+from local_azure.machine_learning.storage import storage_faults
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Store
 
@@ -228,7 +228,7 @@ def test_the_end_of_a_run_waits_for_room(make: Make, monkeypatch: pytest.MonkeyP
             raise ApiError(507, "InsufficientStorage", "There is no room.")
         finish(*arguments)
 
-    monkeypatch.setattr(full_disk, "AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(storage_faults, "AGAIN_SECONDS", 0.01)
     monkeypatch.setattr(pipeline_runs, "finish", full_at_first)
 
     async def play(_: object) -> None:

@@ -14,11 +14,12 @@ from urllib.parse import quote, unquote
 
 import yaml
 
-from local_azure.machine_learning.domain.data.globs import MAX_PATTERN_CHARS, fits
 from local_azure.machine_learning.domain.data.output_tables import Reading
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import bad_request, not_implemented
 
+MAX_PATTERN_CHARS = 4_096
+_STARS = re.compile(r"(\*\*/|\*\*|\*|\?)")
 _ADDRESS = re.compile(
     r"azureml://(?:subscriptions/[^/]+/resourcegroups/[^/]+/(?:providers/Microsoft\.MachineLearningServices/)?"
     r"workspaces/(?P<workspace>[^/]+)/)?datastores/(?P<datastore>[^/]+)/paths/(?P<rest>.*)",
@@ -27,6 +28,47 @@ _ADDRESS = re.compile(
 MAX_DATAFLOW_CHARS = 1024 * 1024
 MAX_PATHS = 1_000  # of one dataset
 _WILD = re.compile(r"[*?\[]")
+
+
+def fits(pattern: str, path: str) -> bool:
+    """Whether all of a path fits a pattern."""
+    reached = [True] + [False] * len(path)  # whether the pattern so far can stand for so many letters
+    for piece in filter(None, _STARS.split(pattern)):
+        reached = _PIECES.get(piece, _literal)(piece, path, reached)
+    return reached[-1]
+
+
+def _literal(piece: str, path: str, reached: list[bool]) -> list[bool]:
+    after = [False] * len(reached)
+    for at in range(len(path) - len(piece) + 1):
+        if reached[at] and path.startswith(piece, at):
+            after[at + len(piece)] = True
+    return after
+
+
+def _one_letter(_: str, path: str, reached: list[bool]) -> list[bool]:
+    return [False] + [before and letter != "/" for before, letter in zip(reached, path, strict=False)]
+
+
+def _in_a_folder(_: str, path: str, reached: list[bool]) -> list[bool]:
+    after = list(reached)
+    for at, letter in enumerate(path):
+        after[at + 1] = reached[at + 1] or (after[at] and letter != "/")
+    return after
+
+
+def _anything(_: str, path: str, reached: list[bool]) -> list[bool]:
+    first = reached.index(True) if True in reached else len(path) + 1
+    return [at >= first for at in range(len(reached))]
+
+
+def _folders(_: str, path: str, reached: list[bool]) -> list[bool]:
+    first = reached.index(True) if True in reached else len(path) + 1
+    ends = [False] + [letter == "/" and at >= first for at, letter in enumerate(path)]
+    return [now or end for now, end in zip(reached, ends, strict=True)]
+
+
+_PIECES = {"?": _one_letter, "*": _in_a_folder, "**": _anything, "**/": _folders}
 
 
 @dataclass(frozen=True)

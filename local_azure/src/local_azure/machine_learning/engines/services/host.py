@@ -18,15 +18,14 @@ from local_azure.machine_learning.clock import new_id, utc_now
 from local_azure.machine_learning.domain.serving import operations, services
 from local_azure.machine_learning.domain.workspace.redaction import Redactor
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace, Workspaces
-from local_azure.machine_learning.engines.services.errors import DeploymentError
-from local_azure.machine_learning.engines.services.folder import ServiceFolder
+from local_azure.machine_learning.engines.services.folder import DeploymentError, ServiceFolder
 from local_azure.machine_learning.engines.services.instance import Instance
 from local_azure.machine_learning.engines.services.release import prepare
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.processes.forking.client import ChildCommand, ForkingClient
 from local_azure.machine_learning.storage import storage_faults
 from local_azure.machine_learning.storage.files import BlobFiles
-from local_azure.machine_learning.storage.full_disk import until_kept
+from local_azure.machine_learning.storage.storage_faults import until_kept
 from local_azure.machine_learning.storage.store import Document, Store
 
 LOG = logging.getLogger("local_azure")

@@ -9,8 +9,7 @@ import socket
 from typing import Any
 
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
-from local_azure.machine_learning.engines.services.errors import DeploymentError
-from local_azure.machine_learning.engines.services.folder import ServiceFolder
+from local_azure.machine_learning.engines.services.folder import DeploymentError, ServiceFolder
 from local_azure.machine_learning.loopback import LOOPBACK, listen
 from local_azure.machine_learning.processes.forking import EOF_CODE
 from local_azure.machine_learning.processes.forking.client import ChildCommand, ChildProcess, ForkingClient

@@ -10,9 +10,7 @@ from typing import Any
 
 from local_azure.machine_learning.domain.serving.model_files import copy_models
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
-from local_azure.machine_learning.engines.services.archive import unpack
-from local_azure.machine_learning.engines.services.errors import DeploymentError
-from local_azure.machine_learning.engines.services.folder import ServiceFolder
+from local_azure.machine_learning.engines.services.folder import DeploymentError, ServiceFolder, unpack
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.processes.forking.client import ChildCommand
 from local_azure.machine_learning.storage.files import BlobFiles

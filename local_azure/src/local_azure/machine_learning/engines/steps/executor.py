@@ -10,15 +10,11 @@ from functools import partial
 from pathlib import Path
 
 from local_azure.machine_learning.domain.access.addresses import Addresses
-from local_azure.machine_learning.domain.access.sign_in import SignInSecrets
-from local_azure.machine_learning.domain.access.tokens import Tokens
 from local_azure.machine_learning.domain.pipelines import pipeline_runs, script_runs
-from local_azure.machine_learning.domain.pipelines.plan import Step
 from local_azure.machine_learning.domain.runs import run_records
 from local_azure.machine_learning.domain.workspace.redaction import Redactor
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace, Workspaces
-from local_azure.machine_learning.engines.steps.arguments import RunIdentity
-from local_azure.machine_learning.engines.steps.job import Job
+from local_azure.machine_learning.engines.steps.job import MakeJob
 from local_azure.machine_learning.engines.steps.launcher import Launcher
 from local_azure.machine_learning.engines.steps.pipeline_run import PipelineRunTask
 from local_azure.machine_learning.engines.steps.run_log import scrub_logs
@@ -44,20 +40,18 @@ class Executor:
         files: BlobFiles,
         workspaces: Workspaces,
         redactor: Redactor,
-        tokens: Tokens,
-        sign_in: SignInSecrets,
         addresses: Addresses,
         launcher: Launcher,
+        make_job: MakeJob,
         work: Path,
     ) -> None:
         self._store = store
         self._files = files
         self._workspaces = workspaces
         self._redactor = redactor
-        self._tokens = tokens
-        self._sign_in = sign_in
         self._addresses = addresses
         self._launcher = launcher
+        self._make_job = make_job
         self._work = work
         self._runs: dict[str, PipelineRunTask | ScriptRunTask] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -112,20 +106,6 @@ class Executor:
         root = run_records.require(self._store, workspace.id, document["runId"])["rootRunId"]
         task = ScriptRunTask(self._store, self._make_job, workspace, document, root)
         self._loop.call_soon_threadsafe(self._go, document["runId"], task)
-
-    def _make_job(self, identity: RunIdentity, step: Step) -> Job:
-        return Job(
-            store=self._store,
-            files=self._files,
-            redactor=self._redactor,
-            tokens=self._tokens,
-            sign_in=self._sign_in,
-            addresses=self._addresses,
-            launcher=self._launcher,
-            work=self._work,
-            identity=identity,
-            step=step,
-        )
 
     # In the event loop.
 

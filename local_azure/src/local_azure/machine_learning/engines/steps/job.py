@@ -67,6 +67,8 @@ class Job:
 
     def __init__(
         self,
+        identity: RunIdentity,
+        step: Step,
         *,
         store: Store,
         files: BlobFiles,
@@ -76,8 +78,6 @@ class Job:
         addresses: Addresses,
         launcher: Launcher,
         work: Path,
-        identity: RunIdentity,
-        step: Step,
     ) -> None:
         self._store = store
         self._files = files

@@ -13,7 +13,7 @@ from local_azure.machine_learning.engines.steps.data_locations import InputResol
 from local_azure.machine_learning.engines.steps.job import MakeJob, failure_of
 from local_azure.machine_learning.engines.steps.step_run import StepRun
 from local_azure.machine_learning.storage.files import BlobFiles
-from local_azure.machine_learning.storage.full_disk import until_kept
+from local_azure.machine_learning.storage.storage_faults import until_kept
 from local_azure.machine_learning.storage.store import Document, Store
 
 SOME_FAILED = "Pipeline has some failed steps. See child run or execution logs for more details."

@@ -20,7 +20,7 @@ from local_azure.machine_learning.engines.steps.data_locations import (
     register_outputs,
 )
 from local_azure.machine_learning.engines.steps.job import MakeJob, failure_of
-from local_azure.machine_learning.storage.full_disk import until_kept
+from local_azure.machine_learning.storage.storage_faults import until_kept
 from local_azure.machine_learning.storage.store import Document, Store
 
 

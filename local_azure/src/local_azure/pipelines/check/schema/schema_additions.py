@@ -1,11 +1,15 @@
-"""What Microsoft's documentation says about values and mappings and the schema does not (as of 2026-11)."""
+"""What Microsoft's documentation says about values, mappings and tasks and the schema does not (as of 2026-11)."""
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+import re
+from typing import Any, NamedTuple, TypeAlias
 
+from local_azure.pipelines.language.tree import Fields
+
+# Inputs that the schema requires always and the task only for some values of others.
+_REQUIRED_IN_ERROR = re.compile("helmdeploy@0 azure(SubscriptionForACR|ResourceGroupForACR|ContainerRegistry)")
 _Schema: TypeAlias = dict[str, Any]
-
 # A keyword of ours: the value is written out, as a number or a boolean, before anything runs.
 LITERAL = "literal"
 _MOST_MINUTES = 2_147_483_647
@@ -36,6 +40,41 @@ OPEN_MAPPINGS = {
 # Keys of a pool that the templates of 1ES read and take away; in an expanded pipeline they are unknown.
 KEYS_OF_1ES_POOLS = ("image", "os", "hostArchitecture")
 _CLOSED = ("pool", "containerResource", "repositoryResource", "jobContainer")
+
+
+class TaskInputs(NamedTuple):
+    """The inputs of a task that the schema does not describe."""
+
+    required: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+
+    def schema(self) -> dict[str, Any]:
+        """Return the inputs in the words of the schema."""
+        properties: dict[str, Any] = {name: {} for name in (*self.required, *self.optional)}
+        return {"properties": properties, "required": list(self.required), "additionalProperties": False}
+
+
+ADDED_TASKS = {
+    "PublishCodeCoverageResults@2": TaskInputs(
+        required=("summaryFileLocation",), optional=("pathToSources", "failIfCoverageEmpty")
+    ),
+    "AzureMLJobWaitTask@1": TaskInputs(
+        required=("serviceConnection", "resourceGroupName", "azureMLWorkspaceName", "azureMLJobName")
+    ),
+}
+
+
+def is_required_in_error(task: str, name: str) -> bool:
+    """Return whether the schema demands an input that the task does not always need."""
+    return _REQUIRED_IN_ERROR.match(f"{task.lower()} {name}") is not None
+
+
+def conditionally_required(task: str, inputs: Fields) -> list[str]:
+    """Return the inputs that only the documentation requires."""
+    if task.lower() == "azurecli@2":
+        inline = str(inputs.get("scriptLocation")).lower() == "inlinescript"
+        return ["inlineScript" if inline else "scriptPath"]
+    return ["testResultsFiles"] if task.lower() == "publishtestresults@2" else []
 
 
 def add_to(definitions: dict[str, _Schema]) -> None:

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from local_azure.pipelines.check.schema.alternatives import EachOf
-from local_azure.pipelines.check.schema.schema_additions import LITERAL, add_to
-from local_azure.pipelines.check.schema.task_inputs import (
+from local_azure.pipelines.check.schema.schema_additions import (
     ADDED_TASKS,
+    LITERAL,
+    add_to,
     conditionally_required,
     is_required_in_error,
 )

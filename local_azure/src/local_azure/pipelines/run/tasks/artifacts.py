@@ -1,7 +1,6 @@
 """PublishPipelineArtifact@1 and DownloadPipelineArtifact@2: artifacts are folders of the run."""
 
-from local_azure.pipelines.run.step_context import Inputs, StepContext, TaskError
-from local_azure.pipelines.run.tasks.emulation import TaskEmulation
+from local_azure.pipelines.run.step_context import Inputs, StepContext, TaskEmulation, TaskError
 
 
 def _publish(context: StepContext, inputs: Inputs) -> bool:

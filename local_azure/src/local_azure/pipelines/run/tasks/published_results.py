@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from local_azure.pipelines.expand.model import is_true
-from local_azure.pipelines.run.step_context import Inputs, StepContext, TaskError
-from local_azure.pipelines.run.tasks.emulation import TaskEmulation
+from local_azure.pipelines.run.step_context import Inputs, StepContext, TaskEmulation, TaskError
 
 _ROOTS = ("testsuite", "test-run", "coverage")
 

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from local_azure.pipelines.run.step_context import Inputs, Script, StepContext, TaskError
-from local_azure.pipelines.run.tasks.emulation import TaskEmulation
+from local_azure.pipelines.run.step_context import Inputs, Script, StepContext, TaskEmulation, TaskError
 
 
 def _run_script(context: StepContext, inputs: Inputs) -> bool:

@@ -5,8 +5,29 @@ from collections.abc import Iterator
 from local_azure.pipelines.check.schema.service_schema import service_schema
 from local_azure.pipelines.expand.model import Pipeline, Step
 from local_azure.pipelines.language.tree import Problem, nearest
-from local_azure.pipelines.run.step_context import StepContext, TaskError
-from local_azure.pipelines.run.tasks.registry import emulation_of
+from local_azure.pipelines.run.step_context import StepContext, TaskEmulation, TaskError
+from local_azure.pipelines.run.tasks.artifacts import DOWNLOAD_PIPELINE_ARTIFACT, PUBLISH_PIPELINE_ARTIFACT
+from local_azure.pipelines.run.tasks.job_setup import CACHE, USE_PYTHON_VERSION
+from local_azure.pipelines.run.tasks.published_results import PUBLISH_CODE_COVERAGE_RESULTS, PUBLISH_TEST_RESULTS
+from local_azure.pipelines.run.tasks.scripts import AZURE_CLI, BASH, CMD_LINE
+
+EMULATIONS = (
+    AZURE_CLI,
+    BASH,
+    CACHE,
+    CMD_LINE,
+    DOWNLOAD_PIPELINE_ARTIFACT,
+    PUBLISH_CODE_COVERAGE_RESULTS,
+    PUBLISH_PIPELINE_ARTIFACT,
+    PUBLISH_TEST_RESULTS,
+    USE_PYTHON_VERSION,
+)
+_BY_NAME = {emulation.name.lower(): emulation for emulation in EMULATIONS}
+
+
+def emulation_of(task: str) -> TaskEmulation | None:
+    """Return the emulation of a task (`NAME@VERSION`, without regard to case), or None."""
+    return _BY_NAME.get(task.lower())
 
 
 def task_of(step: Step) -> tuple[str, dict[str, str]]:

@@ -1,10 +1,17 @@
-"""UsePythonVersion@0: the Python that runs local_azure, in a virtual environment of the job."""
+"""Cache@2, which caches nothing, and UsePythonVersion@0: the Python that runs local_azure, in a folder of the job."""
 
 import sys
 from pathlib import Path
 
-from local_azure.pipelines.run.step_context import Inputs, StepContext, TaskError
-from local_azure.pipelines.run.tasks.emulation import TaskEmulation
+from local_azure.pipelines.run.step_context import Inputs, StepContext, TaskEmulation, TaskError
+
+
+def _cache_nothing(context: StepContext, _: Inputs) -> bool:
+    context.log.say("Stand-in: nothing is cached between local runs.")
+    return True
+
+
+CACHE = TaskEmulation("Cache@2", _cache_nothing, ("key", "path", "restoreKeys", "cacheHitVar"))
 
 
 def _use_python(context: StepContext, inputs: Inputs) -> bool:
