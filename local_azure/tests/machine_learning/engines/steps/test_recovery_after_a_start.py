@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 
+from local_azure.machine_learning.domain.pipelines import pipeline_runs, script_runs
 from local_azure.machine_learning.engines.steps import executor
 from local_azure.machine_learning.engines.steps.executor import Executor
 
@@ -19,10 +20,10 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The runs that were closed; two are left open, and no script run."""
     found: list[str] = []
     runs = [{"Id": "long"}, {"Id": "next"}]
-    monkeypatch.setattr(executor.pipeline_runs, "open_runs", lambda *_: iter(runs))
-    monkeypatch.setattr(executor.pipeline_runs, "is_running", lambda _: True)
-    monkeypatch.setattr(executor.pipeline_runs, "fail_cut_off", lambda _s, _w, run, _why: found.append(run["Id"]))
-    monkeypatch.setattr(executor.script_runs, "open_runs", lambda *_: iter([]))
+    monkeypatch.setattr(pipeline_runs, "open_runs", lambda *_: iter(runs))
+    monkeypatch.setattr(pipeline_runs, "is_running", lambda _: True)
+    monkeypatch.setattr(pipeline_runs, "fail_cut_off", lambda _s, _w, run, _why: found.append(run["Id"]))
+    monkeypatch.setattr(script_runs, "open_runs", lambda *_: iter([]))
     return found
 
 
