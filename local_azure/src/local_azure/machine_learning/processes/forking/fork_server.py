@@ -215,10 +215,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--first", default="", help="modules to import before the first child, separated by commas")
     parser.add_argument("--later", default="", help="modules to import in quiet moments")
     arguments = parser.parse_args(argv)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # also in the middle of an import
+    # In the middle of an import, which might catch an exception; there is nothing to clean up yet.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(SystemExit), socket.socket(fileno=arguments.socket) as emulator:
         preload(list(filter(None, arguments.first.split(","))))
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         ForkServer(emulator, list(filter(None, arguments.later.split(",")))).run()
     # Taking the imported libraries apart one by one would take longer than everything before.
     sys.stdout.flush()
