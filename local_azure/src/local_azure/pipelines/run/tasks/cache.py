@@ -5,7 +5,7 @@ from local_azure.pipelines.run.tasks.emulation import TaskEmulation
 
 
 def _cache_nothing(context: StepContext, _: Inputs) -> bool:
-    context.log.say("Stand-in: nothing is cached between local runs.")
+    context.log.say("Task stub: nothing is cached between local runs.")
     return True
 
 
