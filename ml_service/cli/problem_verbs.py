@@ -59,7 +59,7 @@ def new(
 ) -> None:
     """Write mlops_code/problems/NAME.yml for a table of your own, to be checked and then edited.
 
-    With --data the table is read by the new file. Ends with 3 where it lacks a column (nothing is written), or violates
+    With --data the new file reads the table. Ends with 3 where it lacks a column (nothing written), or violates
     the data contract or is too short (the file stays: edit it, or fix the table).
     """
     with session(as_json) as call:

@@ -51,7 +51,7 @@ def shown_status(step: StepState) -> str:
 def follow(run: Run, terminal: Terminal, timeout_minutes: float) -> Followed:
     """Wait for the end of a run.
 
-    Raises: TimedOutError (the run is cancelled then); FaultError when the service stops answering (the run continues).
+    Raises: TimedOutError (the run is cancelled then); FaultError when the service is silent (the run continues).
     """
     started = time.monotonic()
     with _progress(terminal) as show:
