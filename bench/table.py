@@ -44,11 +44,11 @@ def summary(seconds: Sequence[float]) -> str:
 def _cells(samples: Sequence[Sample], row: str, turn: str) -> list[str]:
     """Wall time, its ratio to dvc's, processor time; dashes for what was not measured."""
     seconds, cpu = seconds_of(samples, row, turn), cpu_of(samples, row, turn)
-    yardstick = seconds_of(samples, "dvc", turn)
-    compared = bool(seconds and yardstick and row in COMPARED)
+    baseline = seconds_of(samples, "dvc", turn)
+    compared = bool(seconds and baseline and row in COMPARED)
     return [
         summary(seconds) if seconds else "-",
-        f"{median(seconds) / median(yardstick):.2f}" if compared else "-",
+        f"{median(seconds) / median(baseline):.2f}" if compared else "-",
         f"{median(cpu):.1f}" if cpu else "-",
     ]
 

@@ -21,7 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Check a table and write the daily series: series.csv (date,value) and facts.json.",
         epilog="Example: python mlops_code/prepare.py --problem mlops_code/problems/paid_amount.yml "
         "--data data/adventureworks/daily_by_type.csv --series build/series. "
-        "Exit codes: 0 written; 1 fault; 2 usage or missing file; 3 the table breaks the contract, nothing written.",
+        "Exit codes: 0 written; 1 fault; 2 usage or missing file; 3 contract violation, nothing written.",
     )
     parser.add_argument(
         "--problem", type=Path, required=True, help="problem file; reads its sections source, series and contract"

@@ -1,4 +1,4 @@
-"""Step 3: mean absolute error of the model, and of a Ridge as its yardstick, on the last 10 % of the rows."""
+"""Step 3: mean absolute error of the model, and of a Ridge as its baseline, on the last 10 % of the rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step 4: an entry for the model, with its hash, its errors and the yardstick's coefficients on all rows."""
+"""Step 4: an entry for the model, with its hash, its errors and the baseline's coefficients on all rows."""
 
 from __future__ import annotations
 

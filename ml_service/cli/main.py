@@ -22,7 +22,7 @@ Exit codes:
   3    refused by the data contract, the gate or a check
   4    conflict: the object exists with other content, or is disabled
   124  timed out (the run is cancelled)
-  130  interrupted with Ctrl-C (the run goes on)
+  130  interrupted with Ctrl-C (the run continues)
 """
 
 _HELP = """Publish, run and check the training pipeline in Azure ML; release what it accepts.

@@ -34,7 +34,7 @@ def check(
 ) -> None:
     """Read every section of a problem file and name every mistake; with --data also check a table.
 
-    Ends with 2 for a mistake in the file, 3 for a table that breaks the contract.
+    Ends with 2 for a mistake in the file, 3 for a table that violates the data contract.
     """
     with session(as_json) as call:
         from ml_service.settings import problems
@@ -59,8 +59,8 @@ def new(
 ) -> None:
     """Write mlops_code/problems/NAME.yml for a table of your own, to be checked and then edited.
 
-    With --data the table is read by the new file. Ends with 3 where it lacks a column (nothing is written), or breaks
-    the contract or is too short (the file stays: edit it, or mend the table).
+    With --data the new file reads the table. Ends with 3 where it lacks a column (nothing written), or violates
+    the data contract or is too short (the file stays: edit it, or fix the table).
     """
     with session(as_json) as call:
         from ml_service.settings import problems

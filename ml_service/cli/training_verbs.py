@@ -117,7 +117,7 @@ def data_upload(
 ) -> None:
     """Check a table against the data contract and register it as a data version.
 
-    The same bytes give the same version again. A table that breaks the contract is refused (exit 3) with every
+    The same bytes give the same version again. A table that violates the contract is refused (exit 3) with every
     finding, and nothing is uploaded.
     """
     with session(as_json, for_agent) as call:
@@ -173,7 +173,7 @@ def run(
 
     Ends with 0 when the new model was accepted or the champion was kept, 3 when the data contract or the gate
     refused, 1 when a step broke (its last log lines are shown), 124 when it took too long. Ctrl-C stops following
-    only; the run goes on.
+    only; the run continues.
     """
     with session(as_json, for_agent) as call:
         _at_most_one({"--pipeline-id": pipeline_id, "--unpublished": unpublished, "--follow": follow})

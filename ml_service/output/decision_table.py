@@ -35,7 +35,7 @@ def override_sentence(evidence: Evidence) -> str:
     if override is None:
         return ""
     said = f"{gate.outcome} ({gate.reason}): {gate.sentence}"
-    return f"{override.person} answers for it: {override.reason} -- The gate itself said {said}"
+    return f"{override.person} is accountable: {override.reason} -- The gate itself said {said}"
 
 
 def windows_sentence(evidence: Evidence) -> str:

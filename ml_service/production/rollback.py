@@ -61,7 +61,7 @@ def rollback(site: Site, to: str) -> RolledBack:
 
 
 def _of_target(target: Record) -> dict[str, str]:
-    """What the record of a rollback takes over from the deployment that it goes back to."""
+    """What the record of a rollback takes over from the deployment that it restores."""
     report = target.properties.get("report_sha256", "")
     return {"back_to": target.id, **({"report_sha256": report} if report else {})}
 

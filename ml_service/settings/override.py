@@ -1,4 +1,4 @@
-"""An override of the gate: a person who answers for it and a reason, checked before anything is submitted.
+"""An override of the gate: an accountable person and a reason, checked before anything is submitted.
 
 What may be overridden is the gate's own affair (mlops_code/forecasting/decision/gate.py): judgements of quality only.
 """
@@ -58,7 +58,7 @@ def demand_allowed(override: Override | None, settings: Settings, reason: str) -
     if reason in BY_NOBODY:
         raise CheckFailedError(
             f"a run with the reason {reason} may not override the gate",
-            expected="the reason manual or data: a person has started the run and answers for it",
+            expected="the reason manual or data: a run started by a person, who is accountable for it",
             todo="start it by hand with --reason manual, or leave the decision to the gate",
         )
 
@@ -68,7 +68,7 @@ def _demand_person(override: Override, settings: Settings) -> None:
     if settings.build_reason != BY_HAND:
         raise CheckFailedError(
             f"a run with the reason {settings.build_reason or 'unknown'} may not override the gate",
-            expected="a run that a person has queued by hand: he or she answers for it",
+            expected="a run queued by hand, by an accountable person",
             todo="queue release or retrain by hand with the parameter overrideReason",
         )
     if override.person != settings.build_requestedfor:

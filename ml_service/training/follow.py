@@ -51,7 +51,7 @@ def shown_status(step: StepState) -> str:
 def follow(run: Run, terminal: Terminal, timeout_minutes: float) -> Followed:
     """Wait for the end of a run.
 
-    Raises: TimedOutError (the run is cancelled then); FaultError when the service stops answering (the run goes on).
+    Raises: TimedOutError (the run is cancelled then); FaultError when the service is silent (the run continues).
     """
     started = time.monotonic()
     with _progress(terminal) as show:
@@ -82,7 +82,7 @@ def _poll(run: Run) -> tuple[str, tuple[StepState, ...]]:
         if known is None:
             raise
         raise FaultError(
-            f"lost sight of run {run.id}; it goes on",
+            f"cannot reach the service to follow run {run.id}; the run continues",
             found=str(known),
             todo=f"pick it up again: {how_to_follow(run.id)}",
         ) from error

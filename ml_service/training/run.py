@@ -129,7 +129,7 @@ def run(workspace: Workspace, settings: Settings, build: Build, terminal: Termin
     try:
         followed = follow(pipeline_run, terminal, request.timeout_minutes)
     except KeyboardInterrupt:
-        terminal.note(f"\nno longer following; run {pipeline_run.id} goes on")
+        terminal.note(f"\nno longer following; run {pipeline_run.id} continues")
         terminal.note(f"  follow it again: {how_to_follow(pipeline_run.id)}")
         terminal.note(f"  or in the studio: {pipeline_run.portal}")
         raise

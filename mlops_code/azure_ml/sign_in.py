@@ -126,7 +126,7 @@ class ManagedIdentity:
 
         answer = MSIAuthentication(resource=scopes[0].removesuffix("/.default"), **self._identity).token
         expires_on = str(answer["expires_on"])
-        if not expires_on.isdigit():  # some endpoints answer with a date in words
+        if not expires_on.isdigit():  # some endpoints answer with a date as text
             expires_on = str(int(time.time()) + _UNTOLD_LIFETIME_SECONDS)
         return AccessToken(token=answer["access_token"], expires_on=int(expires_on))
 

@@ -13,7 +13,7 @@ MAX_NUMBERS = 8_000_000  # values of one document, by its commas; a ridge for 20
 MAX_CONTAINERS = 1_000_000  # lists and mappings
 MAX_KEYS = 1_000_000  # counted by its colons
 _LONGEST_KEY = 80  # characters of a key that a message shows
-LONGEST_REASON = 500  # characters of what is said about a document that was refused
+LONGEST_REASON = 500  # characters of the message about a refused document
 
 # What reading raises for a document that was not written here: other types, numbers too large for a float, depth.
 UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError)

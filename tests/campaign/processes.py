@@ -115,7 +115,7 @@ class Started:
         return process  # type: ignore[no-any-return]
 
     def reap_others(self) -> None:
-        """Bury adopted processes that have ended."""
+        """Reap adopted processes that have ended."""
         own = {process.pid for process in self._processes}
         for pid in children(os.getpid()):
             if pid not in own and not is_alive(pid):

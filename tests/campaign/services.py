@@ -1,4 +1,4 @@
-"""Web services that must come back: asked all the time, with their keys, by a thread each."""
+"""Web services that must come back: each is polled with its keys by its own thread."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ class Verbs:
         return process.returncode, out, err
 
     def verify(self) -> str:
-        """What `verify` says about production after all; nothing when it is content."""
+        """What `verify` says about production after all; nothing when it finds no fault."""
         code, out, err = self._attempt(0, ("verify", "--horizon", "1"))
         return "" if code == 0 else f"verify ended with {code}: {out[-400:]}{err[-400:]}"
 

@@ -1,4 +1,4 @@
-"""Filters, page sizes and other words of addresses: capped, read in linear time, and refused in words."""
+"""Filters, page sizes and other words of addresses: capped, read in linear time, and refused with a message."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ Ask = Callable[[Route, bytes], requests.Response]
 
 @pytest.fixture
 def ask(shared: Machine, facts: Facts, reader: sqlite3.Connection) -> Ask:
-    """Send a body; what is refused is refused in words and leaves the store as it was."""
+    """Send a body; what is refused is refused with a message and leaves the store as it was."""
 
     def send(route: Route, body: bytes) -> requests.Response:
         await_true(lambda: not open_runs(reader), "the end of what runs")

@@ -70,7 +70,7 @@ def test_who_and_why_and_the_gates_own_verdict_are_recorded_and_shown(story: Ove
     evidence = story.accepted.document["decision"]["evidence"]
     assert evidence["override"] == {"person": "Ada Lovelace", "reason": "the new tariff | starts on Monday"}
     assert (evidence["gate"]["outcome"], evidence["gate"]["reason"]) == ("kept", "no-new-data")
-    assert "**Override.** Ada Lovelace answers for it: the new tariff" in story.page
+    assert "**Override.** Ada Lovelace is accountable: the new tariff" in story.page
     assert "The gate itself said kept (no-new-data)" in story.page
     assert "##vso[build.addbuildtag]override" in story.accepted.err
     story.product.run("history", "--out", tmp_path / "history")

@@ -113,7 +113,7 @@ def _age(
 ) -> Age:
     """Score the frozen model on the origins after its cutoff, never on one that its fit has seen.
 
-    refitted: the forecasts of the champion's recipe. enough: clean origins below which nothing is said.
+    refitted: the forecasts of the champion's recipe. enough: clean origins below which no comparison is reported.
     """
     free = parameter_free(model.recipe)
     seen = (model.cutoff - history.first).days  # index of the last day that the fit has seen

@@ -44,7 +44,7 @@ def recipes_of(training: Training) -> list[Recipe]:
     """The candidates of a problem as recipes. Raises: UsageError (unknown recipe, wild parameter, the baseline)."""
     recipes = [_recipe_of(candidate) for candidate in training.candidates]
     if any(recipe.name == BASELINE.name for recipe in recipes):
-        raise UsageError(f"training.candidates: {BASELINE.name} is the yardstick of every backtest; remove it.")
+        raise UsageError(f"training.candidates: {BASELINE.name} is the baseline of every backtest; remove it.")
     return recipes
 
 

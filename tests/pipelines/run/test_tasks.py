@@ -109,7 +109,7 @@ def test_python_comes_from_its_task_alone(run: Run) -> None:
 @pytest.mark.parametrize(
     ("step", "message"),
     [
-        ("{task: Docker@2, inputs: {command: build}}", "The task Docker@2 has no stand-in here"),
+        ("{task: Docker@2, inputs: {command: build}}", "The task Docker@2 is unsupported here"),
         ("{task: UsePythonVersion@0, inputs: {versionSpec: '3.x', githubToken: x}}", "knows no input 'githubToken'"),
         ("{download: other, artifact: x}", "cannot be downloaded here"),
     ],

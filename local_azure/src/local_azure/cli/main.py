@@ -26,6 +26,7 @@ from local_azure.machine_learning.storage.state import StateFolder, find_state_f
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the server's data. Default: $LOCAL_AZURE_STATE, a .local_azure upwards, or one a project.",
 )
+@click.version_option(package_name="local-azure", prog_name="local_azure")
 @click.pass_context
 def main(context: click.Context, state_path: Path | None) -> None:
     """Azure Machine Learning on this laptop, for the unmodified Azure ML SDK v1.
@@ -146,7 +147,7 @@ def execute(state: StateFolder, stop_after: bool, preloaded: bool, command: tupl
     if started and stop_after:
         _take_config_files_away(state)
     if started and not stop_after:
-        click.echo("local_azure: the server goes on running; stop it with: python -m local_azure down", err=True)
+        click.echo("local_azure: the server keeps running; stop it with: python -m local_azure down", err=True)
     sys.exit(code)
 
 

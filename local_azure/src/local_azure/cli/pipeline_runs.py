@@ -69,7 +69,7 @@ def run_file(
     record.write_result(document)
     show(document if options.as_json else "\n".join(_summary(record, result, host.pages_to_print(record))))
     if host.started:
-        click.echo("local_azure goes on running; stop it with: python -m local_azure down", err=True)
+        click.echo("local_azure keeps running; stop it with: python -m local_azure down", err=True)
     return _exit_code(run, result)
 
 

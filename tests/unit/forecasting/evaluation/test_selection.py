@@ -56,7 +56,7 @@ def test_a_single_candidate_is_taken(panel: Panel, problem: Problem) -> None:
     ("text", "part"),
     [
         ("{recipe: prophet}", "prophet"),
-        ("{recipe: seasonal_naive}", "yardstick"),
+        ("{recipe: seasonal_naive}", "baseline"),
         ("{recipe: ridge_direct}", "alpha"),
         ("{recipe: mean_of, of: [{recipe: same_weekday_mean, weeks: 8}]}", "2 to 5"),
         ("{recipe: histgb_direct, rounds: 10, leaves: 8, min_rows: 50, rate: 0.1, scaled: 3}", "true or false"),

@@ -38,7 +38,7 @@ def record(number: int, version: int, before: int | None, state: str = ledger.SU
 
 
 def previous(*known: Record) -> str:
-    """What `rollback --to previous` goes back to from the newest of these; empty where there is nothing."""
+    """What `rollback --to previous` restores, given the newest of these; empty where there is nothing."""
     found = ledger.previous(known, known[-1])
     return found.id if found else ""
 

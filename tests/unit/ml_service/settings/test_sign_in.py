@@ -76,7 +76,7 @@ class _Answer(BaseHTTPRequestHandler):
 
 @pytest.fixture(params=["4102444800", "01/01/2100 00:00:00 +00:00"])
 def endpoint(request: pytest.FixtureRequest) -> Iterator[Endpoint]:
-    """An endpoint whose token ends far away, told as a number or in words."""
+    """An endpoint whose token ends far away, given as a number or as text."""
     with Endpoint(request.param) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

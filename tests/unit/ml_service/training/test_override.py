@@ -113,9 +113,9 @@ def test_terminal_and_page_show_who_answers_and_what_the_gate_said() -> None:
     result = RunResult("run-1", "unit", "http://portal", Followed("Finished", (), 2.0), outcome, None, ())
     page = markdown("unit-ws", result, {}, "as printed")
 
-    assert "override   Ada Lovelace answers for it:" in out.getvalue()
+    assert "override   Ada Lovelace is accountable:" in out.getvalue()
     assert "The gate itself said kept (margin): not better by 2.0%." in out.getvalue()
-    assert "**Override.** Ada Lovelace answers for it" in page
+    assert "**Override.** Ada Lovelace is accountable" in page
     assert "The gate itself said kept (margin)" in page
     assert "<b>" not in page.replace(r"\<b\>", "")
     assert "[the" not in page.replace(r"\[the", "")

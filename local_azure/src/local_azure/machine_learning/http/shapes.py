@@ -37,7 +37,7 @@ def _not(value: object, expected: str) -> str:
 
 @dataclass(frozen=True)
 class Scalar:
-    """A value that holds no others. `kinds`: of Python; `expected`: in words."""
+    """A value that holds no others. `kinds`: of Python; `expected`: its description."""
 
     kinds: tuple[type, ...]
     expected: str

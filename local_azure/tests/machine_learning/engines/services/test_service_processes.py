@@ -140,6 +140,6 @@ def test_services_come_back_with_the_server(tmp_path: Path, sources: Path) -> No
         lifecycle.start(state)
         started = time.monotonic()
         lifecycle.stop(state)
-        assert time.monotonic() - started < STOP_SECONDS, "a service that comes up has no time of grace"
+        assert time.monotonic() - started < STOP_SECONDS, "a starting service has no grace period"
     finally:
         lifecycle.stop(state)

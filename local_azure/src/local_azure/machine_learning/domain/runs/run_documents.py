@@ -1,7 +1,7 @@
 """Run documents: what a run consists of, and which changes of it are allowed.
 
 Tags merge and may be changed; properties are write-once, because they carry the audit facts (SDK, core/run.py: "Run
-properties can only be added"). A status never goes back, and a final one is not left again.
+properties can only be added"). A status never moves backward, and a final one never changes.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Failure:
 
 
 def _number(created: str, newest: Run | None) -> int:
-    """The second of creation, as the service numbers runs; it never falls when the clock goes back."""
+    """The second of creation, as the service numbers runs; it never decreases when the clock is set back."""
     number = int(dt.datetime.fromisoformat(created).timestamp())
     if newest is None:
         return number

@@ -1,4 +1,4 @@
-"""Whether a preloaded process would behave as a plain start: each reason against it, in words for the log."""
+"""Whether a preloaded process would behave as a plain start: each reason against it, as text for the log."""
 
 from __future__ import annotations
 

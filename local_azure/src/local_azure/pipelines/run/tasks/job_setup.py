@@ -7,7 +7,7 @@ from local_azure.pipelines.run.step_context import Inputs, StepContext, TaskEmul
 
 
 def _cache_nothing(context: StepContext, _: Inputs) -> bool:
-    context.log.say("Stand-in: nothing is cached between local runs.")
+    context.log.say("Task stub: nothing is cached between local runs.")
     return True
 
 

@@ -10,7 +10,7 @@ def _run_script(context: StepContext, inputs: Inputs) -> bool:
 
 
 def _run_azure_cli(context: StepContext, inputs: Inputs) -> bool:
-    context.log.say(f"Stand-in: the connection '{inputs.get('azureSubscription')}' leads to local_azure.")
+    context.log.say(f"Task emulation: the connection '{inputs.get('azureSubscription')}' connects to local_azure.")
     script_type = inputs.get("scriptType", "bash")
     if script_type.lower() != "bash":
         raise TaskError(f"scriptType {script_type} cannot run here; use bash.")

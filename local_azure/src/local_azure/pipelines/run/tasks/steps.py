@@ -52,7 +52,7 @@ def run_task(context: StepContext, step: Step) -> bool:
     task, inputs = task_of(step)
     emulation = emulation_of(task)
     if emulation is None:
-        raise TaskError(f"The task {task} has no stand-in here.")
+        raise TaskError(f"The task {task} is unsupported here.")
     return emulation.run(context, {name: context.variables.expand(value) for name, value in inputs.items()})
 
 
@@ -72,10 +72,10 @@ def _unsupported_step(step: Step) -> Iterator[Problem]:
     if step.kind == "download" and step.value not in ("current", "none"):
         yield Problem(step.place, f"Artifacts of '{step.value}' cannot be downloaded here.")
     elif step.kind != "checkout" and emulation is None:
-        yield Problem(step.value.place, f"The task {task} has no stand-in here; it cannot run locally.")
+        yield Problem(step.value.place, f"The task {task} is unsupported here; it cannot run locally.")
     if emulation is None:
         return
     for name in inputs:
         if name not in emulation.inputs:
             advice = nearest(name, emulation.inputs)
-            yield Problem(step.inputs.place, f"The stand-in of {task} knows no input '{name}'. {advice}")
+            yield Problem(step.inputs.place, f"The emulation of {task} has no input '{name}'. {advice}")
