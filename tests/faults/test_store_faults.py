@@ -138,7 +138,7 @@ def test_a_store_of_version_1_is_opened_and_brought_up_to_date(path: Path) -> No
 
 
 def test_runs_of_version_1_get_the_keys_of_the_service_and_keep_their_own(path: Path) -> None:
-    run = {"runId": "r", "runNumber": 7, "createdUtc": "t", "createdBy": {"userName": "u"}, "warnings": []}
+    run = {
         "runId": "r",
         "runNumber": 7,
         "createdUtc": "t",
