@@ -44,6 +44,12 @@ run.parent.add_properties({"outcome": "read"})
 """
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Forget what the SDK sets for its own children when AutoML is imported: programs of other tests inherit it."""
+    os.environ.pop("AUTOML_INSTRUMENTATION_KEY", None)
+
+
 class Project:
     """A folder with step scripts and what a pipeline of them needs."""
 

@@ -17,7 +17,7 @@ session.headers["Authorization"] = f"Bearer {token}"
 def post(path: str, body: object) -> tuple[int, Any]:
     """Status and document."""
     answer = session.post(address + path, json=body, timeout=60)
-    return answer.status_code, answer.json()
+    return answer.status_code, json.loads(answer.content or b"null")
 
 
 def register_model(_: int) -> object:

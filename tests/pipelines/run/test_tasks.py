@@ -110,7 +110,7 @@ def test_python_comes_from_its_task_alone(run: Run) -> None:
     ("step", "message"),
     [
         ("{task: Docker@2, inputs: {command: build}}", "The task Docker@2 is unsupported here"),
-        ("{task: UsePythonVersion@0, inputs: {versionSpec: '3.x', githubToken: x}}", "knows no input 'githubToken'"),
+        ("{task: UsePythonVersion@0, inputs: {versionSpec: '3.x', githubToken: x}}", "has no input 'githubToken'"),
         ("{download: other, artifact: x}", "cannot be downloaded here"),
     ],
 )

@@ -12,7 +12,7 @@ from local_azure.machine_learning.domain.access.tokens import LIFETIME_SECONDS, 
 
 RUN = Principal("run", "workspace", "step-1")
 KEY = b"k" * 32
-CLAIMS = {"tid": TENANT, "exp": int(time.time()) + 60, "scp": "user", "wsid": "", "rid": ""}
+CLAIMS = {"tid": TENANT, "exp": int(time.time()) + 3600, "scp": "user", "wsid": "", "rid": ""}
 
 
 @pytest.fixture

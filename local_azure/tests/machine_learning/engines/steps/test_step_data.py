@@ -136,7 +136,7 @@ def test_new_bytes_under_an_old_definition_are_reused_with_a_warning(
     put(project, raw, "x,y\n9,9\n")
     other = submit()
     assert [step.get_properties()["azureml.isreused"] for step in (same, other)] == ["true", "true"]
-    assert same.get_details()["warnings"] == []
+    assert "warnings" not in same.get_details(), "the SDK leaves out what the service answers with null"
     (warning,) = other.get_details()["warnings"]
     assert "the bytes of its input 'raw' have changed" in warning["message"]
     other.parent.download_file("logs/azureml/executionlogs.txt", str(project.folder / "log"))

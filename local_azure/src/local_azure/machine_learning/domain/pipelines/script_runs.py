@@ -16,7 +16,7 @@ from local_azure.machine_learning.domain.runs.run_documents import Failure, canc
 from local_azure.machine_learning.domain.runs.statuses import RunStatus
 from local_azure.machine_learning.domain.workspace import compute
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
-from local_azure.machine_learning.errors import bad_request, not_implemented
+from local_azure.machine_learning.errors import bad_request, not_found, not_implemented
 from local_azure.machine_learning.storage.store import Document, Store
 
 KIND = "script_run"
@@ -30,7 +30,9 @@ def new_script_run(store: Store, workspace: Workspace, experiment: str, run_id: 
         raise bad_request("The run names no script or command.")
     if not posted.get("SnapshotId"):
         raise bad_request("The run names no snapshot.")
-    compute.require(store, workspace, str(configuration.get("target")))
+    target = str(configuration.get("target"))
+    if compute.find(store, workspace, target) is None:
+        raise not_found("Compute target", target)
     return {
         "runId": run_id,
         "experiment": experiment,

@@ -27,11 +27,17 @@ def find_all(store: Store, workspace: Workspace) -> list[Document]:
 
 
 def require(store: Store, workspace: Workspace, name: str) -> Document:
-    """One compute target; raises a 404."""
-    found = store.get(workspace.id, _KIND, name.lower())
+    """One compute target; raises a 404 without a body, as the service answers."""
+    found = find(store, workspace, name)
     if found is None:
         raise _missing(name)
-    return _with_nodes(found)
+    return found
+
+
+def find(store: Store, workspace: Workspace, name: str) -> Document | None:
+    """One compute target, or None."""
+    found = store.get(workspace.id, _KIND, name.lower())
+    return None if found is None else _with_nodes(found)
 
 
 def create(store: Store, workspace: Workspace, name: str, asked: Document) -> Document:
