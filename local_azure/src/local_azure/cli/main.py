@@ -24,7 +24,7 @@ from local_azure.machine_learning.storage.state import StateFolder, find_state_f
     "--state",
     "state_path",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the server's data. Default: $LOCAL_AZURE_STATE, a parent folder's .local_azure, or one per project.",
+    help="Folder of the server's data. Default: $LOCAL_AZURE_STATE, a parent's .local_azure, or one per project.",
 )
 @click.version_option(package_name="local-azure", prog_name="local_azure")
 @click.pass_context
