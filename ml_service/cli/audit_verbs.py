@@ -48,7 +48,7 @@ def history(
 
 
 def retain(for_agent: ForAgent = None) -> None:
-    """Keep this build: get a retention lease from Azure DevOps with the job token (SYSTEM_ACCESSTOKEN)."""
+    """Keep this build indefinitely: get a retention lease from Azure DevOps with the token SYSTEM_ACCESSTOKEN."""
     with session(False, for_agent) as call:
         settings = call.settings
         from ml_service.audit import retain as module
