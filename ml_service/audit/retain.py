@@ -40,7 +40,7 @@ def _lease(settings: Settings, build: Build) -> dict[str, object]:
         settings.system_definitionid.isdecimal() and build.build_id.isdecimal() and settings.system_collectionuri
     ):
         raise InvalidRequestError(
-            "this is no run of Azure Pipelines",
+            "this process is not part of an Azure Pipelines run",
             expected="SYSTEM_COLLECTIONURI, SYSTEM_TEAMPROJECT, SYSTEM_DEFINITIONID, BUILD_BUILDID of a build agent",
         )
     return {

@@ -25,7 +25,7 @@ class Terminal:
         self.progress = _console(err or sys.stderr)
 
     def note(self, text: str) -> None:
-        """A line about what is going on; never part of the result."""
+        """Print a line of progress; never part of the result."""
         self.progress.print(harmless(text), markup=False, highlight=False, soft_wrap=True)
 
     def say(self, text: str = "") -> None:

@@ -177,7 +177,7 @@ def _text_of(name: str, columns: Columns, table: Path | None) -> str:
 
 
 def _show_settings(terminal: Terminal, settings: Mapping[str, str]) -> None:
-    """Print the names that a problem needs of its own; with those of another problem it would replace that one."""
+    """Print a problem's own names; with another problem's names it would replace that problem's objects."""
     terminal.say("settings   its own names, for variables.yml (the last one for environments/production.yml):")
     for line in as_variables(settings):
         terminal.say(f"  {line}")

@@ -27,7 +27,7 @@ from local_azure.pipelines.language.values import ExpressionError, kind, to_text
 # What is expanded first, because what follows may read it.
 _FIRST = ("parameters", "variables", "resources")
 
-_DASH = " Where every turn or branch should make an item of its own, put a dash before its first key."
+_DASH = " If every iteration or branch should make a separate item, put a dash before its first key."
 
 _Pair: TypeAlias = tuple[Text, Value]
 
