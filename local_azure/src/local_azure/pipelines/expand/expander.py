@@ -99,7 +99,7 @@ class Expander:
         try:
             key = Text(to_text(scope.interpolate(key)), key.place)
         except ExpressionError as error:
-            self.problem(Problem(key.place, f"This key is no text: {error}"))
+            self.problem(Problem(key.place, f"This key is not a string: {error}"))
         if within == "variables":
             expanded = self.expand(value, scope)
             scope.define(key, expanded)
