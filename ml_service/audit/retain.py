@@ -1,4 +1,4 @@
-"""`retain`: keep this build for ever with a retention lease, because its approval is part of the evidence."""
+"""`retain`: keep this build indefinitely with a retention lease, because its approval is part of the evidence."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ class Columns:
 def new(terminal: Terminal, name: str, columns: Columns, folder: Path = FOLDER, table: Path | None = None) -> Path:
     """Write a problem file to start with, and check a table by it where one is given.
 
-    Raises: InvalidRequestError (the file exists, or the name is not legal), ContractError of forecasting (the table
+    Raises: InvalidRequestError (the file exists, or the name is invalid), ContractError of forecasting (the table
     lacks a column), and with a table what `check` raises; the file stays then, to be edited.
     """
     path = folder / f"{name}.yml"

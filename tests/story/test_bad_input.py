@@ -134,7 +134,7 @@ def test_every_missing_and_placeholder_value_is_reported_at_once(product: Produc
     assert "AZURE_SUBSCRIPTION_ID is still the placeholder <subscription id> (from variables.yml)" in said
     assert "AZUREML_WORKSPACE_NAME is still the placeholder <workspace name>" in said
     assert "MODEL_NAME is empty (from the environment)" in said
-    assert "COMPUTE_MAX_NODES is not legal" in said
+    assert "COMPUTE_MAX_NODES is invalid" in said
     assert "edit variables.yml, or set environment variables of the same names" in said
 
 
