@@ -139,7 +139,7 @@ CASES: list[tuple[str, str, str, str]] = [
      "dependencies.make.outputs['decid.outcome'] ]\"} #!", "has no step 'decid'"),
     ("output nobody sets", "dependencies.make.outputs['decide.outcome'] ]\"}",
      "dependencies.make.outputs['decide.outcom'] ]\"} #!", "sets no output 'outcom'"),
-    ("not a dependency", "        dependsOn: make\n", "", "does not depend on make"),
+    ("no dependency", "        dependsOn: make\n", "", "does not depend on make"),
     ("stageDependencies in a stage condition", "eq(dependencies.Build.outputs['make.decide.outcome'], 'accepted'))",
      "eq(stageDependencies.Build.make.outputs['decide.outcome'], 'a')) #!", "does not work in the condition of a stage"),
     ("key of a stage condition", "['make.decide.outcome'], 'accepted'))", "['decide.outcome'], 'accepted')) #!",
