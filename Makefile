@@ -25,7 +25,7 @@ echo "  python -m ml_service verify             is production what was released?
 echo "                                          export AZUREML_PRODUCTION_WORKSPACE_NAME=local-production"; \
 echo "  python -m ml_service data upload --file YOUR.csv    your own table, checked before it is taken"; \
 echo "  python mlops_code/train.py --help       one step alone on plain files"; \
-$(if $(KEEP),echo "Server and web services go on running; stop them with: make down",echo "Nothing that this command has started is left running.")
+$(if $(KEEP),echo "Server and web services keep running; stop them with: make down",echo "Nothing that this command has started is left running.")
 endef
 
 .DEFAULT_GOAL := help

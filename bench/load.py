@@ -113,7 +113,7 @@ def history_rows(client: Client, count: int, pid: int) -> tuple[list[Row], list[
 
 
 def listing_row(state: Path, count: int) -> Row:
-    """`list(experiment.get_runs())` with the SDK itself, in a process of its own."""
+    """`list(experiment.get_runs())` with the SDK itself, in a separate process."""
     program = (
         "import time; from azureml.core import Experiment, Workspace; ws = Workspace.from_config()\n"
         "experiment = Experiment(ws, 'long'); started = time.perf_counter(); runs = list(experiment.get_runs())\n"
@@ -163,7 +163,7 @@ def _lost(client: Client, told: Acknowledged) -> Iterator[str]:
 
 
 def measure(asked: argparse.Namespace) -> tuple[list[Row], list[str]]:
-    """Rows and missed aims of a server of its own; raises BenchError."""
+    """Return the rows and missed aims, measured on a separate server; raises BenchError."""
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)
     state = HOME / "state"

@@ -1,4 +1,4 @@
-"""Deploys one scoring folder with the plain SDK; prints the address and the key as JSON. A process of bench.scoring.
+"""Deploy one scoring folder with the plain SDK and print its address and key as JSON. Started by bench.scoring.
 
 python -m bench.scoring_client NAME MODEL_FOLDER SCORING_FOLDER CONDA_FILE
 """

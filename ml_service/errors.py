@@ -1,14 +1,14 @@
-"""Everything that a verb can end with, as one small tree; each branch has the exit code that a build reads.
+"""The errors that a verb can end with, as a tree; each branch has its exit code.
 
     ExplainedError (azure_ml.errors)
     |-- AzureMlError            1    Azure ML, or the way to it, failed (azure_ml.errors)
-    |-- FaultError              1    something broke, or a service refused for a reason of its own
+    |-- FaultError              1    something failed, or a service refused the request
     |-- InvalidRequestError     2    a setting or an argument is missing, empty or invalid
     |-- CheckFailedError        3    a gate, a contract or a check said no
     |-- ConflictError           4    the object exists with other content
     `-- TimedOutError         124    it took longer than it was allowed to
 
-What the package `forecasting` raises has names of its own and the same exit codes (output/failures.py).
+The package `forecasting` raises its own errors, which are mapped to the same exit codes (output/failures.py).
 """
 
 from __future__ import annotations

@@ -26,13 +26,13 @@ def server_seconds(run: Any) -> float:
 
 
 def refusal(workspace: Any) -> dict[str, Any]:
-    """How long a call takes that the server does not implement, and what the SDK then shows."""
+    """Measure how long an unimplemented call takes to fail, and return the SDK's message with it."""
     started = time.perf_counter()
     try:
         PipelineDraft.list(workspace)
     except Exception as error:
         return {"seconds": time.perf_counter() - started, "text": str(error)}
-    raise SystemExit("The server answered a call that it is said not to implement.")
+    raise SystemExit("The server answered a call that should be unimplemented.")
 
 
 def main() -> int:

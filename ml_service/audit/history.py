@@ -215,7 +215,7 @@ def _run_row(run: Run, decisions: _Decisions) -> Row:
 def _people(run: Run) -> Row:
     """Columns that say who: the identity that signed in, and the person for whom the build ran.
 
-    Who approved stands in Azure DevOps only.
+    Only Azure DevOps records who approved.
     """
     return {"created_by": run.created_by, REQUESTED_FOR: run.properties.get(REQUESTED_FOR, "")}
 

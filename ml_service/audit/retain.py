@@ -1,4 +1,4 @@
-"""`retain`: keep this build for ever with a retention lease, because its approval is part of the evidence."""
+"""`retain`: keep this build indefinitely with a retention lease, because its approval is part of the evidence."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _lease(settings: Settings, build: Build) -> dict[str, object]:
         settings.system_definitionid.isdecimal() and build.build_id.isdecimal() and settings.system_collectionuri
     ):
         raise InvalidRequestError(
-            "this is no run of Azure Pipelines",
+            "this process is not part of an Azure Pipelines run",
             expected="SYSTEM_COLLECTIONURI, SYSTEM_TEAMPROJECT, SYSTEM_DEFINITIONID, BUILD_BUILDID of a build agent",
         )
     return {

@@ -12,9 +12,9 @@ from ml_service.cli.session import AsJson, ForAgent, session
 
 
 def status(as_json: AsJson = False) -> None:
-    """Show what is published, what ran, which models are registered, which is champion, and what serves.
+    """Show what is published, what ran, which models are registered, which is champion, and what is deployed.
 
-    Where AZUREML_PRODUCTION_WORKSPACE_NAME names a production workspace, also what serves there.
+    If AZUREML_PRODUCTION_WORKSPACE_NAME names a production workspace, also show what is deployed there.
     """
     with session(as_json) as call:
         settings = call.settings
@@ -24,7 +24,7 @@ def status(as_json: AsJson = False) -> None:
         if settings.has_production:
             try:
                 production = call.production
-            except AzureMlError as error:  # who may train need not have a role in production
+            except AzureMlError as error:  # a person who may train may have no role in production
                 call.terminal.note(f"production is not shown: {error}")
         module.show(call.terminal, module.status(call.workspace, production, settings))
 
@@ -33,9 +33,9 @@ def history(
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", file_okay=False, help="Where to write.")],
     as_json: AsJson = False,
 ) -> None:
-    """Write the history of runs, decisions, models and releases as JSON and CSV, one file of each a kind.
+    """Write the history of runs, decisions, models and releases, each as a JSON and a CSV file.
 
-    Everything is in it, kept and failed runs too. Records whose hash does not verify are marked, and end with 3.
+    Kept and failed runs are included. Records whose hash does not verify are marked; the exit code is then 3.
     """
     with session(as_json) as call:
         settings = call.settings
@@ -48,7 +48,7 @@ def history(
 
 
 def retain(for_agent: ForAgent = None) -> None:
-    """Keep this build for ever: ask Azure DevOps for a retention lease with the job's token (SYSTEM_ACCESSTOKEN)."""
+    """Keep this build indefinitely: get a retention lease from Azure DevOps with the token SYSTEM_ACCESSTOKEN."""
     with session(False, for_agent) as call:
         settings = call.settings
         from ml_service.audit import retain as module

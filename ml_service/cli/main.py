@@ -16,11 +16,11 @@ from ml_service.cli import audit_verbs, problem_verbs, production_verbs, trainin
 
 _EXIT_CODES = """\b
 Exit codes:
-  0    done; also when the champion was kept: a new model that is not better is no error
+  0    done; also when the champion was kept: a new model that is not better is not an error
   1    fault: something broke, or Azure refused
-  2    usage or configuration: a setting or an argument is missing or not legal
+  2    usage or configuration: a setting or an argument is missing or invalid
   3    refused by the data contract, the gate or a check
-  4    conflict: the object exists with other content, or is disabled
+  4    conflict: the object exists with different content, or is disabled
   124  timed out (the run is cancelled)
   130  interrupted with Ctrl-C (the run continues)
 """
@@ -32,7 +32,7 @@ registers and deploys to the test service, `smoke` asks the service for a foreca
 `release` puts an accepted version into production, `verify` re-checks production, `rollback` restores an earlier
 deployment.
 
-Settings come from variables.yml; environment variables of the same names win. Results go to standard output,
+Settings come from variables.yml; environment variables override them. Results go to standard output,
 progress to standard error."""
 
 _OPTIONS = {"help_option_names": ["-h", "--help"]}
@@ -75,11 +75,11 @@ for _verb in _VERBS:
 @app.callback()
 def _options(
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="Show on standard error what the Azure SDK itself logs.")
+        bool, typer.Option("--verbose", help="Show the Azure SDK's own log on standard error.")
     ] = False,
 ) -> None:
     if not verbose:
-        # The SDK logs what it then raises, and deprecations of itself; what matters reaches us as exceptions.
+        # The SDK logs errors that it also raises, and its own deprecations; we only need the exceptions.
         logging.disable(logging.CRITICAL)
 
 
@@ -87,7 +87,7 @@ def main(argv: list[str] | None = None) -> int:
     """Entry: returns the exit code; usage errors are printed by typer and give 2."""
     try:
         with warnings.catch_warnings():
-            # The SDK is out of support: its own deprecation warnings are nothing that a user can fix.
+            # The SDK is out of support: users cannot fix its own deprecation warnings.
             warnings.simplefilter("ignore")
             app(args=argv, prog_name="python -m ml_service")
     except SystemExit as stop:

@@ -10,7 +10,7 @@ import typer
 from ml_service.cli.session import AsJson, session
 
 app = typer.Typer(
-    help="The files that say what is forecast: columns, series, contract, candidates, gate.",
+    help="Problem files, which define what is forecast: columns, series, contract, candidates, gate.",
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -19,7 +19,7 @@ app = typer.Typer(
 
 @app.command("list")
 def list_problems(as_json: AsJson = False) -> None:
-    """Show the problem files of mlops_code/problems; all must be sound."""
+    """Show the problem files of mlops_code/problems; all must be valid."""
     with session(as_json) as call:
         from ml_service.settings import problems
 
@@ -29,10 +29,10 @@ def list_problems(as_json: AsJson = False) -> None:
 @app.command()
 def check(
     file: Annotated[Path, typer.Argument(help="The problem file.", dir_okay=False)],
-    data: Annotated[Path | None, typer.Option("--data", help="A table to read by its contract.")] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="A table to check against its contract.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read every section of a problem file and name every mistake; with --data also check a table.
+    """Validate a problem file and report all mistakes together; with --data also check a table.
 
     Ends with 2 for a mistake in the file, 3 for a table that violates the data contract.
     """
@@ -44,23 +44,23 @@ def check(
 
 @app.command()
 def new(
-    name: Annotated[str, typer.Argument(help="Small letters, digits and _; also the name of the champion's tag.")],
+    name: Annotated[str, typer.Argument(help="Lowercase letters, digits and _; also names the champion's tag.")],
     *,
     date: Annotated[str, typer.Option("--date", help="Column with the day, written YYYY-MM-DD.")],
     measure: Annotated[str, typer.Option("--measure", help="Column with the number to forecast.")],
     key: Annotated[
-        list[str] | None, typer.Option("--key", help="Column whose values are series of their own; may be repeated.")
+        list[str] | None, typer.Option("--key", help="Column that identifies the series; may be repeated.")
     ] = None,
-    mean: Annotated[bool, typer.Option("--mean", help="Average the rows of a day; default: add them up.")] = False,
+    mean: Annotated[bool, typer.Option("--mean", help="Average the rows of a day; default: sum.")] = False,
     data: Annotated[
         Path | None, typer.Option("--data", help="Your table (.csv, .csv.gz), to be checked at once.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write mlops_code/problems/NAME.yml for a table of your own, to be checked and then edited.
+    """Write mlops_code/problems/NAME.yml for your own table; review and edit it afterwards.
 
-    With --data the new file reads the table. Ends with 3 where it lacks a column (nothing written), or violates
-    the data contract or is too short (the file stays: edit it, or fix the table).
+    With --data the table is checked against the new file. Ends with 3 if the table lacks a column (nothing is
+    written), violates the data contract or is too short (the file stays: edit it, or fix the table).
     """
     with session(as_json) as call:
         from ml_service.settings import problems

@@ -16,8 +16,8 @@ def release(
         typer.Option(
             "--model-version",
             metavar="NUMBER",
-            help="Release this version of the training workspace, or champion: "
-            "the champion's own again, after a change of the scoring script or the service's settings.",
+            help="Release this version of the training workspace; champion: release the champion's own version "
+            "again, after a change of the scoring script or the service's settings.",
         ),
     ] = None,
     run: Annotated[
@@ -28,9 +28,9 @@ def release(
 ) -> None:
     """Put one accepted model version into production and make it the champion.
 
-    Its file is copied to the production workspace, hash and decision record are checked, the live service must answer
-    as the model itself forecasts. A check that fails (exit 3) is undone: what served before serves again. Every
-    attempt leaves a record. Releasing what serves already changes nothing.
+    Its file is copied to the production workspace, hash and decision record are checked, and the live service's
+    answers must equal the model's own forecast. If a check fails (exit 3), the previous deployment is restored. Every
+    attempt leaves a record. Releasing a version that is already deployed changes nothing.
     """
     with session(as_json, for_agent) as call:
         if bool(model_version) == bool(run):
@@ -52,9 +52,9 @@ def verify(
     for_agent: ForAgent = None,
     as_json: AsJson = False,
 ) -> None:
-    """Prove that production serves what its last record says, that it is the champion, and that it forecasts right.
+    """Check that production serves what its last record says, that this is the champion, and that it forecasts right.
 
-    Ends with 3 when service, record and champion disagree, 1 when nothing serves.
+    Ends with 3 when service, record and champion disagree, 1 when nothing is deployed.
     """
     with session(as_json, for_agent) as call:
         site = call.site
@@ -71,17 +71,17 @@ def rollback(
         typer.Option(
             "--to",
             metavar="VERSION",
-            help="A model version that has served, previous (what served before), or before-this-build (undo what "
-            "this very build did; for the failure hook of a release).",
+            help="A model version that was deployed before, previous (the deployment before the current one), or "
+            "before-this-build (undo what this build did; for the failure hook of a release).",
         ),
     ],
     for_agent: ForAgent = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let production serve again what it served: model, scoring script and environment of that deployment.
+    """Restore an earlier deployment of production: its model, scoring script and environment.
 
-    A deployment of its own with a record of from and to. A target whose hashes do not verify is refused (exit 3) and
-    nothing is changed.
+    A rollback is a new deployment; its record names the old and the new version. A target whose hashes do not verify
+    is refused (exit 3) and nothing is changed.
     """
     with session(as_json, for_agent) as call:
         _version("--to", to, "previous", "before-this-build")
@@ -94,5 +94,5 @@ def rollback(
 def _version(option: str, text: str | None, *words: str) -> None:
     if text and text not in words and not (text.isdecimal() and int(text) >= 1):
         raise InvalidRequestError(
-            f"{option} {text} is no version", expected=f"a number from 1, or {' or '.join(words)}"
+            f"{option} {text} is not a version", expected=f"a number from 1, or {' or '.join(words)}"
         )

@@ -29,7 +29,7 @@ ForAgent = Annotated[
     typer.Option(
         "--pipeline-variables/--no-pipeline-variables",
         help="Print logging commands for Azure Pipelines: output variables, build tags, summary. "
-        "Default: where TF_BUILD is set.",
+        "Default: on if TF_BUILD is set.",
     ),
 ]
 
@@ -40,7 +40,7 @@ class Session:
 
     terminal: Terminal
     for_agent: bool | None = None
-    """None: where a build agent is at work."""
+    """None: if a build agent runs this process."""
     exit_code: int = 0
     """What the process ends with when nothing fails."""
 
@@ -105,7 +105,7 @@ class Session:
 
 @contextmanager
 def session(as_json: bool, for_agent: bool | None = None) -> Iterator[Session]:
-    """Run one verb and end the process; every failure that is not our own mistake ends as a message.
+    """Run one verb and end the process; failures that are not bugs of this program are shown as a message.
 
     The SDK prints its progress to standard output, where our result belongs: what it prints is dropped.
     """

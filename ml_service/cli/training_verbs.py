@@ -30,20 +30,20 @@ Unpublished = Annotated[
     bool, typer.Option("--unpublished", help="Run the pipeline as it stands in this folder; publish nothing.")
 ]
 UnpublishedSteps = Annotated[
-    str | None, typer.Option("--steps", metavar="NAMES", help="With --unpublished: as for publish.")
+    str | None, typer.Option("--steps", metavar="NAMES", help="With --unpublished: the steps, as for publish.")
 ]
 Reason = Annotated[
     str, typer.Option("--reason", help="Why: manual, schedule, data or code; recorded with the decision.")
 ]
 DataVersion = Annotated[
-    str, typer.Option("--data-version", metavar="NUMBER", help="Train on this data version, or on the newest.")
+    str, typer.Option("--data-version", metavar="NUMBER", help="Train on this data version; a number or newest.")
 ]
 PublishedData = Annotated[
     str,
     typer.Option(
         "--data-version",
         metavar="NUMBER",
-        help="The data version that the pipeline trains on where a run names none; or the newest.",
+        help="The data version that the pipeline trains on by default; a number or newest.",
     ),
 ]
 RehearsedData = Annotated[
@@ -68,15 +68,15 @@ OverrideReason = Annotated[
     typer.Option(
         "--override-reason",
         metavar="TEXT",
-        help="Why the gate is overridden; recorded with its own verdict. Only judgements of quality can be: what "
-        "could not be decided stays refused.",
+        help="Why the gate is overridden; recorded with its own verdict. Only judgements of quality can be "
+        "overridden, not a refusal because no judgement was possible.",
     ),
 ]
 Timeout = Annotated[
     float, typer.Option("--timeout", metavar="MINUTES", min=0.01, help="Cancel the run when it takes longer.")
 ]
 Follow = Annotated[
-    str | None, typer.Option("--follow", metavar="RUN_ID", help="Pick up a run that was submitted before.")
+    str | None, typer.Option("--follow", metavar="RUN_ID", help="Follow a run that is already submitted.")
 ]
 ALL_STEPS = "prepare,train,evaluate,register,deploy"
 """As ml_service/training/snapshots.py has them, which takes too long to load for `--help`."""
@@ -90,8 +90,8 @@ def check(
 ) -> None:
     """Check settings, every problem file, the table against the data contract, and that the workspace answers.
 
-    Also that no other problem uses the names of the settings (exit 4). Changes nothing. What is wrong here would
-    otherwise be found after an hour of training.
+    Also checks that no other problem uses the same names (exit 4). Changes nothing. These errors would otherwise be
+    found only after an hour of training.
     """
     with session(as_json) as call:
         settings = call.settings
@@ -172,8 +172,8 @@ def run(
     """Run the pipeline, follow it and say what it decided.
 
     Ends with 0 when the new model was accepted or the champion was kept, 3 when the data contract or the gate
-    refused, 1 when a step broke (its last log lines are shown), 124 when it took too long. Ctrl-C stops following
-    only; the run continues.
+    refused, 1 when a step failed (its last log lines are shown), 124 when it took too long. Ctrl-C stops only the
+    following; the run continues.
     """
     with session(as_json, for_agent) as call:
         _at_most_one({"--pipeline-id": pipeline_id, "--unpublished": unpublished, "--follow": follow})
@@ -212,8 +212,8 @@ def smoke(
 ) -> None:
     """Ask the test service for a forecast and compare it with the forecast of the registered model itself.
 
-    A wrong number, a refused call or a model file with another hash ends with 3; a service that is absent or not
-    healthy ends with 1 and shows its log.
+    Ends with 3 for a wrong number, a refused call or a model file with another hash, and with 1 for a service that is
+    missing or not healthy, whose log is shown.
     """
     with session(as_json) as call:
         settings = call.settings
@@ -261,14 +261,14 @@ def _data_version(text: str) -> int | None:
         return None
     if text.isdecimal() and int(text) >= 1:
         return int(text)
-    raise InvalidRequestError(f"--data-version {text} is no version", expected="a number from 1, or newest")
+    raise InvalidRequestError(f"--data-version {text} is not a version", expected="a number from 1, or newest")
 
 
 def _unpublished_steps(unpublished: bool, steps: str | None) -> tuple[str, ...] | None:
     if steps is not None and not unpublished:
         raise InvalidRequestError(
-            "--steps belongs to --unpublished here",
-            found="a published pipeline has its steps already",
+            "--steps needs --unpublished here",
+            found="a published pipeline, whose steps are fixed",
             todo="add --unpublished, or choose the steps with `publish --steps`",
         )
     return _steps(steps or ALL_STEPS) if unpublished else None

@@ -1,7 +1,7 @@
 """What a step of Azure Pipelines tells its build agent: output variables, build tags, summaries, warnings.
 
-The agent reads logging commands from a step's output, one a line. They are printed only where an agent reads: it sets
-TF_BUILD, and `--pipeline-variables` asks for them anywhere else.
+The agent reads logging commands from a step's output, one a line. They are printed only for an agent, which sets
+TF_BUILD, or if `--pipeline-variables` asks for them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _IN_PROPERTY = {**_IN_MESSAGE, "]": "%5D", ";": "%3B"}
 
 @dataclass(frozen=True)
 class Agent:
-    """The build agent behind this process; a silent one where nobody reads logging commands."""
+    """The build agent that runs this process; prints nothing if no agent reads logging commands."""
 
     terminal: Terminal
     listens: bool
@@ -36,7 +36,7 @@ class Agent:
             self._command(f"task.setvariable variable={_escaped(name, _IN_PROPERTY)};isOutput=true", text)
 
     def tag(self, *tags: str) -> None:
-        """Tag the build; what a tag may not hold becomes a dash."""
+        """Tag the build; characters that a tag may not contain become a dash."""
         for tag in tags:
             self._command("build.addbuildtag", re.sub(r"[^A-Za-z0-9._-]+", "-", tag))
 

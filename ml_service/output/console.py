@@ -13,7 +13,7 @@ from rich.table import Table
 from forecasting.errors import printable
 
 _WIDTH_WITHOUT_TERMINAL = 10_000
-"""Nothing is cut for want of room in a log or a file; a table takes only the width that it needs."""
+"""Wide enough that nothing is truncated in a log or a file; a table takes only the width that it needs."""
 
 
 class Terminal:
@@ -25,7 +25,7 @@ class Terminal:
         self.progress = _console(err or sys.stderr)
 
     def note(self, text: str) -> None:
-        """A line about what is going on; never part of the result."""
+        """Print a line of progress; never part of the result."""
         self.progress.print(harmless(text), markup=False, highlight=False, soft_wrap=True)
 
     def say(self, text: str = "") -> None:
@@ -68,7 +68,7 @@ class Terminal:
 
 
 def harmless(text: str) -> str:
-    """Text that neither a build agent nor a terminal obeys: what we show may be the log of somebody's service."""
+    """Neutralize logging commands and control characters: the text may be the log of an untrusted service."""
     return printable(text).replace("##vso[", "##_vso[")
 
 

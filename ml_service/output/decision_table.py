@@ -30,7 +30,7 @@ def decision_rows(evidence: Evidence, champion: RegisteredChampion | None) -> tu
 
 
 def override_sentence(evidence: Evidence) -> str:
-    """Who answers for an override and what the gate itself said; empty where the gate decided."""
+    """Return who is accountable for an override and the gate's own verdict; empty without an override."""
     override, gate = evidence.override, evidence.gate
     if override is None:
         return ""

@@ -9,7 +9,7 @@ from ml_service.errors import CheckFailedError, FaultError, InvalidRequestError
 
 
 def explain(error: BaseException) -> ExplainedError | None:
-    """Describe an exception; None when it is our own mistake, which stays a traceback."""
+    """Describe an exception; None for a bug of this program, which is shown as a traceback."""
     if isinstance(error, ExplainedError):
         return error
     if isinstance(error, ForecastingError):
@@ -22,7 +22,7 @@ def explain(error: BaseException) -> ExplainedError | None:
         return FaultError(
             "a call to Azure did not get through",
             found=message_of(error),
-            todo="check the network, the proxy and that the service is up; the call changed nothing that we know of",
+            todo="check the network, the proxy and that the service is up; whether the call had an effect is unknown",
         )
     status = http_status(error)
     return FaultError(
@@ -35,12 +35,12 @@ def explain(error: BaseException) -> ExplainedError | None:
 def _of_place(error: OSError) -> InvalidRequestError:
     return InvalidRequestError(
         f"{error.filename or 'a file'} cannot be read or written: {error.strerror}",
-        todo="name a place that this user may write to and that has room, then repeat the command",
+        todo="choose a path that this user can write to, with enough free space, then repeat the command",
     )
 
 
 def _of_model_code(error: ForecastingError) -> ExplainedError:
-    """The forecasting package words its own messages; only the exit code has to agree."""
+    """Keep the message of the forecasting package and choose the exit code."""
     if isinstance(error, RefusedError):
         return CheckFailedError(str(error))
     return InvalidRequestError(str(error)) if isinstance(error, UsageError) else FaultError(str(error))
@@ -50,7 +50,7 @@ def _advice(status: int | None) -> str:
     if status in (401, 403):
         return "check the role of the signed-in identity on the workspace; a new role takes up to an hour to work"
     if status == 409:
-        return "something else is changing the same object: wait for it, then repeat the command"
+        return "another process is changing the same object: wait until it has finished, then repeat the command"
     if status is not None and status >= 500:
         return "the service is in trouble: repeat the command later; every verb can be repeated safely"
     return "see the message; every verb can be repeated safely"

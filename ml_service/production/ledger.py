@@ -1,4 +1,4 @@
-"""The deployment ledger of production: each record is a run of its own in the training workspace.
+"""The deployment ledger of production: each record is a separate run in the training workspace.
 
 What identifies a deployment are properties of the run, compared with release.json when they are read. Its files are
 artifacts: the scoring folder and the environment that serve, so that a rollback brings back what served and not only

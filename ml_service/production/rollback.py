@@ -1,4 +1,4 @@
-"""`rollback`: let production serve again what it once served, as a deployment of its own with a record."""
+"""`rollback`: restore an earlier deployment of production, as a new deployment with its own record."""
 
 from __future__ import annotations
 

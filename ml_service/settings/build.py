@@ -1,4 +1,4 @@
-"""Which build this is: Azure Pipelines says so, a laptop makes a name of its own."""
+"""The id of this build: that of Azure Pipelines, or a generated one on a laptop."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ _LONGEST_SERVICE = 32  # azureml/_model_management/_util.py
 
 
 def names_of(problem: str) -> dict[str, str]:
-    """Settings that every problem needs of its own, with values that only this one uses."""
+    """Return the settings that must differ between problems, with values that only this one uses."""
     stem = problem.replace("_", "-").strip("-")
     service = f"{stem}-service" if len(stem) < 3 else stem
     return {

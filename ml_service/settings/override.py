@@ -1,6 +1,6 @@
 """An override of the gate: an accountable person and a reason, checked before anything is submitted.
 
-What may be overridden is the gate's own affair (mlops_code/forecasting/decision/gate.py): judgements of quality only.
+The gate defines what may be overridden (mlops_code/forecasting/decision/gate.py): judgements of quality only.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from ml_service.settings.variables import Settings
 
 NONE = "none"
-"""The word for "no override", where a pipeline parameter cannot be left out."""
+"""Means "no override" in Azure Pipelines, where a parameter cannot be left out."""
 LONGEST = 500  # characters of either text
 BY_HAND = "Manual"
 BY_NOBODY = ("schedule", "code")
-"""Reasons of runs that no person has started: by the clock, by a merge."""
+"""Reasons of runs that no person started: a schedule or a merge did."""
 
 
 def parse(person: str, reason: str) -> Override | None:
     """The override that two options name; None where neither is given (empty, or the word none).
 
-    Raises: InvalidRequestError (one without the other; a text that no log, page or command line can carry).
+    Raises: InvalidRequestError (one without the other; a text that is unsafe in a log, a page or a command line).
     """
     by, why = _given(person), _given(reason)
     given = {"--override-by": by, "--override-reason": why}
@@ -41,7 +41,7 @@ def parse(person: str, reason: str) -> Override | None:
             raise InvalidRequestError(
                 f"{name} cannot be recorded as it is",
                 found=f"{text[:80]!r}",
-                expected=f"one line of at most {LONGEST} characters, no dash at its beginning, no $( and no ##",
+                expected=f"one line of at most {LONGEST} characters without a leading dash, $( or ##",
             )
     return Override(person=by, reason=why)
 
@@ -64,7 +64,7 @@ def demand_allowed(override: Override | None, settings: Settings, reason: str) -
 
 
 def _demand_person(override: Override, settings: Settings) -> None:
-    """Whether the person who overrides has queued the build. Raises: CheckFailedError."""
+    """Require that the person who overrides has queued the build. Raises: CheckFailedError."""
     if settings.build_reason != BY_HAND:
         raise CheckFailedError(
             f"a run with the reason {settings.build_reason or 'unknown'} may not override the gate",
@@ -73,7 +73,7 @@ def _demand_person(override: Override, settings: Settings) -> None:
         )
     if override.person != settings.build_requestedfor:
         raise CheckFailedError(
-            "an override is given in the name of another person than the one who has queued this run",
+            "the override names a person who did not queue this run",
             found=override.person,
             expected=settings.build_requestedfor or "a name in Build.RequestedFor, which is empty",
         )

@@ -136,7 +136,7 @@ class Columns:
 def new(terminal: Terminal, name: str, columns: Columns, folder: Path = FOLDER, table: Path | None = None) -> Path:
     """Write a problem file to start with, and check a table by it where one is given.
 
-    Raises: InvalidRequestError (the file exists, or the name is not legal), ContractError of forecasting (the table
+    Raises: InvalidRequestError (the file exists, or the name is invalid), ContractError of forecasting (the table
     lacks a column), and with a table what `check` raises; the file stays then, to be edited.
     """
     path = folder / f"{name}.yml"
@@ -177,7 +177,7 @@ def _text_of(name: str, columns: Columns, table: Path | None) -> str:
 
 
 def _show_settings(terminal: Terminal, settings: Mapping[str, str]) -> None:
-    """Print the names that a problem needs of its own; with those of another problem it would replace that one."""
+    """Print a problem's own names; with another problem's names it would replace that problem's objects."""
     terminal.say("settings   its own names, for variables.yml (the last one for environments/production.yml):")
     for line in as_variables(settings):
         terminal.say(f"  {line}")

@@ -40,7 +40,7 @@ AGENT_VARIABLES = frozenset(
         *(name.upper() for name in Offered.model_fields),
     }
 )
-"""Names that the build agent or the machine sets; they are optional and never stand in variables.yml."""
+"""Names that the build agent or the machine sets; they are optional and are never set in variables.yml."""
 
 PRODUCTION_VARIABLES = frozenset(
     {
@@ -56,7 +56,7 @@ CONNECTION_VARIABLES = frozenset({"TRAINING_CONNECTION", "PRODUCTION_CONNECTION"
 """Names in variables.yml that only .pipelines/ reads: the service connections that sign a step in."""
 
 DERIVED_VARIABLES = frozenset({"DATA_FILE", *names_of("")})
-"""Names that follow from the problem file, and need not stand in variables.yml or environments/production.yml."""
+"""Names that are derived from the problem file; optional in variables.yml or environments/production.yml."""
 
 _MISSING = "Field required"  # as pydantic says it
 _SERVICE_NAME = r"^[a-z][a-z0-9-]{2,31}$"  # azureml/_model_management/_util.py
@@ -144,7 +144,7 @@ class Settings(BaseSettings, Offered):
 def load(variables_file: Path = VARIABLES_FILE, production_file: Path = PRODUCTION_FILE) -> Settings:
     """Read the settings of both files and the environment.
 
-    Raises: InvalidRequestError with one line for each name that is missing, empty, a placeholder or not legal;
+    Raises: InvalidRequestError with one line for each name that is missing, empty, a placeholder or invalid;
     or without HOME.
     """
     _demand_home()
@@ -237,7 +237,7 @@ def _describe(name: str, message: str, path: Path) -> str:
         origin = "the environment" if in_environment else shown(path)
         what = f"{message.removeprefix('Value error, ')} (from {origin})"
         if not message.startswith("Value error"):
-            what = f"is not legal: {what}"
+            what = f"is invalid: {what}"
     return f"{name} {what}, for example {example}"
 
 

@@ -27,7 +27,7 @@ def check(settings: Settings, *, production: bool) -> Checked:
     """Read every problem file beside PROBLEM_FILE, and the table by the contract of PROBLEM_FILE; needs no Azure.
 
     production: demand that a production workspace is configured.
-    Raises: InvalidRequestError with every problem file that is not legal; ContractError with every finding.
+    Raises: InvalidRequestError with every problem file that is invalid; ContractError with every finding.
     """
     if production:
         demand_production(settings)

@@ -25,7 +25,7 @@ from ml_service.settings.variables import Settings
 from ml_service.training import ownership
 
 VERSIONS_SEARCHED = 25
-"""How many of the newest versions are looked at for the bytes of a table; one costs the service two calls."""
+"""How many of the newest versions are searched for the bytes of a table; one costs the service two calls."""
 
 
 @dataclass(frozen=True)

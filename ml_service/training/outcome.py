@@ -85,7 +85,7 @@ def _meaning(outcome: str, deployed: bool) -> str:
         done = "registered and deployed to the test service"
         return done if deployed else "registered, but not deployed; the champion is as before"
     if outcome == KEPT:
-        return "the champion stays; nothing was registered, and that is no error"
+        return "the champion stays and nothing was registered; this is not an error"
     if outcome == FAILED:
         return "refused; nothing was registered"
     return "the run ended before it decided"

@@ -108,9 +108,9 @@ def demand(claims: Iterable[Claim], problem: str, settings: Settings) -> None:
         expected=f"names that no other problem uses, for the problem {problem}",
         todo="\n".join(
             [
-                f"give {problem} names of its own, in variables.yml or as environment variables, for example:",
+                f"give {problem} its own names, in variables.yml or as environment variables, for example:",
                 *(f"  {line}" for line in as_variables(own_settings(problem, *files))),
-                "(PRODUCTION_SERVICE_NAME stands in environments/production.yml)",
+                "(set PRODUCTION_SERVICE_NAME in environments/production.yml)",
                 f"or, if you meant the problem {taken[0].owner}, set PROBLEM_FILE and DATA_FILE back",
             ]
         ),

@@ -16,7 +16,7 @@ from local_azure.machine_learning.domain.workspace.workspaces import Workspaces
 from local_azure.machine_learning.storage.store import Store
 from tests.faults.fault_server import Machine, await_true, children, command_line, gone, number_in
 
-LOST = "The server was stopped while this run was going on."
+LOST = "The server was stopped while this run was in progress."
 FINAL = ("Completed", "Failed", "Canceled")
 
 

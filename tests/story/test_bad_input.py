@@ -134,7 +134,7 @@ def test_every_missing_and_placeholder_value_is_reported_at_once(product: Produc
     assert "AZURE_SUBSCRIPTION_ID is still the placeholder <subscription id> (from variables.yml)" in said
     assert "AZUREML_WORKSPACE_NAME is still the placeholder <workspace name>" in said
     assert "MODEL_NAME is empty (from the environment)" in said
-    assert "COMPUTE_MAX_NODES is not legal" in said
+    assert "COMPUTE_MAX_NODES is invalid" in said
     assert "edit variables.yml, or set environment variables of the same names" in said
 
 
@@ -216,7 +216,7 @@ def the_page_names_the_rows(evidence: Path) -> None:
     """The page of the run says what to change, and the table of all places lies beside it."""
     assert sorted(path.name for path in evidence.iterdir()) == ["contract_failures.csv", "summary.md"]
     page = (evidence / "summary.md").read_text()
-    assert "2 rules are broken; every place is in `contract_failures.csv` beside this page." in page
+    assert "2 rules are violated; all places are in `contract_failures.csv` beside this page." in page
     assert "| TransactionDate | no row of type S, P, W |" in page
     for text in (page, (evidence / "contract_failures.csv").read_text()):
         assert "2013-12-24" in text

@@ -45,7 +45,7 @@ def test_folders_that_projects_share_are_none(
         folder.mkdir(exist_ok=True)
         (folder / "train.py").touch()
         (folder / ".git").mkdir()
-        assert "is no project" in provide(state, folder)
+        assert "is not a project" in provide(state, folder)
         assert not (folder / ".azureml").exists()
 
 

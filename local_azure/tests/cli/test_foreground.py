@@ -77,7 +77,7 @@ def test_who_started_the_server_stops_it_after_the_others(own: StateFolder, tmp_
         ) as second:
             assert line(second.stdout) == "ready"
             os.killpg(first.pid, signal.SIGINT)
-            while "another command uses the server" not in (said := line(first.stderr)):
+            while "another command still uses the server" not in (said := line(first.stderr)):
                 assert said, "it waits and says so"
             assert own.running_server()
             out, _ = second.communicate("\n", timeout=30)

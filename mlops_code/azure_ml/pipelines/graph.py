@@ -17,7 +17,7 @@ _CLUSTER_MINUTES = 20
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a graph: a Python script in a folder of its own."""
+    """One step of a graph: a Python script in its own folder."""
 
     name: str
     folder: Path

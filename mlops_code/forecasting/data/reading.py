@@ -80,7 +80,7 @@ def _header(table: Path, needed: Sequence[str]) -> list[str]:
     except UnicodeDecodeError:
         raise _not_utf8(table) from None
     except csv.Error as mistake:
-        raise _refusal(table, f"is no header ({mistake})", "names of columns", places=("line 1",)) from None
+        raise _refusal(table, f"is not a header ({mistake})", "names of columns", places=("line 1",)) from None
     if cells is None:
         raise _refusal(table, "is an empty file", "a header and one row a day")
     check_columns(table, len(cells))
@@ -174,7 +174,7 @@ def _ragged(table: Path, line: int, cells: str) -> ContractError:
 
 
 def _not_an_archive(table: Path, torn: Exception) -> ContractError:
-    return _refusal(table, f"is no whole gzip file ({torn})", "a file as gzip wrote it")
+    return _refusal(table, f"is not a complete gzip file ({torn})", "a file as gzip wrote it")
 
 
 def _not_utf8(table: Path) -> ContractError:

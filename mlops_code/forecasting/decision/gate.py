@@ -100,7 +100,7 @@ def overridden(verdict: Verdict, person: str, reason: str) -> Verdict:
     if verdict.outcome == "accepted":
         raise ValueError("the gate has accepted the challenger: there is nothing to override")
     if verdict.reason not in OVERRIDABLE:
-        raise ValueError(f"the gate ended with {verdict.reason}: that is no judgement of quality, mend its cause")
+        raise ValueError(f"the gate ended with {verdict.reason}: this is not a judgement of quality, fix its cause")
     return _verdict("accepted", "override", f"{person.strip()} decides against the gate: {reason.strip()}")
 
 

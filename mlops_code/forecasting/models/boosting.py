@@ -80,7 +80,7 @@ class BoostingDirect(RecipeFamily):
         if any(
             not np.array_equal(arrays[name], np.floor(arrays[name])) for name in ("roots", "feature", "left", "right")
         ):
-            raise ValueError("a root, feature or child is no whole number")
+            raise ValueError("a root, feature or child is not a whole number")
         feature, place = arrays["feature"], np.arange(nodes)
         if roots.min() < 0 or roots.max() >= nodes or feature.max() >= feature_count(_on(recipe, "scaled")):
             raise ValueError("a root or feature does not exist")

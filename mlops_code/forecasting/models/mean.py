@@ -27,7 +27,7 @@ class MeanOf(RecipeFamily):
         if recipe.parameters or not 2 <= len(recipe.parts) <= MAX_PARTS:
             raise ValueError(f"{recipe.name}: expected a list `of` with 2 to {MAX_PARTS} recipes and nothing else")
         if any(part.parts for part in recipe.parts):
-            raise ValueError(f"{recipe.name}: expected recipes that are no means of recipes themselves")
+            raise ValueError(f"{recipe.name}: expected recipes that are not means of recipes themselves")
         for part in recipe.parts:
             family_of(self._families, part).check(part)
 

@@ -125,7 +125,7 @@ def test_the_task_of_an_extension_is_called_one(faults: Faults, pool: str) -> No
     task = "acme.tools.polish-task.Polish@3"
     found = faults(f"jobs:\n- job: one\n  pool: {pool}\n  steps:\n  - task: {task}\n    inputs: {{anything: x}}\n")
     assert [line.partition(": ")[2] for line in found] == [
-        f"'{task}' is no task of Azure DevOps itself; those of extensions are not known here."
+        f"'{task}' is not an in-box task of Azure DevOps; tasks of extensions are not known here."
     ]
 
 

@@ -119,7 +119,7 @@ CASES: list[tuple[str, str, str, str]] = [
     ("no start", "dependsOn: []", "dependsOn: Verify", "at least one stage with no dependencies"),
     ("duplicate stage", "- stage: Verify", "- stage: Build #!", "appears more than once"),
     ("duplicate job", "- job: after", "- job: make #!", "appears more than once"),
-    ("bad id", "- job: look", "- job: look-here #!", "is no name of a job"),
+    ("bad id", "- job: look", "- job: look-here #!", "is not a valid job name"),
     ("name of a deployment", "- deployment: ship", "- deployment: deploy #!", "cannot be named 'deploy'"),
     # jobs
     ("no environment", "        environment: production\n", "", "names no environment"),
@@ -131,7 +131,7 @@ CASES: list[tuple[str, str, str, str]] = [
     ("matrix", "timeoutInMinutes: 10", "strategy: {matrix: {a: {X: 1}}} #!", "'matrix' is not supported"),
     ("pwsh", "- publish: out", "- pwsh: ls #!\n        - publish: out", "'pwsh' are not supported"),
     ("artifact nobody publishes", "                artifact: data", "                artifact: dat #!", "Did you mean 'data'"),
-    ("artifact name", "artifact: data\n      - job", "artifact: a/b #!\n      - job", "no name of an artifact"),
+    ("artifact name", "artifact: data\n      - job", "artifact: a/b #!\n      - job", "not a valid artifact name"),
     ("bad cron", "'0 4 * * 1'", "'0 24 * * 1' #!", "between 0 and 23"),
     ("short cron", "'0 4 * * 1'", "'0 4 * *' #!", "4 fields"),
     # references
@@ -212,7 +212,7 @@ def test_a_fault_in_a_template_names_its_file(faults: Faults) -> None:
     [
         ("{}", "needs a value: -p name=VALUE"),
         ("{name: x, nmae: y}", "has no parameter 'nmae'. Did you mean 'name'"),
-        ("{name: x, count: many}", "is of type number: 'many' is no number"),
+        ("{name: x, count: many}", "is of type number: 'many' is not a number"),
         ("{name: x, flag: maybe}", "is of type boolean"),
         ("{name: z}", "Legal: x, y."),
     ],

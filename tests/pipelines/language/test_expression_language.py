@@ -83,7 +83,7 @@ ERRORS = {
     "succeeded()": "for conditions only",
     "counter('a', 1)": "counter() is not supported",
     "1 2": "is not expected",
-    "lt(1, 'one')": "is no number",
+    "lt(1, 'one')": "is not a number",
     "format('{1}', 'a')": "has no argument {1}",
     "format('{0:x}', 'a')": "is not supported",
     "format('{', 1)": "is not supported in format()",

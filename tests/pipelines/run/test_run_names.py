@@ -47,7 +47,7 @@ def test_tokens(write: Callable[..., Any], name: str, number: str) -> None:
         ("$(Date:)", "'$(Date:)' in the name"),
         ("$(Rev:r).$(Rev:r)", "'$(Rev:r)' in the name"),
         ("$(nothing)", "'$(nothing)' in the name"),
-        ("$(Build.SourceBranch)", "is no build number"),
+        ("$(Build.SourceBranch)", "is not a build number"),
         ("x" * 256, "A build number has 1 to 255 characters"),
         ("ends.", "no dot at its end"),
     ],

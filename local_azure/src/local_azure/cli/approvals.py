@@ -19,7 +19,7 @@ _EVIDENCE = (".html", ".json", ".csv", ".md")
 
 
 class Approver:
-    """Decides about the environments of one run; jobs ask it from threads of their own, one after the other."""
+    """Approves or rejects the environments of one run; jobs call it from their threads, one after the other."""
 
     def __init__(self, approve: Collection[str], reject: Collection[str], *, ask: bool) -> None:
         self._approve, self._reject = approve, reject
@@ -42,8 +42,8 @@ class Approver:
         if environment in self._approve:
             return True
         if not self._ask:
-            message = f"The environment {environment} waits for an approval, and there is nobody to ask:"
-            show(f"{message} --approve {environment} or --reject {environment} decides.", err=True)
+            message = f"The environment {environment} needs an approval, and nobody can be asked:"
+            show(f"{message} pass --approve {environment} or --reject {environment}.", err=True)
             return False
         with self._one_question:
             self._show_evidence(run.record)
@@ -60,7 +60,7 @@ class Approver:
 
 
 def _answered(run: RunState, question: str) -> bool:
-    """Ask until a person says yes or no; the end of input is a no, and Ctrl-C ends the question."""
+    """Ask until a person says yes or no; end of input means no, and Ctrl-C cancels the question."""
     _forget_what_was_typed()
     while not run.canceled.is_set():
         show(f"{question} [y/N]: ", nl=False, err=True)
@@ -94,7 +94,7 @@ def _evidence(record: RunRecord) -> Iterator[Path]:
 def _typed_line(canceled: threading.Event) -> str | None:
     """Return the next line that is typed; None at the end of input or when the run is canceled.
 
-    Read without a buffer, because a waiting read of Python's own would not end with the run.
+    Read without a buffer, because Python's blocking read would not return when the run ends.
     """
     typed = b""
     while not canceled.is_set():

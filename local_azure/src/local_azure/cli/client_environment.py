@@ -24,17 +24,17 @@ _OWN_CONFIG = f"{json.dumps(_COORDINATES, indent=2)}\n".encode()
 
 
 def client_variables(state: StateFolder, info: ServerInfo) -> dict[str, str]:
-    """Return the variables for a client process; each is there because of how the SDK works."""
+    """Return the variables for a client process; the comments say which behavior of the SDK requires each."""
     no_proxy = ",".join(filter(None, (os.environ.get("NO_PROXY", os.environ.get("no_proxy", "")), _LOOPBACK)))
     addresses = Addresses(info.http_port, info.tls_port)
     return {
-        # The SDK reads its list of clouds here; ours names our listener as resource manager and for signing in.
+        # The SDK reads its list of clouds here; ours gives our listener as resource manager and sign-in address.
         "ARM_CLOUD_METADATA_URL": addresses.clouds(info.token),
-        # Of its own: SDK v2 knows the real addresses of "AzureCloud" and would send our tokens there.
+        # A separate name: SDK v2 knows the real addresses of "AzureCloud" and would send our tokens there.
         "AZUREML_CURRENT_CLOUD": CLOUD_NAME,
         # The default authentication tries a managed identity first when MSI_ENDPOINT is set.
         "MSI_ENDPOINT": addresses.managed_identity(info.token),
-        # An interactive login for a certain tenant does not use the managed identity, but these.
+        # An interactive login for a specific tenant uses these, not the managed identity.
         "AZUREML_SERVICE_PRINCIPAL_ID": "local",
         "AZUREML_SERVICE_PRINCIPAL_PASSWORD": "local",
         # The SDK stores the list of clouds in an existing folder: this one does not exist and is new at each start.
@@ -71,7 +71,7 @@ def find_config_file(folder: Path) -> Path | None:
 
 
 def is_own(path: Path) -> bool:
-    """Return whether a config file is, letter for letter, one that `ensure_config_file` writes."""
+    """Return whether a config file has exactly the bytes that `ensure_config_file` writes."""
     try:
         with path.open("rb") as stream:
             return stream.read(len(_OWN_CONFIG) + 1) == _OWN_CONFIG
@@ -82,7 +82,7 @@ def is_own(path: Path) -> bool:
 def ensure_config_file(folder: Path) -> Path | None:
     """Write .azureml/config.json for `Workspace.from_config()` unless one is found from `folder` upwards.
 
-    One of ours that lies above belongs to another project, and does not count. Returns the written path, or None.
+    One that we wrote in a parent folder belongs to another project and does not count. Returns the path, or None.
     """
     found = find_config_file(folder)
     if found and (not is_own(found) or found in [folder / place for place in CONFIG_PLACES]):

@@ -1,4 +1,4 @@
-"""The config files that `exec` writes for `Workspace.from_config()`: into projects only, and taken away by `down`."""
+"""The config files that `exec` writes for `Workspace.from_config()`: into projects only, and removed by `down`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WRITTEN = "config_files.jsonl"
 def project_folder(folder: Path) -> Path | None:
     """Return the project that a folder belongs to: the nearest with a marker, else itself where it has sources.
 
-    The root, the home and the temporary folder are shared by projects and are none.
+    The root, home and temporary folders are shared by projects and do not count as one.
     """
     shared = {Path("/"), Path.home(), Path(tempfile.gettempdir())}
     for parent in (folder, *folder.parents):
@@ -29,14 +29,14 @@ def project_folder(folder: Path) -> Path | None:
 
 
 def provide(state: StateFolder, folder: Path) -> str:
-    """Write a config file for the project of a folder where none is found; returns what there is to say about it."""
+    """Write a config file for a folder's project unless one is found; returns a message for the user or ""."""
     project = project_folder(folder)
     if project is None:
         if find_config_file(folder):
             return ""
         return (
-            f"{folder} is no project (it has no {', '.join(MARKERS)} and no program): no .azureml/config.json was "
-            "written, which Workspace.from_config() needs. Call exec from the project's folder."
+            f"{folder} is not a project (it has no {', '.join(MARKERS)} and no program), so .azureml/config.json, "
+            "which Workspace.from_config() needs, was not written. Call exec from the project's folder."
         )
     found = find_config_file(folder)
     if found and found.is_relative_to(project):
@@ -46,7 +46,7 @@ def provide(state: StateFolder, folder: Path) -> str:
         return ""
     with (state.root / _WRITTEN).open("a", encoding="utf-8") as stream:
         stream.write(json.dumps(str(written)) + "\n")
-    return f"wrote {written} for Workspace.from_config(); local_azure down takes it away."
+    return f"wrote {written} for Workspace.from_config(); local_azure down removes it."
 
 
 def take_away(state: StateFolder) -> list[Path]:

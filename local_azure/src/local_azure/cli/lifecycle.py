@@ -32,7 +32,7 @@ _LEAST_FREE_BYTES = 1024 * 1024
 class StartError(click.ClickException):
     """The server did not start. The command line shows the message and ends with the exit code.
 
-    The message may quote the server's log, and that what others have sent.
+    The message may quote the server's log, which may contain untrusted text.
     """
 
     def __init__(self, message: str, exit_code: int) -> None:
@@ -103,7 +103,7 @@ def start(state: StateFolder, *, http_port: int = 0, tls_port: int = 0) -> Serve
 
 
 def _full_disk(folder: Path) -> str:
-    """Return a sentence where the disk is full: the log cannot say it then."""
+    """Return a sentence if the disk is full, because the log cannot record that; else ""."""
     free = shutil.disk_usage(folder).free
     if free >= _LEAST_FREE_BYTES:
         return ""
@@ -111,9 +111,9 @@ def _full_disk(folder: Path) -> str:
 
 
 def ensure(state: StateFolder, *, http_port: int = 0, tls_port: int = 0) -> tuple[ServerInfo, bool]:
-    """Return the running server, started when there is none; True when this call started it.
+    """Return the server, started if none was running, and whether this call started it.
 
-    Of several commands that find none one starts it, the others wait for it.
+    If several commands find no server, one of them starts it and the others wait.
     """
     running = _answering(state)
     if running:
@@ -128,7 +128,7 @@ def ensure(state: StateFolder, *, http_port: int = 0, tls_port: int = 0) -> tupl
 
 
 def _answering(state: StateFolder) -> ServerInfo | None:
-    """Return the running server; one that is being stopped is waited for, and is none."""
+    """Return the running server; wait for a stopping one to end and return None."""
     running = state.running_server()
     if running is None or _answers(running):
         return running
@@ -137,7 +137,7 @@ def _answering(state: StateFolder) -> ServerInfo | None:
 
 
 def _answers(info: ServerInfo) -> bool:
-    """Return whether the server accepts connections; one that is being stopped no longer does."""
+    """Return whether the server accepts connections; a stopping one does not."""
     try:
         socket.create_connection((LOOPBACK, info.http_port), timeout=STOP_SECONDS).close()
     except OSError:

@@ -24,7 +24,7 @@ from local_azure.machine_learning.storage.state import StateFolder, find_state_f
     "--state",
     "state_path",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the server's data. Default: $LOCAL_AZURE_STATE, a .local_azure upwards, or one a project.",
+    help="Folder of the server's data. Default: $LOCAL_AZURE_STATE, a parent's .local_azure, or one per project.",
 )
 @click.version_option(package_name="local-azure", prog_name="local_azure")
 @click.pass_context
@@ -48,7 +48,7 @@ def main(context: click.Context, state_path: Path | None) -> None:
 @click.option("--tls-port", type=int, default=0, help="Port of ARM and storage (default: as last time, else any).")
 @click.pass_obj
 def up(state: StateFolder, http_port: int, tls_port: int) -> None:
-    """Start the server in the background; does nothing when it runs."""
+    """Start the server in the background; does nothing if it is already running."""
     running, _ = lifecycle.ensure(state, http_port=http_port, tls_port=tls_port)
     click.echo(f"local_azure answers at {running.base_url} (process {running.pid}, data in {state.root}).")
     click.echo("Stop it with: python -m local_azure down")
@@ -64,14 +64,14 @@ def down(state: StateFolder) -> None:
 
 def _take_config_files_away(state: StateFolder) -> None:
     for path in config_files.take_away(state):
-        click.echo(f"local_azure: took {path} away.", err=True)
+        click.echo(f"local_azure: removed {path}.", err=True)
 
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @click.pass_obj
 def status(state: StateFolder, as_json: bool) -> None:
-    """Say whether a server runs. Exit code 0 when it does, 1 when it does not."""
+    """Show whether a server is running. Exit code: 0 if it is, else 1."""
     info = state.running_server()
     if as_json:
         facts = {"running": info is not None, "state": str(state.root)}
@@ -96,7 +96,7 @@ def env(state: StateFolder) -> None:
 
 @main.command()
 @click.option("--lines", default=40, show_default=True, help="How many lines from the end.")
-@click.option("--follow", is_flag=True, help="Go on printing until interrupted.")
+@click.option("--follow", is_flag=True, help="Continue printing until interrupted.")
 @click.pass_obj
 def logs(state: StateFolder, lines: int, follow: bool) -> None:
     """Print the end of the server's log."""
@@ -123,10 +123,10 @@ main.add_command(pipelines)
 def execute(state: StateFolder, stop_after: bool, preloaded: bool, command: tuple[str, ...]) -> None:
     """Run COMMAND against the server, which is started when needed.
 
-    COMMAND is any program that uses the Azure ML SDK v1; it gets the server by environment variables alone. For
-    Workspace.from_config(), the workspace that your config file names is created on the server; without a config file
-    from here upwards, .azureml/config.json is written into your project's folder, until `down`.
-    Put -- before COMMAND so that its options stay its own.
+    COMMAND is any program that uses the Azure ML SDK v1; environment variables alone point it at the server. For
+    Workspace.from_config(), the workspace that your config file names is created on the server. If neither this
+    folder nor a parent has one, .azureml/config.json is written into your project's folder; `down` removes it.
+    Put -- before COMMAND, so that its options are passed to it.
     """
     preloading = warm.Preloading(state) if preloaded else None
     if preloading:
@@ -152,4 +152,4 @@ def execute(state: StateFolder, stop_after: bool, preloaded: bool, command: tupl
 
 
 def _say_waiting() -> None:
-    click.echo("local_azure: another command uses the server; it is stopped when that ends.", err=True)
+    click.echo("local_azure: another command still uses the server, which is stopped when that ends.", err=True)

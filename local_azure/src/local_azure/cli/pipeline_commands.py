@@ -120,7 +120,7 @@ def _group(path: Path) -> _Group:
 
 
 def _commit(folder: Path) -> str:
-    """Return the commit of a working tree; the empty text where there is none."""
+    """Return the commit of a working tree, or an empty string."""
     command = ["git", "-C", str(folder), "rev-parse", "--verify", "--quiet", "HEAD"]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
@@ -211,9 +211,9 @@ def graph_command(file: Path, parameters: dict[str, str], mermaid: bool, **queue
 @_queue_options
 @click.option("--approve", multiple=True, metavar="ENV", help="Approve the deployments to this environment.")
 @click.option("--reject", multiple=True, metavar="ENV", help="Reject the deployments to this environment.")
-@click.option("--ask", is_flag=True, help="Ask for every other environment, even where no terminal is seen.")
-@_mapping_option("--azure", text="A variable for AzureCLI@2 steps, over all others: where this machine's Azure is.")
-@click.option("--verbose", is_flag=True, help="Show the output of every step, not of failed ones only.")
+@click.option("--ask", is_flag=True, help="Ask for every other environment, even without a terminal.")
+@_mapping_option("--azure", text="A variable for AzureCLI@2 steps; overrides all others.")
+@click.option("--verbose", is_flag=True, help="Show the output of every step, not only of failed ones.")
 @click.option("--pages", is_flag=True, help="Print the pages that steps have written for the run, at its end.")
 @click.option("--jobs", "parallel", default=2, show_default=True, help="How many jobs run at a time.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output; progress goes to stderr.")

@@ -120,7 +120,7 @@ class _Host:
         return self._preloaded.environment(info, client) if self._preloaded else client
 
     def next_revision(self, name: str) -> int:
-        """Count the runs of a name of this pipeline; the oldest of very many names are forgotten."""
+        """Count this pipeline's runs of a name; above the cap, the oldest name is forgotten."""
         with (self._state.root / "run_names.json").open("a+", encoding="utf-8") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
             stream.seek(0)
@@ -143,7 +143,7 @@ class _Host:
 
 
 def _counts(text: str) -> dict[str, int]:
-    """Return how often each name was given; a file that is not as written counts from new."""
+    """Return how often each name was given; an unreadable file starts all counts again."""
     try:
         document = json.loads(text or "{}")
     except (ValueError, RecursionError):
@@ -162,7 +162,7 @@ def _interruptible(run: RunState) -> Iterator[None]:
             run.aborted.set()
             raise KeyboardInterrupt
         run.canceled.set()
-        run.host.write("canceled by Ctrl-C; once more ends it at once")
+        run.host.write("canceled by Ctrl-C; press Ctrl-C again to stop at once")
 
     before = signal.signal(signal.SIGINT, cancel)
     try:

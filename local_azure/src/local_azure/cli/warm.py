@@ -14,13 +14,13 @@ from local_azure.machine_learning.processes.clients import client
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
 
 VARIABLE = "LOCAL_AZURE_WARM"
-HELP = "Experimental: python starts with the SDK imported already, where that changes nothing but the time."
+HELP = "Experimental: python starts with the SDK already imported, if that changes nothing but the time."
 _UNKNOWN = ServerInfo(0, 0, 0, "")
 _INHERITED_BY_JOBS = ("HOME", "LANG", "LC_ALL", "TZ")
 
 
 class Preloading:
-    """What programs of one state folder need for it: a preloaded parent, and scripts named python on their PATH."""
+    """Preloading for the programs of one state folder: a preloaded parent, and scripts named python on their PATH."""
 
     def __init__(self, state: StateFolder) -> None:
         self._state = state
@@ -45,7 +45,7 @@ class Preloading:
         self, info: ServerInfo, command: Sequence[str], environment: Mapping[str, str]
     ) -> tuple[list[str], dict[str, str]]:
         """The command and its environment, so that it and what it starts come from the parent where they can."""
-        if _is_local_azure(command):  # it sees to its own programs, which are steps of pipelines if any
+        if _is_local_azure(command):  # it preloads its own programs: steps of pipelines
             self.belong(info, client_environment(inherited_by_jobs(), self._state, info))
             return list(command), {**environment, VARIABLE: "1"}
         self.belong(info, environment)
@@ -53,7 +53,7 @@ class Preloading:
         if not self._obstacle and not direct and not client.own_names(self.own_path(environment)):
             self._obstacle = f"no python on the PATH is the server's interpreter, {sys.executable}"
         if self._obstacle:
-            click.echo(f"local_azure: --warm changes nothing here: {self._obstacle}.", err=True)
+            click.echo(f"local_azure: --warm has no effect here: {self._obstacle}.", err=True)
             return list(command), dict(environment)
         words = self._processes.command(str(Path(command[0]).absolute())) if direct else [command[0]]
         return [*words, *command[1:]], {**self.first_on_path(self._scripts, environment), VARIABLE: "1"}
@@ -74,7 +74,7 @@ class Preloading:
 
 
 class PreloadedSteps:
-    """Preloading for the steps of one run of a pipeline: each job has a python of its own."""
+    """Preloading for the steps of one pipeline run: each job has its own python."""
 
     def __init__(self, state: StateFolder) -> None:
         self._state = state
@@ -101,7 +101,7 @@ class PreloadedSteps:
 
 
 def inherited_by_jobs() -> dict[str, str]:
-    """What acts at the start of a program and comes into the jobs of a pipeline."""
+    """Return the variables that affect a program's start and are passed on to a pipeline's jobs."""
     return {name: os.environ[name] for name in _INHERITED_BY_JOBS if name in os.environ}
 
 

@@ -20,14 +20,14 @@ def utc_now() -> dt.datetime:
 
 @dataclass(frozen=True)
 class Uptime:
-    """A moment by a clock that nobody sets: seconds since a start of the machine, and which start that was."""
+    """A moment on the boot clock, which nobody can set: the id of the boot and the seconds since it."""
 
     boot: str
     seconds: float
 
 
 def uptime() -> Uptime:
-    """Read the clock that goes on over restarts of this server and stands still for nothing, not even a suspend."""
+    """Read the boot clock: it survives restarts of this server and also counts time in suspend."""
     return Uptime(_boot(), time.clock_gettime(time.CLOCK_BOOTTIME))
 
 
@@ -37,15 +37,15 @@ def _boot() -> str:
 
 
 def timestamp(moment: dt.datetime | None = None) -> str:
-    """ISO 8601 as the service's data planes write it: up to seven digits of a second, zeros at the end cut, offset.
+    """Format as ISO 8601 as the data planes do: up to seven decimals without trailing zeros, then the offset.
 
-    Such texts sort as the moments do: "+" comes before "." and before digits.
+    Such strings sort chronologically: "+" comes before "." and before digits.
     """
     return _cut(moment) + "+00:00"
 
 
 def zulu_time(moment: dt.datetime | None = None) -> str:
-    """The same with "Z", as workspaces and errors of the blob service have it."""
+    """Format like `timestamp` but with "Z", as in workspaces and in errors of the blob service."""
     return _cut(moment) + "Z"
 
 
@@ -57,7 +57,7 @@ def _cut(moment: dt.datetime | None) -> str:
 
 
 def time_span(start: str, end: str) -> str:
-    """Time between two timestamps as .NET writes it, hh:mm:ss.fffffff."""
+    """Return the time between two timestamps as .NET writes it: [d.]hh:mm:ss[.fffffff]."""
     passed = dt.datetime.fromisoformat(end) - dt.datetime.fromisoformat(start)
     seconds, ticks = divmod(max(passed // _MICROSECOND, 0) * 10, 10_000_000)
     minutes, hours = seconds // 60, seconds // 3600

@@ -138,7 +138,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "zero byte": (with_row(4, "2024-02-27,2\0"), "column Units at line 4 ('2\\x00')"),
     "open quotation mark": (with_row(4, '2024-02-27,"2'), "line 4: has a quotation mark that is never closed"),
     "long cell": (with_row(4, f"2024-02-27,{'9' * 500}x"), f"line 4 ('{'9' * 80}'...)"),
-    "huge cell in the header": (text([f"Day,Units,{'x' * 200_000}"]), "line 1: is no header"),
+    "huge cell in the header": (text([f"Day,Units,{'x' * 200_000}"]), "line 1: is not a header"),
     "empty first line": (b"\n" + PLAIN, "line 1: is empty; expected the header"),
     "a page that asks for a password": (b"<html>Sign in</html>", "the header is <html>Sign in</html>"),
     "a workbook": (b"PK\x03\x04\x14\0\x06\0\x08\0" + bytes(range(128, 256)), "is not UTF-8 (byte 0x80"),
@@ -164,7 +164,7 @@ ARCHIVE = gzip.compress(PLAIN)
     ids=["none", "cut", "spoilt", "head"],
 )
 def test_what_is_no_whole_archive_is_refused(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(ContractError, match="is no whole gzip file"):
+    with pytest.raises(ContractError, match="is not a complete gzip file"):
         read(tmp_path, content, "table.csv.gz")
 
 

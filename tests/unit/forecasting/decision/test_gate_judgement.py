@@ -296,5 +296,5 @@ def test_a_model_that_breaks_decides_nothing(
     judged = judge(panel, Contest(WEEKLY, champion, BEFORE), problem.training, problem.gate, 0.0)
     assert (judged.verdict.outcome, judged.verdict.reason) == ("failed", "error")
     assert str(fault) in judged.verdict.sentence
-    with pytest.raises(ValueError, match="no judgement of quality"):
+    with pytest.raises(ValueError, match="not a judgement of quality"):
         overridden(judged.verdict, "A. Turing", "because")

@@ -26,9 +26,9 @@ def test_a_person_with_a_reason_may_decide_against_a_judgement_of_quality(reason
         (said("kept", "margin"), " ", "because", "a person and a reason"),
         (said("kept", "margin"), "A. Turing", "", "a person and a reason"),
         (said("accepted", "margin"), "A. Turing", "because", "nothing to override"),
-        (said("failed", "nan"), "A. Turing", "because", "no judgement of quality"),
-        (said("failed", "error"), "A. Turing", "because", "no judgement of quality"),
-        (said("failed", "too-few-origins"), "A. Turing", "because", "no judgement of quality"),
+        (said("failed", "nan"), "A. Turing", "because", "not a judgement of quality"),
+        (said("failed", "error"), "A. Turing", "because", "not a judgement of quality"),
+        (said("failed", "too-few-origins"), "A. Turing", "because", "not a judgement of quality"),
     ],
 )
 def test_nobody_overrides_what_was_never_judged(verdict: Verdict, person: str, why: str, part: str) -> None:

@@ -168,7 +168,7 @@ def test_no_person_can_answer_for_figures_that_are_not_finite(
     side, field = sides[place % len(sides)], ("mae", "rmse", "rel_mae", "bias")[place % 4]
     found = comparison(challenger, champion, age=OLD if champion else None)
     verdict, _ = decide(replace(found, **{side: replace(getattr(found, side), **{field: value})}), POLICY)
-    with pytest.raises(ValueError, match="no judgement of quality"):
+    with pytest.raises(ValueError, match="not a judgement of quality"):
         overridden(verdict, "A. Turing", "because")
 
 

@@ -243,7 +243,7 @@ def test_wild_recipes_are_refused(name: str, parameters: dict[str, float]) -> No
 
 
 def test_a_mean_of_means_is_refused() -> None:
-    with pytest.raises(ValueError, match="no means of recipes"):
+    with pytest.raises(ValueError, match="not means of recipes"):
         make_recipe("mean_of", {}, [BOTH, WEEKLY])
 
 

@@ -98,5 +98,5 @@ def test_without_a_token_nothing_is_asked_and_a_warning_says_so(make_settings: M
 
 
 def test_outside_a_run_it_is_a_mistake(make_settings: MakeSettings) -> None:
-    with pytest.raises(InvalidRequestError, match="no run of Azure Pipelines"):
+    with pytest.raises(InvalidRequestError, match="not part of an Azure Pipelines run"):
         keep(make_settings({"SYSTEM_ACCESSTOKEN": "job-token", "BUILD_BUILDID": "local-1"}))

@@ -46,7 +46,7 @@ def test_the_page_of_a_broken_contract_names_rules_columns_and_places() -> None:
     page = markdown("unit-ws", result, {"data_sha256": "abc"}, "as printed", read_violations(FAILURES))
 
     assert "the table breaks the data contract" in page
-    assert "2 rules are broken; every place is in `contract_failures.csv` beside this page." in page
+    assert "2 rules are violated; all places are in `contract_failures.csv` beside this page." in page
     assert "| Units | negative | at least 0 | line 3, line 9 | Deliver reversals as a type of their own. |" in page
     assert "| whole file | has \\<b\\>no\\</b\\> rows" in page
     assert "| recipe, data until |" not in page, "what is not known is not a row of dashes"

@@ -98,7 +98,7 @@ def test_a_bad_table_is_refused_without_the_sdk(tmp_path: Path) -> None:
         (["smoke", "--horizon", "0"], "--horizon"),
         (["publish", "--steps", "register,train"], "wrong order: register,train"),
         (["run", "--unpublished", "--steps", "train"], "missing: register"),
-        (["run", "--steps", "train,register"], "--steps belongs to --unpublished"),
+        (["run", "--steps", "train,register"], "--steps needs --unpublished"),
         (["run", "--reason", "boredom"], "one of manual, schedule, data"),
         (["run", "--pipeline-id", "x", "--follow", "y"], "--pipeline-id and --follow exclude each other"),
         (["run", "--data-version", "old"], "a number from 1, or newest"),

@@ -81,11 +81,11 @@ def test_missing_empty_placeholder_undefined_and_illegal_are_one_report(
     assert "COMPUTE_NAME is missing, for example train-cluster" in found
     assert any(line.startswith("MODEL_NAME is still the placeholder <model> (from") for line in found)
     assert any(line.startswith("EXPERIMENT_NAME is empty (from") for line in found)
-    assert any(line.startswith("TEST_SERVICE_NAME is not legal") for line in found)
+    assert any(line.startswith("TEST_SERVICE_NAME is invalid") for line in found)
     assert any(
         line.startswith("DATASET_NAME is still the placeholder $(DATASET_NAME) (from the env") for line in found
     )
-    assert any(line.startswith("COMPUTE_MAX_NODES is not legal") for line in found)
+    assert any(line.startswith("COMPUTE_MAX_NODES is invalid") for line in found)
 
 
 def test_a_missing_file_reports_every_name(variables: dict[str, str], tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_production_is_optional_and_never_half_filled(
         load(write_variables(variables), production)
     found = caught.value.found.splitlines()
     assert any(line.startswith("AZUREML_PRODUCTION_WORKSPACE_NAME is still the placeholder <prod>") for line in found)
-    assert any(line.startswith("PRODUCTION_SERVICE_NAME is not legal") and "production.yml" in line for line in found)
+    assert any(line.startswith("PRODUCTION_SERVICE_NAME is invalid") and "production.yml" in line for line in found)
 
 
 def test_an_empty_environment_variable_is_reported_not_ignored(

@@ -86,8 +86,8 @@ def test_a_laptop_and_the_person_who_queued_the_run_may(make_settings: Callable[
         ),
         ({"BUILD_REASON": ""}, "reason unknown"),
         ({"BUILD_REASON": "Schedule", "TF_BUILD": ""}, "reason Schedule"),
-        ({"BUILD_REQUESTEDFOR": "Grace Hopper"}, "in the name of another person"),
-        ({"BUILD_REQUESTEDFOR": ""}, "in the name of another person"),
+        ({"BUILD_REQUESTEDFOR": "Grace Hopper"}, "names a person who did not queue this run"),
+        ({"BUILD_REQUESTEDFOR": ""}, "names a person who did not queue this run"),
     ],
 )
 def test_nobody_else_may(make_settings: Callable[..., Settings], changed: dict[str, str], part: str) -> None:

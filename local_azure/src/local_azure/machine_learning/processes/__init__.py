@@ -1,1 +1,1 @@
-"""Code that runs in processes of its own: fork server, steps, scoring."""
+"""Code that runs in separate processes: fork server, steps, scoring."""

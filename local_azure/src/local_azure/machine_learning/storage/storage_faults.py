@@ -39,7 +39,7 @@ def _unwritable(what: str, folder: Path, reason: str) -> ApiError:
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether something could not be written for want of room, by a file's error or by our own answer to it."""
+    """Return whether a write failed because of a full disk, by a file's error or by our own answer to it."""
     if isinstance(error, ApiError):
         return error.status == 507
     return isinstance(error, OSError) and error.errno in _FULL

@@ -32,7 +32,7 @@ def artifact_faults(pipeline: Pipeline) -> Iterator[Problem]:
     for use in uses:
         name = use.name
         if _FORBIDDEN.search(name):
-            yield Problem(name.place, f"'{name}' is no name of an artifact: no \" : < > | * ? / \\ in it.")
+            yield Problem(name.place, f"'{name}' is not a valid artifact name: no \" : < > | * ? / \\ in it.")
         if use.publishes or "$(" in name:
             continue
         before = publishers.get(name.lower(), [])

@@ -109,7 +109,7 @@ def _check_status_functions(expression: Expression, dependencies: Collection[str
         for argument in call.arguments:
             name = str(argument.value) if isinstance(argument, Literal) else ""
             if name.lower() not in dependencies:
-                raise unknown_name("That is no dependency.", name, sorted(dependencies))
+                raise unknown_name("That is not a dependency.", name, sorted(dependencies))
 
 
 def _find(parts: list[_PartT], name: str, message: str) -> _PartT:

@@ -139,7 +139,7 @@ def build_number_fault(number: str) -> str | None:
         return f"A build number has 1 to {MOST_CHARACTERS} characters; this one has {len(number)}."
     if _FORBIDDEN.search(number) or number.endswith("."):
         rule = 'no control character or " / : < > \\ | ? @ * in it, no dot at its end.'
-        return f"'{number}' is no build number: {rule}"
+        return f"'{number}' is not a build number: {rule}"
     return None
 
 

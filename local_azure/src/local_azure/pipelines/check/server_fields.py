@@ -72,7 +72,7 @@ def _faults(text: Text, what: str, known: Mapping[str, str], legal: str) -> Iter
     # What is left of the name of an environment could not be resolved.
     unknown = [macro for macro in macros_of(text) if what == "environment" or not is_known(macro.name, known)]
     if what == "environment" and "$[" in text:
-        yield Problem(text.place, f"'{text}' is no name of an environment: $[ ] is not read here. Use {_ROOT}.")
+        yield Problem(text.place, f"'{text}' is not an environment name: $[ ] is not read here. Use {_ROOT}.")
     elif unknown and "*" not in known:
         name, place = unknown[0]
         advice = nearest(name, known.values())

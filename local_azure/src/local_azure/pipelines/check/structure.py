@@ -41,7 +41,7 @@ def _name_faults(parts: Sequence[Part], subject: str, kind: str, whole: str) -> 
     seen: set[str] = set()
     for name in (part.name for part in parts if part.name):
         if not _NAME.match(name):
-            yield Problem(name.place, f"'{name}' is no name of a {kind.lower()}: letters, digits, _ only.")
+            yield Problem(name.place, f"'{name}' is not a valid {kind.lower()} name: use letters, digits and _ only.")
         if name.lower() in seen:
             text = f"{subject} {name} appears more than once. {kind} names must be unique within {whole}."
             yield Problem(name.place, text)

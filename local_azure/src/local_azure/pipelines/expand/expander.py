@@ -27,7 +27,7 @@ from local_azure.pipelines.language.values import ExpressionError, kind, to_text
 # What is expanded first, because what follows may read it.
 _FIRST = ("parameters", "variables", "resources")
 
-_DASH = " Where every turn or branch should make an item of its own, put a dash before its first key."
+_DASH = " If every iteration or branch should make a separate item, put a dash before its first key."
 
 _Pair: TypeAlias = tuple[Text, Value]
 
@@ -99,7 +99,7 @@ class Expander:
         try:
             key = Text(to_text(scope.interpolate(key)), key.place)
         except ExpressionError as error:
-            self.problem(Problem(key.place, f"This key is no text: {error}"))
+            self.problem(Problem(key.place, f"This key is not a string: {error}"))
         if within == "variables":
             expanded = self.expand(value, scope)
             scope.define(key, expanded)

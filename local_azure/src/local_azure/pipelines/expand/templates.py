@@ -133,7 +133,7 @@ def _part(value: Value) -> Value:
     """Convert a value to a part of a pipeline or a list of them; raises ExpressionError."""
     value = _object(value) or Items()
     if not isinstance(value, Items | Fields):
-        raise ExpressionError(f"A {kind(value)} is no part of a pipeline.")
+        raise ExpressionError(f"A {kind(value)} cannot be part of a pipeline.")
     return value
 
 

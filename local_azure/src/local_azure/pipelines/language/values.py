@@ -64,7 +64,7 @@ def to_number(value: Value) -> float:
     if len(text) <= MOST_DIGITS and _HEXADECIMAL.match(text):
         return float(int(text, 16))
     if text or isinstance(value, Version | Items | Fields):
-        raise ExpressionError(f"'{text[:MOST_DIGITS] or kind(value)}' is no number.")
+        raise ExpressionError(f"'{text[:MOST_DIGITS] or kind(value)}' is not a number.")
     return float(value or 0)
 
 

@@ -1,4 +1,4 @@
-"""Runs one job: its hooks and steps in order, in a workspace of its own."""
+"""Runs one job: its hooks and steps in order, in a separate workspace."""
 
 import shutil
 import time
@@ -54,7 +54,7 @@ class JobRunner:
         return self._result
 
     def _run_hook(self, hook: str, steps: list[Step]) -> None:
-        """Run the steps as the service does, in a job of their own: workspace, variables and time are new.
+        """Run the steps as the service does, in a separate job: workspace, variables and time are new.
 
         Of what another hook did, artifacts and outputs remain, which only other jobs read.
         """

@@ -106,7 +106,7 @@ def _set_variable(context: StepContext, command: LoggingCommand) -> None:
 def _complete(context: StepContext, command: LoggingCommand) -> None:
     wanted = command.properties["result"].lower()
     if wanted not in _RESULTS:
-        raise ValueError(f"'{wanted}' is no result of task.complete. {nearest(wanted, _RESULTS)}")
+        raise ValueError(f"'{wanted}' is not a result of task.complete. {nearest(wanted, _RESULTS)}")
     context.worsen(_RESULTS[wanted])
 
 

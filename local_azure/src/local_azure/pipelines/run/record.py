@@ -18,7 +18,7 @@ MOST_ISSUES = 1_000
 
 
 class RunRecord:
-    """The record of one run, in a folder of its own; jobs write it from threads of their own, secrets are masked."""
+    """The record of one run, in its own folder; jobs write it from their threads, secrets are masked."""
 
     def __init__(self, folder: Path, build_id: int) -> None:
         self.folder = folder

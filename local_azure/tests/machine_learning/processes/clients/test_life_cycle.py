@@ -158,7 +158,7 @@ def test_one_line_says_that_nothing_can_be_preloaded(machine: Machine) -> None:
         _, err = process.communicate(timeout=60)
     reason = f"no python on the PATH is the server's interpreter, {sys.executable}"
     assert [line for line in err.splitlines() if "--warm" in line] == [
-        f"local_azure: --warm changes nothing here: {reason}."
+        f"local_azure: --warm has no effect here: {reason}."
     ]
 
 

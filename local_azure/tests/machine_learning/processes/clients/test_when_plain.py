@@ -254,6 +254,4 @@ def test_another_interpreter_than_the_servers(machine: Machine, tmp_path: Path) 
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path.endswith("local_azure/src"))
     done = subprocess.run(words, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.split()[:2] == [str(tmp_path / "home"), str(python)]
-    assert (
-        f"--warm changes nothing here: the server runs on {sys.executable}, this command on {python}" in done.stderr
-    )
+    assert f"--warm has no effect here: the server runs on {sys.executable}, this command on {python}" in done.stderr

@@ -16,7 +16,7 @@ import jwt
 
 TENANT = "00000000-0000-0000-0000-0000000000aa"
 USER = "local-user"
-# Who made something, as models, services and runs say it.
+# The creator of an object, as models, services and runs show it.
 CREATED_BY = {
     **dict.fromkeys(
         ("userPuId", "userIdp", "userAltSecId", "userIss", "upn", "clientApplicationId", "applicationACR")
@@ -41,7 +41,7 @@ class Principal:
 
 
 class Tokens:
-    """Signs and checks bearer tokens with one key a server start."""
+    """Signs and checks bearer tokens with a key that is new at each server start."""
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)

@@ -33,7 +33,7 @@ class Listing:
 
     @classmethod
     def of_query(cls, container: str, query: Mapping[str, str]) -> Listing:
-        """Parse the query; raises a 400 for a number that is none."""
+        """Parse the query; raises a 400 if `maxresults` is not a positive number."""
         most = query.get("maxresults") or str(MOST_RESULTS)
         if not re.fullmatch(r"[0-9]{1,9}", most) or int(most) < 1:
             raise ApiError(
@@ -50,7 +50,7 @@ class Listing:
         )
 
     def _fold(self, name: str) -> str:
-        """The name, or its part up to the first delimiter behind the prefix."""
+        """Return the name, cut after the first delimiter that follows the prefix."""
         if not self.delimiter:
             return name
         head, found, _ = name[len(self.prefix) :].partition(self.delimiter)
@@ -66,7 +66,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class Known:
-    """What is kept beside the files of a container, by name of the blob; folder markers are among `facts`."""
+    """Metadata and leases of a container's blobs, by blob name; `facts` also holds folder markers."""
 
     facts: Mapping[str, Facts]
     leases: Mapping[str, Lease]
@@ -84,7 +84,7 @@ def _lease(lease: Lease | None, now: Uptime) -> str:
 
 
 def _blob(path: Path, name: str, known: Known, *, with_metadata: bool) -> str:
-    """One blob, with the elements of the service in its order."""
+    """Return one blob as XML, with the same elements as the service and in the same order."""
     size = path.stat().st_size if path.is_file() else 0
     facts = known.facts.get(name, {})
     pairs = "".join(f"<{key}>{escape(value)}</{key}>" for key, value in facts.get("metadata", {}).items())
@@ -104,7 +104,7 @@ def _blob(path: Path, name: str, known: Known, *, with_metadata: bool) -> str:
 
 
 def _asked(wanted: Listing) -> str:
-    """What the client asked for; the service repeats only that."""
+    """Return the request's parameters as XML; the service echoes only those that were sent."""
     prefix = f"<Prefix>{escape(wanted.prefix)}</Prefix>" if wanted.prefix else "<Prefix />"
     marker = f"<Marker>{escape(wanted.marker)}</Marker>" if wanted.marker else ""
     most = f"<MaxResults>{wanted.most}</MaxResults>" if wanted.query.get("maxresults") else ""
@@ -122,7 +122,7 @@ def listing_xml(files: BlobFiles, base: str, wanted: Listing, known: Known) -> s
         path = files.container(wanted.container) / entry
         if wanted.delimiter and entry.endswith(wanted.delimiter):
             body.append(f"<BlobPrefix><Name>{escape(entry)}</Name></BlobPrefix>")
-        elif path.exists():  # it may have been deleted since
+        elif path.exists():  # it may have been deleted since it was listed
             body.append(_blob(path, entry, known, with_metadata=wanted.with_metadata))
     blobs = f"<Blobs>{''.join(body)}</Blobs>" if body else "<Blobs />"
     marker = f"<NextMarker>{escape(following)}</NextMarker>" if following else "<NextMarker />"

@@ -1,4 +1,4 @@
-"""What a dataset's definition says about where its bytes lie.
+"""Find out from a dataset's definition where its data is stored.
 
 The SDK describes a dataset by a dataflow (JSON) that carries an MLTable document (YAML); its `paths` name datastores
 of the workspace. Nothing here reads data.
@@ -31,8 +31,8 @@ _WILD = re.compile(r"[*?\[]")
 
 
 def fits(pattern: str, path: str) -> bool:
-    """Whether all of a path fits a pattern."""
-    reached = [True] + [False] * len(path)  # whether the pattern so far can stand for so many letters
+    """Return whether a pattern matches a whole path."""
+    reached = [True] + [False] * len(path)  # reached[n]: the pattern so far can match the first n characters
     for piece in filter(None, _STARS.split(pattern)):
         reached = _PIECES.get(piece, _literal)(piece, path, reached)
     return reached[-1]
@@ -91,25 +91,25 @@ class Source:
         return self.pattern.strip("/").removeprefix(self.base).strip("/") in ("", "**", "**/*")
 
     def matches(self, path: str) -> bool:
-        """Whether a path of the datastore belongs to the pattern: `*` stays in a folder, `**` does not."""
+        """Return whether the pattern matches a path of the datastore; `*` does not match a slash, `**` does."""
         if self.is_whole:
             return path == self.base or path.startswith(f"{self.base}/" if self.base else "")
         return fits(self.pattern.strip("/"), path)
 
 
 def dataflow_yaml(dataflow: str | None) -> str:
-    """The MLTable document inside of a dataflow, as it was posted; raises a 400 for the form of older SDKs."""
+    """Return the MLTable document inside a dataflow as posted; raises a 400 for the older SDKs' format."""
     if len(dataflow or "") > MAX_DATAFLOW_CHARS:
         raise bad_request(f"The definition of a dataset has at most {MAX_DATAFLOW_CHARS} characters.")
     try:
         text = json.loads(dataflow or "")["meta"]["RsDataflow"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise bad_request("The dataset has no MLTable definition; it was made by an SDK of another age.") from error
+        raise bad_request("The dataset has no MLTable definition; its SDK version is unsupported.") from error
     return str(text)
 
 
 def folder_dataflow(workspace: Workspace, datastore: str, relative: str, read: Reading | None = None) -> str:
-    """Dataflow of everything below a folder of a datastore, or of what `read` makes of it, as the SDK writes it."""
+    """Return the dataflow of a datastore folder, as the SDK writes it. read: how to parse its files."""
     read = read or Reading()
     address = (
         f"azureml://subscriptions/{workspace.subscription}/resourcegroups/{workspace.resource_group}"
@@ -135,7 +135,7 @@ def sources(workspace: Workspace, saved: dict[str, Any]) -> list[Source]:
 
 
 def _document(text: str) -> dict[str, Any]:
-    """The MLTable document; raises a 400 for what is none."""
+    """Parse the MLTable document; raises a 400 if the text is not one."""
     try:
         document = yaml.safe_load(text) or {}
     except (yaml.YAMLError, RecursionError, ValueError) as error:

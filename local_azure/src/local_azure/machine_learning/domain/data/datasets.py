@@ -1,7 +1,7 @@
 """Datasets: definitions of data, registered under names with versions.
 
-A definition has an id of its own (the saved dataset) that follows from its content, so the same definition is the
-same saved dataset, registered or not.
+A definition (a saved dataset) has an id derived from its content: saving the same definition again gives the same
+saved dataset, registered or not.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def versions(store: Store, workspace_id: str, name: str) -> list[Document]:
 
 
 def require_version(store: Store, workspace_id: str, name: str, number: object = None) -> Document:
-    """The version asked for, the latest one without a number; raises a 404 that says which there are."""
+    """Return the requested version, or the latest without a number; raises a 404 that names the latest."""
     found = versions(store, workspace_id, name)
     if not found:
         raise not_found("Dataset", name)
@@ -119,7 +119,7 @@ def versions_of_definition(store: Store, workspace_id: str, saved_id: str) -> li
 
 
 def register_new(store: Store, workspace_id: str, posted: Document) -> Document:
-    """Register under a name that is free; raises a 409 for a taken one, a 400 for a definition that has a name."""
+    """Register under a new name; raises a 409 if it exists, a 400 if the definition has another name already."""
     name = str(posted.get("name"))
     with store.transaction():
         if versions(store, workspace_id, name):
@@ -129,7 +129,7 @@ def register_new(store: Store, workspace_id: str, posted: Document) -> Document:
 
 
 def _refuse_second_name(store: Store, workspace_id: str, posted: Document) -> None:
-    """A definition that has a registration is not registered under another name. Source: SDK, `_register`."""
+    """Refuse a definition that is already registered under another name. Source: SDK, `_register`."""
     saved_id = (posted.get("latest") or {}).get("savedDatasetId")
     for version in store.find(workspace_id, VERSION, name=saved_id) if saved_id else []:
         if version["name"] != posted.get("name"):
@@ -138,7 +138,7 @@ def _refuse_second_name(store: Store, workspace_id: str, posted: Document) -> No
 
 
 def register(store: Store, workspace_id: str, posted: Document, *, keep: bool) -> Document:
-    """Register: the current definition again keeps the version. keep: an existing name keeps its definition."""
+    """Register a definition; add a version only if it differs from the latest. keep: only if the name is new."""
     name, latest = str(posted.get("name") or ""), posted.get("latest") or {}
     if not name or "/" in name:
         raise bad_request(f"'{name}' is not a dataset name.")
@@ -160,7 +160,7 @@ def register(store: Store, workspace_id: str, posted: Document, *, keep: bool) -
 
 
 def change_posted(store: Store, workspace_id: str, dataset_id: str, posted: Document) -> Document:
-    """Change the version of a dataset that a client names in what it posts, the latest one without."""
+    """Change the version that the posted document names, or the latest one if it names none."""
     name = name_of(store, workspace_id, dataset_id)
     with store.transaction():
         version = require_version(store, workspace_id, name, (posted.get("latest") or {}).get("versionId"))
@@ -168,7 +168,7 @@ def change_posted(store: Store, workspace_id: str, dataset_id: str, posted: Docu
 
 
 def change(store: Store, workspace_id: str, version: Document, posted: Document) -> Document:
-    """Description and tags are the only things of a version that change, and only where they are given."""
+    """Update description and tags of a version where they are given; nothing else of a version can change."""
 
     def apply(document: Document) -> None:
         given = {key: posted[key] for key in ("description", "tags") if posted.get(key) is not None}
@@ -188,7 +188,7 @@ def unregister(store: Store, workspace_id: str, name: str) -> None:
 
 
 def page(store: Store, workspace_id: str, after: int | None, size: int) -> tuple[list[Document], int | None]:
-    """The latest version of each of some datasets, and the number behind which the next page begins, or None."""
+    """Return a page of datasets (latest versions) and the number after which the next page begins, or None."""
     found = store.find_numbered(workspace_id, DATASET, after=after, limit=size + 1)
     shown = found[:size]
     following = shown[-1][0] if len(found) > size else None

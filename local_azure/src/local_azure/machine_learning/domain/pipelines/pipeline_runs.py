@@ -155,7 +155,7 @@ def finish(store: Store, workspace_id: str, run: Document, status: RunStatus, me
 
 
 def fail_cut_off(store: Store, workspace_id: str, run: Document, message: str) -> None:
-    """Fail a run, its steps and all runs below it that were going on when their server died."""
+    """Fail a run, its steps and its child runs that were in progress when their server died."""
     with store.transaction():
         nodes.fail_running(store, workspace_id, run["Id"], message)
         _close(store, workspace_id, run, RunStatus.FAILED, message)

@@ -78,7 +78,7 @@ def is_queued(store: Store, workspace_id: str, document: Document) -> bool:
 
 
 def fail_cut_off(store: Store, workspace_id: str, document: Document, message: str) -> None:
-    """Fail a script run, and all runs below it, that was going on when its server died."""
+    """Fail a script run that was in progress when its server died, and its child runs."""
     with store.transaction():
         run_records.fail_family(store, workspace_id, document["runId"], Failure("ServiceError", message))
         close(store, workspace_id, document)

@@ -155,7 +155,7 @@ def delay(store: Store, workspace: Workspace, name: str, message: str) -> None:
 
 
 def fail(store: Store, workspace: Workspace, name: str, operation_id: str | None, *, message: str, log: str) -> None:
-    """The service did not come up, or went down for good: both sides of the event in one transaction."""
+    """Record in one transaction that a service did not start, or stopped for good."""
     error = {
         "code": "AciDeploymentFailed",
         "statusCode": 400,

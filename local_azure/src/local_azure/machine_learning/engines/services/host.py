@@ -157,7 +157,7 @@ class ServiceHost:
             await self._fail(instance, operation_id, f"local_azure failed: {error}")
 
     async def _deploy(self, instance: Instance, operation_id: str | None) -> ChildCommand:
-        """Lay out the files and start the process; raises DeploymentError when the service does not come up."""
+        """Lay out the files and start the process; raises DeploymentError when the service does not start."""
         if operation_id:
             launch = await self._lay_out_new(instance, operation_id)
         else:

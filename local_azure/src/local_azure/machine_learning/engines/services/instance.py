@@ -128,7 +128,7 @@ class Instance:
         return await self._fork_server.stop(self._process) if self._process else 0
 
     def _is_to_blame(self, code: int) -> bool:
-        """Whether the process ended by itself: not with the fork server, and not for want of room."""
+        """Return whether the process ended by itself, not with the fork server and not because of a full disk."""
         return code != EOF_CODE and storage_faults.free_bytes(self.folder.root) >= ROOM_BYTES
 
     async def stop_process(self) -> None:

@@ -27,7 +27,7 @@ LOG = logging.getLogger("local_azure")
 STOP_SECONDS = 10
 # Cleaning the logs of cut-off runs takes a second for each 28 MB: a start does not wait longer for it.
 RECOVERY_SECONDS = 5.0
-SERVER_LOST = "The server was stopped while this run was going on."
+SERVER_LOST = "The server was stopped while this run was in progress."
 
 
 class Executor:
@@ -85,7 +85,7 @@ class Executor:
         self._take_up_script(workspace, document)
 
     def cancel(self, run_id: str) -> None:
-        """Cancel a run, or one step of a run, if it is going on.
+        """Cancel a run, or one step of a run, if it is in progress.
 
         A step that is canceled counts as one that failed (assumed).
         """

@@ -29,13 +29,13 @@ _VIEWS = {"activeonly": "(ArchivedTime eq null)", "archivedonly": "(ArchivedTime
 
 @PLANE.route("POST", _NAMED)
 def create(call: Call, store: Store, *, experiment: str) -> Experiment:
-    """Create, or get what is there."""
+    """Create the experiment, or return the existing one."""
     return experiments.ensure(store, call.ws, experiment)
 
 
 @PLANE.route("GET", _NAMED)
 def get(call: Call, store: Store, *, experiment: str) -> Experiment:
-    """One by name. The client creates after a 404, so an archived one must not answer."""
+    """Return one by name. The client creates it after a 404, so an archived one must give a 404 too."""
     return experiments.require_active(store, call.ws, experiment)
 
 

@@ -121,7 +121,7 @@ class ClientProcesses:
             return False
 
     def _retire(self) -> None:
-        """Let the parent end; programs that run go on."""
+        """Let the parent end; running programs continue."""
         if self.runs():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(json.loads(self._facts.read_text(encoding="utf-8"))["pid"], signal.SIGTERM)

@@ -24,7 +24,7 @@ FORK = multiprocessing.get_context("fork")
 
 
 class AbortedError(Exception):
-    """The run cannot go on; the message says why."""
+    """The run cannot continue; the message says why."""
 
 
 @dataclass

@@ -216,7 +216,7 @@ class ServiceSchema:
             return Problem(task.place, f"The task {name} has no version {version}, but {', '.join(versions)}.")
         if versions:
             return Problem(task.place, f"'{task}' names no version. Write {name}@{versions[-1]}.")
-        text = f"'{task}' is no task of Azure DevOps itself; those of extensions are not known here."
+        text = f"'{task}' is not an in-box task of Azure DevOps; tasks of extensions are not known here."
         return Problem(task.place, f"{text} {nearest(task, self._task_names)}")
 
 

@@ -39,7 +39,7 @@ def looks_secret(name: str) -> bool:
 
 
 class Masker:
-    """Replaces whole secret values; overlapping ones become one mask. Jobs use it from threads of their own."""
+    """Replaces whole secret values; overlapping ones become one mask. Jobs call it from their threads."""
 
     def __init__(self) -> None:
         self._secrets: frozenset[str] = frozenset()

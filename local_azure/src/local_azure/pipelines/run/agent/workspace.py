@@ -74,7 +74,7 @@ class JobFolders:
 
 
 class Artifacts:
-    """The artifacts of one run: a folder each. Jobs publish them from threads of their own."""
+    """The artifacts of one run, a folder each. Jobs publish them from their threads."""
 
     def __init__(self, root: Path, masker: Masker) -> None:
         self._root = root

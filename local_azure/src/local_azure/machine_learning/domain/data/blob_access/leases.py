@@ -137,7 +137,7 @@ def broken(held: Lease | None, asked: int | None, now: Uptime) -> Lease:
 
 
 def require_write(held: Lease | None, given: str | None, now: Uptime) -> None:
-    """Raise a 412 unless a write that names this lease, or none, may go on."""
+    """Raise a 412 unless a write that names this lease, or none, is allowed."""
     state = state_of(held, now)
     if state.is_locked and given is None:
         message = "There is currently a lease on the blob and no lease ID was specified in the request."
