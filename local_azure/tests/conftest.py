@@ -46,8 +46,9 @@ run.parent.add_properties({"outcome": "read"})
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Forget what the SDK sets for its own children when AutoML is imported: programs of other tests inherit it."""
-    os.environ.pop("AUTOML_INSTRUMENTATION_KEY", None)
+    """Forget what AutoML of the SDK sets for processes that it starts: programs of other tests would inherit it."""
+    for name in [name for name in os.environ if name.startswith("AUTOML_")]:
+        del os.environ[name]
 
 
 class Project:
