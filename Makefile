@@ -77,9 +77,11 @@ advisories: $(TOOLS)/.installed ## known advisories about the locked packages (a
 test: $(INSTALLED) $(TOOLS)/.installed ## everything that proves the product
 	@$(MAKE) --no-print-directory -j3 check product-tests emulator-tests
 
-# Files of tests are shared out over the cores; conftest.py says which begin first.
+# Files of tests are shared out over processes, more than two cores need: tests wait for servers much of their time.
+# conftest.py says which files begin first.
+WORKERS ?= 3
 product-tests: $(INSTALLED) $(TOOLS)/.installed
-	$(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder tests
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests
 
 # These tests bring the SDK into their process, which must not have met it before their server is there: they run apart,
 # at the same time. What they print is shown when they have ended.
