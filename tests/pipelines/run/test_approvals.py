@@ -136,7 +136,7 @@ def test_a_rejection_of_the_command_line_runs_no_job(run: Run) -> None:
 
 def test_without_a_decision_and_a_terminal_nobody_approves(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(PIPELINE).code == 3
-    assert "--approve production or --reject production decides" in capfd.readouterr().err
+    assert "pass --approve production or --reject production" in capfd.readouterr().err
 
 
 def test_where_input_has_ended_the_answer_is_no(
