@@ -150,6 +150,13 @@ class Store:
             raise not_found(label or kind.capitalize(), key)
         return found
 
+    def require_named(self, workspace: str, kind: str, name: str, label: str) -> Document:
+        """The oldest document of a name; raises a 404 that names it."""
+        found = self.find(workspace, kind, name=name, limit=1)
+        if not found:
+            raise not_found(label, name)
+        return found[0]
+
     def insert(self, workspace: str, kind: str, key: str, doc: Document, *, name: str = "", parent: str = "") -> None:
         """Create; raises a 409 when the key exists."""
         try:

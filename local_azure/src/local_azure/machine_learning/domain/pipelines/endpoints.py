@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from local_azure.machine_learning.domain.pipelines import published
 from local_azure.machine_learning.domain.pipelines.entities import EntityStatus, is_active, new_entity
-from local_azure.machine_learning.errors import bad_request, conflict, not_found
+from local_azure.machine_learning.errors import bad_request, conflict
 from local_azure.machine_learning.storage.store import Document, Store
 
 KIND = "endpoint"
@@ -43,10 +43,7 @@ def require(store: Store, workspace_id: str, endpoint_id: str) -> Document:
 
 def named(store: Store, workspace_id: str, name: str) -> Document:
     """Return the endpoint of a name; raises a 404."""
-    found = store.find(workspace_id, KIND, name=name, limit=1)
-    if not found:
-        raise not_found("Pipeline endpoint", name)
-    return found[0]
+    return store.require_named(workspace_id, KIND, name, "Pipeline endpoint")
 
 
 def newest_first(store: Store, workspace_id: str) -> list[Document]:

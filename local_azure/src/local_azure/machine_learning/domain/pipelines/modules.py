@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from local_azure.machine_learning import strict_json
 from local_azure.machine_learning.clock import timestamp
 from local_azure.machine_learning.domain.pipelines.entities import EntityStatus, new_entity
-from local_azure.machine_learning.errors import bad_request, conflict, not_found, not_implemented
+from local_azure.machine_learning.errors import bad_request, conflict, not_implemented
 from local_azure.machine_learning.storage.store import Document, Store
 
 MODULE, DATA_SOURCE, PUBLISHED = "module", "data_source", "published_module"
@@ -116,10 +116,7 @@ def published(store: Store, workspace_id: str, published_id: str) -> Document:
 
 def published_named(store: Store, workspace_id: str, name: str) -> Document:
     """Return the published module of a name; raises a 404."""
-    found = store.find(workspace_id, PUBLISHED, name=name, limit=1)
-    if not found:
-        raise not_found("Published module", name)
-    return found[0]
+    return store.require_named(workspace_id, PUBLISHED, name, "Published module")
 
 
 def replace_published(store: Store, workspace_id: str, published_id: str, posted: Document) -> Document:
