@@ -79,12 +79,12 @@ steps:
         ("bash: x\n      env: [a]", "must be a mapping"),
     ],
 )
-@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("location", [0, 1, 2])
 def test_a_fault_of_one_branch_is_found_whichever_is_taken(
-    faults: Faults, faulty: str, message: str, place: int
+    faults: Faults, faulty: str, message: str, location: int
 ) -> None:
     bodies = ["bash: echo a", "script: echo b", "bash: echo c"]
-    bodies[place] = faulty
+    bodies[location] = faulty
     text = (
         PARAMETERS
         + """\

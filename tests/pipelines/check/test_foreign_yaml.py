@@ -145,11 +145,11 @@ def broken(lines: list[str], chance: random.Random) -> str:
     """The lines with one to three of them damaged as an editor would."""
     damaged = list(lines)
     for _ in range(chance.randint(1, 3)):
-        place = chance.randrange(len(damaged))
-        head, other = damaged[place].split(":")[0], chance.randrange(len(damaged))
-        ways = ["", f"  {damaged[place]}", damaged[place].lstrip(), f"{head}:", f"{head}: [a, {{b: c}}]"]
-        ways += [damaged[place].replace("}}", ""), damaged[place].replace("'", "", 1), damaged[other]]
-        damaged[place] = chance.choice(ways)
+        location = chance.randrange(len(damaged))
+        head, other = damaged[location].split(":")[0], chance.randrange(len(damaged))
+        ways = ["", f"  {damaged[location]}", damaged[location].lstrip(), f"{head}:", f"{head}: [a, {{b: c}}]"]
+        ways += [damaged[location].replace("}}", ""), damaged[location].replace("'", "", 1), damaged[other]]
+        damaged[location] = chance.choice(ways)
     return "\n".join(damaged)
 
 
@@ -159,7 +159,7 @@ def test_whatever_a_file_holds_is_answered_in_words(write: Callable[..., Path]) 
     for _ in range(400):
         pipeline, jobs = (broken(lines, chance) for lines in texts)
         expanded, problems = check(write(pipeline, **{"jobs.yml": jobs}))
-        assert all(problem.place.file and problem.place.line > 0 and problem.text for problem in problems)
+        assert all(problem.location.file and problem.location.line > 0 and problem.text for problem in problems)
         if not expanded.problems:
             final_yaml(expanded.tree)
 
@@ -171,8 +171,8 @@ def test_pipelines_of_other_projects_expand_or_are_refused_by_name() -> None:
     for file in files:
         expanded, problems = check(file)
         for problem in problems:
-            assert problem.place.file, problem
-            assert problem.place.line > 0, problem
+            assert problem.location.file, problem
+            assert problem.location.line > 0, problem
             assert len(problem.text) > 10, problem
         if not expanded.problems:
             assert yaml.safe_load(final_yaml(expanded.tree))["stages"], file

@@ -1,4 +1,4 @@
-"""What a stranger's pipeline may cost: each cap is met exactly without a fault, and refused above with its place."""
+"""What a stranger's pipeline may cost: each cap is met without a fault, and refused above with its location."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from local_azure.pipelines.language import limits
 from local_azure.pipelines.language.evaluation import evaluate
 from local_azure.pipelines.language.grammar import parse
 from local_azure.pipelines.language.reader import read_text
-from local_azure.pipelines.language.tree import Items, PipelineError, Place, Problem, Text, Value
+from local_azure.pipelines.language.tree import Items, Location, PipelineError, Problem, Text, Value
 from local_azure.pipelines.language.values import ExpressionError
 
 Write = Callable[..., Path]
@@ -276,7 +276,7 @@ def test_a_message_quotes_no_megabyte_and_nothing_that_is_obeyed(faults: Faults)
     (found,) = faults("steps:\n- bash: echo\n  timeoutInMinutes: " + "9" * 500_000 + "\n")
     assert len(found) < 1_200
     assert found.endswith("write the value itself.")
-    shown = str(Problem(Place("a\x1b[2J.yml", 1), "x\n##vso[task.complete result=Failed]\x07\u202e"))
+    shown = str(Problem(Location("a\x1b[2J.yml", 1), "x\n##vso[task.complete result=Failed]\x07\u202e"))
     assert shown == "a\\x1b[2J.yml:1: x\\n# #vso[task.complete result=Failed]\\x07\\u202e"
 
 

@@ -64,7 +64,7 @@ def test_reading(name: str) -> None:
         try:
             read_text(YAML[name], "a.yml")
         except PipelineError as error:
-            assert error.problem.place.line > 0
+            assert error.problem.location.line > 0
 
     assert _timed(read) < MOST_SECONDS
 

@@ -103,11 +103,11 @@ def test_an_environment_is_named_by_a_root_variable(faults: Faults, run: Run) ->
     assert "to staging" in outcome.logs["S.A"]
 
 
-@pytest.mark.parametrize("place", ["- stage: S", "  - deployment: A"])
-def test_a_variable_of_a_stage_or_job_names_no_environment(faults: Faults, place: str) -> None:
+@pytest.mark.parametrize("location", ["- stage: S", "  - deployment: A"])
+def test_a_variable_of_a_stage_or_job_names_no_environment(faults: Faults, location: str) -> None:
     text = DEPLOY.replace("environment: $(again)", "environment: $(mine)")
-    indent = " " * (len(place) - len(place.lstrip()) + 2)
-    text = text.replace(place, f"{place}\n{indent}variables: {{mine: x}}")
+    indent = " " * (len(location) - len(location.lstrip()) + 2)
+    text = text.replace(location, f"{location}\n{indent}variables: {{mine: x}}")
     (found,) = faults(text)
     assert found.startswith("azure-pipelines.yml:7: ")
     assert "'$(mine)'" in found

@@ -176,7 +176,7 @@ def check_command(files: tuple[Path, ...], parameters: dict[str, str], as_json: 
 def _as_json(found: Iterable[list[Problem]]) -> list[dict[str, object]]:
     faults: list[dict[str, object]] = []
     for problems in found:
-        faults += [{"file": p.place.file, "line": p.place.line, "fault": p.text.strip()} for p in problems]
+        faults += [{"file": p.location.file, "line": p.location.line, "fault": p.text.strip()} for p in problems]
     return faults
 
 

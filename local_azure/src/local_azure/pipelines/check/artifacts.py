@@ -32,15 +32,15 @@ def artifact_faults(pipeline: Pipeline) -> Iterator[Problem]:
     for use in uses:
         name = use.name
         if _FORBIDDEN.search(name):
-            yield Problem(name.place, f"'{name}' is not a valid artifact name: no \" : < > | * ? / \\ in it.")
+            yield Problem(name.location, f"'{name}' is not a valid artifact name: no \" : < > | * ? / \\ in it.")
         if use.publishes or "$(" in name:
             continue
         before = publishers.get(name.lower(), [])
         if not before and all_known:
             advice = nearest(name, [str(other[0].name) for other in publishers.values()])
-            yield Problem(name.place, f"No step publishes the artifact '{name}'. {advice}")
+            yield Problem(name.location, f"No step publishes the artifact '{name}'. {advice}")
         if before and not order.is_published_before(use):
-            yield Problem(name.place, f"Add the job that publishes '{name}' to dependsOn.")
+            yield Problem(name.location, f"Add the job that publishes '{name}' to dependsOn.")
 
 
 def _uses(pipeline: Pipeline) -> Iterator[_Use]:

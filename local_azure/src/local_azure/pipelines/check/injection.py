@@ -8,8 +8,8 @@ from local_azure.pipelines.expand.scope import expressions_in
 from local_azure.pipelines.language.tree import (
     Fields,
     Items,
+    Location,
     PipelineError,
-    Place,
     Problem,
     Text,
     Value,
@@ -20,30 +20,30 @@ _PARAMETER = re.compile(r"\bparameters\.(\w++)", re.IGNORECASE)
 
 
 def injection_faults(document: Fields) -> Iterator[Problem]:
-    """Yield the places where the body of a script reads a string parameter without `values`."""
+    """Yield the locations where the body of a script reads a string parameter without `values`."""
     free = {
         str(entry.get("name")).lower()
         for entry in mappings_of(document.get("parameters"))
         if entry.get("type") in (None, "string") and not entry.has("values")
     }
     for script in _scripts(document, ""):
-        for name, place in _parameters_read(script):
+        for name, location in _parameters_read(script):
             if name.lower() in free:
                 yield Problem(
-                    place, f"The free text of parameter '{name}' becomes code of this script. Pass it by env:."
+                    location, f"The free text of parameter '{name}' becomes code of this script. Pass it by env:."
                 )
 
 
-def _parameters_read(script: Text) -> Iterator[tuple[str, Place]]:
+def _parameters_read(script: Text) -> Iterator[tuple[str, Location]]:
     """Yield the first parameter that each expression of a script reads, and its line."""
-    line, done = script.place.line, 0
+    line, done = script.location.line, 0
     try:
         for start, _, source in expressions_in(script):
             line += script.count("\n", done, start)
             done = start
             match = _PARAMETER.search(source)
             if match:
-                yield match[1], Place(script.place.file, line)
+                yield match[1], Location(script.location.file, line)
     except PipelineError:
         return  # the expansion reports what is not closed
 

@@ -82,7 +82,7 @@ KEYS: Mapping[str, Mapping[str, Support]] = {
         **_refused("nothing here can run it.", "powershell", "pwsh", "reviewApp", "errorActionPreference"),
         **_refused("nothing here can run it.", "ignoreLASTEXITCODE", "downloadBuild", "getPackage", "upload"),
         **_refused("steps run on this machine, with all logging commands. Leave it out.", "target"),
-        **_refused("the copy of the working tree lies in its usual place. Leave it out.", "path"),
+        **_refused("the copy of the working tree lies in its usual location. Leave it out.", "path"),
         **_refused("the working directory stays as it is. Leave it out.", "workspaceRepo", fine=_OFF),
         **_refused(
             "the copy of the working tree holds what lies there. Leave it out.", "submodules", "lfs", fine=_OFF
@@ -126,10 +126,10 @@ def _job_faults(stage: Stage, job: Job) -> Iterator[Problem]:
     for key in fields_of(job.pool).names():
         if key in KEYS_OF_1ES_POOLS:
             yield Problem(
-                key.place, f"'{key}' of the pool of {what} is not known here: only templates of 1ES read it."
+                key.location, f"'{key}' of the pool of {what} is not known here: only templates of 1ES read it."
             )
     for step in job.steps:
-        rest = Fields(step.fields[1:], step.place)
+        rest = Fields(step.fields[1:], step.location)
         yield from _faults(rest, "step", f"a step of {what}")
 
 
@@ -138,4 +138,4 @@ def _faults(fields: Fields, part: str, what: str) -> Iterator[Problem]:
         support = KEYS[part].get(key)
         written_out = isinstance(value, str) and support is not None and value.lower() in support.fine
         if support and support.verdict == REFUSED and not written_out:
-            yield Problem(key.place, f"'{key}' of {what} is not supported here: {support.reason}")
+            yield Problem(key.location, f"'{key}' of {what} is not supported here: {support.reason}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from local_azure.pipelines.expand.model import Variable
-from local_azure.pipelines.language.tree import Place, Problem, Text, nearest
+from local_azure.pipelines.language.tree import Location, Problem, Text, nearest
 
 _MACRO = re.compile(r"\$\(([^()\s$`'\"]+)\)")
 _SHELL_WORD = re.compile(r"[a-z][a-z0-9_-]*\Z")  # in a script this is a command
@@ -17,17 +17,17 @@ class Macro(NamedTuple):
     """A `$(name)` and where it stands."""
 
     name: str
-    place: Place
+    location: Location
 
 
 def macros_of(text: Text) -> list[Macro]:
     """Return the macros of a text, each name once."""
     found: dict[str, Macro] = {}
-    line, done = text.place.line, 0
+    line, done = text.location.line, 0
     for match in _MACRO.finditer(text):
         line += text.count("\n", done, match.start())
         done = match.start()
-        found.setdefault(match[1], Macro(match[1], Place(text.place.file, line)))
+        found.setdefault(match[1], Macro(match[1], Location(text.location.file, line)))
     return list(found.values())
 
 
@@ -47,7 +47,7 @@ class Declared:
         self.name = str(variable.name)
         self.macros = macros_of(variable.value) if variable.run_time is None else []
         self.missing = ""
-        self.missing_place = variable.name.place
+        self.missing_location = variable.name.location
         self.is_explained = False
 
 
@@ -67,13 +67,13 @@ class MacroScope:
 
     def faults(self, text: Text, *, script: bool) -> Iterator[Problem]:
         """Yield what no variable explains: in the text, and in the values of the variables that it reads."""
-        for name, place in macros_of(text):
+        for name, location in macros_of(text):
             if script and name.lower() == "system.accesstoken":
-                yield Problem(place, f"$({name}) puts a secret on a command line. Map it in env: of the step.")
+                yield Problem(location, f"$({name}) puts a secret on a command line. Map it in env: of the step.")
             if is_known(name, self.known):
                 yield from self._value_faults(name.lower())
             elif not (script and _SHELL_WORD.match(name)):
-                yield Problem(place, unexplained(name, self.known))
+                yield Problem(location, unexplained(name, self.known))
 
     def _value_faults(self, name: str) -> Iterator[Problem]:
         waiting = [name]
@@ -88,7 +88,7 @@ class MacroScope:
                 if not is_known(macro.name, self.known):
                     found.is_explained = True  # what follows is said once, here
                     where = f" of '{found.name}' in job {self._label}, which uses it"
-                    yield Problem(macro.place, unexplained(macro.name, self.known, where))
+                    yield Problem(macro.location, unexplained(macro.name, self.known, where))
 
     def judge_all(self) -> None:
         """Note of every variable whether this job, at its end, explains it."""
@@ -100,7 +100,7 @@ class MacroScope:
                 found.is_explained = True
             elif not found.missing:
                 found.missing = unexplained(missing.name, self.known)
-                found.missing_place = missing.place
+                found.missing_location = missing.location
 
 
 def unexplained(name: str, known: Mapping[str, str], where: str = "") -> str:
@@ -114,4 +114,4 @@ def never_explained(declared: list[Declared]) -> Iterator[Problem]:
     """Yield the variables with a value that no job explains which sees them."""
     for found in declared:
         if found.missing and not found.is_explained:
-            yield Problem(found.missing_place, found.missing)
+            yield Problem(found.missing_location, found.missing)

@@ -64,7 +64,7 @@ class ExpressionScope(NamedTuple):
             _check_status_functions(expression, self._dependencies())
         except ExpressionError as error:
             hint = " Parameters are gone at run time: write ${{ parameters.x }}." if "parameters." in text else ""
-            yield Problem(text.place, f"In '{text.strip()}': {error}{hint}")
+            yield Problem(text.location, f"In '{text.strip()}': {error}{hint}")
 
     def _dependencies(self) -> set[str]:
         """Return what the stage or job depends on, directly or not."""

@@ -18,13 +18,13 @@ from local_azure.pipelines.expand.model import Pipeline
 from local_azure.pipelines.expand.queue_facts import QueueFacts
 from local_azure.pipelines.expand.templates import KINDS
 from local_azure.pipelines.language.limits import MOST_FAULTS
-from local_azure.pipelines.language.tree import Fields, PipelineError, Place, Problem, Value, fields_of
+from local_azure.pipelines.language.tree import Fields, Location, PipelineError, Problem, Value, fields_of
 
 Checked: TypeAlias = tuple[Expanded, list[Problem]]
 
 
 def check(file: Path, parameters: Mapping[str, str] | None = None, facts: QueueFacts | None = None) -> Checked:
-    """Expand one pipeline and find every fault that can be found without running it, in order of place."""
+    """Expand one pipeline and find every fault that can be found without running it, in order of location."""
     expanded = expand(file, parameters, facts)
     found: set[Problem] = set()
     for problem in _faults(expanded, facts or QueueFacts()):
@@ -34,7 +34,7 @@ def check(file: Path, parameters: Mapping[str, str] | None = None, facts: QueueF
     problems = sorted(found)
     if len(problems) > MOST_FAULTS:
         text = f"There are more than {MOST_FAULTS} faults; the rest is not shown."
-        problems[MOST_FAULTS:] = [Problem(problems[MOST_FAULTS - 1].place, text)]
+        problems[MOST_FAULTS:] = [Problem(problems[MOST_FAULTS - 1].location, text)]
     return expanded, problems
 
 
@@ -45,7 +45,7 @@ def _faults(expanded: Expanded, facts: QueueFacts) -> Iterator[Problem]:
         yield from _faults_as_written(name, document, root=name == expanded.file)
     if not expanded.problems:
         if expanded.tree != expanded.documents.get(expanded.file):  # as written it has been checked by now
-            yield from service_schema().check(expanded.tree, "pipeline", expanded.tree.place)
+            yield from service_schema().check(expanded.tree, "pipeline", expanded.tree.location)
         pipeline = Pipeline(expanded.tree, facts)
         yield from structure_faults(pipeline)
         yield from schedule_faults(pipeline)
@@ -56,7 +56,7 @@ def _faults(expanded: Expanded, facts: QueueFacts) -> Iterator[Problem]:
 
 def _faults_as_written(name: str, document: Value, *, root: bool) -> Iterator[Problem]:
     """Yield faults of a file before expansion: every branch of every `if` is checked, each by itself."""
-    schema, place = service_schema(), Place(name, 1)
+    schema, location = service_schema(), Location(name, 1)
     yield from injection_faults(fields_of(document))
     try:
         content = _without_directives(fields_of(document))
@@ -64,18 +64,18 @@ def _faults_as_written(name: str, document: Value, *, root: bool) -> Iterator[Pr
         yield error.problem
         return
     if root:
-        yield from schema.check(content, "pipeline", place)
+        yield from schema.check(content, "pipeline", location)
         return
-    rest = Fields([pair for pair in content if pair[0] != "parameters"], content.place)
-    yield from schema.check(content.get("parameters") or "", "templateParameters", place)
+    rest = Fields([pair for pair in content if pair[0] != "parameters"], content.location)
+    yield from schema.check(content.get("parameters") or "", "templateParameters", location)
     if len(rest) == 1 and rest[0][0] in KINDS:
         key, value = rest[0]
-        yield from schema.check(value, key, key.place)
+        yield from schema.check(value, key, key.location)
     else:
-        yield from schema.check(rest, "extendsTemplate", place)
+        yield from schema.check(rest, "extendsTemplate", location)
 
 
 def _without_directives(document: Fields) -> Fields:
     """Return a document with its alternatives; directives at the root are refused by the expansion."""
     pairs = [(key, alternatives(value)) for key, value in document if directive_of(key) is None]
-    return Fields(pairs, document.place)
+    return Fields(pairs, document.location)

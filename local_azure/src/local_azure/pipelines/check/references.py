@@ -61,7 +61,7 @@ class _References:
                 declared.pop(name, None)
             if variable.name not in self._facts.groups:
                 known["*"] = "*"
-                yield Problem(variable.name.place, _unknown_group(variable.name))
+                yield Problem(variable.name.location, _unknown_group(variable.name))
 
     def _job_faults(self, job: Job, scope: ExpressionScope, declared: dict[str, Declared]) -> Iterator[Problem]:
         if fields_of(job.fields.get("strategy")).has("matrix"):
@@ -87,7 +87,9 @@ def _value_faults(variables: list[Variable], scope: ExpressionScope) -> Iterator
         if variable.run_time is not None:
             yield from scope.faults(variable.run_time)
         elif "$[" in variable.value:
-            yield Problem(variable.value.place, "$[ ] must be the whole value. Compose the text in it with format().")
+            yield Problem(
+                variable.value.location, "$[ ] must be the whole value. Compose the text in it with format()."
+            )
 
 
 def _condition_faults(part: Stage | Job, scope: ExpressionScope) -> Iterator[Problem]:
@@ -97,7 +99,7 @@ def _condition_faults(part: Stage | Job, scope: ExpressionScope) -> Iterator[Pro
     yield from found
     if not found and part.depends_on and not _looks_at_results(part.condition):
         text = f"This condition also holds after a failure. Write and(succeeded(), {part.condition.strip()})."
-        yield Problem(part.condition.place, text)
+        yield Problem(part.condition.location, text)
 
 
 def _looks_at_results(condition: Text) -> bool:
@@ -116,8 +118,8 @@ def _step_faults(step: Step, scope: ExpressionScope, macros: MacroScope) -> Iter
     assigned = assignments(step)
     for name, is_output in assigned.items():
         if is_output and not step.name:
-            place = step.script.place_at(step.script.index(name))
-            yield Problem(place, f"The output '{name}' cannot be read: its step has no name. Add name: NAME.")
+            location = step.script.location_at(step.script.index(name))
+            yield Problem(location, f"The output '{name}' cannot be read: its step has no name. Add name: NAME.")
         macros.set_by_step(f"{step.name}.{name}" if is_output else name)
     if step.name and not any(assigned.values()):
         macros.set_by_step(f"{step.name}.*")

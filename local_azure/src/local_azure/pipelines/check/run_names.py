@@ -82,7 +82,7 @@ class RunNames:
     """Names the runs of a pipeline; `unknown` are the macros that nothing replaces."""
 
     def __init__(self, pipeline: Pipeline, facts: QueueFacts) -> None:
-        self._format = pipeline.name or Text(DEFAULT_NAME, pipeline.place)
+        self._format = pipeline.name or Text(DEFAULT_NAME, pipeline.location)
         self._variables = QueueVariables(pipeline.variables, facts)
 
     def name(self, build_id: int, now: datetime) -> RunName:
@@ -151,10 +151,10 @@ def run_name_faults(pipeline: Pipeline, facts: QueueFacts) -> Iterator[Problem]:
     unknown = list(names.unknown(now))
     for macro in unknown:
         text = f"'$({macro})' in the name of the run is neither a token nor a variable of the root or of the queue."
-        yield Problem(pipeline.name.place, f"{text} {nearest(macro, _KNOWN)}")
+        yield Problem(pipeline.name.location, f"{text} {nearest(macro, _KNOWN)}")
     fault = None if unknown else build_number_fault(names.name(1, now).numbered(1))
     if fault:
-        yield Problem(pipeline.name.place, fault)
+        yield Problem(pipeline.name.location, fault)
 
 
 def _is_unknown_group(variable: Variable, facts: QueueFacts) -> bool:

@@ -50,7 +50,7 @@ def schedule_faults(pipeline: Pipeline) -> Iterator[Problem]:
         fault = _cron_fault(cron)
         if fault:
             text = f"The schedule '{cron}' is not understood: {fault}."
-            yield Problem(schedule.key("cron").place, text)
+            yield Problem(schedule.key("cron").location, text)
 
 
 def _cron_fault(text: str) -> str:

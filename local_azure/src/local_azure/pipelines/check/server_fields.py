@@ -72,16 +72,16 @@ def _faults(text: Text, what: str, known: Mapping[str, str], legal: str) -> Iter
     # What is left of the name of an environment could not be resolved.
     unknown = [macro for macro in macros_of(text) if what == "environment" or not is_known(macro.name, known)]
     if what == "environment" and "$[" in text:
-        yield Problem(text.place, f"'{text}' is not an environment name: $[ ] is not read here. Use {_ROOT}.")
+        yield Problem(text.location, f"'{text}' is not an environment name: $[ ] is not read here. Use {_ROOT}.")
     elif unknown and "*" not in known:
-        name, place = unknown[0]
+        name, location = unknown[0]
         advice = nearest(name, known.values())
         if name.lower() in known:
             advice = f"Did you mean '{name}' to refer to itself, or to be so long?"
         if not advice.startswith("Did you mean"):
             advice = f"Declare '{name}' there, or write ${{{{ }}}}."
         resolved = f"The service resolves it before the job runs, with {legal} only. {advice}"
-        yield Problem(place, f"No {what} would be found: '{text}' stays as it is. {resolved}")
+        yield Problem(location, f"No {what} would be found: '{text}' stays as it is. {resolved}")
 
 
 def _texts(value: Value) -> Iterator[Text]:
@@ -107,6 +107,6 @@ def _root_block_faults(pipeline: Pipeline) -> Iterator[Problem]:
     blocks.append(("resources.repositories", fields_of(pipeline.fields.get("resources")).get("repositories")))
     for key, block in blocks:
         for text in _texts(block):
-            for name, place in macros_of(text):
+            for name, location in macros_of(text):
                 text_of_fault = f"'{key}' reads no variables: $({name}) would stay as it is. Write the text itself."
-                yield Problem(place, text_of_fault)
+                yield Problem(location, text_of_fault)

@@ -13,14 +13,14 @@ from local_azure.pipelines.language.limits import MOST_FAULTS, MOST_TEMPLATE_LEV
 from local_azure.pipelines.language.tree import (
     Fields,
     Items,
+    Location,
     PipelineError,
-    Place,
     Problem,
     Text,
     Value,
     fields_of,
     items_of,
-    place_of,
+    location_of,
 )
 from local_azure.pipelines.language.values import ExpressionError, kind, to_text, truthy
 
@@ -50,7 +50,7 @@ class Expander:
 
         Raises ExpansionTooLargeError.
         """
-        scope.work.place = place_of(value, scope.work.place)
+        scope.work.location = location_of(value, scope.work.location)
         scope.work.charge(1)
         try:
             if not isinstance(value, Fields | Items):
@@ -68,7 +68,7 @@ class Expander:
     def problem(self, problem: Problem) -> None:
         """Note a fault; raises ExpansionTooLargeError above the most that are reported."""
         if len(self.problems) >= MOST_FAULTS:
-            raise ExpansionTooLargeError(problem.place, f"There are more than {MOST_FAULTS} faults up to here.")
+            raise ExpansionTooLargeError(problem.location, f"There are more than {MOST_FAULTS} faults up to here.")
         self.problems.append(problem)
 
     # -- mappings
@@ -81,7 +81,7 @@ class Expander:
         for i in _expansion_order(fields, within):
             key, value = fields[i]
             produced[i] = list(self._pair(key, value, scope, chain, within))
-        return self._unique(itertools.chain.from_iterable(produced), fields.place, scope)
+        return self._unique(itertools.chain.from_iterable(produced), fields.location, scope)
 
     def _pair(self, key: Text, value: Value, scope: Scope, chain: _Chain, within: str) -> Iterator[_Pair]:
         directive = directive_of(key)
@@ -93,13 +93,13 @@ class Expander:
             if isinstance(body, Fields):
                 yield from body
             elif not _is_empty(body):
-                self.problem(Problem(key.place, f"A mapping must stand under '{key}', not a {kind(body)}."))
+                self.problem(Problem(key.location, f"A mapping must stand under '{key}', not a {kind(body)}."))
 
     def _field(self, key: Text, value: Value, scope: Scope, within: str) -> _Pair:
         try:
-            key = Text(to_text(scope.interpolate(key)), key.place)
+            key = Text(to_text(scope.interpolate(key)), key.location)
         except ExpressionError as error:
-            self.problem(Problem(key.place, f"This key is not a string: {error}"))
+            self.problem(Problem(key.location, f"This key is not a string: {error}"))
         if within == "variables":
             expanded = self.expand(value, scope)
             scope.define(key, expanded)
@@ -112,7 +112,7 @@ class Expander:
 
     def _list(self, items: Items, scope: Scope, within: str) -> Items:
         chain = _Chain()
-        expanded = Items(place=items.place)
+        expanded = Items(location=items.location)
         for item in items:
             for value in self._caught_item(item, scope, chain, within):
                 expanded.append(value)
@@ -131,7 +131,7 @@ class Expander:
 
     def _item(self, item: Value, scope: Scope, chain: _Chain, within: str) -> Iterator[Value]:
         if directive_of(item):
-            raise PipelineError(place_of(item, Place(scope.file, 1)), f"'{item}' needs a colon after it.")
+            raise PipelineError(location_of(item, Location(scope.file, 1)), f"'{item}' needs a colon after it.")
         branches = branches_of(item)
         if branches:
             bodies: list[Value] = []
@@ -163,17 +163,17 @@ class Expander:
                 yield body
         if merged and lists:
             text = "This item produces both a list and a mapping. Give all its branches a dash, or none."
-            raise PipelineError(merged[0][0].place, text)
+            raise PipelineError(merged[0][0].location, text)
         if merged:
-            yield self._unique(merged, item.place, scope, _DASH)
+            yield self._unique(merged, item.location, scope, _DASH)
 
-    def _unique(self, pairs: Iterable[_Pair], place: Place, scope: Scope, advice: str = "") -> Fields:
+    def _unique(self, pairs: Iterable[_Pair], location: Location, scope: Scope, advice: str = "") -> Fields:
         """Return the pairs as one mapping; a key that is produced twice is a fault."""
-        merged, seen = Fields(place=place), set[str]()
+        merged, seen = Fields(location=location), set[str]()
         for key, value in pairs:
             if key in seen and not scope.dry:
                 text = f"The key '{key}' is produced twice. Let one branch produce it.{advice}"
-                self.problem(Problem(key.place, text))
+                self.problem(Problem(key.location, text))
             seen.add(key)
             merged.append((key, value))
         return merged
@@ -202,7 +202,7 @@ class Expander:
 
     def taken_branches(self, fields: Fields, scope: Scope) -> Fields:
         """Return a mapping with the branches of its `if` that apply; the values are left as they are."""
-        chain, found = _Chain(), Fields(place=fields.place)
+        chain, found = _Chain(), Fields(location=fields.location)
         for key, value in fields:
             directive = directive_of(key)
             if directive is None:
@@ -210,7 +210,7 @@ class Expander:
                 found.append((key, value))
             elif directive.word in ("each", "insert"):
                 raise PipelineError(
-                    key.place, f"'{directive.word}' is not supported here. Write the keys themselves."
+                    key.location, f"'{directive.word}' is not supported here. Write the keys themselves."
                 )
             elif self._taken(directive, scope, chain):
                 found += self.taken_branches(fields_of(value), scope)
@@ -221,9 +221,9 @@ class Expander:
         """Return whether this branch of an `if` is the one that applies."""
         before, (word, source, key) = chain.taken, directive
         if word != "if" and before is None:
-            raise PipelineError(key.place, f"'{word}' must follow an 'if'. Put it directly after its 'if'.")
+            raise PipelineError(key.location, f"'{word}' must follow an 'if'. Put it directly after its 'if'.")
         if (word == "else") == bool(source):
-            raise PipelineError(key.place, f"'{word}' {'takes no' if source else 'needs a'} condition.")
+            raise PipelineError(key.location, f"'{word}' {'takes no' if source else 'needs a'} condition.")
         if word == "else":
             chain.taken = None
             return not before
@@ -246,17 +246,17 @@ class Expander:
         """Return the content of a template, and what it sees: its parameters and the variables known so far."""
         written = reference.get("template")
         if not isinstance(written, Text) or not written.strip():
-            raise PipelineError(reference.place, "A template is named by its path: template: PATH.")
+            raise PipelineError(reference.location, "A template is named by its path: template: PATH.")
         if scope.depth >= MOST_TEMPLATE_LEVELS:
             raise PipelineError(
-                written.place, f"Templates include each other more than {MOST_TEMPLATE_LEVELS} levels deep."
+                written.location, f"Templates include each other more than {MOST_TEMPLATE_LEVELS} levels deep."
             )
         try:
-            path = Text(to_text(scope.interpolate(written)), written.place)
+            path = Text(to_text(scope.interpolate(written)), written.location)
         except ExpressionError as error:
-            raise PipelineError(written.place, f"The path of a template is a text: {error}") from None
+            raise PipelineError(written.location, f"The path of a template is a text: {error}") from None
         declarations, content = self._templates.load(path, scope.file, within)
-        arguments = Fields(place=reference.place)
+        arguments = Fields(location=reference.location)
         chain = _Chain()
         for key, part in fields_of(reference.get("parameters")):
             holder = declarations.within(key)
@@ -264,7 +264,7 @@ class Expander:
                 arguments.append((key, self.expand(part, scope, holder)))
             else:
                 arguments += self._pair(key, part, scope, chain, "arguments")
-        bound = declarations.bind(arguments, reference.place)
+        bound = declarations.bind(arguments, reference.location)
         inner = Scope(declarations.file, bound, scope.variables, untyped=declarations.untyped, work=scope.work)
         return content, replace(inner, depth=scope.depth + 1)
 
@@ -289,7 +289,7 @@ def _loop_scopes(names: list[str], container: Value, scope: Scope, key: Text) ->
     if isinstance(container, Items) and not takes_pairs_apart:
         return [scope.loop(**{names[0]: part}) for part in container]
     if not _is_empty(container):
-        raise PipelineError(key.place, f"'each' cannot go through a {kind(container)}.")
+        raise PipelineError(key.location, f"'each' cannot go through a {kind(container)}.")
     return []
 
 
@@ -301,8 +301,8 @@ def _variables_list(value: Value) -> Value:
     """Convert variables written as a mapping to the list that the service makes of it."""
     if not isinstance(value, Fields):
         return value
-    return Items([_variable(key, part) for key, part in value], value.place)
+    return Items([_variable(key, part) for key, part in value], value.location)
 
 
 def _variable(name: Text, value: Value) -> Fields:
-    return Fields([(Text("name", name.place), name), (Text("value", name.place), value)], name.place)
+    return Fields([(Text("name", name.location), name), (Text("value", name.location), value)], name.location)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local_azure.pipelines.expand.expander import Expander
-from local_azure.pipelines.expand.legal_places import misplaced_expressions
+from local_azure.pipelines.expand.misplaced_expressions import misplaced_expressions
 from local_azure.pipelines.expand.queue_facts import QueueFacts
 from local_azure.pipelines.expand.scope import Scope
 from local_azure.pipelines.expand.templates import Declarations, Templates
@@ -14,8 +14,8 @@ from local_azure.pipelines.language.limits import MOST_DEPTH, MOST_JOBS, MOST_VA
 from local_azure.pipelines.language.tree import (
     Fields,
     Items,
+    Location,
     PipelineError,
-    Place,
     Problem,
     Text,
     Value,
@@ -56,7 +56,7 @@ def expand(file: Path, parameters: Mapping[str, str] | None = None, facts: Queue
     expander = Expander(templates)
     tree = Fields()
     try:
-        document = templates.document(relative, Place(relative, 1))
+        document = templates.document(relative, Location(relative, 1))
         expander.problems += misplaced_expressions(document)
         if not expander.problems:
             scope = _root_scope(document, relative, parameters, facts)
@@ -77,9 +77,9 @@ def _root_scope(document: Fields, file: str, parameters: Mapping[str, str] | Non
     block = document.get("parameters")
     if isinstance(block, Fields) and block:
         text = f"A mapping is the form of templates. At the root of a pipeline write - name: {block[0][0]}"
-        raise PipelineError(block.place, text)
+        raise PipelineError(block.location, text)
     given = Fields([(Text(name), Text(value)) for name, value in (parameters or {}).items()])
-    bound = Declarations(document, file, root=True).bind(given, Place(file, 1))
+    bound = Declarations(document, file, root=True).bind(given, Location(file, 1))
     known = {**facts.predefined(), **facts.variables}
     return Scope(file, bound, {name.lower(): (name, Text(value)) for name, value in known.items()})
 
@@ -87,8 +87,8 @@ def _root_scope(document: Fields, file: str, parameters: Mapping[str, str] | Non
 def _expanded(document: Fields, scope: Scope, expander: Expander) -> Fields:
     bodies = [key for key in document.names() if key in _BODIES]
     if len(bodies) > 1:
-        raise PipelineError(bodies[1].place, f"'{bodies[1]}' cannot stand beside '{bodies[0]}'. Keep one of them.")
-    own = Fields([(key, value) for key, value in document if key not in ("parameters", "extends")], document.place)
+        raise PipelineError(bodies[1].location, f"'{bodies[1]}' cannot stand beside '{bodies[0]}'. Keep one of them.")
+    own = Fields([(key, value) for key, value in document if key not in ("parameters", "extends")], document.location)
     expanded = fields_of(expander.expand(own, scope, "root"))
     reference = expander.taken_branches(fields_of(document.get("extends")), scope)
     if not reference:
@@ -97,47 +97,51 @@ def _expanded(document: Fields, scope: Scope, expander: Expander) -> Fields:
     below = _expanded(fields_of(content), inner, expander)
     for key in below.names():
         if expanded.has(key):
-            raise PipelineError(key.place, f"'{key}' stands in both {inner.file} and {scope.file}. Keep one.")
-    return Fields([*expanded, *below], document.place)
+            raise PipelineError(key.location, f"'{key}' stands in both {inner.file} and {scope.file}. Keep one.")
+    return Fields([*expanded, *below], document.location)
 
 
 def _rooted(tree: Fields, file: str) -> Fields:
     """Return the tree with `stages` at its root: bare jobs and steps are put into a stage `__default`."""
-    place = tree.place
+    location = tree.location
     body = next((name for name in ("stages", "jobs", "steps") if tree.has(name)), None)
     if body is None and tree.has("phases"):
-        raise PipelineError(tree.key("phases").place, "'phases' is not supported here: it is the old form of jobs.")
+        raise PipelineError(
+            tree.key("phases").location, "'phases' is not supported here: it is the old form of jobs."
+        )
     if body is None:
-        raise PipelineError(Place(file, 1), f"The pipeline has no stages, jobs or steps. {nearest('', _BODIES)}")
+        raise PipelineError(Location(file, 1), f"The pipeline has no stages, jobs or steps. {nearest('', _BODIES)}")
     content = tree.get(body)
     pool = [pair for pair in tree if pair[0] == "pool"]  # belongs to the outermost part that is written
     of_job = [pair for pair in tree if pair[0] in _OF_A_JOB] if body == "steps" else []
     moved = ("stages", "jobs", "steps", "pool", *(key for key, _ in of_job))
     rest = [pair for pair in tree if pair[0] not in moved]
     if body == "steps":
-        job = Fields([(Text("job"), Text("Job", place)), *pool, *of_job, (Text("steps"), content)], place)
-        content = Items([job], place)
+        job = Fields([(Text("job"), Text("Job", location)), *pool, *of_job, (Text("steps"), content)], location)
+        content = Items([job], location)
         pool = []
     if body != "stages":
-        stage = Fields([(Text("stage"), Text("__default", place)), *pool, (Text("jobs"), content)], place)
-        content = Items([stage], place)
+        stage = Fields([(Text("stage"), Text("__default", location)), *pool, (Text("jobs"), content)], location)
+        content = Items([stage], location)
         pool = []
-    return _finished(Fields([*rest, *pool, (Text("stages", place), content)], place))
+    return _finished(Fields([*rest, *pool, (Text("stages", location), content)], location))
 
 
 def _finished(fields: Fields, depth: int = 1) -> Fields:
-    """Return the tree with every computed scalar as a text that has a place; raises PipelineError."""
+    """Return the tree with every computed scalar as a text that has a location; raises PipelineError."""
     if depth > MOST_DEPTH:
-        raise PipelineError(fields.place, f"The expanded pipeline has more than {MOST_DEPTH} levels here. Use fewer.")
-    return Fields([(key, _finished_value(value, key.place, depth + 1)) for key, value in fields], fields.place)
+        raise PipelineError(
+            fields.location, f"The expanded pipeline has more than {MOST_DEPTH} levels here. Use fewer."
+        )
+    return Fields([(key, _finished_value(value, key.location, depth + 1)) for key, value in fields], fields.location)
 
 
-def _finished_value(value: Value, place: Place, depth: int) -> Value:
+def _finished_value(value: Value, location: Location, depth: int) -> Value:
     if isinstance(value, Fields):
         return _finished(value, depth)
     if isinstance(value, Items):
-        return Items([_finished_value(part, value.place, depth + 1) for part in value], value.place)
-    return value if isinstance(value, Text) else Text(to_text(value), place)
+        return Items([_finished_value(part, value.location, depth + 1) for part in value], value.location)
+    return value if isinstance(value, Text) else Text(to_text(value), location)
 
 
 def _check_counts(tree: Fields) -> None:
@@ -147,8 +151,8 @@ def _check_counts(tree: Fields) -> None:
     variables = sum(len(items_of(part.get("variables"))) for part in (tree, *stages, *jobs))
     for what, count, most in (("stages", len(stages), MOST_JOBS), ("jobs", len(jobs), MOST_JOBS)):
         if count > most:
-            raise PipelineError(tree.place, f"The pipeline has {count} {what}; at most {most} are handled.")
+            raise PipelineError(tree.location, f"The pipeline has {count} {what}; at most {most} are handled.")
     if variables > MOST_VARIABLES:
         raise PipelineError(
-            tree.place, f"The pipeline has {variables} variables; at most {MOST_VARIABLES} are handled."
+            tree.location, f"The pipeline has {variables} variables; at most {MOST_VARIABLES} are handled."
         )

@@ -37,7 +37,7 @@ class Variable(NamedTuple):
     def run_time(self) -> Text | None:
         """The source of a value of the form `$[ ]`, else None."""
         match = re.fullmatch(r"\s*\$\[(.*)\]\s*", self.value, re.DOTALL)
-        return Text(match[1], self.value.place) if match else None
+        return Text(match[1], self.value.location) if match else None
 
 
 class Part:
@@ -45,8 +45,8 @@ class Part:
 
     def __init__(self, fields: Fields, name_key: str) -> None:
         self.fields = fields
-        self.place = fields.place
-        self.name = self.text(name_key) or Text("", fields.place)
+        self.location = fields.location
+        self.name = self.text(name_key) or Text("", fields.location)
         self.condition = self.text("condition")
         self.title = str(self.text("displayName") or self.name)
         self.depends_on = texts_of(fields.get("dependsOn"))
@@ -71,7 +71,7 @@ class Step(Part):
     def __init__(self, fields: Fields) -> None:
         super().__init__(fields, "name")
         self.kind = str(fields[0][0])
-        self.value = self.text(self.kind) or Text("", fields.place)
+        self.value = self.text(self.kind) or Text("", fields.location)
         self.inputs = fields_of(fields.get("inputs"))
         self.env = fields_of(fields.get("env"))
         self.script = self._script()
@@ -167,8 +167,8 @@ def _variable(entry: Fields) -> Variable | None:
     group, name, value = entry.get("group"), entry.get("name"), entry.get("value")
     if not isinstance(group, Text) and not isinstance(name, Text):
         return None
-    named = group if isinstance(group, Text) else Text(str(name), entry.place)
-    text = value if isinstance(value, Text) else Text("", entry.place)
+    named = group if isinstance(group, Text) else Text(str(name), entry.location)
+    text = value if isinstance(value, Text) else Text("", entry.location)
     return Variable(named, text, is_true(entry.get("readonly")), group is not None)
 
 

@@ -54,7 +54,7 @@ class QueueVariables:
 
     def resolve(self, text: Text) -> Text:
         """Return the text with every known `$(name)` replaced; an unknown one stays."""
-        return Text(self._replaced(text, 0), text.place)
+        return Text(self._replaced(text, 0), text.location)
 
     def _replaced(self, text: str, level: int) -> str:
         def value(match: re.Match[str]) -> str:

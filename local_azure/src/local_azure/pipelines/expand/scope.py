@@ -22,7 +22,7 @@ _EXPRESSION_END = re.compile(r"'[^']*+'|\}\}")
 
 @dataclass(frozen=True)
 class Scope:
-    """What one file sees: its own parameters, the variables known so far, the loop variables around a place.
+    """What one file sees: its own parameters, the variables known so far, the loop variables around a location.
 
     `untyped`: its parameters are in the old form or not declared; one that is not there is null.
     In a `dry` scope expressions are parsed and checked but not evaluated: a branch that is not taken.
@@ -51,15 +51,15 @@ class Scope:
 
     def evaluate(self, source: str, text: Text, offset: int = 0) -> Value:
         """Return the value of an expression that is part of `text`; raises PipelineError."""
-        self.work.place = text.place
+        self.work.location = text.location
         self.work.charge(1 + len(source) // 100)
         try:
             value = self._value(source)
             self._check_size(value)
         except ExpressionError as error:
-            raise PipelineError(text.place_at(offset), f"In ${{{{{source}}}}}: {error}") from None
+            raise PipelineError(text.location_at(offset), f"In ${{{{{source}}}}}: {error}") from None
         if isinstance(value, str) and not isinstance(value, Text):
-            return Text(value, text.place)
+            return Text(value, text.location)
         return value
 
     def _check_size(self, value: Value) -> None:
@@ -131,16 +131,16 @@ class Scope:
             length += len(parts[-1])
             if length > MOST_TEXT_CHARACTERS:
                 text_of_fault = f"This text would be longer than {MOST_TEXT_CHARACTERS} characters. Make it shorter."
-                raise PipelineError(text.place, text_of_fault)
+                raise PipelineError(text.location, text_of_fault)
             done = end
         self.work.charge(length // 100)
-        return Text("".join([*parts, text[done:]]), text.place)
+        return Text("".join([*parts, text[done:]]), text.location)
 
     def _as_text(self, source: str, text: Text, offset: int) -> str:
         try:
             return to_text(self.evaluate(source, text, offset))
         except ExpressionError as error:
-            raise PipelineError(text.place_at(offset), f"In ${{{{{source}}}}}: {error}") from None
+            raise PipelineError(text.location_at(offset), f"In ${{{{{source}}}}}: {error}") from None
 
 
 def expressions_in(text: Text) -> Iterator[tuple[int, int, str]]:
@@ -151,5 +151,7 @@ def expressions_in(text: Text) -> Iterator[tuple[int, int, str]]:
         ends = (match.end() for match in _EXPRESSION_END.finditer(text, inner) if match[0] == "}}")
         position = next(ends, -1)
         if position < 0:
-            raise PipelineError(text.place_at(start), "This ${{ is not closed. Close it with }} in the same value.")
+            raise PipelineError(
+                text.location_at(start), "This ${{ is not closed. Close it with }} in the same value."
+            )
         yield start, position, text[inner : position - 2]

@@ -10,14 +10,14 @@ from local_azure.pipelines.language.tree import (
     NOWHERE,
     Fields,
     Items,
+    Location,
     PipelineError,
-    Place,
     Text,
     Value,
     fields_of,
     items_of,
+    location_of,
     nearest,
-    place_of,
 )
 from local_azure.pipelines.language.values import ExpressionError, kind, to_number, to_text
 
@@ -50,19 +50,19 @@ class Declarations:
         # A template in the old form, or without any, takes arguments that it does not name; what is missing is null.
         self.untyped = not root and not isinstance(block, Items)
         for name, default in fields_of(block):
-            self._declare(_untyped(name, default), document.place)
+            self._declare(_untyped(name, default), document.location)
         for entry in items_of(block):
-            self._declare(entry, document.place)
+            self._declare(entry, document.location)
 
-    def _declare(self, entry: Value, default_place: Place) -> None:
+    def _declare(self, entry: Value, default_location: Location) -> None:
         if not isinstance(entry, Fields) or not isinstance(entry.get("name"), Text):
-            raise PipelineError(place_of(entry, default_place), "A parameter needs a name. Write - name: ...")
+            raise PipelineError(location_of(entry, default_location), "A parameter needs a name. Write - name: ...")
         name, declared = str(entry.get("name")), str(entry.get("type") or "string")
         if name.lower() in self.entries:
-            raise PipelineError(entry.place, f"The parameter '{name}' is declared twice. Remove one.")
+            raise PipelineError(entry.location, f"The parameter '{name}' is declared twice. Remove one.")
         if declared.lower() not in (*_CONVERSIONS, *_PARTS):
             text = f"The parameter type '{declared}' is not supported here. {nearest(declared, _CONVERSIONS)}"
-            raise PipelineError(entry.key("type").place, text)
+            raise PipelineError(entry.key("type").location, text)
         self.entries[name.lower()] = entry
         self._types[name.lower()] = declared.lower()
 
@@ -73,31 +73,31 @@ class Declarations:
             return name.lower() if name.lower() in _LISTS_OF_PARTS else ""
         return _PARTS.get(declared, "")
 
-    def bind(self, arguments: Fields, caller: Place) -> Fields:
+    def bind(self, arguments: Fields, caller: Location) -> Fields:
         """Return the values of all parameters; raises PipelineError for unknown, missing and invalid arguments."""
         names = [str(entry.get("name")) for entry in self.entries.values()]
         for key in arguments.names():
             if key.lower() not in self.entries and not self.untyped:
-                raise PipelineError(key.place, f"{self.file} has no parameter '{key}'. {nearest(key, names)}")
-        bound = Fields(place=caller)
+                raise PipelineError(key.location, f"{self.file} has no parameter '{key}'. {nearest(key, names)}")
+        bound = Fields(location=caller)
         for name in names:
-            value, place = self._argument(name, arguments, caller)
-            bound.append((Text(name, place), self._converted(value, name, place_of(value, place))))
+            value, location = self._argument(name, arguments, caller)
+            bound.append((Text(name, location), self._converted(value, name, location_of(value, location))))
         bound += [(key, value) for key, value in arguments if key.lower() not in self.entries]
         return bound
 
-    def _argument(self, name: str, arguments: Fields, caller: Place) -> tuple[Value, Place]:
-        """Return what was given for a parameter, else its default, and its place."""
+    def _argument(self, name: str, arguments: Fields, caller: Location) -> tuple[Value, Location]:
+        """Return what was given for a parameter, else its default, and its location."""
         given = arguments.lookup(name)
         if given is not None:
-            return given, place_of(given, caller)
+            return given, location_of(given, caller)
         entry = self.entries[name.lower()]
         default = entry.get("default")
         if default is None:
             raise PipelineError(caller, f"The parameter '{name}' of {self.file} needs a value: -p {name}=VALUE.")
-        return default, entry.place
+        return default, entry.location
 
-    def _converted(self, value: Value, name: str, place: Place) -> Value:
+    def _converted(self, value: Value, name: str, location: Location) -> Value:
         declared = self._types[name.lower()]
         convert = _CONVERSIONS.get(declared, _part)
         try:
@@ -106,14 +106,14 @@ class Declarations:
             if legal and not {to_text(converted), to_text(value)} & set(legal):
                 raise ExpressionError(f"'{to_text(value)}' is not one of its values. Legal: {', '.join(legal)}.")
         except ExpressionError as error:
-            raise PipelineError(place, f"The parameter '{name}' is of type {declared}: {error}") from None
-        return Text(converted, place) if isinstance(converted, str) else converted
+            raise PipelineError(location, f"The parameter '{name}' is of type {declared}: {error}") from None
+        return Text(converted, location) if isinstance(converted, str) else converted
 
 
 def _untyped(name: Text, default: Value) -> Fields:
     """Return the declaration of a parameter in the old form."""
-    entries = (("name", name), ("type", Text(_UNTYPED, name.place)), ("default", default))
-    return Fields([(Text(key, name.place), value) for key, value in entries], name.place)
+    entries = (("name", name), ("type", Text(_UNTYPED, name.location)), ("default", default))
+    return Fields([(Text(key, name.location), value) for key, value in entries], name.location)
 
 
 def _boolean(value: Value) -> Value:
@@ -124,7 +124,7 @@ def _boolean(value: Value) -> Value:
 
 def _object(value: Value) -> Value:
     """Convert a value to an object; one from the command line is YAML text."""
-    if isinstance(value, Text) and value.place == NOWHERE and value.strip().startswith(("[", "{", "- ")):
+    if isinstance(value, Text) and value.location == NOWHERE and value.strip().startswith(("[", "{", "- ")):
         return read_text(str(value), NOWHERE.file)
     return value
 
@@ -170,24 +170,24 @@ class Templates:
         self._roots = {"": root, **repositories}
         self.documents: dict[str, Value] = {}
 
-    def document(self, file: str, place: Place) -> Fields:
-        """Return the tree of one file, which is included at `place`; raises PipelineError."""
+    def document(self, file: str, location: Location) -> Fields:
+        """Return the tree of one file, which is included at `location`; raises PipelineError."""
         if file not in self.documents:
-            self.documents[file] = self._read(file, place)
+            self.documents[file] = self._read(file, location)
         found = self.documents[file]
         if not isinstance(found, Fields):
-            raise PipelineError(Place(file, 1), "A pipeline or template is a mapping, such as steps: [...].")
+            raise PipelineError(Location(file, 1), "A pipeline or template is a mapping, such as steps: [...].")
         return found
 
-    def _read(self, file: str, place: Place) -> Value:
+    def _read(self, file: str, location: Location) -> Value:
         if len(self.documents) >= MOST_FILES:
-            raise PipelineError(place, f"More than {MOST_FILES} files are included; the service refuses that.")
+            raise PipelineError(location, f"More than {MOST_FILES} files are included; the service refuses that.")
         alias, _, below = file.rpartition("@")
         root = self._roots[alias]
         if not _is_file(root / below):
-            raise PipelineError(place, f"The file {below} was not found. {nearest(below, _beside(root, below))}")
+            raise PipelineError(location, f"The file {below} was not found. {nearest(below, _beside(root, below))}")
         if not (root / below).resolve().is_relative_to(root.resolve()):
-            raise PipelineError(place, f"The file {below} lies outside of the repository. Keep it inside.")
+            raise PipelineError(location, f"The file {below} lies outside of the repository. Keep it inside.")
         return read_file(root, below)
 
     def _resolved(self, path: Text, including: str) -> str:
@@ -197,22 +197,24 @@ class Templates:
         if at:
             repository = "" if alias == "self" else alias
         if repository not in self._roots:
-            raise PipelineError(path.place, f"Where is '{repository}'? Say --repository {repository}=FOLDER.")
+            raise PipelineError(path.location, f"Where is '{repository}'? Say --repository {repository}=FOLDER.")
         from_root = at or name.startswith("/")
         folder = "" if from_root else posixpath.dirname(base)
         below = posixpath.normpath(posixpath.join(folder, name.lstrip("/")))
         if below.startswith(".."):
-            raise PipelineError(path.place, f"The template '{path}' lies outside of the repository. Keep it inside.")
+            raise PipelineError(
+                path.location, f"The template '{path}' lies outside of the repository. Keep it inside."
+            )
         return f"{repository}@{below}" if repository else below
 
     def load(self, path: Text, including: str, within: str) -> tuple[Declarations, Value]:
         """Return parameters and content of the template of one kind (`steps`, ...; the empty text: `extends`)."""
         file = self._resolved(path, including)
-        document = self.document(file, path.place)
+        document = self.document(file, path.location)
         declarations = Declarations(document, file)
         if not within:
-            body = Fields([pair for pair in document if pair[0] != "parameters"], document.place)
+            body = Fields([pair for pair in document if pair[0] != "parameters"], document.location)
             return declarations, body
         if not document.has(within):
-            raise PipelineError(path.place, f"The template {file} holds no '{within}', which are wanted here.")
+            raise PipelineError(path.location, f"The template {file} holds no '{within}', which are wanted here.")
         return declarations, document.get(within)

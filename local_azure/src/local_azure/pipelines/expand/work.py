@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from local_azure.pipelines.language.limits import MOST_EXPANSION_WORK, MOST_NESTING
-from local_azure.pipelines.language.tree import PipelineError, Place
+from local_azure.pipelines.language.tree import Location, PipelineError
 
 # Calls of Python for one level of nesting; measured: 8.
 _CALLS_A_LEVEL = 12
@@ -16,10 +16,10 @@ class ExpansionTooLargeError(PipelineError):
 
 
 class Work:
-    """The work that one expansion has done so far; `place` is where it is."""
+    """The work that one expansion has done so far; `location` is where it has got to."""
 
     def __init__(self) -> None:
-        self.place = Place("", 1)
+        self.location = Location("", 1)
         self._spent = 0
         self._nesting = 0
 
@@ -28,7 +28,7 @@ class Work:
         self._spent += amount
         if self._spent > MOST_EXPANSION_WORK:
             text = f"The expanded pipeline is too large here: more than {MOST_EXPANSION_WORK} values and loop turns."
-            raise ExpansionTooLargeError(self.place, f"{text} Loop over fewer items.")
+            raise ExpansionTooLargeError(self.location, f"{text} Loop over fewer items.")
 
     @contextmanager
     def one_level(self) -> Iterator[None]:
@@ -36,7 +36,7 @@ class Work:
         self._nesting += 1
         if self._nesting > MOST_NESTING:
             text = f"More than {MOST_NESTING} directives and templates are inside each other here. Use fewer."
-            raise ExpansionTooLargeError(self.place, text)
+            raise ExpansionTooLargeError(self.location, text)
         try:
             yield
         finally:

@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from local_azure.pipelines.language.limits import MOST_DEPTH, MOST_FILE_BYTES, MOST_FILE_NODES
-from local_azure.pipelines.language.tree import Fields, Items, PipelineError, Place, Text, Value
+from local_azure.pipelines.language.tree import Fields, Items, Location, PipelineError, Text, Value
 
 _PARSER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 EXPRESSION = "${{"
@@ -19,20 +19,20 @@ def read_file(root: Path, relative: str) -> Value:
             content = file.read(MOST_FILE_BYTES + 1)
         return read_text(content.decode("utf-8"), relative)
     except (OSError, UnicodeDecodeError) as error:
-        raise PipelineError(Place(relative, 1), f"The file {relative} cannot be read: {error}.") from None
+        raise PipelineError(Location(relative, 1), f"The file {relative} cannot be read: {error}.") from None
 
 
 def read_text(text: str, file: str) -> Value:
     """Read one document; raises PipelineError."""
     if len(text) > MOST_FILE_BYTES or len(text.encode("utf-8", "surrogatepass")) > MOST_FILE_BYTES:
         raise PipelineError(
-            Place(file, 1), f"{file} is larger than {MOST_FILE_BYTES} bytes. Split it into templates."
+            Location(file, 1), f"{file} is larger than {MOST_FILE_BYTES} bytes. Split it into templates."
         )
     try:
         return _Reader(yaml.parse(str(text), Loader=_PARSER), file).document()
     except yaml.YAMLError as error:
         line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
-        raise PipelineError(Place(file, line), f"This is not YAML: {getattr(error, 'problem', error)}.") from None
+        raise PipelineError(Location(file, line), f"This is not YAML: {getattr(error, 'problem', error)}.") from None
 
 
 class _Reader:
@@ -51,8 +51,8 @@ class _Reader:
                 value = self._value(next(self._events))
         return value
 
-    def _place(self, event: yaml.Event) -> Place:
-        return Place(self._file, 1 + (event.start_mark.line if event.start_mark else 0))
+    def _place(self, event: yaml.Event) -> Location:
+        return Location(self._file, 1 + (event.start_mark.line if event.start_mark else 0))
 
     def _until(self, end: type[yaml.Event]) -> Iterator[Value]:
         for event in self._events:
@@ -61,36 +61,36 @@ class _Reader:
             yield self._value(event)
 
     def _value(self, event: yaml.Event) -> Value:
-        place = self._place(event)
+        location = self._place(event)
         self._nodes += 1
         if self._nodes > MOST_FILE_NODES:
             text = f"{self._file} holds more than {MOST_FILE_NODES} values. Split it into templates."
-            raise PipelineError(place, text)
+            raise PipelineError(location, text)
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise PipelineError(place, "Anchors and aliases are not supported by the service. Use a template.")
+            raise PipelineError(location, "Anchors and aliases are not supported by the service. Use a template.")
         if getattr(event, "tag", None) not in (None, "!"):
-            raise PipelineError(place, "Tags are not supported by the service. Leave it out.")
+            raise PipelineError(location, "Tags are not supported by the service. Leave it out.")
         if isinstance(event, yaml.ScalarEvent):
             if event.style in ("|", ">"):  # the content of a block begins on the next line
-                place = Place(place.file, place.line + 1)
-            return Text(event.value, place)
+                location = Location(location.file, location.line + 1)
+            return Text(event.value, location)
         self._depth += 1
         if self._depth > MOST_DEPTH:
-            raise PipelineError(place, f"Here are more than {MOST_DEPTH} levels inside each other. Use fewer.")
+            raise PipelineError(location, f"Here are more than {MOST_DEPTH} levels inside each other. Use fewer.")
         inside = isinstance(event, yaml.SequenceStartEvent)
-        value = Items(self._until(yaml.SequenceEndEvent), place) if inside else self._mapping(place)
+        value = Items(self._until(yaml.SequenceEndEvent), location) if inside else self._mapping(location)
         self._depth -= 1
         return value
 
-    def _mapping(self, place: Place) -> Fields:
-        fields = Fields(place=place)
+    def _mapping(self, location: Location) -> Fields:
+        fields = Fields(location=location)
         parts = self._until(yaml.MappingEndEvent)
         for key in parts:
             if not isinstance(key, Text):
-                raise PipelineError(place, "A key must be a plain text. Quote it, or indent what follows it.")
+                raise PipelineError(location, "A key must be a plain text. Quote it, or indent what follows it.")
             if key == "<<":
-                raise PipelineError(key.place, "The merge key << is not supported by the service. Use a template.")
+                raise PipelineError(key.location, "The merge key << is not supported by the service. Use a template.")
             if fields.has(key) and EXPRESSION not in key:
-                raise PipelineError(key.place, f"The key '{key}' stands here a second time. Keep one of the two.")
+                raise PipelineError(key.location, f"The key '{key}' stands here a second time. Keep one of the two.")
             fields.append((key, next(parts)))
         return fields

@@ -1,4 +1,4 @@
-"""The tree of a YAML document whose parts know their place; also the values of expressions."""
+"""The tree of a YAML document whose parts know their location; also the values of expressions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST_MESSAGE = 1_000
 
 
 @dataclass(frozen=True, order=True, slots=True)
-class Place:
+class Location:
     """A line of a file; `file` is relative to the repository's root, lines count from 1."""
 
     file: str
@@ -27,23 +27,23 @@ class Place:
         return f"{self.file}:{self.line}"
 
 
-NOWHERE = Place("<command line>", 1)
+NOWHERE = Location("<command line>", 1)
 
 
 class Text(str):
     """A scalar. To the service every scalar is text."""
 
-    __slots__ = ("place",)
-    place: Place
+    __slots__ = ("location",)
+    location: Location
 
-    def __new__(cls, value: str, place: Place = NOWHERE) -> Text:
+    def __new__(cls, value: str, location: Location = NOWHERE) -> Text:
         made = super().__new__(cls, value)
-        made.place = place
+        made.location = location
         return made
 
-    def place_at(self, offset: int) -> Place:
+    def location_at(self, offset: int) -> Location:
         """Return the place of the character at `offset`, for texts of several lines."""
-        return Place(self.place.file, self.place.line + self.count("\n", 0, offset))
+        return Location(self.location.file, self.location.line + self.count("\n", 0, offset))
 
 
 class Version(tuple[int, ...]):
@@ -63,18 +63,18 @@ class Size(NamedTuple):
 class Items(list["Value"]):
     """A list."""
 
-    def __init__(self, values: Iterable[Value] = (), place: Place = NOWHERE) -> None:
+    def __init__(self, values: Iterable[Value] = (), location: Location = NOWHERE) -> None:
         super().__init__(values)
-        self.place = place
+        self.location = location
         self.measured: Size | None = None
 
 
 class Fields(list[tuple[Text, "Value"]]):
     """A mapping as a list of pairs. Before expansion a directive may occur in it more than once as a key."""
 
-    def __init__(self, pairs: Iterable[tuple[Text, Value]] = (), place: Place = NOWHERE) -> None:
+    def __init__(self, pairs: Iterable[tuple[Text, Value]] = (), location: Location = NOWHERE) -> None:
         super().__init__(pairs)
-        self.place = place
+        self.location = location
         self.measured: Size | None = None
 
         self._exact: dict[str, int] = {}
@@ -107,7 +107,7 @@ class Fields(list[tuple[Text, "Value"]]):
         """Return the key itself, which knows its line."""
         self._index()
         position = self._exact.get(name)
-        return Text(name, self.place) if position is None else self[position][0]
+        return Text(name, self.location) if position is None else self[position][0]
 
     def names(self) -> list[Text]:
         """Return all keys, in order."""
@@ -129,7 +129,7 @@ def shortened(text: str) -> str:
 
 
 def size_of(value: Value) -> Size:
-    """Return the size of a finished value; lists and mappings remember theirs, since they may be in many places."""
+    """Return the size of a finished value; lists and mappings keep theirs, as they may occur often."""
     if not isinstance(value, Items | Fields):
         return Size(1 + (len(value) // 100 if isinstance(value, str) else 0), 1)
     if value.measured is None:
@@ -144,7 +144,7 @@ def size_of(value: Value) -> Size:
 class Problem:
     """One fault: where it is, what it is and what to do about it."""
 
-    place: Place
+    location: Location
     text: str
 
     def __post_init__(self) -> None:
@@ -152,21 +152,21 @@ class Problem:
 
     def __str__(self) -> str:
         """Return the fault as one line, without anything that a terminal or a build agent would obey."""
-        line = f"{self.place}: {self.text.strip()}".replace("##", "# #")
+        line = f"{self.location}: {self.text.strip()}".replace("##", "# #")
         return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)
 
 
 class PipelineError(Exception):
     """The YAML is faulty or uses what is not supported."""
 
-    def __init__(self, place: Place, text: str) -> None:
-        self.problem = Problem(place, text)
+    def __init__(self, location: Location, text: str) -> None:
+        self.problem = Problem(location, text)
         super().__init__(str(self.problem))
 
 
-def place_of(value: Value, default: Place) -> Place:
+def location_of(value: Value, default: Location) -> Location:
     """Return the place of a value; computed values have none of their own and get the default."""
-    return value.place if isinstance(value, Text | Items | Fields) else default
+    return value.location if isinstance(value, Text | Items | Fields) else default
 
 
 def nearest(name: str, legal: Iterable[str]) -> str:
@@ -203,17 +203,19 @@ def mappings_of(value: Value) -> list[Fields]:
     return [part for part in items_of(value) if isinstance(part, Fields)]
 
 
-def from_plain(value: object, place: Place = NOWHERE) -> Value:
+def from_plain(value: object, location: Location = NOWHERE) -> Value:
     """Convert plain Python lists, mappings and scalars to a tree."""
     if isinstance(value, dict):
-        return Fields([(Text(str(key), place), from_plain(part, place)) for key, part in value.items()], place)
+        return Fields(
+            [(Text(str(key), location), from_plain(part, location)) for key, part in value.items()], location
+        )
     if isinstance(value, list):
-        return Items([from_plain(part, place) for part in value], place)
+        return Items([from_plain(part, location) for part in value], location)
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int | float):
         return float(value)
-    return Text(str(value), place)
+    return Text(str(value), location)
 
 
 def to_plain(value: Value) -> object:

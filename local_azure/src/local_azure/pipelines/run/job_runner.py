@@ -80,7 +80,7 @@ class JobRunner:
 
     def _added_step(self, kind: str, value: str) -> Step:
         """Return a step that the service adds by itself."""
-        return Step(Fields([(Text(kind), Text(value, self._job.place))], self._job.place))
+        return Step(Fields([(Text(kind), Text(value, self._job.location))], self._job.location))
 
     def _run_step(self, step: Step, prefix: str = "") -> None:
         if step.value == "none" and step.kind in ("checkout", "download"):

@@ -65,7 +65,7 @@ class PipelineRunner:
     def _build_number(self) -> str:
         """Return the name of this run; its revision counts the runs whose names are the same otherwise."""
         name = RunNames(self._pipeline, self._facts).name(self._run.record.build_id, datetime.now(UTC))
-        counted = f"{self._pipeline.place.file}\0{name.key}"
+        counted = f"{self._pipeline.location.file}\0{name.key}"
         return name.numbered(self._run.host.next_revision(counted) if name.revision else 0)
 
     def _root_variables(self) -> VariableTable:
@@ -191,8 +191,8 @@ class PipelineRunner:
 
     def _declare_group(self, group: Variable, table: VariableTable) -> None:
         for name, value in self._facts.groups[group.name].items():
-            place = (str(group.name), name)
-            secret, masked = place in self._facts.secrets, place in self._facts.masked
+            location = (str(group.name), name)
+            secret, masked = location in self._facts.secrets, location in self._facts.masked
             try:
                 table.declare(name, value, secret=secret, readonly=group.readonly, masked=masked)
             except ValueError as error:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from local_azure.pipelines.expand.directives import branches_of, directive_of
 from local_azure.pipelines.language.reader import EXPRESSION
-from local_azure.pipelines.language.tree import NOWHERE, Fields, Items, PipelineError, Text, Value, place_of
+from local_azure.pipelines.language.tree import NOWHERE, Fields, Items, PipelineError, Text, Value, location_of
 
 # Alternatives of one mapping; above it the file is refused.
 MOST_ALTERNATIVES = 100
@@ -28,10 +28,10 @@ def alternatives(value: Value) -> Value:
     if isinstance(value, Fields):
         choices = _choices(value)
         if len(choices) == 1:
-            return Fields(choices[0], value.place)
-        return EachOf([Fields(pairs, value.place) for pairs in choices], value.place)
+            return Fields(choices[0], value.location)
+        return EachOf([Fields(pairs, value.location) for pairs in choices], value.location)
     if isinstance(value, Items):
-        flat = Items(place=value.place)
+        flat = Items(location=value.location)
         for item in value:
             flat += _items(item)
         return flat
@@ -44,7 +44,7 @@ def _items(item: Value) -> list[Value]:
     if not isinstance(item, Fields) or not branches:
         return [alternatives(item)]
     found: list[Value] = []
-    mappings = Fields(place=item.place)
+    mappings = Fields(location=item.location)
     for directive, body in branches:
         if isinstance(body, Items):
             content = alternatives(body)
@@ -67,10 +67,10 @@ def _choices(fields: Fields) -> list[_Pairs]:
         for option in segments[i].options:
             if len(found) == MOST_ALTERNATIVES:
                 text = f"This mapping has more than {MOST_ALTERNATIVES} alternatives. Use fewer branches."
-                raise PipelineError(fields.place, text)
+                raise PipelineError(fields.location, text)
             found.append(_alternative(segments, i, option, first=not found))
             if len(varying) > 1:
-                found[-1].append((Text("${{ if }}", fields.place), _dynamic(fields)))
+                found[-1].append((Text("${{ if }}", fields.location), _dynamic(fields)))
     return found
 
 
@@ -118,4 +118,4 @@ def _shallow(pair: tuple[Text, Value]) -> tuple[Text, Value]:
 
 def _dynamic(value: Value) -> Text:
     """Return a text in place of a value that is not to be checked."""
-    return Text(f"{EXPRESSION} }}}}", place_of(value, NOWHERE))
+    return Text(f"{EXPRESSION} }}}}", location_of(value, NOWHERE))

@@ -27,13 +27,13 @@ from local_azure.pipelines.language.reader import EXPRESSION
 from local_azure.pipelines.language.tree import (
     Fields,
     Items,
-    Place,
+    Location,
     Problem,
     Text,
     Value,
     fields_of,
+    location_of,
     nearest,
-    place_of,
 )
 
 Schema: TypeAlias = dict[str, Any]
@@ -74,10 +74,10 @@ class ServiceSchema:
         self._options: dict[int, list[Schema]] = {}  # by the identity of parts of the document, which stay
         self._nearest: dict[tuple[int, tuple[str, ...]], list[Schema]] = {}
 
-    def check(self, value: Value, definition: str, place: Place) -> list[Problem]:
+    def check(self, value: Value, definition: str, location: Location) -> list[Problem]:
         """Return every fault of a value against one definition."""
         self._nearest.clear()
-        return list(islice(self._faults(value, {"$ref": _DEFINITIONS + definition}, place, "This"), MOST_FAULTS))
+        return list(islice(self._faults(value, {"$ref": _DEFINITIONS + definition}, location, "This"), MOST_FAULTS))
 
     def _resolved(self, schema: Schema) -> Schema:
         while "$ref" in schema:
@@ -90,42 +90,44 @@ class ServiceSchema:
             found = self._options[id(options)] = [self._resolved(option) for option in options]
         return found
 
-    def _faults(self, value: Value, schema: Schema, place: Place, what: str) -> Iterator[Problem]:
+    def _faults(self, value: Value, schema: Schema, location: Location, what: str) -> Iterator[Problem]:
         if LITERAL in schema:
-            yield from _literal_faults(value, schema[LITERAL], place, what)
+            yield from _literal_faults(value, schema[LITERAL], location, what)
             return
         if isinstance(value, Text) and value.startswith(_DYNAMIC):
             return
         if isinstance(value, EachOf):
             for part in value:
-                yield from self._faults(part, schema, place, what)
+                yield from self._faults(part, schema, location, what)
             return
-        yield from self._faults_of_shape(value, self._resolved(schema), place, what)
+        yield from self._faults_of_shape(value, self._resolved(schema), location, what)
 
-    def _faults_of_shape(self, value: Value, schema: Schema, place: Place, what: str) -> Iterator[Problem]:
+    def _faults_of_shape(self, value: Value, schema: Schema, location: Location, what: str) -> Iterator[Problem]:
         options = schema.get("anyOf") or schema.get("oneOf")
         if options is not None and schema is not self._task:
-            yield from self._option_faults(value, self._resolved_options(options), place, what)
+            yield from self._option_faults(value, self._resolved_options(options), location, what)
         elif not _fits(value, schema):
-            yield _wrong_type(value, [schema], place, what)
+            yield _wrong_type(value, [schema], location, what)
         elif isinstance(value, Items):
             for part in value:
-                yield from self._faults(part, schema.get("items", {}), place_of(part, place), f"An item of {what}")
+                yield from self._faults(
+                    part, schema.get("items", {}), location_of(part, location), f"An item of {what}"
+                )
         elif isinstance(value, Fields):
             yield from self._mapping_faults(value, schema, what)
         elif isinstance(value, Text) and not any(mark in value for mark in _DYNAMIC):
-            yield from _scalar_faults(value, schema, place, what)
+            yield from _scalar_faults(value, schema, location, what)
 
     def _mapping_faults(self, value: Fields, schema: Schema, what: str) -> Iterator[Problem]:
         keys = value.names()
         first = schema.get("firstProperty", [])
         if first and keys and keys[0] not in first and any(key in first for key in keys):
-            yield Problem(keys[0].place, f"'{first[0]}' must be the first key here. Move it up.")
+            yield Problem(keys[0].location, f"'{first[0]}' must be the first key here. Move it up.")
         yield from self._property_faults(value, schema)
         has_dynamic_keys = any(EXPRESSION in key for key in keys)
         for name in schema.get("required", []):
             if not value.has(name) and not has_dynamic_keys:
-                yield Problem(value.place, f"{what} needs '{name}'. Add it.")
+                yield Problem(value.location, f"{what} needs '{name}'. Add it.")
         task = value.get("task")
         if schema is self._task and isinstance(task, Text) and EXPRESSION not in task:
             yield from self._task_faults(task, value)
@@ -136,24 +138,24 @@ class ServiceSchema:
             if key not in known:
                 if EXPRESSION not in key and schema.get("additionalProperties") is False:
                     what = schema.get("unknown", "'{}' is not known here.").replace("{}", key)
-                    yield Problem(key.place, f"{what} {nearest(key, known)}")
+                    yield Problem(key.location, f"{what} {nearest(key, known)}")
             elif schema is not self._task or key not in ("task", "inputs"):
-                yield from self._faults(part, known[key], place_of(part, key.place), f"'{key}'")
+                yield from self._faults(part, known[key], location_of(part, key.location), f"'{key}'")
 
-    def _option_faults(self, value: Value, options: list[Schema], place: Place, what: str) -> Iterator[Problem]:
+    def _option_faults(self, value: Value, options: list[Schema], location: Location, what: str) -> Iterator[Problem]:
         """Yield faults against the one of several schemas that fits best."""
         fitting = self._fitting(value, options)
         if not fitting:
-            yield _wrong_type(value, options, place, what)
+            yield _wrong_type(value, options, location, what)
             return
         if isinstance(value, Fields) and _begins_wrong(value, fitting, options):
             first, legal = value.names()[0], _first_properties(options)
-            yield Problem(first.place, f"'{first}' is not known here. {nearest(first, legal)}")
+            yield Problem(first.location, f"'{first}' is not known here. {nearest(first, legal)}")
             return
-        found = [list(islice(self._faults(value, option, place, what), MOST_FAULTS)) for option in fitting]
+        found = [list(islice(self._faults(value, option, location, what), MOST_FAULTS)) for option in fitting]
         patterns = [str(option.get("pattern", "")).strip("^$") for option in fitting]
         if isinstance(value, Text) and all(found) and all(patterns):
-            yield Problem(place, f"{what} cannot be '{value}'. {nearest(value, patterns)}")
+            yield Problem(location, f"{what} cannot be '{value}'. {nearest(value, patterns)}")
         else:
             yield from min(found, key=len)
 
@@ -179,14 +181,14 @@ class ServiceSchema:
         given = step.get("inputs")
         if isinstance(given, Text) and given.startswith(EXPRESSION):
             return
-        place = step.key("inputs").place if step.has("inputs") else step.place
+        location = step.key("inputs").location if step.has("inputs") else step.location
         for fields in given if isinstance(given, EachOf) else [given]:
-            yield from self._input_faults(task, described, fields_of(fields), place)
+            yield from self._input_faults(task, described, fields_of(fields), location)
 
-    def _input_faults(self, task: Text, described: Schema, given: Fields, place: Place) -> Iterator[Problem]:
-        inputs = Fields(place=place)
+    def _input_faults(self, task: Text, described: Schema, given: Fields, location: Location) -> Iterator[Problem]:
+        inputs = Fields(location=location)
         for key, value in given:
-            inputs.append((Text(self.input_name(task, key), key.place), value))
+            inputs.append((Text(self.input_name(task, key), key.location), value))
         required = [name for name in described.get("required", []) if not is_required_in_error(task, name)]
         required += conditionally_required(task, inputs)
         own = {"required": required, "unknown": f"{task} has no input '{{}}'."}
@@ -213,11 +215,11 @@ class ServiceSchema:
         known = [known.partition("@") for known in self._task_names]
         versions = sorted({found for other, _, found in known if other.lower() == name.lower()}, key=int)
         if versions and version:
-            return Problem(task.place, f"The task {name} has no version {version}, but {', '.join(versions)}.")
+            return Problem(task.location, f"The task {name} has no version {version}, but {', '.join(versions)}.")
         if versions:
-            return Problem(task.place, f"'{task}' names no version. Write {name}@{versions[-1]}.")
+            return Problem(task.location, f"'{task}' names no version. Write {name}@{versions[-1]}.")
         text = f"'{task}' is not an in-box task of Azure DevOps; tasks of extensions are not known here."
-        return Problem(task.place, f"{text} {nearest(task, self._task_names)}")
+        return Problem(task.location, f"{text} {nearest(task, self._task_names)}")
 
 
 def _has_marks(value: Fields, option: Schema) -> bool:
@@ -265,7 +267,7 @@ def _fits(value: Value, schema: Schema) -> bool:
     return bool(kind == "string")
 
 
-def _literal_faults(value: Value, limits: tuple[int, ...], place: Place, what: str) -> Iterator[Problem]:
+def _literal_faults(value: Value, limits: tuple[int, ...], location: Location, what: str) -> Iterator[Problem]:
     """Yield the fault of a value that must be a whole number within limits, or a boolean where there are none."""
     text = value.strip().lower() if isinstance(value, Text) else ""
     if EXPRESSION in text:
@@ -278,23 +280,23 @@ def _literal_faults(value: Value, limits: tuple[int, ...], place: Place, what: s
         return
     found = f"'{value}'" if isinstance(value, Text) else "a list or mapping"
     yield Problem(
-        place, f"{what} must be {expected}, not {found}. It is read before the run: write the value itself."
+        location, f"{what} must be {expected}, not {found}. It is read before the run: write the value itself."
     )
 
 
-def _scalar_faults(value: Text, schema: Schema, place: Place, what: str) -> Iterator[Problem]:
+def _scalar_faults(value: Text, schema: Schema, location: Location, what: str) -> Iterator[Problem]:
     ignore_case = schema.get("ignoreCase") in ("value", "all")
     text = value.rstrip("/") if schema.get("description") == _BRANCH_FILTER else str(value)
     pattern = schema.get("pattern", "").replace("\\/", "/")
     if not re.search(pattern, text, re.IGNORECASE if ignore_case else 0):
-        yield Problem(place, f"{what} cannot be '{value}'. It must match {pattern}")
+        yield Problem(location, f"{what} cannot be '{value}'. It must match {pattern}")
     legal: list[str] = schema.get("enum", [])
     folded = str.lower if ignore_case else str
     if legal and folded(text) not in map(folded, legal):
-        yield Problem(place, f"{what} cannot be '{value}'. {nearest(value, legal)}")
+        yield Problem(location, f"{what} cannot be '{value}'. {nearest(value, legal)}")
 
 
-def _wrong_type(value: Value, wanted: list[Schema], place: Place, what: str) -> Problem:
+def _wrong_type(value: Value, wanted: list[Schema], location: Location, what: str) -> Problem:
     types = [schema.get("type", "text") for schema in wanted]
     expected = dict.fromkeys(_TYPE_NAMES.get(name, f"a {name}") for name in types)
     found = f"'{value}'"
@@ -302,4 +304,4 @@ def _wrong_type(value: Value, wanted: list[Schema], place: Place, what: str) -> 
         found = "a mapping"
     elif isinstance(value, Items):
         found = "a list"
-    return Problem(place, f"{what} must be {' or '.join(expected)}, not {found}.")
+    return Problem(location, f"{what} must be {' or '.join(expected)}, not {found}.")

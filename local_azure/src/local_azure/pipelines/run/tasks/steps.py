@@ -60,7 +60,7 @@ def unsupported(pipeline: Pipeline) -> Iterator[Problem]:
     """Yield the steps that cannot run on this machine; found before anything runs."""
     for _, job in pipeline.jobs():
         if job.server:
-            yield Problem(job.place, f"The server job {job.name} cannot run locally.")
+            yield Problem(job.location, f"The server job {job.name} cannot run locally.")
             continue
         for step in job.steps:
             yield from _unsupported_step(step)
@@ -70,12 +70,12 @@ def _unsupported_step(step: Step) -> Iterator[Problem]:
     task, inputs = task_of(step)
     emulation = emulation_of(task)
     if step.kind == "download" and step.value not in ("current", "none"):
-        yield Problem(step.place, f"Artifacts of '{step.value}' cannot be downloaded here.")
+        yield Problem(step.location, f"Artifacts of '{step.value}' cannot be downloaded here.")
     elif step.kind != "checkout" and emulation is None:
-        yield Problem(step.value.place, f"The task {task} is unsupported here; it cannot run locally.")
+        yield Problem(step.value.location, f"The task {task} is unsupported here; it cannot run locally.")
     if emulation is None:
         return
     for name in inputs:
         if name not in emulation.inputs:
             advice = nearest(name, emulation.inputs)
-            yield Problem(step.inputs.place, f"The emulation of {task} has no input '{name}'. {advice}")
+            yield Problem(step.inputs.location, f"The emulation of {task} has no input '{name}'. {advice}")

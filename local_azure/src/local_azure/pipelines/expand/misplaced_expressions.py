@@ -7,7 +7,7 @@ template expressions; plain values in resources since sprint 212.
 from collections.abc import Iterator
 
 from local_azure.pipelines.language.reader import EXPRESSION
-from local_azure.pipelines.language.tree import Fields, Items, Place, Problem, Text, Value
+from local_azure.pipelines.language.tree import Fields, Items, Location, Problem, Text, Value
 
 # Blocks of the root that are read before anything is expanded.
 _WITHOUT_EXPRESSIONS = ("trigger", "pr", "schedules", "parameters")
@@ -19,31 +19,31 @@ def misplaced_expressions(document: Fields) -> Iterator[Problem]:
     """Yield every expression of one file that stands where the service allows none."""
     for key, value in document:
         if EXPRESSION in key:
-            yield _problem(key.place, "as a key of the root")
+            yield _problem(key.location, "as a key of the root")
         elif key in _WITHOUT_EXPRESSIONS:
             yield from _anywhere(value, f"in '{key}'")
         elif key == "resources":
             yield from _in_resources(value)
 
 
-def _problem(place: Place, where: str) -> Problem:
+def _problem(location: Location, where: str) -> Problem:
     legal = "below stages, jobs, steps, variables and containers, and as a plain value in resources"
     return Problem(
-        place, f"A template expression is not allowed {where}. It is legal {legal}: write the text itself."
+        location, f"A template expression is not allowed {where}. It is legal {legal}: write the text itself."
     )
 
 
 def _anywhere(value: Value, where: str) -> Iterator[Problem]:
     """Yield every expression of a tree."""
     if isinstance(value, Text) and EXPRESSION in value:
-        yield _problem(value.place, where)
+        yield _problem(value.location, where)
     elif isinstance(value, Items):
         for part in value:
             yield from _anywhere(part, where)
     elif isinstance(value, Fields):
         for key, part in value:
             if EXPRESSION in key:
-                yield _problem(key.place, where)
+                yield _problem(key.location, where)
             else:
                 yield from _anywhere(part, where)
 
@@ -54,7 +54,7 @@ def _in_resources(value: Value) -> Iterator[Problem]:
         return
     for key, entries in value:
         if EXPRESSION in key:
-            yield _problem(key.place, "as a key of 'resources'")
+            yield _problem(key.location, "as a key of 'resources'")
         elif key in _WITH_DIRECTIVES:
             continue
         elif isinstance(entries, Items):
@@ -71,7 +71,7 @@ def _in_entry(entry: Value, where: str) -> Iterator[Problem]:
         return
     for key, value in entry:
         if EXPRESSION in key:
-            yield _problem(key.place, f"as a key in '{where}'")
+            yield _problem(key.location, f"as a key in '{where}'")
         elif key == "trigger":
             yield from _anywhere(value, f"in '{where}.trigger'")
         elif isinstance(value, Fields):
