@@ -116,7 +116,7 @@ def main() -> int:
     built = time.perf_counter() - started
     run, seconds = submit(workspace, pipeline, poll=arguments.poll)
     answer: dict[str, float] = {"build": built, "submit_to_finished": seconds}
-    if arguments.poll:  # asks the service once a step, which is no part of what a plain client does
+    if arguments.poll:  # asks the service once a step, which is not part of what a plain client does
         properties = [step.get_properties() for step in run.get_steps()]
         answer["reused"] = sum(found.get("azureml.isreused") == "true" for found in properties)
     print("\n" + json.dumps(answer))

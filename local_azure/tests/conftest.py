@@ -128,7 +128,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> StateFolder:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_requests_are_marked() -> Iterator[None]:
-    """Requests that a test makes itself are no evidence of what the SDK does: they name themselves."""
+    """Requests that a test makes itself are not evidence of what the SDK does: they name themselves."""
     original = requests.Session.request
 
     def request(session: requests.Session, *args: Any, **settings: Any) -> requests.Response:

@@ -109,7 +109,7 @@ def _write_csv(path: Path, rows: list[Row]) -> None:
 
 @dataclass(frozen=True)
 class _Decision:
-    """decision.json of a run, and what it says; None when it is no decision record any more."""
+    """decision.json of a run, and what it says; None when it is no longer a decision record."""
 
     file: File
     record: DecisionRecord | None

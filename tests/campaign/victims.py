@@ -12,7 +12,7 @@ from tests.campaign.processes import children, folder_of, kill
 from tests.campaign.server import CampaignServer
 from tests.campaign.verbs import Verbs
 
-# A service that ends by itself so often within a minute has failed (docs/architecture.md): that is no accident.
+# A service that ends by itself so often within a minute has failed (docs/architecture.md): that is not an accident.
 MOST_CRASHES, CRASH_SECONDS = 3, 65.0
 WAIT_SECONDS, PAUSE_SECONDS = 5.0, 0.05  # for a process of the kind that is to be killed
 SHARES = {

@@ -221,7 +221,7 @@ def test_a_second_head_on_a_kept_connection_is_not_waited_for_either(impatient: 
         received = b""
         while not received.endswith(b"\r\n\r\n2"):
             received += connection.recv(65536)
-        time.sleep(0.6)  # an idle connection is no slow sender
+        time.sleep(0.6)  # an idle connection is not a slow sender
         connection.sendall(b"GET / HT")
         assert b"too slowly" in connection.recv(65536)
 

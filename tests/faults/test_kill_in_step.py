@@ -162,7 +162,9 @@ def test_of_a_long_log_the_error_holds_the_last_lines(shared: Machine, tmp_path:
 def test_links_in_what_a_step_leaves_are_not_followed(shared: Machine, tmp_path: Path) -> None:
     run_id = shared.submit("plain", first="links", folder=str(tmp_path))
     assert shared.ended(run_id) == "finished"
-    assert (tmp_path / "precious" / "file.txt").read_text() == "mine", "a link named outputs is no folder of outputs"
+    assert (tmp_path / "precious" / "file.txt").read_text() == "mine", (
+        "a link named outputs is not a folder of outputs"
+    )
     step = shared.steps(run_id)[0]["runId"]
     files = await_true(lambda: sorted(shared.state.blobs.rglob(f"*dcid.{step}/**/*")), "files of the run")
     assert [path.name for path in files if path.is_file()] == ["70_driver_log.txt"]

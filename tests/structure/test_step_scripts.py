@@ -11,7 +11,7 @@ import pytest
 CODE = Path(__file__).resolve().parents[2] / "mlops_code"
 SCRIPTS = sorted(path.name for path in CODE.glob("*.py"))
 ALLOWED = {"forecasting", "azure_ml"} | {Path(name).stem for name in SCRIPTS}
-# score.py is no step: the server runs it, its requests are flask's, and orjson writes its answers.
+# score.py is not a step: the server runs it, its requests are flask's, and orjson writes its answers.
 SCORING = {"azureml_inference_server_http", "flask", "orjson"}
 
 

@@ -142,7 +142,7 @@ def demand_names(recipe: Recipe, required: Sequence[str], optional: Sequence[str
 
 
 def demand_whole(recipe: Recipe, name: str, low: int, high: int) -> None:
-    """Raises: ValueError where a parameter is no whole number from low to high."""
+    """Raises: ValueError where a parameter is not a whole number from low to high."""
     value = recipe.parameters[name]
     if value != int(value) or not low <= value <= high:
         raise ValueError(f"{recipe.name}: {name} is {value:g}, expected a whole number from {low} to {high}")

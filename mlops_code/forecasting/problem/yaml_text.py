@@ -13,7 +13,7 @@ _MERGE = "tag:yaml.org,2002:merge"  # the tag of the key <<
 MAX_ALIASES = 20  # references (*name), each of which may repeat a whole part
 
 UNREADABLE = (yaml.YAMLError, ValueError, RecursionError, IsADirectoryError)
-"""What reading raises for a file that is no YAML, or holds a day or a number that cannot be."""
+"""What reading raises for a file that is not YAML, or holds a day or a number that cannot be."""
 
 
 class _Loader(yaml.SafeLoader):

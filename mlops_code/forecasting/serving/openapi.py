@@ -14,7 +14,7 @@ from forecasting.serving.forecaster import MAX_HISTORY_DAYS, Forecaster
 
 JSON_TYPE = "application/json"
 REFUSALS = {
-    400: "The body is no JSON object, or is ambiguous.",
+    400: "The body is not a JSON object, or is ambiguous.",
     405: "Not POST.",
     411: "No Content-Length.",
     413: "The body is too large.",

@@ -1,4 +1,4 @@
-"""YAML that is not ours: habits of other projects are no faults, what is unsupported is refused by its name.
+"""YAML that is not ours: habits of other projects are not faults, what is unsupported is refused by its name.
 
 PUBLIC_PIPELINES names a folder with pipelines of other projects, each project in a folder of its own with a `.git`.
 """

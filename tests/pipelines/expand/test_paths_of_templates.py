@@ -28,4 +28,4 @@ def test_a_link_that_leads_out_of_the_repository(write: Callable[..., Path], fau
     folder = write("steps: []\n").parent
     (folder / "t.yml").symlink_to(tmp_path / "outside.yml")
     (found,) = faults("steps:\n- template: t.yml\n")
-    assert "lies outside of the repository" in found
+    assert "is outside of the repository" in found

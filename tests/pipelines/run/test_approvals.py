@@ -52,7 +52,7 @@ class Terminal:
 
     def read_until(self, text: str) -> str:
         """All that was shown so far, once it holds the text or the run has ended."""
-        with suppress(OSError):  # how a terminal says that nobody writes any more
+        with suppress(OSError):  # how a terminal says that no one writes any more
             while text not in self.seen:
                 self.seen += os.read(self.descriptor, 4096).decode()
         return self.seen

@@ -36,7 +36,7 @@ def pip_lines(name: str) -> list[str]:
 
 
 def pins_of(name: str) -> dict[str, Locked]:
-    """The packages of a conda file; a line that is no pin with hashes is refused."""
+    """The packages of a conda file; a line that is not a pin with hashes is refused."""
     found = {}
     for line in pip_lines(name):
         package, *hashes = line.split(" ")

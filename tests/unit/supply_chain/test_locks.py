@@ -24,7 +24,7 @@ INSTALLED_FROM_HERE = "local-azure"
 def test_every_package_has_hashes_and_no_address(lock: Path) -> None:
     text = lock.read_text()
     pins = read_lock(text)
-    assert len(pins) == len(re.findall(r"^[a-z]", text, re.MULTILINE)), "a line that is no pin"
+    assert len(pins) == len(re.findall(r"^[a-z]", text, re.MULTILINE)), "a line that is not a pin"
     assert all(pin.hashes for pin in pins.values())
     assert "://" not in text
     assert not re.search(r"^-", text, re.MULTILINE), "an option, for example of an index"

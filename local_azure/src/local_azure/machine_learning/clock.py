@@ -20,7 +20,7 @@ def utc_now() -> dt.datetime:
 
 @dataclass(frozen=True)
 class Uptime:
-    """A moment on the boot clock, which nobody can set: the id of the boot and the seconds since it."""
+    """A moment on the boot clock, which no one can set: the id of the boot and the seconds since it."""
 
     boot: str
     seconds: float

@@ -37,7 +37,7 @@ class ApiError(Exception):
 
 
 def bad_request(message: str, code: str = "UserError") -> ApiError:
-    """The call cannot be carried out as it stands (400)."""
+    """The call cannot be carried out as it is (400)."""
     return ApiError(400, code, message)
 
 
@@ -68,7 +68,7 @@ def json_body(error: ApiError, request_id: str, time: str, *, pascal_case: bool 
         }
     return {
         "error": {"code": error.code, "message": error.message, "target": None, "details": [], "innerError": None},
-        # The models client prints `correlation` and not `message`; so the sentence stands there too.
+        # The models client prints `correlation` and not `message`; so the sentence is there too.
         "correlation": {"RequestId": request_id, "Message": error.message},
         "environment": "local",
         "location": "local",

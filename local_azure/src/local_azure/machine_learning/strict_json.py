@@ -95,4 +95,4 @@ def _refuse_surrogates(document: object) -> None:
     try:
         json.dumps(document, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as error:
-        raise StrictJsonError("a text holds half of a surrogate pair, which is no character") from error
+        raise StrictJsonError("a text holds half of a surrogate pair, which is not a character") from error

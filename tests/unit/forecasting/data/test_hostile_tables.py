@@ -207,7 +207,7 @@ def test_a_problem_may_bound_its_values(tmp_path: Path) -> None:
 
 
 def test_days_that_have_not_been_are_refused(tmp_path: Path) -> None:
-    """One day ahead is still today somewhere; a slip of the year is no gap of many days."""
+    """One day ahead is still today somewhere; a slip of the year is not a gap of many days."""
     last = DAYS[-1]
     read(tmp_path, PLAIN, as_of=last - timedelta(days=1))
     with pytest.raises(ContractError, match=rf"line 261 \({last}\): in the future; expected days up to"):

@@ -87,7 +87,7 @@ class Application:
         return fault or ApiError(400, "InternalError", f"local_azure failed in {request}; see its log.")
 
     def _printable(self, path: str) -> str:
-        """A path as it may stand in the log: without the token of this start, on one line."""
+        """A path as it may occur in the log: without the token of this start, on one line."""
         shown = _SECRET_PARTS.sub(r"\1/<token>", path.replace(self._start_token, "<token>"))
         return _UNPRINTED.sub("?", shown)
 

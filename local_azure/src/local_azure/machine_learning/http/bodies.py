@@ -21,7 +21,7 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 def refuse_odd_address(request: Request) -> None:
-    """Raise a 400 for an address whose bytes are no UTF-8: decoded with replacements it would be another's name."""
+    """Raise a 400 for an address whose bytes are not UTF-8: decoded with replacements it would be another's name."""
     for part in (request.scope.get("raw_path") or b"", request.scope.get("query_string") or b""):
         try:
             unquote_to_bytes(part).decode("utf-8")

@@ -7,7 +7,7 @@ A handler is a plain function whose annotated parameters say what it uses:
 
 `Call` is the request, a parameter named like a part of the path is that part, and every other parameter is the one
 object of that class which the composition root (server.py) provides. A handler leaves out what it does not use. All
-of it is decided once, before the server answers: what nobody provides stops the start, with the names of handler and
+of it is decided once, before the server answers: what no one provides stops the start, with the names of handler and
 parameter.
 """
 
@@ -25,7 +25,7 @@ from local_azure.machine_learning.http.routing import Route
 
 
 class HandlerError(Exception):
-    """A handler declares what nobody provides."""
+    """A handler declares what no one provides."""
 
 
 class Handlers:

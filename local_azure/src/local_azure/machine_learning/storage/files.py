@@ -22,10 +22,10 @@ from local_azure.machine_learning.errors import ApiError, bad_request
 from local_azure.machine_learning.storage.threads import refuse_event_loop
 
 COPY_BYTES = 256 * 1024  # held in memory for a client that does not read
-# Control characters cannot stand in an address, and a backslash is a separator to some clients.
+# Control characters cannot be in an address, and a backslash is a separator to some clients.
 MAX_BLOB_NAME_CHARS = 1024  # source: Azure Storage, "Naming containers, blobs, and metadata"
 MAX_UPLOAD_BYTES = 5_000 * 1024 * 1024  # source: Azure Storage, "Put Blob"
-# The last two are no characters and would make a listing of their container no XML.
+# The last two are not characters and would make the listing of their container invalid XML.
 _REFUSED = re.compile(r"[\x00-\x1f\x7f\\\ufffe\uffff]")
 _CONTAINER = re.compile(r"[a-z0-9$](?:[a-z0-9-]{0,61}[a-z0-9])?")
 

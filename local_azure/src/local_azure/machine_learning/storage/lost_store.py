@@ -1,6 +1,6 @@
 """Refuses a state folder whose database is gone while its data is still there.
 
-SQLite makes an empty database where it finds none, and deletes a journal (-wal) that lies beside an empty one, with
+SQLite makes an empty database where it finds none, and deletes a journal (-wal) that is beside an empty one, with
 all that it may hold. A copy that went wrong, or a file that somebody removed, would so turn into the loss of every
 acknowledged fact, without a word.
 """
@@ -51,7 +51,7 @@ def _emptiness(database: Path, *, has_journal: bool) -> str | None:
             found = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'entity'").fetchone()
         finally:
             connection.close()
-    except sqlite3.DatabaseError:  # damaged: whoever opens it says so
+    except sqlite3.DatabaseError:  # damaged: opening it will report that
         return None
     return None if found[0] else "a database without any content"
 

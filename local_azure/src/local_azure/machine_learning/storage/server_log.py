@@ -1,4 +1,4 @@
-"""The server's own log: standard error, which whoever starts the server leads into a file, kept below a size.
+"""The server's own log: standard error, redirected to a file of limited size.
 
 Every process of the server appends to that file, so it is not renamed but copied and emptied: all of them go on
 writing at its new end.

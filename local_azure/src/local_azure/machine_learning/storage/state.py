@@ -41,7 +41,7 @@ class StateLockedError(Exception):
 def find_state_folder(explicit: Path | None = None) -> Path:
     """The folder to use: the given one, the environment's, the nearest .local_azure upwards, or the project's own.
 
-    The last lies outside the project, in the user's state folder: a step with `source_directory="."` uploads all of
+    The last is outside the project, in the user's state folder: a step with `source_directory="."` uploads all of
     the project, and would upload the server's data with it. A project is a git checkout, else the current directory.
     """
     if explicit or os.environ.get(STATE_VARIABLE):

@@ -58,7 +58,7 @@ KEYS: Mapping[str, Mapping[str, Support]] = {
         **_honored(
             "strategy", "continueOnError", "container", "services", "workspace"
         ),  # of the job around bare steps
-        **_ignored("whoever calls the command starts the run", "trigger", "pr", "schedules"),
+        **_ignored("a call of the command starts the run", "trigger", "pr", "schedules"),
         **_ignored("it changes how the service shows a run", "appendCommitMessageToRunName"),
         **_refused("it is the old form of jobs. Write jobs and pool.", "phases", "queue", "server"),
         **_POOL,
@@ -68,7 +68,7 @@ KEYS: Mapping[str, Mapping[str, Support]] = {
         **_honored("stage", "displayName", "dependsOn", "condition", "variables", "jobs"),
         **_refused("nothing here waits for a person to start a stage.", "trigger", fine=("automatic",)),
         **_refused("Microsoft does not document it. Leave it out.", "group", "checks"),
-        **_ignored("nobody unticks stages here", "isSkippable"),
+        **_ignored("no one unticks stages here", "isSkippable"),
         **_POOL,
         **_LOCK,
         **_CONTEXT,
@@ -82,7 +82,7 @@ KEYS: Mapping[str, Mapping[str, Support]] = {
         **_refused("nothing here can run it.", "powershell", "pwsh", "reviewApp", "errorActionPreference"),
         **_refused("nothing here can run it.", "ignoreLASTEXITCODE", "downloadBuild", "getPackage", "upload"),
         **_refused("steps run on this machine, with all logging commands. Leave it out.", "target"),
-        **_refused("the copy of the working tree lies in its usual location. Leave it out.", "path"),
+        **_refused("the copy of the working tree is in its usual location. Leave it out.", "path"),
         **_refused("the working directory stays as it is. Leave it out.", "workspaceRepo", fine=_OFF),
         **_refused(
             "the copy of the working tree holds what lies there. Leave it out.", "submodules", "lfs", fine=_OFF

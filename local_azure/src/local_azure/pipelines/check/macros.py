@@ -14,7 +14,7 @@ _SHELL_WORD = re.compile(r"[a-z][a-z0-9_-]*\Z")  # in a script this is a command
 
 
 class Macro(NamedTuple):
-    """A `$(name)` and where it stands."""
+    """A `$(name)` and where it is."""
 
     name: str
     location: Location

@@ -93,7 +93,7 @@ class Expander:
             if isinstance(body, Fields):
                 yield from body
             elif not _is_empty(body):
-                self.problem(Problem(key.location, f"A mapping must stand under '{key}', not a {kind(body)}."))
+                self.problem(Problem(key.location, f"A mapping must be under '{key}', not a {kind(body)}."))
 
     def _field(self, key: Text, value: Value, scope: Scope, within: str) -> _Pair:
         try:

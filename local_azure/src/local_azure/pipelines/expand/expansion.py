@@ -27,7 +27,7 @@ from local_azure.pipelines.language.tree import (
 from local_azure.pipelines.language.values import to_text
 
 _BODIES = ("stages", "jobs", "steps", "extends")
-# Keys of a job that may stand at the root beside bare steps.
+# Keys of a job that may be at the root beside bare steps.
 _OF_A_JOB = ("strategy", "continueOnError", "container", "services", "workspace")
 
 
@@ -87,7 +87,7 @@ def _root_scope(document: Fields, file: str, parameters: Mapping[str, str] | Non
 def _expanded(document: Fields, scope: Scope, expander: Expander) -> Fields:
     bodies = [key for key in document.names() if key in _BODIES]
     if len(bodies) > 1:
-        raise PipelineError(bodies[1].location, f"'{bodies[1]}' cannot stand beside '{bodies[0]}'. Keep one of them.")
+        raise PipelineError(bodies[1].location, f"'{bodies[1]}' cannot be beside '{bodies[0]}'. Keep one of them.")
     own = Fields([(key, value) for key, value in document if key not in ("parameters", "extends")], document.location)
     expanded = fields_of(expander.expand(own, scope, "root"))
     reference = expander.taken_branches(fields_of(document.get("extends")), scope)
@@ -97,7 +97,7 @@ def _expanded(document: Fields, scope: Scope, expander: Expander) -> Fields:
     below = _expanded(fields_of(content), inner, expander)
     for key in below.names():
         if expanded.has(key):
-            raise PipelineError(key.location, f"'{key}' stands in both {inner.file} and {scope.file}. Keep one.")
+            raise PipelineError(key.location, f"'{key}' is in both {inner.file} and {scope.file}. Keep one.")
     return Fields([*expanded, *below], document.location)
 
 

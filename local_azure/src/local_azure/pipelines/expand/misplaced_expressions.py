@@ -16,7 +16,7 @@ _WITH_DIRECTIVES = ("containers",)
 
 
 def misplaced_expressions(document: Fields) -> Iterator[Problem]:
-    """Yield every expression of one file that stands where the service allows none."""
+    """Yield every expression of one file that is where the service allows none."""
     for key, value in document:
         if EXPRESSION in key:
             yield _problem(key.location, "as a key of the root")

@@ -36,7 +36,7 @@ class VariableOfYaml(Protocol):
 
 
 class QueueVariables:
-    """Predefined variables of a queued run, those of the queue, and those of the root that are no `$[ ]`."""
+    """Predefined variables of a queued run, those of the queue, and those of the root that are not `$[ ]`."""
 
     def __init__(self, variables: Sequence[VariableOfYaml], facts: QueueFacts) -> None:
         self._values: dict[str, str] = {}

@@ -187,7 +187,7 @@ class Templates:
         if not _is_file(root / below):
             raise PipelineError(location, f"The file {below} was not found. {nearest(below, _beside(root, below))}")
         if not (root / below).resolve().is_relative_to(root.resolve()):
-            raise PipelineError(location, f"The file {below} lies outside of the repository. Keep it inside.")
+            raise PipelineError(location, f"The file {below} is outside of the repository. Keep it inside.")
         return read_file(root, below)
 
     def _resolved(self, path: Text, including: str) -> str:
@@ -202,9 +202,7 @@ class Templates:
         folder = "" if from_root else posixpath.dirname(base)
         below = posixpath.normpath(posixpath.join(folder, name.lstrip("/")))
         if below.startswith(".."):
-            raise PipelineError(
-                path.location, f"The template '{path}' lies outside of the repository. Keep it inside."
-            )
+            raise PipelineError(path.location, f"The template '{path}' is outside of the repository. Keep it inside.")
         return f"{repository}@{below}" if repository else below
 
     def load(self, path: Text, including: str, within: str) -> tuple[Declarations, Value]:

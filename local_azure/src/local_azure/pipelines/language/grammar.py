@@ -91,7 +91,7 @@ def _lexemes(text: str) -> Iterator[tuple[str, str]]:
         match = _TOKEN.match(text, position)
         if not match or match.lastgroup is None:
             rest = text[position : position + _LONGEST_QUOTED].strip()
-            hint = " Texts stand in single quotes." if rest.startswith('"') else ""
+            hint = " Write texts in single quotes." if rest.startswith('"') else ""
             raise ExpressionError(f"'{rest[:20]}' cannot be read in {_quoted(text)}.{hint}")
         lexeme = match[match.lastgroup]
         if match.lastgroup in ("version", "number") and len(lexeme) > MOST_DIGITS:
@@ -119,7 +119,7 @@ class _Parser:
 
     def _expect(self, mark: str) -> None:
         if not self._at(mark):
-            raise ExpressionError(f"'{mark}' is expected where {self.lexeme} stands.")
+            raise ExpressionError(f"'{mark}' is expected, not {self.lexeme}.")
         self._advance()
 
     def expression(self) -> Expression:
@@ -161,7 +161,7 @@ class _Parser:
         if kind == "number":
             return Literal(float(int(lexeme, 16)) if "x" in lexeme.lower() else float(lexeme))
         if kind != "name":
-            raise ExpressionError(f"A value is expected where {lexeme} stands.")
+            raise ExpressionError(f"A value is expected, not {lexeme}.")
         if self._at("("):
             return self._call(lexeme)
         name = lexeme.lower()

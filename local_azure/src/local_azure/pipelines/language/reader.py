@@ -1,4 +1,4 @@
-"""Reads YAML as the service does: every scalar is text, a key stands once, no anchors."""
+"""Reads YAML as the service does: every scalar is text, a key occurs once, no anchors."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,6 +91,6 @@ class _Reader:
             if key == "<<":
                 raise PipelineError(key.location, "The merge key << is not supported by the service. Use a template.")
             if fields.has(key) and EXPRESSION not in key:
-                raise PipelineError(key.location, f"The key '{key}' stands here a second time. Keep one of the two.")
+                raise PipelineError(key.location, f"The key '{key}' is here a second time. Keep one of the two.")
             fields.append((key, next(parts)))
         return fields

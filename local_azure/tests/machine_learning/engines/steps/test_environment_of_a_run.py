@@ -1,4 +1,4 @@
-"""A run names the environment that it ran with, by content: what nobody has registered is kept as a version."""
+"""A run names the environment that it ran with, by content: what no one has registered is kept as a version."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_an_environment_that_was_never_registered_is_found_through_the_run(
     name = unique("never")
     found = ran_with(project, experiment, environment(name, "x")).get_environment()
     assert (found.name, found.environment_variables) == (name, {"V": "x"})
-    assert name not in ws.environments, "nobody has registered it"
+    assert name not in ws.environments, "no one has registered it"
     assert environment(name, "x").register(ws).version == "1"
 
 

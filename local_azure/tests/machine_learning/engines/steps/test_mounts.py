@@ -1,4 +1,4 @@
-"""Where a step's data lies on the compute: copies and links, and places of the author's choice."""
+"""Where a step's data is on the compute: copies and links, and places of the author's choice."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_place_that_is_taken_is_said(project: Any, experiment: Any, place: str
     run = experiment.submit(project.pipeline(project.step("look", "", [first, second])))
     project.failing(run)
     message = project.steps_of(run)["look"].get_details()["error"]["error"]["message"]
-    assert "'second' of step 'look' cannot lie at 'data/below'" in message
+    assert "'second' of step 'look' cannot be at 'data/below'" in message
 
 
 def test_one_dataset_reaches_a_script_in_every_way_of_naming_it(project: Any, experiment: Any, place: str) -> None:

@@ -59,7 +59,7 @@ class SignedAddresses:
     def upload(self, container: str, blob: str) -> str:
         """A signed https address that the SDK can write one blob to (and read it from).
 
-        The SDK cuts the name out of the address and encodes it again, so it stands there as it is, not encoded.
+        The SDK cuts the name out of the address and encodes it again, so it is there as it is, not encoded.
         Raises a 400 for the names that such an address cannot carry.
         """
         if any(sign in blob for sign in "?#") or _UNPRINTED.search(blob):

@@ -60,7 +60,7 @@ def run_artifact(run: Document, path: str) -> Artifact:
 def artifacts_below(
     files: BlobFiles, workspace: Workspace, origin: str, container: str, prefix: str = ""
 ) -> Iterator[Artifact]:
-    """The artifacts that are the prefix or lie below it: "a" stands for "a" and "a/b", not for "ab"."""
+    """The artifacts that are the prefix or are below it: "a" stands for "a" and "a/b", not for "ab"."""
     start = Artifact(origin, container, "").blob
     wanted = prefix.strip("/")
     for blob in files.names(workspace.artifact_container, start + wanted):

@@ -148,7 +148,7 @@ class Blob:
             self._end_old_lease()
 
     def change_tags(self, tags: str, conditions: Conditions) -> None:
-        """Replace the tags, which are no part of the version; raises a 404 or 412."""
+        """Replace the tags, which are not part of the version; raises a 404 or 412."""
         with self._store.transaction():
             self.require()
             self._require_lease(conditions)

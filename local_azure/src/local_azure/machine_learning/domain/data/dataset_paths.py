@@ -124,7 +124,7 @@ def folder_dataflow(workspace: Workspace, datastore: str, relative: str, read: R
 
 
 def sources(workspace: Workspace, saved: dict[str, Any]) -> list[Source]:
-    """Paths of a saved dataset; refuses what lies outside of the workspace's datastores."""
+    """Paths of a saved dataset; refuses what is outside of the workspace's datastores."""
     document = _document(dataflow_yaml(saved["dataflowJson"]))
     if saved["datasetType"] == "file" and document.get("transformations"):
         raise not_implemented("file datasets with transformations (filter, take, random split) as files of a step")
@@ -153,7 +153,7 @@ def _source(workspace: Workspace, entry: object) -> Source:
     if not found:
         raise not_implemented(f"data outside of a datastore, here {address}")
     if found["workspace"] and found["workspace"].lower() != workspace.name.lower():
-        raise bad_request(f"The dataset lies in the workspace '{found['workspace']}', not in '{workspace.name}'.")
+        raise bad_request(f"The dataset is in the workspace '{found['workspace']}', not in '{workspace.name}'.")
     return Source(found["datastore"], unquote(found["rest"]))
 
 

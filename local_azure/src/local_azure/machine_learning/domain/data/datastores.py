@@ -83,7 +83,7 @@ def local_path(store: Store, files: BlobFiles, workspace: Workspace, datastore: 
     """
     container = local_container(workspace, require(store, workspace, datastore))
     if container is None:
-        what = f"reading or writing data of the datastore '{datastore}', which lies outside of this workspace"
+        what = f"reading or writing data of the datastore '{datastore}', which is outside of this workspace"
         raise not_implemented(what)
     inside = relative.strip("/")
     return files.path(container, inside) if inside else files.container(container)
@@ -101,7 +101,7 @@ def make_default(store: Store, workspace: Workspace, name: str) -> None:
 
 
 def _checked(posted: Document) -> Document:
-    """A datastore that a client posts; its credential also stands where the SDK reads it."""
+    """A datastore that a client posts; its credential is also where the SDK reads it."""
     name = str(posted.get("name") or "").lower()
     if not _NAME.fullmatch(name):
         raise bad_request(f"'{name}' is not a datastore name: only letters, digits and '_' are allowed.")

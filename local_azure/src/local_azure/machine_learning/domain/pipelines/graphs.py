@@ -19,7 +19,7 @@ KIND = "graph"
 
 
 def save(store: Store, workspace_id: str, graph: Document, interface: Document | None) -> str:
-    """Keep a graph; returns its id. Refuses by name data that would not lie where it is asked for."""
+    """Keep a graph; returns its id. Refuses by name data that would not be where it is asked for."""
     for node in graph.get("ModuleNodes") or []:
         checked_configuration(node.get("Runconfig"))
         for setting in (node.get("ModuleInputSettings") or []) + (node.get("ModuleOutputSettings") or []):

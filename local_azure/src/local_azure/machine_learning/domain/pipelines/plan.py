@@ -93,7 +93,7 @@ class Step:
         return _named(self.node.get("ModuleInputSettings"), port_name)
 
     def path_on_compute(self, port_name: str, *, of_output: bool) -> str | None:
-        """Where the script's author wants an input or output to lie, or None."""
+        """Where the script's author wants an input or output to be, or None."""
         setting = self.output_setting(port_name) if of_output else self.input_setting(port_name)
         ports = self.interface.get("Outputs" if of_output else "Inputs")
         return setting.get("PathOnCompute") or _named(ports, port_name).get("PathOnCompute")

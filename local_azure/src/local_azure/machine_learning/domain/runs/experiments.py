@@ -113,7 +113,7 @@ def _reactivate(store: Store, workspace_id: str, experiment: Experiment) -> None
 
 
 def delete_tags(store: Store, workspace_id: str, experiment_id: str, names: list[str]) -> None:
-    """Remove tags by name; unknown ones are no error."""
+    """Remove tags by name; unknown ones are ignored."""
 
     def alter(experiment: Experiment) -> None:
         for name in names:

@@ -112,7 +112,7 @@ def update(store: Store, workspace_id: str, run_id: str, alter: Callable[[Run], 
 
 
 def delete_tags(store: Store, workspace_id: str, run_id: str, names: list[str]) -> Run:
-    """Remove tags by name; unknown ones are no error."""
+    """Remove tags by name; unknown ones are ignored."""
 
     def alter(run: Run) -> None:
         for name in names:

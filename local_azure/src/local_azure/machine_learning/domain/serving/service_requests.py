@@ -45,7 +45,7 @@ def key_name(key_type: object) -> str:
 
 
 def checked_key(key: str) -> str:
-    """A key of the client's own choice, as it can stand in a header; raises a 400."""
+    """A key of the client's own choice, as it can be in a header; raises a 400."""
     if not _KEY.fullmatch(key):
         raise bad_request(
             f"A key of a service is 1 to {MAX_KEY_CHARS} printable ASCII characters without blanks, because clients "

@@ -1,6 +1,6 @@
 """Secrets of the workspace's key vault.
 
-Values stand in the store of the state folder, which only its owner can read, and in no log: they travel in bodies,
+Values are in the store of the state folder, which only its owner can read, and in no log: they travel in bodies,
 which nothing logs.
 """
 

@@ -17,7 +17,7 @@ from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Document, Store
 
 _KIND = "environment_version"  # id: "name/version", parent: the name
-AUTOSAVED = "Autosave_"  # of a definition that ran and that nobody has registered; as the service names it
+AUTOSAVED = "Autosave_"  # of a definition that ran and that no one has registered; as the service names it
 _UNNUMBERED = ("", "None", "Autosave_None")
 _BUILD_LOG = (
     "local_azure builds no image: steps and web services run in the interpreter of the project.\n"
@@ -99,7 +99,7 @@ def version_that_ran(store: Store, workspace: Workspace, definition: Document) -
     """Name and version of the definition that a run uses, None for one without a name.
 
     The content decides, not the version that the client believes it has: it may have changed the definition since it
-    got it, or never have registered it. What nobody has registered is kept under a version of its own.
+    got it, or never have registered it. What no one has registered is kept under a version of its own.
     """
     name = definition.get("name")
     if not isinstance(name, str) or not name:

@@ -41,7 +41,7 @@ _MASK = b"*"
 
 
 def _in_base64(secret: bytes) -> Iterator[bytes]:
-    """What the secret looks like inside longer base64, at each of the three offsets in which it may stand."""
+    """What the secret looks like inside longer base64, at each of the three offsets at which it may begin."""
     for offset, unclear in ((0, 0), (1, 2), (2, 3)):
         encoded = base64.b64encode(bytes(offset) + secret)
         left_over = (offset + len(secret)) % 3
@@ -50,7 +50,7 @@ def _in_base64(secret: bytes) -> Iterator[bytes]:
 
 
 def forms(secret: object) -> set[bytes]:
-    """The ways in which a secret may stand in a log; none for one that is too short or no text."""
+    """The ways in which a secret may occur in a log; none for one that is too short or no text."""
     raw = secret.encode("utf-8", "surrogatepass") if isinstance(secret, str) else b""
     if len(raw) < LEAST_BYTES:
         return set()
@@ -59,7 +59,7 @@ def forms(secret: object) -> set[bytes]:
 
 
 def _tokens(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where bearer tokens stand. Of a word only the first beginning counts: a later one would end at the same dot."""
+    """Where bearer tokens are. Of a word only the first beginning counts: a later one would end at the same dot."""
     at = data.find(_TOKEN_BEGINS)
     while at >= 0:
         found = _TOKEN.match(data, at)
@@ -70,7 +70,7 @@ def _tokens(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _occurrences(data: bytes, literal: bytes) -> Iterator[tuple[int, int]]:
-    """Where a secret stands, also over itself; what an occurrence shares with the one before is not named twice."""
+    """Where a secret is, also over itself; what an occurrence shares with the one before is not named twice."""
     at, covered = data.find(literal), 0
     while at >= 0:
         yield max(at, covered), at + len(literal)
@@ -130,7 +130,7 @@ class Redactor:
     def begin(self, log: Path, *own: str) -> None:
         """From now on a log is being written by others. The secrets of this moment count for it to its end.
 
-        own: secrets that only whoever writes it has.
+        own: secrets that only its writer has.
         """
         self._written[log] = self._literals() | {form for secret in own for form in forms(secret)}
 
@@ -156,7 +156,7 @@ class Redactor:
                 yield masked[start - begin : end - begin]
 
     def scrub(self, path: Path) -> None:
-        """Overwrite the secrets in a file that nobody writes any more; does nothing when it is not there."""
+        """Overwrite the secrets in a file that no one writes any more; does nothing when it is not there."""
         literals = self._literals() | self._written.get(path, set())
         overlap = _overlap(literals)
         if not path.is_file() or path.is_symlink():

@@ -1,4 +1,4 @@
-"""Where a step's inputs and outputs lie on datastores, and how the run history shows them.
+"""Where a step's inputs and outputs are on datastores, and how the run history shows them.
 
 A location is {"datastore", "path"}, or {"dataset": saved id, "direct": bool} for a dataset. A direct input reaches
 the script as the id of the dataset.

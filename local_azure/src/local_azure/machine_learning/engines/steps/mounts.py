@@ -15,7 +15,7 @@ from local_azure.machine_learning.errors import bad_request
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Document, Store
 
-# Mounts lie below the working directory: the SDK refuses to register a model from elsewhere.
+# Mounts are below the working directory: the SDK refuses to register a model from elsewhere.
 DATA_FOLDER = ".azureml-data"
 
 
@@ -73,10 +73,10 @@ class Mounts:
         if not wanted:
             return self.directory / DATA_FOLDER / name
         path = self.directory / wanted
-        # Through a link to another input or output it would lie in the datastore.
+        # Through a link to another input or output it would be in the datastore.
         is_inside = path.parent.resolve().is_relative_to(self.directory.resolve())
         if not is_inside or os.path.lexists(path):
-            raise bad_request(f"'{name}' of step '{self.step.name}' cannot lie at '{wanted}': something is there.")
+            raise bad_request(f"'{name}' of step '{self.step.name}' cannot be at '{wanted}': something is there.")
         return path
 
 

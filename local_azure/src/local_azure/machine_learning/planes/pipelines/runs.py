@@ -120,7 +120,7 @@ def node_log(call: Call, store: Store, files: BlobFiles, *, run_id: str, kind: s
 
 @PLANE.route("POST", _BASE + "/PipelineRuns/{run_id}/Outputs", body=_NODE)
 def node_outputs(call: Call, store: Store, *, run_id: str) -> dict[str, Document]:
-    """Where a node's outputs lie, by port."""
+    """Where a node's outputs are, by port."""
     node = _node(call, store, run_id)
     outputs: dict[str, Document] = (node or {}).get("Outputs", {})
     return {port: _output(location) for port, location in outputs.items()}

@@ -72,7 +72,7 @@ def patch(call: Call, store: Store, *, experiment_id: str) -> Experiment:
 
 @PLANE.route("POST", _BY_ID + "/tags:delete", body=_TAGS)
 def delete_tags(call: Call, store: Store, *, experiment_id: str) -> dict[str, Any]:
-    """Remove tags; unknown ones are no error."""
+    """Remove tags; unknown ones are ignored."""
     experiments.delete_tags(store, call.ws, experiment_id, call.document().get("tags") or [])
     return {"errors": {}}
 

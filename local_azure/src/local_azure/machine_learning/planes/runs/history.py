@@ -160,7 +160,7 @@ def runs_of_compute(call: Call, store: Store, *, compute: str) -> Response:
 def delete_tags(
     call: Call, store: Store, *, run_id: str, experiment: str | None = None, experiment_id: str | None = None
 ) -> Run:
-    """Remove tags by name; unknown ones are no error."""
+    """Remove tags by name; unknown ones are ignored."""
     if not isinstance(call.body, list):
         raise bad_request("The body must be a list of tag names.")
     run_records.require_in(store, call.ws, run_id, experiment, experiment_id)

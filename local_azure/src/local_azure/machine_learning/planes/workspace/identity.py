@@ -24,7 +24,7 @@ _DISCOVERED = (
     "api", "catalog", "experimentation", "history", "hyperdrive", "labeling", "modelmanagement", "pipelines",
     "studio",
 )  # fmt: skip
-# What a cloud has besides, and nobody here asks for.
+# What a cloud has besides, and no one here asks for.
 _OTHER_ENDPOINTS = (
     "media", "graph", "batch", "sqlManagement", "vmImageAliasDoc", "gallery", "activeDirectoryDataLake",
 )  # fmt: skip
@@ -80,7 +80,7 @@ def _cloud(addresses: Addresses, name: str, login: str) -> dict[str, Any]:
 
 @PLANE.route("POST", "/msi/{secret}/token")
 async def token(tokens: Tokens, sign_in: SignInSecrets, *, secret: str) -> dict[str, str]:
-    """Issue a token to a client that knows a secret: the person's to whoever has the start token, a step its run's.
+    """Issue a token to a client that knows a secret: the person's for the start token, a step its run's.
 
     It is part of the address because the SDK's managed identity client posts to MSI_ENDPOINT and sends no secret.
     Asked for on nearly every call of the SDK, so it does without a thread: nothing here waits.

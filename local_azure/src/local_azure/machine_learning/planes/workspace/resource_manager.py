@@ -117,7 +117,7 @@ def _properties(addresses: Addresses, workspace: Workspace, created: str) -> Doc
 
 @PLANE.route("GET", "/subscriptions", access="own")
 def subscriptions(call: Call, workspaces: Workspaces) -> Document:
-    """Every subscription that a workspace of this server lies in."""
+    """Every subscription that a workspace of this server is in."""
     ids = sorted({workspace.subscription for workspace in _visible(call, workspaces)})
     value = [
         {

@@ -101,7 +101,7 @@ def _finish(code: int, preloaded: Set[str]) -> int:
 
 
 def _ignored(what: object) -> None:
-    """Say what the interpreter says of an exception that nobody can handle."""
+    """Say what the interpreter says of an exception that no one can handle."""
     lines = traceback.format_exception_only(*sys.exc_info()[:2])
     sys.stderr.write(f"Exception ignored in: {what!r}\n{''.join(lines)}")
 
@@ -123,7 +123,7 @@ def _flush() -> bool:
 
 def _drop_modules(preloaded: Set[str]) -> None:
     """Forget what the program has imported, so that objects end that only it holds."""
-    count = max(0, len(sys.modules) - len(preloaded))  # the newest stand last; looking at all would copy their pages
+    count = max(0, len(sys.modules) - len(preloaded))  # the newest are last; looking at all would copy their pages
     for name in ["__main__", *itertools.islice(reversed(sys.modules), count)]:
         if name not in preloaded:
             sys.modules.pop(name, None)
@@ -131,7 +131,7 @@ def _drop_modules(preloaded: Set[str]) -> None:
 
 
 def _flush_files() -> None:
-    """Write what open files still buffer; whoever holds them, they are among the objects made since the fork."""
+    """Write what open files still buffer, whoever holds them: they are among the objects made since the fork."""
     for thing in gc.get_objects():
         if isinstance(thing, io.BufferedWriter | io.BufferedRandom | io.TextIOWrapper) and not thing.closed:
             with contextlib.suppress(Exception):

@@ -29,7 +29,7 @@ from local_azure.machine_learning.processes.clients.child import RUNNING, Parent
 from local_azure.machine_learning.processes.clients.preload import MODULES, Preloaded, preload
 from local_azure.machine_learning.processes.sdk_polling import shorten_polls
 
-# {root}: where this package lies. What is in sys.modules is noted before anything else is imported.
+# {root}: where this package is. What is in sys.modules is noted before anything else is imported.
 BOOTSTRAP = (
     "import sys; started_with = frozenset(sys.modules); sys.path[0] = {root!r}; "
     "from local_azure.machine_learning.processes.clients.parent import main; del sys.path[0]; main(started_with)"

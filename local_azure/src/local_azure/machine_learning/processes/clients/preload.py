@@ -82,7 +82,7 @@ class Preloaded:
     variables: names that were read at import. modules: all names in sys.modules but `own`, which are ours.
     tops: top-level names that a program may shadow with a module of its own. namespaces: those that are joined from
     several folders. path: sys.path of a plain start. settings: environment variables that a package sets at import.
-    files, folders: what was imported and where packages lie, with the time of the last change.
+    files, folders: what was imported and where packages are, with the time of the last change.
     """
 
     variables: frozenset[str]

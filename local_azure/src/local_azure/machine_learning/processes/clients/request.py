@@ -17,7 +17,7 @@ _CREDENTIALS = struct.Struct("3i")  # process, user, group
 
 
 class RefusedError(Exception):
-    """The request is not one of this user's programs, or is no request."""
+    """The request is not one of this user's programs, or is not a request."""
 
 
 @dataclass(frozen=True)

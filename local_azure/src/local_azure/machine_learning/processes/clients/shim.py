@@ -158,7 +158,7 @@ def start(folder: str, interpreter: str, arguments: list[str]) -> NoReturn:
 
 
 def start_from_path(folder: str, interpreter: str) -> NoReturn:
-    """Entry of the scripts named python that stand first on the PATH: heed what else the PATH says by now."""
+    """Entry of the scripts named python that are first on the PATH: heed what else the PATH says by now."""
     place, name = os.path.split(sys.argv[0])
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
     later = folders[folders.index(place) + 1 :] if place in folders else []

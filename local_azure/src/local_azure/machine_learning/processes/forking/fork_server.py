@@ -175,7 +175,7 @@ class ForkServer:
             pass
 
     def _end_orphans(self) -> bool:
-        """Reap orphans that have ended. While no child runs nobody needs the others: kill them."""
+        """Reap orphans that have ended. While no child runs no one needs the others: kill them."""
         orphans = own_children() - {child.pid for child in self._children.values()}
         for pid in orphans:
             with contextlib.suppress(ProcessLookupError, ChildProcessError):

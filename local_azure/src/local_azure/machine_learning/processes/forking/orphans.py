@@ -13,7 +13,7 @@ from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37
 GUARD = threading.Lock()  # held while a child is started, and while children are looked at
-KEPT: set[int] = set()  # children of this process that are no orphans
+KEPT: set[int] = set()  # children of this process that are not orphans
 SWEEP_SECONDS = 2.0
 _PAUSE_SECONDS = 0.02
 _QUIET_TURNS = 5  # without an orphan; what an orphan had started comes only after its own end

@@ -56,7 +56,7 @@ class KeyGuard:
         return self._answer(environ, start_response)
 
     def _answer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Read the body before the one-at-a-time lock: whoever sends slowly waits alone."""
+        """Read the body before the one-at-a-time lock: a slow sender delays no other."""
         with SpooledTemporaryFile(_BYTES_IN_MEMORY) as body:
             refusal = _receive(environ, body)
             if refusal:

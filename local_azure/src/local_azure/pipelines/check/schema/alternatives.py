@@ -110,7 +110,7 @@ def _alternative(segments: list[_Segment], varied: int, option: _Pairs, *, first
 
 
 def _shallow(pair: tuple[Text, Value]) -> tuple[Text, Value]:
-    """Return the pair without what lies deeper than a mapping of texts."""
+    """Return the pair without what is deeper than a mapping of texts."""
     key, value = pair
     flat = isinstance(value, Fields) and all(isinstance(part, str) for _, part in value)
     return pair if flat or isinstance(value, str) else (key, _dynamic(value))

@@ -79,7 +79,7 @@ def conditionally_required(task: str, inputs: Fields) -> list[str]:
 
 def add_to(definitions: dict[str, _Schema]) -> None:
     """Add ranges of numbers, literal booleans and closed mappings to the definitions of the schema."""
-    # Options of a checkout may also stand beside `repository`.
+    # Options of a checkout may also be beside `repository`.
     of_checkout = definitions["repositoryCheckoutOptions"]["properties"]
     definitions["repositoryResource"]["properties"] |= of_checkout
     for option in definitions["pool"]["anyOf"]:

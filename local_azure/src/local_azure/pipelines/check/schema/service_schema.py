@@ -229,7 +229,7 @@ def _has_marks(value: Fields, option: Schema) -> bool:
 
 
 def _nearest_options(value: Fields, options: list[Schema]) -> list[Schema]:
-    """Return the schemas that know most of a mapping's own keys: what it was meant to be, whatever lies deeper."""
+    """Return the schemas that know most of a mapping's own keys: what it was meant to be, whatever is deeper."""
     unknown = []
     for option in options:
         known = option.get("properties", {})

@@ -84,7 +84,7 @@ def _occurrences(text: str, form: str) -> Iterator[tuple[int, int]]:
 
 
 def _forms(secret: str) -> set[str]:
-    """The ways in which a secret may stand in a text."""
+    """The ways in which a secret may occur in a text."""
     raw = secret.encode("utf-8", "surrogatepass")
     found = {secret, quote(raw, safe=""), quote(raw), quote_plus(raw), json.dumps(secret)[1:-1]}
     found |= {json.dumps(secret, ensure_ascii=False)[1:-1]}
@@ -92,7 +92,7 @@ def _forms(secret: str) -> set[str]:
 
 
 def _in_base64(secret: bytes) -> Iterator[str]:
-    """What the secret looks like inside longer base64, at each of the three offsets in which it may stand."""
+    """What the secret looks like inside longer base64, at each of the three offsets at which it may begin."""
     for offset, unclear in ((0, 0), (1, 2), (2, 3)):
         encoded = base64.b64encode(bytes(offset) + secret)
         left_over = (offset + len(secret)) % 3

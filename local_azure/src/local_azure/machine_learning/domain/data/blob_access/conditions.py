@@ -85,7 +85,7 @@ class Conditions:
 
 
 def lease_id(headers: Mapping[str, str], header: str) -> str | None:
-    """Return a lease id in the one form in which ids are compared; raises a 400 for one that is no GUID."""
+    """Return a lease id in the one form in which ids are compared; raises a 400 for one that is not a GUID."""
     text = headers.get(header)
     if text is None:
         return None

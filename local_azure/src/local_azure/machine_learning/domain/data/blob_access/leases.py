@@ -98,7 +98,7 @@ def acquire(held: Lease | None, proposed: str | None, duration: int, now: Uptime
 
 
 def renew(held: Lease | None, lease_id: str, now: Uptime) -> Lease:
-    """Start the duration again, also of an expired lease that nobody has taken; raises a 409."""
+    """Start the duration again, also of an expired lease that no one has taken; raises a 409."""
     lease = _require_same(held, lease_id)
     if lease.is_breaking:
         raise ApiError(409, "LeaseIsBrokenAndCannotBeRenewed", "The lease has been broken and cannot be renewed.")
@@ -106,7 +106,7 @@ def renew(held: Lease | None, lease_id: str, now: Uptime) -> Lease:
 
 
 def change(held: Lease | None, lease_id: str, proposed: str, now: Uptime) -> Lease:
-    """Give the lease another id; doing it twice is no error. Raises a 409."""
+    """Give the lease another id; doing it twice is not an error. Raises a 409."""
     state = state_of(held, now)
     if held is None or not state.is_locked:
         raise _not_present()
