@@ -15,7 +15,8 @@ from local_azure.cli import config_files, exit_codes, foreground, lifecycle, war
 from local_azure.cli.client_environment import client_environment, client_variables
 from local_azure.cli.output.terminal import show
 from local_azure.cli.pipeline_commands import pipelines
-from local_azure.cli.workspace_commands import adopt_config_file, workspace
+from local_azure.cli.workspace.commands import adopt_config_file, workspace
+from local_azure.cli.workspace.run_commands import runs
 from local_azure.machine_learning.storage.state import StateFolder, find_state_folder
 
 
@@ -33,6 +34,7 @@ def main(context: click.Context, state_path: Path | None) -> None:
 
     \b
     python -m local_azure exec -- python your_script.py    run any SDK program against it
+    python -m local_azure runs log                          why the newest failed run failed
     python -m local_azure up | status | logs | down         the server itself
 
     The server listens on 127.0.0.1 only, asks for a token on every call, and keeps its data in one folder.
@@ -112,6 +114,7 @@ def logs(state: StateFolder, lines: int, follow: bool) -> None:
 
 
 main.add_command(workspace)
+main.add_command(runs)
 main.add_command(pipelines)
 
 

@@ -187,4 +187,6 @@ class Job:
             return Failure("ServiceError", "The process that runs steps was lost.")
         shown = f"exit code {code}" if code > 0 else f"killed by signal {-code}"
         tail = last_lines(log, run_log.TAIL_LINES, run_log.TAIL_BYTES)
-        return Failure("UserError", f"User program failed: step '{self._step.name}', {shown}.\n{tail}")
+        command = f"python -m local_azure runs log {self._identity.run_id}"
+        message = f"User program failed: step '{self._step.name}', {shown}. Its log: {command}\n{tail}"
+        return Failure("UserError", message)
