@@ -128,6 +128,46 @@ steps:
     assert [fault.partition(": ")[0] for fault in found] == ["azure-pipelines.yml:9"], found
 
 
+LOOP = """\
+        parameters:
+        - name: work
+          type: object
+          default: [{task: Bash@3, displayName: one, inputs: {targetType: inline, script: echo}}]
+        steps:
+        - ${{ each step in parameters.work }}:
+          - ${{ each pair in step }}:
+              ${{ if eq(pair.key, 'displayName') }}:
+                displayName: wrapped ${{ pair.value }}
+              ${{ elseif eq(pair.key, 'inputs') }}:
+                inputs:
+                  ${{ each input in pair.value }}:
+                    ${{ input.key }}: ${{ input.value }}
+              ${{ else }}:
+                ${{ pair.key }}: ${{ pair.value }}
+"""
+
+
+def test_the_turns_of_a_loop_may_take_different_branches_of_one_item(faults: Faults) -> None:
+    assert faults(LOOP) == []
+    found = faults(LOOP.replace("displayName: wrapped", "displayNam: wrapped"))
+    assert any("azure-pipelines.yml:9: 'displayNam' is not known here" in fault for fault in found), found
+
+
+@pytest.mark.parametrize("word", ["insert", "if true"])
+def test_keys_of_a_branch_may_complete_what_a_parameter_gives(faults: Faults, word: str) -> None:
+    text = f"""\
+        parameters:
+        - {{name: given, type: object, default: {{bash: echo}}}}
+        steps:
+        - ${{{{ {word} }}}}: ${{{{ parameters.given }}}}
+          ${{{{ if true }}}}:
+            env: {{ONE: 1}}
+    """
+    assert faults(text) == []
+    (found,) = faults(text.replace("env:", "enf:"))
+    assert "azure-pipelines.yml:6: 'enf' is not known here" in found
+
+
 def test_inputs_that_a_parameter_gives_are_not_missed(faults: Faults) -> None:
     found = faults(
         """

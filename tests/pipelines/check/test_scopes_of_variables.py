@@ -171,22 +171,35 @@ def test_a_service_connection_is_known_before_the_run(faults: Faults) -> None:
         assert "service connection" in alias
 
 
+@pytest.mark.parametrize("written", ["$(x)", "$[variables.x]"])
 @pytest.mark.parametrize(
     "block",
     [
-        "trigger: [$(x)]",
-        "pr: {branches: {include: [$(x)]}}",
-        "schedules: [{cron: '0 1 * * *', branches: {include: [$(x)]}}]",
-        "resources: {repositories: [{repository: a, type: git, name: b, ref: refs/heads/$(x)}]}",
+        "trigger: ['WRITTEN']",
+        "pr: {branches: {include: ['WRITTEN']}}",
+        "schedules: [{cron: '0 1 * * *', branches: {include: ['WRITTEN']}}]",
+        "resources: {repositories: [{repository: a, type: git, name: b, ref: 'refs/heads/WRITTEN'}]}",
     ],
 )
-def test_what_is_read_before_variables_exist_takes_none(faults: Faults, block: str) -> None:
-    (found,) = faults(f"{block}\nvariables: {{x: y}}\nsteps: [{{bash: echo}}]\n")
+def test_what_is_read_before_variables_exist_takes_none(faults: Faults, block: str, written: str) -> None:
+    text = block.replace("WRITTEN", written)
+    (found,) = faults(f"{text}\nvariables: {{x: y}}\nsteps: [{{bash: echo}}]\n")
     assert found.startswith("azure-pipelines.yml:1: ")
-    assert "$(x)" in found
+    assert "reads no variables" in found
+    assert written in found
 
 
 def test_the_name_of_a_group_is_known_when_the_run_is_queued(faults: Faults) -> None:
     (found,) = faults("variables:\n- {name: x, value: y}\n- group: $(x)-secrets\nsteps: [{bash: echo}]\n")
     assert "azure-pipelines.yml:3" in found
     assert "${{ }}" in found
+
+
+def test_a_hook_knows_only_what_its_own_steps_set(faults: Faults) -> None:
+    sets = """{bash: 'echo "##vso[task.setvariable variable=Token]abc"'}"""
+    reads = """{bash: 'echo "$(Token)"', condition: "eq(variables.Token, 'abc')"}"""
+    job = "jobs: [{deployment: D, environment: staging, strategy: {runOnce: {HOOKS}}}]\n"
+    assert faults(job.replace("HOOKS", f"deploy: {{steps: [{sets}, {reads}]}}")) == []
+    found = faults(job.replace("HOOKS", f"preDeploy: {{steps: [{sets}]}}, deploy: {{steps: [{reads}]}}"))
+    assert len(found) == 2, found
+    assert all("Token" in fault for fault in found)

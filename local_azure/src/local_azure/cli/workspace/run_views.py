@@ -71,7 +71,7 @@ def _summary(values: list[dict[str, Any]]) -> str:
 
 
 def _aligned(rows: Sequence[Sequence[str]], *, status_column: int) -> Iterator[str]:
-    cells = [[_cell(text) for text in row] for row in rows]
+    cells = [list(map(_cell, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
         padded = [text.ljust(width) for text, width in zip(row, widths, strict=True)]

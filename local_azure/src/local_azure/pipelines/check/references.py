@@ -70,10 +70,12 @@ class _References:
         stage = scope.stage
         yield from _value_faults([*(stage.variables if stage else []), *job.variables], scope)
         yield from _condition_faults(job, scope)
-        macros = MacroScope(f"{stage.name if stage else ''}.{job.name}", scope.known, declared)
-        for step in job.steps:
-            yield from _step_faults(step, scope._replace(step=True), macros)
-        macros.judge_all()
+        for _, steps in job.hooks:  # each is a job of its own: it knows nothing that steps of another have set
+            of_hook = scope._replace(known=dict(scope.known), step=True)
+            macros = MacroScope(f"{stage.name if stage else ''}.{job.name}", of_hook.known, declared)
+            for step in steps:
+                yield from _step_faults(step, of_hook, macros)
+            macros.judge_all()
 
 
 def _unknown_group(name: Text) -> str:

@@ -52,8 +52,12 @@ _DATE: dict[str, Callable[[datetime], str]] = {
     "tt": lambda now: f"{now:%p}",
 }
 # Variables that have short names here, and the one that only a started run has.
-_SHORT = {"sourcebranchname": "Build.SourceBranchName", "teamproject": "System.TeamProject"}
-_BUILD_ID = "build.buildid"
+_SHORT = {
+    "builddefinitionname": "Build.DefinitionName",
+    "sourcebranchname": "Build.SourceBranchName",
+    "teamproject": "System.TeamProject",
+}
+_BUILD_ID = ("build.buildid", "buildid")
 _KNOWN = ("Date:yyyyMMdd", "Rev:r", "Rev:.r", "Build.BuildId", "SourceBranchName", "TeamProject", "DayOfMonth",
           "DayOfYear", "Hours", "Minutes", "Month", "Seconds", "Year:yy", "Year:yyyy")  # fmt: skip
 
@@ -89,7 +93,7 @@ class RunNames:
         """Return the name of a run that starts now."""
 
         def value(match: re.Match[str]) -> str:
-            if match[1].lower() == _BUILD_ID:
+            if match[1].lower() in _BUILD_ID:
                 return str(build_id)
             found = self._value(match[1], now)
             return match[0] if found is None else found
@@ -108,7 +112,7 @@ class RunNames:
                 revisions += 1
                 if revisions > 1:
                     yield match[1]
-            elif match[1].lower() != _BUILD_ID and self._value(match[1], now) is None:
+            elif match[1].lower() not in _BUILD_ID and self._value(match[1], now) is None:
                 yield match[1]
 
     def _value(self, macro: str, now: datetime) -> str | None:
@@ -152,6 +156,9 @@ def run_name_faults(pipeline: Pipeline, facts: QueueFacts) -> Iterator[Problem]:
     for macro in unknown:
         text = f"'$({macro})' in the name of the run is neither a token nor a variable of the root or of the queue."
         yield Problem(pipeline.name.location, f"{text} {nearest(macro, _KNOWN)}")
+    if "$[" in pipeline.name:
+        text = "$[ ] is not read in the name of the run. Use tokens, variables of the root or ${{ }}."
+        yield Problem(pipeline.name.location, text)
     fault = None if unknown else build_number_fault(names.name(1, now).numbered(1))
     if fault:
         yield Problem(pipeline.name.location, fault)

@@ -102,11 +102,14 @@ def _connection_faults(step: Step, root: Mapping[str, str]) -> Iterator[Problem]
 
 
 def _root_block_faults(pipeline: Pipeline) -> Iterator[Problem]:
-    """Yield macros in what is read before there is a run."""
+    """Yield macros and run-time expressions in what is read before there is a run."""
     blocks = [(key, pipeline.fields.get(key)) for key in ("trigger", "pr", "schedules")]
     blocks.append(("resources.repositories", fields_of(pipeline.fields.get("resources")).get("repositories")))
     for key, block in blocks:
         for text in _texts(block):
-            for name, location in macros_of(text):
-                text_of_fault = f"'{key}' reads no variables: $({name}) would stay as it is. Write the text itself."
-                yield Problem(location, text_of_fault)
+            unread = [(f"$({name})", location) for name, location in macros_of(text)]
+            if "$[" in text:
+                unread.append((str(text), text.location))
+            for written, location in unread:
+                fault = f"'{key}' reads no variables: {written} would stay as it is. Write the text itself."
+                yield Problem(location, fault)

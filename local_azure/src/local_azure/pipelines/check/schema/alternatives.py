@@ -44,16 +44,19 @@ def _items(item: Value) -> list[Value]:
     if not isinstance(item, Fields) or not branches:
         return [alternatives(item)]
     found: list[Value] = []
-    mappings = Fields(location=item.location)
+    pairs: _Pairs = []
     for directive, body in branches:
         if isinstance(body, Items):
             content = alternatives(body)
             found += content if isinstance(content, Items) else []
-        elif isinstance(body, Fields):
-            mappings.append((directive.key, body))
-        else:
+            continue
+        # What only the expansion knows may be an item of its own, or keys of one item with the mappings.
+        pairs.append((directive.key, body))
+        if not isinstance(body, Fields):
             found.append(body)
-    return [*found, alternatives(mappings)] if mappings else found
+    if any(isinstance(body, Fields) for _, body in pairs):
+        found.append(alternatives(Fields(pairs, item.location)))
+    return found
 
 
 def _choices(fields: Fields) -> list[_Pairs]:
@@ -91,6 +94,8 @@ def _segments(fields: Fields) -> list[_Segment]:
             continue
         # A body that only the expansion knows stays under its directive: a key that may be any key.
         options: list[_Pairs] = _choices(value) if isinstance(value, Fields) else [[(key, _dynamic(fields))]]
+        if directive.word == "each" and len(options) > 1:  # other turns of the loop may take other branches
+            options = [[*option, (key, _dynamic(fields))] for option in options]
         if directive.word in ("elseif", "else") and segments:
             segments[-1] = _Segment(segments[-1].options + options, varies=True)
         else:
