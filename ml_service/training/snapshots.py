@@ -78,6 +78,7 @@ _DEPLOYING = (
     "azure_ml/services.py",
     *_MODELS,
     "forecasting/serving/__init__.py",
+    "forecasting/serving/forecaster.py",
     "forecasting/serving/live_check.py",
 )
 _SCORING = ("score.py", *_BASE, *_MODELS, *_package("serving", without="live_check.py"))

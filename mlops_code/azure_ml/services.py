@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,32 @@ ENTRY_SCRIPT = "score.py"
 _CORES, _GIGABYTES = 0.5, 1.0
 _DEPLOYMENT_SECONDS = 1800
 _ASK_SECONDS = (10, 60)  # to connect, to answer
+PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
+"""Before a call is repeated that failed on its way or inside the service."""
+_REPEATED_FOR_SECONDS = 120.0
+# 401: the service may not have its keys yet; the rest says "not now", or comes from what stands before the service.
+_PASSING = frozenset((401, 408, 429, 500, 502, 503, 504))
 _LOG_LINES = 50
 _OK = 200
 
 
+class NoAnswerError(AzureMlError):
+    """A service did not answer a call."""
+
+
+@dataclass
 class ServiceRefusedError(AzureMlError):
     """A service answered a call with something else than HTTP 200."""
+
+    status: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The body of an answer, and why earlier calls with the same question failed, one sentence each."""
+
+    content: bytes
+    failed_before: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,11 +166,28 @@ def _not_healthy(service: Service, message: str) -> AzureMlError:
     )
 
 
-def ask(service: Service, question: Mapping[str, Any]) -> bytes:
-    """The body of a live service's answer to a JSON document; the key never appears in a message.
+def ask(service: Service, question: Mapping[str, Any], pauses: Sequence[float] = PAUSES_SECONDS) -> Answer:
+    """A live service's answer to a JSON document; the key never appears in a message.
 
-    Raises: AzureMlError (no answer, or one above a cap), ServiceRefusedError (any answer but HTTP 200).
+    One failing call is no verdict: what may pass by itself is asked again after each pause, for two minutes at most.
+    Raises: NoAnswerError, ServiceRefusedError (any answer but HTTP 200), AzureMlError (an answer above a cap).
     """
+    failed: list[str] = []
+    left, until = list(pauses), time.monotonic() + _REPEATED_FOR_SECONDS
+    while True:
+        try:
+            return Answer(_ask_once(service, question), tuple(failed))
+        except (NoAnswerError, ServiceRefusedError) as error:
+            failed.append(error.happened)
+            passing = isinstance(error, NoAnswerError) or error.status in _PASSING
+            if not left or not passing or time.monotonic() > until:
+                if len(failed) > 1:
+                    error.happened += f"; {len(failed)} calls failed, one after the other"
+                raise
+        time.sleep(left.pop(0))
+
+
+def _ask_once(service: Service, question: Mapping[str, Any]) -> bytes:
     import requests
 
     key = service.sdk.get_keys()[0]
@@ -161,7 +199,7 @@ def ask(service: Service, question: Mapping[str, Any]) -> bytes:
                 return read_capped(answer, MAX_ANSWER_BYTES, what)
             reason = read_beginning(answer, MAX_ERROR_BYTES, what).decode(errors="replace")
     except requests.RequestException as error:
-        raise AzureMlError(
+        raise NoAnswerError(
             f"service {service.name} did not answer at {service.url}",
             found=type(error).__name__,
             todo="see its state: python -m ml_service status",
@@ -171,6 +209,7 @@ def ask(service: Service, question: Mapping[str, Any]) -> bytes:
         found=reason[:1000].strip(),
         expected="HTTP 200 with a forecast",
         todo="correct the request or mlops_code/score.py",
+        status=answer.status_code,
     )
 
 
