@@ -91,6 +91,7 @@ def serve(args: argparse.Namespace, run: Run, workspace: Workspace, model: Model
             "environment_sha256": file_sha256(args.environment),
             "run_id": run.id,
         },
+        announce=say,
     )
     check(service, stored)
 

@@ -75,6 +75,7 @@ _DEPLOYING = (
     "azure_ml/environments.py",
     "azure_ml/models/champion_move.py",
     "azure_ml/sdk_errors.py",
+    "azure_ml/service_keys.py",
     "azure_ml/services.py",
     *_MODELS,
     "forecasting/serving/__init__.py",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from azure_ml.downloads import MAX_ANSWER_BYTES, MAX_ERROR_BYTES, read_beginning
 from azure_ml.errors import AzureMlError
 from azure_ml.models.versions import ModelVersion, version_of
 from azure_ml.sdk_errors import message_of
+from azure_ml.service_keys import KEPT, keep_keys, read_keys
 from azure_ml.workspace import Workspace
 
 HEALTHY = "Healthy"
@@ -79,6 +80,8 @@ class Service:
     labels: Mapping[str, str]
     """The tags that it was deployed with."""
     models: tuple[ModelVersion, ...]
+    keys: str = ""
+    """What became of its keys, for people; empty for a service that was only read."""
 
     @property
     def log(self) -> str:
@@ -125,10 +128,12 @@ def deploy_service(
     scoring: Path,
     environment: Path,
     labels: Mapping[str, str],
+    announce: Callable[[str], None],
 ) -> Service:
     """Deploy a model version as the service `name`, replacing what serves, and wait until it is healthy.
 
-    scoring: folder with score.py; environment: conda file; labels: recorded as tags and as properties.
+    A service that is replaced keeps its keys. scoring: folder with score.py; environment: conda file; labels: kept as
+    tags and as properties; announce: told what happens to the keys.
     Raises: AzureMlError with the end of the service's log.
     """
     from azureml.core import Model
@@ -136,7 +141,11 @@ def deploy_service(
     from azureml.core.webservice import AciWebservice
     from azureml.exceptions import WebserviceException
 
+    before = find_service(workspace, name)
+    held = read_keys(before.sdk if before else None)
+    announce(f"service {name}: {held.forecast}")
     settings = AciWebservice.deploy_configuration(
+        **held.as_settings,
         cpu_cores=_CORES,
         memory_gb=_GIGABYTES,
         auth_enabled=True,
@@ -154,7 +163,10 @@ def deploy_service(
         deployed.wait_for_deployment(show_output=False, timeout_sec=_DEPLOYMENT_SECONDS)
     except WebserviceException as error:
         raise _not_healthy(_service_of(deployed), message_of(error)) from error
-    return _service_of(deployed)
+    keys = keep_keys(deployed, held)
+    if keys != KEPT:
+        announce(f"service {name}: its keys are {keys}")
+    return replace(_service_of(deployed), keys=keys)
 
 
 def _not_healthy(service: Service, message: str) -> AzureMlError:
