@@ -20,7 +20,7 @@ from forecasting.errors import ModelFileError, UsageError
 from forecasting.json_text import strict_json
 from forecasting.models.model_file import StoredModel, read_model
 from forecasting.problem.problem_file import Problem
-from forecasting.serving.live_check import difference, question
+from forecasting.serving.live_check import difference, questions
 from registration import MODEL_FOLDER, read_registration
 from step import Run, guarded, say
 
@@ -91,6 +91,7 @@ def serve(args: argparse.Namespace, run: Run, workspace: Workspace, model: Model
             "environment_sha256": file_sha256(args.environment),
             "run_id": run.id,
         },
+        announce=say,
     )
     check(service, stored)
 
@@ -105,22 +106,31 @@ def registered_version(workspace: Workspace, registration: dict[str, Any]) -> Mo
 
 
 def check(service: Service, stored: StoredModel) -> None:
-    """Compare the live answer of a service with the model's own forecast.
+    """Compare live answers of a service with the model's own forecasts.
 
     Raises: AzureMlError (it refuses the call or answers something else; the champion stays).
     """
+    asked = questions(stored, stored.horizon)
+    for question in asked:
+        if wrong := difference(_answer(service, question), stored, question):
+            raise AzureMlError(
+                f"service {service.name} does not answer as the model itself forecasts; the champion stays",
+                found=wrong,
+            )
+    say("service checked", service=service.name, url=service.url, days=stored.horizon, questions=len(asked))
+
+
+def _answer(service: Service, question: dict[str, Any]) -> dict[str, Any]:
     try:
-        answer = strict_json(ask(service, question(stored, stored.horizon)))
+        answer = ask(service, question)
+        for failure in answer.failed_before:
+            say("call repeated", after=failure)
+        return strict_json(answer.content)
     except ServiceRefusedError as refused:
         refused.found = f"{refused.found}\n{service.log}"
         raise
     except ValueError as mistake:
         raise AzureMlError(f"service {service.name} did not answer with a JSON object", found=str(mistake)) from None
-    if wrong := difference(answer, stored, stored.horizon):
-        raise AzureMlError(
-            f"service {service.name} does not answer as the model itself forecasts; the champion stays", found=wrong
-        )
-    say("service checked", service=service.name, url=service.url, days=stored.horizon)
 
 
 def main(argv: list[str] | None = None) -> int:

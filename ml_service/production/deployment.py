@@ -87,6 +87,7 @@ def _deploy(site: Site, deployment: str, content: Content, scoring: Scoring) -> 
         scoring=scoring.folder,
         environment=scoring.environment,
         labels={**asdict(content), "deployment": deployment, "problem": site.problem},
+        announce=site.terminal.note,
     )
     demand_same_forecast(service, stored, stored.horizon, registered.label)
     site.terminal.note(f"service {name} answers as the model itself forecasts ({stored.horizon} days)")

@@ -44,6 +44,8 @@ class Released:
     """`name:version` that served until then, or `none`."""
     already: bool
     """True when exactly this served before, and nothing was changed."""
+    keys: str = ""
+    """What became of the service's keys; empty when nothing was deployed."""
 
 
 def release(site: Site, version: str) -> Released:
@@ -73,7 +75,7 @@ def release(site: Site, version: str) -> Released:
         facts |= report_facts(files.path)
         record = ledger.begin(site.training, site.settings, facts, content, scoring)
         service = deploy_to_production(site, record, scoring, last_good(now, known))
-    return Released(record.id, content, service.name, service.url, before, already=False)
+    return Released(record.id, content, service.name, service.url, before, already=False, keys=service.keys)
 
 
 def _serves_already(now: Serving, content: Content) -> bool:
@@ -214,6 +216,8 @@ def show(terminal: Terminal, agent: Agent, site: Site, result: Released) -> None
     terminal.say(f"           model sha256 {content.model_sha256[:12]}, decision {content.decision_sha256[:12]}")
     terminal.say(f"service    {result.service} Healthy, {result.url}")
     terminal.say(f"           scoring {content.scoring_sha256[:12]}, environment {content.environment_sha256[:12]}")
+    if result.keys:
+        terminal.say(f"keys       {result.keys}")
     terminal.say(f"champion   {content.model}")
     terminal.say(f"record     run {result.deployment} in experiment {ledger.experiment_name(site.settings)}")
     agent.outputs({"modelVersion": content.model_version, "deployment": result.deployment})

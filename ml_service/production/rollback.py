@@ -30,6 +30,8 @@ class RolledBack:
     """Id of the record, of a first release the one that broke off; empty when nothing had to be done."""
     url: str
     scoring_sha256: str = ""
+    keys: str = ""
+    """What became of the service's keys; empty when nothing was deployed."""
 
 
 def rollback(site: Site, to: str) -> RolledBack:
@@ -57,7 +59,7 @@ def rollback(site: Site, to: str) -> RolledBack:
         facts = ledger.build_facts(ledger.ROLLBACK, site.build, site.production, site.settings, before_id(now))
         record = ledger.begin(site.training, site.settings, {**facts, **_of_target(target)}, content, scoring)
         service = deploy_to_production(site, record, scoring, last_good(now, known))
-    return RolledBack(content.model, before, record.id, service.url, content.scoring_sha256)
+    return RolledBack(content.model, before, record.id, service.url, content.scoring_sha256, service.keys)
 
 
 def _of_target(target: Record) -> dict[str, str]:
@@ -135,6 +137,7 @@ def show(terminal: Terminal, agent: Agent, site: Site, result: RolledBack) -> No
         terminal.say(f"           in {site.production.banner}")
         terminal.say(f"service    {site.settings.production_service_name} Healthy, {result.url}")
         terminal.say(f"           scoring {result.scoring_sha256[:12]}")
+        terminal.say(f"keys       {result.keys}")
         terminal.say(f"champion   {result.to}")
         terminal.say(f"record     run {result.deployment} in experiment {ledger.experiment_name(site.settings)}")
         agent.tag("rolled-back")

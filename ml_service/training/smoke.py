@@ -18,7 +18,7 @@ from azure_ml.workspace import Workspace
 from forecasting.errors import ForecastingError
 from forecasting.json_text import strict_json
 from forecasting.models.model_file import MODEL_FILE, StoredModel, read_model
-from forecasting.serving.live_check import difference, question
+from forecasting.serving.live_check import difference, questions
 from ml_service.errors import CheckFailedError, FaultError
 from ml_service.output.console import Terminal
 
@@ -42,6 +42,20 @@ class Smoked:
     """Series of each date; empty where the model has one."""
     series_of_model: int = 1
     """How many series the model knows; of many only some are asked for."""
+    questions: int = 1
+    """How many were compared: other horizons and a newer history too."""
+    failed_before: tuple[str, ...] = ()
+    """Calls that had to be repeated, one sentence each."""
+
+
+@dataclass(frozen=True)
+class LiveCheck:
+    """A service that answers as the model itself forecasts."""
+
+    answer: dict[str, Any]
+    """The answer for the horizon that was asked for."""
+    questions: int
+    failed_before: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -62,8 +76,8 @@ def smoke(workspace: Workspace, service_name: str, horizon: int) -> Smoked:
     service = _healthy_service(workspace, service_name)
     registered = _served_model(service)
     stored = fetch_model(registered)
-    answer = demand_same_forecast(service, stored, horizon, registered.label)
-    days = answer["forecast"]
+    checked = demand_same_forecast(service, stored, horizon, registered.label)
+    days = checked.answer["forecast"]
     many = len(stored.model.keys) > 1
     return Smoked(
         service=service.name,
@@ -74,23 +88,32 @@ def smoke(workspace: Workspace, service_name: str, horizon: int) -> Smoked:
         values=tuple(float(day["value"]) for day in days),
         series=tuple(str(day["series"]) for day in days) if many else (),
         series_of_model=len(stored.model.keys),
+        questions=checked.questions,
+        failed_before=checked.failed_before,
     )
 
 
-def demand_same_forecast(service: Service, stored: StoredModel, horizon: int, model: str) -> dict[str, Any]:
-    """The live answer of a service, when it is the model's own forecast. model: its name in messages.
+def demand_same_forecast(service: Service, stored: StoredModel, horizon: int, model: str) -> LiveCheck:
+    """The live answers of a service, when they are the model's own forecasts. model: its name in messages.
 
+    A wrong answer is a verdict at once; a call that fails is repeated first, because it may be a blip.
     Raises: CheckFailedError (it answers otherwise or refuses), AzureMlError (it does not answer).
     """
-    answer = _ask(service, question(stored, horizon))
-    if wrong := difference(answer, stored, horizon):
-        raise CheckFailedError(
-            f"service {service.name} does not answer as its registered model {model}",
-            found=wrong,
-            expected="the same days, values and model hash",
-            todo="the service runs other code or another model than it says: correct it and deploy again",
-        )
-    return answer
+    asked = questions(stored, horizon)
+    answers: list[dict[str, Any]] = []
+    failed: list[str] = []
+    for question in asked:
+        answer, failures = _ask(service, question)
+        answers.append(answer)
+        failed.extend(failures)
+        if wrong := difference(answer, stored, question):
+            raise CheckFailedError(
+                f"service {service.name} does not answer as its registered model {model}",
+                found=wrong,
+                expected="the same days, values, intervals and model hash",
+                todo="the service runs other code or another model than it says: correct it and deploy again",
+            )
+    return LiveCheck(answers[0], len(asked), tuple(failed))
 
 
 def _healthy_service(workspace: Workspace, name: str) -> Service:
@@ -157,18 +180,18 @@ def fetch_files(registered: ModelVersion, target: Path) -> FetchedModel:
     return FetchedModel(folder, stored)
 
 
-def _ask(service: Service, body: dict[str, Any]) -> dict[str, Any]:
-    """The service's answer as JSON."""
+def _ask(service: Service, body: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The service's answer as JSON, and the calls that failed before it."""
     try:
-        content = ask(service, body)
+        answer = ask(service, body)
     except ServiceRefusedError as error:
         raise CheckFailedError(error.happened, error.found, error.expected, error.todo) from error
     try:
-        return strict_json(content)
+        return strict_json(answer.content), answer.failed_before
     except ValueError as error:
         raise CheckFailedError(
             f"service {service.name} did not answer with a JSON object",
-            found=f"{error}: {content[:200].decode(errors='replace')}",
+            found=f"{error}: {answer.content[:200].decode(errors='replace')}",
             todo="correct mlops_code/score.py",
         ) from None
 
@@ -179,6 +202,9 @@ def show(terminal: Terminal, result: Smoked, *, as_part: bool = False) -> None:
     days = len(result.dates) // max(len(asked), 1)
     many = f" of each of {len(asked)} series" if asked else ""
     terminal.say(f"smoke      {result.service} answers as model {result.model} itself forecasts ({days} days{many})")
+    terminal.say(f"           {result.questions} questions were compared: other horizons and a newer history too")
+    for failure in result.failed_before:
+        terminal.say(f"           a call was repeated: {failure}")
     if len(asked) < result.series_of_model and asked:
         terminal.say(f"           {len(asked)} of the model's {result.series_of_model} series were asked for")
     rows: list[tuple[str, ...]] = [

@@ -75,9 +75,11 @@ _DEPLOYING = (
     "azure_ml/environments.py",
     "azure_ml/models/champion_move.py",
     "azure_ml/sdk_errors.py",
+    "azure_ml/service_keys.py",
     "azure_ml/services.py",
     *_MODELS,
     "forecasting/serving/__init__.py",
+    "forecasting/serving/forecaster.py",
     "forecasting/serving/live_check.py",
 )
 _SCORING = ("score.py", *_BASE, *_MODELS, *_package("serving", without="live_check.py"))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from azure_ml.downloads import MAX_ANSWER_BYTES, MAX_ERROR_BYTES, read_beginning
 from azure_ml.errors import AzureMlError
 from azure_ml.models.versions import ModelVersion, version_of
 from azure_ml.sdk_errors import message_of
+from azure_ml.service_keys import KEPT, keep_keys, read_keys
 from azure_ml.workspace import Workspace
 
 HEALTHY = "Healthy"
@@ -19,12 +21,32 @@ ENTRY_SCRIPT = "score.py"
 _CORES, _GIGABYTES = 0.5, 1.0
 _DEPLOYMENT_SECONDS = 1800
 _ASK_SECONDS = (10, 60)  # to connect, to answer
+PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
+"""Before a call is repeated that failed on its way or inside the service."""
+_REPEATED_FOR_SECONDS = 120.0
+# 401: the service may not have its keys yet; the rest says "not now", or comes from what stands before the service.
+_PASSING = frozenset((401, 408, 429, 500, 502, 503, 504))
 _LOG_LINES = 50
 _OK = 200
 
 
+class NoAnswerError(AzureMlError):
+    """A service did not answer a call."""
+
+
+@dataclass
 class ServiceRefusedError(AzureMlError):
     """A service answered a call with something else than HTTP 200."""
+
+    status: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The body of an answer, and why earlier calls with the same question failed, one sentence each."""
+
+    content: bytes
+    failed_before: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,6 +80,8 @@ class Service:
     labels: Mapping[str, str]
     """The tags that it was deployed with."""
     models: tuple[ModelVersion, ...]
+    keys: str = ""
+    """What became of its keys, for people; empty for a service that was only read."""
 
     @property
     def log(self) -> str:
@@ -104,10 +128,12 @@ def deploy_service(
     scoring: Path,
     environment: Path,
     labels: Mapping[str, str],
+    announce: Callable[[str], None],
 ) -> Service:
     """Deploy a model version as the service `name`, replacing what serves, and wait until it is healthy.
 
-    scoring: folder with score.py; environment: conda file; labels: recorded as tags and as properties.
+    A service that is replaced keeps its keys. scoring: folder with score.py; environment: conda file; labels: kept as
+    tags and as properties; announce: told what happens to the keys.
     Raises: AzureMlError with the end of the service's log.
     """
     from azureml.core import Model
@@ -115,7 +141,11 @@ def deploy_service(
     from azureml.core.webservice import AciWebservice
     from azureml.exceptions import WebserviceException
 
+    before = find_service(workspace, name)
+    held = read_keys(before.sdk if before else None)
+    announce(f"service {name}: {held.forecast}")
     settings = AciWebservice.deploy_configuration(
+        **held.as_settings,
         cpu_cores=_CORES,
         memory_gb=_GIGABYTES,
         auth_enabled=True,
@@ -133,7 +163,10 @@ def deploy_service(
         deployed.wait_for_deployment(show_output=False, timeout_sec=_DEPLOYMENT_SECONDS)
     except WebserviceException as error:
         raise _not_healthy(_service_of(deployed), message_of(error)) from error
-    return _service_of(deployed)
+    keys = keep_keys(deployed, held)
+    if keys != KEPT:
+        announce(f"service {name}: its keys are {keys}")
+    return replace(_service_of(deployed), keys=keys)
 
 
 def _not_healthy(service: Service, message: str) -> AzureMlError:
@@ -145,11 +178,28 @@ def _not_healthy(service: Service, message: str) -> AzureMlError:
     )
 
 
-def ask(service: Service, question: Mapping[str, Any]) -> bytes:
-    """The body of a live service's answer to a JSON document; the key never appears in a message.
+def ask(service: Service, question: Mapping[str, Any], pauses: Sequence[float] = PAUSES_SECONDS) -> Answer:
+    """A live service's answer to a JSON document; the key never appears in a message.
 
-    Raises: AzureMlError (no answer, or one above a cap), ServiceRefusedError (any answer but HTTP 200).
+    One failing call is no verdict: what may pass by itself is asked again after each pause, for two minutes at most.
+    Raises: NoAnswerError, ServiceRefusedError (any answer but HTTP 200), AzureMlError (an answer above a cap).
     """
+    failed: list[str] = []
+    left, until = list(pauses), time.monotonic() + _REPEATED_FOR_SECONDS
+    while True:
+        try:
+            return Answer(_ask_once(service, question), tuple(failed))
+        except (NoAnswerError, ServiceRefusedError) as error:
+            failed.append(error.happened)
+            passing = isinstance(error, NoAnswerError) or error.status in _PASSING
+            if not left or not passing or time.monotonic() > until:
+                if len(failed) > 1:
+                    error.happened += f"; {len(failed)} calls failed, one after the other"
+                raise
+        time.sleep(left.pop(0))
+
+
+def _ask_once(service: Service, question: Mapping[str, Any]) -> bytes:
     import requests
 
     key = service.sdk.get_keys()[0]
@@ -161,7 +211,7 @@ def ask(service: Service, question: Mapping[str, Any]) -> bytes:
                 return read_capped(answer, MAX_ANSWER_BYTES, what)
             reason = read_beginning(answer, MAX_ERROR_BYTES, what).decode(errors="replace")
     except requests.RequestException as error:
-        raise AzureMlError(
+        raise NoAnswerError(
             f"service {service.name} did not answer at {service.url}",
             found=type(error).__name__,
             todo="see its state: python -m ml_service status",
@@ -171,6 +221,7 @@ def ask(service: Service, question: Mapping[str, Any]) -> bytes:
         found=reason[:1000].strip(),
         expected="HTTP 200 with a forecast",
         todo="correct the request or mlops_code/score.py",
+        status=answer.status_code,
     )
 
 

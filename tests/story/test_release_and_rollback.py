@@ -39,6 +39,7 @@ def serving(workspace: Any, service: str) -> dict[str, Any]:
         "versions": [int(model.version) for model in found.models],
         "labels": dict(found.tags),
         "answer": found.run(json.dumps({"horizon": 1})),
+        "keys": list(found.get_keys()),
     }
 
 
@@ -62,6 +63,7 @@ class Shop:
     accepted: Ended
     before_release: list[int]
     first: Ended
+    after_first: dict[str, Any]
     kept: Ended
     refused: Ended
     hook: Ended
@@ -88,6 +90,7 @@ def shop(make_product: MakeProduct, sdk: Sdk, tmp_path_factory: pytest.TempPathF
     accepted = old.run("run", "--unpublished", "--pipeline-variables", "--evidence", folder / "evidence")
     before_release = sdk(champions, name)
     first = old.with_settings(BUILD_BUILDID=101).run("release", "--model-version", 1, "--json")
+    after_first = sdk(serving, name)
     kept = old.run("run", "--unpublished", "--json")
     product.run("run", "--unpublished")
     broken = product.from_tree(tree).with_settings(BUILD_BUILDID=102)
@@ -98,6 +101,7 @@ def shop(make_product: MakeProduct, sdk: Sdk, tmp_path_factory: pytest.TempPathF
         accepted=accepted,
         before_release=before_release,
         first=first,
+        after_first=after_first,
         kept=kept,
         refused=refused,
         hook=hook,
@@ -145,6 +149,17 @@ def test_a_failing_check_is_undone_and_red(shop: Shop, name: str) -> None:
     assert (shop.after_refusal["state"], shop.after_refusal["labels"]["model_version"]) == ("Healthy", "1")
     assert shop.after_refusal["answer"]["model"]["sha256"] == shop.first.document["content"]["model_sha256"]
     assert shop.champions_after_refusal == [1]
+
+
+def test_callers_keep_their_keys_through_releases_and_what_undoes_them(shop: Shop, name: str, sdk: Sdk) -> None:
+    keys = shop.after_first["keys"]
+    assert f"service {name}: it is new and gets new keys" in shop.first.err
+    assert shop.first.document["keys"].startswith("made with the service")
+    assert shop.after_refusal["keys"] == keys
+    assert "keys       kept" in shop.second.out
+    assert sdk(serving, name)["keys"] == keys
+    said = [told for ended in (shop.first, shop.refused, shop.hook, shop.second) for told in (ended.out, ended.err)]
+    assert not any(key in told for key in keys for told in said)
 
 
 def test_the_second_release_is_verified_and_repeated_for_nothing(shop: Shop, name: str, sdk: Sdk) -> None:

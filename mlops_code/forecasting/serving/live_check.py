@@ -1,53 +1,126 @@
-"""Compare the answer of a live service with the model's own forecast."""
+"""Compare the answers of a live service with the model's own forecasts: several horizons, and one with a history.
+
+A scoring script that is right for one horizon only must be found. So the expected answers come from the model alone
+(forecasting.models), never from the code that answers in the service.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
-from forecasting.models.catalog import dated_forecast
+import numpy as np
+
+from forecasting.limits import MAX_HORIZON
+from forecasting.models.catalog import days_needed, forecast, update
 from forecasting.models.model_file import StoredModel
-from forecasting.models.recipe import FittedModel
+from forecasting.models.recipe import FittedModel, History, intervals_of
+from forecasting.serving.forecaster import MAX_HISTORY_DAYS
 
 TOLERANCE = 1e-9
 COMPARED_SERIES = 5
+_DAY, _WEEK = 1, 7
+Document = dict[str, Any]
 
 
-def question(stored: StoredModel, horizon: int) -> dict[str, Any]:
-    """The request whose answer `difference` compares. horizon: days."""
-    names = _asked_series(stored.model)
-    return {"horizon": horizon, "series": list(names)} if names else {"horizon": horizon}
+def questions(stored: StoredModel, horizon: int) -> list[Document]:
+    """The requests whose answers `difference` compares, the one for `horizon` days first.
+
+    The others ask for a day, a week, the model's horizon, twice as much, and for the days after a newer history.
+    """
+    model = stored.model
+    named = {"series": list(_asked_series(model))} if len(model.keys) > 1 else {}
+    twice = min(2 * stored.horizon, MAX_HORIZON)
+    horizons = dict.fromkeys((horizon, _DAY, _WEEK, stored.horizon, twice))
+    asked: list[Document] = [{"horizon": days, **named} for days in horizons]
+    history = _newer_history(model)
+    if history.days <= MAX_HISTORY_DAYS:
+        asked.append({"horizon": horizon, **named, "history": _as_request(model, history)})
+    return asked
 
 
-def difference(answer: Mapping[str, Any], stored: StoredModel, horizon: int) -> str | None:
-    """Compare the answer to `question` with the model's own forecast of horizon days; None where they are the same.
+def difference(answer: Mapping[str, Any], stored: StoredModel, asked: Mapping[str, Any]) -> str | None:
+    """Compare the answer to one of `questions` with the model's own forecast; None where they are the same.
 
     Values may differ by 1e-9 of their size: the same numbers travel as text, nothing is computed differently.
     """
-    keys = _asked_series(stored.model)
-    expected = [
-        (key, day, value)
-        for key in keys or stored.model.keys
-        for day, value in dated_forecast(stored.model, horizon, key)
-    ]
+    horizon = int(asked["horizon"])
+    model = _with_newer_history(stored.model) if "history" in asked else stored.model
+    expected = list(_entries(model, horizon))
     found = answer.get("forecast")
+    after = " after a newer history" if "history" in asked else ""
     if not isinstance(found, list) or len(found) != len(expected):
-        return f"the service answers {str(answer)[:200]}, expected {len(expected)} days of forecast"
-    for entry, (key, day, value) in zip(found, expected, strict=True):
-        if not isinstance(entry, dict) or entry.get("date") != day.isoformat():
-            return f"the service forecasts {entry}, expected the day {day}"
-        if keys and entry.get("series") != key:
-            return f"the service forecasts {entry}, expected the series {key}"
-        given = entry.get("value")
-        if not isinstance(given, int | float) or not math.isclose(given, value, rel_tol=TOLERANCE):
-            return f"the service forecasts {given!r} for {day}, the model {value!r}"
+        return f"the service answers {str(answer)[:200]}, expected {len(expected)} days of forecast{after}"
+    for given, entry in zip(found, expected, strict=True):
+        if wrong := _wrong_entry(given, entry):
+            return f"{wrong}, when asked for {horizon} days{after}"
     serving = answer.get("model")
     if not isinstance(serving, dict) or serving.get("sha256") != stored.sha256:
         return f"the service serves the model {serving}, expected sha256 {stored.sha256}"
     return None
 
 
+def _wrong_entry(given: object, expected: Document) -> str | None:
+    """What is wrong with one day of an answer."""
+    if not isinstance(given, dict) or given.get("date") != expected["date"]:
+        return f"the service forecasts {given}, expected the day {expected['date']}"
+    if "series" in expected and given.get("series") != expected["series"]:
+        return f"the service forecasts {given}, expected the series {expected['series']}"
+    if not _same(given.get("value"), expected["value"]):
+        return f"the service forecasts {given.get('value')!r} for {expected['date']}, the model {expected['value']!r}"
+    bounds = given.get("intervals") or {}
+    for level, pair in expected["intervals"].items():
+        found = bounds.get(level) if isinstance(bounds, dict) else None
+        if not isinstance(found, list) or len(found) != len(pair) or not all(map(_same, found, pair)):
+            return f"the service gives the interval {level} as {found} for {expected['date']}, the model {pair}"
+    return None
+
+
+def _same(given: object, expected: float) -> bool:
+    return isinstance(given, int | float) and math.isclose(given, expected, rel_tol=TOLERANCE)
+
+
+def _entries(model: FittedModel, horizon: int) -> Iterator[Document]:
+    """What each series and day of an answer must hold. Raises: ValueError where a value is not finite."""
+    values = forecast(model, horizon)
+    if not np.isfinite(values).all():
+        raise ValueError("the model forecasts a value that is not finite")
+    bounds = {f"{level:g}": np.stack(both, axis=2) for level, both in intervals_of(model, values).items()}
+    for row, key in enumerate(_asked_series(model)):
+        named = {"series": key} if len(model.keys) > 1 else {}
+        for ahead, value in enumerate(values[row].tolist()):
+            day = (model.cutoff + timedelta(days=ahead + 1)).isoformat()
+            pairs = {level: both[row, ahead].tolist() for level, both in bounds.items()}
+            yield {**named, "date": day, "value": value, "intervals": pairs}
+
+
 def _asked_series(model: FittedModel) -> tuple[str, ...]:
-    """The series that a service is asked for; none are named where there is only one."""
-    return model.keys[:COMPARED_SERIES] if len(model.keys) > 1 else ()
+    """The series that a service is asked for: the first of the model."""
+    return model.keys[:COMPARED_SERIES]
+
+
+def _newer_history(model: FittedModel) -> History:
+    """As many days as a forecast needs, of every series, ending a week after the model's own data.
+
+    The values are the model's own forecasts, so that they have the size of the series.
+    """
+    days = days_needed(model.recipe, model.season, 0)
+    own = forecast(model, min(days, MAX_HORIZON))
+    values = np.tile(own, (1, math.ceil(days / own.shape[1])))[:, :days]
+    return History(values, model.cutoff + timedelta(days=_WEEK), model.season, MAX_HORIZON, model.lower)
+
+
+def _with_newer_history(model: FittedModel) -> FittedModel:
+    return replace(update(model, _newer_history(model), model.keys), intervals=model.intervals)
+
+
+def _as_request(model: FittedModel, history: History) -> dict[str, list[Document]]:
+    """The history of the series that are asked for, as a request gives it."""
+    days = [(history.first + timedelta(days=number)).isoformat() for number in range(history.days)]
+    request: dict[str, list[Document]] = {}
+    for key, row in zip(_asked_series(model), history.values.tolist(), strict=False):
+        request[key] = [{"date": day, "value": value} for day, value in zip(days, row, strict=True)]
+    return request

@@ -76,7 +76,7 @@ def run(address: str, size: int) -> Run:
 
 def test_an_answer_at_the_cap_is_read_and_above_it_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "MAX_ANSWER_BYTES", MOST)
-    assert len(services.ask(service(address, 200, MOST), {})) == MOST
+    assert len(services.ask(service(address, 200, MOST), {}).content) == MOST
     with pytest.raises(AzureMlError, match="answer of service svc is too large") as caught:
         services.ask(service(address, 200, MOST + 1), {})
     assert f"at most {MOST} bytes" in str(caught.value)
@@ -86,7 +86,7 @@ def test_an_endless_answer_is_not_waited_for(address: str) -> None:
     with pytest.raises(AzureMlError, match="too large"):
         services.ask(service(address, 200, 100 * GiB), {})
     with pytest.raises(ServiceRefusedError, match="HTTP 500") as caught:
-        services.ask(service(address, 500, 100 * GiB), {})
+        services.ask(service(address, 500, 100 * GiB), {}, pauses=())
     assert caught.value.found == "x" * 1000
     assert Sender.sent < GiB
 
