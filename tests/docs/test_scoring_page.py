@@ -148,6 +148,8 @@ def test_the_days_that_each_recipe_needs_are_those_of_the_code() -> None:
     parameters: dict[str, dict[str, float]] = {
         "same_weekday_mean": {"weeks": 5},
         "window_mean": {"days": 40},
+        "last_year": {},
+        "holt_winters": {},
         "ridge_direct": {"alpha": 1},
         "histgb_direct": {"rounds": 5, "leaves": 4, "min_rows": 50, "rate": 0.1},
         "arima_202": {},

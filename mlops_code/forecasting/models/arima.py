@@ -24,6 +24,9 @@ DAYS_NEEDED = 60
 class Arima202(RecipeFamily):
     """The same ARIMA(2,0,2) for every series, each fitted by itself."""
 
+    def learns(self, _recipe: Recipe) -> frozenset[str]:
+        return frozenset()
+
     def check(self, recipe: Recipe) -> None:
         demand_names(recipe, ())
 

@@ -7,12 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from forecasting.models.recipe import (
+    SEASON,
+    YEAR,
     Array,
     FittedModel,
     History,
     Recipe,
     RecipeFamily,
     Shapes,
+    days_of_year,
     demand_names,
     demand_whole,
 )
@@ -36,6 +39,9 @@ class SameWeekdayMean(ParameterFree):
 
     def __init__(self, fixed_weeks: int | None = None) -> None:
         self._fixed_weeks = fixed_weeks
+
+    def learns(self, _recipe: Recipe) -> frozenset[str]:
+        return frozenset({SEASON})
 
     def _weeks(self, recipe: Recipe) -> int:
         return self._fixed_weeks or int(recipe.parameters["weeks"])
@@ -64,6 +70,9 @@ class SameWeekdayMean(ParameterFree):
 class WindowMean(ParameterFree):
     """The mean of the last days, the same for every day ahead: strong where most days are zero."""
 
+    def learns(self, _recipe: Recipe) -> frozenset[str]:
+        return frozenset()
+
     def check(self, recipe: Recipe) -> None:
         demand_names(recipe, ("days",))
         demand_whole(recipe, "days", 1, MAX_WEEKS * 7)
@@ -79,3 +88,26 @@ class WindowMean(ParameterFree):
 
     def forecast(self, model: FittedModel, horizon: int) -> Array:
         return np.repeat(model.arrays["level"][:, None], horizon, axis=1)
+
+
+class LastYear(ParameterFree):
+    """The values of one year ago at the same place of the season."""
+
+    def learns(self, _recipe: Recipe) -> frozenset[str]:
+        return frozenset({SEASON, YEAR})
+
+    def check(self, recipe: Recipe) -> None:
+        demand_names(recipe, ())
+
+    def days_needed(self, _recipe: Recipe, season: int, _horizon: int) -> int:
+        return days_of_year(season)
+
+    def shapes(self, _recipe: Recipe, season: int, series: int) -> Shapes:
+        return {"year": (series, days_of_year(season))}
+
+    def update(self, _recipe: Recipe, _arrays: Mapping[str, Array], history: History) -> dict[str, Array]:
+        return {"year": history.values[:, history.days - days_of_year(history.season) :]}
+
+    def forecast(self, model: FittedModel, horizon: int) -> Array:
+        year = model.arrays["year"]
+        return year[:, np.arange(horizon) % year.shape[1]]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from forecasting.models.direct import LAG_SEASONS, Recent, feature_count, recent_of, training_rows
 from forecasting.models.recipe import (
+    SEASON,
     Array,
     FittedModel,
     History,
@@ -37,6 +38,9 @@ NODE_ARRAYS = ("feature", "threshold", "left", "right", "value")
 
 class BoostingDirect(RecipeFamily):
     """rounds, leaves, min_rows, rate as in HistGradientBoostingRegressor; poisson: 1 for that loss, else squared."""
+
+    def learns(self, _recipe: Recipe) -> frozenset[str]:
+        return frozenset({SEASON})
 
     def check(self, recipe: Recipe) -> None:
         demand_names(recipe, ("rounds", "leaves", "min_rows", "rate"), ("scaled", "poisson"))

@@ -9,8 +9,9 @@ from datetime import date, timedelta
 import numpy as np
 
 from forecasting.models.arima import Arima202
-from forecasting.models.baselines import SameWeekdayMean, WindowMean
+from forecasting.models.baselines import LastYear, SameWeekdayMean, WindowMean
 from forecasting.models.boosting import BoostingDirect
+from forecasting.models.holt_winters import HoltWinters
 from forecasting.models.mean import MeanOf
 from forecasting.models.recipe import Array, FittedModel, History, Recipe, RecipeFamily, family_of
 from forecasting.models.ridge import RidgeDirect
@@ -22,6 +23,8 @@ FAMILIES: dict[str, RecipeFamily] = {
     "seasonal_naive": SameWeekdayMean(fixed_weeks=1),
     "same_weekday_mean": SameWeekdayMean(),
     "window_mean": WindowMean(),
+    "last_year": LastYear(),
+    "holt_winters": HoltWinters(),
     "ridge_direct": RidgeDirect(),
     "histgb_direct": BoostingDirect(),
     "arima_202": Arima202(),
@@ -39,6 +42,11 @@ def make_recipe(name: str, parameters: Mapping[str, float], parts: Sequence[Reci
 def parameter_free(recipe: Recipe) -> bool:
     """Whether the recipe estimates nothing."""
     return FAMILIES[recipe.name].parameter_free(recipe)
+
+
+def learns(recipe: Recipe) -> frozenset[str]:
+    """Which of `recipe.PATTERNS` the recipe can carry on into the future."""
+    return FAMILIES[recipe.name].learns(recipe)
 
 
 def days_needed(recipe: Recipe, season: int, horizon: int) -> int:

@@ -23,6 +23,9 @@ class MeanOf(RecipeFamily):
     def parameter_free(self, recipe: Recipe) -> bool:
         return all(family_of(self._families, part).parameter_free(part) for part in recipe.parts)
 
+    def learns(self, recipe: Recipe) -> frozenset[str]:
+        return frozenset().union(*(family_of(self._families, part).learns(part) for part in recipe.parts))
+
     def check(self, recipe: Recipe) -> None:
         if recipe.parameters or not 2 <= len(recipe.parts) <= MAX_PARTS:
             raise ValueError(f"{recipe.name}: expected a list `of` with 2 to {MAX_PARTS} recipes and nothing else")

@@ -18,6 +18,10 @@ Array = NDArray[np.float64]
 Days = NDArray[np.datetime64]
 Shapes = dict[str, tuple[int | None, ...]]
 """Shape of each array of a model; None is a length that only the fit knows."""
+TREND, SEASON, YEAR, EVENTS = "trend", "season", "year", "events"
+PATTERNS = (TREND, SEASON, YEAR, EVENTS)
+"""What a recipe may be able to learn beside the level of a series."""
+DAYS_OF_YEAR = 365.25
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,10 @@ class RecipeFamily(ABC):
         return False
 
     @abstractmethod
+    def learns(self, recipe: Recipe, /) -> frozenset[str]:
+        """Which of PATTERNS the recipe can carry on into the future."""
+
+    @abstractmethod
     def check(self, recipe: Recipe, /) -> None:
         """Raises: ValueError, saying which parameter is wrong."""
 
@@ -121,6 +129,11 @@ class RecipeFamily(ABC):
     def demand_sound(self, _recipe: Recipe, _arrays: Mapping[str, Array], /) -> None:
         """Raises: ValueError where stored arrays of the right shape cannot come from a fit."""
         return
+
+
+def days_of_year(season: int) -> int:
+    """Days of about one year that are whole seasons, so that a day a year back has the same place in the season."""
+    return max(1, round(DAYS_OF_YEAR / season)) * season
 
 
 def family_of(families: Mapping[str, RecipeFamily], recipe: Recipe) -> RecipeFamily:

@@ -19,6 +19,7 @@ from forecasting.models.direct import (
     training_rows,
 )
 from forecasting.models.recipe import (
+    SEASON,
     Array,
     FittedModel,
     History,
@@ -85,6 +86,9 @@ class _Sums:
 
 class RidgeDirect(RecipeFamily):
     """alpha: strength of the shrinkage; scaled: 1 for many series, each divided by its own size."""
+
+    def learns(self, _recipe: Recipe) -> frozenset[str]:
+        return frozenset({SEASON})
 
     def check(self, recipe: Recipe) -> None:
         demand_names(recipe, ("alpha",), ("scaled",))

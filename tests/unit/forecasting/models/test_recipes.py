@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -20,10 +21,12 @@ from forecasting.models.catalog import (
     demand_sound,
     fit,
     forecast,
+    learns,
     make_recipe,
     update,
 )
 from forecasting.models.direct import MAX_RATIO, recent_of, training_rows
+from forecasting.models.holt_winters import GRID
 from forecasting.models.recipe import Array, FittedModel, History, Recipe
 
 WEEKLY = make_recipe("same_weekday_mean", {"weeks": 8})
@@ -34,8 +37,10 @@ SCALED = make_recipe("ridge_direct", {"alpha": 1.0, "scaled": 1.0})
 SMALL = {"rounds": 20.0, "leaves": 8.0, "min_rows": 20.0, "rate": 0.1}
 BOOSTING = make_recipe("histgb_direct", SMALL)
 POISSON = make_recipe("histgb_direct", {**SMALL, "scaled": 1.0, "poisson": 1.0})
+YEAR = make_recipe("last_year", {})
+HOLT = make_recipe("holt_winters", {})
 BOTH = make_recipe("mean_of", {}, [WEEKLY, BOOSTING])
-RECIPES = [NAIVE, WEEKLY, WINDOW, RIDGE, SCALED, BOOSTING, POISSON, BOTH]
+RECIPES = [NAIVE, WEEKLY, WINDOW, HOLT, RIDGE, SCALED, BOOSTING, POISSON, BOTH]
 ALL = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.label)
 
 
@@ -58,6 +63,53 @@ def test_the_weekday_mean_is_the_mean_of_eight_same_weekdays(panel: Panel) -> No
 def test_the_window_mean_is_flat(many: Panel) -> None:
     made = forecast(fit(WINDOW, history(many, 100)), 3)
     assert np.allclose(made, many.values[:, 44:100].mean(axis=1)[:, None])
+
+
+def test_last_year_repeats_the_same_weekdays_of_a_year_ago() -> None:
+    values: Array = np.arange(400, dtype=np.float64)[None]
+    made = forecast(fit(YEAR, History(values, date(2014, 12, 31), 7, 28)), 366)[0]
+    assert made[:364].tolist() == values[0, 36:].tolist()
+    assert made[364] == made[0]
+    with pytest.raises(ValueError, match="needs 364 days"):
+        fit(YEAR, History(values[:, :363], date(2014, 12, 31), 7, 28))
+
+
+def damped_holt_winters(values: list[float], alpha: float, beta: float, gamma: float) -> tuple[float, list[float]]:
+    """Written out day by day for one series and one set of weights; returns the squared errors and 30 days ahead."""
+    season = [(values[place] + values[7 + place]) / 2 for place in range(7)]
+    level, trend, squares = float(np.mean(season)), 0.0, 0.0
+    season = [value - level for value in season]
+    for day, value in enumerate(values):
+        missed = value - (level + 0.98 * trend + season[day % 7])
+        squares += missed**2 if day >= 14 else 0.0
+        level, trend = level + 0.98 * trend + alpha * missed, 0.98 * trend + alpha * beta * missed
+        season[day % 7] += gamma * (1 - alpha) * missed
+    slopes = [sum(0.98**step for step in range(1, ahead + 2)) for ahead in range(30)]
+    return squares, [level + trend * slopes[ahead] + season[(len(values) + ahead) % 7] for ahead in range(30)]
+
+
+def test_holt_winters_takes_the_weights_of_the_grid_that_fitted_each_series_best(many: Panel) -> None:
+    rows = many.rows([3, 20, 39])
+    made = forecast(fit(HOLT, replace(history(rows, 150), lower=None)), 30)
+    for row, values in enumerate(rows.values[:, :150].tolist()):
+        tried = [damped_holt_winters(values, *weights) for weights in GRID.tolist()]
+        assert made[row] == pytest.approx(min(tried)[1], rel=1e-9)
+
+
+def test_holt_winters_carries_a_trend_on_and_the_weekday_mean_does_not() -> None:
+    days = np.arange(200.0)
+    rising = History((100 + days + 10 * (days % 7 == 0))[None], date(2014, 1, 1), 7, 28)
+    following = 100 + np.arange(200.0, 228.0) + 10 * (np.arange(200, 228) % 7 == 0)
+    holt, weekly = (np.abs(forecast(fit(recipe, rising), 28) - following).mean() for recipe in (HOLT, WEEKLY))
+    assert holt < weekly / 4
+
+
+def test_each_recipe_says_what_it_can_learn() -> None:
+    assert learns(WINDOW) == frozenset()
+    assert learns(WEEKLY) == learns(BOTH) == {"season"}
+    assert learns(HOLT) == {"trend", "season"}
+    assert learns(YEAR) == {"season", "year"}
+    assert learns(make_recipe("mean_of", {}, [WINDOW, HOLT])) == {"trend", "season"}
 
 
 def features(values: Array, first: date, origin: int, ahead: int) -> list[float]:
@@ -188,10 +240,14 @@ def test_a_model_given_its_own_history_again_is_the_same_model(many: Panel, reci
 
 @ALL
 def test_frozen_parameters_take_other_days_and_other_series(many: Panel, recipe: Recipe) -> None:
-    model = fit(recipe, history(many, 200))
+    own = recipe is HOLT  # whose parameters belong to the series that they were fitted to
+    model = fit(recipe, history(many.rows([3, 4]) if own else many, 200))
     later = update(model, history(many.rows([3, 4]), 260), ("a", "b"))
     assert (later.cutoff, later.keys) == (many.day(259), ("a", "b"))
     assert forecast(later, 28).shape == (2, 28)
+    if own:
+        with pytest.raises(ValueError, match="weights of its own for each series"):
+            update(model, history(many, 260))
     with pytest.raises(ValueError, match="days of history"):
         update(model, history(many, 6))
 
@@ -227,6 +283,8 @@ def test_values_below_zero_are_forecast_where_the_contract_admits_them(panel: Pa
         ("same_weekday_mean", {"weeks": 105.0}),
         ("same_weekday_mean", {"weeks": 8.0, "days": 1.0}),
         ("window_mean", {"days": 0.0}),
+        ("holt_winters", {"alpha": 0.1}),
+        ("last_year", {"days": 365.0}),
         ("ridge_direct", {"alpha": 0.0}),
         ("ridge_direct", {"alpha": 1e12}),
         ("ridge_direct", {"alpha": 1.0, "scaled": 2.0}),
