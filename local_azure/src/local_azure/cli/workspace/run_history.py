@@ -62,10 +62,10 @@ class RunHistory:
         """Return every value of every metric of a run: its columns, oldest value first."""
         path = f"{self._metrics}/runs/{quote(run_id, safe='')}"
         names = [metric["metricKey"]["name"] for metric in self._client.post(f"{path}/list", {})["value"]]
-        return {name: [value["data"] for value in self._values(f"{path}/full", name)] for name in names}
+        return {name: self._values(f"{path}/full", name) for name in names}
 
-    def _values(self, path: str, name: str) -> Iterator[Document]:
-        return self._client.pages(path, {"metricName": name})
+    def _values(self, path: str, name: str) -> list[dict[str, Any]]:
+        return [value["data"] for value in self._client.pages(path, {"metricName": name})]
 
     def _experiments(self) -> Iterator[str]:
         for experiment in self._client.pages(f"{self._history}/experiments:query", {"viewType": "All"}):
