@@ -16,6 +16,7 @@ from local_azure.cli.client_environment import client_environment, client_variab
 from local_azure.cli.output.terminal import show
 from local_azure.cli.pipeline_commands import pipelines
 from local_azure.cli.workspace.commands import adopt_config_file, workspace
+from local_azure.cli.workspace.kernel_commands import kernel
 from local_azure.cli.workspace.run_commands import runs
 from local_azure.machine_learning.storage.state import StateFolder, find_state_folder
 
@@ -115,6 +116,7 @@ def logs(state: StateFolder, lines: int, follow: bool) -> None:
 
 main.add_command(workspace)
 main.add_command(runs)
+main.add_command(kernel)
 main.add_command(pipelines)
 
 

@@ -128,12 +128,17 @@ def show_log(state: StateFolder, /, run_id: str | None, step_name: str | None, l
         part = _step(history, run, step_name) if step_name else history.failed_part(run)
         logs = history.logs(part["runId"])
         if not logs:
-            _end(f"The run {part['runId']} has written no log.")
+            click.echo(f"The run {part['runId']} has written no log. {_why(part)}", err=True)
         for name, address in logs.items():
             click.echo(f"{name} of run {part['runId']}:", err=True)
             text = history.lines(address)
             for line in deque(text, maxlen=lines) if lines else text:
                 show(line.rstrip("\n"))
+
+
+def _why(run: Document) -> str:
+    lines = run_views.error_lines(run)
+    return "Its error:\n" + "\n".join(lines) if lines else f"Its status: {run['status']}."
 
 
 def _step(history: RunHistory, run: Document, name: str) -> Document:

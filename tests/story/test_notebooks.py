@@ -1,0 +1,73 @@
+"""The notebooks run from their first cell to their last, with the kernel that `local_azure kernel install` makes."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.story.product import ROOT
+
+NOTEBOOKS = ("train_register_deploy", "data_preparation_steps")
+SECONDS = 180
+
+
+def cells(name: str, kind: str) -> list[dict[str, Any]]:
+    """Cells of one kind."""
+    document = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))
+    return [cell for cell in document["cells"] if cell["cell_type"] == kind]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """What the notebooks need of the repository, so that nothing is written into it."""
+    project = tmp_path / "project"
+    ignored = shutil.ignore_patterns("build", "__pycache__", ".ipynb_checkpoints")
+    for name in ("notebooks", "mlops_code", "data"):
+        shutil.copytree(ROOT / name, project / name, ignore=ignored)
+    (project / "pyproject.toml").touch()
+    return project
+
+
+def test_both_notebooks_run_with_the_installed_kernel(environment: Mapping[str, str], project: Path) -> None:
+    prefix = project.parent / "prefix"
+    install = [sys.executable, "-m", "local_azure", "kernel", "install", "--prefix", str(prefix)]
+    subprocess.run(install, env=dict(environment), check=True, capture_output=True)
+    own = {name: value for name, value in environment.items() if not name.startswith(("AZUREML", "ARM_", "MSI_"))}
+    own |= {"JUPYTER_PATH": str(prefix / "share/jupyter"), "JUPYTER_RUNTIME_DIR": str(project.parent / "runtime")}
+    execute = [str(Path(sys.executable).with_name("jupyter-execute")), "--kernel_name=local_azure"]
+    running = {
+        name: subprocess.Popen(
+            [*execute, f"{name}.ipynb"],
+            cwd=project / "notebooks", env=own, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )
+        for name in NOTEBOOKS
+    }  # fmt: skip
+    for name, process in running.items():
+        said, _ = process.communicate(timeout=SECONDS)
+        assert process.returncode == 0, f"{name}: {said[-3000:]}"
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_the_japanese_notebook_has_the_same_code(name: str) -> None:
+    assert [cell["source"] for cell in cells(name, "code")] == [
+        cell["source"] for cell in cells(f"{name}.ja", "code")
+    ]
+    assert len(cells(name, "markdown")) == len(cells(f"{name}.ja", "markdown"))
+
+
+@pytest.mark.parametrize("name", [*NOTEBOOKS, *(f"{name}.ja" for name in NOTEBOOKS)])
+def test_no_output_is_committed(name: str) -> None:
+    assert not [cell for cell in cells(name, "code") if cell["outputs"] or cell["execution_count"] is not None]
+
+
+def test_the_workshop_has_eleven_tasks_in_order() -> None:
+    headings = "\n".join(cell["source"][0] for cell in cells("train_register_deploy", "markdown"))
+    assert re.findall(r"^## (\d+)\. ", headings, re.MULTILINE) == [str(number) for number in range(1, 12)]
