@@ -6,7 +6,8 @@
     |-- InvalidRequestError     2    a setting or an argument is missing, empty or invalid
     |-- CheckFailedError        3    a gate, a contract or a check said no
     |-- ConflictError           4    the object exists with other content
-    `-- TimedOutError         124    it took longer than it was allowed to
+    |-- TimedOutError         124    it took longer than it was allowed to
+    `-- InterruptedByUserError 130   the user ended it
 
 The package `forecasting` raises its own errors, which are mapped to the same exit codes (output/failures.py).
 """
@@ -44,3 +45,9 @@ class TimedOutError(ExplainedError):
     """The work took longer than it was allowed to."""
 
     exit_code: ClassVar[int] = 124
+
+
+class InterruptedByUserError(ExplainedError):
+    """The user ended it, and what it had begun was undone."""
+
+    exit_code: ClassVar[int] = 130

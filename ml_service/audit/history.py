@@ -42,17 +42,20 @@ class History:
 
     workspace: str
     kinds: dict[str, list[Row]]
+    faults: tuple[str, ...] = ()
+    """What of the ledger's entries is not as it was written."""
 
     @property
     def not_intact(self) -> list[str]:
         """What is not as it was recorded: kind, object, and field with both values where they are known."""
-        return [
+        rows = [
             f"{kind}: {_object(row)}" + (f": {integrity.Difference(**difference)}" if difference else "")
             for kind, rows in self.kinds.items()
             for row in rows
             if row.get("intact") is False
             for difference in row.get("differences") or [None]
         ]
+        return [*(f"ledger: {fault}" for fault in self.faults), *rows]
 
 
 def collect(workspace: Workspace, settings: Settings) -> History:
@@ -61,6 +64,7 @@ def collect(workspace: Workspace, settings: Settings) -> History:
     decisions = _Decisions(workspace, runs)
     decided = [(run, found) for run in runs if (found := decisions.of(run.id)) is not None]
     models = find_versions(workspace, settings.model_name)
+    kept = ledger.read(workspace, settings)
     return History(
         workspace=workspace.banner,
         kinds={
@@ -69,8 +73,9 @@ def collect(workspace: Workspace, settings: Settings) -> History:
                 _decision_row(run.id, run.properties.get("decision_sha256", ""), found) for run, found in decided
             ],
             "models": [_model_row(model, decisions) for model in models],
-            "releases": [_release_row(record, decisions) for record in ledger.read_all(workspace, settings)],
+            "releases": [_release_row(record, decisions) for record in kept.records],
         },
+        faults=kept.chain.faults,
     )
 
 
@@ -263,7 +268,8 @@ def _release_row(record: ledger.Record, decisions: _Decisions) -> Row:
         "intact": not found,
         "differences": [asdict(difference) for difference in found],
         **{name: record.properties.get(name, "") for name in _RECORDED},
-        **_people(record.run),
+        "created_by": record.opened.identity,
+        REQUESTED_FOR: record.properties.get(REQUESTED_FOR, ""),
         **decisions.overridden(record.properties.get("run_id", "")),
         **told,
     }

@@ -1,78 +1,209 @@
-"""Make one deployment to production: deploy, check, move the champion, close the record, or undo all of it."""
+"""One deployment to production: what it changes, applied in order and undone in the same parts.
+
+The parts are the service, the champion and the default of the pipeline endpoint. Each part undoes only what is this
+deployment's: what somebody else has changed since stays.
+"""
 
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from azure_ml.errors import ExplainedError
-from azure_ml.models.champion_move import make_champion
+from azure_ml.models.champion import find_champion
+from azure_ml.models.champion_move import make_champion, return_champion
+from azure_ml.pipelines.published import ACTIVE, find_endpoint, find_published, set_default
+from azure_ml.pipelines.runs import find_run
 from azure_ml.sdk_errors import message_of
-from azure_ml.services import Service, delete, deploy_service, find_service
-from ml_service.errors import FaultError
+from azure_ml.services import Service, delete, deploy_service
+from azure_ml.storage.leases import LeaseLostError
+from ml_service.errors import ConflictError, FaultError, InterruptedByUserError
 from ml_service.output.failures import explain
 from ml_service.production import ledger
+from ml_service.production.chain.entry import NONE
+from ml_service.production.chain.store import UncertainError
 from ml_service.production.evidence import production_model
 from ml_service.production.ledger import Content, Record
-from ml_service.production.site import Site
+from ml_service.production.recording import Recorder
+from ml_service.production.site import Serving, Site, healthy, label, settled_service
 from ml_service.training.smoke import demand_same_forecast
 from ml_service.training.snapshots import Scoring
 
+_STOPPED = (LeaseLostError, ConflictError, UncertainError)
+"""After these nothing is undone: another process is at work, or the deployment may have succeeded."""
+_PIPELINE_PROPERTY = "azureml.pipelineid"
+"""Of a run that a published pipeline has made; the service sets it."""
 
-def deploy_to_production(site: Site, record: Record, scoring: Scoring, before: Record | None) -> Service:
-    """Make one deployment: deploy, check the live answer, move the champion, close the record. Returns the service.
 
-    before: the deployment that serves now; what fails is undone by putting it back.
-    Raises: CheckFailedError (the check said no) or FaultError, after the undoing, and says how that went.
+@dataclass(frozen=True)
+class Deployment:
+    """What one record of the ledger changes in production."""
+
+    site: Site
+    record: Record
+    before: Record | None
+    """The deployment that serves until then and is restored by `undo`; None: nothing serves."""
+
+    def apply(self, scoring: Scoring) -> Service:
+        """Deploy and check the service, then move the endpoint's default and the champion."""
+        site, content = self.site, self.record.content
+        service = _deploy(site, self.record.id, content, scoring)
+        _set_default(site, self.record.properties.get("endpoint_default", ""))
+        version, because = int(content.model_version), f"deployment {self.record.id}"
+        make_champion(site.training, content.model_name, version, site.problem, because)
+        return service
+
+    def undo(self) -> list[str]:
+        """Restore what was before, as far as it is ours that is live; returns what could not be restored."""
+        live = settled_service(self.site)
+        if live is not None and not self._is_ours(live):
+            return [f"another deployment is live ({label(live) or 'made by hand'}), so nothing was changed"]
+        return _each(lambda: self._undo_service(live), self._undo_champion, self._undo_default)
+
+    def undo_pointers(self) -> list[str]:
+        """Restore the champion and the endpoint's default; returns what could not be restored."""
+        return _each(self._undo_champion, self._undo_default)
+
+    def _is_ours(self, live: Service) -> bool:
+        """Whether what is live is this deployment, or what it found: then nobody else has deployed since."""
+        ours = {self.record.id, self.record.before, self.before.id if self.before else NONE}
+        return label(live) in ours
+
+    def _undo_service(self, live: Service | None) -> None:
+        before = self.before
+        if before is None:
+            if live is not None:
+                delete(live)
+        elif live is None or label(live) != before.id or not healthy(Serving(live, before)):
+            with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
+                scoring = ledger.fetch_scoring(before, Path(scratch))
+                _deploy(self.site, before.id, before.content, scoring)
+
+    def _undo_champion(self) -> None:
+        content = self.record.content
+        served = self.before.content.model_version if self.before else NONE
+        before = self.record.properties.get("champion_if_undone", served)
+        version, because = int(content.model_version), f"deployment {self.record.id} undone"
+        return_champion(
+            self.site.training, content.model_name, version, before, problem=self.site.problem, because=because
+        )
+
+    def _undo_default(self) -> None:
+        ours, before = (
+            self.record.properties.get(name, "") for name in ("endpoint_default", "endpoint_default_if_undone")
+        )
+        endpoint = find_endpoint(self.site.training, self.site.settings.pipeline_endpoint_name) if ours else None
+        if endpoint is not None and endpoint.default_pipeline == ours and before in endpoint.versions:
+            set_default(endpoint, before)
+
+
+def deploy_to_production(recorder: Recorder, record: Record, scoring: Scoring, before: Record | None) -> Service:
+    """Make one deployment and close its record, or undo all of it. Returns the service.
+
+    before: the last deployment that succeeded; what fails is undone by restoring it.
+    Raises: CheckFailedError (the check said no) or FaultError, after the undoing, and says how that went;
+    LeaseLostError, ConflictError or UncertainError, and nothing was undone.
     """
-    content = record.content
+    deployment = Deployment(recorder.site, record, before)
     try:
-        service = _deploy(site, record.id, content, scoring)
-        version, because = int(content.model_version), f"deployment {record.id}"
-        moved = make_champion(site.training, content.model_name, version, site.problem, because)
+        service = deployment.apply(scoring)
+        told = {
+            "serves": record.content.model,
+            "url": service.url,
+            "champion_before": record.properties["champion_if_undone"],
+            "check": "equal",
+            "evidence": recorder.site.production.tags,
+        }
+        recorder.finish(record, ledger.SUCCEEDED, told)
+    except _STOPPED:
+        raise
     except (Exception, KeyboardInterrupt) as error:
-        raise _undone(site, record, before, error) from error
-    told = {"serves": content.model, "url": service.url, "champion_before": moved, "check": "equal"}
-    ledger.finish(record, ledger.SUCCEEDED, {**told, "evidence": site.production.tags})
+        raise _undone(recorder, deployment, error) from error
     return service
 
 
-def _undone(site: Site, record: Record, before: Record | None, error: BaseException) -> ExplainedError:
+def _undone(recorder: Recorder, deployment: Deployment, error: BaseException) -> ExplainedError:
     """Undo a deployment that went wrong and close its record; returns what to raise."""
-    known = explain(error) or FaultError(f"deployment of {record.content.model} broke off", found=repr(error))
+    site, record, before = deployment.site, deployment.record, deployment.before
+    site.training.calls()  # raises where the lease is lost: then another process decides what serves
+    known = _explained(error, record)
     back = before.content.model if before else "no service, as before"
     site.terminal.note(f"{known.happened}\nrolling back to {back}")
     try:
-        restore(site, before)
-        state, did = ledger.ROLLED_BACK, f"rolled back by itself: {back}"
+        failed = deployment.undo()
+    except LeaseLostError:
+        raise
     except Exception as second:
-        state, did = ledger.FAILED, f"the rollback to {back} failed too: {message_of(second)}"
-    told = {"serves": back if state == ledger.ROLLED_BACK else "unknown", "reason": str(known)}
-    ledger.finish(record, state, {**told, "evidence": site.production.tags})
-    ended = type(known) if state == ledger.ROLLED_BACK else FaultError
-    return ended(
-        f"{known.happened}\n  {did}",
-        found=known.found,
-        expected=known.expected,
-        todo=f"{known.todo}; the record is run {record.id}".removeprefix("; "),
-    )
+        failed = [message_of(second)]
+    state, did, serves = ledger.UNDONE, f"rolled back by itself: {back}", back
+    if failed:
+        state, did, serves = ledger.FAILED, f"the rollback to {back} failed too: {'; '.join(failed)}", "unknown"
+    told = {"serves": serves, "reason": str(known), "undo": did, "evidence": site.production.tags}
+    try:
+        recorder.finish(record, state, told)
+    except _STOPPED:
+        raise
+    except Exception as third:
+        did += f"\n  its record could not be closed, the next release or rollback does it: {message_of(third)}"
+    ended = type(known) if state == ledger.UNDONE else FaultError
+    todo = f"{known.todo}; the record is run {record.id}".removeprefix("; ")
+    return ended(f"{known.happened}\n  {did}", found=known.found, expected=known.expected, todo=todo)
 
 
-def restore(site: Site, before: Record | None) -> None:
-    """Put back exactly what a deployment served with; None: take the service away, because nothing served."""
-    if before is None:
-        withdraw(site)
-        return
-    with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
-        _deploy(site, before.id, before.content, ledger.fetch_scoring(before, Path(scratch)))
+def _explained(error: BaseException, record: Record) -> ExplainedError:
+    happened = f"deployment of {record.content.model} broke off"
+    if isinstance(error, KeyboardInterrupt):
+        return InterruptedByUserError(happened, found="interrupted by the user")
+    return explain(error) or FaultError(happened, found=repr(error))
+
+
+def _each(*parts: Callable[[], None]) -> list[str]:
+    """Undo every part, also after one has failed; returns why those failed that did."""
+    failed = []
+    for part in parts:
+        try:
+            part()
+        except LeaseLostError:
+            raise
+        except Exception as error:
+            failed.append(message_of(error))
+    return failed
+
+
+def pointers(site: Site, content: Content) -> dict[str, str]:
+    """Facts of a record: the champion before, and the default of the pipeline endpoint where that will be moved.
+
+    A deployment of another model version makes the pipeline that trained it the endpoint's default: after a rollback
+    the next training runs the code of what serves.
+    """
+    champion = find_champion(site.training, content.model_name, site.problem)
+    facts = {"champion_if_undone": str(champion.version) if champion else NONE}
+    run = find_run(site.training, content.run_id) if content.run_id else None
+    pipeline = run.properties.get(_PIPELINE_PROPERTY, "") if run else ""
+    if not pipeline or facts["champion_if_undone"] == content.model_version:
+        return facts
+    endpoint = find_endpoint(site.training, site.settings.pipeline_endpoint_name)
+    if endpoint is None or pipeline not in endpoint.versions or endpoint.default_pipeline == pipeline:
+        return facts
+    published = find_published(site.training, pipeline)
+    if published is None or published.status != ACTIVE:
+        return facts
+    return {**facts, "endpoint_default": pipeline, "endpoint_default_if_undone": endpoint.default_pipeline}
+
+
+def _set_default(site: Site, pipeline: str) -> None:
+    endpoint = find_endpoint(site.training, site.settings.pipeline_endpoint_name) if pipeline else None
+    if endpoint is not None and pipeline in endpoint.versions:
+        set_default(endpoint, pipeline)
 
 
 def withdraw(site: Site) -> None:
     """Delete the service; does nothing when there is none."""
-    service = find_service(site.production, site.settings.production_service_name)
-    if service is not None:
-        delete(service)
+    live = settled_service(site)
+    if live is not None:
+        delete(live)
 
 
 def _deploy(site: Site, deployment: str, content: Content, scoring: Scoring) -> Service:

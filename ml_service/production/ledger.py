@@ -1,41 +1,43 @@
-"""The deployment ledger of production: each record is a separate run in the training workspace.
+"""The deployment ledger of production: an append-only sequence of entries, and a run for the files of a deployment.
 
-What identifies a deployment are properties of the run, compared with release.json when they are read. Its files are
-artifacts: the scoring folder and the environment that serve, so that a rollback brings back what served and not only
-the model, and release.json, the whole record, whose hash is a property. A record without a state is a deployment that
-never ended.
+The entries (`chain/`) say what was deployed in which order, and how it ended. The run of a deployment keeps the
+scoring folder and the environment that served, so that a rollback brings back what served and not only the model, and
+release.json, the whole record; its properties repeat the entries, and differences are named.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from azure_ml.pipelines.runs import Run, RunStatus, end_record, list_runs, one_word, start_record
+from azure_ml.pipelines.runs import Run, find_run, list_runs
+from azure_ml.storage.blobs import Blobs, open_blobs
 from azure_ml.workspace import Workspace
 from forecasting.json_text import UNREADABLE, strict_json
+from forecasting.problem.problem_file import Problem
 from ml_service.errors import CheckFailedError
+from ml_service.production.chain import deployments, store
+from ml_service.production.chain.entry import NONE, Entry
+from ml_service.production.chain.store import Chain
 from ml_service.production.integrity import Difference, differences, fetch, of_hash
-from ml_service.settings.build import REQUESTED_FOR, Build
+from ml_service.settings.build import REQUESTED_FOR
 from ml_service.settings.variables import Settings
 from ml_service.training.snapshots import SCORING_ENVIRONMENT, SCORING_FOLDER, Scoring
 
 RELEASE, ROLLBACK = "release", "rollback"
-SUCCEEDED, ROLLED_BACK, FAILED = "succeeded", "rolled-back", "failed"
+SUCCEEDED, UNDONE, FAILED, ABANDONED = "succeeded", "undone", "failed", "abandoned"
+"""How a deployment ends. Earlier versions wrote `rolled-back` for undone."""
 RECORD_FILE = "release.json"
-NONE = "none"
 SCHEMA_VERSION = 1
-FACTS = ("event", "from", "back_to", "build_id", "commit", "workspace", "service", REQUESTED_FOR, "report_sha256")
-"""Properties of a record beside its content."""
+FACTS = (
+    *("event", "from", "back_to", "build_id", "commit", "workspace", "service", REQUESTED_FOR, "report_sha256"),
+    *("champion_if_undone", "endpoint_default", "endpoint_default_if_undone"),
+)
+"""Of a record beside its content; ids of pipelines for the default of the pipeline endpoint."""
 MAX_RECORD_BYTES = 1024 * 1024
 """Of release.json, which has some 2 kB."""
-_LONGEST_FAILURE = 1000
 
 
 @dataclass(frozen=True)
@@ -65,27 +67,47 @@ class Content:
         return self.model, self.model_sha256, self.scoring_sha256, self.environment_sha256
 
 
+NAMES = frozenset((*FACTS, *(field.name for field in fields(Content))))
+"""Of the properties that make a record."""
 _COMPARED = ("deployment", "state", *FACTS, *(field.name for field in fields(Content)))
 """What release.json and the properties of the run both hold."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One deployment as its run tells it."""
+    """One deployment as the ledger tells it."""
 
-    run: Run
-    properties: Mapping[str, str]
-    started: str
+    opened: Entry
+    closed: Entry | None
+    """None while it has not ended: it is in progress, or its process has died."""
+    run: Run | None
+    """The run that keeps its files; None where somebody has deleted it."""
 
     @property
     def id(self) -> str:
         """Id of the run; the service carries it as `deployment`."""
-        return self.run.id
+        return self.opened.subject
+
+    @property
+    def properties(self) -> Mapping[str, str]:
+        """Facts and content, by the names that the properties of the run have too."""
+        record: Mapping[str, str] = self.opened.details["record"]
+        return record
+
+    @property
+    def started(self) -> str:
+        """When it began."""
+        return self.opened.when
 
     @property
     def state(self) -> str:
-        """How it ended; empty when it never did."""
-        return self.properties.get("state", "")
+        """How it ended; empty while it has not."""
+        return deployments.state_of(self.closed) if self.closed else ""
+
+    @property
+    def record_sha256(self) -> str:
+        """Hash of its release.json; empty while it has none."""
+        return self.closed.evidence.get("record_sha256", "") if self.closed else ""
 
     @property
     def before(self) -> str:
@@ -97,107 +119,105 @@ class Record:
         """What it put into production, or tried to."""
         return Content(**{field.name: self.properties[field.name] for field in fields(Content)})
 
+    @property
+    def line(self) -> str:
+        """What it is and whose, for people who meet it unfinished."""
+        return f"{self.opened.what}, by {self.opened.who}, build {self.opened.build_id}, since {self.started}"
+
 
 def experiment_name(settings: Settings) -> str:
-    """The experiment that holds the records of a problem."""
+    """The experiment that holds the runs of a problem's deployments."""
     return f"{settings.experiment_name}-releases"
 
 
-def begin(
-    training: Workspace, settings: Settings, facts: Mapping[str, str], content: Content, scoring: Scoring
-) -> Record:
-    """Open a record before anything changes, with all that a later rollback needs. facts: as `build_facts`."""
-    properties = {**facts, **asdict(content)}
-    run = start_record(
-        training,
-        experiment_name(settings),
-        f"{facts['event']} {content.model}",
-        properties=properties,
-        tags={"event": facts["event"], "model_version": content.model_version},
-        files={SCORING_FOLDER: scoring.folder, SCORING_ENVIRONMENT: scoring.environment},
-    )
-    return Record(run, properties, _now())
+@dataclass(frozen=True)
+class Ledger:
+    """The ledger of a problem as it was read."""
+
+    chain: Chain
+    records: tuple[Record, ...]
+    """Every deployment, the newest first."""
 
 
-def build_facts(event: str, build: Build, production: Workspace, settings: Settings, before: str) -> dict[str, str]:
-    """Who deploys where for whom, and what served until then."""
-    return {
-        "event": event,
-        "from": before,
-        "build_id": build.build_id,
-        "commit": build.commit,
-        "workspace": production.name,
-        "service": settings.production_service_name,
-        **build.person,
-    }
+def read(training: Workspace, settings: Settings) -> Ledger:
+    """Read the ledger of the problem that the settings name; changes nothing.
+
+    Records of an earlier version are included, whether a writing verb has migrated them or not.
+    """
+    problem = Problem(settings.problem_file).series.name
+    chain, runs = read_stored(open_blobs(training), training, settings, problem)
+    for event in deployments.migrate(chain, runs, NAMES):
+        chain = chain.followed_by(event)
+    return Ledger(chain, records_of(chain, runs, training))
 
 
-def finish(record: Record, state: str, told: Mapping[str, Any]) -> str:
-    """Close a record: artifact first, then the properties, then the end of the run. Returns the artifact's hash."""
-    document = {
-        "schema_version": SCHEMA_VERSION,
-        "deployment": record.id,
-        **record.properties,
-        "state": state,
-        "started": record.started,
-        "ended": _now(),
-        **told,
-    }
-    content = (json.dumps(document, indent=2, sort_keys=True) + "\n").encode()
-    sha256 = hashlib.sha256(content).hexdigest()
-    with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
-        path = Path(scratch) / RECORD_FILE
-        path.write_bytes(content)
-        end_record(
-            record.run,
-            path,
-            properties={"state": state, "record_sha256": sha256},
-            tags={"state": state},
-            failure="" if state == SUCCEEDED else str(told.get("reason", state))[:_LONGEST_FAILURE],
-        )
-    return sha256
+def read_stored(blobs: Blobs, training: Workspace, settings: Settings, problem: str) -> tuple[Chain, tuple[Run, ...]]:
+    """The entries of a problem as they are stored, and the runs of its deployments."""
+    return store.read(blobs, problem), tuple(list_runs(training, experiment_name(settings)))
 
 
 def read_all(training: Workspace, settings: Settings) -> tuple[Record, ...]:
-    """Every record of the problem, the newest first."""
-    runs = list_runs(training, experiment_name(settings))
-    found = [Record(run, dict(run.properties), run.created) for run in runs]
-    return newest_first(found)
+    """Every record of the problem, the newest first. Raises: CheckFailedError when the ledger was changed."""
+    ledger = read(training, settings)
+    ledger.chain.demand_whole()
+    return ledger.records
 
 
-def newest_first(records: Iterable[Record]) -> tuple[Record, ...]:
-    """Ordered by the numbers of their runs, never by time: a clock may go back."""
-    return tuple(sorted(records, key=lambda record: (record.run.number, record.started), reverse=True))
+def records_of(chain: Chain, runs: Iterable[Run], training: Workspace) -> tuple[Record, ...]:
+    """The deployments of a chain, the newest first, each with its run."""
+    listed = {run.id: run for run in runs}
+    opened = [entry for entry in chain.entries if entry.event == deployments.STARTED]
+    closed = {entry.subject: entry for entry in chain.entries if deployments.state_of(entry)}
+    return tuple(
+        Record(entry, closed.get(entry.subject), listed.get(entry.subject) or find_run(training, entry.subject))
+        for entry in reversed(opened)
+    )
 
 
-def succeeded(records: tuple[Record, ...]) -> list[Record]:
+def of_service(records: Iterable[Record], workspace: str, service: str) -> tuple[Record, ...]:
+    """The records of one service in one production workspace."""
+    return tuple(
+        record
+        for record in records
+        if (record.properties.get("workspace"), record.properties.get("service")) == (workspace, service)
+    )
+
+
+def unfinished(records: Iterable[Record]) -> list[Record]:
+    """The deployments that have not ended, the newest first."""
+    return [record for record in records if record.closed is None]
+
+
+def succeeded(records: Iterable[Record]) -> list[Record]:
     """The deployments that went well, the newest first."""
     return [record for record in records if record.state == SUCCEEDED]
 
 
-def find(records: tuple[Record, ...], run_id: str) -> Record | None:
+def find(records: Iterable[Record], run_id: str) -> Record | None:
     """The record of that id."""
     return next((record for record in records if record.id == run_id), None)
 
 
-def previous(records: Sequence[Record], current: Record) -> Record | None:
-    """The deployment that served other content before the current one did; None where there is none.
+def previous(records: Sequence[Record], live: Record | None) -> Record | None:
+    """What `rollback --to previous` restores: the last deployment that succeeded with other content; None: nothing.
 
-    Follows what each record says of the one before it, past those that never ended, failed or served the same.
+    Other than what users are meant to have: what the last deployment that succeeded brought, or where a release that
+    has not succeeded is live, that one's. An unfinished rollback is repeated to where it was going.
     """
-    by_id = {record.id: record for record in records}
-    earlier = by_id.pop(current.before, None)
-    while earlier is not None:
-        if earlier.state == SUCCEEDED and earlier.content.served != current.content.served:
-            return earlier
-        earlier = by_id.pop(earlier.before, None)  # popped: links that lead in a circle end
-    return None
+    good = succeeded(records)
+    current = next(iter(good), None)
+    if live is not None and live.state != SUCCEEDED and live.properties["event"] == RELEASE:
+        current = live
+    if current is None:
+        return None
+    return next((record for record in good if record.content.served != current.content.served), None)
 
 
 def fetch_scoring(record: Record, folder: Path) -> Scoring:
     """Download what a deployment served with. Raises: CheckFailedError when its hashes are not the recorded ones."""
-    record.run.download_folder(SCORING_FOLDER, folder)
-    (folder / SCORING_ENVIRONMENT).write_bytes(record.run.read_file(SCORING_ENVIRONMENT) or b"")
+    run = _demand_run(record)
+    run.download_folder(SCORING_FOLDER, folder)
+    (folder / SCORING_ENVIRONMENT).write_bytes(run.read_file(SCORING_ENVIRONMENT) or b"")
     scoring = Scoring(folder / SCORING_FOLDER, folder / SCORING_ENVIRONMENT)
     for name, found in scoring.hashes.items():
         if found != record.properties.get(name):
@@ -210,20 +230,31 @@ def fetch_scoring(record: Record, folder: Path) -> Scoring:
     return scoring
 
 
-def compare(record: Record) -> tuple[Mapping[str, Any], list[Difference]]:
-    """release.json of a record, and what of the record is not as release.json or its hash say.
+def _demand_run(record: Record) -> Run:
+    if record.run is None:
+        raise CheckFailedError(
+            f"the run of deployment {record.id} is gone, and the files that it served with",
+            expected="every run that the ledger names",
+            todo="see who deleted it; release a version instead",
+        )
+    return record.run
 
-    Empty for one that never ended; one that has ended must have a document.
+
+def compare(record: Record) -> tuple[Mapping[str, Any], list[Difference]]:
+    """release.json of a record, and what of release.json and the run is not as the ledger says.
+
+    Empty for one that has not ended.
     """
-    recorded = record.properties.get("record_sha256", "")
-    if not recorded and not record.state and one_word(record.run.status) != RunStatus.FINISHED:
+    if record.closed is None:
         return {}, []
+    if record.run is None:
+        return {}, [Difference("run", "", record.id, f"entry {record.opened.sequence} of the ledger")]
     file = fetch(record.run, RECORD_FILE)
     document = _json_object(file.content)
-    if found := of_hash("record_sha256", recorded or NONE, file):
+    if found := of_hash("record_sha256", record.record_sha256 or NONE, file):
         return document, found
     written = {name: document.get(name) for name in _COMPARED}
-    exported = {**record.properties, "deployment": record.id}
+    exported = {**record.run.properties, "deployment": record.id}
     return document, differences(exported, written, RECORD_FILE)
 
 
@@ -244,10 +275,6 @@ def demand_intact(record: Record) -> None:
         raise CheckFailedError(
             f"the record of deployment {record.id} is not as it was written",
             found="\n".join(map(str, changed)),
-            expected="properties as in release.json, and release.json with the recorded hash",
+            expected="a run with the properties of release.json, and release.json with the hash in the ledger",
             todo="do not trust it: see who changed it; the whole list: python -m ml_service history --out FOLDER",
         )
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

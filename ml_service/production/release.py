@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,10 +19,13 @@ from ml_service.errors import CheckFailedError, InvalidRequestError
 from ml_service.output.agent import Agent
 from ml_service.output.console import Terminal
 from ml_service.production import ledger
-from ml_service.production.deployment import deploy_to_production
+from ml_service.production.chain.entry import NONE
+from ml_service.production.deployment import deploy_to_production, pointers
 from ml_service.production.evidence import demand_evidence, report_facts
-from ml_service.production.ledger import Content
-from ml_service.production.site import Serving, Site, before_id, healthy, last_good, serving
+from ml_service.production.ledger import Content, Record
+from ml_service.production.recording import Recorder, build_facts
+from ml_service.production.site import Serving, Site, before_id, is_settled, last_good, serving
+from ml_service.production.writer import writing
 from ml_service.training import ownership
 from ml_service.training.outcome import read_outcome
 from ml_service.training.smoke import demand_same_forecast, fetch_files
@@ -51,36 +55,45 @@ class Released:
 def release(site: Site, version: str) -> Released:
     """Deploy the model version `version` (a number, or the word champion) to production.
 
-    Raises: InvalidRequestError (no such version), ConflictError (another problem's), CheckFailedError (hash, decision
-    or check), FaultError; a check that fails has been undone by then.
+    Raises: InvalidRequestError (no such version), ConflictError (another problem's, or another process is at work),
+    CheckFailedError (hash, decision or check), FaultError; a check that fails has been undone by then.
     """
-    model = _requested_model(site, version)
-    owned = ownership.Claim(f"model {model.name}", "MODEL_NAME", ownership.owner_of_model(model))
-    ownership.demand([owned], site.problem, site.settings)
-    with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
-        files = fetch_files(model, Path(scratch) / "model")
-        stored = files.stored
-        decision = _demand_decision(site, model, files.path, stored)
-        _demand_current(site, model, decision)
-        scoring = assemble_scoring(Path(scratch) / "deployment")
-        known = ledger.read_all(site.training, site.settings)
-        now = serving(site, known)
-        content = _content(_production_copy(site, model, files.path), model, scoring)
-        before = now.record.content.model if now else ledger.NONE
-        if now is not None and _serves_already(now, content):
-            demand_evidence(site, now.record)
-            demand_same_forecast(now.service, stored, stored.horizon, content.model)
-            return Released(now.record.id, content, now.service.name, now.service.url, before, already=True)
-        facts = ledger.build_facts(ledger.RELEASE, site.build, site.production, site.settings, before_id(now))
-        facts |= report_facts(files.path)
-        record = ledger.begin(site.training, site.settings, facts, content, scoring)
-        service = deploy_to_production(site, record, scoring, last_good(now, known))
+    with writing(site, f"{ledger.RELEASE} of version {version}") as recorder:
+        model = _requested_model(site, version)
+        owned = ownership.Claim(f"model {model.name}", "MODEL_NAME", ownership.owner_of_model(model))
+        ownership.demand([owned], site.problem, site.settings)
+        with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
+            return _release(recorder, model, Path(scratch))
+
+
+def _release(recorder: Recorder, model: ModelVersion, scratch: Path) -> Released:
+    site = recorder.site
+    files = fetch_files(model, scratch / "model")
+    stored = files.stored
+    decision = _demand_decision(site, model, files.path, stored)
+    _demand_current(site, model, decision)
+    scoring = assemble_scoring(scratch / "deployment")
+    known = recorder.here
+    now = serving(site, known)
+    content = _content(_production_copy(site, model, files.path), model, scoring)
+    before = now.record.content.model if now else NONE
+    if now is not None and _serves_already(site, now, known, content):
+        demand_evidence(site, now.record)
+        demand_same_forecast(now.service, stored, stored.horizon, content.model)
+        return Released(now.record.id, content, now.service.name, now.service.url, before, already=True)
+    facts = {
+        **build_facts(ledger.RELEASE, site, before_id(now)),
+        **report_facts(files.path),
+        **pointers(site, content),
+    }
+    record = recorder.begin(facts, before, content, scoring)
+    service = deploy_to_production(recorder, record, scoring, last_good(known))
     return Released(record.id, content, service.name, service.url, before, already=False, keys=service.keys)
 
 
-def _serves_already(now: Serving, content: Content) -> bool:
+def _serves_already(site: Site, now: Serving, known: Sequence[Record], content: Content) -> bool:
     """Whether nothing is left to do: a release that broke off before its end is done again."""
-    return now.record.state == ledger.SUCCEEDED and now.record.content == content and healthy(now)
+    return now.record.content == content and is_settled(site, now, known)
 
 
 def accepted_by(site: Site, run_id: str) -> str:
@@ -158,11 +171,11 @@ def _run_property(site: Site, run_id: str, key: str) -> str:
 def _demand_current(site: Site, model: ModelVersion, decision: DecisionRecord) -> None:
     """Refuse a version that was compared with another champion than today's: the comparison is out of date."""
     champion = find_champion(site.training, model.name, site.problem)
-    today = str(champion.version) if champion else ledger.NONE
+    today = str(champion.version) if champion else NONE
     compared = decision.context.champion
-    then = (compared.version if compared else "") or ledger.NONE
+    then = (compared.version if compared else "") or NONE
     if today not in (then, str(model.version)):
-        met = "no champion" if then == ledger.NONE else f"version {then}, which was champion then"
+        met = "no champion" if then == NONE else f"version {then}, which was champion then"
         rival = f"version {today}, which is champion by now" if champion else "no champion, because there is none now"
         raise CheckFailedError(
             f"version {model.version} of model {model.name} is superseded",

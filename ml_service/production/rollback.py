@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,10 +11,14 @@ from ml_service.errors import CheckFailedError, InvalidRequestError
 from ml_service.output.agent import Agent
 from ml_service.output.console import Terminal
 from ml_service.production import ledger
-from ml_service.production.deployment import deploy_to_production, withdraw
+from ml_service.production.chain.deployments import withdrawn
+from ml_service.production.chain.entry import NONE
+from ml_service.production.deployment import deploy_to_production, pointers, withdraw
 from ml_service.production.evidence import demand_evidence
-from ml_service.production.ledger import NONE, Record
-from ml_service.production.site import Serving, Site, before_id, healthy, last_good, serving
+from ml_service.production.ledger import Record
+from ml_service.production.recording import Recorder, build_facts
+from ml_service.production.site import Serving, Site, before_id, is_settled, last_good, serving
+from ml_service.production.writer import writing
 
 PREVIOUS, BEFORE_THIS_BUILD = "previous", "before-this-build"
 
@@ -39,26 +44,34 @@ def rollback(site: Site, to: str) -> RolledBack:
 
     The last is for the failure hook of a release: it does nothing when the release has undone itself.
     Raises: CheckFailedError (nothing to go back to, or its hash does not verify; production is untouched),
-    FaultError.
+    ConflictError (another process is at work), FaultError.
     """
-    known = ledger.read_all(site.training, site.settings)
-    now = serving(site, known)
-    target = _target(site, known, now, to)
+    with writing(site, f"{ledger.ROLLBACK} to {to}") as recorder:
+        known = recorder.here
+        now = serving(site, known)
+        target = _target(site, known, now, to)
+        before = now.record.content.model if now else NONE
+        if target is None:
+            closed = _withdraw_unfinished(recorder, known, now)
+            return RolledBack(to=NONE, before=before, deployment=closed, url="")
+        if now is not None and now.record.id == target.id and is_settled(site, now, known):
+            return RolledBack(to=target.content.model, before=before, deployment="", url=now.service.url)
+        return _restore(recorder, target, now)
+
+
+def _restore(recorder: Recorder, target: Record, now: Serving | None) -> RolledBack:
+    """Deploy what an earlier deployment served with, as a new deployment."""
+    site, content = recorder.site, target.content
     before = now.record.content.model if now else NONE
-    if target is None:
-        closed = _withdraw_unfinished(site, known, now)
-        return RolledBack(to=NONE, before=before, deployment=closed, url="")
-    content = target.content
-    if now is not None and now.record.id == target.id and healthy(now):
-        return RolledBack(to=content.model, before=before, deployment="", url=now.service.url)
     ledger.demand_intact(target)
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
         # All is verified before anything is changed.
         scoring = ledger.fetch_scoring(target, Path(scratch))
         demand_evidence(site, target)
-        facts = ledger.build_facts(ledger.ROLLBACK, site.build, site.production, site.settings, before_id(now))
-        record = ledger.begin(site.training, site.settings, {**facts, **_of_target(target)}, content, scoring)
-        service = deploy_to_production(site, record, scoring, last_good(now, known))
+        facts = build_facts(ledger.ROLLBACK, site, before_id(now))
+        facts |= {**_of_target(target), **pointers(site, content)}
+        record = recorder.begin(facts, before, content, scoring)
+        service = deploy_to_production(recorder, record, scoring, last_good(recorder.here))
     return RolledBack(content.model, before, record.id, service.url, content.scoring_sha256, service.keys)
 
 
@@ -68,12 +81,12 @@ def _of_target(target: Record) -> dict[str, str]:
     return {"back_to": target.id, **({"report_sha256": report} if report else {})}
 
 
-def _withdraw_unfinished(site: Site, known: tuple[Record, ...], now: Serving | None) -> str:
-    """Take away a first deployment that never passed its check, and close its record; a good one is never deleted.
+def _withdraw_unfinished(recorder: Recorder, known: Sequence[Record], now: Serving | None) -> str:
+    """Take away a first deployment that never passed its check; a good one is never deleted.
 
-    Also a release of this build that broke off before there was a service is closed. Returns the id of the newest
-    record that was closed, empty when there was none.
+    Its record has been closed by then. Returns the id of this build's newest record, empty when there is none.
     """
+    site = recorder.site
     if now is not None and now.record.state == ledger.SUCCEEDED:
         raise CheckFailedError(
             f"nothing served before this build in workspace {site.production.name}",
@@ -83,28 +96,22 @@ def _withdraw_unfinished(site: Site, known: tuple[Record, ...], now: Serving | N
     if now is not None:
         site.terminal.note(f"nothing served before this build: deleting service {now.service.name}")
         withdraw(site)
-    ours = [now.record.id] if now else []
-    open_ones = [item for item in known if not item.state]
-    closed = [item for item in open_ones if item.id in ours or item.properties["build_id"] == site.build.build_id]
-    for record in closed:
-        said = f"it broke off, and was withdrawn in build {site.build.build_id}: nothing had served before"
-        told = {"serves": "no service, as before", "reason": said, "evidence": site.production.tags}
-        ledger.finish(record, ledger.ROLLED_BACK, told)
-    return next((record.id for record in closed), "")
+        recorder.append(withdrawn(now.record.opened, recorder.actor()))
+    ours = (record.id for record in known if record.properties["build_id"] == site.build.build_id)
+    return next(ours, "")
 
 
-def _target(site: Site, known: tuple[Record, ...], now: Serving | None, to: str) -> Record | None:
+def _target(site: Site, known: Sequence[Record], now: Serving | None, to: str) -> Record | None:
     """The deployment to go back to; None only for a build before which nothing served."""
     good = ledger.succeeded(known)
     if to == BEFORE_THIS_BUILD:
         return next((item for item in good if item.properties["build_id"] != site.build.build_id), None)
     if to == PREVIOUS:
-        current = now.record if now else next(iter(good), None)
-        found = ledger.previous(known, current) if current else None
+        found = ledger.previous(known, now.record if now else None)
         if found is None:
             raise CheckFailedError(
                 f"nothing else served before in workspace {site.production.name}",
-                found=f"now: {current.content.model if current else 'nothing'}",
+                found=f"now: {now.record.content.model if now else 'nothing'}",
                 todo="release a version: python -m ml_service release --model-version NUMBER",
             )
         return found
@@ -128,7 +135,7 @@ def show(terminal: Terminal, agent: Agent, site: Site, result: RolledBack) -> No
     if result.to == NONE:
         terminal.say("rollback   nothing served before this build, and nothing serves now")
         if result.deployment:
-            terminal.say(f"record     run {result.deployment} is closed: {ledger.ROLLED_BACK}")
+            terminal.say(f"record     run {result.deployment} is closed")
             agent.tag("withdrawn")
     elif not result.deployment:
         terminal.say(f"rollback   nothing to do: {result.to} serves")

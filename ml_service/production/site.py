@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from azure_ml.services import HEALTHY, Service, find_service
+from azure_ml.models.champion import find_champion
+from azure_ml.services import HEALTHY, TRANSITIONING, Service, find_service
 from azure_ml.workspace import Workspace
-from ml_service.errors import ConflictError
+from ml_service.errors import ConflictError, TimedOutError
 from ml_service.output.console import Terminal
 from ml_service.production import ledger
-from ml_service.production.ledger import NONE, Record
+from ml_service.production.chain.entry import NONE
+from ml_service.production.ledger import Record
 from ml_service.settings.build import Build
 from ml_service.settings.variables import Settings
+
+_DEPLOYMENT_SECONDS = 1800
+_LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,21 @@ class Serving:
     record: Record
 
 
+def known_deployments(site: Site) -> tuple[Record, ...]:
+    """The deployments of the service that the settings name, the newest first, for verbs that change nothing.
+
+    Says which of them have not ended. Raises: CheckFailedError when the ledger was changed.
+    """
+    records = ledger.read_all(site.training, site.settings)
+    known = ledger.of_service(records, site.production.name, site.settings.production_service_name)
+    for record in ledger.unfinished(known):
+        site.terminal.note(
+            f"note: {record.line} has not ended: it is in progress, or its process has died and the next release or "
+            f"rollback closes it as {ledger.ABANDONED}"
+        )
+    return known
+
+
 def serving(site: Site, known: tuple[Record, ...]) -> Serving | None:
     """What serves now, None when there is no service. Raises: ConflictError when no record tells who made it."""
     name = site.settings.production_service_name
@@ -48,7 +70,7 @@ def serving(site: Site, known: tuple[Record, ...]) -> Serving | None:
             expected=f"a service of the problem {site.problem}",
             todo="choose another PRODUCTION_SERVICE_NAME for this problem (environments/production.yml)",
         )
-    record = ledger.find(known, service.labels.get("deployment", ""))
+    record = ledger.find(known, label(service))
     if record is None:
         raise ConflictError(
             f"service {name} in workspace {site.production.name} was not deployed by a release",
@@ -58,10 +80,32 @@ def serving(site: Site, known: tuple[Record, ...]) -> Serving | None:
     return Serving(service, record)
 
 
-def last_good(now: Serving | None, known: tuple[Record, ...]) -> Record | None:
-    """What to put back when a deployment fails: what serves now, or where that never ended, the last that did."""
-    if now is not None and now.record.state == ledger.SUCCEEDED:
-        return now.record
+def label(service: Service) -> str:
+    """Id of the deployment that a service says it was made by; empty where it was made by hand."""
+    return service.labels.get("deployment", "")
+
+
+def settled_service(site: Site) -> Service | None:
+    """The service of production, once no deployment of it is in progress. Raises: TimedOutError."""
+    name = site.settings.production_service_name
+    patience = time.monotonic() + _DEPLOYMENT_SECONDS
+    said = False
+    while (service := find_service(site.production, name)) is not None and service.state.state == TRANSITIONING:
+        if not said:
+            site.terminal.note(f"waiting for service {name}, which is {TRANSITIONING}")
+            said = True
+        if time.monotonic() > patience:
+            raise TimedOutError(
+                f"service {name} in workspace {site.production.name} is still {TRANSITIONING}",
+                expected=f"the end of its deployment within {_DEPLOYMENT_SECONDS // 60} minutes",
+                todo="see the service in the studio, then repeat the command",
+            )
+        time.sleep(_LOOK_SECONDS)
+    return service
+
+
+def last_good(known: Sequence[Record]) -> Record | None:
+    """What to restore when a deployment fails: the last that succeeded."""
     return next(iter(ledger.succeeded(known)), None)
 
 
@@ -69,6 +113,15 @@ def healthy(now: Serving) -> bool:
     """Whether the service runs, with the model version that its record names."""
     versions = [str(model.version) for model in now.service.models]
     return now.service.state.state == HEALTHY and versions == [now.record.content.production_version]
+
+
+def is_settled(site: Site, now: Serving, known: Sequence[Record]) -> bool:
+    """Whether service, champion and ledger agree: the last deployment that succeeded serves, and is champion."""
+    last, content = last_good(known), now.record.content
+    if last is None or last.id != now.record.id or not healthy(now):
+        return False
+    champion = find_champion(site.training, content.model_name, site.problem)
+    return champion is not None and str(champion.version) == content.model_version
 
 
 def before_id(now: Serving | None) -> str:

@@ -10,7 +10,7 @@ from ml_service.errors import CheckFailedError, FaultError
 from ml_service.output.console import Terminal
 from ml_service.production import ledger
 from ml_service.production.evidence import demand_evidence
-from ml_service.production.site import Site, serving
+from ml_service.production.site import Site, known_deployments, serving
 from ml_service.training import smoke
 
 _ROLL_BACK = "see what happened: python -m ml_service history; to go back: rollback --to previous"
@@ -36,7 +36,7 @@ def verify(site: Site, horizon: int) -> Verified:
 
     Raises: FaultError (nothing serves), CheckFailedError (they disagree).
     """
-    known = ledger.read_all(site.training, site.settings)
+    known = known_deployments(site)
     now = serving(site, known)
     if now is None:
         raise FaultError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import socket
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +25,11 @@ class Build:
     """The person for whom Azure Pipelines runs the build; empty where no agent is at work."""
 
     @property
+    def who(self) -> str:
+        """Who changes production, for those who meet the change: the person of the build, or the user of a laptop."""
+        return self.requested_for or f"{_user()} on {socket.gethostname()}"
+
+    @property
     def person(self) -> dict[str, str]:
         """The property that names the person; empty where nobody is known."""
         return {REQUESTED_FOR: self.requested_for} if self.requested_for else {}
@@ -33,6 +40,13 @@ def current_build(settings: Settings) -> Build:
     build_id = settings.build_buildid or f"local-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     commit = settings.build_sourceversion or _git_commit()
     return Build(build_id=build_id, commit=commit, requested_for=settings.build_requestedfor)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # in a container whose user has no name
+        return "an unnamed user"
 
 
 def _git_commit() -> str:

@@ -16,7 +16,7 @@ from azure_ml.sdk_errors import message_of
 from azure_ml.service_keys import KEPT, keep_keys, read_keys
 from azure_ml.workspace import Workspace
 
-HEALTHY = "Healthy"
+HEALTHY, TRANSITIONING = "Healthy", "Transitioning"
 ENTRY_SCRIPT = "score.py"
 _CORES, _GIGABYTES = 0.5, 1.0
 _DEPLOYMENT_SECONDS = 1800

@@ -20,7 +20,7 @@ from pydantic import BaseModel, SecretStr
 
 from azure_ml.errors import AzureMlError
 from azure_ml.sdk_errors import message_of
-from azure_ml.workspace import Workspace
+from azure_ml.workspace import Calls, Workspace
 
 _CLOUD = "AzureCloud"
 _RENEW_BEFORE_SECONDS = 300
@@ -96,13 +96,17 @@ class TokenCache:
     program each time (azureml/core/authentication.py, TokenAuthentication).
     """
 
-    def __init__(self, credential: Credential, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, credential: Credential, calls: Calls | None = None, now: Callable[[], float] = time.time
+    ) -> None:
         self._credential = credential
+        self._calls = calls or Calls()
         self._now = now
         self._tokens: dict[str, AccessToken] = {}
 
     def __call__(self, audience: str) -> str:
         """The token text for an audience such as `https://management.core.windows.net/`."""
+        self._calls()
         held = self._tokens.get(audience)
         if held is None or held.expires_on - self._now() < _RENEW_BEFORE_SECONDS:
             fresh = self._credential.get_token(f"{audience}/.default")
@@ -131,8 +135,8 @@ class ManagedIdentity:
         return AccessToken(token=answer["access_token"], expires_on=int(expires_on))
 
 
-def authenticate(offered: Offered) -> Any:
-    """Build the SDK's authentication object and prove that it yields a token.
+def authenticate(offered: Offered, calls: Calls | None = None) -> Any:
+    """Build the SDK's authentication object and prove that it yields a token. calls: asked before each call.
 
     Raises: AzureMlError that names the way tried and how to repair it.
     """
@@ -141,7 +145,7 @@ def authenticate(offered: Offered) -> Any:
     from azureml.exceptions import AzureMLException
 
     try:
-        authentication = TokenAuthentication(TokenCache(_credential(offered)), cloud=_CLOUD)
+        authentication = TokenAuthentication(TokenCache(_credential(offered), calls), cloud=_CLOUD)
         authentication.get_authentication_header()
     except (AzureError, AzureMLException, OSError, ValueError, RuntimeError) as error:
         raise _sign_in_failed(offered, error) from error
@@ -204,7 +208,8 @@ def open_workspace(offered: Offered, address: Address) -> Workspace:
     from azureml.core import Workspace as SdkWorkspace
     from azureml.exceptions import AzureMLException
 
-    authentication = authenticate(offered)
+    calls = Calls()
+    authentication = authenticate(offered, calls)
     try:
         sdk = SdkWorkspace.get(
             name=address.name,
@@ -214,7 +219,7 @@ def open_workspace(offered: Offered, address: Address) -> Workspace:
         )
     except AzureMLException as error:
         raise _not_opened(address, message_of(error)) from error
-    return Workspace(sdk, name=sdk.name, resource_group=sdk.resource_group, tags=dict(sdk.tags or {}))
+    return Workspace(sdk, name=sdk.name, resource_group=sdk.resource_group, tags=dict(sdk.tags or {}), calls=calls)
 
 
 def _not_opened(address: Address, text: str) -> AzureMlError:

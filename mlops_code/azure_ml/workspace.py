@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 UNKNOWN = "unknown"
+
+
+class Calls:
+    """What must hold before each call to a workspace; nothing, unless `demanding` says so."""
+
+    def __init__(self) -> None:
+        self._demand: Callable[[], None] | None = None
+
+    def __call__(self) -> None:
+        """Raise what the demand raises. The SDK signs every call with a token, and asks for it through here."""
+        if self._demand is not None:
+            self._demand()
+
+    @contextmanager
+    def demanding(self, demand: Callable[[], None]) -> Iterator[None]:
+        """Demand this before each call until the end of the block."""
+        self._demand = demand
+        try:
+            yield
+        finally:
+            self._demand = None
 
 
 @dataclass(frozen=True)
@@ -18,6 +40,7 @@ class Workspace:
     resource_group: str
     tags: Mapping[str, str] = field(default_factory=dict)
     """Empty in a step: the token of a run may not ask for them."""
+    calls: Calls = field(default_factory=Calls, repr=False, compare=False)
 
     @property
     def banner(self) -> str:

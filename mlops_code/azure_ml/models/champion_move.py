@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from azure_ml.models.champion import SINCE_TAG, TAG, champions_of
+from azure_ml.models.champion import SINCE_TAG, TAG, champions_of, find_champion
 from azure_ml.models.versions import ModelVersion, find_versions
 from azure_ml.workspace import Workspace
 
@@ -27,11 +27,34 @@ def make_champion(workspace: Workspace, model_name: str, version: int, problem: 
     now = datetime.now(UTC)
     Model(workspace.sdk, name=model_name, version=version).update_tags_properties(
         add_tags={TAG: problem, SINCE_TAG: after_all(now, others)},
-        add_properties={f"champion_move_{now:%Y%m%dT%H%M%S%fZ}": f"after version {before}, {because}"},
+        add_properties=_moved(f"after version {before}, {because}", now),
     )
     for other in others:
         other.sdk.update_tags_properties(remove_tags=[TAG, SINCE_TAG])
     return before
+
+
+def _moved(how: str, now: datetime | None = None) -> dict[str, str]:
+    """A property of a version that tells a move; its name is the moment, so that none is written twice."""
+    return {f"champion_move_{now or datetime.now(UTC):%Y%m%dT%H%M%S%fZ}": how}
+
+
+def return_champion(
+    workspace: Workspace, model_name: str, version: int, before: str, *, problem: str, because: str
+) -> bool:
+    """Undo `make_champion` of a version: what was champion before is again, or nobody where before is `none`.
+
+    Returns False and changes nothing where that version is not the champion.
+    """
+    champion = find_champion(workspace, model_name, problem)
+    if champion is None or champion.version != version or before == str(version):
+        return False
+    if before == NONE:
+        withdrawn = _moved(f"withdrawn, {because}")
+        champion.sdk.update_tags_properties(remove_tags=[TAG, SINCE_TAG], add_properties=withdrawn)
+    else:
+        make_champion(workspace, model_name, int(before), problem, because)
+    return True
 
 
 def after_all(now: datetime, others: Iterable[ModelVersion]) -> str:

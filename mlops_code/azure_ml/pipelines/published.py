@@ -44,6 +44,11 @@ class Endpoint:
     versions: Mapping[str, str]
     """Id of each pipeline to the version number that the endpoint gave it."""
 
+    @property
+    def default_pipeline(self) -> str:
+        """Id of the pipeline that the endpoint runs; empty when it does not say."""
+        return next((found for found, number in self.versions.items() if number == self.default_version), "")
+
 
 def _published_of(sdk: Any) -> PublishedPipeline:
     return PublishedPipeline(
@@ -130,6 +135,11 @@ def make_default(endpoint: Endpoint, pipeline: PublishedPipeline) -> Endpoint:
     """Add a pipeline to an endpoint and make it the default; returns the endpoint as it is then."""
     endpoint.sdk.add_default(pipeline.sdk)
     return _endpoint_of(endpoint.sdk)
+
+
+def set_default(endpoint: Endpoint, pipeline_id: str) -> None:
+    """Make a pipeline that the endpoint holds its default again."""
+    endpoint.sdk.set_default_version(endpoint.versions[pipeline_id])
 
 
 def submit_endpoint(endpoint: Endpoint, experiment: str, parameters: Parameters) -> Run:

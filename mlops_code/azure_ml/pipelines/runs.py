@@ -261,9 +261,14 @@ def start_record(
 
 
 def end_record(run: Run, file: Path, *, properties: Mapping[str, str], tags: Mapping[str, str], failure: str) -> None:
-    """Keep a last file with a record, then the properties, then end its run; with a failure it counts as failed."""
-    run.sdk.upload_file(file.name, str(file))
-    run.sdk.add_properties(dict(properties))
+    """Keep a last file with a record, then the properties, then end its run; with a failure it counts as failed.
+
+    May be repeated after it broke off: files and properties are written once.
+    """
+    if file.name not in run.files():
+        run.sdk.upload_file(file.name, str(file))
+    known = run.read_properties()
+    run.sdk.add_properties({name: value for name, value in properties.items() if name not in known})
     run.sdk.set_tags(dict(tags))
     if failure:
         run.sdk.fail(error_details=failure)

@@ -1,0 +1,106 @@
+"""The events of a deployment: one opens it, one closes it; and the records of an earlier version as such events.
+
+An earlier version kept a deployment in the properties of its run alone, and ordered them by the numbers of the runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from azure_ml.pipelines.runs import Run
+from azure_ml.workspace import UNKNOWN
+from ml_service.production.chain.entry import NONE, Event
+from ml_service.production.chain.store import Chain
+from ml_service.settings.build import REQUESTED_FOR
+
+STARTED, WITHDRAWN = "deployment.started", "service.withdrawn"
+MIGRATED = {"migrated_from": "properties of the run"}
+_KIND = "deployment."
+
+Actor = Mapping[str, str]
+"""who, identity, when, build_id and commit of an event."""
+
+
+def started(subject: str, record: Mapping[str, str], before: str, actor: Actor, **details: Any) -> Event:
+    """A deployment begins. record: all that its run tells of it; before: `name:version` that serves, or `none`."""
+    after = f"{record['model_name']}:{record['model_version']}"
+    return Event(
+        event=STARTED,
+        subject=subject,
+        what=f"{record['event']} of {after} to service {record['service']} in workspace {record['workspace']}",
+        before=before,
+        after=after,
+        evidence={name: value for name, value in record.items() if name.endswith("_sha256") and value},
+        details={"record": dict(record), **details},
+        **actor,
+    )
+
+
+def closed(opened: Event, state: str, record_sha256: str, actor: Actor, **details: Any) -> Event:
+    """A deployment ends. record_sha256: hash of its release.json; empty where it has none."""
+    return Event(
+        event=f"{_KIND}{state}",
+        subject=opened.subject,
+        what=f"{opened.what}: {state}",
+        before=opened.before,
+        after=opened.after,
+        evidence={"record_sha256": record_sha256} if record_sha256 else {},
+        details={"state": state, **details},
+        **actor,
+    )
+
+
+def withdrawn(opened: Event, actor: Actor) -> Event:
+    """The service of a first deployment that never passed its check was deleted."""
+    return Event(
+        event=WITHDRAWN,
+        subject=opened.subject,
+        what=f"the service of {opened.what} was deleted",
+        before=opened.after,
+        after=NONE,
+        evidence={},
+        details={},
+        **actor,
+    )
+
+
+def state_of(event: Event) -> str:
+    """How a deployment ended; empty for an event that closes none."""
+    return str(event.details.get("state", "")) if event.event.startswith(_KIND) else ""
+
+
+def migrate(chain: Chain, runs: Iterable[Run], names: frozenset[str]) -> Iterable[Event]:
+    """The events of an earlier version's records that the chain does not hold yet, in the order of the runs.
+
+    Once an event has been written by this version, the chain is complete. names: the properties that make a record;
+    a run without the essential ones was left by a process that died before it changed anything.
+    """
+    if any("migrated_from" not in entry.details for entry in chain.entries):
+        return
+    known = {(entry.subject, entry.event == STARTED) for entry in chain.entries}
+    models: dict[str, str] = {}
+    for run in sorted(runs, key=lambda run: (run.number, run.created)):
+        record = {name: str(value) for name, value in run.properties.items() if name in names}
+        if not {"event", "model_name", "model_version", "service", "workspace"} <= record.keys():
+            continue
+        before = models.get(record.get("from", NONE), NONE)
+        opened = started(run.id, record, before, _actor(run, run.created), **MIGRATED)
+        models[run.id] = opened.after
+        if (run.id, True) not in known:
+            yield opened
+        state = run.properties.get("state", "")
+        if state and (run.id, False) not in known:
+            sha256 = run.properties.get("record_sha256", "")
+            yield closed(opened, state, sha256, _actor(run, run.ended), **MIGRATED)
+
+
+def _actor(run: Run, when: str) -> Actor:
+    properties = run.properties
+    return {
+        "who": properties.get(REQUESTED_FOR, UNKNOWN),
+        "identity": run.created_by,
+        "when": when or UNKNOWN,
+        "build_id": properties.get("build_id", UNKNOWN),
+        "commit": properties.get("commit", UNKNOWN),
+    }

@@ -1,0 +1,129 @@
+"""Read and extend the entries of a problem: `ledger/<problem>/<sequence>.json` in the training workspace's storage.
+
+An entry is created with If-None-Match, so of two writers one gets the number: order and chain come from one step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, replace
+
+from azure_ml.storage.blobs import Blobs
+from ml_service.errors import CheckFailedError, ConflictError, FaultError
+from ml_service.production.chain.entry import NONE, Entry, Event, parse
+
+FOLDER = "ledger"
+_NAME = re.compile(r"[0-9]{8}\.json")
+
+
+class UncertainError(FaultError):
+    """Nobody can tell whether an entry is stored."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The entries of a problem as they were read, the oldest first."""
+
+    problem: str
+    entries: tuple[Entry, ...] = ()
+    faults: tuple[str, ...] = ()
+    """What is not as it was written: blob, and what is wrong with it."""
+
+    @property
+    def head(self) -> str:
+        """Hash of the last entry; `none` before the first."""
+        return self.entries[-1].sha256 if self.entries else NONE
+
+    def next_entry(self, event: Event) -> Entry:
+        """An event as the next entry of this chain; not stored yet."""
+        told = {"problem": self.problem, "sequence": len(self.entries) + 1, "previous_sha256": self.head}
+        return Entry.model_validate({**vars(event), **told})
+
+    def followed_by(self, event: Event) -> Chain:
+        """The chain with one event more, in memory."""
+        return replace(self, entries=(*self.entries, self.next_entry(event)))
+
+    def demand_whole(self) -> None:
+        """Raises: CheckFailedError when an entry is missing, changed or foreign."""
+        if self.faults:
+            raise CheckFailedError(
+                f"the ledger of the problem {self.problem} is not as it was written; nothing was changed",
+                found="\n".join(self.faults),
+                expected=f"{path(self.problem, 1)} and its successors, each with the hash of the one before it",
+                todo="see who changed it, and restore it from the copy (docs/production.md)",
+            )
+
+
+def path(problem: str, sequence: int) -> str:
+    """Name of the blob of an entry."""
+    return f"{FOLDER}/{problem}/{sequence:08}.json"
+
+
+def read(blobs: Blobs, problem: str) -> Chain:
+    """Read all entries of a problem and check that each follows from the one before it."""
+    names = blobs.names(f"{FOLDER}/{problem}/")
+    ours = [name for name in names if _NAME.fullmatch(name.rpartition("/")[2])]
+    faults = [f"{name}: no entry has such a name" for name in names if name not in ours]
+    entries: list[Entry] = []
+    head, expected = NONE, 1
+    for name, content in zip(ours, blobs.read_all(ours), strict=True):
+        if name != path(problem, expected):
+            faults.append(f"{path(problem, expected)}: it is missing")
+        entry, found = parse(content or b""), int(name[-len("00000000.json") : -len(".json")])
+        if fault := _fault(entry, found, head, problem):
+            faults.append(f"{name}: {fault}")
+        if entry is not None:
+            entries.append(entry)
+        head, expected = hashlib.sha256(content or b"").hexdigest(), found + 1
+    return Chain(problem, tuple(entries), tuple(faults))
+
+
+def _fault(entry: Entry | None, number: int, head: str, problem: str) -> str:
+    """What is wrong with the entry that should have this number; empty when nothing is."""
+    if entry is None:
+        return "not an entry in canonical form"
+    if (entry.problem, entry.sequence) != (problem, number):
+        return f"is entry {entry.sequence} of the problem {entry.problem}"
+    if entry.previous_sha256 != head:
+        return f"follows an entry with sha256 {entry.previous_sha256}, and the one before it has {head}"
+    return ""
+
+
+def append(blobs: Blobs, chain: Chain, entry: Entry) -> Chain:
+    """Store an entry that was made as the next one of this chain.
+
+    Raises: ConflictError (another process has written that number; nothing was stored), UncertainError, or what the
+    storage raises; nothing was stored then either.
+    """
+    if not _create(blobs, chain.problem, entry):
+        raise ConflictError(
+            f"another process has written entry {entry.sequence} of the ledger of {chain.problem}",
+            expected="one process at a time that changes production",
+            todo="see who does: python -m ml_service history --out FOLDER; then repeat the command",
+        )
+    return replace(chain, entries=(*chain.entries, entry))
+
+
+def _create(blobs: Blobs, problem: str, entry: Entry) -> bool:
+    """Whether the entry is stored under its number, also where the answer that said so was lost."""
+    name = path(problem, entry.sequence)
+    try:
+        if blobs.create(name, entry.content):
+            return True
+    except Exception as error:
+        if _is_stored(blobs, name, entry, error):
+            return True
+        raise
+    return blobs.read(name) == entry.content
+
+
+def _is_stored(blobs: Blobs, name: str, entry: Entry, because: Exception) -> bool:
+    try:
+        return blobs.read(name) == entry.content
+    except Exception as error:
+        raise UncertainError(
+            f"whether {name} is stored is unknown: neither writing nor reading it was answered",
+            found=str(because),
+            todo="see that the storage account can be reached, then repeat the command",
+        ) from error

@@ -1,0 +1,113 @@
+"""One writer: production of a problem changes only in the hands of the process that holds its lease.
+
+The lease is on a blob of the training workspace's default datastore. Before every call to a workspace and every new
+entry of the ledger the holder makes sure that nobody else can have it. Whoever finds it held changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from azure_ml.errors import ExplainedError
+from azure_ml.storage import leases
+from azure_ml.storage.blobs import open_blobs
+from ml_service.errors import ConflictError
+from ml_service.production import ledger
+from ml_service.production.chain.entry import utc_now
+from ml_service.production.deployment import Deployment
+from ml_service.production.recording import Recorder
+from ml_service.production.site import Site, last_good, settled_service
+
+FOLDER = "leases"
+
+
+@contextmanager
+def writing(site: Site, verb: str) -> Iterator[Recorder]:
+    """Hold the lease on the production of the site's problem, and its ledger, tidied up.
+
+    verb: what the holder does, for those who find the lease held.
+    Raises: ConflictError where another process holds the lease, or takes it over meanwhile; CheckFailedError where
+    the ledger was changed.
+    """
+    try:
+        holder = {
+            "verb": verb,
+            "who": site.build.who,
+            "build_id": site.build.build_id,
+            "commit": site.build.commit,
+            "since": utc_now(),
+        }
+        lease = leases.acquire(open_blobs(site.training), path(site.problem), holder, _say(site))
+    except leases.LeaseHeldError as held:
+        raise _refused(site, held.holder) from held
+    with lease, site.training.calls.demanding(lease.confirm), site.production.calls.demanding(lease.confirm):
+        try:
+            recorder = Recorder(site)
+            _tidy_up(recorder)
+            yield recorder
+        except Exception as error:
+            if lease.lost is not None:  # the SDK may have wrapped it
+                raise _lost(site, lease.lost.holder) from error
+            raise
+
+
+def path(problem: str) -> str:
+    """Name of the blob whose lease is meant."""
+    return f"{FOLDER}/{problem}.json"
+
+
+def _say(site: Site) -> Callable[[Mapping[str, str]], None]:
+    return lambda holder: site.terminal.note(
+        f"production of {site.problem} is in the hands of: {_told(holder)}\n"
+        f"waiting up to {leases.SECONDS} s to see whether that process is alive"
+    )
+
+
+def _tidy_up(recorder: Recorder) -> None:
+    """Wait for a deployment in progress, close what dead processes have left open, finish the runs of what is closed.
+
+    The service stays as it is: what comes next decides what it serves.
+    """
+    site = recorder.site
+    settled_service(site)
+    here, newest = recorder.here, next(iter(recorder.records), None)
+    for record in ledger.unfinished(recorder.records):
+        site.terminal.note(f"closing as {ledger.ABANDONED}: {record.line}")
+        failed: list[str] = []
+        if newest is not None and record.id == newest.id:
+            failed = Deployment(site, record, last_good(here)).undo_pointers()
+        told = {
+            "serves": "unknown",
+            "reason": f"its process ended before it did; closed in build {site.build.build_id}",
+            "evidence": site.production.tags,
+        }
+        if failed:
+            told["undo"] = "; ".join(failed)
+        recorder.finish(record, ledger.ABANDONED, told)
+    for record in recorder.records:
+        recorder.end_run(record)
+
+
+def _refused(site: Site, holder: Mapping[str, str]) -> ExplainedError:
+    return ConflictError(
+        f"production of the problem {site.problem} is being changed by another process; nothing was changed here",
+        found=_told(holder),
+        todo="when it has ended, see what serves: python -m ml_service verify; then decide again",
+    )
+
+
+def _lost(site: Site, holder: Mapping[str, str]) -> ExplainedError:
+    return ConflictError(
+        f"this process has lost the lease on production of the problem {site.problem}; it stops and undoes nothing",
+        found=f"taken over by {_told(holder)}",
+        todo="see what serves: python -m ml_service verify; the record of this process is closed by the other one",
+    )
+
+
+def _told(holder: Mapping[str, str]) -> str:
+    """Who holds the lease, as far as it says."""
+    if not holder:
+        return "a process that has not said who it is"
+    said = {key: holder.get(key, "unknown") for key in ("verb", "who", "build_id", "since")}
+    return f"{said['verb']} by {said['who']}, build {said['build_id']}, since {said['since']}"

@@ -1,0 +1,1 @@
+"""Blobs and leases in the default datastore of a workspace."""
