@@ -11,7 +11,7 @@ has a number, so that a distance is a subtraction.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -111,7 +111,7 @@ class Lags:
     recent: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Calendar:
     """One frequency. season and year: steps after which the pattern repeats; a year is a multiple of a season.
 
@@ -132,7 +132,10 @@ class Calendar:
     """What a date must be, such as "a Sunday"; for messages."""
     resampled: str
     """The name of this frequency in pandas' `resample`, for messages."""
-    rhythm: Rhythm = field(repr=False)
+    rhythm: Rhythm
+
+    def __repr__(self) -> str:
+        return f"calendar_of({self.frequency!r})"
 
     def number(self, day: date) -> int:
         """The number of the newest step that is dated on or before a day."""

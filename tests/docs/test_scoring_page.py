@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from forecasting import limits
+from forecasting.calendars import DAILY
 from forecasting.models.catalog import FAMILIES, days_needed, make_recipe
 from forecasting.serving import forecaster as serving
 from forecasting.serving.openapi import REFUSALS
@@ -154,7 +155,7 @@ def test_the_days_that_each_recipe_needs_are_those_of_the_code() -> None:
         "histgb_direct": {"rounds": 5, "leaves": 4, "min_rows": 50, "rate": 0.1},
         "arima_202": {},
     }
-    needed = {name: days_needed(make_recipe(name, of), 7, 0) for name, of in parameters.items()}
+    needed = {name: days_needed(make_recipe(name, of), 7, 0, DAILY) for name, of in parameters.items()}
     assert needed.pop("same_weekday_mean") == 7 * 5
     assert needed.pop("window_mean") == 40
     assert {name: str(days) for name, days in needed.items()} == {name: told[name] for name in needed}

@@ -1,24 +1,27 @@
-"""The daily series that steps hand to each other: one finite value a day and series, no gap, and their origin.
+"""The series that steps hand to each other: one finite value a step and series, no gap, and their origin.
 
-One series is a table of two columns (date,value). Many series are one line each, with a column a day, because a table
-of a few hundred columns is read many times faster than one of twenty thousand.
+A step is that of the calendar: a day, a week, a month. What is called `days` in files counts steps.
+
+One series is a table of two columns (date,value). Many series are one line each, with a column a step, because a
+table of a few hundred columns is read many times faster than one of twenty thousand.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from forecasting.calendars import DAILY, Calendar, calendar_of
 from forecasting.errors import ContractError, Finding, UsageError
 from forecasting.json_text import UNREADABLE, reason, strict_json
 from forecasting.limits import FIRST_DAY, LAST_DAY
@@ -31,7 +34,7 @@ FIX = "Prepare the series again."
 
 @dataclass(frozen=True)
 class Panel:
-    """Daily series. first: the day of column 0; values: shape (series, days), finite, unit of the measure.
+    """Series of one calendar. first: the date of column 0; values: shape (series, days), finite, unit of the measure.
 
     keys: name of each series, in row order; values of several key columns are joined by a slash.
     """
@@ -41,33 +44,37 @@ class Panel:
     keys: tuple[str, ...]
     notes: tuple[str, ...] = ()
     """Sentences on the series for a person, such as which were left out; only where they come from a table."""
+    calendar: Calendar = DAILY
 
     @property
     def days(self) -> int:
-        """Number of days."""
+        """Number of steps."""
         return int(self.values.shape[1])
 
     @property
     def last(self) -> date:
-        """The newest day; a model fitted on the whole panel has it as its cutoff."""
+        """The newest date; a model fitted on the whole panel has it as its cutoff."""
         return self.day(self.days - 1)
 
     def day(self, index: int) -> date:
-        """The day of column index; index may lie beyond the end."""
-        return self.first + timedelta(days=index)
+        """The date of column index; index may lie beyond the end."""
+        return self.calendar.after(self.first, index)
 
     def until(self, days: int) -> Panel:
-        """The first `days` days alone."""
-        return Panel(self.first, self.values[:, :days], self.keys)
+        """The first `days` steps alone."""
+        return Panel(self.first, self.values[:, :days], self.keys, calendar=self.calendar)
 
     def rows(self, index: Sequence[int]) -> Panel:
         """Some of the series."""
-        return Panel(self.first, self.values[list(index)], tuple(self.keys[row] for row in index))
+        keys = tuple(self.keys[row] for row in index)
+        return Panel(self.first, self.values[list(index)], keys, calendar=self.calendar)
 
 
 def facts_of(panel: Panel, data_sha256: str, rows: int, file: str) -> dict[str, Any]:
     """Describe a panel and its table; rows and file speak of the table, the rest of the series."""
-    told = {"notes": list(panel.notes)} if panel.notes else {}
+    told: dict[str, Any] = {"notes": list(panel.notes)} if panel.notes else {}
+    if panel.calendar != DAILY:
+        told["frequency"] = panel.calendar.frequency
     return {
         **told,
         "data_sha256": data_sha256,
@@ -93,7 +100,7 @@ def sha256_of(path: Path) -> str:
 def write_series(folder: Path, panel: Panel, facts: dict[str, Any]) -> None:
     """Write series.csv and facts.json; values keep every digit: reading gives the same bits."""
     folder.mkdir(parents=True, exist_ok=True)
-    days = [panel.day(index).isoformat() for index in range(panel.days)]
+    days = [day.isoformat() for day in panel.calendar.range(panel.first, panel.days)]
     with (folder / SERIES_FILE).open("w", encoding="utf-8", newline="") as content:
         lines = csv.writer(content, lineterminator="\n")
         if len(panel.keys) == 1:
@@ -118,6 +125,7 @@ def read_series(folder: Path) -> tuple[Panel, dict[str, Any]]:
             raise UsageError(f"{needed}: no such file. Name a folder that prepare.py or train.py has written.")
     try:
         facts = strict_json((folder / FACTS_FILE).read_bytes())
+        calendar = calendar_of(facts.get("frequency", DAILY.frequency))
     except UNREADABLE as mistake:
         unreadable = Finding("", (), f"is unreadable ({reason(mistake)})", "the file that came with the series", FIX)
         raise ContractError(str(folder / FACTS_FILE), [unreadable]) from None
@@ -125,20 +133,20 @@ def read_series(folder: Path) -> tuple[Panel, dict[str, Any]]:
         lines = csv.reader(content)
         header = next(lines, [])
         if header == ONE_HEADER:
-            panel, findings = _one(str(facts.get("name")), lines)
+            panel, findings = _one(str(facts.get("name")), lines, calendar)
         else:
-            panel, findings = _many(header, lines)
+            panel, findings = _many(header, lines, calendar)
     if panel is None or findings:
         raise ContractError(str(path), findings)
     described = (facts.get("last_date"), facts.get("days"), facts.get("series"))
     if described != (panel.last.isoformat(), panel.days, len(panel.keys)):
-        mismatch = Finding("date", (), "the days differ from facts.json", "the two files of one run", FIX)
+        mismatch = Finding("date", (), "the dates differ from facts.json", "the two files of one run", FIX)
         raise ContractError(str(path), [mismatch])
     return panel, facts
 
 
-def _one(key: str, lines: Any) -> tuple[Panel | None, list[Finding]]:
-    """One series: a line a day."""
+def _one(key: str, lines: Any, calendar: Calendar) -> tuple[Panel | None, list[Finding]]:
+    """One series: a line a step."""
     days: list[str] = []
     texts: list[str] = []
     bad = []
@@ -148,11 +156,11 @@ def _one(key: str, lines: Any) -> tuple[Panel | None, list[Finding]]:
             texts.append(cells[1])
         else:
             bad.append(f"line {number}")
-    return _panel(days, [texts], [key], bad)
+    return _panel(days, [texts], [key], bad, calendar)
 
 
-def _many(header: list[str], lines: Any) -> tuple[Panel | None, list[Finding]]:
-    """Many series: a line each, a column a day."""
+def _many(header: list[str], lines: Any, calendar: Calendar) -> tuple[Panel | None, list[Finding]]:
+    """Many series: a line each, a column a step."""
     keys: list[str] = []
     rows: list[list[str]] = []
     bad = [] if header[:1] == [MANY_HEADER] else ["line 1"]
@@ -162,13 +170,13 @@ def _many(header: list[str], lines: Any) -> tuple[Panel | None, list[Finding]]:
             rows.append(cells[1:])
         else:
             bad.append(f"line {number}")
-    return _panel(header[1:], rows, keys, bad)
+    return _panel(header[1:], rows, keys, bad, calendar)
 
 
 def _panel(
-    texts: list[str], rows: Sequence[Sequence[str]], keys: list[str], bad: list[str]
+    texts: list[str], rows: Sequence[Sequence[str]], keys: list[str], bad: list[str], calendar: Calendar
 ) -> tuple[Panel | None, list[Finding]]:
-    expected = "a day and a number a line, or a line for each of several series"
+    expected = "a date and a number a line, or a line for each of several series"
     try:
         days = [date.fromisoformat(text) for text in texts]
         numbers = [list(map(float, row)) for row in rows]
@@ -183,10 +191,11 @@ def _panel(
     if not np.isfinite(values).all():
         places = tuple(f"{keys[row]} {days[column]}" for row, column in np.argwhere(~np.isfinite(values)))
         findings.append(Finding("value", places, "NaN or infinite", "finite numbers", FIX))
-    steps = itertools.pairwise(days)
-    torn = tuple(str(after) for before, after in steps if after - before != timedelta(days=1))
-    if torn:
-        findings.append(Finding("date", torn, "does not follow the day before", "all days in order", FIX))
+    torn = tuple(str(after) for before, after in pairwise(days) if after != calendar.after(before, 1))
+    if torn or not calendar.holds(days[0]):
+        places = torn or (str(days[0]),)
+        expected = f"all {calendar.units} in order, each dated {calendar.expected}"
+        findings.append(Finding("date", places, f"does not follow the {calendar.unit} before", expected, FIX))
     if len(set(keys)) != len(keys):
         findings.append(Finding("series", (), "a name occurs twice", "one line a series", FIX))
-    return Panel(days[0], values, tuple(keys)), findings
+    return Panel(days[0], values, tuple(keys), calendar=calendar), findings

@@ -20,25 +20,25 @@ from forecasting.problem.sections import Training
 
 @dataclass(frozen=True)
 class Windows:
-    """Forecast windows. origins: index of the first forecast day of each; horizon: days of each."""
+    """Forecast windows. origins: index of the first step that each forecasts; horizon: steps of each."""
 
     origins: tuple[int, ...]
     horizon: int
 
     @property
     def first_day(self) -> int:
-        """Index of the earliest day that is forecast."""
+        """Index of the earliest step that is forecast."""
         return self.origins[0]
 
     @property
     def last_day(self) -> int:
-        """Index of the latest day that is forecast."""
+        """Index of the latest step that is forecast."""
         return self.origins[-1] + self.horizon - 1
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How many origins, how many days apart, and how many days at the end are held back."""
+    """How many origins, how many steps apart, and how many steps at the end are held back."""
 
     origins: int
     step: int
@@ -47,7 +47,7 @@ class Plan:
 
 def history_of(panel: Panel, training: Training, lower: float | None) -> History:
     """The whole panel as a history; lower: bound of its values, None where there is none."""
-    return History(panel.values, panel.last, training.season, training.horizon, lower)
+    return History(panel.values, panel.last, training.season, training.horizon, lower, panel.calendar)
 
 
 def last_windows(panel: Panel, recipes: Sequence[Recipe], training: Training, plan: Plan) -> Windows:
@@ -56,17 +56,18 @@ def last_windows(panel: Panel, recipes: Sequence[Recipe], training: Training, pl
     Raises: HistoryError where the earliest origin leaves a recipe too little history. Windows are never
     dropped silently: fewer origins would be another comparison.
     """
-    days, season, horizon = panel.days, training.season, training.horizon
+    days, season, horizon, count = panel.days, training.season, training.horizon, panel.calendar.count
     last = days - plan.held_back - horizon
     first = last - (plan.origins - 1) * plan.step
-    needed = max(days_needed(recipe, season, horizon) for recipe in recipes)
+    needed = max(days_needed(recipe, season, horizon, panel.calendar) for recipe in recipes)
     needed = max(needed, season + 1)
     if first < needed:
         raise HistoryError(
-            f"The series has {days} days from {panel.first} to {panel.last}. "
-            f"{plan.origins} origins {plan.step} days apart with a horizon of {horizon} days and "
-            f"{plan.held_back} days held back need {days - first + needed}: "
-            f"{needed} of history before the first origin. Deliver more days or ask for fewer origins."
+            f"The series has {count(days)} from {panel.first} to {panel.last}. "
+            f"{plan.origins} origins {count(plan.step)} apart with a horizon of {count(horizon)} and "
+            f"{count(plan.held_back)} held back need {days - first + needed}: "
+            f"{needed} of history before the first origin. "
+            f"Deliver more {panel.calendar.units} or ask for fewer origins."
         )
     return Windows(tuple(range(first, last + 1, plan.step)), horizon)
 

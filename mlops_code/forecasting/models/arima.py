@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from forecasting.calendars import Calendar
 from forecasting.errors import UsageError
 from forecasting.models.recipe import Array, FittedModel, History, Recipe, RecipeFamily, Shapes, bounded, demand_names
 
@@ -30,10 +31,10 @@ class Arima202(RecipeFamily):
     def check(self, recipe: Recipe) -> None:
         demand_names(recipe, ())
 
-    def days_needed(self, _recipe: Recipe, _season: int, _horizon: int) -> int:
+    def days_needed(self, _recipe: Recipe, _season: int, _horizon: int, _calendar: Calendar) -> int:
         return DAYS_NEEDED
 
-    def shapes(self, _recipe: Recipe, _season: int, series: int) -> Shapes:
+    def shapes(self, _recipe: Recipe, _season: int, series: int, _calendar: Calendar) -> Shapes:
         return {"parameters": (series, PARAMETERS), "state": (series, STATE)}
 
     def fits(self, _recipe: Recipe, history: History, cutoffs: Sequence[int]) -> Iterator[dict[str, Array]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from forecasting.calendars import Calendar
 from forecasting.models.recipe import (
     SEASON,
     YEAR,
@@ -15,9 +16,9 @@ from forecasting.models.recipe import (
     Recipe,
     RecipeFamily,
     Shapes,
-    days_of_year,
     demand_names,
     demand_whole,
+    steps_of_year,
 )
 
 MAX_WEEKS = 104
@@ -51,10 +52,10 @@ class SameWeekdayMean(ParameterFree):
         if not self._fixed_weeks:
             demand_whole(recipe, "weeks", 1, MAX_WEEKS)
 
-    def days_needed(self, recipe: Recipe, season: int, _horizon: int) -> int:
+    def days_needed(self, recipe: Recipe, season: int, _horizon: int, _calendar: Calendar) -> int:
         return self._weeks(recipe) * season
 
-    def shapes(self, _recipe: Recipe, season: int, series: int) -> Shapes:
+    def shapes(self, _recipe: Recipe, season: int, series: int, _calendar: Calendar) -> Shapes:
         return {"profile": (series, season)}
 
     def update(self, recipe: Recipe, _arrays: Mapping[str, Array], history: History) -> dict[str, Array]:
@@ -77,10 +78,10 @@ class WindowMean(ParameterFree):
         demand_names(recipe, ("days",))
         demand_whole(recipe, "days", 1, MAX_WEEKS * 7)
 
-    def days_needed(self, recipe: Recipe, _season: int, _horizon: int) -> int:
+    def days_needed(self, recipe: Recipe, _season: int, _horizon: int, _calendar: Calendar) -> int:
         return int(recipe.parameters["days"])
 
-    def shapes(self, _recipe: Recipe, _season: int, series: int) -> Shapes:
+    def shapes(self, _recipe: Recipe, _season: int, series: int, _calendar: Calendar) -> Shapes:
         return {"level": (series,)}
 
     def update(self, recipe: Recipe, _arrays: Mapping[str, Array], history: History) -> dict[str, Array]:
@@ -99,14 +100,14 @@ class LastYear(ParameterFree):
     def check(self, recipe: Recipe) -> None:
         demand_names(recipe, ())
 
-    def days_needed(self, _recipe: Recipe, season: int, _horizon: int) -> int:
-        return days_of_year(season)
+    def days_needed(self, _recipe: Recipe, season: int, _horizon: int, calendar: Calendar) -> int:
+        return steps_of_year(calendar, season)
 
-    def shapes(self, _recipe: Recipe, season: int, series: int) -> Shapes:
-        return {"year": (series, days_of_year(season))}
+    def shapes(self, _recipe: Recipe, season: int, series: int, calendar: Calendar) -> Shapes:
+        return {"year": (series, steps_of_year(calendar, season))}
 
     def update(self, _recipe: Recipe, _arrays: Mapping[str, Array], history: History) -> dict[str, Array]:
-        return {"year": history.values[:, history.days - days_of_year(history.season) :]}
+        return {"year": history.values[:, history.days - steps_of_year(history.calendar, history.season) :]}
 
     def forecast(self, model: FittedModel, horizon: int) -> Array:
         year = model.arrays["year"]

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecasting.models.direct import LAG_SEASONS, Recent, feature_count, recent_of, training_rows
+from forecasting.calendars import Calendar
+from forecasting.models.direct import Recent, feature_count, lag_shape, recent_of, training_rows
 from forecasting.models.recipe import (
     SEASON,
     Array,
@@ -51,12 +52,12 @@ class BoostingDirect(RecipeFamily):
         for name in ("scaled", "poisson"):
             demand_switch(recipe, name)
 
-    def days_needed(self, _recipe: Recipe, season: int, horizon: int) -> int:
-        return LAG_SEASONS * season + horizon
+    def days_needed(self, _recipe: Recipe, season: int, horizon: int, calendar: Calendar) -> int:
+        return calendar.lags.seasons * season + horizon
 
-    def shapes(self, _recipe: Recipe, season: int, series: int) -> Shapes:
+    def shapes(self, _recipe: Recipe, season: int, series: int, calendar: Calendar) -> Shapes:
         forest: Shapes = {"roots": (None,), "base": (1,), **dict.fromkeys(NODE_ARRAYS, (None,))}
-        return {"lags": (series, LAG_SEASONS, season), **forest}
+        return {"lags": lag_shape(calendar, season, series), **forest}
 
     def fits(self, recipe: Recipe, history: History, cutoffs: Sequence[int]) -> Iterator[dict[str, Array]]:
         for days in cutoffs:
@@ -69,14 +70,14 @@ class BoostingDirect(RecipeFamily):
         return {**arrays, "lags": recent_of(history, _on(recipe, "scaled")).lags}
 
     def forecast(self, model: FittedModel, horizon: int) -> Array:
-        recent = Recent(model.arrays["lags"], _on(model.recipe, "scaled"))
+        recent = Recent(model.arrays["lags"], _on(model.recipe, "scaled"), model.calendar)
         features = recent.features(day_after(model), slice(0, horizon))
         made = walk(model.arrays, features.reshape(-1, features.shape[2])).reshape(features.shape[:2])
         if _on(model.recipe, "poisson"):
             made = np.exp(made)
         return bounded(made * recent.size[:, None], model.lower)
 
-    def demand_sound(self, recipe: Recipe, arrays: Mapping[str, Array]) -> None:
+    def demand_sound(self, recipe: Recipe, arrays: Mapping[str, Array], calendar: Calendar) -> None:
         # A walk over other trees would not end, or would leave them.
         roots, nodes = arrays["roots"], len(arrays["feature"])
         if any(len(arrays[name]) != nodes for name in NODE_ARRAYS) or not 0 < len(roots) <= nodes:
@@ -86,7 +87,7 @@ class BoostingDirect(RecipeFamily):
         ):
             raise ValueError("a root, feature or child is not a whole number")
         feature, place = arrays["feature"], np.arange(nodes)
-        if roots.min() < 0 or roots.max() >= nodes or feature.max() >= feature_count(_on(recipe, "scaled")):
+        if roots.min() < 0 or roots.max() >= nodes or feature.max() >= feature_count(_on(recipe, "scaled"), calendar):
             raise ValueError("a root or feature does not exist")
         inner = feature != LEAF
         for name in ("left", "right"):
@@ -116,7 +117,7 @@ def walk(forest: Mapping[str, Array], rows: Array) -> Array:
 
 def _rows(history: History, scaled: bool) -> tuple[Array, Array]:
     stride = history.season if scaled else 1
-    origins = max(1, (history.days - LAG_SEASONS * history.season) // stride)
+    origins = max(1, (history.days - history.calendar.lags.seasons * history.season) // stride)
     stride *= -(-origins * history.horizon * len(history.values) // MAX_ROWS)
     blocks = list(training_rows(history, scaled, 0, stride))
     return np.concatenate([block[0] for block in blocks]), np.concatenate([block[1] for block in blocks])

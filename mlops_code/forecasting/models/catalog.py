@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 
+from forecasting.calendars import Calendar
 from forecasting.models.arima import Arima202
 from forecasting.models.baselines import LastYear, SameWeekdayMean, WindowMean
 from forecasting.models.boosting import BoostingDirect
 from forecasting.models.holt_winters import HoltWinters
 from forecasting.models.mean import MeanOf
-from forecasting.models.recipe import Array, FittedModel, History, Recipe, RecipeFamily, family_of
+from forecasting.models.recipe import Array, FittedModel, History, Recipe, RecipeFamily, day_after, family_of
 from forecasting.models.ridge import RidgeDirect
 
 BASELINE = Recipe("seasonal_naive")
@@ -49,23 +50,24 @@ def learns(recipe: Recipe) -> frozenset[str]:
     return FAMILIES[recipe.name].learns(recipe)
 
 
-def days_needed(recipe: Recipe, season: int, horizon: int) -> int:
-    """Days of history that a fit of the recipe needs."""
-    return FAMILIES[recipe.name].days_needed(recipe, season, horizon)
+def days_needed(recipe: Recipe, season: int, horizon: int, calendar: Calendar) -> int:
+    """Steps of history that a fit of the recipe needs."""
+    return FAMILIES[recipe.name].days_needed(recipe, season, horizon, calendar)
 
 
 def fits(recipe: Recipe, history: History, cutoffs: Sequence[int]) -> Iterator[FittedModel]:
-    """One model for each cutoff, a number of days, ascending; each sees the days before its cutoff only.
+    """One model for each cutoff, a number of steps, ascending; each sees the steps before its cutoff only.
 
-    Raises: ValueError (fewer days than the recipe needs), UsageError (the recipe needs an extra).
+    Raises: ValueError (fewer steps than the recipe needs), UsageError (the recipe needs an extra).
     """
-    needed = days_needed(recipe, history.season, history.horizon)
+    calendar = history.calendar
+    needed = days_needed(recipe, history.season, history.horizon, calendar)
     if cutoffs[0] < needed:
-        raise ValueError(f"{recipe.label} needs {needed} days of history, found {cutoffs[0]}")
+        raise ValueError(f"{recipe.label} needs {calendar.count(needed)} of history, found {cutoffs[0]}")
     keys = tuple(str(number) for number in range(len(history.values)))
     for days, arrays in zip(cutoffs, FAMILIES[recipe.name].fits(recipe, history, cutoffs), strict=True):
         cutoff = history.until(days).cutoff
-        yield FittedModel(recipe, history.season, cutoff, keys, arrays, history.lower)
+        yield FittedModel(recipe, history.season, cutoff, keys, arrays, history.lower, calendar=calendar)
 
 
 def fit(recipe: Recipe, history: History, keys: Sequence[str] = ()) -> FittedModel:
@@ -79,15 +81,17 @@ def update(model: FittedModel, history: History, keys: Sequence[str] = ()) -> Fi
 
     Raises: ValueError (too little history; parameters that belong to other series).
     """
-    needed = days_needed(model.recipe, model.season, 0)
+    needed = days_needed(model.recipe, model.season, 0, model.calendar)
     if history.days < needed:
-        raise ValueError(f"{model.recipe.label} needs {needed} days of history, found {history.days}")
+        raise ValueError(
+            f"{model.recipe.label} needs {model.calendar.count(needed)} of history, found {history.days}"
+        )
     arrays = FAMILIES[model.recipe.name].update(model.recipe, model.arrays, history)
-    return FittedModel(model.recipe, model.season, history.cutoff, tuple(keys) or model.keys, arrays, model.lower)
+    return replace(model, cutoff=history.cutoff, keys=tuple(keys) or model.keys, arrays=arrays, intervals=None)
 
 
 def forecast(model: FittedModel, horizon: int) -> Array:
-    """Forecast the days after the cutoff: shape (series, horizon), unit of the series."""
+    """Forecast the steps after the cutoff: shape (series, horizon), unit of the series."""
     return FAMILIES[model.recipe.name].forecast(model, horizon)
 
 
@@ -101,9 +105,10 @@ def dated_forecast(model: FittedModel, horizon: int, key: str | None = None) -> 
     values = forecast(model, horizon)[0 if key is None else model.keys.index(key)]
     if not np.isfinite(values).all():
         raise ValueError("the model forecasts a value that is not finite")
-    return [(model.cutoff + timedelta(days=ahead), float(value)) for ahead, value in enumerate(values, 1)]
+    days = model.calendar.range(day_after(model), horizon)
+    return list(zip(days, values.tolist(), strict=True))
 
 
 def demand_sound(model: FittedModel) -> None:
     """Raises: ValueError where arrays of the right shape cannot come from a fit."""
-    FAMILIES[model.recipe.name].demand_sound(model.recipe, model.arrays)
+    FAMILIES[model.recipe.name].demand_sound(model.recipe, model.arrays, model.calendar)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from forecasting.calendars import Calendar
 from forecasting.models.recipe import (
     SEASON,
     TREND,
@@ -43,10 +44,10 @@ class HoltWinters(RecipeFamily):
     def check(self, recipe: Recipe) -> None:
         demand_names(recipe, ())
 
-    def days_needed(self, _recipe: Recipe, season: int, _horizon: int) -> int:
-        return SEASONS_NEEDED * season
+    def days_needed(self, _recipe: Recipe, season: int, _horizon: int, calendar: Calendar) -> int:
+        return min(SEASONS_NEEDED, calendar.lags.seasons + 1) * season  # of long seasons few are there
 
-    def shapes(self, _recipe: Recipe, season: int, series: int) -> Shapes:
+    def shapes(self, _recipe: Recipe, season: int, series: int, _calendar: Calendar) -> Shapes:
         weights = GRID.shape[1]
         return {"weights": (series, weights), "level": (series,), "trend": (series,), "profile": (series, season)}
 

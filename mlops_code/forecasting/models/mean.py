@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from forecasting.calendars import Calendar
 from forecasting.models.recipe import Array, FittedModel, History, Recipe, RecipeFamily, Shapes, family_of
 
 MAX_PARTS = 5
@@ -34,11 +35,13 @@ class MeanOf(RecipeFamily):
         for part in recipe.parts:
             family_of(self._families, part).check(part)
 
-    def days_needed(self, recipe: Recipe, season: int, horizon: int) -> int:
-        return max(family_of(self._families, part).days_needed(part, season, horizon) for part in recipe.parts)
+    def days_needed(self, recipe: Recipe, season: int, horizon: int, calendar: Calendar) -> int:
+        parts = recipe.parts
+        return max(family_of(self._families, part).days_needed(part, season, horizon, calendar) for part in parts)
 
-    def shapes(self, recipe: Recipe, season: int, series: int) -> Shapes:
-        return _joined([family_of(self._families, part).shapes(part, season, series) for part in recipe.parts])
+    def shapes(self, recipe: Recipe, season: int, series: int, calendar: Calendar) -> Shapes:
+        parts = recipe.parts
+        return _joined([family_of(self._families, part).shapes(part, season, series, calendar) for part in parts])
 
     def fits(self, recipe: Recipe, history: History, cutoffs: Sequence[int]) -> Iterator[dict[str, Array]]:
         for fitted in zip(
@@ -57,9 +60,9 @@ class MeanOf(RecipeFamily):
             np.mean([family_of(self._families, one.recipe).forecast(one, horizon) for one in models], axis=0)
         )
 
-    def demand_sound(self, recipe: Recipe, arrays: Mapping[str, Array]) -> None:
+    def demand_sound(self, recipe: Recipe, arrays: Mapping[str, Array], calendar: Calendar) -> None:
         for part, own in zip(recipe.parts, _split(arrays), strict=True):
-            family_of(self._families, part).demand_sound(part, own)
+            family_of(self._families, part).demand_sound(part, own, calendar)
 
 
 def _joined(parts: Sequence[Mapping[str, _T]]) -> dict[str, _T]:

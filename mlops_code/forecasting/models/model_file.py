@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from forecasting.calendars import DAILY, Calendar, calendar_of
 from forecasting.errors import ModelFileError, UsageError
 from forecasting.json_text import UNREADABLE, reason, strict_json, to_json
 from forecasting.limits import FIRST_DAY, LAST_DAY, MAX_HORIZON, MAX_SERIES
@@ -28,6 +29,7 @@ MODEL_KEYS = {
     "format_version", "problem", "recipe", "season", "horizon", "cutoff",
     "series", "lower", "intervals", "parameters",
 }  # fmt: skip
+CALENDAR_KEY = "frequency"  # left out where it is a day, as before there were others
 MANIFEST_KEYS = {"format_version", "model_sha256", "recipe", "cutoff", "problem", "horizon", "season"}
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 MAX_BYTES = 128 * 1024 * 1024  # a model of one series has kilobytes, a ridge for 20,000 series some 40 MB
@@ -65,10 +67,11 @@ def write_model(folder: Path, model: FittedModel, problem: str, horizon: int, ex
         "intervals": _interval_document(model.intervals),
         "parameters": {name: array.tolist() for name, array in model.arrays.items()},
     }
-    content = to_json(document)
+    told = {} if model.calendar == DAILY else {CALENDAR_KEY: model.calendar.frequency}
+    content = to_json({**document, **told})
     sha256 = hashlib.sha256(content).hexdigest()
     shared = {name: document[name] for name in ("format_version", "problem", "season", "horizon", "cutoff")}
-    manifest = {**extra, **shared, "recipe": model.recipe.label, "model_sha256": sha256}
+    manifest = {**extra, **shared, **told, "recipe": model.recipe.label, "model_sha256": sha256}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MODEL_FILE).write_bytes(content)
     (folder / MANIFEST_FILE).write_bytes(to_json(manifest))
@@ -102,7 +105,7 @@ def read_model(folder: Path) -> StoredModel:
         )
     try:
         document = strict_json(content)
-        _demand_keys(document, MODEL_KEYS, exactly=True)
+        _demand_keys(document, MODEL_KEYS | ({CALENDAR_KEY} & set(document)), exactly=True)
         stored = StoredModel(_fitted(document), document["problem"], document["horizon"], sha256, manifest)
     except UNREADABLE as mistake:
         raise ModelFileError(
@@ -142,37 +145,40 @@ def _demand_keys(document: dict[str, Any], keys: set[str], *, exactly: bool) -> 
 
 
 def _fitted(document: dict[str, Any]) -> FittedModel:
-    recipe = _recipe(document["recipe"])
+    recipe, calendar = _recipe(document["recipe"]), calendar_of(document.get(CALENDAR_KEY, DAILY.frequency))
     for name in ("season", "horizon"):
         if type(document[name]) is not int or not 1 <= document[name] <= MAX_HORIZON:
-            raise ValueError(f"{name} {document[name]!r}, expected a whole number of days from 1 to {MAX_HORIZON}")
+            raise ValueError(
+                f"{name} {document[name]!r}, expected a whole number of {calendar.units} from 1 to {MAX_HORIZON}"
+            )
     keys, lower = document["series"], document["lower"]
     if not isinstance(keys, list) or not 1 <= len(keys) <= MAX_SERIES or len(set(keys)) != len(keys):
         raise ValueError(f"series, expected 1 to {MAX_SERIES} different names")
     if any(not isinstance(key, str) or not key for key in keys):
         raise ValueError("series, expected names that are texts")
     "".join(keys).encode()  # half a surrogate pair could be in no answer
-    shapes = FAMILIES[recipe.name].shapes(recipe, document["season"], len(keys))
+    shapes = FAMILIES[recipe.name].shapes(recipe, document["season"], len(keys), calendar)
     if set(shapes) != set(document["parameters"]):
         raise ValueError(f"parameters {sorted(document['parameters'])}, expected {sorted(shapes)}")
     model = FittedModel(
         recipe,
         document["season"],
-        _cutoff(document["cutoff"]),
+        _cutoff(document["cutoff"], calendar),
         tuple(keys),
         {name: _array(name, document["parameters"][name], shape) for name, shape in shapes.items()},
         None if lower is None else _number(lower),
         _intervals(document["intervals"], len(keys)),
+        calendar,
     )
     demand_sound(model)
     return model
 
 
-def _cutoff(text: str) -> date:
-    """The last day of the history; the days that are forecast from it must exist."""
+def _cutoff(text: str, calendar: Calendar) -> date:
+    """The last date of the history; the dates that are forecast from it must exist."""
     cutoff = date.fromisoformat(text)
-    if not FIRST_DAY <= cutoff <= LAST_DAY:
-        raise ValueError(f"cutoff {cutoff}, expected a day from {FIRST_DAY} to {LAST_DAY}")
+    if not FIRST_DAY <= cutoff <= LAST_DAY or not calendar.holds(cutoff):
+        raise ValueError(f"cutoff {cutoff}, expected {calendar.expected} from {FIRST_DAY} to {LAST_DAY}")
     return cutoff
 
 
@@ -215,12 +221,14 @@ def _demand_agreement(folder: Path, stored: StoredModel) -> None:
     """The manifest describes the model to people and to the registry: it must not tell another story."""
     model = stored.model
     said = {name: stored.manifest[name] for name in ("recipe", "cutoff", "problem", "horizon", "season")}
+    said[CALENDAR_KEY] = stored.manifest.get(CALENDAR_KEY, DAILY.frequency)
     found = {
         "recipe": model.recipe.label,
         "cutoff": model.cutoff.isoformat(),
         "problem": stored.problem,
         "horizon": stored.horizon,
         "season": model.season,
+        CALENDAR_KEY: model.calendar.frequency,
     }
     if said != found:
         differing = ", ".join(name for name in found if said[name] != found[name])

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
+
+from forecasting.calendars import DAILY, Calendar
 
 Array = NDArray[np.float64]
 Days = NDArray[np.datetime64]
@@ -21,7 +23,6 @@ Shapes = dict[str, tuple[int | None, ...]]
 TREND, SEASON, YEAR, EVENTS = "trend", "season", "year", "events"
 PATTERNS = (TREND, SEASON, YEAR, EVENTS)
 """What a recipe may be able to learn beside the level of a series."""
-DAYS_OF_YEAR = 365.25
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,10 @@ class Recipe:
 
 @dataclass(frozen=True)
 class History:
-    """What a fit may look at. values: shape (series, days), finite; the last column is the cutoff day.
+    """What a fit may look at. values: shape (series, days), finite; the last column is the cutoff.
 
-    season and horizon: days. lower: no forecast lies below it; None where values may be negative.
+    A day stands for a step of the calendar, such as a week. season and horizon: steps. lower: no forecast lies below
+    it; None where values may be negative.
     """
 
     values: Array
@@ -52,21 +54,22 @@ class History:
     season: int
     horizon: int
     lower: float | None = 0.0
+    calendar: Calendar = DAILY
 
     @property
     def days(self) -> int:
-        """Number of days."""
+        """Number of steps."""
         return int(self.values.shape[1])
 
     @property
     def first(self) -> date:
-        """The day of the first column."""
-        return self.cutoff - timedelta(days=self.days - 1)
+        """The date of the first column."""
+        return self.calendar.after(self.cutoff, 1 - self.days)
 
     def until(self, days: int) -> History:
-        """The first `days` days alone; a view, nothing is copied."""
-        cutoff = self.first + timedelta(days=days - 1)
-        return History(self.values[:, :days], cutoff, self.season, self.horizon, self.lower)
+        """The first `days` steps alone; a view, nothing is copied."""
+        cutoff = self.calendar.after(self.cutoff, days - self.days)
+        return replace(self, values=self.values[:, :days], cutoff=cutoff)
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Intervals:
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A model that can forecast the days after its cutoff. season: days. keys: names of the series, in row order."""
+    """A model that can forecast the steps after its cutoff. season: steps. keys: names of the series, by row."""
 
     recipe: Recipe
     season: int
@@ -89,6 +92,7 @@ class FittedModel:
     arrays: Mapping[str, Array]
     lower: float | None = 0.0
     intervals: Intervals | None = None
+    calendar: Calendar = DAILY
 
 
 class RecipeFamily(ABC):
@@ -107,11 +111,11 @@ class RecipeFamily(ABC):
         """Raises: ValueError, saying which parameter is wrong."""
 
     @abstractmethod
-    def days_needed(self, recipe: Recipe, season: int, horizon: int, /) -> int:
-        """Days of history below which a fit is meaningless."""
+    def days_needed(self, recipe: Recipe, season: int, horizon: int, calendar: Calendar, /) -> int:
+        """Steps of history below which a fit is meaningless."""
 
     @abstractmethod
-    def shapes(self, recipe: Recipe, season: int, series: int, /) -> Shapes:
+    def shapes(self, recipe: Recipe, season: int, series: int, calendar: Calendar, /) -> Shapes:
         """Names and shapes of the arrays of a fitted model."""
 
     @abstractmethod
@@ -126,14 +130,14 @@ class RecipeFamily(ABC):
     def forecast(self, model: FittedModel, horizon: int, /) -> Array:
         """Return shape (series, horizon), the days after the cutoff."""
 
-    def demand_sound(self, _recipe: Recipe, _arrays: Mapping[str, Array], /) -> None:
+    def demand_sound(self, _recipe: Recipe, _arrays: Mapping[str, Array], _calendar: Calendar, /) -> None:
         """Raises: ValueError where stored arrays of the right shape cannot come from a fit."""
         return
 
 
-def days_of_year(season: int) -> int:
-    """Days of about one year that are whole seasons, so that a day a year back has the same place in the season."""
-    return max(1, round(DAYS_OF_YEAR / season)) * season
+def steps_of_year(calendar: Calendar, season: int) -> int:
+    """Steps of about one year that are whole seasons, so that one a year back has the same place in the season."""
+    return max(1, round(calendar.year / season)) * season
 
 
 def family_of(families: Mapping[str, RecipeFamily], recipe: Recipe) -> RecipeFamily:
@@ -175,8 +179,8 @@ def demand_switch(recipe: Recipe, name: str) -> None:
 
 
 def day_after(model: FittedModel) -> date:
-    """The first day that a model forecasts."""
-    return model.cutoff + timedelta(days=1)
+    """The first date that a model forecasts."""
+    return model.calendar.after(model.cutoff, 1)
 
 
 def bounded(forecasts: Array, lower: float | None) -> Array:

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from forecasting.calendars import Calendar
 from forecasting.models.direct import (
-    LAG_FEATURES,
-    LAG_SEASONS,
     Recent,
     feature_count,
+    lag_features,
+    lag_shape,
     recent_of,
     training_rows,
 )
@@ -43,11 +44,11 @@ class _Sums:
         self._scaled = scaled
         self._seen = 0
         # Variances are differences of sums: a large level would eat their digits.
-        start = LAG_SEASONS * history.season
+        start = history.calendar.lags.seasons * history.season
         self._level = 0.0 if scaled else float(history.values[:, :start].mean())
-        self._shift = np.zeros(feature_count(scaled))
-        self._shift[:LAG_FEATURES] = self._level
-        wide = feature_count(scaled) + 1
+        self._shift = np.zeros(feature_count(scaled, history.calendar))
+        self._shift[: lag_features(history.calendar)] = self._level
+        wide = len(self._shift) + 1
         self._rows = 0
         self._sums, self._products = np.zeros(wide), np.zeros((wide, wide))
 
@@ -95,12 +96,12 @@ class RidgeDirect(RecipeFamily):
         demand_between(recipe, "alpha", 0, 1e9)
         demand_switch(recipe, "scaled")
 
-    def days_needed(self, _recipe: Recipe, season: int, horizon: int) -> int:
-        return LAG_SEASONS * season + horizon
+    def days_needed(self, _recipe: Recipe, season: int, horizon: int, calendar: Calendar) -> int:
+        return calendar.lags.seasons * season + horizon
 
-    def shapes(self, recipe: Recipe, season: int, series: int) -> Shapes:
-        wide = (feature_count(_scaled(recipe)),)
-        lags = (series, LAG_SEASONS, season)
+    def shapes(self, recipe: Recipe, season: int, series: int, calendar: Calendar) -> Shapes:
+        wide = (feature_count(_scaled(recipe), calendar),)
+        lags = lag_shape(calendar, season, series)
         return {"lags": lags, "centre": wide, "scale": wide, "weights": wide, "intercept": (1,)}
 
     def fits(self, recipe: Recipe, history: History, cutoffs: Sequence[int]) -> Iterator[dict[str, Array]]:
@@ -115,7 +116,7 @@ class RidgeDirect(RecipeFamily):
 
     def forecast(self, model: FittedModel, horizon: int) -> Array:
         arrays = model.arrays
-        recent = Recent(arrays["lags"], _scaled(model.recipe))
+        recent = Recent(arrays["lags"], _scaled(model.recipe), model.calendar)
         features = recent.features(day_after(model), slice(0, horizon))
         scaled = (features - arrays["centre"]) / arrays["scale"]
         made: Array = scaled @ arrays["weights"] + arrays["intercept"][0]

@@ -84,8 +84,10 @@ class Problem:
 
     @property
     def training(self) -> Training:
-        """The section `training`. Raises: UsageError."""
-        return self._read("training", Training)
+        """The section `training`; without a season it has that of the frequency. Raises: UsageError."""
+        given = self._document.get("training")
+        lacking = isinstance(given, dict) and "season" not in given
+        return self._read("training", Training, {"season": self.series.calendar.season} if lacking else {})
 
     @property
     def gate(self) -> GatePolicy:
@@ -94,8 +96,9 @@ class Problem:
         needed = training.horizon + (policy.origins - 1) * policy.step
         if training.selection.held_back < needed:
             raise UsageError(
-                f"{self.path}: the gate judges on the last {needed} days, but training.selection.held_back "
-                f"is {training.selection.held_back}: training would choose on these days. Set it to {needed}."
+                f"{self.path}: the gate judges on the last {self.series.calendar.count(needed)}, but "
+                f"training.selection.held_back is {training.selection.held_back}: training would choose on these "
+                f"{self.series.calendar.units}. Set it to {needed}."
             )
         return policy
 
@@ -115,7 +118,7 @@ class Problem:
             raise UsageError(f"{self.path}: {mistake}.") from None
         _ = self.table, self.contract, self.training, self.gate
 
-    def _read(self, section: str, form: type[_S]) -> _S:
+    def _read(self, section: str, form: type[_S], more: Mapping[str, Any] | None = None) -> _S:
         """Read a section, collecting every mistake so that one message names them all."""
         values = self._document.get(section)
         if not isinstance(values, dict):
@@ -124,7 +127,7 @@ class Problem:
                 "Compare with mlops_code/problems/paid_amount.yml."
             )
         try:
-            return form.model_validate(values)
+            return form.model_validate({**values, **(more or {})})
         except ValidationError as error:
             mistakes = [_sentence(dict(mistake), form) for mistake in error.errors(include_url=False)]
             raise UsageError(f"{self.path}, section {section}, correct:\n  " + "\n  ".join(mistakes)) from None

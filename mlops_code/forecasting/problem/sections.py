@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from forecasting.calendars import Calendar, calendar_of
 from forecasting.limits import LARGEST, MAX_HORIZON, MAX_SERIES
 
 Aggregation = Literal["mean", "sum"]
@@ -18,6 +19,13 @@ Whole = Annotated[int, Field(ge=1, le=100_000)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Ratio = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Factor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _known(frequency: str) -> str:
+    return calendar_of(frequency).frequency
+
+
+Frequency = Annotated[str, AfterValidator(_known)]
 
 
 class Section(BaseModel):
@@ -50,11 +58,16 @@ class SeriesRule(Section):
     keys: Texts = ()  # one series for each combination of their values; empty: one series
     measure: Text
     aggregation: Aggregation
-    frequency: Literal["day"] = "day"
-    missing: Literal["refuse", "zero"] = "refuse"  # a day of a series without a row; a day without any row is refused
+    frequency: Frequency = "day"  # day, business-day, week-monday to week-sunday, month, month-end
+    missing: Literal["refuse", "zero"] = "refuse"  # a date of a series without a row; one without any row is refused
     min_active_days: Whole = 1  # series with fewer days that are not zero are left out, and counted
     first_date: date | None = None
     last_date: date | None = None
+
+    @property
+    def calendar(self) -> Calendar:
+        """The calendar of the frequency."""
+        return calendar_of(self.frequency)
 
     @model_validator(mode="after")
     def _in_order(self) -> SeriesRule:
@@ -103,7 +116,7 @@ class Candidate(Section):
 
 
 class Selection(Section):
-    """How training chooses. step and held_back: days; margin: ratio of errors."""
+    """How training chooses. step and held_back: steps of the series, such as days; margin: ratio of errors."""
 
     origins: Whole
     step: Whole
@@ -112,7 +125,7 @@ class Selection(Section):
 
 
 class Training(Section):
-    """horizon and season: days; candidates: simplest first; metric: what is compared."""
+    """horizon and season: steps, such as weeks; candidates: simplest first; metric: what is compared."""
 
     horizon: Annotated[int, Field(ge=1, le=MAX_HORIZON)]
     season: Annotated[int, Field(ge=1, le=MAX_HORIZON)]
@@ -155,7 +168,7 @@ class Bootstrap(Section):
 
 
 class GatePolicy(Section):
-    """origins: a count; step: days; floor, margin: ratios of errors."""
+    """origins: a count; step: steps of the series; floor, margin: ratios of errors."""
 
     origins: Whole
     step: Whole

@@ -55,7 +55,7 @@ class Forecaster:
         self.model = model
         self._places = {key: place for place, key in enumerate(model.keys)}
         family = FAMILIES[model.recipe.name]
-        one, two = (family.shapes(model.recipe, model.season, count) for count in (1, 2))
+        one, two = (family.shapes(model.recipe, model.season, count, model.calendar) for count in (1, 2))
         self._by_series = {name for name in one if one[name] != two[name]}
 
     @property
@@ -129,7 +129,7 @@ class Forecaster:
         if not isinstance(given, Mapping):
             raise QuestionError("history", "an object with a list of days for each series", given)
         model = self.model
-        least = days_needed(model.recipe, model.season, 0)
+        least = days_needed(model.recipe, model.season, 0, model.calendar)
         lines = [_line(f"history.{name}", given[name], least, model.lower) for name in names]
         first, values = lines[0]
         for name, (start, numbers) in zip(names, lines, strict=True):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -22,19 +21,19 @@ from forecasting.serving.forecaster import MAX_HISTORY_DAYS
 
 TOLERANCE = 1e-9
 COMPARED_SERIES = 5
-_DAY, _WEEK = 1, 7
+_ONE, _SEVEN = 1, 7  # steps, such as days
 Document = dict[str, Any]
 
 
 def questions(stored: StoredModel, horizon: int) -> list[Document]:
     """The requests whose answers `difference` compares, the one for `horizon` days first.
 
-    The others ask for a day, a week, the model's horizon, twice as much, and for the days after a newer history.
+    The others ask for one step, seven, the model's horizon, twice as many, and for those after a newer history.
     """
     model = stored.model
     named = {"series": list(_asked_series(model))} if len(model.keys) > 1 else {}
     twice = min(2 * stored.horizon, MAX_HORIZON)
-    horizons = dict.fromkeys((horizon, _DAY, _WEEK, stored.horizon, twice))
+    horizons = dict.fromkeys((horizon, _ONE, _SEVEN, stored.horizon, twice))
     asked: list[Document] = [{"horizon": days, **named} for days in horizons]
     history = _newer_history(model)
     if history.days <= MAX_HISTORY_DAYS:
@@ -53,10 +52,11 @@ def difference(answer: Mapping[str, Any], stored: StoredModel, asked: Mapping[st
     found = answer.get("forecast")
     after = " after a newer history" if "history" in asked else ""
     if not isinstance(found, list) or len(found) != len(expected):
-        return f"the service answers {str(answer)[:200]}, expected {len(expected)} days of forecast{after}"
+        wanted = model.calendar.count(len(expected))
+        return f"the service answers {str(answer)[:200]}, expected {wanted} of forecast{after}"
     for given, entry in zip(found, expected, strict=True):
         if wrong := _wrong_entry(given, entry):
-            return f"{wrong}, when asked for {horizon} days{after}"
+            return f"{wrong}, when asked for {model.calendar.count(horizon)}{after}"
     serving = answer.get("model")
     if not isinstance(serving, dict) or serving.get("sha256") != stored.sha256:
         return f"the service serves the model {serving}, expected sha256 {stored.sha256}"
@@ -92,7 +92,7 @@ def _entries(model: FittedModel, horizon: int) -> Iterator[Document]:
     for row, key in enumerate(_asked_series(model)):
         named = {"series": key} if len(model.keys) > 1 else {}
         for ahead, value in enumerate(values[row].tolist()):
-            day = (model.cutoff + timedelta(days=ahead + 1)).isoformat()
+            day = model.calendar.after(model.cutoff, ahead + 1).isoformat()
             pairs = {level: both[row, ahead].tolist() for level, both in bounds.items()}
             yield {**named, "date": day, "value": value, "intervals": pairs}
 
@@ -103,14 +103,15 @@ def _asked_series(model: FittedModel) -> tuple[str, ...]:
 
 
 def _newer_history(model: FittedModel) -> History:
-    """As many days as a forecast needs, of every series, ending a week after the model's own data.
+    """As many steps as a forecast needs, of every series, ending seven after the model's own data.
 
     The values are the model's own forecasts, so that they have the size of the series.
     """
-    days = days_needed(model.recipe, model.season, 0)
+    days = days_needed(model.recipe, model.season, 0, model.calendar)
     own = forecast(model, min(days, MAX_HORIZON))
     values = np.tile(own, (1, math.ceil(days / own.shape[1])))[:, :days]
-    return History(values, model.cutoff + timedelta(days=_WEEK), model.season, MAX_HORIZON, model.lower)
+    cutoff = model.calendar.after(model.cutoff, _SEVEN)
+    return History(values, cutoff, model.season, MAX_HORIZON, model.lower, model.calendar)
 
 
 def _with_newer_history(model: FittedModel) -> FittedModel:
@@ -119,7 +120,7 @@ def _with_newer_history(model: FittedModel) -> FittedModel:
 
 def _as_request(model: FittedModel, history: History) -> dict[str, list[Document]]:
     """The history of the series that are asked for, as a request gives it."""
-    days = [(history.first + timedelta(days=number)).isoformat() for number in range(history.days)]
+    days = [day.isoformat() for day in history.calendar.range(history.first, history.days)]
     request: dict[str, list[Document]] = {}
     for key, row in zip(_asked_series(model), history.values.tolist(), strict=False):
         request[key] = [{"date": day, "value": value} for day, value in zip(days, row, strict=True)]

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forecasting.calendars import DAILY
 from forecasting.data.series import Panel
 from forecasting.decision.contest import Contest
 from forecasting.decision.gate import Judgement, decide, judge, overridden
@@ -269,7 +270,7 @@ def test_one_day_too_few_is_too_few(
     """Fewer origins are never taken instead: that would be another comparison."""
     training = problem.training.model_copy(update={"horizon": horizon})
     policy = problem.gate.model_copy(update={"origins": origins, "step": step})
-    needed = days_needed(recipe, 7, horizon) + (origins - 1) * step + horizon
+    needed = days_needed(recipe, 7, horizon, DAILY) + (origins - 1) * step + horizon
     contest = Contest(recipe, None, panel.first)
     few = judge(panel.until(max(1, needed - short)), contest, training, policy, 0.0)
     assert (few.verdict.outcome, few.verdict.reason, few.comparison) == ("failed", "too-few-origins", None)

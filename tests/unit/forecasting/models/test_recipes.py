@@ -13,6 +13,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from forecasting.calendars import DAILY
 from forecasting.data.series import Panel
 from forecasting.models.boosting import walk
 from forecasting.models.catalog import (
@@ -261,7 +262,7 @@ def test_the_longest_horizon_is_forecast_day_by_day(panel: Panel, recipe: Recipe
 
 @ALL
 def test_too_little_history_is_refused(panel: Panel, recipe: Recipe) -> None:
-    needed = days_needed(recipe, 7, 28)
+    needed = days_needed(recipe, 7, 28, DAILY)
     fit(recipe, history(panel, needed))
     with pytest.raises(ValueError, match=f"needs {needed} days"):
         fit(recipe, history(panel, needed - 1))

@@ -95,7 +95,7 @@ def bold(_: Document, answer: Document) -> None:
 @pytest.mark.parametrize(
     ("tamper", "said"),
     [
-        (times_three, "when asked for 1 days"),
+        (times_three, "when asked for 1 day"),
         (deaf_to_history, "when asked for 28 days after a newer history"),
         (bold, "the interval 0.95"),
     ],
