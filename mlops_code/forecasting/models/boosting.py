@@ -14,17 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecasting.calendars import Calendar
-from forecasting.models.direct import Recent, feature_count, lag_shape, recent_of, training_rows
+from forecasting.models.direct import (
+    DirectRecipe,
+    Layout,
+    features_of_model,
+    layout_of,
+    recent_of_model,
+    switched,
+    training_rows,
+)
 from forecasting.models.recipe import (
-    SEASON,
     Array,
     FittedModel,
     History,
     Recipe,
-    RecipeFamily,
     Shapes,
     bounded,
-    day_after,
     demand_between,
     demand_names,
     demand_switch,
@@ -37,48 +42,39 @@ LEAF = -1.0
 NODE_ARRAYS = ("feature", "threshold", "left", "right", "value")
 
 
-class BoostingDirect(RecipeFamily):
+class BoostingDirect(DirectRecipe):
     """rounds, leaves, min_rows, rate as in HistGradientBoostingRegressor; poisson: 1 for that loss, else squared."""
 
-    def learns(self, _recipe: Recipe) -> frozenset[str]:
-        return frozenset({SEASON})
-
     def check(self, recipe: Recipe) -> None:
-        demand_names(recipe, ("rounds", "leaves", "min_rows", "rate"), ("scaled", "poisson"))
+        demand_names(recipe, ("rounds", "leaves", "min_rows", "rate"), ("scaled", "poisson", "year"))
         demand_whole(recipe, "rounds", 1, 1000)
         demand_whole(recipe, "leaves", 2, 255)
         demand_whole(recipe, "min_rows", 1, 100_000)
         demand_between(recipe, "rate", 0, 1)
-        for name in ("scaled", "poisson"):
-            demand_switch(recipe, name)
+        demand_switch(recipe, "poisson")
+        super().check(recipe)
 
-    def days_needed(self, _recipe: Recipe, season: int, horizon: int, calendar: Calendar) -> int:
-        return calendar.lags.seasons * season + horizon
-
-    def shapes(self, _recipe: Recipe, season: int, series: int, calendar: Calendar) -> Shapes:
+    def shapes(self, recipe: Recipe, season: int, series: int, calendar: Calendar) -> Shapes:
         forest: Shapes = {"roots": (None,), "base": (1,), **dict.fromkeys(NODE_ARRAYS, (None,))}
-        return {"lags": lag_shape(calendar, season, series), **forest}
+        return {**self.lag_shapes(recipe, season, series, calendar), **forest}
 
     def fits(self, recipe: Recipe, history: History, cutoffs: Sequence[int]) -> Iterator[dict[str, Array]]:
         for days in cutoffs:
             known = history.until(days)
-            features, targets = _rows(known, _on(recipe, "scaled"))
-            lags = recent_of(known, _on(recipe, "scaled")).lags
-            yield {"lags": lags, **_forest(recipe, features, targets)}
-
-    def update(self, recipe: Recipe, arrays: Mapping[str, Array], history: History) -> dict[str, Array]:
-        return {**arrays, "lags": recent_of(history, _on(recipe, "scaled")).lags}
+            features, targets = _rows(known, layout_of(recipe, history))
+            yield {**self.lag_arrays(recipe, known), **_forest(recipe, features, targets)}
 
     def forecast(self, model: FittedModel, horizon: int) -> Array:
-        recent = Recent(model.arrays["lags"], _on(model.recipe, "scaled"), model.calendar)
-        features = recent.features(day_after(model), slice(0, horizon))
+        recent = recent_of_model(model)
+        features = features_of_model(model, recent, horizon)
         made = walk(model.arrays, features.reshape(-1, features.shape[2])).reshape(features.shape[:2])
-        if _on(model.recipe, "poisson"):
+        if switched(model.recipe, "poisson"):
             made = np.exp(made)
         return bounded(made * recent.size[:, None], model.lower)
 
-    def demand_sound(self, recipe: Recipe, arrays: Mapping[str, Array], calendar: Calendar) -> None:
+    def demand_sound(self, model: FittedModel) -> None:
         # A walk over other trees would not end, or would leave them.
+        arrays, count = model.arrays, layout_of(model.recipe, model).count
         roots, nodes = arrays["roots"], len(arrays["feature"])
         if any(len(arrays[name]) != nodes for name in NODE_ARRAYS) or not 0 < len(roots) <= nodes:
             raise ValueError("the trees' arrays have different lengths or are empty")
@@ -87,7 +83,7 @@ class BoostingDirect(RecipeFamily):
         ):
             raise ValueError("a root, feature or child is not a whole number")
         feature, place = arrays["feature"], np.arange(nodes)
-        if roots.min() < 0 or roots.max() >= nodes or feature.max() >= feature_count(_on(recipe, "scaled"), calendar):
+        if roots.min() < 0 or roots.max() >= nodes or feature.max() >= count:
             raise ValueError("a root or feature does not exist")
         inner = feature != LEAF
         for name in ("left", "right"):
@@ -115,11 +111,11 @@ def walk(forest: Mapping[str, Array], rows: Array) -> Array:
     return total
 
 
-def _rows(history: History, scaled: bool) -> tuple[Array, Array]:
-    stride = history.season if scaled else 1
+def _rows(history: History, layout: Layout) -> tuple[Array, Array]:
+    stride = history.season if layout.scaled else 1
     origins = max(1, (history.days - history.calendar.lags.seasons * history.season) // stride)
     stride *= -(-origins * history.horizon * len(history.values) // MAX_ROWS)
-    blocks = list(training_rows(history, scaled, 0, stride))
+    blocks = list(training_rows(history, layout, 0, stride))
     return np.concatenate([block[0] for block in blocks]), np.concatenate([block[1] for block in blocks])
 
 
@@ -129,7 +125,7 @@ def _forest(recipe: Recipe, features: Array, targets: Array) -> dict[str, Array]
 
     given = recipe.parameters
     estimator = HistGradientBoostingRegressor(
-        loss="poisson" if _on(recipe, "poisson") else "squared_error",
+        loss="poisson" if switched(recipe, "poisson") else "squared_error",
         max_iter=int(given["rounds"]),
         max_leaf_nodes=int(given["leaves"]),
         min_samples_leaf=int(given["min_rows"]),
@@ -161,7 +157,3 @@ def _table(nodes: NDArray[Any], root: Array) -> dict[str, Array]:
         "right": np.where(leaf, 0.0, nodes["right"] + root),
         "value": np.where(leaf, nodes["value"], 0.0),
     }
-
-
-def _on(recipe: Recipe, switch: str) -> bool:
-    return bool(recipe.parameters.get(switch, 0.0))

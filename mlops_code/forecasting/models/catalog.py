@@ -9,6 +9,7 @@ from datetime import date
 import numpy as np
 
 from forecasting.calendars import Calendar
+from forecasting.known import Known
 from forecasting.models.arima import Arima202
 from forecasting.models.baselines import LastYear, SameWeekdayMean, WindowMean
 from forecasting.models.boosting import BoostingDirect
@@ -66,14 +67,16 @@ def fits(recipe: Recipe, history: History, cutoffs: Sequence[int]) -> Iterator[F
         raise ValueError(f"{recipe.label} needs {calendar.count(needed)} of history, found {cutoffs[0]}")
     keys = tuple(str(number) for number in range(len(history.values)))
     for days, arrays in zip(cutoffs, FAMILIES[recipe.name].fits(recipe, history, cutoffs), strict=True):
-        cutoff = history.until(days).cutoff
-        yield FittedModel(recipe, history.season, cutoff, keys, arrays, history.lower, calendar=calendar)
+        seen = history.until(days)
+        yield FittedModel(
+            recipe, history.season, seen.cutoff, keys, arrays, history.lower, calendar=calendar, known=seen.known
+        )
 
 
 def fit(recipe: Recipe, history: History, keys: Sequence[str] = ()) -> FittedModel:
     """Fit a recipe on the whole history. keys: names of the series. Raises: as `fits`."""
     (model,) = fits(recipe, history, [history.days])
-    return replace(model, keys=tuple(keys) or model.keys)
+    return replace(model, keys=tuple(keys) or model.keys, known=_seen(recipe, history))
 
 
 def update(model: FittedModel, history: History, keys: Sequence[str] = ()) -> FittedModel:
@@ -87,7 +90,20 @@ def update(model: FittedModel, history: History, keys: Sequence[str] = ()) -> Fi
             f"{model.recipe.label} needs {model.calendar.count(needed)} of history, found {history.days}"
         )
     arrays = FAMILIES[model.recipe.name].update(model.recipe, model.arrays, history)
-    return replace(model, cutoff=history.cutoff, keys=tuple(keys) or model.keys, arrays=arrays, intervals=None)
+    return replace(
+        model,
+        cutoff=history.cutoff,
+        keys=tuple(keys) or model.keys,
+        arrays=arrays,
+        intervals=None,
+        known=_seen(model.recipe, history),
+    )
+
+
+def _seen(recipe: Recipe, history: History) -> Known | None:
+    """What is known in advance, without the steps that the recipe does not look at."""
+    needed = days_needed(recipe, history.season, 0, history.calendar)
+    return history.known.last(needed) if history.known else None
 
 
 def forecast(model: FittedModel, horizon: int) -> Array:
@@ -111,4 +127,4 @@ def dated_forecast(model: FittedModel, horizon: int, key: str | None = None) -> 
 
 def demand_sound(model: FittedModel) -> None:
     """Raises: ValueError where arrays of the right shape cannot come from a fit."""
-    FAMILIES[model.recipe.name].demand_sound(model.recipe, model.arrays, model.calendar)
+    FAMILIES[model.recipe.name].demand_sound(model)

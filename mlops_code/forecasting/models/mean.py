@@ -54,15 +54,18 @@ class MeanOf(RecipeFamily):
         return _joined([family_of(self._families, part).update(part, own, history) for part, own in parts])
 
     def forecast(self, model: FittedModel, horizon: int) -> Array:
-        parts = zip(model.recipe.parts, _split(model.arrays), strict=True)
-        models = [replace(model, recipe=part, arrays=arrays, intervals=None) for part, arrays in parts]
-        return np.asarray(
-            np.mean([family_of(self._families, one.recipe).forecast(one, horizon) for one in models], axis=0)
-        )
+        made = [family_of(self._families, part.recipe).forecast(part, horizon) for part in _parts(model)]
+        return np.asarray(np.mean(made, axis=0))
 
-    def demand_sound(self, recipe: Recipe, arrays: Mapping[str, Array], calendar: Calendar) -> None:
-        for part, own in zip(recipe.parts, _split(arrays), strict=True):
-            family_of(self._families, part).demand_sound(part, own, calendar)
+    def demand_sound(self, model: FittedModel) -> None:
+        for part in _parts(model):
+            family_of(self._families, part.recipe).demand_sound(part)
+
+
+def _parts(model: FittedModel) -> list[FittedModel]:
+    """Each part as a model of its own."""
+    parts = zip(model.recipe.parts, _split(model.arrays), strict=True)
+    return [replace(model, recipe=part, arrays=arrays, intervals=None) for part, arrays in parts]
 
 
 def _joined(parts: Sequence[Mapping[str, _T]]) -> dict[str, _T]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecasting.calendars import DAILY, Calendar
+from forecasting.known import Known
 
 Array = NDArray[np.float64]
 Days = NDArray[np.datetime64]
@@ -46,7 +47,7 @@ class History:
     """What a fit may look at. values: shape (series, days), finite; the last column is the cutoff.
 
     A day stands for a step of the calendar, such as a week. season and horizon: steps. lower: no forecast lies below
-    it; None where values may be negative.
+    it; None where values may be negative. known: what is known in advance, for all steps and for some ahead.
     """
 
     values: Array
@@ -55,6 +56,7 @@ class History:
     horizon: int
     lower: float | None = 0.0
     calendar: Calendar = DAILY
+    known: Known | None = None
 
     @property
     def days(self) -> int:
@@ -67,9 +69,10 @@ class History:
         return self.calendar.after(self.cutoff, 1 - self.days)
 
     def until(self, days: int) -> History:
-        """The first `days` steps alone; a view, nothing is copied."""
+        """The first `days` steps alone; a view, nothing is copied. What is known in advance stays known."""
         cutoff = self.calendar.after(self.cutoff, days - self.days)
-        return replace(self, values=self.values[:, :days], cutoff=cutoff)
+        known = self.known.until(days) if self.known else None
+        return replace(self, values=self.values[:, :days], cutoff=cutoff, known=known)
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,10 @@ class Intervals:
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A model that can forecast the steps after its cutoff. season: steps. keys: names of the series, by row."""
+    """A model that can forecast the steps after its cutoff. season: steps. keys: names of the series, by row.
+
+    known: what is known in advance, of the last steps that the recipe looks at and of steps ahead.
+    """
 
     recipe: Recipe
     season: int
@@ -93,6 +99,7 @@ class FittedModel:
     lower: float | None = 0.0
     intervals: Intervals | None = None
     calendar: Calendar = DAILY
+    known: Known | None = None
 
 
 class RecipeFamily(ABC):
@@ -130,7 +137,7 @@ class RecipeFamily(ABC):
     def forecast(self, model: FittedModel, horizon: int, /) -> Array:
         """Return shape (series, horizon), the days after the cutoff."""
 
-    def demand_sound(self, _recipe: Recipe, _arrays: Mapping[str, Array], _calendar: Calendar, /) -> None:
+    def demand_sound(self, _model: FittedModel, /) -> None:
         """Raises: ValueError where stored arrays of the right shape cannot come from a fit."""
         return
 

@@ -6,32 +6,30 @@ adds a week of rows instead of starting again. The result equals scikit-learn's 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from forecasting.calendars import Calendar
 from forecasting.models.direct import (
-    Recent,
-    feature_count,
+    DirectRecipe,
+    Layout,
+    features_of_model,
+    first_origin,
     lag_features,
-    lag_shape,
-    recent_of,
+    layout_of,
+    recent_of_model,
     training_rows,
 )
 from forecasting.models.recipe import (
-    SEASON,
     Array,
     FittedModel,
     History,
     Recipe,
-    RecipeFamily,
     Shapes,
     bounded,
-    day_after,
     demand_between,
     demand_names,
-    demand_switch,
 )
 
 CONSTANT = 1e-12  # variance of a feature relative to its mean square below which it counts as constant
@@ -40,22 +38,29 @@ CONSTANT = 1e-12  # variance of a feature relative to its mean square below whic
 class _Sums:
     """Sums over training rows of one, x, y and their products; unscaled values are shifted first."""
 
-    def __init__(self, history: History, scaled: bool) -> None:
-        self._scaled = scaled
-        self._seen = 0
+    def __init__(self, history: History, layout: Layout) -> None:
+        self._layout = layout
         # Variances are differences of sums: a large level would eat their digits.
         start = history.calendar.lags.seasons * history.season
-        self._level = 0.0 if scaled else float(history.values[:, :start].mean())
-        self._shift = np.zeros(feature_count(scaled, history.calendar))
+        self._level = 0.0 if layout.scaled else float(history.values[:, :start].mean())
+        self._shift = np.zeros(layout.count)
         self._shift[: lag_features(history.calendar)] = self._level
-        wide = len(self._shift) + 1
-        self._rows = 0
+        self._start = start
+        self._clear()
+
+    def _clear(self) -> None:
+        wide = self._layout.count + 1
+        self._seen = self._rows = 0
         self._sums, self._products = np.zeros(wide), np.zeros((wide, wide))
 
     def extend(self, history: History) -> None:
         """Add the rows whose targets lie on the days that were not seen yet."""
-        stride = history.season if self._scaled else 1
-        for features, targets in training_rows(history, self._scaled, self._seen, stride):
+        start = first_origin(history, self._layout)
+        if start != self._start:
+            self._start = start
+            self._clear()
+        stride = history.season if self._layout.scaled else 1
+        for features, targets in training_rows(history, self._layout, self._seen, stride):
             both = np.column_stack([features - self._shift, targets - self._level])
             self._rows += len(both)
             self._sums += both.sum(axis=0)
@@ -85,43 +90,34 @@ class _Sums:
         }
 
 
-class RidgeDirect(RecipeFamily):
+class RidgeDirect(DirectRecipe):
     """alpha: strength of the shrinkage; scaled: 1 for many series, each divided by its own size."""
 
-    def learns(self, _recipe: Recipe) -> frozenset[str]:
-        return frozenset({SEASON})
-
     def check(self, recipe: Recipe) -> None:
-        demand_names(recipe, ("alpha",), ("scaled",))
+        demand_names(recipe, ("alpha",), ("scaled", "year"))
         demand_between(recipe, "alpha", 0, 1e9)
-        demand_switch(recipe, "scaled")
-
-    def days_needed(self, _recipe: Recipe, season: int, horizon: int, calendar: Calendar) -> int:
-        return calendar.lags.seasons * season + horizon
+        super().check(recipe)
 
     def shapes(self, recipe: Recipe, season: int, series: int, calendar: Calendar) -> Shapes:
-        wide = (feature_count(_scaled(recipe), calendar),)
-        lags = lag_shape(calendar, season, series)
-        return {"lags": lags, "centre": wide, "scale": wide, "weights": wide, "intercept": (1,)}
+        weights = dict.fromkeys(("centre", "scale", "weights"), (None,))
+        return {**self.lag_shapes(recipe, season, series, calendar), **weights, "intercept": (1,)}
 
     def fits(self, recipe: Recipe, history: History, cutoffs: Sequence[int]) -> Iterator[dict[str, Array]]:
-        sums = _Sums(history, _scaled(recipe))
+        sums = _Sums(history, layout_of(recipe, history))
         for days in cutoffs:
             known = history.until(days)
             sums.extend(known)
-            yield {"lags": recent_of(known, _scaled(recipe)).lags, **sums.solve(recipe.parameters["alpha"])}
-
-    def update(self, recipe: Recipe, arrays: Mapping[str, Array], history: History) -> dict[str, Array]:
-        return {**arrays, "lags": recent_of(history, _scaled(recipe)).lags}
+            yield {**self.lag_arrays(recipe, known), **sums.solve(recipe.parameters["alpha"])}
 
     def forecast(self, model: FittedModel, horizon: int) -> Array:
-        arrays = model.arrays
-        recent = Recent(arrays["lags"], _scaled(model.recipe), model.calendar)
-        features = recent.features(day_after(model), slice(0, horizon))
+        arrays, recent = model.arrays, recent_of_model(model)
+        features = features_of_model(model, recent, horizon)
         scaled = (features - arrays["centre"]) / arrays["scale"]
         made: Array = scaled @ arrays["weights"] + arrays["intercept"][0]
         return bounded(made * recent.size[:, None], model.lower)
 
-
-def _scaled(recipe: Recipe) -> bool:
-    return bool(recipe.parameters.get("scaled", 0.0))
+    def demand_sound(self, model: FittedModel) -> None:
+        wide = layout_of(model.recipe, model).count
+        for name in ("centre", "scale", "weights"):
+            if len(model.arrays[name]) != wide:
+                raise ValueError(f"{name} has {len(model.arrays[name])} numbers, expected {wide}")

@@ -21,6 +21,7 @@ from forecasting.models.recipe import FittedModel, Recipe
 from forecasting.problem.problem_file import Problem
 from tests.unit.forecasting.candidates import WEEKLY, fitted
 
+GOLDEN = Path(__file__).parent / "golden"  # written before models could hold what is known in advance
 RIDGE = make_recipe("ridge_direct", {"alpha": 1.0})
 SCALED = make_recipe("ridge_direct", {"alpha": 1.0, "scaled": 1.0})
 TREES = {"rounds": 5.0, "leaves": 4.0, "min_rows": 20.0, "rate": 0.1, "scaled": 1.0}
@@ -51,6 +52,28 @@ def test_a_model_read_back_forecasts_the_same_bits(
     assert (stored.sha256, stored.problem, stored.horizon) == (sha256, "paid_amount", 28)
     assert (stored.model.keys, stored.model.lower) == (model.keys, 0.0)
     assert np.array_equal(forecast(stored.model, 366), forecast(model, 366))
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe"),
+    [
+        ("ridge", RIDGE.label),
+        (
+            "mean",
+            "mean_of(same_weekday_mean(weeks=8), ridge_direct(alpha=1, scaled=1), "
+            "histgb_direct(leaves=4, min_rows=20, rate=0.3, rounds=3, scaled=1))",
+        ),
+    ],
+)
+def test_a_model_of_an_earlier_version_forecasts_the_same(tmp_path: Path, name: str, recipe: str) -> None:
+    content = (GOLDEN / name / "model.json").read_bytes()
+    (tmp_path / "model.json").write_bytes(content)
+    document = json.loads(content)
+    shared = {key: document[key] for key in ("format_version", "problem", "season", "horizon", "cutoff")}
+    manifest = {**shared, "recipe": recipe, "model_sha256": hashlib.sha256(content).hexdigest()}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    written = np.array(json.loads((GOLDEN / name / "forecast.json").read_text()))
+    assert forecast(read_model(tmp_path).model, 28) == pytest.approx(written, rel=1e-12)
 
 
 @RECIPES

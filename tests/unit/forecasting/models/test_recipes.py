@@ -26,7 +26,7 @@ from forecasting.models.catalog import (
     make_recipe,
     update,
 )
-from forecasting.models.direct import MAX_RATIO, recent_of, training_rows
+from forecasting.models.direct import MAX_RATIO, Layout, layout_of, recent_of, training_rows, year_changes
 from forecasting.models.holt_winters import GRID
 from forecasting.models.recipe import Array, FittedModel, History, Recipe
 
@@ -107,10 +107,42 @@ def test_holt_winters_carries_a_trend_on_and_the_weekday_mean_does_not() -> None
 
 def test_each_recipe_says_what_it_can_learn() -> None:
     assert learns(WINDOW) == frozenset()
-    assert learns(WEEKLY) == learns(BOTH) == {"season"}
+    assert learns(WEEKLY) == {"season"}
+    assert learns(BOTH) == learns(RIDGE) == {"season", "events"}
+    assert learns(make_recipe("ridge_direct", {"alpha": 1.0, "year": 1.0})) == {"season", "year", "events"}
     assert learns(HOLT) == {"trend", "season"}
     assert learns(YEAR) == {"season", "year"}
     assert learns(make_recipe("mean_of", {}, [WINDOW, HOLT])) == {"trend", "season"}
+
+
+def test_the_change_of_last_years_level_is_that_of_each_week_and_its_neighbors() -> None:
+    values = np.full((2, 430), 10.0)
+    values[0, 430 - 364 + 14 : 430 - 364 + 21] = 40.0  # the third week of a year ago
+    changes = year_changes(values, 7, 364, 8)
+    steady = 0.25 * np.array([10 + 30 / 60, 10.0])
+    assert changes[0, :5] == pytest.approx([1, *[(20 + steady[0]) / (10 + steady[0])] * 3, 1])
+    assert (changes[1] == 1).all()
+    assert (year_changes(values[:, :419], 7, 364, 8) == 1).all(), "too short to know"
+
+
+def test_a_yearly_season_is_learned_where_the_history_allows() -> None:
+    days = np.arange(1000.0)
+    values = (100 + 50 * np.sin(2 * np.pi * days / 364) + 10 * (days % 7 == 0))[None]
+    parameters = {"alpha": 1.0, "scaled": 1.0}
+    errors = {}
+    for year in (0.0, 1.0):
+        recipe = make_recipe("ridge_direct", {**parameters, "year": year})
+        made = forecast(fit(recipe, History(values[:, :940], date(2014, 1, 1), 7, 56)), 56)
+        errors[year] = np.abs(made - values[:, 940:996]).mean()
+    assert errors[1.0] < errors[0.0] / 2
+
+
+def test_without_a_year_of_history_the_last_year_changes_nothing(many: Panel) -> None:
+    plain, year = (
+        forecast(fit(make_recipe("histgb_direct", {**SMALL, "scaled": 1.0, "year": on}), history(many, 200)), 28)
+        for on in (0.0, 1.0)
+    )
+    assert year == pytest.approx(plain, rel=0.2)
 
 
 def features(values: Array, first: date, origin: int, ahead: int) -> list[float]:
@@ -143,17 +175,17 @@ def test_a_large_level_costs_the_ridge_no_digits(panel: Panel) -> None:
 
 def test_one_global_ridge_is_one_set_of_weights(many: Panel) -> None:
     days, chosen = 150, history(many, 150)
-    rows = list(training_rows(chosen, True, 0, 7))
+    rows = list(training_rows(chosen, Layout(scaled=True), 0, 7))
     plain = make_pipeline(StandardScaler(), Ridge(1.0))
     plain.fit(np.concatenate([row[0] for row in rows]), np.concatenate([row[1] for row in rows]))
-    recent = recent_of(chosen, True)
+    recent = recent_of(chosen, Layout(scaled=True))
     wanted = recent.features(many.day(days), slice(0, 28))
     expected = plain.predict(wanted.reshape(-1, wanted.shape[2])).reshape(wanted.shape[:2]) * recent.size[:, None]
     assert np.allclose(forecast(fit(SCALED, chosen), 28), np.clip(expected, 0, None), rtol=1e-8, atol=1e-8)
 
 
 def test_scaled_rows_are_ratios_to_the_series_own_size(many: Panel) -> None:
-    block, targets = next(training_rows(history(many, 100), True, 0, 7))
+    block, targets = next(training_rows(history(many, 100), Layout(scaled=True), 0, 7))
     size = np.abs(many.values[:, :56]).mean(axis=1)
     alive = size > 0
     first = block.reshape(int(alive.sum()), 28, -1)[0]
@@ -182,13 +214,13 @@ def test_only_zeros_are_forecast_as_zero() -> None:
 
 @pytest.mark.parametrize(("recipe", "loss"), [(BOOSTING, "squared_error"), (POISSON, "poisson")])
 def test_the_tree_walker_gives_every_bit_of_scikit_learns_forecast(many: Panel, recipe: Recipe, loss: str) -> None:
-    chosen, scaled = history(many, 200), "scaled" in recipe.parameters
-    rows = list(training_rows(chosen, scaled, 0, 7 if scaled else 1))
+    chosen, layout = history(many, 200), layout_of(recipe, history(many, 200))
+    rows = list(training_rows(chosen, layout, 0, 7 if layout.scaled else 1))
     estimator = HistGradientBoostingRegressor(
         loss=loss, max_iter=20, max_leaf_nodes=8, min_samples_leaf=20, learning_rate=0.1, random_state=0,
         early_stopping=False,
     ).fit(np.concatenate([row[0] for row in rows]), np.concatenate([row[1] for row in rows]))  # fmt: skip
-    asked = recent_of(chosen, scaled).features(many.day(200), slice(0, 28)).reshape(-1, rows[0][0].shape[1])
+    asked = recent_of(chosen, layout).features(many.day(200), slice(0, 28)).reshape(-1, rows[0][0].shape[1])
     made = walk(fit(recipe, chosen).arrays, asked)
     assert np.array_equal(np.exp(made) if loss == "poisson" else made, estimator.predict(asked))
 
