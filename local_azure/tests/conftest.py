@@ -153,10 +153,10 @@ def server(state: StateFolder, tmp_path_factory: pytest.TempPathFactory) -> Iter
     before = dict(os.environ)
     os.environ["LOCAL_AZURE_SCHEDULE_SPEED"] = SCHEDULE_SPEED
     info = lifecycle.start(state)
-    os.environ.update(client_variables(state, info))
     os.environ["HOME"] = str(tmp_path_factory.mktemp("home"))
     for name in ("HTTPS_PROXY", "https_proxy"):
         os.environ[name] = DEAD_PROXY
+    os.environ.update(client_variables(state, info, os.environ))
     yield info
     os.environ.clear()
     os.environ.update(before)

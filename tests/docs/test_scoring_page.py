@@ -59,7 +59,8 @@ def blocks(*languages: str) -> list[Block]:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("scoring_page")
     state = StateFolder(folder / "state")
-    environment = clean_environment(folder) | client_variables(state, lifecycle.start(state))
+    clean = clean_environment(folder)
+    environment = clean | client_variables(state, lifecycle.start(state), clean)
     sdk, scoring = Sdk(environment), str(assemble_scoring(folder / "scoring").folder)
     services = {}
     for problem, name in SERVICES.items():

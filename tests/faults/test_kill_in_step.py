@@ -167,5 +167,5 @@ def test_links_in_what_a_step_leaves_are_not_followed(shared: Machine, tmp_path:
     )
     step = shared.steps(run_id)[0]["runId"]
     files = await_true(lambda: sorted(shared.state.blobs.rglob(f"*dcid.{step}/**/*")), "files of the run")
-    assert [path.name for path in files if path.is_file()] == ["70_driver_log.txt"]
+    assert [path.name for path in files if path.is_file()] == ["70_driver_log.txt", "std_log.txt"]
     assert not any(path.is_symlink() for path in files)

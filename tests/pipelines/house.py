@@ -77,7 +77,7 @@ class House:
         """The command line of the copy, with both workspaces."""
         info = self.state.running_server()
         assert info is not None
-        variables = {**self.environment, **client_variables(self.state, info)}
+        variables = {**self.environment, **client_variables(self.state, info, self.environment)}
         return Product(preloaded(self.state, variables), tree=self.tree).with_settings(
             AZUREML_PRODUCTION_WORKSPACE_NAME="local-production"
         )

@@ -31,7 +31,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[st
     """The variables of a client of a running server."""
     state = StateFolder(tmp_path_factory.mktemp("story") / "state")
     info = lifecycle.start(state)
-    yield preloaded(state, clean_environment(tmp_path_factory.mktemp("home")) | client_variables(state, info))
+    clean = clean_environment(tmp_path_factory.mktemp("home"))
+    yield preloaded(state, clean | client_variables(state, info, clean))
     lifecycle.stop(state)
 
 

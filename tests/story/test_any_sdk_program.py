@@ -29,7 +29,12 @@ def test_a_plain_sdk_program_runs_by_environment_alone(tmp_path: Path) -> None:
         "metrics": {"mean": 20.0, "numbers": [0.0, 1.0, 2.0, 3.0, 4.0]},
         "status": "Completed",
         "stage": "prepared",
-        "files": ["azureml-logs/70_driver_log.txt", "evidence/model.json", "outputs/summary.txt"],
+        "files": [
+            "azureml-logs/70_driver_log.txt",
+            "evidence/model.json",
+            "outputs/summary.txt",
+            "user_logs/std_log.txt",
+        ],
         "log": True,
         "model": ["plain-model", 1],
     }

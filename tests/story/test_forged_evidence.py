@@ -53,7 +53,8 @@ class Office:
     def start(self) -> None:
         """Start the server; its port and token are new ones."""
         info = lifecycle.start(self.state)
-        environment = preloaded(self.state, clean_environment(self.home) | client_variables(self.state, info))
+        clean = clean_environment(self.home)
+        environment = preloaded(self.state, clean | client_variables(self.state, info, clean))
         self.product = Product(environment, self.product.settings if hasattr(self, "product") else {})
 
     def files(self, end: str) -> list[Path]:

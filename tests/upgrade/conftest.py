@@ -25,6 +25,7 @@ def product(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         archive.extractall(folder, filter="data")
     state = StateFolder(folder)
     info = lifecycle.start(state)
-    environment = clean_environment(tmp_path_factory.mktemp("home")) | client_variables(state, info)
+    clean = clean_environment(tmp_path_factory.mktemp("home"))
+    environment = clean | client_variables(state, info, clean)
     yield Product(preloaded(state, environment)).with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME="local-production")
     lifecycle.stop(state)

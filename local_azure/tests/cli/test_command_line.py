@@ -126,6 +126,22 @@ def test_exec_hands_on_no_other_way_to_sign_in(local_azure: CommandLine) -> None
     assert local_azure("exec", "--", sys.executable, "-c", program, **foreign).stdout.strip() == "[]"
 
 
+def test_web_data_is_in_use_until_the_server_stops(local_azure: CommandLine) -> None:
+    file = local_azure.folder / "web" / "example.org" / "x.csv"
+    file.parent.mkdir(parents=True)
+    file.write_text("found")
+    program = "import urllib.request; print(urllib.request.urlopen('https://example.org/x.csv').read())"
+    first = local_azure("exec", "--web-data", "web", "--", sys.executable, "-c", program)
+    assert "found" in first.stdout, first.stderr
+    assert str(file.parent.parent) in local_azure("status").stdout
+    assert "found" in local_azure("exec", "--", sys.executable, "-c", program).stdout
+    local_azure("down")
+    local_azure("up")
+    assert "--web-data" not in local_azure("status").stdout
+    missing = local_azure("up", "--web-data", "none")
+    assert (missing.returncode, "'none' does not exist" in missing.stderr) == (2, True)
+
+
 def test_workspaces_are_created_and_listed(local_azure: CommandLine) -> None:
     assert local_azure("workspace", "create", "staging").returncode == 0
     assert local_azure("workspace", "list").stdout.split() == ["local-development", "local-production", "staging"]

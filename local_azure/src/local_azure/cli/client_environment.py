@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from local_azure.machine_learning.domain.access.addresses import CLOUD_NAME, Addresses
+from local_azure.machine_learning.domain.access.web_proxy import user_info, web_variables, without_own
 from local_azure.machine_learning.domain.workspace.coordinates import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE_NAME
 from local_azure.machine_learning.storage.certificates import trust_variables
 from local_azure.machine_learning.storage.state import STATE_VARIABLE, ServerInfo, StateFolder
@@ -18,14 +18,15 @@ FOREIGN_IDENTITY = (
     "AZURE_CLIENT_", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN", "AZURE_SERVICE_CONNECTION", "SYSTEM_OIDCREQUESTURI",
     "SYSTEM_ACCESSTOKEN", "IDENTITY_", "MSI_", "AZUREML_SERVICE_PRINCIPAL", "AZUREML_RUN_", "AZUREML_ARM_",
 )  # fmt: skip
-_LOOPBACK = "127.0.0.1,localhost"
 _COORDINATES = {"subscription_id": SUBSCRIPTION, "resource_group": RESOURCE_GROUP, "workspace_name": WORKSPACE_NAME}
 _OWN_CONFIG = f"{json.dumps(_COORDINATES, indent=2)}\n".encode()
 
 
-def client_variables(state: StateFolder, info: ServerInfo) -> dict[str, str]:
-    """Return the variables for a client process; the comments say which behavior of the SDK requires each."""
-    no_proxy = ",".join(filter(None, (os.environ.get("NO_PROXY", os.environ.get("no_proxy", "")), _LOOPBACK)))
+def client_variables(state: StateFolder, info: ServerInfo, inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables for a client process; the comments say which behavior of the SDK requires each.
+
+    inherited: its environment without them.
+    """
     addresses = Addresses(info.http_port, info.tls_port)
     return {
         # The SDK reads its list of clouds here; ours gives our listener as resource manager and sign-in address.
@@ -43,8 +44,10 @@ def client_variables(state: StateFolder, info: ServerInfo) -> dict[str, str]:
         **trust_variables(state.certificates),
         # The SDK sends telemetry unless told that the workspace is a sensitive one.
         "HBI_WORKSPACE_JOB": "true",
-        "NO_PROXY": no_proxy,
-        "no_proxy": no_proxy,
+        # Data at web addresses is answered from local files, or refused.
+        **web_variables(
+            info.web_port, user_info(info.token), inherited, with_files=bool(info.web_port and state.web_data())
+        ),
         "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION,
         "AZURE_RESOURCE_GROUP": RESOURCE_GROUP,
         "AZUREML_WORKSPACE_NAME": WORKSPACE_NAME,
@@ -57,8 +60,10 @@ def client_environment(inherited: Mapping[str, str], state: StateFolder, info: S
 
     On a build agent the inherited variables would otherwise lead the client to the real Azure.
     """
-    kept = {name: value for name, value in inherited.items() if not name.upper().startswith(FOREIGN_IDENTITY)}
-    return {**kept, **client_variables(state, info)}
+    kept = {
+        name: value for name, value in without_own(inherited).items() if not name.upper().startswith(FOREIGN_IDENTITY)
+    }
+    return {**kept, **client_variables(state, info, kept)}
 
 
 def find_config_file(folder: Path) -> Path | None:

@@ -18,6 +18,7 @@ from local_azure.cli.pipeline_commands import pipelines
 from local_azure.cli.workspace.commands import adopt_config_file, workspace
 from local_azure.cli.workspace.kernel_commands import kernel
 from local_azure.cli.workspace.run_commands import runs
+from local_azure.machine_learning.domain.access.web_proxy import without_own
 from local_azure.machine_learning.storage.state import StateFolder, find_state_folder
 
 
@@ -46,15 +47,29 @@ def main(context: click.Context, state_path: Path | None) -> None:
     lifecycle.require_usable(context.obj)
 
 
+_WEB_DATA = click.option(
+    "--web-data",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder of local files for data at web addresses: HOST/PATH below it. In use until the server stops.",
+)
+
+
 @main.command()
+@_WEB_DATA
 @click.option("--http-port", type=int, default=0, help="Port of the JSON planes (default: as last time, else any).")
 @click.option("--tls-port", type=int, default=0, help="Port of ARM and storage (default: as last time, else any).")
 @click.pass_obj
-def up(state: StateFolder, http_port: int, tls_port: int) -> None:
-    """Start the server in the background; does nothing if it is already running."""
+def up(state: StateFolder, http_port: int, tls_port: int, web_data: Path | None) -> None:
+    """Start the server in the background; a running one gets no more than another folder of web data."""
     running, _ = lifecycle.ensure(state, http_port=http_port, tls_port=tls_port)
+    _choose_web_data(state, web_data)
     click.echo(f"local_azure answers at {running.base_url} (process {running.pid}, data in {state.root}).")
     click.echo("Stop it with: python -m local_azure down")
+
+
+def _choose_web_data(state: StateFolder, folder: Path | None) -> None:
+    if folder is not None:
+        state.choose_web_data(folder)
 
 
 @main.command()
@@ -83,6 +98,8 @@ def status(state: StateFolder, as_json: bool) -> None:
         click.echo(json.dumps(facts))
     elif info:
         click.echo(f"Running at {info.base_url} (process {info.pid}, data in {state.root}).")
+        if folder := state.web_data():
+            click.echo(f"Web addresses are read from --web-data {folder}.")
     else:
         click.echo(f"Not running (data in {state.root}). Start it with: python -m local_azure up")
     sys.exit(0 if info else 1)
@@ -93,7 +110,7 @@ def status(state: StateFolder, as_json: bool) -> None:
 def env(state: StateFolder) -> None:
     """Print the client variables as `export` lines: eval "$(python -m local_azure env)"."""
     info, _ = lifecycle.ensure(state)
-    for name, value in client_variables(state, info).items():
+    for name, value in client_variables(state, info, without_own(os.environ)).items():
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
@@ -123,9 +140,12 @@ main.add_command(pipelines)
 @main.command("exec", context_settings={"ignore_unknown_options": True})
 @click.option("--down", "stop_after", is_flag=True, help="Stop the server afterwards if this command started it.")
 @click.option("--warm", "preloaded", is_flag=True, envvar=warm.VARIABLE, help=warm.HELP)
+@_WEB_DATA
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_obj
-def execute(state: StateFolder, stop_after: bool, preloaded: bool, command: tuple[str, ...]) -> None:
+def execute(
+    state: StateFolder, stop_after: bool, preloaded: bool, web_data: Path | None, command: tuple[str, ...]
+) -> None:
     """Run COMMAND against the server, which is started when needed.
 
     COMMAND is any program that uses the Azure ML SDK v1; environment variables alone point it at the server. For
@@ -137,6 +157,7 @@ def execute(state: StateFolder, stop_after: bool, preloaded: bool, command: tupl
     if preloading:
         preloading.begin(command)
     with foreground.use(state, stop_after=stop_after, wait=_say_waiting) as (info, started):
+        _choose_web_data(state, web_data)
         said = config_files.provide(state, Path.cwd())
         if said:
             click.echo(f"local_azure: {said}", err=True)

@@ -24,6 +24,7 @@ from local_azure.machine_learning.domain.access.addresses import Addresses, Sign
 from local_azure.machine_learning.domain.access.sign_in import SignInSecrets
 from local_azure.machine_learning.domain.access.signatures import Signatures
 from local_azure.machine_learning.domain.access.tokens import Tokens
+from local_azure.machine_learning.domain.access.web_proxy import user_info, web_variables
 from local_azure.machine_learning.domain.workspace.coordinates import (
     PRODUCTION_NAME,
     RESOURCE_GROUP,
@@ -40,17 +41,18 @@ from local_azure.machine_learning.engines.steps.launcher import Launcher, base_v
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.http.access import AccessControl
 from local_azure.machine_learning.http.app import Application
-from local_azure.machine_learning.http.listeners import Listeners
+from local_azure.machine_learning.http.listeners import Listeners, Sockets, WebAccess
 from local_azure.machine_learning.loopback import LOOPBACK, listen
 from local_azure.machine_learning.planes.table import ROUTES
 from local_azure.machine_learning.processes.forking.orphans import adopt_orphans
-from local_azure.machine_learning.storage.certificates import server_context
+from local_azure.machine_learning.storage.certificates import host_contexts, server_context
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.lost_store import StoreLostError, refuse_lost_store
 from local_azure.machine_learning.storage.migrations import StoreTooNewError
 from local_azure.machine_learning.storage.server_log import ServerLog
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder, StateLockedError
 from local_azure.machine_learning.storage.store import Store
+from local_azure.machine_learning.storage.web_files import WebFiles
 
 BACKLOG = 512
 EXIT_CONFLICT = 4
@@ -91,10 +93,10 @@ def _compose(settings: _Settings, store: Store, info: ServerInfo) -> tuple[Appli
     """Make every object of the server and give each what it uses; returns what answers and what runs beside it."""
     state = settings.state
     addresses = Addresses(info.http_port, info.tls_port)
-    files, tokens, signatures = BlobFiles(state.blobs), Tokens(), Signatures()
+    files, tokens, signatures = BlobFiles(state.blobs, WebFiles(state.web_data)), Tokens(), Signatures()
     workspaces, sign_in = Workspaces(store), SignInSecrets(info.token)
     redactor = Redactor(store, workspaces, info.token)
-    launcher = Launcher(base_variables(state, addresses))
+    launcher = Launcher(base_variables(state, addresses), partial(_web_variables_of_steps, state, info))
     executor = Executor(
         store=store,
         files=files,
@@ -124,11 +126,18 @@ def _compose(settings: _Settings, store: Store, info: ServerInfo) -> tuple[Appli
     return app, [executor, host, scheduler]
 
 
-async def _serve(settings: _Settings, store: Store, http: socket.socket, tls: socket.socket) -> None:
+def _web_variables_of_steps(state: StateFolder, info: ServerInfo) -> dict[str, str]:
+    return web_variables(info.web_port, user_info(info.token), {}, with_files=state.web_data() is not None)
+
+
+async def _serve(settings: _Settings, store: Store, sockets: Sockets) -> None:
     state = settings.state
-    info = ServerInfo(os.getpid(), http.getsockname()[1], tls.getsockname()[1], secrets.token_hex(32))
+    ports = [bound.getsockname()[1] for bound in (sockets.http, sockets.tls, sockets.web)]
+    info = ServerInfo(os.getpid(), ports[0], ports[1], secrets.token_hex(32), ports[2])
     app, engines = _compose(settings, store, info)
-    listeners = Listeners(app, http, tls, server_context(state.certificates))
+    context = server_context(state.certificates)
+    web = WebAccess(WebFiles(state.web_data), user_info(info.token), host_contexts(state.certificates))
+    listeners = Listeners(app, sockets, context, web)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, listeners.stop)
@@ -163,10 +172,10 @@ def _run(settings: _Settings) -> None:
     adopt_orphans()
     refuse_lost_store(state)
     shutil.rmtree(state.client_configurations, ignore_errors=True)
+    state.choose_web_data(None)  # that of an earlier start
     remembered = state.last_ports()
-    http = _bind(settings.http_port, remembered[0])
-    tls = _bind(settings.tls_port, remembered[1])
-    asyncio.run(_serve(settings, _open_store(state), http, tls))
+    sockets = Sockets(_bind(settings.http_port, remembered[0]), _bind(settings.tls_port, remembered[1]), _bind(0, 0))
+    asyncio.run(_serve(settings, _open_store(state), sockets))
 
 
 def _speed(text: str) -> float:

@@ -1,4 +1,4 @@
-"""The two listeners of the server, plain and TLS, around one application."""
+"""The listeners of the server: plain and TLS around one application, and the proxy for web addresses."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from local_azure.machine_learning.http.guard import Guard, PatientProtocol
+from local_azure.machine_learning.http.web.answers import WebAnswers
+from local_azure.machine_learning.http.web.proxy import Door
+from local_azure.machine_learning.loopback import LOOPBACK
+from local_azure.machine_learning.storage.web_files import WebFiles
 
 
 class _Listener(uvicorn.Server):
@@ -22,15 +27,40 @@ class _Listener(uvicorn.Server):
         yield
 
 
-class Listeners:
-    """Serve one application on two listening sockets. context: for the TLS one."""
+@dataclass(frozen=True)
+class WebAccess:
+    """What the proxy needs. user_info: "USER:PASSWORD" of who may read the files. context: TLS as some other host."""
 
-    def __init__(self, app: ASGIApp, http: socket.socket, tls: socket.socket, context: ssl.SSLContext) -> None:
+    files: WebFiles
+    user_info: str
+    context: Callable[[str], ssl.SSLContext]
+
+
+@dataclass(frozen=True)
+class Sockets:
+    """The three listening sockets."""
+
+    http: socket.socket
+    tls: socket.socket
+    web: socket.socket
+
+
+class Listeners:
+    """Serve one application on two sockets, and web addresses on the third. context: for the TLS one."""
+
+    def __init__(self, app: ASGIApp, sockets: Sockets, context: ssl.SSLContext, web: WebAccess) -> None:
         guarded = Guard(app)
         secure = _configuration(guarded)
         secure.load()
         secure.ssl = context
-        self._served = [(_Listener(_configuration(guarded)), http), (_Listener(secure), tls)]
+        proxy = _configuration(guarded)
+        proxy.load()
+        proxy.http_protocol_class = _door(guarded, sockets, web).protocol  # type: ignore[assignment]
+        self._served = [
+            (_Listener(_configuration(guarded)), sockets.http),
+            (_Listener(secure), sockets.tls),
+            (_Listener(proxy), sockets.web),
+        ]
 
     async def serve(self) -> None:
         """Answer until `stop`."""
@@ -40,6 +70,13 @@ class Listeners:
         """Let `serve` return, after what is being answered."""
         for listener, _ in self._served:
             listener.should_exit = True
+
+
+def _door(own: ASGIApp, sockets: Sockets, web: WebAccess) -> Door:
+    ports = [bound.getsockname()[1] for bound in (sockets.http, sockets.tls)]
+    own_hosts = frozenset(f"{host}:{port}" for host in (LOOPBACK, "localhost") for port in ports)
+    with_files = WebAnswers(web.files, own, own_hosts)
+    return Door(web.user_info, web.context, with_files, WebAnswers(WebFiles(), own, own_hosts))
 
 
 def _configuration(app: Guard) -> uvicorn.Config:

@@ -12,12 +12,15 @@ import os
 import re
 import shutil
 from collections import Counter
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import ssl
 
+MOST_HOSTS = 256  # whose certificates are kept; one more is made again when it is asked for
 BUNDLE, ROOTS = "bundle.pem", "roots"
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n", re.DOTALL)
 
@@ -71,4 +74,21 @@ def server_context(folder: Path) -> ssl.SSLContext:
         file.write_bytes(bundle)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+    return context
+
+
+def host_contexts(folder: Path) -> Callable[[str], ssl.SSLContext]:
+    """Return what makes a TLS context that stands for some host, for clients that trust our authority."""
+    import ssl
+
+    import trustme
+
+    authority = trustme.CA.from_pem((folder / "ca.pem").read_bytes(), (folder / "ca.key").read_bytes())
+
+    @lru_cache(MOST_HOSTS)
+    def context(host: str) -> ssl.SSLContext:
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert(host).configure_cert(made)
+        return made
+
     return context

@@ -20,6 +20,7 @@ from typing import BinaryIO
 from local_azure.machine_learning.clock import new_id
 from local_azure.machine_learning.errors import ApiError, bad_request
 from local_azure.machine_learning.storage.threads import refuse_event_loop
+from local_azure.machine_learning.storage.web_files import WebFiles
 
 COPY_BYTES = 256 * 1024  # held in memory for a client that does not read
 # Control characters cannot be in an address, and a backslash is a separator to some clients.
@@ -53,14 +54,11 @@ def touch(target: Path | int) -> None:
     os.utime(target, ns=(moment, moment))
 
 
-class BlobFiles:
-    """The files of all containers below one folder."""
+class Containers:
+    """The files of all containers below one folder, to be read."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._partial = root / ".partial"
-        shutil.rmtree(self._partial, ignore_errors=True)
-        self._partial.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def container(self, container: str) -> Path:
         """Folder of a container; raises a 400 for a name that Azure would refuse."""
@@ -82,6 +80,26 @@ class BlobFiles:
             raise bad_request(f"'{blob}' leads out of its container.", "InvalidResourceName")
         return path
 
+    def names(self, container: str, prefix: str = "") -> list[str]:
+        """Names of all blobs that start with a prefix, sorted."""
+        folder = self.container(container)
+        start = folder / prefix if prefix.endswith("/") or not prefix else (folder / prefix).parent
+        if not start.resolve().is_relative_to(folder.resolve()):
+            return []
+        found = (path.relative_to(folder).as_posix() for path in start.rglob("*") if path.is_file())
+        return sorted(name for name in found if name.startswith(prefix))
+
+
+class BlobFiles(Containers):
+    """The files of all containers below one folder. web: those that stand for data at web addresses."""
+
+    def __init__(self, root: Path, web: WebFiles | None = None) -> None:
+        super().__init__(root)
+        self.web = web or WebFiles()
+        self._partial = root / ".partial"
+        shutil.rmtree(self._partial, ignore_errors=True)
+        self._partial.mkdir(parents=True, exist_ok=True, mode=0o700)
+
     @contextmanager
     def writing(self, target: Path, turn: AbstractContextManager[object] | None = None) -> Iterator[BinaryIO]:
         """An open file that becomes `target` when the block ends well, durable before that; nothing otherwise.
@@ -101,15 +119,6 @@ class BlobFiles:
                 partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
-
-    def names(self, container: str, prefix: str = "") -> list[str]:
-        """Names of all blobs that start with a prefix, sorted."""
-        folder = self.container(container)
-        start = folder / prefix if prefix.endswith("/") or not prefix else (folder / prefix).parent
-        if not start.resolve().is_relative_to(folder.resolve()):
-            return []
-        found = (path.relative_to(folder).as_posix() for path in start.rglob("*") if path.is_file())
-        return sorted(name for name in found if name.startswith(prefix))
 
 
 def read_chunks(stream: BinaryIO, length: int | None = None) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import TypeGuard
 
@@ -24,6 +24,7 @@ class ServerInfo:
     http_port: int
     tls_port: int
     token: str
+    web_port: int = 0  # of the proxy for web addresses; a server of an older version has none
 
     @property
     def base_url(self) -> str:
@@ -76,6 +77,7 @@ class StateFolder:
         self._server_file = root / "server.json"
         self._ports_file = root / "ports.json"
         self._lock_file = root / "lock"
+        self._web_data_file = root / "web_data.json"
 
     def create(self) -> None:
         """Make the folders, readable by their owner only."""
@@ -140,6 +142,22 @@ class StateFolder:
         except (FileNotFoundError, ValueError, RecursionError):
             return None
 
+    def choose_web_data(self, folder: Path | None) -> None:
+        """Keep which folder holds the data of web addresses, or that there is none."""
+        if folder is None:
+            self._web_data_file.unlink(missing_ok=True)
+        else:
+            partial = self._web_data_file.with_suffix(".partial")
+            partial.write_text(json.dumps({"folder": str(folder.absolute())}), encoding="utf-8")
+            partial.replace(self._web_data_file)
+
+    def web_data(self) -> Path | None:
+        """The folder that holds the data of web addresses, or None."""
+        try:
+            return Path(json.loads(self._web_data_file.read_text(encoding="utf-8"))["folder"])
+        except (FileNotFoundError, ValueError, TypeError, KeyError, RecursionError):
+            return None
+
     def last_ports(self) -> tuple[int, int]:
         """Ports of the last server, so that addresses stay the same where they are still free; else 0 and 0."""
         try:
@@ -155,8 +173,10 @@ def _is_port(value: object) -> TypeGuard[int]:
 
 def _server_info(document: object) -> ServerInfo | None:
     """Return what server.json says; None where it is not as a server writes it."""
-    if not isinstance(document, dict) or set(document) != {each.name for each in fields(ServerInfo)}:
+    names = {each.name: each.default is MISSING for each in fields(ServerInfo)}
+    required = {name for name, is_required in names.items() if is_required}
+    if not isinstance(document, dict) or not required <= set(document) <= set(names):
         return None
     info = ServerInfo(**document)
-    valid = _is_port(info.http_port) and _is_port(info.tls_port) and isinstance(info.token, str)
+    valid = all(map(_is_port, (info.http_port, info.tls_port, info.web_port))) and isinstance(info.token, str)
     return info if valid and type(info.pid) is int and info.pid > 1 else None

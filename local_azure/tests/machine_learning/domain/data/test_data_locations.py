@@ -17,6 +17,7 @@ from local_azure.machine_learning.domain.workspace.workspaces import Workspace, 
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Store
+from local_azure.machine_learning.storage.web_files import WebFiles
 
 BLOBSTORE = "workspaceblobstore"
 
@@ -130,7 +131,8 @@ def test_the_files_of_a_dataset(store: Store, files: BlobFiles, workspace: Works
     blobs = {"t x/a.csv": "1", "t x/b.txt": "2", "u/a.csv": "3"}
     _write(files, workspace.blobstore_container, blobs)
     whole = _saved(store, workspace, "t%20x/**")
-    assert step_datasets.data_location(store, workspace, whole) == (BLOBSTORE, "t x")
+    expected = (f"{BLOBSTORE}/t x", files.root / workspace.blobstore_container / "t x")
+    assert step_datasets.data_root(store, files, workspace, whole) == expected
     assert step_datasets.data_files(store, files, workspace, whole) is None
     some = _saved(store, workspace, "t%20x/*.csv")
     root = files.root / workspace.blobstore_container
@@ -147,24 +149,62 @@ def test_data_that_a_step_cannot_get_is_refused_by_name(store: Store, files: Blo
         step_datasets.data_files(store, files, workspace, _saved(store, workspace, "none/*.csv"))
     taken = _saved(store, workspace, "t/**", extra="transformations:\\n  - take: 1\\n")
     with pytest.raises(ApiError, match="transformations"):
-        step_datasets.data_location(store, workspace, taken)
+        step_datasets.data_root(store, files, workspace, taken)
     with pytest.raises(ApiError, match="2 paths"):
-        step_datasets.data_location(store, workspace, _saved(store, workspace, "t/**", "u/**"))
+        step_datasets.data_root(store, files, workspace, _saved(store, workspace, "t/**", "u/**"))
 
 
-def test_references_of_a_graph_resolve_to_a_definition(store: Store, workspace: Workspace) -> None:
-    def resolve(reference: dict[str, Any]) -> tuple[str, str]:
+def _saved_of_web(store: Store, workspace: Workspace, *entries: str) -> str:
+    paths = "".join(f'  - {entry.replace(" ", f" {chr(92)}{chr(34)}", 1)}{chr(92)}"{chr(92)}n' for entry in entries)
+    dataflow = f'{{"blocks": [], "meta": {{"RsDataflow": "---\\ntype: mltable\\npaths:\\n{paths}"}}}}'
+    return str(dataset_records.save(store, workspace.id, "file", dataflow, None)["id"])
+
+
+def test_data_at_web_addresses_is_local_files(store: Store, tmp_path: Path, workspace: Workspace) -> None:
+    folder = tmp_path / "web"
+    for name in ("example.org/get?id=1", "a.blob.core.windows.net/c/x/1.csv", "a.blob.core.windows.net/c/x/2.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    files = BlobFiles(tmp_path / "blobs", WebFiles(lambda: folder))
+    address, blob = "file: https://example.org/get?id=1", "pattern: wasbs://c@a.blob.core.windows.net/x"
+    one = _saved_of_web(store, workspace, address)
+    assert step_datasets.data_files(store, files, workspace, one) is None
+    shown, path = step_datasets.data_root(store, files, workspace, one)
+    assert (shown, path) == ("https://example.org/get?id=1", folder / "example.org" / "get?id=1")
+    some = _saved_of_web(store, workspace, f"{blob}/*.csv")
+    root = folder / "a.blob.core.windows.net" / "c" / "x"
+    assert step_datasets.data_files(store, files, workspace, some) == {"1.csv": root / "1.csv"}
+    several = _saved_of_web(store, workspace, address, f"{blob}/2.txt")
+    assert sorted(step_datasets.data_files(store, files, workspace, several) or {}) == [
+        "https%3A/%2Fa.blob.core.windows.net/c/x/2.txt",
+        "https%3A/%2Fexample.org/get?id=1",
+    ]
+
+
+def test_data_at_a_web_address_is_refused_with_its_local_form(
+    store: Store, files: BlobFiles, workspace: Workspace
+) -> None:
+    absent = _saved_of_web(store, workspace, "file: https://example.org/x.csv")
+    with pytest.raises(ApiError, match=r"--web-data FOLDER and save .* FOLDER/example.org/x.csv, or upload it to a"):
+        step_datasets.data_root(store, files, workspace, absent)
+    other = _saved_of_web(store, workspace, "pattern: abfss://c@a.dfs.core.windows.net/x")
+    with pytest.raises(ApiError, match="does not implement data outside of a datastore"):
+        step_datasets.data_root(store, files, workspace, other)
+
+
+def test_references_of_a_graph_resolve_to_a_definition(store: Store, files: BlobFiles, workspace: Workspace) -> None:
+    def resolve(reference: dict[str, Any]) -> str:
         saved_id = step_datasets.resolve_saved_id(store, workspace, reference)
-        return step_datasets.data_location(store, workspace, saved_id)
+        return step_datasets.data_root(store, files, workspace, saved_id)[0]
 
     for path in ("first", "first", "second"):
         step_datasets.register_output(store, workspace, "out", BLOBSTORE, f"/{path}/")
     versions = store.find(workspace.id, "dataset_version", parent="out")
     assert [version["versionId"] for version in versions] == ["1", "2"]
     dataset_id = versions[0]["datasetId"]
-    assert resolve({"DataSetReference": {"Id": dataset_id, "Version": "1"}}) == (BLOBSTORE, "first")
-    assert resolve({"DataSetReference": {"Id": dataset_id, "Version": None}}) == (BLOBSTORE, "second")
-    assert resolve({"SavedDataSetReference": {"Id": versions[0]["savedDatasetId"]}}) == (BLOBSTORE, "first")
+    assert resolve({"DataSetReference": {"Id": dataset_id, "Version": "1"}}) == f"{BLOBSTORE}/first"
+    assert resolve({"DataSetReference": {"Id": dataset_id, "Version": None}}) == f"{BLOBSTORE}/second"
+    assert resolve({"SavedDataSetReference": {"Id": versions[0]["savedDatasetId"]}}) == f"{BLOBSTORE}/first"
     absent: list[dict[str, Any]] = [{"DataSetReference": {"Id": dataset_id, "Version": "3"}}, {"LiteralValue": {}}]
     for reference in absent:
         with pytest.raises(ApiError):

@@ -117,7 +117,7 @@ def test_services_come_back_with_the_server(tmp_path: Path, sources: Path) -> No
         ensure_config_file(sources)
         done = subprocess.run(
             [sys.executable, "-c", REMOTE.replace("score.py", "lasting.py")],
-            env={**os.environ, **client_variables(state, info)},
+            env={**os.environ, **client_variables(state, info, os.environ)},
             cwd=sources,
             capture_output=True,
             text=True,

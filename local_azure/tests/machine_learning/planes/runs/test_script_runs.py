@@ -74,8 +74,8 @@ def test_the_log_of_a_script_run_is_streamed(
     run = experiment.submit(configure("print('half way', flush=True); import time; time.sleep(3)"))
     run.wait_for_completion(show_output=True)
     shown = capsys.readouterr().out
-    assert "Streaming azureml-logs/70_driver_log.txt" in shown
-    assert "half way" in shown
+    assert "Streaming user_logs/std_log.txt" in shown
+    assert shown.count("half way") == 1
 
 
 def test_a_failing_script_says_why(experiment: Any, configure: Callable[..., Any]) -> None:

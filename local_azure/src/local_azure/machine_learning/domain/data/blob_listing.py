@@ -14,7 +14,7 @@ from local_azure.machine_learning.domain.data.blob_access import leases
 from local_azure.machine_learning.domain.data.blob_access.leases import INFINITE, Lease, LeaseState
 from local_azure.machine_learning.domain.data.blobs import DEFAULT_TYPE, Facts, etag, last_modified
 from local_azure.machine_learning.errors import ApiError
-from local_azure.machine_learning.storage.files import BlobFiles
+from local_azure.machine_learning.storage.files import Containers
 
 MOST_RESULTS = 5000
 
@@ -112,7 +112,7 @@ def _asked(wanted: Listing) -> str:
     return prefix + marker + most + delimiter
 
 
-def listing_xml(files: BlobFiles, base: str, wanted: Listing, known: Known) -> str:
+def listing_xml(files: Containers, base: str, wanted: Listing, known: Known) -> str:
     """One page of a container."""
     names = {*files.names(wanted.container, wanted.prefix)}
     names |= {name for name, facts in known.facts.items() if name.startswith(wanted.prefix) and facts.get("metadata")}

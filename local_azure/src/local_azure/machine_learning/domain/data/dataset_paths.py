@@ -17,6 +17,7 @@ import yaml
 from local_azure.machine_learning.domain.data.output_tables import Reading
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import bad_request, not_implemented
+from local_azure.machine_learning.storage.web_files import name_of
 
 MAX_PATTERN_CHARS = 4_096
 _STARS = re.compile(r"(\*\*/|\*\*|\*|\?)")
@@ -27,6 +28,7 @@ _ADDRESS = re.compile(
 )
 MAX_DATAFLOW_CHARS = 1024 * 1024
 MAX_PATHS = 1_000  # of one dataset
+_WEB = re.compile(r"(?:https?|wasbs?)://")
 _WILD = re.compile(r"[*?\[]")
 
 
@@ -73,15 +75,16 @@ _PIECES = {"?": _one_letter, "*": _in_a_folder, "**": _anything, "**/": _folders
 
 @dataclass(frozen=True)
 class Source:
-    """One path of a dataset, decoded."""
+    """One path of a dataset, decoded. address: of data on the web, whose pattern is the name of its local file."""
 
     datastore: str
     pattern: str
+    address: str = ""
 
     @property
     def base(self) -> str:
-        """Path up to the first wildcard, without a trailing slash."""
-        wild = _WILD.search(self.pattern)
+        """Path up to the first wildcard, without a trailing slash. An address of the web has none, but in blobs."""
+        wild = None if self.address.startswith("http") else _WILD.search(self.pattern)
         head = self.pattern[: wild.start()].rpartition("/")[0] if wild else self.pattern
         return head.strip("/")
 
@@ -149,6 +152,8 @@ def _source(workspace: Workspace, entry: object) -> Source:
     address = next(iter(entry.values()), None) if isinstance(entry, dict) else entry
     if not isinstance(address, str) or len(address) > MAX_PATTERN_CHARS:
         raise bad_request(f"A path of a dataset's definition must be a text of at most {MAX_PATTERN_CHARS}.")
+    if _WEB.match(address):
+        return Source("", name_of(address), address)
     found = _ADDRESS.fullmatch(address)
     if not found:
         raise not_implemented(f"data outside of a datastore, here {address}")

@@ -12,6 +12,8 @@ from local_azure.machine_learning.errors import ApiError, not_implemented
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Document, Store
 
+_WEB_ORIGIN = "https%3A/%2F"  # what stands in front of the host in the names that the SDK's engine gives
+
 
 def resolve_saved_id(store: Store, workspace: Workspace, reference: Document) -> str:
     """Saved dataset of a `DataSetDefinitionValue`: {"DataSetReference": {Id, Version}} or {"SavedDataSetReference"}.
@@ -28,14 +30,17 @@ def resolve_saved_id(store: Store, workspace: Workspace, reference: Document) ->
     return str(version["savedDatasetId"])
 
 
-def data_location(store: Store, workspace: Workspace, saved_id: str) -> tuple[str, str]:
-    """(datastore, path up to the first wildcard): a folder or a file. See `data_files` for what a pattern selects."""
+def data_root(store: Store, files: BlobFiles, workspace: Workspace, saved_id: str) -> tuple[str, Path]:
+    """Return where a dataset is, for people, and its folder or file up to its first wildcard."""
     source = dataset_paths.single_source(workspace, datasets.require_saved(store, workspace.id, saved_id))
-    return source.datastore, source.base
+    if source.address:
+        return source.address, files.web.require(source.base)
+    path = local_path(store, files, workspace, source.datastore, source.base)
+    return f"{source.datastore}/{source.base}", path
 
 
 def data_files(store: Store, files: BlobFiles, workspace: Workspace, saved_id: str) -> dict[str, Path] | None:
-    """Files by their name in the dataset, or None when the dataset is all of `data_location`."""
+    """Files by their name in the dataset, or None when the dataset is all of `data_root`."""
     found = dataset_paths.sources(workspace, datasets.require_saved(store, workspace.id, saved_id))
     if len(found) == 1 and found[0].is_whole:
         return None
@@ -47,18 +52,30 @@ def _selected_files(
 ) -> Iterator[tuple[str, Path]]:
     """(name in the dataset, file) of each file; names are those that `to_path` gives, without the leading slash.
 
-    One path: relative to its `base`. Several: the datastore and the whole path. Raises a 404 when there is no file.
+    One path: relative to its `base`. Several: the datastore, or the web, and the whole path. Raises a 404 when there
+    is no file.
     """
     empty = True
     for source in sources:
-        root = local_path(store, files, workspace, source.datastore, "")
-        for name in files.names(root.name, source.base):
+        for name, file in _files_below(store, files, workspace, source):
             if source.matches(name):
                 empty = False
                 inside = name.removeprefix(source.base).strip("/") or name.rpartition("/")[2]
-                yield (inside if len(sources) == 1 else f"{source.datastore}/{name}"), root / name
+                origin = _WEB_ORIGIN if source.address else f"{source.datastore}/"
+                yield (inside if len(sources) == 1 else f"{origin}{name}"), file
     if empty:
         raise ApiError(404, "NotFound", f"No file matches {', '.join(source.pattern for source in sources)}.")
+
+
+def _files_below(
+    store: Store, files: BlobFiles, workspace: Workspace, source: dataset_paths.Source
+) -> Iterator[tuple[str, Path]]:
+    """(path, file) of each file at or below the `base` of a source."""
+    if source.address:
+        yield from ((name, files.web.require(name)) for name in files.web.below(source.base))
+        return
+    root = local_path(store, files, workspace, source.datastore, "")
+    yield from ((name, root / name) for name in files.names(root.name, source.base))
 
 
 def register_output(

@@ -11,8 +11,10 @@ from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Store
 
-# What the script of a step writes to standard output and standard error.
+# What the script of a step writes to standard output and standard error. It is the one file under two names: the
+# service has the second today; SDK v1 streams the logs of a pipeline's steps under the first only.
 DRIVER_LOG = "azureml-logs/70_driver_log.txt"
+STANDARD_LOG = "user_logs/std_log.txt"
 # What the service itself reports about a pipeline run.
 EXECUTION_LOG = "logs/azureml/executionlogs.txt"
 _LOG_FOLDERS = ("azureml-logs", "logs", "user_logs", "system_logs")

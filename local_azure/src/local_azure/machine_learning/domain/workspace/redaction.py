@@ -127,17 +127,19 @@ class Redactor:
         """A text without the secrets."""
         return _masked(text.encode(), self._literals()).decode(errors="replace")
 
-    def begin(self, log: Path, *own: str) -> None:
+    def begin(self, names: tuple[Path, ...], *own: str) -> None:
         """From now on a log is being written by others. The secrets of this moment count for it to its end.
 
-        own: secrets that only its writer has.
+        names: of its file. own: secrets that only its writer has.
         """
-        self._written[log] = self._literals() | {form for secret in own for form in forms(secret)}
+        literals = self._literals() | {form for secret in own for form in forms(secret)}
+        self._written.update(dict.fromkeys(names, literals))
 
-    def end(self, log: Path) -> None:
+    def end(self, names: tuple[Path, ...]) -> None:
         """Nobody writes the log any more: clean the file."""
-        self.scrub(log)
-        self._written.pop(log, None)
+        self.scrub(names[0])
+        for name in names:
+            self._written.pop(name, None)
 
     def is_written(self, path: Path) -> bool:
         """Whether a file is a log that is being written."""

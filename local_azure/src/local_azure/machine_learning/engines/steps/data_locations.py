@@ -124,9 +124,9 @@ class InputResolver:
 
 def root_of(store: Store, files: BlobFiles, workspace: Workspace, location: Document) -> tuple[str, Path]:
     """Return datastore/path and the file or folder of a location, of a dataset up to its first wildcard."""
-    datastore, path = location.get("datastore", ""), location.get("path", "")
     if "dataset" in location:
-        datastore, path = step_datasets.data_location(store, workspace, location["dataset"])
+        return step_datasets.data_root(store, files, workspace, location["dataset"])
+    datastore, path = location["datastore"], location["path"]
     return f"{datastore}/{path}", datastores.local_path(store, files, workspace, datastore, path)
 
 

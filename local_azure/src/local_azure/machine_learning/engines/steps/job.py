@@ -92,6 +92,7 @@ class Job:
         self._workspace = identity.workspace
         self._step = step
         self._process: ChildProcess | None = None
+        self._log: tuple[Path, ...] = ()
         self.is_canceled = False
 
     async def cancel(self) -> None:
@@ -118,7 +119,7 @@ class Job:
             code = await self._run(command)
         finally:
             self._sign_in.revoke(self._secret)
-            await asyncio.to_thread(self._redactor.end, command.log)
+            await asyncio.to_thread(self._redactor.end, self._log)
         return await asyncio.to_thread(self._conclude, code, command.log)
 
     async def _run(self, command: ChildCommand) -> int | None:
@@ -139,7 +140,7 @@ class Job:
         mounts = Mounts(self._store, self._files, self._workspace, directory, step)
         read, written = mounts.inputs(inputs), mounts.outputs(outputs)
         run = run_records.require(self._store, self._workspace.id, self._identity.run_id)
-        log = run_log.create_log(self._files, self._workspace, run)
+        self._log = run_log.create_log(self._files, self._workspace, run)
         environment = step.run_configuration.get("environment") or {}
         warn(self._store, self._files, self._workspace, run["runId"], differences(environment), log=DRIVER_LOG)
         words = arguments.command_line(step, {**read, **written})
@@ -157,9 +158,9 @@ class Job:
             )
             run_records.set_status(self._store, self._workspace.id, run["runId"], RunStatus.RUNNING)
         variables = self._variables(run, read, written)
-        self._redactor.begin(log, self._secret)
+        self._redactor.begin(self._log, self._secret)
         entry = PARALLEL_ENTRY if "parallel" in program else ENTRY
-        return ChildCommand(entry, directory, log, variables, {**program, "arguments": words})
+        return ChildCommand(entry, directory, self._log[0], variables, {**program, "arguments": words})
 
     def _variables(self, run: Run, inputs: dict[str, str], outputs: dict[str, str]) -> dict[str, str]:
         itself = Principal("run", self._workspace.id, run["runId"])

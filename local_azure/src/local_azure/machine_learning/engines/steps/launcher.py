@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from local_azure.machine_learning.domain.access.addresses import CLOUD_NAME, Addresses
 from local_azure.machine_learning.errors import conflict
@@ -39,20 +39,27 @@ def base_variables(state: StateFolder, addresses: Addresses) -> dict[str, str]:
         "ARM_CLOUD_METADATA_URL": addresses.clouds(),
         "AZUREML_CURRENT_CLOUD": CLOUD_NAME,
         "HBI_WORKSPACE_JOB": "true",
-        "NO_PROXY": "127.0.0.1,localhost",
-        "no_proxy": "127.0.0.1,localhost",
         "PYTHONUNBUFFERED": "1",
     }
 
 
 class Launcher:
-    """Starts and ends the processes of steps. variables: what all of them get."""
+    """Starts and ends the processes of steps. variables: what all of them get.
 
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        self.variables = variables
+    web: asked at each start, how a step gets data at web addresses.
+    """
+
+    def __init__(self, variables: Mapping[str, str], web: Callable[[], Mapping[str, str]]) -> None:
+        self._variables = variables
+        self._web = web
         inherited = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
         self._client = ForkingClient({**variables, **inherited}, PRELOADED)
         self._stopping = False
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What a step gets that starts now."""
+        return {**self._variables, **self._web()}
 
     def start(self) -> None:
         """Start the fork server; steps wait for its imports."""

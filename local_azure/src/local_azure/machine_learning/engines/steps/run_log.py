@@ -6,7 +6,7 @@ from pathlib import Path
 
 from local_azure.machine_learning.domain.runs import run_records
 from local_azure.machine_learning.domain.runs.run_documents import Run
-from local_azure.machine_learning.domain.runs.run_files import DRIVER_LOG, artifact_file
+from local_azure.machine_learning.domain.runs.run_files import DRIVER_LOG, STANDARD_LOG, artifact_file
 from local_azure.machine_learning.domain.workspace.redaction import Redactor
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.storage.files import BlobFiles
@@ -17,12 +17,14 @@ _LOG_FOLDERS = ("logs", "user_logs")
 _FOLDERS = ("outputs", *_LOG_FOLDERS)
 
 
-def create_log(files: BlobFiles, workspace: Workspace, run: Run) -> Path:
-    """Make the empty log of a run that is about to start."""
-    log = artifact_file(files, workspace, run, DRIVER_LOG)
-    log.parent.mkdir(parents=True, exist_ok=True)
+def create_log(files: BlobFiles, workspace: Workspace, run: Run) -> tuple[Path, Path]:
+    """Make the empty log of a run that is about to start; returns the two names of its file, to be written first."""
+    log, second = (artifact_file(files, workspace, run, name) for name in (DRIVER_LOG, STANDARD_LOG))
+    for path in (log, second):
+        path.parent.mkdir(parents=True, exist_ok=True)
     log.touch(mode=0o600)
-    return log
+    second.hardlink_to(log)
+    return log, second
 
 
 def collect_files(files: BlobFiles, redactor: Redactor, workspace: Workspace, run: Run, directory: Path) -> None:
