@@ -91,6 +91,8 @@ class _Reader:
             if key == "<<":
                 raise PipelineError(key.place, "The merge key << is not supported by the service. Use a template.")
             if fields.has(key) and EXPRESSION not in key:
-                raise PipelineError(key.place, f"The key '{key}' stands here a second time. Keep one of the two.")
+                first = fields.key(key).place.line
+                text = f"The key '{key}' stands here a second time, first in line {first}. Keep one of the two."
+                raise PipelineError(key.place, text)
             fields.append((key, next(parts)))
         return fields
