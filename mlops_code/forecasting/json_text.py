@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections import Counter
+import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -14,6 +14,9 @@ MAX_CONTAINERS = 1_000_000  # lists and mappings
 MAX_KEYS = 1_000_000  # counted by its colons
 _LONGEST_KEY = 80  # characters of a key that a message shows
 LONGEST_REASON = 500  # characters of the message about a refused document
+# What is needed of JSON that has been read: texts, as keys with their colon; mappings; ends of lines. A text that is
+# not closed goes to the end, so that no character is looked at twice.
+_MARK = re.compile(r'(?P<text>"(?:[^"\\]|\\.)*+"?)(?P<colon>\s*+:)?|[{}\n]', re.DOTALL)
 
 # What reading raises for a document that was not written here: other types, numbers too large for a float, depth.
 UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError)
@@ -36,9 +39,13 @@ def strict_json(content: bytes) -> dict[str, Any]:
     Raises: ValueError (too many values, no object, NaN or infinity, a key that occurs twice), RecursionError (depth).
     """
     demand_few(content)
-    document = json.loads(
-        content.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite_float
-    )
+    text = content.decode("utf-8")
+    try:
+        document = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite_float
+        )
+    except _DuplicateKeyError:
+        raise _named_with_lines(text) from None
     if not isinstance(document, dict):
         raise ValueError("not a JSON object")
     return document
@@ -65,13 +72,34 @@ def reason(mistake: Exception) -> str:
     return said if len(said) <= LONGEST_REASON else f"{said[:LONGEST_REASON]}..."
 
 
+class _DuplicateKeyError(ValueError):
+    """A mapping has a key twice; the reader of JSON does not say where."""
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) != len(pairs):
-        counts = Counter(key for key, _ in pairs)
-        twice = counts.most_common(1)[0][0]
-        raise ValueError(f"a key occurs twice: {twice[:_LONGEST_KEY]!r}")
+        raise _DuplicateKeyError
     return document
+
+
+def _named_with_lines(text: str) -> ValueError:
+    """Return what to raise about the first key that occurs twice in a mapping."""
+    line = 1
+    lines: list[dict[str, int]] = []  # of the keys of each mapping that is open
+    for mark in _MARK.finditer(text):
+        if mark[0] == "{":
+            lines.append({})
+        elif mark[0] == "}":
+            lines.pop()
+        elif mark["colon"]:
+            key = json.loads(mark["text"])
+            if key in lines[-1]:
+                where = f"in line {lines[-1][key]} and in line {line}; keep one of the two"
+                return ValueError(f"the key {key[:_LONGEST_KEY]!r} occurs twice, {where}")
+            lines[-1][key] = line
+        line += mark[0].count("\n")
+    return ValueError("a key occurs twice")
 
 
 def _refuse_constant(text: str) -> NoReturn:

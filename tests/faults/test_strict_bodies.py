@@ -261,6 +261,12 @@ def test_json_has_a_depth(form: str) -> None:
             strict_json.parse(nested(levels))
 
 
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 1}', '[{"b": {"a": 1, "x": [], "a": 2}}]', '{"a": 1, "\\u0061": 2}'])
+def test_a_key_that_occurs_twice_is_named(text: str) -> None:
+    with pytest.raises(ValueError, match="the key 'a' occurs twice"):
+        strict_json.parse(text.encode())
+
+
 def test_brackets_inside_of_texts_are_no_depth() -> None:
     text = json.dumps({"a": "[" * 500 + '"' + "{" * 500})
     assert strict_json.parse(text.encode()) == json.loads(text)

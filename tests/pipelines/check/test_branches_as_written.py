@@ -121,7 +121,7 @@ steps:
       ${{ if true }}:
         ONE: 1
       ${{ else }}:
-        TWO: {three: 4}
+        TWO: 2
 """
     )
     found = faults(text)

@@ -19,14 +19,17 @@ jobs:
   cancelTimeoutInMinutes: 5
   continueOnError: false
   pool: {vmImage: ubuntu-24.04, name: x, demands: [a]}
+  workspace: {clean: all}
   steps:
   - bash: echo
+    env: {ONE: 1}
     timeoutInMinutes: 3
     retryCountOnTaskFailure: 10
     continueOnError: true
     enabled: true
   - checkout: self
     fetchDepth: 0
+    clean: true
 """
 CASES = [
     ("timeoutInMinutes: 10", "timeoutInMinutes: five", "must be a whole number from 0"),
@@ -47,6 +50,10 @@ CASES = [
     ("continueOnError: false", "continueOnError: $(x)", "must be true or false"),
     ("continueOnError: true", "continueOnError: $(x)", "must be true or false"),
     ("enabled: true", "enabled: $(x)", "must be true or false"),
+    ("clean: all", "clean: everything", "'clean' cannot be 'everything'. Legal: outputs, resources, all."),
+    ("clean: true", "clean: perhaps", "'clean' cannot be 'perhaps'. Legal: true,"),
+    ("ONE: 1", "ONE: [1]", "'ONE' must be a string, not a list"),
+    ("ONE: 1", "ONE: {two: 1}", "'ONE' must be a string, not a mapping"),
     ("vmImage: ubuntu", "vmimage_: ubuntu", "'vmimage_' is not known here. Did you mean 'vmImage'?"),
     ("vmImage: ubuntu", "vmimage: ubuntu", "'vmimage' is not known here. Did you mean 'vmImage'?"),
 ]
@@ -75,6 +82,8 @@ def test_a_wrong_scalar_or_key_is_one_fault_at_its_line(
         ("repositories: [{repository: a, type: git, name: b, reff: c}]", "Did you mean 'ref'"),
         ("containers: [{container: a, image: b, prots: [c]}]", "Did you mean 'ports'"),
         ("repositories: [{repository: a, type: git, name: b, ref: c, fetchDepth: 1}]", ""),
+        ("repositories: [{repository: a, type: GitHub, name: b, endpoint: c}]", ""),
+        ("repositories: [{repository: a, type: gitlab, name: b}]", "'type' cannot be 'gitlab'"),
     ],
 )
 def test_resources_have_known_keys(faults: Faults, resources: str, message: str) -> None:

@@ -78,7 +78,7 @@ CLEAN = """
 # (name, text of CLEAN, what it becomes with the faulty line marked, part of the message)
 CASES: list[tuple[str, str, str, str]] = [
     # YAML
-    ("duplicate key", "trigger: none", "trigger: none\n    trigger: none #!", "a second time"),
+    ("duplicate key", "trigger: none", "trigger: none\n    trigger: none #!", "a second time, first in line 1"),
     ("anchor", "trigger: none", "trigger: &x none #!", "Anchors"),
     ("broken yaml", "dependsOn: Build\n", "dependsOn: [Build\n", "not YAML"),
     # schema

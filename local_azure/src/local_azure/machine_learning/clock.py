@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _MICROSECOND = dt.timedelta(microseconds=1)
 
 
@@ -27,13 +28,16 @@ class Uptime:
 
 
 def uptime() -> Uptime:
-    """Read the boot clock: it survives restarts of this server and also counts time in suspend."""
-    return Uptime(_boot(), time.clock_gettime(time.CLOCK_BOOTTIME))
+    """Read the boot clock: it survives restarts of this server and also counts time in suspend.
+
+    Systems other than Linux have only the monotonic clock, and no id of the boot: it is empty there.
+    """
+    return Uptime(_boot(BOOT_ID), time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)))
 
 
 @cache
-def _boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+def _boot(path: Path) -> str:
+    return path.read_text(encoding="ascii").strip() if path.exists() else ""
 
 
 def timestamp(moment: dt.datetime | None = None) -> str:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 MAX_DEPTH = 100  # the SDK's deepest document, a graph with nested arguments, has 12
+_SHOWN_KEY = 80  # characters
 _SURROGATE = re.compile(rb"\\u[dD][89abABcdefCDEF]")
 
 
@@ -27,7 +29,9 @@ def parse(data: bytes | bytearray, constant: Callable[[str], Any] | None = None)
     """
     try:
         text = data.decode("utf-8")
-        document = json.loads(text, parse_constant=constant or _refuse, parse_float=_finite)
+        document = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=constant or _refuse, parse_float=_finite
+        )
     except UnicodeDecodeError as error:
         raise StrictJsonError(f"byte {error.start} is not UTF-8") from error
     except RecursionError as error:
@@ -60,6 +64,14 @@ def readable(document: Any) -> Any:
 
 def _whole(word: str) -> str:
     return word.encode("utf-8", "replace").decode("utf-8")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        raise StrictJsonError(f"the key {counts.most_common(1)[0][0][:_SHOWN_KEY]!r} occurs twice")
+    return document
 
 
 def _refuse(word: str) -> Any:

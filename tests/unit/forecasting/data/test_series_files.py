@@ -59,7 +59,7 @@ def test_a_series_edited_by_hand_is_refused(candidate: Path, old: str, new: str,
 
 @pytest.mark.parametrize(
     ("text", "part"),
-    [('{"name": "a", "name": "b"}', "a key occurs twice: 'name'"), ("{", "Expecting"), ("[]", "object")],
+    [('{"name": "a", "name": "b"}', "the key 'name' occurs twice"), ("{", "Expecting"), ("[]", "object")],
 )
 def test_facts_that_mean_two_things_or_nothing_are_refused(candidate: Path, text: str, part: str) -> None:
     (candidate / "facts.json").write_text(text)

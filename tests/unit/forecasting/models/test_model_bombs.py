@@ -49,7 +49,7 @@ BOMBS = {
     "a long fraction": (b'{"a":0.' + b"3" * (10 * MILLION) + b"}", "keys missing"),
     "a long text": (b'{"a":"' + b"x" * (30 * MILLION) + b'"}', "keys missing"),
     "a long key": (b'{"' + b"x" * (30 * MILLION) + b'":1}', "keys missing"),
-    "one key twice": (b'{"a":1,"a":2}', "a key occurs twice"),
+    "one key twice": (b'{"a":1,"a":2}', "occurs twice"),
     "other letters": ('{"a":1}'.encode("utf-16"), "utf-8"),
 }
 

@@ -91,6 +91,8 @@ class _Reader:
             if key == "<<":
                 raise PipelineError(key.location, "The merge key << is not supported by the service. Use a template.")
             if fields.has(key) and EXPRESSION not in key:
-                raise PipelineError(key.location, f"The key '{key}' is here a second time. Keep one of the two.")
+                first = fields.key(key).location.line
+                text = f"The key '{key}' is here a second time, first in line {first}. Keep one of the two."
+                raise PipelineError(key.location, text)
             fields.append((key, next(parts)))
         return fields

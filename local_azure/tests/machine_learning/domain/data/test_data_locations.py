@@ -11,7 +11,12 @@ import pytest
 
 from local_azure.machine_learning.domain.data import datasets as dataset_records
 from local_azure.machine_learning.domain.data import snapshots, step_datasets
-from local_azure.machine_learning.domain.data.dataset_paths import Source, folder_dataflow
+from local_azure.machine_learning.domain.data.dataset_paths import (
+    MAX_DEFINITION_PARTS,
+    Source,
+    folder_dataflow,
+    sources,
+)
 from local_azure.machine_learning.domain.data.datastores import local_path
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace, Workspaces
 from local_azure.machine_learning.errors import ApiError
@@ -54,6 +59,36 @@ def _saved(store: Store, workspace: Workspace, *patterns: str, extra: str = "") 
     paths = "".join(f'  - pattern: \\"azureml://{base}/paths/{pattern}\\"\\n' for pattern in patterns)
     dataflow = f'{{"blocks": [], "meta": {{"RsDataflow": "---\\ntype: mltable\\npaths:\\n{paths}{extra}"}}}}'
     return str(dataset_records.save(store, workspace.id, "file", dataflow, None)["id"])
+
+
+@pytest.mark.parametrize(
+    "dataflow",
+    [
+        '{"meta": {"RsDataflow": "a"}, "meta": {"RsDataflow": "b"}}',
+        '{"meta": {"RsDataflow": "a", "RsDataflow": "b"}}',
+    ],
+)
+def test_a_definition_with_a_key_twice_is_refused(store: Store, workspace: Workspace, dataflow: str) -> None:
+    with pytest.raises(ApiError, match="occurs twice"):
+        dataset_records.save(store, workspace.id, "file", dataflow, None)
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ("paths: []\\n", "the key 'paths' stands in line 3 and again in line 5"),
+        ("x: {y: 1, y: 2}\\n", "the key 'y' stands in line 5 and again in line 5"),
+        ("x: &x {a: 1}\\ny: [*x, *x, {a: 1, a: 2}]\\n", "the key 'a' stands in line 6 and again in line 6"),
+        ("x: [" + "1, " * MAX_DEFINITION_PARTS + "]\\n", f"more than {MAX_DEFINITION_PARTS}"),
+    ],
+)
+def test_a_definition_that_is_ambiguous_or_too_large_is_refused(
+    store: Store, workspace: Workspace, extra: str, message: str
+) -> None:
+    saved = dataset_records.require_saved(store, workspace.id, _saved(store, workspace, "a.csv"))
+    assert len(sources(workspace, saved)) == 1
+    with pytest.raises(ApiError, match=message):
+        _saved(store, workspace, "a.csv", extra=extra)
 
 
 def test_a_path_of_a_datastore_is_the_file_of_the_blob(store: Store, files: BlobFiles, workspace: Workspace) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from urllib.parse import quote, unquote
 
 import yaml
 
+from local_azure.machine_learning import strict_json
 from local_azure.machine_learning.domain.data.output_tables import Reading
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import bad_request, not_implemented
@@ -29,6 +31,8 @@ _ADDRESS = re.compile(
 MAX_DATAFLOW_CHARS = 1024 * 1024
 MAX_PATHS = 1_000  # of one dataset
 _WEB = re.compile(r"(?:https?|wasbs?)://")
+MAX_DEFINITION_PARTS = 20_000  # texts, and beginnings and ends of lists and mappings; a path has four
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _WILD = re.compile(r"[*?\[]")
 
 
@@ -105,9 +109,10 @@ def dataflow_yaml(dataflow: str | None) -> str:
     if len(dataflow or "") > MAX_DATAFLOW_CHARS:
         raise bad_request(f"The definition of a dataset has at most {MAX_DATAFLOW_CHARS} characters.")
     try:
-        text = json.loads(dataflow or "")["meta"]["RsDataflow"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise bad_request("The dataset has no MLTable definition; its SDK version is unsupported.") from error
+        text = strict_json.parse((dataflow or "").encode())["meta"]["RsDataflow"]
+    except (ValueError, KeyError, TypeError) as error:
+        said = f"({error}); its SDK version may be unsupported"
+        raise bad_request(f"The dataset has no MLTable definition {said}.") from error
     return str(text)
 
 
@@ -128,7 +133,7 @@ def folder_dataflow(workspace: Workspace, datastore: str, relative: str, read: R
 
 def sources(workspace: Workspace, saved: dict[str, Any]) -> list[Source]:
     """Paths of a saved dataset; refuses what is outside of the workspace's datastores."""
-    document = _document(dataflow_yaml(saved["dataflowJson"]))
+    document = mltable(dataflow_yaml(saved["dataflowJson"]))
     if saved["datasetType"] == "file" and document.get("transformations"):
         raise not_implemented("file datasets with transformations (filter, take, random split) as files of a step")
     entries = document.get("paths") or []
@@ -137,15 +142,44 @@ def sources(workspace: Workspace, saved: dict[str, Any]) -> list[Source]:
     return [_source(workspace, entry) for entry in entries]
 
 
-def _document(text: str) -> dict[str, Any]:
+def mltable(text: str) -> dict[str, Any]:
     """Parse the MLTable document; raises a 400 if the text is not one."""
     try:
-        document = yaml.safe_load(text) or {}
+        _require_small(text)
+        _require_unique(yaml.compose(text, Loader=_LOADER))
+        document = yaml.load(text, Loader=_LOADER) or {}  # noqa: S506 - a loader of safe values
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise bad_request("The definition of the dataset is not YAML.") from error
     if not isinstance(document, dict):
         raise bad_request("The definition of the dataset is not an MLTable document.")
     return document
+
+
+def _require_small(text: str) -> None:
+    """Count while it is read for the first time, before anything is built from it; raises a 400."""
+    if any(islice(yaml.parse(text, Loader=_LOADER), MAX_DEFINITION_PARTS, None)):
+        raise bad_request(f"The definition of a dataset has more than {MAX_DEFINITION_PARTS} parts.")
+
+
+def _require_unique(root: yaml.Node | None) -> None:
+    """Raise a 400 where a mapping has a key twice: the loader would take the last."""
+    waiting, seen = [root], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:  # a reference
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        elif isinstance(node, yaml.MappingNode):
+            lines: dict[str, int] = {}
+            for key, value in node.value:
+                waiting.append(value)
+                line = key.start_mark.line + 1
+                if str(key.value) in lines:
+                    where = f"stands in line {lines[key.value]} and again in line {line}"
+                    raise bad_request(f"In the definition of the dataset the key '{key.value}' {where}.")
+                lines[str(key.value)] = line
 
 
 def _source(workspace: Workspace, entry: object) -> Source:

@@ -25,7 +25,7 @@ def save(store: Store, workspace_id: str, kind: str, dataflow: str, properties: 
     """Keep a definition (SavedDatasetDto); its id is a hash of type, dataflow and properties."""
     if kind not in _TYPES:
         raise bad_request(f"'{kind}' is not a dataset type: expected {' or '.join(_TYPES)}.")
-    dataset_paths.dataflow_yaml(dataflow)
+    dataset_paths.mltable(dataset_paths.dataflow_yaml(dataflow))
     content = json.dumps([kind, dataflow, properties or {}], sort_keys=True)
     saved_id = str(uuid.UUID(hashlib.sha256(content.encode()).hexdigest()[:32]))
     document = {

@@ -24,6 +24,7 @@ _RANGES = {
 }
 _BOOLEANS = ("continueOnError", "enabled")
 # Definitions whose mappings take any key, and why; all other mappings take the keys that the schema names.
+# Those of `_MAPPINGS_OF_TEXTS` take texts only.
 OPEN_MAPPINGS = {
     "any": "values of parameters",
     "any_allowExpressions": "values of parameters",
@@ -39,6 +40,7 @@ OPEN_MAPPINGS = {
 }
 # Keys of a pool that the templates of 1ES read and take away; in an expanded pipeline they are unknown.
 KEYS_OF_1ES_POOLS = ("image", "os", "hostArchitecture")
+_MAPPINGS_OF_TEXTS = ("mappingOfStringString", "matrixProperties")
 _CLOSED = ("pool", "containerResource", "repositoryResource", "jobContainer")
 
 
@@ -78,7 +80,7 @@ def conditionally_required(task: str, inputs: Fields) -> list[str]:
 
 
 def add_to(definitions: dict[str, _Schema]) -> None:
-    """Add ranges of numbers, literal booleans and closed mappings to the definitions of the schema."""
+    """Add to the definitions: ranges of numbers, literal booleans, allowed values, and what mappings may hold."""
     # Options of a checkout may also be beside `repository`.
     of_checkout = definitions["repositoryCheckoutOptions"]["properties"]
     definitions["repositoryResource"]["properties"] |= of_checkout
@@ -89,8 +91,11 @@ def add_to(definitions: dict[str, _Schema]) -> None:
         for schema in (definition, *definition.get("anyOf", [])):
             if name in _CLOSED and "properties" in schema:
                 schema["additionalProperties"] = False
+            if name in _MAPPINGS_OF_TEXTS and schema.get("type") == "object":
+                schema["additionalProperties"] = {"type": "string"}
             if name != "task" or schema is definition:
                 _add_literals(schema.get("properties", {}))
+                _add_legal_values(schema.get("properties", {}))
 
 
 def _add_literals(properties: dict[str, _Schema]) -> None:
@@ -99,3 +104,12 @@ def _add_literals(properties: dict[str, _Schema]) -> None:
             properties[key] = {"type": "string", LITERAL: _RANGES[key]}
         elif key in _BOOLEANS:
             properties[key] = {"type": "string", LITERAL: ()}
+
+
+def _add_legal_values(properties: dict[str, _Schema]) -> None:
+    """Make values count that the schema lists beside a reference, where a reader of schemas passes over them."""
+    for key, schema in properties.items():
+        if "$ref" in schema and "enum" in schema:
+            is_boolean = schema["enum"] == ["true", "false"]
+            texts = {"type": "string", "enum": schema["enum"], "ignoreCase": "value"}
+            properties[key] = {"$ref": "#/definitions/boolean"} if is_boolean else texts

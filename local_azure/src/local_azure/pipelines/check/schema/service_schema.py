@@ -134,9 +134,12 @@ class ServiceSchema:
 
     def _property_faults(self, value: Fields, schema: Schema) -> Iterator[Problem]:
         known: dict[str, Schema] = schema.get("properties", {})
+        others = schema.get("additionalProperties")
         for key, part in value:
             if key not in known:
-                if EXPRESSION not in key and schema.get("additionalProperties") is False:
+                if isinstance(others, dict):
+                    yield from self._faults(part, others, location_of(part, key.location), f"'{key}'")
+                elif EXPRESSION not in key and others is False:
                     what = schema.get("unknown", "'{}' is not known here.").replace("{}", key)
                     yield Problem(key.location, f"{what} {nearest(key, known)}")
             elif schema is not self._task or key not in ("task", "inputs"):

@@ -65,7 +65,8 @@ class Lease:
         """
         if self.period is None:
             return math.inf
-        passed = now.seconds - self.since if now.boot == self.boot else now.seconds
+        same_boot = now.boot == self.boot and now.seconds >= self.since  # ids of boots may be missing
+        passed = now.seconds - self.since if same_boot else now.seconds
         return max(self.period - passed, 0)
 
 
