@@ -24,7 +24,10 @@ def build_parser() -> argparse.ArgumentParser:
         "Exit codes: 0 written; 1 fault; 2 usage or missing file; 3 contract violation, nothing written.",
     )
     parser.add_argument(
-        "--problem", type=Path, required=True, help="problem file; reads its sections source, series and contract"
+        "--problem",
+        type=Path,
+        required=True,
+        help="problem file; reads its sections source, series, future and contract",
     )
     parser.add_argument(
         "--data", type=Path, required=True, help="the table (.csv or .csv.gz), or a folder that holds exactly one"
@@ -50,7 +53,9 @@ def prepare(args: argparse.Namespace, run: Run) -> int:
     if accepted is None and contract.rows_change is not None:
         accepted = accepted_rows(run, args.model_name, problem.series.name)
     delivery = Delivery(as_of=args.as_of or today(), accepted_rows=accepted)
-    panel, sha256, rows = read_table(args.data, problem.source, problem.series, contract, delivery)
+    panel, sha256, rows = read_table(
+        args.data, problem.source, problem.series, contract, delivery, future=problem.future
+    )
     facts = facts_of(panel, sha256, rows, find_table(args.data).name)
     write_series(args.series, panel, facts)
     for note in panel.notes:

@@ -39,7 +39,9 @@ def read_input(args: argparse.Namespace, problem: Problem) -> tuple[Panel, dict[
     from forecasting.data.reading import find_table
 
     delivery = Delivery(as_of=today())
-    panel, sha256, rows = read_table(args.data, problem.source, problem.series, problem.contract, delivery)
+    panel, sha256, rows = read_table(
+        args.data, problem.source, problem.series, problem.contract, delivery, future=problem.future
+    )
     return panel, facts_of(panel, sha256, rows, find_table(args.data).name)
 
 

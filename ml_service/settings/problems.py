@@ -102,7 +102,7 @@ def read_data(problem: Problem, table: Path) -> tuple[Panel, str, int]:
     from forecasting.data.contract import Delivery, read_table
 
     delivery = Delivery(as_of=datetime.now(UTC).date())
-    return read_table(table, problem.source, problem.series, problem.contract, delivery)
+    return read_table(table, problem.source, problem.series, problem.contract, delivery, future=problem.future)
 
 
 def _checked(terminal: Terminal, problem: Problem, table: Path) -> dict[str, object]:

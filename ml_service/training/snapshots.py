@@ -48,7 +48,7 @@ _STEP = (
 _CHAMPION = ("azure_ml/models/__init__.py", "azure_ml/models/champion.py", "azure_ml/models/versions.py")
 _DATA = _package("data")
 _TRAINING = _package("evaluation", without="comparison.py")
-_SERIES = tuple(file for file in _DATA if file.endswith(("__init__.py", "delivery.py", "series.py")))
+_SERIES = tuple(file for file in _DATA if file.endswith(("__init__.py", "delivery.py", "known_file.py", "series.py")))
 _DECIDING = (
     *_STEP,
     *_CHAMPION,
@@ -91,7 +91,7 @@ _SCORING = (
     *_MODELS,
     *_package("serving", without="live_check.py"),
 )
-_READ_SECTIONS = ("source", "series", "contract")
+_READ_SECTIONS = ("source", "series", "future", "contract")
 _TRAIN_SECTIONS = (*_READ_SECTIONS, "training")
 _ALL_SECTIONS = (*_TRAIN_SECTIONS, "gate")
 

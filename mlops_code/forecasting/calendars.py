@@ -149,9 +149,13 @@ class Calendar:
         """As `number`, of an array of type datetime64."""
         return self.rhythm.numbers(days)
 
+    def dates_of(self, numbers: Numbers) -> Days:
+        """As `date_of`, of an array."""
+        return self.rhythm.dates(numbers)
+
     def dates(self, first: date, steps: Numbers) -> Days:
         """The dates so many steps after a date, of type datetime64[D]."""
-        return self.rhythm.dates(steps + self.number(first))
+        return self.dates_of(steps + self.number(first))
 
     def holds(self, day: date) -> bool:
         """Whether a day is the date of a step."""

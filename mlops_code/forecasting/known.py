@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from forecasting.limits import LARGEST
 
 if TYPE_CHECKING:  # the build scripts read problem files and need no numpy
     import numpy as np
@@ -107,3 +109,67 @@ class Known:
             for place, column in enumerate(self.columns)
         ]
         return np.concatenate(parts, axis=2) if parts else np.zeros((*values.shape[:2], 0))
+
+
+def described(known: Known) -> dict[str, Any]:
+    """Everything but the values, as JSON."""
+    holidays = known.holidays
+    return {
+        "columns": [{"name": column.name, "categories": list(column.categories)} for column in known.columns],
+        "past": known.past,
+        "ahead": known.ahead,
+        "holidays": holidays
+        and {
+            "country": holidays.country,
+            "first": holidays.first.isoformat(),
+            "last": holidays.last.isoformat(),
+            "days": [day.isoformat() for day in holidays.days],
+        },
+    }
+
+
+def known_of(document: Mapping[str, Any], values: Array) -> Known:
+    """The opposite of `described`. values: shape (series, steps, columns).
+
+    Raises: ValueError, KeyError, TypeError.
+    """
+    columns = tuple(_column(each) for each in document["columns"])
+    past, ahead = document["past"], document["ahead"]
+    if type(past) is not int or type(ahead) is not int or past < 1 or ahead < 0:
+        raise ValueError(f"past {past!r} and ahead {ahead!r}, expected numbers of steps")
+    if len(columns) > MAX_COLUMNS or len({column.name for column in columns}) != len(columns):
+        raise ValueError(f"columns, expected at most {MAX_COLUMNS} different ones")
+    if values.shape[1:] != (past + ahead, len(columns)):
+        raise ValueError(f"values of shape {values.shape}, expected {(len(values), past + ahead, len(columns))}")
+    for place, column in enumerate(columns):
+        _demand_values(column, values[:, :, place])
+    return Known(columns, values, past, _holidays(document["holidays"]))
+
+
+def _column(document: Mapping[str, Any]) -> Column:
+    name, categories = document["name"], document["categories"]
+    texts = [name, *categories]
+    if not isinstance(categories, list) or any(not isinstance(text, str) or not text for text in texts):
+        raise ValueError("a column, expected a name and names of categories that are texts")
+    if len(set(categories)) != len(categories) or len(categories) > MAX_CATEGORIES:
+        raise ValueError(f"{name}: expected at most {MAX_CATEGORIES} different categories")
+    return Column(name, tuple(categories))
+
+
+def _demand_values(column: Column, values: Array) -> None:
+    import numpy as np
+
+    if not (np.abs(values) <= LARGEST).all():
+        raise ValueError(f"{column.name} holds a value that is not a number up to {LARGEST:g}")
+    if column.categories and not np.isin(values, np.arange(len(column.categories))).all():
+        raise ValueError(f"{column.name} holds a category that does not exist")
+
+
+def _holidays(document: Mapping[str, Any] | None) -> Holidays | None:
+    if document is None:
+        return None
+    first, last = (date.fromisoformat(document[name]) for name in ("first", "last"))
+    days = tuple(date.fromisoformat(day) for day in document["days"])
+    if not isinstance(document["country"], str) or any(not first <= day <= last for day in days):
+        raise ValueError(f"holidays, expected a country and days from {first} to {last}")
+    return Holidays(document["country"], first, last, days)

@@ -149,6 +149,7 @@ def test_the_days_that_each_recipe_needs_are_those_of_the_code() -> None:
     assert told.keys() == FAMILIES.keys() - {"seasonal_naive"}
     parameters: dict[str, dict[str, float]] = {
         "same_weekday_mean": {"weeks": 5},
+        "season_mean": {"seasons": 3},
         "window_mean": {"days": 40},
         "last_year": {},
         "holt_winters": {},
@@ -158,5 +159,6 @@ def test_the_days_that_each_recipe_needs_are_those_of_the_code() -> None:
     }
     needed = {name: days_needed(make_recipe(name, of), 7, 0, DAILY) for name, of in parameters.items()}
     assert needed.pop("same_weekday_mean") == 7 * 5
+    assert needed.pop("season_mean") == 7 * 3
     assert needed.pop("window_mean") == 40
     assert {name: str(days) for name, days in needed.items()} == {name: told[name] for name in needed}

@@ -19,12 +19,13 @@ from datetime import date
 from pathlib import Path
 
 from forecasting.data.delivery import check_history, check_rows, check_sums
+from forecasting.data.future import with_known, without_ahead
 from forecasting.data.reading import find_table, read_cells
 from forecasting.data.regular import panel_of
 from forecasting.data.rows import check_duplicates, typed_rows, without_future
 from forecasting.data.series import Panel, sha256_of
 from forecasting.errors import ContractError, UsageError
-from forecasting.problem.sections import Contract, SeriesRule, Source, demand_columns
+from forecasting.problem.sections import Contract, Future, SeriesRule, Source, demand_columns, demand_future
 
 CONTRACT_VERSION = "3"
 
@@ -46,6 +47,8 @@ def read_table(
     rule: SeriesRule,
     contract: Contract | None = None,
     delivery: Delivery | None = None,
+    *,
+    future: Future | None = None,
 ) -> tuple[Panel, str, int]:
     """Check the table and make the daily series of it.
 
@@ -53,14 +56,16 @@ def read_table(
     Raises: ContractError with all findings, UsageError (no such file; the problem names a measure that the
     source does not have).
     """
+    future = future or Future()
     try:
         demand_columns(source, rule)
+        demand_future(future, source, rule)
     except ValueError as mistake:
         raise UsageError(f"{mistake}.") from None
     table = find_table(path)
     sha256 = sha256_of(table)
     try:
-        panel, rows = _check(table, source, rule, contract or Contract(), delivery or Delivery())
+        panel, rows = _check(table, source, rule, contract or Contract(), delivery or Delivery(), future=future)
     except ContractError as refusal:
         refusal.facts["data_sha256"] = sha256
         raise
@@ -68,10 +73,12 @@ def read_table(
 
 
 def _check(
-    table: Path, source: Source, rule: SeriesRule, contract: Contract, delivery: Delivery
+    table: Path, source: Source, rule: SeriesRule, contract: Contract, delivery: Delivery, *, future: Future
 ) -> tuple[Panel, int]:
     """Make every check of the contract, in the order in which findings are listed."""
-    raw = read_cells(table, _columns(source, rule))
+    raw = read_cells(table, [*_columns(source, rule), *future.names])
+    every = raw if future else None
+    raw = without_ahead(raw, source) if future else raw
     rows = len(raw)
     frame, findings = typed_rows(raw, source, rule, contract)
     del raw  # the text of a large table is several times its numbers
@@ -84,6 +91,8 @@ def _check(
     if panel is not None:
         findings += check_history(panel, source, contract, delivery.as_of)
         findings += [] if findings else check_sums(panel, rule.measure)
+        if every is not None and not findings:
+            panel, findings = with_known(panel, every, source, rule, future)
     if findings or panel is None:
         raise ContractError(str(table), findings)
     return panel, rows

@@ -6,6 +6,7 @@ from datetime import date
 
 import numpy as np
 
+from forecasting.calendars import MONTHLY
 from forecasting.data.series import Panel
 from forecasting.errors import Finding
 from forecasting.limits import LARGEST
@@ -27,22 +28,29 @@ def check_rows(rows: int, accepted: int | None, contract: Contract) -> list[Find
 def check_history(panel: Panel, source: Source, contract: Contract, as_of: date | None) -> list[Finding]:
     """Find too little history, and data that is too old where a day of the run is given."""
     findings = []
-    if contract.min_days is not None and panel.days < contract.min_days:
-        found = f"{panel.days} days from {panel.first} to {panel.last}"
+    after = panel.day(panel.days)
+    if contract.min_days is not None and (after - panel.first).days < contract.min_days:
+        found = f"{panel.calendar.count(panel.days)} from {panel.first} to {panel.last}"
         findings.append(
             Finding(source.date, (), found, f"at least {contract.min_days} days", "Deliver a longer history.")
         )
     if contract.max_age_days is not None and as_of is not None and (as_of - panel.last).days > contract.max_age_days:
         found = f"the newest day is {panel.last}, {(as_of - panel.last).days} days before {as_of}"
         expected = f"at most {contract.max_age_days} days (contract.max_age_days)"
-        findings.append(Finding(source.date, (), found, expected, "Deliver the newest days."))
+        fix = f"Deliver the newest {panel.calendar.units}."
+        findings.append(Finding(source.date, (), found, expected, fix))
+    if panel.calendar == MONTHLY and as_of is not None and panel.last <= as_of < after:
+        fix = "Deliver it when the month is over, or set series.last_date."
+        found = f"the month of {panel.last} has not ended on {as_of}"
+        findings.append(Finding(source.date, (), found, "whole months", fix))
     return findings
 
 
 def check_sums(panel: Panel, measure: str) -> list[Finding]:
-    """Find days whose sum is too large to compute with; a row by itself is bounded by contract.max_value."""
+    """Find steps whose sum is too large to compute with; a row by itself is bounded by contract.max_value."""
     large = np.argwhere(np.abs(panel.values) > LARGEST)
     if not len(large):
         return []
     places = tuple(f"{panel.keys[row]} {panel.day(column)}" for row, column in large.tolist())
-    return [Finding(measure, places, "a day that is too large", f"up to {LARGEST:g}", "Use a larger unit.")]
+    found = f"a {panel.calendar.unit} that is too large"
+    return [Finding(measure, places, found, f"up to {LARGEST:g}", "Use a larger unit.")]

@@ -4,40 +4,42 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from datetime import date
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+
+from forecasting.calendars import Calendar
 
 LISTED = 20
 """Series that one note names; of the others it says how many there are."""
 LONGEST_NAME = 80  # characters
 
 
-def silent_notes(keys: Sequence[str], active: NDArray[np.bool_], least: int) -> list[str]:
-    """The series that are left out because hardly a day of them is not zero; count and names."""
+def silent_notes(keys: Sequence[str], active: NDArray[np.bool_], least: str) -> list[str]:
+    """The series that are left out because hardly a value of them is not zero; count and names. least: in words."""
     left_out = [key for key, keep in zip(keys, active, strict=True) if not keep]
     if not left_out:
         return []
-    return [f"{_series(len(left_out))} left out, fewer than {least} days that are not zero: {_listed(left_out)}"]
+    return [f"{_series(len(left_out))} left out, fewer than {least} that are not zero: {_listed(left_out)}"]
 
 
-def edge_notes(values: NDArray[np.float64], keys: Sequence[str], every: pd.DatetimeIndex) -> list[str]:
-    """Series whose first or last days have no row, more in a row than is usual for them.
+def edge_notes(values: NDArray[np.float64], keys: Sequence[str], first: date, calendar: Calendar) -> list[str]:
+    """Series whose first or last dates have no row, more in a row than is usual for them.
 
-    A day without a row between two rows means zero; at an end it may mean 'not delivered yet' or 'not there yet'.
-    values: shape (series, days), NaN where a series has no row; each series has a row.
+    A date without a row between two rows means zero; at an end it may mean 'not delivered yet' or 'not there yet'.
+    values: shape (series, days), NaN where a series has no row; each series has a row. first: the date of column 0.
     """
-    present = ~np.isnan(values)
+    present, last = ~np.isnan(values), values.shape[1] - 1
     before, after = present.argmax(axis=1), present[:, ::-1].argmax(axis=1)
     usual = _longest_gaps(present)
     ends = [
-        f"{_name(keys[row])}: no row since {every[len(every) - 1 - after[row]]:%Y-%m-%d}, {_days(after[row])}"
-        for row in np.flatnonzero(after > usual).tolist()
+        f"{_name(keys[row])}: no row since {calendar.after(first, last - late)}, {calendar.count(late)}"
+        for row, late in zip(*_more_than(usual, after), strict=True)
     ]
     starts = [
-        f"{_name(keys[row])}: no row before {every[before[row]]:%Y-%m-%d}, {_days(before[row])}"
-        for row in np.flatnonzero(before > usual).tolist()
+        f"{_name(keys[row])}: no row before {calendar.after(first, early)}, {calendar.count(early)}"
+        for row, early in zip(*_more_than(usual, before), strict=True)
     ]
     found = []
     if ends:
@@ -69,8 +71,14 @@ def change_notes(keys: Iterable[str], before: Iterable[str]) -> list[str]:
     return found
 
 
+def _more_than(usual: NDArray[np.int64], found: NDArray[np.int64]) -> tuple[list[int], list[int]]:
+    """The rows with more than is usual, and what was found there."""
+    rows = np.flatnonzero(found > usual)
+    return rows.tolist(), found[rows].tolist()
+
+
 def _longest_gaps(present: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The most days without a row between two rows, of each series."""
+    """The most dates without a row between two rows, of each series."""
     longest = np.zeros(len(present), dtype=np.int64)
     rows, days = np.nonzero(present)
     same = rows[1:] == rows[:-1]
@@ -80,10 +88,6 @@ def _longest_gaps(present: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 def _series(count: int) -> str:
     return f"{count} series"
-
-
-def _days(count: int) -> str:
-    return "1 day" if count == 1 else f"{count} days"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -1,14 +1,14 @@
-"""From checked rows to regular series: every day once, no gap unnoticed, not more series than allowed."""
+"""From checked rows to regular series: every step once, no gap unnoticed, not more series than allowed."""
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from forecasting.data.frequency import check_frequency
 from forecasting.data.notes import edge_notes, look_alike_notes, silent_notes
 from forecasting.data.series import KEY_SEPARATOR, Panel
 from forecasting.errors import Finding
@@ -18,17 +18,19 @@ from forecasting.problem.sections import Contract, SeriesRule, Source
 def panel_of(
     frame: pd.DataFrame, source: Source, rule: SeriesRule, contract: Contract
 ) -> tuple[Panel | None, list[Finding]]:
-    """Aggregate the wanted rows to one value a day and series; None where no series is left."""
+    """Aggregate the wanted rows to one value a step and series; None where no series is left."""
     wanted = _wanted(frame, source, rule)
     if wanted.empty:
         kinds = f"type {', '.join(rule.types)}" if rule.types else "any type"
         fix = "Correct series.types, first_date or last_date, or deliver newer data."
         return None, [Finding(source.date, (), f"no day with {kinds}", "the days of the problem", fix)]
-    days = wanted[source.date]
-    first: date = rule.first_date or days.min().date()
-    last: date = rule.last_date or days.max().date()
-    every = pd.date_range(first, last)
-    findings = _missing_days(every, days, source, rule)
+    days, calendar = wanted[source.date], rule.calendar
+    if other := check_frequency(days, source, rule):
+        return None, other
+    first = calendar.first_from(rule.first_date or days.min().date())
+    steps = calendar.between(first, calendar.last_until(rule.last_date or days.max().date())) + 1
+    every = pd.DatetimeIndex(calendar.dates(first, np.arange(steps)))
+    findings = _missing_dates(every, days, source, rule)
     keys: tuple[str, ...] = (rule.name,)
     notes: list[str] = []
     if not rule.keys:
@@ -37,20 +39,20 @@ def panel_of(
     else:
         values, keys = _pivot(wanted, every, source, rule)
         if rule.missing == "refuse":
-            findings += _missing_of_series(values, keys, every, source)
-        notes = look_alike_notes(keys) + edge_notes(values, keys, every)
+            findings += _missing_of_series(values, keys, every, source, calendar.unit)
+        notes = look_alike_notes(keys) + edge_notes(values, keys, first, calendar)
     values = (np.nan_to_num(values) if rule.missing == "zero" else values) + 0.0  # no negative zeros
     active = (np.abs(values) > 0).sum(axis=1) >= rule.min_active_days if rule.keys else np.ones(1, dtype=bool)
     findings += _count_findings(active, rule, contract)
     if not active.any():
         return None, findings
     kept = tuple(key for key, keep in zip(keys, active, strict=True) if keep)
-    notes += silent_notes(keys, active, rule.min_active_days)
-    return Panel(first, np.ascontiguousarray(values[active]), kept, tuple(notes)), findings
+    notes += silent_notes(keys, active, calendar.count(rule.min_active_days))
+    return Panel(first, np.ascontiguousarray(values[active]), kept, tuple(notes), calendar), findings
 
 
 def _wanted(frame: pd.DataFrame, source: Source, rule: SeriesRule) -> pd.DataFrame:
-    """The rows that count: type, first and last day."""
+    """The rows that count: type, first and last date."""
     days = frame[source.date]
     wanted = days.notna()
     if rule.types and source.type:
@@ -80,29 +82,31 @@ def _pivot(
     for column in rule.keys[1:]:
         names = names + KEY_SEPARATOR + wanted[column]
     codes, found = pd.factorize(names, sort=True)
-    days = (wanted[source.date] - every[0]).dt.days.to_numpy()
-    place = pd.Series(codes * len(every) + days, index=wanted.index, name="place")
+    numbers = rule.calendar.numbers(wanted[source.date].to_numpy())
+    steps = numbers - rule.calendar.number(every[0].date())
+    place = pd.Series(codes * len(every) + steps, index=wanted.index, name="place")
     sums = _aggregated(wanted.groupby(place), source, rule)
     values = np.full(len(found) * len(every), np.nan)
     values[sums.index.to_numpy()] = sums.to_numpy()
     return values.reshape(len(found), len(every)), tuple(str(name) for name in found)
 
 
-def _missing_days(
+def _missing_dates(
     every: pd.DatetimeIndex, days: pd.Series[pd.Timestamp], source: Source, rule: SeriesRule
 ) -> list[Finding]:
-    """Days that no wanted row has: a delivery that left out a day, which zeros must not hide."""
-    missing = every.difference(pd.DatetimeIndex(days.unique()))
+    """Dates that no wanted row has: a delivery that left out a day, which zeros must not hide."""
+    missing, calendar = every.difference(pd.DatetimeIndex(days.unique())), rule.calendar
     if missing.empty:
         return []
-    apart = np.diff(np.unique(days.to_numpy())).astype("timedelta64[D]").astype(int)
+    apart = np.diff(calendar.numbers(np.unique(days.to_numpy())))
     if len(apart) > 1 and apart.min() > 1:
-        found = f"no two days follow each other, the nearest are {apart.min()} days apart"
-        return [Finding(source.date, (), found, "a row a day", "Deliver daily values; no other frequency is read.")]
+        found = f"no two {calendar.units} follow each other, the nearest are {calendar.count(apart.min())} apart"
+        fix = f"Deliver {calendar.adjective} values."
+        return [Finding(source.date, (), found, f"a row a {calendar.unit}", fix)]
     places = tuple(f"{day:%Y-%m-%d}" for day in missing)
     kinds = f" of type {', '.join(rule.types)}" if rule.types else ""
-    expected = f"every day from {every[0]:%Y-%m-%d} to {every[-1]:%Y-%m-%d}"
-    fix = "Deliver the missing days; a gap is never filled in silence."
+    expected = f"every {calendar.unit} from {every[0]:%Y-%m-%d} to {every[-1]:%Y-%m-%d}"
+    fix = f"Deliver the missing {calendar.units}; a gap is never filled in silence."
     return [Finding(source.date, places, f"no row{kinds}", expected, fix)]
 
 
@@ -111,21 +115,23 @@ def _missing_of_series(
     keys: tuple[str, ...],
     every: pd.DatetimeIndex,
     source: Source,
+    unit: str,
 ) -> list[Finding]:
     gaps = np.argwhere(np.isnan(values))
     if not len(gaps):
         return []
     places = tuple(f"{keys[row]} {every[column]:%Y-%m-%d}" for row, column in gaps)
-    fix = "Deliver these days, or set series.missing to zero where no row means zero."
-    return [Finding(source.date, places, "a series without a row", "every series on every day", fix)]
+    fix = f"Deliver these {unit}s, or set series.missing to zero where no row means zero."
+    return [Finding(source.date, places, "a series without a row", f"every series on every {unit}", fix)]
 
 
 def _count_findings(active: NDArray[np.bool_], rule: SeriesRule, contract: Contract) -> list[Finding]:
     count = int(active.sum())
     column = " and ".join(rule.keys)
     if not count:
-        found = f"no series with {rule.min_active_days} days that are not zero"
-        return [Finding(column, (), found, "at least one", "Lower series.min_active_days, or deliver more days.")]
+        found = f"no series with {rule.calendar.count(rule.min_active_days)} that are not zero"
+        fix = f"Lower series.min_active_days, or deliver more {rule.calendar.units}."
+        return [Finding(column, (), found, "at least one", fix)]
     if count > contract.max_series:
         found, expected = f"{count} series", f"at most {contract.max_series} (contract.max_series)"
         return [Finding(column, (), found, expected, "Is it the right column? Else raise the bound.")]

@@ -12,7 +12,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -22,8 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecasting.calendars import DAILY, Calendar, calendar_of
+from forecasting.data.known_file import read_known, write_known
 from forecasting.errors import ContractError, Finding, UsageError
 from forecasting.json_text import UNREADABLE, reason, strict_json
+from forecasting.known import Known
 from forecasting.limits import FIRST_DAY, LAST_DAY
 
 SERIES_FILE, FACTS_FILE = "series.csv", "facts.json"
@@ -45,6 +47,8 @@ class Panel:
     notes: tuple[str, ...] = ()
     """Sentences on the series for a person, such as which were left out; only where they come from a table."""
     calendar: Calendar = DAILY
+    known: Known | None = None
+    """What is known in advance, of all days and of some ahead."""
 
     @property
     def days(self) -> int:
@@ -62,12 +66,14 @@ class Panel:
 
     def until(self, days: int) -> Panel:
         """The first `days` steps alone."""
-        return Panel(self.first, self.values[:, :days], self.keys, calendar=self.calendar)
+        known = self.known.until(days) if self.known else None
+        return Panel(self.first, self.values[:, :days], self.keys, calendar=self.calendar, known=known)
 
     def rows(self, index: Sequence[int]) -> Panel:
         """Some of the series."""
         keys = tuple(self.keys[row] for row in index)
-        return Panel(self.first, self.values[list(index)], keys, calendar=self.calendar)
+        known = self.known.rows(index) if self.known else None
+        return Panel(self.first, self.values[list(index)], keys, calendar=self.calendar, known=known)
 
 
 def facts_of(panel: Panel, data_sha256: str, rows: int, file: str) -> dict[str, Any]:
@@ -110,6 +116,7 @@ def write_series(folder: Path, panel: Panel, facts: dict[str, Any]) -> None:
             lines.writerow([MANY_HEADER, *days])
             # A row at a time: the text of a large panel is several times its numbers.
             lines.writerows([key, *row.tolist()] for key, row in zip(panel.keys, panel.values, strict=True))
+    write_known(folder, panel.known, panel.keys)
     (folder / FACTS_FILE).write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -142,7 +149,7 @@ def read_series(folder: Path) -> tuple[Panel, dict[str, Any]]:
     if described != (panel.last.isoformat(), panel.days, len(panel.keys)):
         mismatch = Finding("date", (), "the dates differ from facts.json", "the two files of one run", FIX)
         raise ContractError(str(path), [mismatch])
-    return panel, facts
+    return replace(panel, known=read_known(folder, panel.keys, panel.days)), facts
 
 
 def _one(key: str, lines: Any, calendar: Calendar) -> tuple[Panel | None, list[Finding]]:

@@ -76,6 +76,7 @@ class Data(Block):
     mean: float
     maximum: float
     share_of_zeros: Share
+    frequency: Annotated[str, Field(description="How far the values are apart; absent where they are daily.")] = "day"
     notes: Annotated[
         tuple[str, ...],
         Field(description="What a person should know of the series; absent where there is nothing."),
@@ -83,7 +84,7 @@ class Data(Block):
 
 
 class Windows(Block):
-    """The gate's evaluation windows. origins: first forecast days; horizon and step: days."""
+    """The gate's evaluation windows. origins: first forecast dates; horizon and step: steps of the series."""
 
     origins: Annotated[tuple[Day, ...], Field(min_length=1)]
     horizon: Annotated[int, Field(ge=1)]

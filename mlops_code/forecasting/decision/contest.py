@@ -116,7 +116,7 @@ def _age(
     refitted: the forecasts of the champion's recipe. enough: clean origins below which no comparison is reported.
     """
     free = parameter_free(model.recipe)
-    seen = (model.cutoff - history.first).days  # index of the last day that the fit has seen
+    seen = history.calendar.between(history.first, model.cutoff)  # index of the last step that the fit has seen
     clean = [index for index, origin in enumerate(windows.origins) if origin > seen]
     days = (history.cutoff - model.cutoff).days
     if free or len(clean) < enough:
@@ -135,10 +135,10 @@ def _age(
 def _setting(
     panel: Panel, windows: Windows, training: Training, lower: float | None, columns: tuple[str, ...]
 ) -> Setting:
-    first = (panel.first - date(1970, 1, 1)).days
-    days = first + np.array(windows.origins)[:, None] + np.arange(windows.horizon)
+    dates = panel.calendar.dates(panel.first, np.array(windows.origins)[:, None] + np.arange(windows.horizon))
     groups = {}
     for place, column in enumerate(columns):
         groups[column] = [key.split(KEY_SEPARATOR)[place] for key in panel.keys]
     highest = panel.values[:, : windows.first_day].max(axis=1)
-    return Setting(training.metric, days, training.season, highest, lower, groups)
+    days = dates.astype(np.int64)  # since 1970-01-01
+    return Setting(training.metric, days, training.season, highest, lower, groups, panel.calendar)

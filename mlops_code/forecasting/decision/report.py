@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 
+from forecasting.calendars import Calendar
 from forecasting.decision.blocks import Baseline, Contender, Evidence, Segment
 from forecasting.decision.charts import Band, Line, histogram, line_chart, meter
 from forecasting.decision.decide import Decision
@@ -51,10 +53,11 @@ def report(record: DecisionRecord, model: FittedModel, judgement: Judgement | No
         scored=_scored(evidence),
         forecasts=_forecasts(judgement, evidence, model),
         by_origin=_by_origin(evidence),
-        segments=_segments(evidence.segments),
+        segments=_segments(evidence.segments, model.calendar),
         meter=meter,
         residuals=_residuals(evidence),
-        data=sorted((name, value) for name, value in as_json(evidence.data).items() if name != "notes"),
+        data=_data(evidence, model.calendar),
+        calendar=model.calendar,
         card=_card(evidence, model),
         policy=json.dumps(evidence.policy, indent=1, sort_keys=True),
         told=_context(record),
@@ -78,8 +81,8 @@ def _forecasts(judgement: Judgement | None, evidence: Evidence, model: FittedMod
         return ""
     places = range(len(windows.origins))
     chosen = list(reversed(places[:: -max(1, -(-windows.horizon // windows.step))]))
-    first = [np.datetime64(windows.origins[place]) for place in chosen]
-    labels = [str(day + ahead)[5:] for day in first for ahead in range(windows.horizon)]
+    first, calendar = [windows.origins[place] for place in chosen], model.calendar
+    labels = [_label(day, calendar) for start in first for day in calendar.range(start, windows.horizon)]
     made = judgement.predictions[evidence.challenger.recipe][:, chosen]
     actuals, scales = judgement.actuals.values[:, chosen], judgement.actuals.scales[:, chosen]
 
@@ -130,14 +133,15 @@ def _by_origin(evidence: Evidence) -> str:
         if any(value is not None for value in values):
             lines.append(Line(kind, f"{kind}: {label}", values))
     labels = [str(entry.origin) for entry in found]
-    return line_chart("Mean absolute error of the forecasts made before each day", labels, lines)
+    return line_chart("Mean absolute error of the forecasts made before each date", labels, lines)
 
 
-def _segments(segments: Sequence[Segment]) -> dict[str, list[Segment]]:
-    """The parts of each kind, weekdays first."""
+def _segments(segments: Sequence[Segment], calendar: Calendar) -> dict[str, list[Segment]]:
+    """The parts of each kind in words, weekdays or months first."""
     by_kind: dict[str, list[Segment]] = {}
     for part in segments:
-        by_kind.setdefault(part.kind, []).append(part)
+        kind = f"{calendar.group[1]} ahead" if part.kind == "ahead" else part.kind
+        by_kind.setdefault(kind, []).append(part)
     return by_kind
 
 
@@ -150,18 +154,21 @@ def _residuals(evidence: Evidence) -> str:
 
 
 def _card(evidence: Evidence, model: FittedModel) -> Pairs:
-    challenger = evidence.challenger
+    challenger, calendar = evidence.challenger, model.calendar
     horizon = evidence.windows.horizon if evidence.windows else "-"
     served = ", ".join(f"{float(level):.0%}" for level in challenger.radii)
     return [
         ("recipe", challenger.recipe),
-        ("made for", f"{evidence.problem}: daily values, {horizon} days ahead"),
+        ("made for", f"{evidence.problem}: {calendar.adjective} values, {horizon} {calendar.units} ahead"),
         ("series", len(model.keys)),
-        ("season", f"{model.season} days"),
+        ("season", calendar.count(model.season)),
         ("data until", challenger.cutoff),
         ("intervals", f"{served}, by split conformal calibration on earlier windows" if served else "none"),
         ("lower bound", "none" if model.lower is None else f"{model.lower:g}"),
-        ("not for", "series that it was not trained on, and days far beyond the horizon that was judged"),
+        (
+            "not for",
+            f"series that it was not trained on, and {calendar.units} far beyond the judged horizon",
+        ),
         ("model sha256", challenger.model_sha256),
         ("policy sha256", evidence.policy_sha256),
     ]
@@ -182,6 +189,18 @@ def _context(record: DecisionRecord) -> Pairs:
         ("decision sha256", record.sha256),
         ("evidence sha256", record.evidence_sha256),
     ]
+
+
+def _data(evidence: Evidence, calendar: Calendar) -> Pairs:
+    """The facts of the data; the number of steps is called what it counts."""
+    facts = as_json(evidence.data)
+    facts[calendar.units] = facts.pop("days")
+    return sorted((name, value) for name, value in facts.items() if name != "notes")
+
+
+def _label(day: date, calendar: Calendar) -> str:
+    """A date on an axis: day and month, or month and year where steps are months."""
+    return f"{day:%Y-%m}" if calendar.unit == "month" else f"{day:%m-%d}"
 
 
 def _number(value: float | None) -> str:

@@ -47,7 +47,8 @@ class Plan:
 
 def history_of(panel: Panel, training: Training, lower: float | None) -> History:
     """The whole panel as a history; lower: bound of its values, None where there is none."""
-    return History(panel.values, panel.last, training.season, training.horizon, lower, panel.calendar)
+    season, horizon = training.season, training.horizon
+    return History(panel.values, panel.last, season, horizon, lower, panel.calendar, panel.known)
 
 
 def last_windows(panel: Panel, recipes: Sequence[Recipe], training: Training, plan: Plan) -> Windows:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
+from forecasting.calendars import DAILY, Calendar
 from forecasting.evaluation.calibration import JUDGED, LEVELS, IntervalScore, interval_score
 from forecasting.evaluation.metrics import Actuals, Metrics, by_series, score
 from forecasting.models.recipe import Array
@@ -133,6 +133,7 @@ class Setting:
     highest: Array
     lower: float | None
     groups: Mapping[str, Sequence[str]]
+    calendar: Calendar = DAILY
 
 
 def compare(
@@ -224,13 +225,15 @@ def diebold_mariano(one: Array, other: Array, horizon: int, step: int) -> float 
 
 def _masks(actuals: Actuals, setting: Setting, usable: Mask) -> list[tuple[str, str, Mask]]:
     """Kind, name and mask of each segment; a mask broadcasts to (series, origins, horizon)."""
-    weekdays = (setting.days + 3) % 7  # day 0 is a Thursday
-    ahead = np.arange(setting.days.shape[1]) // setting.season
-    names = [f"{date.fromordinal(day + 1):%a}" for day in range(7)]  # the first day of the calendar is a Monday
+    calendar = setting.calendar
+    parts = calendar.parts_of(setting.days.astype("datetime64[D]"))
     masks: list[tuple[str, str, Mask]] = [
-        ("weekday", name, (weekdays == day)[None]) for day, name in enumerate(names)
+        (calendar.part, name, (parts == part)[None]) for part, name in enumerate(calendar.part_names)
     ]
-    masks += [("ahead", f"{week + 1}", (ahead == week)[None, None]) for week in range(int(ahead[-1]) + 1)]
+    # A week of days, or some of the longer steps: of one step by itself there are too few forecasts.
+    together = min(setting.season, calendar.group[0]) if calendar.part == "month" else setting.season
+    ahead = np.arange(setting.days.shape[1]) // together
+    masks += [("ahead", f"{group + 1}", (ahead == group)[None, None]) for group in range(int(ahead[-1]) + 1)]
     if len(actuals.values) < 2:
         return masks
     busy = (actuals.values != 0).mean(axis=(1, 2))

@@ -36,31 +36,34 @@ class ParameterFree(RecipeFamily):
 
 
 class SameWeekdayMean(ParameterFree):
-    """The mean of the last weeks at the same place of the season; with one week the seasonal naive forecast."""
+    """The mean of the last seasons at the same place of the season; of one season the seasonal naive forecast.
 
-    def __init__(self, fixed_weeks: int | None = None) -> None:
-        self._fixed_weeks = fixed_weeks
+    counted: the parameter with the number of seasons, which for days are weeks; None: one season.
+    """
+
+    def __init__(self, counted: str | None = "weeks") -> None:
+        self._counted = counted
 
     def learns(self, _recipe: Recipe) -> frozenset[str]:
         return frozenset({SEASON})
 
-    def _weeks(self, recipe: Recipe) -> int:
-        return self._fixed_weeks or int(recipe.parameters["weeks"])
+    def _seasons(self, recipe: Recipe) -> int:
+        return int(recipe.parameters[self._counted]) if self._counted else 1
 
     def check(self, recipe: Recipe) -> None:
-        demand_names(recipe, () if self._fixed_weeks else ("weeks",))
-        if not self._fixed_weeks:
-            demand_whole(recipe, "weeks", 1, MAX_WEEKS)
+        demand_names(recipe, (self._counted,) if self._counted else ())
+        if self._counted:
+            demand_whole(recipe, self._counted, 1, MAX_WEEKS)
 
     def days_needed(self, recipe: Recipe, season: int, _horizon: int, _calendar: Calendar) -> int:
-        return self._weeks(recipe) * season
+        return self._seasons(recipe) * season
 
     def shapes(self, _recipe: Recipe, season: int, series: int, _calendar: Calendar) -> Shapes:
         return {"profile": (series, season)}
 
     def update(self, recipe: Recipe, _arrays: Mapping[str, Array], history: History) -> dict[str, Array]:
-        weeks, season = self._weeks(recipe), history.season
-        recent = history.values[:, history.days - weeks * season :].reshape(-1, weeks, season)
+        seasons, season = self._seasons(recipe), history.season
+        recent = history.values[:, history.days - seasons * season :].reshape(-1, seasons, season)
         return {"profile": recent.mean(axis=1)}
 
     def forecast(self, model: FittedModel, horizon: int) -> Array:
@@ -69,26 +72,35 @@ class SameWeekdayMean(ParameterFree):
 
 
 class WindowMean(ParameterFree):
-    """The mean of the last days, the same for every day ahead: strong where most days are zero."""
+    """The mean of the last steps, the same for every step ahead: strong where most values are zero.
+
+    days or steps: how many; two names of one thing, because a step may be a week.
+    """
 
     def learns(self, _recipe: Recipe) -> frozenset[str]:
         return frozenset()
 
     def check(self, recipe: Recipe) -> None:
-        demand_names(recipe, ("days",))
-        demand_whole(recipe, "days", 1, MAX_WEEKS * 7)
+        counted = "steps" if "steps" in recipe.parameters else "days"
+        demand_names(recipe, (counted,))
+        demand_whole(recipe, counted, 1, MAX_WEEKS * 7)
 
     def days_needed(self, recipe: Recipe, _season: int, _horizon: int, _calendar: Calendar) -> int:
-        return int(recipe.parameters["days"])
+        return _window(recipe)
 
     def shapes(self, _recipe: Recipe, _season: int, series: int, _calendar: Calendar) -> Shapes:
         return {"level": (series,)}
 
     def update(self, recipe: Recipe, _arrays: Mapping[str, Array], history: History) -> dict[str, Array]:
-        return {"level": history.values[:, history.days - int(recipe.parameters["days"]) :].mean(axis=1)}
+        return {"level": history.values[:, history.days - _window(recipe) :].mean(axis=1)}
 
     def forecast(self, model: FittedModel, horizon: int) -> Array:
         return np.repeat(model.arrays["level"][:, None], horizon, axis=1)
+
+
+def _window(recipe: Recipe) -> int:
+    (steps,) = recipe.parameters.values()
+    return int(steps)
 
 
 class LastYear(ParameterFree):

@@ -22,8 +22,9 @@ BASELINE = Recipe("seasonal_naive")
 """What scales every metric and is never a challenger."""
 
 FAMILIES: dict[str, RecipeFamily] = {
-    "seasonal_naive": SameWeekdayMean(fixed_weeks=1),
+    "seasonal_naive": SameWeekdayMean(counted=None),
     "same_weekday_mean": SameWeekdayMean(),
+    "season_mean": SameWeekdayMean(counted="seasons"),
     "window_mean": WindowMean(),
     "last_year": LastYear(),
     "holt_winters": HoltWinters(),

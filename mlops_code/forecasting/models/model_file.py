@@ -19,6 +19,7 @@ import numpy as np
 from forecasting.calendars import DAILY, Calendar, calendar_of
 from forecasting.errors import ModelFileError, UsageError
 from forecasting.json_text import UNREADABLE, reason, strict_json, to_json
+from forecasting.known import Known, described, known_of
 from forecasting.limits import FIRST_DAY, LAST_DAY, MAX_HORIZON, MAX_SERIES
 from forecasting.models.catalog import FAMILIES, demand_sound, make_recipe
 from forecasting.models.recipe import Array, FittedModel, Intervals, Recipe
@@ -30,6 +31,7 @@ MODEL_KEYS = {
     "series", "lower", "intervals", "parameters",
 }  # fmt: skip
 CALENDAR_KEY = "frequency"  # left out where it is a day, as before there were others
+KNOWN_KEY = "known"  # left out where nothing is known in advance
 MANIFEST_KEYS = {"format_version", "model_sha256", "recipe", "cutoff", "problem", "horizon", "season"}
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 MAX_BYTES = 128 * 1024 * 1024  # a model of one series has kilobytes, a ridge for 20,000 series some 40 MB
@@ -68,7 +70,8 @@ def write_model(folder: Path, model: FittedModel, problem: str, horizon: int, ex
         "parameters": {name: array.tolist() for name, array in model.arrays.items()},
     }
     told = {} if model.calendar == DAILY else {CALENDAR_KEY: model.calendar.frequency}
-    content = to_json({**document, **told})
+    known = {} if model.known is None else {KNOWN_KEY: _known_document(model.known)}
+    content = to_json({**document, **told, **known})
     sha256 = hashlib.sha256(content).hexdigest()
     shared = {name: document[name] for name in ("format_version", "problem", "season", "horizon", "cutoff")}
     manifest = {**extra, **shared, **told, "recipe": model.recipe.label, "model_sha256": sha256}
@@ -82,6 +85,10 @@ def recipe_document(recipe: Recipe) -> dict[str, Any]:
     """A recipe as JSON."""
     parts = [recipe_document(part) for part in recipe.parts]
     return {"name": recipe.name, "parameters": dict(recipe.parameters), "parts": parts}
+
+
+def _known_document(known: Known) -> dict[str, Any]:
+    return {**described(known), "values": known.values.tolist() if known.columns else None}
 
 
 def _interval_document(intervals: Intervals | None) -> dict[str, Any] | None:
@@ -105,7 +112,7 @@ def read_model(folder: Path) -> StoredModel:
         )
     try:
         document = strict_json(content)
-        _demand_keys(document, MODEL_KEYS | ({CALENDAR_KEY} & set(document)), exactly=True)
+        _demand_keys(document, MODEL_KEYS | ({CALENDAR_KEY, KNOWN_KEY} & set(document)), exactly=True)
         stored = StoredModel(_fitted(document), document["problem"], document["horizon"], sha256, manifest)
     except UNREADABLE as mistake:
         raise ModelFileError(
@@ -169,6 +176,7 @@ def _fitted(document: dict[str, Any]) -> FittedModel:
         None if lower is None else _number(lower),
         _intervals(document["intervals"], len(keys)),
         calendar,
+        _known(document.get(KNOWN_KEY), len(keys)),
     )
     demand_sound(model)
     return model
@@ -200,6 +208,16 @@ def _intervals(described: dict[str, Any] | None, series: int) -> Intervals | Non
     ):
         raise ValueError("intervals, expected a half-width of at least 0 for each level between 0 and 1")
     return Intervals(levels, half_widths, scales)
+
+
+def _known(document: dict[str, Any] | None, series: int) -> Known | None:
+    if document is None:
+        return None
+    steps, columns = document["past"] + document["ahead"], len(document["columns"])
+    values = (
+        _array("known", document["values"], (series, steps, columns)) if columns else np.zeros((series, steps, 0))
+    )
+    return known_of(document, values)
 
 
 def _array(name: str, numbers: object, shape: tuple[int | None, ...]) -> Array:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from forecasting.errors import UsageError
 from forecasting.problem.sections import (
     Contract,
+    Future,
     GatePolicy,
     Section,
     SeriesRule,
@@ -23,6 +24,7 @@ from forecasting.problem.sections import (
     Table,
     Training,
     demand_columns,
+    demand_future,
 )
 from forecasting.problem.yaml_text import UNREADABLE, read_yaml
 
@@ -31,6 +33,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "table": Table,
     "source": Source,
     "series": SeriesRule,
+    "future": Future,
     "contract": Contract,
     "training": Training,
     "gate": GatePolicy,
@@ -78,6 +81,11 @@ class Problem:
         return self._read("series", SeriesRule)
 
     @property
+    def future(self) -> Future:
+        """The section `future`, which may be left out. Raises: UsageError."""
+        return self._read("future", Future) if "future" in self._document else Future()
+
+    @property
     def contract(self) -> Contract:
         """The section `contract`, which may be left out. Raises: UsageError."""
         return self._read("contract", Contract) if "contract" in self._document else Contract()
@@ -114,6 +122,7 @@ class Problem:
             raise UsageError(f"{self.path}: unknown section {', '.join(unknown)}; expected {', '.join(SECTIONS)}.")
         try:
             demand_columns(self.source, self.series)
+            demand_future(self.future, self.source, self.series)
         except ValueError as mistake:
             raise UsageError(f"{self.path}: {mistake}.") from None
         _ = self.table, self.contract, self.training, self.gate

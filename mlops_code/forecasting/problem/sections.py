@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from forecasting.calendars import Calendar, calendar_of
+from forecasting.known import MAX_COLUMNS
 from forecasting.limits import LARGEST, MAX_HORIZON, MAX_SERIES
 
 Aggregation = Literal["mean", "sum"]
@@ -84,6 +85,16 @@ def demand_columns(source: Source, rule: SeriesRule) -> None:
         raise ValueError("series.types needs source.type, the column that holds them")
 
 
+def demand_future(future: Future, source: Source, rule: SeriesRule) -> None:
+    """Raises: ValueError where a column has another meaning already, or holidays have no day to be on."""
+    taken = {source.date, source.type, source.count, *source.measures, *rule.keys}
+    double = [name for place, name in enumerate(future.names) if name in taken or name in future.names[:place]]
+    if double:
+        raise ValueError(f"future.columns: {', '.join(double)} is used already, expected other columns, each once")
+    if future.holidays and rule.calendar.part != "weekday":
+        raise ValueError(f"future.holidays needs daily values, series.frequency is {rule.frequency}")
+
+
 class Contract(Section):
     """What must hold of the data beyond columns and types; None: not demanded."""
 
@@ -93,6 +104,41 @@ class Contract(Section):
     max_age_days: Whole | None = None  # from the last day to the day of the run
     rows_change: Ratio | None = None  # against the last accepted version, up or down
     max_series: Whole = MAX_SERIES
+
+
+class FutureColumn(Section):
+    """A column whose values are known before their day: numbers, or names of categories."""
+
+    column: Text
+    kind: Literal["number", "category"] = "number"
+    missing: Literal["refuse", "zero", "last"] = "refuse"  # a series' day without a row; last: the value before
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        """The name of a column alone is a column of numbers."""
+        return {"column": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _zero_is_a_number(self) -> FutureColumn:
+        if self.kind == "category" and self.missing == "zero":
+            raise ValueError("missing: zero is for numbers, expected refuse or last")
+        return self
+
+
+class Future(Section):
+    """What is known of days ahead. holidays: of a country such as DE, or of a part of one such as DE-BY."""
+
+    columns: Annotated[tuple[FutureColumn, ...], Field(strict=False, max_length=MAX_COLUMNS)] = ()
+    holidays: Text | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return tuple(column.column for column in self.columns)
+
+    def __bool__(self) -> bool:
+        return bool(self.columns or self.holidays)
 
 
 class Candidate(Section):

@@ -12,12 +12,13 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from forecasting.calendars import Calendar
 from forecasting.limits import FIRST_DAY, LARGEST, LAST_DAY, MAX_HORIZON
 from forecasting.models.catalog import FAMILIES, days_needed, forecast, update
 from forecasting.models.recipe import FittedModel, History, intervals_of
@@ -70,17 +71,19 @@ class Forecaster:
                 raise QuestionError(f"unknown field {name[:SHOWN]}", f"only {', '.join(_FIELDS)}", document[name])
         horizon = document.get("horizon")
         if type(horizon) is not int or not 1 <= horizon <= MAX_HORIZON:
-            raise QuestionError("horizon", f"a whole number of days from 1 to {MAX_HORIZON}", horizon)
+            units = self.model.calendar.units
+            raise QuestionError("horizon", f"a whole number of {units} from 1 to {MAX_HORIZON}", horizon)
         given = document.get("history")
         names = self._names(document, None if given is None else self._known("history", given))
         if len(names) * horizon > MAX_POINTS:
-            limit = f"series x horizon up to {MAX_POINTS}: name fewer series or ask for fewer days"
+            fewer = f"name fewer series or ask for fewer {self.model.calendar.units}"
+            limit = f"series x horizon up to {MAX_POINTS}: {fewer}"
             raise QuestionError("series", limit, len(names) * horizon)
         history = None if "history" not in document else self._history(names, document["history"])
         return Question(horizon, names, history)
 
     def answer(self, question: Question) -> dict[str, Any]:
-        """The forecast of each series and day, with the model's intervals, and the last day that the model knows.
+        """The forecast of each series and date, with the model's intervals, and the last date that the model knows.
 
         Raises: ValueError where a number is not finite.
         """
@@ -90,7 +93,7 @@ class Forecaster:
         if not all(np.isfinite(column).all() for column in (values, *itertools.chain(*bounds.values()))):
             raise ValueError("the model forecasts a value that is not finite")
         pairs = {f"{level:g}": np.stack(both, axis=2).tolist() for level, both in bounds.items()}
-        days = _days_from(model.cutoff + timedelta(days=1), question.horizon)
+        days = _days_from(model.calendar, model.calendar.after(model.cutoff, 1), question.horizon)
         entries = []
         for row, (key, line) in enumerate(zip(question.series, values.tolist(), strict=True)):
             named = {"series": key} if self.many else {}
@@ -126,19 +129,19 @@ class Forecaster:
         return tuple(given)
 
     def _history(self, names: tuple[str, ...], given: object) -> History:
-        if not isinstance(given, Mapping):
-            raise QuestionError("history", "an object with a list of days for each series", given)
         model = self.model
+        if not isinstance(given, Mapping):
+            raise QuestionError("history", f"an object with a list of {model.calendar.units} for each series", given)
         least = days_needed(model.recipe, model.season, 0, model.calendar)
-        lines = [_line(f"history.{name}", given[name], least, model.lower) for name in names]
+        lines = [_line(f"history.{name}", given[name], least, model.lower, model.calendar) for name in names]
         first, values = lines[0]
         for name, (start, numbers) in zip(names, lines, strict=True):
             if (start, len(numbers)) != (first, len(values)):
-                days = f"the same days as the other series, {len(values)} from {first}"
+                days = f"the same {model.calendar.units} as the other series, {len(values)} from {first}"
                 raise QuestionError(f"history.{name}", days, f"{len(numbers)} from {start}")
-        cutoff = first + timedelta(days=len(values) - 1)
+        cutoff = model.calendar.after(first, len(values) - 1)
         table = np.array([numbers for _, numbers in lines], dtype=np.float64)
-        return History(table, cutoff, model.season, MAX_HORIZON, model.lower)
+        return History(table, cutoff, model.season, MAX_HORIZON, model.lower, model.calendar)
 
     def _model_for(self, question: Question) -> FittedModel:
         """The model with the rows that are asked for, and with the history that was given."""
@@ -158,12 +161,12 @@ class Forecaster:
         return replace(update(model, question.history, question.series), intervals=model.intervals)
 
 
-def _line(field: str, given: object, least: int, lower: float | None) -> tuple[date, list[float]]:
-    """First day and values of one series' history."""
+def _line(field: str, given: object, least: int, lower: float | None, calendar: Calendar) -> tuple[date, list[float]]:
+    """First date and values of one series' history."""
     if not isinstance(given, list) or not least <= len(given) <= MAX_HISTORY_DAYS:
-        found = f"{len(given)} days" if isinstance(given, list) else given
-        raise QuestionError(field, f"a list of {least} to {MAX_HISTORY_DAYS} days", found)
-    plain = _plain_line(given, lower)
+        found = calendar.count(len(given)) if isinstance(given, list) else given
+        raise QuestionError(field, f"a list of {least} to {MAX_HISTORY_DAYS} {calendar.units}", found)
+    plain = _plain_line(given, calendar, lower)
     if plain is not None:
         return plain
     values: list[float] = []
@@ -172,21 +175,23 @@ def _line(field: str, given: object, least: int, lower: float | None) -> tuple[d
         here = f"{field}[{place}]"
         if not isinstance(entry, dict) or set(entry) != {"date", "value"}:
             raise QuestionError(here, "an object with date and value", entry)
-        day = _day(f"{here}.date", entry["date"])
+        day = _day(f"{here}.date", entry["date"], calendar)
         if place == 0:
             first = expected = day
         if day != expected:
-            raise QuestionError(f"{here}.date", f"{expected}, the day after the one before", entry["date"])
-        expected = day + timedelta(days=1)
+            raise QuestionError(
+                f"{here}.date", f"{expected}, the {calendar.unit} after the one before", entry["date"]
+            )
+        expected = calendar.after(day, 1)
         values.append(_value(f"{here}.value", entry["value"], lower))
     return first, values
 
 
-def _plain_line(given: list[Any], lower: float | None) -> tuple[date, list[float]] | None:
-    """First day and values where nothing is wrong, all at once; None where `_line` has to look for the mistake."""
+def _plain_line(given: list[Any], calendar: Calendar, lower: float | None) -> tuple[date, list[float]] | None:
+    """First date and values where nothing is wrong, all at once; None where `_line` has to look for the mistake."""
     try:
         days, values = [entry["date"] for entry in given], [entry["value"] for entry in given]
-        first, _ = _day("", days[0]), _day("", days[-1])
+        first, _ = _day("", days[0], calendar), _day("", days[-1], calendar)
     except (TypeError, KeyError, QuestionError):
         return None
     sound = (
@@ -196,26 +201,26 @@ def _plain_line(given: list[Any], lower: float | None) -> tuple[date, list[float
         and (-LARGEST if lower is None else lower) <= min(values)
         and max(values) <= LARGEST
         and all(map(math.isfinite, values))
-        and days == _days_from(first, len(days))
+        and days == _days_from(calendar, first, len(days))
     )
     return (first, [float(value) for value in values]) if sound else None
 
 
 @lru_cache(maxsize=8)
-def _days_from(first: date, count: int) -> list[str]:
-    """So many days in a row, as a request writes them; the series of one request have the same ones."""
-    return [date.fromordinal(first.toordinal() + number).isoformat() for number in range(count)]
+def _days_from(calendar: Calendar, first: date, count: int) -> list[str]:
+    """So many dates in a row, as a request writes them; the series of one request have the same ones."""
+    return [day.isoformat() for day in calendar.range(first, count)]
 
 
-def _day(field: str, text: object) -> date:
-    wanted = f"a day YYYY-MM-DD from {FIRST_DAY} to {LAST_DAY}"
+def _day(field: str, text: object, calendar: Calendar) -> date:
+    wanted = f"{calendar.expected} YYYY-MM-DD from {FIRST_DAY} to {LAST_DAY}"
     try:
         if not isinstance(text, str) or not _DAY.fullmatch(text):
             raise ValueError
         day = date.fromisoformat(text)
     except ValueError:
         raise QuestionError(field, wanted, text) from None
-    if not FIRST_DAY <= day <= LAST_DAY:
+    if not FIRST_DAY <= day <= LAST_DAY or not calendar.holds(day):
         raise QuestionError(field, wanted, text)
     return day
 

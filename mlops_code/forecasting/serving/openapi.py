@@ -47,20 +47,20 @@ def openapi(version: int, service: str, forecaster: Forecaster, max_body: int) -
 
 
 def _shapes(forecaster: Forecaster) -> Document:
-    name, many = forecaster.model.keys[0], forecaster.many
+    name, many, calendar = forecaster.model.keys[0], forecaster.many, forecaster.model.calendar
     day = {"type": "string", "format": "date"}
     number = {"type": "number"}
     observed = _object({"date": day, "value": {**number, "maximum": LARGEST}}, ["date", "value"])
     question = _object(
         {
-            "horizon": {"type": "integer", "minimum": 1, "maximum": MAX_HORIZON, "description": "days"},
+            "horizon": {"type": "integer", "minimum": 1, "maximum": MAX_HORIZON, "description": calendar.units},
             "series": {
                 "type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True,
                 "description": f"some of the model's series, such as {name}; all where it is left out",
             },
             "history": {
                 "type": "object",
-                "description": "newer days of each series, one after the other; the model forecasts the days after",
+                "description": f"newer {calendar.units} of each series in order; those after them are forecast",
                 "additionalProperties": {"type": "array", "maxItems": MAX_HISTORY_DAYS, "items": observed},
             },
         },

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from forecasting.errors import ModelFileError
 from forecasting.known import Column, Holidays, Known
 from forecasting.models.catalog import fit, forecast, make_recipe, update
+from forecasting.models.model_file import read_model, write_model
 from forecasting.models.recipe import Array, History, Recipe
 
 RIDGE = make_recipe("ridge_direct", {"alpha": 1.0})
@@ -97,3 +104,49 @@ def test_a_model_takes_another_history_with_its_columns() -> None:
     model, later = fit(RIDGE, history.until(380)), update(fit(RIDGE, history.until(380)), history)
     assert forecast(later, HORIZON).shape == (1, HORIZON)
     assert not np.array_equal(forecast(later, HORIZON), forecast(model, HORIZON))
+
+
+@pytest.mark.parametrize("columns", [True, False], ids=["columns and holidays", "holidays alone"])
+def test_a_model_file_carries_what_scoring_needs(tmp_path: Path, columns: bool) -> None:
+    history, _, _ = promoted(100, series=2)
+    assert history.known is not None
+    days = (FIRST, FIRST + timedelta(days=450))
+    holidays = Holidays("XX", FIRST - timedelta(days=1), FIRST + timedelta(days=900), days)
+    known = replace(history.known, holidays=holidays)
+    if not columns:
+        known = replace(known, columns=(), values=known.values[:, :, :0])
+    model = fit(SCALED, replace(history, known=known), ("a", "b"))
+    write_model(tmp_path, model, "shop", HORIZON, {})
+    found = read_model(tmp_path).model
+    assert np.array_equal(forecast(found, HORIZON), forecast(model, HORIZON))
+    assert found.known is not None
+    assert model.known is not None
+    assert found.known.columns == model.known.columns
+    assert found.known.holidays == holidays
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (lambda known: known.update(past=57), "shape"),
+        (lambda known: known["values"][0].__setitem__(0, [1e99]), "number up to 1e"),
+        (lambda known: known["columns"][0].update(categories=["yes"]), "category that does not exist"),
+        (lambda known: known["columns"].append(known["columns"][0]), "shape"),
+        (lambda known: known.update(columns=[{"name": "", "categories": []}]), "texts"),
+        (lambda known: known.pop("holidays"), "holidays"),
+        (lambda known: known.update(columns=[], values=None), "expected 14"),
+    ],
+)
+def test_a_model_file_with_other_columns_is_refused(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object], part: str
+) -> None:
+    write_model(tmp_path, fit(RIDGE, promoted(100)[0]), "shop", HORIZON, {})
+    document = json.loads((tmp_path / "model.json").read_text())
+    change(document["known"])
+    content = json.dumps(document).encode()
+    (tmp_path / "model.json").write_bytes(content)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    manifest["model_sha256"] = hashlib.sha256(content).hexdigest()
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ModelFileError, match=part):
+        read_model(tmp_path)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forecasting.calendars import DAILY
 from forecasting.data.series import Panel
 from forecasting.evaluation.calibration import served_intervals
 from forecasting.json_text import strict_json
@@ -183,7 +184,7 @@ def test_a_history_is_read_at_once_as_it_is_read_day_by_day(
 
     def read() -> object:
         try:
-            return _line("history.a", given_days, 2, lower)
+            return _line("history.a", given_days, 2, lower, DAILY)
         except QuestionError as refusal:
             return (refusal.field, refusal.expected, str(refusal))
 
@@ -200,9 +201,9 @@ def test_the_days_of_a_history_may_lie_between_1900_and_2200(first: date) -> Non
         with pytest.raises(
             QuestionError, match=r"a\[28\].date: expected a day YYYY-MM-DD from 1900-01-01 to 2200-12-31"
         ):
-            _line("a", days, 2, 0.0)
+            _line("a", days, 2, 0.0, DAILY)
     else:
-        assert _line("a", days, 2, 0.0) == (first, [float(number) for number in range(29)])
+        assert _line("a", days, 2, 0.0, DAILY) == (first, [float(number) for number in range(29)])
 
 
 def test_the_service_takes_what_the_contract_takes(many: Panel) -> None:
