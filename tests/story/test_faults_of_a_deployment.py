@@ -1,0 +1,112 @@
+"""A fault at each deciding call of a deployment: production is as before or as meant, and the record is true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.story.conftest import MakeProduct
+from tests.story.deployment_faults import LOST, Fault, Outcome, roll_back
+from tests.story.product import Product, Sdk, cut_table
+from tests.story.test_release_and_rollback import shop_of
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def product(make_product: MakeProduct, tmp_path_factory: pytest.TempPathFactory) -> Product:
+    folder = tmp_path_factory.mktemp("faults")
+    product, old = shop_of(make_product("faults"), folder)
+    product.run("data", "upload", "--file", cut_table(folder / "old.csv", "2014-05-03"))
+    for build, version in ((old, 1), (product, 2)):
+        build.with_settings(BUILD_BUILDID=version).run("publish")
+        build.run("run")
+        build.run("release", "--model-version", version)
+    return product
+
+
+@pytest.fixture(scope="module")
+def rolls(product: Product) -> Iterator[Sdk]:
+    process = Sdk({**product.environment, **product.settings})
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="module")
+def defaults(rolls: Sdk) -> dict[int, str]:
+    """The pipeline that trained each version: the endpoint's default while that version serves."""
+    found = [rolls(roll_back, str(version), NO_FAULT) for version in (1, 2)]
+    return {outcome.last_version: outcome.default for outcome in found}
+
+
+NO_FAULT = Fault("^no such call$")
+BEFORE_THE_RECORD = [
+    Fault("PUT .*/leases/.* acquire"),
+    Fault("PATCH .*-releases/runs/"),
+    Fault("PUT .*/scoring/score.py"),
+    Fault("PUT .*/ledger/"),
+]
+UNDONE = [
+    Fault("POST .*/score "),
+    Fault("POST .*/services "),
+    Fault("POST .*/services ", how=LOST),
+    Fault("GET .*/operations/"),
+    Fault("PUT .*/PipelineEndpoints/"),
+    Fault("PUT .*/PipelineEndpoints/", how=LOST),
+    Fault("PATCH .*/models/"),
+    Fault("PATCH .*/models/", how=LOST),
+    Fault("PATCH .*/models/", nth=2),
+    Fault("PATCH .*/models/", nth=2, how=LOST),
+    Fault("PUT .*/ledger/", nth=2),
+]
+DONE = [
+    Fault("POST .*/score "),
+    Fault("PUT .*/ledger/", how=LOST),
+    Fault("PUT .*/ledger/", nth=2, how=LOST),
+    Fault("PUT .*/release.json"),
+    Fault("PATCH .*/experimentids/.*/runs/", nth=3),
+    Fault("POST .*/events ", nth=2, how=LOST),
+    Fault("PUT .*/leases/.* release"),
+]
+
+
+def of(fault: Fault) -> str:
+    return f"{fault.pattern} {fault.nth} {fault.how}"
+
+
+def demand_agreement(outcome: Outcome, defaults: dict[int, str]) -> None:
+    """Service, champion, endpoint and ledger tell of one deployment."""
+    assert (outcome.state, outcome.serves, outcome.answers) == ("Healthy", outcome.last, outcome.last_model)
+    assert outcome.champions == [outcome.last_version]
+    assert outcome.default == defaults[outcome.last_version]
+
+
+@pytest.mark.parametrize("fault", BEFORE_THE_RECORD, ids=of)
+def test_before_the_record_is_open_nothing_is_changed(rolls: Sdk, defaults: dict[int, str], fault: Fault) -> None:
+    before = rolls(roll_back, "2", NO_FAULT)
+    outcome = rolls(roll_back, "1", fault)
+    assert (outcome.code, outcome.ends, outcome.serves) == (1, [], before.serves)
+    assert "Azure ML refused a call" in outcome.said
+    demand_agreement(outcome, defaults)
+
+
+@pytest.mark.parametrize("fault", UNDONE, ids=of)
+def test_a_fault_after_that_is_undone_in_all_parts(rolls: Sdk, defaults: dict[int, str], fault: Fault) -> None:
+    before = rolls(roll_back, "2", NO_FAULT)
+    outcome = rolls(roll_back, "1", fault)
+    assert outcome.hit
+    assert (outcome.code, outcome.ends, outcome.serves) == (1, ["undone"], before.serves)
+    assert "rolled back by itself: faults" in outcome.said
+    demand_agreement(outcome, defaults)
+
+
+@pytest.mark.parametrize("fault", DONE, ids=of)
+def test_a_lost_answer_or_an_unfinished_run_spoils_no_deployment(
+    rolls: Sdk, defaults: dict[int, str], fault: Fault
+) -> None:
+    rolls(roll_back, "2", NO_FAULT)
+    outcome = rolls(roll_back, "1", fault)
+    assert outcome.hit
+    assert (outcome.code, outcome.ends, outcome.last_version) == (0, ["succeeded"], 1)
+    demand_agreement(outcome, defaults)
