@@ -20,6 +20,8 @@ from azureml_inference_server_http.api.aml_request import AMLRequest, rawhttp
 from azureml_inference_server_http.api.aml_response import AMLResponse
 from flask import g
 
+from azure_ml.digests import COMPILED, folder_sha256
+from azure_ml.environments import MODEL_VERSION
 from forecasting.errors import ModelFileError
 from forecasting.json_text import strict_json
 from forecasting.models.model_file import MANIFEST_FILE, read_model
@@ -48,7 +50,7 @@ class Served(NamedTuple):
 
     forecaster: Forecaster
     identity: dict[str, str]
-    """Which bytes answer: part of every answer, so that a forecast can be traced to its model."""
+    """Which bytes answer: part of every answer, so that a forecast can be traced to its model and its code."""
 
 
 _served: Served | None = None
@@ -65,13 +67,15 @@ def init() -> None:
     if len(manifests) != 1:
         raise ModelFileError(f"{mounted} holds {len(manifests)} files {MANIFEST_FILE}, expected one model.")
     stored = read_model(manifests[0].parent)
-    # The service mounts a model as .../azureml-models/<name>/<version>.
+    # The service mounts a model as .../azureml-models/<name>/<version>. In production that is the number of a copy,
+    # so the deployment names the number by which everybody knows the version.
     identity = {
         "name": mounted.parent.name,
-        "version": mounted.name,
+        "version": os.environ.get(MODEL_VERSION, mounted.name),  # noqa: TID251 - set by the deployment
         "sha256": stored.sha256,
         "recipe": stored.model.recipe.label,
         "cutoff": stored.model.cutoff.isoformat(),
+        "scoring_sha256": folder_sha256(Path(__file__).parent, without=COMPILED),
     }
     _served = Served(Forecaster(stored.model), identity)
     _describe(_served.forecaster)

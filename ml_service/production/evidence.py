@@ -21,7 +21,7 @@ def production_model(site: Site, content: Content) -> tuple[ModelVersion, Stored
 
     Raises: CheckFailedError when the file is not the one that was recorded, or the version is gone.
     """
-    registered = _registered(site.production, content.model_name, content.production_version)
+    registered = _registered(site.production, content, content.production_version)
     stored = fetch_model(registered)
     _demand_same(f"model {content.model}", "model file", stored.sha256, content.model_sha256)
     return registered, stored
@@ -36,20 +36,22 @@ def demand_evidence(site: Site, record: Record) -> None:
     places = ((site.training, content.model_version), (site.production, content.production_version))
     recorded = {DECISION_FILE: content.decision_sha256, REPORT_FILE: record.properties.get("report_sha256", "")}
     for workspace, version in places:
-        name = f"{content.model_name}:{version} in workspace {workspace.name}"
+        name = f"{content.model} in workspace {workspace.name}"
         with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
-            folder = fetch_files(_registered(workspace, content.model_name, version), Path(scratch))
+            folder = fetch_files(_registered(workspace, content, version), Path(scratch))
             for file, sha256 in recorded.items():
                 if sha256:
                     _demand_same(f"model {name}", file, _sha256(folder.path / file), sha256)
             _demand_same(f"model {name}", "model file", folder.stored.sha256, content.model_sha256)
 
 
-def _registered(workspace: Workspace, name: str, version: str) -> ModelVersion:
-    found = get_version(workspace, name, int(version))
+def _registered(workspace: Workspace, content: Content, version: str) -> ModelVersion:
+    """The version of a deployment in one of both workspaces. version: its number there."""
+    found = get_version(workspace, content.model_name, int(version))
     if found is None:
         raise CheckFailedError(
-            f"model {name}:{version} is gone from workspace {workspace.name}",
+            f"model {content.model} is gone from workspace {workspace.name}",
+            found=f"no version {version} of {content.model_name} there",
             expected="every released version, with the decision that accepted it",
             todo="see who deleted it; it cannot be proven any more: release another version",
         )

@@ -78,8 +78,8 @@ def show(terminal: Terminal, site: Site, result: Verified) -> None:
     terminal.say(f"verified   {result.model} serves since {result.since}, by {result.event} {result.deployment}")
     terminal.say(f"           in {site.production.banner}; it is champion of {site.problem}")
     terminal.say(
-        f"           {result.model} is its number in {site.training.name}; its copy in {site.production.name}, "
-        f"which the service names, is {result.copy}"
+        f"           {result.model} is its number in {site.training.name}; the copy in {site.production.name} is "
+        f"registered as {result.copy}"
     )
     terminal.say(f"service    {result.service.line}")
     smoke.show(terminal, result.smoked, as_part=True)

@@ -82,7 +82,15 @@ _DEPLOYING = (
     "forecasting/serving/forecaster.py",
     "forecasting/serving/live_check.py",
 )
-_SCORING = ("score.py", *_BASE, *_MODELS, *_package("serving", without="live_check.py"))
+_SCORING = (
+    "score.py",
+    "azure_ml/__init__.py",
+    "azure_ml/digests.py",
+    "azure_ml/environments.py",
+    *_BASE,
+    *_MODELS,
+    *_package("serving", without="live_check.py"),
+)
 _READ_SECTIONS = ("source", "series", "contract")
 _TRAIN_SECTIONS = (*_READ_SECTIONS, "training")
 _ALL_SECTIONS = (*_TRAIN_SECTIONS, "gate")

@@ -57,9 +57,11 @@ class ServiceState:
     state: str
     url: str
     models: tuple[str, ...]
-    """Model versions that it was deployed with, as `name:version`."""
+    """Model versions that it was deployed with, as `name:number` of the training workspace."""
     error: str
     """Why it is not healthy, as far as the service says."""
+    copies: tuple[str, ...] = ()
+    """The same versions as the workspace of the service numbers them."""
 
     @property
     def line(self) -> str:
@@ -103,6 +105,7 @@ def _service_of(sdk: Any) -> Service:
         url=str(sdk.scoring_uri or ""),
         models=tuple(model.label for model in models),
         error=" ".join(dict.fromkeys(reason for reason in reasons if reason)),
+        copies=tuple(f"{model.name}:{model.version}" for model in models),
     )
     return Service(sdk, state.name, state.url, state, dict(sdk.tags or {}), models)
 
@@ -153,11 +156,9 @@ def deploy_service(
         properties=dict(labels),
         description=f"{labels['model_name']} version {labels['model_version']}",
     )
-    inference = InferenceConfig(
-        entry_script=ENTRY_SCRIPT,
-        source_directory=str(scoring),
-        environment=environments.environment_of(environments.SCORING, environment),
-    )
+    built = environments.environment_of(environments.SCORING, environment)
+    built.environment_variables = {environments.MODEL_VERSION: labels["model_version"]}
+    inference = InferenceConfig(entry_script=ENTRY_SCRIPT, source_directory=str(scoring), environment=built)
     deployed = Model.deploy(workspace.sdk, name, [model.sdk], inference, settings, overwrite=True)
     try:
         deployed.wait_for_deployment(show_output=False, timeout_sec=_DEPLOYMENT_SECONDS)

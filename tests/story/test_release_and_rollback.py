@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,14 @@ def serving(workspace: Any, service: str) -> dict[str, Any]:
         "answer": found.run(json.dumps({"horizon": 1})),
         "keys": list(found.get_keys()),
     }
+
+
+def register_unchecked(workspace: Any, name: str, file: str) -> int:
+    """Register somebody's own file in production: from then on both workspaces count differently."""
+    from azureml.core import Model
+
+    with chdir(Path(file).parent):  # the SDK registers only what lies below the working directory
+        return int(Model.register(in_production(workspace), model_path=file, model_name=name).version)
 
 
 def copies(workspace: Any, name: str) -> dict[int, dict[str, str]]:
@@ -138,6 +147,7 @@ def shop(make_product: MakeProduct, sdk: Sdk, tmp_path_factory: pytest.TempPathF
     old.with_settings(BUILD_BUILDID=101).run("publish")
     accepted = old.run("run", "--pipeline-variables", "--evidence", folder / "evidence")
     before_release = sdk(champions, name)
+    assert sdk(register_unchecked, name, str(folder / "weak.yml")) == 1
     first = old.with_settings(BUILD_BUILDID=101).run("release", "--model-version", 1, "--json")
     keys = sdk(serving, name)["keys"]
     agree("first")
@@ -239,7 +249,7 @@ def test_the_first_release_copies_exactly_that_version(shop: Shop, name: str, sd
     document = shop.first.document
     assert (document["content"]["model_version"], document["before"], document["already"]) == ("1", "none", False)
     assert document["evidence"] == {"evidence": "local rehearsal"}
-    copy = sdk(copies, name)[1]
+    copy = sdk(copies, name)[2]
     assert (copy["origin_workspace"], copy["origin_version"]) == ("local-development", "1")
     assert copy["model_sha256"] == document["content"]["model_sha256"]
     assert shop.kept.document["outcome"] == "kept", "the released version is the champion to beat"
@@ -264,10 +274,18 @@ def test_callers_keep_their_keys_through_releases_and_what_undoes_them(shop: Sho
 def test_a_release_is_repeated_for_nothing(shop: Shop, name: str, sdk: Sdk) -> None:
     assert shop.second.found(r"^##vso\[task\.setvariable variable=modelVersion;isOutput=true\](.+)$") == "2"
     assert f"{name}:2 already served" in shop.product.run("release", "--model-version", "champion").out
-    assert sdk(serving, name)["labels"]["deployment"] == shop.agreed["redeployed"].deployment
+    now = sdk(serving, name)
+    assert now["labels"]["deployment"] == shop.agreed["redeployed"].deployment
+    assert (now["versions"], sdk(champions, name)) == ([3], [2])
+    assert now["answer"]["model"]["version"] == "2", "a version has one number, that of the training workspace"
 
 
-def test_status_shows_production_to_who_may_see_it_only(shop: Shop) -> None:
+def test_status_shows_production_to_who_may_see_it_only(shop: Shop, name: str) -> None:
+    shown = shop.product.run("status", "--json").document["production"]
+    assert (shown["service"]["models"], shown["service"]["copies"]) == ([f"{name}:2"], [f"{name}:3"])
+    verified = shop.product.run("verify", "--json").document
+    assert (verified["model"], verified["copy"]) == (f"{name}:2", f"{name}:3")
+    assert verified["service"]["models"] == [verified["smoked"]["model"]] == [f"{name}:2"]
     without = shop.product.with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME="not-mine").run("status")
     assert "production is not shown: " in without.err
     assert "none configured" in shop.product.with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME="").run("status").out
@@ -290,7 +308,7 @@ def test_what_may_not_be_released_or_gone_back_to(shop: Shop, name: str, sdk: Sd
     assert "was not deployed by a release" in test_service.run("release", "--model-version", "champion", code=4).err
     none = product.with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME="")
     assert "no production workspace is configured" in none.run("release", "--model-version", 2, code=2).err
-    assert sdk(serving, name)["versions"] == [2]
+    assert sdk(serving, name)["versions"] == [3]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,9 @@ from typing import Any
 
 from azure_ml.workspace import Workspace, creator_of
 
+ORIGIN_VERSION = "origin_version"
+"""Property of a copy in the production workspace: the version's number in the training workspace."""
+
 
 @dataclass(frozen=True)
 class ModelVersion:
@@ -25,9 +28,14 @@ class ModelVersion:
     created_by: str = ""
 
     @property
+    def number(self) -> str:
+        """The number that people know it by: that of the training workspace, also for a copy in production."""
+        return self.properties.get(ORIGIN_VERSION, str(self.version))
+
+    @property
     def label(self) -> str:
-        """`name:version`."""
-        return f"{self.name}:{self.version}"
+        """`name:number`; the number of a copy among other copies is a detail."""
+        return f"{self.name}:{self.number}"
 
     @property
     def sha256(self) -> str:

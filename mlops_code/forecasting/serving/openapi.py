@@ -74,7 +74,7 @@ def _shapes(forecaster: Forecaster) -> Document:
         "intervals": {"type": "object", "additionalProperties": pair, "description": "bounds of each level"},
     }
     text = {"type": "string"}
-    model = _object(dict.fromkeys(("name", "version", "sha256", "recipe", "cutoff"), text))
+    model = _object(dict.fromkeys(("name", "version", "sha256", "recipe", "cutoff", "scoring_sha256"), text))
     answer = {"forecast": {"type": "array", "items": _object(point, ["date", "value"])}, "data_until": day}
     error = {"status": {"type": "integer"}, "message": text, "field": text, "expected": text, "request_id": text}
     return {

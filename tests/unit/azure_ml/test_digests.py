@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from azure_ml.digests import file_sha256, folder_sha256
+from azure_ml.digests import COMPILED, file_sha256, folder_sha256
 
 
 def test_hashes_that_earlier_versions_have_recorded_still_verify(tmp_path: Path) -> None:
@@ -27,6 +27,16 @@ def test_a_compiled_file_counts(tmp_path: Path) -> None:
     (tmp_path / "score.pyc").write_bytes(b"x")
 
     assert folder_sha256(tmp_path) != before
+
+
+def test_a_running_service_does_not_count_what_its_interpreter_has_compiled(tmp_path: Path) -> None:
+    (tmp_path / "forecasting").mkdir()
+    (tmp_path / "forecasting/errors.py").write_text("")
+    deployed = folder_sha256(tmp_path)
+    (tmp_path / "forecasting" / COMPILED).mkdir()
+    (tmp_path / "forecasting" / COMPILED / "errors.cpython-311.pyc").write_bytes(b"x")
+
+    assert folder_sha256(tmp_path, without=COMPILED) == deployed != folder_sha256(tmp_path)
 
 
 def test_the_digest_sees_names_and_bytes_only(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from azure_ml.digests import folder_sha256
 from ml_service.training.snapshots import STEP_FILES
 
 CODE = Path(__file__).resolve().parents[3] / "mlops_code"
@@ -100,6 +101,7 @@ def test_the_service_answers_and_refuses(app: Path) -> None:
         "sha256": manifest["model_sha256"],
         "recipe": "same_weekday_mean(weeks=8)",
         "cutoff": "2014-05-31",
+        "scoring_sha256": folder_sha256(app / "scoring", without="__pycache__"),
     }
     assert last[:2] == first[:2]
     for (request, code, part), (status, body, _) in zip(REFUSED, refused, strict=True):
