@@ -143,7 +143,7 @@ def succeed(store: Store, workspace: Workspace, name: str, operation_id: str | N
     """The service answers: both sides of the event in one transaction."""
     new = {"state": ServiceState.HEALTHY, "error": None, "scoringUri": scoring_uri}
     with store.transaction():
-        _change(store, workspace, name, new)
+        _change(store, workspace, name, new, operation_id)
         if operation_id:
             operations.finish(store, workspace, operation_id, OperationState.SUCCEEDED, None)
 
@@ -151,7 +151,7 @@ def succeed(store: Store, workspace: Workspace, name: str, operation_id: str | N
 def delay(store: Store, workspace: Workspace, name: str, message: str) -> None:
     """The service comes back later, for this reason."""
     error = {"code": "InsufficientStorage", "statusCode": 503, "message": message, "details": []}
-    _change(store, workspace, name, {"state": ServiceState.TRANSITIONING, "error": error})
+    _change(store, workspace, name, {"state": ServiceState.TRANSITIONING, "error": error}, None)
 
 
 def fail(store: Store, workspace: Workspace, name: str, operation_id: str | None, *, message: str, log: str) -> None:
@@ -163,13 +163,17 @@ def fail(store: Store, workspace: Workspace, name: str, operation_id: str | None
         "details": [{"code": "CrashLoopBackOff", "message": log or message}],
     }
     with store.transaction():
-        _change(store, workspace, name, {"state": ServiceState.FAILED, "error": error})
+        _change(store, workspace, name, {"state": ServiceState.FAILED, "error": error}, operation_id)
         if operation_id:
             operations.finish(store, workspace, operation_id, OperationState.FAILED, error)
 
 
-def _change(store: Store, workspace: Workspace, name: str, new: Document) -> None:
-    """Change a service unless it has been deleted meanwhile."""
+def _change(store: Store, workspace: Workspace, name: str, new: Document, operation_id: str | None) -> None:
+    """Change a service unless it has been deleted meanwhile.
+
+    Only an operation changes its update time: without one the same service came back or stopped, and whoever compares
+    the time with a record must not take that for a deployment.
+    """
     if store.get(workspace.id, _KIND, name) is not None:
-        now = timestamp()
-        store.update(workspace.id, _KIND, name, lambda service: service.update(new, updatedTime=now))
+        changed = {**new, "updatedTime": timestamp()} if operation_id else new
+        store.update(workspace.id, _KIND, name, lambda service: service.update(changed))
