@@ -10,8 +10,10 @@ from azure_ml.pipelines.published import Endpoint, find_endpoint, list_published
 from azure_ml.pipelines.runs import list_runs
 from azure_ml.services import ServiceState, find_service
 from azure_ml.workspace import Workspace
+from forecasting.problem.problem_file import Problem
 from ml_service.output.console import Terminal
 from ml_service.settings.variables import Settings
+from ml_service.training.ownership import foreign_names
 
 _SHOWN = 10
 
@@ -65,6 +67,9 @@ class Status:
     workspace: str
     resource_group: str
     tags: dict[str, str]
+    problem: str
+    foreign: tuple[str, ...]
+    """What is shown but belongs to another problem, because only PROBLEM_FILE was changed."""
     endpoint: str
     endpoint_status: str
     endpoint_url: str
@@ -88,6 +93,8 @@ def status(workspace: Workspace, production: Workspace | None, settings: Setting
         workspace=workspace.name,
         resource_group=workspace.resource_group,
         tags=dict(workspace.tags),
+        problem=Problem(settings.problem_file).series.name,
+        foreign=tuple(map(str, foreign_names(workspace, settings))),
         endpoint=settings.pipeline_endpoint_name,
         endpoint_status=endpoint.status if endpoint else "absent",
         endpoint_url=endpoint.url if endpoint else "",
@@ -150,6 +157,9 @@ def show(terminal: Terminal, state: Status) -> None:
     """Print the state, one part after the other."""
     tags = ", ".join(f"{key}={value}" for key, value in sorted(state.tags.items())) or "no tags"
     terminal.say(f"workspace  {state.workspace} in {state.resource_group} ({tags})")
+    terminal.say(f"problem    {state.problem}")
+    for claim in state.foreign:
+        terminal.say(f"           not its own: {claim}")
     terminal.say(f"endpoint   {state.endpoint} {state.endpoint_status}")
     if state.endpoint_url:
         terminal.say(f"           {state.endpoint_url}")

@@ -35,12 +35,15 @@ def history(
 ) -> None:
     """Write the history of runs, decisions, models and releases, each as a JSON and a CSV file.
 
-    Kept and failed runs are included. Records whose hash does not verify are marked; the exit code is then 3.
+    Kept and failed runs are included. Records whose hash does not verify are marked; the exit code is then 3. Names
+    that belong to another problem are refused (exit 4).
     """
     with session(as_json) as call:
         settings = call.settings
         from ml_service.audit import history as module
+        from ml_service.training import ownership
 
+        ownership.demand_readable(call.workspace, settings)
         result = module.collect(call.workspace, settings)
         module.write(result, out)
         module.show(call.terminal, result, out)

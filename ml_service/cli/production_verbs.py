@@ -23,6 +23,14 @@ def release(
     run: Annotated[
         str | None, typer.Option("--run", metavar="RUN_ID", help="Release what this pipeline run has accepted.")
     ] = None,
+    override_reason: Annotated[
+        str,
+        typer.Option(
+            "--override-reason",
+            metavar="TEXT",
+            help="Refused unless it is none: a release asks no gate. Give it to run.",
+        ),
+    ] = "none",
     for_agent: ForAgent = None,
     as_json: AsJson = False,
 ) -> None:
@@ -40,6 +48,7 @@ def release(
                 expected="one of them; an empty version means that no run has accepted a model",
             )
         _version("--model-version", model_version, "champion")
+        _no_override(override_reason)
         site = call.site
         from ml_service.production import release as module
 
@@ -89,6 +98,18 @@ def rollback(
         from ml_service.production import rollback as module
 
         module.show(call.terminal, call.agent, site, module.rollback(site, to))
+
+
+def _no_override(reason: str) -> None:
+    from ml_service.settings.override import NONE
+
+    if reason.strip().lower() not in ("", NONE):
+        raise InvalidRequestError(
+            "--override-reason has no effect on a release: the gate has decided in a training run",
+            found="a redeployment of the champion, or a version that was accepted already",
+            expected="one of both: an override of the gate, or a release",
+            todo="train with it: python -m ml_service run --override-by NAME --override-reason TEXT",
+        )
 
 
 def _version(option: str, text: str | None, *words: str) -> None:

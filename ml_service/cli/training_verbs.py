@@ -212,13 +212,16 @@ def smoke(
 ) -> None:
     """Ask the test service for a forecast and compare it with the forecast of the registered model itself.
 
-    Ends with 3 for a wrong number, a refused call or a model file with another hash, and with 1 for a service that is
-    missing or not healthy, whose log is shown.
+    Several horizons and a newer history are asked for; a call that fails is repeated first. Ends with 3 for a wrong
+    number, a refused call or a model file with another hash, with 1 for a service that is missing or not healthy,
+    whose log is shown, and with 4 when the names in the settings belong to another problem.
     """
     with session(as_json) as call:
         settings = call.settings
+        from ml_service.training import ownership
         from ml_service.training import smoke as module
 
+        ownership.demand_readable(call.workspace, settings)
         module.show(call.terminal, module.smoke(call.workspace, settings.test_service_name, horizon))
 
 

@@ -67,21 +67,40 @@ def demand_ours(workspace: Workspace, settings: Settings) -> Ours:
     """Refuse names that another problem holds: model, pipeline endpoint, test service. Raises: ConflictError."""
     problem = Problem(settings.problem_file).series.name
     endpoint = find_endpoint(workspace, settings.pipeline_endpoint_name)
-    claims = [
-        Claim(f"model {settings.model_name}", "MODEL_NAME", _owner_in_model(workspace, settings.model_name, problem)),
-        Claim(
-            f"pipeline endpoint {settings.pipeline_endpoint_name}",
-            "PIPELINE_ENDPOINT_NAME",
-            owner_of(endpoint.description) if endpoint else "",
-        ),
-        Claim(
-            f"service {settings.test_service_name}",
-            "TEST_SERVICE_NAME",
-            _owner_in_service(workspace, settings.test_service_name),
-        ),
-    ]
-    demand(claims, problem, settings)
+    demand(_claims(workspace, settings, problem, endpoint), problem, settings)
     return Ours(problem, endpoint)
+
+
+def foreign_names(workspace: Workspace, settings: Settings) -> list[Claim]:
+    """What of the settings' names another problem holds: model, pipeline endpoint, test service."""
+    problem = Problem(settings.problem_file).series.name
+    endpoint = find_endpoint(workspace, settings.pipeline_endpoint_name)
+    return _taken(_claims(workspace, settings, problem, endpoint), problem)
+
+
+def demand_readable(workspace: Workspace, settings: Settings) -> None:
+    """Refuse to show another problem's objects as this problem's: only PROBLEM_FILE was changed, not the names.
+
+    Raises: ConflictError.
+    """
+    problem = Problem(settings.problem_file).series.name
+    if taken := foreign_names(workspace, settings):
+        raise _conflict(
+            f"the settings name the problem {problem}, and objects of the problem {taken[0].owner}",
+            taken,
+            problem,
+            settings,
+        )
+
+
+def _claims(workspace: Workspace, settings: Settings, problem: str, endpoint: Endpoint | None) -> list[Claim]:
+    model, service = settings.model_name, settings.test_service_name
+    of_endpoint = owner_of(endpoint.description) if endpoint else ""
+    return [
+        Claim(f"model {model}", "MODEL_NAME", _owner_in_model(workspace, model, problem)),
+        Claim(f"pipeline endpoint {settings.pipeline_endpoint_name}", "PIPELINE_ENDPOINT_NAME", of_endpoint),
+        Claim(f"service {service}", "TEST_SERVICE_NAME", _owner_in_service(workspace, service)),
+    ]
 
 
 def demand_data_ours(newest: DatasetVersion | None, columns: str, settings: Settings) -> None:
@@ -98,12 +117,19 @@ def demand_data_ours(newest: DatasetVersion | None, columns: str, settings: Sett
 
 def demand(claims: Iterable[Claim], problem: str, settings: Settings) -> None:
     """Raises: ConflictError when another problem holds one of them; it names all, and the names to use instead."""
-    taken = [claim for claim in claims if claim.owner not in ("", problem)]
-    if not taken:
-        return
+    if taken := _taken(claims, problem):
+        happened = f"the problem {problem} would replace what belongs to the problem {taken[0].owner}"
+        raise _conflict(f"{happened}; nothing was changed", taken, problem, settings)
+
+
+def _taken(claims: Iterable[Claim], problem: str) -> list[Claim]:
+    return [claim for claim in claims if claim.owner not in ("", problem)]
+
+
+def _conflict(happened: str, taken: list[Claim], problem: str, settings: Settings) -> ConflictError:
     files = [shown(path) for path in (settings.problem_file, settings.data_file)]
-    raise ConflictError(
-        f"the problem {problem} would replace what belongs to the problem {taken[0].owner}; nothing was changed",
+    return ConflictError(
+        happened,
         found="\n".join(map(str, taken)),
         expected=f"names that no other problem uses, for the problem {problem}",
         todo="\n".join(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from local_azure.pipelines.check.pipeline_check import check
 from local_azure.pipelines.language.tree import to_plain
 from ml_service.settings.variables import load
 from tests.pipelines.golden import CASES, PIPELINES, ROOT, Case
@@ -122,6 +123,13 @@ def test_only_who_has_queued_the_run_overrides_the_gate(case: Case) -> None:
             assert (values["OVERRIDE_REASON"], values["OVERRIDE_BY"]) == (given, by)
         else:
             assert not any("--override" in text for text in scripts(job)), job
+
+
+@pytest.mark.parametrize(("reason", "refused"), [("the new tariff", True), ("none", False)])
+def test_a_redeployment_with_an_override_is_refused_before_anything_runs(reason: str, *, refused: bool) -> None:
+    queued = Case("both", "release", {"redeploy": "true", "overrideReason": reason})
+    said = [str(problem) for problem in check(queued.file, queued.parameters, queued.facts)[1]]
+    assert any("overrideReasonWithRedeploy" in fault for fault in said) == refused
 
 
 @every_case

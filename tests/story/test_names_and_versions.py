@@ -82,6 +82,14 @@ def test_another_problem_does_not_take_over_names(rehearsed: Rehearsed, sdk: Sdk
         assert f"pipeline endpoint {name}-endpoint (PIPELINE_ENDPOINT_NAME)" in said
         assert f"service {name} (TEST_SERVICE_NAME)" in said
         assert "MODEL_NAME: energy" in said
+    for words in ("smoke", f"history --out {tmp_path / 'history'}"):
+        said = energy.run(*words.split(), code=4).err
+        assert "the settings name the problem energy, and objects of the problem paid_amount" in said
+        assert f"model {name} (MODEL_NAME) belongs to the problem paid_amount" in said
+    assert not (tmp_path / "history").exists()
+    shown = energy.run("status").out
+    assert "problem    energy" in shown
+    assert f"not its own: model {name} (MODEL_NAME) belongs to the problem paid_amount" in shown
     production = energy.with_settings(
         AZUREML_PRODUCTION_WORKSPACE_NAME="local-production", PRODUCTION_SERVICE_NAME=name
     )

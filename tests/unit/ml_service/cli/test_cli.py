@@ -106,6 +106,7 @@ def test_a_bad_table_is_refused_without_the_sdk(tmp_path: Path) -> None:
         (["release", "--model-version", ""], "no run has accepted a model"),
         (["release", "--model-version", "1; rm"], "a number from 1, or champion"),
         (["release", "--model-version", "1", "--run", "x"], "both --model-version and --run"),
+        (["release", "--model-version", "champion", "--override-reason", "tariff"], "has no effect on a release"),
         (["rollback"], "--to"),
         (["rollback", "--to", "yesterday"], "a number from 1, or previous or before-this-build"),
         (["history"], "--out"),
