@@ -274,15 +274,14 @@ def test_callers_keep_their_keys_through_releases_and_what_undoes_them(shop: Sho
 def test_a_release_is_repeated_for_nothing(shop: Shop, name: str, sdk: Sdk) -> None:
     assert shop.second.found(r"^##vso\[task\.setvariable variable=modelVersion;isOutput=true\](.+)$") == "2"
     assert f"{name}:2 already served" in shop.product.run("release", "--model-version", "champion").out
-    assert sdk(serving, name)["labels"]["deployment"] == shop.agreed["redeployed"].deployment
     now = sdk(serving, name)
+    assert now["labels"]["deployment"] == shop.agreed["redeployed"].deployment
     assert (now["versions"], sdk(champions, name)) == ([3], [2])
     assert now["answer"]["model"]["version"] == "2", "a version has one number, that of the training workspace"
 
 
-def test_status_shows_what_serves_in_production_to_who_may_see_it(shop: Shop, name: str) -> None:
+def test_status_shows_production_to_who_may_see_it_only(shop: Shop, name: str) -> None:
     shown = shop.product.run("status", "--json").document["production"]
-    assert (shown["workspace"], shown["service"]["state"]) == ("local-production", "Healthy")
     assert (shown["service"]["models"], shown["service"]["copies"]) == ([f"{name}:2"], [f"{name}:3"])
     verified = shop.product.run("verify", "--json").document
     assert (verified["model"], verified["copy"]) == (f"{name}:2", f"{name}:3")
