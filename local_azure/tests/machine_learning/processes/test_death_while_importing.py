@@ -53,12 +53,16 @@ def test_an_emulator_killed_during_imports_leaves_no_fork_server(tmp_path: Path)
 
 def _gone(pid: int, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while time.monotonic() <= deadline:
-        try:
-            status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
-        except OSError:
-            return True
-        if status in "ZX":
-            return True
+    while not _has_ended(pid):
+        if time.monotonic() > deadline:
+            return False
         time.sleep(0.02)
-    return False
+    return True
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except OSError:
+        return True
+    return status in "ZX"

@@ -15,10 +15,10 @@ ENTRY = "local_azure.machine_learning.processes.step.entry:enter"
 PARALLEL_ENTRY = "local_azure.machine_learning.processes.parallel.driver:enter"
 PRELOADED = (
     "azureml.core", "azureml.data", "azureml.pipeline.core", "azureml.pipeline.steps", "azureml.core.webservice",
-    "numpy", "pandas", "sklearn.linear_model", "sklearn.preprocessing", "sklearn.pipeline", "sklearn.ensemble",
-    "yaml", "pandera.pandas", "local_azure.machine_learning.processes.step.entry",
+    "numpy", "pandas", "yaml", "pandera.pandas", "local_azure.machine_learning.processes.step.entry",
     "local_azure.machine_learning.processes.parallel.driver",
 )  # fmt: skip
+PRELOADED_LATER = ("sklearn.linear_model", "sklearn.preprocessing", "sklearn.pipeline", "sklearn.ensemble")
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME")
 
 
@@ -53,7 +53,7 @@ class Launcher:
         self._variables = variables
         self._web = web
         inherited = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
-        self._client = ForkingClient({**variables, **inherited}, PRELOADED)
+        self._client = ForkingClient({**variables, **inherited}, PRELOADED, PRELOADED_LATER)
         self._stopping = False
 
     @property

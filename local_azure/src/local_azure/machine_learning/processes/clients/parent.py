@@ -208,6 +208,7 @@ def main(started_with: frozenset[str], argv: Sequence[str] | None = None) -> Non
     inherited = sys.argv[1:] if argv is None else argv
     folder, listener_number, alive, server, *left_out = inherited
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.disable()  # what is imported stays: looking for garbage in it would take a fifth of the time
     preloaded, offender = preload([name for name in MODULES if name not in left_out], started_with)
     if offender:  # its threads or files would not survive a fork: again, without it
         sys.stderr.write(f"not preloaded, because of what it starts or opens: {offender}\n")
@@ -216,6 +217,7 @@ def main(started_with: frozenset[str], argv: Sequence[str] | None = None) -> Non
     (Path(folder) / IMPORTED).touch(0o600)
     number = _server_number(server)
     if number is not None:
+        gc.enable()
         gc.collect()
         gc.freeze()  # children share these pages for as long as no collection touches them
         os.umask(0o077)

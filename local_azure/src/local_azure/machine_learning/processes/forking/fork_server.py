@@ -36,7 +36,7 @@ from local_azure.machine_learning.processes.forking.child import become, tell_of
 from local_azure.machine_learning.processes.forking.orphans import adopt_orphans, own_children
 
 CHILD = "local_azure.machine_learning.processes.forking.child"
-QUIET_SECONDS = 1.0
+QUIET_SECONDS = 10.0  # a release on this machine asks for children more often than that, and needs the processor
 _HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)  # signals that this process has handlers for
 
 
@@ -50,13 +50,14 @@ class _Child:
 class ForkServer:
     """Wait for messages and for ended children; one thing at a time.
 
-    later: imported in quiet moments once there is a child; at the start others need the processor more.
+    later: imported one by one when nothing has happened for QUIET_SECONDS, once a child was asked for.
     """
 
     def __init__(self, emulator: socket.socket, later: list[str]) -> None:
         self._emulator = emulator
         self._later = later
         self._children: dict[str, _Child] = {}
+        self._was_asked = False
         self._spawn = os.environ.get(START_METHOD_VARIABLE) == "spawn" or sys.platform != "linux"
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
@@ -79,14 +80,16 @@ class ForkServer:
             self._emulator.send(json.dumps(message).encode())
 
     def _patience(self) -> float | None:
+        """Seconds to the next child to kill, or else to the next quiet moment."""
         moments = [child.kill_at - time.monotonic() for child in self._children.values() if child.kill_at is not None]
-        if self._children and self._later:
-            moments.append(QUIET_SECONDS)
-        return max(0.0, min(moments)) if moments else None
+        if moments:
+            return max(0.0, min(moments))
+        return QUIET_SECONDS if self._later and self._was_asked else None
 
     def _turn(self) -> bool:
-        readable, _, _ = select.select([self._emulator, self._wake_read], [], [], self._patience())
-        if not readable and self._later:
+        patience = self._patience()
+        readable, _, _ = select.select([self._emulator, self._wake_read], [], [], patience)
+        if not readable and patience == QUIET_SECONDS:
             preload([self._later.pop(0)])
         if self._wake_read in readable:
             os.read(self._wake_read, 512)
@@ -101,6 +104,7 @@ class ForkServer:
         if not data:
             return False
         message = json.loads(data)
+        self._was_asked = True
         if "start" in message:
             listener = descriptors[0] if descriptors else None
             pid = self._spawned(message, listener) if self._spawn else self._forked(message, listener)
@@ -191,9 +195,11 @@ def preload(names: list[str]) -> None:
     Outside of imports the end of the socket says so, and cleaning up is not interrupted by a signal.
     """
     tell_of_parents_death(signal.SIGTERM)
+    gc.disable()  # what is imported stays: looking for garbage in it would take a fifth of the time
     for name in names:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    gc.enable()
     tell_of_parents_death(None)
 
 
