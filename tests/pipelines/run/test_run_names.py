@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,3 +71,22 @@ def test_the_revision_counts_per_name(run: Run) -> None:
         for name in ("a.$(Rev:r)", "a.$(Rev:r)", "b$(Rev:.rr)", "a.$(Rev:r)", "$(Build.BuildId)", "b$(Rev:.rr)")
     ]
     assert numbers == ["a.1", "a.2", "b.01", "a.3", "5", "b.02"]
+
+
+def test_a_run_that_was_killed_keeps_its_name(write: Callable[..., Any], tmp_path: Path) -> None:
+    script = "echo started; test $(wait) = no || read line < $(gate)"
+    file = write(f"name: a$(Rev:.rr)\nsteps: [{{checkout: none}}, {{bash: '{script}'}}]\n")
+    gate, state = tmp_path / "gate", tmp_path / "state"
+    os.mkfifo(gate)
+    words = [sys.executable, "-m", "local_azure", "--state", str(state), "pipelines", "run", str(file), "--verbose"]
+    words += ["-v", f"gate={gate}", "-v"]
+    with subprocess.Popen([*words, "wait=yes"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert any("| started" in line for line in process.stdout)
+        process.kill()
+    descriptor = os.open(gate, os.O_RDWR)  # where the script has outlived its run, it ends now
+    os.write(descriptor, b"go\n")
+    os.close(descriptor)
+    subprocess.run([*words, "wait=no"], check=True, stdout=subprocess.DEVNULL, timeout=60)
+    document = json.loads((state / "pipelines" / "2" / "result.json").read_text(encoding="utf-8"))
+    assert (document["build_number"], document["result"]) == ("a.02", "Succeeded")
