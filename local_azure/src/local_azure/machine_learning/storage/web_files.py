@@ -51,6 +51,14 @@ def name_of(address: str) -> str:
     return "/".join((host, *segments))
 
 
+def name_parts(path: str) -> list[str]:
+    """Return the parts of a path in a blob container, not encoded; raises a 400 for one that leaves it."""
+    parts = path.strip("/").split("/") if path.strip("/") else []
+    if any(part in ("", ".", "..") or _UNUSABLE.search(part) for part in parts):
+        raise bad_request(f"The path '{path[:300]}' cannot stand for a local file.")
+    return parts
+
+
 def _decoded(segment: str, address: str) -> str:
     try:
         text = unquote_to_bytes(segment).decode()

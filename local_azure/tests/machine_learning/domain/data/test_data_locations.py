@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local_azure.machine_learning.domain.data import datasets as dataset_records
-from local_azure.machine_learning.domain.data import snapshots, step_datasets
+from local_azure.machine_learning.domain.data import datastores, snapshots, step_datasets
 from local_azure.machine_learning.domain.data.dataset_paths import (
     MAX_DEFINITION_PARTS,
     Source,
@@ -53,9 +53,9 @@ def _write(files: BlobFiles, container: str, blobs: dict[str, str]) -> None:
             stream.write(content.encode())
 
 
-def _saved(store: Store, workspace: Workspace, *patterns: str, extra: str = "") -> str:
-    """Id of a saved file dataset of these patterns on the default datastore."""
-    base = folder_dataflow(workspace, BLOBSTORE, "x").split("/paths/", maxsplit=1)[0].rpartition("azureml://")[2]
+def _saved(store: Store, workspace: Workspace, *patterns: str, extra: str = "", datastore: str = BLOBSTORE) -> str:
+    """Id of a saved file dataset of these patterns on a datastore."""
+    base = folder_dataflow(workspace, datastore, "x").split("/paths/", maxsplit=1)[0].rpartition("azureml://")[2]
     paths = "".join(f'  - pattern: \\"azureml://{base}/paths/{pattern}\\"\\n' for pattern in patterns)
     dataflow = f'{{"blocks": [], "meta": {{"RsDataflow": "---\\ntype: mltable\\npaths:\\n{paths}{extra}"}}}}'
     return str(dataset_records.save(store, workspace.id, "file", dataflow, None)["id"])
@@ -214,6 +214,28 @@ def test_data_at_web_addresses_is_local_files(store: Store, tmp_path: Path, work
         "https%3A/%2Fa.blob.core.windows.net/c/x/2.txt",
         "https%3A/%2Fexample.org/get?id=1",
     ]
+
+
+def test_a_blob_container_of_another_account_is_read_from_web_data(
+    store: Store, tmp_path: Path, workspace: Workspace
+) -> None:
+    folder = tmp_path / "web" / "other.blob.core.windows.net" / "samples" / "t"
+    folder.mkdir(parents=True)
+    (folder / "a.csv").touch()
+    files = BlobFiles(tmp_path / "blobs", WebFiles(lambda: tmp_path / "web"))
+    section = {"accountName": "other", "containerName": "samples"}
+    datastores.register(store, workspace, {"name": "s", "dataStoreType": "AzureBlob", "azureStorageSection": section})
+    assert datastores.require(store, workspace, "s")["azureStorageSection"]["endpoint"] == "core.windows.net"
+    whole = _saved(store, workspace, "t/**", datastore="s")
+    assert step_datasets.data_root(store, files, workspace, whole) == ("s/t", folder)
+    some = _saved(store, workspace, "t/*.csv", datastore="s")
+    assert step_datasets.data_files(store, files, workspace, some) == {"a.csv": folder / "a.csv"}
+    with pytest.raises(ApiError, match=r"as .*/other.blob.core.windows.net/samples/none, or upload"):
+        step_datasets.data_root(store, files, workspace, _saved(store, workspace, "none", datastore="s"))
+    with pytest.raises(ApiError, match="cannot stand for a local file"):
+        datastores.readable_path(store, files, workspace, "s", "../../secret")
+    with pytest.raises(ApiError, match="outside of this workspace"):  # written to, by an output
+        local_path(store, files, workspace, "s", "t")
 
 
 def test_data_at_a_web_address_is_refused_with_its_local_form(

@@ -12,13 +12,17 @@ pytestmark = pytest.mark.filterwarnings("ignore:(.|\n)*ParallelRunStep requires"
 Unique = Callable[[str], str]
 
 LENGTHS = """
-import argparse, os
+import argparse, os, time
 from azureml_user.parallel_run import EntryScript
 
 p = argparse.ArgumentParser(); p.add_argument("--unit"); args, _ = p.parse_known_args()
 
 def init():
     global starts
+    if not os.path.exists("model"):  # as Model.get_model_path does; two at a time would read half of it
+        open("downloading", "x").close()
+        time.sleep(0.3)
+        os.rename("downloading", "model")
     starts = EntryScript().logger.info("init of %s", os.getpid())
 
 def run(mini_batch):
@@ -168,6 +172,7 @@ def test_failures_above_a_limit_fail_the_step(many: Many, limit: dict[str, Any],
     ("script", "message"),
     [
         ("def init():\n    raise KeyError('no model')\ndef run(b):\n    return b", "could not be started: KeyError"),
+        ("def init():\n    open('no model')\ndef run(b):\n    return b", "could not be started: FileNotFoundError"),
         ("def init():\n    pass", "has no function run"),
         ("import os\nos._exit(0)", "ended the process before init"),
         ("def run(b):\n    return None", "run\\(\\) must return a list"),

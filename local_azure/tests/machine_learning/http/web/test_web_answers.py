@@ -130,6 +130,8 @@ def test_a_blob_container_lists_its_files(client: Client, web_data: Path) -> Non
     listed = client.ask(f"{address}&comp=list&prefix=t%2F&delimiter=%2F&maxresults=1")
     assert ("<Name>t/1.parquet</Name>" in listed.text, "<Name>t/2.parquet</Name>" in listed.text) == (True, False)
     assert "<NextMarker>t/2.parquet</NextMarker>" in listed.text
+    part = client.ask("https://account.blob.core.windows.net/container/t/1.parquet", x_ms_range="bytes=0-1")
+    assert (part.content, part.headers["Content-Range"]) == (b"on", "bytes 0-1/3")
     other = client.ask("https://account.blob.core.windows.net/other?restype=container&comp=list")
     assert "account.blob.core.windows.net/other" in other.text
     assert other.status_code == 400

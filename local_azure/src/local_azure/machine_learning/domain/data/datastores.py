@@ -1,7 +1,8 @@
 """Datastores: those that come with the workspace, and whatever a client registers.
 
-Data is served for containers of the workspace's own storage account: what is registered for other accounts is kept
-and returned, and refused when a step or a dataset needs its bytes.
+Data is served for containers of the workspace's own storage account. Blob containers of other accounts are read from
+web data (`--web-data`), and never written. Everything else that is registered is kept and returned, and refused when
+a step or a dataset needs its bytes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import ApiError, bad_request, not_found, not_implemented
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Document, Store
+from local_azure.machine_learning.storage.web_files import name_of, name_parts
 
 BLOBSTORE = "workspaceblobstore"
 ARTIFACTSTORE = "workspaceartifactstore"
@@ -22,6 +24,7 @@ WORKING_DIRECTORY = "workspaceworkingdirectory"
 SYSTEM_NAMES = (WORKING_DIRECTORY, ARTIFACTSTORE, FILESTORE, BLOBSTORE)  # newest first
 _KIND = "datastore"
 _ID_DIGITS = 12
+_PUBLIC_STORAGE = {"endpoint": "core.windows.net", "protocol": "https"}
 _DEFAULT_KIND = "default_datastore"
 # Source: SDK, Datastore.register_azure_blob_container.
 _NAME = re.compile(r"[a-z0-9_]{1,255}")
@@ -89,6 +92,25 @@ def local_path(store: Store, files: BlobFiles, workspace: Workspace, datastore: 
     return files.path(container, inside) if inside else files.container(container)
 
 
+def foreign_container(store: Store, workspace: Workspace, datastore: str) -> str | None:
+    """Name among web data of the blob container of another account, or None for any other datastore; raises a 404."""
+    document = require(store, workspace, datastore)
+    section = document.get("azureStorageSection") or {}
+    account, container = section.get("accountName"), section.get("containerName")
+    if document.get("dataStoreType") != "AzureBlob" or account == STORAGE_ACCOUNT or not (account and container):
+        return None
+    suffix = section.get("endpoint") or _PUBLIC_STORAGE["endpoint"]
+    return name_of(f"https://{account}.blob.{suffix}/{container}")
+
+
+def readable_path(store: Store, files: BlobFiles, workspace: Workspace, datastore: str, relative: str) -> Path:
+    """Path on this disk to read from; raises what `local_path` raises, and a 400 for web data that is not there."""
+    foreign = foreign_container(store, workspace, datastore)
+    if foreign is None:
+        return local_path(store, files, workspace, datastore, relative)
+    return files.web.require("/".join((foreign, *name_parts(relative))))
+
+
 def default_name(store: Store, workspace: Workspace) -> str:
     """Name of the default datastore."""
     found = store.get(workspace.id, _DEFAULT_KIND, "")
@@ -113,6 +135,8 @@ def _checked(posted: Document) -> Document:
         section["accountKey"] = credential if kind == "AccountKey" else None
         section["sasToken"] = credential if kind == "Sas" else None
         section["isSas"] = kind == "Sas"
+        # A client may leave these to the service, and its data engine then wants them back.
+        section.update({key: section.get(key) or value for key, value in _PUBLIC_STORAGE.items()})
     return {**posted, "name": name, "tags": posted.get("tags") or {}}
 
 

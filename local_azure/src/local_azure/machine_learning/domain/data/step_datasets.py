@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from local_azure.machine_learning.domain.data import dataset_paths, datasets, output_tables
-from local_azure.machine_learning.domain.data.datastores import local_path
+from local_azure.machine_learning.domain.data.datastores import foreign_container, local_path, readable_path
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import ApiError, not_implemented
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.store import Document, Store
+from local_azure.machine_learning.storage.web_files import name_parts
 
 _WEB_ORIGIN = "https%3A/%2F"  # what stands in front of the host in the names that the SDK's engine gives
 
@@ -35,7 +36,7 @@ def data_root(store: Store, files: BlobFiles, workspace: Workspace, saved_id: st
     source = dataset_paths.single_source(workspace, datasets.require_saved(store, workspace.id, saved_id))
     if source.address:
         return source.address, files.web.require(source.base)
-    path = local_path(store, files, workspace, source.datastore, source.base)
+    path = readable_path(store, files, workspace, source.datastore, source.base)
     return f"{source.datastore}/{source.base}", path
 
 
@@ -71,11 +72,13 @@ def _files_below(
     store: Store, files: BlobFiles, workspace: Workspace, source: dataset_paths.Source
 ) -> Iterator[tuple[str, Path]]:
     """(path, file) of each file at or below the `base` of a source."""
-    if source.address:
-        yield from ((name, files.web.require(name)) for name in files.web.below(source.base))
+    container = "" if source.address else foreign_container(store, workspace, source.datastore)
+    if container is None:
+        root = local_path(store, files, workspace, source.datastore, "")
+        yield from ((name, root / name) for name in files.names(root.name, source.base))
         return
-    root = local_path(store, files, workspace, source.datastore, "")
-    yield from ((name, root / name) for name in files.names(root.name, source.base))
+    for name in files.web.below("/".join(filter(None, (container, *name_parts(source.base))))):
+        yield name.removeprefix(f"{container}/"), files.web.require(name)
 
 
 def register_output(

@@ -127,7 +127,7 @@ def root_of(store: Store, files: BlobFiles, workspace: Workspace, location: Docu
     if "dataset" in location:
         return step_datasets.data_root(store, files, workspace, location["dataset"])
     datastore, path = location["datastore"], location["path"]
-    return f"{datastore}/{path}", datastores.local_path(store, files, workspace, datastore, path)
+    return f"{datastore}/{path}", datastores.readable_path(store, files, workspace, datastore, path)
 
 
 def selected_files(

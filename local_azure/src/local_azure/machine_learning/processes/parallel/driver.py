@@ -63,8 +63,7 @@ class Driver:
     def run(self) -> None:
         """Run to the end; raises an AbortedError where too much has failed."""
         try:
-            for _ in range(min(self._process_count(), len(self._waiting))):
-                self._start_worker()
+            self._start_worker()
             while self._tally.done + self._tally.failed < self._tally.batches:
                 self._turn()
             self._check_percent()
@@ -74,6 +73,14 @@ class Driver:
                 worker.process.kill()
             self._report()
         self._write_result()
+
+    def _start_others(self) -> None:
+        """Start the other workers once init() of the first has returned: they find what it has downloaded.
+
+        Entry scripts call Model.get_model_path, and of two processes at a time one would read half of a file.
+        """
+        for _ in range(min(self._process_count(), self._tally.batches) - 1):
+            self._start_worker()
 
     def _process_count(self) -> int:
         asked = self._settings.processes
@@ -112,6 +119,8 @@ class Driver:
             self._conclude(worker, answer)
         elif answer != "ready":
             raise AbortedError(f"The entry script '{self._settings.entry_script}' could not be started: {answer}")
+        elif self._started == 1:
+            self._start_others()
         worker.is_ready = True
         self._give_work(worker)
 

@@ -59,20 +59,27 @@ def work(settings: Settings, process: int, connection: Connection, parent: int) 
     try:
         _redirect(process)
         script = _started(settings, process)
-        connection.send("ready")
-        while (batch := connection.recv()) is not None:
-            connection.send(_done(script, settings, batch, process))
-        flush_metrics()
-        code = 0
-    except (EOFError, OSError):
-        code = 1
     except BaseException as error:
         _keep_trace(process)
         connection.send(f"{type(error).__name__}: {error}")
+    else:
+        code = _answer(script, settings, process, connection)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)  # threads of the SDK would keep the process
+
+
+def _answer(script: ModuleType, settings: Settings, process: int, connection: Connection) -> int:
+    """Work on mini-batches until the driver sends None; returns the exit code, 1 where the driver is gone."""
+    try:
+        connection.send("ready")
+        while (batch := connection.recv()) is not None:
+            connection.send(_done(script, settings, batch, process))
+        flush_metrics()
+    except (EOFError, OSError):
+        return 1
+    return 0
 
 
 def _redirect(process: int) -> None:
