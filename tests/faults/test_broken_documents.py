@@ -172,3 +172,8 @@ def test_the_run_next_to_a_broken_one_is_ended_in_words(machine: Machine, tmp_pa
 @pytest.mark.parametrize("secret", ["\ud800" * 20, 5, None, ["abcdefghij"], {"a": 1}, "abcdefgh\udfff"])
 def test_the_forms_of_no_secret_break_the_masking(secret: Any) -> None:
     assert all(isinstance(form, bytes) for form in forms(secret))
+
+
+def test_secrets_are_masked_as_urls_and_pages_hold_them() -> None:
+    expected = {b"long%2fsecret%26%22%27", b"long%2Fsecret%26%22%27", b"long/secret&amp;&quot;&#x27;"}
+    assert {*expected, b"long/secret&amp;&#34;&#39;"} <= forms("long/secret&\"'")

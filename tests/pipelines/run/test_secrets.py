@@ -129,6 +129,22 @@ def test_names_that_look_like_secrets(name: str, looks: bool) -> None:
     assert looks_secret(name) is looks
 
 
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "a%2fb%26%3c%22%27",
+        "a%2Fb%26%3C%22%27",
+        "a/b&amp;&lt;\"'",
+        "a/b&amp;&lt;&quot;&#x27;",
+        "a/b&amp;&lt;&#34;&#39;",
+    ],
+)
+def test_a_secret_is_masked_as_urls_and_pages_hold_it(shown: str) -> None:
+    masker = Masker()
+    masker.add("a/b&<\"'")
+    assert masker.mask(f"see {shown}!") == "see ***!"
+
+
 def test_caps_of_secrets() -> None:
     masker = Masker()
     for number in range(MOST_SECRETS - 1):

@@ -17,6 +17,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
+from html import escape
 from pathlib import Path
 from typing import cast
 from urllib.parse import quote
@@ -37,6 +38,7 @@ _SIGNATURES = (
     re.compile(rb"(?<=\bsig=)[\w%+/=-]{16,}+"),
     re.compile(rb"(?<=\bAccountKey=)[\w+/=-]{16,}+"),
 )
+_PERCENT = re.compile(rb"%[0-9A-F]{2}")
 _MASK = b"*"
 
 
@@ -54,7 +56,10 @@ def forms(secret: object) -> set[bytes]:
     raw = secret.encode("utf-8", "surrogatepass") if isinstance(secret, str) else b""
     if len(raw) < LEAST_BYTES:
         return set()
-    found = {raw, quote(raw, safe="").encode(), json.dumps(secret)[1:-1].encode(), raw.replace(b"\n", b"\r\n")}
+    in_url, in_page = quote(raw, safe="").encode(), escape(raw.decode("utf-8", "replace")).encode()
+    found = {raw, in_url, json.dumps(secret)[1:-1].encode(), raw.replace(b"\n", b"\r\n")}
+    found |= {_PERCENT.sub(lambda match: match[0].lower(), in_url), in_page}
+    found |= {in_page.replace(b"&quot;", b"&#34;").replace(b"&#x27;", b"&#39;")}
     return found | set(_in_base64(raw)) if len(raw) >= _BASE64_LEAST_BYTES else found
 
 

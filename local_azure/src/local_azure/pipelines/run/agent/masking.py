@@ -8,6 +8,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from html import escape
 from urllib.parse import quote, quote_plus
 
 MASK = "***"
@@ -17,6 +18,7 @@ MOST_SECRETS = 1_000
 # Shorter ones have no base64 form that would not also hide other text.
 _BASE64_LEAST_BYTES = 6
 
+_PERCENT = re.compile(r"%[0-9A-F]{2}")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _SECRET_WORDS = frozenset(
     {
@@ -86,8 +88,11 @@ def _occurrences(text: str, form: str) -> Iterator[tuple[int, int]]:
 def _forms(secret: str) -> set[str]:
     """The ways in which a secret may occur in a text."""
     raw = secret.encode("utf-8", "surrogatepass")
-    found = {secret, quote(raw, safe=""), quote(raw), quote_plus(raw), json.dumps(secret)[1:-1]}
-    found |= {json.dumps(secret, ensure_ascii=False)[1:-1]}
+    in_urls = {quote(raw, safe=""), quote(raw), quote_plus(raw)}
+    found = in_urls | {_PERCENT.sub(lambda match: match[0].lower(), text) for text in in_urls}
+    found |= {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    page = escape(secret)
+    found |= {escape(secret, quote=False), page, page.replace("&quot;", "&#34;").replace("&#x27;", "&#39;")}
     return found | set(_in_base64(raw)) if len(raw) >= _BASE64_LEAST_BYTES else found
 
 
