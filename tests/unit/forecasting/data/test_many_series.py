@@ -156,12 +156,13 @@ def test_all_findings_of_a_delivery_come_together_and_as_a_table(tmp_path: Path)
     assert all(row["file"].endswith("data.csv") and row["fix"] for row in rows)
 
 
-def test_no_cell_of_the_table_is_a_formula(tmp_path: Path) -> None:
-    table, problem = small(tmp_path, ROWS.replace("a,x,2024-01-01,1", "=cmd,x,2024-01-01,1"), missing="refuse")
+@pytest.mark.parametrize("name", ["=cmd", "\uff1dcmd", "\uff0bcmd"])
+def test_no_cell_of_the_table_is_a_formula(tmp_path: Path, name: str) -> None:
+    table, problem = small(tmp_path, ROWS.replace("a,x,2024-01-01,1", f"{name},x,2024-01-01,1"), missing="refuse")
     with pytest.raises(ContractError) as caught:
         read(table, problem)
     places = [row["place"] for row in csv.DictReader(io.StringIO(caught.value.table()))]
-    assert "'=cmd/x 2024-01-02" in places
+    assert f"'{name}/x 2024-01-02" in places
 
 
 def test_types_need_a_column_of_types(tmp_path: Path) -> None:
