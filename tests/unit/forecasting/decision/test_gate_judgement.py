@@ -144,6 +144,25 @@ def test_the_simple_one_is_never_chosen_on_the_gates_windows(panel: Panel, probl
     assert errors[longer.label] < errors[WEEKLY.label]
 
 
+def test_the_gate_looks_at_the_same_days_a_year_ago_where_training_has_not(panel: Panel, problem: Problem) -> None:
+    """The sample three times in a row has 915 days."""
+    long = Panel(panel.first, np.tile(panel.values, 3), panel.keys)
+    chosen = {"chosen_from": long.day(700), "chosen_until": long.day(800)}
+    judged = proposed(long, problem, Contest(WEEKLY, None, **chosen))
+    assert judged.windows is not None
+    assert judged.actuals is not None
+    assert (judged.windows.year_ago, judged.windows.origins[0], judged.actuals.year_ago) == (5, 915 - 364, 5)
+    assert judged.actuals.values.shape == (1, 13, 28)
+    for unknown in ({"chosen_until": long.day(800)}, chosen | {"chosen_from": long.day(560)}):
+        fewer = proposed(long, problem, Contest(WEEKLY, None, **unknown))
+        assert fewer.windows is not None
+        assert (fewer.windows.year_ago, len(fewer.windows.origins)) == (0, 8)
+    off = problem.gate.model_copy(update={"year_ago": 0})
+    without = judge(long, Contest(WEEKLY, None, **chosen), problem.training, off, 0.0)
+    assert without.windows is not None
+    assert without.windows.year_ago == 0
+
+
 def test_a_first_model_below_the_floor_gives_way_to_the_baseline(panel: Panel, problem: Problem) -> None:
     flat = make_recipe("window_mean", {"days": 56})
     alone = judge(panel, Contest(flat, None, BEFORE), problem.training, problem.gate, 0.0).verdict
