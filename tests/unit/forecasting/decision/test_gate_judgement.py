@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from datetime import timedelta
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -147,7 +147,7 @@ def test_the_simple_one_is_never_chosen_on_the_gates_windows(panel: Panel, probl
 def test_the_gate_looks_at_the_same_days_a_year_ago_where_training_has_not(panel: Panel, problem: Problem) -> None:
     """The sample three times in a row has 915 days."""
     long = Panel(panel.first, np.tile(panel.values, 3), panel.keys)
-    chosen = {"chosen_from": long.day(700), "chosen_until": long.day(800)}
+    chosen: dict[str, Any] = {"chosen_from": long.day(700), "chosen_until": long.day(800)}
     judged = proposed(long, problem, Contest(WEEKLY, None, **chosen))
     assert judged.windows is not None
     assert judged.actuals is not None
