@@ -48,6 +48,8 @@ def add_context_arguments(parser: argparse.ArgumentParser) -> None:
 def decide_for(args: argparse.Namespace, run: Run) -> Decision:
     """Find the champion and let the gate decide about the candidate, today, for the person who asked."""
     problem = Problem(args.problem)
+    for hint in problem.gate.hints:
+        say(f"note: {hint}")
     champion = champion_for(args, run, problem.series.name)
     person, why = (text if text != NONE else "" for text in (args.override_by, args.override_reason))
     override = blocks.Override(person=person, reason=why) if person or why else None

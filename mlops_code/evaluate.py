@@ -8,7 +8,6 @@ from pathlib import Path
 
 from deciding import add_context_arguments, decide_for, record_decision
 from forecasting.decision.report import write_report
-from forecasting.models.model_file import read_model
 from step import Run, guarded
 
 
@@ -32,7 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
 def evaluate(args: argparse.Namespace, run: Run) -> int:
     """Find the champion, decide, write, record."""
     decision = decide_for(args, run)
-    page = write_report(decision, read_model(args.candidate).model, args.evaluation)
+    page = write_report(decision, args.evaluation)
     return record_decision(run, decision.record, [decision.record.write(args.evaluation), page])
 
 

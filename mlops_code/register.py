@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from azure_ml.datasets import find_by_hash, find_dataset
@@ -14,6 +15,7 @@ from azure_ml.models.versions import ModelVersion
 from azure_ml.workspace import Workspace
 from deciding import add_context_arguments, decide_for, exit_code_of, record_decision
 from forecasting.decision.blocks import ACCEPTED
+from forecasting.decision.decide import proposals_in
 from forecasting.decision.record import REPORT_FILE, DecisionRecord, read_decision
 from forecasting.decision.report import write_report
 from forecasting.errors import UsageError
@@ -43,13 +45,13 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def decide(args: argparse.Namespace, run: Run, stored: StoredModel) -> tuple[DecisionRecord, int]:
+def decide(args: argparse.Namespace, run: Run, models: Collection[str]) -> tuple[DecisionRecord, int]:
     """The decision of evaluate, or where that step was left out the same gate applied here; and its exit code."""
     if args.evaluation is not None:
-        record = read_decision(args.evaluation, stored.sha256)
+        record = read_decision(args.evaluation, *models)
         return record, exit_code_of(record.verdict.outcome)
     decision = decide_for(args, run)
-    page = write_report(decision, stored.model, args.registration)
+    page = write_report(decision, args.registration)
     record = decision.record
     return record, record_decision(run, record, [record.write(args.registration), page])
 
@@ -92,14 +94,16 @@ def data_version(workspace: Workspace, dataset_name: str, sha256: str) -> str:
 
 def register(args: argparse.Namespace, run: Run) -> int:
     """Read, decide, register, write, record."""
-    stored = read_model(args.candidate)
-    decision, exit_code = decide(args, run, stored)
+    models = {read_model(args.candidate, prefix).sha256: prefix for prefix in proposals_in(args.candidate)}
+    decision, exit_code = decide(args, run, models)
+    prefix = models[decision.evidence.challenger.model_sha256]
+    stored = read_model(args.candidate, prefix)
     registered = None
     if decision.verdict.outcome == ACCEPTED:
         folder = args.registration / MODEL_FOLDER
         decision.write(folder)
         for name in (MODEL_FILE, MANIFEST_FILE):
-            shutil.copyfile(args.candidate / name, folder / name)
+            shutil.copyfile(args.candidate / f"{prefix}{name}", folder / name)
         keep_report(args, decision, folder)
         if run.workspace is not None:
             properties = describe(args, run, stored, decision)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from forecasting.data.series import Panel, facts_of, read_series, write_series
-from forecasting.evaluation.selection import Choice, choose, fit_choice
+from forecasting.evaluation.selection import FALLBACKS, Choice, choose, fit_choice, fit_fallbacks
 from forecasting.models.model_file import write_model
 from forecasting.problem.problem_file import Problem
 from step import Run, guarded, say, today
@@ -65,8 +65,11 @@ def train(args: argparse.Namespace, run: Run) -> int:
     panel, facts = read_input(args, problem)
     choice = choose(panel, training, lower)
     model = fit_choice(panel, training, choice, lower)
+    fallbacks = fit_fallbacks(panel, training, choice, lower)
     about = describe(choice, panel, facts)
     sha256 = write_model(args.candidate, model, problem.series.name, training.horizon, about)
+    for prefix, fallback in zip(FALLBACKS, fallbacks, strict=False):
+        write_model(args.candidate, fallback, problem.series.name, training.horizon, about, prefix=prefix)
     write_series(args.candidate, panel, facts)
     for note in panel.notes:
         say(f"note: {note}")

@@ -1,325 +1,321 @@
-"""How often is a promotion gate right? Champions and challengers on real series, judged by what happened afterwards.
+"""How often is the promotion gate right? Real series of several families, judged by what happened afterwards.
 
-    python -m bench.forecasting.gate_simulation --data series500.csv.gz
+    python -m bench.forecasting.gate_simulation [--data FILE --metric mase] ...
 
-The file has a day a row and a series a column. On each of several days every ordered pair of the contenders plays
-champion and challenger. A gate sees the past only; the truth is the mean error over the next five weekly origins.
-The gates are the workshop's (each model on its own last 28 days), the margin alone, and ours with its guards, which
-is the code of forecasting/decision/gate.py itself. Every guard is also added to the margin alone, to see its cost.
-
-Two questions are asked: one series a problem (mean absolute error), and fifty series a problem (RMSSE).
+At each of several decisions every ordered pair of the contenders plays champion and challenger. A gate sees the past
+only; the truth is the mean error over the next five weekly origins. `--data` judges a family of your own: a file with
+a day a row and a series a column, .csv or .csv.gz. Prints the tables of README.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from forecasting.decision.gate import decide
-from forecasting.evaluation.backtest import Windows, actuals_of, backtest
-from forecasting.evaluation.calibration import half_widths_of
-from forecasting.evaluation.comparison import Comparison, Setting, Side, compare
-from forecasting.evaluation.metrics import Actuals, by_series
-from forecasting.models.catalog import make_recipe
-from forecasting.models.recipe import Array, History
-from forecasting.problem.sections import GatePolicy
-
-HORIZON, SEASON, STEP = 28, 7, 7
-FUTURE = 5  # weekly origins after the decision that say what was right
-DECISIONS = (207, 221, 235, 249)  # days of history at the decision
-OLDER = 56  # days between the workshop's two splits
-EARLIEST = 84  # days that the ridge needs
-ACTIVE = 100  # active days that a series needs to be a problem by itself
-PROBLEM_SERIES = 50
-RIDGE = make_recipe("ridge_direct", {"alpha": 1.0, "scaled": 1.0})
-WINDOW = make_recipe("window_mean", {"days": 56.0})
-CONTENDERS = (
-    make_recipe("seasonal_naive", {}),
-    *(make_recipe("same_weekday_mean", {"weeks": weeks}) for weeks in (4.0, 8.0, 12.0)),
-    *(make_recipe("window_mean", {"days": days}) for days in (28.0, 56.0, 84.0)),
-    RIDGE,
-    make_recipe("mean_of", {}, [WINDOW, RIDGE]),
+from bench.forecasting.gate_data import Table, table_of, tables, wide
+from bench.forecasting.gate_errors import LABELS, NAIVE, Errors, errors_of
+from bench.forecasting.gate_rules import (
+    FUTURE,
+    MARGIN_ONLY,
+    YEAR,
+    Pairs,
+    Rows,
+    Rules,
+    Scene,
+    promotes,
+    proposed,
+    sound,
 )
-FITTED = {RIDGE.label, CONTENDERS[-1].label}
-FREE = [recipe.label for recipe in CONTENDERS[1:] if recipe.label not in FITTED]
-SHRUNK = "window_mean(days=56) x 0.9"  # a contender that is biased on purpose
-POLICY = GatePolicy(origins=8, step=STEP)
-GRID: dict[str, tuple[object, ...]] = {
-    "bias": (0.10, 0.15, 0.20, 0.25, 0.30),
-    "coverage": ((0.70, 0.95), (0.65, 0.97), (0.60, 0.98)),
-    "segment": (0.05, 0.10, 0.15, 0.20, 0.30),
-    "secondary": (0.0, 0.02, 0.05),
-    "winkler": (0.0, 0.05, 0.10),
+from forecasting.models.recipe import Array
+
+FIRST_DECISION = 203  # days of history: the ridge's 84, and the windows of choice and gate
+POOLED, ALONE = 50, 60  # series of a pooled problem; series that are judged one by one
+BUSY = 1 / 3  # of the days that a series must be active to be judged alone
+MANY_DAYS = 600  # beyond, every fourth decision is taken
+PRODUCT, CLEARLY = Rules(), 0.98
+Setting = dict[str, Rules]
+PROBABILITIES = (None, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+WORSE = (None, 0.7, 0.6, 0.55, 0.5)
+COSTS: Setting = {
+    "margin, 8 weekly origins": MARGIN_ONLY,
+    "and 5 of a year ago": replace(MARGIN_ONLY, year_ago=True),
+    **{
+        f"and significance {limit}": replace(MARGIN_ONLY, year_ago=True, probability=limit)
+        for limit in PROBABILITIES[1:]
+    },
+    **{f"and series_worse {limit}": replace(MARGIN_ONLY, year_ago=True, worse=limit) for limit in WORSE[1:]},
+    **{f"and bias {limit}": replace(MARGIN_ONLY, year_ago=True, bias=limit) for limit in (3.0, 0.2)},
+    **{
+        f"and coverage {low:g} to {high:g}": replace(MARGIN_ONLY, year_ago=True, coverage=(low, high))
+        for low, high in ((0.2, 1.0), (0.6, 0.98))
+    },
+    **{f"and maximum {limit}": replace(MARGIN_ONLY, year_ago=True, maximum=limit) for limit in (5.0, 3.0)},
 }
-PROPOSED = "ours, with whom training proposes"
-GUARDS = ("maximum", "bias", "coverage", "winkler", "secondary", "segment", "series_worse")
+FRONTIER: Setting = {
+    f"margin {margin:.0%}, {'13' if year else '8'} origins": replace(PRODUCT, margin=margin, year_ago=year)
+    for year in (False, True)
+    for margin in (0.0, 0.01, 0.02, 0.03, 0.05)
+}
 
 
 @dataclass
 class Tally:
-    """Counts of one gate."""
+    """Counts of one gate over pairs of a champion and a challenger."""
 
     asked: int = 0
     promoted: int = 0
     wrong: int = 0
-    better: int = 0
-    missed: int = 0
     clearly: int = 0
-    clearly_missed: int = 0
+    missed: int = 0
 
-    def add(self, promoted: bool, ratio: float, instead: float | None = None) -> None:
-        """One pair. ratio: challenger's error afterwards over the champion's; instead: that of whom was promoted."""
-        better, clearly = ratio < 1, ratio <= 1 - POLICY.margin
-        self.asked += 1
-        self.promoted += promoted
-        self.wrong += promoted and (ratio if instead is None else instead) >= 1
-        self.better += better
-        self.missed += better and not promoted
-        self.clearly += clearly
-        self.clearly_missed += clearly and not promoted
+    def add(self, accepted: Pairs, ratio: Array) -> None:
+        """All pairs of a scene. ratio: challenger's error afterwards over the champion's."""
+        pairs = ~np.eye(len(LABELS), dtype=bool)
+        clearly = pairs & (ratio <= CLEARLY)
+        self.asked += int(pairs.sum())
+        self.promoted += int((accepted & pairs).sum())
+        self.wrong += int((accepted & pairs & (ratio >= 1)).sum())
+        self.clearly += int(clearly.sum())
+        self.missed += int((clearly & ~accepted).sum())
 
-    def plus(self, other: Tally) -> Tally:
-        """Both together."""
-        return Tally(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+    @property
+    def wrong_share(self) -> float:
+        """Wrong promotions, of all decisions."""
+        return self.wrong / max(1, self.asked)
 
-    def row(self) -> str:
-        """Promotes, promotions that are wrong, better and clearly better challengers missed, wrong of all pairs."""
-        shares = ((self.wrong, self.promoted), (self.missed, self.better), (self.clearly_missed, self.clearly))
-        cells = [f"{part / whole:.1%}" if whole else "-" for part, whole in shares]
-        return " | ".join([f"{self.promoted / self.asked:.1%}", *cells, f"{self.wrong / self.asked:.2%}"])
-
-
-@dataclass(frozen=True)
-class View:
-    """Windows with what was true and what every contender forecast."""
-
-    actuals: Actuals
-    predictions: dict[str, Array]
+    @property
+    def missed_share(self) -> float:
+        """Challengers better by 2 % or more that were not promoted."""
+        return self.missed / max(1, self.clearly)
 
 
-@dataclass(frozen=True)
-class Scene:
-    """All forecasts around one decision: what a gate may see, what came afterwards, and the workshop's old split."""
+@dataclass
+class First:
+    """Counts of first models and of refreshes."""
 
-    past: View
-    earlier: View
-    after: View
-    old: View
-    days: NDArray[np.int64]
-    highest: Array
-
-
-def scene_at(values: Array, first: np.datetime64, decision: int) -> Scene:
-    """Refit every contender at every origin around the decision."""
-    last = first + (values.shape[1] - 1)
-    history = History(values, pd.Timestamp(last).date(), SEASON, HORIZON)
-    past = tuple(range(decision - HORIZON - 7 * STEP, decision - HORIZON + 1, STEP))
-    latest = past[0] - HORIZON
-    earlier = tuple(reversed(range(latest, max(EARLIEST, latest - 7 * STEP) - 1, -STEP)))
-    after = tuple(range(decision, decision + FUTURE * STEP, STEP))
-    views = [_view(history, origins) for origins in (past, earlier, after, (decision - OLDER - HORIZON,))]
-    offset = (first - np.datetime64("1970-01-01")).astype(np.int64)
-    days = offset + np.array(past)[:, None] + np.arange(HORIZON)
-    return Scene(views[0], views[1], views[2], views[3], days, values[:, : past[0]].max(axis=1))
+    asked: int = 0
+    better: int = 0
+    refused: int = 0
+    replaced: int = 0
+    refreshes: int = 0
+    blocked: int = 0
 
 
-def _view(history: History, origins: tuple[int, ...]) -> View:
-    windows = Windows(origins, HORIZON)
-    made = backtest(history, CONTENDERS, windows)
-    return View(actuals_of(history, windows), {**made, SHRUNK: 0.9 * made[WINDOW.label]})
+@dataclass
+class Results:
+    """Everything that is counted of one family, by gate."""
+
+    name: str
+    year: bool
+    pairs: dict[str, Tally] = field(default_factory=dict)
+    cross: dict[tuple[float | None, float | None], Tally] = field(default_factory=dict)
+    first: First = field(default_factory=First)
+
+    def add(self, scene: Scene, *, grid: bool) -> None:
+        """Let every gate decide. grid: also those that the cross-validation chooses from."""
+        ratio = scene.ratio()
+        gates = {"margin only": MARGIN_ONLY, "gate": PRODUCT, **COSTS, **FRONTIER}
+        for name, rules in gates.items():
+            self.pairs.setdefault(name, Tally()).add(promotes(scene, rules), ratio)
+        for probability in PROBABILITIES if grid else ():
+            for worse in WORSE:
+                rules = replace(MARGIN_ONLY, year_ago=True, probability=probability, worse=worse)
+                self.cross.setdefault((probability, worse), Tally()).add(promotes(scene, rules), ratio)
+        self._first_model(scene)
+
+    def _first_model(self, scene: Scene) -> None:
+        """What is proposed without a champion, and whether a refit of the same recipe may replace an old one."""
+        counts, baseline = self.first, LABELS.index(NAIVE.label)
+        passes = sound(scene, replace(PRODUCT, bias=None, coverage=None))
+        counts.refreshes += len(LABELS)
+        counts.blocked += int((~np.diag(passes)).sum())
+        if scene.chosen_on is None:
+            return
+        chosen, others = proposed(scene, PRODUCT)
+        errors = scene.seen(PRODUCT).errors.mean(axis=1)
+        counts.asked += 1
+        counts.better += bool(scene.after[chosen] < scene.after[baseline])
+        serves = next(number for number in others if errors[number] <= errors[baseline])
+        counts.replaced += serves != chosen
+        counts.refused += not _first_passes(scene, serves)
 
 
-@dataclass(frozen=True)
-class Pair:
-    """A champion and a challenger. ratio: challenger's error afterwards over the champion's.
-
-    replaced: training would propose a simpler contender; instead: its ratio and comparison, None where that is the
-    champion.
-    """
-
-    ratio: float
-    own_split: bool
-    comparison: Comparison
-    replaced: bool
-    instead: tuple[float, Comparison] | None
+def _first_passes(scene: Scene, number: int) -> bool:
+    """Whether the hard limits let a first model pass, which has no champion beside it."""
+    coverage, bias = scene.coverage, scene.bias[number]
+    band = PRODUCT.coverage or (0.0, 1.0)
+    inside = coverage is None or band[0] <= coverage[number] <= band[1]
+    return bool(
+        inside
+        and bias <= (PRODUCT.bias or np.inf)
+        and scene.seen(PRODUCT).largest[number] <= (PRODUCT.maximum or np.inf)
+    )
 
 
-class Problem:
-    """Some of the series of a scene, judged together."""
-
-    def __init__(self, scene: Scene, rows: NDArray[np.int64], metric: str) -> None:
-        self._scene, self._metric, self._rows = scene, metric, rows
-        self._past = scene.past.actuals.rows(rows)
-        self._sides = {label: self._side(label) for label in scene.past.predictions}
-        self._after, self._old = self._errors(scene.after), self._errors(scene.old)
-        newest = self._past.origins(slice(-1, None))
-        self._last = {label: _mean(side.predictions[:, -1:], newest, metric) for label, side in self._sides.items()}
-
-    def _side(self, label: str) -> Side:
-        earlier = self._scene.earlier
-        try:
-            half_widths = half_widths_of(earlier.predictions[label][self._rows], earlier.actuals.rows(self._rows))
-        except ValueError:
-            half_widths = ()
-        return Side(self._scene.past.predictions[label][self._rows], half_widths)
-
-    def _errors(self, view: View) -> dict[str, float]:
-        actuals = view.actuals.rows(self._rows)
-        return {
-            label: _mean(forecasts[self._rows], actuals, self._metric)
-            for label, forecasts in view.predictions.items()
-        }
-
-    def pairs(self) -> Iterator[Pair]:
-        """Every ordered pair of contenders."""
-        for champion, challenger in itertools.permutations(self._sides, 2):
-            theirs = self._after[champion]
-            if not (np.isfinite(theirs) and theirs > 0):
-                continue
-            comparison = self._comparison(champion, challenger)
-            own_split = self._last[challenger] < self._old[champion]
-            proposed = self._proposed(challenger, comparison)
-            instead = None
-            if proposed not in (challenger, champion):
-                instead = (self._after[proposed] / theirs, self._comparison(champion, proposed))
-            yield Pair(self._after[challenger] / theirs, own_split, comparison, proposed != challenger, instead)
-
-    def _comparison(self, champion: str, challenger: str) -> Comparison:
-        setting = Setting(self._metric, self._scene.days, SEASON, self._scene.highest[self._rows], 0.0, {})
-        return compare(
-            self._past,
-            challenger=self._sides[challenger],
-            champion=self._sides[champion],
-            simple={label: self._sides[label].predictions for label in FREE} if challenger in FITTED else {},
-            setting=setting,
-            policy=POLICY,
-        )
-
-    def _proposed(self, challenger: str, comparison: Comparison) -> str:
-        """Whom training proposes: a fitted contender only where it beats every simple one by the margin."""
-        errors = {label: metrics.value(self._metric) for label, metrics in comparison.simple.items()}
-        best = min(errors, key=lambda label: errors[label], default=challenger)
-        earns = best == challenger or comparison.challenger.value(self._metric) <= (1 - POLICY.margin) * errors[best]
-        return challenger if earns else best
-
-
-def _mean(forecasts: Array, actuals: Actuals, metric: str) -> float:
-    usable = actuals.usable
-    errors = by_series(forecasts[usable], actuals.rows(usable), metric)
-    return float(errors.mean()) if len(errors) else float("nan")
-
-
-Gate = Callable[[Comparison], bool]
-
-
-def _gate(policy: GatePolicy, *, simpler: bool = False, bootstrap: bool = False) -> Gate:
-    def promotes(comparison: Comparison) -> bool:
-        seen = comparison if simpler else replace(comparison, simple={})
-        seen = seen if bootstrap else replace(seen, better=None)
-        return decide(seen, policy)[0].outcome == "accepted"
-
-    return promotes
-
-
-def _only(**guards: object) -> GatePolicy:
-    """The margin alone and the guards named."""
-    off = dict.fromkeys(GUARDS)
-    changed = POLICY.guards.model_copy(update={**off, **guards})
-    return POLICY.model_copy(update={"floor": 1e9, "guards": changed})
-
-
-def gates() -> dict[str, Gate]:
-    """The gates by name; each "margin and ..." adds one rule to the margin alone."""
-    found = {"margin alone": _gate(_only()), "ours": _gate(POLICY, simpler=True, bootstrap=True)}
-    found["ours, without simpler first"] = _gate(POLICY, bootstrap=True)
-    found["margin and simpler first"] = _gate(_only(), simpler=True)
-    found["margin and bootstrap"] = _gate(_only(), bootstrap=True)
-    found["margin and floor"] = _gate(_only().model_copy(update={"floor": 1.0}))
-    for name in GUARDS:
-        for limit in GRID.get(name, (getattr(POLICY.guards, name),)):
-            found[f"margin and {name} {limit}"] = _gate(_only(**{name: limit}))
-    found["margin and segment 0.2, 30 points"] = _gate(_only(segment=0.20, segment_points=30))
+def simulate(table: Table, problems: int) -> list[Results]:
+    """Pooled problems and single series, on histories without and with origins of a year ago."""
+    errors, found = errors_of(table), []
+    for alone in (False, True)[: 1 + table.alone]:
+        kind = "one by one" if alone else f"{min(POOLED, max(5, len(table.values) // 2))} pooled"
+        for year in (False, True):
+            results = Results(f"{table.name}, {kind}", year)
+            for scene in _scenes(table, errors, year=year, alone=alone, problems=problems):
+                results.add(scene, grid=not alone)
+            if results.pairs:
+                found.append(results)
     return found
 
 
-def run(problems: Iterator[tuple[int, Problem]]) -> dict[str, dict[int, Tally]]:
-    """Counts by gate and decision day."""
-    tallies: dict[str, dict[int, Tally]] = {}
-    judges = gates()
-    for decision, problem in problems:
-        for pair in problem.pairs():
-            verdicts = {"workshop: own split, lower wins": pair.own_split}
-            verdicts |= {name: gate(pair.comparison) for name, gate in judges.items()}
-            for name, promoted in verdicts.items():
-                tallies.setdefault(name, {}).setdefault(decision, Tally()).add(promoted, pair.ratio)
-            ratio, comparison = pair.instead or (pair.ratio, pair.comparison)
-            promoted = judges["ours"](comparison) and (pair.instead is not None or not pair.replaced)
-            tally = tallies.setdefault(PROPOSED, {}).setdefault(decision, Tally())
-            tally.add(promoted, pair.ratio, ratio)
-    return tallies
+def _scenes(table: Table, errors: Errors, *, year: bool, alone: bool, problems: int) -> Iterator[Scene]:
+    chance = np.random.default_rng(1)
+    places = [
+        place
+        for place in range(len(errors.days) - FUTURE + 1)
+        if errors.days[place] >= FIRST_DECISION and (place >= YEAR) == year
+    ]
+    step = 4 if table.values.shape[1] > MANY_DAYS else 1
+    for place in places[::step]:
+        for rows in _singles(table) if alone else _draws(table, problems, chance):
+            scene = Scene(errors, place, rows, "mae" if alone else table.metric)
+            if scene.usable:
+                yield scene
 
 
-def show(title: str, tallies: dict[str, dict[int, Tally]]) -> None:
-    """A table of all gates, then the three that matter for each day."""
-    asked = sum(tally.asked for tally in next(iter(tallies.values())).values())
-    print(f"\n### {title}: {asked} decisions\n")
-    print(
-        "| gate | promotes | promotions that are wrong | better challengers missed | better by 2 % or more, missed "
-        "| wrong of all decisions |"
-    )
-    print("|---|---|---|---|---|---|")
-    order = sorted(tallies, key=lambda name: name.startswith("margin and"))
-    for name, by_day in ((name, tallies[name]) for name in order):
-        print(f"| {name} | {sum_of(by_day).row()} |")
-    print(
-        "\n| days of history | wrong of all decisions: workshop | margin alone | ours | missed: margin alone | ours |"
-    )
-    print("|---|---|---|---|---|---|")
-    names = ("workshop: own split, lower wins", "margin alone", "ours")
-    for decision in tallies["ours"]:
-        three = [tallies[name][decision] for name in names]
-        wrong = " | ".join(f"{tally.wrong / tally.asked:.2%}" for tally in three)
-        missed = " | ".join(f"{tally.missed / tally.better:.1%}" for tally in three[1:])
-        print(f"| {decision} | {wrong} | {missed} |")
+def _draws(table: Table, problems: int, chance: np.random.Generator) -> Iterator[Rows]:
+    count = len(table.values)
+    for _ in range(problems):
+        yield chance.choice(count, min(POOLED, max(5, count // 2)), replace=False)
+    yield np.arange(count)
 
 
-def sum_of(by_day: dict[int, Tally]) -> Tally:
-    """Over all days."""
-    total = Tally()
-    for tally in by_day.values():
-        total = total.plus(tally)
-    return total
+def _singles(table: Table) -> Iterator[Rows]:
+    busy = np.flatnonzero((table.values > 0).mean(axis=1) >= BUSY)
+    for row in busy[:: max(1, len(busy) // ALONE)]:
+        yield np.array([row])
+
+
+def _table(title: str, columns: Sequence[str], rows: Iterator[Sequence[str]]) -> None:
+    print(f"\n### {title}\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
+    for cells in rows:
+        print(f"| {' | '.join(cells)} |")
+
+
+def _history(results: Results) -> str:
+    return "a year" if results.year else "short"
+
+
+def show_pairs(found: Sequence[Results]) -> None:
+    """Wrong promotions and missed challengers of the margin alone and of the gate."""
+
+    def rows() -> Iterator[Sequence[str]]:
+        for results in found:
+            base, gate = results.pairs["margin only"], results.pairs["gate"]
+            limit = 0.15 if results.year else base.missed_share + 0.01
+            kept = gate.wrong_share <= base.wrong_share and gate.missed_share <= limit
+            yield (
+                results.name, _history(results), f"{gate.asked}",
+                f"{base.wrong_share:.2%}", f"{gate.wrong_share:.2%}",
+                f"{base.missed_share:.1%}", f"{gate.missed_share:.1%}", f"{limit:.1%}", "yes" if kept else "no",
+            )  # fmt: skip
+
+    columns = (
+        "family", "history", "decisions", "wrong: margin only", "wrong: gate", "missed: margin only", "missed: gate",
+        "limit", "kept",
+    )  # fmt: skip
+    _table("Promotions", columns, rows())
+
+
+def show_first(found: Sequence[Results]) -> None:
+    """First models that are refused, and refreshes that are blocked."""
+
+    def rows() -> Iterator[Sequence[str]]:
+        for results in found:
+            first = results.first
+            asked = max(1, first.asked)
+            yield (
+                results.name, _history(results), f"{first.asked}", f"{first.better / asked:.1%}",
+                f"{first.replaced / asked:.1%}", f"{first.refused / asked:.1%}",
+                f"{first.blocked / max(1, first.refreshes):.2%}",
+            )  # fmt: skip
+
+    columns = (
+        "family", "history", "first models", "truly better than seasonal naive", "a simpler one proposed by the gate",
+        "refused", "refreshes blocked",
+    )  # fmt: skip
+    _table("First models and refreshes", columns, rows())
+
+
+def show_settings(title: str, found: Sequence[Results], names: Sequence[str]) -> None:
+    """Wrong promotions and missed challengers by setting, a family a column."""
+
+    def rows() -> Iterator[Sequence[str]]:
+        for name in names:
+            cells = (f"{one.pairs[name].wrong_share:.2%} / {one.pairs[name].missed_share:.1%}" for one in found)
+            yield (name, *cells)
+
+    _table(title, ("wrong / missed", *(f"{one.name}, {_history(one)}" for one in found)), rows())
+
+
+def show_cross(found: Sequence[Results]) -> None:
+    """The tightest limits that cost at most a point on the other families, and their cost on the one left out."""
+    pooled = [results for results in found if results.cross and not results.year]
+    free = (None, None)
+
+    def cost(results: Results, limits: tuple[float | None, float | None]) -> float:
+        return results.cross[limits].missed_share - results.cross[free].missed_share
+
+    def rows() -> Iterator[Sequence[str]]:
+        for held in pooled:
+            others = [results for results in pooled if results is not held]
+            fair = [limits for limits in held.cross if all(cost(other, limits) <= 0.01 for other in others)]
+            tightest = min(fair, key=lambda limits: sum(other.cross[limits].wrong for other in others))
+            wrong, base = held.cross[tightest].wrong_share, held.cross[free].wrong_share
+            yield (
+                held.name,
+                f"{tightest[0]}",
+                f"{tightest[1]}",
+                f"{cost(held, tightest):+.1%}",
+                f"{base:.2%}",
+                f"{wrong:.2%}",
+            )
+
+    columns = ("left out", "significance", "series_worse", "missed more", "wrong without", "wrong with")
+    _table("Limits chosen without a family, and their cost on it", columns, rows())
 
 
 def main() -> int:
-    """Run both simulations and print their tables."""
+    """Run the simulation and print its tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="day a row, series a column (.csv or .csv.gz)")
-    parser.add_argument("--problems", type=int, default=20, help="problems of fifty series drawn for each day")
-    parser.add_argument("--single", type=int, default=60, help="about so many series by themselves")
+    parser.add_argument("--shared", type=Path, default=Path("../shared/data"), help="folder of the two retail files")
+    parser.add_argument(
+        "--packages", type=Path, default=Path("build/gate_packages"), help="folder to install data to"
+    )
+    parser.add_argument("--problems", type=int, default=20, help="problems drawn for each decision")
+    parser.add_argument("--data", type=Path, help="judge this family alone: a day a row, a series a column")
+    parser.add_argument("--metric", choices=("mase", "rmsse"), default="mase", help="of --data, pooled")
     args = parser.parse_args()
+    threadpool_limits(1)  # the products are small: threads would wait for each other
+    warnings.simplefilter("ignore", RuntimeWarning)  # a series that has not varied has no error
     started = time.perf_counter()
-    frame = pd.read_csv(args.data, index_col=0, parse_dates=True)
-    values, first = frame.to_numpy(np.float64).T.copy(), frame.index[0].to_datetime64().astype("datetime64[D]")
-    scenes = {decision: scene_at(values, first, decision) for decision in DECISIONS}
-    chance = np.random.default_rng(1)
-    drawn = [chance.choice(len(values), PROBLEM_SERIES, replace=False) for _ in range(args.problems)]
-    groups = [*drawn, np.arange(len(values))]
-    pooled = ((day, Problem(scene, rows, "rmsse")) for day, scene in scenes.items() for rows in groups)
-    show("Fifty series a problem, RMSSE", run(pooled))
-    busy = np.flatnonzero((values > 0).sum(axis=1) >= ACTIVE)
-    busy = busy[:: max(1, len(busy) // args.single)]
-    alone = ((day, Problem(scene, np.array([row]), "mae")) for day, scene in scenes.items() for row in busy)
-    show("One series a problem, MAE", run(alone))
+    own = [table_of(args.data.name, wide(args.data), args.metric, alone=True)] if args.data else None
+    found = [
+        results for table in own or tables(args.shared, args.packages) for results in simulate(table, args.problems)
+    ]
+    show_pairs(found)
+    show_first(found)
+    pooled = [results for results in found if "pooled" in results.name]
+    show_settings("Cost of each setting", pooled, list(COSTS))
+    show_settings("Frontier", found, list(FRONTIER))
+    if len(pooled) > 1:
+        show_cross(found)
     print(f"\n{time.perf_counter() - started:.0f} s")
     return 0
 

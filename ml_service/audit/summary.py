@@ -11,7 +11,7 @@ from pathlib import Path
 from azure_ml.pipelines.runs import find_pipeline_run
 from azure_ml.services import find_service
 from azure_ml.workspace import Workspace
-from forecasting.decision.blocks import Rule
+from forecasting.decision.blocks import Evidence, Rule
 from forecasting.decision.record import DECISION_FILE, REPORT_FILE
 from forecasting.errors import FAILURES_FILE
 from ml_service.errors import FaultError
@@ -118,6 +118,7 @@ def markdown(
         evidence=evidence,
         context=record.context if record else None,
         rules=rule_rows(evidence.rules) if evidence else (),
+        warnings=warnings_of(evidence) if evidence else (),
         metrics=decision_rows(evidence, record.context.champion) if evidence and record else (),
         windows=windows_sentence(evidence) if evidence else "",
         model=f"{model.name} version {model.version}" if model else "none registered",
@@ -128,6 +129,14 @@ def markdown(
         workspace=banner,
         transcript=transcript,
     )
+
+
+def warnings_of(evidence: Evidence) -> list[str]:
+    """What the person who approves should weigh: warnings of the gate, and why another recipe is proposed."""
+    found = [f"{rule.code}: {rule.sentence}" for rule in evidence.rules if rule.status == "warning"]
+    if evidence.instead_of:
+        found.append(f"{evidence.challenger.recipe} is proposed because {evidence.instead_of.why}.")
+    return found
 
 
 def rule_rows(rules: Sequence[Rule]) -> list[list[str]]:

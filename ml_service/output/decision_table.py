@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from forecasting.decision.blocks import Baseline, Contender, Evidence, RegisteredChampion, Scores
+from forecasting.decision.blocks import Baseline, Contender, Evidence, RegisteredChampion, Replaced, Scores
 
 _METRICS = ("rel_mae", "mae", "rmse", "mase", "bias")
 """The gate's own measure first; the others follow."""
@@ -13,10 +13,12 @@ def decision_rows(evidence: Evidence, champion: RegisteredChampion | None) -> tu
 
     champion: its name and version; None when there is none.
     """
-    contenders: dict[str, Contender | Baseline | None] = {
+    contenders: dict[str, Contender | Baseline | Replaced | None] = {
         "challenger": evidence.challenger,
         f"champion {versioned(champion)}".strip(): evidence.champion,
     }
+    if evidence.instead_of:
+        contenders["chosen by training"] = evidence.instead_of
     contenders |= {f"baseline {name}": baseline for name, baseline in evidence.baselines.items()}
     metrics: list[str] = []
     if evidence.challenger.metrics:
@@ -43,8 +45,9 @@ def windows_sentence(evidence: Evidence) -> str:
     windows = evidence.windows
     if windows is None:
         return ""
-    count = len(windows.origins)
-    return f"{count} forecasts of {windows.horizon} days each, {windows.origins[0]} to {windows.last_day}"
+    recent, earlier = windows.origins[windows.year_ago :], windows.origins[: windows.year_ago]
+    said = f"{len(recent)} forecasts of {windows.horizon} days each, {recent[0]} to {windows.last_day}"
+    return f"{said}, and {len(earlier)} a year earlier, from {earlier[0]}" if earlier else said
 
 
 def versioned(champion: RegisteredChampion | None) -> str:

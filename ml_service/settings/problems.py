@@ -107,7 +107,7 @@ def read_data(problem: Problem, table: Path) -> tuple[Panel, str, int]:
 
 def _checked(terminal: Terminal, problem: Problem, table: Path) -> dict[str, object]:
     """Read a table as a run would, as far as no model is needed."""
-    from forecasting.evaluation.backtest import Plan, last_windows
+    from forecasting.evaluation.backtest import Plan, last_windows, with_year_ago
 
     training, gate = problem.training, problem.gate
     panel, sha256, rows = read_data(problem, table)
@@ -117,9 +117,15 @@ def _checked(terminal: Terminal, problem: Problem, table: Path) -> dict[str, obj
     recipes, rule = recipes_of(training), training.selection
     chosen = last_windows(panel, recipes, training, Plan(rule.origins, rule.step, rule.held_back))
     judged = last_windows(panel, recipes, training, Plan(gate.origins, gate.step))
+    seen = (chosen.first_day, chosen.last_day)
+    plan = Plan(gate.year_ago, gate.step)
+    judged = with_year_ago(judged, panel, recipes, training, plan=plan, chosen=seen)
+    for hint in gate.hints:
+        terminal.say(f"note       {hint}")
     for who, windows in (("training", chosen), ("gate", judged)):
         days = f"{panel.day(windows.first_day)} to {panel.day(windows.last_day)}"
-        terminal.say(f"{who:<11}{len(windows.origins)} origins, {days}")
+        earlier = f", and {windows.year_ago} a year earlier" if windows.year_ago else ""
+        terminal.say(f"{who:<11}{len(windows.recent)} origins, {days}{earlier}")
     return {"rows": rows, "series": len(panel.keys), "days": panel.days, "sha256": sha256, "notes": panel.notes}
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 Outcome = Literal["accepted", "kept", "failed"]
 ACCEPTED, KEPT, FAILED = get_args(Outcome)
-Status = Literal["passed", "failed", "off"]
+Status = Literal["passed", "warning", "failed", "off"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Day = Annotated[date, WithJsonSchema({"type": "string", "format": "date", "pattern": r"^\d{4}-\d{2}-\d{2}$"})]
 Count = Annotated[int, Field(ge=0)]
@@ -54,7 +54,10 @@ class Override(Block):
 
 
 class Rule(Block):
-    """One rule of the gate. off: it does not apply, and the sentence says why."""
+    """One rule of the gate. The sentence says what was found.
+
+    warning: shown to the person who approves, blocks nothing; off: the rule does not apply.
+    """
 
     code: Code
     status: Status
@@ -91,6 +94,12 @@ class Windows(Block):
     step: Annotated[int, Field(ge=1)]
     last_day: Day
     chosen_until: Annotated[Day, Field(description="Last day on which training compared recipes.")]
+    chosen_from: Annotated[
+        Day | None, Field(description="First day on which training compared recipes; absent where it is unknown.")
+    ] = None
+    year_ago: Annotated[
+        int, Field(ge=0, description="How many of the first origins lie a year before the coming days; absent: none.")
+    ] = 0
 
 
 class Scores(Block):
@@ -127,6 +136,14 @@ class Contender(Block):
     recipe: str
     metrics: Scores | None
     interval: Interval | None
+
+
+class Replaced(Block):
+    """What training has chosen, where a simpler recipe did better on the gate's windows and is proposed instead."""
+
+    recipe: str
+    metrics: Scores | None
+    why: Text
 
 
 class ChallengerResult(Contender):
@@ -223,6 +240,9 @@ class Evidence(Verdict):
     significance: Significance | None
     by_origin: tuple[OriginErrors, ...]
     residuals: Residuals | None
+    instead_of: Annotated[
+        Replaced | None, Field(description="The recipe that training has chosen; absent where it is the challenger.")
+    ] = None
 
 
 class Workspace(Block):

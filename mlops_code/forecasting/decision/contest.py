@@ -7,6 +7,7 @@ and only to see whether it has aged.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -17,8 +18,8 @@ from forecasting.evaluation.backtest import Windows, actuals_of, backtest, histo
 from forecasting.evaluation.calibration import half_widths_of
 from forecasting.evaluation.comparison import Age, Comparison, Setting, Side, compare
 from forecasting.evaluation.metrics import Actuals, score
-from forecasting.evaluation.selection import recipes_of
-from forecasting.models.catalog import forecast, parameter_free, update
+from forecasting.evaluation.selection import Proposal, recipes_of
+from forecasting.models.catalog import BASELINE, forecast, parameter_free, update
 from forecasting.models.recipe import Array, FittedModel, History, Recipe
 from forecasting.problem.sections import GatePolicy, Training
 
@@ -27,9 +28,10 @@ from forecasting.problem.sections import GatePolicy, Training
 class Contest:
     """Who is compared; champion None means that the registry has said so, not that it could not be asked.
 
-    chosen_until: the last day on which training compared recipes; it must lie before the gate's first day.
-    half_widths: of the challenger's intervals, calibrated up to that day; empty where it serves none. key_columns: of
-    the series. same_data: challenger and champion were trained on the same bytes.
+    challenger: what training proposes. fallbacks: what is proposed where that loses, simplest last, and chosen on the
+    same windows. chosen_from, chosen_until: first and last day on which training compared recipes; None as the first
+    means that it is unknown. half_widths: of the challenger's intervals, calibrated up to that day; empty where it
+    serves none. key_columns: of the series. same_data: challenger and champion were trained on the same bytes.
     """
 
     challenger: Recipe
@@ -38,20 +40,59 @@ class Contest:
     half_widths: tuple[float, ...] = ()
     key_columns: tuple[str, ...] = ()
     same_data: bool = False
+    fallbacks: tuple[Proposal, ...] = ()
+    chosen_from: date | None = None
+
+    @property
+    def proposals(self) -> tuple[Proposal, ...]:
+        """Everything that may be proposed, in order."""
+        return (Proposal(self.challenger, self.half_widths), *self.fallbacks)
 
 
 def recipes_in(contest: Contest, training: Training) -> list[Recipe]:
     """Everything that is refitted beside the baseline."""
     champion = [contest.champion.recipe] if contest.champion else []
-    return [contest.challenger, *champion, *_simple(contest.challenger, training)]
+    proposed = [proposal.recipe for proposal in contest.proposals]
+    return [*proposed, *champion, *_simple(contest.challenger, training)]
+
+
+@dataclass(frozen=True)
+class Refitted:
+    """Everybody refitted at the same origins. predictions: by the label of the recipe."""
+
+    contest: Contest
+    training: Training
+    policy: GatePolicy
+    actuals: Actuals
+    predictions: Mapping[str, Array]
+    champion: Side | None
+    age: Age | None
+    setting: Setting
+
+    def error(self, recipe: Recipe) -> float:
+        """The problem's own metric of a recipe."""
+        return score(self.predictions[recipe.label], self.actuals).value(self.training.metric)
+
+    def comparison(self, proposal: Proposal) -> Comparison:
+        """Compare one proposal with the champion, the baseline and the simple candidates."""
+        return compare(
+            self.actuals,
+            challenger=Side(self.predictions[proposal.recipe.label], proposal.half_widths),
+            champion=self.champion,
+            simple={
+                recipe.label: self.predictions[recipe.label] for recipe in _simple(proposal.recipe, self.training)
+            },
+            setting=self.setting,
+            policy=self.policy,
+            age=self.age,
+        )
 
 
 def refit(
     panel: Panel, windows: Windows, contest: Contest, *, training: Training, policy: GatePolicy, lower: float | None
-) -> tuple[Comparison, Actuals, dict[str, Array]]:
-    """Refit everybody at the same origins and compare. lower: bound of the values.
+) -> Refitted:
+    """Refit everybody at the same origins. lower: bound of the values.
 
-    Returns also the actual values and all predictions by the label of their recipe.
     Raises: ValueError, ArithmeticError (a fit is impossible), UsageError (a recipe needs an extra).
     """
     history = history_of(panel, training, lower)
@@ -64,20 +105,44 @@ def refit(
             contest.champion, history=history, windows=windows, refitted=refitted, actuals=actuals,
             metric=training.metric, enough=policy.refresh.clean_origins,
         )  # fmt: skip
-    comparison = compare(
-        actuals,
-        challenger=Side(predictions[contest.challenger.label], contest.half_widths),
-        champion=champion,
-        simple={recipe.label: predictions[recipe.label] for recipe in _simple(contest.challenger, training)},
-        setting=_setting(panel, windows, training, lower, contest.key_columns),
+    setting = _setting(panel, windows, training, lower, contest.key_columns)
+    return Refitted(
+        contest=contest,
+        training=training,
         policy=policy,
+        actuals=actuals,
+        predictions={BASELINE.label: actuals.naive, **predictions},
+        champion=champion,
         age=age,
+        setting=setting,
     )
-    return comparison, actuals, predictions
+
+
+def proposal_of(refitted: Refitted) -> tuple[Proposal, str]:
+    """Whom to judge, and why it is not what training has chosen; the reason is empty where it is.
+
+    Where a fitted recipe loses to the simple one that training would have chosen without it, that one is proposed.
+    Without a champion, so is a fallback that keeps the floor; as the last is the baseline, there is a first model.
+    """
+    first, *others = refitted.contest.proposals
+    proposed, why = first, ""
+    if (
+        others
+        and not parameter_free(first.recipe)
+        and refitted.error(others[0].recipe) < refitted.error(first.recipe)
+    ):
+        proposed = others.pop(0)
+        why = f"{first.recipe.label}, which training has chosen, loses to {proposed.recipe.label} on these windows"
+    limit = refitted.policy.floor * refitted.error(BASELINE)
+    if refitted.contest.champion is None and refitted.error(proposed.recipe) > limit:
+        for other in others:
+            if refitted.error(other.recipe) <= limit:
+                return other, f"{first.recipe.label}, which training has chosen, is not below the floor"
+    return proposed, why
 
 
 def _simple(challenger: Recipe, training: Training) -> list[Recipe]:
-    """The parameter-free candidates of the problem, which a fitted challenger must beat."""
+    """The parameter-free candidates of the problem, which a fitted challenger should beat."""
     if parameter_free(challenger):
         return []
     return [recipe for recipe in recipes_of(training) if parameter_free(recipe)]
@@ -89,8 +154,9 @@ def _champion_half_widths(
     """Intervals of the champion's recipe, calibrated on the windows that the challenger's were calibrated on."""
     if not contest.half_widths:
         return ()
-    if champion == contest.challenger:
-        return contest.half_widths
+    for proposal in contest.proposals:
+        if champion == proposal.recipe:
+            return proposal.half_widths
     rule = training.selection
     known = history.until(history.days - rule.held_back)
     last = known.days - training.horizon
@@ -125,10 +191,9 @@ def _age(
         models = [update(model, history.until(windows.origins[index])) for index in clean]
     except ValueError:
         return Age(days, len(clean), None, free)
-    part = slice(clean[0], None)
     frozen = np.stack([forecast(old, windows.horizon) for old in models], axis=1)
-    ours = score(frozen, actuals.origins(part)).value(metric)
-    recipe = score(refitted[:, part], actuals.origins(part)).value(metric)
+    ours = score(frozen, actuals.since(clean[0])).value(metric)
+    recipe = score(refitted[:, clean[0] :], actuals.since(clean[0])).value(metric)
     return Age(days, len(clean), ours / recipe - 1 if recipe else None, free)
 
 
@@ -139,6 +204,6 @@ def _setting(
     groups = {}
     for place, column in enumerate(columns):
         groups[column] = [key.split(KEY_SEPARATOR)[place] for key in panel.keys]
-    highest = panel.values[:, : windows.first_day].max(axis=1)
+    highest = np.maximum.accumulate(panel.values, axis=1)[:, np.array(windows.origins) - 1]
     days = dates.astype(np.int64)  # since 1970-01-01
     return Setting(training.metric, days, training.season, highest, lower, groups, panel.calendar)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -17,7 +17,8 @@ from forecasting.decision.evidence import Subject, evidence_of
 from forecasting.decision.gate import Judgement, judge, overridden
 from forecasting.decision.record import DecisionRecord
 from forecasting.errors import ContractError, RefusedError, UsageError
-from forecasting.models.model_file import StoredModel, read_model
+from forecasting.evaluation.selection import FALLBACKS, Proposal
+from forecasting.models.model_file import MODEL_FILE, StoredModel, read_model
 from forecasting.problem.problem_file import Problem
 
 
@@ -42,10 +43,11 @@ class Champion:
 
 @dataclass(frozen=True)
 class Decision:
-    """The record of a decision and the judgement that it was made from."""
+    """The record of a decision, the judgement that it was made from, and the model that it is about."""
 
     record: DecisionRecord
     judgement: Judgement
+    stored: StoredModel
 
 
 def decide_candidate(
@@ -63,18 +65,19 @@ def decide_candidate(
     Raises: UsageError, RefusedError (a file is damaged, model and series come from different data, the data is stale
     or jumps in size against the champion's).
     """
-    stored = read_model(candidate)
+    stored, *fallbacks = (read_model(candidate, prefix) for prefix in proposals_in(candidate))
     panel, facts = read_series(candidate)
     rule, training, policy = problem.series, problem.training, problem.gate
-    if stored.problem != rule.name:
-        raise UsageError(f"{candidate} holds a model of the problem {stored.problem}, --problem is {rule.name}.")
-    if _data_of(stored) != facts["data_sha256"]:
-        raise RefusedError(f"{candidate}: the model was not trained on the series beside it. Train again.")
+    for model in (stored, *fallbacks):
+        if model.problem != rule.name:
+            raise UsageError(f"{candidate} holds a model of the problem {model.problem}, --problem is {rule.name}.")
+        if _data_of(model) != facts["data_sha256"]:
+            raise RefusedError(f"{candidate}: the model was not trained on the series beside it. Train again.")
     _demand_acceptable(problem, panel, facts, champion, as_of)
     if champion and rule.keys:
         changed = change_notes(panel.keys, champion.stored.model.keys)
         facts = {**facts, "notes": [*facts.get("notes", ()), *changed]}
-    contest = _contest(stored, champion, rule.keys)
+    contest = _contest(stored, fallbacks, champion, rule.keys)
     judgement = judge(panel, contest, training, policy, problem.lower)
     verdict = judgement.verdict
     if override is not None:
@@ -82,22 +85,39 @@ def decide_candidate(
             verdict = overridden(verdict, override.person, override.reason)
         except ValueError as mistake:
             raise UsageError(f"--override: {mistake}.") from None
-    subject = Subject(stored, contest, panel, facts, training, policy)
+    by_recipe = {model.model.recipe.label: model for model in (*fallbacks, stored)}
+    proposed = by_recipe[judgement.proposed.recipe.label] if judgement.proposed else stored
+    subject = Subject(proposed, contest, panel, facts, training, policy)
     evidence = evidence_of(subject, judgement, verdict, override)
     context = Context(**dict(request), champion=champion.registered if champion else None)
-    return Decision(DecisionRecord.of(evidence, context), judgement)
+    return Decision(DecisionRecord.of(evidence, context), judgement, proposed)
 
 
-def _contest(stored: StoredModel, champion: Champion | None, key_columns: tuple[str, ...]) -> Contest:
-    intervals = stored.model.intervals
+def proposals_in(candidate: Path) -> list[str]:
+    """What the files of each model in a candidate begin with: what training has chosen, then its fallbacks."""
+    return ["", *(prefix for prefix in FALLBACKS if (candidate / f"{prefix}{MODEL_FILE}").is_file())]
+
+
+def _contest(
+    stored: StoredModel, fallbacks: Sequence[StoredModel], champion: Champion | None, key_columns: tuple[str, ...]
+) -> Contest:
+    selection = stored.manifest["selection"]
+    first, *others = (_proposal(model) for model in (stored, *fallbacks))
     return Contest(
-        challenger=stored.model.recipe,
+        challenger=first.recipe,
         champion=champion.stored.model if champion else None,
-        chosen_until=date.fromisoformat(stored.manifest["selection"]["last_day"]),
-        half_widths=intervals.half_widths if intervals else (),
+        chosen_until=date.fromisoformat(selection["last_day"]),
+        half_widths=first.half_widths,
         key_columns=key_columns,
         same_data=champion is not None and _data_of(champion.stored) == _data_of(stored),
+        fallbacks=tuple(others),
+        chosen_from=date.fromisoformat(selection["origins"][0]) if selection.get("origins") else None,
     )
+
+
+def _proposal(stored: StoredModel) -> Proposal:
+    intervals = stored.model.intervals
+    return Proposal(stored.model.recipe, intervals.half_widths if intervals else ())
 
 
 def _data_of(stored: StoredModel) -> str | None:

@@ -18,7 +18,7 @@ from forecasting.decision.gate import Judgement
 from forecasting.errors import RefusedError
 from forecasting.evaluation.calibration import JUDGED, LEVELS, IntervalScore
 from forecasting.evaluation.comparison import Comparison, diebold_mariano
-from forecasting.evaluation.metrics import Actuals, Metrics
+from forecasting.evaluation.metrics import Actuals, Metrics, score
 from forecasting.json_text import hash_of
 from forecasting.models.catalog import BASELINE
 from forecasting.models.model_file import StoredModel
@@ -39,6 +39,12 @@ class Subject:
     facts: Mapping[str, Any]
     training: Training
     policy: GatePolicy
+
+    @property
+    def half_widths(self) -> tuple[float, ...]:
+        """Of the intervals of the model that was judged, one for each level; empty where it serves none."""
+        intervals = self.stored.model.intervals
+        return intervals.half_widths if intervals else ()
 
 
 def evidence_of(subject: Subject, judgement: Judgement, verdict: Verdict, override: Override | None) -> Evidence:
@@ -65,7 +71,17 @@ def evidence_of(subject: Subject, judgement: Judgement, verdict: Verdict, overri
         significance=_significance(subject, judgement),
         by_origin=_by_origin(subject, judgement),
         residuals=_residuals(subject, judgement),
+        **_instead(subject, judgement),
     )
+
+
+def _instead(subject: Subject, judgement: Judgement) -> dict[str, Any]:
+    """What training has chosen, where something else is proposed."""
+    actuals, chosen = judgement.actuals, subject.contest.challenger
+    if actuals is None or not judgement.instead:
+        return {}
+    metrics = _scores(score(judgement.predictions[chosen.label], actuals))
+    return {"instead_of": blocks.Replaced(recipe=chosen.label, metrics=metrics, why=judgement.instead)}
 
 
 def _data(facts: Mapping[str, Any]) -> blocks.Data:
@@ -83,21 +99,25 @@ def _windows(subject: Subject, judgement: Judgement) -> blocks.Windows | None:
     windows, panel = judgement.windows, subject.panel
     if windows is None:
         return None
+    told: dict[str, Any] = {"year_ago": windows.year_ago} if windows.year_ago else {}
+    if subject.contest.chosen_from:
+        told["chosen_from"] = subject.contest.chosen_from
     return blocks.Windows(
         origins=tuple(panel.day(origin) for origin in windows.origins),
         horizon=windows.horizon,
         step=subject.policy.step,
         last_day=panel.day(windows.last_day),
         chosen_until=subject.contest.chosen_until,
+        **told,
     )
 
 
 def _challenger(subject: Subject, comparison: Comparison | None) -> blocks.ChallengerResult:
     return blocks.ChallengerResult(
-        recipe=subject.contest.challenger.label,
+        recipe=subject.stored.model.recipe.label,
         metrics=_scores(comparison.challenger if comparison else None),
         interval=_interval(comparison.interval if comparison else None),
-        radii=dict(zip((f"{level:g}" for level in LEVELS), subject.contest.half_widths, strict=False)),
+        radii=dict(zip((f"{level:g}" for level in LEVELS), subject.half_widths, strict=False)),
         model_sha256=subject.stored.sha256,
         cutoff=subject.stored.model.cutoff,
     )
@@ -161,10 +181,12 @@ def _significance(subject: Subject, judgement: Judgement) -> blocks.Significance
     if actuals is None or windows is None or len(actuals.values) != 1:
         return None
     errors = {label: _origin_errors(forecasts, actuals) for label, forecasts in judgement.predictions.items()}
-    ours = errors[subject.contest.challenger.label]
+    skipped = windows.year_ago
+    ours = errors[subject.stored.model.recipe.label][skipped:]
 
     def against(recipe: Recipe) -> float | None:
-        return _rounded(diebold_mariano(ours, errors[recipe.label], windows.horizon, subject.policy.step))
+        theirs = errors[recipe.label][skipped:]
+        return _rounded(diebold_mariano(ours, theirs, windows.horizon, subject.policy.step))
 
     champion = subject.contest.champion
     return blocks.Significance(
@@ -191,7 +213,8 @@ def _residuals(subject: Subject, judgement: Judgement) -> blocks.Residuals | Non
     actuals = judgement.actuals
     if actuals is None or not actuals.usable.any():
         return None
-    known, made = actuals.scored(judgement.predictions[subject.contest.challenger.label])
+    made = judgement.predictions[subject.stored.model.recipe.label][:, actuals.year_ago :]
+    known, made = actuals.recent.scored(made)
     with np.errstate(all="ignore"):
         scaled = (made - known.values) / known.scales[:, :, None]
     if not np.isfinite(scaled).all():
@@ -206,8 +229,9 @@ def _residuals(subject: Subject, judgement: Judgement) -> blocks.Residuals | Non
 def _origin_errors(forecasts: Array, actuals: Actuals) -> Array:
     known, made = actuals.scored(forecasts)
     with np.errstate(all="ignore"):
-        errors: Array = (np.abs(made - known.values) * known.weights).mean(axis=(0, 2))
-    return errors
+        errors = (np.abs(made - known.values) * known.weights).mean(axis=2)
+        cells = known.cells
+        return np.asarray(np.where(cells, errors, 0.0).sum(axis=0) / cells.sum(axis=0))
 
 
 def _rounded(value: float | None) -> float | None:

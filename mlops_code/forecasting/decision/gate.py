@@ -14,23 +14,25 @@ import numpy as np
 from forecasting.data.series import Panel
 from forecasting.decision import rules
 from forecasting.decision.blocks import Outcome, Rule, Verdict
-from forecasting.decision.contest import Contest, recipes_in, refit
+from forecasting.decision.contest import Contest, proposal_of, recipes_in, refit
 from forecasting.errors import HistoryError
-from forecasting.evaluation.backtest import Plan, Windows, last_windows
+from forecasting.evaluation.backtest import Plan, Windows, last_windows, with_year_ago
 from forecasting.evaluation.comparison import Age, Comparison
 from forecasting.evaluation.metrics import Actuals
-from forecasting.models.catalog import BASELINE
+from forecasting.evaluation.selection import Proposal
 from forecasting.models.recipe import Array
 from forecasting.problem.sections import GatePolicy, Training
 
-NO_CHAMPION_NEEDED = ("floor", "maximum", "bias", "coverage", "simpler")
-GUARDS = (*NO_CHAMPION_NEEDED[1:], "winkler", "secondary", "segment", "series")
+GUARDS = ("maximum", "bias", "coverage", "winkler", "secondary", "segment", "series")
 OVERRIDABLE = frozenset({"floor", *GUARDS, "margin", "significance", "tie", "no-new-data"})
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict with what it rests on. Without windows nothing was compared: the series was too short."""
+    """A verdict with what it rests on. Without windows nothing was compared: the series was too short.
+
+    proposed: whom it is about; None where nothing was compared. instead: why that is not what training has chosen.
+    """
 
     verdict: Verdict
     rules: Sequence[Rule] = ()
@@ -38,10 +40,12 @@ class Judgement:
     windows: Windows | None = None
     actuals: Actuals | None = None
     predictions: Mapping[str, Array] = field(default_factory=dict)
+    proposed: Proposal | None = None
+    instead: str = ""
 
 
 def judge(panel: Panel, contest: Contest, training: Training, policy: GatePolicy, lower: float | None) -> Judgement:
-    """Refit challenger, champion, baseline and the parameter-free candidates at the same origins and decide.
+    """Refit proposals, champion, baseline and the parameter-free candidates at the same origins and decide.
 
     lower: bound of the values. Raises: UsageError (a recipe needs an extra that is not installed).
     """
@@ -50,7 +54,7 @@ def judge(panel: Panel, contest: Contest, training: Training, policy: GatePolicy
         place = f"{panel.keys[row]} on {panel.day(column)}"
         return Judgement(_verdict("failed", "nan", f"the series holds {panel.values[row, column]}: {place}."))
     try:
-        windows = last_windows(panel, recipes_in(contest, training), training, Plan(policy.origins, policy.step))
+        windows = _windows(panel, contest, training, policy)
     except HistoryError as short:
         return Judgement(_verdict("failed", "too-few-origins", str(short)))
     first = panel.day(windows.first_day)
@@ -59,9 +63,9 @@ def judge(panel: Panel, contest: Contest, training: Training, policy: GatePolicy
         verdict = _verdict("failed", "error", f"{leak}: the scores would flatter the challenger.")
         return Judgement(verdict, windows=windows)
     try:
-        comparison, actuals, predictions = refit(
-            panel, windows, contest, training=training, policy=policy, lower=lower
-        )
+        refitted = refit(panel, windows, contest, training=training, policy=policy, lower=lower)
+        proposed, instead = proposal_of(refitted)
+        comparison = refitted.comparison(proposed)
     except (ValueError, ArithmeticError) as fault:  # what numpy, scikit-learn and the recipes raise of numbers
         said = f"a model could not be refitted on the gate's windows ({type(fault).__name__}: {fault})."
         return Judgement(_verdict("failed", "error", said), windows=windows)
@@ -69,8 +73,20 @@ def judge(panel: Panel, contest: Contest, training: Training, policy: GatePolicy
     if contest.same_data and verdict.reason == "tie":
         said = "the champion was made by the same recipe from the same data: there is nothing new to decide on."
         verdict = _verdict("kept", "no-new-data", said)
-    predictions = {BASELINE.label: actuals.naive, **predictions}
-    return Judgement(verdict, table, comparison, windows, actuals, predictions)
+    if instead:
+        said = f"{proposed.recipe.label} is proposed, because {instead}: {verdict.sentence}"
+        verdict = _verdict(verdict.outcome, verdict.reason, said)
+    return Judgement(verdict, table, comparison, windows, refitted.actuals, refitted.predictions, proposed, instead)
+
+
+def _windows(panel: Panel, contest: Contest, training: Training, policy: GatePolicy) -> Windows:
+    """The last windows, and those of a year ago that training has not seen."""
+    recipes = recipes_in(contest, training)
+    windows = last_windows(panel, recipes, training, Plan(policy.origins, policy.step))
+    since = panel.calendar.between(panel.first, contest.chosen_from) if contest.chosen_from else 0
+    chosen = (since, panel.calendar.between(panel.first, contest.chosen_until))
+    plan = Plan(policy.year_ago, policy.step)
+    return with_year_ago(windows, panel, recipes, training, plan=plan, chosen=chosen)
 
 
 def decide(comparison: Comparison, policy: GatePolicy) -> tuple[Verdict, list[Rule]]:

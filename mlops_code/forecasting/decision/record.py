@@ -95,8 +95,8 @@ def as_json(block: Block) -> dict[str, Any]:
     return block.model_dump(mode="json", exclude_unset=True)
 
 
-def read_decision(folder: Path, model_sha256: str) -> DecisionRecord:
-    """Read a decision about this model.
+def read_decision(folder: Path, *model_sha256: str) -> DecisionRecord:
+    """Read a decision about this model, or about one of these.
 
     Raises: UsageError (no file), ModelFileError (changed after it was written, other schema, another model).
     """
@@ -106,9 +106,10 @@ def read_decision(folder: Path, model_sha256: str) -> DecisionRecord:
     with path.open("rb") as content:
         record = parse_decision(content.read(MAX_BYTES + 1), str(path))
     found = record.evidence.challenger.model_sha256
-    if found != model_sha256:
+    if found not in model_sha256:
         raise ModelFileError(
-            f"{path} decides about the model {found}, the candidate is {model_sha256}. Evaluate this candidate."
+            f"{path} decides about the model {found}, the candidate is {' or '.join(model_sha256)}. "
+            "Evaluate this candidate."
         )
     return record
 

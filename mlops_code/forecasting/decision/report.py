@@ -15,7 +15,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 
 from forecasting.calendars import Calendar
-from forecasting.decision.blocks import Baseline, Contender, Evidence, Segment
+from forecasting.decision.blocks import Baseline, Contender, Evidence, Replaced, Segment
 from forecasting.decision.charts import Band, Line, histogram, line_chart, meter
 from forecasting.decision.decide import Decision
 from forecasting.decision.gate import Judgement
@@ -30,11 +30,11 @@ WORDS = {"accepted": "accepted", "kept": "the champion stays", "failed": "failed
 Pairs = Sequence[tuple[str, object]]
 
 
-def write_report(decision: Decision, model: FittedModel, folder: Path) -> Path:
-    """Write report.html beside decision.json and return its path. model: the one that was decided about."""
+def write_report(decision: Decision, folder: Path) -> Path:
+    """Write report.html beside decision.json and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / REPORT_FILE
-    path.write_text(report(decision.record, model, decision.judgement), encoding="utf-8")
+    path.write_text(report(decision.record, decision.stored.model, decision.judgement), encoding="utf-8")
     return path
 
 
@@ -49,6 +49,7 @@ def report(record: DecisionRecord, model: FittedModel, judgement: Judgement | No
         evidence=evidence,
         context=record.context,
         verdict=WORDS[evidence.outcome],
+        warnings=[rule for rule in evidence.rules if rule.status == "warning"],
         metrics=METRICS,
         scored=_scored(evidence),
         forecasts=_forecasts(judgement, evidence, model),
@@ -64,10 +65,11 @@ def report(record: DecisionRecord, model: FittedModel, judgement: Judgement | No
     )
 
 
-def _scored(evidence: Evidence) -> list[tuple[str, Contender | Baseline]]:
+def _scored(evidence: Evidence) -> list[tuple[str, Contender | Baseline | Replaced]]:
     """Everybody whose recipe was scored."""
-    sides: dict[str, Contender | Baseline | None] = {
+    sides: dict[str, Contender | Baseline | Replaced | None] = {
         "challenger": evidence.challenger,
+        "chosen by training": evidence.instead_of,
         "champion": evidence.champion,
         **evidence.baselines,
     }
@@ -79,7 +81,7 @@ def _forecasts(judgement: Judgement | None, evidence: Evidence, model: FittedMod
     windows = evidence.windows
     if judgement is None or judgement.actuals is None or windows is None:
         return ""
-    places = range(len(windows.origins))
+    places = range(judgement.actuals.year_ago, len(windows.origins))
     chosen = list(reversed(places[:: -max(1, -(-windows.horizon // windows.step))]))
     first, calendar = [windows.origins[place] for place in chosen], model.calendar
     labels = [_label(day, calendar) for start in first for day in calendar.range(start, windows.horizon)]

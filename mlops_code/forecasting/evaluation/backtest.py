@@ -17,18 +17,30 @@ from forecasting.models.catalog import BASELINE, days_needed, fits, forecast
 from forecasting.models.recipe import Array, History, Recipe
 from forecasting.problem.sections import Training
 
+Span = tuple[int, int]
+"""First and last step, as indices."""
+
 
 @dataclass(frozen=True)
 class Windows:
-    """Forecast windows. origins: index of the first step that each forecasts; horizon: steps of each."""
+    """Forecast windows. origins: index of the first step that each forecasts; horizon: steps of each.
+
+    year_ago: how many of the first origins lie a year before the steps that come after the last window.
+    """
 
     origins: tuple[int, ...]
     horizon: int
+    year_ago: int = 0
+
+    @property
+    def recent(self) -> tuple[int, ...]:
+        """The origins that are not those of a year ago."""
+        return self.origins[self.year_ago :]
 
     @property
     def first_day(self) -> int:
-        """Index of the earliest step that is forecast."""
-        return self.origins[0]
+        """Index of the earliest step that is forecast, windows of a year ago aside."""
+        return self.recent[0]
 
     @property
     def last_day(self) -> int:
@@ -73,12 +85,31 @@ def last_windows(panel: Panel, recipes: Sequence[Recipe], training: Training, pl
     return Windows(tuple(range(first, last + 1, plan.step)), horizon)
 
 
+def with_year_ago(
+    windows: Windows, panel: Panel, recipes: Sequence[Recipe], training: Training, *, plan: Plan, chosen: Span
+) -> Windows:
+    """Add the windows that lie a year before the steps that come next.
+
+    plan: how many, and how many steps apart. chosen: the steps on which training has compared recipes. Without change
+    where the history is too short for all of them, where they would meet the last windows, and where training has
+    seen one of their steps: then the choice would flatter the challenger.
+    """
+    season, horizon, first = training.season, training.horizon, panel.days - panel.calendar.year
+    found = Windows(tuple(range(first, first + plan.origins * plan.step, plan.step)), horizon)
+    needed = max(days_needed(recipe, season, horizon, panel.calendar) for recipe in recipes)
+    if not found.origins or first < max(needed, season + 1) or found.last_day >= windows.first_day:
+        return windows
+    if chosen[0] <= found.last_day and first <= chosen[1]:
+        return windows
+    return Windows((*found.origins, *windows.origins), windows.horizon, len(found.origins))
+
+
 def actuals_of(history: History, windows: Windows) -> Actuals:
     """Actual values, seasonal naive forecasts and scales of the windows."""
     values = history.values
     days = np.array(windows.origins)[:, None] + np.arange(windows.horizon)
     scales, squares = scales_of(values, windows.origins, history.season)
-    return Actuals(values[:, days], _predict(BASELINE, history, windows), scales, squares)
+    return Actuals(values[:, days], _predict(BASELINE, history, windows), scales, squares, windows.year_ago)
 
 
 def backtest(history: History, recipes: Sequence[Recipe], windows: Windows) -> dict[str, Array]:

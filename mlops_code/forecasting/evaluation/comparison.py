@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecasting.calendars import DAILY, Calendar
 from forecasting.evaluation.calibration import JUDGED, LEVELS, IntervalScore, interval_score
-from forecasting.evaluation.metrics import Actuals, Metrics, by_series, score
+from forecasting.evaluation.metrics import Actuals, Mask, Metrics, by_series, score
 from forecasting.models.recipe import Array
 from forecasting.problem.sections import GatePolicy
 
-Mask = NDArray[np.bool_]
 MAX_GROUPS = 12
 FEW_SERIES_PER_GROUP = 2
 
@@ -62,10 +61,11 @@ class Side:
     half_widths: tuple[float, ...] = ()
 
     def interval(self, actuals: Actuals, lower: float | None) -> IntervalScore | None:
-        """How well the judged interval covers; None where none is served."""
+        """How well the judged interval covers on the recent windows; None where none is served."""
         if not self.half_widths:
             return None
-        return interval_score(self.predictions, actuals, self.half_widths[LEVELS.index(JUDGED)], JUDGED, lower)
+        made = self.predictions[:, actuals.year_ago :]
+        return interval_score(made, actuals.recent, self.half_widths[LEVELS.index(JUDGED)], JUDGED, lower)
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Comparison:
 class Setting:
     """What the windows are about. days: of shape (origins, horizon), as numbers of days since 1970-01-01.
 
-    highest: largest value of each series before the first origin, shape (series,); groups: names by key column.
+    highest: largest value of each series before each origin, shape (series, origins); groups: names by key column.
     """
 
     metric: str
@@ -153,8 +153,8 @@ def compare(
     rivals = by_series(champion.predictions[usable], actuals.rows(usable), setting.metric) if champion else None
     many = int(usable.sum()) >= policy.bootstrap.min_series
     with np.errstate(all="ignore"):
-        peaks = challenger.predictions.max(axis=(1, 2)) / setting.highest
-        largest = float(peaks[usable & (setting.highest > 0)].max(initial=0.0))
+        peaks = challenger.predictions.max(axis=2) / setting.highest
+        largest = float(peaks[usable[:, None] & (setting.highest > 0)].max(initial=0.0))
     return Comparison(
         metric=setting.metric,
         challenger=score(challenger.predictions, actuals),
@@ -173,14 +173,14 @@ def compare(
 
 
 def segments(actuals: Actuals, challenger: Side, champion: Side | None, setting: Setting) -> list[Segment]:
-    """Error by weekday, by week ahead, and over many series by how active they are and by group."""
-    usable = actuals.usable
-    known = actuals.rows(usable)
+    """Error on the recent windows by weekday, by week ahead, and over many series by activity and by group."""
+    usable, skipped = actuals.usable, actuals.year_ago
+    known = actuals.rows(usable).recent
     if not len(known.values):
         return []
 
     def sizes(side: Side) -> Array:
-        error = side.predictions[usable] - known.values
+        error = side.predictions[usable, skipped:] - known.values
         with np.errstate(all="ignore"):
             if setting.metric == "rmsse":
                 return np.asarray(np.square(error) / known.squares[:, :1, None])
@@ -192,7 +192,8 @@ def segments(actuals: Actuals, challenger: Side, champion: Side | None, setting:
     ours, theirs = sizes(challenger), sizes(champion) if champion else None
     usual = None if theirs is None else mean(theirs)
     found = []
-    for kind, name, mask in _masks(known, setting, usable):
+    recent = replace(setting, days=setting.days[skipped:])
+    for kind, name, mask in _masks(known, recent, usable):
         count = int(mask.sum()) * (ours.size // mask.size)
         cells = np.broadcast_to(mask, ours.shape)
         against = mean(theirs[cells]) if theirs is not None and count else None

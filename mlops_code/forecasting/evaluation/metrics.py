@@ -10,12 +10,14 @@ own scale before the first origin.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecasting.models.recipe import Array
+
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -24,38 +26,73 @@ class Actuals:
 
     values, naive (the seasonal naive forecasts): shape (series, origins, horizon). scales, squares: shape (series,
     origins), the mean absolute seasonal difference and the mean squared daily difference of the days before.
+    year_ago: how many of the first origins lie a year before the others.
     """
 
     values: Array
     naive: Array
     scales: Array
     squares: Array
+    year_ago: int = 0
 
     @property
-    def usable(self) -> NDArray[np.bool_]:
-        """Series that vary before the first origin; one series alone is never left out: its metrics say why not."""
+    def usable(self) -> Mask:
+        """Series that vary before the first recent origin; one alone is never left out: its metrics say why not."""
         if len(self.values) == 1:
             return np.ones(1, dtype=bool)
-        mask: NDArray[np.bool_] = (self.scales[:, 0] > 0) & (self.squares[:, 0] > 0)
+        return self._varies[:, self.year_ago]
+
+    @property
+    def cells(self) -> Mask:
+        """Origins at which a usable series is scored, shape (series, origins): a year ago, it may not have varied."""
+        mask = self._varies.copy()
+        mask[:, self.year_ago :] = True
         return mask
+
+    @property
+    def _varies(self) -> Mask:
+        return (self.scales > 0) & (self.squares > 0)
 
     @property
     def weights(self) -> Array:
         """What makes the errors of all series comparable, shape (series, 1, 1); one series keeps its unit."""
         with np.errstate(all="ignore"):
-            return np.ones((1, 1, 1)) if len(self.values) == 1 else 1 / self.scales[:, :1, None]
+            return np.ones((1, 1, 1)) if len(self.values) == 1 else 1 / self.scales[:, self.year_ago, None, None]
 
-    def rows(self, index: NDArray[np.bool_] | NDArray[np.int64]) -> Actuals:
+    def rows(self, index: Mask | NDArray[np.int64]) -> Actuals:
         """Some of the series."""
-        return Actuals(self.values[index], self.naive[index], self.scales[index], self.squares[index])
+        return replace(
+            self,
+            values=self.values[index],
+            naive=self.naive[index],
+            scales=self.scales[index],
+            squares=self.squares[index],
+        )
 
     def scored(self, forecasts: Array) -> tuple[Actuals, Array]:
         """The usable series, and the forecasts of these series."""
         return self.rows(self.usable), forecasts[self.usable]
 
-    def origins(self, index: slice) -> Actuals:
-        """Some of the origins."""
-        return Actuals(self.values[:, index], self.naive[:, index], self.scales[:, index], self.squares[:, index])
+    def since(self, origin: int) -> Actuals:
+        """The origins from one on, by its place."""
+        part = slice(origin, None)
+        return Actuals(
+            self.values[:, part],
+            self.naive[:, part],
+            self.scales[:, part],
+            self.squares[:, part],
+            max(0, self.year_ago - origin),
+        )
+
+    @property
+    def recent(self) -> Actuals:
+        """Without the origins of a year ago."""
+        return self.since(self.year_ago)
+
+    def by_series(self, values: Array) -> Array:
+        """Mean of values by origin, shape (series, origins), over the origins at which each series is scored."""
+        cells = self.cells
+        return np.asarray(np.where(cells, values, 0.0).sum(axis=1) / cells.sum(axis=1))
 
 
 @dataclass(frozen=True)
@@ -110,19 +147,26 @@ def score(forecasts: Array, actuals: Actuals) -> Metrics:
     known, made = actuals.scored(forecasts)
     if not len(made):
         return Metrics(*[math.nan] * len(fields(Metrics)))
-    error, weights = made - known.values, known.weights
-    size = np.abs(error)
-    square = np.square(error)
+    error, weights = made - known.values, known.weights[:, :, 0]
+    size, square = np.abs(error).mean(axis=2), np.square(error).mean(axis=2)
+    naive, level, signed = (
+        np.abs(known.naive - known.values).mean(axis=2),
+        known.values.mean(axis=2),
+        error.mean(axis=2),
+    )
+
+    def mean(values: Array) -> float:
+        return float(known.by_series(values).mean())
+
     with np.errstate(all="ignore"):
-        bias = (error * weights).mean()
         return Metrics(
-            mae=float(size.mean()),
-            rmse=float(np.sqrt(square.mean())),
-            mase=float((size.mean(axis=2) / known.scales).mean()),
-            rmsse=float(np.sqrt(square.mean(axis=2) / known.squares).mean()),
-            rel_mae=float((size * weights).mean() / (np.abs(known.naive - known.values) * weights).mean()),
-            bias=float(error.mean()),
-            bias_ratio=float(bias / (known.values * weights).mean()),
+            mae=mean(size),
+            rmse=math.sqrt(mean(square)),
+            mase=mean(size / known.scales),
+            rmsse=mean(np.sqrt(square / known.squares)),
+            rel_mae=float(np.divide(mean(size * weights), mean(naive * weights))),
+            bias=mean(signed),
+            bias_ratio=float(np.divide(mean(signed * weights), mean(level * weights))),
         )
 
 
@@ -136,4 +180,4 @@ def by_series(forecasts: Array, actuals: Actuals, metric: str) -> Array:
             values = np.abs(error).mean(axis=2) / actuals.scales
         else:
             values = np.sqrt(np.square(error).mean(axis=2) / actuals.squares)
-    return np.asarray(values.mean(axis=1))
+        return actuals.by_series(values)

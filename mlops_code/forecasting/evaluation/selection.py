@@ -24,12 +24,26 @@ from forecasting.models.catalog import BASELINE, fit, make_recipe, parameter_fre
 from forecasting.models.recipe import FittedModel, Recipe
 from forecasting.problem.sections import Candidate, Training
 
+FALLBACKS = ("fallback_1.", "fallback_2.")
+"""What the files of a candidate begin with that hold what is proposed where its model loses, simplest last."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A recipe that may serve. half_widths: of its intervals, calibrated on the windows that training chose on; empty
+    where it serves none.
+    """
+
+    recipe: Recipe
+    half_widths: tuple[float, ...] = ()
+
 
 @dataclass(frozen=True)
 class Choice:
     """The recipe that training chose, the windows it was chosen on and what every recipe scored there.
 
     half_widths: of its prediction intervals, calibrated on the same windows; unusable: series too constant to score.
+    fallbacks: the best recipe that estimates nothing, where a fitted one is chosen, and the baseline.
     """
 
     recipe: Recipe
@@ -38,21 +52,24 @@ class Choice:
     why: str
     half_widths: tuple[float, ...]
     unusable: int
+    fallbacks: tuple[Proposal, ...]
 
 
 def recipes_of(training: Training) -> list[Recipe]:
-    """The candidates of a problem as recipes. Raises: UsageError (unknown recipe, wild parameter, the baseline)."""
+    """The candidates of a problem as recipes; the baseline may be chosen without being one of them.
+
+    Raises: UsageError (unknown recipe, wild parameter).
+    """
     recipes = [_recipe_of(candidate) for candidate in training.candidates]
-    if any(recipe.name == BASELINE.name for recipe in recipes):
-        raise UsageError(f"training.candidates: {BASELINE.name} is the baseline of every backtest; remove it.")
-    return recipes
+    return [recipe for recipe in recipes if recipe != BASELINE] or [BASELINE]
 
 
 def choose(panel: Panel, training: Training, lower: float | None) -> Choice:
     """Choose a recipe on windows that end before the days held back for the gate.
 
-    The best parameter-free recipe is chosen unless a fitted one beats it by the margin. lower: bound of the values.
-    Raises: UsageError (a recipe of the problem file), HistoryError, RefusedError (a score is not finite).
+    The best parameter-free recipe, which may be the baseline, is chosen unless a fitted one beats it by the margin.
+    lower: bound of the values. Raises: UsageError (a recipe of the problem file), HistoryError, RefusedError (a score
+    is not finite).
     """
     recipes, rule = recipes_of(training), training.selection
     windows = last_windows(panel, recipes, training, Plan(rule.origins, rule.step, rule.held_back))
@@ -66,17 +83,31 @@ def choose(panel: Panel, training: Training, lower: float | None) -> Choice:
             f"The backtest of {', '.join(wild)} gives a metric that is not finite. Expected a series that varies "
             f"from week to week between {panel.day(windows.first_day)} and {panel.day(windows.last_day)}."
         )
-    recipe, why = _simplest_first(recipes, scores, training.metric, rule.margin)
+    simple, chosen, why = _simplest_first(recipes, scores, training.metric, rule.margin)
     unusable = int((~actuals.usable).sum())
-    return Choice(recipe, windows, scores, why, half_widths_of(predictions[recipe.label], actuals), unusable)
+
+    def proposal(recipe: Recipe) -> Proposal:
+        return Proposal(recipe, half_widths_of(predictions[recipe.label], actuals))
+
+    simpler = {recipe.label: recipe for recipe in (simple, BASELINE) if recipe != chosen}
+    fallbacks = tuple(proposal(recipe) for recipe in simpler.values())
+    return Choice(chosen, windows, scores, why, proposal(chosen).half_widths, unusable, fallbacks)
 
 
 def fit_choice(panel: Panel, training: Training, choice: Choice, lower: float | None) -> FittedModel:
     """Fit the chosen recipe on the whole panel and give it its intervals."""
-    model = fit(choice.recipe, history_of(panel, training, lower), panel.keys)
+    return _fitted(panel, training, Proposal(choice.recipe, choice.half_widths), lower)
+
+
+def fit_fallbacks(panel: Panel, training: Training, choice: Choice, lower: float | None) -> list[FittedModel]:
+    """The same for what is proposed where the chosen recipe loses, simplest last."""
+    return [_fitted(panel, training, proposal, lower) for proposal in choice.fallbacks]
+
+
+def _fitted(panel: Panel, training: Training, proposal: Proposal, lower: float | None) -> FittedModel:
+    model = fit(proposal.recipe, history_of(panel, training, lower), panel.keys)
     scales, _ = scales_of(panel.values, (panel.days,), training.season)
-    intervals = served_intervals(choice.half_widths, scales[:, 0])
-    return replace(model, intervals=intervals)
+    return replace(model, intervals=served_intervals(proposal.half_widths, scales[:, 0]))
 
 
 def _recipe_of(candidate: Candidate) -> Recipe:
@@ -88,19 +119,17 @@ def _recipe_of(candidate: Candidate) -> Recipe:
 
 def _simplest_first(
     recipes: Sequence[Recipe], scores: Mapping[str, Metrics], metric: str, margin: float
-) -> tuple[Recipe, str]:
+) -> tuple[Recipe, Recipe, str]:
+    """The best recipe that estimates nothing, the one that is chosen, and why."""
+
     def error(recipe: Recipe) -> float:
         return scores[recipe.label].value(metric)
 
-    def best(free: bool) -> Recipe | None:
-        return min((recipe for recipe in recipes if parameter_free(recipe) == free), key=error, default=None)
-
-    simple, fitted = best(free=True), best(free=False)
-    if fitted is None or simple is None:
-        only = simple or fitted
-        assert only is not None  # noqa: S101 - the problem file is refused when it lists no candidate
-        return only, f"{only.label} has the smallest {metric.upper()}"
+    simple = min([*(recipe for recipe in recipes if parameter_free(recipe)), BASELINE], key=error)
+    fitted = min((recipe for recipe in recipes if not parameter_free(recipe)), key=error, default=None)
+    if fitted is None:
+        return simple, simple, f"{simple.label} has the smallest {metric.upper()}"
     gain = 1 - error(fitted) / error(simple) if error(simple) else 0.0
     if gain >= margin:
-        return fitted, f"{fitted.label} beats {simple.label} by {gain:.1%}, at least {margin:.1%}"
-    return simple, f"{fitted.label} does not beat {simple.label} by {margin:.1%} (gain {gain:.1%})"
+        return simple, fitted, f"{fitted.label} beats {simple.label} by {gain:.1%}, at least {margin:.1%}"
+    return simple, simple, f"{fitted.label} does not beat {simple.label} by {margin:.1%} (gain {gain:.1%})"

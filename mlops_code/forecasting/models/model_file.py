@@ -48,10 +48,13 @@ class StoredModel:
     manifest: Mapping[str, Any]
 
 
-def write_model(folder: Path, model: FittedModel, problem: str, horizon: int, extra: Mapping[str, Any]) -> str:
-    """Write model.json and manifest.json; extra joins the manifest. Returns the sha256 of model.json.
+def write_model(
+    folder: Path, model: FittedModel, problem: str, horizon: int, extra: Mapping[str, Any], *, prefix: str = ""
+) -> str:
+    """Write model.json and manifest.json and return the sha256 of the former. extra: joins the manifest.
 
-    The same model gives the same bytes. Raises: ModelFileError where a parameter is not finite.
+    prefix: what both names begin with. The same model gives the same bytes. Raises: ModelFileError where a parameter
+    is not finite.
     """
     if any(not np.isfinite(array).all() for array in model.arrays.values()):
         raise ModelFileError(
@@ -76,8 +79,8 @@ def write_model(folder: Path, model: FittedModel, problem: str, horizon: int, ex
     shared = {name: document[name] for name in ("format_version", "problem", "season", "horizon", "cutoff")}
     manifest = {**extra, **shared, **told, "recipe": model.recipe.label, "model_sha256": sha256}
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / MODEL_FILE).write_bytes(content)
-    (folder / MANIFEST_FILE).write_bytes(to_json(manifest))
+    (folder / f"{prefix}{MODEL_FILE}").write_bytes(content)
+    (folder / f"{prefix}{MANIFEST_FILE}").write_bytes(to_json(manifest))
     return sha256
 
 
@@ -97,17 +100,17 @@ def _interval_document(intervals: Intervals | None) -> dict[str, Any] | None:
     return {"levels": intervals.levels, "radii": intervals.half_widths, "scales": intervals.scales.tolist()}
 
 
-def read_model(folder: Path) -> StoredModel:
-    """Read a model whose bytes match its manifest.
+def read_model(folder: Path, prefix: str = "") -> StoredModel:
+    """Read a model whose bytes match its manifest. prefix: what its file names begin with.
 
     Raises: UsageError (a file is not there), ModelFileError (hash, format version, recipe, shape or number).
     """
-    manifest = read_manifest(folder)
-    content = _bytes_of(folder / MODEL_FILE, MAX_BYTES)
+    manifest, path = read_manifest(folder, prefix), folder / f"{prefix}{MODEL_FILE}"
+    content = _bytes_of(path, MAX_BYTES)
     sha256 = hashlib.sha256(content).hexdigest()
     if sha256 != manifest["model_sha256"]:
         raise ModelFileError(
-            f"{folder / MODEL_FILE} has sha256 {sha256}, its manifest says {manifest['model_sha256']}: the file is "
+            f"{path} has sha256 {sha256}, its manifest says {manifest['model_sha256']}: the file is "
             "damaged or was changed after training. It was not opened. Train again or fetch it again."
         )
     try:
@@ -115,20 +118,19 @@ def read_model(folder: Path) -> StoredModel:
         _demand_keys(document, MODEL_KEYS | ({CALENDAR_KEY, KNOWN_KEY} & set(document)), exactly=True)
         stored = StoredModel(_fitted(document), document["problem"], document["horizon"], sha256, manifest)
     except UNREADABLE as mistake:
-        raise ModelFileError(
-            f"{folder / MODEL_FILE} is not a model of format {FORMAT_VERSION}: {reason(mistake)}."
-        ) from None
+        raise ModelFileError(f"{path} is not a model of format {FORMAT_VERSION}: {reason(mistake)}.") from None
     _demand_agreement(folder, stored)
     return stored
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path, prefix: str = "") -> dict[str, Any]:
     """Read and check manifest.json, which says what model.json must hash to."""
+    path = folder / f"{prefix}{MANIFEST_FILE}"
     try:
-        manifest = strict_json(_bytes_of(folder / MANIFEST_FILE, MAX_MANIFEST_BYTES))
+        manifest = strict_json(_bytes_of(path, MAX_MANIFEST_BYTES))
         _demand_keys(manifest, MANIFEST_KEYS, exactly=False)
     except UNREADABLE as mistake:
-        raise ModelFileError(f"{folder / MANIFEST_FILE} is not a manifest: {reason(mistake)}.") from None
+        raise ModelFileError(f"{path} is not a manifest: {reason(mistake)}.") from None
     return manifest
 
 

@@ -189,37 +189,66 @@ class Refresh(Section):
 
 
 class Guards(Section):
-    """Limits that a challenger must keep; None switches a guard off.
+    """Limits that block a challenger; None switches one off.
 
-    The defaults are the tightest ones that hardly cost a clearly better challenger: bench/forecasting/README.md.
+    The defaults of bias and coverage lie far outside what honest models reach on any measured set; what is None here
+    only warns, see `Warnings`. What each limit costs: bench/forecasting/README.md.
     """
 
-    bias: Factor | None = 0.20  # abs(mean error) / mean actual
-    coverage: Annotated[tuple[Ratio, Ratio], Field(strict=False)] | None = (0.60, 0.98)  # of the 80 % interval
-    winkler: Factor | None = 0.05  # interval score, relative to the champion's
-    secondary: Factor | None = 0.02  # secondary metric, relative to the champion's
-    segment: Factor | None = 0.20  # error in any segment, relative to the champion's
+    bias: Factor | None = 3.0  # abs(mean error) / mean actual
+    coverage: Annotated[tuple[Ratio, Ratio], Field(strict=False)] | None = (0.20, 1.0)  # of the 80 % interval
+    winkler: Factor | None = None  # interval score, relative to the champion's
+    secondary: Factor | None = None  # secondary metric, relative to the champion's
+    segment: Factor | None = None  # error in any segment, relative to the champion's
     segment_points: Whole = 100  # forecasts in a segment below which it is shown and not judged
-    series_worse: Ratio | None = 0.5  # share of series with a larger error than the champion's; many series only
-    maximum: Factor | None = 3.0  # largest forecast / largest value of the history
+    series_worse: Ratio | None = 0.6  # share of series with a larger error than the champion's; many series only
+    maximum: Factor | None = 5.0  # largest forecast / largest value of its series before that origin
+
+
+class Warnings(Section):
+    """Limits beyond which the approver is warned and nothing is blocked; None switches one off."""
+
+    bias: Factor | None = 0.20
+    coverage: Annotated[tuple[Ratio, Ratio], Field(strict=False)] | None = (0.60, 0.98)
+    winkler: Factor | None = 0.05
+    secondary: Factor | None = 0.02
+    segment: Factor | None = 0.20
 
 
 class Bootstrap(Section):
-    """Paired bootstrap over series, for many series only."""
+    """Paired bootstrap over series, for many series only.
 
-    probability: Ratio = 0.95  # that the challenger is better, at least
+    A higher probability refuses many clearly better challengers where a few series carry the gain.
+    """
+
+    probability: Ratio = 0.6  # that the challenger is better, at least
     draws: Annotated[int, Field(ge=100, le=100_000)] = 1000
     seed: Annotated[int, Field(ge=0)] = 1
     min_series: Whole = 20  # with fewer series it is not asked
 
 
 class GatePolicy(Section):
-    """origins: a count; step: steps of the series; floor, margin: ratios of errors."""
+    """origins: a count; step: steps of the series; floor, margin: ratios of errors in the problem's own metric.
+
+    year_ago: further origins, a year before the steps that come next, where the history allows; 0 asks for none.
+    """
 
     origins: Whole
     step: Whole
+    year_ago: Annotated[int, Field(ge=0, le=52)] = 5
     floor: Factor = 1.0
     margin: Ratio = 0.02
     refresh: Refresh = Refresh()
     guards: Guards = Guards()
+    warnings: Warnings = Warnings()
     bootstrap: Bootstrap = Bootstrap()
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """What a policy of the earlier form may want to change: its guards block as before."""
+        told = []
+        for name in sorted(Warnings.model_fields):
+            value = getattr(self.guards, name)
+            if value is not None and value != getattr(Guards(), name):
+                told.append(f"gate.guards.{name} blocks a challenger; as gate.warnings.{name} it only warns.")
+        return tuple(told)

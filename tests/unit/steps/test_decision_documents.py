@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator, ValidationError  # type: ignore[imp
 
 from forecasting.decision.blocks import Override, Request, Workspace
 from forecasting.decision.decide import Champion, Decision, decide_candidate
+from forecasting.decision.record import parse_decision
 from forecasting.decision.report import report
 from forecasting.json_text import strict_json
 from forecasting.models import catalog as candidates
@@ -30,6 +31,7 @@ REQUEST = Request(
     workspace=Workspace(name="shop", resource_group="rg", tags={"rehearsal": "true"}),
 )  # fmt: skip
 GOLDEN = ROOT / "tests/unit/forecasting/decision/golden"
+CURRENT = GOLDEN / "current"
 KINDS = ["accepted", "kept", "failed", "short", "broken", "override", "many accepted", "many kept"]
 
 
@@ -117,10 +119,18 @@ def test_a_real_decision_keeps_the_schema_and_has_its_page(
     assert (f"The gate itself said {gate['outcome']} ({gate['reason']})" in page) == (kind == "override")
 
 
-@pytest.mark.parametrize("golden", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
-def test_the_same_input_gives_the_bytes_that_it_has_always_given(make: Callable[[str], Made], golden: Path) -> None:
-    """The files were written before the record was a typed model."""
+@pytest.mark.parametrize("golden", sorted(CURRENT.glob("*.json")), ids=lambda path: path.stem)
+def test_the_same_input_gives_the_same_bytes(make: Callable[[str], Made], golden: Path) -> None:
     assert make(golden.stem.replace("_", " ")).decision.record.content == golden.read_bytes()
+
+
+@pytest.mark.parametrize("golden", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
+def test_a_record_of_an_earlier_version_still_has_its_page(make: Callable[[str], Made], golden: Path) -> None:
+    """These were written before there were warnings, windows of a year ago and fallbacks."""
+    record = parse_decision(golden.read_bytes())
+    page = report(record, read_model(make("accepted").candidate).model)
+    assert record.sha256 in page
+    assert all(f"<code>{rule.code}</code>" in page for rule in record.evidence.rules)
 
 
 def test_a_page_is_the_same_twice_whole_and_loads_nothing(make: Callable[[str], Made]) -> None:

@@ -109,6 +109,35 @@ def test_a_model_under_the_floor_is_not_registered(step: Step, table: Path, tmp_
     assert not (registration / "model").exists()
 
 
+def test_the_simple_model_is_registered_where_the_fitted_one_loses(
+    step: Step, table: Path, candidate: Path, tmp_path: Path
+) -> None:
+    """The candidate's mean of eight weeks becomes the fallback of a ridge, which is worse on the gate's windows."""
+    fitted, text = tmp_path / "ridge.yml", (CODE / "problems/paid_amount.yml").read_text()
+    start, end = text.index("    - recipe: same_weekday_mean"), text.index("    - recipe: ridge_direct")
+    fitted.write_text(text[:start] + text[end:])
+    assert step("train", "--problem", fitted, "--data", table, "--candidate", tmp_path / "ridge").code == 0
+    for name in ("model.json", "manifest.json"):
+        (candidate / f"fallback_1.{name}").rename(candidate / f"fallback_2.{name}")
+        (candidate / name).rename(candidate / f"fallback_1.{name}")
+        (tmp_path / "ridge" / name).rename(candidate / name)
+    evaluation, registration = tmp_path / "evaluation", tmp_path / "registration"
+    judged = step("evaluate", "--candidate", candidate, "--evaluation", evaluation, "--champion", "none")
+    assert judged.code == 0
+    assert (
+        "accepted (first-model): same_weekday_mean(weeks=8) is proposed, because ridge_direct(alpha=1)" in judged.out
+    )
+    evidence = load(evaluation / "decision.json")["evidence"]
+    assert evidence["instead_of"]["recipe"] == "ridge_direct(alpha=1)"
+    page = (evaluation / "report.html").read_text()
+    assert "chosen by training" in page
+    words = ("--candidate", candidate, "--registration", registration, "--model-name", "paid-amount")
+    assert step("register", *words, "--evaluation", evaluation).code == 0
+    kept = load(candidate / "fallback_1.manifest.json")
+    assert load(registration / "registration.json")["model_sha256"] == kept["model_sha256"]
+    assert load(registration / "model/manifest.json") == kept
+
+
 def test_training_twice_gives_the_same_bytes(step: Step, table: Path, tmp_path: Path) -> None:
     for name in "ab":
         assert step("train", "--data", table, "--candidate", tmp_path / name).code == 0

@@ -20,6 +20,18 @@ from forecasting.problem.problem_file import Problem
 from forecasting.problem.sections import Candidate, GatePolicy, Training
 
 POLICY = GatePolicy(origins=8, step=7)
+# As policies were written when every guard blocked.
+EARLIER = GatePolicy.model_validate(
+    {
+        "origins": 8,
+        "step": 7,
+        "guards": {
+            "bias": 0.20, "coverage": (0.60, 0.98), "winkler": 0.05, "secondary": 0.02, "segment": 0.20,
+            "segment_points": 100, "series_worse": 0.5, "maximum": 3.0,
+        },
+        "bootstrap": {"probability": 0.95},
+    }
+)  # fmt: skip
 WEEKLY = make_recipe("same_weekday_mean", {"weeks": 8})
 NAIVE = make_recipe("seasonal_naive", {})
 RIDGE = make_recipe("ridge_direct", {"alpha": 1.0})
@@ -63,7 +75,7 @@ def windows_of(seed: int, series: int) -> tuple[Actuals, Side, Side, Setting]:
     ours, theirs = (actuals + chance.normal(0, spread, actuals.shape) for spread in (30, 34))
     scale = chance.uniform(40, 60, (series, 8))
     days = 16_000 + 7 * np.arange(8)[:, None] + np.arange(28)
-    highest = actuals.max(axis=(1, 2))
+    highest = np.repeat(actuals.max(axis=(1, 2))[:, None], 8, axis=1)
     groups = {"kind": ["SP"[number % 2] for number in range(series)]}
     setting = Setting("rmsse", days, 7, highest, None, groups if series > 1 else {})
     return Actuals(actuals, naive, scale, scale**2), Side(ours, (1.0, 2.0)), Side(theirs, (1.0, 2.0)), setting

@@ -52,7 +52,7 @@ def test_the_record_holds_what_an_auditor_asks(candidate: Path, problem: Problem
     assert evidence["override"] is None
     policy = evidence["policy"]
     assert (policy["origins"], policy["step"], policy["floor"], policy["margin"]) == (8, 7, 1.0, 0.02)
-    assert policy["guards"]["coverage"] == [0.6, 0.98]
+    assert (policy["guards"]["coverage"], policy["warnings"]["coverage"]) == ([0.2, 1.0], [0.6, 0.98])
     assert evidence["data"]["data_sha256"] == "d" * 64
     assert evidence["windows"]["origins"][0] == "2014-03-16"
     assert evidence["windows"]["last_day"] == "2014-05-31"

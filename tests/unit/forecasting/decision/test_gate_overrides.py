@@ -12,7 +12,7 @@ def said(outcome: Outcome, reason: str) -> Verdict:
     return Verdict(outcome=outcome, reason=reason, sentence="said the gate.")
 
 
-@pytest.mark.parametrize("reason", ["margin", "tie", "floor", "bias", "segment", "significance", "simpler"])
+@pytest.mark.parametrize("reason", ["margin", "tie", "floor", "bias", "segment", "significance"])
 def test_a_person_with_a_reason_may_decide_against_a_judgement_of_quality(reason: str) -> None:
     kept = said("failed" if reason == "floor" else "kept", reason)
     verdict = overridden(kept, "A. Turing", "the new tariff starts on Monday")

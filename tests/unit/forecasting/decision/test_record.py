@@ -24,7 +24,7 @@ from forecasting.json_text import hash_of, to_json
 
 ROOT = Path(__file__).resolve().parents[4]
 GOLDEN = Path(__file__).parent / "golden"
-WRITTEN = sorted(GOLDEN.glob("*.json"))
+WRITTEN = sorted(GOLDEN.rglob("*.json"))
 Change = Callable[[dict[str, Any]], object]
 
 
@@ -35,7 +35,7 @@ def document() -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: f"{path.parent.name} {path.stem}")
 def test_a_record_that_was_written_before_reads_verifies_and_is_written_again_as_it_was(path: Path) -> None:
     record = parse_decision(path.read_bytes())
     assert record.content == path.read_bytes()

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
 
 from forecasting.data.series import Panel
 from forecasting.errors import HistoryError
-from forecasting.evaluation.backtest import Plan, Windows, actuals_of, backtest, history_of, last_windows
+from forecasting.evaluation.backtest import (
+    Plan,
+    Windows,
+    actuals_of,
+    backtest,
+    history_of,
+    last_windows,
+    with_year_ago,
+)
 from forecasting.evaluation.calibration import half_widths_of, interval_score
 from forecasting.evaluation.comparison import diebold_mariano
 from forecasting.evaluation.metrics import Actuals, Metrics, by_series, scales_of, score
@@ -88,6 +96,65 @@ def test_a_short_series_is_refused_with_the_days_it_needs(panel: Panel, problem:
         last_windows(panel.until(150), [RIDGE], problem.training, Plan(8, 7))
     assert caught.value.reason == "too-few-origins"
     last_windows(panel.until(161), [RIDGE], problem.training, Plan(8, 7))
+
+
+@pytest.fixture
+def long() -> Panel:
+    """Two series of 520 days, the second of which begins 60 days after the earliest origin of a year ago."""
+    days = np.arange(520)
+    values = np.stack([100 + 20 * np.sin(days * 2 * np.pi / 7) + days % 5, 50.0 + days % 11])
+    values[1, : 520 - 364 + 60] = 0
+    return Panel(date(2024, 1, 1), values, ("old", "young"))
+
+
+def year_ago(panel: Panel, problem: Problem, chosen: tuple[int, int] = (300, 442), origins: int = 5) -> Windows:
+    windows = last_windows(panel, [RIDGE], problem.training, Plan(8, 7))
+    return with_year_ago(windows, panel, [RIDGE], problem.training, plan=Plan(origins, 7), chosen=chosen)
+
+
+def test_windows_of_a_year_ago_forecast_the_weekdays_and_the_season_of_the_coming_days(
+    long: Panel, problem: Problem
+) -> None:
+    windows = year_ago(long, problem)
+    assert windows.origins[:5] == (156, 163, 170, 177, 184)
+    assert long.day(156) == long.day(520 - 364)
+    assert long.day(156).weekday() == (long.last + timedelta(days=1)).weekday()
+    assert (windows.year_ago, len(windows.recent), windows.first_day) == (5, 8, 443)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"), [((212, 442), 5), ((100, 155), 5), ((100, 156), 0), ((211, 300), 0), ((0, 442), 0)]
+)
+def test_windows_of_a_year_ago_that_training_has_seen_are_left_out(
+    long: Panel, problem: Problem, chosen: tuple[int, int], expected: int
+) -> None:
+    """They begin on day 156 and end on day 211."""
+    assert year_ago(long, problem, chosen).year_ago == expected
+
+
+@pytest.mark.parametrize(("days", "expected"), [(448, 5), (447, 0), (364, 0)])
+def test_a_history_that_is_too_short_for_all_windows_of_a_year_ago_gets_none(
+    long: Panel, problem: Problem, days: int, expected: int
+) -> None:
+    """The ridge needs 84 days before an origin."""
+    assert year_ago(long.until(days), problem).year_ago == expected
+    assert year_ago(long, problem, origins=0).year_ago == 0
+
+
+def test_a_series_that_began_since_is_scored_on_the_recent_windows_alone(long: Panel, problem: Problem) -> None:
+    windows = year_ago(long, problem)
+    history = history_of(long, problem.training, 0.0)
+    actuals, made = actuals_of(history, windows), backtest(history, [WEEKLY], windows)[WEEKLY.label]
+    assert actuals.usable.all()
+    assert actuals.cells.tolist() == [[True] * 13, [False] * 5 + [True] * 8]
+    metrics = score(made, actuals)
+    assert not metrics.not_finite()
+    cells = np.abs(made - actuals.values).mean(axis=2)
+    expected = (cells[0] / actuals.scales[0]).mean() / 2 + (cells[1, 5:] / actuals.scales[1, 5:]).mean() / 2
+    assert metrics.mase == pytest.approx(expected)
+    assert score(made[:, 5:], actuals.recent).mase == pytest.approx(
+        (cells[:, 5:] / actuals.scales[:, 5:]).mean(), rel=1e-12
+    )
 
 
 def example(naive: float = 0.0) -> Actuals:

@@ -12,7 +12,7 @@ import yaml
 from forecasting.data.series import Panel
 from forecasting.errors import HistoryError, RefusedError, UsageError
 from forecasting.evaluation.selection import choose, fit_choice, recipes_of
-from forecasting.models.catalog import fit, forecast, make_recipe
+from forecasting.models.catalog import BASELINE, fit, forecast, make_recipe
 from forecasting.models.recipe import History, intervals_of
 from forecasting.problem.problem_file import Problem
 from forecasting.problem.sections import Candidate, Training
@@ -47,6 +47,33 @@ def test_a_fitted_recipe_is_chosen_where_it_earns_its_upkeep(problem: Problem) -
     assert "beats" in choice.why
 
 
+def test_the_baseline_is_chosen_where_no_candidate_beats_it(problem: Problem) -> None:
+    """A level that jumps every week: last week is the best guess, the mean of eight lags behind."""
+    jumps = np.repeat(np.arange(44.0) ** 2, 7)[:305]
+    steep = Panel(date(2013, 7, 31), (100 + jumps + np.arange(305) % 7)[None], ("steep",))
+    training = only(problem.training, Candidate(recipe="same_weekday_mean", parameters={"weeks": 8}))
+    choice = choose(steep, training, 0.0)
+    assert (choice.recipe, choice.fallbacks) == (BASELINE, ())
+    model = fit_choice(steep, training, choice, 0.0)
+    assert model.intervals is not None
+    listed = only(problem.training, Candidate(recipe="seasonal_naive"))
+    assert choose(steep, listed, 0.0).recipe == BASELINE
+
+
+def test_training_keeps_the_simple_recipe_and_the_baseline_for_the_gate(panel: Panel, problem: Problem) -> None:
+    choice = choose(panel, problem.training, 0.0)
+    assert [proposal.recipe for proposal in choice.fallbacks] == [BASELINE]
+    eager = problem.training.selection.model_copy(update={"margin": 0.0})
+    candidates = (
+        Candidate(recipe="window_mean", parameters={"days": 56}),
+        Candidate(recipe="ridge_direct", parameters={"alpha": 1.0}),
+    )
+    fitted = choose(panel, only(problem.training, *candidates).model_copy(update={"selection": eager}), 0.0)
+    assert fitted.recipe == RIDGE
+    assert [proposal.recipe for proposal in fitted.fallbacks] == [BASELINE]
+    assert all(proposal.half_widths for proposal in fitted.fallbacks)
+
+
 def test_a_single_candidate_is_taken(panel: Panel, problem: Problem) -> None:
     training = only(problem.training, Candidate(recipe="ridge_direct", parameters={"alpha": 1.0}))
     assert choose(panel, training, 0.0).recipe == RIDGE
@@ -56,7 +83,6 @@ def test_a_single_candidate_is_taken(panel: Panel, problem: Problem) -> None:
     ("text", "part"),
     [
         ("{recipe: prophet}", "prophet"),
-        ("{recipe: seasonal_naive}", "baseline"),
         ("{recipe: ridge_direct}", "alpha"),
         ("{recipe: mean_of, of: [{recipe: same_weekday_mean, weeks: 8}]}", "2 to 5"),
         ("{recipe: histgb_direct, rounds: 10, leaves: 8, min_rows: 50, rate: 0.1, scaled: 3}", "true or false"),

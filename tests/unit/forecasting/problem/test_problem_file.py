@@ -84,3 +84,43 @@ def test_what_is_no_problem_file_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such problem file"):
         Problem(tmp_path / "none.yml")
+
+
+EARLIER = """
+  guards:
+    bias: 0.20
+    coverage: [0.60, 0.98]
+    winkler: 0.05
+    secondary: 0.02
+    segment: 0.20
+    segment_points: 100
+    series_worse: 0.5
+    maximum: 3.0
+"""
+
+
+def test_a_policy_of_the_earlier_form_keeps_its_guards_blocking_and_is_offered_the_new_form(
+    tmp_path: Path, problem: Problem
+) -> None:
+    text = problem.path.read_text(encoding="utf-8")
+    start = text.index("gate:")
+    earlier = written(tmp_path, text[:start] + "gate:\n  origins: 8\n  step: 7" + EARLIER)
+    guards = earlier.gate.guards
+    assert (guards.bias, guards.coverage, guards.winkler, guards.segment) == (0.2, (0.6, 0.98), 0.05, 0.2)
+    assert (guards.series_worse, guards.maximum) == (0.5, 3.0)
+    hints = earlier.gate.hints
+    assert [hint.split()[0] for hint in hints] == [
+        f"gate.guards.{name}" for name in ("bias", "coverage", "secondary", "segment", "winkler")
+    ]
+    assert hints[0] == "gate.guards.bias blocks a challenger; as gate.warnings.bias it only warns."
+    assert problem.gate.hints == ()
+
+
+def test_a_policy_that_names_no_guard_has_the_limits_far_out_and_the_warnings(
+    tmp_path: Path, problem: Problem
+) -> None:
+    text = problem.path.read_text(encoding="utf-8")
+    short = written(tmp_path, text[: text.index("gate:")] + "gate: {origins: 8, step: 7}").gate
+    assert short == problem.gate, "the default problem writes the defaults out"
+    assert (short.guards.bias, short.warnings.bias, short.guards.winkler) == (3.0, 0.2, None)
+    assert short.hints == ()

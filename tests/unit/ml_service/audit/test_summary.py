@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from forecasting.decision.blocks import Rule
+from forecasting.decision.blocks import Replaced, Rule
+from forecasting.decision.record import DecisionRecord
 from ml_service.audit.summary import markdown, read_violations, rule_rows
 from ml_service.training.follow import Followed
 from ml_service.training.outcome import Outcome
 from ml_service.training.run import RunResult
+from tests.unit.ml_service.decisions import changed, decision
+
+FINISHED = Followed("Finished", (), 2.0)
 
 
 def test_rules_say_what_was_demanded_and_what_was_found() -> None:
@@ -51,3 +55,21 @@ def test_the_page_of_a_broken_contract_names_rules_columns_and_places() -> None:
     assert "| whole file | has \\<b\\>no\\</b\\> rows" in page
     assert "| recipe, data until |" not in page, "what is not known is not a row of dashes"
     assert "`abc`" in page
+
+
+def test_warnings_stand_above_the_rules_with_their_meaning() -> None:
+    plain = decision("accepted")
+    warning = Rule(code="bias", status="warning", value=0.3, threshold=0.2, sentence="forecasts are too high.")
+    instead = Replaced(recipe="ridge(alpha=1)", metrics=None, why="it loses")
+    record = changed(plain, evidence=changed(plain.evidence, rules=(warning,), instead_of=instead))
+
+    def page_of(shown: DecisionRecord) -> str:
+        outcome = Outcome("accepted", "first-model", shown, None)
+        return markdown("ws", RunResult("run-1", "unit", "http://p", FINISHED, outcome, None, ()), {}, "as printed")
+
+    page = page_of(record)
+    assert "⚠️ bias: forecasts are too high." in page
+    assert "is proposed because it loses." in page
+    assert "| chosen by training | ridge(alpha=1) |" in page
+    assert page.index("## Warnings") < page.index("## Rules")
+    assert "## Warnings" not in page_of(plain)
