@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -108,7 +109,7 @@ def test_verify_says_whose_number_is_whose(office: Office) -> None:
     office.product.run("rollback", "--to", 1)
     office.product.run("rollback", "--to", 2)
     said = office.product.run("verify", "--horizon", 1).out
-    assert "paid-amount:2 is its number in local-development; its copy in local-production" in said
+    assert "paid-amount:2 is its number in local-development; the copy in local-production" in said
 
 
 def test_a_superseded_version_is_told_what_is_newer_and_what_to_do(office: Office) -> None:
@@ -134,6 +135,26 @@ def test_verify_release_and_rollback_refuse_a_changed_evidence_file(office: Offi
         assert f"the {file} of model paid-amount:" in refused.err
         assert re.search(rf":{number} in workspace local-development|:\d+ in workspace local-production", refused.err)
         assert "is not the one that was recorded at its release" in refused.err
+    office.product.run("verify", "--horizon", 1)
+
+
+def test_a_damaged_ledger_is_named_stops_production_and_is_restored_from_the_copy(
+    office: Office, tmp_path: Path
+) -> None:
+    ledger = next(path for path in office.state.blobs.rglob("ledger/paid_amount") if path.is_dir())
+    copy = shutil.copytree(ledger, tmp_path / "copy")
+    entries = sorted(ledger.iterdir())
+    office.history(tmp_path / "honest")
+    entries[1].write_bytes(entries[1].read_bytes().replace(b"Ada Lovelace", b"Eva Lovelace"))
+    entries[4].unlink()
+    _, said = office.history(tmp_path / "damaged", code=3)
+    assert "error: ledger: ledger/paid_amount/00000003.json: follows an entry with sha256 " in said
+    assert "error: ledger: ledger/paid_amount/00000005.json: it is missing" in said
+    for words in (("verify",), ("release", "--model-version", "champion"), ("rollback", "--to", "previous")):
+        refused = office.product.run(*words, code=3).err
+        assert "the ledger of the problem paid_amount is not as it was written; nothing was changed" in refused
+    shutil.copytree(copy, ledger, dirs_exist_ok=True)
+    office.history(tmp_path / "restored")
     office.product.run("verify", "--horizon", 1)
 
 

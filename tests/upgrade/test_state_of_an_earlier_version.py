@@ -44,8 +44,25 @@ def test_the_published_pipeline_runs_and_reuses_what_it_had_trained(product: Pro
     assert ended.out.count("Finished (reused)") == 2
 
 
-def test_a_model_registered_by_the_earlier_version_is_released_and_rolled_back(product: Product) -> None:
+def releases(product: Product, folder: Path) -> list[dict[str, str]]:
+    """The deployments of the history, the oldest first."""
+    product.run("history", "--out", folder)
+    return list(csv.DictReader((folder / "releases.csv").read_text().splitlines()))[::-1]
+
+
+def test_a_model_registered_by_the_earlier_version_is_released_and_rolled_back(
+    product: Product, tmp_path: Path
+) -> None:
+    before = releases(product, tmp_path / "before")
     product.run("release", "--model-version", "2")
     assert "paid-amount:2" in product.run("verify").out
     product.run("rollback", "--to", "1")
     assert "paid-amount:1" in product.run("verify").out
+    after = releases(product, tmp_path / "after")
+    assert after[:1] == before, "the record of the earlier version has moved to the ledger as it was"
+    assert [(row["event"], row["model_version"], row["state"], row["intact"]) for row in after] == [
+        ("release", "1", "succeeded", "True"),
+        ("release", "2", "succeeded", "True"),
+        ("rollback", "1", "succeeded", "True"),
+    ]
+    assert [row["from"] for row in after] == ["none", after[0]["deployment"], after[1]["deployment"]]

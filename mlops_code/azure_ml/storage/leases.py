@@ -128,22 +128,27 @@ def acquire(blobs: Blobs, name: str, holder: Holder, waiting: Callable[[Holder],
     """
     blobs.create(name, b"{}")
     blob = blobs.sdk.get_blob_client(name)
-    patience, told = _elapsed() + _PATIENCE_SECONDS, False
-    while (lease := _try(blob)) is None:
-        if not told:
-            waiting(_read_holder(blob))
-            told = True
-        state = blob.get_blob_properties(**_QUICK).lease.state
-        if state == "available" or _elapsed() > patience:
-            raise LeaseHeldError(name, _read_holder(blob))
-        if state not in ("expired", "broken"):
-            time.sleep(_LOOK_SECONDS)
+    lease = _try(blob) or _outlive(blob, name, waiting)
     try:
         blob.upload_blob(json.dumps(dict(holder)).encode(), overwrite=True, lease=lease.id, **TIMES)
     except BaseException:
         lease.give_back()
         raise
     return lease
+
+
+def _outlive(blob: Any, name: str, waiting: Callable[[Holder], None]) -> Lease:
+    """Take the lease over once it has expired, which it does only after its holder has died or was stopped."""
+    waiting(_read_holder(blob))
+    patience = _elapsed() + _PATIENCE_SECONDS
+    while _elapsed() < patience:
+        state = blob.get_blob_properties(**_QUICK).lease.state
+        if state == "available":
+            break
+        if state in ("expired", "broken") and (lease := _try(blob)) is not None:
+            return lease
+        time.sleep(_LOOK_SECONDS)
+    raise LeaseHeldError(name, _read_holder(blob))
 
 
 def _try(blob: Any) -> Lease | None:
