@@ -108,7 +108,7 @@ def test_verify_says_whose_number_is_whose(office: Office) -> None:
     office.product.run("rollback", "--to", 1)
     office.product.run("rollback", "--to", 2)
     said = office.product.run("verify", "--horizon", 1).out
-    assert "paid-amount:2 is its number in local-development; its copy in local-production" in said
+    assert "paid-amount:2 is its number in local-development; the copy in local-production" in said
 
 
 def test_a_superseded_version_is_told_what_is_newer_and_what_to_do(office: Office) -> None:
