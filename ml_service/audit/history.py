@@ -33,6 +33,11 @@ _RECORDED = (
     *(field.name for field in fields(ledger.Content)),
     *("report_sha256", "record_sha256"),
 )
+_TOLD = (
+    *("serves", "champion_before", "check", "reason", "url", "ended"),
+    *("service_deployment", "service_updated", "service_image_sha256"),
+)
+"""What release.json holds beside the properties of its run."""
 _NO_FILE = File(DECISION_FILE, b"", "")
 
 
@@ -260,7 +265,7 @@ def _model_row(model: ModelVersion, decisions: _Decisions) -> Row:
 
 def _release_row(record: ledger.Record, decisions: _Decisions) -> Row:
     document, found = ledger.compare(record)
-    told = {name: document.get(name) for name in ("serves", "champion_before", "check", "reason", "url", "ended")}
+    told = {name: document.get(name) for name in _TOLD}
     return {
         "deployment": record.id,
         "started": record.started,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -9,8 +10,19 @@ import typer
 from ml_service.cli.session import AsJson, ForAgent, session
 from ml_service.errors import InvalidRequestError
 
+TakeOver = Annotated[
+    bool,
+    typer.Option(
+        "--take-over",
+        help="Replace a service that was changed or made by hand; needs --reason. Lease, approval, hashes and live "
+        "check are as ever.",
+    ),
+]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="With --take-over: why; it is recorded.")]
+
 
 def release(
+    *,
     model_version: Annotated[
         str | None,
         typer.Option(
@@ -31,6 +43,8 @@ def release(
             help="Refused unless it is none: a release asks no gate. Give it to run.",
         ),
     ] = "none",
+    take_over: TakeOver = False,
+    reason: Reason = "",
     for_agent: ForAgent = None,
     as_json: AsJson = False,
 ) -> None:
@@ -38,7 +52,8 @@ def release(
 
     Its file is copied to the production workspace, hash and decision record are checked, and the live service's
     answers must equal the model's own forecast. If a check fails (exit 3), the previous deployment is restored. Every
-    attempt leaves a record. Releasing a version that is already deployed changes nothing.
+    attempt leaves a record. Releasing a version that is already deployed changes nothing. A service that was changed
+    by hand is refused (exit 4) without --take-over.
     """
     with session(as_json, for_agent) as call:
         if bool(model_version) == bool(run):
@@ -49,7 +64,8 @@ def release(
             )
         _version("--model-version", model_version, "champion")
         _no_override(override_reason)
-        site = call.site
+        why = _take_over(take_over, reason)
+        site = replace(call.site, take_over=why)
         from ml_service.production import release as module
 
         wanted = model_version or module.accepted_by(site, str(run))
@@ -63,7 +79,9 @@ def verify(
 ) -> None:
     """Check that production serves what its last record says, that this is the champion, and that it forecasts right.
 
-    Ends with 3 when service, record and champion disagree, 1 when nothing is deployed.
+    Several horizons and a newer history are asked for, and update time, image and scoring hash of the live service
+    are compared with the ledger. Ends with 3 when service, record and champion disagree or the live code cannot be
+    compared (unverified), 1 when nothing is deployed.
     """
     with session(as_json, for_agent) as call:
         site = call.site
@@ -84,20 +102,38 @@ def rollback(
             "before-this-build (undo what this build did; for the failure hook of a release).",
         ),
     ],
+    take_over: TakeOver = False,
+    reason: Reason = "",
     for_agent: ForAgent = None,
     as_json: AsJson = False,
 ) -> None:
     """Restore an earlier deployment of production: its model, scoring script and environment.
 
     A rollback is a new deployment; its record names the old and the new version. A target whose hashes do not verify
-    is refused (exit 3) and nothing is changed.
+    is refused (exit 3) and nothing is changed. A service that was changed by hand is refused (exit 4) without
+    --take-over.
     """
     with session(as_json, for_agent) as call:
         _version("--to", to, "previous", "before-this-build")
-        site = call.site
+        why = _take_over(take_over, reason)
+        site = replace(call.site, take_over=why)
         from ml_service.production import rollback as module
 
         module.show(call.terminal, call.agent, site, module.rollback(site, to))
+
+
+def _take_over(asked: bool, reason: str) -> str:
+    """Why a service is taken over; empty where it is not."""
+    from ml_service.settings.override import demand_recordable
+
+    if asked != bool(reason.strip()):
+        raise InvalidRequestError(
+            "--take-over and --reason belong together",
+            found="--take-over without --reason" if asked else "--reason without --take-over",
+            todo="give both, or neither: then a service that was changed by hand is refused",
+        )
+    demand_recordable("--reason", reason.strip())
+    return reason.strip()
 
 
 def _no_override(reason: str) -> None:

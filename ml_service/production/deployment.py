@@ -7,8 +7,8 @@ deployment's: what somebody else has changed since stays.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from azure_ml.errors import ExplainedError
@@ -26,6 +26,7 @@ from ml_service.production.chain.entry import NONE
 from ml_service.production.chain.store import UncertainError
 from ml_service.production.evidence import production_model
 from ml_service.production.ledger import Content, Record
+from ml_service.production.live import demand_recorded_code, service_facts
 from ml_service.production.recording import Recorder
 from ml_service.production.site import Serving, Site, healthy, label, settled_service
 from ml_service.training.smoke import demand_same_forecast
@@ -35,6 +36,16 @@ _STOPPED = (LeaseLostError, ConflictError, UncertainError)
 """After these nothing is undone: another process is at work, or the deployment may have succeeded."""
 _PIPELINE_PROPERTY = "azureml.pipelineid"
 """Of a run that a published pipeline has made; the service sets it."""
+
+
+@dataclass(frozen=True)
+class Undone:
+    """How undoing a deployment went."""
+
+    failed: tuple[str, ...] = ()
+    """What could not be restored, and why."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """Of the service, where the deployment before was deployed again."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +66,16 @@ class Deployment:
         make_champion(site.training, content.model_name, version, site.problem, because)
         return service
 
-    def undo(self) -> list[str]:
-        """Restore what was before, as far as it is ours that is live; returns what could not be restored."""
-        live = settled_service(self.site)
+    def undo(self) -> Undone:
+        """Restore what was before, as far as it is ours that is live."""
+        live, facts = settled_service(self.site), {}
         if live is not None and not self._is_ours(live):
-            return [f"another deployment is live ({label(live) or 'made by hand'}), so nothing was changed"]
-        return _each(lambda: self._undo_service(live), self._undo_champion, self._undo_default)
+            return Undone((f"another deployment is live ({label(live) or 'made by hand'}), so nothing was changed",))
+
+        def undo_service() -> None:
+            facts.update(self._undo_service(live))
+
+        return Undone(tuple(_each(undo_service, self._undo_champion, self._undo_default)), facts)
 
     def undo_pointers(self) -> list[str]:
         """Restore the champion and the endpoint's default; returns what could not be restored."""
@@ -71,7 +86,8 @@ class Deployment:
         ours = {self.record.id, self.record.before, self.before.id if self.before else NONE}
         return label(live) in ours
 
-    def _undo_service(self, live: Service | None) -> None:
+    def _undo_service(self, live: Service | None) -> dict[str, str]:
+        """Returns the facts of the service where it was deployed again."""
         before = self.before
         if before is None:
             if live is not None:
@@ -79,7 +95,8 @@ class Deployment:
         elif live is None or label(live) != before.id or not healthy(Serving(live, before)):
             with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
                 scoring = ledger.fetch_scoring(before, Path(scratch))
-                _deploy(self.site, before.id, before.content, scoring)
+                return service_facts(_deploy(self.site, before.id, before.content, scoring))
+        return {}
 
     def _undo_champion(self) -> None:
         content = self.record.content
@@ -115,6 +132,7 @@ def deploy_to_production(recorder: Recorder, record: Record, scoring: Scoring, b
             "champion_before": record.properties["champion_if_undone"],
             "check": "equal",
             "evidence": recorder.site.production.tags,
+            **service_facts(service),
         }
         recorder.finish(record, ledger.SUCCEEDED, told)
     except _STOPPED:
@@ -132,15 +150,16 @@ def _undone(recorder: Recorder, deployment: Deployment, error: BaseException) ->
     back = before.content.model if before else "no service, as before"
     site.terminal.note(f"{known.happened}\nrolling back to {back}")
     try:
-        failed = deployment.undo()
+        undone = deployment.undo()
     except LeaseLostError:
         raise
     except Exception as second:
-        failed = [message_of(second)]
+        undone = Undone((message_of(second),))
     state, did, serves = ledger.UNDONE, f"rolled back by itself: {back}", back
-    if failed:
-        state, did, serves = ledger.FAILED, f"the rollback to {back} failed too: {'; '.join(failed)}", "unknown"
-    told = {"serves": serves, "reason": str(known), "undo": did, "evidence": site.production.tags}
+    if undone.failed:
+        state, serves = ledger.FAILED, "unknown"
+        did = f"the rollback to {back} failed too: {'; '.join(undone.failed)}"
+    told = {"serves": serves, "reason": str(known), "undo": did, "evidence": site.production.tags, **undone.facts}
     try:
         recorder.finish(record, state, told)
     except _STOPPED:
@@ -220,6 +239,7 @@ def _deploy(site: Site, deployment: str, content: Content, scoring: Scoring) -> 
         labels={**asdict(content), "deployment": deployment, "problem": site.problem},
         announce=site.terminal.note,
     )
-    demand_same_forecast(service, stored, stored.horizon, registered.label)
+    checked = demand_same_forecast(service, stored, stored.horizon, content.model)
+    demand_recorded_code(service, content, checked.served)
     site.terminal.note(f"service {name} answers as the model itself forecasts ({stored.horizon} days)")
     return service

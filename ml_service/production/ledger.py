@@ -33,9 +33,10 @@ RECORD_FILE = "release.json"
 SCHEMA_VERSION = 1
 FACTS = (
     *("event", "from", "back_to", "build_id", "commit", "workspace", "service", REQUESTED_FOR, "report_sha256"),
-    *("champion_if_undone", "endpoint_default", "endpoint_default_if_undone"),
+    *("champion_if_undone", "endpoint_default", "endpoint_default_if_undone", "take_over"),
 )
-"""Of a record beside its content; ids of pipelines for the default of the pipeline endpoint."""
+"""Of a record beside its content; ids of pipelines for the default of the pipeline endpoint. take_over: why a service
+that was changed by hand was replaced."""
 MAX_RECORD_BYTES = 1024 * 1024
 """Of release.json, which has some 2 kB."""
 
@@ -108,6 +109,11 @@ class Record:
     def record_sha256(self) -> str:
         """Hash of its release.json; empty while it has none."""
         return self.closed.evidence.get("record_sha256", "") if self.closed else ""
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """What its end says beside its state; empty while it has not ended, or where an earlier version wrote it."""
+        return self.closed.details.get("told", {}) if self.closed else {}
 
     @property
     def before(self) -> str:

@@ -130,6 +130,7 @@ def build_facts(event: str, site: Site, before: str) -> dict[str, str]:
         "commit": site.build.commit,
         "workspace": site.production.name,
         "service": site.settings.production_service_name,
+        **({"take_over": site.take_over} if site.take_over else {}),
         **site.build.person,
     }
 

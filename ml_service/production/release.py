@@ -23,6 +23,7 @@ from ml_service.production.chain.entry import NONE
 from ml_service.production.deployment import deploy_to_production, pointers
 from ml_service.production.evidence import demand_evidence, report_facts
 from ml_service.production.ledger import Content, Record
+from ml_service.production.live import demand_recorded_code, demand_unchanged, is_as_recorded
 from ml_service.production.recording import Recorder, build_facts
 from ml_service.production.site import Serving, Site, before_id, is_settled, last_good, serving
 from ml_service.production.writer import writing
@@ -75,11 +76,13 @@ def _release(recorder: Recorder, model: ModelVersion, scratch: Path) -> Released
     scoring = assemble_scoring(scratch / "deployment")
     known = recorder.here
     now = serving(site, known)
+    demand_unchanged(site, known, now)
     content = _content(_production_copy(site, model, files.path), model, scoring)
     before = now.record.content.model if now else NONE
     if now is not None and _serves_already(site, now, known, content):
         demand_evidence(site, now.record)
-        demand_same_forecast(now.service, stored, stored.horizon, content.model)
+        checked = demand_same_forecast(now.service, stored, stored.horizon, content.model)
+        demand_recorded_code(now.service, content, checked.served)
         return Released(now.record.id, content, now.service.name, now.service.url, before, already=True)
     facts = {
         **build_facts(ledger.RELEASE, site, before_id(now)),
@@ -93,7 +96,7 @@ def _release(recorder: Recorder, model: ModelVersion, scratch: Path) -> Released
 
 def _serves_already(site: Site, now: Serving, known: Sequence[Record], content: Content) -> bool:
     """Whether nothing is left to do: a release that broke off before its end is done again."""
-    return now.record.content == content and is_settled(site, now, known)
+    return now.record.content == content and is_settled(site, now, known) and is_as_recorded(site, known, now)
 
 
 def accepted_by(site: Site, run_id: str) -> str:

@@ -14,11 +14,13 @@ from ml_service.production import ledger
 from ml_service.production.chain.deployments import withdrawn
 from ml_service.production.chain.entry import NONE
 from ml_service.production.deployment import deploy_to_production, pointers, withdraw
-from ml_service.production.evidence import demand_evidence
+from ml_service.production.evidence import demand_evidence, production_model
 from ml_service.production.ledger import Record
+from ml_service.production.live import demand_recorded_code, demand_unchanged, is_as_recorded
 from ml_service.production.recording import Recorder, build_facts
 from ml_service.production.site import Serving, Site, before_id, is_settled, last_good, serving
 from ml_service.production.writer import writing
+from ml_service.training.smoke import demand_same_forecast
 
 PREVIOUS, BEFORE_THIS_BUILD = "previous", "before-this-build"
 
@@ -49,14 +51,26 @@ def rollback(site: Site, to: str) -> RolledBack:
     with writing(site, f"{ledger.ROLLBACK} to {to}") as recorder:
         known = recorder.here
         now = serving(site, known)
+        demand_unchanged(site, known, now)
         target = _target(site, known, now, to)
         before = now.record.content.model if now else NONE
         if target is None:
             closed = _withdraw_unfinished(recorder, known, now)
             return RolledBack(to=NONE, before=before, deployment=closed, url="")
-        if now is not None and now.record.id == target.id and is_settled(site, now, known):
+        if now is not None and now.record.id == target.id and _serves_already(site, now, known):
             return RolledBack(to=target.content.model, before=before, deployment="", url=now.service.url)
         return _restore(recorder, target, now)
+
+
+def _serves_already(site: Site, now: Serving, known: Sequence[Record]) -> bool:
+    """Whether nothing is left to do. Raises: CheckFailedError when the live answers are not those of the record."""
+    if not (is_settled(site, now, known) and is_as_recorded(site, known, now)):
+        return False
+    content = now.record.content
+    _, stored = production_model(site, content)
+    checked = demand_same_forecast(now.service, stored, stored.horizon, content.model)
+    demand_recorded_code(now.service, content, checked.served)
+    return True
 
 
 def _restore(recorder: Recorder, target: Record, now: Serving | None) -> RolledBack:

@@ -32,6 +32,8 @@ class Site:
     terminal: Terminal
     problem: str
     """Name of the problem, which the champion's tag carries."""
+    take_over: str = ""
+    """Why a service that was changed or made by hand may be replaced; empty: it may not."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,10 @@ def known_deployments(site: Site) -> tuple[Record, ...]:
 
 
 def serving(site: Site, known: tuple[Record, ...]) -> Serving | None:
-    """What serves now, None when there is no service. Raises: ConflictError when no record tells who made it."""
+    """What serves now; None when there is no service, or one without a record that is to be taken over.
+
+    Raises: ConflictError when no record tells who made it, or it is another problem's.
+    """
     name = site.settings.production_service_name
     service = find_service(site.production, name)
     if service is None:
@@ -71,11 +76,15 @@ def serving(site: Site, known: tuple[Record, ...]) -> Serving | None:
             todo="choose another PRODUCTION_SERVICE_NAME for this problem (environments/production.yml)",
         )
     record = ledger.find(known, label(service))
+    if record is None and site.take_over:
+        site.terminal.note(f"taking over service {name} in workspace {site.production.name}, which was made by hand")
+        return None
     if record is None:
         raise ConflictError(
             f"service {name} in workspace {site.production.name} was not deployed by a release",
             found="no record of its deployment",
-            todo="delete it, or choose another PRODUCTION_SERVICE_NAME: a release must know what it replaces",
+            todo="choose another PRODUCTION_SERVICE_NAME; or deploy over it: the same command with\n"
+            "--take-over --reason TEXT (what was made by hand cannot be restored)",
         )
     return Serving(service, record)
 

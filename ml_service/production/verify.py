@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from azure_ml.models.champion import find_champion
@@ -10,7 +11,9 @@ from ml_service.errors import CheckFailedError, FaultError
 from ml_service.output.console import Terminal
 from ml_service.production import ledger
 from ml_service.production.evidence import demand_evidence
-from ml_service.production.site import Site, known_deployments, serving
+from ml_service.production.ledger import Record
+from ml_service.production.live import changes, demand_recorded_code, recorded_facts
+from ml_service.production.site import Serving, Site, known_deployments, serving
 from ml_service.training import smoke
 
 _ROLL_BACK = "see what happened: python -m ml_service history; to go back: rollback --to previous"
@@ -34,7 +37,7 @@ class Verified:
 def verify(site: Site, horizon: int) -> Verified:
     """Compare all three, and the live forecast with the model's own.
 
-    Raises: FaultError (nothing serves), CheckFailedError (they disagree).
+    Raises: FaultError (nothing serves), CheckFailedError (they disagree, or the live code cannot be compared).
     """
     known = known_deployments(site)
     now = serving(site, known)
@@ -47,6 +50,8 @@ def verify(site: Site, horizon: int) -> Verified:
     if last is None or last.id != now.record.id:
         _disagree(now.service.name, now.record.id, f"{last.id if last else 'none'}, the last that succeeded")
     ledger.demand_intact(now.record)
+    if changed := changes(known, now.service):
+        _disagree(f"service {now.service.name}", "\n".join(map(str, changed)), "changed by release and rollback only")
     content = now.record.content
     demand_evidence(site, now.record)
     smoked = smoke.smoke(site.production, site.settings.production_service_name, horizon)
@@ -56,6 +61,8 @@ def verify(site: Site, horizon: int) -> Verified:
     if champion is None or str(champion.version) != content.model_version:
         found = champion.version if champion else "none"
         _disagree(f"the champion of {site.problem}", f"version {found}", content.model)
+    reports_code = demand_recorded_code(now.service, content, smoked.served)
+    _demand_proof(known, now, reports_code=reports_code)
     return Verified(
         model=content.model,
         copy=f"{content.model_name}:{content.production_version}",
@@ -65,6 +72,22 @@ def verify(site: Site, horizon: int) -> Verified:
         service=now.service.state,
         smoked=smoked,
     )
+
+
+def _demand_proof(known: Sequence[Record], now: Serving, *, reports_code: bool) -> None:
+    """What nobody can compare is not verified. Raises: CheckFailedError."""
+    missing = []
+    if recorded_facts(known) is None:
+        missing.append("the ledger does not have the update time and image that the service had after its deployment")
+    if not reports_code:
+        missing.append("its scoring script does not report the hash of its folder")
+    if missing:
+        raise CheckFailedError(
+            f"the code of service {now.service.name} is unverified; all else is as the ledger says",
+            found="\n".join(missing),
+            expected="a deployment by this version of the scoring script and of the release",
+            todo="deploy it again, which makes it verifiable: python -m ml_service release --model-version champion",
+        )
 
 
 def _disagree(what: str, found: str, expected: str) -> None:

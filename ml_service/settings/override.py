@@ -37,13 +37,18 @@ def parse(person: str, reason: str) -> Override | None:
             todo="give both, or neither: then the gate decides",
         )
     for name, text in given.items():
-        if len(text) > LONGEST or not text.isprintable() or text.startswith("-") or "$(" in text or "##" in text:
-            raise InvalidRequestError(
-                f"{name} cannot be recorded as it is",
-                found=f"{text[:80]!r}",
-                expected=f"one line of at most {LONGEST} characters without a leading dash, $( or ##",
-            )
+        demand_recordable(name, text)
     return Override(person=by, reason=why)
+
+
+def demand_recordable(name: str, text: str) -> None:
+    """Refuse a text of an option that is unsafe in a log, a page or a command line. Raises: InvalidRequestError."""
+    if len(text) > LONGEST or not text.isprintable() or text.startswith("-") or "$(" in text or "##" in text:
+        raise InvalidRequestError(
+            f"{name} cannot be recorded as it is",
+            found=f"{text[:80]!r}",
+            expected=f"one line of at most {LONGEST} characters without a leading dash, $( or ##",
+        )
 
 
 def demand_allowed(override: Override | None, settings: Settings, reason: str) -> None:

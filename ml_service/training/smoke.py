@@ -7,7 +7,8 @@ its hash is compared with the one recorded at registration, and its own forecast
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,8 @@ class Smoked:
     """How many were compared: other horizons and a newer history too."""
     failed_before: tuple[str, ...] = ()
     """Calls that had to be repeated, one sentence each."""
+    served: Mapping[str, Any] = field(default_factory=dict)
+    """What the service says of the model and the code that answer."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,12 @@ class LiveCheck:
     """The answer for the horizon that was asked for."""
     questions: int
     failed_before: tuple[str, ...]
+
+    @property
+    def served(self) -> dict[str, Any]:
+        """What the service says of the model and the code that answer."""
+        said: dict[str, Any] = self.answer["model"]
+        return said
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,10 @@ def smoke(workspace: Workspace, service_name: str, horizon: int) -> Smoked:
     registered = _served_model(service)
     stored = fetch_model(registered)
     checked = demand_same_forecast(service, stored, horizon, registered.label)
+    return _smoked(service, registered, stored, checked)
+
+
+def _smoked(service: Service, registered: ModelVersion, stored: StoredModel, checked: LiveCheck) -> Smoked:
     days = checked.answer["forecast"]
     many = len(stored.model.keys) > 1
     return Smoked(
@@ -90,6 +103,7 @@ def smoke(workspace: Workspace, service_name: str, horizon: int) -> Smoked:
         series_of_model=len(stored.model.keys),
         questions=checked.questions,
         failed_before=checked.failed_before,
+        served=checked.served,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -82,6 +84,8 @@ class Service:
     labels: Mapping[str, str]
     """The tags that it was deployed with."""
     models: tuple[ModelVersion, ...]
+    updated: str = ""
+    """When Azure ML last changed it, UTC; empty where it does not say."""
     keys: str = ""
     """What became of its keys, for people; empty for a service that was only read."""
 
@@ -107,7 +111,8 @@ def _service_of(sdk: Any) -> Service:
         error=" ".join(dict.fromkeys(reason for reason in reasons if reason)),
         copies=tuple(f"{model.name}:{model.version}" for model in models),
     )
-    return Service(sdk, state.name, state.url, state, dict(sdk.tags or {}), models)
+    updated = sdk.updated_time.isoformat() if sdk.updated_time else ""
+    return Service(sdk, state.name, state.url, state, dict(sdk.tags or {}), models, updated)
 
 
 def find_service(workspace: Workspace, name: str) -> Service | None:
@@ -121,6 +126,27 @@ def find_service(workspace: Workspace, name: str) -> Service | None:
         if "WebserviceNotFound" in str(error):
             return None
         raise
+
+
+def image_sha256(service: Service) -> str:
+    """Hash of what a service says that it was built from: image, uploaded code, models and environment.
+
+    The SDK's object leaves out the code, so the document is read that it is made from
+    (azureml/core/webservice/webservice.py, `_get`); empty where the service is gone. Addresses count without their
+    query, which may be a signature that expires.
+    """
+    document = type(service.sdk)._get(service.sdk.workspace, service.name)
+    if document is None:
+        return ""
+    request = document.get("environmentImageRequest") or {}
+    environment = request.get("environment") or {}
+    built = {
+        **{name: document.get(name) for name in ("imageId", "imageDigest")},
+        **{name: request.get(name) for name in ("driverProgram", "modelIds")},
+        **{name: environment.get(name) for name in ("environmentVariables", "python", "docker")},
+        "assets": [str(asset.get("url")).partition("?")[0] for asset in request.get("assets") or []],
+    }
+    return hashlib.sha256(json.dumps(built, sort_keys=True).encode()).hexdigest()
 
 
 def deploy_service(
@@ -167,6 +193,7 @@ def deploy_service(
     keys = keep_keys(deployed, held)
     if keys != KEPT:
         announce(f"service {name}: its keys are {keys}")
+    deployed.update_deployment_state()  # setting keys changes the time of the last update
     return replace(_service_of(deployed), keys=keys)
 
 

@@ -57,6 +57,7 @@ CASES = (
     Case("release-of-another-branch", "release", branch="topic"),
     Case("release-redeploy", "release", {"redeploy": "true"}),
     Case("release-override", "release", {"overrideReason": "the new tariff starts on Monday"}),
+    Case("release-take-over", "release", {"redeploy": "true", "takeOverReason": "a hotfix on Friday"}),
     Case("release-two-problems", "release", {"problems": TWO_PROBLEMS}, reason="IndividualCI"),
     Case("release-of-another-table", "release", {"problems": "[product_sales]"}),
     Case("retrain-by-schedule", "retrain", reason="Schedule"),
@@ -65,6 +66,7 @@ CASES = (
     Case("retrain-two-problems", "retrain", {"problems": TWO_PROBLEMS}, reason="Schedule"),
     Case("rollback-to-previous", "rollback"),
     Case("rollback-to-a-version", "rollback", {"to": "7"}),
+    Case("rollback-take-over", "rollback", {"takeOverReason": "a hotfix on Friday"}),
     Case("audit-by-schedule", "audit", reason="Schedule"),
 )
 

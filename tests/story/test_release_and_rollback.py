@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from ml_service.training.snapshots import assemble_scoring
 from tests.story.conftest import MakeProduct
 from tests.story.product import Ended, Product, Sdk, champions, copy_tree, cut_table, write_problem
 
@@ -426,6 +427,52 @@ def test_a_killed_first_release_is_withdrawn_and_its_record_says_so(
     assert (attempt["deployment"], attempt["intact"]) == (undone["deployment"], True)
     assert "its process ended before it did; closed in build 201" in attempt["reason"]
     assert attempt["ended"]
+
+
+def deploy_by_hand(workspace: Any, name: str, scoring: str, environment: str) -> None:
+    """Deploy another scoring folder over the production service, with its model, tags and properties."""
+    from azureml.core import Environment, Model
+    from azureml.core.model import InferenceConfig
+    from azureml.core.webservice import AciWebservice, Webservice
+
+    production = in_production(workspace)
+    found = Webservice(production, name)
+    settings = AciWebservice.deploy_configuration(
+        cpu_cores=0.5, memory_gb=1, auth_enabled=True, tags=found.tags, properties=found.properties
+    )
+    conda = Environment.from_conda_specification("forecast-scoring", environment)
+    inference = InferenceConfig(entry_script="score.py", source_directory=scoring, environment=conda)
+    Model.deploy(production, name, found.models, inference, settings, overwrite=True).wait_for_deployment()
+
+
+def test_code_that_is_deployed_by_hand_is_noticed_and_taken_over(
+    shop: Shop, name: str, sdk: Sdk, tmp_path: Path
+) -> None:
+    product = shop.product
+    tree = edited(
+        tmp_path / "tree", SCORING, '"value": value}', '"value": value * (1 if question.horizon == 28 else 3)}'
+    )
+    scoring = assemble_scoring(tmp_path / "scoring", tree / "mlops_code")
+    before = sdk(serving, name)
+    sdk(deploy_by_hand, name, str(scoring.folder), str(scoring.environment))
+    now = sdk(serving, name)
+    assert (now["labels"], now["versions"]) == (before["labels"], before["versions"])
+    assert "service_updated" in product.run("verify", "--horizon", 28, code=3).err
+    for words in (
+        "rollback --to previous",
+        "rollback --to 2",
+        "release --model-version 2",
+        "release --model-version champion",
+    ):
+        refused = product.run(*words.split(), code=4).err
+        assert f"service {name} in workspace {PRODUCTION} was changed by hand" in refused, words
+    assert sdk(serving, name)["labels"] == before["labels"], "nothing was changed"
+    why = ("--take-over", "--reason", "a hotfix on Friday")
+    taken = product.run("release", "--model-version", "champion", *why)
+    assert "taking over service" in taken.err
+    agreed(product, sdk, tmp_path / "after")
+    last = json.loads((tmp_path / "after/releases.json").read_text())["releases"][0]
+    assert (last["take_over"], last["intact"]) == ("a hotfix on Friday", True)
 
 
 def test_no_file_is_left_in_the_working_directory(shop: Shop) -> None:

@@ -23,8 +23,9 @@ def test_services_return_and_the_record_of_production_verifies(product: Product)
     status = product.run("status", "--json").document
     assert status["service"]["state"] == "Healthy"
     assert product.run("smoke").code == 0
-    verified = product.run("verify")
-    assert "paid-amount:1" in verified.out
+    unverified = product.run("verify", code=3).err
+    assert "the code of service paid-amount is unverified; all else is as the ledger says" in unverified
+    assert "its scoring script does not report the hash of its folder" in unverified
 
 
 def test_hashes_and_figures_in_the_history_are_intact(product: Product, tmp_path: Path) -> None:
@@ -57,7 +58,10 @@ def test_a_model_registered_by_the_earlier_version_is_released_and_rolled_back(
     product.run("release", "--model-version", "2")
     assert "paid-amount:2" in product.run("verify").out
     product.run("rollback", "--to", "1")
-    assert "paid-amount:1" in product.run("verify").out
+    assert product.run("status", "--json").document["production"]["service"]["models"] == ["paid-amount:1"]
+    unverified = product.run("verify", code=3).err
+    assert "its scoring script does not report the hash of its folder" in unverified, "the one of the earlier version"
+    assert "update time and image" not in unverified
     after = releases(product, tmp_path / "after")
     assert after[:1] == before, "the record of the earlier version has moved to the ledger as it was"
     assert [(row["event"], row["model_version"], row["state"], row["intact"]) for row in after] == [

@@ -1,0 +1,88 @@
+"""What the live service says of itself, compared with what the ledger says of it.
+
+Whoever may deploy can replace the code of a service and keep its tags. Azure ML then reports another update time and
+another image, and the scoring script reports another hash of its own folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from azure_ml.services import Service, image_sha256
+from ml_service.errors import CheckFailedError, ConflictError
+from ml_service.production import ledger
+from ml_service.production.integrity import Difference, differences
+from ml_service.production.ledger import Content, Record
+from ml_service.production.site import Serving, Site, label
+
+DEPLOYMENT, UPDATED, IMAGE = "service_deployment", "service_updated", "service_image_sha256"
+"""What the end of a deployment records of the service that it leaves: whose it is, and how Azure ML reports it."""
+SCORING, VERSION = "scoring_sha256", "version"
+"""What a service's answers say of the code and the model version that answer."""
+
+
+def service_facts(service: Service) -> dict[str, str]:
+    """What the ledger keeps of a service, to notice later that it was changed by hand."""
+    return {DEPLOYMENT: label(service), UPDATED: service.updated, IMAGE: image_sha256(service)}
+
+
+def recorded_facts(known: Sequence[Record]) -> Mapping[str, str] | None:
+    """The facts of the service as the last deployment left it; None where the ledger does not have them.
+
+    An earlier version did not record them; a deployment that broke off or failed left a service that nobody knows.
+    known: deployments of the service, the newest first.
+    """
+    for record in known:
+        told = record.told
+        if UPDATED in told:
+            return {name: str(told.get(name, "")) for name in (DEPLOYMENT, UPDATED, IMAGE)}
+        if record.state != ledger.UNDONE:
+            return None
+    return None
+
+
+def changes(known: Sequence[Record], service: Service) -> list[Difference] | None:
+    """What of a service is not as the ledger says; None where the ledger does not say."""
+    recorded = recorded_facts(known)
+    return None if recorded is None else differences(service_facts(service), recorded, "the ledger")
+
+
+def demand_unchanged(site: Site, known: Sequence[Record], now: Serving | None) -> None:
+    """Refuse to replace a service that was changed by hand, unless the site takes it over. Raises: ConflictError."""
+    found = changes(known, now.service) if now else None
+    if now is None or not found:
+        return
+    name = f"service {now.service.name} in workspace {site.production.name}"
+    if site.take_over:
+        site.terminal.note(f"taking over {name}, which was changed by hand: {'; '.join(map(str, found))}")
+        return
+    raise ConflictError(
+        f"{name} was changed by hand since deployment {now.record.id}; nothing was changed here",
+        found="\n".join(map(str, found)),
+        expected="a service that only release and rollback change",
+        todo="see who changed it, and why; to deploy over it: the same command with --take-over --reason TEXT",
+    )
+
+
+def is_as_recorded(site: Site, known: Sequence[Record], now: Serving) -> bool:
+    """Whether the service is known to be as the last deployment left it, and is not to be taken over."""
+    return not site.take_over and changes(known, now.service) == []
+
+
+def demand_recorded_code(service: Service, content: Content, served: Mapping[str, Any]) -> bool:
+    """Compare what the live answers say of their code and model with a deployment; False where they do not say.
+
+    The scoring scripts of earlier versions report no hash. Raises: CheckFailedError.
+    """
+    if not served.get(SCORING):
+        return False
+    recorded = {SCORING: content.scoring_sha256, VERSION: content.model_version}
+    if found := differences(served, recorded, "the record of its deployment"):
+        raise CheckFailedError(
+            f"service {service.name} answers with other code than was deployed",
+            found="\n".join(map(str, found)),
+            expected=f"{content.model} with scoring folder sha256 {content.scoring_sha256}",
+            todo="see who changed it; to deploy over it: release or rollback with --take-over --reason TEXT",
+        )
+    return True
