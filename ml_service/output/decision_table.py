@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from forecasting.calendars import calendar_of
 from forecasting.decision.blocks import Baseline, Contender, Evidence, RegisteredChampion, Scores
 
 _METRICS = ("rel_mae", "mae", "rmse", "mase", "bias")
@@ -44,7 +45,8 @@ def windows_sentence(evidence: Evidence) -> str:
     if windows is None:
         return ""
     count = len(windows.origins)
-    return f"{count} forecasts of {windows.horizon} days each, {windows.origins[0]} to {windows.last_day}"
+    each = calendar_of(evidence.data.frequency).count(windows.horizon)
+    return f"{count} forecasts of {each} each, {windows.origins[0]} to {windows.last_day}"
 
 
 def versioned(champion: RegisteredChampion | None) -> str:

@@ -221,5 +221,6 @@ def _deploy(site: Site, deployment: str, content: Content, scoring: Scoring) -> 
         announce=site.terminal.note,
     )
     demand_same_forecast(service, stored, stored.horizon, registered.label)
-    site.terminal.note(f"service {name} answers as the model itself forecasts ({stored.horizon} days)")
+    steps = stored.model.calendar.count(stored.horizon)
+    site.terminal.note(f"service {name} answers as the model itself forecasts ({steps})")
     return service
