@@ -1,4 +1,4 @@
-"""Step 1: check the delivered table against its contract and make the daily series of it."""
+"""Step 1: check the delivered table against its contract and make regular series of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from step import Run, guarded, say, today
 def build_parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     parser = argparse.ArgumentParser(
-        description="Check a table and write the daily series: series.csv (date,value) and facts.json.",
+        description="Check a table and write regular series: series.csv (date,value) and facts.json.",
         epilog="Example: python mlops_code/prepare.py --problem mlops_code/problems/paid_amount.yml "
         "--data data/adventureworks/daily_by_type.csv --series build/series. "
         "Exit codes: 0 written; 1 fault; 2 usage or missing file; 3 contract violation, nothing written.",
@@ -62,7 +62,7 @@ def prepare(args: argparse.Namespace, run: Run) -> int:
         say(f"note: {note}")
     run.log({"days": float(facts["days"]), "mean": facts["mean"], "rows": float(rows)})
     run.tag({"data_sha256": sha256, "contract_version": CONTRACT_VERSION})
-    size = {"days": facts["days"], "series": facts["series"]}
+    size = {panel.calendar.units.replace(" ", "_"): facts["days"], "series": facts["series"]}
     say("prepared", **size, first=panel.first, last=panel.last, mean=f"{facts['mean']:.2f}")
     return 0
 

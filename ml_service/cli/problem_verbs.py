@@ -55,15 +55,20 @@ def new(
     data: Annotated[
         Path | None, typer.Option("--data", help="Your table (.csv, .csv.gz), to be checked at once.")
     ] = None,
+    frequency: Annotated[
+        str, typer.Option("--frequency", help="Of the values, without --data: day, week-sunday, month, ...")
+    ] = "day",
     as_json: AsJson = False,
 ) -> None:
     """Write mlops_code/problems/NAME.yml for your own table; review and edit it afterwards.
 
-    With --data the table is checked against the new file. Ends with 3 if the table lacks a column (nothing is
-    written), violates the data contract or is too short (the file stays: edit it, or fix the table).
+    With --data the frequency is the table's (daily, on business days, weekly or monthly), and the table is checked
+    against the new file. Ends with 3 if the table lacks a column (nothing is written), violates the data contract or
+    is too short (the file stays: edit it, or fix the table).
     """
     with session(as_json) as call:
-        from ml_service.settings import problems
+        from ml_service.settings import new_problem, problems
 
-        columns = problems.Columns(date, measure, tuple(key or ()), "mean" if mean else "sum")
+        aggregation = "mean" if mean else "sum"
+        columns = new_problem.Columns(date, measure, tuple(key or ()), aggregation, frequency)
         problems.new(call.terminal, name, columns, table=data)

@@ -73,7 +73,7 @@ def release(
 
 
 def verify(
-    horizon: Annotated[int, typer.Option("--horizon", min=1, help="Days to forecast.")] = 28,
+    horizon: Annotated[int, typer.Option("--horizon", min=1, help="Steps to forecast, such as days or weeks.")] = 28,
     for_agent: ForAgent = None,
     as_json: AsJson = False,
 ) -> None:

@@ -207,7 +207,7 @@ def _tell(call: Session, result: RunResult, evidence: Path | None) -> None:
 
 
 def smoke(
-    horizon: Annotated[int, typer.Option("--horizon", min=1, help="Days to forecast.")] = 28,
+    horizon: Annotated[int, typer.Option("--horizon", min=1, help="Steps to forecast, such as days or weeks.")] = 28,
     as_json: AsJson = False,
 ) -> None:
     """Ask the test service for a forecast and compare it with the forecast of the registered model itself.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from forecasting.calendars import calendar_of
 from forecasting.decision.blocks import Baseline, Contender, Evidence, RegisteredChampion, Replaced, Scores
 
 _METRICS = ("rel_mae", "mae", "rmse", "mase", "bias")
@@ -46,7 +47,8 @@ def windows_sentence(evidence: Evidence) -> str:
     if windows is None:
         return ""
     recent, earlier = windows.origins[windows.year_ago :], windows.origins[: windows.year_ago]
-    said = f"{len(recent)} forecasts of {windows.horizon} days each, {recent[0]} to {windows.last_day}"
+    each = calendar_of(evidence.data.frequency).count(windows.horizon)
+    said = f"{len(recent)} forecasts of {each} each, {recent[0]} to {windows.last_day}"
     return f"{said}, and {len(earlier)} a year earlier, from {earlier[0]}" if earlier else said
 
 

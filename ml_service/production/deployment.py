@@ -241,5 +241,6 @@ def _deploy(site: Site, deployment: str, content: Content, scoring: Scoring) -> 
     )
     checked = demand_same_forecast(service, stored, stored.horizon, content.model)
     demand_recorded_code(service, content, checked.served)
-    site.terminal.note(f"service {name} answers as the model itself forecasts ({stored.horizon} days)")
+    steps = stored.model.calendar.count(stored.horizon)
+    site.terminal.note(f"service {name} answers as the model itself forecasts ({steps})")
     return service

@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import yaml
-
+from forecasting.calendars import DAILY, calendar_of
 from forecasting.data.series import Panel
 from forecasting.errors import ForecastingError
 from forecasting.evaluation.selection import recipes_of
@@ -17,11 +16,8 @@ from forecasting.problem.problem_file import Problem
 from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
 from ml_service.settings.names import as_export, as_variables, own_settings
-from ml_service.settings.variables import ROOT, shown
-
-FOLDER = ROOT / "mlops_code" / "problems"
-ONE, MANY = "paid_amount.yml", "product_sales.yml"
-"""Files whose sections contract, training and gate a new problem starts with: of one series, of many."""
+from ml_service.settings.new_problem import FOLDER, ONE, Columns, calendar_for, text_of
+from ml_service.settings.variables import shown
 
 
 @dataclass(frozen=True)
@@ -33,6 +29,7 @@ class Described:
     series: str
     metric: str
     horizon: int
+    frequency: str
     candidates: tuple[str, ...]
 
 
@@ -47,6 +44,7 @@ def describe(path: Path) -> Described:
         series=f"one for each {' and '.join(rule.keys)}" if rule.keys else "one",
         metric=training.metric,
         horizon=training.horizon,
+        frequency=rule.frequency,
         candidates=tuple(recipe.label for recipe in recipes_of(training)),
     )
 
@@ -73,11 +71,14 @@ def listed(folder: Path = FOLDER) -> list[Described]:
 def show(terminal: Terminal, found: list[Described]) -> None:
     """Print a table."""
     rows = [
-        (problem.file, problem.series, problem.metric, str(problem.horizon), problem.candidates[0])
-        for problem in found
+        (problem.file, problem.series, problem.metric, _horizon(problem), problem.candidates[0]) for problem in found
     ]
-    terminal.table(("file", "series", "metric", "days ahead", "simplest candidate"), rows, right=("days ahead",))
+    terminal.table(("file", "series", "metric", "ahead", "simplest candidate"), rows, right=("ahead",))
     terminal.document({"problems": [asdict(problem) for problem in found]})
+
+
+def _horizon(problem: Described) -> str:
+    return calendar_of(problem.frequency).count(problem.horizon)
 
 
 def check(terminal: Terminal, file: Path, table: Path | None) -> None:
@@ -86,7 +87,7 @@ def check(terminal: Terminal, file: Path, table: Path | None) -> None:
     Raises: InvalidRequestError; ContractError of forecasting with every finding; HistoryError of forecasting.
     """
     found = describe(file)
-    terminal.say(f"problem    {found.name}: {found.series} series, {found.metric}, {found.horizon} days ahead")
+    terminal.say(f"problem    {found.name}: {found.series} series, {found.metric}, {_horizon(found)} ahead")
     terminal.say(f"candidates {', '.join(found.candidates)}")
     facts: dict[str, object] = {}
     if table is not None:
@@ -111,7 +112,8 @@ def _checked(terminal: Terminal, problem: Problem, table: Path) -> dict[str, obj
 
     training, gate = problem.training, problem.gate
     panel, sha256, rows = read_data(problem, table)
-    terminal.say(f"data       {rows} rows give {len(panel.keys)} series, {panel.first} to {panel.last}")
+    spaced = "" if panel.calendar == DAILY else f" of {panel.calendar.adjective} values"
+    terminal.say(f"data       {rows} rows give {len(panel.keys)} series{spaced}, {panel.first} to {panel.last}")
     for note in panel.notes:
         terminal.say(f"note       {note}")
     recipes, rule = recipes_of(training), training.selection
@@ -129,16 +131,6 @@ def _checked(terminal: Terminal, problem: Problem, table: Path) -> dict[str, obj
     return {"rows": rows, "series": len(panel.keys), "days": panel.days, "sha256": sha256, "notes": panel.notes}
 
 
-@dataclass(frozen=True)
-class Columns:
-    """What a new problem needs to know about its table."""
-
-    date: str
-    measure: str
-    keys: tuple[str, ...]
-    aggregation: str
-
-
 def new(terminal: Terminal, name: str, columns: Columns, folder: Path = FOLDER, table: Path | None = None) -> Path:
     """Write a problem file to start with, and check a table by it where one is given.
 
@@ -148,11 +140,7 @@ def new(terminal: Terminal, name: str, columns: Columns, folder: Path = FOLDER, 
     path = folder / f"{name}.yml"
     if path.exists():
         raise InvalidRequestError(f"{path} exists already", todo="choose another name, or edit that file")
-    if table is not None:
-        from forecasting.data.reading import find_table, read_cells
-
-        read_cells(find_table(table), (columns.date, *columns.keys, columns.measure))
-    path.write_text(_text_of(name, columns, table), encoding="utf-8")
+    path.write_text(text_of(name, columns, table, calendar_for(columns, table)), encoding="utf-8")
     try:
         described = describe(path)
     except ForecastingError as mistake:
@@ -168,20 +156,6 @@ def new(terminal: Terminal, name: str, columns: Columns, folder: Path = FOLDER, 
     return path
 
 
-def _text_of(name: str, columns: Columns, table: Path | None) -> str:
-    """A problem file to start with: the columns as given, the rest as in a shipped file."""
-    sections: dict[str, dict[str, object]] = {}
-    if table is not None and table.resolve().is_relative_to(ROOT):
-        sections["table"] = {"file": shown(table.resolve())}
-    sections["source"] = {"date": columns.date, "measures": [columns.measure]}
-    sections["series"] = {"name": name, "measure": columns.measure, "aggregation": columns.aggregation}
-    if columns.keys:
-        sections["series"] |= {"keys": list(columns.keys), "missing": "zero"}
-    base = (FOLDER / (MANY if columns.keys else ONE)).read_text(encoding="utf-8")
-    start = f"# {name}: what is forecast, and by which rules. {ONE} explains every line.\n"
-    return f"{start}{yaml.safe_dump(sections, sort_keys=False)}\n{_from_contract(base)}"
-
-
 def _show_settings(terminal: Terminal, settings: Mapping[str, str]) -> None:
     """Print a problem's own names; with another problem's names it would replace that problem's objects."""
     terminal.say("settings   its own names, for variables.yml (the last one for environments/production.yml):")
@@ -189,12 +163,3 @@ def _show_settings(terminal: Terminal, settings: Mapping[str, str]) -> None:
         terminal.say(f"  {line}")
     terminal.say("or in a shell, to try it out:")
     terminal.say(f"  {as_export(settings)}")
-
-
-def _from_contract(text: str) -> str:
-    """The sections that are the same for every table, with their comments."""
-    lines = text.splitlines(keepends=True)
-    start = next(number for number, line in enumerate(lines) if line.startswith("contract:"))
-    while start and lines[start - 1].startswith("#"):
-        start -= 1
-    return "".join(lines[start:])

@@ -16,6 +16,7 @@ from typing import Any
 from azure_ml.models.versions import ModelVersion, download
 from azure_ml.services import HEALTHY, Service, ServiceRefusedError, ask, find_service
 from azure_ml.workspace import Workspace
+from forecasting.calendars import DAILY, calendar_of
 from forecasting.errors import ForecastingError
 from forecasting.json_text import strict_json
 from forecasting.models.model_file import MODEL_FILE, StoredModel, read_model
@@ -49,6 +50,7 @@ class Smoked:
     """Calls that had to be repeated, one sentence each."""
     served: Mapping[str, Any] = field(default_factory=dict)
     """What the service says of the model and the code that answer."""
+    frequency: str = DAILY.frequency
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ def _smoked(service: Service, registered: ModelVersion, stored: StoredModel, che
         dates=tuple(day["date"] for day in days),
         values=tuple(float(day["value"]) for day in days),
         series=tuple(str(day["series"]) for day in days) if many else (),
+        frequency=stored.model.calendar.frequency,
         series_of_model=len(stored.model.keys),
         questions=checked.questions,
         failed_before=checked.failed_before,
@@ -213,9 +216,9 @@ def _ask(service: Service, body: dict[str, Any]) -> tuple[dict[str, Any], tuple[
 def show(terminal: Terminal, result: Smoked, *, as_part: bool = False) -> None:
     """Print the forecast as a small table with bars. as_part: the JSON document is another verb's."""
     asked = tuple(dict.fromkeys(result.series))
-    days = len(result.dates) // max(len(asked), 1)
+    steps = calendar_of(result.frequency).count(len(result.dates) // max(len(asked), 1))
     many = f" of each of {len(asked)} series" if asked else ""
-    terminal.say(f"smoke      {result.service} answers as model {result.model} itself forecasts ({days} days{many})")
+    terminal.say(f"smoke      {result.service} answers as model {result.model} itself forecasts ({steps}{many})")
     terminal.say(f"           {result.questions} questions were compared: other horizons and a newer history too")
     for failure in result.failed_before:
         terminal.say(f"           a call was repeated: {failure}")

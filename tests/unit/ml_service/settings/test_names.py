@@ -10,7 +10,7 @@ import pytest
 from forecasting.errors import UsageError
 from ml_service.errors import InvalidRequestError
 from ml_service.settings.names import names_of, own_settings
-from ml_service.settings.problems import FOLDER
+from ml_service.settings.new_problem import FOLDER
 from ml_service.settings.variables import DERIVED_VARIABLES, ROOT, Settings, load
 
 WriteVariables = Callable[[dict[str, str]], Path]

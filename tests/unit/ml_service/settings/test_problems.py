@@ -12,7 +12,8 @@ from ml_service.cli.main import main
 from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
 from ml_service.output.failures import explain
-from ml_service.settings.problems import FOLDER, Columns, listed, new
+from ml_service.settings.new_problem import FOLDER, Columns
+from ml_service.settings.problems import listed, new
 from ml_service.settings.variables import ROOT
 
 PRODUCTS = ROOT / "data/adventureworks/daily_sales_by_product.csv"

@@ -1,0 +1,121 @@
+"""The text of a new problem file: the columns as given, the rest as suits the frequency of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+import yaml
+
+from forecasting.calendars import DAILY, Calendar, calendar_of
+from ml_service.errors import InvalidRequestError
+from ml_service.settings.variables import ROOT, shown
+
+FOLDER = ROOT / "mlops_code" / "problems"
+ONE, MANY = "paid_amount.yml", "product_sales.yml"
+"""Files whose sections contract, training and gate a problem of daily values starts with: of one series, of many."""
+
+_SECTIONS = Template("""\
+contract:
+  min_days: $min_days  # from the first to the last, of any frequency
+  rows_change: 0.5
+
+training:
+  horizon: $horizon  # $units ahead that the business needs
+  season: $season  # $units after which the pattern repeats
+  metric: $metric
+  candidates:  # simplest first
+    - {recipe: season_mean, seasons: $seasons}
+    - {recipe: window_mean, steps: $window}
+    - {recipe: holt_winters}
+    - {recipe: ridge_direct, alpha: 1.0, scaled: $scaled}
+  # origins: forecasts that are compared; step: $units from one to the next; held_back: $units that belong to the gate
+  selection: {origins: $origins, step: $step, margin: 0.02, held_back: $held_back}
+
+gate:
+  origins: $origins
+  step: $step
+  floor: 1.0
+  margin: 0.02
+  refresh: {max_age_days: $max_age_days}  # data of the champion older than this calls for a newer fit
+""")
+_DAYS_OF_YEAR = 365
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a new problem needs to know about its table."""
+
+    date: str
+    measure: str
+    keys: tuple[str, ...]
+    aggregation: str
+    frequency: str = DAILY.frequency
+    """Of the values, where no table says it."""
+
+
+def calendar_for(columns: Columns, table: Path | None) -> Calendar:
+    """The calendar that the dates of a table follow; daily where they follow none, for the contract to say why.
+
+    Raises: InvalidRequestError (no such frequency), ContractError of forecasting (the table lacks a column).
+    """
+    if table is None:
+        try:
+            return calendar_of(columns.frequency)
+        except ValueError as mistake:
+            raise InvalidRequestError(str(mistake), todo="correct --frequency") from None
+    import pandas as pd
+
+    from forecasting.calendars import inferred
+    from forecasting.data.reading import find_table, read_cells
+
+    cells = read_cells(find_table(table), (columns.date, *columns.keys, columns.measure))
+    days = pd.to_datetime(cells[columns.date].str.strip(), format="%Y-%m-%d", errors="coerce").dropna()
+    return inferred(day.date() for day in days.unique()) or DAILY
+
+
+def text_of(name: str, columns: Columns, table: Path | None, calendar: Calendar) -> str:
+    """A problem file to start with."""
+    sections: dict[str, dict[str, object]] = {}
+    if table is not None and table.resolve().is_relative_to(ROOT):
+        sections["table"] = {"file": shown(table.resolve())}
+    sections["source"] = {"date": columns.date, "measures": [columns.measure]}
+    sections["series"] = {"name": name, "measure": columns.measure, "aggregation": columns.aggregation}
+    if calendar != DAILY:
+        sections["series"]["frequency"] = calendar.frequency
+    if columns.keys:
+        sections["series"] |= {"keys": list(columns.keys), "missing": "zero"}
+    start = f"# {name}: what is forecast, and by which rules. {ONE} explains every line.\n"
+    return f"{start}{yaml.safe_dump(sections, sort_keys=False)}\n{_others(columns.keys, calendar)}"
+
+
+def _others(keys: Sequence[str], calendar: Calendar) -> str:
+    """The sections contract, training and gate."""
+    if calendar == DAILY:
+        return _from_contract((FOLDER / (MANY if keys else ONE)).read_text(encoding="utf-8"))
+    usual, days_a_step = calendar.defaults, _DAYS_OF_YEAR / calendar.year
+    return _SECTIONS.substitute(
+        min_days=round(usual.minimum * days_a_step),
+        horizon=usual.horizon,
+        units=calendar.units,
+        season=calendar.season,
+        metric="mase" if keys else "mae",
+        seasons=calendar.lags.seasons,
+        window=calendar.lags.recent[-1] if calendar.lags.recent else 8 * calendar.season,
+        scaled=str(bool(keys)).lower(),
+        origins=usual.origins,
+        step=usual.origin_step,
+        held_back=usual.horizon + (usual.origins - 1) * usual.origin_step,
+        max_age_days=round(35 + 2 * days_a_step),
+    )
+
+
+def _from_contract(text: str) -> str:
+    """The sections that are the same for every table, with their comments."""
+    lines = text.splitlines(keepends=True)
+    start = next(number for number, line in enumerate(lines) if line.startswith("contract:"))
+    while start and lines[start - 1].startswith("#"):
+        start -= 1
+    return "".join(lines[start:])
