@@ -117,7 +117,7 @@ bench: $(INSTALLED) ## measure against dvc, side by side (see bench/README.md)
 COMPILE = $(UV) pip compile --quiet --generate-hashes --no-header --python-version 3.11 --python-platform linux
 lock: $(INSTALLED) ## resolve requirements/*.in again and what is written from them (UPGRADE=1 takes newer releases)
 	for name in bootstrap build tools dev; do $(COMPILE) $(if $(UPGRADE),--upgrade) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
-	$(COMPILE) $(if $(UPGRADE),--upgrade) --no-deps --no-annotate -c requirements/dev.txt requirements/widgets.in -o requirements/widgets.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --no-deps --no-annotate requirements/widgets.in -o requirements/widgets.txt
 	for name in training scoring arima; do $(COMPILE) -c requirements/dev.txt requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 	$(MAKE) --no-print-directory setup
 	$(PY) -m requirements.conda
