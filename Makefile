@@ -5,6 +5,7 @@ PY := $(VENV)/bin/python
 UV := $(shell command -v uv || echo $(VENV)/bin/uv)
 INSTALLED := $(VENV)/.installed
 TOOLS := .venv-tools
+WIDGETS := .venv-widgets
 # With this variable set, every process compiles its imports again and starts three times as slowly.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -44,6 +45,11 @@ $(INSTALLED): requirements/bootstrap.txt requirements/build.txt requirements/dev
 $(TOOLS)/.installed: requirements/tools.txt | $(INSTALLED)
 	$(PY) -m venv --clear --without-pip $(TOOLS)
 	$(UV) pip sync --quiet --python $(TOOLS)/bin/python --require-hashes requirements/tools.txt
+	@touch $@
+
+# The real azureml-widgets, which one test shows runs with. Where it cannot be installed, that test is skipped.
+$(WIDGETS)/.installed: requirements/widgets.txt | $(INSTALLED)
+	$(UV) pip install --quiet --python $(PY) --target $(WIDGETS) --no-deps --require-hashes -r requirements/widgets.txt
 	@touch $@
 
 run: $(INSTALLED) ## the release pipeline on this machine, approval given by make run itself (KEEP=1 leaves it running)
@@ -86,6 +92,7 @@ product-tests: $(INSTALLED) $(TOOLS)/.installed
 # These tests bring the SDK into their process, which must not have met it before their server is there: they run apart,
 # at the same time. What they print is shown when they have ended.
 emulator-tests: $(INSTALLED)
+	-@$(MAKE) --no-print-directory $(WIDGETS)/.installed
 	@log=$$(mktemp); $(PY) -m pytest local_azure/tests > "$$log" 2>&1; code=$$?; cat "$$log"; rm -f "$$log"; exit $$code
 
 unit: $(INSTALLED) $(TOOLS)/.installed ## the fast tests only
@@ -110,10 +117,11 @@ bench: $(INSTALLED) ## measure against dvc, side by side (see bench/README.md)
 COMPILE = $(UV) pip compile --quiet --generate-hashes --no-header --python-version 3.11 --python-platform linux
 lock: $(INSTALLED) ## resolve requirements/*.in again and what is written from them (UPGRADE=1 takes newer releases)
 	for name in bootstrap build tools dev; do $(COMPILE) $(if $(UPGRADE),--upgrade) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --no-deps --no-annotate requirements/widgets.in -o requirements/widgets.txt
 	for name in training scoring arima; do $(COMPILE) -c requirements/dev.txt requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 	$(MAKE) --no-print-directory setup
 	$(PY) -m requirements.conda
 	$(PY) -m requirements.held_back
 
 clean: ## remove the environment and all local data
-	rm -rf $(VENV) $(TOOLS) dist .local_azure .azureml .campaign
+	rm -rf $(VENV) $(TOOLS) $(WIDGETS) dist .local_azure .azureml .campaign

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +15,7 @@ from local_azure.machine_learning.domain.pipelines import graphs, modules, nodes
 from local_azure.machine_learning.domain.pipelines.plan import Step
 from local_azure.machine_learning.domain.runs import run_records
 from local_azure.machine_learning.domain.runs.run_documents import Failure
+from local_azure.machine_learning.domain.runs.run_files import artifact_file
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.engines.steps.arguments import RunIdentity
 from local_azure.machine_learning.engines.steps.job import Job
@@ -64,6 +66,7 @@ class Walk:
         **asked: Any,
     ) -> None:
         self.store = store
+        self.files = files
         self.jobs: dict[str, StubJob] = {}
         for name in waits_for:
             module = {
@@ -121,6 +124,19 @@ class Walk:
         """Name and status of the steps in the run history, in the order of their creation."""
         runs = run_records.children(self.store, WORKSPACE.id, self.run["Id"])
         return [(run["name"], run["status"]) for run in runs]
+
+    def log(self) -> list[str]:
+        """What the log of the run says, without the times; it has two empty neighbors."""
+        run = run_records.require(self.store, WORKSPACE.id, self.run["Id"])
+        folder = artifact_file(self.files, WORKSPACE, run, "logs/azureml/executionlogs.txt").parent
+        assert {path.name: path.stat().st_size > 0 for path in folder.iterdir()} == {
+            "executionlogs.txt": True,
+            "stderrlogs.txt": False,
+            "stdoutlogs.txt": False,
+        }
+        lines = (folder / "executionlogs.txt").read_text().splitlines()
+        assert all(re.match(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ\] ", line) for line in lines)
+        return [line.partition("] ")[2] for line in lines]
 
 
 Make = Callable[..., Walk]
@@ -196,6 +212,10 @@ def test_a_cancel_while_steps_are_being_created_reaches_them(make: Make, monkeyp
         await created.wait()
 
     walked(walk, play)
+    canceled, submitted = sorted(walk.log(), key=lambda line: "Submitting" in line)
+    assert canceled == "Execution of experiment cancelled, update experiment status and cancel submitted nodes"
+    ids = [run["runId"] for run in run_records.children(walk.store, WORKSPACE.id, walk.run["Id"])]
+    assert submitted == f"Submitting 2 runs, first five are: one:{ids[0]},two:{ids[1]}"
     assert walk.codes() == {"": "4", "one": "5", "two": "5"}
     assert walk.words() == [("one", "Canceled"), ("two", "Canceled")]
 

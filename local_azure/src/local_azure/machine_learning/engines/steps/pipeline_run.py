@@ -7,8 +7,11 @@ import asyncio
 from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.domain.pipelines import graphs, pipeline_runs
 from local_azure.machine_learning.domain.pipelines.plan import Plan, Step
+from local_azure.machine_learning.domain.runs import run_records
+from local_azure.machine_learning.domain.runs.run_documents import Run
 from local_azure.machine_learning.domain.runs.statuses import RunStatus
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
+from local_azure.machine_learning.engines.steps import run_log
 from local_azure.machine_learning.engines.steps.data_locations import InputResolver
 from local_azure.machine_learning.engines.steps.job import MakeJob, failure_of
 from local_azure.machine_learning.engines.steps.step_run import StepRun
@@ -16,6 +19,7 @@ from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.storage_faults import until_kept
 from local_azure.machine_learning.storage.store import Document, Store
 
+_CANCELED = "Execution of experiment cancelled, update experiment status and cancel submitted nodes"
 SOME_FAILED = "Pipeline has some failed steps. See child run or execution logs for more details."
 
 
@@ -39,6 +43,7 @@ class PipelineRunTask:
         self._workspace = workspace
         self._run = run
         self._goes_on_after_failure = run.get("ContinueRunOnStepFailure", False)
+        self._history: Run | None = None  # of the run history, once it has begun
         self._is_canceled = False
         self._has_failed = False
         self._steps: dict[str, StepRun] = {}  # by run id
@@ -57,7 +62,9 @@ class PipelineRunTask:
 
     async def cancel(self) -> None:
         """Start nothing more and end the running steps; finished ones stay as they are."""
-        self._is_canceled = True
+        is_first, self._is_canceled = not self._is_canceled, True
+        if is_first:
+            await asyncio.to_thread(self._report, _CANCELED)
         await asyncio.gather(*(step.cancel() for step in self._steps.values()))
 
     def step_of(self, run_id: str) -> StepRun | None:
@@ -67,7 +74,12 @@ class PipelineRunTask:
     def _begin(self) -> tuple[Plan, Document]:
         found = graphs.plan_of_run(self._store, self._workspace.id, self._run)
         pipeline_runs.begin(self._store, self._workspace.id, self._run)
+        self._history = run_records.require(self._store, self._workspace.id, self._run["Id"])
         return found
+
+    def _report(self, sentence: str) -> None:
+        if self._history is not None:
+            run_log.report(self._files, self._workspace, self._history, sentence)
 
     def _outcome(self) -> tuple[RunStatus, str | None]:
         message = SOME_FAILED if self._has_failed else None
@@ -119,6 +131,8 @@ class PipelineRunTask:
         with self._store.transaction():
             for step_run in step_runs:
                 step_run.create(self._addresses)
+        first = ",".join(f"{step_run.node_id}:{step_run.run_id}" for step_run in step_runs[:5])
+        self._report(f"Submitting {len(step_runs)} runs, first five are: {first}")
 
     async def _end_steps(self) -> None:
         """End the steps that still run when a fault has stopped the walk."""
