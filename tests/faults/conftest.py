@@ -49,11 +49,16 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "state"
 
 
-def copied_server(published: Path, state: Path) -> Iterator[Machine]:
-    """A server on a copy of the published state, stopped after its use."""
+def copied(published: Path, state: Path) -> Machine:
+    """A server on a copy of a state, which is not started yet."""
     shutil.copytree(published, state)
     (state / "ports.json").unlink(missing_ok=True)
-    ours = Machine(state).start()
+    return Machine(state)
+
+
+def copied_server(published: Path, state: Path) -> Iterator[Machine]:
+    """A server on a copy of the published state, stopped after its use."""
+    ours = copied(published, state).start()
     try:
         yield ours
     finally:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local_azure.machine_learning.domain.workspace.redaction import forms
-from tests.faults.fault_server import Machine, number_in, scope
+from tests.faults.conftest import copied
+from tests.faults.fault_server import Machine, gone, number_in, scope
 
 SECTION = {"credentialType": "AccountKey", "accountName": "a", "containerName": "c"}
 
@@ -103,9 +105,10 @@ BROKEN: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.fixture(scope="module")
-def peopled(published: Path) -> Path:
-    """The published state with one object of every kind that a start looks at."""
-    machine = Machine(published).start()
+def cut_off(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state with one object of every kind that a start looks at, of a server that was killed in a step."""
+    folder = tmp_path_factory.mktemp("cut_off")
+    machine = copied(published, folder / "state").start()
     body = {"name": "broken", "dataStoreType": "AzureBlob", "azureStorageSection": {**SECTION, "credential": "k" * 9}}
     machine.post(f"/datastore/v1.0{scope()}/datastores", body)
     machine.post(f"/credential/v2.0{scope()}/secrets", {"name": "broken", "value": "abcdefgh"}, "PUT")
@@ -117,7 +120,6 @@ def peopled(published: Path) -> Path:
         "Recurrence": {"Frequency": "Month", "Interval": 1, "StartTime": "2100-01-01T00:00:00"},
     }
     machine.post(f"/pipelines/v1.0{scope()}/Schedules/Create", body)
-    machine.stop()
     service: dict[str, Any] = {
         "name": "broken",
         "state": "Healthy",
@@ -125,8 +127,18 @@ def peopled(published: Path) -> Path:
         "scoringUri": None,
     }
     service |= {"environmentImageRequest": {"modelIds": []}, "authEnabled": True, "kvTags": {}, "properties": {}}
+    killed_in_a_step(machine, folder)
+    assert gone(number_in(folder / "step")), "nothing writes into the state while it is copied"
     insert(machine, "service", "broken", service)
-    return published
+    return machine.state.root
+
+
+@pytest.fixture
+def broken(cut_off: Path, tmp_path: Path) -> Iterator[Machine]:
+    """A server on a copy of that state, which is not started yet."""
+    machine = copied(cut_off, tmp_path / "state")
+    yield machine
+    machine.stop()
 
 
 GROUPS = (
@@ -142,16 +154,14 @@ def test_every_broken_document_is_in_a_group() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("peopled")
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_server_starts_over_broken_documents_and_runs_steps(
-    machine: Machine, tmp_path: Path, group: tuple[str, ...]
+    broken: Machine, tmp_path: Path, group: tuple[str, ...]
 ) -> None:
-    killed_in_a_step(machine, tmp_path)
     for kind in group:
-        assert break_documents(machine, *BROKEN[kind]), kind
-    machine.start()
-    assert machine.ended(machine.submit("plain", folder=str(tmp_path))) == "finished"
+        assert break_documents(broken, *BROKEN[kind]), kind
+    broken.start()
+    assert broken.ended(broken.submit("plain", folder=str(tmp_path))) == "finished"
 
 
 def test_the_run_next_to_a_broken_one_is_ended_in_words(machine: Machine, tmp_path: Path) -> None:

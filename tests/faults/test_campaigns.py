@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS, SECONDS, SEED = 6, 15, 4
+KILLS, SECONDS, SEED = 6, 6, 4
 
 
 @pytest.mark.slow

@@ -82,36 +82,32 @@ def test_a_step_run_that_had_no_node_yet_is_ended_too(machine: Machine, tmp_path
     assert LOST in machine.run("orphan")["error"]["error"]["message"]
 
 
-def test_what_has_left_a_step_dies_with_the_parent_of_steps(machine: Machine, tmp_path: Path) -> None:
-    for number in range(2):  # also with a parent that has replaced a killed one
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        run_id = machine.submit("plain", first="detached", folder=str(folder))
-        step, grandchild = number_in(folder / "step"), number_in(folder / "grandchild")
+def test_a_killed_parent_of_steps_takes_all_with_it_and_is_replaced(machine: Machine, tmp_path: Path) -> None:
+    for behaviours in (
+        ("sleep", "detached"),
+        ("detached",),
+    ):  # the second time a parent that has replaced a killed one
+        folders = [tmp_path / f"{behaviour}{len(behaviours)}" for behaviour in behaviours]
+        run_ids, numbers = [], []
+        for behaviour, folder in zip(behaviours, folders, strict=True):
+            folder.mkdir()
+            run_ids.append(machine.submit("plain", first=behaviour, folder=str(folder)))
+        for folder in folders:
+            numbers += [number_in(folder / "step"), number_in(folder / "grandchild")]
         os.kill(parent_of_steps(machine), signal.SIGKILL)
-        assert machine.ended(run_id) == "failed"
-        assert gone(step)
-        assert gone(grandchild), "a session of its own does not save it"
+        for run_id in run_ids:
+            assert machine.ended(run_id) == "failed"
+            assert "process that runs steps was lost" in machine.step_error(run_id)
+        assert all(gone(number) for number in numbers), "a session of its own does not save what a step had started"
     assert machine.ended(machine.submit("plain", folder=str(tmp_path))) == "finished"
 
 
-def test_a_killed_parent_of_steps_is_replaced(machine: Machine, tmp_path: Path) -> None:
-    run_id = machine.submit("plain", first="sleep", folder=str(tmp_path))
-    step, grandchild = number_in(tmp_path / "step"), number_in(tmp_path / "grandchild")
-    os.kill(parent_of_steps(machine), signal.SIGKILL)
-    assert machine.ended(run_id) == "failed"
-    assert "process that runs steps was lost" in machine.step_error(run_id)
-    assert gone(step)
-    assert gone(grandchild), "what the step had started"
-    assert machine.ended(machine.submit("plain", folder=str(tmp_path))) == "finished"
-
-
-def test_a_killed_step_fails_with_its_signal(machine: Machine, tmp_path: Path) -> None:
-    run_id = machine.submit("plain", first="sleep", folder=str(tmp_path))
+def test_a_killed_step_fails_with_its_signal(shared: Machine, tmp_path: Path) -> None:
+    run_id = shared.submit("plain", first="sleep", folder=str(tmp_path))
     step, grandchild = number_in(tmp_path / "step"), number_in(tmp_path / "grandchild")
     os.kill(step, signal.SIGKILL)
-    assert machine.ended(run_id) == "failed"
-    assert "killed by signal 9" in machine.step_error(run_id)
+    assert shared.ended(run_id) == "failed"
+    assert "killed by signal 9" in shared.step_error(run_id)
     assert gone(grandchild)
 
 

@@ -29,6 +29,19 @@ accept(baseline, found, root)
 left = unreviewed(root, names, baseline)
 print(json.dumps({"found": [[Path(s.filename).name, s.line_number, s.type] for s in found], "left": len(left)}))
 """
+SCANNED = """
+import json, shutil, sys
+from pathlib import Path
+from requirements.secret_scan import PUBLISHED, ROOT, without_published
+root = Path(sys.argv[1])
+(name, origin), = PUBLISHED.items()
+for one in (name, origin):
+    (root / one).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(ROOT / one, root / one)
+as_published = without_published(root, [name, origin])
+(root / name).write_bytes((root / name).read_bytes() + b" ")
+print(json.dumps([as_published == [origin], without_published(root, [name, origin]) == [name, origin]]))
+"""
 BILL = """
 import json, sys
 from requirements.locks import Locked
@@ -124,6 +137,11 @@ BILLS: list[tuple[list[tuple[str, str]], tuple[str, str, list[str]], list[str]]]
     ([("six", "1.0")], ("six", "1.0", []), ["six is locked without a hash"]),
     ([("six", "1.0")], ("six", "1.0", ["no hash"]), ["no CycloneDX 1.6: "]),
 ]
+
+
+@needs_tools
+def test_a_file_of_others_is_scanned_as_soon_as_it_is_not_as_it_was_published(tmp_path: Path) -> None:
+    assert tool(SCANNED, str(tmp_path)) == [True, True]
 
 
 @needs_tools
