@@ -95,7 +95,7 @@ def _compose(settings: _Settings, store: Store, info: ServerInfo) -> tuple[Appli
     addresses = Addresses(info.http_port, info.tls_port)
     files, tokens, signatures = BlobFiles(state.blobs, WebFiles(state.web_data)), Tokens(), Signatures()
     workspaces, sign_in = Workspaces(store), SignInSecrets(info.token)
-    redactor = Redactor(store, workspaces, info.token)
+    redactor = Redactor(store, workspaces, info.token, user_info(info.token).partition(":")[2])
     launcher = Launcher(base_variables(state, addresses), partial(_web_variables_of_steps, state, info))
     executor = Executor(
         store=store,

@@ -69,13 +69,19 @@ def body_chunks(request: Request) -> Iterator[bytes]:
         yield chunk
 
 
-def xml_body(request: Request, most: int = MAX_XML_BYTES) -> str:
-    """A body of XML as text, from a handler's own thread; raises a 400 or 413."""
+def bounded_body(request: Request, most: int) -> bytes:
+    """A whole body, from a handler's own thread; raises a 413."""
     body = bytearray()
     for chunk in body_chunks(request):
         body += chunk
         if len(body) > most:
-            raise ApiError(413, "RequestBodyTooLarge", f"The XML is larger than {most} bytes.")
+            raise ApiError(413, "RequestBodyTooLarge", f"The body is larger than {most} bytes.")
+    return bytes(body)
+
+
+def xml_body(request: Request, most: int = MAX_XML_BYTES) -> str:
+    """A body of XML as text, from a handler's own thread; raises a 400 or 413."""
+    body = bounded_body(request, most)
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -47,6 +47,7 @@ import argparse, os, pathlib
 from azureml.core import Run
 p = argparse.ArgumentParser(); p.add_argument("--mounted"); p.add_argument("--copied"); a = p.parse_args()
 run = Run.get_context()
+print("proxy", os.environ["https_proxy"])
 run.parent.tag("rows", str(len(run.input_datasets["table"].to_pandas_dataframe())))
 run.parent.tag("mounted", pathlib.Path(a.mounted).read_text())
 run.parent.tag("copied", " ".join(sorted(os.listdir(a.copied))))
@@ -108,6 +109,8 @@ def test_steps_read_web_addresses_from_local_files(project: Any, experiment: Any
     )
     run = project.finished(experiment.submit(project.pipeline(step)))
     found = run.get_tags()
+    log = project.steps_of(run)["web"].get_details_with_logs()["logFiles"]["user_logs/std_log.txt"]
+    assert "proxy http://local_azure:********************************@127.0.0.1:" in log
     assert (found["rows"], found["mounted"], found["copied"]) == ("1", "a,b\n1,2\n", "1.csv 2.csv")
 
 

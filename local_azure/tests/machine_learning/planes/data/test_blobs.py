@@ -192,7 +192,7 @@ def test_one_name_is_a_blob_or_a_folder(send: Send) -> None:
     [
         ("", {"x-ms-blob-type": "PageBlob"}),
         ("", {"x-ms-copy-source": "http://127.0.0.1/x"}),
-        ("comp=appendblock", {}),
+        ("comp=page", {}),
     ],
 )
 def test_what_is_not_implemented_says_so(send: Send, query: str, headers: dict[str, str]) -> None:
@@ -227,3 +227,47 @@ def test_containers_are_the_workspaces_own(server: ServerInfo, store: Any) -> No
     assert requests.head(address, timeout=30).status_code == 200
     assert requests.put(address, timeout=30).status_code == 409
     assert requests.delete(address, timeout=30).status_code == 409
+
+
+def test_append_blobs_grow_at_their_end(server: ServerInfo, store: Any, send: Send) -> None:
+    append = {"x-ms-blob-type": "AppendBlob"}
+    assert send("PUT", "log", headers=append).status_code == 201
+    first = send("PUT", "log", "comp=appendblock", data=b"one")
+    assert (first.status_code, first.headers["x-ms-blob-append-offset"]) == (201, "0")
+    at_end = {"x-ms-blob-condition-appendpos": "3"}
+    assert send("PUT", "log", "comp=appendblock", data=b"two", headers=at_end).status_code == 201
+    again = send("PUT", "log", "comp=appendblock", data=b"two", headers=at_end)
+    assert (again.status_code, again.headers["x-ms-error-code"]) == (412, "AppendPositionConditionNotMet")
+    long = send("PUT", "log", "comp=appendblock", data=b"1234", headers={"x-ms-blob-condition-maxsize": "9"})
+    assert (long.status_code, long.headers["x-ms-error-code"]) == (412, "MaxBlobSizeConditionNotMet")
+    found = send("GET", "log")
+    assert (found.content, found.headers["x-ms-blob-type"]) == (b"onetwo", "AppendBlob")
+    prefix = quote(found.request.path_url.split("/")[2])
+    assert "<BlobType>AppendBlob</BlobType>" in _listed(server, store, f"prefix={prefix}").text
+
+
+def test_only_append_blobs_are_appended_to_within_a_cap(send: Send) -> None:
+    assert send("PUT", "none", "comp=appendblock", data=b"x").status_code == 404
+    send("PUT", "block", data=b"x", headers={"x-ms-blob-type": "BlockBlob"})
+    other = send("PUT", "block", "comp=appendblock", data=b"x")
+    assert (other.status_code, other.headers["x-ms-error-code"]) == (409, "InvalidBlobType")
+    filled = send("PUT", "log", data=b"x", headers={"x-ms-blob-type": "AppendBlob"})
+    assert filled.status_code == 400
+    send("PUT", "log", headers={"x-ms-blob-type": "AppendBlob"})
+    assert send("PUT", "log", "comp=appendblock", data=b"").status_code == 400
+    assert send("PUT", "log", "comp=appendblock", data=bytes(4 * MEGABYTE)).status_code == 201
+    assert send("PUT", "log", "comp=appendblock", data=bytes(4 * MEGABYTE + 1)).status_code == 413
+    assert send("HEAD", "log").headers["Content-Length"] == str(4 * MEGABYTE)
+
+
+def test_a_table_is_partitioned(store: Any, unique: Callable[[str], str]) -> None:
+    """The SDK's data engine writes the parts as append blobs."""
+    import pandas as pd
+    from azureml.core import Dataset
+
+    name = unique("parts")
+    rows = pd.DataFrame({"store": [1, 1, 2], "sold": [3, 4, 5]})
+    table = Dataset.Tabular.register_pandas_dataframe(rows, (store, f"{name}/raw"), name, show_progress=False)
+    parts = table.partition_by(["store"], (store, f"{name}/parts"), show_progress=False)
+    assert sorted(part["store"] for part in parts.get_partition_key_values()) == [1, 2]
+    assert sorted(parts.to_pandas_dataframe()["sold"]) == [3, 4, 5]

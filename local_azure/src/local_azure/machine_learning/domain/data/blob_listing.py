@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 from local_azure.machine_learning.clock import Uptime
 from local_azure.machine_learning.domain.data.blob_access import leases
 from local_azure.machine_learning.domain.data.blob_access.leases import INFINITE, Lease, LeaseState
-from local_azure.machine_learning.domain.data.blobs import DEFAULT_TYPE, Facts, etag, last_modified
+from local_azure.machine_learning.domain.data.blobs import BLOCK_BLOB, DEFAULT_TYPE, Facts, etag, last_modified
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.storage.files import Containers
 
@@ -96,7 +96,7 @@ def _blob(path: Path, name: str, known: Known, *, with_metadata: bool) -> str:
         f"<Content-Length>{size}</Content-Length>"
         f"<Content-Type>{escape(facts.get('contentType', DEFAULT_TYPE))}</Content-Type>"
         "<Content-Encoding /><Content-Language /><Content-CRC64 /><Content-MD5 /><Cache-Control />"
-        "<Content-Disposition /><BlobType>BlockBlob</BlobType><AccessTier>Hot</AccessTier>"
+        f"<Content-Disposition /><BlobType>{facts.get('blobType', BLOCK_BLOB)}</BlobType><AccessTier>Hot</AccessTier>"
         "<AccessTierInferred>true</AccessTierInferred>"
         f"{_lease(known.leases.get(name), known.now)}<ServerEncrypted>true</ServerEncrypted></Properties>"
         f"{described if with_metadata else ''}<OrMetadata /></Blob>"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -27,6 +28,7 @@ from local_azure.machine_learning.storage import storage_faults
 from local_azure.machine_learning.storage.files import (
     MAX_UPLOAD_BYTES,
     BlobFiles,
+    append_chunks,
     copy_chunks,
     read_chunks,
     too_large,
@@ -35,6 +37,7 @@ from local_azure.machine_learning.storage.files import (
 from local_azure.machine_learning.storage.store import Store
 
 FOLDER_MARKER = "hdi_isfolder"
+BLOCK_BLOB, APPEND_BLOB = "BlockBlob", "AppendBlob"
 DEFAULT_TYPE = "application/octet-stream"
 NO_TAGS = "<Tags><TagSet/></Tags>"
 _KIND = "blob"
@@ -44,7 +47,7 @@ _UNCOMMITTED = ".blocks"  # no container can have this name
 MAX_BLOCKS = 50_000  # of one blob; source: Azure Storage REST, "Put Block List"
 _BLOCKS_LIVE_SECONDS = 7 * 24 * 3600  # source: Azure Storage REST, "Put Block"
 
-# `metadata` (name to value), `contentType` and `tags` (XML text), as far as they were given.
+# `metadata` (name to value), `contentType`, `tags` (XML text), and the `blobType` of an append blob.
 Facts = dict[str, Any]
 
 
@@ -184,6 +187,32 @@ class Blob:
             yield
             self._keep(facts)
             self._end_old_lease()
+
+    def append(self, block: bytes, conditions: Conditions, *, position: int | None, most: int | None) -> int:
+        """Write a block behind the end of an append blob, whole or not at all; returns where it begins.
+
+        position: where the client takes the end to be. most: bytes that the blob may have. Raises a 404, 409 or 412.
+        """
+        with self._store.transaction(), self._file_faults(len(block)):
+            self.require()
+            self.require_writable(conditions)
+            offset = self.size
+            if self.facts().get("blobType") != APPEND_BLOB:
+                raise ApiError(409, "InvalidBlobType", f"'{self.name}' is not an append blob.")
+            if position not in (None, offset):
+                message = f"'{self.name}' has {offset} bytes, not {position}."
+                raise ApiError(412, "AppendPositionConditionNotMet", message)
+            if most is not None and offset + len(block) > most:
+                message = f"'{self.name}' would have {offset + len(block)} bytes, more than the {most} asked for."
+                raise ApiError(412, "MaxBlobSizeConditionNotMet", message)
+            try:
+                append_chunks(self.path, [block])
+            except BaseException:
+                os.truncate(self.path, offset)
+                raise
+            touch(self.path)
+            self._end_old_lease()
+        return offset
 
     def write_marker(self, facts: Facts, conditions: Conditions) -> None:
         """A folder marker: rslex writes one for an empty directory and then blobs below it."""

@@ -5,9 +5,9 @@ While it runs, readers get the log masked; when it has ended, the secrets in the
 overwritten. A mask is as long as what it hides, so sizes and ranges stay true. Service logs are only ever read
 through the server, and masked then.
 
-Secret are: key vault values, keys of services, credentials of datastores, the token of this start, and whatever
-looks like a bearer token or a signature of a shared access address. Texts below six bytes are not: masking them
-would spoil logs. Also masked are their forms in URLs, JSON and base64, there at any offset.
+Secret are: key vault values, keys of services, credentials of datastores, token and password of this start, and
+whatever looks like a bearer token or a signature of a shared access address. Texts below six bytes are not: masking
+them would spoil logs. Also masked are their forms in URLs, JSON and base64, there at any offset.
 """
 
 from __future__ import annotations
@@ -111,14 +111,15 @@ def _masked(data: bytes, literals: Iterable[bytes], *, may_grow: bool = False) -
 class Redactor:
     """Knows the secrets of the server's workspaces, and which logs are being written."""
 
-    def __init__(self, store: Store, workspaces: Workspaces, start_token: str) -> None:
+    def __init__(self, store: Store, workspaces: Workspaces, *start_secrets: str) -> None:
+        """start_secrets: those of this start of the server."""
         self._store = store
         self._workspaces = workspaces
-        self._start_token = start_token
+        self._start_secrets = start_secrets
         self._written: dict[Path, set[bytes]] = {}
 
     def _literals(self) -> set[bytes]:
-        secrets = {self._start_token}
+        secrets = set(self._start_secrets)
         for workspace in self._workspaces.all():
             for secret in self._store.find(workspace.id, "secret"):
                 secrets.update(_texts(secret, ("value",)))

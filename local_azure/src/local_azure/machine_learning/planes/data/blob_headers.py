@@ -13,7 +13,7 @@ from starlette.requests import Request
 from local_azure.machine_learning.clock import new_id, uptime
 from local_azure.machine_learning.domain.data.blob_access import leases
 from local_azure.machine_learning.domain.data.blob_access.leases import INFINITE, LeaseState
-from local_azure.machine_learning.domain.data.blobs import DEFAULT_TYPE, Blob, Facts, etag, last_modified
+from local_azure.machine_learning.domain.data.blobs import BLOCK_BLOB, DEFAULT_TYPE, Blob, Facts, etag, last_modified
 
 META = "x-ms-meta-"
 _VERSION = "2021-08-06"  # of the protocol, where a client names none
@@ -43,7 +43,7 @@ def blob_headers(blob: Blob, facts: Facts) -> dict[str, str]:
         **version_headers(blob),
         "Content-Type": str(facts.get("contentType", DEFAULT_TYPE)),
         "Accept-Ranges": "bytes",
-        "x-ms-blob-type": "BlockBlob",
+        "x-ms-blob-type": str(facts.get("blobType", BLOCK_BLOB)),
         "x-ms-creation-time": last_modified(blob.path),
         "x-ms-server-encrypted": "true",
         **_lease_headers(blob),

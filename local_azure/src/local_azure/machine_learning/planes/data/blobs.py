@@ -1,7 +1,7 @@
 """Blob storage: the part of the Azure Blob REST interface that the SDK, rslex and plain downloads use.
 
 Callers: the SDK's vendored azure-storage (https), `requests` (downloads), rslex (both). Every call carries a shared
-access signature of this server; nothing is held in memory.
+access signature of this server; nothing is held in memory but a block that is appended.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from starlette.responses import Response, StreamingResponse
 from local_azure.machine_learning.clock import uptime
 from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.domain.access.signatures import Signatures
-from local_azure.machine_learning.domain.data.blob_access.conditions import Conditions
+from local_azure.machine_learning.domain.data.blob_access.conditions import Conditions, invalid_header
 from local_azure.machine_learning.domain.data.blob_listing import Known, Listing, listing_xml
 from local_azure.machine_learning.domain.data.blobs import (
+    APPEND_BLOB,
+    BLOCK_BLOB,
     DEFAULT_TYPE,
     FOLDER_MARKER,
     NO_TAGS,
@@ -28,8 +30,8 @@ from local_azure.machine_learning.domain.data.blobs import (
     leases_of,
 )
 from local_azure.machine_learning.domain.workspace.redaction import Redactor
-from local_azure.machine_learning.errors import ApiError, not_implemented
-from local_azure.machine_learning.http.bodies import announced_length, body_chunks, xml_body
+from local_azure.machine_learning.errors import ApiError, bad_request, not_implemented
+from local_azure.machine_learning.http.bodies import announced_length, body_chunks, bounded_body, xml_body
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
 from local_azure.machine_learning.planes.data.blob_headers import META, answer_headers, blob_headers, version_headers
@@ -42,6 +44,8 @@ _CONTAINER = "/azureml-{rest}"
 _BLOB = "/azureml-{rest}/{blob:path}"
 _META_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 MAX_TAGS_BYTES = 64 * 1024
+MAX_APPEND_BYTES = 4 * 1024 * 1024  # source: Azure Storage REST, "Append Block"
+_APPEND_POSITION, _MOST_SIZE = "x-ms-blob-condition-appendpos", "x-ms-blob-condition-maxsize"
 _ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
 
 
@@ -90,6 +94,7 @@ def put(call: Call, store: Store, files: BlobFiles, signatures: Signatures, *, r
     handler = {
         "": _put_blob,
         "lease": put_lease,
+        "appendblock": _append_block,
         "block": _put_block,
         "blocklist": _put_block_list,
         "metadata": _put_metadata,
@@ -108,11 +113,13 @@ def _conditions(call: Call) -> Conditions:
 def _put_blob(call: Call, blob: Blob) -> Response:
     headers = call.request.headers
     kind = headers.get("x-ms-blob-type", "BlockBlob")
-    if kind != "BlockBlob":
+    if kind not in (BLOCK_BLOB, APPEND_BLOB):
         raise not_implemented(f"blobs of type {kind}")
     if "x-ms-copy-source" in headers:
         raise not_implemented("copying blobs by address")
     facts = _facts(call.request)
+    if kind == APPEND_BLOB:
+        return _put_append_blob(call, blob, facts)
     if f"{META}{FOLDER_MARKER}" in headers:
         xml_body(call.request)
         blob.write_marker(facts, _conditions(call))
@@ -120,6 +127,31 @@ def _put_blob(call: Call, blob: Blob) -> Response:
         size, md5 = announced_length(call.request), headers.get("content-md5")
         blob.write(body_chunks(call.request), facts, conditions=_conditions(call), md5=md5, size=size)
     return _written(call, blob)
+
+
+def _put_append_blob(call: Call, blob: Blob, facts: Facts) -> Response:
+    if announced_length(call.request):
+        raise bad_request("An append blob is made empty; append to it afterwards.", "InvalidHeaderValue")
+    blob.write([], {**facts, "blobType": APPEND_BLOB}, conditions=_conditions(call))
+    return _written(call, blob)
+
+
+def _append_block(call: Call, blob: Blob) -> Response:
+    block = bounded_body(call.request, MAX_APPEND_BYTES)
+    if not block:
+        raise bad_request("A block that is appended has at least one byte.", "InvalidHeaderValue")
+    position, most = (_whole_number(call.request, name) for name in (_APPEND_POSITION, _MOST_SIZE))
+    offset = blob.append(block, _conditions(call), position=position, most=most)
+    response = _written(call, blob)
+    response.headers["x-ms-blob-append-offset"] = str(offset)
+    return response
+
+
+def _whole_number(request: Request, header: str) -> int | None:
+    text = request.headers.get(header)
+    if text is not None and not re.fullmatch(r"[0-9]{1,18}", text):
+        raise invalid_header(header, text, "a whole number")
+    return None if text is None else int(text)
 
 
 def _put_block(call: Call, blob: Blob) -> Response:
