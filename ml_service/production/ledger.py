@@ -8,7 +8,7 @@ release.json, the whole record; its properties repeat the entries, and differenc
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ RECORD_FILE = "release.json"
 SCHEMA_VERSION = 1
 FACTS = (
     *("event", "from", "back_to", "build_id", "commit", "workspace", "service", REQUESTED_FOR, "report_sha256"),
-    *("champion_if_undone", "endpoint_default", "endpoint_default_if_undone", "take_over"),
+    *(deployments.OF_ENTRIES, "endpoint_default", "endpoint_default_if_undone", "take_over"),
 )
 """Of a record beside its content; ids of pipelines for the default of the pipeline endpoint. take_over: why a service
 that was changed by hand was replaced."""
@@ -159,7 +159,8 @@ def read(training: Workspace, settings: Settings) -> Ledger:
 
 def read_stored(blobs: Blobs, training: Workspace, settings: Settings, problem: str) -> tuple[Chain, tuple[Run, ...]]:
     """The entries of a problem as they are stored, and the runs of its deployments."""
-    return store.read(blobs, problem), tuple(list_runs(training, experiment_name(settings)))
+    chain, runs = store.read(blobs, problem), tuple(list_runs(training, experiment_name(settings)))
+    return replace(chain, faults=(*chain.faults, *deployments.missing(chain, runs))), runs
 
 
 def read_all(training: Workspace, settings: Settings) -> tuple[Record, ...]:

@@ -145,14 +145,18 @@ def test_a_damaged_ledger_is_named_stops_production_and_is_restored_from_the_cop
     copy = shutil.copytree(ledger, tmp_path / "copy")
     entries = sorted(ledger.iterdir())
     office.history(tmp_path / "honest")
-    entries[1].write_bytes(entries[1].read_bytes().replace(b"Ada Lovelace", b"Eva Lovelace"))
-    entries[4].unlink()
+    entries[0].write_bytes(entries[0].read_bytes().replace(b"Ada Lovelace", b"Eva Lovelace"))
+    entries[2].unlink()
     _, said = office.history(tmp_path / "damaged", code=3)
-    assert "error: ledger: ledger/paid_amount/00000003.json: follows an entry with sha256 " in said
-    assert "error: ledger: ledger/paid_amount/00000005.json: it is missing" in said
+    assert "error: ledger: ledger/paid_amount/00000002.json: follows an entry with sha256 " in said
+    assert "error: ledger: ledger/paid_amount/00000003.json: it is missing" in said
     for words in (("verify",), ("release", "--model-version", "champion"), ("rollback", "--to", "previous")):
         refused = office.product.run(*words, code=3).err
         assert "the ledger of the problem paid_amount is not as it was written; nothing was changed" in refused
+    shutil.copytree(copy, ledger, dirs_exist_ok=True)
+    entries[-1].unlink()
+    _, said = office.history(tmp_path / "cut", code=3)
+    assert "error: ledger: ledger/paid_amount: no entry tells that deployment " in said
     shutil.copytree(copy, ledger, dirs_exist_ok=True)
     office.history(tmp_path / "restored")
     office.product.run("verify", "--horizon", 1)

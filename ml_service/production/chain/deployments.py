@@ -16,6 +16,9 @@ from ml_service.settings.build import REQUESTED_FOR
 
 STARTED, WITHDRAWN = "deployment.started", "service.withdrawn"
 MIGRATED = {"migrated_from": "properties of the run"}
+OF_ENTRIES = "champion_if_undone"
+"""A property that every run of a deployment has which the ledger has entries of, and no run of an earlier version."""
+_ESSENTIAL = frozenset(("event", "model_name", "model_version", "service", "workspace"))
 _KIND = "deployment."
 
 Actor = Mapping[str, str]
@@ -82,7 +85,7 @@ def migrate(chain: Chain, runs: Iterable[Run], names: frozenset[str]) -> Iterabl
     models: dict[str, str] = {}
     for run in sorted(runs, key=lambda run: (run.number, run.created)):
         record = {name: str(value) for name, value in run.properties.items() if name in names}
-        if not {"event", "model_name", "model_version", "service", "workspace"} <= record.keys():
+        if OF_ENTRIES in record or not record.keys() >= _ESSENTIAL:
             continue
         before = models.get(record.get("from", NONE), NONE)
         opened = started(run.id, record, before, _actor(run, run.created), **MIGRATED)
@@ -93,6 +96,16 @@ def migrate(chain: Chain, runs: Iterable[Run], names: frozenset[str]) -> Iterabl
         if state and (run.id, False) not in known:
             sha256 = run.properties.get("record_sha256", "")
             yield closed(opened, state, sha256, _actor(run, run.ended), **MIGRATED)
+
+
+def missing(chain: Chain, runs: Iterable[Run]) -> list[str]:
+    """What the chain should tell and does not: the end of a deployment is stored before its run says so."""
+    ended = {entry.subject for entry in chain.entries if state_of(entry)}
+    return [
+        f"ledger/{chain.problem}: no entry tells that deployment {run.id} has ended, and its run says so"
+        for run in runs
+        if OF_ENTRIES in run.properties and run.properties.get("state") and run.id not in ended
+    ]
 
 
 def _actor(run: Run, when: str) -> Actor:
