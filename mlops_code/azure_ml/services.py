@@ -26,8 +26,9 @@ _ASK_SECONDS = (10, 60)  # to connect, to answer
 PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
 """Before a call is repeated that failed on its way or inside the service."""
 _REPEATED_FOR_SECONDS = 120.0
-# 401: the service may not have its keys yet; the rest says "not now", or comes from what stands before the service.
-_PASSING = frozenset((401, 408, 429, 500, 502, 503, 504))
+# What a scoring script answers about the request itself. All else may pass: it comes from what stands before the
+# script, which may not have its keys or its route yet, or says "not now".
+_FINAL = frozenset((400, 405, 411, 413, 415, 422))
 _LOG_LINES = 50
 _OK = 200
 
@@ -183,7 +184,7 @@ def deploy_service(
         description=f"{labels['model_name']} version {labels['model_version']}",
     )
     built = environments.environment_of(environments.SCORING, environment)
-    built.environment_variables = {environments.MODEL_VERSION: labels["model_version"]}
+    built.environment_variables[environments.MODEL_VERSION] = labels["model_version"]
     inference = InferenceConfig(entry_script=ENTRY_SCRIPT, source_directory=str(scoring), environment=built)
     deployed = Model.deploy(workspace.sdk, name, [model.sdk], inference, settings, overwrite=True)
     try:
@@ -219,8 +220,8 @@ def ask(service: Service, question: Mapping[str, Any], pauses: Sequence[float] =
             return Answer(_ask_once(service, question), tuple(failed))
         except (NoAnswerError, ServiceRefusedError) as error:
             failed.append(error.happened)
-            passing = isinstance(error, NoAnswerError) or error.status in _PASSING
-            if not left or not passing or time.monotonic() > until:
+            final = isinstance(error, ServiceRefusedError) and error.status in _FINAL
+            if not left or final or time.monotonic() > until:
                 if len(failed) > 1:
                     error.happened += f"; {len(failed)} calls failed, one after the other"
                 raise

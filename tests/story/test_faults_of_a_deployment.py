@@ -48,7 +48,6 @@ BEFORE_THE_RECORD = [
     Fault("PUT .*/ledger/"),
 ]
 UNDONE = [
-    Fault("POST .*/score "),
     Fault("POST .*/services "),
     Fault("POST .*/services ", how=LOST),
     Fault("GET .*/operations/"),

@@ -57,7 +57,7 @@ def left(server: ThreadingHTTPServer) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("blip", [0, 401, 408, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("blip", [0, 401, 403, 404, 408, 429, 500, 502, 503, 504])
 def test_a_blip_is_repeated_and_told(server: ThreadingHTTPServer, blip: int) -> None:
     answer = ask(service(server, blip, blip, 200), {}, AT_ONCE)
     assert answer.content == b"{}"
@@ -65,7 +65,7 @@ def test_a_blip_is_repeated_and_told(server: ThreadingHTTPServer, blip: int) -> 
     assert ("did not answer" if blip == 0 else f"HTTP {blip}") in answer.failed_before[0]
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 422])
+@pytest.mark.parametrize("status", [400, 405, 413, 415, 422])
 def test_a_refusal_is_a_verdict_at_once(server: ThreadingHTTPServer, status: int) -> None:
     with pytest.raises(ServiceRefusedError, match=rf"HTTP {status}\n"):
         ask(service(server, status, 200), {}, AT_ONCE)
