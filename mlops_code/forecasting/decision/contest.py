@@ -8,15 +8,16 @@ and only to see whether it has aged.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
 
 from forecasting.data.series import KEY_SEPARATOR, Panel
 from forecasting.evaluation.backtest import Windows, actuals_of, backtest, history_of
-from forecasting.evaluation.calibration import half_widths_of
+from forecasting.evaluation.calibration import JUDGED, LEVELS, covered, half_widths_of
 from forecasting.evaluation.comparison import Age, Comparison, Setting, Side, compare
+from forecasting.evaluation.drift import Drift, drift_of
 from forecasting.evaluation.metrics import Actuals, score
 from forecasting.evaluation.selection import Proposal, recipes_of
 from forecasting.models.catalog import BASELINE, forecast, parameter_free, update
@@ -68,6 +69,7 @@ class Refitted:
     champion: Side | None
     age: Age | None
     setting: Setting
+    drift: Drift | None = None
 
     def error(self, recipe: Recipe) -> float:
         """The problem's own metric of a recipe."""
@@ -75,7 +77,7 @@ class Refitted:
 
     def comparison(self, proposal: Proposal) -> Comparison:
         """Compare one proposal with the champion, the baseline and the simple candidates."""
-        return compare(
+        found = compare(
             self.actuals,
             challenger=Side(self.predictions[proposal.recipe.label], proposal.half_widths),
             champion=self.champion,
@@ -86,6 +88,7 @@ class Refitted:
             policy=self.policy,
             age=self.age,
         )
+        return replace(found, drift=self.drift)
 
 
 def refit(
@@ -115,7 +118,22 @@ def refit(
         champion=champion,
         age=age,
         setting=setting,
+        drift=_drift(panel, windows, champion, actuals) if champion else None,
     )
+
+
+def _drift(panel: Panel, windows: Windows, champion: Side, actuals: Actuals) -> Drift | None:
+    """How the newest window differs from earlier ones, by the champion's forecasts; None where there are none."""
+    *origins, newest = windows.origins
+    earlier = [place for place, origin in enumerate(origins) if origin + windows.horizon <= newest]
+    if not earlier:
+        return None
+    usable = actuals.usable
+    known, made = actuals.scored(champion.predictions)
+    errors = np.abs(made - known.values).mean(axis=2)[:, [*earlier, len(origins)]]
+    coverage = covered(made, known, champion.half_widths[LEVELS.index(JUDGED)]) if champion.half_widths else None
+    values = panel.values[usable, : newest + windows.horizon]
+    return drift_of(values, windows.horizon, panel.calendar.season, errors, coverage)
 
 
 def proposal_of(refitted: Refitted) -> tuple[Proposal, str]:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from forecasting.decision.blocks import Rule, Status
 from forecasting.evaluation.calibration import IntervalScore
 from forecasting.evaluation.comparison import Comparison
+from forecasting.evaluation.drift import MEANING as MEANS
+from forecasting.evaluation.drift import SHARES
 from forecasting.problem.sections import GatePolicy
 
 SECONDARY = {"mae": "rmse", "mase": "rmsse", "rmsse": "mase"}
@@ -39,6 +41,7 @@ def table(comparison: Comparison, policy: GatePolicy) -> list[Rule]:
     finite = _rule("nan", 0.0, 0.0, True, "every figure is a finite number.")
     makers: tuple[Callable[[Comparison, GatePolicy], Rule], ...] = (
         _floor, _maximum, _bias, _coverage, _simpler, _winkler, _secondary, _segment, _series, _margin, _significance,
+        _drift,
     )  # fmt: skip
     return [finite, *(make(comparison, policy) for make in makers)]
 
@@ -219,6 +222,20 @@ def _significance(comparison: Comparison, policy: GatePolicy) -> Rule:
         return _off("significance", f"fewer than {policy.bootstrap.min_series} series, or no champion.")
     said = f"in {value:.1%} of the draws of series the challenger is better, at least {limit:.0%}."
     return _rule("significance", value, limit, value >= limit, said)
+
+
+def _drift(comparison: Comparison, _policy: GatePolicy) -> Rule:
+    """Never blocks: what has changed speaks of the data, not of the challenger."""
+    drift = comparison.drift
+    if drift is None:
+        return _off("drift", "no champion, or no window that ends before the newest one.")
+    if not drift.alarms:
+        name = max(drift.shares, key=lambda statistic: drift.shares[statistic] / SHARES[statistic])
+        return _rule("drift", drift.shares[name], SHARES[name], True, f"{drift.sentence}.")
+    name = drift.alarms[0]
+    why = "; ".join(f"{MEANS[alarm]} ({drift.shares[alarm]:.0%} of the series)" for alarm in drift.alarms)
+    said = f"{drift.sentence}: {why}."
+    return Rule(code="drift", status="warning", value=drift.shares[name], threshold=SHARES[name], sentence=said)
 
 
 def _short(value: float) -> str:

@@ -57,6 +57,12 @@ def interval_score(
         return IntervalScore(float(inside.mean()), float(winkler.mean()))
 
 
+def covered(forecasts: Array, actuals: Actuals, half_width: float) -> Array:
+    """Share of the values of the newest window inside one level's interval, by series."""
+    reach = half_width * actuals.scales[:, -1, None]
+    return np.asarray((np.abs(forecasts[:, -1] - actuals.values[:, -1]) <= reach).mean(axis=1))
+
+
 def served_intervals(half_widths: tuple[float, ...], scales: Array) -> Intervals:
     """Intervals as a model carries them. scales: shape (series,), of the whole history."""
     return Intervals(LEVELS, half_widths, scales)

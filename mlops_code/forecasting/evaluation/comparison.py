@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from forecasting.calendars import DAILY, Calendar
 from forecasting.evaluation.calibration import JUDGED, LEVELS, IntervalScore, interval_score
+from forecasting.evaluation.drift import Drift
 from forecasting.evaluation.metrics import Actuals, Mask, Metrics, by_series, score
 from forecasting.models.recipe import Array
 from forecasting.problem.sections import GatePolicy
@@ -99,6 +100,7 @@ class Comparison:
     better: float | None
     largest: float
     age: Age | None
+    drift: Drift | None = None
 
     def not_finite(self) -> list[str]:
         """Who and what is NaN or infinite."""

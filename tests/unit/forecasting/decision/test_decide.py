@@ -60,7 +60,7 @@ def test_the_record_holds_what_an_auditor_asks(candidate: Path, problem: Problem
     assert set(evidence["baselines"]) == {"seasonal_naive"}
     assert [rule["code"] for rule in evidence["rules"]] == [
         "nan", "floor", "maximum", "bias", "coverage", "simpler", "winkler", "secondary", "segment", "series",
-        "margin", "significance",
+        "margin", "significance", "drift",
     ]  # fmt: skip
     assert {rule["status"] for rule in evidence["rules"]} == {"passed", "off"}
     assert evidence["significance"]["p_against_seasonal_naive"] < 0.05

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from forecasting.decision.gate import decide
 from forecasting.decision.rules import MEANING
 from forecasting.evaluation.calibration import IntervalScore
 from forecasting.evaluation.comparison import Age, Segment
+from forecasting.evaluation.drift import Drift
 from tests.unit.forecasting.decision.gate_cases import EARLIER, POLICY, comparison, outcome, scored
 
 
@@ -244,3 +246,14 @@ def test_renewal_needs_every_guard_and_may_be_switched_off_where_nothing_ages() 
     assert outcome(comparison(100.0, 100.0, age=OLD, challenger=biased), EARLIER) == ("kept", "bias")
     off = POLICY.model_copy(update={"refresh": POLICY.refresh.model_copy(update={"parameter_free": False})})
     assert outcome(comparison(100.0, 100.0, age=replace(OLD, parameter_free=True)), off) == ("kept", "tie")
+
+
+@pytest.mark.parametrize(("flagged", "status"), [(0, "passed"), (1, "passed"), (2, "warning")])
+def test_drift_of_the_data_is_pointed_out_and_blocks_nothing(flagged: int, status: str) -> None:
+    level = np.where(np.arange(10) < flagged, 5.0, 0.0)
+    drift = Drift(np.ones(10), level, np.full(10, 0.8), np.zeros(10, dtype=bool))
+    verdict, table = decide(comparison(90.0, 100.0, drift=drift), POLICY)
+    rule = table[-1]
+    assert (verdict.reason, rule.code, rule.status) == ("margin", "drift", status)
+    assert f"{flagged} by level" in rule.sentence
+    assert ("the level has moved (20% of the series)" in rule.sentence) == (status == "warning")
