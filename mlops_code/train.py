@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from forecasting.data.series import Panel, facts_of, read_series, write_series
+from forecasting.data.series import TOTALS, Panel, facts_of, read_series, totals_of, write_series
 from forecasting.evaluation.selection import FALLBACKS, Choice, choose, fit_choice, fit_fallbacks
 from forecasting.models.model_file import write_model
 from forecasting.problem.problem_file import Problem
@@ -55,7 +55,7 @@ def describe(choice: Choice, panel: Panel, facts: dict[str, Any]) -> dict[str, A
         "too_constant": choice.unusable,
         "why": choice.why,
     }
-    return {"data": facts, "selection": selection}
+    return {"data": facts, "selection": selection, TOTALS: totals_of(panel)}
 
 
 def train(args: argparse.Namespace, run: Run) -> int:

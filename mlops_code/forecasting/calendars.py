@@ -93,13 +93,14 @@ class _Monthly:
 class Defaults:
     """What a new problem file starts with. horizon, origin_step, minimum: steps; origins: a count.
 
-    minimum: the history below which a delivery is refused.
+    minimum: the history below which a delivery is refused. ended: without rows for longer, a series counts as ended.
     """
 
     horizon: int
     origins: int
     origin_step: int
     minimum: int
+    ended: int
 
 
 @dataclass(frozen=True)
@@ -214,11 +215,11 @@ def _epoch_days(days: Days) -> Numbers:
 
 DAILY = Calendar(
     "day", "day", "daily", season=7, year=364, part="weekday", group=(7, "week"),
-    lags=Lags(8, 4), defaults=Defaults(28, 8, 7, 120), expected="a day", resampled="D", rhythm=_Weekly(0, _WEEK),
+    lags=Lags(8, 4), defaults=Defaults(28, 8, 7, 120, 28), expected="a day", resampled="D", rhythm=_Weekly(0, _WEEK),
 )  # fmt: skip
 BUSINESS_DAYS = Calendar(
     "business-day", "business day", "business-day", season=5, year=260, part="weekday", group=(5, "week"),
-    lags=Lags(8, 4), defaults=Defaults(20, 8, 5, 120), expected="a day from Monday to Friday", resampled="B",
+    lags=Lags(8, 4), defaults=Defaults(20, 8, 5, 120, 20), expected="a day from Monday to Friday", resampled="B",
     rhythm=_Weekly(0, _WORKDAYS),
 )  # fmt: skip
 
@@ -227,7 +228,7 @@ def _weeks(weekday: int) -> Calendar:
     name = WEEKDAYS[weekday]
     return Calendar(
         f"week-{name.lower()}", "week", "weekly", season=52, year=52, part="month", group=(4, "4 weeks"),
-        lags=Lags(2, 1, (1, 4, 13)), defaults=Defaults(13, 8, 2, 180), expected=f"a {name}",
+        lags=Lags(2, 1, (1, 4, 13)), defaults=Defaults(13, 8, 2, 212, 8), expected=f"a {name}",
         resampled=f"W-{name[:3].upper()}", rhythm=_Weekly(weekday, 1),
     )  # fmt: skip
 
@@ -235,7 +236,7 @@ def _weeks(weekday: int) -> Calendar:
 def _months(frequency: str, *, at_end: bool) -> Calendar:
     return Calendar(
         frequency, "month", "monthly", season=12, year=12, part="month", group=(3, "3 months"),
-        lags=Lags(2, 1, (1, 3)), defaults=Defaults(6, 6, 1, 60), resampled="ME" if at_end else "MS",
+        lags=Lags(2, 1, (1, 3)), defaults=Defaults(6, 6, 1, 60, 3), resampled="ME" if at_end else "MS",
         expected=f"the {'last' if at_end else 'first'} day of a month", rhythm=_Monthly(at_end),
     )  # fmt: skip
 

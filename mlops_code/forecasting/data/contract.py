@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from forecasting.data.delivery import check_history, check_rows, check_sums
+from forecasting.data.delivery import check_history, check_rows, check_series, check_sums
 from forecasting.data.future import with_known, without_ahead
+from forecasting.data.notes import LATE
 from forecasting.data.reading import find_table, read_cells
 from forecasting.data.regular import panel_of
 from forecasting.data.rows import check_duplicates, typed_rows, without_future
@@ -90,6 +91,8 @@ def _check(
     findings += irregular
     if panel is not None:
         findings += check_history(panel, source, contract, delivery.as_of)
+        late = [name for change in panel.changes if change.kind == LATE for name in change.names]
+        findings += check_series(LATE, late, len(late), len(panel.keys), contract)
         findings += [] if findings else check_sums(panel, rule.measure)
         if every is not None and not findings:
             panel, findings = with_known(panel, every, source, rule, future)

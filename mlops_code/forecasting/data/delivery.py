@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
 
 from forecasting.calendars import MONTHLY
+from forecasting.data.notes import LATE, LOST
 from forecasting.data.series import Panel
 from forecasting.errors import Finding
 from forecasting.limits import LARGEST
@@ -23,6 +25,18 @@ def check_rows(rows: int, accepted: int | None, contract: Contract) -> list[Find
     found = f"has {rows} rows, {change:+.0%} against the last accepted version's {accepted}"
     expected = f"a change of at most {contract.rows_change:.0%}"
     return [Finding("", (), found, expected, "Check the delivery; widen contract.rows_change if it is right.")]
+
+
+def check_series(kind: str, names: Sequence[str], count: int, of: int, contract: Contract) -> list[Finding]:
+    """Find more late or lost series than the contract admits; without a limit a person is asked later.
+
+    names: of some of them; count: how many there are, of so many.
+    """
+    limit = {LATE: contract.late_series, LOST: contract.lost_series}[kind]
+    if limit is None or count <= limit * of:
+        return []
+    found, fix = f"{count} of {of} series {kind}", f"Deliver their rows, or raise contract.{kind}_series."
+    return [Finding("", tuple(names), found, f"at most {limit:.0%} (contract.{kind}_series)", fix)]
 
 
 def check_history(panel: Panel, source: Source, contract: Contract, as_of: date | None) -> list[Finding]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,67 +16,111 @@ from forecasting.calendars import Calendar
 LISTED = 20
 """Series that one note names; of the others it says how many there are."""
 LONGEST_NAME = 80  # characters
+LATE, ENDED, YOUNG, SILENT = "late", "ended", "young", "silent"
+LOST, RENAMED, NEW = "lost", "renamed", "new"
+TIMES_USUAL = 2
+ENOUGH_ROWS = 10  # below, a series has shown no gap that could be called usual
 
 
-def silent_notes(keys: Sequence[str], active: NDArray[np.bool_], least: str) -> list[str]:
-    """The series that are left out because hardly a value of them is not zero; count and names. least: in words."""
-    left_out = [key for key, keep in zip(keys, active, strict=True) if not keep]
-    if not left_out:
-        return []
-    return [f"{_series(len(left_out))} left out, fewer than {least} that are not zero: {_listed(left_out)}"]
+@dataclass(frozen=True)
+class Change:
+    """Series of one kind that came, went or stopped, with a sentence that counts and names them."""
+
+    kind: str
+    names: tuple[str, ...]
+    said: str
+
+    def as_json(self) -> dict[str, Any]:
+        """For the facts of a panel: how many, and the first names."""
+        return {"count": len(self.names), "names": [_name(name) for name in self.names[:LISTED]]}
 
 
-def edge_notes(values: NDArray[np.float64], keys: Sequence[str], first: date, calendar: Calendar) -> list[str]:
-    """Series whose first or last dates have no row, more in a row than is usual for them.
+@dataclass(frozen=True)
+class Edges:
+    """Where the rows of each series begin and end. before, after: steps without a row at the start and at the end.
 
-    A date without a row between two rows means zero; at an end it may mean 'not delivered yet' or 'not there yet'.
-    values: shape (series, days), NaN where a series has no row; each series has a row. first: the date of column 0.
+    late, ended: rows of the table of values that stop earlier than is usual for them; late ones may still come.
     """
-    present, last = ~np.isnan(values), values.shape[1] - 1
+
+    before: NDArray[np.int64]
+    after: NDArray[np.int64]
+    begun: list[int]
+    late: list[int]
+    ended: list[int]
+
+
+def edges_of(values: NDArray[np.float64], calendar: Calendar) -> Edges:
+    """Where series begin and end. values: shape (series, days), NaN where a series has no row; each series has one.
+
+    A date without a row between two rows means zero; at the end it may mean 'not delivered yet' or 'no more'.
+    A gap at the end is unusual beyond twice the longest one before: no stable window of 1,158 real ones had such.
+    """
+    present = ~np.isnan(values)
     before, after = present.argmax(axis=1), present[:, ::-1].argmax(axis=1)
     usual = _longest_gaps(present)
-    ends = [
-        f"{_name(keys[row])}: no row since {calendar.after(first, last - late)}, {calendar.count(late)}"
-        for row, late in zip(*_more_than(usual, after), strict=True)
-    ]
-    starts = [
-        f"{_name(keys[row])}: no row before {calendar.after(first, early)}, {calendar.count(early)}"
-        for row, early in zip(*_more_than(usual, before), strict=True)
-    ]
+    stopped = after > TIMES_USUAL * usual
+    ended = stopped & (after > calendar.defaults.ended)
+    late = stopped & ~ended & (present.sum(axis=1) >= ENOUGH_ROWS)
+    return Edges(before, after, *(np.flatnonzero(rows).tolist() for rows in (before > usual, late, ended)))
+
+
+def edge_changes(edges: Edges, keys: Sequence[str], first: date, calendar: Calendar, steps: int) -> list[Change]:
+    """Late, ended and young series, each with its date. first: the date of column 0 of so many steps."""
+
+    def since(row: int) -> str:
+        gap = int(edges.after[row])
+        return f"{_name(keys[row])}: no row since {calendar.after(first, steps - 1 - gap)}, {calendar.count(gap)}"
+
+    def until(row: int) -> str:
+        gap = int(edges.before[row])
+        return f"{_name(keys[row])}: no row before {calendar.after(first, gap)}, {calendar.count(gap)}"
+
+    kinds = (
+        (LATE, edges.late, since, "late, their last season is repeated and no zero is assumed"),
+        (ENDED, edges.ended, since, "ended, filled with zeros at the end and still forecast"),
+        (YOUNG, edges.begun, until, "filled with zeros at the start, perhaps new"),
+    )
     found = []
-    if ends:
-        found.append(f"{_series(len(ends))} filled with zeros at the end, perhaps delivered late: {_joined(ends)}")
-    if starts:
-        found.append(f"{_series(len(starts))} filled with zeros at the start, perhaps new: {_joined(starts)}")
+    for kind, rows, told, said in kinds:
+        if rows:
+            sentence = f"{_series(len(rows))} {said}: {_joined([told(row) for row in rows])}"
+            found.append(Change(kind, tuple(keys[row] for row in rows), sentence))
     return found
+
+
+def silent_changes(keys: Sequence[str], active: NDArray[np.bool_], least: str) -> list[Change]:
+    """The series that are left out because hardly a value of them is not zero; count and names. least: in words."""
+    left_out = tuple(key for key, keep in zip(keys, active, strict=True) if not keep)
+    said = f"{_series(len(left_out))} left out, fewer than {least} that are not zero: {_listed(left_out)}"
+    return [Change(SILENT, left_out, said)] if left_out else []
 
 
 def look_alike_notes(keys: Sequence[str]) -> list[str]:
     """Names that differ only in case, in spaces or in the form of their characters, and are series of their own."""
     groups: dict[str, list[str]] = {}
     for key in keys:
-        groups.setdefault("".join(unicodedata.normalize("NFKC", key).casefold().split()), []).append(key)
+        groups.setdefault(_plain(key), []).append(key)
     alike = [" and ".join(map(_quoted, group)) for group in groups.values() if len(group) > 1]
     if not alike:
         return []
     return [f"names that differ only in case, spaces or form are series of their own: {_joined(alike)}"]
 
 
-def change_notes(keys: Iterable[str], before: Iterable[str]) -> list[str]:
-    """Series that the champion has and this data has not, and the other way round."""
+def set_changes(keys: Iterable[str], before: Iterable[str]) -> list[Change]:
+    """Series that the champion has and this data has not, the other way round, and those that changed their name."""
     now, then = set(keys), set(before)
-    found = []
-    if gone := sorted(then - now):
-        found.append(f"{_series(len(gone))} of the champion gone, will no longer be forecast: {_listed(gone)}")
-    if new := sorted(now - then):
-        found.append(f"{_series(len(new))} new, unknown to the champion: {_listed(new)}")
-    return found
-
-
-def _more_than(usual: NDArray[np.int64], found: NDArray[np.int64]) -> tuple[list[int], list[int]]:
-    """The rows with more than is usual, and what was found there."""
-    rows = np.flatnonzero(found > usual)
-    return rows.tolist(), found[rows].tolist()
+    gone, new = sorted(then - now), sorted(now - then)
+    successors = {_plain(name): name for name in new}
+    renamed = {name: successors[_plain(name)] for name in gone if _plain(name) in successors}
+    lost = tuple(name for name in gone if name not in renamed)
+    fresh = tuple(name for name in new if name not in set(renamed.values()))
+    pairs = [f"{_quoted(old)} is now {_quoted(name)}" for old, name in renamed.items()]
+    found = [
+        Change(LOST, lost, f"{_series(len(lost))} of the champion gone, will no longer be forecast: {_listed(lost)}"),
+        Change(RENAMED, tuple(renamed), f"{_series(len(renamed))} renamed, clients must ask anew: {_joined(pairs)}"),
+        Change(NEW, fresh, f"{_series(len(fresh))} new, unknown to the champion: {_listed(fresh)}"),
+    ]
+    return [change for change in found if change.names]
 
 
 def _longest_gaps(present: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -84,6 +130,11 @@ def _longest_gaps(present: NDArray[np.bool_]) -> NDArray[np.int64]:
     same = rows[1:] == rows[:-1]
     np.maximum.at(longest, rows[1:][same], np.diff(days)[same] - 1)
     return longest
+
+
+def _plain(name: str) -> str:
+    """A name without case, spaces and forms of characters."""
+    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def _series(count: int) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecasting.data.frequency import check_frequency
-from forecasting.data.notes import edge_notes, look_alike_notes, silent_notes
+from forecasting.data.notes import Change, Edges, edge_changes, edges_of, look_alike_notes, silent_changes
 from forecasting.data.series import KEY_SEPARATOR, Panel
 from forecasting.errors import Finding
 from forecasting.problem.sections import Contract, SeriesRule, Source
@@ -33,6 +33,7 @@ def panel_of(
     findings = _missing_dates(every, days, source, rule)
     keys: tuple[str, ...] = (rule.name,)
     notes: list[str] = []
+    changes: list[Change] = []
     if not rule.keys:
         daily = _aggregated(wanted.groupby(source.date), source, rule).reindex(every)
         values = np.asarray(daily, dtype=np.float64)[None, :]
@@ -40,15 +41,27 @@ def panel_of(
         values, keys = _pivot(wanted, every, source, rule)
         if rule.missing == "refuse":
             findings += _missing_of_series(values, keys, every, source, calendar.unit)
-        notes = look_alike_notes(keys) + edge_notes(values, keys, first, calendar)
+        notes, edges = look_alike_notes(keys), edges_of(values, calendar)
+        changes = edge_changes(edges, keys, first, calendar, steps)
+        repeat_season(values, edges, calendar.season)
     values = (np.nan_to_num(values) if rule.missing == "zero" else values) + 0.0  # no negative zeros
     active = (np.abs(values) > 0).sum(axis=1) >= rule.min_active_days if rule.keys else np.ones(1, dtype=bool)
     findings += _count_findings(active, rule, contract)
     if not active.any():
         return None, findings
     kept = tuple(key for key, keep in zip(keys, active, strict=True) if keep)
-    notes += silent_notes(keys, active, calendar.count(rule.min_active_days))
-    return Panel(first, np.ascontiguousarray(values[active]), kept, tuple(notes), calendar), findings
+    changes += silent_changes(keys, active, calendar.count(rule.min_active_days))
+    notes += [change.said for change in changes]
+    values = np.ascontiguousarray(values[active])
+    return Panel(first, values, kept, tuple(notes), calendar, changes=tuple(changes)), findings
+
+
+def repeat_season(values: NDArray[np.float64], edges: Edges, season: int) -> None:
+    """Fill the gap at the end of late series with their last season: nothing delivered yet is not nothing sold."""
+    for row in edges.late:
+        start = values.shape[1] - int(edges.after[row])
+        last = np.nan_to_num(values[row, max(0, start - season) : start])
+        values[row, start:] = np.resize(last, values.shape[1] - start)
 
 
 def _wanted(frame: pd.DataFrame, source: Source, rule: SeriesRule) -> pd.DataFrame:

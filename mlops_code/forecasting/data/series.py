@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from forecasting.calendars import DAILY, Calendar, calendar_of
 from forecasting.data.known_file import read_known, write_known
+from forecasting.data.notes import Change
 from forecasting.errors import ContractError, Finding, UsageError
 from forecasting.json_text import UNREADABLE, reason, strict_json
 from forecasting.known import Known
@@ -31,6 +32,8 @@ from forecasting.limits import FIRST_DAY, LAST_DAY
 SERIES_FILE, FACTS_FILE = "series.csv", "facts.json"
 ONE_HEADER, MANY_HEADER = ["date", "value"], "series"
 KEY_SEPARATOR = "/"
+TOTALS = "totals"
+"""Key of a manifest for `totals_of`."""
 FIX = "Prepare the series again."
 
 
@@ -49,6 +52,8 @@ class Panel:
     calendar: Calendar = DAILY
     known: Known | None = None
     """What is known in advance, of all days and of some ahead."""
+    changes: tuple[Change, ...] = ()
+    """Series that are late, ended, young or left out; only where they come from a table."""
 
     @property
     def days(self) -> int:
@@ -81,6 +86,8 @@ def facts_of(panel: Panel, data_sha256: str, rows: int, file: str) -> dict[str, 
     told: dict[str, Any] = {"notes": list(panel.notes)} if panel.notes else {}
     if panel.calendar != DAILY:
         told["frequency"] = panel.calendar.frequency
+    if panel.changes:
+        told["changes"] = {change.kind: change.as_json() for change in panel.changes}
     return {
         **told,
         "data_sha256": data_sha256,
@@ -95,6 +102,11 @@ def facts_of(panel: Panel, data_sha256: str, rows: int, file: str) -> dict[str, 
         "maximum": float(panel.values.max()),
         "share_of_zeros": float((panel.values == 0).mean()),
     }
+
+
+def totals_of(panel: Panel) -> dict[str, Any]:
+    """The sum over all series of each date, by which later data shows what was revised since."""
+    return {"first_date": panel.first.isoformat(), "values": panel.values.sum(axis=0).tolist()}
 
 
 def sha256_of(path: Path) -> str:

@@ -66,6 +66,21 @@ class Rule(Block):
     sentence: Text
 
 
+class SeriesChange(Block):
+    """Series of one kind that came, went or stopped: how many, and the names of the first ones."""
+
+    count: Count
+    names: tuple[str, ...]
+
+
+class Revised(Block):
+    """Values of past dates that differ from those that the champion was trained on."""
+
+    dates: Annotated[Count, Field(description="Dates that both have.")]
+    share: Annotated[Share, Field(description="Share of these dates whose sum over all series differs.")]
+    size: Annotated[float, Field(ge=0, description="Mean change of such a date, relative to its size before.")]
+
+
 class Data(Block):
     """The data that was judged on; rows are those of the table, the rest speaks of the series."""
 
@@ -84,6 +99,13 @@ class Data(Block):
         tuple[str, ...],
         Field(description="What a person should know of the series; absent where there is nothing."),
     ] = ()
+    changes: Annotated[
+        Mapping[str, SeriesChange],
+        Field(description="By kind: late, ended, young, silent, lost, renamed, new; absent where there is none."),
+    ] = {}
+    revised: Annotated[
+        Revised | None, Field(description="Absent where no past date differs, or the series are others now.")
+    ] = None
 
 
 class Windows(Block):

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from forecasting.data.delivery import check_history, check_rows
-from forecasting.data.notes import change_notes
 from forecasting.data.series import Panel, read_series
 from forecasting.decision.blocks import Context, Override, RegisteredChampion, Request
 from forecasting.decision.contest import Contest
 from forecasting.decision.evidence import Subject, evidence_of
 from forecasting.decision.gate import Judgement, judge, overridden
+from forecasting.decision.presence import asking, check_presence, with_changes
 from forecasting.decision.record import DecisionRecord
 from forecasting.errors import ContractError, RefusedError, UsageError
 from forecasting.evaluation.selection import FALLBACKS, Proposal
@@ -73,12 +73,13 @@ def decide_candidate(
             raise UsageError(f"{candidate} holds a model of the problem {model.problem}, --problem is {rule.name}.")
         if _data_of(model) != facts["data_sha256"]:
             raise RefusedError(f"{candidate}: the model was not trained on the series beside it. Train again.")
+    if champion:
+        facts = with_changes(facts, panel, champion.stored)
     _demand_acceptable(problem, panel, facts, champion, as_of)
-    if champion and rule.keys:
-        changed = change_notes(panel.keys, champion.stored.model.keys)
-        facts = {**facts, "notes": [*facts.get("notes", ()), *changed]}
     contest = _contest(stored, fallbacks, champion, rule.keys)
     judgement = judge(panel, contest, training, policy, problem.lower)
+    if champion:
+        judgement = replace(judgement, verdict=asking(judgement.verdict, facts, problem.contract))
     verdict = judgement.verdict
     if override is not None:
         try:
@@ -134,6 +135,7 @@ def _demand_acceptable(
     accepted = champion.stored.manifest.get("data", {}).get("rows") if champion else None
     findings = check_rows(facts["rows"], accepted, contract)
     findings += check_history(panel, problem.source, contract, as_of)
+    findings += check_presence(facts, champion.stored if champion else None, contract)
     if findings:
         refusal = ContractError(str(facts["file"]), findings)
         refusal.facts["data_sha256"] = facts["data_sha256"]

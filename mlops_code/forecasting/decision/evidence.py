@@ -88,11 +88,24 @@ def _data(facts: Mapping[str, Any]) -> blocks.Data:
     """The facts of the series; the name of the table's file stays out, because the same bytes may have another."""
     try:
         days = {name: date.fromisoformat(facts[name]) for name in ("first_date", "last_date")}
-        told = {"notes": tuple(facts["notes"])} if facts.get("notes") else {}
-        shared = {name: value for name, value in facts.items() if name not in ("file", "notes")}
+        told: dict[str, Any] = {"notes": tuple(facts["notes"])} if facts.get("notes") else {}
+        for name, block in (("changes", _changes(facts)), ("revised", _revised(facts))):
+            told |= {name: block} if block else {}
+        shared = {name: value for name, value in facts.items() if name not in ("file", "notes", "changes", "revised")}
         return blocks.Data(**shared | days | told)
     except (KeyError, TypeError, ValueError) as mistake:
         raise RefusedError(f"{FACTS_FILE} does not describe the series beside it ({mistake}). {FIX}") from None
+
+
+def _changes(facts: Mapping[str, Any]) -> dict[str, blocks.SeriesChange]:
+    return {
+        kind: blocks.SeriesChange(count=change["count"], names=tuple(change["names"]))
+        for kind, change in sorted(facts.get("changes", {}).items())
+    }
+
+
+def _revised(facts: Mapping[str, Any]) -> blocks.Revised | None:
+    return blocks.Revised(**facts["revised"]) if facts.get("revised") else None
 
 
 def _windows(subject: Subject, judgement: Judgement) -> blocks.Windows | None:

@@ -24,7 +24,8 @@ from forecasting.models.recipe import Array
 from forecasting.problem.sections import GatePolicy, Training
 
 GUARDS = ("maximum", "bias", "coverage", "winkler", "secondary", "segment", "series")
-OVERRIDABLE = frozenset({"floor", *GUARDS, "margin", "significance", "tie", "no-new-data"})
+ASKED = ("lost-series", "late-series")  # reasons of a verdict that asks a person
+OVERRIDABLE = frozenset({"floor", *GUARDS, "margin", "significance", "tie", "no-new-data", *ASKED})
 
 
 @dataclass(frozen=True)

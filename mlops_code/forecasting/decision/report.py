@@ -197,7 +197,8 @@ def _data(evidence: Evidence, calendar: Calendar) -> Pairs:
     """The facts of the data; the number of steps is called what it counts."""
     facts = as_json(evidence.data)
     facts[calendar.units] = facts.pop("days")
-    return sorted((name, value) for name, value in facts.items() if name != "notes")
+    facts |= {f"{kind} series": change.count for kind, change in evidence.data.changes.items()}
+    return sorted((name, value) for name, value in facts.items() if name not in ("notes", "changes", "revised"))
 
 
 def _label(day: date, calendar: Calendar) -> str:

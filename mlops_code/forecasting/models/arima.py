@@ -25,6 +25,9 @@ DAYS_NEEDED = 60
 class Arima202(RecipeFamily):
     """The same ARIMA(2,0,2) for every series, each fitted by itself."""
 
+    def serves_others(self, _recipe: Recipe) -> bool:
+        return False
+
     def learns(self, _recipe: Recipe) -> frozenset[str]:
         return frozenset()
 

@@ -38,6 +38,9 @@ BLOCK = 2048  # series at a time, so that memory does not grow with their number
 class HoltWinters(RecipeFamily):
     """No parameters; the weights of the grid are chosen by the squared error one step ahead."""
 
+    def serves_others(self, _recipe: Recipe) -> bool:
+        return False
+
     def learns(self, _recipe: Recipe) -> frozenset[str]:
         return frozenset({TREND, SEASON})
 

@@ -24,6 +24,9 @@ class MeanOf(RecipeFamily):
     def parameter_free(self, recipe: Recipe) -> bool:
         return all(family_of(self._families, part).parameter_free(part) for part in recipe.parts)
 
+    def serves_others(self, recipe: Recipe) -> bool:
+        return all(family_of(self._families, part).serves_others(part) for part in recipe.parts)
+
     def learns(self, recipe: Recipe) -> frozenset[str]:
         return frozenset().union(*(family_of(self._families, part).learns(part) for part in recipe.parts))
 

@@ -109,6 +109,10 @@ class RecipeFamily(ABC):
         """Whether nothing is estimated, so that the model has no cutoff that could make its scores dishonest."""
         return False
 
+    def serves_others(self, _recipe: Recipe, /) -> bool:
+        """Whether a fit can forecast a series that it has not seen, from the history of that series."""
+        return True
+
     @abstractmethod
     def learns(self, recipe: Recipe, /) -> frozenset[str]:
         """Which of PATTERNS the recipe can carry on into the future."""

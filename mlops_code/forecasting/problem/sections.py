@@ -104,6 +104,10 @@ class Contract(Section):
     max_age_days: Whole | None = None  # from the last day to the day of the run
     rows_change: Ratio | None = None  # against the last accepted version, up or down
     max_series: Whole = MAX_SERIES
+    # Share of the series that may lack their newest rows, or that the champion has and the data has not. Without a
+    # limit a person is asked, before such a model replaces a champion.
+    late_series: Ratio | None = None
+    lost_series: Ratio | None = None
 
 
 class FutureColumn(Section):

@@ -21,7 +21,7 @@ import numpy as np
 from forecasting.calendars import Calendar
 from forecasting.limits import FIRST_DAY, LARGEST, LAST_DAY, MAX_HORIZON
 from forecasting.models.catalog import FAMILIES, days_needed, forecast, update
-from forecasting.models.recipe import FittedModel, History, intervals_of
+from forecasting.models.recipe import FittedModel, History, Intervals, intervals_of
 
 MAX_POINTS = 20_000  # series x days of one answer, some 2 MB
 MAX_HISTORY_DAYS = 1500
@@ -58,6 +58,7 @@ class Forecaster:
         family = FAMILIES[model.recipe.name]
         one, two = (family.shapes(model.recipe, model.season, count, model.calendar) for count in (1, 2))
         self._by_series = {name for name in one if one[name] != two[name]}
+        self._serves_others = self.many and family.serves_others(model.recipe)
 
     @property
     def many(self) -> bool:
@@ -74,7 +75,7 @@ class Forecaster:
             units = self.model.calendar.units
             raise QuestionError("horizon", f"a whole number of {units} from 1 to {MAX_HORIZON}", horizon)
         given = document.get("history")
-        names = self._names(document, None if given is None else self._known("history", given))
+        names = self._names(document, None if given is None else self._known("history", given, given))
         if len(names) * horizon > MAX_POINTS:
             fewer = f"name fewer series or ask for fewer {self.model.calendar.units}"
             limit = f"series x horizon up to {MAX_POINTS}: {fewer}"
@@ -111,18 +112,21 @@ class Forecaster:
         wanted = document["series"]
         if not isinstance(wanted, list):
             raise QuestionError("series", f"a list of names, such as [{json.dumps(self.model.keys[0])}]", wanted)
-        names = self._known("series", wanted)
+        names = self._known("series", wanted, told or ())
         if told is not None and set(told) != set(names):
             raise QuestionError("history", "the history of each series that is asked for, and no other", list(told))
         return names
 
-    def _known(self, field: str, given: object) -> tuple[str, ...]:
-        """Names of series, each known and given once."""
+    def _known(self, field: str, given: object, others: object) -> tuple[str, ...]:
+        """Names of series, each known and given once. others: names that a global recipe serves as well."""
         expected = f"names of series of this model, such as {self.model.keys[0]}"
+        if self._serves_others:
+            expected += ", or of others with their history"
         if not isinstance(given, Mapping | Sequence) or isinstance(given, str) or not given:
             raise QuestionError(field, expected, given)
+        more = others if self._serves_others and isinstance(others, Mapping | Sequence) else ()
         for name in given:
-            if not isinstance(name, str) or name not in self._places:
+            if not isinstance(name, str) or not name or (name not in self._places and name not in more):
                 raise QuestionError(field, expected, name)
         if len(set(given)) != len(given):
             raise QuestionError(field, "each name once", given)
@@ -133,6 +137,8 @@ class Forecaster:
         if not isinstance(given, Mapping):
             raise QuestionError("history", f"an object with a list of {model.calendar.units} for each series", given)
         least = days_needed(model.recipe, model.season, 0, model.calendar)
+        if not self._places.keys() >= set(names):
+            least = max(least, model.season + 1)  # the intervals of an unknown series have the size of its changes
         lines = [_line(f"history.{name}", given[name], least, model.lower, model.calendar) for name in names]
         first, values = lines[0]
         for name, (start, numbers) in zip(names, lines, strict=True):
@@ -147,7 +153,7 @@ class Forecaster:
         """The model with the rows that are asked for, and with the history that was given."""
         model = self.model
         if question.series != model.keys:
-            rows = [self._places[name] for name in question.series]
+            rows = [self._places.get(name, 0) for name in question.series]  # the history replaces that of others
             arrays = {name: array[rows] if name in self._by_series else array for name, array in model.arrays.items()}
             served = model.intervals
             model = replace(
@@ -158,7 +164,16 @@ class Forecaster:
             )
         if question.history is None:
             return model
-        return replace(update(model, question.history, question.series), intervals=model.intervals)
+        return replace(update(model, question.history, question.series), intervals=self._intervals(model, question))
+
+    def _intervals(self, model: FittedModel, question: Question) -> Intervals | None:
+        """The intervals of the model; those of unknown series in units of the seasonal changes of their history."""
+        unknown = [row for row, name in enumerate(question.series) if name not in self._places]
+        if model.intervals is None or question.history is None or not unknown:
+            return model.intervals
+        values, scales = question.history.values[unknown], model.intervals.scales.copy()
+        scales[unknown] = np.abs(values[:, model.season :] - values[:, : -model.season]).mean(axis=1)
+        return replace(model.intervals, scales=scales)
 
 
 def _line(field: str, given: object, least: int, lower: float | None, calendar: Calendar) -> tuple[date, list[float]]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import date, timedelta
 from pathlib import Path
 
+import pytest
+
 from forecasting.data.contract import read_table
-from forecasting.data.notes import LISTED, change_notes
+from forecasting.data.notes import LISTED, set_changes
 from forecasting.data.series import Panel, facts_of, read_series, write_series
-from forecasting.problem.sections import SeriesRule, Source
+from forecasting.errors import ContractError
+from forecasting.problem.sections import Contract, SeriesRule, Source
 
 SOURCE = Source(date="Day", measures=("Units",))
 RULE = SeriesRule(name="shops", keys=("Shop",), measure="Units", aggregation="sum", missing="zero")
@@ -35,7 +38,7 @@ def test_a_series_that_ends_early_is_named_with_its_days(tmp_path: Path) -> None
     """As a delivery in which the newest days of one shop are not there yet."""
     (note,) = read(tmp_path, {"A": ALL, "C": ALL[:39]}).notes
     assert note == (
-        "1 series filled with zeros at the end, perhaps delivered late: C: no row since 2024-02-08, 21 days"
+        "1 series late, their last season is repeated and no zero is assumed: C: no row since 2024-02-08, 21 days"
     )
 
 
@@ -69,18 +72,59 @@ def test_names_that_look_alike_are_named_together(tmp_path: Path) -> None:
     assert "other" not in note
 
 
+def said(keys: list[str], before: list[str]) -> list[str]:
+    return [change.said for change in set_changes(keys, before)]
+
+
 def test_gone_and_new_series_are_named() -> None:
-    assert change_notes("AC", "AB") == [
+    assert said(["A", "C"], ["A", "B"]) == [
         "1 series of the champion gone, will no longer be forecast: B",
         "1 series new, unknown to the champion: C",
     ]
-    assert change_notes("AB", "BA") == []
+    assert said(["A", "B"], ["B", "A"]) == []
+
+
+@pytest.mark.parametrize(("old", "new"), [("B", "b"), ("Cafe\u0301", "Caf\u00e9"), ("X 1", "X1")])
+def test_a_series_under_another_form_of_its_name_is_renamed(old: str, new: str) -> None:
+    (renamed,) = set_changes(["A", new], ["A", old])
+    assert (renamed.kind, renamed.names) == ("renamed", (old,))
+    assert renamed.said == f"1 series renamed, clients must ask anew: {old!a} is now {new!a}"
 
 
 def test_a_note_names_only_so_many() -> None:
-    (note,) = change_notes([], [f"{'x' * 500}{number:03}" for number in range(LISTED + 7)])
+    (note,) = said([], [f"{'x' * 500}{number:03}" for number in range(LISTED + 7)])
     assert note.endswith("and 7 more")
     assert len(note) < 3_000
+
+
+def test_a_gap_at_the_end_is_not_a_zero(tmp_path: Path) -> None:
+    """A shop that sells twice as much at weekends and is delivered ten days late."""
+    rows = [
+        *(f"A,{day},3" for day in DAYS),
+        *(f"C,{day},{10 if day.weekday() < 5 else 20}" for day in DAYS[:-10]),
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(["Shop,Day,Units", *rows]), encoding="utf-8")
+    panel = read_table(tmp_path / "t.csv", SOURCE, RULE)[0]
+    assert panel.values[1].tolist() == [10 if day.weekday() < 5 else 20 for day in DAYS]
+    assert facts_of(panel, "0" * 64, 1, "t.csv")["changes"] == {"late": {"count": 1, "names": ["C"]}}
+
+
+def test_a_series_without_rows_for_long_has_ended(tmp_path: Path) -> None:
+    panel = read(tmp_path, {"A": ALL, "C": ALL[:31]})
+    assert panel.notes == (
+        "1 series ended, filled with zeros at the end and still forecast: C: no row since 2024-01-31, 29 days",
+    )
+    assert panel.values[1, 31:].sum() == 0
+
+
+def test_late_series_beyond_the_limit_refuse_the_table(tmp_path: Path) -> None:
+    rows = [f"{shop},{day},3" for shop in "ABC" for day in DAYS[: 55 if shop == "C" else 60]]
+    (tmp_path / "t.csv").write_text("\n".join(["Shop,Day,Units", *rows]), encoding="utf-8")
+    read_table(tmp_path / "t.csv", SOURCE, RULE, Contract(late_series=0.34))
+    with pytest.raises(
+        ContractError, match=r"at C: 1 of 3 series late; expected at most 30% \(contract.late_series\)"
+    ):
+        read_table(tmp_path / "t.csv", SOURCE, RULE, Contract(late_series=0.3))
 
 
 def test_notes_travel_in_the_facts(tmp_path: Path) -> None:
