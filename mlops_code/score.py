@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,8 +26,9 @@ from azure_ml.environments import MODEL_VERSION
 from forecasting.errors import ModelFileError
 from forecasting.json_text import strict_json
 from forecasting.models.model_file import MANIFEST_FILE, read_model
-from forecasting.serving.forecaster import Forecaster, Question, QuestionError
+from forecasting.serving.forecaster import Forecaster
 from forecasting.serving.openapi import JSON_TYPE, openapi
+from forecasting.serving.questions import Question, QuestionError
 
 MAX_BODY_BYTES = 1024 * 1024  # the history of 20 series over 1,000 days
 KEPT_ANSWERS = 32  # of at most some 2 MB each
@@ -107,7 +109,7 @@ def answer(served: Served, document: dict[str, Any]) -> bytes:
         question = served.forecaster.read(document)
     except QuestionError as wrong:
         raise RequestRefusedError(422, str(wrong), wrong.field, wrong.expected) from None
-    return _answer_to(question) if question.history else _kept_answer(question)
+    return _kept_answer(question) if question.always_the_same else _answer_to(question)
 
 
 def _answer_to(question: Question) -> bytes:
@@ -116,7 +118,7 @@ def _answer_to(question: Question) -> bytes:
     return orjson.dumps({**_served.forecaster.answer(question), "model": _served.identity})
 
 
-# A model never changes while it is served, so neither does its answer to a question without history.
+# A model never changes while it is served, so neither does its answer to a question that brings no data.
 _kept_answer = lru_cache(maxsize=KEPT_ANSWERS)(_answer_to)
 
 
@@ -132,9 +134,37 @@ def _document_of(request: AMLRequest) -> dict[str, Any]:
     if request.headers.get("Content-Encoding") not in PLAIN_ENCODINGS:
         raise RequestRefusedError(415, "Content-Encoding must be identity")
     try:
-        return strict_json(request.get_data(cache=False))
+        return _parsed(request.get_data(cache=False))
     except (ValueError, RecursionError) as mistake:
         raise RequestRefusedError(400, f'expected a JSON object such as {{"horizon": 28}}: {mistake}') from None
+
+
+def _parsed(content: bytes) -> dict[str, Any]:
+    """As strict_json, in a fraction of its time where nothing is wrong."""
+    try:
+        document = orjson.loads(content)
+    except ValueError:
+        return strict_json(content)  # which says what is wrong
+    # orjson keeps the last of two equal keys: then there are more colons than members, as where a text holds one.
+    plain = isinstance(document, dict) and content.count(b":") == _members(document)
+    return document if plain else strict_json(content)
+
+
+def _members(document: dict[str, Any]) -> int:
+    """The number of keys in a document and in everything inside it."""
+    found, level = 0, [document]
+    while level:
+        found += sum(map(len, level))
+        inside = list(chain.from_iterable(each.values() for each in level))
+        level = [each for each in inside if isinstance(each, dict)]
+        while inside := list(chain.from_iterable(filter(_holds_more, inside))):
+            level += [each for each in inside if isinstance(each, dict)]
+    return found
+
+
+def _holds_more(value: object) -> bool:
+    """Whether a value is a list with lists or mappings in it."""
+    return isinstance(value, list) and not {dict, list}.isdisjoint(map(type, value))
 
 
 def _describe(forecaster: Forecaster) -> None:

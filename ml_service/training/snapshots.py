@@ -79,8 +79,8 @@ _DEPLOYING = (
     "azure_ml/services.py",
     *_MODELS,
     "forecasting/serving/__init__.py",
-    "forecasting/serving/forecaster.py",
     "forecasting/serving/live_check.py",
+    "forecasting/serving/questions.py",
 )
 _SCORING = (
     "score.py",

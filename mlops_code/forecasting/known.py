@@ -32,6 +32,11 @@ class Column:
         """The number of features that one value becomes."""
         return len(self.categories) or 1
 
+    def texts(self, values: Array) -> list[float] | list[str]:
+        """Values as a person writes them: the names of categories, or the numbers."""
+        numbers: list[float] = values.tolist()
+        return [self.categories[int(number)] for number in numbers] if self.categories else numbers
+
 
 @dataclass(frozen=True)
 class Holidays:

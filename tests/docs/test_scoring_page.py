@@ -19,6 +19,7 @@ from forecasting.calendars import DAILY
 from forecasting.models.catalog import FAMILIES, days_needed, make_recipe
 from forecasting.serving import forecaster as serving
 from forecasting.serving.openapi import REFUSALS
+from forecasting.serving.questions import MAX_HISTORY_DAYS
 from local_azure.cli import lifecycle
 from local_azure.cli.client_environment import client_variables
 from local_azure.machine_learning.storage.state import StateFolder
@@ -138,7 +139,7 @@ def test_statuses_and_limits_are_those_of_the_code() -> None:
     assert rows["body"] == f"{1024 * 1024} bytes"
     assert rows["`horizon`"] == f"{limits.MAX_HORIZON} days"
     assert rows["series x days of an answer"] == f"{serving.MAX_POINTS}"
-    assert rows["days of history a series"].startswith(f"{serving.MAX_HISTORY_DAYS}, from 1900-01-01 to 2200-12-31")
+    assert rows["days of history a series"].startswith(f"{MAX_HISTORY_DAYS}, from 1900-01-01 to 2200-12-31")
     assert rows["a value of history"].startswith(f"{limits.LARGEST:g}, ")
 
 

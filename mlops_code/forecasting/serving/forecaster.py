@@ -8,45 +8,22 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date
-from functools import lru_cache
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from forecasting.calendars import Calendar
-from forecasting.limits import FIRST_DAY, LARGEST, LAST_DAY, MAX_HORIZON
-from forecasting.models.catalog import FAMILIES, days_needed, forecast, update
-from forecasting.models.recipe import FittedModel, History, Intervals, intervals_of
+from forecasting.known import Known
+from forecasting.limits import MAX_HORIZON
+from forecasting.models.catalog import FAMILIES, days_needed, forecast, learns, update
+from forecasting.models.recipe import EVENTS, FittedModel, History, Intervals, intervals_of
+from forecasting.serving.columns import ahead_of, columns_of
+from forecasting.serving.histories import COLUMNS, Line, days_from, line_of
+from forecasting.serving.questions import SHOWN, Question, QuestionError
 
 MAX_POINTS = 20_000  # series x days of one answer, some 2 MB
-MAX_HISTORY_DAYS = 1500
-SHOWN = 40
-_FIELDS = ("horizon", "series", "history")
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-
-
-class QuestionError(ValueError):
-    """A field of a request that cannot be used. field: its path; expected: what it may hold."""
-
-    def __init__(self, field: str, expected: str, found: object) -> None:
-        self.field, self.expected = field, expected
-        shown = repr(found)
-        shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
-        super().__init__(f"{field}: expected {expected}, found {shown}")
-
-
-@dataclass(frozen=True)
-class Question:
-    """A request that can be answered. series: names, in the order of the answer; history: a row for each of them."""
-
-    horizon: int
-    series: tuple[str, ...]
-    history: History | None = None
+_FIELDS = ("horizon", "series", "history", "future")
 
 
 class Forecaster:
@@ -80,8 +57,11 @@ class Forecaster:
             fewer = f"name fewer series or ask for fewer {self.model.calendar.units}"
             limit = f"series x horizon up to {MAX_POINTS}: {fewer}"
             raise QuestionError("series", limit, len(names) * horizon)
-        history = None if "history" not in document else self._history(names, document["history"])
-        return Question(horizon, names, history)
+        lines = None if "history" not in document else self._lines(names, document["history"])
+        known = self._known_of(names, horizon, lines, document)
+        question = Question(horizon, names, None if lines is None else self._history(lines), known)
+        self._check_holidays(question)
+        return question
 
     def answer(self, question: Question) -> dict[str, Any]:
         """The forecast of each series and date, with the model's intervals, and the last date that the model knows.
@@ -94,7 +74,7 @@ class Forecaster:
         if not all(np.isfinite(column).all() for column in (values, *itertools.chain(*bounds.values()))):
             raise ValueError("the model forecasts a value that is not finite")
         pairs = {f"{level:g}": np.stack(both, axis=2).tolist() for level, both in bounds.items()}
-        days = _days_from(model.calendar, model.calendar.after(model.cutoff, 1), question.horizon)
+        days = days_from(model.calendar, model.calendar.after(model.cutoff, 1), question.horizon)
         entries = []
         for row, (key, line) in enumerate(zip(question.series, values.tolist(), strict=True)):
             named = {"series": key} if self.many else {}
@@ -132,22 +112,68 @@ class Forecaster:
             raise QuestionError(field, "each name once", given)
         return tuple(given)
 
-    def _history(self, names: tuple[str, ...], given: object) -> History:
+    def _lines(self, names: tuple[str, ...], given: object) -> list[Line]:
+        """The history of each series, all of the same dates."""
         model = self.model
         if not isinstance(given, Mapping):
-            raise QuestionError("history", f"an object with a list of {model.calendar.units} for each series", given)
+            raise QuestionError("history", f"an object with the {model.calendar.units} of each series", given)
         least = days_needed(model.recipe, model.season, 0, model.calendar)
         if not self._places.keys() >= set(names):
             least = max(least, model.season + 1)  # the intervals of an unknown series have the size of its changes
-        lines = [_line(f"history.{name}", given[name], least, model.lower, model.calendar) for name in names]
-        first, values = lines[0]
-        for name, (start, numbers) in zip(names, lines, strict=True):
-            if (start, len(numbers)) != (first, len(values)):
-                days = f"the same {model.calendar.units} as the other series, {len(values)} from {first}"
-                raise QuestionError(f"history.{name}", days, f"{len(numbers)} from {start}")
-        cutoff = model.calendar.after(first, len(values) - 1)
-        table = np.array([numbers for _, numbers in lines], dtype=np.float64)
+        lines = [line_of(f"history.{name}", given[name], least, model.lower, model.calendar) for name in names]
+        one = lines[0]
+        for name, line in zip(names, lines, strict=True):
+            if (line.first, len(line.values)) != (one.first, len(one.values)):
+                days = f"the same {model.calendar.units} as the other series, {len(one.values)} from {one.first}"
+                raise QuestionError(f"history.{name}", days, f"{len(line.values)} from {line.first}")
+        return lines
+
+    def _history(self, lines: Sequence[Line]) -> History:
+        model, days = self.model, len(lines[0].values)
+        cutoff = model.calendar.after(lines[0].first, days - 1)
+        table = np.array([line.values for line in lines], dtype=np.float64)
         return History(table, cutoff, model.season, MAX_HORIZON, model.lower, model.calendar)
+
+    def _known_of(
+        self, names: tuple[str, ...], horizon: int, lines: Sequence[Line] | None, document: Mapping[str, Any]
+    ) -> Known | None:
+        """What the request says about columns; None where the model's own values are enough."""
+        known = self.model.known
+        if known is None or not known.columns:
+            if "future" in document:
+                raise QuestionError("future", "no such field: this model has no columns known in advance", "future")
+            return None if known is None or lines is None else self._without_columns(known, lines, horizon)
+        needed = EVENTS in learns(self.model.recipe)
+        if "future" not in document and not (needed and (lines is not None or horizon > known.ahead)):
+            return None
+        ahead = ahead_of(document.get("future"), names, known, horizon)
+        if lines is None:
+            return known.rows([self._places[name] for name in names]).continued(ahead)
+        if not needed:
+            return None
+        days = len(lines[0].values)
+        past = [
+            columns_of(f"history.{name}.{COLUMNS}", line.columns, known, days)
+            for name, line in zip(names, lines, strict=True)
+        ]
+        return replace(known, values=np.concatenate([np.stack(past), ahead], axis=1), past=days)
+
+    @staticmethod
+    def _without_columns(known: Known, lines: Sequence[Line], horizon: int) -> Known:
+        """The holidays alone, for the days of a history and those ahead."""
+        days = len(lines[0].values)
+        return replace(known, values=np.zeros((len(lines), days + horizon, 0)), past=days)
+
+    def _check_holidays(self, question: Question) -> None:
+        """Refuse days whose holidays the model does not hold."""
+        known, calendar = self.model.known, self.model.calendar
+        if known is None or known.holidays is None:
+            return
+        cutoff = question.history.cutoff if question.history else self.model.cutoff
+        last = known.holidays.last
+        if calendar.after(cutoff, question.horizon + 1) > last:
+            before = f"{calendar.units} before {last}, until which holidays are known"
+            raise QuestionError("horizon", before, question.horizon)
 
     def _model_for(self, question: Question) -> FittedModel:
         """The model with the rows that are asked for, and with the history that was given."""
@@ -161,10 +187,12 @@ class Forecaster:
                 keys=question.series,
                 arrays=arrays,
                 intervals=replace(served, scales=served.scales[rows]) if served else None,
+                known=model.known.rows(rows) if model.known else None,
             )
         if question.history is None:
-            return model
-        return replace(update(model, question.history, question.series), intervals=self._intervals(model, question))
+            return model if question.known is None else replace(model, known=question.known)
+        history = replace(question.history, known=question.known)
+        return replace(update(model, history, question.series), intervals=self._intervals(model, question))
 
     def _intervals(self, model: FittedModel, question: Question) -> Intervals | None:
         """The intervals of the model; those of unknown series in units of the seasonal changes of their history."""
@@ -174,74 +202,3 @@ class Forecaster:
         values, scales = question.history.values[unknown], model.intervals.scales.copy()
         scales[unknown] = np.abs(values[:, model.season :] - values[:, : -model.season]).mean(axis=1)
         return replace(model.intervals, scales=scales)
-
-
-def _line(field: str, given: object, least: int, lower: float | None, calendar: Calendar) -> tuple[date, list[float]]:
-    """First date and values of one series' history."""
-    if not isinstance(given, list) or not least <= len(given) <= MAX_HISTORY_DAYS:
-        found = calendar.count(len(given)) if isinstance(given, list) else given
-        raise QuestionError(field, f"a list of {least} to {MAX_HISTORY_DAYS} {calendar.units}", found)
-    plain = _plain_line(given, calendar, lower)
-    if plain is not None:
-        return plain
-    values: list[float] = []
-    first = expected = FIRST_DAY
-    for place, entry in enumerate(given):
-        here = f"{field}[{place}]"
-        if not isinstance(entry, dict) or set(entry) != {"date", "value"}:
-            raise QuestionError(here, "an object with date and value", entry)
-        day = _day(f"{here}.date", entry["date"], calendar)
-        if place == 0:
-            first = expected = day
-        if day != expected:
-            raise QuestionError(
-                f"{here}.date", f"{expected}, the {calendar.unit} after the one before", entry["date"]
-            )
-        expected = calendar.after(day, 1)
-        values.append(_value(f"{here}.value", entry["value"], lower))
-    return first, values
-
-
-def _plain_line(given: list[Any], calendar: Calendar, lower: float | None) -> tuple[date, list[float]] | None:
-    """First date and values where nothing is wrong, all at once; None where `_line` has to look for the mistake."""
-    try:
-        days, values = [entry["date"] for entry in given], [entry["value"] for entry in given]
-        first, _ = _day("", days[0], calendar), _day("", days[-1], calendar)
-    except (TypeError, KeyError, QuestionError):
-        return None
-    sound = (
-        {*map(len, given)} == {2}
-        and {*map(type, given)} == {dict}
-        and {*map(type, values)} <= {int, float}
-        and (-LARGEST if lower is None else lower) <= min(values)
-        and max(values) <= LARGEST
-        and all(map(math.isfinite, values))
-        and days == _days_from(calendar, first, len(days))
-    )
-    return (first, [float(value) for value in values]) if sound else None
-
-
-@lru_cache(maxsize=8)
-def _days_from(calendar: Calendar, first: date, count: int) -> list[str]:
-    """So many dates in a row, as a request writes them; the series of one request have the same ones."""
-    return [day.isoformat() for day in calendar.range(first, count)]
-
-
-def _day(field: str, text: object, calendar: Calendar) -> date:
-    wanted = f"{calendar.expected} YYYY-MM-DD from {FIRST_DAY} to {LAST_DAY}"
-    try:
-        if not isinstance(text, str) or not _DAY.fullmatch(text):
-            raise ValueError
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise QuestionError(field, wanted, text) from None
-    if not FIRST_DAY <= day <= LAST_DAY or not calendar.holds(day):
-        raise QuestionError(field, wanted, text)
-    return day
-
-
-def _value(field: str, value: object, lower: float | None) -> float:
-    least = -LARGEST if lower is None else lower
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= LARGEST:
-        raise QuestionError(field, f"a number from {least:g} to {LARGEST:g}", value)
-    return float(value)

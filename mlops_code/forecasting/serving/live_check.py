@@ -7,17 +7,18 @@ A scoring script that is right for one horizon only must be found. So the expect
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from forecasting.known import Known
 from forecasting.limits import MAX_HORIZON
 from forecasting.models.catalog import days_needed, forecast, update
 from forecasting.models.model_file import StoredModel
-from forecasting.models.recipe import FittedModel, History, intervals_of
-from forecasting.serving.forecaster import MAX_HISTORY_DAYS
+from forecasting.models.recipe import Array, FittedModel, History, intervals_of
+from forecasting.serving.questions import MAX_HISTORY_DAYS
 
 TOLERANCE = 1e-9
 COMPARED_SERIES = 5
@@ -34,10 +35,11 @@ def questions(stored: StoredModel, horizon: int) -> list[Document]:
     named = {"series": list(_asked_series(model))} if len(model.keys) > 1 else {}
     twice = min(2 * stored.horizon, MAX_HORIZON)
     horizons = dict.fromkeys((horizon, _ONE, _SEVEN, stored.horizon, twice))
-    asked: list[Document] = [{"horizon": days, **named} for days in horizons]
-    history = _newer_history(model)
+    asked: list[Document] = [{"horizon": days, **named, **_future(model, days)} for days in horizons]
+    history = _newer_history(model, horizon)
     if history.days <= MAX_HISTORY_DAYS:
-        asked.append({"horizon": horizon, **named, "history": _as_request(model, history)})
+        newer = {"history": _as_request(model, history), **_future(model, horizon)}
+        asked.append({"horizon": horizon, **named, **newer})
     return asked
 
 
@@ -47,7 +49,9 @@ def difference(answer: Mapping[str, Any], stored: StoredModel, asked: Mapping[st
     Values may differ by 1e-9 of their size: the same numbers travel as text, nothing is computed differently.
     """
     horizon = int(asked["horizon"])
-    model = _with_newer_history(stored.model) if "history" in asked else stored.model
+    model = _with_columns_ahead(stored.model, horizon)
+    if "history" in asked:
+        model = _with_newer_history(stored.model, horizon)
     expected = list(_entries(model, horizon))
     found = answer.get("forecast")
     after = " after a newer history" if "history" in asked else ""
@@ -102,26 +106,63 @@ def _asked_series(model: FittedModel) -> tuple[str, ...]:
     return model.keys[:COMPARED_SERIES]
 
 
-def _newer_history(model: FittedModel) -> History:
+def _newer_history(model: FittedModel, horizon: int) -> History:
     """As many steps as a forecast needs, of every series, ending seven after the model's own data.
 
     The values are the model's own forecasts, so that they have the size of the series.
     """
     days = days_needed(model.recipe, model.season, 0, model.calendar)
-    own = forecast(model, min(days, MAX_HORIZON))
+    ahead = min(days, MAX_HORIZON)
+    own = forecast(_with_columns_ahead(model, ahead), ahead)
     values = np.tile(own, (1, math.ceil(days / own.shape[1])))[:, :days]
     cutoff = model.calendar.after(model.cutoff, _SEVEN)
-    return History(values, cutoff, model.season, MAX_HORIZON, model.lower, model.calendar)
+    known = model.known
+    if known is not None:
+        known = replace(known, values=_repeated_columns(model, days + horizon), past=days)
+    return History(values, cutoff, model.season, MAX_HORIZON, model.lower, model.calendar, known)
 
 
-def _with_newer_history(model: FittedModel) -> FittedModel:
-    return replace(update(model, _newer_history(model), model.keys), intervals=model.intervals)
+def _with_newer_history(model: FittedModel, horizon: int) -> FittedModel:
+    return replace(update(model, _newer_history(model, horizon), model.keys), intervals=model.intervals)
 
 
-def _as_request(model: FittedModel, history: History) -> dict[str, list[Document]]:
+def _with_columns_ahead(model: FittedModel, horizon: int) -> FittedModel:
+    """The model with assumed values of the columns that are known in advance."""
+    if model.known is None:
+        return model
+    return replace(model, known=model.known.continued(_repeated_columns(model, horizon)))
+
+
+def _repeated_columns(model: FittedModel, steps: int) -> Array:
+    """The columns' last values that the model knows, a season of them, again and again."""
+    values = model.known.values if model.known else np.zeros((len(model.keys), 1, 0))
+    season = values[:, -model.season :]
+    return np.tile(season, (1, math.ceil(steps / season.shape[1]), 1))[:, :steps]
+
+
+def _future(model: FittedModel, horizon: int) -> Document:
+    """What a request says about the columns ahead."""
+    if model.known is None or not model.known.columns:
+        return {}
+    ahead = _repeated_columns(model, horizon)
+    return {"future": _by_series(model, [_columns(model.known, values) for values in ahead])}
+
+
+def _as_request(model: FittedModel, history: History) -> Document:
     """The history of the series that are asked for, as a request gives it."""
-    days = [day.isoformat() for day in history.calendar.range(history.first, history.days)]
-    request: dict[str, list[Document]] = {}
-    for key, row in zip(_asked_series(model), history.values.tolist(), strict=False):
-        request[key] = [{"date": day, "value": value} for day, value in zip(days, row, strict=True)]
-    return request
+    lines: list[Document] = []
+    for row, values in enumerate(history.values.tolist()):
+        line = {"from": history.first.isoformat(), "values": values}
+        if history.known is not None and history.known.columns:
+            line["columns"] = _columns(history.known, history.known.values[row, : history.days])
+        lines.append(line)
+    return _by_series(model, lines)
+
+
+def _by_series(model: FittedModel, parts: Sequence[Document]) -> Document:
+    return dict(zip(_asked_series(model), parts, strict=False))
+
+
+def _columns(known: Known, values: Array) -> Document:
+    """The values of one series by column. values: shape (steps, columns)."""
+    return {column.name: column.texts(values[:, place]) for place, column in enumerate(known.columns)}

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from forecasting.known import Column
 from forecasting.limits import LARGEST, MAX_HORIZON
-from forecasting.serving.forecaster import MAX_HISTORY_DAYS, Forecaster
+from forecasting.serving.forecaster import Forecaster
+from forecasting.serving.questions import MAX_HISTORY_DAYS
 
 JSON_TYPE = "application/json"
 REFUSALS = {
@@ -26,7 +28,7 @@ Document = dict[str, Any]
 
 def openapi(version: int, service: str, forecaster: Forecaster, max_body: int) -> Document:
     """The document of a service. version: 2 or 3."""
-    shapes = _shapes(forecaster)
+    shapes = _shapes(version, forecaster)
     about = {
         "title": service,
         "version": "1.0",
@@ -46,11 +48,10 @@ def openapi(version: int, service: str, forecaster: Forecaster, max_body: int) -
     }  # fmt: skip
 
 
-def _shapes(forecaster: Forecaster) -> Document:
+def _shapes(version: int, forecaster: Forecaster) -> Document:
     name, many, calendar = forecaster.model.keys[0], forecaster.many, forecaster.model.calendar
     day = {"type": "string", "format": "date"}
     number = {"type": "number"}
-    observed = _object({"date": day, "value": {**number, "maximum": LARGEST}}, ["date", "value"])
     question = _object(
         {
             "horizon": {"type": "integer", "minimum": 1, "maximum": MAX_HORIZON, "description": calendar.units},
@@ -58,11 +59,7 @@ def _shapes(forecaster: Forecaster) -> Document:
                 "type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True,
                 "description": f"some of the model's series, such as {name}; all where it is left out",
             },
-            "history": {
-                "type": "object",
-                "description": f"newer {calendar.units} of each series in order; those after them are forecast",
-                "additionalProperties": {"type": "array", "maxItems": MAX_HISTORY_DAYS, "items": observed},
-            },
+            **_data_shapes(version, forecaster),
         },
         ["horizon"],
     )  # fmt: skip
@@ -82,6 +79,34 @@ def _shapes(forecaster: Forecaster) -> Document:
         "ServiceOutput": _object({**answer, "model": model, "request_id": text}),
         "ErrorResponse": _object({"error": _object(error, ["status", "message", "request_id"])}),
     }
+
+
+def _data_shapes(version: int, forecaster: Forecaster) -> Document:
+    """The fields that bring data: a newer history, and what is known of days ahead where the model has columns."""
+    units, known = forecaster.model.calendar.units, forecaster.model.known
+    day: Document = {"type": "string", "format": "date"}
+    number: Document = {"type": "number", "maximum": LARGEST}
+    columns = _object({column.name: _column(column) for column in known.columns}) if known and known.columns else None
+    values: Document = {"type": "array", "maxItems": MAX_HISTORY_DAYS, "items": number}
+    compact = _object(
+        {"from": day, "values": values, **({"columns": columns} if columns else {})}, ["from", "values"]
+    )
+    listed = {**values, "items": _object({"date": day, "value": number})}
+    # OpenAPI 2 cannot describe two forms; the compact one is a tenth of the other's size.
+    history: Document = {"oneOf": [compact, listed]} if version > 2 else compact
+    described = f"newer {units} of each series in order; those after them are forecast"
+    shapes = {"history": {"type": "object", "description": described, "additionalProperties": history}}
+    if columns:
+        ahead = f"the columns that are known in advance, of the {units} ahead, for each series"
+        shapes["future"] = {"type": "object", "description": ahead, "additionalProperties": columns}
+    return shapes
+
+
+def _column(column: Column) -> Document:
+    """The values of a column that is known in advance."""
+    text: Document = {"type": "string", "enum": list(column.categories)}
+    number: Document = {"type": "number", "minimum": -LARGEST, "maximum": LARGEST}
+    return {"type": "array", "items": text if column.categories else number}
 
 
 def _object(properties: Document, required: list[str] | None = None) -> Document:

@@ -14,8 +14,9 @@ from forecasting.errors import ModelFileError
 from forecasting.models.catalog import days_needed, fit, fits, forecast, make_recipe, update
 from forecasting.models.model_file import read_model, write_model
 from forecasting.models.recipe import FittedModel, History, Recipe
-from forecasting.serving.forecaster import Forecaster, QuestionError
+from forecasting.serving.forecaster import Forecaster
 from forecasting.serving.live_check import difference, questions
+from forecasting.serving.questions import QuestionError
 
 SUNDAYS = calendar_of("week-sunday")
 CALENDARS = pytest.mark.parametrize("calendar", [BUSINESS_DAYS, SUNDAYS, MONTHLY, MONTH_ENDS], ids=str)
@@ -112,7 +113,7 @@ def test_dates_of_a_history_that_are_none_of_the_calendar_are_refused() -> None:
         ask("2024-01-01", "2024-03-01")
     with pytest.raises(QuestionError, match=r"a\[0\].date: expected the first day of a month YYYY-MM-DD"):
         ask("2024-01-31", "2024-02-29")
-    with pytest.raises(QuestionError, match="a list of 2 to 1500 months, found '1 month'"):
+    with pytest.raises(QuestionError, match=r"a list of 2 to 1500 months, .* found '1 month'"):
         ask("2024-01-01")
     with pytest.raises(QuestionError, match="horizon: expected a whole number of months from 1 to 366"):
         service.read({"horizon": 0})

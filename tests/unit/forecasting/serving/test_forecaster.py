@@ -20,9 +20,11 @@ from forecasting.limits import LARGEST
 from forecasting.models.catalog import fit, forecast, make_recipe, update
 from forecasting.models.recipe import FittedModel, History, Recipe, intervals_of
 from forecasting.problem.sections import Contract
-from forecasting.serving import forecaster as serving
-from forecasting.serving.forecaster import MAX_POINTS, Forecaster, QuestionError, _line
+from forecasting.serving import histories
+from forecasting.serving.forecaster import MAX_POINTS, Forecaster
+from forecasting.serving.histories import Line, line_of
 from forecasting.serving.openapi import openapi
+from forecasting.serving.questions import QuestionError
 
 WINDOW = make_recipe("window_mean", {"days": 56})
 RIDGE = make_recipe("ridge_direct", {"alpha": 1.0, "scaled": 1.0})
@@ -184,13 +186,13 @@ def test_a_history_is_read_at_once_as_it_is_read_day_by_day(
 
     def read() -> object:
         try:
-            return _line("history.a", given_days, 2, lower, DAILY)
+            return line_of("history.a", given_days, 2, lower, DAILY)
         except QuestionError as refusal:
             return (refusal.field, refusal.expected, str(refusal))
 
     at_once = read()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(serving, "_plain_line", lambda *_: None)
+        patch.setattr(histories, "_plain_list", lambda *_: None)
         assert at_once == read()
 
 
@@ -201,13 +203,43 @@ def test_the_days_of_a_history_may_lie_between_1900_and_2200(first: date) -> Non
         with pytest.raises(
             QuestionError, match=r"a\[28\].date: expected a day YYYY-MM-DD from 1900-01-01 to 2200-12-31"
         ):
-            _line("a", days, 2, 0.0, DAILY)
+            line_of("a", days, 2, 0.0, DAILY)
     else:
-        assert _line("a", days, 2, 0.0, DAILY) == (first, [float(number) for number in range(29)])
+        assert line_of("a", days, 2, 0.0, DAILY) == Line(first, [float(number) for number in range(29)])
 
 
 def test_the_service_takes_what_the_contract_takes(many: Panel) -> None:
     assert Contract().max_value == LARGEST
     shapes = openapi(3, "forecast", Forecaster(fitted(many, WINDOW)), 100)["components"]["schemas"]
-    observed = shapes["ServiceInput"]["properties"]["history"]["additionalProperties"]["items"]
-    assert observed["properties"]["value"]["maximum"] == LARGEST
+    compact, listed = shapes["ServiceInput"]["properties"]["history"]["additionalProperties"]["oneOf"]
+    assert compact["properties"]["values"]["items"]["maximum"] == LARGEST
+    assert listed["items"]["properties"]["value"]["maximum"] == LARGEST
+
+
+def test_a_compact_history_is_the_same_as_one_day_by_day(many: Panel) -> None:
+    service = Forecaster(fitted(many, RIDGE))
+    values, first = many.values[5, 200:300].tolist(), many.day(200).isoformat()
+    days = [{"date": many.day(200 + place).isoformat(), "value": value} for place, value in enumerate(values)]
+    asked = [
+        {"horizon": 9, "history": {many.keys[5]: history}} for history in (days, {"from": first, "values": values})
+    ]
+    assert answered(service, asked[0]) == answered(service, asked[1])
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"from": "2014-02-30"}, "history.a.from: expected a day YYYY-MM-DD"),
+        ({"from": "2200-12-30"}, "history.a.values: expected days until 2200-12-31, found '29 days'"),
+        ({"values": [1.0]}, "history.a.values: expected 2 to 1500 numbers, found '1 day'"),
+        ({"values": "many"}, "history.a.values: expected 2 to 1500 numbers, found 'many'"),
+        ({"values": [1.0, -1.0]}, r"history.a.values\[1\]: expected a number from 0 to 1e\+15, found -1.0"),
+        ({"values": [1.0, True]}, r"history.a.values\[1\]: expected a number"),
+        ({"values": [10**400, 1.0]}, r"history.a.values\[0\]: expected a number"),
+        ({"until": "2024-03-01"}, "an object with from and as many values"),
+    ],
+)
+def test_a_compact_history_that_cannot_be_is_refused(change: dict[str, object], part: str) -> None:
+    history = {"from": "2024-02-01", "values": [float(day) for day in range(29)], **change}
+    with pytest.raises(QuestionError, match=part):
+        line_of("history.a", history, 2, 0.0, DAILY)

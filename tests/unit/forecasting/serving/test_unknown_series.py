@@ -13,7 +13,8 @@ from forecasting.evaluation.calibration import served_intervals
 from forecasting.evaluation.metrics import scales_of
 from forecasting.models.catalog import fit, make_recipe
 from forecasting.models.recipe import History, Recipe
-from forecasting.serving.forecaster import Forecaster, QuestionError
+from forecasting.serving.forecaster import Forecaster
+from forecasting.serving.questions import QuestionError
 
 GLOBAL = [
     make_recipe("same_weekday_mean", {"weeks": 8}),
@@ -54,7 +55,7 @@ def test_an_unknown_series_is_forecast_as_a_known_one_with_its_history(many: Pan
 
 def test_a_series_without_history_must_be_one_of_the_model(many: Panel) -> None:
     asked = service(many, GLOBAL[0])
-    with pytest.raises(QuestionError, match="series: expected .*, or of others with their history, found 'new'"):
+    with pytest.raises(QuestionError, match=r"series: expected .*, or of others with their history, found 'new'"):
         asked.read({"horizon": 1, "series": ["new"]})
     with pytest.raises(QuestionError, match="the history of each series that is asked for"):
         asked.read({"horizon": 1, "series": [many.keys[0]], "history": {"new": history(many, 0, 60)}})
@@ -65,7 +66,7 @@ def test_a_series_without_history_must_be_one_of_the_model(many: Panel) -> None:
 def test_a_recipe_with_parameters_of_each_series_knows_no_others(many: Panel, panel: Panel) -> None:
     for asked in (service(many, HOLT_WINTERS), service(panel, GLOBAL[0])):
         with pytest.raises(
-            QuestionError, match="history: expected names of series of this model, such as .*, found 'new'"
+            QuestionError, match=r"history: expected names of series of this model, such as .*, found 'new'"
         ):
             asked.read({"horizon": 1, "history": {"new": history(many, 0, 60)}})
 
