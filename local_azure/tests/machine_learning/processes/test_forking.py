@@ -54,6 +54,29 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Body], str]
     return runner
 
 
+def test_a_package_that_waits_is_imported_before_the_first_child_whose_script_names_it(tmp_path: Path) -> None:
+    def command(source: str) -> ChildCommand:
+        (tmp_path / "script.py").write_text(source)
+        details = {"script": "script.py", "arguments": []}
+        return ChildCommand(ENTRY, tmp_path, tmp_path / "log", {"PATH": os.environ["PATH"]}, details)
+
+    async def main() -> None:
+        client = ForkingClient(
+            {"PATH": os.environ["PATH"]}, ["json"], ["wave", "colorsys.no_such_module", "colorsys"]
+        )
+        try:
+            for source in (
+                "print('wa' 've' in sys.modules)",
+                "print('wave' in sys.modules, 'color' 'sys' in sys.modules)",
+            ):
+                assert await client.start(command(f"import sys\n{source}")).ended == 0
+        finally:
+            await client.close()
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+    assert (tmp_path / "log").read_text().splitlines() == ["False", "True False"]
+
+
 def test_exit_code_log_and_environment_are_the_childs_own(run: Callable[[Body], str]) -> None:
     async def body(client: ForkingClient, command: Callable[[str], ChildCommand]) -> None:
         child = client.start(command("import os, sys; print(sorted(os.environ)); sys.exit(3)"))

@@ -18,10 +18,7 @@ PRELOADED = (
     "numpy", "pandas", "yaml", "pandera.pandas", "local_azure.machine_learning.processes.step.entry",
     "local_azure.machine_learning.processes.parallel.driver",
 )  # fmt: skip
-PRELOADED_LATER = (
-    "scipy.special", "pandera.backends.pandas.builtin_checks", "sklearn.linear_model", "sklearn.preprocessing",
-    "sklearn.pipeline", "sklearn.ensemble",
-)  # fmt: skip
+PRELOADED_LATER = ("sklearn.linear_model", "sklearn.preprocessing", "sklearn.pipeline", "sklearn.ensemble")
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME")
 
 

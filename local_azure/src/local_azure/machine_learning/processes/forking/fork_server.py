@@ -29,6 +29,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from local_azure.machine_learning.processes.forking import MESSAGE_BYTES, START_METHOD_VARIABLE, STOP_SECONDS
@@ -37,6 +38,7 @@ from local_azure.machine_learning.processes.forking.orphans import adopt_orphans
 
 CHILD = "local_azure.machine_learning.processes.forking.child"
 QUIET_SECONDS = 10.0  # a release on this machine asks for children more often than that, and needs the processor
+MOST_TEXT_BYTES = 100_000  # of a script in which the names of packages are looked for
 _HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)  # signals that this process has handlers for
 
 
@@ -50,14 +52,14 @@ class _Child:
 class ForkServer:
     """Wait for messages and for ended children; one thing at a time.
 
-    later: imported one by one when nothing has happened for QUIET_SECONDS, once a child was asked for.
+    later: imported when nothing has happened for QUIET_SECONDS, or before the first child whose script names it.
     """
 
     def __init__(self, emulator: socket.socket, later: list[str]) -> None:
         self._emulator = emulator
         self._later = later
         self._children: dict[str, _Child] = {}
-        self._was_asked = False
+        self._quiet_seconds = QUIET_SECONDS
         self._spawn = os.environ.get(START_METHOD_VARIABLE) == "spawn" or sys.platform != "linux"
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
@@ -79,18 +81,22 @@ class ForkServer:
         with contextlib.suppress(OSError):
             self._emulator.send(json.dumps(message).encode())
 
+    def _kill_moments(self) -> list[float]:
+        return [child.kill_at for child in self._children.values() if child.kill_at is not None]
+
     def _patience(self) -> float | None:
         """Seconds to the next child to kill, or else to the next quiet moment."""
-        moments = [child.kill_at - time.monotonic() for child in self._children.values() if child.kill_at is not None]
+        moments = self._kill_moments()
         if moments:
-            return max(0.0, min(moments))
-        return QUIET_SECONDS if self._later and self._was_asked else None
+            return max(0.0, min(moments) - time.monotonic())
+        return self._quiet_seconds if self._later else None
 
     def _turn(self) -> bool:
-        patience = self._patience()
-        readable, _, _ = select.select([self._emulator, self._wake_read], [], [], patience)
-        if not readable and patience == QUIET_SECONDS:
+        readable, _, _ = select.select([self._emulator, self._wake_read], [], [], self._patience())
+        self._quiet_seconds = QUIET_SECONDS
+        if not readable and self._later and not self._kill_moments():
             preload([self._later.pop(0)])
+            self._quiet_seconds = 0.0  # what is left follows at once
         if self._wake_read in readable:
             os.read(self._wake_read, 512)
         self._reap()
@@ -104,9 +110,9 @@ class ForkServer:
         if not data:
             return False
         message = json.loads(data)
-        self._was_asked = True
         if "start" in message:
             listener = descriptors[0] if descriptors else None
+            self._import_what_is_named(Path(message["directory"]))
             pid = self._spawned(message, listener) if self._spawn else self._forked(message, listener)
             self._children[message["start"]] = _Child(message["start"], pid)
             self._tell({"started": message["start"], "pid": pid})
@@ -115,6 +121,13 @@ class ForkServer:
         else:
             self._stop(message["stop"])
         return True
+
+    def _import_what_is_named(self, directory: Path) -> None:
+        """Import packages here once that otherwise each child would import for itself."""
+        text = _text(directory) if self._later and not self._spawn else b""
+        named = [name for name in self._later if name.partition(".")[0].encode() in text]
+        preload(named)
+        self._later = [name for name in self._later if name not in named]
 
     def _forked(self, message: dict[str, Any], listener: int | None) -> int:
         parent = os.getpid()
@@ -187,6 +200,16 @@ class ForkServer:
                     os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, os.WNOHANG if self._children else 0)
         return bool(orphans)
+
+
+def _text(directory: Path) -> bytes:
+    """Return the beginnings of the scripts in a folder; nothing where it cannot be read, as the child will say."""
+    texts = []
+    with contextlib.suppress(OSError):
+        for path in directory.glob("*.py"):
+            with path.open("rb") as script:
+                texts.append(script.read(MOST_TEXT_BYTES))
+    return b"\n".join(texts)
 
 
 def preload(names: list[str]) -> None:
