@@ -23,9 +23,22 @@ TOGETHER = {
         "tests/faults/test_services_that_return.py", "tests/faults/test_kill_of_services.py",
         "tests/faults/test_doors_of_services.py",
     ),
+    "clients": tuple(
+        f"local_azure/tests/machine_learning/processes/clients/test_{name}.py"
+        for name in (
+            "when_plain", "ends_as_plain", "isolation", "steps_of_pipelines", "signals_and_terminal", "sdk_is_quick",
+            "same_as_plain",
+        )
+    ),
 }  # fmt: skip
 # What takes longest begins first, so that all processes end together.
 LONGEST_FIRST = (
+    "local_azure/tests/machine_learning/processes/clients/test_when_plain.py",
+    "local_azure/tests/cli/test_command_line.py",
+    "local_azure/tests/machine_learning/planes/pipelines/test_pipelines.py",
+    "local_azure/tests/machine_learning/processes/clients/test_life_cycle.py",
+    "local_azure/tests/machine_learning/engines/steps/test_parallel_runs.py",
+    "local_azure/tests/test_classic_project.py",
     "tests/faults/test_doors_of_services.py",
     "tests/docs/test_readme.py",
     "tests/pipelines/test_real_runs.py",
