@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from tests.story.conftest import MakeProduct
-from tests.story.deployment_faults import LOST, Fault, Outcome, roll_back
+from tests.story.deployment_faults import LOST, REFUSED, Fault, Outcome, roll_back
 from tests.story.product import Product, Sdk, cut_table
 from tests.story.test_release_and_rollback import shop_of
 
 pytestmark = pytest.mark.slow
+
+EVERY_CALL = os.environ.get("EVERY_CALL", "")
+ONE_OF_A_KIND = "^(?!GET .*/ledger/)(?!.*/scoring/(?!score.py))"
+"""All calls but the transfers of single entries and scoring files, of which there are as many as there are files."""
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +115,25 @@ def test_a_lost_answer_or_an_unfinished_run_spoils_no_deployment(
     assert outcome.hit
     assert (outcome.code, outcome.ends, outcome.last_version) == (0, ["succeeded"], 1)
     demand_agreement(outcome, defaults)
+
+
+@pytest.mark.skipif(EVERY_CALL == "", reason="takes minutes: EVERY_CALL=1-200, the numbers of calls, runs it")
+@pytest.mark.timeout(7200)
+def test_a_fault_at_every_call_in_turn(rolls: Sdk, defaults: dict[int, str]) -> None:
+    first, _, last = EVERY_CALL.partition("-")
+    for number in range(int(first), int(last) + 1):
+        for how in (REFUSED, LOST):
+            before = rolls(roll_back, "2", NO_FAULT)
+            outcome = rolls(roll_back, "1", Fault(ONE_OF_A_KIND, number, how))
+            sys.stderr.write(f"{number} {how}: {outcome.hit}: {outcome.code} {outcome.ends}\n")
+            if not outcome.hit:
+                return
+            demand_agreement(outcome, defaults)
+            if outcome.code == 0:
+                assert (outcome.ends, outcome.last_version) == (["succeeded"], 1)
+            else:
+                assert (outcome.code, outcome.serves) == (1, before.serves)
+                assert outcome.ends in ([], ["undone"])
+                assert ("rolled back by itself: " in outcome.said) == bool(outcome.ends)
+            if how == REFUSED and outcome.hit.startswith(("GET", "HEAD")):
+                break  # to read has no effect that an answer could hide
