@@ -165,7 +165,7 @@ def proposal_of(refitted: Refitted) -> tuple[Proposal, str]:
 
 
 def simple_candidates(challenger: Recipe, training: Training, calendar: Calendar, steps: int) -> list[Recipe]:
-    """The parameter-free candidates that a fitted challenger should beat, as far as so many steps suffice for them."""
+    """The parameter-free candidates that a fitted challenger should beat, if so many steps are enough for them."""
     if parameter_free(challenger):
         return []
     season, horizon = training.season, training.horizon
