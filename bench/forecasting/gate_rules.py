@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.forecasting.gate_errors import FITTED, LABELS, NAIVE, SIMPLE, STEP, Errors
+from bench.forecasting.gate_errors import FITTED, LABELS, NAIVE, SEASON, SIMPLE, STEP, Errors
 from forecasting.models.recipe import Array
 from forecasting.problem.sections import GatePolicy
 
@@ -27,16 +27,21 @@ Pairs = NDArray[np.bool_]
 class Rules:
     """What a gate demands of a pair; None: nothing. The defaults are those of the product."""
 
-    year_ago: bool = True
+    origins: int = POLICY.origins
+    year_ago: int = POLICY.year_ago
     margin: float = POLICY.margin
     probability: float | None = POLICY.bootstrap.probability
     worse: float | None = POLICY.guards.series_worse
     bias: float | None = POLICY.guards.bias
     coverage: tuple[float, float] | None = POLICY.guards.coverage
     maximum: float | None = POLICY.guards.maximum
+    winkler: float | None = None
+    secondary: float | None = None
+    segment: float | None = None
 
 
-MARGIN_ONLY = Rules(year_ago=False, probability=None, worse=None, bias=None, coverage=None, maximum=None)
+SECONDARY = {"mae": "rmsse", "mase": "rmsse", "rmsse": "mase"}
+MARGIN_ONLY = Rules(year_ago=0, probability=None, worse=None, bias=None, coverage=None, maximum=None)
 
 
 class Seen:
@@ -84,18 +89,15 @@ class Scene:
         chosen = chosen[:, np.isfinite(chosen[0]).all(axis=1)] if chosen.size else chosen
         self.chosen_on = chosen.mean(axis=(1, 2)) if chosen.size else None
         self.has_year = place >= YEAR
-        self._weekly = self._on(parts, recent)
-        self._all = self._weekly
-        if self.has_year:
-            earlier = np.arange(place - YEAR, place - YEAR + POLICY.year_ago)
-            self._all = self._on(parts, np.concatenate([earlier, recent]))
+        self._place, self._parts, self._metric = place, parts, metric
+        self._seen: dict[tuple[int, int], Seen] = {}
 
-    def _on(self, parts: Array, places: NDArray[np.int64]) -> Seen:
+    def _on(self, places: NDArray[np.int64]) -> Seen:
         columns = np.ix_(self._rows, places)
         highest = self._errors.highest[columns]
         above = np.where(highest > 0, highest, np.inf)
         ratios = [(peaks[columns] / above).max(initial=0.0) for peaks in self._errors.peaks]
-        return Seen(np.nanmean(parts[:, :, places], axis=2), np.array(ratios))
+        return Seen(np.nanmean(self._parts[:, :, places], axis=2), np.array(ratios))
 
     @property
     def usable(self) -> bool:
@@ -108,7 +110,37 @@ class Scene:
 
     def seen(self, rules: Rules) -> Seen:
         """On the origins that a gate decides by."""
-        return self._all if rules.year_ago else self._weekly
+        key = rules.origins, rules.year_ago if self.has_year else 0
+        if key not in self._seen:
+            start = self._place - YEAR
+            recent = np.arange(self._place - 3 - key[0], self._place - 3)
+            self._seen[key] = self._on(np.concatenate([np.arange(start, start + key[1]), recent]))
+        return self._seen[key]
+
+    @cached_property
+    def secondary(self) -> Array:
+        """The other metric by contender, on the recent origins."""
+        other = self._errors.parts[SECONDARY[self._metric]][:, self._rows]
+        return np.asarray(other[:, :, self._recent].mean(axis=(1, 2)))
+
+    @cached_property
+    def winkler(self) -> Array | None:
+        """Interval score by contender, in units of the scale; None where nothing is left to calibrate it on."""
+        if self._half_widths is None:
+            return None
+        now, widths = self._errors.residuals[:, self._rows][:, :, self._recent], self._half_widths
+        missed = np.maximum(now - widths[:, None, None, None], 0).mean(axis=(1, 2, 3))
+        return np.asarray(2 * widths + 2 / 0.2 * missed)
+
+    @cached_property
+    def segment(self) -> Array:
+        """How much worse the challenger is on its worst weekday or week ahead, champion by challenger."""
+        now = self._errors.residuals[:, self._rows][:, :, self._recent]
+        weeks = now.reshape(*now.shape[:3], -1, SEASON).mean(axis=(1, 2))
+        parts = np.concatenate([weeks.mean(axis=1), weeks.mean(axis=2)], axis=1).astype(np.float64)
+        usual = weeks.mean(axis=(1, 2))
+        base = np.maximum(parts, usual[:, None])[:, None, :]
+        return np.asarray(((parts[None, :, :] - parts[:, None, :]) / base).max(axis=2))
 
     @cached_property
     def bias(self) -> Array:
@@ -123,13 +155,16 @@ class Scene:
     @cached_property
     def coverage(self) -> Array | None:
         """Share of values inside the 80 % interval, by contender; None where nothing is left to calibrate it on."""
-        residuals = self._errors.residuals[:, self._rows]
-        before, now = residuals[:, :, self._selection], residuals[:, :, self._recent]
-        before = before[:, np.isfinite(before[0]).all(axis=(1, 2))] if before.size else before
-        if not before.size:
+        if self._half_widths is None:
             return None
-        half_widths = np.quantile(before.reshape(len(LABELS), -1), 0.8, axis=1)
-        return np.asarray((now <= half_widths[:, None, None, None]).mean(axis=(1, 2, 3)))
+        now = self._errors.residuals[:, self._rows][:, :, self._recent]
+        return np.asarray((now <= self._half_widths[:, None, None, None]).mean(axis=(1, 2, 3)))
+
+    @cached_property
+    def _half_widths(self) -> Array | None:
+        before = self._errors.residuals[:, self._rows][:, :, self._selection]
+        before = before[:, np.isfinite(before[0]).all(axis=(1, 2))] if before.size else before
+        return np.asarray(np.quantile(before.reshape(len(LABELS), -1), 0.8, axis=1)) if before.size else None
 
 
 def promotes(scene: Scene, rules: Rules) -> Pairs:
@@ -152,6 +187,12 @@ def sound(scene: Scene, rules: Rules) -> Pairs:
         passes &= _within(np.nan_to_num(scene.bias, posinf=1e9) - rules.bias)
     if rules.coverage and scene.coverage is not None:
         passes &= _within(np.maximum(rules.coverage[0] - scene.coverage, scene.coverage - rules.coverage[1]))
+    if rules.winkler is not None and scene.winkler is not None:
+        passes &= _no_worse(scene.winkler, rules.winkler)
+    if rules.secondary is not None:
+        passes &= _no_worse(scene.secondary, rules.secondary)
+    if rules.segment is not None:
+        passes &= scene.segment <= rules.segment
     if rules.maximum is not None:
         passes &= (scene.seen(rules).largest <= rules.maximum)[None, :]
     return passes
@@ -159,6 +200,10 @@ def sound(scene: Scene, rules: Rules) -> Pairs:
 
 def _within(excess: Array) -> Pairs:
     return np.asarray((excess <= 0)[None, :] | (excess[None, :] <= excess[:, None]))
+
+
+def _no_worse(values: Array, limit: float) -> Pairs:
+    return np.asarray(values[None, :] <= (1 + limit) * values[:, None])
 
 
 def proposed(scene: Scene, rules: Rules, margin: float = POLICY.margin) -> tuple[int, list[int]]:

@@ -44,24 +44,24 @@ PRODUCT, CLEARLY = Rules(), 0.98
 Setting = dict[str, Rules]
 PROBABILITIES = (None, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 WORSE = (None, 0.7, 0.6, 0.55, 0.5)
+BANDS = ((0.2, 1.0), (0.6, 0.98))
+WITH_YEAR = replace(MARGIN_ONLY, year_ago=PRODUCT.year_ago)
 COSTS: Setting = {
-    "margin, 8 weekly origins": MARGIN_ONLY,
-    "and 5 of a year ago": replace(MARGIN_ONLY, year_ago=True),
-    **{
-        f"and significance {limit}": replace(MARGIN_ONLY, year_ago=True, probability=limit)
-        for limit in PROBABILITIES[1:]
-    },
-    **{f"and series_worse {limit}": replace(MARGIN_ONLY, year_ago=True, worse=limit) for limit in WORSE[1:]},
-    **{f"and bias {limit}": replace(MARGIN_ONLY, year_ago=True, bias=limit) for limit in (3.0, 0.2)},
-    **{
-        f"and coverage {low:g} to {high:g}": replace(MARGIN_ONLY, year_ago=True, coverage=(low, high))
-        for low, high in ((0.2, 1.0), (0.6, 0.98))
-    },
-    **{f"and maximum {limit}": replace(MARGIN_ONLY, year_ago=True, maximum=limit) for limit in (5.0, 3.0)},
+    "margin alone, 8 weekly origins": MARGIN_ONLY,
+    **{f"{count} weekly origins": replace(MARGIN_ONLY, origins=count) for count in (4, 12)},
+    **{f"8 weekly, {count} of a year ago": replace(MARGIN_ONLY, year_ago=count) for count in (3, 5, 8)},
+    **{f"8 + 5, significance {limit}": replace(WITH_YEAR, probability=limit) for limit in PROBABILITIES[1:]},
+    **{f"8 + 5, series_worse {limit}": replace(WITH_YEAR, worse=limit) for limit in WORSE[1:]},
+    **{f"8 + 5, bias {limit}": replace(WITH_YEAR, bias=limit) for limit in (3.0, 0.2)},
+    **{f"8 + 5, coverage {low:g} to {high:g}": replace(WITH_YEAR, coverage=(low, high)) for low, high in BANDS},
+    **{f"8 + 5, maximum {limit}": replace(WITH_YEAR, maximum=limit) for limit in (5.0, 3.0)},
+    "8 + 5, winkler 0.05": replace(WITH_YEAR, winkler=0.05),
+    "8 + 5, secondary 0.02": replace(WITH_YEAR, secondary=0.02),
+    "8 + 5, segment 0.2": replace(WITH_YEAR, segment=0.2),
 }
 FRONTIER: Setting = {
-    f"margin {margin:.0%}, {'13' if year else '8'} origins": replace(PRODUCT, margin=margin, year_ago=year)
-    for year in (False, True)
+    f"margin {margin:.0%}, {8 + year} origins": replace(PRODUCT, margin=margin, year_ago=year)
+    for year in (0, PRODUCT.year_ago)
     for margin in (0.0, 0.01, 0.02, 0.03, 0.05)
 }
 
@@ -127,7 +127,7 @@ class Results:
             self.pairs.setdefault(name, Tally()).add(promotes(scene, rules), ratio)
         for probability in PROBABILITIES if grid else ():
             for worse in WORSE:
-                rules = replace(MARGIN_ONLY, year_ago=True, probability=probability, worse=worse)
+                rules = replace(WITH_YEAR, probability=probability, worse=worse)
                 self.cross.setdefault((probability, worse), Tally()).add(promotes(scene, rules), ratio)
         self._first_model(scene)
 
@@ -313,7 +313,7 @@ def main() -> int:
     show_first(found)
     pooled = [results for results in found if "pooled" in results.name]
     show_settings("Cost of each setting", pooled, list(COSTS))
-    show_settings("Frontier", found, list(FRONTIER))
+    show_settings("Frontier", [one for one in found if one.year], list(FRONTIER))
     if len(pooled) > 1:
         show_cross(found)
     print(f"\n{time.perf_counter() - started:.0f} s")

@@ -13,6 +13,7 @@ from datetime import date
 
 import numpy as np
 
+from forecasting.calendars import Calendar
 from forecasting.data.series import KEY_SEPARATOR, Panel
 from forecasting.evaluation.backtest import Windows, actuals_of, backtest, history_of
 from forecasting.evaluation.calibration import JUDGED, LEVELS, covered, half_widths_of
@@ -20,7 +21,7 @@ from forecasting.evaluation.comparison import Age, Comparison, Setting, Side, co
 from forecasting.evaluation.drift import Drift, drift_of
 from forecasting.evaluation.metrics import Actuals, score
 from forecasting.evaluation.selection import Proposal, recipes_of
-from forecasting.models.catalog import BASELINE, forecast, parameter_free, update
+from forecasting.models.catalog import BASELINE, days_needed, forecast, parameter_free, update
 from forecasting.models.recipe import Array, FittedModel, History, Recipe
 from forecasting.problem.sections import GatePolicy, Training
 
@@ -49,12 +50,11 @@ class Contest:
         """Everything that may be proposed, in order."""
         return (Proposal(self.challenger, self.half_widths), *self.fallbacks)
 
-
-def recipes_in(contest: Contest, training: Training) -> list[Recipe]:
-    """Everything that is refitted beside the baseline."""
-    champion = [contest.champion.recipe] if contest.champion else []
-    proposed = [proposal.recipe for proposal in contest.proposals]
-    return [*proposed, *champion, *_simple(contest.challenger, training)]
+    @property
+    def recipes(self) -> list[Recipe]:
+        """Everything that must be refitted at every origin."""
+        champion = [self.champion.recipe] if self.champion else []
+        return [*(proposal.recipe for proposal in self.proposals), *champion]
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ class Refitted:
     champion: Side | None
     age: Age | None
     setting: Setting
+    simple: tuple[Recipe, ...]
     drift: Drift | None = None
 
     def error(self, recipe: Recipe) -> float:
@@ -82,7 +83,9 @@ class Refitted:
             challenger=Side(self.predictions[proposal.recipe.label], proposal.half_widths),
             champion=self.champion,
             simple={
-                recipe.label: self.predictions[recipe.label] for recipe in _simple(proposal.recipe, self.training)
+                recipe.label: self.predictions[recipe.label]
+                for recipe in self.simple
+                if not parameter_free(proposal.recipe)
             },
             setting=self.setting,
             policy=self.policy,
@@ -99,7 +102,8 @@ def refit(
     Raises: ValueError, ArithmeticError (a fit is impossible), UsageError (a recipe needs an extra).
     """
     history = history_of(panel, training, lower)
-    actuals, predictions = actuals_of(history, windows), backtest(history, recipes_in(contest, training), windows)
+    simple = simple_candidates(contest.challenger, training, panel.calendar, windows.origins[0])
+    actuals, predictions = actuals_of(history, windows), backtest(history, [*contest.recipes, *simple], windows)
     age, champion = None, None
     if contest.champion:
         refitted = predictions[contest.champion.recipe.label]
@@ -118,6 +122,7 @@ def refit(
         champion=champion,
         age=age,
         setting=setting,
+        simple=tuple(simple),
         drift=_drift(panel, windows, champion, actuals) if champion else None,
     )
 
@@ -159,11 +164,16 @@ def proposal_of(refitted: Refitted) -> tuple[Proposal, str]:
     return proposed, why
 
 
-def _simple(challenger: Recipe, training: Training) -> list[Recipe]:
-    """The parameter-free candidates of the problem, which a fitted challenger should beat."""
+def simple_candidates(challenger: Recipe, training: Training, calendar: Calendar, steps: int) -> list[Recipe]:
+    """The parameter-free candidates that a fitted challenger should beat, if so many steps are enough for them."""
     if parameter_free(challenger):
         return []
-    return [recipe for recipe in recipes_of(training) if parameter_free(recipe)]
+    season, horizon = training.season, training.horizon
+    return [
+        recipe
+        for recipe in recipes_of(training)
+        if parameter_free(recipe) and days_needed(recipe, season, horizon, calendar) <= steps
+    ]
 
 
 def _champion_half_widths(

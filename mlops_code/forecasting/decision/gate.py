@@ -14,7 +14,7 @@ import numpy as np
 from forecasting.data.series import Panel
 from forecasting.decision import rules
 from forecasting.decision.blocks import Outcome, Rule, Verdict
-from forecasting.decision.contest import Contest, proposal_of, recipes_in, refit
+from forecasting.decision.contest import Contest, proposal_of, refit
 from forecasting.errors import HistoryError
 from forecasting.evaluation.backtest import Plan, Windows, last_windows, with_year_ago
 from forecasting.evaluation.comparison import Age, Comparison
@@ -82,12 +82,11 @@ def judge(panel: Panel, contest: Contest, training: Training, policy: GatePolicy
 
 def _windows(panel: Panel, contest: Contest, training: Training, policy: GatePolicy) -> Windows:
     """The last windows, and those of a year ago that training has not seen."""
-    recipes = recipes_in(contest, training)
-    windows = last_windows(panel, recipes, training, Plan(policy.origins, policy.step))
+    windows = last_windows(panel, contest.recipes, training, Plan(policy.origins, policy.step))
     since = panel.calendar.between(panel.first, contest.chosen_from) if contest.chosen_from else 0
     chosen = (since, panel.calendar.between(panel.first, contest.chosen_until))
     plan = Plan(policy.year_ago, policy.step)
-    return with_year_ago(windows, panel, recipes, training, plan=plan, chosen=chosen)
+    return with_year_ago(windows, panel, contest.recipes, training, plan=plan, chosen=chosen)
 
 
 def decide(comparison: Comparison, policy: GatePolicy) -> tuple[Verdict, list[Rule]]:
