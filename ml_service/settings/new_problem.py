@@ -42,6 +42,8 @@ gate:
   refresh: {max_age_days: $max_age_days}  # data of the champion older than this calls for a newer fit
 """)
 _DAYS_OF_YEAR = 365
+_YEAR_DAYS = 450  # of daily history, from which candidates can learn how the level changed in the year before
+_TWO_YEARS_DAYS = 840  # from which values of a year ago leave enough origins to be compared
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,22 @@ class Columns:
     """Of the values, where no table says it."""
 
 
-def calendar_for(columns: Columns, table: Path | None) -> Calendar:
-    """The calendar that the dates of a table follow; daily where they follow none, for the contract to say why.
+@dataclass(frozen=True)
+class Dates:
+    """The calendar of a table, and how many steps it spans; 0 where there is no table yet."""
+
+    calendar: Calendar
+    steps: int = 0
+
+
+def dates_for(columns: Columns, table: Path | None) -> Dates:
+    """The dates of a table; of a daily calendar where they follow none, for the contract to say why.
 
     Raises: InvalidRequestError (no such frequency), ContractError of forecasting (the table lacks a column).
     """
     if table is None:
         try:
-            return calendar_of(columns.frequency)
+            return Dates(calendar_of(columns.frequency))
         except ValueError as mistake:
             raise InvalidRequestError(str(mistake), todo="correct --frequency") from None
     import pandas as pd
@@ -73,28 +83,31 @@ def calendar_for(columns: Columns, table: Path | None) -> Calendar:
 
     cells = read_cells(find_table(table), (columns.date, *columns.keys, columns.measure))
     days = pd.to_datetime(cells[columns.date].str.strip(), format="%Y-%m-%d", errors="coerce").dropna()
-    return inferred(day.date() for day in days.unique()) or DAILY
+    found = sorted(day.date() for day in days.unique())
+    calendar = inferred(found) or DAILY
+    return Dates(calendar, calendar.between(found[0], found[-1]) + 1 if found else 0)
 
 
-def text_of(name: str, columns: Columns, table: Path | None, calendar: Calendar) -> str:
+def text_of(name: str, columns: Columns, table: Path | None, dates: Dates) -> str:
     """A problem file to start with."""
     sections: dict[str, dict[str, object]] = {}
     if table is not None and table.resolve().is_relative_to(ROOT):
         sections["table"] = {"file": shown(table.resolve())}
     sections["source"] = {"date": columns.date, "measures": [columns.measure]}
     sections["series"] = {"name": name, "measure": columns.measure, "aggregation": columns.aggregation}
-    if calendar != DAILY:
-        sections["series"]["frequency"] = calendar.frequency
+    if dates.calendar != DAILY:
+        sections["series"]["frequency"] = dates.calendar.frequency
     if columns.keys:
         sections["series"] |= {"keys": list(columns.keys), "missing": "zero"}
     start = f"# {name}: what is forecast, and by which rules. {ONE} explains every line.\n"
-    return f"{start}{yaml.safe_dump(sections, sort_keys=False)}\n{_others(columns.keys, calendar)}"
+    return f"{start}{yaml.safe_dump(sections, sort_keys=False)}\n{_others(columns.keys, dates)}"
 
 
-def _others(keys: Sequence[str], calendar: Calendar) -> str:
+def _others(keys: Sequence[str], dates: Dates) -> str:
     """The sections contract, training and gate."""
+    calendar = dates.calendar
     if calendar == DAILY:
-        return _from_contract((FOLDER / (MANY if keys else ONE)).read_text(encoding="utf-8"))
+        return _with_year(_from_contract((FOLDER / (MANY if keys else ONE)).read_text(encoding="utf-8")), dates.steps)
     usual, days_a_step = calendar.defaults, _DAYS_OF_YEAR / calendar.year
     return _SECTIONS.substitute(
         min_days=round(usual.minimum * days_a_step),
@@ -110,6 +123,17 @@ def _others(keys: Sequence[str], calendar: Calendar) -> str:
         held_back=usual.horizon + (usual.origins - 1) * usual.origin_step,
         max_age_days=round(35 + 2 * days_a_step),
     )
+
+
+def _with_year(text: str, days: int) -> str:
+    """The candidates that look a year back, where the history is long enough for them."""
+    if days >= _YEAR_DAYS:
+        text = text.replace("      # year: true  ", "      year: true    ")
+        text = text.replace("scaled: true}  # year: true, too, from 450 days of history on", "scaled: true}")
+        text = text.replace("scaled: true}", "scaled: true, year: true}")
+    if days >= _TWO_YEARS_DAYS:
+        text = text.replace("    # - {recipe: last_year}  ", "    - {recipe: last_year}    ")
+    return text
 
 
 def _from_contract(text: str) -> str:

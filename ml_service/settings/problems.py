@@ -16,7 +16,7 @@ from forecasting.problem.problem_file import Problem
 from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
 from ml_service.settings.names import as_export, as_variables, own_settings
-from ml_service.settings.new_problem import FOLDER, ONE, Columns, calendar_for, text_of
+from ml_service.settings.new_problem import FOLDER, ONE, Columns, dates_for, text_of
 from ml_service.settings.variables import shown
 
 
@@ -109,6 +109,7 @@ def read_data(problem: Problem, table: Path) -> tuple[Panel, str, int]:
 def _checked(terminal: Terminal, problem: Problem, table: Path) -> dict[str, object]:
     """Read a table as a run would, as far as no model is needed."""
     from forecasting.evaluation.backtest import Plan, last_windows, with_year_ago
+    from forecasting.evaluation.patterns import not_learned, patterns_in
 
     training, gate = problem.training, problem.gate
     panel, sha256, rows = read_data(problem, table)
@@ -122,13 +123,17 @@ def _checked(terminal: Terminal, problem: Problem, table: Path) -> dict[str, obj
     seen = (chosen.first_day, chosen.last_day)
     plan = Plan(gate.year_ago, gate.step)
     judged = with_year_ago(judged, panel, recipes, training, plan=plan, chosen=seen)
+    found = patterns_in(panel, training.season)
+    for hint in not_learned(found, recipes, future=bool(problem.future)):
+        terminal.say(f"note       {hint}")
     for hint in gate.hints:
         terminal.say(f"note       {hint}")
     for who, windows in (("training", chosen), ("gate", judged)):
         days = f"{panel.day(windows.first_day)} to {panel.day(windows.last_day)}"
         earlier = f", and {windows.year_ago} a year earlier" if windows.year_ago else ""
         terminal.say(f"{who:<11}{len(windows.recent)} origins, {days}{earlier}")
-    return {"rows": rows, "series": len(panel.keys), "days": panel.days, "sha256": sha256, "notes": panel.notes}
+    facts = {"rows": rows, "series": len(panel.keys), "days": panel.days, "sha256": sha256, "notes": panel.notes}
+    return {**facts, "patterns": found}
 
 
 def new(terminal: Terminal, name: str, columns: Columns, folder: Path = FOLDER, table: Path | None = None) -> Path:
@@ -140,7 +145,7 @@ def new(terminal: Terminal, name: str, columns: Columns, folder: Path = FOLDER, 
     path = folder / f"{name}.yml"
     if path.exists():
         raise InvalidRequestError(f"{path} exists already", todo="choose another name, or edit that file")
-    path.write_text(text_of(name, columns, table, calendar_for(columns, table)), encoding="utf-8")
+    path.write_text(text_of(name, columns, table, dates_for(columns, table)), encoding="utf-8")
     try:
         described = describe(path)
     except ForecastingError as mistake:

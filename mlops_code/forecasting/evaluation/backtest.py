@@ -5,7 +5,7 @@ Source of the windows: Hyndman and Athanasopoulos, Forecasting: Principles and P
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +46,14 @@ class Windows:
     def last_day(self) -> int:
         """Index of the latest step that is forecast."""
         return self.origins[-1] + self.horizon - 1
+
+
+Progress = Callable[[str, int, int], None]
+"""Is told the label of a recipe, how many of its fits are done and how many there are."""
+
+
+def silent(_label: str, _done: int, _fits: int) -> None:
+    """Say nothing of the progress."""
 
 
 @dataclass(frozen=True)
@@ -112,23 +120,31 @@ def actuals_of(history: History, windows: Windows) -> Actuals:
     return Actuals(values[:, days], _predict(BASELINE, history, windows), scales, squares, windows.year_ago)
 
 
-def backtest(history: History, recipes: Sequence[Recipe], windows: Windows) -> dict[str, Array]:
+def backtest(
+    history: History, recipes: Sequence[Recipe], windows: Windows, progress: Progress = silent
+) -> dict[str, Array]:
     """Forecasts of each recipe, by label: shape (series, origins, horizon).
 
-    A mean of recipes is the mean of its parts' forecasts, which are made once for all. Raises: ValueError (too little
-    history), UsageError (a recipe needs an extra).
+    A mean of recipes is the mean of its parts' forecasts, which are made once for all. progress: told of each fit.
+    Raises: ValueError (too little history), UsageError (a recipe needs an extra).
     """
     made: dict[str, Array] = {}
 
     def predictions(recipe: Recipe) -> Array:
         if recipe.label not in made:
             parts = [predictions(part) for part in recipe.parts]
-            made[recipe.label] = np.asarray(np.mean(parts, axis=0)) if parts else _predict(recipe, history, windows)
+            made[recipe.label] = (
+                np.asarray(np.mean(parts, axis=0)) if parts else _predict(recipe, history, windows, progress)
+            )
         return made[recipe.label]
 
     return {recipe.label: predictions(recipe) for recipe in recipes}
 
 
-def _predict(recipe: Recipe, history: History, windows: Windows) -> Array:
+def _predict(recipe: Recipe, history: History, windows: Windows, progress: Progress = silent) -> Array:
     models = fits(recipe, history.until(windows.origins[-1]), windows.origins)
-    return np.stack([forecast(model, windows.horizon) for model in models], axis=1)
+    made = []
+    for number, model in enumerate(models, 1):
+        progress(recipe.label, number, len(windows.origins))
+        made.append(forecast(model, windows.horizon))
+    return np.stack(made, axis=1)

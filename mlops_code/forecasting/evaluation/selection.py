@@ -12,11 +12,13 @@ from forecasting.data.series import Panel
 from forecasting.errors import RefusedError, UsageError
 from forecasting.evaluation.backtest import (
     Plan,
+    Progress,
     Windows,
     actuals_of,
     backtest,
     history_of,
     last_windows,
+    silent,
 )
 from forecasting.evaluation.calibration import half_widths_of, served_intervals
 from forecasting.evaluation.metrics import Metrics, scales_of, score
@@ -64,18 +66,18 @@ def recipes_of(training: Training) -> list[Recipe]:
     return [recipe for recipe in recipes if recipe != BASELINE] or [BASELINE]
 
 
-def choose(panel: Panel, training: Training, lower: float | None) -> Choice:
+def choose(panel: Panel, training: Training, lower: float | None, progress: Progress = silent) -> Choice:
     """Choose a recipe on windows that end before the days held back for the gate.
 
     The best parameter-free recipe, which may be the baseline, is chosen unless a fitted one beats it by the margin.
-    lower: bound of the values. Raises: UsageError (a recipe of the problem file), HistoryError, RefusedError (a score
-    is not finite).
+    lower: bound of the values. progress: told of each fit. Raises: UsageError (a recipe of the problem file),
+    HistoryError, RefusedError (a score is not finite).
     """
     recipes, rule = recipes_of(training), training.selection
     windows = last_windows(panel, recipes, training, Plan(rule.origins, rule.step, rule.held_back))
     history = history_of(panel, training, lower)
     actuals = actuals_of(history, windows)
-    predictions = {BASELINE.label: actuals.naive, **backtest(history, recipes, windows)}
+    predictions = {BASELINE.label: actuals.naive, **backtest(history, recipes, windows, progress)}
     scores = {label: score(forecasts, actuals) for label, forecasts in predictions.items()}
     wild = [label for label, metrics in scores.items() if metrics.not_finite()]
     if wild:

@@ -29,7 +29,7 @@ def test_training_chooses_before_the_gates_days_and_takes_the_simple_recipe(pane
     choice = choose(panel, problem.training, 0.0)
     assert choice.recipe == WEEKLY
     assert panel.day(choice.windows.last_day) == date(2014, 3, 15)
-    assert set(choice.scores) == {WEEKLY.label, RIDGE.label, "seasonal_naive()"}
+    assert set(choice.scores) == {WEEKLY.label, "holt_winters()", RIDGE.label, "seasonal_naive()"}
 
 
 def test_the_choice_ignores_what_happens_in_the_days_held_back(panel: Panel, problem: Problem) -> None:
@@ -39,12 +39,22 @@ def test_the_choice_ignores_what_happens_in_the_days_held_back(panel: Panel, pro
 
 
 def test_a_fitted_recipe_is_chosen_where_it_earns_its_upkeep(problem: Problem) -> None:
-    """A level that grows in the last weeks: the mean of eight weeks lags behind, the regression follows."""
+    """A level that grows in the last weeks: the mean of eight weeks lags behind, fitted recipes follow."""
     days = np.arange(305)
     steep = Panel(date(2013, 7, 31), (100 + days**2 / 50 + 10 * np.sin(days))[None], ("steep",))
     choice = choose(steep, problem.training, 0.0)
-    assert choice.recipe == RIDGE
+    assert choice.recipe == make_recipe("holt_winters", {})
     assert "beats" in choice.why
+    two = tuple(each for each in problem.training.candidates if each.recipe != "holt_winters")
+    assert choose(steep, only(problem.training, *two), 0.0).recipe == RIDGE
+
+
+def test_progress_is_told_of_each_fit(panel: Panel, problem: Problem) -> None:
+    told: list[tuple[str, int, int]] = []
+    choose(panel, problem.training, 0.0, lambda *fit: told.append(fit))
+    assert told[:2] == [(WEEKLY.label, 1, 8), (WEEKLY.label, 2, 8)]
+    assert told[-1] == (RIDGE.label, 8, 8)
+    assert len(told) == 3 * 8
 
 
 def test_the_baseline_is_chosen_where_no_candidate_beats_it(problem: Problem) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,20 @@ def test_a_new_problem_reads_its_table(
     assert main(["problems", "check", str(path)]) == 0
     with pytest.raises(InvalidRequestError, match="exists already"):
         new(Terminal(as_json=False), "units", columns, tmp_path)
+
+
+@pytest.mark.parametrize("keys", [(), ("Item",)])
+@pytest.mark.parametrize(("days", "year", "last_year"), [(300, 0.0, False), (500, 1.0, False), (900, 1.0, True)])
+def test_candidates_of_a_new_problem_look_a_year_back_where_the_history_allows(
+    tmp_path: Path, keys: tuple[str, ...], days: int, year: float, last_year: bool
+) -> None:
+    rows = [f"{date(2021, 1, 1) + timedelta(days=day)},a,{day % 7}" for day in range(days)]
+    (tmp_path / "t.csv").write_text("\n".join(["Day,Item,Units", *rows]) + "\n")
+    path = new(Terminal(as_json=False), "shop", Columns("Day", "Units", keys, "sum"), tmp_path, tmp_path / "t.csv")
+    candidates = {each.recipe: each.parameters for each in Problem(path).training.candidates}
+    assert ("last_year" in candidates) == last_year
+    assert candidates["ridge_direct"].get("year", 0.0) == year
+    assert not keys or candidates["histgb_direct"].get("year", 0.0) == year
 
 
 def test_a_name_that_is_not_legal_leaves_no_file(tmp_path: Path) -> None:
