@@ -1,0 +1,119 @@
+"""Verbs that are killed at a random moment and repeated once."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.campaign.figures import Figures, counted, slowest
+from tests.campaign.production.shop import Shop
+from tests.campaign.production.verbs import Ending, Verb
+from tests.story.test_release_and_rollback import Agreed, break_lease
+
+MOVES = {"rollback": "rollback --to 1", "release": "release --model-version 2"}
+"""In turn: each undoes what the one before has done."""
+WAITS_FOR_LEASE_EVERY = 8
+MOST_MISSES = 3
+"""How many verbs may end before their kill, for each that is killed."""
+
+
+def free_lease(workspace: Any, problem: str) -> None:
+    """End the lease of a killed process, where it held one: most repeats do not wait until it expires."""
+    from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+
+    with suppress(ResourceExistsError, ResourceNotFoundError):
+        break_lease(workspace, problem)
+
+
+@dataclass
+class Killed:
+    """Kills verbs and keeps count."""
+
+    shop: Shop
+    chance: random.Random
+    figures: Figures
+    expected: dict[str, Agreed] = field(default_factory=dict)
+    """What everybody agrees on after the undisturbed verb; id of the deployment aside."""
+    durations: dict[str, float] = field(default_factory=dict)
+    kills: Counter[str] = field(default_factory=Counter)
+    missed: int = 0
+    phases: Counter[str] = field(default_factory=Counter)
+    repeats: list[float] = field(default_factory=list)
+    _begun: int = 0
+
+    def measure(self) -> None:
+        """Run each verb undisturbed: how long it takes and what it leaves."""
+        self._run("release")
+        for name in MOVES:
+            self.durations[name] = self._run(name).seconds
+            self.expected[name] = self.shop.look()
+
+    def kill_each(self, times: int) -> None:
+        """Kill every verb that often."""
+        while self.kills.total() < times * len(MOVES):
+            if self.missed > times * len(MOVES) * MOST_MISSES:
+                self.figures.broke(f"the campaign itself: {self.missed} verbs ended before their kill")
+                return
+            for name in MOVES:
+                self._kill(name)
+
+    def _kill(self, name: str) -> None:
+        verb = self._begin(name)
+        time.sleep(self.chance.uniform(0, self.durations[name]))
+        if not verb.kill():
+            self._ended_before(name, verb.wait())
+            return
+        verb.wait()
+        self.kills[name] += 1
+        if self.kills.total() % WAITS_FOR_LEASE_EVERY:
+            self.shop.sdk(free_lease, self.shop.name.replace("-", "_"))
+        again = self._run(name)
+        self.repeats.append(again.seconds)
+        self.phases[_phase(again)] += 1
+        self._compare(f"{verb.build} ({name}), killed and repeated", name)
+
+    def _ended_before(self, name: str, ending: Ending) -> None:
+        self.missed += 1
+        if ending.code != 0:
+            self.figures.broke(ending.line)
+            self._run(name)
+
+    def _compare(self, what: str, name: str) -> None:
+        try:
+            found, expected = self.shop.look(), self.expected[name]
+        except AssertionError as error:
+            self.figures.broke(f"{what}: {error}")
+            return
+        if {**vars(found), "deployment": ""} != {**vars(expected), "deployment": ""}:
+            self.figures.broke(f"{what}: left {found}, undisturbed {expected}")
+
+    def _begin(self, name: str) -> Verb:
+        self._begun += 1
+        return Verb(self.shop.product, MOVES[name], f"kill{self._begun}", self.shop.folder)
+
+    def _run(self, name: str) -> Ending:
+        ending = self._begin(name).wait()
+        if ending.code != 0:
+            self.figures.broke(ending.line)
+        return ending
+
+    def report(self) -> None:
+        """How many were killed, and when."""
+        self.figures.add("kills", f"{self.kills.total()}: {counted(self.kills)}")
+        self.figures.add("killed when", counted(self.phases))
+        self.figures.add("ended before their kill", self.missed)
+        undisturbed = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in sorted(self.durations.items()))
+        self.figures.add("undisturbed", undisturbed)
+        self.figures.add("seconds of a repeated verb", slowest(self.repeats))
+
+
+def _phase(again: Ending) -> str:
+    """How far the killed verb had come, by what the repeated one met."""
+    if "closing as abandoned" in again.said:
+        return "its record was open"
+    did_nothing = again.document.get("already") or not again.document.get("deployment")
+    return "its deployment had ended" if did_nothing else "nothing was recorded yet"
