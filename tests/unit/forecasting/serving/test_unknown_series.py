@@ -13,7 +13,8 @@ from forecasting.evaluation.calibration import served_intervals
 from forecasting.evaluation.metrics import scales_of
 from forecasting.models.catalog import fit, make_recipe
 from forecasting.models.recipe import History, Recipe
-from forecasting.serving.forecaster import Forecaster, QuestionError
+from forecasting.serving.forecaster import Forecaster
+from forecasting.serving.questions import QuestionError
 
 GLOBAL = [
     make_recipe("same_weekday_mean", {"weeks": 8}),
