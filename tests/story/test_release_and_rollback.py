@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
-from contextlib import chdir
+from collections.abc import Iterator, Mapping
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,14 +115,24 @@ def agreed(product: Product, sdk: Sdk, folder: Path) -> Agreed:
     return Agreed(last["event"], version, last["deployment"], last["scoring_sha256"], default)
 
 
-def killed_while_it_deploys(product: Product, version: str = "champion") -> None:
-    """Start a release and kill -9 it while it deploys: what has happened by then, the way back must be the same."""
+@contextmanager
+def deploying(product: Product, version: str = "champion") -> Iterator[subprocess.Popen[str]]:
+    """A release in a process of its own that has begun to deploy; killed at the end of the block."""
     command = [sys.executable, "-m", "ml_service", "release", "--model-version", version]
     environment = {**product.environment, **product.settings}
     with subprocess.Popen(command, cwd=product.tree, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        assert any(line.startswith("deploying") for line in process.stderr)
-        process.kill()
+        try:
+            assert process.stderr is not None
+            assert any(line.startswith("deploying") for line in process.stderr)
+            yield process
+        finally:
+            process.kill()
+
+
+def killed_while_it_deploys(product: Product, version: str) -> None:
+    """Kill -9 a release while it deploys: what has happened by then, the way back must be the same."""
+    with deploying(product, version):
+        pass
 
 
 def break_lease(workspace: Any, problem: str) -> None:
@@ -383,21 +394,32 @@ def test_the_history_holds_everything_also_what_failed(shop: Shop, tmp_path: Pat
         assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row)
 
 
-def test_a_killed_release_is_seen_and_put_right(shop: Shop, name: str, sdk: Sdk, tmp_path: Path) -> None:
+def test_a_stopped_release_is_put_right_and_ends_without_changing_anything_when_it_goes_on(
+    shop: Shop, name: str, sdk: Sdk, tmp_path: Path
+) -> None:
     before = agreed(shop.product, sdk, tmp_path / "before")
     tree = edited(tmp_path / "tree", "mlops_code/score.py", "KEPT_ANSWERS = 32", "KEPT_ANSWERS = 8")
     build = shop.product.from_tree(tree).with_settings(BUILD_BUILDID=105)
-    killed_while_it_deploys(build)
-    shop.product.run("history", "--out", tmp_path / "between")
-    unfinished = json.loads((tmp_path / "between/releases.json").read_text())["releases"][0]
-    assert (unfinished["state"], unfinished["build_id"]) == ("never ended", "105"), "reading changes nothing"
-    undone = build.run("rollback", "--to", "before-this-build")
-    assert "in the hands of: release of version champion by" in undone.err, "its lease outlives it for some seconds"
-    assert "closing as abandoned: release of " in undone.err
-    after = agreed(shop.product, sdk, tmp_path / "after")
+    with deploying(build) as stopped:
+        stopped.send_signal(signal.SIGSTOP)
+        shop.product.run("history", "--out", tmp_path / "between")
+        unfinished = json.loads((tmp_path / "between/releases.json").read_text())["releases"][0]
+        assert (unfinished["state"], unfinished["build_id"]) == ("never ended", "105"), "reading changes nothing"
+        undone = build.run("rollback", "--to", "before-this-build")
+        assert "in the hands of: release of version champion by" in undone.err, "until its lease has expired"
+        assert "closing as abandoned: release of " in undone.err
+        after = agreed(shop.product, sdk, tmp_path / "after")
+        stopped.send_signal(signal.SIGCONT)
+        assert stopped.stderr is not None
+        said = stopped.stderr.read()
+        assert stopped.wait(60) == 4
+    assert "has lost the lease on production of the problem" in said
+    assert "taken over by rollback to before-this-build by " in said
+    assert "rolling back" not in said
     assert (after.version, after.scoring) == (before.version, before.scoring)
-    rows = json.loads((tmp_path / "after/releases.json").read_text())["releases"]
-    assert [row["state"] for row in rows].count("abandoned") == 2
+    assert agreed(shop.product, sdk, tmp_path / "at-last") == after
+    rows = json.loads((tmp_path / "at-last/releases.json").read_text())["releases"]
+    assert [row["state"] for row in rows].count("abandoned") == 2, "the story has one of its own"
 
 
 def test_a_killed_first_release_is_withdrawn_and_its_record_says_so(
