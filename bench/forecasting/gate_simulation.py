@@ -313,7 +313,7 @@ def main() -> int:
     show_first(found)
     pooled = [results for results in found if "pooled" in results.name]
     show_settings("Cost of each setting", pooled, list(COSTS))
-    show_settings("Frontier", [one for one in found if one.year], list(FRONTIER))
+    show_settings("Frontier", [one for one in found if one.year] or found, list(FRONTIER))
     if len(pooled) > 1:
         show_cross(found)
     print(f"\n{time.perf_counter() - started:.0f} s")

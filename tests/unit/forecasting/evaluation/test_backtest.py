@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -139,6 +140,37 @@ def test_a_history_that_is_too_short_for_all_windows_of_a_year_ago_gets_none(
     """The ridge needs 84 days before an origin."""
     assert year_ago(long.until(days), problem).year_ago == expected
     assert year_ago(long, problem, origins=0).year_ago == 0
+
+
+@pytest.mark.parametrize("place", [0, 2, 4])
+@pytest.mark.parametrize(
+    "name", ["same_weekday_mean", "window_mean", "holt_winters", "ridge_direct", "histgb_direct"]
+)
+def test_nothing_after_an_origin_of_a_year_ago_reaches_its_forecasts(
+    long: Panel, problem: Problem, name: str, place: int
+) -> None:
+    """Every day from that origin on is another one, up to the last; forecasts and scales stay as they were."""
+    parameters: dict[str, dict[str, float]] = {
+        "same_weekday_mean": {"weeks": 8},
+        "window_mean": {"days": 56},
+        "ridge_direct": {"alpha": 1.0, "scaled": 1.0},
+        "histgb_direct": {"rounds": 5, "leaves": 4, "min_rows": 20, "rate": 0.1},
+    }
+    recipe = make_recipe(name, parameters.get(name, {}))
+    windows = year_ago(long, problem)
+    origin = windows.origins[place]
+    values = long.values.copy()
+    values[:, origin:] = values[:, origin:] * 7 + 1000
+    found = []
+    for one in (long, Panel(long.first, values, long.keys)):
+        history = history_of(one, problem.training, 0.0)
+        made = backtest(history, [recipe], replace(windows, origins=windows.origins[:5], year_ago=0))
+        actuals = actuals_of(history, windows)
+        found.append(
+            (made[recipe.label][:, : place + 1], actuals.scales[:, : place + 1], actuals.naive[:, : place + 1])
+        )
+    for before, after in zip(*found, strict=True):
+        assert np.array_equal(before, after)
 
 
 def test_a_series_that_began_since_is_scored_on_the_recent_windows_alone(long: Panel, problem: Problem) -> None:
