@@ -16,7 +16,7 @@ from requirements import held_back
 from requirements.locks import ENVIRONMENTS, HERE, ROOT, canonical, locked, read_lock
 
 LOCKS = sorted(path.stem for path in HERE.glob("*.txt"))
-FILES = [*sorted(HERE.glob("*.txt")), ROOT / "bench/requirements/dvc.txt"]
+FILES = [*sorted(HERE.glob("*.txt")), *sorted((ROOT / "bench/requirements").glob("*.txt"))]
 INSTALLED_FROM_HERE = "local-azure"
 
 
