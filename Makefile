@@ -100,7 +100,7 @@ emulator-tests: $(INSTALLED)
 unit: $(INSTALLED) $(TOOLS)/.installed ## the fast tests only
 	$(PY) -m pytest tests/unit
 
-campaign: $(INSTALLED) ## what takes long: 200 kills while clients write, at most 20 minutes (SHORT=1, SEED=N repeats one, ONLY=NAMES)
+campaign: $(INSTALLED) ## what takes long: kills while clients write, raced and killed releases; at most an hour (SHORT=1, SEED=N repeats one, ONLY=NAMES)
 	$(PY) -m tests.campaign $(if $(SHORT),--short) $(if $(SEED),--seed $(SEED)) $(ONLY)
 
 golden: $(INSTALLED) ## write the expected expansions of .pipelines/ anew; read the difference before you commit it

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.campaign.production.pairs import Pair, faults_of
+from tests.campaign.production.verbs import Ending
+
 ROOT = Path(__file__).resolve().parents[2]
 KILLS, SECONDS, SEED = 6, 6, 4
 
@@ -91,3 +94,45 @@ def _words(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
+
+
+PAIR = "pair1-1", "pair1-2"
+NAMED = (
+    f"error: production is being changed; nothing was changed here\n  found: release by Ada, build {PAIR[0]}, since"
+)
+
+
+def pair(*codes: int, said: str = NAMED, stopped: bool = False, already: bool = False) -> Pair:
+    """A pair of releases with these exit codes."""
+    first, second = (
+        Ending(build, "release", code, {"already": already} if code == 0 else {}, said, 1.0)
+        for build, code in zip(PAIR, codes, strict=True)
+    )
+    return Pair((first, second), frozenset(PAIR[1:] if stopped else ()))
+
+
+def row(place: int, state: str = "succeeded", before: str = "none") -> dict[str, str]:
+    """A deployment of the first or the second release."""
+    return {"build_id": PAIR[place], "state": state, "deployment": f"d{place}", "from": before}
+
+
+@pytest.mark.parametrize(
+    ("seen", "rows", "said"),
+    [
+        (pair(0, 4), [row(0)], ""),
+        (pair(0, 0), [row(1, before="d0"), row(0)], ""),
+        (pair(0, 0, already=True), [], ""),
+        (pair(0, 4, stopped=True), [row(0), row(1, "abandoned")], ""),
+        (pair(0, 4), [row(0), row(1, "abandoned")], "was refused, and its deployments are ['abandoned']"),
+        (pair(0, 4), [row(0), row(1)], "was refused, and its deployments are ['succeeded']"),
+        (pair(0, 4, said="error: no"), [row(0)], "does not name the winner, build pair1-1"),
+        (pair(0, 1), [row(0)], "ended with 1"),
+        (pair(4, 4), [], "both were refused"),
+        (pair(0, 0), [row(0)], "and its deployments are []"),
+        (pair(0, 0), [row(1), row(0)], "deployment d1 does not follow d0"),
+    ],
+)
+def test_a_pair_of_verbs_is_judged(seen: Pair, rows: list[dict[str, str]], said: str) -> None:
+    faults = faults_of(seen, rows)
+    assert said in "\n".join(faults)
+    assert bool(faults) == bool(said)

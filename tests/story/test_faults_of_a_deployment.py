@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import random
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.campaign.figures import Figures
+from tests.campaign.production.campaign import challenge
+from tests.campaign.production.shop import shop_around
 from tests.story.conftest import MakeProduct
 from tests.story.deployment_faults import LOST, REFUSED, Fault, Outcome, roll_back
 from tests.story.product import Product, Sdk, cut_table
@@ -104,6 +109,15 @@ def test_a_fault_after_that_is_undone_in_all_parts(rolls: Sdk, defaults: dict[in
     assert (outcome.code, outcome.ends, outcome.serves) == (1, ["undone"], before.serves)
     assert "rolled back by itself: faults" in outcome.said
     demand_agreement(outcome, defaults)
+
+
+def test_raced_stopped_and_killed_verbs_leave_no_split_state(product: Product, sdk: Sdk, tmp_path: Path) -> None:
+    chance = random.Random(4)  # noqa: S311 - not for secrets
+    figures = Figures("the production campaign in small")
+    shop = shop_around(product, sdk, tmp_path, {1: "1", 2: "2"})
+    challenge(shop, figures, chance, pairs=1, kills=1, stopped_every=1)
+    assert figures.broken == [], str(figures)
+    assert dict(figures.rows)["kills"] == "2: release 1, rollback 1"
 
 
 @pytest.mark.parametrize("fault", DONE, ids=of)

@@ -33,7 +33,7 @@ from tests.story.test_release_and_rollback import serving
 
 PAIRS, KILLS = 50, 40
 SHORT_PAIRS, SHORT_KILLS = 6, 3
-STOPPED_EVERY = 6
+STOPPED_EVERY = 5
 PROGRESS_EVERY = 10
 
 
@@ -45,7 +45,7 @@ def challenge(
     killing.measure()
     racing = Pairs(shop, chance, figures, max(killing.durations.values()))
     keys = shop.sdk(serving, shop.name)["keys"]
-    caller = Caller(shop.url, keys[0])
+    caller = Caller(killing.url, keys[0])
     try:
         for number in range(1, pairs + 1):
             racing.race(number, stopping=number % stopped_every == 0)

@@ -39,6 +39,8 @@ class Killed:
     expected: dict[str, Agreed] = field(default_factory=dict)
     """What everybody agrees on after the undisturbed verb; id of the deployment aside."""
     durations: dict[str, float] = field(default_factory=dict)
+    url: str = ""
+    """Address of the service."""
     kills: Counter[str] = field(default_factory=Counter)
     missed: int = 0
     phases: Counter[str] = field(default_factory=Counter)
@@ -47,7 +49,7 @@ class Killed:
 
     def measure(self) -> None:
         """Run each verb undisturbed: how long it takes and what it leaves."""
-        self._run("release")
+        self.url = str(self._run("release").document["url"])
         for name in MOVES:
             self.durations[name] = self._run(name).seconds
             self.expected[name] = self.shop.look()

@@ -22,6 +22,8 @@ MOVES = {
 }
 STOPPED_SECONDS = (leases.SECONDS + 1.0, leases.SECONDS + 6.0)
 """How long a holder is stopped: by then another verb has its lease, and is at work or has just ended."""
+STOPPED_AT = (0.3, 0.9)
+"""When a holder is stopped, as parts of the time that an undisturbed verb takes: most of it the lease is held."""
 ONE_AFTER_THE_OTHER, ONE_REFUSED = "one after the other", "one changed it, the other was refused"
 REFUSED = 4
 
@@ -122,7 +124,7 @@ class Pairs:
 
     def _stopped_pair(self, number: int, names: list[str]) -> Pair:
         first = self._begin(number, 1, names[0])
-        time.sleep(self.chance.uniform(0, self.usual_seconds))
+        time.sleep(self.chance.uniform(*STOPPED_AT) * self.usual_seconds)
         stopped = frozenset([first.build]) if first.stop() else frozenset()
         since = time.monotonic()
         second = self._begin(number, 2, names[1])

@@ -12,8 +12,6 @@ from tests.story.product import Product, Sdk, cut_table
 from tests.story.test_release_and_rollback import Agreed, agreed, edited, shop_of
 
 FIRST_BUILD, SECOND_BUILD = "101", "102"
-DEFAULTS = {1: FIRST_BUILD, 2: SECOND_BUILD}
-"""The build whose pipeline the endpoint runs while a version serves."""
 
 
 @dataclass
@@ -25,8 +23,8 @@ class Shop:
     """The same with another scoring script."""
     sdk: Sdk
     folder: Path
-    url: str
-    """Address of the production service."""
+    defaults: Mapping[int, str]
+    """The build whose pipeline the endpoint runs while a version serves."""
     looks: int = field(default=0)
 
     @property
@@ -38,7 +36,9 @@ class Shop:
         """What serves. Raises: AssertionError where verify, status, history, registry and live answers disagree."""
         self.looks += 1
         found = agreed(self.product, self.sdk, self.folder / f"look{self.looks}")
-        assert found.default == DEFAULTS[found.version], f"the endpoint runs build {found.default} beside {found}"
+        assert found.default == self.defaults[found.version], (
+            f"the endpoint runs build {found.default} beside {found}"
+        )
         return found
 
     @property
@@ -48,9 +48,10 @@ class Shop:
         return list(rows)
 
 
-def second_script(product: Product, tree: Path) -> Product:
-    """The product with another scoring script, which answers the same."""
-    return product.from_tree(edited(tree, "mlops_code/score.py", "KEPT_ANSWERS = 32", "KEPT_ANSWERS = 16"))
+def shop_around(product: Product, sdk: Sdk, folder: Path, defaults: Mapping[int, str]) -> Shop:
+    """The shop of a product that has released versions 1 and 2; its other scoring script answers the same."""
+    tree = edited(folder / "other", "mlops_code/score.py", "KEPT_ANSWERS = 32", "KEPT_ANSWERS = 16")
+    return Shop(product, product.from_tree(tree), sdk, folder, defaults)
 
 
 def stocked(environment: Mapping[str, str], sdk: Sdk, folder: Path) -> Shop:
@@ -67,6 +68,5 @@ def stocked(environment: Mapping[str, str], sdk: Sdk, folder: Path) -> Shop:
     product.run("data", "upload", "--file", cut_table(folder / "new.csv", "2014-05-31"))
     product.with_settings(BUILD_BUILDID=SECOND_BUILD).run("publish")
     product.run("run")
-    released = product.with_settings(BUILD_BUILDID=SECOND_BUILD).run("release", "--model-version", 2, "--json")
-    other = second_script(product, folder / "other")
-    return Shop(product, other, sdk, folder, str(released.document["url"]))
+    product.with_settings(BUILD_BUILDID=SECOND_BUILD).run("release", "--model-version", 2)
+    return shop_around(product, sdk, folder, {1: FIRST_BUILD, 2: SECOND_BUILD})
