@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -20,7 +21,7 @@ Step = dict[str, Any]
 Job = dict[str, Any]
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 every_source = pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(PIPELINES)))
-PRODUCTION = "$(PRODUCTION_CONNECTION)"
+ROOT_FOLDERS_OF_A_RELEASE = {".ci", ".pipelines", "data", "environments", "ml_service", "mlops_code", "requirements"}
 
 
 @cache
@@ -36,6 +37,13 @@ def _stages(name: str) -> list[dict[str, Any]]:
 def stages(case: Case) -> list[dict[str, Any]]:
     """The stages of a case, steps as they were written."""
     return _stages(case.name)
+
+
+def _connections(case: Case) -> set[str]:
+    """The values of the service connections in the expanded pipeline."""
+    plain = to_plain(case.expanded().tree)
+    assert isinstance(plain, dict)
+    return {item["value"] for item in plain["variables"] if item["name"].endswith("_CONNECTION")}
 
 
 def jobs(case: Case) -> Iterator[Job]:
@@ -80,7 +88,8 @@ def test_every_step_that_signs_in_is_one_line_of_ml_service(case: Case) -> None:
             inputs = step["inputs"]
             assert re.fullmatch(r"python -m ml_service [^\n;&|]+", inputs["inlineScript"]), step
             assert (inputs["scriptType"], inputs["scriptLocation"]) == ("bash", "inlineScript")
-            assert inputs["azureSubscription"] in ("$(TRAINING_CONNECTION)", PRODUCTION)
+            # Known before the run starts, which is when the service asks whether the pipeline may use the connection.
+            assert inputs["azureSubscription"] in _connections(case)
 
 
 @every_case
@@ -239,4 +248,17 @@ def test_retraining_runs_by_schedule_though_no_code_has_changed() -> None:
     assert isinstance(plain, dict)
 
     (schedule,) = plain["schedules"]
-    assert (schedule["always"], schedule["batch"], schedule["branches"]) == ("true", "true", {"include": ["main"]})
+    # `always` overrides `batch`, which would promise what the service does not do.
+    assert schedule["always"] == "true"
+    assert "batch" not in schedule
+    assert schedule["branches"] == {"include": ["main"]}
+
+
+def test_a_merge_releases_only_if_it_changes_what_a_release_reads() -> None:
+    document = yaml.load((PIPELINES / "release.yml").read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    folders = {path.split("/")[0] for path in listed.splitlines() if "/" in path}
+
+    excluded = {path for path in document["trigger"]["paths"]["exclude"] if (ROOT / path).is_dir()}
+
+    assert excluded == folders - ROOT_FOLDERS_OF_A_RELEASE
