@@ -27,25 +27,22 @@ def service_facts(service: Service) -> dict[str, str]:
     return {DEPLOYMENT: label(service), UPDATED: service.updated, IMAGE: image_sha256(service)}
 
 
-def recorded_facts(known: Sequence[Record]) -> Mapping[str, str] | None:
-    """The facts of the service as the last deployment left it; None where the ledger does not have them.
-
-    An earlier version did not record them; a deployment that broke off or failed left a service that nobody knows.
-    known: deployments of the service, the newest first.
-    """
-    for record in known:
-        told = record.told
-        if UPDATED in told:
-            return {name: str(told.get(name, "")) for name in (DEPLOYMENT, UPDATED, IMAGE)}
-        if record.state != ledger.UNDONE:
-            return None
-    return None
-
-
 def changes(known: Sequence[Record], service: Service) -> list[Difference] | None:
-    """What of a service is not as the ledger says; None where the ledger does not say."""
-    recorded = recorded_facts(known)
-    return None if recorded is None else differences(service_facts(service), recorded, "the ledger")
+    """What of a service is not as the last deployment left it; None where the ledger cannot tell.
+
+    It cannot where an earlier version recorded nothing, or where a deployment that broke off or failed since may have
+    changed the service. known: deployments of the service, the newest first.
+    """
+    uncertain = False
+    for record in known:
+        if UPDATED in record.told:
+            recorded = {name: record.told.get(name) for name in (DEPLOYMENT, UPDATED, IMAGE)}
+            found = differences(service_facts(service), recorded, "the ledger")
+            return None if found and uncertain else found
+        if record.state == ledger.SUCCEEDED:
+            return None
+        uncertain = uncertain or record.state != ledger.UNDONE
+    return None
 
 
 def demand_unchanged(site: Site, known: Sequence[Record], now: Serving | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from azure_ml.models.champion import find_champion
@@ -11,9 +10,8 @@ from ml_service.errors import CheckFailedError, FaultError
 from ml_service.output.console import Terminal
 from ml_service.production import ledger
 from ml_service.production.evidence import demand_evidence
-from ml_service.production.ledger import Record
-from ml_service.production.live import changes, demand_recorded_code, recorded_facts
-from ml_service.production.site import Serving, Site, known_deployments, serving
+from ml_service.production.live import changes, demand_recorded_code
+from ml_service.production.site import Site, known_deployments, serving
 from ml_service.training import smoke
 
 _ROLL_BACK = "see what happened: python -m ml_service history; to go back: rollback --to previous"
@@ -50,7 +48,8 @@ def verify(site: Site, horizon: int) -> Verified:
     if last is None or last.id != now.record.id:
         _disagree(now.service.name, now.record.id, f"{last.id if last else 'none'}, the last that succeeded")
     ledger.demand_intact(now.record)
-    if changed := changes(known, now.service):
+    changed = changes(known, now.service)
+    if changed:
         _disagree(f"service {now.service.name}", "\n".join(map(str, changed)), "changed by release and rollback only")
     content = now.record.content
     demand_evidence(site, now.record)
@@ -62,7 +61,7 @@ def verify(site: Site, horizon: int) -> Verified:
         found = champion.version if champion else "none"
         _disagree(f"the champion of {site.problem}", f"version {found}", content.model)
     reports_code = demand_recorded_code(now.service, content, smoked.served)
-    _demand_proof(known, now, reports_code=reports_code)
+    _demand_proof(now.service.name, has_facts=changed is not None, reports_code=reports_code)
     return Verified(
         model=content.model,
         copy=f"{content.model_name}:{content.production_version}",
@@ -74,16 +73,16 @@ def verify(site: Site, horizon: int) -> Verified:
     )
 
 
-def _demand_proof(known: Sequence[Record], now: Serving, *, reports_code: bool) -> None:
+def _demand_proof(service: str, *, has_facts: bool, reports_code: bool) -> None:
     """What nobody can compare is not verified. Raises: CheckFailedError."""
     missing = []
-    if recorded_facts(known) is None:
+    if not has_facts:
         missing.append("the ledger does not have the update time and image that the service had after its deployment")
     if not reports_code:
         missing.append("its scoring script does not report the hash of its folder")
     if missing:
         raise CheckFailedError(
-            f"the code of service {now.service.name} is unverified; all else is as the ledger says",
+            f"the code of service {service} is unverified; all else is as the ledger says",
             found="\n".join(missing),
             expected="a deployment by this version of the scoring script and of the release",
             todo="deploy it again, which makes it verifiable: python -m ml_service release --model-version champion",

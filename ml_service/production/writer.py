@@ -16,6 +16,7 @@ from ml_service.errors import ConflictError
 from ml_service.production import ledger
 from ml_service.production.chain.entry import utc_now
 from ml_service.production.deployment import Deployment
+from ml_service.production.live import changes, service_facts
 from ml_service.production.recording import Recorder
 from ml_service.production.site import Site, last_good, settled_service
 
@@ -70,7 +71,7 @@ def _tidy_up(recorder: Recorder) -> None:
     The service stays as it is: what comes next decides what it serves.
     """
     site = recorder.site
-    settled_service(site)
+    live = settled_service(site)
     here, newest = recorder.here, next(iter(recorder.records), None)
     for record in ledger.unfinished(recorder.records):
         site.terminal.note(f"closing as {ledger.ABANDONED}: {record.line}")
@@ -84,6 +85,8 @@ def _tidy_up(recorder: Recorder) -> None:
         }
         if failed:
             told["undo"] = "; ".join(failed)
+        if live is not None and changes(here, live) == []:  # it died before it touched the service
+            told |= service_facts(live)
         recorder.finish(record, ledger.ABANDONED, told)
     for record in recorder.records:
         recorder.end_run(record)

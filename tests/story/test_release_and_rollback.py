@@ -467,6 +467,13 @@ def deploy_by_hand(workspace: Any, name: str, scoring: str, environment: str) ->
     Model.deploy(production, name, found.models, inference, settings, overwrite=True).wait_for_deployment()
 
 
+def remove_tags(workspace: Any, name: str) -> None:
+    """Let the production service say nothing of who made it."""
+    from azureml.core.webservice import Webservice
+
+    Webservice(in_production(workspace), name).update(tags={})
+
+
 def test_code_that_is_deployed_by_hand_is_noticed_and_taken_over(
     shop: Shop, name: str, sdk: Sdk, tmp_path: Path
 ) -> None:
@@ -495,6 +502,10 @@ def test_code_that_is_deployed_by_hand_is_noticed_and_taken_over(
     agreed(product, sdk, tmp_path / "after")
     last = json.loads((tmp_path / "after/releases.json").read_text())["releases"][0]
     assert (last["take_over"], last["intact"]) == ("a hotfix on Friday", True)
+    sdk(remove_tags, name)
+    assert "was not deployed by a release" in product.run("rollback", "--to", 2, code=4).err
+    product.run("rollback", "--to", 2, *why)
+    agreed(product, sdk, tmp_path / "tagged")
 
 
 def test_no_file_is_left_in_the_working_directory(shop: Shop) -> None:

@@ -100,12 +100,20 @@ def test_a_deployment_that_was_undone_before_it_changed_the_service_changes_no_f
     assert changes([told(2, ledger.UNDONE), FIRST], service()) == []
 
 
-@pytest.mark.parametrize("last", [told(2, ledger.ABANDONED), told(2, ledger.FAILED), record(2, 1, ""), record(2, 1)])
-def test_after_a_death_or_an_earlier_version_nobody_can_tell(last: ledger.Record) -> None:
+@pytest.mark.parametrize("last", [told(2, ledger.ABANDONED), told(2, ledger.FAILED), record(2, 1, "")])
+def test_after_a_deployment_that_broke_off_only_an_untouched_service_is_known(last: ledger.Record) -> None:
     known = [last, FIRST]
-    assert changes(known, service()) is None
-    demand_unchanged(site(), known, Serving(service(), last))
-    assert not is_as_recorded(site(), known, Serving(service(), last)), "so it is deployed again"
+    assert changes(known, service()) == []
+    other = service(updated="2026-11-30T11:00:00+00:00")
+    assert changes(known, other) is None, "the deployment may have restored it before it died"
+    demand_unchanged(site(), known, Serving(other, FIRST))
+    assert not is_as_recorded(site(), known, Serving(other, FIRST)), "so it is deployed again"
+
+
+def test_of_a_deployment_by_an_earlier_version_nobody_can_tell() -> None:
+    earlier = record(2, 1)
+    assert changes([earlier], service()) is None
+    demand_unchanged(site(), [earlier], Serving(service(), earlier))
 
 
 def test_what_the_answers_say_of_their_code_is_compared() -> None:
