@@ -41,7 +41,7 @@ gate:
   margin: 0.02
   refresh: {max_age_days: $max_age_days}  # data of the champion older than this calls for a newer fit
 """)
-_DAYS_OF_YEAR = 365
+_DAYS_OF_YEAR = 364  # so that a week has seven
 _YEAR_DAYS = 450  # of daily history, from which candidates can learn how the level changed in the year before
 _TWO_YEARS_DAYS = 840  # from which values of a year ago leave enough origins to be compared
 

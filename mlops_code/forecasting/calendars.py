@@ -228,7 +228,7 @@ def _weeks(weekday: int) -> Calendar:
     name = WEEKDAYS[weekday]
     return Calendar(
         f"week-{name.lower()}", "week", "weekly", season=52, year=52, part="month", group=(4, "4 weeks"),
-        lags=Lags(2, 1, (1, 4, 13)), defaults=Defaults(13, 8, 2, 212, 8), expected=f"a {name}",
+        lags=Lags(2, 1, (1, 4, 13)), defaults=Defaults(12, 8, 2, 208, 8), expected=f"a {name}",
         resampled=f"W-{name[:3].upper()}", rhythm=_Weekly(weekday, 1),
     )  # fmt: skip
 
@@ -236,7 +236,7 @@ def _weeks(weekday: int) -> Calendar:
 def _months(frequency: str, *, at_end: bool) -> Calendar:
     return Calendar(
         frequency, "month", "monthly", season=12, year=12, part="month", group=(3, "3 months"),
-        lags=Lags(2, 1, (1, 3)), defaults=Defaults(6, 6, 1, 60, 3), resampled="ME" if at_end else "MS",
+        lags=Lags(2, 1, (1, 3)), defaults=Defaults(6, 12, 1, 72, 3), resampled="ME" if at_end else "MS",
         expected=f"the {'last' if at_end else 'first'} day of a month", rhythm=_Monthly(at_end),
     )  # fmt: skip
 
