@@ -28,13 +28,13 @@ STEP_ORDER = ("prepare", "train", "evaluate", "register", "deploy")
 REQUIRED_STEPS = ("train", "register")
 
 
-def _package(name: str, without: str = "") -> tuple[str, ...]:
-    """The files of a package of forecasting, modules and templates; all but one."""
+def _package(name: str, *without: str) -> tuple[str, ...]:
+    """The files of a package of forecasting, modules and templates; all but some."""
     files = [file for file in (CODE / "forecasting" / name).glob("*.*") if file.suffix in (".py", ".j2")]
-    return tuple(sorted(file.relative_to(CODE).as_posix() for file in files if file.name != without))
+    return tuple(sorted(file.relative_to(CODE).as_posix() for file in files if file.name not in without))
 
 
-_BASE = _package(".", without="json_text.py")
+_BASE = _package(".", "json_text.py")
 _MODELS = ("forecasting/json_text.py", *_package("models"))
 _STEP = (
     "step.py",
@@ -47,7 +47,7 @@ _STEP = (
 )
 _CHAMPION = ("azure_ml/models/__init__.py", "azure_ml/models/champion.py", "azure_ml/models/versions.py")
 _DATA = _package("data")
-_TRAINING = _package("evaluation", without="comparison.py")
+_TRAINING = _package("evaluation", "comparison.py", "drift.py", "patterns.py")
 _SERIES = tuple(file for file in _DATA if file.endswith(("__init__.py", "delivery.py", "known_file.py", "series.py")))
 _DECIDING = (
     *_STEP,
@@ -56,7 +56,7 @@ _DECIDING = (
     "forecasting/data/notes.py",
     *_SERIES,
     *_MODELS,
-    *_package("evaluation"),
+    *_package("evaluation", "patterns.py"),
     *_package("decision"),
 )
 _REGISTERING = (
@@ -89,7 +89,7 @@ _SCORING = (
     "azure_ml/environments.py",
     *_BASE,
     *_MODELS,
-    *_package("serving", without="live_check.py"),
+    *_package("serving", "live_check.py"),
 )
 _READ_SECTIONS = ("source", "series", "future", "contract")
 _TRAIN_SECTIONS = (*_READ_SECTIONS, "training")
