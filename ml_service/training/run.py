@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from azure_ml.pipelines.argument_text import packed
 from azure_ml.pipelines.published import (
     Parameters,
     find_endpoint,
@@ -161,7 +162,8 @@ def _submit(workspace: Workspace, settings: Settings, build: Build, terminal: Te
     parameters: Parameters = {REASON_PARAMETER: request.reason, DATA_PARAMETER: dataset}
     if request.override is not None:
         person, reason = request.override.person, request.override.reason
-        parameters = {**parameters, OVERRIDE_BY_PARAMETER: person, OVERRIDE_REASON_PARAMETER: reason}
+        override = {OVERRIDE_BY_PARAMETER: packed(person), OVERRIDE_REASON_PARAMETER: packed(reason)}
+        parameters = {**parameters, **override}
         terminal.note(f"{person} overrides the gate: {reason}")
     terminal.note(f"submitting on data {dataset.name} version {dataset.version}, reason {request.reason}")
     if request.unpublished_steps is not None:
