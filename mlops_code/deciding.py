@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 from azure_ml.models.champion import find_champion
 from azure_ml.models.versions import ModelVersion, download
+from azure_ml.pipelines.argument_text import unpacked
 from azure_ml.workspace import Workspace
 from forecasting.decision import blocks
 from forecasting.decision.decide import Champion, Decision, decide_candidate
@@ -37,12 +38,24 @@ def add_context_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--build-id", default=NONE, help="build that made the pipeline")
     parser.add_argument("--commit", default=NONE, help="commit that the pipeline was made from")
     parser.add_argument(
-        "--workspace-tags", default="", metavar="QUERY", help="tags of the workspace, for the record: name=value&..."
+        "--workspace-tags",
+        type=unpacked,
+        default="",
+        metavar="QUERY",
+        help="tags of the workspace, for the record: name=value&..., plain or packed",
     )
     parser.add_argument(
-        "--override-by", default=NONE, help="person who decides against the gate, or none; needs the next one"
+        "--override-by",
+        type=unpacked,
+        default=NONE,
+        help="person who decides against the gate, or none, plain or packed; needs the next one",
     )
-    parser.add_argument("--override-reason", default=NONE, help="why; both are recorded with the decision")
+    parser.add_argument(
+        "--override-reason",
+        type=unpacked,
+        default=NONE,
+        help="why, plain or packed; both are recorded with the decision",
+    )
 
 
 def decide_for(args: argparse.Namespace, run: Run) -> Decision:

@@ -21,6 +21,7 @@ from azure_ml.datasets import DatasetVersion
 from azure_ml.digests import file_sha256, folder_sha256
 from azure_ml.environments import BASE_IMAGE
 from azure_ml.pipelines import graph
+from azure_ml.pipelines.argument_text import packed
 from azure_ml.workspace import Workspace
 from forecasting.problem.problem_file import Problem
 from ml_service.errors import FaultError
@@ -189,5 +190,5 @@ class _Graph:
             *("--commit", self._build.commit),
             *("--override-by", self._override_by),
             *("--override-reason", self._override_reason),
-            *(("--workspace-tags", tags) if tags else ()),
+            *(("--workspace-tags", packed(tags)) if tags else ()),
         ]

@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from azure_ml.datasets import DatasetVersion
+from azure_ml.pipelines.argument_text import packed
 from azure_ml.pipelines.published import (
     Parameters,
     find_endpoint,
@@ -155,14 +157,21 @@ def _pick_up(workspace: Workspace, run_id: str) -> Run:
     return found
 
 
+def parameters_of(request: RunRequest, dataset: DatasetVersion) -> Parameters:
+    """Return the values of the pipeline's parameters: free text packed, an override only where there is one."""
+    parameters: Parameters = {REASON_PARAMETER: request.reason, DATA_PARAMETER: dataset}
+    if request.override is None:
+        return parameters
+    by, why = packed(request.override.person), packed(request.override.reason)
+    return {**parameters, OVERRIDE_BY_PARAMETER: by, OVERRIDE_REASON_PARAMETER: why}
+
+
 def _submit(workspace: Workspace, settings: Settings, build: Build, terminal: Terminal, request: RunRequest) -> Run:
     ours = request.ours or ownership.demand_ours(workspace, settings)
     dataset = requested_version(workspace, settings, request.data_version)
-    parameters: Parameters = {REASON_PARAMETER: request.reason, DATA_PARAMETER: dataset}
+    parameters = parameters_of(request, dataset)
     if request.override is not None:
-        person, reason = request.override.person, request.override.reason
-        parameters = {**parameters, OVERRIDE_BY_PARAMETER: person, OVERRIDE_REASON_PARAMETER: reason}
-        terminal.note(f"{person} overrides the gate: {reason}")
+        terminal.note(f"{request.override.person} overrides the gate: {request.override.reason}")
     terminal.note(f"submitting on data {dataset.name} version {dataset.version}, reason {request.reason}")
     if request.unpublished_steps is not None:
         ensure_compute(workspace, settings, terminal)

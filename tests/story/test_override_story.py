@@ -10,7 +10,8 @@ import pytest
 from tests.story.conftest import MakeProduct
 from tests.story.product import Ended, Product, Sdk, champions, registered_versions, served, write_problem
 
-WORDS = ("--override-by", "Ada Lovelace", "--override-reason", "the new tariff | starts on Monday")
+REASON = "the new tariff | starts; on 'Monday' & later"
+WORDS = ("--override-by", "Ada Lovelace", "--override-reason", REASON)
 # Not one forecast origin more than the table has days for: nothing trustworthy to decide on.
 SHORT = {"gate.origins": 40, "training.selection.held_back": 301}
 
@@ -68,7 +69,7 @@ def test_an_override_trains_nothing_anew(story: Overridden) -> None:
 
 def test_who_and_why_and_the_gates_own_verdict_are_recorded_and_shown(story: Overridden, tmp_path: Path) -> None:
     evidence = story.accepted.document["decision"]["evidence"]
-    assert evidence["override"] == {"person": "Ada Lovelace", "reason": "the new tariff | starts on Monday"}
+    assert evidence["override"] == {"person": "Ada Lovelace", "reason": REASON}
     assert (evidence["gate"]["outcome"], evidence["gate"]["reason"]) == ("kept", "no-new-data")
     assert "**Override.** Ada Lovelace is accountable: the new tariff" in story.page
     assert "The gate itself said kept (no-new-data)" in story.page

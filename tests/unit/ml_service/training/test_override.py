@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 
 import pytest
 
+from azure_ml.datasets import DatasetVersion
+from azure_ml.pipelines.argument_text import unpacked
 from forecasting.decision.blocks import Override, Verdict
 from ml_service.audit.summary import markdown
 from ml_service.cli.main import main
@@ -16,7 +19,7 @@ from ml_service.settings.override import demand_allowed, parse
 from ml_service.settings.variables import Settings
 from ml_service.training.follow import Followed
 from ml_service.training.outcome import Outcome, show_outcome
-from ml_service.training.run import RunResult
+from ml_service.training.run import RunRequest, RunResult, parameters_of
 from tests.unit.ml_service.decisions import decision
 
 ADA = Override(person="Ada Lovelace", reason="the new tariff starts on Monday")
@@ -119,3 +122,17 @@ def test_terminal_and_page_show_who_answers_and_what_the_gate_said() -> None:
     assert "The gate itself said kept (margin)" in page
     assert "<b>" not in page.replace(r"\<b\>", "")
     assert "[the" not in page.replace(r"\[the", "")
+
+
+def test_free_text_is_submitted_in_a_form_that_the_service_does_not_escape() -> None:
+    dataset = DatasetVersion(None, "transactions", 1, {})
+    override = Override(person="Ada Lovelace", reason="a; b | 'c'")
+
+    sent = parameters_of(RunRequest(override=override), dataset)
+
+    assert (unpacked(str(sent["override_by"])), unpacked(str(sent["override_reason"]))) == (
+        "Ada Lovelace",
+        "a; b | 'c'",
+    )
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]+", str(sent[name])) for name in ("override_by", "override_reason"))
+    assert parameters_of(RunRequest(), dataset) == {"reason": "manual", "raw_data": dataset}
