@@ -55,13 +55,16 @@ class Killed:
             self.expected[name] = self.shop.look()
 
     def kill_each(self, times: int) -> None:
-        """Kill every verb that often."""
-        while self.kills.total() < times * len(MOVES):
+        """Kill every verb that often; one that has been is run undisturbed, to give the other its turn."""
+        while any(self.kills[name] < times for name in MOVES):
             if self.missed > times * len(MOVES) * MOST_MISSES:
                 self.figures.broke(f"the campaign itself: {self.missed} verbs ended before their kill")
                 return
             for name in MOVES:
-                self._kill(name)
+                if self.kills[name] < times:
+                    self._kill(name)
+                else:
+                    self._run(name)
 
     def _kill(self, name: str) -> None:
         verb = self._begin(name)
