@@ -232,6 +232,25 @@ def test_every_stage_of_a_problem_gets_its_names_and_its_table(
         assert found.data_file.is_file()
 
 
+LONGEST_WITH_ONE_TOKEN = 30  # minutes; an access token lasts 60, and the step is not the first of its job
+
+
+@every_case
+def test_a_long_step_keeps_its_sign_in(case: Case) -> None:
+    for job in jobs(case):
+        for step in steps(job):
+            if step.get("task") == "AzureCLI@2" and int(step["timeoutInMinutes"]) > LONGEST_WITH_ONE_TOKEN:
+                assert step["inputs"].get("keepAzSessionActive") == "true", step
+
+
+def test_the_audit_publishes_what_it_has_found_also_where_it_found_tampering() -> None:
+    (job,) = jobs(next(case for case in CASES if case.pipeline == "audit"))
+    export, publish = steps(job)[-2:]
+
+    assert "ml_service history" in export["inputs"]["inlineScript"]
+    assert publish["condition"] == "succeededOrFailed()"
+
+
 def test_a_pull_request_signs_in_nowhere() -> None:
     case = next(case for case in CASES if case.pipeline == "pr")
 
