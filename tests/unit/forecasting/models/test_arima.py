@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from forecasting.data.series import Panel
-from forecasting.decision.contest import Contest
+from forecasting.decision.contest import Contest, Proposal
 from forecasting.decision.gate import Judgement, judge
 from forecasting.errors import UsageError
 from forecasting.evaluation.backtest import Windows, backtest, history_of
@@ -86,13 +86,21 @@ def test_the_recorded_forecasts_are_what_the_recipe_makes(panel: Panel, problem:
     assert np.abs(made - recorded).mean() < 0.01 * recorded.mean()
 
 
-def judged(panel: Panel, problem: Problem, champion: Recipe | None, origins: int, horizon: int) -> Judgement:
+def judged(
+    panel: Panel,
+    problem: Problem,
+    champion: Recipe | None,
+    origins: int,
+    horizon: int,
+    fallbacks: tuple[Proposal, ...] = (),
+) -> Judgement:
     """ARIMA as the challenger, refitted at every origin by the gate itself."""
     champion_model = fit(champion, history(panel, 305)) if champion else None
     training = problem.training.model_copy(update={"horizon": horizon})
     policy = problem.gate.model_copy(update={"origins": origins})
     first = panel.days - horizon - 7 * (origins - 1)
-    return judge(panel, Contest(ARIMA, champion_model, panel.day(first - 1)), training, policy, 0.0)
+    contest = Contest(ARIMA, champion_model, panel.day(first - 1), fallbacks=fallbacks)
+    return judge(panel, contest, training, policy, 0.0)
 
 
 @with_statsmodels
@@ -110,12 +118,15 @@ def test_over_twenty_origins_the_floor_refuses_it(
 
 
 @with_statsmodels
-def test_over_eight_origins_simpler_first_and_the_margin_refuse_it(panel: Panel, problem: Problem) -> None:
-    first = judged(panel, problem, None, 8, 28).verdict
-    assert (first.outcome, first.reason) == ("failed", "simpler")
-    assert f"better than {WEEKLY.label}, which needs no fit" in first.sentence
-    against = judged(panel, problem, WEEKLY, 8, 28).verdict
-    assert (against.outcome, against.reason) == ("kept", "margin")
+def test_over_eight_origins_it_loses_to_the_simple_candidate(panel: Panel, problem: Problem) -> None:
+    simple = (Proposal(WEEKLY),)
+    first = judged(panel, problem, None, 8, 28, simple)
+    assert (first.verdict.outcome, first.verdict.reason) == ("accepted", "first-model")
+    assert first.proposed is not None
+    assert first.proposed.recipe == WEEKLY
+    assert f"loses to {WEEKLY.label}" in first.instead
+    against = judged(panel, problem, WEEKLY, 8, 28, simple).verdict
+    assert (against.outcome, against.reason) == ("kept", "tie")
 
 
 @with_statsmodels

@@ -21,7 +21,11 @@ def test_the_default_problem_says_what_the_workshop_did(problem: Problem) -> Non
     assert problem.series.name == "paid_amount"
     assert problem.series.aggregation == "mean"
     assert (problem.training.horizon, problem.training.season) == (28, 7)
-    assert [candidate.recipe for candidate in problem.training.candidates] == ["same_weekday_mean", "ridge_direct"]
+    assert [candidate.recipe for candidate in problem.training.candidates] == [
+        "same_weekday_mean",
+        "holt_winters",
+        "ridge_direct",
+    ]
     assert (problem.gate.origins, problem.gate.margin, problem.gate.floor) == (8, 0.02, 1.0)
 
 
