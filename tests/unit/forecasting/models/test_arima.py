@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from forecasting.data.series import Panel
-from forecasting.decision.contest import Contest, Proposal
+from forecasting.decision.contest import Contest
 from forecasting.decision.gate import Judgement, judge
 from forecasting.errors import UsageError
 from forecasting.evaluation.backtest import Windows, backtest, history_of
-from forecasting.evaluation.selection import choose
+from forecasting.evaluation.selection import Proposal, choose
 from forecasting.models import arima
 from forecasting.models.catalog import fit, forecast, make_recipe, update
 from forecasting.models.recipe import Array, History, Recipe
