@@ -92,6 +92,7 @@ def judged(
     champion: Recipe | None,
     origins: int,
     horizon: int,
+    *,
     fallbacks: tuple[Proposal, ...] = (),
 ) -> Judgement:
     """ARIMA as the challenger, refitted at every origin by the gate itself."""
@@ -120,12 +121,12 @@ def test_over_twenty_origins_the_floor_refuses_it(
 @with_statsmodels
 def test_over_eight_origins_it_loses_to_the_simple_candidate(panel: Panel, problem: Problem) -> None:
     simple = (Proposal(WEEKLY),)
-    first = judged(panel, problem, None, 8, 28, simple)
+    first = judged(panel, problem, None, 8, 28, fallbacks=simple)
     assert (first.verdict.outcome, first.verdict.reason) == ("accepted", "first-model")
     assert first.proposed is not None
     assert first.proposed.recipe == WEEKLY
     assert f"loses to {WEEKLY.label}" in first.instead
-    against = judged(panel, problem, WEEKLY, 8, 28, simple).verdict
+    against = judged(panel, problem, WEEKLY, 8, 28, fallbacks=simple).verdict
     assert (against.outcome, against.reason) == ("kept", "tie")
 
 
