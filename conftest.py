@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+pytest_plugins = ["tests.run_guard"]
 # The SDK reads at import whether it may send telemetry, and no test may.
 os.environ["HBI_WORKSPACE_JOB"] = "true"
 # The cores are shared by test processes and what they start: idle threads of numpy would spin on them.
