@@ -1,7 +1,7 @@
 """Nothing outlives a test run, even one that is killed: a guard process ends what the run has left behind.
 
-Everything that a run starts inherits a variable with the mark of that run. The guard reads a pipe whose only other end
-the run holds; when that end is closed, by whatever death, it kills the processes that carry the mark.
+Everything that a run starts inherits a variable with the mark of that run. The guard reads a pipe; the run holds its
+only other end. When that end is closed, by whatever death, the guard kills the processes that carry the mark.
 """
 
 from __future__ import annotations
