@@ -87,14 +87,14 @@ test: $(INSTALLED) $(TOOLS)/.installed ## everything that proves the product
 # conftest.py says which files begin first.
 WORKERS ?= 3
 product-tests: $(INSTALLED) $(TOOLS)/.installed
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 30 tests
 
 # These tests bring the SDK into their processes, which must not have met it before their server is there: they run apart,
 # at the same time, each process with a server of its own. What they print is shown when they have ended.
 EMULATOR_WORKERS ?= 2
 emulator-tests: $(INSTALLED)
 	-@$(MAKE) --no-print-directory $(WIDGETS)/.installed
-	@log=$$(mktemp); $(PY) -m pytest -n $(EMULATOR_WORKERS) --dist loadfile --no-loadscope-reorder local_azure/tests > "$$log" 2>&1; \
+	@log=$$(mktemp); $(PY) -m pytest -n $(EMULATOR_WORKERS) --dist loadfile --no-loadscope-reorder --durations 30 local_azure/tests > "$$log" 2>&1; \
 	code=$$?; cat "$$log"; rm -f "$$log"; exit $$code
 
 unit: $(INSTALLED) $(TOOLS)/.installed ## the fast tests only

@@ -41,6 +41,7 @@ class Campaign:
 CAMPAIGNS = (
     Campaign("kills", "tests.campaign.kills", 20 * 60),
     Campaign("production", "tests.campaign.production.campaign", 40 * 60),
+    Campaign("faults", "tests.campaign.faults", 10 * 60),
 )
 
 
