@@ -1,11 +1,11 @@
-"""How well do the shipped candidates forecast, against AutoETS and AutoTheta of statsforecast as a yardstick?
+"""How well do the shipped candidates forecast, against AutoETS and AutoTheta of statsforecast as a reference?
 
-    uv venv --python python3.11 .bench/yardstick
-    uv pip sync --python .bench/yardstick/bin/python --require-hashes bench/requirements/yardstick.txt
-    python -m bench.forecasting.accuracy --data FILE --yardstick .bench/yardstick/bin/python [--holidays GB]
+    uv venv --python python3.11 .bench/reference
+    uv pip sync --python .bench/reference/bin/python --require-hashes bench/requirements/reference.txt
+    python -m bench.forecasting.accuracy --data FILE --reference .bench/reference/bin/python [--holidays GB]
 
 FILE has a day a row and a series a column. Every recipe is refitted at the same origins, spread evenly over the last
-year, or the last third of a shorter history. Without --yardstick only our recipes are compared.
+year, or the last third of a shorter history. Without --reference only our recipes are compared.
 """
 
 from __future__ import annotations
@@ -76,14 +76,14 @@ def mase(forecasts: Array, values: Array, origins: Sequence[int]) -> float:
     return float(by_series(forecasts[usable], actuals.rows(usable), "mase").mean())
 
 
-def yardsticks(python: Path, values: Array, origins: Sequence[int]) -> Iterator[tuple[str, Array]]:
+def references(python: Path, values: Array, origins: Sequence[int]) -> Iterator[tuple[str, Array]]:
     """The forecasts of statsforecast's models, by name."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         np.save(folder / "values.npy", values)
         task = {"season": SEASON, "horizon": HORIZON, "origins": list(origins)}
         (folder / "task.json").write_text(json.dumps(task))
-        script = Path(__file__).with_name("yardstick.py")
+        script = Path(__file__).with_name("reference.py")
         subprocess.run([str(python), "-W", "ignore", str(script), str(folder)], check=True)
         for path in sorted(folder.glob("Auto*.npy")):
             yield path.stem, np.load(path, allow_pickle=False)
@@ -96,7 +96,7 @@ def main() -> int:
     parser.add_argument("--series", type=int, default=100, help="so many of them, drawn evenly (default 100)")
     parser.add_argument("--origins", type=int, default=6, help="forecast origins (default 6)")
     parser.add_argument("--holidays", default="", metavar="COUNTRY", help="holidays that the direct recipes see")
-    parser.add_argument("--yardstick", type=Path, help="Python of the environment that has statsforecast")
+    parser.add_argument("--reference", type=Path, help="Python of the environment that has statsforecast")
     given = parser.parse_args()
     first, values = read(given.data, given.series)
     days = values.shape[1]
@@ -113,7 +113,7 @@ def main() -> int:
             f"| `{recipe.label}` | {mase(made, values, origins):.3f} | {time.perf_counter() - began:.1f} |",
             flush=True,
         )
-    for name, made in yardsticks(given.yardstick, values, origins) if given.yardstick else ():
+    for name, made in references(given.reference, values, origins) if given.reference else ():
         print(f"| {name} | {mase(np.maximum(made, 0), values, origins):.3f} | |", flush=True)
     return 0
 

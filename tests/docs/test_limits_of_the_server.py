@@ -23,6 +23,7 @@ NO_LIMITS_OF_INPUT = {
     ("MOST_HASHED_BYTES", "machine_learning/domain/pipelines/reuse.py"),
     ("MOST_SECONDS", "machine_learning/engines/schedules/scheduler.py"),
     ("MOST_SPEED", "machine_learning/server.py"),
+    ("MOST_TEXT_BYTES", "machine_learning/processes/forking/fork_server.py"),
     ("MAX_CHANGE", "forecasting/models/direct.py"),
 }
 

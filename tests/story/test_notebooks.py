@@ -50,9 +50,9 @@ def test_both_notebooks_run_with_the_installed_kernel(environment: Mapping[str, 
         )
         for name in NOTEBOOKS
     }  # fmt: skip
+    said = {name: process.communicate(timeout=SECONDS)[0] for name, process in running.items()}
     for name, process in running.items():
-        said, _ = process.communicate(timeout=SECONDS)
-        assert process.returncode == 0, f"{name}: {said[-3000:]}"
+        assert process.returncode == 0, f"{name}: {said[name][-3000:]}"
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)

@@ -149,17 +149,22 @@ def _future(model: FittedModel, horizon: int) -> Document:
 
 
 def _as_request(model: FittedModel, history: History) -> Document:
-    """The history of the series that are asked for, as a request gives it."""
-    lines: list[Document] = []
+    """The history of the series that are asked for, as a request gives it.
+
+    Without columns it is written day by day: services of earlier releases read no other form.
+    """
+    days = [day.isoformat() for day in model.calendar.range(history.first, history.days)]
+    lines: list[Any] = []
     for row, values in enumerate(history.values.tolist()):
-        line = {"from": history.first.isoformat(), "values": values}
         if history.known is not None and history.known.columns:
-            line["columns"] = _columns(history.known, history.known.values[row, : history.days])
-        lines.append(line)
+            columns = _columns(history.known, history.known.values[row, : history.days])
+            lines.append({"from": days[0], "values": values, "columns": columns})
+        else:
+            lines.append([{"date": day, "value": value} for day, value in zip(days, values, strict=True)])
     return _by_series(model, lines)
 
 
-def _by_series(model: FittedModel, parts: Sequence[Document]) -> Document:
+def _by_series(model: FittedModel, parts: Sequence[Any]) -> Document:
     return dict(zip(_asked_series(model), parts, strict=False))
 
 

@@ -49,10 +49,12 @@ class RunHistory:
         return self.failed_part(min(failed, key=lambda child: str(child["endTimeUtc"])))
 
     def logs(self, run_id: str) -> dict[str, str]:
-        """Return the addresses of a run's logs by name."""
+        """Return the addresses of a run's logs by name; one that has two names is named once."""
+        from local_azure.machine_learning.domain.runs.run_files import DRIVER_LOG, STANDARD_LOG  # no other command
+
         details = self._client.get(f"{self._history}/runs/{quote(run_id, safe='')}/details")
         found: dict[str, str] = details["logFiles"]
-        return found
+        return {name: address for name, address in found.items() if name != DRIVER_LOG or STANDARD_LOG not in found}
 
     def lines(self, address: str) -> Iterator[str]:
         """Yield the lines of a log."""

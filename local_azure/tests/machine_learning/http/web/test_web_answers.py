@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -162,6 +163,24 @@ def test_a_first_head_has_a_cap_and_a_form(client: Client, web_data: Path) -> No
         "CONNECT a:1 HTTP/1.1\r\n\r\nx",
     ):
         assert b" 400 " in _raw(client, head)
+
+
+@pytest.mark.parametrize("kilobytes", [1, 20, 1000])
+def test_a_request_may_follow_the_handshake_at_once_with_its_body(
+    client: Client, server: ServerInfo, state: StateFolder, kilobytes: int
+) -> None:
+    """As the SDK's engine uploads: the body arrives before the listener has made the protocol for it."""
+    context = ssl.create_default_context(cafile=str(state.certificates / "ca.pem"))
+    password = base64.b64encode(client.user_info.removesuffix("@").encode()).decode()
+    opening = f"CONNECT 127.0.0.1:{server.tls_port} HTTP/1.1\r\nProxy-Authorization: Basic {password}\r\n\r\n"
+    head = f"PUT /container/blob HTTP/1.1\r\nHost: 127.0.0.1:{server.tls_port}\r\nConnection: close\r\n"
+    body = b"x" * (1024 * kilobytes)
+    with socket.create_connection(("127.0.0.1", client.port), timeout=20) as connection:
+        connection.sendall(opening.encode())
+        assert b" 200 " in connection.recv(65536)
+        with context.wrap_socket(connection, server_hostname="127.0.0.1") as encrypted:
+            encrypted.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            assert b"HTTP/1.1 40" in encrypted.recv(65536), "refused for want of a signature, not lost"
 
 
 def _raw(client: Client, line: str) -> bytes:

@@ -72,11 +72,13 @@ class _ProxyProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += data
-        if len(self._received) > HEAD_BYTES:
-            self._refuse(b"431 Request Header Fields Too Large")
-        elif self._tunnel is None and _END in self._received:
+        if self._tunnel is not None:
+            return  # a request that follows the handshake at once, whole bodies too: it waits for uvicorn's protocol
+        if _END in self._received[:HEAD_BYTES]:
             self._timer.cancel()
             self._begin()
+        elif len(self._received) >= HEAD_BYTES:
+            self._refuse(b"431 Request Header Fields Too Large")
 
     def _begin(self) -> None:
         head = self._received

@@ -1,6 +1,6 @@
 """AutoETS and AutoTheta of statsforecast on the origins of accuracy.py, in an environment of their own.
 
-    python yardstick.py FOLDER
+    python reference.py FOLDER
 
 FOLDER holds task.json (season, horizon, origins) and values.npy (series, days). Forecasts are written beside them, a
 file for each model: AutoETS.npy and AutoTheta.npy of shape (series, origins, horizon).
