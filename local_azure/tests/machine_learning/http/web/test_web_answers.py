@@ -173,7 +173,7 @@ def test_a_request_may_follow_the_handshake_at_once_with_its_body(
     context = ssl.create_default_context(cafile=str(state.certificates / "ca.pem"))
     password = base64.b64encode(client.user_info.removesuffix("@").encode()).decode()
     opening = f"CONNECT 127.0.0.1:{server.tls_port} HTTP/1.1\r\nProxy-Authorization: Basic {password}\r\n\r\n"
-    head = f"PUT /container/blob HTTP/1.1\r\nHost: 127.0.0.1:{server.tls_port}\r\nConnection: close\r\n"
+    head = f"PUT /container/blob HTTP/1.1\r\nHost: 127.0.0.1:{server.tls_port}\r\n"
     body = b"x" * (1024 * kilobytes)
     with socket.create_connection(("127.0.0.1", client.port), timeout=20) as connection:
         connection.sendall(opening.encode())
