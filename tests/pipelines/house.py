@@ -100,6 +100,7 @@ def copy_repository(tree: Path, *more: str) -> Path:
         if source.is_dir():
             shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, tree / name)
     subprocess.run(["git", "init", "--quiet", str(tree)], check=True)
     return tree
