@@ -36,7 +36,9 @@ def write(tree: Path, relative: str, text: str) -> None:
 def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     """The tree; no server: each job that needs one starts its own."""
     folder = tmp_path_factory.mktemp("pull_request")
-    tree = copy_repository(folder / "repository", "pyproject.toml", ".yamllint", ".gitignore", "conftest.py", "tests/run_guard.py")
+    tree = copy_repository(
+        folder / "repository", "pyproject.toml", ".yamllint", ".gitignore", "conftest.py", "tests/run_guard.py"
+    )
     write(tree, "tests/test_of_the_product.py", SOUND.format(package="ml_service"))
     write(tree, "local_azure/tests/test_of_local_azure.py", SOUND.format(package="local_azure.machine_learning"))
     settings = tree / "pyproject.toml"
