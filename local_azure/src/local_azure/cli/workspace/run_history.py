@@ -67,23 +67,16 @@ class RunHistory:
         return {name: self._values(f"{path}/full", name) for name in names}
 
     def _values(self, path: str, name: str) -> list[dict[str, Any]]:
-        return [value["data"] for value in self._client.pages(path, {"metricName": name})]
+        return [value["data"] for value in self._client.query(path, {"metricName": name})]
 
     def _experiments(self) -> Iterator[str]:
-        for experiment in self._client.pages(f"{self._history}/experiments:query", {"viewType": "All"}):
+        for experiment in self._client.query(f"{self._history}/experiments:query", {"viewType": "All"}):
             yield experiment["name"]
 
     def _runs_of(self, experiment: str, query: Document) -> Iterator[Document]:
         path = f"{self._history}/experiments/{quote(experiment, safe='')}/runs:query"
-        for run in self._client.pages(path, query):
+        for run in self._client.query(path, query):
             yield {**run, "experiment": experiment}
 
     def _children(self, run_id: str) -> Iterator[Document]:
-        path = f"{self._history}/runs/{quote(run_id, safe='')}/children"
-        token = ""
-        while True:
-            page = self._client.get(path + (f"?$continuationToken={quote(token, safe='')}" if token else ""))
-            yield from page["value"]
-            token = page.get("continuationToken") or ""
-            if not token:
-                return
+        return self._client.listing(f"{self._history}/runs/{quote(run_id, safe='')}/children")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -45,15 +45,13 @@ class ServiceClient:
         headers = {**self._headers, "Content-Type": "application/json"}
         return self._document("POST", self._http + path, headers, json.dumps(body).encode())
 
-    def pages(self, path: str, body: Document) -> Iterator[Document]:
-        """Yield the documents of all pages of a query, which are read as they are needed."""
-        token: str | None = None
-        while True:
-            page = self.post(path, {**body, "continuationToken": token})
-            yield from page["value"]
-            token = page.get("continuationToken")
-            if not token:
-                return
+    def query(self, path: str, body: Document) -> Iterator[Document]:
+        """Yield the documents of all pages of a query."""
+        return _pages(lambda token: self.post(path, {**body, "continuationToken": token}))
+
+    def listing(self, path: str) -> Iterator[Document]:
+        """Yield the documents of all pages of a list that is read with GET."""
+        return _pages(lambda token: self.get(f"{path}?$continuationToken={quote(token, safe='')}" if token else path))
 
     def text(self, address: str) -> Iterator[str]:
         """Yield the lines of a file at a signed address; invalid bytes are replaced."""
@@ -74,3 +72,14 @@ class ServiceClient:
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self._context)
         )
         return opener.open(request, timeout=TIMEOUT_SECONDS)
+
+
+def _pages(ask: Callable[[str | None], Document]) -> Iterator[Document]:
+    """Yield what the pages hold; each is asked for when it is needed, with the token of the one before."""
+    token: str | None = None
+    while True:
+        page = ask(token)
+        yield from page["value"]
+        token = page.get("continuationToken")
+        if not token:
+            return

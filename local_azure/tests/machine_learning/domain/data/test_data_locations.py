@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +24,6 @@ from local_azure.machine_learning.storage.store import Store
 from local_azure.machine_learning.storage.web_files import WebFiles
 
 BLOBSTORE = "workspaceblobstore"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """A store of the test's own."""
-    made = Store(tmp_path / "store.sqlite")
-    yield made
-    made.close()
 
 
 @pytest.fixture

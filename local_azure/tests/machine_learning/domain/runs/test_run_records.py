@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,14 +15,6 @@ from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.storage.store import Store
 
 WS = "workspace"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """An empty store."""
-    made = Store(tmp_path / "store.sqlite")
-    yield made
-    made.close()
 
 
 def create(store: Store, run_id: str, **given: Any) -> Run:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from local_azure.machine_learning.domain.serving import operations, services
@@ -13,14 +10,6 @@ from local_azure.machine_learning.domain.workspace.workspaces import Workspace, 
 from local_azure.machine_learning.storage.store import Store
 
 LONG_AGO = "2026-01-01T00:00:00+00:00"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """A store with a workspace of one service."""
-    made = Store(tmp_path / "store.sqlite")
-    yield made
-    made.close()
 
 
 @pytest.fixture
