@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from azure_ml.errors import AzureMlError
 from azure_ml.models.champion import champions_of
 from azure_ml.models.versions import find_versions
 from azure_ml.pipelines.published import Endpoint, find_endpoint, list_published
@@ -12,6 +13,7 @@ from azure_ml.services import ServiceState, find_service
 from azure_ml.workspace import Workspace
 from forecasting.problem.problem_file import Problem
 from ml_service.output.console import Terminal
+from ml_service.production import ledger
 from ml_service.settings.variables import Settings
 from ml_service.training.ownership import foreign_names
 
@@ -58,6 +60,8 @@ class ProductionState:
 
     workspace: str
     service: ServiceState | None
+    unfinished: tuple[str, ...] | None
+    """Deployments that have not ended, the newest first; None where the ledger is closed to who looks."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ def status(workspace: Workspace, production: Workspace | None, settings: Setting
     in_production = None
     if production is not None:
         served = _service_state(production, settings.production_service_name)
-        in_production = ProductionState(production.name, served)
+        in_production = ProductionState(production.name, served, _unfinished(workspace, production, settings))
     return Status(
         workspace=workspace.name,
         resource_group=workspace.resource_group,
@@ -104,6 +108,15 @@ def status(workspace: Workspace, production: Workspace | None, settings: Setting
         service=_service_state(workspace, settings.test_service_name),
         production=in_production,
     )
+
+
+def _unfinished(training: Workspace, production: Workspace, settings: Settings) -> tuple[str, ...] | None:
+    try:
+        records = ledger.read(training, settings).records
+    except AzureMlError:  # no key of the storage account for who may only look
+        return None
+    ours = ledger.of_service(records, production.name, settings.production_service_name)
+    return tuple(record.line for record in ledger.unfinished(ours))
 
 
 def _service_state(workspace: Workspace, name: str) -> ServiceState | None:
@@ -172,6 +185,8 @@ def show(terminal: Terminal, state: Status) -> None:
     else:
         service = state.production.service
         terminal.say(f"workspace {state.production.workspace}: {service.line if service else 'no service'}")
+        for line in state.production.unfinished or ():
+            terminal.say(f"not ended  {line}")
     terminal.document(asdict(state))
 
 

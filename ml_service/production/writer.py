@@ -7,11 +7,12 @@ entry of the ledger the holder makes sure that nobody else can have it. Whoever 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from azure_ml.errors import ExplainedError
 from azure_ml.storage import leases
 from azure_ml.storage.blobs import open_blobs
+from azure_ml.storage.leases import Lease
 from ml_service.errors import ConflictError
 from ml_service.production import ledger
 from ml_service.production.chain.entry import utc_now
@@ -42,15 +43,25 @@ def writing(site: Site, verb: str) -> Iterator[Recorder]:
         lease = leases.acquire(open_blobs(site.training), path(site.problem), holder, _say(site))
     except leases.LeaseHeldError as held:
         raise _refused(site, held.holder) from held
-    with lease, site.training.calls.demanding(lease.confirm), site.production.calls.demanding(lease.confirm):
-        try:
-            recorder = Recorder(site)
-            _tidy_up(recorder)
-            yield recorder
-        except Exception as error:
-            if lease.lost is not None:  # the SDK may have wrapped it
-                raise _lost(site, lease.lost.holder) from error
-            raise
+    calls, others = site.training.calls, site.production.calls
+    with lease, calls.demanding(lease.confirm), others.demanding(lease.confirm), explaining_loss(lease, site.problem):
+        recorder = Recorder(site)
+        _tidy_up(recorder)
+        yield recorder
+
+
+@contextmanager
+def explaining_loss(lease: Lease, problem: str) -> Iterator[None]:
+    """Raise a ConflictError instead of whatever goes wrong after another process has taken the lease over."""
+    try:
+        yield
+    except Exception as error:
+        # A process that was stopped may meet the error of a call on its way before it knows that its lease is lost.
+        with suppress(Exception):
+            lease.confirm()
+        if lease.lost is not None:
+            raise _lost(problem, lease.lost.holder) from error
+        raise
 
 
 def path(problem: str) -> str:
@@ -100,9 +111,9 @@ def _refused(site: Site, holder: Mapping[str, str]) -> ExplainedError:
     )
 
 
-def _lost(site: Site, holder: Mapping[str, str]) -> ExplainedError:
+def _lost(problem: str, holder: Mapping[str, str]) -> ExplainedError:
     return ConflictError(
-        f"this process has lost the lease on production of the problem {site.problem}; it stops and undoes nothing",
+        f"this process has lost the lease on production of the problem {problem}; it stops and undoes nothing",
         found=f"taken over by {_told(holder)}",
         todo="see what serves: python -m ml_service verify; the record of this process is closed by the other one",
     )

@@ -171,6 +171,14 @@ def test_every_kind_of_secret_is_known(redactor: Redactor) -> None:
             assert max(len(part) for part in left) < 10, shown
 
 
+def test_a_secret_is_known_in_hex_and_in_the_base64_of_utf_16(redactor: Redactor) -> None:
+    for before in ("", "u", "us"):
+        raw = (before + CANARY).encode()
+        wide = base64.b64encode((before + CANARY + "!").encode("utf-16-le")).decode()
+        left = [part for part in redactor.text(f"{raw.hex()} {raw.hex().upper()} {wide}").split("*") if part]
+        assert max(len(part) for part in left) < 10, left
+
+
 def test_a_text_without_secrets_is_left_as_it_is(redactor: Redactor) -> None:
     text = "a line, sig=short, eyJ no token, 12345 and canary"
     assert redactor.text(text) == text

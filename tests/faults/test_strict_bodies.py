@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -261,10 +262,26 @@ def test_json_has_a_depth(form: str) -> None:
             strict_json.parse(nested(levels))
 
 
-@pytest.mark.parametrize("text", ['{"a": 1, "a": 1}', '[{"b": {"a": 1, "x": [], "a": 2}}]', '{"a": 1, "\\u0061": 2}'])
-def test_a_key_that_occurs_twice_is_named(text: str) -> None:
-    with pytest.raises(ValueError, match="the key 'a' occurs twice"):
+@pytest.mark.parametrize(
+    ("text", "key", "lines"),
+    [
+        ('{"a": 1, "a": 1}', "a", (1, 1)),
+        ('[{"b": {"a": 1, "x": [],\n "a": 2}}]', "a", (1, 2)),
+        ('{"a": 1,\n\n "\\u0061" : 2}', "a", (1, 3)),
+        ('{"a": {"b": "x\\"}\\\\"},\r\n "b": "b",\n "c": [{"b": 1}],\n "b"\n: 3}', "b", (2, 4)),
+    ],
+)
+def test_a_key_that_occurs_twice_is_named_with_both_lines(text: str, key: str, lines: tuple[int, int]) -> None:
+    said = f"the key {key!r} occurs twice, in line {lines[0]} and in line {lines[1]}; keep one of the two"
+    with pytest.raises(ValueError, match=re.escape(said)):
         strict_json.parse(text.encode())
+
+
+def test_the_lines_of_a_large_body_are_found_in_linear_time() -> None:
+    begun = time.process_time()
+    with pytest.raises(ValueError, match="in line 2 and in line 3"):
+        strict_json.parse(b'[{"x": "' + b'\\"' * 500_000 + b'"},\n{"a": [' + b"{}," * 100_000 + b'{}],\n"a": 2}]')
+    assert time.process_time() - begun < 2
 
 
 def test_brackets_inside_of_texts_are_no_depth() -> None:

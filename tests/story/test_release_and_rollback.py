@@ -405,6 +405,8 @@ def test_a_stopped_release_is_put_right_and_ends_without_changing_anything_when_
         shop.product.run("history", "--out", tmp_path / "between")
         unfinished = json.loads((tmp_path / "between/releases.json").read_text())["releases"][0]
         assert (unfinished["state"], unfinished["build_id"]) == ("never ended", "105"), "reading changes nothing"
+        in_progress = shop.product.run("status", "--json").document["production"]["unfinished"]
+        assert [line.partition(", since ")[0].rpartition(", ")[2] for line in in_progress] == ["build 105"]
         undone = build.run("rollback", "--to", "before-this-build")
         assert "in the hands of: release of version champion by" in undone.err, "until its lease has expired"
         assert "closing as abandoned: release of " in undone.err

@@ -126,13 +126,17 @@ def acquire(blobs: Blobs, name: str, holder: Holder, waiting: Callable[[Holder],
     gives it back meanwhile: whoever waits has decided on what was true before. waiting: told once who holds it.
     Raises: LeaseHeldError.
     """
+    from azure.core.exceptions import HttpResponseError
+
     blobs.create(name, b"{}")
     blob = blobs.sdk.get_blob_client(name)
     lease = _try(blob) or _outlive(blob, name, waiting)
     try:
         blob.upload_blob(json.dumps(dict(holder)).encode(), overwrite=True, lease=lease.id, **TIMES)
-    except BaseException:
+    except BaseException as error:
         lease.give_back()
+        if isinstance(error, HttpResponseError) and error.status_code in _GONE:  # it was stopped before it wrote
+            raise LeaseHeldError(name, _read_holder(blob)) from error
         raise
     return lease
 

@@ -145,6 +145,24 @@ def test_a_secret_is_masked_as_urls_and_pages_hold_it(shown: str) -> None:
     assert masker.mask(f"see {shown}!") == "see ***!"
 
 
+@pytest.mark.parametrize("before", ["", "u", "us"])
+def test_a_secret_is_masked_in_hex_and_in_the_base64_of_utf_16(before: str) -> None:
+    masker = Masker()
+    masker.add(SECRET)
+    raw = (before + SECRET).encode()
+    assert masker.mask(f"{raw.hex()} {raw.hex().upper()}") == " ".join(
+        part + "***" for part in (before.encode().hex(), before.encode().hex().upper())
+    )
+    encoded = base64.b64encode((before + SECRET).encode("utf-16-le")).decode()
+    assert len(masker.mask(encoded).replace("***", "")) <= len(base64.b64encode(before.encode("utf-16-le"))) + 8
+
+
+def test_a_short_secret_in_hex_does_not_spoil_other_numbers() -> None:
+    masker = Masker()
+    masker.add("1")
+    assert masker.mask("a build of 31 files, QQAx") == "a build of 3*** files, QQAx"
+
+
 def test_caps_of_secrets() -> None:
     masker = Masker()
     for number in range(MOST_SECRETS - 1):

@@ -9,17 +9,23 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 MAX_DEPTH = 100  # the SDK's deepest document, a graph with nested arguments, has 12
 _SHOWN_KEY = 80  # characters
 _SURROGATE = re.compile(rb"\\u[dD][89abABcdefCDEF]")
+# Enough to find the lines of keys: texts, as keys with their colon; mappings; ends of lines. Linear: a text that is
+# not closed goes to the end.
+_MARK = re.compile(r'(?P<text>"(?:[^"\\]|\\.)*+"?)(?P<colon>\s*+:)?|[{}\n]', re.DOTALL)
 
 
 class StrictJsonError(ValueError):
     """What was found in place of strict JSON."""
+
+
+class _DuplicateKeyError(ValueError):
+    """A mapping has a key twice; the reader of JSON does not say where."""
 
 
 def parse(data: bytes | bytearray, constant: Callable[[str], Any] | None = None) -> Any:
@@ -36,6 +42,8 @@ def parse(data: bytes | bytearray, constant: Callable[[str], Any] | None = None)
         raise StrictJsonError(f"byte {error.start} is not UTF-8") from error
     except RecursionError as error:
         raise _too_deep() from error
+    except _DuplicateKeyError:
+        raise _named_with_lines(text) from None
     if data.count(b"[") + data.count(b"{") > MAX_DEPTH:
         _refuse_depth(document)
     if _SURROGATE.search(data):
@@ -69,9 +77,27 @@ def _whole(word: str) -> str:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) != len(pairs):
-        counts = Counter(key for key, _ in pairs)
-        raise StrictJsonError(f"the key {counts.most_common(1)[0][0][:_SHOWN_KEY]!r} occurs twice")
+        raise _DuplicateKeyError
     return document
+
+
+def _named_with_lines(text: str) -> StrictJsonError:
+    """What to raise about the first key that occurs twice in a mapping; up to its end the text is JSON."""
+    line = 1
+    open_mappings: list[dict[str, int]] = []  # keys and their lines
+    for mark in _MARK.finditer(text):
+        if mark[0] == "{":
+            open_mappings.append({})
+        elif mark[0] == "}":
+            open_mappings.pop()
+        elif mark["colon"]:
+            key, keys = json.loads(mark["text"]), open_mappings[-1]
+            if key in keys:
+                where = f"in line {keys[key]} and in line {line}; keep one of the two"
+                return StrictJsonError(f"the key {key[:_SHOWN_KEY]!r} occurs twice, {where}")
+            keys[key] = line
+        line += mark[0].count("\n")
+    return StrictJsonError("a key occurs twice")
 
 
 def _refuse(word: str) -> Any:

@@ -7,7 +7,8 @@ through the server, and masked then.
 
 Secret are: key vault values, keys of services, credentials of datastores, token and password of this start, and
 whatever looks like a bearer token or a signature of a shared access address. Texts below six bytes are not: masking
-them would spoil logs. Also masked are their forms in URLs, JSON and base64, there at any offset.
+them would spoil logs. Also masked are their forms in URLs, JSON, hex and base64: that of UTF-8 and of UTF-16, at any
+offset.
 """
 
 from __future__ import annotations
@@ -60,7 +61,11 @@ def forms(secret: object) -> set[bytes]:
     found = {raw, in_url, json.dumps(secret)[1:-1].encode(), raw.replace(b"\n", b"\r\n")}
     found |= {_PERCENT.sub(lambda match: match[0].lower(), in_url), in_page}
     found |= {in_page.replace(b"&quot;", b"&#34;").replace(b"&#x27;", b"&#39;")}
-    return found | set(_in_base64(raw)) if len(raw) >= _BASE64_LEAST_BYTES else found
+    found |= {raw.hex().encode(), raw.hex().upper().encode()}
+    for encoded in (raw, str(secret).encode("utf-16-le", "surrogatepass")):  # PowerShell takes the latter for base64
+        if len(encoded) >= _BASE64_LEAST_BYTES:
+            found.update(_in_base64(encoded))
+    return found
 
 
 def _tokens(data: bytes) -> Iterator[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Masks secrets in whatever a run shows or keeps, also in the forms in which URLs, JSON and base64 hold them."""
+"""Masks secrets in whatever a run shows or keeps, also in the forms in which URLs, JSON, base64 and hex hold them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ MASK = "***"
 # Longest secret, and how many a run may have: every line is searched for all of them.
 MOST_SECRET_CHARACTERS = 16_384
 MOST_SECRETS = 1_000
-# Shorter ones have no base64 form that would not also hide other text.
-_BASE64_LEAST_BYTES = 6
+# Shorter ones have no form in base64 or hex that would not also hide other text.
+_ENCODED_LEAST_BYTES = 6
 
 _PERCENT = re.compile(r"%[0-9A-F]{2}")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -93,7 +93,10 @@ def _forms(secret: str) -> set[str]:
     found |= {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
     page = escape(secret)
     found |= {escape(secret, quote=False), page, page.replace("&quot;", "&#34;").replace("&#x27;", "&#39;")}
-    return found | set(_in_base64(raw)) if len(raw) >= _BASE64_LEAST_BYTES else found
+    if len(raw) < _ENCODED_LEAST_BYTES:
+        return found
+    wide = secret.encode("utf-16-le", "surrogatepass")  # what PowerShell takes for base64
+    return found | {raw.hex(), raw.hex().upper(), *_in_base64(raw), *_in_base64(wide)}
 
 
 def _in_base64(secret: bytes) -> Iterator[str]:
