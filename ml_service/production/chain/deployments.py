@@ -10,7 +10,7 @@ from typing import Any
 
 from azure_ml.pipelines.runs import Run
 from azure_ml.workspace import UNKNOWN
-from ml_service.production.chain.entry import NONE, Event
+from ml_service.production.chain.entry import CANDIDATE, NONE, Event
 from ml_service.production.chain.store import Chain
 from ml_service.settings.build import REQUESTED_FOR
 
@@ -76,10 +76,11 @@ def state_of(event: Event) -> str:
 def migrate(chain: Chain, runs: Iterable[Run], names: frozenset[str]) -> Iterable[Event]:
     """The events of an earlier version's records that the chain does not hold yet, in the order of the runs.
 
-    Once an event has been written by this version, the chain is complete. names: the properties that make a record;
-    a run without the essential ones was left by a process that died before it changed anything.
+    Once an event of production has been written by this version, the chain is complete. names: the properties that
+    make a record; a run without the essential ones was left by a process that died before it changed anything.
     """
-    if any("migrated_from" not in entry.details for entry in chain.entries):
+    of_production = (entry for entry in chain.entries if not entry.event.startswith(CANDIDATE))
+    if any("migrated_from" not in entry.details for entry in of_production):
         return
     known = {(entry.subject, entry.event == STARTED) for entry in chain.entries}
     models: dict[str, str] = {}

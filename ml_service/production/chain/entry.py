@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from forecasting.json_text import UNREADABLE, strict_json
 
 NONE = "none"
+CANDIDATE = "candidate."
+"""How the events of candidates begin: they change nothing in production, so they need no lease."""
 MAX_ENTRY_BYTES = 64 * 1024
 """Of one entry, which has some 2 kB."""
 _SHA256 = r"^[0-9a-f]{64}$"

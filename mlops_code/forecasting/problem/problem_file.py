@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from forecasting.errors import UsageError
 from forecasting.problem.sections import (
+    CandidatePolicy,
     Contract,
     Future,
     GatePolicy,
@@ -37,6 +38,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "contract": Contract,
     "training": Training,
     "gate": GatePolicy,
+    "candidates": CandidatePolicy,
 }
 _S = TypeVar("_S", bound=Section)
 _EXPECTED = {
@@ -98,6 +100,11 @@ class Problem:
         return self._read("training", Training, {"season": self.series.calendar.season} if lacking else {})
 
     @property
+    def candidates(self) -> CandidatePolicy:
+        """The section `candidates`, which may be left out. Raises: UsageError."""
+        return self._read("candidates", CandidatePolicy) if "candidates" in self._document else CandidatePolicy()
+
+    @property
     def gate(self) -> GatePolicy:
         """The section `gate`; its windows must lie in the days that training holds back. UsageError."""
         policy, training = self._read("gate", GatePolicy), self.training
@@ -125,7 +132,7 @@ class Problem:
             demand_future(self.future, self.source, self.series)
         except ValueError as mistake:
             raise UsageError(f"{self.path}: {mistake}.") from None
-        _ = self.table, self.contract, self.training, self.gate
+        _ = self.table, self.contract, self.training, self.gate, self.candidates
 
     def _read(self, section: str, form: type[_S], more: Mapping[str, Any] | None = None) -> _S:
         """Read a section, collecting every mistake so that one message names them all."""

@@ -256,3 +256,13 @@ class GatePolicy(Section):
             if value is not None and value != getattr(Guards(), name):
                 told.append(f"gate.guards.{name} blocks a challenger; as gate.warnings.{name} it only warns.")
         return tuple(told)
+
+
+class CandidatePolicy(Section):
+    """What becomes of accepted versions that nobody releases; for the build scripts, no step reads it.
+
+    expire_after_days: from the day on which the gate accepted one; None: never. The longest time that an approval of
+    Azure DevOps may wait is 30 days.
+    """
+
+    expire_after_days: Whole | None = 30

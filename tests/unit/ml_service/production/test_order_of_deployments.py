@@ -15,6 +15,7 @@ from ml_service.production.chain.entry import NONE
 from ml_service.production.chain.store import Chain
 from ml_service.production.ledger import Record
 from ml_service.production.site import last_good
+from tests.unit.ml_service.production.candidate_story import Story
 
 WORKSPACE = Workspace(None, "w", "g")
 ACTOR = {"who": "Ada", "identity": "unknown", "build_id": "b", "commit": "c"}
@@ -160,6 +161,13 @@ def test_a_migration_that_broke_off_goes_on_where_it_was(most: int) -> None:
 def test_nothing_is_migrated_once_this_version_has_written() -> None:
     chain = Chain("p").followed_by(deployments.started("d9", record(9, 1).properties, NONE, {**ACTOR, "when": "now"}))
     assert migrated(chain, *RUNS) == chain
+
+
+def test_what_is_recorded_of_candidates_does_not_end_the_migration() -> None:
+    story = Story()
+    story.accept(1)
+    found = migrated(story.chain, *RUNS).entries
+    assert [entry.event.partition(".")[0] for entry in found] == ["candidate"] * 2 + ["deployment"] * 7
 
 
 class Kept(Run):
