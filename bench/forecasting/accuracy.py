@@ -71,7 +71,7 @@ def mase(forecasts: Array, values: Array, origins: Sequence[int]) -> float:
     """Mean MASE of the series that vary before the first origin."""
     places = np.array(origins)[:, None] + np.arange(HORIZON)
     scales, squares = scales_of(values, tuple(origins), SEASON)
-    actuals = Actuals(values[:, places], forecasts, scales, squares)
+    actuals = Actuals(values[:, places], forecasts, scales, squares, places % SEASON)
     usable = actuals.usable
     return float(by_series(forecasts[usable], actuals.rows(usable), "mase").mean())
 

@@ -19,6 +19,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Day = Annotated[date, WithJsonSchema({"type": "string", "format": "date", "pattern": r"^\d{4}-\d{2}-\d{2}$"})]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Radius = Annotated[float, Field(ge=0)]
 Text = Annotated[str, Field(min_length=1)]
 Code = Annotated[
     str,
@@ -142,6 +143,12 @@ class Interval(Block):
     level: Annotated[float, Field(gt=0, lt=1)]
     coverage: Share
     winkler: Annotated[float, Field(ge=0)]
+    by_step: Annotated[
+        tuple[Share, ...], Field(description="Coverage by step ahead; absent in records of earlier versions.")
+    ] = ()
+    by_part: Annotated[
+        Mapping[str, Share], Field(description="Coverage by weekday or month, as far as the windows show them.")
+    ] = {}
 
 
 class Baseline(Block):
@@ -171,7 +178,13 @@ class Replaced(Block):
 class ChallengerResult(Contender):
     """The candidate. radii: half-widths of its intervals by level, in units of each series' scale."""
 
-    radii: Mapping[str, Annotated[float, Field(ge=0)]]
+    radii: Annotated[
+        Mapping[str, Radius], Field(description="Where they differ within the season, the mean over its places.")
+    ]
+    radii_by_part: Annotated[
+        Mapping[str, Mapping[str, Radius]],
+        Field(description="By level and weekday; absent where one half-width holds everywhere."),
+    ] = {}
     model_sha256: Sha256
     cutoff: Day
 

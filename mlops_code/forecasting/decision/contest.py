@@ -22,7 +22,7 @@ from forecasting.evaluation.drift import Drift, drift_of
 from forecasting.evaluation.metrics import Actuals, score
 from forecasting.evaluation.selection import Proposal, recipes_of
 from forecasting.models.catalog import BASELINE, days_needed, forecast, parameter_free, update
-from forecasting.models.recipe import Array, FittedModel, History, Recipe
+from forecasting.models.recipe import Array, FittedModel, HalfWidth, History, Recipe
 from forecasting.problem.sections import GatePolicy, Training
 
 
@@ -39,7 +39,7 @@ class Contest:
     challenger: Recipe
     champion: FittedModel | None
     chosen_until: date
-    half_widths: tuple[float, ...] = ()
+    half_widths: tuple[HalfWidth, ...] = ()
     key_columns: tuple[str, ...] = ()
     same_data: bool = False
     fallbacks: tuple[Proposal, ...] = ()
@@ -178,7 +178,7 @@ def simple_candidates(challenger: Recipe, training: Training, calendar: Calendar
 
 def _champion_half_widths(
     champion: Recipe, contest: Contest, history: History, training: Training
-) -> tuple[float, ...]:
+) -> tuple[HalfWidth, ...]:
     """Intervals of the champion's recipe, calibrated on the windows that the challenger's were calibrated on."""
     if not contest.half_widths:
         return ()
@@ -190,7 +190,8 @@ def _champion_half_widths(
     last = known.days - training.horizon
     windows = Windows(tuple(range(last - (rule.origins - 1) * rule.step, last + 1, rule.step)), training.horizon)
     try:
-        return half_widths_of(backtest(known, [champion], windows)[champion.label], actuals_of(known, windows))
+        made = backtest(known, [champion], windows)[champion.label]
+        return half_widths_of(made, actuals_of(known, windows), windows.places(known.calendar))
     except ValueError:
         return ()  # the champion's recipe has no earlier windows to be calibrated on: intervals are not compared
 

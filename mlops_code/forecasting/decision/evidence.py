@@ -22,7 +22,7 @@ from forecasting.evaluation.metrics import Actuals, Metrics, score
 from forecasting.json_text import hash_of
 from forecasting.models.catalog import BASELINE
 from forecasting.models.model_file import StoredModel
-from forecasting.models.recipe import Array, Recipe
+from forecasting.models.recipe import Array, HalfWidth, Recipe
 from forecasting.problem.sections import GatePolicy, Training
 
 DIGITS = 6  # significant digits of what is shown and not decided by
@@ -41,7 +41,7 @@ class Subject:
     policy: GatePolicy
 
     @property
-    def half_widths(self) -> tuple[float, ...]:
+    def half_widths(self) -> tuple[HalfWidth, ...]:
         """Of the intervals of the model that was judged, one for each level; empty where it serves none."""
         intervals = self.stored.model.intervals
         return intervals.half_widths if intervals else ()
@@ -129,11 +129,20 @@ def _challenger(subject: Subject, comparison: Comparison | None) -> blocks.Chall
     return blocks.ChallengerResult(
         recipe=subject.stored.model.recipe.label,
         metrics=_scores(comparison.challenger if comparison else None),
-        interval=_interval(comparison.interval if comparison else None),
-        radii=dict(zip((f"{level:g}" for level in LEVELS), subject.half_widths, strict=False)),
+        interval=_interval(subject, comparison.interval if comparison else None),
+        **_radii(subject),
         model_sha256=subject.stored.sha256,
         cutoff=subject.stored.model.cutoff,
     )
+
+
+def _radii(subject: Subject) -> dict[str, Any]:
+    """Half-widths by level: their mean over the season, and where they differ each by its place."""
+    by_level = dict(zip((f"{level:g}" for level in LEVELS), subject.half_widths, strict=False))
+    found: dict[str, Any] = {"radii": {level: sum(width) / len(width) for level, width in by_level.items()}}
+    names = subject.panel.calendar.part_names
+    by_part = {level: dict(zip(names, width, strict=True)) for level, width in by_level.items() if len(width) > 1}
+    return {**found, "radii_by_part": by_part} if by_part else found
 
 
 def _champion(subject: Subject, comparison: Comparison | None) -> blocks.ChampionResult | None:
@@ -144,7 +153,7 @@ def _champion(subject: Subject, comparison: Comparison | None) -> blocks.Champio
     return blocks.ChampionResult(
         recipe=champion.recipe.label,
         metrics=_scores(comparison.champion if comparison else None),
-        interval=_interval(comparison.champion_interval if comparison else None),
+        interval=_interval(subject, comparison.champion_interval if comparison else None),
         cutoff=champion.cutoff,
         age=blocks.Age(**asdict(age)) if age else None,
     )
@@ -162,10 +171,17 @@ def _scores(metrics: Metrics | None) -> Scores | None:
     return Scores(**metrics.as_json()) if metrics else None
 
 
-def _interval(score: IntervalScore | None) -> Interval | None:
+def _interval(subject: Subject, score: IntervalScore | None) -> Interval | None:
     if score is None or not math.isfinite(score.winkler):
         return None
-    return Interval(level=JUDGED, coverage=score.coverage, winkler=score.winkler)
+    names = subject.panel.calendar.part_names
+    return Interval(
+        level=JUDGED,
+        coverage=score.coverage,
+        winkler=score.winkler,
+        by_step=tuple(round(share, DIGITS) for share in score.by_step),
+        by_part={names[place]: round(share, DIGITS) for place, share in score.by_place.items()},
+    )
 
 
 def _segments(subject: Subject, comparison: Comparison | None) -> tuple[blocks.Segment, ...]:

@@ -21,7 +21,7 @@ from forecasting.decision.decide import Decision
 from forecasting.decision.gate import Judgement
 from forecasting.decision.record import REPORT_FILE, DecisionRecord, as_json
 from forecasting.models.catalog import BASELINE
-from forecasting.models.recipe import Array, FittedModel, bounds
+from forecasting.models.recipe import Array, FittedModel, HalfWidth, bounds, width_at
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 LARGEST = 3  # series that are drawn one by one
@@ -55,6 +55,7 @@ def report(record: DecisionRecord, model: FittedModel, judgement: Judgement | No
         forecasts=_forecasts(judgement, evidence, model),
         by_origin=_by_origin(evidence),
         segments=_segments(evidence.segments, model.calendar),
+        coverage=_coverage(evidence, model.calendar),
         meter=meter,
         residuals=_residuals(evidence),
         data=_data(evidence, model.calendar),
@@ -87,9 +88,11 @@ def _forecasts(judgement: Judgement | None, evidence: Evidence, model: FittedMod
     labels = [_label(day, calendar) for start in first for day in calendar.range(start, windows.horizon)]
     made = judgement.predictions[evidence.challenger.recipe][:, chosen]
     actuals, scales = judgement.actuals.values[:, chosen], judgement.actuals.scales[:, chosen]
+    widths = _half_widths(evidence, calendar)
+    reaches = {level: width_at(width, judgement.actuals.places[chosen]) for level, width in widths.items()}
 
     def series(row: int, title: str) -> str:
-        bands = _bands(made[row], scales[row], evidence.challenger.radii, model.lower)
+        bands = _bands(made[row], scales[row], reaches, model.lower)
         return _drawn(title, labels, actuals[row], made[row], bands)
 
     if len(actuals) == 1:
@@ -100,13 +103,21 @@ def _forecasts(judgement: Judgement | None, evidence: Evidence, model: FittedMod
     return total + "<p class=note>The largest series, each with its intervals:</p>" + "".join(each)
 
 
-def _bands(made: Array, scales: Array, half_widths: Mapping[str, float], lower: float | None) -> list[Band]:
-    """The intervals that were judged, widest first. made: shape (origins, horizon); scales: shape (origins,)."""
-    levels = sorted(half_widths, key=float)
+def _half_widths(evidence: Evidence, calendar: Calendar) -> dict[str, HalfWidth]:
+    """Half-widths of the challenger's intervals by level, those of places in their order."""
+    found: dict[str, HalfWidth] = {level: (width,) for level, width in evidence.challenger.radii.items()}
+    for level, widths in evidence.challenger.radii_by_part.items():
+        found[level] = tuple(widths[name] for name in calendar.part_names)
+    return found
+
+
+def _bands(made: Array, scales: Array, reaches: Mapping[str, Array | float], lower: float | None) -> list[Band]:
+    """The intervals that were judged, widest first. made, reaches: shape (origins, horizon); scales: (origins,)."""
+    levels = sorted(reaches, key=float)
     name = " and ".join(f"{float(level):.0%}" for level in levels) + " interval"
     found = []
     for level in reversed(levels):
-        low, high = bounds(made, half_widths[level] * scales[:, None], lower)
+        low, high = bounds(made, reaches[level] * scales[:, None], lower)
         found.append(Band(name, _flat(low), _flat(high)))
     return found
 
@@ -136,6 +147,18 @@ def _by_origin(evidence: Evidence) -> str:
             lines.append(Line(kind, f"{kind}: {label}", values))
     labels = [str(entry.origin) for entry in found]
     return line_chart("Mean absolute error of the forecasts made before each date", labels, lines)
+
+
+def _coverage(evidence: Evidence, calendar: Calendar) -> str:
+    """Coverage of the judged interval by step ahead, beside what it promises."""
+    sides = {"challenger": evidence.challenger.interval, "champion": evidence.champion and evidence.champion.interval}
+    known = {kind: interval for kind, interval in sides.items() if interval and interval.by_step}
+    if "challenger" not in known:
+        return ""
+    level, steps = known["challenger"].level, len(known["challenger"].by_step)
+    lines = [Line(kind, kind, interval.by_step) for kind, interval in known.items()]
+    lines.append(Line("naive", f"promised: {level:.0%}", [level] * steps))
+    return line_chart(f"Coverage by {calendar.units} ahead", [str(step + 1) for step in range(steps)], lines)
 
 
 def _segments(segments: Sequence[Segment], calendar: Calendar) -> dict[str, list[Segment]]:

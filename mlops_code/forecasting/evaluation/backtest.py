@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from forecasting.calendars import Calendar
 from forecasting.data.series import Panel
 from forecasting.errors import HistoryError
 from forecasting.evaluation.metrics import Actuals, scales_of
@@ -17,6 +18,7 @@ from forecasting.models.catalog import BASELINE, days_needed, fits, forecast
 from forecasting.models.recipe import Array, History, Recipe
 from forecasting.problem.sections import Training
 
+FEWEST_SEASONS = 8  # fewer show a place in the season too rarely, as a month in windows of a year and a half
 Span = tuple[int, int]
 """First and last step, as indices."""
 
@@ -46,6 +48,11 @@ class Windows:
     def last_day(self) -> int:
         """Index of the latest step that is forecast."""
         return self.origins[-1] + self.horizon - 1
+
+    def places(self, calendar: Calendar) -> int:
+        """How many places in the season can be told apart: all, or 1 where there are too few seasons."""
+        seasons = (self.last_day - self.first_day + 1) // calendar.season
+        return len(calendar.part_names) if seasons >= FEWEST_SEASONS else 1
 
 
 Progress = Callable[[str, int, int], None]
@@ -113,11 +120,13 @@ def with_year_ago(
 
 
 def actuals_of(history: History, windows: Windows) -> Actuals:
-    """Actual values, seasonal naive forecasts and scales of the windows."""
-    values = history.values
+    """Actual values, seasonal naive forecasts, scales and dates of the windows."""
+    values, calendar = history.values, history.calendar
     days = np.array(windows.origins)[:, None] + np.arange(windows.horizon)
     scales, squares = scales_of(values, windows.origins, history.season)
-    return Actuals(values[:, days], _predict(BASELINE, history, windows), scales, squares, windows.year_ago)
+    places = calendar.parts_of(calendar.dates(history.first, days))
+    naive = _predict(BASELINE, history, windows)
+    return Actuals(values[:, days], naive, scales, squares, places, windows.year_ago)
 
 
 def backtest(

@@ -17,7 +17,7 @@ from forecasting.calendars import DAILY, Calendar
 from forecasting.evaluation.calibration import JUDGED, LEVELS, IntervalScore, interval_score
 from forecasting.evaluation.drift import Drift
 from forecasting.evaluation.metrics import Actuals, Mask, Metrics, by_series, score
-from forecasting.models.recipe import Array
+from forecasting.models.recipe import Array, HalfWidth
 from forecasting.problem.sections import GatePolicy
 
 MAX_GROUPS = 12
@@ -59,7 +59,7 @@ class Side:
     """
 
     predictions: Array
-    half_widths: tuple[float, ...] = ()
+    half_widths: tuple[HalfWidth, ...] = ()
 
     def interval(self, actuals: Actuals, lower: float | None) -> IntervalScore | None:
         """How well the judged interval covers on the recent windows; None where none is served."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from forecasting.models.recipe import Array
+from forecasting.models.recipe import Array, Places
 
 Mask = NDArray[np.bool_]
 
@@ -26,13 +26,15 @@ class Actuals:
 
     values, naive (the seasonal naive forecasts): shape (series, origins, horizon). scales, squares: shape (series,
     origins), the mean absolute seasonal difference and the mean squared daily difference of the days before.
-    year_ago: how many of the first origins lie a year before the others.
+    places: of the dates in the season, shape (origins, horizon). year_ago: how many of the first origins lie a year
+    before the others.
     """
 
     values: Array
     naive: Array
     scales: Array
     squares: Array
+    places: Places
     year_ago: int = 0
 
     @property
@@ -81,6 +83,7 @@ class Actuals:
             self.naive[:, part],
             self.scales[:, part],
             self.squares[:, part],
+            self.places[part],
             max(0, self.year_ago - origin),
         )
 

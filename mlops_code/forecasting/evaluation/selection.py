@@ -23,7 +23,7 @@ from forecasting.evaluation.backtest import (
 from forecasting.evaluation.calibration import half_widths_of, served_intervals
 from forecasting.evaluation.metrics import Metrics, scales_of, score
 from forecasting.models.catalog import BASELINE, fit, make_recipe, parameter_free
-from forecasting.models.recipe import FittedModel, Recipe
+from forecasting.models.recipe import FittedModel, HalfWidth, Recipe
 from forecasting.problem.sections import Candidate, Training
 
 FALLBACKS = ("fallback_1.", "fallback_2.")
@@ -37,7 +37,7 @@ class Proposal:
     """
 
     recipe: Recipe
-    half_widths: tuple[float, ...] = ()
+    half_widths: tuple[HalfWidth, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Choice:
     windows: Windows
     scores: Mapping[str, Metrics]
     why: str
-    half_widths: tuple[float, ...]
+    half_widths: tuple[HalfWidth, ...]
     unusable: int
     fallbacks: tuple[Proposal, ...]
 
@@ -86,10 +86,10 @@ def choose(panel: Panel, training: Training, lower: float | None, progress: Prog
             f"from week to week between {panel.day(windows.first_day)} and {panel.day(windows.last_day)}."
         )
     simple, chosen, why = _simplest_first(recipes, scores, training.metric, rule.margin)
-    unusable = int((~actuals.usable).sum())
+    unusable, places = int((~actuals.usable).sum()), windows.places(panel.calendar)
 
     def proposal(recipe: Recipe) -> Proposal:
-        return Proposal(recipe, half_widths_of(predictions[recipe.label], actuals))
+        return Proposal(recipe, half_widths_of(predictions[recipe.label], actuals, places))
 
     simpler = {recipe.label: recipe for recipe in (simple, BASELINE) if recipe != chosen}
     fallbacks = tuple(proposal(recipe) for recipe in simpler.values())

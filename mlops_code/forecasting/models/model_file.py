@@ -11,6 +11,7 @@ import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from forecasting.json_text import UNREADABLE, reason, strict_json, to_json
 from forecasting.known import Known, described, known_of
 from forecasting.limits import FIRST_DAY, LAST_DAY, MAX_HORIZON, MAX_SERIES
 from forecasting.models.catalog import FAMILIES, demand_sound, make_recipe
-from forecasting.models.recipe import Array, FittedModel, Intervals, Recipe
+from forecasting.models.recipe import Array, FittedModel, HalfWidth, Intervals, Recipe
 
 FORMAT_VERSION = 2
 MODEL_FILE, MANIFEST_FILE = "model.json", "manifest.json"
@@ -97,7 +98,8 @@ def _known_document(known: Known) -> dict[str, Any]:
 def _interval_document(intervals: Intervals | None) -> dict[str, Any] | None:
     if intervals is None:
         return None
-    return {"levels": intervals.levels, "radii": intervals.half_widths, "scales": intervals.scales.tolist()}
+    radii = [list(width) if len(width) > 1 else width[0] for width in intervals.half_widths]
+    return {"levels": intervals.levels, "radii": radii, "scales": intervals.scales.tolist()}
 
 
 def read_model(folder: Path, prefix: str = "") -> StoredModel:
@@ -176,7 +178,7 @@ def _fitted(document: dict[str, Any]) -> FittedModel:
         tuple(keys),
         {name: _array(name, document["parameters"][name], shape) for name, shape in shapes.items()},
         None if lower is None else _number(lower),
-        _intervals(document["intervals"], len(keys)),
+        _intervals(document["intervals"], len(keys), len(calendar.part_names)),
         calendar,
         _known(document.get(KNOWN_KEY), len(keys)),
     )
@@ -197,19 +199,26 @@ def _recipe(described: dict[str, Any]) -> Recipe:
     return make_recipe(described["name"], parameters, [_recipe(part) for part in described["parts"]])
 
 
-def _intervals(described: dict[str, Any] | None, series: int) -> Intervals | None:
+def _intervals(described: dict[str, Any] | None, series: int, places: int) -> Intervals | None:
     if described is None:
         return None
     levels = tuple(_number(level) for level in described["levels"])
-    half_widths = tuple(_number(half_width) for half_width in described["radii"])
+    half_widths = tuple(_half_width(half_width, places) for half_width in described["radii"])
     scales = _array("scales", described["scales"], (series,))
     if (
         len(levels) != len(half_widths)
         or any(not 0 < level < 1 for level in levels)
-        or min(*half_widths, *scales, 0.0) < 0
+        or min(*chain(*half_widths), *scales, 0.0) < 0
     ):
         raise ValueError("intervals, expected a half-width of at least 0 for each level between 0 and 1")
     return Intervals(levels, half_widths, scales)
+
+
+def _half_width(described: object, places: int) -> HalfWidth:
+    """One number for the whole season, as in every model of earlier versions, or one for each place in it."""
+    if not isinstance(described, list):
+        return (_number(described),)
+    return tuple(_array("radii", described, (places,)).tolist())
 
 
 def _known(document: dict[str, Any] | None, series: int) -> Known | None:

@@ -19,6 +19,10 @@ from forecasting.known import Known
 
 Array = NDArray[np.float64]
 Days = NDArray[np.datetime64]
+Places = NDArray[np.int64]
+"""The place of each date in the season, as an index of `Calendar.part_names`."""
+HalfWidth = tuple[float, ...]
+"""Of one level of intervals, in units of a series' scale: one number, or one for each place in the season."""
 Shapes = dict[str, tuple[int | None, ...]]
 """Shape of each array of a model; None is a length that only the fit knows."""
 TREND, SEASON, YEAR, EVENTS = "trend", "season", "year", "events"
@@ -80,7 +84,7 @@ class Intervals:
     """Prediction intervals: half_widths[level] x scales[series] on both sides of a forecast."""
 
     levels: tuple[float, ...]
-    half_widths: tuple[float, ...]
+    half_widths: tuple[HalfWidth, ...]
     scales: Array
 
 
@@ -199,9 +203,14 @@ def bounded(forecasts: Array, lower: float | None) -> Array:
     return forecasts if lower is None else np.maximum(forecasts, lower)
 
 
-def bounds(forecasts: Array, half_widths: Array, lower: float | None) -> tuple[Array, Array]:
-    """Lower and upper bounds around forecasts; none lies below `lower`. half_widths: unit and shape of forecasts."""
-    return bounded(forecasts - half_widths, lower), forecasts + half_widths
+def bounds(forecasts: Array, reach: Array, lower: float | None) -> tuple[Array, Array]:
+    """Lower and upper bounds around forecasts; none lies below `lower`. reach: unit and shape of forecasts."""
+    return bounded(forecasts - reach, lower), forecasts + reach
+
+
+def width_at(half_width: HalfWidth, places: Places) -> Array | float:
+    """The half-width at each place, or the one that holds everywhere."""
+    return half_width[0] if len(half_width) == 1 else np.array(half_width)[places]
 
 
 def intervals_of(model: FittedModel, forecasts: Array) -> dict[float, tuple[Array, Array]]:
@@ -209,8 +218,9 @@ def intervals_of(model: FittedModel, forecasts: Array) -> dict[float, tuple[Arra
     served = model.intervals
     if served is None:
         return {}
-    scales = served.scales[:, None]
+    scales, calendar = served.scales[:, None], model.calendar
+    places = calendar.parts_of(calendar.dates(model.cutoff, np.arange(1, forecasts.shape[1] + 1)))
     return {
-        level: bounds(forecasts, half_width * scales, model.lower)
+        level: bounds(forecasts, width_at(half_width, places) * scales, model.lower)
         for level, half_width in zip(served.levels, served.half_widths, strict=True)
     }

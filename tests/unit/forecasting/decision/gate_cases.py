@@ -77,8 +77,10 @@ def windows_of(seed: int, series: int) -> tuple[Actuals, Side, Side, Setting]:
     days = 16_000 + 7 * np.arange(8)[:, None] + np.arange(28)
     highest = np.repeat(actuals.max(axis=(1, 2))[:, None], 8, axis=1)
     groups = {"kind": ["SP"[number % 2] for number in range(series)]}
+    widths = ((1.0,), (2.0,))
     setting = Setting("rmsse", days, 7, highest, None, groups if series > 1 else {})
-    return Actuals(actuals, naive, scale, scale**2), Side(ours, (1.0, 2.0)), Side(theirs, (1.0, 2.0)), setting
+    places = setting.calendar.parts_of(days.astype("datetime64[D]"))
+    return Actuals(actuals, naive, scale, scale**2, places), Side(ours, widths), Side(theirs, widths), setting
 
 
 def against(panel: Panel, problem: Problem, challenger: Recipe, champion: Recipe | None) -> Judgement:

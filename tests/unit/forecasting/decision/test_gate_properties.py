@@ -89,7 +89,13 @@ def test_scaling_every_series_by_its_own_factor_changes_no_decision(seed: int, s
     actuals, ours, theirs, setting = windows_of(seed, series)
     unit = (2.0 ** (power * np.arange(1, series + 1) / series).round())[:, None, None]
     flat = unit[:, :, 0]
-    scaled = Actuals(actuals.values * unit, actuals.naive * unit, actuals.scales * flat, actuals.squares * flat**2)
+    scaled = replace(
+        actuals,
+        values=actuals.values * unit,
+        naive=actuals.naive * unit,
+        scales=actuals.scales * flat,
+        squares=actuals.squares * flat**2,
+    )
     verdicts = [
         decide(compare(where, challenger=one, champion=two, simple={}, setting=about, policy=POLICY), POLICY)[0]
         for where, one, two, about in (

@@ -189,9 +189,12 @@ def test_a_series_that_began_since_is_scored_on_the_recent_windows_alone(long: P
     )
 
 
+DAYS = np.array([[0, 1], [1, 2]])  # of the week
+
+
 def example(naive: float = 0.0) -> Actuals:
     true = np.array([[[2.0, 2.0], [1.0, 1.0]]])
-    return Actuals(true, np.full_like(true, naive), np.array([[1.0, 2.0]]), np.array([[1.0, 4.0]]))
+    return Actuals(true, np.full_like(true, naive), np.array([[1.0, 2.0]]), np.array([[1.0, 4.0]]), DAYS)
 
 
 def test_metrics_of_a_small_example() -> None:
@@ -212,7 +215,7 @@ def test_scales_are_those_of_the_days_before() -> None:
 
 def test_a_zero_baseline_gives_metrics_that_name_themselves() -> None:
     true = np.ones((1, 1, 2))
-    actuals = Actuals(true, true, np.zeros((1, 1)), np.zeros((1, 1)))
+    actuals = Actuals(true, true, np.zeros((1, 1)), np.zeros((1, 1)), DAYS[:1])
     assert score(true, actuals).not_finite() == ["mase", "rmsse", "rel_mae"]
 
 
@@ -261,15 +264,15 @@ def test_intervals_cover_what_they_promise_where_residuals_are_alike(many: Panel
     )
     assert narrow.coverage == pytest.approx(0.8, abs=0.06)
     assert wide.coverage == pytest.approx(0.95, abs=0.03)
-    assert interval_score(forecasts, actuals, half_widths[0] * 9, 0.8, 0.0).winkler > narrow.winkler
+    assert interval_score(forecasts, actuals, (half_widths[0][0] * 9,), 0.8, 0.0).winkler > narrow.winkler
 
 
 def test_the_interval_of_a_small_example() -> None:
     """Widths 2 and 4 in units 1 and 2, one value 1 outside: (2 + 2 + 2 + 2 + 10 x 1 / 2) / 4."""
     made = np.array([[[2.0, 2.0], [1.0, 4.0]]])
-    found = interval_score(made, example(), 1.0, 0.8, None)
+    found = interval_score(made, example(), (1.0,), 0.8, None)
     assert (found.coverage, found.winkler) == pytest.approx((0.75, 13 / 4))
-    assert interval_score(made, example(), 1.0, 0.8, 0.0).winkler == pytest.approx((13 - 0.5) / 4)
+    assert interval_score(made, example(), (1.0,), 0.8, 0.0).winkler == pytest.approx((13 - 0.5) / 4)
 
 
 def test_the_test_of_diebold_and_mariano_tells_clear_from_unclear(panel: Panel, problem: Problem) -> None:

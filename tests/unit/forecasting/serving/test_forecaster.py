@@ -40,7 +40,7 @@ def history_of(panel: Panel, days: int) -> History:
 def fitted(panel: Panel, recipe: Recipe) -> FittedModel:
     scales = np.arange(1, len(panel.keys) + 1, dtype=np.float64)
     model = fit(recipe, history_of(panel, 280), panel.keys)
-    return replace(model, intervals=served_intervals((0.5, 1.5), scales))
+    return replace(model, intervals=served_intervals(((0.5,), (1.5,)), scales))
 
 
 def answered(service: Forecaster, document: dict[str, Any]) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def test_an_answer_is_json_whatever_the_series_are_called_and_to_the_last_bit(
     many: Panel, keys: tuple[str, ...]
 ) -> None:
     model = fit(RIDGE, History(many.values[:3, :280] / 3, many.day(279), 7, 14), keys)
-    model = replace(model, intervals=served_intervals((0.1, 1 / 3), np.array([1.0, 2.0, 3.0])))
+    model = replace(model, intervals=served_intervals(((0.1,), (1 / 3,)), np.array([1.0, 2.0, 3.0])))
     values = forecast(model, 14)
     answer = answered(Forecaster(model), {"horizon": 14})
     expected = [
@@ -135,7 +135,7 @@ def test_what_is_not_finite_is_never_answered(many: Panel) -> None:
     model = fitted(many, WINDOW)
     for broken in (
         replace(model, arrays={"level": np.full(len(many.keys), np.nan)}),
-        replace(model, intervals=served_intervals((0.5, 1.5), np.full(len(many.keys), np.inf))),
+        replace(model, intervals=served_intervals(((0.5,), (1.5,)), np.full(len(many.keys), np.inf))),
     ):
         service = Forecaster(broken)
         with pytest.raises(ValueError, match="not finite"):

@@ -37,7 +37,7 @@ def history(columns: tuple[Column, ...] = COLUMNS, holidays: Holidays | None = N
 
 def model_of(recipe: Recipe, given: History) -> FittedModel:
     model = fit(recipe, given, ("a", "b"))
-    return replace(model, intervals=served_intervals((0.5, 1.5), np.ones(2)))
+    return replace(model, intervals=served_intervals(((0.5,), (1.5,)), np.ones(2)))
 
 
 @pytest.fixture

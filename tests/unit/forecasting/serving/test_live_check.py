@@ -39,7 +39,7 @@ def many_series(tmp_path: Path, many: Panel) -> StoredModel:
     write_candidate(tmp_path / "many", many, RIDGE)
     stored = read_model(tmp_path / "many")
     scales = np.linspace(1.0, 4.0, len(many.keys))
-    return replace(stored, model=replace(stored.model, intervals=served_intervals((0.5, 1.5), scales)))
+    return replace(stored, model=replace(stored.model, intervals=served_intervals(((0.5,), (1.5,)), scales)))
 
 
 def test_several_horizons_and_a_history_are_asked_for(stored: StoredModel) -> None:

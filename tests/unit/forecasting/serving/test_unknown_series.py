@@ -28,7 +28,7 @@ HOLT_WINTERS = make_recipe("holt_winters", {})
 def service(panel: Panel, recipe: Recipe) -> Forecaster:
     model = fit(recipe, History(panel.values, panel.last, 7, 28), panel.keys)
     scales, _ = scales_of(panel.values, (panel.days,), 7)
-    return Forecaster(replace(model, intervals=served_intervals((1.0, 2.0), scales[:, 0])))
+    return Forecaster(replace(model, intervals=served_intervals(((1.0,), (2.0,)), scales[:, 0])))
 
 
 def history(panel: Panel, row: int, days: int) -> list[dict[str, Any]]:
