@@ -1,9 +1,26 @@
-"""The approval of a stage of a build, as Azure DevOps tells it."""
+"""The approval of a stage of a build, read from Azure DevOps: who said what of it, and when.
+
+The timeline of a build has a record of the type Checkpoint.Approval below the stage that asks; its id is that of the
+approval (learn.microsoft.com/rest/api/azure/devops/approvalsandchecks/approvals/query, .../build/timeline/get).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ml_service.azure_devops.client import AzureDevOps, AzureDevOpsError, open_project
+from ml_service.settings.variables import Settings
+
+MAX_COMMENT_CHARACTERS = 2_000
+_MAX_NAME_CHARACTERS = 200
+_MAX_LEVELS = 20
+"""Of records of a timeline above one another, which has five."""
+_APPROVAL, _STAGE = "Checkpoint.Approval", "Stage"
 
 
 class Status(StrEnum):
@@ -29,3 +46,144 @@ class Approval:
     approval_id: str = ""
     said: str = ""
     """The service's own word for the status."""
+
+
+Ask = Callable[[str, str], Approval | None]
+"""The approval of a build's stage, by id and name; None where nobody can tell."""
+
+
+class _Told(BaseModel):
+    """What is read of a document; the service has more, and may leave out what it has not."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _Build(_Told):
+    status: str
+
+
+class _Record(_Told):
+    id: str
+    parent_id: str | None = Field(default=None, alias="parentId")
+    type: str
+    identifier: str | None = None
+
+
+class _Timeline(_Told):
+    records: tuple[_Record, ...] = ()
+
+
+class _Person(_Told):
+    name: str = Field(default="", alias="displayName")
+
+
+class _Step(_Told):
+    status: str = ""
+    comment: str | None = None
+    when: str | None = Field(default=None, alias="lastModifiedOn")
+    approver: _Person | None = Field(default=None, alias="actualApprover")
+
+
+class _Approval(_Told):
+    id: str
+    status: str
+    when: str | None = Field(default=None, alias="lastModifiedOn")
+    steps: tuple[_Step, ...] = ()
+
+
+class _Approvals(_Told):
+    value: tuple[_Approval, ...] = ()
+
+
+def reader_of(settings: Settings, note: Callable[[str], None]) -> Ask:
+    """How approvals are read in this process; without a job token nobody can tell. note: what is said of failures."""
+    project = open_project(settings)
+    known: dict[tuple[str, str], Approval | None] = {}
+
+    def ask(build_id: str, stage: str) -> Approval | None:
+        if project is None or not stage or not (build_id.isascii() and build_id.isdecimal()):
+            return None
+        if (build_id, stage) not in known:
+            try:
+                known[build_id, stage] = read_approval(project, build_id, stage)
+            except AzureDevOpsError as error:
+                note(f"the approval of build {build_id} cannot be read: {error}")
+                known[build_id, stage] = None
+        return known[build_id, stage]
+
+    return ask
+
+
+def read_approval(project: AzureDevOps, build_id: str, stage: str) -> Approval:
+    """What has become of the approval of a stage. Raises: AzureDevOpsError."""
+    try:
+        build = _Build.model_validate(project.get(f"build/builds/{build_id}"))
+        timeline = _Timeline.model_validate(project.get(f"build/builds/{build_id}/timeline"))
+        asked = list(_approval_ids(timeline, stage))
+        if not asked:
+            return _undecided(build, "not asked for")
+        query = {"approvalIds": ",".join(asked), "$expand": "steps"}
+        found = _Approvals.model_validate(project.get("pipelines/approvals", query))
+    except ValidationError as mistakes:
+        first = mistakes.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise AzureDevOpsError(
+            f"Azure DevOps told something else of build {build_id} than its documentation says",
+            found=f"{place}: {first['msg']}",
+        ) from None
+    return _together(build, found.value)
+
+
+def _approval_ids(timeline: _Timeline, stage: str) -> Iterator[str]:
+    records = {record.id: record for record in timeline.records}
+    for record in timeline.records:
+        if record.type == _APPROVAL and _stage_of(record, records) == stage:
+            yield record.id
+
+
+def _stage_of(record: _Record, records: dict[str, _Record]) -> str:
+    found: _Record | None = record
+    for _ in range(_MAX_LEVELS):
+        if found is None or found.type == _STAGE:
+            break
+        found = records.get(found.parent_id or "")
+    return (found.identifier or "") if found is not None and found.type == _STAGE else ""
+
+
+def _together(build: _Build, approvals: tuple[_Approval, ...]) -> Approval:
+    """One answer of several approvals: a single no decides, and all must be a yes."""
+    rejected = [one for one in approvals if one.status == Status.REJECTED]
+    if rejected:
+        return _decided(Status.REJECTED, rejected[0])
+    if approvals and all(one.status == Status.APPROVED for one in approvals):
+        return _decided(Status.APPROVED, approvals[-1])
+    open_ones = [one for one in approvals if one.status != Status.APPROVED]
+    if open_ones and all(one.status in (Status.PENDING, "uninitiated", "deferred") for one in open_ones):
+        return _undecided(build, "canceled")
+    return Approval(Status.ENDED, said=open_ones[0].status if open_ones else "absent")
+
+
+def _undecided(build: _Build, said: str) -> Approval:
+    """Nobody has decided: of a build that has ended, nobody will."""
+    is_over = build.status == "completed"
+    return Approval(Status.ENDED, said=said) if is_over else Approval(Status.PENDING, said="pending")
+
+
+def _decided(status: Status, approval: _Approval) -> Approval:
+    step = next((one for one in approval.steps if one.status == status), _Step())
+    return Approval(
+        status=status,
+        person=(step.approver.name if step.approver else "")[:_MAX_NAME_CHARACTERS],
+        comment=(step.comment or "")[:MAX_COMMENT_CHARACTERS],
+        when=_utc(step.when or approval.when or ""),
+        approval_id=approval.id,
+        said=approval.status,
+    )
+
+
+def _utc(text: str) -> str:
+    """A moment of the service as the ledger writes it; empty where it is none."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError):
+        return ""

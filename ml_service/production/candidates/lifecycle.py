@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from azure_ml.models.champion import SINCE_TAG
 from azure_ml.models.versions import ModelVersion
-from ml_service.azure_devops.approvals import Approval, Status
+from ml_service.azure_devops.approvals import Ask, Status
 from ml_service.production.candidates.candidate import OPEN, Candidate, Move, Setback, State, expiry, moment
 from ml_service.production.candidates.events import Subject
 from ml_service.production.candidates.histories import Histories, History, read_histories
 from ml_service.production.chain.entry import NONE, Entry
-
-Ask = Callable[[str, str], Approval | None]
-"""The approval of a build's stage; None where nobody can tell."""
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from azure_ml.models.champion import champions_of
 from azure_ml.models.versions import ModelVersion, find_versions
 from azure_ml.workspace import Workspace
 from forecasting.problem.problem_file import Problem
+from ml_service.azure_devops.approvals import Ask
 from ml_service.production import ledger
 from ml_service.production.candidates.candidate import Candidate
-from ml_service.production.candidates.lifecycle import Ask, Now, candidates_of
+from ml_service.production.candidates.lifecycle import Now, candidates_of
 from ml_service.production.chain.entry import Entry
 from ml_service.settings.variables import Settings
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from local_azure.cli.output.terminal import show
+from local_azure.pipelines.run.builds.record import Decision
 from local_azure.pipelines.run.record import RunRecord
 from local_azure.pipelines.run.run_state import RunState
 
@@ -21,30 +22,40 @@ _EVIDENCE = (".html", ".json", ".csv", ".md")
 class Approver:
     """Approves or rejects the environments of one run; jobs call it from their threads, one after the other."""
 
-    def __init__(self, approve: Collection[str], reject: Collection[str], *, ask: bool) -> None:
+    def __init__(
+        self, approve: Collection[str], reject: Collection[str], *, ask: bool, person: str, comment: str
+    ) -> None:
+        """person, comment: whose the decisions are, and what is said with those of the command line."""
         self._approve, self._reject = approve, reject
+        self._person, self._comment = person, comment
         self._ask = ask or sys.stdin.isatty()
         self._one_question = threading.Lock()
         self.shown: set[Path] = set()
         """Pages that were shown with a question."""
 
-    def decide(self, run: RunState, environment: str, stage: str) -> bool:
-        """Return whether the stage may deploy to the environment; a no is recorded, Ctrl-C is not a no."""
-        approved = self._decide(run, environment, stage)
-        if not approved and not run.canceled.is_set():
+    def decide(self, run: RunState, environment: str, stage: str) -> Decision | None:
+        """Decide whether the stage may deploy to the environment; None: the run was canceled before.
+
+        A no is recorded, Ctrl-C is not a no.
+        """
+        approved, comment = self._decide(run, environment, stage)
+        if not approved and run.canceled.is_set():
+            return None
+        if not approved:
             run.record.rejected.append(environment)
             run.say(f"  environment {environment}: REJECTED, no job of {stage} runs")
-        return approved
+        return Decision(approved, self._person, comment)
 
-    def _decide(self, run: RunState, environment: str, stage: str) -> bool:
+    def _decide(self, run: RunState, environment: str, stage: str) -> tuple[bool, str]:
+        """The answer, and what was said with it."""
         if environment in self._reject:
-            return False
+            return False, self._comment
         if environment in self._approve:
-            return True
+            return True, self._comment
         if not self._ask:
             message = f"The environment {environment} needs an approval, and nobody can be asked:"
             show(f"{message} pass --approve {environment} or --reject {environment}.", err=True)
-            return False
+            return False, "nobody could be asked"
         with self._one_question:
             self._show_evidence(run.record)
             return _answered(run, f"Approve {stage} to the environment {environment}?")
@@ -59,23 +70,26 @@ class Approver:
             show(f"evidence: {path}", err=True)
 
 
-def _answered(run: RunState, question: str) -> bool:
-    """Ask until a person says yes or no; end of input means no, and Ctrl-C cancels the question."""
+def _answered(run: RunState, question: str) -> tuple[bool, str]:
+    """Ask until a person says yes or no; what follows that word is the comment.
+
+    End of input means no, and Ctrl-C cancels the question.
+    """
     _forget_what_was_typed()
     while not run.canceled.is_set():
         show(f"{question} [y/N]: ", nl=False, err=True)
         line = _typed_line(run.canceled)
         if line is None:
             show("not approved: no answer", err=True)
-            return False
-        answer = line.strip().lower()
-        if answer in ("y", "yes"):
-            return True
-        if answer in ("", "n", "no"):
+            return False, "no answer"
+        answer, _, comment = line.strip().partition(" ")
+        if answer.lower() in ("y", "yes"):
+            return True, comment.strip()
+        if answer.lower() in ("", "n", "no"):
             show("not approved", err=True)
-            return False
-        show("Please answer y or n.", err=True)
-    return False
+            return False, comment.strip()
+        show("Please answer y or n. A comment may follow.", err=True)
+    return False, ""
 
 
 def _forget_what_was_typed() -> None:

@@ -211,6 +211,10 @@ def graph_command(file: Path, parameters: dict[str, str], mermaid: bool, **queue
 @_queue_options
 @click.option("--approve", multiple=True, metavar="ENV", help="Approve the deployments to this environment.")
 @click.option("--reject", multiple=True, metavar="ENV", help="Reject the deployments to this environment.")
+@click.option("--comment", default="", metavar="TEXT", help="The comment of what --approve and --reject decide.")
+@click.option(
+    "--approver", default="local rehearsal", show_default=True, help="In whose name this run is decided on."
+)
 @click.option("--ask", is_flag=True, help="Ask for every other environment, even without a terminal.")
 @_mapping_option("--azure", text="A variable for AzureCLI@2 steps; overrides all others.")
 @click.option("--verbose", is_flag=True, help="Show the output of every step, not only of failed ones.")
@@ -228,6 +232,18 @@ def run_command(state: StateFolder, /, file: Path, parameters: dict[str, str], *
     """
     from local_azure.cli.pipeline_runs import RunOptions, run_file
 
-    own = ("approve", "reject", "ask", "azure", "verbose", "parallel", "as_json", "pages", "warm")
+    own = (
+        "approve",
+        "reject",
+        "comment",
+        "approver",
+        "ask",
+        "azure",
+        "verbose",
+        "parallel",
+        "as_json",
+        "pages",
+        "warm",
+    )
     chosen = RunOptions(**{name: options.pop(name) for name in own})
     sys.exit(run_file(state, file, parameters, _facts(file, **options), chosen))

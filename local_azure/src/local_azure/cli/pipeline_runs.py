@@ -15,7 +15,7 @@ import click
 
 from local_azure.cli import exit_codes, lifecycle
 from local_azure.cli.approvals import Approver
-from local_azure.cli.client_environment import client_environment
+from local_azure.cli.client_environment import JOB_TOKEN, client_environment
 from local_azure.cli.output.terminal import show
 from local_azure.cli.warm import PreloadedSteps
 from local_azure.machine_learning.storage.state import StateFolder
@@ -24,12 +24,16 @@ from local_azure.pipelines.expand.expansion import repository_root
 from local_azure.pipelines.expand.model import Pipeline
 from local_azure.pipelines.expand.queue_facts import QueueFacts
 from local_azure.pipelines.run.agent.masking import Masker
+from local_azure.pipelines.run.builds.record import REHEARSAL, Decision
+from local_azure.pipelines.run.builds.server import ServedBuilds, serving
 from local_azure.pipelines.run.pipeline_runner import PipelineRunner
 from local_azure.pipelines.run.record import RunRecord
 from local_azure.pipelines.run.results import Result
 from local_azure.pipelines.run.run_state import RunState
 from local_azure.pipelines.run.tasks.steps import unsupported
 
+RUNS = "pipelines"
+"""The folder of the runs, below the state folder."""
 _MOST_NAMES = 10_000
 
 
@@ -39,6 +43,8 @@ class RunOptions:
 
     approve: tuple[str, ...] = ()
     reject: tuple[str, ...] = ()
+    comment: str = ""
+    approver: str = REHEARSAL
     ask: bool = False
     azure: Mapping[str, str] = field(default_factory=dict)
     verbose: bool = False
@@ -59,11 +65,13 @@ def run_file(
         show("\n".join([*map(str, problems), f"{file}: refused; nothing ran."]), err=True)
         return exit_codes.REFUSED
     lifecycle.make_folder(state)
-    record = _new_record(state.root / "pipelines")
-    host = _Host(state, options, record.masker)
-    run = RunState(repository_root(file), record, host, options.parallel, options.verbose)
-    run.say(f"run {record.build_id} of {expanded.file} ({facts.reason}, {facts.branch}), kept in {record.folder}")
-    result = _result(PipelineRunner(pipeline, facts, run), run)
+    record = _new_record(state.root / RUNS)
+    with serving(state.root / RUNS) as served:
+        host = _Host(state, options, record.masker, served)
+        run = RunState(repository_root(file), record, host, served, options.parallel, options.verbose)
+        run.say(f"run {record.build_id} of {expanded.file} ({facts.reason}, {facts.branch}), kept in {record.folder}")
+        result = _result(PipelineRunner(pipeline, facts, run), run)
+    record.build.end(result)
     shutil.rmtree(record.folder / "work", ignore_errors=True)
     document = json.dumps(record.document(result), indent=2)
     record.write_result(document)
@@ -97,11 +105,14 @@ def _new_record(root: Path) -> RunRecord:
 class _Host:
     """What a run needs of this machine: a terminal, the emulator and an approver."""
 
-    def __init__(self, state: StateFolder, options: RunOptions, masker: Masker) -> None:
+    def __init__(self, state: StateFolder, options: RunOptions, masker: Masker, served: ServedBuilds) -> None:
         self._state = state
         self._masker = masker
+        self._served = served
         self._options = options
-        self._approver = Approver(options.approve, options.reject, ask=options.ask)
+        self._approver = Approver(
+            options.approve, options.reject, ask=options.ask, person=options.approver, comment=options.comment
+        )
         self._preloaded = PreloadedSteps(state) if options.warm else None
         if self._preloaded:
             self._preloaded.begin()
@@ -117,6 +128,8 @@ class _Host:
         self._masker.add(info.token)
         self.started = self.started or started
         client = client_environment(environment, self._state, info) | dict(self._options.azure)
+        if environment.get(JOB_TOKEN) == self._served.token:  # the step maps it
+            client[JOB_TOKEN] = self._served.token
         return self._preloaded.environment(info, client) if self._preloaded else client
 
     def next_revision(self, name: str) -> int:
@@ -131,8 +144,8 @@ class _Host:
             stream.write(json.dumps(dict(kept)))
         return count
 
-    def approve(self, run: RunState, environment: str, stage: str) -> bool:
-        """Return whether the stage may deploy to the environment."""
+    def approve(self, run: RunState, environment: str, stage: str) -> Decision | None:
+        """Decide whether the stage may deploy to the environment."""
         return self._approver.decide(run, environment, stage)
 
     def pages_to_print(self, record: RunRecord) -> list[Path]:

@@ -35,6 +35,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.asked = (self.path, self.headers["Authorization"], body)
         self.send_response(self.server.status)
         self.end_headers()
+        self.wfile.write(b'{"count": 1, "value": []}')
 
     def log_message(self, *_: object) -> None:
         """Silence."""

@@ -74,24 +74,45 @@ class PipelineRunner:
         predefined["Build.BuildId"] = str(record.build_id)
         predefined["Build.BuildNumber"] = record.build_number
         predefined["Agent.MachineName"] = platform.node()
+        predefined |= self._run.served.variables
         table = VariableTable(self._run.masker)
         for name, value in (predefined | dict(facts.variables)).items():
             table.declare(name, value, readonly=name not in facts.variables)
-        table.declare("System.AccessToken", "local-rehearsal-access-token", secret=True)
+        table.declare("System.AccessToken", self._run.served.token, secret=True)
         return table
 
     def run(self) -> Result:
         """Run all stages; returns the result of the run."""
+        titles = {str(stage.name): stage.title for stage in self._pipeline.stages}
+        self._run.record.build.begin(self._run.record.build_number, titles, self._build_facts())
         run_in_order(self._pipeline.stages, self._run_stage)
         if self._run.canceled.is_set():
             return Result.CANCELED
         return worst(outcome.result for outcome in self._outcomes.values())
+
+    def _build_facts(self) -> dict[str, object]:
+        """What the document of a build holds, from the predefined variables."""
+        known = self._facts.predefined()
+        person = {"displayName": known["Build.RequestedFor"]}
+        return {
+            "reason": self._facts.reason[0].lower() + self._facts.reason[1:],
+            "sourceBranch": known["Build.SourceBranch"],
+            "sourceVersion": self._facts.commit,
+            "requestedFor": person,
+            "requestedBy": person,
+            "definition": {"id": int(known["System.DefinitionId"]), "name": known["Build.DefinitionName"]},
+            "project": {
+                "id": known["System.TeamProjectId"],
+                "name": self._run.served.variables["System.TeamProject"],
+            },
+        }
 
     # -- stages
 
     def _run_stage(self, stage: Stage) -> None:
         started = time.monotonic()
         self._run.say(f"stage {stage.title}")
+        self._run.record.build.stage_began(str(stage.name))
         try:
             result = self._stage_result(stage)
         except ExpressionError as error:
@@ -99,6 +120,7 @@ class PipelineRunner:
             result = Result.FAILED
         self._outcomes[stage.name.lower()].result = result
         self._run.record.results[str(stage.name)] = result
+        self._run.record.build.stage_ended(str(stage.name), result)
         self._run.ended(f"stage {stage.title}", result, started)
 
     def _stage_result(self, stage: Stage) -> Result:
@@ -111,11 +133,18 @@ class PipelineRunner:
         if not self._holds(stage, table, contexts, results):
             return Result.SKIPPED
         for environment in stage.environments:
-            if not self._run.host.approve(self._run, environment, stage.title):
+            if not self._is_approved(stage, environment):
                 return Result.CANCELED if self._run.canceled.is_set() else Result.FAILED
             self._run.say(f"  environment {environment}: approved (a rehearsal on this machine)")
         run_in_order(stage.jobs, lambda job: self._run_job(stage, job, table.inner()))
         return worst(job.result for job in self._outcomes[stage.name.lower()].jobs.values())
+
+    def _is_approved(self, stage: Stage, environment: str) -> bool:
+        """Ask for the approval of an environment, on record."""
+        asked = self._run.record.build.ask(str(stage.name), environment)
+        decision = self._run.host.approve(self._run, environment, stage.title)
+        self._run.record.build.decide(asked, decision)
+        return decision is not None and decision.approved
 
     # -- jobs
 

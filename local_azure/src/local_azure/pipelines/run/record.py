@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from local_azure.pipelines.run.agent.masking import Masker
 from local_azure.pipelines.run.agent.workspace import Artifacts, require_plain
+from local_azure.pipelines.run.builds.record import BuildRecord
 from local_azure.pipelines.run.results import Result
 
 # What the output of steps may add to one run.
@@ -25,6 +26,7 @@ class RunRecord:
         self.build_id = build_id
         self.build_number = ""
         self.masker = Masker()
+        self.build = BuildRecord(folder, build_id, self.masker.mask)
         self.artifacts = Artifacts(folder / "artifacts", self.masker)
         self.results: dict[str, Result] = {}
         self.issues: list[tuple[str, str, str]] = []

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from local_azure.pipelines.run.agent.masking import Masker
+from local_azure.pipelines.run.builds.record import Decision
+from local_azure.pipelines.run.builds.server import ServedBuilds
 from local_azure.pipelines.run.record import RunRecord
 from local_azure.pipelines.run.results import Result
 
@@ -27,8 +29,8 @@ class RunHost(Protocol):
     def next_revision(self, name: str) -> int:
         """Count the runs of a name, from 1."""
 
-    def approve(self, run: "RunState", environment: str, stage: str) -> bool:
-        """Decide, as an approver would, whether a stage may deploy to an environment."""
+    def approve(self, run: "RunState", environment: str, stage: str) -> Decision | None:
+        """Decide, as an approver would, whether a stage may deploy to an environment; None: nobody has decided."""
 
 
 @dataclass
@@ -38,6 +40,7 @@ class RunState:
     repository: Path
     record: RunRecord
     host: RunHost
+    served: ServedBuilds
     parallel: int = 2
     verbose: bool = False
     canceled: threading.Event = field(default_factory=threading.Event)

@@ -1,0 +1,123 @@
+"""A small client of Azure DevOps' REST API: one project, read with the token of a job.
+
+The token goes to https, or to this machine, and to no other place: redirections are not followed, no .netrc is read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import requests
+
+from forecasting.json_text import UNREADABLE, strict_json
+from ml_service.errors import FaultError, InvalidRequestError
+from ml_service.settings.variables import Settings
+
+API_VERSION = "7.1"
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+"""Of one answer; the timeline of a large build has some 2 MB."""
+_TIMES = (5, 20)  # seconds to connect, and between two pieces
+_MOST_SECONDS = 60
+"""Of one answer, however steadily it comes."""
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_SHOWN = 300
+
+
+class AzureDevOpsError(FaultError):
+    """Azure DevOps did not answer, or refused."""
+
+
+@dataclass(frozen=True)
+class AzureDevOps:
+    """One project of an organization."""
+
+    address: str
+    """Such as https://dev.azure.com/organization/project."""
+    token: str = field(repr=False)
+
+    def get(self, path: str, parameters: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """The JSON object at `_apis/{path}`. Raises: AzureDevOpsError."""
+        return self._call("GET", path, parameters or {}, None)
+
+    def post(self, path: str, body: object) -> dict[str, Any]:
+        """Send a JSON document to `_apis/{path}`; returns the answer. Raises: AzureDevOpsError."""
+        return self._call("POST", path, {}, body)
+
+    def _call(self, method: str, path: str, parameters: Mapping[str, str], body: object) -> dict[str, Any]:
+        url = f"{self.address}/_apis/{path}"
+        try:
+            with requests.Session() as session:
+                # The environment may name a proxy, which this machine needs not, and a .netrc with other credentials.
+                session.trust_env = urlsplit(self.address).hostname not in _LOOPBACK
+                answer = session.request(
+                    method,
+                    url,
+                    params={**parameters, "api-version": API_VERSION},
+                    json=body,
+                    auth=_Bearer(self.token),
+                    headers={"Accept": "application/json"},
+                    timeout=_TIMES,
+                    allow_redirects=False,
+                    stream=True,
+                )
+                with answer:
+                    content = _read(answer, url)
+        except requests.RequestException as error:
+            raise AzureDevOpsError(f"Azure DevOps did not answer at {url}", found=type(error).__name__) from error
+        if answer.status_code not in (requests.codes.ok, requests.codes.created):
+            raise AzureDevOpsError(
+                f"Azure DevOps refused {method} {url} (HTTP {answer.status_code})",
+                found=content[:_SHOWN].decode("utf-8", "replace").replace(self.token, "***"),
+                todo="let the build service of the project read builds, and see that the token is the one of the job",
+            )
+        return _object(content, url)
+
+
+class _Bearer(requests.auth.AuthBase):
+    """As `auth`, because requests prefers a .netrc to a header."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def _read(answer: requests.Response, url: str) -> bytes:
+    content, begun = bytearray(), time.monotonic()
+    for piece in answer.iter_content(64 * 1024):
+        content += piece
+        if len(content) > MAX_ANSWER_BYTES or time.monotonic() - begun > _MOST_SECONDS:
+            most = f"at most {MAX_ANSWER_BYTES} bytes within {_MOST_SECONDS} s"
+            raise AzureDevOpsError(f"the answer of {url} is too large or too slow", expected=most)
+    return bytes(content)
+
+
+def _object(content: bytes, url: str) -> dict[str, Any]:
+    try:
+        return strict_json(content)
+    except UNREADABLE:
+        raise AzureDevOpsError(f"the answer of {url} is not a JSON object") from None
+
+
+def open_project(settings: Settings) -> AzureDevOps | None:
+    """The project of this build; None where no job token or no Azure DevOps is at hand, as on GitHub or a laptop.
+
+    Raises: InvalidRequestError where the token would be sent to another machine without TLS.
+    """
+    token = settings.system_accesstoken.get_secret_value()
+    if not (token and settings.system_collectionuri and settings.system_teamproject):
+        return None
+    parts = urlsplit(settings.system_collectionuri)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        raise InvalidRequestError(
+            "SYSTEM_COLLECTIONURI is not an address that a token may be sent to",
+            found=settings.system_collectionuri,
+            expected="https://..., or http:// on this machine",
+        )
+    return AzureDevOps(f"{settings.system_collectionuri.rstrip('/')}/{quote(settings.system_teamproject)}", token)

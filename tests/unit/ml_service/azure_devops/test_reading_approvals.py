@@ -1,0 +1,198 @@
+"""What Azure DevOps says of an approval, from forms of its answers; and what is never sent, read or shown."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from ml_service.azure_devops import client
+from ml_service.azure_devops.approvals import Approval, Status, reader_of
+from ml_service.azure_devops.client import AzureDevOpsError, open_project
+from ml_service.errors import InvalidRequestError
+from ml_service.settings.variables import Settings
+
+MakeSettings = Callable[[dict[str, str]], Settings]
+TOKEN = "job-token-of-a-build"
+STAGE = "Production_p"
+
+
+class Organization(ThreadingHTTPServer):
+    """Answers with what it holds by path, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers: dict[str, Any] = {}
+        self.status, self.headers = 200, dict[str, str]()
+        self.asked: list[tuple[str, str]] = []
+
+    def holds(self, build: str = "completed", **statuses: str) -> None:
+        """A build 7 whose stage has these approvals; of another stage one that was rejected."""
+        records = [{"id": "s", "type": "Stage", "identifier": STAGE}, {"id": "o", "type": "Stage", "identifier": "O"}]
+        approvals = []
+        for name, status in {**statuses, "other": "rejected"}.items():
+            records.append({"id": f"c{name}", "type": "Checkpoint", "parentId": "o" if name == "other" else "s"})
+            records.append({"id": name, "type": "Checkpoint.Approval", "parentId": f"c{name}"})
+            step = {
+                "status": status,
+                "comment": f"because of {name}",
+                "lastModifiedOn": "2026-11-19T09:14:49.5793622+01:00",
+                "actualApprover": {"displayName": "Grace", "id": "x"},
+            }
+            approvals.append({"id": name, "status": status, "steps": [step], "createdOn": "2026-11-19T08:00:00Z"})
+        self.answers = {
+            "build/builds/7": {"id": 7, "status": build, "more": 1},
+            "build/builds/7/timeline": {"records": records},
+            "pipelines/approvals": approvals,
+        }
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Organization
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        query = parse_qs(parts.query)
+        self.server.asked.append((self.path, self.headers["Authorization"]))
+        found = self.server.answers.get(parts.path.removeprefix("/org/the%20house/_apis/"))
+        if isinstance(found, list):
+            wanted = query["approvalIds"][0].split(",")
+            found = {"count": 1, "value": [one for one in found if one["id"] in wanted]}
+        self.send_response(self.server.status if found is not None else 404)
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(found if isinstance(found, bytes) else json.dumps(found).encode())
+
+    def log_message(self, *_: object) -> None:
+        """Silence."""
+
+
+@pytest.fixture
+def organization() -> Iterator[Organization]:
+    """A listener on loopback."""
+    with Organization() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def variables(address: str) -> dict[str, str]:
+    return {"SYSTEM_ACCESSTOKEN": TOKEN, "SYSTEM_COLLECTIONURI": address, "SYSTEM_TEAMPROJECT": "the house"}
+
+
+Asked = Callable[[], tuple[Approval | None, list[str]]]
+
+
+@pytest.fixture
+def asked(organization: Organization, make_settings: MakeSettings) -> Asked:
+    """The answer for build 7, and what was said."""
+    said: list[str] = []
+    address = f"http://127.0.0.1:{organization.server_port}/org/"
+    ask = reader_of(make_settings(variables(address)), said.append)
+    return lambda: (ask("7", STAGE), said)
+
+
+def test_a_rejection_is_read_with_person_comment_and_time(organization: Organization, asked: Asked) -> None:
+    organization.holds(one="rejected")
+    approval, said = asked()
+    assert approval == Approval(
+        Status.REJECTED, "Grace", "because of one", "2026-11-19T08:14:49+00:00", "one", "rejected"
+    )
+    assert said == []
+    assert {token for _, token in organization.asked} == {f"Bearer {TOKEN}"}
+    assert all(
+        "api-version=7.1" in path and path.startswith("/org/the%20house/_apis/") for path, _ in organization.asked
+    )
+    before = len(organization.asked)
+    assert asked()[0] == approval
+    assert len(organization.asked) == before, "asked once a process"
+
+
+@pytest.mark.parametrize(
+    ("build", "statuses", "told"),
+    [
+        ("inProgress", {"one": "pending"}, (Status.PENDING, "pending")),
+        ("inProgress", {"one": "approved", "two": "pending"}, (Status.PENDING, "pending")),
+        ("inProgress", {"one": "approved", "two": "approved"}, (Status.APPROVED, "approved")),
+        ("completed", {"one": "approved", "two": "rejected"}, (Status.REJECTED, "rejected")),
+        ("completed", {"one": "pending"}, (Status.ENDED, "canceled")),
+        ("completed", {"one": "timedOut"}, (Status.ENDED, "timedOut")),
+        ("completed", {}, (Status.ENDED, "not asked for")),
+        ("inProgress", {}, (Status.PENDING, "pending")),
+    ],
+)
+def test_several_approvals_are_one_answer(
+    organization: Organization, asked: Asked, build: str, statuses: dict[str, str], told: tuple[Status, str]
+) -> None:
+    organization.holds(build, **statuses)
+    approval, _ = asked()
+    assert approval is not None
+    assert (approval.status, approval.said) == told
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"[" * 50_000, b"<html>", b'{"records": 7}', b'{"records": [{}]}'])
+def test_an_answer_that_is_none_is_said_and_unknown(organization: Organization, asked: Asked, content: bytes) -> None:
+    organization.holds(one="rejected")
+    organization.answers["build/builds/7/timeline"] = content
+    approval, said = asked()
+    assert approval is None
+    assert "the approval of build 7 cannot be read" in said[0]
+
+
+@pytest.mark.parametrize("status", [203, 302, 401, 403, 500])
+def test_a_refusal_is_unknown_follows_nobody_and_shows_no_token(
+    organization: Organization, asked: Asked, status: int
+) -> None:
+    organization.holds(one="rejected")
+    organization.answers["build/builds/7"] = f"no right for {TOKEN}".encode()
+    organization.status, organization.headers = status, {"Location": "/elsewhere"}
+    approval, said = asked()
+    assert (approval, len(organization.asked)) == (None, 1)
+    assert f"HTTP {status}" in said[0]
+    assert TOKEN not in said[0]
+
+
+def test_an_answer_has_a_limit(
+    organization: Organization, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = open_project(make_settings(variables(f"http://127.0.0.1:{organization.server_port}/org")))
+    assert project is not None
+    assert TOKEN not in repr(project)
+    monkeypatch.setattr(client, "MAX_ANSWER_BYTES", 100)
+    organization.answers["at"] = b'{"a": "' + b"x" * 91 + b'"}'
+    assert project.get("at")
+    organization.answers["above"] = b'{"a": "' + b"x" * 92 + b'"}'
+    with pytest.raises(AzureDevOpsError, match="too large or too slow"):
+        project.get("above")
+
+
+@pytest.mark.parametrize("missing", ["SYSTEM_ACCESSTOKEN", "SYSTEM_COLLECTIONURI", "SYSTEM_TEAMPROJECT"])
+def test_without_a_job_token_nobody_is_asked_and_nothing_is_guessed(
+    make_settings: MakeSettings, missing: str
+) -> None:
+    given = variables("http://127.0.0.1:9/")
+    del given[missing]
+    said: list[str] = []
+    assert reader_of(make_settings(given), said.append)("7", STAGE) is None
+    assert said == []
+
+
+def test_a_build_of_a_laptop_is_not_asked_for(organization: Organization, make_settings: MakeSettings) -> None:
+    ask = reader_of(make_settings(variables(f"http://127.0.0.1:{organization.server_port}/org/")), print)
+    for build in ("local-20261130T090000Z", "7/../8", "", "٧"):
+        assert ask(build, STAGE) is None
+    assert organization.asked == []
+
+
+@pytest.mark.parametrize("address", ["http://dev.azure.com/x/", "ftp://127.0.0.1/", "dev.azure.com/x", "file:///etc"])
+def test_the_token_goes_to_no_other_machine_without_tls(make_settings: MakeSettings, address: str) -> None:
+    with pytest.raises(InvalidRequestError, match="not an address that a token may be sent to"):
+        open_project(make_settings(variables(address)))
