@@ -106,8 +106,9 @@ campaign: $(INSTALLED) ## what takes long: kills while clients write, raced and 
 golden: $(INSTALLED) ## write the expected expansions of .pipelines/ anew; read the difference before you commit it
 	$(PY) -m tests.pipelines.golden
 
-schema: $(INSTALLED) ## write docs/decision.schema.json from the typed decision record
+schema: $(INSTALLED) ## write docs/*.schema.json from the typed documents
 	PYTHONPATH=mlops_code $(PY) -c 'import sys; from forecasting.decision.record import schema; sys.stdout.write(schema())' > docs/decision.schema.json
+	PYTHONPATH=mlops_code $(PY) -c 'import sys; from ml_service.audit.approval.card import schema; sys.stdout.write(schema())' > docs/approval_card.schema.json
 
 coverage: $(INSTALLED) ## write local_azure/COVERAGE.md from the route table
 	$(PY) -m local_azure.machine_learning.planes.coverage > local_azure/COVERAGE.md

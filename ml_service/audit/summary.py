@@ -11,12 +11,12 @@ from pathlib import Path
 from azure_ml.pipelines.runs import find_pipeline_run
 from azure_ml.services import find_service
 from azure_ml.workspace import Workspace
-from forecasting.decision.blocks import Evidence, Rule
+from forecasting.decision.blocks import Rule
 from forecasting.decision.record import DECISION_FILE, REPORT_FILE
 from forecasting.errors import FAILURES_FILE
 from ml_service.errors import FaultError
 from ml_service.output.agent import Agent
-from ml_service.output.decision_table import decision_rows, override_sentence, windows_sentence
+from ml_service.output.decision_table import decision_rows, override_sentence, warnings_of, windows_sentence
 from ml_service.output.markdown import render
 from ml_service.settings.variables import Settings
 from ml_service.training.run import RunResult
@@ -129,14 +129,6 @@ def markdown(
         workspace=banner,
         transcript=transcript,
     )
-
-
-def warnings_of(evidence: Evidence) -> list[str]:
-    """What the person who approves should weigh: warnings of the gate, and why another recipe is proposed."""
-    found = [f"{rule.code}: {rule.sentence}" for rule in evidence.rules if rule.status == "warning"]
-    if evidence.instead_of:
-        found.append(f"{evidence.challenger.recipe} is proposed because {evidence.instead_of.why}.")
-    return found
 
 
 def rule_rows(rules: Sequence[Rule]) -> list[list[str]]:

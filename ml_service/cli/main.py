@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from ml_service.cli import audit_verbs, problem_verbs, production_verbs, training_verbs
+from ml_service.cli import approval_verbs, audit_verbs, problem_verbs, production_verbs, training_verbs
 
 _EXIT_CODES = """\b
 Exit codes:
@@ -29,8 +29,8 @@ _HELP = """Publish, run and check the training pipeline in Azure ML; release wha
 
 The usual way: `data upload` registers the table, `publish` publishes the pipeline, `run` trains, decides,
 registers and deploys to the test service, `smoke` asks the service for a forecast. `rehearse` does all four.
-`release` puts an accepted version into production, `verify` re-checks production, `rollback` restores an earlier
-deployment.
+`propose` writes the card for an approval, `release` puts an accepted version into production, `verify` re-checks
+production, `rollback` restores an earlier deployment.
 
 Settings come from variables.yml; environment variables override them. Results go to standard output,
 progress to standard error."""
@@ -54,6 +54,7 @@ data_app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 app.add_typer(problem_verbs.app, name="problems")
+app.add_typer(approval_verbs.app, name="propose")
 data_app.command("upload")(training_verbs.data_upload)
 _VERBS = (
     training_verbs.check,

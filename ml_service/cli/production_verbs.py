@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from ml_service.cli.session import AsJson, ForAgent, session
+from ml_service.cli.session import AsJson, ForAgent, demand_version, session
 from ml_service.errors import InvalidRequestError
+
+_DEPLOYMENT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""The id of a deployment's run, as the SDK makes them."""
 
 TakeOver = Annotated[
     bool,
@@ -19,6 +23,21 @@ TakeOver = Annotated[
     ),
 ]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="With --take-over: why; it is recorded.")]
+Why = Annotated[
+    str,
+    typer.Option(
+        "--reason", metavar="TEXT", help="Why it is rolled back; it is recorded, and nobody is asked without."
+    ),
+]
+To = Annotated[
+    str,
+    typer.Option(
+        "--to",
+        metavar="VERSION",
+        help="A model version that was deployed before, previous (the deployment before the current one), "
+        "before-this-build (undo what this build did; for the failure hook of a release), or the id of a deployment.",
+    ),
+]
 
 
 def release(
@@ -62,9 +81,9 @@ def release(
                 found="both --model-version and --run" if run else "neither --model-version nor --run",
                 expected="one of them; an empty version means that no run has accepted a model",
             )
-        _version("--model-version", model_version, "champion")
+        demand_version("--model-version", model_version, "champion")
         _no_override(override_reason)
-        why = _take_over(take_over, reason)
+        why = taken_over(take_over, reason)
         site = replace(call.site, take_over=why)
         from ml_service.production import release as module
 
@@ -93,37 +112,50 @@ def verify(
 
 
 def rollback(
-    to: Annotated[
-        str,
-        typer.Option(
-            "--to",
-            metavar="VERSION",
-            help="A model version that was deployed before, previous (the deployment before the current one), or "
-            "before-this-build (undo what this build did; for the failure hook of a release).",
-        ),
-    ],
+    to: To,
     take_over: TakeOver = False,
-    reason: Reason = "",
+    reason: Why = "",
     for_agent: ForAgent = None,
     as_json: AsJson = False,
 ) -> None:
     """Restore an earlier deployment of production: its model, scoring script and environment.
 
-    A rollback is a new deployment; its record names the old and the new version. A target whose hashes do not verify
-    is refused (exit 3) and nothing is changed. A service that was changed by hand is refused (exit 4) without
-    --take-over.
+    A rollback is a new deployment; its record names the old and the new version, and why: without --reason nothing is
+    done (exit 2). A target whose hashes do not verify is refused (exit 3) and nothing is changed. A service that was
+    changed by hand is refused (exit 4) without --take-over.
     """
     with session(as_json, for_agent) as call:
-        _version("--to", to, "previous", "before-this-build")
-        why = _take_over(take_over, reason)
-        site = replace(call.site, take_over=why)
+        demand_target(to)
+        why = demand_reason(reason)
+        site = replace(call.site, take_over=why if take_over else "", reason=why)
         from ml_service.production import rollback as module
 
         module.show(call.terminal, call.agent, site, module.rollback(site, to))
 
 
-def _take_over(asked: bool, reason: str) -> str:
-    """Why a service is taken over; empty where it is not."""
+def demand_target(to: str) -> None:
+    """Raises: InvalidRequestError where --to names neither a version nor a deployment."""
+    if not _DEPLOYMENT.fullmatch(to):
+        demand_version("--to", to, "previous", "before-this-build")
+
+
+def demand_reason(reason: str) -> str:
+    """Why it is rolled back. Raises: InvalidRequestError without a reason, or with one that cannot be recorded."""
+    from ml_service.settings.override import NONE, demand_recordable
+
+    why = reason.strip()
+    if why.lower() in ("", NONE):
+        raise InvalidRequestError(
+            "a rollback needs a reason, and none is given",
+            expected="--reason TEXT (parameter reason of rollback.yml): one line for whoever approves and audits",
+            todo="say what is wrong with what serves, then repeat the command",
+        )
+    demand_recordable("--reason", why)
+    return why
+
+
+def taken_over(asked: bool, reason: str) -> str:
+    """Why a service is taken over by a release; empty where it is not. Raises: InvalidRequestError."""
     from ml_service.settings.override import demand_recordable
 
     if asked != bool(reason.strip()):
@@ -145,11 +177,4 @@ def _no_override(reason: str) -> None:
             found="a redeployment of the champion, or a version that was accepted already",
             expected="one of both: an override of the gate, or a release",
             todo="train with it: python -m ml_service run --override-by NAME --override-reason TEXT",
-        )
-
-
-def _version(option: str, text: str | None, *words: str) -> None:
-    if text and text not in words and not (text.isdecimal() and int(text) >= 1):
-        raise InvalidRequestError(
-            f"{option} {text} is not a version", expected=f"a number from 1, or {' or '.join(words)}"
         )

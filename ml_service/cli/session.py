@@ -15,6 +15,7 @@ import typer
 
 if TYPE_CHECKING:  # `--help` loads nothing of what a verb needs
     from azure_ml.workspace import Workspace
+    from ml_service.audit.serving import View
     from ml_service.output.agent import Agent
     from ml_service.output.console import Terminal
     from ml_service.production.site import Site
@@ -100,6 +101,32 @@ class Session:
             build=self.build,
             terminal=self.terminal,
             problem=Problem(self.settings.problem_file).series.name,
+        )
+
+    @cached_property
+    def view(self) -> View:
+        """Both workspaces for the verbs that only read; a person who may train may have no role in production."""
+        from azure_ml.errors import AzureMlError
+        from forecasting.problem.problem_file import Problem
+        from ml_service.audit.serving import View
+
+        production = None
+        if self.settings.has_production:
+            try:
+                production = self.production
+            except AzureMlError as error:
+                self.terminal.note(f"production is not shown: {error}")
+        problem = Problem(self.settings.problem_file).series.name
+        return View(self.workspace, production, self.settings, self.build, self.terminal, problem)
+
+
+def demand_version(option: str, text: str | None, *words: str) -> None:
+    """Raises: InvalidRequestError where a text that is given is neither a version nor one of the words."""
+    if text and text not in words and not (text.isdecimal() and int(text) >= 1):
+        from ml_service.errors import InvalidRequestError
+
+        raise InvalidRequestError(
+            f"{option} {text} is not a version", expected=f"a number from 1, or {' or '.join(words)}"
         )
 
 

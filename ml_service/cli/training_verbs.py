@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ml_service.cli.session import AsJson, ForAgent, Session, session
+from ml_service.cli.session import AsJson, ForAgent, Session, demand_version, session
 from ml_service.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -202,12 +202,34 @@ def _tell(call: Session, result: RunResult, evidence: Path | None) -> None:
     from ml_service.training import run as module
 
     module.show(call.terminal, result)
+    if evidence is not None:
+        _propose(call, result, evidence)
     summary.tell(call.workspace, call.settings, call.agent, result, evidence)
     call.exit_code = result.exit_code
 
 
+def _propose(call: Session, result: RunResult, evidence: Path) -> None:
+    """Write the approval card of what a run has accepted: the first page that the person who approves sees."""
+    from ml_service.audit.approval.card import CARD_SUMMARY
+    from ml_service.audit.approval.propose import propose_release
+
+    model = result.outcome.model
+    if model is not None and not result.exit_code and call.settings.has_production:
+        propose_release(call.view, str(model.version), evidence)
+        call.agent.summary(evidence / CARD_SUMMARY)
+
+
 def smoke(
     horizon: Annotated[int, typer.Option("--horizon", min=1, help="Steps to forecast, such as days or weeks.")] = 28,
+    deploy: Annotated[
+        str | None,
+        typer.Option(
+            "--deploy",
+            metavar="VERSION",
+            help="First deploy this model version, or champion, to the test service, with the scoring script and the "
+            "environment of this working tree.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask the test service for a forecast and compare it with the forecast of the registered model itself.
@@ -217,12 +239,18 @@ def smoke(
     whose log is shown, and with 4 when the names in the settings belong to another problem.
     """
     with session(as_json) as call:
+        demand_version("--deploy", deploy, "champion")
         settings = call.settings
         from ml_service.training import ownership
         from ml_service.training import smoke as module
 
-        ownership.demand_readable(call.workspace, settings)
-        module.show(call.terminal, module.smoke(call.workspace, settings.test_service_name, horizon))
+        if deploy is None:
+            ownership.demand_readable(call.workspace, settings)
+            smoked = module.smoke(call.workspace, settings.test_service_name, horizon)
+        else:
+            problem, note = ownership.demand_ours(call.workspace, settings).problem, call.terminal.note
+            smoked = module.deploy_for_test(call.workspace, settings, problem, deploy, horizon=horizon, announce=note)
+        module.show(call.terminal, smoked)
 
 
 def rehearse(

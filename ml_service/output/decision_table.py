@@ -41,6 +41,14 @@ def override_sentence(evidence: Evidence) -> str:
     return f"{override.person} is accountable: {override.reason} -- The gate itself said {said}"
 
 
+def warnings_of(evidence: Evidence) -> list[str]:
+    """What the person who approves should weigh: warnings of the gate, and why another recipe is proposed."""
+    found = [f"{rule.code}: {rule.sentence}" for rule in evidence.rules if rule.status == "warning"]
+    if evidence.instead_of:
+        found.append(f"{evidence.challenger.recipe} is proposed because {evidence.instead_of.why}.")
+    return found
+
+
 def windows_sentence(evidence: Evidence) -> str:
     """The evaluation windows in one sentence; empty where the series was too short for any."""
     windows = evidence.windows

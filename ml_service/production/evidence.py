@@ -13,7 +13,7 @@ from forecasting.models.model_file import StoredModel
 from ml_service.errors import CheckFailedError
 from ml_service.production.ledger import Content, Record
 from ml_service.production.site import Site
-from ml_service.training.smoke import fetch_files, fetch_model
+from ml_service.training.smoke import FetchedModel, fetch_files, fetch_model
 
 
 def production_model(site: Site, content: Content) -> tuple[ModelVersion, StoredModel]:
@@ -33,16 +33,28 @@ def demand_evidence(site: Site, record: Record) -> None:
     Raises: CheckFailedError that names file, version and workspace, also when the version is gone.
     """
     content = record.content
-    places = ((site.training, content.model_version), (site.production, content.production_version))
-    recorded = {DECISION_FILE: content.decision_sha256, REPORT_FILE: record.properties.get("report_sha256", "")}
-    for workspace, version in places:
-        name = f"{content.model} in workspace {workspace.name}"
+    for workspace, version in (
+        (site.training, content.model_version),
+        (site.production, content.production_version),
+    ):
         with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
-            folder = fetch_files(_registered(workspace, content, version), Path(scratch))
-            for file, sha256 in recorded.items():
-                if sha256:
-                    _demand_same(f"model {name}", file, _sha256(folder.path / file), sha256)
-            _demand_same(f"model {name}", "model file", folder.stored.sha256, content.model_sha256)
+            fetch_evidence(workspace, record, version, Path(scratch))
+
+
+def fetch_evidence(workspace: Workspace, record: Record, version: str, target: Path) -> FetchedModel:
+    """Download a deployed version with its evidence. version: its number in this workspace.
+
+    Raises: CheckFailedError, as `demand_evidence`.
+    """
+    content = record.content
+    name = f"model {content.model} in workspace {workspace.name}"
+    recorded = {DECISION_FILE: content.decision_sha256, REPORT_FILE: record.properties.get("report_sha256", "")}
+    folder = fetch_files(_registered(workspace, content, version), target)
+    for file, sha256 in recorded.items():
+        if sha256:
+            _demand_same(name, file, _sha256(folder.path / file), sha256)
+    _demand_same(name, "model file", folder.stored.sha256, content.model_sha256)
+    return folder
 
 
 def _registered(workspace: Workspace, content: Content, version: str) -> ModelVersion:

@@ -30,13 +30,14 @@ RELEASE, ROLLBACK = "release", "rollback"
 SUCCEEDED, UNDONE, FAILED, ABANDONED = "succeeded", "undone", "failed", "abandoned"
 """How a deployment ends. Earlier versions wrote `rolled-back` for undone."""
 RECORD_FILE = "release.json"
+ASKED_BECAUSE = "asked_because"
 SCHEMA_VERSION = 1
 FACTS = (
     *("event", "from", "back_to", "build_id", "commit", "workspace", "service", REQUESTED_FOR, "report_sha256"),
-    *(deployments.OF_ENTRIES, "endpoint_default", "endpoint_default_if_undone", "take_over"),
+    *(deployments.OF_ENTRIES, "endpoint_default", "endpoint_default_if_undone", "take_over", ASKED_BECAUSE),
 )
 """Of a record beside its content; ids of pipelines for the default of the pipeline endpoint. take_over: why a service
-that was changed by hand was replaced."""
+that was changed by hand was replaced; asked_because: why somebody asked for a rollback."""
 MAX_RECORD_BYTES = 1024 * 1024
 """Of release.json, which has some 2 kB."""
 

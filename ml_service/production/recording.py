@@ -131,6 +131,7 @@ def build_facts(event: str, site: Site, before: str) -> dict[str, str]:
         "workspace": site.production.name,
         "service": site.settings.production_service_name,
         **({"take_over": site.take_over} if site.take_over else {}),
+        **({ledger.ASKED_BECAUSE: site.reason} if site.reason else {}),
         **site.build.person,
     }
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from azure_ml.digests import file_sha256
 from azure_ml.models import registration
 from azure_ml.models.champion import find_champion
-from azure_ml.models.versions import ModelVersion, get_version
+from azure_ml.models.versions import ModelVersion
 from azure_ml.pipelines.runs import find_run
+from azure_ml.workspace import Workspace
 from forecasting.decision.blocks import ACCEPTED
 from forecasting.decision.record import DECISION_FILE, DecisionRecord, read_decision
 from forecasting.models.model_file import StoredModel
@@ -29,10 +30,9 @@ from ml_service.production.site import Serving, Site, before_id, is_settled, las
 from ml_service.production.writer import writing
 from ml_service.training import ownership
 from ml_service.training.outcome import read_outcome
-from ml_service.training.smoke import demand_same_forecast, fetch_files
+from ml_service.training.smoke import FetchedModel, demand_same_forecast, fetch_files, requested_model
 from ml_service.training.snapshots import Scoring, assemble_scoring
 
-CHAMPION = "champion"
 _COPIED = ("data_sha256", "data_version", "recipe", "cutoff", "problem", "commit", "build_id", "run_id", "reason")
 """Properties of the training workspace's version that its copy carries too."""
 
@@ -60,7 +60,7 @@ def release(site: Site, version: str) -> Released:
     CheckFailedError (hash, decision or check), FaultError; a check that fails has been undone by then.
     """
     with writing(site, f"{ledger.RELEASE} of version {version}") as recorder:
-        model = _requested_model(site, version)
+        model = requested_model(site.training, site.settings, site.problem, version)
         owned = ownership.Claim(f"model {model.name}", "MODEL_NAME", ownership.owner_of_model(model))
         ownership.demand([owned], site.problem, site.settings)
         with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
@@ -71,13 +71,12 @@ def _release(recorder: Recorder, model: ModelVersion, scratch: Path) -> Released
     site = recorder.site
     files = fetch_files(model, scratch / "model")
     stored = files.stored
-    decision = _demand_decision(site, model, files.path, stored)
-    _demand_current(site, model, decision)
+    demand_releasable(site.training, site.problem, model, files)
     scoring = assemble_scoring(scratch / "deployment")
     known = recorder.here
     now = serving(site, known)
     demand_unchanged(site, known, now)
-    content = _content(_production_copy(site, model, files.path), model, scoring)
+    content = content_of(model, scoring, _production_copy(site, model, files.path))
     before = now.record.content.model if now else NONE
     if now is not None and _serves_already(site, now, known, content):
         demand_evidence(site, now.record)
@@ -118,26 +117,14 @@ def accepted_by(site: Site, run_id: str) -> str:
     return str(outcome.model.version)
 
 
-def _requested_model(site: Site, version: str) -> ModelVersion:
-    name = site.settings.model_name
-    if version == CHAMPION:
-        champion = find_champion(site.training, name, site.problem)
-        if champion is None:
-            raise InvalidRequestError(
-                f"the problem {site.problem} has no champion in workspace {site.training.name}",
-                todo="release a version first: python -m ml_service release --model-version NUMBER",
-            )
-        return champion
-    model = get_version(site.training, name, int(version))
-    if model is None:
-        raise InvalidRequestError(
-            f"there is no model {name} version {version} in workspace {site.training.name}",
-            todo="see the versions: python -m ml_service status",
-        )
-    return model
+def demand_releasable(training: Workspace, problem: str, model: ModelVersion, files: FetchedModel) -> DecisionRecord:
+    """The decision that accepted a version, which may still be released by it. Raises: CheckFailedError."""
+    decision = _demand_decision(training, model, files.path, files.stored)
+    _demand_current(training, problem, model, decision)
+    return decision
 
 
-def _demand_decision(site: Site, model: ModelVersion, folder: Path, stored: StoredModel) -> DecisionRecord:
+def _demand_decision(training: Workspace, model: ModelVersion, folder: Path, stored: StoredModel) -> DecisionRecord:
     """The decision that accepted this very file.
 
     Raises: CheckFailedError when it is absent, changed or about another file.
@@ -148,7 +135,7 @@ def _demand_decision(site: Site, model: ModelVersion, folder: Path, stored: Stor
     decision = read_decision(folder, stored.sha256)
     recorded = {
         "the model": model.properties.get("decision_sha256"),
-        "its run": _run_property(site, model.properties.get("run_id", ""), "decision_sha256"),
+        "its run": _run_property(training, model.properties.get("run_id", ""), "decision_sha256"),
     }
     found = file_sha256(folder / DECISION_FILE)
     for who, sha256 in recorded.items():
@@ -166,14 +153,14 @@ def _demand_decision(site: Site, model: ModelVersion, folder: Path, stored: Stor
     return decision
 
 
-def _run_property(site: Site, run_id: str, key: str) -> str:
-    run = find_run(site.training, run_id) if run_id else None
+def _run_property(training: Workspace, run_id: str, key: str) -> str:
+    run = find_run(training, run_id) if run_id else None
     return run.read_properties().get(key, "") if run else ""
 
 
-def _demand_current(site: Site, model: ModelVersion, decision: DecisionRecord) -> None:
+def _demand_current(training: Workspace, problem: str, model: ModelVersion, decision: DecisionRecord) -> None:
     """Refuse a version that was compared with another champion than today's: the comparison is out of date."""
-    champion = find_champion(site.training, model.name, site.problem)
+    champion = find_champion(training, model.name, problem)
     today = str(champion.version) if champion else NONE
     compared = decision.context.champion
     then = (compared.version if compared else "") or NONE
@@ -211,11 +198,12 @@ def _production_copy(site: Site, model: ModelVersion, folder: Path) -> ModelVers
     )
 
 
-def _content(copy: ModelVersion, model: ModelVersion, scoring: Scoring) -> Content:
+def content_of(model: ModelVersion, scoring: Scoring, copy: ModelVersion | None = None) -> Content:
+    """What a deployment of a version puts into production. copy: its version there; None before there is one."""
     return Content(
         model_name=model.name,
         model_version=str(model.version),
-        production_version=str(copy.version),
+        production_version=str(copy.version) if copy else "",
         model_sha256=model.sha256,
         decision_sha256=model.properties["decision_sha256"],
         run_id=model.properties.get("run_id", ""),

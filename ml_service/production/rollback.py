@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ml_service.errors import CheckFailedError, InvalidRequestError
+from ml_service.errors import CheckFailedError
 from ml_service.output.agent import Agent
 from ml_service.output.console import Terminal
 from ml_service.production import ledger
@@ -52,7 +52,7 @@ def rollback(site: Site, to: str) -> RolledBack:
         known = recorder.here
         now = serving(site, known)
         demand_unchanged(site, known, now)
-        target = _target(site, known, now, to)
+        target = target_of(known, now.record if now else None, to, site.build.build_id)
         before = now.record.content.model if now else NONE
         if target is None:
             closed = _withdraw_unfinished(recorder, known, now)
@@ -115,30 +115,32 @@ def _withdraw_unfinished(recorder: Recorder, known: Sequence[Record], now: Servi
     return next(ours, "")
 
 
-def _target(site: Site, known: Sequence[Record], now: Serving | None, to: str) -> Record | None:
-    """The deployment to go back to; None only for a build before which nothing served."""
+def target_of(known: Sequence[Record], live: Record | None, to: str, build_id: str) -> Record | None:
+    """The deployment to go back to; None only for a build before which nothing served.
+
+    known: deployments of the service, the newest first; live: the one that serves; to: a model version, the id of a
+    deployment, or one of two words. Raises: CheckFailedError where there is no such deployment.
+    """
     good = ledger.succeeded(known)
     if to == BEFORE_THIS_BUILD:
-        return next((item for item in good if item.properties["build_id"] != site.build.build_id), None)
+        return next((item for item in good if item.properties["build_id"] != build_id), None)
     if to == PREVIOUS:
-        found = ledger.previous(known, now.record if now else None)
+        found = ledger.previous(known, live)
         if found is None:
             raise CheckFailedError(
-                f"nothing else served before in workspace {site.production.name}",
-                found=f"now: {now.record.content.model if now else 'nothing'}",
+                "there is nothing to roll back to: nothing else has served",
+                found=f"now: {live.content.model if live else 'nothing'}",
                 todo="release a version: python -m ml_service release --model-version NUMBER",
             )
         return found
-    if not to.isdecimal():
-        raise InvalidRequestError(
-            f"--to {to} names no version", expected=f"a model version, {PREVIOUS} or {BEFORE_THIS_BUILD}"
-        )
-    found = next((item for item in good if item.content.model_version == str(int(to))), None)
+    number = str(int(to)) if to.isdecimal() else ""
+    found = next((item for item in good if to == item.id or number == item.content.model_version), None)
     if found is None:
         served = sorted({int(item.content.model_version) for item in good})
+        wanted = f"version {number}" if number else f"deployment {to}"
         raise CheckFailedError(
-            f"version {to} of {site.settings.model_name} has never served in workspace {site.production.name}",
-            expected=f"one of {', '.join(map(str, served)) or '(none has)'}",
+            f"{wanted} has never served in production, so there is nothing to roll back to",
+            expected=f"one of the versions {', '.join(map(str, served)) or '(none has)'}",
             todo="a version that has not served yet is released, not rolled back to",
         )
     return found

@@ -34,6 +34,8 @@ class Site:
     """Name of the problem, which the champion's tag carries."""
     take_over: str = ""
     """Why a service that was changed or made by hand may be replaced; empty: it may not."""
+    reason: str = ""
+    """Why a person asks for it; empty where nobody has to say."""
 
 
 @dataclass(frozen=True)

@@ -7,23 +7,28 @@ its hash is compared with the one recorded at registration, and its own forecast
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from azure_ml.models.versions import ModelVersion, download
-from azure_ml.services import HEALTHY, Service, ServiceRefusedError, ask, find_service
+from azure_ml.models.champion import find_champion
+from azure_ml.models.versions import ModelVersion, download, get_version
+from azure_ml.services import HEALTHY, Service, ServiceRefusedError, ask, deploy_service, find_service
 from azure_ml.workspace import Workspace
 from forecasting.calendars import DAILY, calendar_of
 from forecasting.errors import ForecastingError
 from forecasting.json_text import strict_json
 from forecasting.models.model_file import MODEL_FILE, StoredModel, read_model
 from forecasting.serving.live_check import difference, questions
-from ml_service.errors import CheckFailedError, FaultError
+from ml_service.errors import CheckFailedError, FaultError, InvalidRequestError
 from ml_service.output.console import Terminal
+from ml_service.settings.variables import Settings
+from ml_service.training.snapshots import assemble_scoring
 
+CHAMPION = "champion"
+Announce = Callable[[str], None]
 DEFAULT_HORIZON = 28
 _BAR_WIDTH = 30
 
@@ -89,6 +94,37 @@ def smoke(workspace: Workspace, service_name: str, horizon: int) -> Smoked:
     stored = fetch_model(registered)
     checked = demand_same_forecast(service, stored, horizon, registered.label)
     return _smoked(service, registered, stored, checked)
+
+
+def deploy_for_test(
+    workspace: Workspace, settings: Settings, problem: str, version: str, *, horizon: int, announce: Announce
+) -> Smoked:
+    """Deploy a version with the scoring script of this working tree to the test service, and compare its answers.
+
+    Raises: InvalidRequestError (no such version), CheckFailedError (it answers otherwise), AzureMlError.
+    """
+    model = requested_model(workspace, settings, problem, version)
+    with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
+        stored = fetch_files(model, Path(scratch, "model")).stored
+        scoring = assemble_scoring(Path(scratch, "deployment"))
+        announce(f"deploying {model.label} to service {settings.test_service_name} in workspace {workspace.name}")
+        service = deploy_service(
+            workspace,
+            settings.test_service_name,
+            model,
+            scoring=scoring.folder,
+            environment=scoring.environment,
+            labels={
+                "model_name": model.name,
+                "model_version": str(model.version),
+                "model_sha256": stored.sha256,
+                **scoring.hashes,
+                "run_id": model.properties.get("run_id", ""),
+            },
+            announce=announce,
+        )
+    checked = demand_same_forecast(service, stored, horizon, model.label)
+    return _smoked(service, model, stored, checked)
 
 
 def _smoked(service: Service, registered: ModelVersion, stored: StoredModel, checked: LiveCheck) -> Smoked:
@@ -160,6 +196,26 @@ def _served_model(service: Service) -> ModelVersion:
             todo="deploy it with the pipeline: python -m ml_service run",
         )
     return service.models[0]
+
+
+def requested_model(workspace: Workspace, settings: Settings, problem: str, version: str) -> ModelVersion:
+    """The registered version of that number, or the champion. Raises: InvalidRequestError where there is none."""
+    name = settings.model_name
+    if version == CHAMPION:
+        champion = find_champion(workspace, name, problem)
+        if champion is None:
+            raise InvalidRequestError(
+                f"the problem {problem} has no champion in workspace {workspace.name}",
+                todo="release a version first: python -m ml_service release --model-version NUMBER",
+            )
+        return champion
+    model = get_version(workspace, name, int(version))
+    if model is None:
+        raise InvalidRequestError(
+            f"there is no model {name} version {version} in workspace {workspace.name}",
+            todo="see the versions: python -m ml_service status",
+        )
+    return model
 
 
 def fetch_model(registered: ModelVersion) -> StoredModel:

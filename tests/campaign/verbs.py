@@ -96,7 +96,7 @@ class Verbs:
         before = str(released.get("before", "none")).rpartition(":")[2]
         self._released = self._released or bool(released)
         if before != "none" and build % 2:
-            self.ended(build, "rollback", "--to", before, "--json")
+            self.ended(build, "rollback", "--to", before, "--reason", "worse", "--json")
 
     def ended(self, build: int, *words: str) -> dict[str, Any]:
         """Run a verb until it ends with 0; returns the document it printed, or nothing when it never did."""

@@ -16,6 +16,7 @@ from local_azure.pipelines.expand.queue_facts import QueueFacts
 ROOT = Path(__file__).resolve().parents[2]
 PIPELINES = ROOT / ".pipelines"
 FOLDER = Path(__file__).resolve().parent / "golden"
+BECAUSE = {"reason": "forecasts doubled"}
 TWO_PROBLEMS = "[paid_amount, units_by_type]"
 
 
@@ -64,9 +65,9 @@ CASES = (
     Case("retrain-by-hand", "retrain", {"reason": "data", "dataVersion": "3"}),
     Case("retrain-dry-run", "retrain", {"dryRun": "true"}),
     Case("retrain-two-problems", "retrain", {"problems": TWO_PROBLEMS}, reason="Schedule"),
-    Case("rollback-to-previous", "rollback"),
-    Case("rollback-to-a-version", "rollback", {"to": "7"}),
-    Case("rollback-take-over", "rollback", {"takeOverReason": "a hotfix on Friday"}),
+    Case("rollback-to-previous", "rollback", BECAUSE),
+    Case("rollback-to-a-version", "rollback", {"to": "7", **BECAUSE}),
+    Case("rollback-take-over", "rollback", {"takeOverReason": "a hotfix on Friday", **BECAUSE}),
     Case("audit-by-schedule", "audit", reason="Schedule"),
 )
 

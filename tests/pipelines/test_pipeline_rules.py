@@ -111,7 +111,25 @@ def test_a_deployment_that_fails_is_undone(case: Case) -> None:
     for job in jobs(case):
         if job.get("deployment") == "release":
             failure = job["strategy"]["runOnce"]["on"]["failure"]["steps"]
-            assert failure[-1]["inputs"]["inlineScript"] == "python -m ml_service rollback --to before-this-build"
+            assert "ml_service rollback --to before-this-build --reason " in failure[-1]["inputs"]["inlineScript"]
+
+
+@every_case
+def test_before_the_approval_nothing_signs_in_to_production(case: Case) -> None:
+    for stage in stages(case):
+        if stage["stage"].startswith("Propose"):
+            for step in (step for job in stage["jobs"] for step in steps(job) if step.get("task") == "AzureCLI@2"):
+                assert step["inputs"]["azureSubscription"] == "<service connection of the training workspace>"
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.pipeline == "rollback"], ids=lambda case: case.name)
+def test_a_rollback_deploys_what_the_card_has_shown(case: Case) -> None:
+    ((proposed,), (deployed,)) = (stage["jobs"] for stage in stages(case)[:2])
+    given = {item["name"]: item["value"] for item in deployed["variables"]}
+
+    assert "environment" not in proposed
+    assert given["ROLLBACK_TO"] == "$[ stageDependencies.Propose_paid_amount.propose.outputs['propose.deployment'] ]"
+    assert given["REASON"] == case.parameters["reason"]
 
 
 @every_case
@@ -155,7 +173,7 @@ def test_stages_say_what_they_need_and_conditions_keep_the_default(case: Case) -
 @every_case
 def test_the_gate_cannot_be_unticked(case: Case) -> None:
     for stage in stages(case):
-        if stage["stage"].startswith(("Validate", "Publish", "Train", "Verify")):
+        if stage["stage"].startswith(("Validate", "Publish", "Train", "Propose", "Verify")):
             assert stage["isSkippable"] == "false", stage["stage"]
 
 

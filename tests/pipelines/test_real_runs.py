@@ -88,8 +88,19 @@ def test_the_evidence_is_there_before_the_approval(rejected: Ran) -> None:
     page = (evidence / "summary.md").read_text()
     for part in ("# paid_amount: accepted", "## Rules", "paid-amount version 1", "local rehearsal"):
         assert part in page
+    card = card_of(rejected)
+    assert (card["kind"], card["serves_now"], card["proposed"]["model"]) == ("release", None, "paid-amount:1")
+    pages = [Path(path).name for path in rejected.document["kept"] if "/summaries/Train" in path]
+    assert pages[0].endswith("approval_card.md"), "the card is the first page that an approver sees"
     assert {"accepted", "paid-amount-1"} <= set(rejected.document["tags"])
     assert any(Path(path).parent.parent.name == "summaries" for path in rejected.document["kept"])
+
+
+def card_of(ran: Ran) -> dict[str, Any]:
+    """The approval card of a run."""
+    card = json.loads((ran.artifact("evidence-paid_amount-1") / "approval_card.json").read_text())
+    assert isinstance(card, dict)
+    return card
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +144,8 @@ def test_an_override_is_accepted_in_the_name_of_who_queued_the_run_and_released(
     decision = json.loads((ran.artifact("evidence-paid_amount-1") / "decision.json").read_text())
     said = {"person": "local rehearsal", "reason": "the new tariff starts on Monday"}
     assert (decision["evidence"]["override"], decision["evidence"]["gate"]["outcome"]) == (said, "kept")
+    assert (card_of(ran)["verdict"]["status"], card_of(ran)["verdict"]["override"]) == ("override", said)
+    assert "did not accept" in card_of(ran)["warnings"][0]
     assert house.champions() == [before + 1]
 
 
@@ -149,37 +162,40 @@ def test_a_changed_scoring_script_is_released_with_the_champions_own_version(
     house: House, redeployed: tuple[dict[str, Any], Ran]
 ) -> None:
     before, ran = redeployed
-    assert (ran.code, ran.stages) == (0, dict.fromkeys(("Validate", *STAGES[3:]), OK))
+    assert (ran.code, ran.stages) == (0, dict.fromkeys(("Validate", "Propose_paid_amount", *STAGES[3:]), OK))
     after = house.serves()
     assert (after["model"], after["event"]) == (before["model"], "release")
     assert after["deployment"] != before["deployment"]
+    card = card_of(ran)
+    assert (card["kind"], card["serves_now"]["deployment"]) == ("redeploy", before["deployment"])
+    assert "with another scoring script" in card["if_approved"]
 
 
-def test_a_failing_check_in_production_is_rolled_back_and_red(
+def test_a_scoring_script_that_answers_wrongly_does_not_pass_the_test_service(
     house: House, redeployed: tuple[dict[str, Any], Ran], edit: Callable[[str, str], None]
 ) -> None:
     assert redeployed[1].code == 0
     before = house.serves()
     edit("forecaster.read(document)", 'forecaster.read({**document, "horizon": 1})')
-    ran = house.run("release", "-p", "redeploy=true", "--approve", "production")
-    log = ran.log("Production_paid_amount.release")
+    ran = house.run("release", "-p", "redeploy=true", "--reject", "production")
 
-    assert (ran.code, ran.document["result"]) == (1, FAILED)
-    assert (ran.stages["Production_paid_amount"], ran.stages["Verify_paid_amount"]) == (FAILED, SKIPPED)
-    assert "does not answer as its registered model" in log
-    assert "rolled back by itself" in log
-    assert "nothing to do" in log, "the failure hook finds it undone"
-    after = house.serves()
-    assert (after["deployment"], after["service"]["state"]) == (before["deployment"], "Healthy")
+    assert (ran.code, ran.document["result"], ran.document["rejected"]) == (1, FAILED, []), "nobody is asked"
+    assert (ran.stages["Propose_paid_amount"], ran.stages["Production_paid_amount"]) == (FAILED, SKIPPED)
+    assert "does not answer as its registered model" in ran.log("Propose_paid_amount.propose")
+    assert house.serves()["deployment"] == before["deployment"]
 
 
 def test_rollback_goes_back_to_the_scoring_script_before(
     house: House, redeployed: tuple[dict[str, Any], Ran]
 ) -> None:
     before, _ = redeployed
-    ran = house.run("rollback", "--approve", "production")
+    ran = house.run("rollback", "-p", "reason=answers take too long", "--approve", "production")
 
-    assert (ran.code, ran.stages) == (0, {"Rollback_paid_amount": OK, "Verify_paid_amount": OK})
+    stages = ("Propose_paid_amount", "Rollback_paid_amount", "Verify_paid_amount")
+    assert (ran.code, ran.stages) == (0, dict.fromkeys(stages, OK))
+    card = card_of(ran)
+    assert (card["kind"], card["asked"]["why"]) == ("rollback", "answers take too long")
+    assert (card["restores"], card["serves_now"]["check"]) == (before["deployment"], "as-recorded")
     now = house.serves()
     assert (now["event"], now["model"]) == ("rollback", before["model"])
 

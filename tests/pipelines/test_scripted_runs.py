@@ -113,8 +113,49 @@ def test_the_verb_learns_who_overrides_and_why_the_run_was_queued(scripted: Scri
     assert calls[-1]["BUILD_REASON"] == "Schedule", "by which it refuses"
 
 
-def test_a_rollback_that_is_refused_is_red_and_not_verified(scripted: Scripted) -> None:
-    ran, calls = scripted.run("rollback", "-p", "to=99", "--approve", "production", rollback={"code": 3})
+BECAUSE = ("-p", "reason=forecasts doubled")
+PROPOSED = {"variables": {"deployment": "d1", "modelVersion": "7"}}
+
+
+def test_a_rollback_that_is_refused_asks_nobody(scripted: Scripted) -> None:
+    ran, calls = scripted.run("rollback", "-p", "to=99", *BECAUSE, "--reject", "production", propose={"code": 3})
+
+    assert (ran.code, ran.document["rejected"]) == (1, [])
+    assert list(ran.stages.values()) == [FAILED, SKIPPED, SKIPPED]
+    assert (verbs(calls), option(calls, "propose", "--to")) == (["propose"], "99")
+
+
+def test_a_rollback_goes_to_the_deployment_on_the_card_with_the_reason(scripted: Scripted) -> None:
+    ran, calls = scripted.run("rollback", *BECAUSE, "--approve", "production", propose=PROPOSED)
+
+    assert (ran.code, verbs(calls)) == (0, ["propose", "rollback", "retain", "verify"])
+    assert option(calls, "rollback", "--to") == "d1"
+    assert option(calls, "propose", "--reason") == option(calls, "rollback", "--reason") == "forecasts doubled"
+    assert (ran.artifact("evidence-paid_amount-1") / "decision.json").is_file()
+
+
+def test_a_rollback_without_a_reason_is_not_queued(scripted: Scripted) -> None:
+    with pytest.raises(AssertionError, match=r"'reason' of .* needs a value"):
+        scripted.run("rollback", "--approve", "production")
+
+
+def test_a_redeployment_passes_the_test_service_before_anybody_is_asked(scripted: Scripted) -> None:
+    words = ("release", "-p", "redeploy=true", "--approve", "production")
+    ran, calls = scripted.run(*words, propose=PROPOSED)
+
+    assert (ran.code, verbs(calls)) == (0, ["check", "smoke", "propose", "release", "retain", "verify"])
+    assert option(calls, "smoke", "--deploy") == option(calls, "propose", "--model-version") == "champion"
+    assert option(calls, "release", "--model-version") == "7"
+
+    ran, calls = scripted.run(*words, smoke={"code": 3})
+    assert (ran.code, verbs(calls)) == (1, ["check", "smoke"])
+    assert ran.stages["Production_paid_amount"] == SKIPPED
+
+
+def test_a_release_that_fails_in_production_is_undone_by_its_hook(scripted: Scripted) -> None:
+    ran, calls = scripted.run("release", "--approve", "production", run=ACCEPTED, release={"code": 3})
 
     assert (ran.code, ran.stages["Verify_paid_amount"]) == (1, SKIPPED)
-    assert option(calls, "rollback", "--to") == "99"
+    assert verbs(calls)[-2:] == ["release", "rollback"]
+    assert option(calls, "rollback", "--to") == "before-this-build"
+    assert option(calls, "rollback", "--reason") == "the release of this build has failed"

@@ -106,8 +106,8 @@ def test_the_honest_history_is_intact_and_names_who(honest: dict[str, list[dict[
 
 
 def test_verify_says_whose_number_is_whose(office: Office) -> None:
-    office.product.run("rollback", "--to", 1)
-    office.product.run("rollback", "--to", 2)
+    office.product.run("rollback", "--to", 1, "--reason", "worse")
+    office.product.run("rollback", "--to", 2, "--reason", "worse")
     said = office.product.run("verify", "--horizon", 1).out
     assert "paid-amount:2 is its number in local-development; the copy in local-production" in said
 
@@ -127,7 +127,9 @@ def test_verify_release_and_rollback_refuse_a_changed_evidence_file(office: Offi
     for path, content in copies.items():
         serves = b"Ada Lovelace" in content
         path.write_bytes(content + b" ")
-        refused = office.product.run(*(("verify",) if serves else ("rollback", "--to", 1)), code=3)
+        refused = office.product.run(
+            *(("verify",) if serves else ("rollback", "--to", 1, "--reason", "worse")), code=3
+        )
         if serves:
             office.product.run("release", "--model-version", 2, code=3)
         path.write_bytes(content)
@@ -150,7 +152,11 @@ def test_a_damaged_ledger_is_named_stops_production_and_is_restored_from_the_cop
     _, said = office.history(tmp_path / "damaged", code=3)
     assert "error: ledger: ledger/paid_amount/00000002.json: follows an entry with sha256 " in said
     assert "error: ledger: ledger/paid_amount/00000003.json: it is missing" in said
-    for words in (("verify",), ("release", "--model-version", "champion"), ("rollback", "--to", "previous")):
+    for words in (
+        ("verify",),
+        ("release", "--model-version", "champion"),
+        ("rollback", "--to", "previous", "--reason", "worse"),
+    ):
         refused = office.product.run(*words, code=3).err
         assert "the ledger of the problem paid_amount is not as it was written; nothing was changed" in refused
     shutil.copytree(copy, ledger, dirs_exist_ok=True)
@@ -187,7 +193,9 @@ def test_every_forged_figure_is_named_with_both_values(
     with (tmp_path / "after/runs.csv").open(newline="", encoding="utf-8") as file:
         rows = {row["run_id"]: row for row in csv.DictReader(file)}
     assert rows[run["run_id"]]["intact"] == "False"
-    assert "release.json" in office.product.run("rollback", "--to", 1, code=3).err, "no way back to a forged record"
+    assert "release.json" in office.product.run("rollback", "--to", 1, "--reason", "worse", code=3).err, (
+        "no way back to a forged record"
+    )
 
 
 def test_a_removed_hash_or_file_does_not_make_a_record_intact(

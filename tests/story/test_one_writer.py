@@ -174,7 +174,7 @@ _held: list[Lease] = []
 """Of the process beside the tests that runs `hold`."""
 
 
-@pytest.mark.parametrize("words", ["release --model-version 1", "rollback --to previous"])
+@pytest.mark.parametrize("words", ["release --model-version 1", "rollback --to previous --reason worse"])
 def test_who_finds_production_in_other_hands_changes_nothing_and_names_them(
     make_product: MakeProduct, sdk: Sdk, tmp_path: Path, words: str
 ) -> None:

@@ -188,15 +188,15 @@ def shop(make_product: MakeProduct, sdk: Sdk, tmp_path_factory: pytest.TempPathF
     broken = product.from_tree(edited(folder / "broken", SCORING, '"value": value}', '"value": value + 1}'))
     refused = broken.with_settings(BUILD_BUILDID=102).run("release", "--model-version", 2, code=3)
     agree("refused")
-    hook = broken.with_settings(BUILD_BUILDID=102).run("rollback", "--to", "before-this-build")
+    hook = broken.with_settings(BUILD_BUILDID=102).run("rollback", "--to", "before-this-build", "--reason", "worse")
     last = product.with_settings(BUILD_BUILDID=103)
     killed_while_it_deploys(last, "2")
     sdk(break_lease, name.replace("-", "_"))
     second = last.run("release", "--model-version", 2, "--pipeline-variables")
     agree("second")
-    back = product.run("rollback", "--to", "previous", "--json")
+    back = product.run("rollback", "--to", "previous", "--reason", "worse", "--json")
     agree("back")
-    forth = product.run("rollback", "--to", "previous", "--json")
+    forth = product.run("rollback", "--to", "previous", "--reason", "worse", "--json")
     agree("forth")
     other = product.from_tree(
         edited(folder / "other", "mlops_code/score.py", "KEPT_ANSWERS = 32", "KEPT_ANSWERS = 16")
@@ -336,7 +336,7 @@ def test_what_may_not_be_released_or_gone_back_to(shop: Shop, name: str, sdk: Sd
     assert "is superseded" in product.run("release", "--model-version", 1, code=3).err
     assert "there is no model" in product.run("release", "--model-version", 99, code=2).err
     assert "outcome kept" in product.run("release", "--run", shop.kept.document["run_id"], code=3).err
-    assert "has never served" in product.run("rollback", "--to", 99, code=3).err
+    assert "has never served" in product.run("rollback", "--to", 99, "--reason", "worse", code=3).err
     test_service = product.with_settings(PRODUCTION_SERVICE_NAME=name, AZUREML_PRODUCTION_WORKSPACE_NAME=TRAINING)
     assert "was not deployed by a release" in test_service.run("release", "--model-version", "champion", code=4).err
     none = product.with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME="")
@@ -357,7 +357,7 @@ def test_a_target_with_another_hash_is_refused(
     try:
         for path, content in originals.items():
             path.write_bytes(content + b" ")
-        assert said in shop.product.run("rollback", "--to", 1, code=3).err
+        assert said in shop.product.run("rollback", "--to", 1, "--reason", "worse", code=3).err
     finally:
         for path, content in originals.items():
             path.write_bytes(content)
@@ -407,7 +407,7 @@ def test_a_stopped_release_is_put_right_and_ends_without_changing_anything_when_
         assert (unfinished["state"], unfinished["build_id"]) == ("never ended", "105"), "reading changes nothing"
         in_progress = shop.product.run("status", "--json").document["production"]["unfinished"]
         assert [line.partition(", since ")[0].rpartition(", ")[2] for line in in_progress] == ["build 105"]
-        undone = build.run("rollback", "--to", "before-this-build")
+        undone = build.run("rollback", "--to", "before-this-build", "--reason", "worse")
         assert "in the hands of: release of version champion by" in undone.err, "until its lease has expired"
         assert "closing as abandoned: release of " in undone.err
         after = agreed(shop.product, sdk, tmp_path / "after")
@@ -434,9 +434,11 @@ def test_a_killed_first_release_is_withdrawn_and_its_record_says_so(
     build = product.with_settings(BUILD_BUILDID=201)
     killed_while_it_deploys(build, "1")
     sdk(break_lease, name.replace("-", "_"))
-    undone = build.run("rollback", "--to", "before-this-build", "--json").document
+    undone = build.run("rollback", "--to", "before-this-build", "--reason", "worse", "--json").document
     assert (undone["to"], bool(undone["deployment"])) == ("none", True)
-    assert "nothing serves now" in build.run("rollback", "--to", "before-this-build").out, "repeated for nothing"
+    assert "nothing serves now" in build.run("rollback", "--to", "before-this-build", "--reason", "worse").out, (
+        "repeated for nothing"
+    )
     assert "there is no service" in product.run("verify", code=1).err
     assert sdk(champions, name) == []
     product.with_settings(BUILD_BUILDID=202).run("release", "--model-version", 1)
@@ -490,8 +492,8 @@ def test_code_that_is_deployed_by_hand_is_noticed_and_taken_over(
     assert (now["labels"], now["versions"]) == (before["labels"], before["versions"])
     assert "service_updated" in product.run("verify", "--horizon", 28, code=3).err
     for words in (
-        "rollback --to previous",
-        "rollback --to 2",
+        "rollback --to previous --reason worse",
+        "rollback --to 2 --reason worse",
         "release --model-version 2",
         "release --model-version champion",
     ):
@@ -505,7 +507,7 @@ def test_code_that_is_deployed_by_hand_is_noticed_and_taken_over(
     last = json.loads((tmp_path / "after/releases.json").read_text())["releases"][0]
     assert (last["take_over"], last["intact"]) == ("a hotfix on Friday", True)
     sdk(remove_tags, name)
-    assert "was not deployed by a release" in product.run("rollback", "--to", 2, code=4).err
+    assert "was not deployed by a release" in product.run("rollback", "--to", 2, "--reason", "worse", code=4).err
     product.run("rollback", "--to", 2, *why)
     agreed(product, sdk, tmp_path / "tagged")
 

@@ -57,7 +57,7 @@ def test_a_model_registered_by_the_earlier_version_is_released_and_rolled_back(
     before = releases(product, tmp_path / "before")
     product.run("release", "--model-version", "2")
     assert "paid-amount:2" in product.run("verify").out
-    product.run("rollback", "--to", "1")
+    product.run("rollback", "--to", "1", "--reason", "worse")
     assert product.run("status", "--json").document["production"]["service"]["models"] == ["paid-amount:1"]
     unverified = product.run("verify", code=3).err
     assert "its scoring script does not report the hash of its folder" in unverified, "the one of the earlier version"

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 Outcome = Literal["accepted", "kept", "failed"]
 ACCEPTED, KEPT, FAILED = get_args(Outcome)
+SEASONAL_NAIVE = "seasonal_naive"
 Status = Literal["passed", "warning", "failed", "off"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Day = Annotated[date, WithJsonSchema({"type": "string", "format": "date", "pattern": r"^\d{4}-\d{2}-\d{2}$"})]
@@ -278,6 +279,18 @@ class Evidence(Verdict):
     instead_of: Annotated[
         Replaced | None, Field(description="The recipe that training has chosen; absent where it is the challenger.")
     ] = None
+
+    @property
+    def gain(self) -> float | None:
+        """Share by which the challenger's error is smaller than the champion's; negative where it is larger.
+
+        Where there is no champion, compared with the seasonal naive forecast; None where either was not scored.
+        """
+        rival = self.champion or self.baselines.get(SEASONAL_NAIVE)
+        theirs, ours = (
+            getattr(side.metrics, self.metric) if side and side.metrics else None for side in (rival, self.challenger)
+        )
+        return 1 - ours / theirs if theirs and ours is not None else None
 
 
 class Workspace(Block):

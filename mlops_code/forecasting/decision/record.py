@@ -19,14 +19,13 @@ from typing import Any, Literal
 from pydantic import ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
-from forecasting.decision.blocks import Block, Context, Evidence, Sha256, Verdict
+from forecasting.decision.blocks import SEASONAL_NAIVE, Block, Context, Evidence, Sha256, Verdict
 from forecasting.errors import ModelFileError, UsageError
 from forecasting.json_text import UNREADABLE, hash_of, reason, strict_json, to_json
 
 SCHEMA_VERSION: Literal[2] = 2
 MAX_BYTES = 64 * 1024 * 1024  # of decision.json; with 20,000 series and a segment for each it has some 6 MB
 DECISION_FILE, REPORT_FILE = "decision.json", "report.html"
-SEASONAL_NAIVE = "seasonal_naive"
 
 
 class DecisionRecord(Block):
@@ -153,12 +152,18 @@ class _Untitled(GenerateJsonSchema):
         return False
 
 
-def schema() -> str:
-    """The text of docs/decision.schema.json, which `make schema` writes."""
+def schema_of(model: type[Block], file: str, title: str) -> str:
+    """The text of a JSON schema that follows from a typed document. file: its name in docs/."""
     about = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "decision.schema.json",
-        **DecisionRecord.model_json_schema(schema_generator=_Untitled),
-        "title": f"Decision record of the promotion gate, schema version {SCHEMA_VERSION}",
+        "$id": file,
+        **model.model_json_schema(schema_generator=_Untitled),
+        "title": title,
     }
     return json.dumps(about, indent=2) + "\n"
+
+
+def schema() -> str:
+    """The text of docs/decision.schema.json, which `make schema` writes."""
+    title = f"Decision record of the promotion gate, schema version {SCHEMA_VERSION}"
+    return schema_of(DecisionRecord, "decision.schema.json", title)

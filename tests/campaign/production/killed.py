@@ -14,7 +14,7 @@ from tests.campaign.production.shop import Shop
 from tests.campaign.production.verbs import Ending, Verb
 from tests.story.test_release_and_rollback import Agreed, break_lease
 
-MOVES = {"rollback": "rollback --to 1", "release": "release --model-version 2"}
+MOVES = {"rollback": "rollback --to 1 --reason worse", "release": "release --model-version 2"}
 """In turn: each undoes what the one before has done."""
 WAITS_FOR_LEASE_EVERY = 8
 MOST_MISSES = 3

@@ -17,7 +17,7 @@ from tests.campaign.production.verbs import Ending, Verb
 
 MOVES = {
     "release": "release --model-version 2",
-    "rollback": "rollback --to previous",
+    "rollback": "rollback --to previous --reason worse",
     "redeploy": "release --model-version champion",
 }
 STOPPED_SECONDS = (leases.SECONDS + 1.0, leases.SECONDS + 6.0)

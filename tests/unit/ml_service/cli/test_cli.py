@@ -16,7 +16,10 @@ from ml_service.training.snapshots import STEP_ORDER, parse_steps
 
 VERBS = [
     *(["data", "upload"], ["publish"], ["run"], ["smoke"], ["status"], ["rehearse"]),
-    *(["check"], ["release", "--model-version", "1"], ["verify"], ["rollback", "--to", "previous"], ["retain"]),
+    *(["check"], ["release", "--model-version", "1"], ["verify"], ["retain"]),
+    *(["rollback", "--to", "previous", "--reason", "worse"], ["smoke", "--deploy", "champion"]),
+    ["propose", "release", "--model-version", "1", "--evidence", "nowhere"],
+    ["propose", "rollback", "--to", "1", "--reason", "worse", "--evidence", "nowhere"],
     ["history", "--out", "nowhere"],
 ]
 
@@ -108,7 +111,12 @@ def test_a_bad_table_is_refused_without_the_sdk(tmp_path: Path) -> None:
         (["release", "--model-version", "1", "--run", "x"], "both --model-version and --run"),
         (["release", "--model-version", "champion", "--override-reason", "tariff"], "has no effect on a release"),
         (["rollback"], "--to"),
-        (["rollback", "--to", "1", "--take-over"], "--take-over without --reason"),
+        (["rollback", "--to", "1", "--take-over"], "a rollback needs a reason"),
+        (["rollback", "--to", "1", "--reason", "none"], "a rollback needs a reason"),
+        (["propose", "rollback", "--to", "1", "--evidence", "x", "--reason", " "], "a rollback needs a reason"),
+        (["propose", "release", "--model-version", "x", "--evidence", "x"], "a number from 1, or champion"),
+        (["propose", "release", "--model-version", "1"], "--evidence"),
+        (["smoke", "--deploy", "latest"], "a number from 1, or champion"),
         (["release", "--model-version", "1", "--reason", "so"], "--reason without --take-over"),
         (["rollback", "--to", "1", "--take-over", "--reason", "$(x)"], "--reason cannot be recorded as it is"),
         (["rollback", "--to", "yesterday"], "a number from 1, or previous or before-this-build"),

@@ -1,0 +1,138 @@
+"""The approval card as a typed document, from which docs/approval_card.schema.json follows.
+
+It says what would change, on whose request and on what evidence. Pages only render it, and so may any other program.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from forecasting.decision.blocks import Block, Count, Day, Override, Sha256, Text
+from forecasting.decision.record import schema_of
+from forecasting.json_text import to_json
+from ml_service.audit.serving import Check
+
+Kind = Literal["release", "redeploy", "rollback"]
+CARD_FILE, CARD_PAGE, CARD_SUMMARY = "approval_card.json", "approval_card.html", "approval_card.md"
+
+
+class Version(Block):
+    """What makes the answers of a service: model, scoring script and environment."""
+
+    model: Annotated[Text, Field(description="name:version, as the training workspace counts.")]
+    recipe: Annotated[str, Field(description="Empty where the decision about the model cannot be read.")]
+    model_sha256: Sha256
+    scoring_sha256: Sha256
+    environment_sha256: Sha256
+
+
+class Serving(Block):
+    """What serves now, as the deployment ledger records it."""
+
+    version: Version
+    since: Annotated[Text, Field(description="When its deployment began, in UTC.")]
+    event: Annotated[Text, Field(description="release or rollback.")]
+    deployment: Text
+    who: Annotated[str, Field(description="For whom it was deployed.")]
+    build_id: str
+    check: Annotated[Check, Field(description="Whether the live service is as the ledger records it.")]
+    finding: Annotated[str, Field(description="What is not, or why nobody can tell; empty where all is well.")]
+
+
+class Target(Block):
+    """Where it would be deployed."""
+
+    service: Text
+    workspace: Text
+    tags: Annotated[dict[str, str], Field(description="Tags of the training workspace; they mark a rehearsal.")]
+
+
+class Verdict(Block):
+    """What the gate said of the proposed version when it was trained."""
+
+    status: Annotated[
+        Literal["accepted", "override", "unknown"],
+        Field(description="override: a person has accepted it against the gate; unknown: the decision is gone."),
+    ]
+    sentence: str
+    override: Override | None
+
+
+class Improvement(Block):
+    """How the proposed version compares with what it would replace."""
+
+    share: Annotated[
+        float | None,
+        Field(description="Share by which its error is smaller; negative: larger; null: never compared directly."),
+    ]
+    metric: Annotated[str, Field(description="Of the gate; empty where nothing was compared.")]
+    sentence: Text
+
+
+class TableFacts(Block):
+    """The data that a version was judged on."""
+
+    rows: Count
+    series: Count
+    last_day: Day
+
+
+class DataChange(Block):
+    """The data of both versions; null where its decision cannot be read, or nothing serves."""
+
+    before: TableFacts | None
+    after: TableFacts | None
+
+
+class Asked(Block):
+    """Who asks for it, why, and which build would do it."""
+
+    who: Text
+    why: Text
+    when: Annotated[Text, Field(description="In UTC.")]
+    build_id: str
+    build_url: Annotated[str, Field(description="Empty outside Azure DevOps.")]
+    commit: str
+
+
+class Earlier(Block):
+    """What happened to the same bytes before."""
+
+    what: Literal["rejected", "rolled back", "undone"]
+    when: str
+    who: str
+    reason: str
+
+
+class ApprovalCard(Block):
+    """One page for the person who says yes or no."""
+
+    schema_version: Literal[1] = 1
+    kind: Kind
+    problem: Text
+    title: Text
+    serves_now: Annotated[Serving | None, Field(description="null: nothing serves yet.")]
+    proposed: Version
+    target: Target
+    verdict: Verdict
+    improvement: Improvement
+    asked: Asked
+    data: DataChange
+    earlier: tuple[Earlier, ...]
+    warnings: Annotated[tuple[str, ...], Field(description="To weigh first; where there are any, pages are amber.")]
+    restores: Annotated[str, Field(description="Id of the deployment that a rollback restores; empty otherwise.")]
+    if_approved: Text
+    if_rejected: Text
+    report: Annotated[str, Field(description="Name of the report beside this document; empty where it is gone.")]
+
+    @property
+    def content(self) -> bytes:
+        """The bytes of approval_card.json."""
+        return to_json(self.model_dump(mode="json"))
+
+
+def schema() -> str:
+    """The text of docs/approval_card.schema.json, which `make schema` writes."""
+    return schema_of(ApprovalCard, "approval_card.schema.json", "Approval card, schema version 1")

@@ -1,0 +1,154 @@
+"""Compose the card of a release, a redeployment or a rollback from what was read; a pure function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from forecasting.decision.record import DecisionRecord
+from ml_service.audit.approval.card import ApprovalCard, Asked, Earlier, Improvement, Kind, Target
+from ml_service.audit.approval.facts import (
+    data_change,
+    release_improvement,
+    rollback_improvement,
+    same_model,
+    serving_of,
+    verdict_of,
+    version_of,
+)
+from ml_service.audit.serving import Now
+from ml_service.output.decision_table import warnings_of
+from ml_service.output.moments import shown_moment
+from ml_service.production.ledger import Content, Record
+
+_TITLES = {"release": "Release of", "redeploy": "Redeployment of", "rollback": "Rollback to"}
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What is asked for, and all that is known about it."""
+
+    kind: Kind
+    problem: str
+    content: Content
+    """What would serve."""
+    decision: DecisionRecord | None
+    """The decision about its model; None where it cannot be read."""
+    now: Now | None
+    """What serves; None where nothing does."""
+    asked: Asked
+    target: Target
+    earlier: tuple[Earlier, ...] = ()
+    take_over: str = ""
+    """Why a service that was changed by hand may be replaced."""
+    restores: Record | None = None
+    """The deployment that a rollback restores."""
+    unfinished: tuple[str, ...] = ()
+    """Deployments that have not ended, one sentence each."""
+    report: str = ""
+
+
+def card_of(proposal: Proposal) -> ApprovalCard:
+    """The card of a proposal."""
+    now, improvement = proposal.now, _improvement(proposal)
+    return ApprovalCard(
+        schema_version=1,
+        kind=proposal.kind,
+        problem=proposal.problem,
+        title=f"{_TITLES[proposal.kind]} {proposal.content.model}",
+        serves_now=serving_of(now) if now else None,
+        proposed=version_of(proposal.content, proposal.decision),
+        target=proposal.target,
+        verdict=verdict_of(proposal.decision),
+        improvement=improvement,
+        asked=proposal.asked,
+        data=data_change(now, proposal.decision),
+        earlier=proposal.earlier,
+        warnings=tuple(_warnings(proposal, improvement)),
+        restores=proposal.restores.id if proposal.restores else "",
+        if_approved=_if_approved(proposal),
+        if_rejected=_if_rejected(proposal),
+        report=proposal.report,
+    )
+
+
+def _improvement(proposal: Proposal) -> Improvement:
+    if proposal.kind == "redeploy":
+        return same_model()
+    if proposal.kind == "rollback":
+        return rollback_improvement(proposal.now, proposal.content, proposal.decision)
+    if proposal.decision is None:
+        return Improvement(share=None, metric="", sentence="Unknown: its decision cannot be read")
+    return release_improvement(proposal.decision)
+
+
+def _warnings(proposal: Proposal, improvement: Improvement) -> Iterator[str]:
+    """What to weigh first, the gravest first."""
+    verdict = verdict_of(proposal.decision)
+    if verdict.status != "accepted":
+        yield f"The gate did not accept this version. {verdict.sentence}" if verdict.override else verdict.sentence
+    for item in proposal.earlier:
+        yield f"These bytes were {item.what} on {shown_moment(item.when)} by {item.who}: {item.reason or 'no reason'}"
+    if proposal.take_over:
+        yield f"A service that was changed by hand is replaced, and that work is lost: {proposal.take_over}"
+    elif proposal.now is not None and proposal.now.finding:
+        yield proposal.now.finding
+    yield from (f"A deployment has not ended: {line}" for line in proposal.unfinished)
+    if proposal.kind == "release" and improvement.share is not None and improvement.share < 0:
+        yield f"The forecasts get worse by what was measured: {improvement.sentence}"
+    yield from _about_data(proposal)
+    if proposal.kind == "release" and proposal.decision is not None:
+        yield from warnings_of(proposal.decision.evidence)
+
+
+def _about_data(proposal: Proposal) -> Iterator[str]:
+    """A challenger that has seen less of the past than what serves is no step forward in time."""
+    decision, now = proposal.decision, proposal.now
+    if proposal.kind != "release" or decision is None or now is None or now.decision is None:
+        return
+    ours, theirs = decision.evidence.data.last_date, now.decision.evidence.data.last_date
+    if ours < theirs:
+        yield f"It was trained on data until {ours}, and what serves on data until {theirs}"
+
+
+def _if_approved(proposal: Proposal) -> str:
+    target, ours = proposal.target, proposal.content.model
+    place = f"service {target.service} in workspace {target.workspace}"
+    checked = (
+        f"Its live answers are compared with the model's own forecast; if one differs, "
+        f"{_what_serves(proposal)} is restored by itself. Callers keep address and keys."
+    )
+    if proposal.kind == "redeploy":
+        return f"{ours} is deployed again to {place}, with {_changes(proposal)}. {checked}"
+    if proposal.kind == "rollback":
+        when = shown_moment(proposal.restores.started) if proposal.restores else "an earlier deployment"
+        moved = "It becomes champion, and the next scheduled training runs the pipeline that trained it."
+        return f"{ours} is deployed to {place}, with scoring script and environment of {when}. {moved} {checked}"
+    if proposal.now is None:
+        return (
+            f"{ours} is the first version that serves, as {place}. Its live answers are compared with the model's "
+            "own forecast; if one differs, the service is deleted again."
+        )
+    return f"{ours} replaces {proposal.now.content.model} as {place}, and becomes champion. {checked}"
+
+
+def _if_rejected(proposal: Proposal) -> str:
+    stays = f"{_what_serves(proposal)} keeps serving" if proposal.now else "Nothing serves, as before"
+    said = "Say why in the comment. The run ends red; nothing in production is changed"
+    if proposal.kind == "release":
+        return f"{stays}. {said}; {proposal.content.model} stays registered, and is not released by this run."
+    return f"{stays}. {said}."
+
+
+def _what_serves(proposal: Proposal) -> str:
+    return proposal.now.content.model if proposal.now else "what was before"
+
+
+def _changes(proposal: Proposal) -> str:
+    """What a redeployment changes, by the hashes."""
+    if proposal.now is None:
+        return "the code of this commit"
+    before, after = version_of(proposal.now.content, None), version_of(proposal.content, None)
+    parts = {"scoring script": "scoring_sha256", "environment": "environment_sha256"}
+    changed = [name for name, field in parts.items() if getattr(before, field) != getattr(after, field)]
+    return f"another {' and another '.join(changed)}" if changed else "the same code: nothing would change"

@@ -1,0 +1,150 @@
+"""What the deployment ledger and decision records say for a card; pure functions of what was read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from forecasting.decision.record import DecisionRecord
+from ml_service.audit.approval.card import DataChange, Earlier, Improvement, Serving, TableFacts, Verdict, Version
+from ml_service.audit.serving import Now
+from ml_service.output.decision_table import override_sentence, versioned
+from ml_service.production import ledger
+from ml_service.production.ledger import Content, Record
+
+_METRICS = {
+    "mae": "mean absolute error",
+    "mase": "mean absolute scaled error",
+    "rmsse": "root mean squared scaled error",
+}
+_LONGEST_REASON = 300
+
+
+def version_of(content: Content, decision: DecisionRecord | None) -> Version:
+    """Model and code of a deployment."""
+    return Version(
+        model=content.model,
+        recipe=decision.evidence.challenger.recipe if decision else "",
+        model_sha256=content.model_sha256,
+        scoring_sha256=content.scoring_sha256,
+        environment_sha256=content.environment_sha256,
+    )
+
+
+def serving_of(now: Now) -> Serving:
+    """What serves now."""
+    opened = now.record.opened
+    return Serving(
+        version=version_of(now.content, now.decision),
+        since=opened.when,
+        event=now.record.properties["event"],
+        deployment=now.record.id,
+        who=opened.who,
+        build_id=opened.build_id,
+        check=now.check,
+        finding=now.finding,
+    )
+
+
+def table_of(decision: DecisionRecord | None) -> TableFacts | None:
+    """The data that a decision was made on."""
+    if decision is None:
+        return None
+    data = decision.evidence.data
+    return TableFacts(rows=data.rows, series=data.series, last_day=data.last_date)
+
+
+def data_change(now: Now | None, decision: DecisionRecord | None) -> DataChange:
+    """The data of what serves and of what is proposed."""
+    return DataChange(before=table_of(now.decision) if now else None, after=table_of(decision))
+
+
+def verdict_of(decision: DecisionRecord | None) -> Verdict:
+    """What the gate said when the version was trained; an override is not an acceptance by the gate."""
+    if decision is None:
+        return Verdict(status="unknown", sentence="The decision about this version cannot be read.", override=None)
+    evidence = decision.evidence
+    if evidence.override is not None:
+        return Verdict(status="override", sentence=override_sentence(evidence), override=evidence.override)
+    return Verdict(status="accepted", sentence=evidence.sentence, override=None)
+
+
+def percent(share: float) -> str:
+    """A share as people compare it, such as `47.6 %`."""
+    return f"{abs(share) * 100:.1f} %"
+
+
+def release_improvement(decision: DecisionRecord) -> Improvement:
+    """What the gate measured: the proposed version against the champion of that time."""
+    evidence, gain = decision.evidence, decision.evidence.gain
+    champion = versioned(decision.context.champion)
+    rival = champion or "the champion" if evidence.champion else "the seasonal naive forecast"
+    if gain is None:
+        return Improvement(share=None, metric="", sentence=f"Its error was not compared with that of {rival}.")
+    how = f"{percent(gain)} {'better' if gain > 0 else 'worse'} than" if percent(gain) != percent(0) else "as good as"
+    metric = _METRICS[evidence.metric]
+    first = "" if evidence.champion else "; there was no champion to compare it with"
+    return Improvement(share=gain, metric=evidence.metric, sentence=f"{how} {rival}, by {metric}{first}".capitalize())
+
+
+def rollback_improvement(now: Now | None, target: Content, decision: DecisionRecord | None) -> Improvement:
+    """What was measured when one of both was accepted against the other."""
+    if now is None:
+        return Improvement(share=None, metric="", sentence="Nothing serves now that it could be compared with.")
+    if now.content.model_sha256 == target.model_sha256:
+        return same_model()
+    later, earlier = now.decision, target.model
+    if later is not None and versioned(later.context.champion) == earlier and later.evidence.gain is not None:
+        gain = later.evidence.gain
+        was = f"When {now.content.model} was accepted, it was {percent(gain)} {_direction(gain)} than {earlier}"
+        share = 1 - 1 / (1 - gain) if gain < 1 else None
+        return Improvement(share=share, metric=later.evidence.metric, sentence=f"{was}; a rollback gives that up")
+    if decision is not None and versioned(decision.context.champion) == now.content.model:
+        return release_improvement(decision)
+    sentence = f"{target.model} and {now.content.model} were never compared directly"
+    return Improvement(share=None, metric="", sentence=sentence)
+
+
+def same_model() -> Improvement:
+    """Of a deployment that changes no model."""
+    return Improvement(share=None, metric="", sentence="None: the model stays the same, only its code changes")
+
+
+def _direction(gain: float) -> str:
+    return "better" if gain > 0 else "worse"
+
+
+def earlier_of(records: Sequence[Record], proposed: Version) -> tuple[Earlier, ...]:
+    """Rollbacks away from these bytes and deployments of them that failed, the newest first.
+
+    records: deployments of the service, the newest first.
+    """
+    found = []
+    for record in records:
+        left = ledger.find(records, record.before)
+        if record.state == ledger.SUCCEEDED and left is not None and _left(record, left, proposed):
+            found.append(_earlier("rolled back", record, record.properties.get(ledger.ASKED_BECAUSE, "")))
+        elif record.state in (ledger.UNDONE, ledger.FAILED, "rolled-back") and _is_same(record.content, proposed):
+            found.append(_earlier("undone", record, str(record.told.get("reason", ""))))
+    return tuple(found)
+
+
+def _left(record: Record, left: Record, proposed: Version) -> bool:
+    """Whether a rollback replaced these bytes: the model, or where it stayed, the code that is proposed."""
+    if record.properties["event"] != ledger.ROLLBACK or left.content.model_sha256 != proposed.model_sha256:
+        return False
+    if record.content.model_sha256 != left.content.model_sha256:
+        return True
+    return record.content.served != left.content.served and _is_same(left.content, proposed)
+
+
+def _is_same(content: Content, proposed: Version) -> bool:
+    return (content.model_sha256, content.scoring_sha256, content.environment_sha256) == (
+        proposed.model_sha256,
+        proposed.scoring_sha256,
+        proposed.environment_sha256,
+    )
+
+
+def _earlier(what: str, record: Record, reason: str) -> Earlier:
+    first = next(iter(reason.splitlines()), "")[:_LONGEST_REASON]
+    return Earlier.model_validate({"what": what, "when": record.started, "who": record.opened.who, "reason": first})

@@ -1,0 +1,143 @@
+"""The card as pages: HTML to open or print, Markdown for the summary of the build; both render the document only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ml_service.audit.approval.card import (
+    CARD_FILE,
+    CARD_PAGE,
+    CARD_SUMMARY,
+    ApprovalCard,
+    DataChange,
+    Earlier,
+    Serving,
+    TableFacts,
+    Version,
+)
+from ml_service.output.console import Terminal
+from ml_service.output.html import render_page
+from ml_service.output.markdown import render
+from ml_service.output.moments import shown_moment
+
+_HERE = Path(__file__).parent
+_SHOWN_HASH = 12
+_CHECKS = {"as-recorded": "as the ledger records it", "changed": "NOT as recorded", "unknown": "not compared"}
+
+
+@dataclass(frozen=True)
+class Badge:
+    """What kind of decision it is, and whether it is a plain one."""
+
+    text: str
+    tone: str
+    """A class of the page: good, warn, or soft."""
+
+
+def write_card(card: ApprovalCard, folder: Path) -> ApprovalCard:
+    """Write the document and both pages into a folder, which is made when it is absent."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CARD_FILE).write_bytes(card.content)
+    (folder / CARD_PAGE).write_text(html(card), encoding="utf-8")
+    (folder / CARD_SUMMARY).write_text(markdown(card), encoding="utf-8")
+    return card
+
+
+def html(card: ApprovalCard) -> str:
+    """The page to open or print."""
+    title = f"Approval: {card.title}"
+    return render_page(_HERE / "card.html.j2", title=title, card=card, badge=badge_of(card), rows=fact_rows(card))
+
+
+def markdown(card: ApprovalCard) -> str:
+    """The page on the summary of the build."""
+    return render(_HERE / "card.md.j2", card=card, badge=badge_of(card), rows=fact_rows(card))
+
+
+def badge_of(card: ApprovalCard) -> Badge:
+    """An override is amber and never an acceptance; so is whatever has a warning."""
+    if card.verdict.status == "override":
+        return Badge("override: a person decides against the gate", "warn")
+    kinds = {"release": "accepted by the gate", "redeploy": "the same model again", "rollback": "back to what served"}
+    text = kinds[card.kind] if card.verdict.status == "accepted" else "its decision cannot be read"
+    if card.warnings:
+        return Badge(f"{text}, with {_count(len(card.warnings), 'warning')}", "warn")
+    return Badge(text, "good" if card.kind == "release" else "soft")
+
+
+def fact_rows(card: ApprovalCard) -> list[tuple[str, str]]:
+    """What both pages list: name and text of each fact."""
+    asked, proposed = card.asked, card.proposed
+    return [
+        ("asked by", f"{asked.who}, {shown_moment(asked.when)}"),
+        ("why", asked.why),
+        ("build, commit", f"build {asked.build_id or 'none'}, commit {asked.commit[:_SHOWN_HASH] or 'unknown'}"),
+        ("serves now", _serving(card.serves_now)),
+        ("the gate", card.verdict.sentence),
+        ("data", _data(card.data)),
+        ("these bytes before", _earlier(card.earlier)),
+        ("model sha256", proposed.model_sha256[:_SHOWN_HASH]),
+        ("scoring script", _code(card.serves_now, proposed, "scoring_sha256")),
+        ("environment", _code(card.serves_now, proposed, "environment_sha256")),
+    ]
+
+
+def _serving(now: Serving | None) -> str:
+    if now is None:
+        return "nothing: this would be the first deployment"
+    by = f"by {now.event} of {now.who}, build {now.build_id}"
+    return f"{now.version.model} since {shown_moment(now.since)}, {by}; the live service is {_CHECKS[now.check]}"
+
+
+def _data(data: DataChange) -> str:
+    before, after = data.before, data.after
+    if after is None:
+        return "unknown: the decision cannot be read"
+    if before is None:
+        return _table(after)
+    if before == after:
+        return f"{_table(after)}; the same as that of what serves"
+    days = (after.last_day - before.last_day).days
+    changes = [_signed(days, "day"), _signed(after.rows - before.rows, "row")]
+    if after.series != before.series:
+        changes.append(_signed(after.series - before.series, "series", "series"))
+    return f"{_table(after)}; against what serves: {', '.join(changes)}"
+
+
+def _table(facts: TableFacts) -> str:
+    return f"{facts.rows:,} rows, {facts.series:,} series, until {facts.last_day}"
+
+
+def _signed(number: int, one: str, many: str = "") -> str:
+    return f"{number:+,} {one if abs(number) == 1 else many or one + 's'}"
+
+
+def _count(number: int, one: str) -> str:
+    return f"{number} {one}{'s' * (number != 1)}"
+
+
+def _earlier(found: tuple[Earlier, ...]) -> str:
+    if not found:
+        return "never rejected, undone or rolled back"
+    said = (f"{item.what} on {shown_moment(item.when)} by {item.who}: {item.reason or 'no reason'}" for item in found)
+    return "; ".join(said)
+
+
+def _code(now: Serving | None, proposed: Version, field: str) -> str:
+    after = str(getattr(proposed, field))[:_SHOWN_HASH]
+    before = str(getattr(now.version, field))[:_SHOWN_HASH] if now else ""
+    if not before:
+        return after
+    return f"{after}, the same as now" if before == after else f"{before} → {after}"
+
+
+def show(terminal: Terminal, card: ApprovalCard, folder: Path) -> None:
+    """Print the card in short, and where the pages are."""
+    terminal.say(f"proposed   {card.title}: {badge_of(card).text}")
+    for warning in card.warnings:
+        terminal.say(f"warning    {warning}")
+    terminal.say(f"result     {card.improvement.sentence}")
+    terminal.say(f"now        {_serving(card.serves_now)}")
+    terminal.say(f"card       {folder / CARD_PAGE}")
+    terminal.document(card.model_dump(mode="json"))

@@ -1,0 +1,124 @@
+"""What serves now by the deployment ledger, and whether the live service is as the ledger records it.
+
+For those who read: the production workspace may be closed to them, and then the ledger alone tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from azure_ml.pipelines.runs import find_run
+from azure_ml.services import HEALTHY, Service, find_service
+from azure_ml.workspace import Workspace
+from forecasting.decision.record import DECISION_FILE, DecisionRecord, parse_decision
+from forecasting.errors import ModelFileError
+from ml_service.output.console import Terminal
+from ml_service.production import integrity, ledger
+from ml_service.production.ledger import Content, Record
+from ml_service.production.live import changes
+from ml_service.production.site import label, last_good
+from ml_service.settings.build import Build
+from ml_service.settings.variables import Settings
+
+Check = Literal["as-recorded", "changed", "unknown"]
+
+
+@dataclass(frozen=True)
+class View:
+    """Both workspaces, and who looks at them; nothing is changed through it."""
+
+    training: Workspace
+    production: Workspace | None
+    """None where it is closed to who looks."""
+    settings: Settings
+    build: Build
+    terminal: Terminal
+    problem: str
+
+
+@dataclass(frozen=True)
+class Now:
+    """The deployment that serves now."""
+
+    record: Record
+    decision: DecisionRecord | None
+    """The decision about its model; None where it cannot be read."""
+    check: Check
+    finding: str = ""
+    """What is not as recorded, or why nobody can tell; empty where the workspace is closed to who looks."""
+
+    @property
+    def content(self) -> Content:
+        """What it serves."""
+        return self.record.content
+
+
+def known_records(view: View) -> tuple[Record, ...]:
+    """The deployments of the problem's service, the newest first.
+
+    Raises: CheckFailedError when the ledger was changed.
+    """
+    settings = view.settings
+    records = ledger.read_all(view.training, settings)
+    return ledger.of_service(records, settings.azureml_production_workspace_name, settings.production_service_name)
+
+
+def serving_now(view: View, known: Sequence[Record]) -> Now | None:
+    """What serves; None where nothing has been deployed successfully, or a service is not ours."""
+    last = last_good(known)
+    if view.production is None:
+        return Now(last, decision_of(view.training, last.content), "unknown") if last else None
+    service = find_service(view.production, view.settings.production_service_name)
+    record, check, finding = compared(known, service)
+    return Now(record, decision_of(view.training, record.content), check, finding) if record else None
+
+
+def compared(known: Sequence[Record], service: Service | None) -> tuple[Record | None, Check, str]:
+    """The deployment that a live service comes from, whether it is as recorded, and what is not.
+
+    known: deployments of the service, the newest first.
+    """
+    last = last_good(known)
+    if service is None:
+        gone = f"The service is gone, and {last.content.model} serves by the ledger" if last else ""
+        return last, "changed" if last else "as-recorded", gone
+    record = ledger.find(known, label(service))
+    if record is None:
+        return last, "changed", f"Service {service.name} was not deployed by a release: no record tells who made it"
+    return record, *_finding(known, record, service)
+
+
+def _finding(known: Sequence[Record], record: Record, service: Service) -> tuple[Check, str]:
+    """Whether a service is as its deployment left it, and what is not."""
+    last = last_good(known)
+    if last is None or record.id != last.id:
+        return "changed", f"Service {service.name} is of deployment {record.id}, which is not the last that succeeded"
+    if service.state.state != HEALTHY:
+        return (
+            "changed",
+            f"Service {service.name} is {service.state.state}: {service.state.error or 'no reason given'}",
+        )
+    found = changes(known, service)
+    if found is None:
+        return "unknown", "Whether the live code is the recorded one cannot be told: its record does not say"
+    return (
+        ("changed", f"The service was changed by hand: {'; '.join(map(str, found))}")
+        if found
+        else ("as-recorded", "")
+    )
+
+
+def decision_of(training: Workspace, content: Content) -> DecisionRecord | None:
+    """The decision that accepted a deployed model; None where it is gone or is not the recorded one."""
+    run = find_run(training, content.run_id) if content.run_id else None
+    if run is None:
+        return None
+    file = integrity.fetch(run, DECISION_FILE)
+    if file.sha256 != content.decision_sha256:
+        return None
+    try:
+        return parse_decision(file.content)
+    except ModelFileError:
+        return None

@@ -1,0 +1,107 @@
+"""The verbs before an approval: propose release, propose rollback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ml_service.cli.production_verbs import (
+    Reason,
+    TakeOver,
+    To,
+    Why,
+    demand_reason,
+    demand_target,
+    taken_over,
+)
+from ml_service.cli.session import AsJson, ForAgent, Session, demand_version, session
+
+if TYPE_CHECKING:
+    from ml_service.audit.approval.card import ApprovalCard
+
+app = typer.Typer(
+    help="Check that a release or a rollback can be done, change nothing, and write the card for its approval.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+Evidence = Annotated[
+    Path,
+    typer.Option(
+        "--evidence",
+        metavar="FOLDER",
+        file_okay=False,
+        help="Where to write approval_card.html, .md and .json, and the report of the decision.",
+    ),
+]
+
+
+@app.command("release")
+def propose_release(
+    *,
+    model_version: Annotated[
+        str,
+        typer.Option("--model-version", metavar="NUMBER", help="As release has it: a version, or champion."),
+    ],
+    evidence: Evidence,
+    take_over: TakeOver = False,
+    reason: Reason = "",
+    for_agent: ForAgent = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the approval card of a release or of a redeployment of the champion.
+
+    A version that release would refuse is refused here, with the same exit code, before anybody is asked.
+    """
+    with session(as_json, for_agent) as call:
+        demand_version("--model-version", model_version, "champion")
+        why = taken_over(take_over, reason)
+        _demand_production(call)
+        from ml_service.audit.approval import propose as module
+
+        module.demand_replaceable(call.view, why)
+        _tell(call, module.propose_release(call.view, model_version, evidence, take_over=why), evidence)
+
+
+@app.command("rollback")
+def propose_rollback(
+    *,
+    to: To,
+    evidence: Evidence,
+    take_over: TakeOver = False,
+    reason: Why = "",
+    for_agent: ForAgent = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the approval card of a rollback.
+
+    A version that has never served (exit 3), a target whose files are not as recorded (exit 3) and a rollback without
+    a reason (exit 2) are refused here, before anybody is asked.
+    """
+    with session(as_json, for_agent) as call:
+        demand_target(to)
+        why = demand_reason(reason)
+        _demand_production(call)
+        from ml_service.audit.approval import propose as module
+
+        taken = why if take_over else ""
+        module.demand_replaceable(call.view, taken)
+        _tell(call, module.propose_rollback(call.view, to, why, evidence, take_over=taken), evidence)
+
+
+def _demand_production(call: Session) -> None:
+    from ml_service.settings.variables import demand_production
+
+    demand_production(call.settings)
+
+
+def _tell(call: Session, card: ApprovalCard, folder: Path) -> None:
+    """Show the card, put it on the summary of the build, and say what exactly would be deployed."""
+    from ml_service.audit.approval import page
+    from ml_service.audit.approval.card import CARD_SUMMARY
+
+    page.show(call.terminal, card, folder)
+    call.agent.summary(folder / CARD_SUMMARY)
+    call.agent.outputs({"modelVersion": card.proposed.model.rpartition(":")[2], "deployment": card.restores})
+    call.agent.tag("proposed")

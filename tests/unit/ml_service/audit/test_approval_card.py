@@ -1,0 +1,235 @@
+"""The approval card: what it says of a release, a redeployment and a rollback, and what it says first."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from forecasting.decision.blocks import RegisteredChampion, Rule
+from forecasting.decision.record import DecisionRecord
+from ml_service.audit.approval import card as document
+from ml_service.audit.approval.card import CARD_FILE, CARD_PAGE, CARD_SUMMARY, Asked, Target, Version
+from ml_service.audit.approval.compose import Proposal, card_of
+from ml_service.audit.approval.facts import earlier_of, version_of
+from ml_service.audit.approval.page import badge_of, html, markdown, write_card
+from ml_service.audit.serving import Now
+from ml_service.production import ledger
+from ml_service.production.ledger import Record
+from tests.unit.ml_service.decisions import changed, decision
+from tests.unit.ml_service.production.test_order_of_deployments import record
+
+ROOT = Path(__file__).resolve().parents[4]
+ASKED = Asked(
+    who="Ada Lovelace",
+    why="new data",
+    when="2026-11-30T09:12:10+00:00",
+    build_id="104",
+    build_url="",
+    commit="c" * 40,
+)
+TARGET = Target(service="m", workspace="production", tags={"evidence": "local rehearsal"})
+
+
+def decided(error: float, champion_error: float, champion: str, last: str = "2014-05-31") -> DecisionRecord:
+    """A decision that accepts a challenger with this error, against a champion of that name or none."""
+    plain = decision("accepted")
+    scores = plain.evidence.challenger.metrics
+    assert scores is not None
+    old = decision("kept").evidence.champion
+    assert old is not None
+    evidence = changed(
+        plain.evidence,
+        challenger=changed(plain.evidence.challenger, metrics=changed(scores, mae=error)),
+        champion=changed(old, metrics=changed(scores, mae=champion_error)),
+        data=changed(plain.evidence.data, last_date=date.fromisoformat(last)),
+        rules=(),
+        instead_of=None,
+    )
+    name, _, version = champion.partition(":")
+    met = RegisteredChampion(name=name, version=version, model_sha256="0" * 64, cutoff=date(2014, 5, 3))
+    return changed(plain, evidence=evidence, context=changed(plain.context, champion=met))
+
+
+FIRST, SECOND = record(1, 1, build_id="101"), record(2, 2, build_id="102")
+BETTER = decided(131.0, 250.0, "m:1")
+OF_FIRST = decided(250.0, 300.0, "m:0", "2014-05-03")
+
+
+def now_of(served: Record, made: DecisionRecord | None) -> Now:
+    return Now(served, made, "as-recorded")
+
+
+def rolled_back(left: Record, **told: str) -> Record:
+    """The third deployment: away from one, back to the first version."""
+    return record(3, 1, ledger.SUCCEEDED, None, event=ledger.ROLLBACK, **{"from": left.id}, **told)
+
+
+def release(**changes: object) -> Proposal:
+    plain = Proposal(
+        kind="release",
+        problem="paid_amount",
+        content=SECOND.content,
+        decision=BETTER,
+        now=now_of(FIRST, OF_FIRST),
+        asked=ASKED,
+        target=TARGET,
+        report="report.html",
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def rollback(**changes: object) -> Proposal:
+    plain = replace(
+        release(),
+        kind="rollback",
+        content=FIRST.content,
+        decision=OF_FIRST,
+        now=now_of(SECOND, BETTER),
+        restores=FIRST,
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def test_a_release_says_from_what_to_what_and_how_much_better_in_percent() -> None:
+    card = card_of(release())
+    assert card.title == "Release of m:2"
+    assert card.serves_now is not None
+    assert (card.serves_now.version.model, card.serves_now.since) == ("m:1", FIRST.started)
+    assert card.improvement.sentence == "47.6 % better than m:1, by mean absolute error"
+    assert "m:2 replaces m:1 as service m in workspace production" in card.if_approved
+    assert card.if_rejected.startswith("m:1 keeps serving. Say why in the comment")
+    assert (card.warnings, badge_of(card).tone) == ((), "good")
+
+
+def test_the_pages_show_what_the_document_says() -> None:
+    card = card_of(release())
+    for page in (html(card), markdown(card)):
+        for said in ("47.6 % better than", "Ada Lovelace", "new data", "build 104", "never rejected", "+28 days"):
+            assert said in page
+        assert "local rehearsal" in page
+    assert '<a href="report.html">' in html(card)
+
+
+def test_an_override_is_amber_and_no_page_calls_it_accepted() -> None:
+    card = card_of(release(decision=decision("override")))
+    assert badge_of(card).tone == "warn"
+    assert badge_of(card).text.startswith("override")
+    assert "Ada" in card.warnings[0]
+    for page in (html(card), markdown(card)):
+        assert "accepted by the gate" not in page
+        assert "Weigh this first" in page
+
+
+def test_a_first_release_has_nothing_to_restore() -> None:
+    card = card_of(release(now=None, decision=changed(BETTER, evidence=changed(BETTER.evidence, champion=None))))
+    assert card.serves_now is None
+    assert "the seasonal naive forecast" in card.improvement.sentence
+    assert "the service is deleted again" in card.if_approved
+    assert card.if_rejected.startswith("Nothing serves, as before")
+
+
+def test_a_redeployment_changes_code_and_says_which() -> None:
+    other = replace(FIRST.content, scoring_sha256="7" * 64)
+    card = card_of(release(kind="redeploy", content=other, decision=OF_FIRST))
+    assert "the model stays the same" in card.improvement.sentence
+    assert "with another scoring script" in card.if_approved
+    same = card_of(release(kind="redeploy", content=FIRST.content, decision=OF_FIRST))
+    assert "nothing would change" in same.if_approved
+
+
+def test_a_rollback_says_what_it_gives_up_and_what_it_restores() -> None:
+    card = card_of(rollback(asked=Asked(**{**dict(ASKED), "why": "forecasts doubled on Friday"})))
+    assert card.title == "Rollback to m:1"
+    assert card.restores == FIRST.id
+    assert "m:2 was accepted, it was 47.6 % better than m:1; a rollback gives that up" in card.improvement.sentence
+    assert "with scoring script and environment of 27 Nov 2026, 10:01 UTC" in card.if_approved
+    assert "forecasts doubled on Friday" in html(card)
+    assert badge_of(card).tone == "soft", "going back is no fault of what is restored"
+
+
+def test_versions_that_never_met_are_not_compared() -> None:
+    card = card_of(rollback(now=now_of(SECOND, decided(1.0, 2.0, "m:9"))))
+    assert card.improvement.share is None
+    assert "never compared directly" in card.improvement.sentence
+
+
+def test_bytes_that_were_rolled_back_before_say_so_first() -> None:
+    back = rolled_back(SECOND, asked_because="forecasts doubled")
+    found = earlier_of([back, SECOND, FIRST], version_of(SECOND.content, None))
+    assert [(item.what, item.who, item.reason) for item in found] == [("rolled back", "Ada", "forecasts doubled")]
+    card = card_of(release(now=now_of(back, OF_FIRST), earlier=found))
+    assert "were rolled back on 27 Nov 2026, 10:03 UTC by Ada: forecasts doubled" in card.warnings[0]
+    assert earlier_of([back, SECOND, FIRST], version_of(FIRST.content, None)) == ()
+
+
+def test_a_rollback_of_the_code_alone_says_nothing_of_the_model_under_other_code() -> None:
+    bad = record(2, 1, scoring_sha256="7" * 64)
+    back = rolled_back(bad)
+    known = [back, bad, FIRST]
+    assert [item.what for item in earlier_of(known, version_of(bad.content, None))] == ["rolled back"]
+    third = replace(bad.content, scoring_sha256="8" * 64)
+    assert earlier_of(known, version_of(third, None)) == ()
+
+
+@pytest.mark.parametrize("state", [ledger.UNDONE, ledger.FAILED, "rolled-back"])
+def test_a_deployment_that_failed_is_told_too(state: str) -> None:
+    (found,) = earlier_of([record(2, 2, state), FIRST], version_of(SECOND.content, None))
+    assert found.what == "undone"
+
+
+def test_what_an_approver_should_weigh_comes_first() -> None:
+    warned = Rule(code="bias", status="warning", value=0.3, threshold=0.2, sentence="forecasts are too high.")
+    made = changed(BETTER, evidence=changed(BETTER.evidence, rules=(warned,)))
+    newer = changed(
+        OF_FIRST,
+        evidence=changed(OF_FIRST.evidence, data=changed(OF_FIRST.evidence.data, last_date=date(2014, 6, 30))),
+    )
+    touched = Now(FIRST, newer, "changed", "The service was changed by hand: service_updated is now")
+    card = card_of(release(decision=made, now=touched, unfinished=("release of m:3, by Ada",)))
+    assert [warning.partition(":")[0] for warning in card.warnings] == [
+        "The service was changed by hand",
+        "A deployment has not ended",
+        "It was trained on data until 2014-05-31, and what serves on data until 2014-06-30",
+        "bias",
+    ]
+    assert badge_of(card).text == "accepted by the gate, with 4 warnings"
+
+
+def test_a_decision_that_is_gone_is_said_and_is_no_acceptance() -> None:
+    card = card_of(rollback(decision=None))
+    assert (card.verdict.status, card.data.after, badge_of(card).tone) == ("unknown", None, "warn")
+    assert "cannot be read" in markdown(card)
+
+
+def test_foreign_text_stays_text() -> None:
+    hostile = "<img src=x> | [a](javascript:1) ##vso[task.x]"
+    card = card_of(rollback(asked=Asked(**{**dict(ASKED), "why": hostile})))
+    assert "<img" not in html(card)
+    assert "\\<img src=x" in markdown(card)
+    assert "[a](" not in markdown(card)
+
+
+def test_the_document_is_written_beside_its_pages_and_read_by_its_schema(tmp_path: Path) -> None:
+    card = write_card(card_of(release()), tmp_path / "evidence")
+    assert {path.name for path in (tmp_path / "evidence").iterdir()} == {CARD_FILE, CARD_PAGE, CARD_SUMMARY}
+    content = (tmp_path / "evidence" / CARD_FILE).read_bytes()
+    assert document.ApprovalCard.model_validate_json(content) == card
+    assert set(json.loads(content)) == set(document.ApprovalCard.model_fields)
+
+
+def test_the_committed_schema_is_the_one_of_the_model() -> None:
+    assert (ROOT / "docs/approval_card.schema.json").read_text() == document.schema(), "run: make schema"
+
+
+def test_a_version_without_a_decision_has_no_recipe() -> None:
+    assert version_of(FIRST.content, None) == Version(
+        model="m:1",
+        recipe="",
+        model_sha256=FIRST.content.model_sha256,
+        scoring_sha256="5" * 64,
+        environment_sha256="6" * 64,
+    )
