@@ -12,7 +12,7 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from tests.campaign.figures import Figures
-from tests.campaign.production.campaign import challenge
+from tests.campaign.production.campaign import Challenge, report
 from tests.campaign.production.shop import shop_around
 from tests.story.conftest import MakeProduct
 from tests.story.deployment_faults import LOST, REFUSED, Fault, Outcome, roll_back
@@ -130,7 +130,9 @@ def test_raced_stopped_and_killed_verbs_leave_no_split_state(product: Product, s
     chance = random.Random(4)  # noqa: S311 - not for secrets
     figures = Figures("the production campaign in small")
     shop = shop_around(product, sdk, tmp_path, {1: "1", 2: "2"})
-    challenge(shop, figures, chance, pairs=1, kills=1, stopped_every=1)
+    challenge = Challenge(shop, figures, chance)
+    challenge.run(pairs=[1], kills=1, stopped_every=1)
+    report([challenge], figures)
     assert figures.broken == [], str(figures)
     assert dict(figures.rows)["kills"] == "2: release 1, rollback 1"
 

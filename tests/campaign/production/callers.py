@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 
 import requests
 
@@ -56,9 +57,13 @@ class Caller:
         self._over.set()
         self._thread.join()
 
-    def report(self, figures: Figures) -> None:
-        """How many answers there were, by whom, and how long there were none."""
-        figures.add("answers of the service, by version", f"{self.answers.total()}: {counted(self.answers)}")
-        figures.add("calls without an answer", f"{self.reasons.total()}: {counted(self.reasons)}")
-        longest = f"longest {max(self.gaps):.2f} s, {sum(self.gaps):.1f} s in all" if self.gaps else "none"
-        figures.add("gaps of the service", f"{len(self.gaps)}, {longest}")
+
+def report_callers(callers: Sequence[Caller], figures: Figures) -> None:
+    """How many answers there were, by whom, and how long there were none."""
+    answers = sum((caller.answers for caller in callers), Counter[str]())
+    reasons = sum((caller.reasons for caller in callers), Counter[str]())
+    gaps = [gap for caller in callers for gap in caller.gaps]
+    figures.add("answers of the services, by version", f"{answers.total()}: {counted(answers)}")
+    figures.add("calls without an answer", f"{reasons.total()}: {counted(reasons)}")
+    longest = f"longest {max(gaps):.2f} s, {sum(gaps):.1f} s in all" if gaps else "none"
+    figures.add("gaps of the services", f"{len(gaps)}, {longest}")

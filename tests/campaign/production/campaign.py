@@ -16,6 +16,10 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from local_azure.cli import lifecycle
@@ -23,9 +27,9 @@ from local_azure.cli.client_environment import client_variables
 from local_azure.machine_learning.storage.state import StateFolder
 from tests.campaign.figures import Figures
 from tests.campaign.guard import run_guarded
-from tests.campaign.production.callers import Caller
-from tests.campaign.production.killed import Killed
-from tests.campaign.production.pairs import Pairs
+from tests.campaign.production.callers import Caller, report_callers
+from tests.campaign.production.killed import Killed, report_kills
+from tests.campaign.production.pairs import Pairs, report_pairs
 from tests.campaign.production.shop import Shop, stocked
 from tests.preloading import preloaded
 from tests.story.product import Sdk, clean_environment
@@ -35,51 +39,86 @@ PAIRS, KILLS = 50, 40
 SHORT_PAIRS, SHORT_KILLS = 6, 3
 STOPPED_EVERY = 5
 PROGRESS_EVERY = 10
+SHOPS = 3
+"""Work at the same time: verbs wait for each other, for leases and for the server."""
 
 
-def challenge(
-    shop: Shop, figures: Figures, chance: random.Random, *, pairs: int, kills: int, stopped_every: int = STOPPED_EVERY
-) -> None:
-    """Race pairs, kill verbs, and report both. kills: of each verb."""
-    killing = Killed(shop, chance, figures)
-    killing.measure()
-    racing = Pairs(shop, chance, figures, max(killing.durations.values()))
-    keys = shop.sdk(serving, shop.name)["keys"]
-    caller = Caller(killing.url, keys[0])
-    try:
-        for number in range(1, pairs + 1):
-            racing.race(number, stopping=number % stopped_every == 0)
-            if number % PROGRESS_EVERY == 0:
-                _say(f"{number} pairs, {len(figures.broken)} broken promises")
-        killing.kill_each(kills)
-    finally:
-        caller.stop()
-        racing.report()
-        killing.report()
-        caller.report(figures)
-    if shop.sdk(serving, shop.name)["keys"] != keys:
-        figures.broke("the service has other keys than at first")
+class Challenge:
+    """Races pairs and kills verbs in one shop, whose service a caller asks meanwhile."""
+
+    def __init__(self, shop: Shop, figures: Figures, chance: random.Random) -> None:
+        self.shop = shop
+        self.killing = Killed(shop, chance, figures)
+        self.racing = Pairs(shop, chance, figures)
+        self.callers: list[Caller] = []
+        self._figures = figures
+
+    def run(self, pairs: Iterable[int], kills: int, stopped_every: int = STOPPED_EVERY) -> None:
+        """Kill each verb so often, then race the pairs with these numbers.
+
+        In this order, because pairs change with which scoring script a version has last served.
+        """
+        self.killing.measure()
+        self.racing.usual_seconds = max(self.killing.durations.values())
+        keys = self.shop.sdk(serving, self.shop.name)["keys"]
+        caller = Caller(self.killing.url, keys[0])
+        self.callers.append(caller)
+        try:
+            self.killing.kill_each(kills)
+            _say(f"{self.shop.name}: {self.killing.kills.total()} kills, {len(self._figures.broken)} broken promises")
+            for number in pairs:
+                self.racing.race(number, stopping=number % stopped_every == 0)
+                if number % PROGRESS_EVERY == 0:
+                    _say(f"pair {number}, {len(self._figures.broken)} broken promises")
+        finally:
+            caller.stop()
+        if self.shop.sdk(serving, self.shop.name)["keys"] != keys:
+            self._figures.broke("the service has other keys than at first")
+
+
+def report(challenges: Sequence[Challenge], figures: Figures) -> None:
+    """The figures of all shops together."""
+    report_pairs([one.racing for one in challenges], figures)
+    report_kills([one.killing for one in challenges], figures)
+    report_callers([caller for one in challenges for caller in one.callers], figures)
 
 
 def run(folder: Path, figures: Figures, seed: int, pairs: int, kills: int) -> None:
-    """Run the campaign on a server of its own."""
+    """Run the campaign on a server of its own: several shops at the same time, because verbs wait much of theirs."""
     begun = time.monotonic()
     (folder / "home").mkdir()
     state, clean = StateFolder(folder / "state"), clean_environment(folder / "home")
     info = lifecycle.start(state)
-    sdk = None
     try:
         environment = preloaded(state, clean | client_variables(state, info, clean))
-        sdk = Sdk(environment)
-        shop = stocked(environment, sdk, folder)
-        figures.add("prepared in", f"{time.monotonic() - begun:.0f} s")
-        chance = random.Random(seed)  # noqa: S311 - not for secrets
-        challenge(shop, figures, chance, pairs=pairs, kills=kills)
-        figures.add("taken", f"{time.monotonic() - begun:.0f} s")
+        challenges: list[Challenge] = []
+
+        def challenge(number: int) -> None:
+            name = f"shop{number}"
+            (folder / name).mkdir()
+            with closing(Sdk(environment)) as sdk:
+                shop = stocked(environment, sdk, folder / name, name)
+                figures.add(f"{name} stocked in", f"{time.monotonic() - begun:.0f} s")
+                chance = random.Random(f"{seed} {name}")  # noqa: S311 - not for secrets
+                challenges.append(Challenge(shop, figures, chance))
+                challenges[-1].run(range(number, pairs + 1, SHOPS), len(range(number, kills + 1, SHOPS)))
+
+        try:
+            _at_once([partial(challenge, number) for number in range(1, SHOPS + 1)])
+        finally:
+            report(challenges, figures)
+            figures.add("taken", f"{time.monotonic() - begun:.0f} s")
     finally:
-        if sdk is not None:
-            sdk.close()
         lifecycle.stop(state)
+
+
+def _at_once(works: Sequence[Callable[[], None]]) -> None:
+    """Do several things at the same time; where one fails, the others are left to the end of this process."""
+    pool = ThreadPoolExecutor(len(works))
+    futures = [pool.submit(work) for work in works]
+    pool.shutdown(wait=False)
+    for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+        future.result()
 
 
 def _say(text: str) -> None:

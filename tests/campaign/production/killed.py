@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -106,14 +107,17 @@ class Killed:
             self.figures.broke(ending.line)
         return ending
 
-    def report(self) -> None:
-        """How many were killed, and when."""
-        self.figures.add("kills", f"{self.kills.total()}: {counted(self.kills)}")
-        self.figures.add("killed when", counted(self.phases))
-        self.figures.add("ended before their kill", self.missed)
-        undisturbed = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in sorted(self.durations.items()))
-        self.figures.add("undisturbed", undisturbed)
-        self.figures.add("seconds of a repeated verb", slowest(self.repeats))
+
+def report_kills(parts: Sequence[Killed], figures: Figures) -> None:
+    """How many verbs of all shops were killed, and when."""
+    kills = sum((part.kills for part in parts), Counter[str]())
+    figures.add("kills", f"{kills.total()}: {counted(kills)}")
+    figures.add("killed when", counted(sum((part.phases for part in parts), Counter[str]())))
+    figures.add("ended before their kill", sum(part.missed for part in parts))
+    for name in MOVES:
+        undisturbed = slowest(part.durations[name] for part in parts if name in part.durations)
+        figures.add(f"undisturbed {name}", undisturbed)
+    figures.add("seconds of a repeated verb", slowest(seconds for part in parts for seconds in part.repeats))
 
 
 def _phase(again: Ending) -> str:

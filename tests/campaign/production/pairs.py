@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,9 +15,11 @@ from tests.campaign.figures import Figures, counted, slowest
 from tests.campaign.production.shop import Shop
 from tests.campaign.production.verbs import Ending, Verb
 
+# What is previous differs mostly in its scoring script; `return` moves version, champion and endpoint as well.
 MOVES = {
     "release": "release --model-version 2",
     "rollback": "rollback --to previous --reason worse",
+    "return": "rollback --to 1 --reason worse",
     "redeploy": "release --model-version champion",
 }
 STOPPED_SECONDS = (leases.SECONDS + 1.0, leases.SECONDS + 6.0)
@@ -78,7 +80,7 @@ class Pairs:
     shop: Shop
     chance: random.Random
     figures: Figures
-    usual_seconds: float
+    usual_seconds: float = 0.0
     """How long an undisturbed verb takes on this machine."""
     kinds: Counter[str] = field(default_factory=Counter)
     moves: Counter[str] = field(default_factory=Counter)
@@ -134,9 +136,12 @@ class Pairs:
             first.go_on()
         return Pair((first.wait(), second.wait()), stopped)
 
-    def report(self) -> None:
-        """How the pairs ended."""
-        self.figures.add("pairs", f"{self.kinds.total()}: {counted(self.kinds)}")
-        self.figures.add("pairs by verbs", counted(self.moves))
-        self.figures.add("stopped for longer than the lease", f"{self.stopped.total()}: {counted(self.stopped)}")
-        self.figures.add("seconds of a pair", slowest(self.seconds))
+
+def report_pairs(parts: Sequence[Pairs], figures: Figures) -> None:
+    """How the pairs of all shops ended."""
+    kinds = sum((part.kinds for part in parts), Counter[str]())
+    stopped = sum((part.stopped for part in parts), Counter[str]())
+    figures.add("pairs", f"{kinds.total()}: {counted(kinds)}")
+    figures.add("pairs by verbs", counted(sum((part.moves for part in parts), Counter[str]())))
+    figures.add("stopped for longer than the lease", f"{stopped.total()}: {counted(stopped)}")
+    figures.add("seconds of a pair", slowest(seconds for part in parts for seconds in part.seconds))

@@ -54,13 +54,13 @@ def shop_around(product: Product, sdk: Sdk, folder: Path, defaults: Mapping[int,
     return Shop(product, product.from_tree(tree), sdk, folder, defaults)
 
 
-def stocked(environment: Mapping[str, str], sdk: Sdk, folder: Path) -> Shop:
-    """Train and release two versions."""
+def stocked(environment: Mapping[str, str], sdk: Sdk, folder: Path, name: str) -> Shop:
+    """Train and release two versions. name: of all that is the shop's own."""
     names = (
         *("PIPELINE_NAME", "PIPELINE_ENDPOINT_NAME", "EXPERIMENT_NAME"),
         *("MODEL_NAME", "DATASET_NAME", "TEST_SERVICE_NAME"),
     )
-    product, weak = shop_of(Product(environment).with_settings(**dict.fromkeys(names, "campaign")), folder)
+    product, weak = shop_of(Product(environment).with_settings(**dict.fromkeys(names, name)), folder)
     weak.run("data", "upload", "--file", cut_table(folder / "old.csv", "2014-05-03"))
     weak.with_settings(BUILD_BUILDID=FIRST_BUILD).run("publish")
     weak.run("run")
