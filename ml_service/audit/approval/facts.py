@@ -80,10 +80,15 @@ def release_improvement(decision: DecisionRecord) -> Improvement:
     rival = champion or "the champion" if evidence.champion else "the seasonal naive forecast"
     if gain is None:
         return Improvement(share=None, metric="", sentence=f"Its error was not compared with that of {rival}.")
-    how = f"{percent(gain)} {'better' if gain > 0 else 'worse'} than" if percent(gain) != percent(0) else "as good as"
-    metric = _METRICS[evidence.metric]
     first = "" if evidence.champion else "; there was no champion to compare it with"
-    return Improvement(share=gain, metric=evidence.metric, sentence=f"{how} {rival}, by {metric}{first}".capitalize())
+    sentence = f"{_compared(gain)} {rival}, by {_METRICS[evidence.metric]}{first}"
+    return Improvement(share=gain, metric=evidence.metric, sentence=sentence)
+
+
+def _compared(gain: float) -> str:
+    if percent(gain) == percent(0):
+        return "As good as"
+    return f"{percent(gain)} {_direction(gain)} than"
 
 
 def rollback_improvement(now: Now | None, target: Content, decision: DecisionRecord | None) -> Improvement:
