@@ -14,8 +14,11 @@ from azure_ml.services import HEALTHY, Service, find_service
 from azure_ml.workspace import Workspace
 from forecasting.decision.record import DECISION_FILE, DecisionRecord, parse_decision
 from forecasting.errors import ModelFileError
+from ml_service.azure_devops.approvals import Ask
 from ml_service.output.console import Terminal
 from ml_service.production import integrity, ledger
+from ml_service.production.candidates.candidate import Candidate, Setback
+from ml_service.production.candidates.reading import read_registry
 from ml_service.production.ledger import Content, Record
 from ml_service.production.live import changes
 from ml_service.production.site import label, last_good
@@ -36,6 +39,8 @@ class View:
     build: Build
     terminal: Terminal
     problem: str
+    ask: Ask
+    """How the approval of a build is read."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +60,29 @@ class Now:
         return self.record.content
 
 
-def known_records(view: View) -> tuple[Record, ...]:
-    """The deployments of the problem's service, the newest first.
+@dataclass(frozen=True)
+class Recorded:
+    """What the ledger and the registry tell of a problem."""
 
-    Raises: CheckFailedError when the ledger was changed.
-    """
+    known: tuple[Record, ...]
+    """The deployments of its service, the newest first."""
+    candidates: tuple[Candidate, ...]
+    """The newest version first."""
+
+    def setbacks(self, version: str) -> tuple[Setback, ...]:
+        """What happened before to the bytes of a version."""
+        return next((one.setbacks for one in self.candidates if str(one.version) == version), ())
+
+
+def read_recorded(view: View) -> Recorded:
+    """Read ledger and registry. Raises: CheckFailedError when the ledger was changed."""
     settings = view.settings
-    records = ledger.read_all(view.training, settings)
-    return ledger.of_service(records, settings.azureml_production_workspace_name, settings.production_service_name)
+    found = ledger.read(view.training, settings)
+    found.chain.demand_whole()
+    workspace, service = settings.azureml_production_workspace_name, settings.production_service_name
+    registry = read_registry(view.training, settings)
+    candidates = registry.candidates(found.chain.entries, view.ask)
+    return Recorded(ledger.of_service(found.records, workspace, service), candidates)
 
 
 def serving_now(view: View, known: Sequence[Record]) -> Now | None:

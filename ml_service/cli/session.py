@@ -109,6 +109,7 @@ class Session:
         from azure_ml.errors import AzureMlError
         from forecasting.problem.problem_file import Problem
         from ml_service.audit.serving import View
+        from ml_service.azure_devops.approvals import reader_of
 
         production = None
         if self.settings.has_production:
@@ -117,7 +118,8 @@ class Session:
             except AzureMlError as error:
                 self.terminal.note(f"production is not shown: {error}")
         problem = Problem(self.settings.problem_file).series.name
-        return View(self.workspace, production, self.settings, self.build, self.terminal, problem)
+        ask = reader_of(self.settings, self.terminal.note)
+        return View(self.workspace, production, self.settings, self.build, self.terminal, problem, ask)
 
 
 def demand_version(option: str, text: str | None, *words: str) -> None:

@@ -31,13 +31,14 @@ SUCCEEDED, UNDONE, FAILED, ABANDONED = "succeeded", "undone", "failed", "abandon
 """How a deployment ends. Earlier versions wrote `rolled-back` for undone."""
 RECORD_FILE = "release.json"
 ASKED_BECAUSE = "asked_because"
+"""Fact of a record: why a person asked for it. Not `reason`: in release.json that says why a deployment failed."""
 SCHEMA_VERSION = 1
 FACTS = (
     *("event", "from", "back_to", "build_id", "commit", "workspace", "service", REQUESTED_FOR, "report_sha256"),
     *(deployments.OF_ENTRIES, "endpoint_default", "endpoint_default_if_undone", "take_over", ASKED_BECAUSE),
 )
 """Of a record beside its content; ids of pipelines for the default of the pipeline endpoint. take_over: why a service
-that was changed by hand was replaced; asked_because: why somebody asked for a rollback."""
+that was changed by hand was replaced."""
 MAX_RECORD_BYTES = 1024 * 1024
 """Of release.json, which has some 2 kB."""
 

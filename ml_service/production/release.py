@@ -71,7 +71,7 @@ def _release(recorder: Recorder, model: ModelVersion, scratch: Path) -> Released
     site = recorder.site
     files = fetch_files(model, scratch / "model")
     stored = files.stored
-    demand_releasable(site.training, site.problem, model, files)
+    demand_accepted(site.training, site.problem, model, files)
     scoring = assemble_scoring(scratch / "deployment")
     known = recorder.here
     now = serving(site, known)
@@ -117,7 +117,7 @@ def accepted_by(site: Site, run_id: str) -> str:
     return str(outcome.model.version)
 
 
-def demand_releasable(training: Workspace, problem: str, model: ModelVersion, files: FetchedModel) -> DecisionRecord:
+def demand_accepted(training: Workspace, problem: str, model: ModelVersion, files: FetchedModel) -> DecisionRecord:
     """The decision that accepted a version, which may still be released by it. Raises: CheckFailedError."""
     decision = _demand_decision(training, model, files.path, files.stored)
     _demand_current(training, problem, model, decision)

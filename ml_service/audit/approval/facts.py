@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from forecasting.decision.record import DecisionRecord
 from ml_service.audit.approval.card import DataChange, Earlier, Improvement, Serving, TableFacts, Verdict, Version
 from ml_service.audit.serving import Now
 from ml_service.output.decision_table import override_sentence, versioned
 from ml_service.production import ledger
+from ml_service.production.candidates.candidate import Setback
 from ml_service.production.ledger import Content, Record
 
 _METRICS = {
@@ -16,7 +17,6 @@ _METRICS = {
     "mase": "mean absolute scaled error",
     "rmsse": "root mean squared scaled error",
 }
-_LONGEST_REASON = 300
 
 
 def version_of(content: Content, decision: DecisionRecord | None) -> Version:
@@ -80,10 +80,15 @@ def release_improvement(decision: DecisionRecord) -> Improvement:
     rival = champion or "the champion" if evidence.champion else "the seasonal naive forecast"
     if gain is None:
         return Improvement(share=None, metric="", sentence=f"Its error was not compared with that of {rival}.")
-    how = f"{percent(gain)} {'better' if gain > 0 else 'worse'} than" if percent(gain) != percent(0) else "as good as"
-    metric = _METRICS[evidence.metric]
     first = "" if evidence.champion else "; there was no champion to compare it with"
-    return Improvement(share=gain, metric=evidence.metric, sentence=f"{how} {rival}, by {metric}{first}".capitalize())
+    sentence = f"{_compared(gain)} {rival}, by {_METRICS[evidence.metric]}{first}"
+    return Improvement(share=gain, metric=evidence.metric, sentence=sentence)
+
+
+def _compared(gain: float) -> str:
+    if percent(gain) == percent(0):
+        return "As good as"
+    return f"{percent(gain)} {_direction(gain)} than"
 
 
 def rollback_improvement(now: Now | None, target: Content, decision: DecisionRecord | None) -> Improvement:
@@ -113,38 +118,34 @@ def _direction(gain: float) -> str:
     return "better" if gain > 0 else "worse"
 
 
-def earlier_of(records: Sequence[Record], proposed: Version) -> tuple[Earlier, ...]:
-    """Rollbacks away from these bytes and deployments of them that failed, the newest first.
+def earlier_of(setbacks: Iterable[Setback], records: Sequence[Record], proposed: Version) -> tuple[Earlier, ...]:
+    """What happened to these bytes before.
 
-    records: deployments of the service, the newest first.
+    setbacks: of the model file, whatever code served it. records: deployments of the service, the newest first; of
+    them rollbacks of the code alone, where it is the code that is proposed.
     """
-    found = []
+    found = [
+        Earlier.model_validate(
+            {"what": setback.kind, "when": setback.when, "who": setback.person, "reason": setback.reason}
+        )
+        for setback in setbacks
+    ]
     for record in records:
         left = ledger.find(records, record.before)
-        if record.state == ledger.SUCCEEDED and left is not None and _left(record, left, proposed):
-            found.append(_earlier("rolled back", record, record.properties.get(ledger.ASKED_BECAUSE, "")))
-        elif record.state in (ledger.UNDONE, ledger.FAILED, "rolled-back") and _is_same(record.content, proposed):
-            found.append(_earlier("undone", record, str(record.told.get("reason", ""))))
+        if left is not None and _left_code(record, left.content, proposed):
+            told = {"when": record.started, "who": record.opened.who}
+            why = record.properties.get(ledger.ASKED_BECAUSE, "")
+            found.append(Earlier.model_validate({"what": "rolled back", "reason": why, **told}))
     return tuple(found)
 
 
-def _left(record: Record, left: Record, proposed: Version) -> bool:
-    """Whether a rollback replaced these bytes: the model, or where it stayed, the code that is proposed."""
-    if record.properties["event"] != ledger.ROLLBACK or left.content.model_sha256 != proposed.model_sha256:
+def _left_code(record: Record, left: Content, proposed: Version) -> bool:
+    """Whether a rollback kept the model and replaced the code that is proposed."""
+    if (record.properties["event"], record.state) != (ledger.ROLLBACK, ledger.SUCCEEDED):
         return False
-    if record.content.model_sha256 != left.content.model_sha256:
-        return True
-    return record.content.served != left.content.served and _is_same(left.content, proposed)
-
-
-def _is_same(content: Content, proposed: Version) -> bool:
-    return (content.model_sha256, content.scoring_sha256, content.environment_sha256) == (
-        proposed.model_sha256,
+    same_model = record.content.model_sha256 == left.model_sha256 == proposed.model_sha256
+    same_code = (left.scoring_sha256, left.environment_sha256) == (
         proposed.scoring_sha256,
         proposed.environment_sha256,
     )
-
-
-def _earlier(what: str, record: Record, reason: str) -> Earlier:
-    first = next(iter(reason.splitlines()), "")[:_LONGEST_REASON]
-    return Earlier.model_validate({"what": what, "when": record.started, "who": record.opened.who, "reason": first})
+    return same_model and same_code and record.content.served != left.served

@@ -12,14 +12,14 @@ from ml_service.audit.approval.card import ApprovalCard, Asked, Target
 from ml_service.audit.approval.compose import Proposal, card_of
 from ml_service.audit.approval.facts import earlier_of, version_of
 from ml_service.audit.approval.page import write_card
-from ml_service.audit.serving import View, known_records, serving_now
+from ml_service.audit.serving import View, read_recorded, serving_now
 from ml_service.errors import CheckFailedError
 from ml_service.production import ledger
 from ml_service.production.chain.entry import utc_now
 from ml_service.production.evidence import fetch_evidence
 from ml_service.production.ledger import Record
 from ml_service.production.live import demand_unchanged
-from ml_service.production.release import content_of, demand_releasable
+from ml_service.production.release import content_of, demand_accepted
 from ml_service.production.rollback import target_of
 from ml_service.production.site import Site, serving
 from ml_service.settings.variables import Settings
@@ -43,11 +43,11 @@ def propose_release(view: View, version: str, folder: Path, *, take_over: str = 
     ownership.demand([owned], view.problem, view.settings)
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
         files = fetch_files(model, Path(scratch, "model"))
-        decision = demand_releasable(view.training, view.problem, model, files)
+        decision = demand_accepted(view.training, view.problem, model, files)
         content = content_of(model, assemble_scoring(Path(scratch, "deployment")))
         report = _keep_report(files.path, folder)
-    known = known_records(view)
-    now = serving_now(view, known)
+    recorded = read_recorded(view)
+    known, now = recorded.known, serving_now(view, recorded.known)
     again = now is not None and now.content.model_sha256 == content.model_sha256
     proposal = Proposal(
         kind="redeploy" if again else "release",
@@ -57,7 +57,7 @@ def propose_release(view: View, version: str, folder: Path, *, take_over: str = 
         now=now,
         asked=_asked(view, _REDEPLOYED if again else _why(decision)),
         target=_target(view),
-        earlier=earlier_of(known, version_of(content, decision)),
+        earlier=earlier_of(recorded.setbacks(content.model_version), known, version_of(content, decision)),
         take_over=take_over,
         unfinished=_unfinished(known),
         report=report,
@@ -70,13 +70,12 @@ def propose_rollback(view: View, to: str, reason: str, folder: Path, *, take_ove
 
     Raises: as `rollback`, before anything is changed: nothing to go back to, or its files are not as recorded.
     """
-    known = known_records(view)
-    now = serving_now(view, known)
+    recorded = read_recorded(view)
+    known, now = recorded.known, serving_now(view, recorded.known)
     restored = target_of(known, now.record if now else None, to, view.build.build_id)
     if restored is None:
         raise CheckFailedError("nothing served before this build", todo="leave it, or delete the service by hand")
     decision, report = _demand_restorable(view, restored, folder)
-    proposed = version_of(restored.content, decision)
     proposal = Proposal(
         kind="rollback",
         problem=view.problem,
@@ -85,7 +84,9 @@ def propose_rollback(view: View, to: str, reason: str, folder: Path, *, take_ove
         now=now,
         asked=_asked(view, reason),
         target=_target(view),
-        earlier=earlier_of(known, proposed),
+        earlier=earlier_of(
+            recorded.setbacks(restored.content.model_version), known, version_of(restored.content, decision)
+        ),
         take_over=take_over,
         restores=restored,
         unfinished=_unfinished(known),
@@ -102,7 +103,7 @@ def demand_replaceable(view: View, take_over: str) -> None:
     if view.production is None:
         return
     site = Site(view.training, view.production, view.settings, view.build, view.terminal, view.problem, take_over)
-    known = known_records(view)
+    known = read_recorded(view).known
     demand_unchanged(site, known, serving(site, known))
 
 

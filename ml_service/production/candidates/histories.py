@@ -9,6 +9,7 @@ from ml_service.production.candidates.candidate import OPEN, Move, Setback, Stat
 from ml_service.production.candidates.events import Subject, move_of, subject_of
 from ml_service.production.chain import deployments
 from ml_service.production.chain.entry import Entry
+from ml_service.production.ledger import ASKED_BECAUSE
 
 SUCCEEDED, UNDONE, RELEASE, ROLLBACK = "succeeded", "undone", "release", "rollback"
 _LONGEST_REASON = 300
@@ -96,7 +97,7 @@ def _add_setback(found: Histories, closed: Entry, opened: dict[str, Entry]) -> N
     record = started.details["record"]
     if record["event"] == ROLLBACK and state == SUCCEEDED:
         before = opened.get(record.get("from", ""))
-        why = record.get("reason", "")
+        why = record.get(ASKED_BECAUSE, "")
     elif record["event"] == RELEASE and state == UNDONE:
         before, why = started, str(closed.details.get("told", {}).get("reason", ""))
     else:

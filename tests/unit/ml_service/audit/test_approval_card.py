@@ -18,6 +18,7 @@ from ml_service.audit.approval.facts import earlier_of, version_of
 from ml_service.audit.approval.page import badge_of, html, markdown, write_card
 from ml_service.audit.serving import Now
 from ml_service.production import ledger
+from ml_service.production.candidates.candidate import Setback
 from ml_service.production.ledger import Record
 from tests.unit.ml_service.decisions import changed, decision
 from tests.unit.ml_service.production.test_order_of_deployments import record
@@ -157,28 +158,22 @@ def test_versions_that_never_met_are_not_compared() -> None:
     assert "never compared directly" in card.improvement.sentence
 
 
-def test_bytes_that_were_rolled_back_before_say_so_first() -> None:
-    back = rolled_back(SECOND, asked_because="forecasts doubled")
-    found = earlier_of([back, SECOND, FIRST], version_of(SECOND.content, None))
-    assert [(item.what, item.who, item.reason) for item in found] == [("rolled back", "Ada", "forecasts doubled")]
-    card = card_of(release(now=now_of(back, OF_FIRST), earlier=found))
-    assert "were rolled back on 27 Nov 2026, 10:03 UTC by Ada: forecasts doubled" in card.warnings[0]
-    assert earlier_of([back, SECOND, FIRST], version_of(FIRST.content, None)) == ()
+@pytest.mark.parametrize("kind", ["rejected", "rolled back", "undone"])
+def test_what_happened_to_the_same_bytes_before_is_said_first(kind: str) -> None:
+    setback = Setback(kind, "m:2", "2026-11-27T10:03:00+00:00", "Grace", "forecasts doubled", "103")
+    found = earlier_of([setback], [SECOND, FIRST], version_of(SECOND.content, None))
+    card = card_of(release(earlier=found))
+    assert f"were {kind} on 27 Nov 2026, 10:03 UTC by Grace: forecasts doubled" in card.warnings[0]
+    assert badge_of(card).tone == "warn"
 
 
-def test_a_rollback_of_the_code_alone_says_nothing_of_the_model_under_other_code() -> None:
+def test_a_rollback_of_the_code_alone_is_said_of_the_same_code_only() -> None:
     bad = record(2, 1, scoring_sha256="7" * 64)
-    back = rolled_back(bad)
-    known = [back, bad, FIRST]
-    assert [item.what for item in earlier_of(known, version_of(bad.content, None))] == ["rolled back"]
+    known = [rolled_back(bad, asked_because="too slow"), bad, FIRST]
+    (found,) = earlier_of([], known, version_of(bad.content, None))
+    assert (found.what, found.who, found.reason) == ("rolled back", "Ada", "too slow")
     third = replace(bad.content, scoring_sha256="8" * 64)
-    assert earlier_of(known, version_of(third, None)) == ()
-
-
-@pytest.mark.parametrize("state", [ledger.UNDONE, ledger.FAILED, "rolled-back"])
-def test_a_deployment_that_failed_is_told_too(state: str) -> None:
-    (found,) = earlier_of([record(2, 2, state), FIRST], version_of(SECOND.content, None))
-    assert found.what == "undone"
+    assert earlier_of([], known, version_of(third, None)) == ()
 
 
 def test_what_an_approver_should_weigh_comes_first() -> None:
