@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+from azure_ml.datasets import find_by_hash, find_dataset
 from azure_ml.models.champion import find_champion
-from forecasting.data.contract import CONTRACT_VERSION, Delivery, read_table
+from forecasting.data.contract import CONTRACT_VERSION, Delivery, read_table, waived
+from forecasting.data.delivery import ACCEPTED, BEFORE, DELIVERY
 from forecasting.data.reading import find_table
-from forecasting.data.series import facts_of, write_series
+from forecasting.data.series import Panel, facts_of, sha256_of, write_series
+from forecasting.inbox.tables import judged_in
 from forecasting.problem.problem_file import Problem
 from step import Run, guarded, say, today
 
@@ -41,30 +46,53 @@ def build_parser() -> argparse.ArgumentParser:
         help="rows of the last accepted version, for contract.rows_change; in a pipeline the champion says them",
     )  # fmt: skip
     parser.add_argument("--model-name", default="", help="registered name, to find the last accepted version")
+    parser.add_argument(
+        "--dataset-name",
+        help="data set whose version holds the table; says what it was compared with, or who accepts it",
+    )
     parser.add_argument("--failures", type=Path, metavar="FILE", help="where to write the table of a refusal")
     return parser
 
 
 def prepare(args: argparse.Namespace, run: Run) -> int:
     """Read, check, write, record."""
-    problem = Problem(args.problem)
-    contract = problem.contract
-    accepted = args.accepted_rows
+    problem, table = Problem(args.problem), find_table(args.data)
+    contract, judged = problem.contract, judged_in(version_tags(run, args.dataset_name, table))
+    accepted = judged.get(BEFORE, args.accepted_rows)
     if accepted is None and contract.rows_change is not None:
         accepted = accepted_rows(run, args.model_name, problem.series.name)
     delivery = Delivery(as_of=args.as_of or today(), accepted_rows=accepted)
-    panel, sha256, rows = read_table(
-        args.data, problem.source, problem.series, contract, delivery, future=problem.future
-    )
-    facts = facts_of(panel, sha256, rows, find_table(args.data).name)
+    if ACCEPTED in judged:
+        contract, delivery = waived(contract, delivery)
+    panel, sha256, rows = read_table(table, problem.source, problem.series, contract, delivery, future=problem.future)
+    facts = {**facts_of(panel, sha256, rows, table.name), **delivery_facts(panel, judged)}
     write_series(args.series, panel, facts)
-    for note in panel.notes:
+    for note in facts.get("notes", ()):
         say(f"note: {note}")
     run.log({"days": float(facts["days"]), "mean": facts["mean"], "rows": float(rows)})
     run.tag({"data_sha256": sha256, "contract_version": CONTRACT_VERSION})
     size = {panel.calendar.units.replace(" ", "_"): facts["days"], "series": facts["series"]}
     say("prepared", **size, first=panel.first, last=panel.last, mean=f"{facts['mean']:.2f}")
     return 0
+
+
+def delivery_facts(panel: Panel, judged: Mapping[str, Any]) -> dict[str, Any]:
+    """How the delivery was judged, and a note for those who read the decision where a person has accepted it."""
+    if not judged:
+        return {}
+    if ACCEPTED not in judged:
+        return {DELIVERY: dict(judged)}
+    note = f"{judged[ACCEPTED]} has accepted the size, order, length and age of this table: {judged['reason']}"
+    return {DELIVERY: dict(judged), "notes": [*panel.notes, note]}
+
+
+def version_tags(run: Run, dataset_name: str | None, table: Path) -> Mapping[str, str]:
+    """What the data version of a table says about its delivery; nothing where the step runs alone."""
+    if run.workspace is None or not dataset_name:
+        return {}
+    newest = find_dataset(run.workspace, dataset_name)
+    version = find_by_hash(run.workspace, newest, sha256_of(table))
+    return version.tags if version else {}
 
 
 def accepted_rows(run: Run, model_name: str, problem: str) -> int | None:

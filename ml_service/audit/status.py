@@ -14,6 +14,7 @@ from azure_ml.workspace import Workspace
 from forecasting.problem.problem_file import Problem
 from ml_service.output.console import Terminal
 from ml_service.production import ledger
+from ml_service.retraining.inbox import Quarantined, read_quarantine
 from ml_service.settings.variables import Settings
 from ml_service.training.ownership import foreign_names
 
@@ -80,6 +81,8 @@ class Status:
     published: tuple[PublishedState, ...]
     runs: tuple[RunState, ...]
     models: tuple[ModelState, ...]
+    quarantined: tuple[Quarantined, ...]
+    """Delivered files that wait for a person."""
     service: ServiceState | None
     """The test service."""
     production: ProductionState | None
@@ -105,6 +108,7 @@ def status(workspace: Workspace, production: Workspace | None, settings: Setting
         published=_published(workspace, settings, endpoint),
         runs=_runs(workspace, settings),
         models=_models(workspace, settings),
+        quarantined=read_quarantine(workspace, settings),
         service=_service_state(workspace, settings.test_service_name),
         production=in_production,
     )
@@ -177,6 +181,9 @@ def show(terminal: Terminal, state: Status) -> None:
     if state.endpoint_url:
         terminal.say(f"           {state.endpoint_url}")
     _show_lists(terminal, state)
+    if state.quarantined:
+        terminal.heading("Quarantined data (python -m ml_service data quarantine)")
+        terminal.table(("file", "since", "findings"), [_quarantine_row(item) for item in state.quarantined])
     terminal.heading("Test service")
     terminal.say("none" if state.service is None else state.service.line)
     terminal.heading("Production")
@@ -188,6 +195,11 @@ def show(terminal: Terminal, state: Status) -> None:
         for line in state.production.unfinished or ():
             terminal.say(f"not ended  {line}")
     terminal.document(asdict(state))
+
+
+def _quarantine_row(item: Quarantined) -> tuple[str, str, str]:
+    more = len(item.findings) - 1
+    return item.file, item.when[:19], item.findings[0] + (f" (and {more} more)" if more else "")
 
 
 def _show_lists(terminal: Terminal, state: Status) -> None:

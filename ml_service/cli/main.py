@@ -12,7 +12,14 @@ from typing import Annotated
 
 import typer
 
-from ml_service.cli import approval_verbs, audit_verbs, problem_verbs, production_verbs, training_verbs
+from ml_service.cli import (
+    approval_verbs,
+    audit_verbs,
+    data_verbs,
+    problem_verbs,
+    production_verbs,
+    training_verbs,
+)
 
 _EXIT_CODES = """\b
 Exit codes:
@@ -46,16 +53,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings=_OPTIONS,
 )
-data_app = typer.Typer(
-    help="Versions of the training data.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    context_settings=_OPTIONS,
-)
-app.add_typer(data_app, name="data")
+app.add_typer(data_verbs.app, name="data")
 app.add_typer(problem_verbs.app, name="problems")
 app.add_typer(approval_verbs.app, name="propose")
-data_app.command("upload")(training_verbs.data_upload)
 _VERBS = (
     training_verbs.check,
     production_verbs.release,

@@ -1,4 +1,4 @@
-"""The verbs around training: check, data upload, publish, run, smoke, rehearse."""
+"""The verbs around training: check, publish, run, smoke, rehearse."""
 
 from __future__ import annotations
 
@@ -105,30 +105,6 @@ def check(
         newest = find_dataset(call.workspace, settings.dataset_name)
         ownership.demand_data_ours(newest, result.table.columns, settings)
         module.show(call.terminal, result, call.workspace.banner)
-
-
-def data_upload(
-    file: Annotated[
-        Path | None,
-        typer.Option("--file", help="The table; default: DATA_FILE of variables.yml.", dir_okay=False),
-    ] = None,
-    for_agent: ForAgent = None,
-    as_json: AsJson = False,
-) -> None:
-    """Check a table against the data contract and register it as a data version.
-
-    The same bytes give the same version again. A table that violates the contract is refused (exit 3) with every
-    finding, and nothing is uploaded.
-    """
-    with session(as_json, for_agent) as call:
-        settings = call.settings
-        from ml_service.training import data, ownership
-
-        checked = data.check_table(settings, file)
-        ownership.demand_ours(call.workspace, settings)
-        result = data.upload(call.workspace, settings, call.terminal, checked)
-        data.show(call.terminal, result)
-        call.agent.outputs({"dataVersion": result.version})
 
 
 def publish(

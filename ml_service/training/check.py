@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from forecasting.errors import ForecastingError
+from forecasting.inbox.tables import CheckedTable
 from forecasting.problem.problem_file import Problem
 from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
 from ml_service.settings.variables import Settings, demand_production
-from ml_service.training.data import CheckedTable, check_table
+from ml_service.training.data import check_file
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def check(settings: Settings, *, production: bool) -> Checked:
         )
     return Checked(
         problems=tuple(path.stem for path in paths),
-        table=check_table(settings),
+        table=check_file(settings),
         production=settings.azureml_production_workspace_name,
     )
 

@@ -6,41 +6,29 @@ a data set: new bytes under an old path would be ignored in silence. The same by
 
 from __future__ import annotations
 
-import csv
-import gzip
-import hashlib
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
-from azure_ml.datasets import SHA256_TAG, DatasetVersion, find_by_hash, find_dataset, register_file
+from azure_ml.datasets import DatasetVersion, find_by_hash, find_dataset
 from azure_ml.digests import file_sha256
+from azure_ml.storage.inbox import write_marker
+from azure_ml.storage.versions import register_file
 from azure_ml.workspace import Workspace
+from forecasting.data.contract import Delivery
+from forecasting.data.delivery import check_rows
+from forecasting.errors import ContractError
+from forecasting.inbox.tables import Acceptance, Before, CheckedTable, check_table, description_of, tags_of
 from forecasting.problem.problem_file import Problem
 from ml_service.errors import FaultError, InvalidRequestError
 from ml_service.output.console import Terminal
-from ml_service.settings.problems import read_data
 from ml_service.settings.variables import Settings
 from ml_service.training import ownership
 
 VERSIONS_SEARCHED = 25
 """How many of the newest versions are searched for the bytes of a table; one costs the service two calls."""
-
-
-@dataclass(frozen=True)
-class CheckedTable:
-    """A file that keeps the data contract, with its facts."""
-
-    path: Path
-    sha256: str
-    rows: int
-    first_date: str
-    last_date: str
-    columns: str
-    """Hash of the header: tables of one data set have the same columns."""
-    notes: tuple[str, ...] = ()
-    """What a person should know of its series."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +44,7 @@ class Uploaded:
     """Newest version of the data set afterwards; publish takes this one."""
 
 
-def check_table(settings: Settings, file: Path | None = None) -> CheckedTable:
+def check_file(settings: Settings, file: Path | None = None) -> CheckedTable:
     """Read a table (None: DATA_FILE) by the contract of the problem; needs no workspace.
 
     Raises: InvalidRequestError when the file does not exist; ContractError of forecasting with every finding.
@@ -68,42 +56,43 @@ def check_table(settings: Settings, file: Path | None = None) -> CheckedTable:
             expected="a table such as data/adventureworks/daily_by_type.csv",
             todo="name the file with --file, or correct DATA_FILE in variables.yml",
         )
-    problem = Problem(settings.problem_file)
-    panel, sha256, rows = read_data(problem, source)
-    return CheckedTable(
-        source, sha256, rows, panel.first.isoformat(), panel.last.isoformat(), _header(source), panel.notes
-    )
+    return check_table(Problem(settings.problem_file), source, Delivery(as_of=datetime.now(UTC).date()))
 
 
-def _header(table: Path) -> str:
-    """A hash of the names of the columns, of a table that has kept its contract."""
-    opened = gzip.open if table.suffix.lower() == ".gz" else open
-    with opened(table, "rt", encoding="utf-8-sig", newline="") as content:
-        columns = next(csv.reader(content))
-    return hashlib.sha256("\n".join(columns).encode()).hexdigest()[:16]
+def upload(
+    workspace: Workspace,
+    settings: Settings,
+    terminal: Terminal,
+    table: CheckedTable,
+    acceptance: Acceptance | None = None,
+) -> Uploaded:
+    """Upload and register a table unless its bytes are registered already, and say so to the change schedule.
 
-
-def upload(workspace: Workspace, settings: Settings, terminal: Terminal, table: CheckedTable) -> Uploaded:
-    """Upload and register a table unless its bytes are registered already.
-
-    Raises: FaultError; ConflictError when the data set is another problem's and has other columns.
+    acceptance: of a table whose size is unusual. Raises: FaultError; ContractError of forecasting for such a table
+    without it; ConflictError when the data set is another problem's and has other columns.
     """
     newest = find_dataset(workspace, settings.dataset_name)
     known = find_by_hash(workspace, newest, table.sha256, VERSIONS_SEARCHED)
     if newest is not None and known is not None:
         return Uploaded(table, known.name, known.version, created=False, newest=newest.version)
     ownership.demand_data_ours(newest, table.columns, settings)
+    problem, before = Problem(settings.problem_file), Before.of_tags(newest.tags if newest else {})
+    if acceptance is None:
+        _demand_usual_size(problem, table, before)
     terminal.note(f"uploading {table.rows} rows to {settings.dataset_name}")
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
-        dataset = _store(workspace, settings, _copy(table.path, table.sha256, Path(scratch)), table)
-    if dataset.sha256 != table.sha256:
-        raise FaultError(
-            f"data set {settings.dataset_name} version {dataset.version} carries another hash than was uploaded",
-            found=dataset.sha256,
-            expected=table.sha256,
-            todo="somebody registered the same data set at the same moment: repeat `data upload`",
-        )
+        copy = replace(table, path=_copy(table.path, table.sha256, Path(scratch)))
+        dataset = _store(workspace, settings, copy, tags_of(copy, problem.series.name, before, acceptance))
+    write_marker(workspace, dataset.name, table.sha256)
     return Uploaded(table, dataset.name, dataset.version, created=True, newest=dataset.version)
+
+
+def _demand_usual_size(problem: Problem, table: CheckedTable, before: Before) -> None:
+    """Raises: ContractError of forecasting; trained on, the table would fail every later run."""
+    findings = check_rows(table.rows, before.rows, problem.contract)
+    if findings:
+        accept = "If it is right, repeat `data upload` with --reason TEXT, which is recorded."
+        raise ContractError(str(table.path), [replace(finding, fix=accept) for finding in findings])
 
 
 def _copy(source: Path, sha256: str, folder: Path) -> Path:
@@ -118,20 +107,19 @@ def _copy(source: Path, sha256: str, folder: Path) -> Path:
     return copy
 
 
-def _store(workspace: Workspace, settings: Settings, copy: Path, table: CheckedTable) -> DatasetVersion:
-    """Register a version at the path of its hash."""
-    name = settings.dataset_name
-    tags = {
-        SHA256_TAG: table.sha256,
-        "rows": str(table.rows),
-        "first_date": table.first_date,
-        "last_date": table.last_date,
-        ownership.PROBLEM_TAG: Problem(settings.problem_file).series.name,
-        ownership.COLUMNS_TAG: table.columns,
-    }
-    description = f"{table.rows} rows, {table.first_date} to {table.last_date}"
-    path = f"datasets/{name}/{table.sha256}"
-    return register_file(workspace, name, copy, path, tags=tags, description=description)
+def _store(workspace: Workspace, settings: Settings, table: CheckedTable, tags: dict[str, str]) -> DatasetVersion:
+    """Register a version at the path of its hash. Raises: FaultError."""
+    dataset = register_file(
+        workspace, settings.dataset_name, table.path, table.sha256, tags=tags, description=description_of(table)
+    )
+    if dataset.sha256 != table.sha256:
+        raise FaultError(
+            f"data set {dataset.name} version {dataset.version} carries another hash than was uploaded",
+            found=dataset.sha256,
+            expected=table.sha256,
+            todo="somebody registered the same data set at the same moment: repeat `data upload`",
+        )
+    return dataset
 
 
 def requested_version(workspace: Workspace, settings: Settings, version: int | None = None) -> DatasetVersion:

@@ -16,14 +16,13 @@ from azure_ml.models.versions import ModelVersion, find_versions
 from azure_ml.pipelines.published import Endpoint, find_endpoint
 from azure_ml.services import find_service
 from azure_ml.workspace import Workspace
+from forecasting.inbox.tables import COLUMNS_TAG, PROBLEM_TAG
 from forecasting.problem.problem_file import Problem
 from ml_service.errors import ConflictError
 from ml_service.settings.names import as_variables, own_settings
 from ml_service.settings.variables import Settings, shown
 
 _MARK = re.compile(r"\bproblem ([a-z][a-z0-9_]*)")
-PROBLEM_TAG, COLUMNS_TAG = "problem", "columns"
-"""Tags of a data version: the problem that uploaded it, and the hash of the table's header."""
 
 
 @dataclass(frozen=True)

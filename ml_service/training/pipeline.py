@@ -142,7 +142,11 @@ class _Graph:
         return ["--problem", PROBLEM_NAME, *arguments[step]()]
 
     def _prepare(self) -> list[Any]:
-        return ["--data", self._raw, "--series", self._outputs["prepare"]]
+        return [
+            *("--data", self._raw),
+            *("--series", self._outputs["prepare"]),
+            *("--dataset-name", self._settings.dataset_name),
+        ]
 
     def _train(self) -> list[Any]:
         if "prepare" in self._outputs:

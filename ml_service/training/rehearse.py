@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from azure_ml.services import find_service
 from azure_ml.workspace import Workspace
+from forecasting.inbox.tables import CheckedTable
 from ml_service.output.console import Terminal
 from ml_service.settings.build import Build
 from ml_service.settings.variables import Settings
 from ml_service.training import data, ownership, publish, run, smoke
-from ml_service.training.data import CheckedTable, check_table, requested_version
+from ml_service.training.data import check_file, requested_version
 
 
 def rehearse(
@@ -29,7 +30,7 @@ def rehearse(
     Raises: what the parts raise.
     """
     terminal.say(f"workspace  {workspace.banner}, signed in by {settings.identity.value}")
-    checked = None if data_version else check_table(settings)
+    checked = None if data_version else check_file(settings)
     ours = ownership.demand_ours(workspace, settings)
     number = _data(workspace, settings, terminal, checked, data_version)
     terminal.heading("Publish")

@@ -47,6 +47,7 @@ _STEP = (
 )
 _CHAMPION = ("azure_ml/models/__init__.py", "azure_ml/models/champion.py", "azure_ml/models/versions.py")
 _DATA = _package("data")
+_VERSIONS = ("azure_ml/datasets.py", "azure_ml/sdk_errors.py")
 _TRAINING = _package("evaluation", without=("comparison.py", "drift.py", "patterns.py"))
 _SERIES = tuple(file for file in _DATA if file.endswith(("__init__.py", "delivery.py", "known_file.py", "series.py")))
 _DECIDING = (
@@ -64,9 +65,8 @@ _DECIDING = (
 _REGISTERING = (
     *_DECIDING,
     "registration.py",
-    "azure_ml/datasets.py",
+    *_VERSIONS,
     "azure_ml/models/registration.py",
-    "azure_ml/sdk_errors.py",
 )
 _DEPLOYING = (
     *_STEP,
@@ -118,7 +118,18 @@ class StepFiles:
 
 STEP_FILES: Mapping[str, StepFiles] = {
     "prepare": StepFiles(
-        ("prepare.py", *_STEP, *_CHAMPION, "forecasting/json_text.py", *_DATA), _READ_SECTIONS, reusable=True
+        (
+            "prepare.py",
+            *_STEP,
+            *_CHAMPION,
+            *_VERSIONS,
+            "forecasting/json_text.py",
+            *_DATA,
+            "forecasting/inbox/__init__.py",
+            "forecasting/inbox/tables.py",
+        ),
+        _READ_SECTIONS,
+        reusable=True,
     ),
     "train": StepFiles(("train.py", *_STEP, *_DATA, *_MODELS, *_TRAINING), _TRAIN_SECTIONS, reusable=True),
     "evaluate": StepFiles(("evaluate.py", *_DECIDING), _ALL_SECTIONS, reusable=False),

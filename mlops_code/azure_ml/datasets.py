@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from azure_ml.sdk_errors import http_status
@@ -29,7 +28,8 @@ class DatasetVersion:
         return self.tags.get(SHA256_TAG, "")
 
 
-def _version_of(sdk: Any) -> DatasetVersion:
+def version_of(sdk: Any) -> DatasetVersion:
+    """Describe a version by the SDK's object."""
     return DatasetVersion(sdk, name=str(sdk.name), version=int(sdk.version), tags=dict(sdk.tags or {}))
 
 
@@ -45,7 +45,7 @@ def find_dataset(workspace: Workspace, name: str, version: int | None = None) ->
         if "Cannot find dataset registered with name" in str(error) or http_status(error) == 404:
             return None
         raise
-    return _version_of(found)
+    return version_of(found)
 
 
 def find_by_hash(
@@ -63,22 +63,3 @@ def find_by_hash(
         if candidate is not None and candidate.sha256 == sha256:
             return candidate
     return None
-
-
-def register_file(
-    workspace: Workspace, name: str, file: Path, path: str, *, tags: Mapping[str, str], description: str
-) -> DatasetVersion:
-    """Upload a file to a path of the default datastore and register that path as a new version.
-
-    A path that a broken attempt left behind is written again.
-    """
-    from azureml.core import Dataset
-
-    datastore = workspace.sdk.get_default_datastore()
-    datastore.upload_files([str(file)], target_path=path, overwrite=True, show_progress=False)
-    # validate=False: validation would read the blob back through the native data engine.
-    dataset = Dataset.File.from_files(path=(datastore, path), validate=False)
-    registered = dataset.register(
-        workspace.sdk, name=name, description=description, tags=dict(tags), create_new_version=True
-    )
-    return _version_of(registered)

@@ -14,7 +14,8 @@ COMPILED = "__pycache__"
 
 def file_sha256(path: Path) -> str:
     """Hash of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def folder_sha256(folder: Path, without: str = "") -> str:

@@ -16,6 +16,7 @@ import requests
 from local_azure.cli import lifecycle
 from local_azure.cli.warm import VARIABLE
 from local_azure.machine_learning.planes import coverage
+from ml_service.cli.data_verbs import app as data_app
 from ml_service.cli.main import app
 from tests.docs.newcomer import Newcomer, make_clone
 from tests.preloading import ENABLED
@@ -112,7 +113,12 @@ def test_every_verb_and_exit_code_is_in_a_table() -> None:
     verbs = {
         str(command.name or command.callback.__name__) for command in app.registered_commands if command.callback
     }
-    verbs = {name.replace("_", " ") for name in verbs} | {"data upload", "problems"}
+    deliveries = {
+        f"data {command.name or command.callback.__name__}"
+        for command in data_app.registered_commands
+        if command.callback
+    }
+    verbs = {name.replace("_", " ") for name in verbs} | deliveries | {"problems"}
     assert verbs - set(re.findall(r"^\| `([a-z ]+)` \|", README, re.MULTILINE)) == set()
     codes = re.findall(r"^ +(\d+) +\w", app.info.epilog or "", re.MULTILINE)
     assert codes == re.findall(r"^\| (\d+) \| ", README, re.MULTILINE)

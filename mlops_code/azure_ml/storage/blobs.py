@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from azure_ml.errors import AzureMlError
@@ -62,6 +64,30 @@ class Blobs:
         """The contents of several blobs, in the order of their names, as `read`."""
         with ThreadPoolExecutor(_READERS) as pool:
             return list(pool.map(self.read, names))
+
+    def download(self, name: str, etag: str, target: Path) -> bool:
+        """Write the content that a blob had when it was listed to a file; False when it has another one now."""
+        from azure.core import MatchConditions
+        from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
+
+        unchanged: dict[str, Any] = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+        try:
+            found = self.sdk.get_blob_client(name).download_blob(**unchanged, **TIMES)
+            with target.open("wb") as file:
+                found.readinto(file)
+        except (ResourceModifiedError, ResourceNotFoundError):
+            return False
+        return str(found.properties.etag).strip('"') == etag.strip('"')
+
+    def listed(self, prefix: str, most: int) -> list[Any]:
+        """The SDK's descriptions of the blobs that begin so. Raises: AzureMlError above a number."""
+        found = list(islice(self.sdk.list_blobs(name_starts_with=prefix, **TIMES), most + 1))
+        if len(found) > most:
+            raise AzureMlError(
+                f"more than {most} blobs lie below {prefix} in workspace {self.workspace}",
+                todo="move the old ones away, then repeat",
+            )
+        return found
 
     def names(self, prefix: str) -> list[str]:
         """Names of the blobs that begin so, sorted."""

@@ -6,7 +6,7 @@
 | cells       | rows.py        | `CELL_CHECKS`: day, type, key, finite, large, not negative, count                   |
 | rows        | rows.py        | duplicates; days in the future                                                      |
 | series      | regular.py     | days of the problem; no missing day, or day of a series; number of series           |
-| delivery    | delivery.py    | change in rows; length; age; sums that are too large                                |
+| delivery    | delivery.py    | change in rows; order; length; age; sums that are too large                         |
 
 A file that cannot be read is refused at once. Of all other checks every finding is collected first, so that whoever
 delivers the data corrects it once, not five times.
@@ -14,11 +14,18 @@ delivers the data corrects it once, not five times.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from forecasting.data.delivery import check_history, check_rows, check_series, check_sums
+from forecasting.data.delivery import (
+    check_history,
+    check_order,
+    check_rows,
+    check_series,
+    check_sums,
+    without_delivery,
+)
 from forecasting.data.future import with_known, without_ahead
 from forecasting.data.notes import LATE
 from forecasting.data.reading import find_table, read_cells
@@ -35,11 +42,18 @@ CONTRACT_VERSION = "3"
 class Delivery:
     """What is known beside the table. as_of: the day of the run, for freshness and the future; None: not checked.
 
-    accepted_rows: rows of the last accepted data version; None: there is none.
+    accepted_rows: rows of the last accepted data version; None: there is none. newest: last day of the newest data
+    version, before which a delivery may not end; None: not checked.
     """
 
     as_of: date | None = None
     accepted_rows: int | None = None
+    newest: date | None = None
+
+
+def waived(contract: Contract, delivery: Delivery) -> tuple[Contract, Delivery]:
+    """Both without what judges the delivery as a whole, its order too; a person has accepted it."""
+    return without_delivery(contract), replace(delivery, accepted_rows=None, newest=None)
 
 
 def read_table(
@@ -91,6 +105,7 @@ def _check(
     findings += irregular
     if panel is not None:
         findings += check_history(panel, source, contract, delivery.as_of)
+        findings += check_order(panel, source, delivery.newest)
         late = [name for change in panel.changes if change.kind == LATE for name in change.names]
         findings += check_series(LATE, late, len(late), len(panel.keys), contract)
         findings += [] if findings else check_sums(panel, rule.measure)

@@ -1,4 +1,4 @@
-"""Checks of a delivery as a whole: its size against the last accepted one, its length, how recent it is."""
+"""Checks of a delivery as a whole: its size against the last accepted one, its order, its length, its age."""
 
 from __future__ import annotations
 
@@ -13,6 +13,18 @@ from forecasting.data.series import Panel
 from forecasting.errors import Finding
 from forecasting.limits import LARGEST
 from forecasting.problem.sections import Contract, Source
+
+DELIVERY, BEFORE, ACCEPTED = "delivery", "rows_before", "accepted_by"
+"""Key of a table's facts, and what stands there: the rows of the version before it, and who has accepted it."""
+
+
+def without_delivery(contract: Contract) -> Contract:
+    """The contract without what judges a delivery as a whole, which a person has accepted: size, length, age.
+
+    Checks of the file, its cells, rows and series stay: no person can make these readable.
+    """
+    nothing = {"rows_change": None, "min_days": None, "max_age_days": None, "late_series": None}
+    return contract.model_copy(update=nothing)
 
 
 def check_rows(rows: int, accepted: int | None, contract: Contract) -> list[Finding]:
@@ -58,6 +70,14 @@ def check_history(panel: Panel, source: Source, contract: Contract, as_of: date 
         found = f"the month of {panel.last} has not ended on {as_of}"
         findings.append(Finding(source.date, (), found, "whole months", fix))
     return findings
+
+
+def check_order(panel: Panel, source: Source, newest: date | None) -> list[Finding]:
+    """Find a table that ends before the newest data version does: an old file that was delivered again."""
+    if newest is None or panel.last >= newest:
+        return []
+    found, expected = f"ends on {panel.last}", f"{newest}, the last day of the newest data version, or later"
+    return [Finding(source.date, (), found, expected, "Deliver the newest table.")]
 
 
 def check_sums(panel: Panel, measure: str) -> list[Finding]:

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from forecasting.data.delivery import check_history, check_rows
+from forecasting.data.delivery import ACCEPTED, BEFORE, DELIVERY, check_history, check_rows, without_delivery
 from forecasting.data.series import Panel, read_series
 from forecasting.decision.blocks import Context, Override, RegisteredChampion, Request
 from forecasting.decision.contest import Contest
@@ -131,8 +131,11 @@ def _demand_acceptable(
     problem: Problem, panel: Panel, facts: Mapping[str, Any], champion: Champion | None, as_of: date | None
 ) -> None:
     """Re-check what depends on the day and on the champion: a reused step has not checked it today."""
-    contract = problem.contract
+    contract, judged = problem.contract, facts.get(DELIVERY, {})
     accepted = champion.stored.manifest.get("data", {}).get("rows") if champion else None
+    accepted = judged.get(BEFORE, accepted)
+    if ACCEPTED in judged:
+        contract = without_delivery(contract)
     findings = check_rows(facts["rows"], accepted, contract)
     findings += check_history(panel, problem.source, contract, as_of)
     findings += check_presence(facts, champion.stored if champion else None, contract)

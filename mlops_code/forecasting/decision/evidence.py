@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from forecasting.data.delivery import DELIVERY
 from forecasting.data.series import FACTS_FILE, FIX, Panel
 from forecasting.decision import blocks
 from forecasting.decision.blocks import Evidence, Interval, Override, Scores, Verdict
@@ -91,7 +92,8 @@ def _data(facts: Mapping[str, Any]) -> blocks.Data:
         told: dict[str, Any] = {"notes": tuple(facts["notes"])} if facts.get("notes") else {}
         for name, block in (("changes", _changes(facts)), ("revised", _revised(facts))):
             told |= {name: block} if block else {}
-        shared = {name: value for name, value in facts.items() if name not in ("file", "notes", "changes", "revised")}
+        apart = ("file", "notes", "changes", "revised", DELIVERY)
+        shared = {name: value for name, value in facts.items() if name not in apart}
         return blocks.Data(**shared | days | told)
     except (KeyError, TypeError, ValueError) as mistake:
         raise RefusedError(f"{FACTS_FILE} does not describe the series beside it ({mistake}). {FIX}") from None

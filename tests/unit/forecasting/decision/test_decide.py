@@ -107,6 +107,12 @@ def test_stale_data_and_a_jump_in_rows_are_refused_by_the_gate_too(
     (tmp_path / "small/manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ContractError, match=r"889 rows, \+196% against"):
         decide_candidate(problem, candidate, Champion(read_model(tmp_path / "small")), REQUEST)
+    facts = json.loads((candidate / "facts.json").read_text())
+    for judged in ({"rows_before": 880}, {"rows_before": 300, "accepted_by": "Ada", "reason": "two new shops"}):
+        (candidate / "facts.json").write_text(json.dumps({**facts, "delivery": judged}))
+        decide_candidate(
+            problem, candidate, Champion(read_model(tmp_path / "small")), REQUEST, as_of=date(2014, 7, 1)
+        )
 
 
 def test_a_decision_is_bound_to_its_model_and_to_its_evidence(candidate: Path, problem: Problem) -> None:

@@ -51,7 +51,7 @@ def test_a_table_that_breaks_the_contract_is_refused(
 
 
 def test_the_embedded_table_keeps_the_contract(make_settings: MakeSettings) -> None:
-    checked = data.check_table(make_settings({}))
+    checked = data.check_file(make_settings({}))
 
     assert (checked.rows, checked.first_date, checked.last_date) == (889, "2013-07-31", "2014-05-31")
 

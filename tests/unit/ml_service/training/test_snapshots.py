@@ -92,7 +92,6 @@ def test_an_edit_of_the_gate_policy_changes_no_reusable_snapshot(tmp_path: Path)
         "score.py",
         "deciding.py",
         "registration.py",
-        "azure_ml/datasets.py",
         "azure_ml/digests.py",
         "azure_ml/environments.py",
         "azure_ml/models/champion_move.py",

@@ -1,0 +1,99 @@
+"""The verbs `data upload`, `data ingest`, `data quarantine` and `data accept`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ml_service.cli.session import AsJson, ForAgent, session
+
+app = typer.Typer(
+    help="Versions of the training data, and the inbox that files are delivered to.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.command()
+def upload(
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", help="The table; default: DATA_FILE of variables.yml.", dir_okay=False),
+    ] = None,
+    reason: Annotated[
+        str | None,
+        typer.Option("--reason", metavar="TEXT", help="Why a table of an unusual size is right; recorded."),
+    ] = None,
+    for_agent: ForAgent = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a table against the data contract and register it as a data version.
+
+    The same bytes give the same version again. A table that violates the contract is refused (exit 3) with every
+    finding, and nothing is uploaded. So is one whose number of rows differs too much from the version before it,
+    unless --reason says why.
+    """
+    with session(as_json, for_agent) as call:
+        settings = call.settings
+        from ml_service.retraining import inbox
+        from ml_service.training import data, ownership
+
+        checked = data.check_file(settings, file)
+        acceptance = None if reason is None else inbox.acceptance_of(call.build, reason)
+        ownership.demand_ours(call.workspace, settings)
+        result = data.upload(call.workspace, settings, call.terminal, checked, acceptance)
+        data.show(call.terminal, result)
+        call.agent.outputs({"dataVersion": result.version})
+
+
+@app.command()
+def ingest(as_json: AsJson = False) -> None:
+    """Check every new file in the inbox of the data set: it becomes a version, or is quarantined with its findings.
+
+    May be repeated: a file is read once, until it is replaced. Ends with 0 also when files are quarantined, with 4
+    when another process is ingesting.
+    """
+    with session(as_json) as call:
+        settings = call.settings
+        from ml_service.retraining import inbox
+        from ml_service.training import ownership
+
+        ownership.demand_ours(call.workspace, settings)
+        done = inbox.ingest(call.workspace, settings, call.build, call.terminal)
+        inbox.show_ingested(call.terminal, settings, done)
+
+
+@app.command()
+def quarantine(as_json: AsJson = False) -> None:
+    """Show the delivered files that are not trained on until somebody accepts or replaces them."""
+    with session(as_json) as call:
+        settings = call.settings
+        from ml_service.retraining import inbox
+
+        inbox.show_quarantine(call.terminal, inbox.read_quarantine(call.workspace, settings))
+
+
+@app.command()
+def accept(
+    file: Annotated[str, typer.Argument(help="Name of the quarantined file.")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why it is right as it is; recorded.")],
+    as_json: AsJson = False,
+) -> None:
+    """Register a quarantined file as the newest data version although its delivery is unusual.
+
+    Only size, order, length and age of a delivery can be accepted. A table with invalid cells, rows or series is
+    refused (exit 3): it must be replaced.
+    """
+    with session(as_json) as call:
+        settings = call.settings
+        from ml_service.retraining import inbox
+        from ml_service.training import ownership
+
+        acceptance = inbox.acceptance_of(call.build, reason)
+        ownership.demand_ours(call.workspace, settings)
+        version = inbox.accept(call.workspace, settings, call.build, call.terminal, name=file, acceptance=acceptance)
+        call.terminal.say(f"data       accepted {file} as {settings.dataset_name} version {version}")
+        call.terminal.document({"file": file, "name": settings.dataset_name, "version": version})

@@ -1,0 +1,1 @@
+"""Retraining that runs by itself: the inbox that data is delivered to."""
