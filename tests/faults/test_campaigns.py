@@ -14,7 +14,7 @@ from tests.campaign.production.pairs import Pair, faults_of
 from tests.campaign.production.verbs import Ending
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS, SECONDS, SEED = 6, 6, 4
+KILLS, SECONDS, SEED = 6, 2, 4
 
 
 @pytest.mark.slow
