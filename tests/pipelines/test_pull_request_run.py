@@ -44,9 +44,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     settings = tree / "pyproject.toml"
     head, _, tail = settings.read_text().partition("[tool.mypy]\n")
     _, _, tail = tail.partition("\n\n")
-    settings.write_text(
-        f'{head}[tool.mypy]\nfiles = ["ml_service/errors.py"]\nfollow_imports = "skip"\nignore_errors = true\n\n{tail}'
-    )
+    one_module = 'files = ["ml_service/errors.py"]\nfollow_imports = "skip"\nignore_errors = true'
+    settings.write_text(f"{head}[tool.mypy]\n{one_module}\n\n{tail}")
     return House(tree, StateFolder(folder / "state"), clean_environment(tmp_path_factory.mktemp("home")))
 
 
