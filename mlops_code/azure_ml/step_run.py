@@ -18,9 +18,9 @@ NO_NEW_DATA, ANOTHER_RUN = "no-new-data", "another-run"
 
 
 def ended_before_training(properties: Mapping[str, str]) -> str:
-    """Why a run has ended before it trained, from its properties; empty where it has not."""
+    """Why a run has ended before it trained, from its properties; empty where it has not, or a gate has decided."""
     reason = properties.get("reason", "")
-    return reason if reason in (NO_NEW_DATA, ANOTHER_RUN) else ""
+    return reason if reason in (NO_NEW_DATA, ANOTHER_RUN) and "decision_sha256" not in properties else ""
 
 
 def is_submitted() -> bool:
