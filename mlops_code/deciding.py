@@ -17,6 +17,7 @@ from forecasting.decision import blocks
 from forecasting.decision.decide import Champion, Decision, decide_candidate
 from forecasting.decision.record import DecisionRecord
 from forecasting.errors import ModelFileError, UsageError
+from forecasting.evaluation.drift import MEANING, Drift
 from forecasting.models.model_file import MANIFEST_FILE, StoredModel, read_model
 from forecasting.problem.problem_file import Problem
 from step import Run, record_outcome, say, today
@@ -127,18 +128,32 @@ def _described(workspace: Workspace, tags: str) -> blocks.Workspace:
     return blocks.Workspace(name=workspace.name, resource_group=workspace.resource_group, tags=dict(parse_qsl(tags)))
 
 
-def record_decision(run: Run, decision: DecisionRecord, paths: Iterable[Path]) -> int:
-    """Put a decision and its files into run history and return the exit code that it means."""
+def record_decision(run: Run, decision: DecisionRecord, paths: Iterable[Path], drift: Drift | None) -> int:
+    """Put a decision and its files into run history and return the exit code that it means.
+
+    drift: of the data, by the champion's forecasts; None where there is no champion or too little history.
+    """
     verdict = decision.verdict
-    run.log(decision.metrics)
+    run.log({**decision.metrics, **drift_metrics(drift)})
     for path in paths:
         run.attach(path)
     facts = {"decision_sha256": decision.sha256, "data_sha256": decision.evidence.data.data_sha256}
+    if drift is not None:
+        facts["drift"] = ",".join(drift.alarms) or NONE
+        say(f"drift: {', '.join(MEANING[alarm] for alarm in drift.alarms) or NONE}; {drift.sentence}")
     record_outcome(run, verdict.outcome, verdict.reason, facts)
     for note in decision.evidence.data.notes:
         say(f"note: {note}")
     say(f"{verdict.outcome} ({verdict.reason}): {verdict.sentence}")
     return exit_code_of(verdict.outcome)
+
+
+def drift_metrics(drift: Drift | None) -> dict[str, float]:
+    """Share of the series that stand out, by statistic, and how many statistics raise an alarm."""
+    if drift is None:
+        return {}
+    shares = {f"drift_{name}": share for name, share in drift.shares.items()}
+    return {**shares, "drift_alarms": float(len(drift.alarms))}
 
 
 def exit_code_of(outcome: blocks.Outcome) -> int:

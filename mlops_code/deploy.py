@@ -22,7 +22,7 @@ from forecasting.models.model_file import StoredModel, read_model
 from forecasting.problem.problem_file import Problem
 from forecasting.serving.live_check import difference, questions
 from registration import MODEL_FOLDER, read_registration
-from step import Run, guarded, say
+from step import Run, add_scheduled_argument, guarded, say, unless_ended
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -45,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
         default="deploy",
         help="who makes the version the champion: this step after its check, or the release to production",
     )
+    add_scheduled_argument(parser)
     return parser
 
 
@@ -136,7 +137,7 @@ def _answer(service: Service, question: dict[str, Any]) -> dict[str, Any]:
 def main(argv: list[str] | None = None) -> int:
     """Run the step; returns the exit code."""
     args = build_parser().parse_args(argv)
-    return guarded(lambda run: deploy(args, run))
+    return guarded(unless_ended(args, None, lambda run: deploy(args, run)))
 
 
 if __name__ == "__main__":

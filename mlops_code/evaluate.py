@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deciding import add_context_arguments, decide_for, record_decision
 from forecasting.decision.report import write_report
-from step import Run, guarded
+from step import Run, add_scheduled_argument, guarded, unless_ended
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -25,6 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--evaluation", type=Path, required=True, help="folder to write both files to")
     parser.add_argument("--model-name", default="", help="registered name, to find the champion")
     add_context_arguments(parser)
+    add_scheduled_argument(parser)
     return parser
 
 
@@ -32,13 +33,13 @@ def evaluate(args: argparse.Namespace, run: Run) -> int:
     """Find the champion, decide, write, record."""
     decision = decide_for(args, run)
     page = write_report(decision, args.evaluation)
-    return record_decision(run, decision.record, [decision.record.write(args.evaluation), page])
+    return record_decision(run, decision.record, [decision.record.write(args.evaluation), page], decision.drift)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the step; returns the exit code."""
     args = build_parser().parse_args(argv)
-    return guarded(lambda run: evaluate(args, run))
+    return guarded(unless_ended(args, args.evaluation, lambda run: evaluate(args, run)))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from forecasting.data.reading import find_table
 from forecasting.data.series import Panel, facts_of, sha256_of, write_series
 from forecasting.inbox.tables import judged_in
 from forecasting.problem.problem_file import Problem
-from step import Run, guarded, say, today
+from step import Run, add_scheduled_argument, guarded, say, today, unless_ended
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -51,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="data set whose version holds the table; says what it was compared with, or who accepts it",
     )
     parser.add_argument("--failures", type=Path, metavar="FILE", help="where to write the table of a refusal")
+    add_scheduled_argument(parser)
     return parser
 
 
@@ -107,7 +108,7 @@ def accepted_rows(run: Run, model_name: str, problem: str) -> int | None:
 def main(argv: list[str] | None = None) -> int:
     """Run the step; returns the exit code."""
     args = build_parser().parse_args(argv)
-    return guarded(lambda run: prepare(args, run), args.failures)
+    return guarded(unless_ended(args, args.series, lambda run: prepare(args, run)), args.failures)
 
 
 if __name__ == "__main__":

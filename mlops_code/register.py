@@ -21,7 +21,7 @@ from forecasting.decision.report import write_report
 from forecasting.errors import UsageError
 from forecasting.models.model_file import MANIFEST_FILE, MODEL_FILE, StoredModel, read_model
 from registration import MODEL_FOLDER, write_registration
-from step import Run, guarded, say
+from step import Run, add_scheduled_argument, guarded, say, unless_ended
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -42,6 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--model-name", required=True, help="name to register under")
     parser.add_argument("--dataset-name", help="data set whose version holds the data, found by its tag sha256")
     add_context_arguments(parser)
+    add_scheduled_argument(parser)
     return parser
 
 
@@ -53,7 +54,7 @@ def decide(args: argparse.Namespace, run: Run, models: Collection[str]) -> tuple
     decision = decide_for(args, run)
     page = write_report(decision, args.registration)
     record = decision.record
-    return record, record_decision(run, record, [record.write(args.registration), page])
+    return record, record_decision(run, record, [record.write(args.registration), page], decision.drift)
 
 
 def describe(args: argparse.Namespace, run: Run, stored: StoredModel, decision: DecisionRecord) -> dict[str, str]:
@@ -154,7 +155,7 @@ def keep_report(args: argparse.Namespace, decision: DecisionRecord, folder: Path
 def main(argv: list[str] | None = None) -> int:
     """Run the step; returns the exit code."""
     args = build_parser().parse_args(argv)
-    return guarded(lambda run: register(args, run))
+    return guarded(unless_ended(args, args.registration, lambda run: register(args, run)))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Run alone on plain files, a step has no run; then the same calls print what woul
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from azure_ml.errors import AzureMlError
-from azure_ml.step_run import StepRun, is_submitted
+from azure_ml.step_run import StepRun, ended_before_training, is_submitted
 from azure_ml.workspace import Workspace
 from forecasting.errors import (
     FAILURES_FILE,
@@ -52,6 +53,7 @@ class LoneRun:
 
 
 Run = StepRun | LoneRun
+PASSED_FILE = "nothing_to_do.txt"
 
 
 def record_outcome(run: Run, outcome: str, reason: str, facts: Mapping[str, str]) -> None:
@@ -64,6 +66,32 @@ def record_outcome(run: Run, outcome: str, reason: str, facts: Mapping[str, str]
 def today() -> date:
     """The day of the run, UTC. Steps hand it to the pure code, which knows no clock."""
     return datetime.now(UTC).date()
+
+
+def add_scheduled_argument(parser: argparse.ArgumentParser) -> None:
+    """The argument of a step of the scheduled pipeline."""
+    parser.add_argument(
+        "--scheduled", action="store_true", help="in a scheduled run: do nothing where its first step has ended it"
+    )
+
+
+def unless_ended(args: argparse.Namespace, output: Path | None, step: Callable[[Run], int]) -> Callable[[Run], int]:
+    """A step that does nothing in a scheduled run that its first step has ended: it would train nothing new.
+
+    output: the folder that the next step mounts, which must not be empty.
+    """
+
+    def careful(run: Run) -> int:
+        ended = ended_before_training(run.recorded()) if args.scheduled and isinstance(run, StepRun) else ""
+        if not ended:
+            return step(run)
+        say("nothing to do", reason=ended)
+        if output is not None:
+            output.mkdir(parents=True, exist_ok=True)
+            (output / PASSED_FILE).write_text(f"{ended}\n", encoding="utf-8")
+        return 0
+
+    return careful
 
 
 def guarded(step: Callable[[Run], int], failures: Path | None = None) -> int:

@@ -13,7 +13,7 @@ from forecasting.evaluation.backtest import Progress
 from forecasting.evaluation.selection import FALLBACKS, Choice, choose, fit_choice, fit_fallbacks
 from forecasting.models.model_file import write_model
 from forecasting.problem.problem_file import Problem
-from step import Run, guarded, say, today
+from step import Run, add_scheduled_argument, guarded, say, today, unless_ended
 
 QUIET_SECONDS = 3.0  # between two lines about the progress of a backtest
 
@@ -32,6 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     source.add_argument("--series", type=Path, help="folder that prepare.py wrote")
     source.add_argument("--data", type=Path, help="a table, or a folder with exactly one; prepared here first")
     parser.add_argument("--candidate", type=Path, required=True, help="folder to write to")
+    add_scheduled_argument(parser)
     return parser
 
 
@@ -100,7 +101,7 @@ def train(args: argparse.Namespace, run: Run) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Run the step; returns the exit code."""
     args = build_parser().parse_args(argv)
-    return guarded(lambda run: train(args, run))
+    return guarded(unless_ended(args, args.candidate, lambda run: train(args, run)))
 
 
 if __name__ == "__main__":

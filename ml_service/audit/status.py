@@ -42,6 +42,8 @@ class RunState:
     started: str
     outcome: str
     reason: str
+    drift: str
+    """Statistics by which the data has changed, or none; empty where a run has not looked."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,7 @@ def _runs(workspace: Workspace, settings: Settings) -> tuple[RunState, ...]:
             started=run.created[:19],
             outcome=run.properties.get("outcome", ""),
             reason=run.properties.get("reason", ""),
+            drift=run.properties.get("drift", ""),
         )
         for run in list_runs(workspace, settings.experiment_name, _SHOWN)
     )
@@ -215,8 +218,11 @@ def _show_lists(terminal: Terminal, state: Status) -> None:
     _part(
         terminal,
         "Last runs",
-        ("started", "state", "outcome", "reason", "run"),
-        [(item.started, item.status, item.outcome or "-", item.reason or "-", item.run_id) for item in state.runs],
+        ("started", "state", "outcome", "reason", "drift", "run"),
+        [
+            (item.started, item.status, item.outcome or "-", item.reason or "-", item.drift or "-", item.run_id)
+            for item in state.runs
+        ],
     )
     _part(
         terminal,

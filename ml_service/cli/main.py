@@ -18,6 +18,7 @@ from ml_service.cli import (
     data_verbs,
     problem_verbs,
     production_verbs,
+    schedule_verbs,
     training_verbs,
 )
 
@@ -55,6 +56,7 @@ app = typer.Typer(
 )
 app.add_typer(data_verbs.app, name="data")
 app.add_typer(problem_verbs.app, name="problems")
+app.add_typer(schedule_verbs.app, name="schedule")
 app.add_typer(approval_verbs.app, name="propose")
 _VERBS = (
     training_verbs.check,

@@ -50,7 +50,7 @@ def check(settings: Settings, *, production: bool) -> Checked:
 def _mistake(path: Path) -> str:
     try:
         problem = Problem(path)
-        _ = problem.table, problem.source, problem.series, problem.contract, problem.training, problem.gate
+        problem.check()
     except ForecastingError as error:
         return str(error)
     return ""

@@ -29,7 +29,7 @@ from ml_service.settings.build import Build
 from ml_service.settings.override import NONE as NO_OVERRIDE
 from ml_service.settings.variables import Settings
 from ml_service.training import snapshots
-from ml_service.training.snapshots import PROBLEM_NAME, SCORING_ENVIRONMENT, SCORING_FOLDER, STEP_FILES
+from ml_service.training.snapshots import PROBLEM_NAME, RESOLVE, SCORING_ENVIRONMENT, SCORING_FOLDER, STEP_FILES
 
 RAW_INPUT = "raw"
 DATA_PARAMETER = "raw_data"
@@ -38,7 +38,13 @@ DEFAULT_REASON = "manual"
 OVERRIDE_BY_PARAMETER = "override_by"
 OVERRIDE_REASON_PARAMETER = "override_reason"
 TRAINING_ENVIRONMENT = snapshots.ENVIRONMENTS / "training.yml"
-_OUTPUTS = {"prepare": "series", "train": "candidate", "evaluate": "evaluation", "register": "registration"}
+_OUTPUTS = {
+    RESOLVE: "resolved",
+    "prepare": "series",
+    "train": "candidate",
+    "evaluate": "evaluation",
+    "register": "registration",
+}
 """The folder that each step writes for the next one."""
 
 
@@ -54,11 +60,11 @@ class BuiltPipeline:
 
 @contextmanager
 def built(
-    workspace: Workspace, settings: Settings, build: Build, steps: tuple[str, ...], dataset: DatasetVersion
+    workspace: Workspace, settings: Settings, build: Build, steps: tuple[str, ...], dataset: DatasetVersion | None
 ) -> Iterator[BuiltPipeline]:
     """Assemble the snapshots in a temporary folder and build the pipeline from them.
 
-    dataset: the version that is the default of the parameter `raw_data`.
+    dataset: the version that is the default of the parameter `raw_data`; None: the step `resolve` finds it.
     The SDK uploads the snapshots when it publishes or submits, so do both inside the block.
     Raises: InvalidRequestError for files that do not exist; FaultError when the SDK finds the graph unsound.
     """
@@ -91,25 +97,28 @@ class _Graph:
         settings: Settings,
         build: Build,
         folders: dict[str, Path],
-        dataset: DatasetVersion,
+        dataset: DatasetVersion | None,
     ) -> None:
         self._settings = settings
         self._build = build
         self._folders = folders
         self._dataset = dataset
         self._workspace = workspace
-        self._raw = graph.mounted_data(RAW_INPUT, DATA_PARAMETER, dataset)
         self._champion_by = "release" if settings.has_production else "deploy"
         self._reason = graph.parameter(REASON_PARAMETER, DEFAULT_REASON)
         # Parameters of the deciding steps only, so that an override trains nothing anew.
         self._override_by = graph.parameter(OVERRIDE_BY_PARAMETER, NO_OVERRIDE)
         self._override_reason = graph.parameter(OVERRIDE_REASON_PARAMETER, NO_OVERRIDE)
         self._outputs = {step: graph.output(_OUTPUTS[step]) for step in folders if step in _OUTPUTS}
+        if dataset is None:
+            self._raw = self._outputs[RESOLVE].as_input(RAW_INPUT)
+        else:
+            self._raw = graph.mounted_data(RAW_INPUT, DATA_PARAMETER, dataset)
 
     def steps(self) -> list[graph.Step]:
         """One step for each folder, in order."""
         return [
-            graph.Step(step, folder, self._arguments(step), STEP_FILES[step].reusable)
+            graph.Step(step, folder, self._arguments(step), STEP_FILES[step].reusable and self._dataset is not None)
             for step, folder in self._folders.items()
         ]
 
@@ -120,7 +129,7 @@ class _Graph:
             "environment": file_sha256(TRAINING_ENVIRONMENT),
             "base_image": BASE_IMAGE,
             "compute": self._settings.compute_name,
-            "data": f"{self._dataset.name}:{self._dataset.version}",
+            "data": f"{self._dataset.name}:{self._dataset.version}" if self._dataset else "newest",
             "names": [
                 self._settings.model_name,
                 self._settings.dataset_name,
@@ -133,13 +142,18 @@ class _Graph:
     def _arguments(self, step: str) -> list[Any]:
         """The command line of a step, as mlops_code/<step>.py declares it."""
         arguments = {
+            RESOLVE: self._resolve,
             "prepare": self._prepare,
             "train": self._train,
             "evaluate": self._evaluate,
             "register": self._register,
             "deploy": self._deploy,
         }
-        return ["--problem", PROBLEM_NAME, *arguments[step]()]
+        scheduled = ["--scheduled"] if self._dataset is None and step != RESOLVE else []
+        return ["--problem", PROBLEM_NAME, *arguments[step](), *scheduled]
+
+    def _resolve(self) -> list[Any]:
+        return [*("--dataset-name", self._settings.dataset_name), *("--resolved", self._outputs[RESOLVE])]
 
     def _prepare(self) -> list[Any]:
         return [

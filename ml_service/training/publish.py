@@ -17,7 +17,7 @@ from ml_service.settings.variables import Settings
 from ml_service.training import ownership
 from ml_service.training.data import VERSIONS_SEARCHED, requested_version
 from ml_service.training.pipeline import BuiltPipeline, built
-from ml_service.training.snapshots import STEP_ORDER
+from ml_service.training.snapshots import RESOLVE, STEP_ORDER
 
 _FINGERPRINT = re.compile(r"graph ([0-9a-f]{64})")
 
@@ -32,7 +32,8 @@ class Published:
     url: str
     steps: tuple[str, ...]
     data: str
-    data_version: int
+    data_version: int | None
+    """None: each run takes the newest."""
     other_table: str
     """Says so when DATA_FILE's bytes are another data version than the default; empty otherwise."""
     endpoint_id: str
@@ -68,8 +69,10 @@ def publish(
     problem has the names.
     """
     steps, ours = request.steps, request.ours or ownership.demand_ours(workspace, settings)
-    dataset = requested_version(workspace, settings, request.data_version)
-    other = "" if request.data_version else _other_table(workspace, settings, dataset)
+    dataset, other = None, ""
+    if RESOLVE not in steps:
+        dataset = requested_version(workspace, settings, request.data_version)
+        other = "" if request.data_version else _other_table(workspace, settings, dataset)
     ensure_compute(workspace, settings, terminal)
     terminal.note(f"publishing {settings.pipeline_name} {build.build_id} ({', '.join(steps)})")
     with built(workspace, settings, build, steps, dataset) as pipeline:
@@ -82,8 +85,8 @@ def publish(
         version=published.version,
         url=published.url,
         steps=steps,
-        data=f"{dataset.name} version {dataset.version}",
-        data_version=dataset.version,
+        data=f"{dataset.name} version {dataset.version}" if dataset else f"the newest of {settings.dataset_name}",
+        data_version=dataset.version if dataset else None,
         other_table=other,
         endpoint_id=endpoint.id,
         endpoint_name=endpoint.name,
@@ -139,15 +142,21 @@ def _published_before(
     earlier = next((published for published in namesakes if published.version == build.build_id), None)
     if earlier is None:
         return None
-    recorded = _FINGERPRINT.search(earlier.description)
-    if recorded and recorded.group(1) == pipeline.fingerprint:
+    recorded = fingerprint_of(earlier)
+    if recorded == pipeline.fingerprint:
         return earlier
     raise ConflictError(
         f"{settings.pipeline_name} version {build.build_id} is published already with another graph",
-        found=f"graph {recorded.group(1)[:12] if recorded else 'unknown'} as {earlier.id}",
+        found=f"graph {recorded[:12] or 'unknown'} as {earlier.id}",
         expected=f"graph {pipeline.fingerprint[:12]}",
         todo="publish under another build id: a published version never changes",
     )
+
+
+def fingerprint_of(published: pipelines.PublishedPipeline) -> str:
+    """The fingerprint of the graph that was published; empty where its publisher has recorded none."""
+    recorded = _FINGERPRINT.search(published.description)
+    return recorded.group(1) if recorded else ""
 
 
 def _on_endpoint(

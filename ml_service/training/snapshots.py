@@ -25,6 +25,9 @@ SCORING_FOLDER = "scoring"
 SCORING_ENVIRONMENT = "scoring.yml"
 
 STEP_ORDER = ("prepare", "train", "evaluate", "register", "deploy")
+RESOLVE = "resolve"
+SCHEDULED_STEPS = (RESOLVE, *STEP_ORDER)
+"""Of the pipeline that schedules run: its first step finds the data version."""
 REQUIRED_STEPS = ("train", "register")
 
 
@@ -93,6 +96,18 @@ _SCORING = (
     *_MODELS,
     *_package("serving", without=("live_check.py",)),
 )
+_RESOLVING = (
+    *_STEP,
+    *_VERSIONS,
+    "azure_ml/digests.py",
+    "azure_ml/downloads.py",
+    "azure_ml/pipelines/__init__.py",
+    "azure_ml/pipelines/runs.py",
+    *(f"azure_ml/storage/{name}.py" for name in ("__init__", "blobs", "claims", "inbox", "leases", "versions")),
+    "forecasting/json_text.py",
+    *_DATA,
+    *_package("inbox"),
+)
 _READ_SECTIONS = ("source", "series", "future", "contract")
 _TRAIN_SECTIONS = (*_READ_SECTIONS, "training")
 _ALL_SECTIONS = (*_TRAIN_SECTIONS, "gate")
@@ -117,6 +132,7 @@ class StepFiles:
 
 
 STEP_FILES: Mapping[str, StepFiles] = {
+    RESOLVE: StepFiles(("resolve.py", *_RESOLVING), _READ_SECTIONS, reusable=False),
     "prepare": StepFiles(
         (
             "prepare.py",

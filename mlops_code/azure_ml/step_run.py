@@ -13,6 +13,16 @@ from azure_ml.workspace import Workspace
 _RUN_ID_VARIABLE = "AZUREML_RUN_ID"
 
 
+NO_NEW_DATA, ANOTHER_RUN = "no-new-data", "another-run"
+"""Reasons of a scheduled run that keeps the champion without training."""
+
+
+def ended_before_training(properties: Mapping[str, str]) -> str:
+    """Why a run has ended before it trained, from its properties; empty where it has not, or a gate has decided."""
+    reason = properties.get("reason", "")
+    return reason if reason in (NO_NEW_DATA, ANOTHER_RUN) and "decision_sha256" not in properties else ""
+
+
 def is_submitted() -> bool:
     """Whether this process is a step of a submitted pipeline: Azure ML has set its variables."""
     return _RUN_ID_VARIABLE in os.environ
@@ -37,6 +47,11 @@ class StepRun:
         return str(self._pipeline.id)
 
     @property
+    def experiment(self) -> str:
+        """Name of the experiment of the run."""
+        return str(self._step.experiment.name)
+
+    @property
     def step_id(self) -> str:
         """Id of the step's own run."""
         return str(self._step.id)
@@ -46,6 +61,15 @@ class StepRun:
         """The workspace of the run."""
         sdk = self._step.experiment.workspace
         return Workspace(sdk, name=str(sdk.name), resource_group=str(sdk.resource_group))
+
+    def recorded(self) -> Mapping[str, str]:
+        """What is recorded of the pipeline run so far."""
+        found: Mapping[str, str] = self._pipeline.get_properties()
+        return found
+
+    def mark(self, properties: Mapping[str, str]) -> None:
+        """Write properties of the pipeline run, which nobody can change afterwards."""
+        self._pipeline.add_properties(dict(properties))
 
     def log(self, metrics: Mapping[str, float]) -> None:
         """Record metrics of this step."""
@@ -65,7 +89,7 @@ class StepRun:
 
         Properties are write-once.
         """
-        recorded = self._pipeline.get_properties().get("outcome")
+        recorded = self.recorded().get("outcome")
         if recorded is not None:
             return str(recorded)
         self._pipeline.add_properties({"outcome": outcome, "reason": reason, **facts})

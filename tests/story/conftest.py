@@ -10,6 +10,7 @@ import pytest
 
 from local_azure.cli import lifecycle
 from local_azure.cli.client_environment import client_variables
+from local_azure.machine_learning.server import SPEED_VARIABLE
 from local_azure.machine_learning.storage.state import StateFolder
 from tests.preloading import preloaded
 from tests.story.product import Ended, Product, Sdk, clean_environment
@@ -30,7 +31,10 @@ class Rehearsed:
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
     """The variables of a client of a running server."""
     state = StateFolder(tmp_path_factory.mktemp("story") / "state")
-    info = lifecycle.start(state)
+    # A schedule that asks every minute asks every second here.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(SPEED_VARIABLE, "60")
+        info = lifecycle.start(state)
     clean = clean_environment(tmp_path_factory.mktemp("home"))
     yield preloaded(state, clean | client_variables(state, info, clean))
     lifecycle.stop(state)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.story.conftest import MakeProduct
 from tests.story.product import TABLE, Product, Sdk, cut_table, write_problem
@@ -38,12 +41,34 @@ def container(workspace: Any) -> Any:
     return store.blob_service.get_container_client(store.container_name)
 
 
+def drop_markers(workspace: Any, dataset: str, names: list[str]) -> None:
+    """Say that a delivery is complete, several times at the same moment."""
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: container(workspace).upload_blob(f"ready/{dataset}/{name}", b"ok"), names))
+
+
+def ended_runs(workspace: Any, experiment: str, count: int) -> list[dict[str, str]]:
+    """The properties of the runs of an experiment when so many have ended, the oldest first."""
+    until = time.monotonic() + 90
+    while time.monotonic() < until:
+        found = list(workspace.experiments[experiment].get_runs()) if experiment in workspace.experiments else []
+        if len([run for run in found if run.status in ("Completed", "Finished", "Failed", "Canceled")]) >= count:
+            return [{"status": run.status, **run.properties} for run in reversed(found)]
+        time.sleep(0.5)
+    raise AssertionError(f"{len(found)} runs began, and fewer than {count} have ended")
+
+
 @pytest.fixture(scope="module")
 def product(make_product: MakeProduct, tmp_path_factory: pytest.TempPathFactory) -> Product:
     path = tmp_path_factory.mktemp("retraining") / "retraining.yml"
-    return make_product("retraining").with_settings(
-        PROBLEM_FILE=write_problem(path, {"series.last_date": None, "series.first_date": None})
-    )
+    write_problem(path, {"series.last_date": None, "series.first_date": None})
+    schedule = {
+        "recurrence": {"every": "week", "days": ["Monday"], "at": "05:00"},
+        "on_data": True,
+        "poll_minutes": 1,
+    }
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "schedule": schedule}))
+    return make_product("retraining").with_settings(PROBLEM_FILE=path)
 
 
 def test_a_delivered_file_is_read_when_it_is_whole(product: Product, sdk: Sdk, tmp_path: Path) -> None:
@@ -54,6 +79,22 @@ def test_a_delivered_file_is_read_when_it_is_whole(product: Product, sdk: Sdk, t
     done = product.run("data", "ingest", "--json").document
     assert ([item["version"] for item in done["taken"]], done["created"]) == ([1], [1])
     assert product.run("data", "ingest", "--json").document["taken"] == []
+
+
+def test_schedules_are_applied_once(product: Product) -> None:
+    kinds = [("data", "active", "created"), ("recurrence", "active", "created")]
+    for _ in range(2):
+        found = product.run("schedule", "apply", "--json").document["schedules"]
+        assert [(item["kind"], item["state"], item["did"]) for item in found] == kinds
+        kinds = [(kind, state, "unchanged") for kind, state, _ in kinds]
+
+
+def test_two_markers_in_the_same_second_start_one_training(product: Product, sdk: Sdk) -> None:
+    sdk(drop_markers, product.settings["DATASET_NAME"], ["may-1", "may-2"])
+    runs = sdk(ended_runs, product.settings["EXPERIMENT_NAME"], 2)
+    assert sorted(run["reason"] for run in runs) == ["another-run", "first-model"]
+    assert {run["status"] for run in runs} <= {"Completed", "Finished"}
+    assert [run["data_version"] for run in runs] == ["1", "1"]
 
 
 def test_a_file_of_an_unusual_size_waits_for_a_person(product: Product, sdk: Sdk, tmp_path: Path) -> None:

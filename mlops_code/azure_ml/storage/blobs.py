@@ -24,6 +24,14 @@ _READERS = 16
 
 
 @dataclass(frozen=True)
+class BlobVersion:
+    """The content of a blob and its ETag."""
+
+    content: bytes
+    etag: str
+
+
+@dataclass(frozen=True)
 class Blobs:
     """The container of a default datastore."""
 
@@ -43,8 +51,26 @@ class Blobs:
             return False
         return True
 
+    def replace(self, name: str, content: bytes, etag: str) -> bool:
+        """Replace the content of a blob in one atomic step (If-Match); False when it has another one by now."""
+        from azure.core import MatchConditions
+        from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
+
+        self.before_change()
+        unchanged: dict[str, Any] = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+        try:
+            self.sdk.get_blob_client(name).upload_blob(content, overwrite=True, **unchanged, **TIMES)
+        except (ResourceModifiedError, ResourceNotFoundError):
+            return False
+        return True
+
     def read(self, name: str) -> bytes | None:
         """The content of a blob; None when there is none. Raises: AzureMlError above a cap."""
+        found = self.read_version(name)
+        return None if found is None else found.content
+
+    def read_version(self, name: str) -> BlobVersion | None:
+        """The content of a blob, and what names it; None when there is none. Raises: AzureMlError above a cap."""
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
@@ -58,7 +84,7 @@ class Blobs:
                 expected=f"at most {MAX_BLOB_BYTES} bytes",
                 todo="see who wrote it: this project writes a few kB",
             )
-        return content
+        return BlobVersion(content, str(found.properties.etag))
 
     def read_all(self, names: Iterable[str]) -> list[bytes | None]:
         """The contents of several blobs, in the order of their names, as `read`."""

@@ -17,6 +17,7 @@ from forecasting.decision.gate import Judgement, judge, overridden
 from forecasting.decision.presence import asking, check_presence, with_changes
 from forecasting.decision.record import DecisionRecord
 from forecasting.errors import ContractError, RefusedError, UsageError
+from forecasting.evaluation.drift import Drift
 from forecasting.evaluation.selection import FALLBACKS, Proposal
 from forecasting.models.model_file import MODEL_FILE, StoredModel, read_model
 from forecasting.problem.problem_file import Problem
@@ -48,6 +49,12 @@ class Decision:
     record: DecisionRecord
     judgement: Judgement
     stored: StoredModel
+
+    @property
+    def drift(self) -> Drift | None:
+        """How the newest data differs from earlier data; None where there was nothing to compare it with."""
+        comparison = self.judgement.comparison
+        return comparison.drift if comparison else None
 
 
 def decide_candidate(

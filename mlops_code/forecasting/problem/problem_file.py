@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from forecasting.errors import UsageError
+from forecasting.problem.schedule import Schedule
 from forecasting.problem.sections import (
     CandidatePolicy,
     Contract,
@@ -39,6 +40,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "training": Training,
     "gate": GatePolicy,
     "candidates": CandidatePolicy,
+    "schedule": Schedule,
 }
 _S = TypeVar("_S", bound=Section)
 _EXPECTED = {
@@ -118,6 +120,11 @@ class Problem:
         return policy
 
     @property
+    def schedule(self) -> Schedule | None:
+        """The section `schedule`; None where nothing is retrained by itself. Raises: UsageError."""
+        return self._read("schedule", Schedule) if "schedule" in self._document else None
+
+    @property
     def lower(self) -> float | None:
         """The bound below which nothing is forecast: 0 where the contract admits no negative value."""
         return 0.0 if self.contract.non_negative else None
@@ -132,7 +139,7 @@ class Problem:
             demand_future(self.future, self.source, self.series)
         except ValueError as mistake:
             raise UsageError(f"{self.path}: {mistake}.") from None
-        _ = self.table, self.contract, self.training, self.gate, self.candidates
+        _ = self.table, self.contract, self.training, self.gate, self.candidates, self.schedule
 
     def _read(self, section: str, form: type[_S], more: Mapping[str, Any] | None = None) -> _S:
         """Read a section, collecting every mistake so that one message names them all."""

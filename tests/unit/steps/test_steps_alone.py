@@ -95,6 +95,30 @@ def test_a_champion_of_the_same_recipe_is_kept(step: Step, candidate: Path, tmp_
     assert (deployed.code, "nothing to deploy outcome=kept" in deployed.out) == (0, True)
 
 
+def test_a_shifted_table_raises_drift_and_a_stable_one_does_not(
+    step: Step, table: Path, candidate: Path, tmp_path: Path
+) -> None:
+    """The newest four weeks are three times as large; drift is told, and promotes nothing by itself."""
+    header, *lines = table.read_text().splitlines()
+    rows = [line.split(",") for line in lines]
+    amount = header.split(",").index("Amount")
+    for row in rows:
+        if row[0] >= "2014-05-04":
+            row[amount] = str(3 * float(row[amount]))
+    shifted = tmp_path / "shifted.csv"
+    shifted.write_text("\n".join([header, *map(",".join, rows), ""]))
+    assert step("train", "--data", shifted, "--candidate", tmp_path / "new").code == 0
+    stable = step("evaluate", "--candidate", candidate, "--evaluation", tmp_path / "a", "--champion", candidate)
+    moved = step("evaluate", "--candidate", tmp_path / "new", "--evaluation", tmp_path / "b", "--champion", candidate)
+    assert "drift_alarms=0" in stable.out
+    assert "drift=none" in stable.out
+    assert "drift=error,level" in moved.out
+    assert "drift: forecasts are clearly worse than before, the level has moved" in moved.out
+    for folder, said in (("a", False), ("b", True)):
+        assert ("the level has moved (100% of the series)" in (tmp_path / folder / "report.html").read_text()) is said
+    assert load(tmp_path / "b" / "decision.json")["evidence"]["outcome"] == "kept"
+
+
 def test_a_model_under_the_floor_is_not_registered(step: Step, table: Path, tmp_path: Path) -> None:
     strict = tmp_path / "strict.yml"
     strict.write_text((CODE / "problems/paid_amount.yml").read_text().replace("floor: 1.0", "floor: 0.5"))

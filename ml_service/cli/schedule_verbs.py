@@ -1,0 +1,69 @@
+"""The verbs `schedule apply`, `list`, `pause`, `resume` and `remove`."""
+
+from __future__ import annotations
+
+import typer
+
+from ml_service.cli.session import AsJson, session
+
+app = typer.Typer(
+    help="Schedules that retrain by themselves, as the problem file's section `schedule` says.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.command("apply")
+def apply_(as_json: AsJson = False) -> None:
+    """Publish the scheduled pipeline and make the schedules what the problem file says; may be repeated.
+
+    A schedule that somebody has paused stays paused, also when its settings have changed.
+    """
+    with session(as_json) as call:
+        settings = call.settings
+        from ml_service.retraining import schedules
+        from ml_service.training import ownership
+
+        ownership.demand_ours(call.workspace, settings)
+        schedules.show(call.terminal, schedules.apply(call.workspace, settings, call.build, call.terminal))
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """Show the schedules of the problem and whether they are active or paused."""
+    with session(as_json) as call:
+        settings = call.settings
+        from ml_service.retraining import schedules
+
+        schedules.show(call.terminal, schedules.read_schedules(call.workspace, settings))
+
+
+@app.command()
+def pause(as_json: AsJson = False) -> None:
+    """Let no schedule of the problem fire until `schedule resume`; a run that is going on is not ended."""
+    with session(as_json) as call:
+        settings = call.settings
+        from ml_service.retraining import schedules
+
+        schedules.show(call.terminal, schedules.pause(call.workspace, settings))
+
+
+@app.command()
+def resume(as_json: AsJson = False) -> None:
+    """Let the paused schedules of the problem fire again."""
+    with session(as_json) as call:
+        settings = call.settings
+        from ml_service.retraining import schedules
+
+        schedules.show(call.terminal, schedules.resume(call.workspace, settings))
+
+
+@app.command()
+def remove(as_json: AsJson = False) -> None:
+    """Remove the schedules of the problem: Azure ML keeps them, disabled and renamed."""
+    with session(as_json) as call:
+        settings = call.settings
+        from ml_service.retraining import schedules
+
+        schedules.show(call.terminal, schedules.remove(call.workspace, settings))
