@@ -14,7 +14,7 @@ _FOR_EVER_DAYS = 36500
 _TIMEOUT_SECONDS = (10, 60)
 
 
-def retain(settings: Settings, build: Build, terminal: Terminal, agent: Agent) -> None:
+def retain(settings: Settings, build: Build, terminal: Terminal, agent: Agent) -> str:
     """Ask Azure DevOps for a lease on this run; without the job's token say that nothing was asked.
 
     Raises: InvalidRequestError (a variable of the build agent is missing), FaultError (Azure DevOps refused).
@@ -23,7 +23,7 @@ def retain(settings: Settings, build: Build, terminal: Terminal, agent: Agent) -
     if not token:
         agent.warn("no job token was handed over (SYSTEM_ACCESSTOKEN): this run is not protected from retention")
         terminal.say("retention  not asked for: no job token")
-        return
+        return "retention was not asked for: no job token"
     url = f"{settings.system_collectionuri.rstrip('/')}/{settings.system_teamproject}/_apis/build/retention/leases"
     answer = _post(url, token, _lease(settings, build))
     if answer.status_code not in (requests.codes.ok, requests.codes.created):
@@ -33,6 +33,7 @@ def retain(settings: Settings, build: Build, terminal: Terminal, agent: Agent) -
             todo="let the build service of the project manage retention, then run this step again",
         )
     terminal.say(f"retention  build {build.build_id} is kept")
+    return f"build {build.build_id} is kept"
 
 
 def _lease(settings: Settings, build: Build) -> dict[str, object]:

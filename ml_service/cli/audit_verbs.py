@@ -27,6 +27,9 @@ def status(as_json: AsJson = False) -> None:
             except AzureMlError as error:  # a person who may train may have no role in production
                 call.terminal.note(f"production is not shown: {error}")
         module.show(call.terminal, module.status(call.workspace, production, settings))
+        call.ends(
+            "nothing was changed; the state above was read now", "check production: python -m ml_service verify"
+        )
 
 
 def history(
@@ -48,6 +51,7 @@ def history(
         module.write(result, out)
         module.show(call.terminal, result, out)
         call.exit_code = 3 if result.not_intact else 0
+        call.ends(*module.ending(result, out))
 
 
 def retain(for_agent: ForAgent = None) -> None:
@@ -56,4 +60,4 @@ def retain(for_agent: ForAgent = None) -> None:
         settings = call.settings
         from ml_service.audit import retain as module
 
-        module.retain(settings, call.build, call.terminal, call.agent)
+        call.ends(module.retain(settings, call.build, call.terminal, call.agent))

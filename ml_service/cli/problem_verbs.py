@@ -24,6 +24,7 @@ def list_problems(as_json: AsJson = False) -> None:
         from ml_service.settings import problems
 
         problems.show(call.terminal, problems.listed())
+        call.ends("every problem file is valid", "add yours: python -m ml_service problems new NAME")
 
 
 @app.command()
@@ -40,6 +41,8 @@ def check(
         from ml_service.settings import problems
 
         problems.check(call.terminal, file, data)
+        also = ", and so is the table" if data else ""
+        call.ends(f"{file} is valid{also}", "rehearse it: python -m ml_service rehearse")
 
 
 @app.command()
@@ -72,3 +75,4 @@ def new(
         aggregation = "mean" if mean else "sum"
         columns = new_problem.Columns(date, measure, tuple(key or ()), aggregation, frequency)
         problems.new(call.terminal, name, columns, table=data)
+        call.ends(f"the problem file of {name} was written", "read and edit it, then point PROBLEM_FILE to it")

@@ -19,6 +19,7 @@ TakeOver = Annotated[
     ),
 ]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="With --take-over: why; it is recorded.")]
+_AFTER_RELEASE = "check it: python -m ml_service verify\nto undo it: python -m ml_service rollback --to previous"
 
 
 def release(
@@ -69,7 +70,10 @@ def release(
         from ml_service.production import release as module
 
         wanted = model_version or module.accepted_by(site, str(run))
-        module.show(call.terminal, call.agent, site, module.release(site, wanted))
+        result = module.release(site, wanted)
+        module.show(call.terminal, call.agent, site, result)
+        did = "served already; nothing was changed" if result.already else f"was released (before: {result.before})"
+        call.ends(f"{result.content.model} {did}", _AFTER_RELEASE, page=True)
 
 
 def verify(
@@ -87,9 +91,10 @@ def verify(
         site = call.site
         from ml_service.production import verify as module
 
-        module.show(call.terminal, site, module.verify(site, horizon))
+        result = module.verify(site, horizon)
+        module.show(call.terminal, site, result)
         call.agent.tag("verified")
-        call.agent.page("verify")
+        call.ends(f"production is as recorded: {result.model}, deployment {result.deployment}", page=True)
 
 
 def rollback(
@@ -119,7 +124,9 @@ def rollback(
         site = replace(call.site, take_over=why)
         from ml_service.production import rollback as module
 
-        module.show(call.terminal, call.agent, site, module.rollback(site, to))
+        result = module.rollback(site, to)
+        module.show(call.terminal, call.agent, site, result)
+        call.ends(*module.ending(result), page=True)
 
 
 def _take_over(asked: bool, reason: str) -> str:

@@ -105,6 +105,7 @@ def check(
         newest = find_dataset(call.workspace, settings.dataset_name)
         ownership.demand_data_ours(newest, result.table.columns, settings)
         module.show(call.terminal, result, call.workspace.banner)
+        call.ends("settings, problem files and table are valid", "publish and run: python -m ml_service rehearse")
 
 
 def data_upload(
@@ -129,6 +130,10 @@ def data_upload(
         result = data.upload(call.workspace, settings, call.terminal, checked)
         data.show(call.terminal, result)
         call.agent.outputs({"dataVersion": result.version})
+        call.ends(
+            f"the table is data version {result.version}",
+            "train on it: python -m ml_service publish, then python -m ml_service run --reason data",
+        )
 
 
 def publish(
@@ -151,7 +156,8 @@ def publish(
         result = module.publish(call.workspace, settings, call.build, call.terminal, request)
         module.show(call.terminal, result)
         call.agent.outputs({"pipelineId": result.pipeline_id, "pipelineVersion": result.version})
-        call.agent.page("publish")
+        did = f"{result.name} version {result.version} is published"
+        call.ends(did, "run it: python -m ml_service run", page=True)
 
 
 def run(
@@ -202,8 +208,17 @@ def _tell(call: Session, result: RunResult, evidence: Path | None) -> None:
     from ml_service.training import run as module
 
     module.show(call.terminal, result)
-    summary.tell(call.workspace, call.settings, call.agent, result, evidence)
-    call.exit_code = result.exit_code
+    _end(call, result)
+    summary.tell(call.workspace, call.settings, call.agent, result, closing=call.closing, folder=evidence)
+    if evidence is not None:
+        call.has_page = False  # the page of the evidence is the page of this command
+
+
+def _end(call: Session, result: RunResult) -> None:
+    """Close the command as the run has ended."""
+    from ml_service.training.run import ending
+
+    call.exit_code, call.ending = result.exit_code, ending(result, call.settings)
 
 
 def smoke(
@@ -222,7 +237,9 @@ def smoke(
         from ml_service.training import smoke as module
 
         ownership.demand_readable(call.workspace, settings)
-        module.show(call.terminal, module.smoke(call.workspace, settings.test_service_name, horizon))
+        result = module.smoke(call.workspace, settings.test_service_name, horizon)
+        module.show(call.terminal, result)
+        call.ends(f"the test service answers as {result.model} itself forecasts")
 
 
 def rehearse(
@@ -234,7 +251,7 @@ def rehearse(
         settings = call.settings
         from ml_service.training import rehearse as module
 
-        call.exit_code = module.rehearse(
+        result = module.rehearse(
             call.workspace,
             settings,
             call.build,
@@ -242,6 +259,7 @@ def rehearse(
             timeout_minutes=timeout,
             data_version=data_version,
         )
+        _end(call, result)
 
 
 def _override(person: str, reason: str, follow: str | None) -> Override | None:
