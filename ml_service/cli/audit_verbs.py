@@ -16,7 +16,7 @@ def status(as_json: AsJson = False) -> None:
 
     If AZUREML_PRODUCTION_WORKSPACE_NAME names a production workspace, also show what is deployed there.
     """
-    with session(as_json) as call:
+    with session(as_json, verb="status") as call:
         settings = call.settings
         from ml_service.audit import status as module
 
@@ -41,7 +41,7 @@ def history(
     Kept and failed runs are included. Records whose hash does not verify are marked; the exit code is then 3. Names
     that belong to another problem are refused (exit 4).
     """
-    with session(as_json) as call:
+    with session(as_json, verb="history") as call:
         settings = call.settings
         from ml_service.audit import history as module
         from ml_service.training import ownership
@@ -56,7 +56,7 @@ def history(
 
 def retain(for_agent: ForAgent = None) -> None:
     """Keep this build indefinitely: get a retention lease from Azure DevOps with the token SYSTEM_ACCESSTOKEN."""
-    with session(False, for_agent) as call:
+    with session(False, for_agent, verb="retain") as call:
         settings = call.settings
         from ml_service.audit import retain as module
 

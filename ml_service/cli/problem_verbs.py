@@ -20,7 +20,7 @@ app = typer.Typer(
 @app.command("list")
 def list_problems(as_json: AsJson = False) -> None:
     """Show the problem files of mlops_code/problems; all must be valid."""
-    with session(as_json) as call:
+    with session(as_json, verb="problems list") as call:
         from ml_service.settings import problems
 
         problems.show(call.terminal, problems.listed())
@@ -37,7 +37,7 @@ def check(
 
     Ends with 2 for a mistake in the file, 3 for a table that violates the data contract.
     """
-    with session(as_json) as call:
+    with session(as_json, verb="problems check") as call:
         from ml_service.settings import problems
 
         problems.check(call.terminal, file, data)
@@ -69,7 +69,7 @@ def new(
     against the new file. Ends with 3 if the table lacks a column (nothing is written), violates the data contract or
     is too short (the file stays: edit it, or fix the table).
     """
-    with session(as_json) as call:
+    with session(as_json, verb="problems new") as call:
         from ml_service.settings import new_problem, problems
 
         aggregation = "mean" if mean else "sum"

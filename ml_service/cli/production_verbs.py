@@ -56,7 +56,7 @@ def release(
     attempt leaves a record. Releasing a version that is already deployed changes nothing. A service that was changed
     by hand is refused (exit 4) without --take-over.
     """
-    with session(as_json, for_agent) as call:
+    with session(as_json, for_agent, verb="release") as call:
         if bool(model_version) == bool(run):
             raise InvalidRequestError(
                 "it is not clear what to release",
@@ -87,7 +87,7 @@ def verify(
     are compared with the ledger. Ends with 3 when service, record and champion disagree or the live code cannot be
     compared (unverified), 1 when nothing is deployed.
     """
-    with session(as_json, for_agent) as call:
+    with session(as_json, for_agent, verb="verify") as call:
         site = call.site
         from ml_service.production import verify as module
 
@@ -118,7 +118,7 @@ def rollback(
     is refused (exit 3) and nothing is changed. A service that was changed by hand is refused (exit 4) without
     --take-over.
     """
-    with session(as_json, for_agent) as call:
+    with session(as_json, for_agent, verb="rollback") as call:
         _version("--to", to, "previous", "before-this-build")
         why = _take_over(take_over, reason)
         site = replace(call.site, take_over=why)

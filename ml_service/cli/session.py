@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 
 if TYPE_CHECKING:  # `--help` loads nothing of what a verb needs
@@ -43,6 +42,8 @@ class Session:
     terminal: Terminal
     for_agent: bool | None = None
     """None: if a build agent runs this process."""
+    verb: str = "command"
+    """What its page is called."""
     exit_code: int = 0
     """What the process ends with when nothing fails."""
     ending: Ending | None = None
@@ -123,7 +124,7 @@ class Session:
 
 
 @contextmanager
-def session(as_json: bool, for_agent: bool | None = None) -> Iterator[Session]:
+def session(as_json: bool, for_agent: bool | None = None, *, verb: str = "command") -> Iterator[Session]:
     """Run one verb, close it with what is live, what happened and what to do next, and end the process.
 
     Failures that are not bugs of this program are shown as a message. The SDK prints its progress to standard output,
@@ -133,7 +134,7 @@ def session(as_json: bool, for_agent: bool | None = None) -> Iterator[Session]:
     from ml_service.output.console import Terminal
     from ml_service.output.failures import explain
 
-    opened = Session(Terminal(as_json=as_json), for_agent)
+    opened = Session(Terminal(as_json=as_json), for_agent, verb)
     with redirect_stdout(io.StringIO()):
         try:
             yield opened
@@ -155,9 +156,7 @@ def _close(opened: Session) -> None:
     opened.terminal.close(opened.closing.lines, failed=failed)
     has_page = failed if opened.has_page is None else opened.has_page
     if has_page and "settings" in vars(opened):  # without them nobody knows whether an agent listens
-        context = click.get_current_context(silent=True)
-        title = context.command_path.rpartition("ml_service ")[2] if context else "command"
-        opened.agent.page(title, opened.closing, failed=failed)
+        opened.agent.page(opened.verb, opened.closing, failed=failed)
 
 
 def _live(opened: Session) -> str:

@@ -93,7 +93,7 @@ def check(
     Also checks that no other problem uses the same names (exit 4). Changes nothing. These errors would otherwise be
     found only after an hour of training.
     """
-    with session(as_json) as call:
+    with session(as_json, verb="check") as call:
         settings = call.settings
         from ml_service.training import check as module
 
@@ -121,7 +121,7 @@ def data_upload(
     The same bytes give the same version again. A table that violates the contract is refused (exit 3) with every
     finding, and nothing is uploaded.
     """
-    with session(as_json, for_agent) as call:
+    with session(as_json, for_agent, verb="data upload") as call:
         settings = call.settings
         from ml_service.training import data, ownership
 
@@ -147,7 +147,7 @@ def publish(
     Publishing the same graph under the same build id again changes nothing; another graph under it is a conflict
     (exit 4). The compute cluster is created when it does not exist.
     """
-    with session(as_json, for_agent) as call:
+    with session(as_json, for_agent, verb="publish") as call:
         names, number = _steps(steps), _data_version(data_version)
         settings = call.settings
         from ml_service.training import publish as module
@@ -181,7 +181,7 @@ def run(
     refused, 1 when a step failed (its last log lines are shown), 124 when it took too long. Ctrl-C stops only the
     following; the run continues.
     """
-    with session(as_json, for_agent) as call:
+    with session(as_json, for_agent, verb="run") as call:
         _at_most_one({"--pipeline-id": pipeline_id, "--unpublished": unpublished, "--follow": follow})
         code, names, number = _reason(reason), _unpublished_steps(unpublished, steps), _data_version(data_version)
         override = _override(override_by, override_reason, follow)
@@ -231,7 +231,7 @@ def smoke(
     number, a refused call or a model file with another hash, with 1 for a service that is missing or not healthy,
     whose log is shown, and with 4 when the names in the settings belong to another problem.
     """
-    with session(as_json) as call:
+    with session(as_json, verb="smoke") as call:
         settings = call.settings
         from ml_service.training import ownership
         from ml_service.training import smoke as module
@@ -247,7 +247,7 @@ def rehearse(
     data_version: RehearsedData = None,
 ) -> None:
     """Do everything once: data upload, publish, run, smoke; then say what to try next."""
-    with session(False) as call:
+    with session(False, verb="rehearse") as call:
         settings = call.settings
         from ml_service.training import rehearse as module
 
