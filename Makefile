@@ -28,6 +28,10 @@ echo "  python -m ml_service data upload --file YOUR.csv    your own table, chec
 echo "  python mlops_code/train.py --help       one step alone on plain files"; \
 $(if $(KEEP),echo "Server and web services keep running; stop them with: make down",echo "Nothing that this command has started is left running.")
 endef
+# make itself ends with 2 whatever a command ends with; the line that it prints, "Error N", has the command's own code.
+define KEEP_CODE
+{ code=$$?; echo "Exit code $$code (make shows it as Error $$code and itself ends with 2)."; exit $$code; }
+endef
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run release down test product-tests emulator-tests check sbom advisories unit campaign lock golden schema coverage bench clean
@@ -54,11 +58,11 @@ $(WIDGETS)/.installed: requirements/widgets.txt | $(INSTALLED)
 
 run: $(INSTALLED) ## the release pipeline on this machine, approval given by make run itself (KEEP=1 leaves it running)
 	@echo "make run approves the environment production by itself; make release asks you instead."
-	@$(RELEASE) --approve production
+	@$(RELEASE) --approve production || $(KEEP_CODE)
 	@$(NEXT)
 
 release: $(INSTALLED) ## the same, and you are asked for the approval
-	@$(RELEASE) --ask
+	@$(RELEASE) --ask || $(KEEP_CODE)
 	@$(NEXT)
 
 down: $(INSTALLED) ## stop what KEEP=1 left running

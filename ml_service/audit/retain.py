@@ -12,7 +12,7 @@ from ml_service.settings.variables import Settings
 _FOR_EVER_DAYS = 36500
 
 
-def retain(settings: Settings, build: Build, terminal: Terminal, agent: Agent) -> None:
+def retain(settings: Settings, build: Build, terminal: Terminal, agent: Agent) -> str:
     """Ask Azure DevOps for a lease on this run; without the job's token say that nothing was asked.
 
     Raises: InvalidRequestError (a variable of the build agent is missing), AzureDevOpsError (Azure DevOps refused).
@@ -20,7 +20,7 @@ def retain(settings: Settings, build: Build, terminal: Terminal, agent: Agent) -
     if not settings.system_accesstoken.get_secret_value():
         agent.warn("no job token was handed over (SYSTEM_ACCESSTOKEN): this run is not protected from retention")
         terminal.say("retention  not asked for: no job token")
-        return
+        return "retention was not asked for: no job token"
     project = open_project(settings)
     if project is None or not (settings.system_definitionid.isdecimal() and build.build_id.isdecimal()):
         raise InvalidRequestError(
@@ -29,6 +29,7 @@ def retain(settings: Settings, build: Build, terminal: Terminal, agent: Agent) -
         )
     project.post("build/retention/leases", [_lease(settings, build)])
     terminal.say(f"retention  build {build.build_id} is kept")
+    return f"build {build.build_id} is kept"
 
 
 def _lease(settings: Settings, build: Build) -> dict[str, object]:

@@ -16,6 +16,7 @@ from forecasting.decision.record import DECISION_FILE, REPORT_FILE
 from forecasting.errors import FAILURES_FILE
 from ml_service.errors import FaultError
 from ml_service.output.agent import Agent
+from ml_service.output.closing import Closing
 from ml_service.output.decision_table import decision_rows, override_sentence, warnings_of, windows_sentence
 from ml_service.output.markdown import render
 from ml_service.settings.variables import Settings
@@ -26,13 +27,21 @@ _TEMPLATE = Path(__file__).with_name("summary.md.j2")
 _MOST = 5  # violations of the data contract, and places of each
 
 
-def tell(workspace: Workspace, settings: Settings, agent: Agent, result: RunResult, folder: Path | None) -> None:
+def tell(
+    workspace: Workspace,
+    settings: Settings,
+    agent: Agent,
+    result: RunResult,
+    *,
+    closing: Closing,
+    folder: Path | None,
+) -> None:
     """Write the evidence into a folder and tell the build agent what a later stage decides by."""
     if folder is not None:
         service = find_service(workspace, settings.test_service_name)
         if service is not None:
             agent.terminal.say(f"service    {service.state.line}")
-        agent.summary(write(workspace, result, agent.terminal.transcript, folder))
+        agent.summary(write(workspace, result, closing, agent.terminal.transcript, folder))
     outcome, model = result.outcome, result.outcome.model
     agent.outputs(
         {
@@ -50,7 +59,7 @@ def tell(workspace: Workspace, settings: Settings, agent: Agent, result: RunResu
     agent.tag(*tags)
 
 
-def write(workspace: Workspace, result: RunResult, transcript: str, folder: Path) -> Path:
+def write(workspace: Workspace, result: RunResult, closing: Closing, transcript: str, folder: Path) -> Path:
     """Write summary.md and what the run kept of decision, report and contract failures; returns the path of the page.
 
     transcript: what `run` has printed; it closes the page.
@@ -64,7 +73,8 @@ def write(workspace: Workspace, result: RunResult, transcript: str, folder: Path
         (folder / name).write_bytes(run.read_file(name) or b"")
     page, failures = folder / SUMMARY_FILE, folder / FAILURES_FILE
     violations = read_violations(failures.read_text(encoding="utf-8")) if FAILURES_FILE in kept else []
-    text = markdown(workspace.banner, result, run.read_properties(), transcript, violations)
+    properties = run.read_properties()
+    text = markdown(workspace.banner, result, properties, violations, closing=closing, transcript=transcript)
     page.write_text(text, encoding="utf-8")
     return page
 
@@ -100,14 +110,18 @@ def markdown(
     banner: str,
     result: RunResult,
     properties: Mapping[str, str],
-    transcript: str,
     violations: Sequence[Violation] = (),
+    *,
+    closing: Closing,
+    transcript: str,
 ) -> str:
     """The page: verdict, data contract or rules of the gate, metrics, model, data, links, what `run` has printed."""
     record, model = result.outcome.decision, result.outcome.model
     evidence = record.evidence if record else None
     return render(
         _TEMPLATE,
+        answers=closing.answers,
+        log="\n".join(closing.log),
         title=evidence.problem if evidence else result.experiment,
         outcome=result.outcome.outcome or "no outcome",
         sentence=evidence.sentence if evidence else result.complaint or "The run ended before it decided.",

@@ -54,7 +54,7 @@ def propose_release(
 
     A version that release would refuse is refused here, with the same exit code, before anybody is asked.
     """
-    with session(as_json, for_agent) as call:
+    with session(as_json, for_agent, verb="propose release") as call:
         demand_version("--model-version", model_version, "champion")
         why = taken_over(take_over, reason)
         _demand_production(call)
@@ -79,7 +79,7 @@ def propose_rollback(
     A version that has never served (exit 3), a target whose files are not as recorded (exit 3) and a rollback without
     a reason (exit 2) are refused here, before anybody is asked.
     """
-    with session(as_json, for_agent) as call:
+    with session(as_json, for_agent, verb="propose rollback") as call:
         demand_target(to)
         why = demand_reason(reason)
         _demand_production(call)
@@ -105,3 +105,6 @@ def _tell(call: Session, card: ApprovalCard, folder: Path) -> None:
     call.agent.summary(folder / CARD_SUMMARY)
     call.agent.outputs({"modelVersion": card.proposed.model.rpartition(":")[2], "deployment": card.restores})
     call.agent.tag("proposed")
+    call.ends(
+        f"{card.proposed.model} can be deployed; nothing was changed yet", "approve or reject the stage that follows"
+    )

@@ -16,7 +16,7 @@ def status(as_json: AsJson = False) -> None:
 
     If AZUREML_PRODUCTION_WORKSPACE_NAME names a production workspace, also show what is deployed there.
     """
-    with session(as_json) as call:
+    with session(as_json, verb="status") as call:
         settings = call.settings
         from ml_service.audit import status as module
 
@@ -27,6 +27,9 @@ def status(as_json: AsJson = False) -> None:
             except AzureMlError as error:  # a person who may train may have no role in production
                 call.terminal.note(f"production is not shown: {error}")
         module.show(call.terminal, module.status(call.workspace, production, settings))
+        call.ends(
+            "nothing was changed; the state above was read now", "check production: python -m ml_service verify"
+        )
 
 
 def history(
@@ -38,7 +41,7 @@ def history(
     Kept and failed runs are included. Records whose hash does not verify are marked; the exit code is then 3. Names
     that belong to another problem are refused (exit 4).
     """
-    with session(as_json) as call:
+    with session(as_json, verb="history") as call:
         settings = call.settings
         from ml_service.audit import history as module
         from ml_service.training import ownership
@@ -48,12 +51,13 @@ def history(
         module.write(result, out)
         module.show(call.terminal, result, out)
         call.exit_code = 3 if result.not_intact else 0
+        call.ends(*module.ending(result, out))
 
 
 def retain(for_agent: ForAgent = None) -> None:
     """Keep this build indefinitely: get a retention lease from Azure DevOps with the token SYSTEM_ACCESSTOKEN."""
-    with session(False, for_agent) as call:
+    with session(False, for_agent, verb="retain") as call:
         settings = call.settings
         from ml_service.audit import retain as module
 
-        module.retain(settings, call.build, call.terminal, call.agent)
+        call.ends(module.retain(settings, call.build, call.terminal, call.agent))

@@ -36,7 +36,7 @@ def upload(
     finding, and nothing is uploaded. So is one whose number of rows differs too much from the version before it,
     unless --reason says why.
     """
-    with session(as_json, for_agent) as call:
+    with session(as_json, for_agent, verb="data upload") as call:
         settings = call.settings
         from ml_service.retraining import inbox
         from ml_service.training import data, ownership
@@ -47,6 +47,10 @@ def upload(
         result = data.upload(call.workspace, settings, call.terminal, checked, acceptance)
         data.show(call.terminal, result)
         call.agent.outputs({"dataVersion": result.version})
+        call.ends(
+            f"the table is data version {result.version}",
+            "train on it: python -m ml_service publish, then python -m ml_service run --reason data",
+        )
 
 
 @app.command()
@@ -56,7 +60,7 @@ def ingest(as_json: AsJson = False) -> None:
     May be repeated: a file is read once, until it is replaced. Ends with 0 also when files are quarantined, with 4
     when another process is ingesting.
     """
-    with session(as_json) as call:
+    with session(as_json, verb="data ingest") as call:
         settings = call.settings
         from ml_service.retraining import inbox
         from ml_service.training import ownership
@@ -64,16 +68,22 @@ def ingest(as_json: AsJson = False) -> None:
         ownership.demand_ours(call.workspace, settings)
         done = inbox.ingest(call.workspace, settings, call.build, call.terminal)
         inbox.show_ingested(call.terminal, settings, done)
+        call.ends(
+            f"{len(done.taken)} new files were read", "see what was set aside: python -m ml_service data quarantine"
+        )
 
 
 @app.command()
 def quarantine(as_json: AsJson = False) -> None:
     """Show the delivered files that are not trained on until somebody accepts or replaces them."""
-    with session(as_json) as call:
+    with session(as_json, verb="data quarantine") as call:
         settings = call.settings
         from ml_service.retraining import inbox
 
         inbox.show_quarantine(call.terminal, inbox.read_quarantine(call.workspace, settings))
+        call.ends(
+            "nothing was changed", "accept one: python -m ml_service data accept NAME --reason TEXT, or replace it"
+        )
 
 
 @app.command()
@@ -87,7 +97,7 @@ def accept(
     Only size, order, length and age of a delivery can be accepted. A table with invalid cells, rows or series is
     refused (exit 3): it must be replaced.
     """
-    with session(as_json) as call:
+    with session(as_json, verb="data accept") as call:
         settings = call.settings
         from ml_service.retraining import inbox
         from ml_service.training import ownership
@@ -97,3 +107,4 @@ def accept(
         version = inbox.accept(call.workspace, settings, call.build, call.terminal, name=file, acceptance=acceptance)
         call.terminal.say(f"data       accepted {file} as {settings.dataset_name} version {version}")
         call.terminal.document({"file": file, "name": settings.dataset_name, "version": version})
+        call.ends(f"{file} is data version {version}", "train on it: python -m ml_service run --reason data")

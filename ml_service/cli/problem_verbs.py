@@ -20,10 +20,11 @@ app = typer.Typer(
 @app.command("list")
 def list_problems(as_json: AsJson = False) -> None:
     """Show the problem files of mlops_code/problems; all must be valid."""
-    with session(as_json) as call:
+    with session(as_json, verb="problems list") as call:
         from ml_service.settings import problems
 
         problems.show(call.terminal, problems.listed())
+        call.ends("every problem file is valid", "add yours: python -m ml_service problems new NAME")
 
 
 @app.command()
@@ -36,10 +37,12 @@ def check(
 
     Ends with 2 for a mistake in the file, 3 for a table that violates the data contract.
     """
-    with session(as_json) as call:
+    with session(as_json, verb="problems check") as call:
         from ml_service.settings import problems
 
         problems.check(call.terminal, file, data)
+        also = ", and so is the table" if data else ""
+        call.ends(f"{file} is valid{also}", "rehearse it: python -m ml_service rehearse")
 
 
 @app.command()
@@ -66,9 +69,10 @@ def new(
     against the new file. Ends with 3 if the table lacks a column (nothing is written), violates the data contract or
     is too short (the file stays: edit it, or fix the table).
     """
-    with session(as_json) as call:
+    with session(as_json, verb="problems new") as call:
         from ml_service.settings import new_problem, problems
 
         aggregation = "mean" if mean else "sum"
         columns = new_problem.Columns(date, measure, tuple(key or ()), aggregation, frequency)
         problems.new(call.terminal, name, columns, table=data)
+        call.ends(f"the problem file of {name} was written", "read and edit it, then point PROBLEM_FILE to it")

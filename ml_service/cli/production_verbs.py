@@ -38,6 +38,7 @@ To = Annotated[
         "before-this-build (undo what this build did; for the failure hook of a release), or the id of a deployment.",
     ),
 ]
+_AFTER_RELEASE = "check it: python -m ml_service verify\nto undo it: python -m ml_service rollback --to previous"
 
 
 def release(
@@ -74,7 +75,7 @@ def release(
     attempt leaves a record. Releasing a version that is already deployed changes nothing. A service that was changed
     by hand is refused (exit 4) without --take-over.
     """
-    with session(as_json, for_agent) as call:
+    with session(as_json, for_agent, verb="release") as call:
         if bool(model_version) == bool(run):
             raise InvalidRequestError(
                 "it is not clear what to release",
@@ -88,7 +89,10 @@ def release(
         from ml_service.production import release as module
 
         wanted = model_version or module.accepted_by(site, str(run))
-        module.show(call.terminal, call.agent, site, module.release(site, wanted))
+        result = module.release(site, wanted)
+        module.show(call.terminal, call.agent, site, result)
+        did = "served already; nothing was changed" if result.already else f"was released (before: {result.before})"
+        call.ends(f"{result.content.model} {did}", _AFTER_RELEASE, page=True)
 
 
 def verify(
@@ -102,13 +106,14 @@ def verify(
     are compared with the ledger. Ends with 3 when service, record and champion disagree or the live code cannot be
     compared (unverified), 1 when nothing is deployed.
     """
-    with session(as_json, for_agent) as call:
+    with session(as_json, for_agent, verb="verify") as call:
         site = call.site
         from ml_service.production import verify as module
 
-        module.show(call.terminal, site, module.verify(site, horizon))
+        result = module.verify(site, horizon)
+        module.show(call.terminal, site, result)
         call.agent.tag("verified")
-        call.agent.page("verify")
+        call.ends(f"production is as recorded: {result.model}, deployment {result.deployment}", page=True)
 
 
 def rollback(
@@ -124,13 +129,15 @@ def rollback(
     done (exit 2). A target whose hashes do not verify is refused (exit 3) and nothing is changed. A service that was
     changed by hand is refused (exit 4) without --take-over.
     """
-    with session(as_json, for_agent) as call:
+    with session(as_json, for_agent, verb="rollback") as call:
         demand_target(to)
         why = demand_reason(reason)
         site = replace(call.site, take_over=why if take_over else "", reason=why)
         from ml_service.production import rollback as module
 
-        module.show(call.terminal, call.agent, site, module.rollback(site, to))
+        result = module.rollback(site, to)
+        module.show(call.terminal, call.agent, site, result)
+        call.ends(*module.ending(result), page=True)
 
 
 def demand_target(to: str) -> None:

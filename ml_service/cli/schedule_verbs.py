@@ -20,50 +20,55 @@ def apply_(as_json: AsJson = False) -> None:
 
     A schedule that somebody has paused stays paused, also when its settings have changed.
     """
-    with session(as_json) as call:
+    with session(as_json, verb="schedule apply") as call:
         settings = call.settings
         from ml_service.retraining import schedules
         from ml_service.training import ownership
 
         ownership.demand_ours(call.workspace, settings)
         schedules.show(call.terminal, schedules.apply(call.workspace, settings, call.build, call.terminal))
+        call.ends("the schedules are as the problem file says")
 
 
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """Show the schedules of the problem and whether they are active or paused."""
-    with session(as_json) as call:
+    with session(as_json, verb="schedule list") as call:
         settings = call.settings
         from ml_service.retraining import schedules
 
         schedules.show(call.terminal, schedules.read_schedules(call.workspace, settings))
+        call.ends("nothing was changed")
 
 
 @app.command()
 def pause(as_json: AsJson = False) -> None:
     """Let no schedule of the problem fire until `schedule resume`; a run that is going on is not ended."""
-    with session(as_json) as call:
+    with session(as_json, verb="schedule pause") as call:
         settings = call.settings
         from ml_service.retraining import schedules
 
         schedules.show(call.terminal, schedules.pause(call.workspace, settings))
+        call.ends("no schedule of the problem fires until it is resumed")
 
 
 @app.command()
 def resume(as_json: AsJson = False) -> None:
     """Let the paused schedules of the problem fire again."""
-    with session(as_json) as call:
+    with session(as_json, verb="schedule resume") as call:
         settings = call.settings
         from ml_service.retraining import schedules
 
         schedules.show(call.terminal, schedules.resume(call.workspace, settings))
+        call.ends("the schedules of the problem fire again")
 
 
 @app.command()
 def remove(as_json: AsJson = False) -> None:
     """Remove the schedules of the problem: Azure ML keeps them, disabled and renamed."""
-    with session(as_json) as call:
+    with session(as_json, verb="schedule remove") as call:
         settings = call.settings
         from ml_service.retraining import schedules
 
         schedules.show(call.terminal, schedules.remove(call.workspace, settings))
+        call.ends("the schedules of the problem are removed")

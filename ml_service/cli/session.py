@@ -9,7 +9,7 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # `--help` loads nothing of what a verb needs
     from azure_ml.workspace import Workspace
     from ml_service.audit.serving import View
     from ml_service.output.agent import Agent
+    from ml_service.output.closing import Closing, Ending
     from ml_service.output.console import Terminal
     from ml_service.production.site import Site
     from ml_service.settings.build import Build
@@ -42,8 +43,27 @@ class Session:
     terminal: Terminal
     for_agent: bool | None = None
     """None: if a build agent runs this process."""
+    verb: str = "command"
+    """What its page is called."""
     exit_code: int = 0
     """What the process ends with when nothing fails."""
+    ending: Ending | None = None
+    """How it ends, where `ends` was called or a failure has ended it."""
+    has_page: bool | None = None
+    """Whether the build gets a page of this command; None: of a failure only."""
+
+    def ends(self, happened: str, todo: str = "", *, page: bool | None = None) -> None:
+        """Say what the command has done and what to do next. page: show it on the summary of the build too."""
+        from ml_service.output.closing import Ending
+
+        self.ending, self.has_page = Ending(happened, todo), page
+
+    @cached_property
+    def closing(self) -> Closing:
+        """What the command ends with; made when exit code and ending are known."""
+        from ml_service.output.closing import Ending, closing
+
+        return closing(_live(self), self.ending or Ending("done"), self.exit_code)
 
     @cached_property
     def settings(self) -> Settings:
@@ -133,24 +153,49 @@ def demand_version(option: str, text: str | None, *words: str) -> None:
 
 
 @contextmanager
-def session(as_json: bool, for_agent: bool | None = None) -> Iterator[Session]:
-    """Run one verb and end the process; failures that are not bugs of this program are shown as a message.
+def session(as_json: bool, for_agent: bool | None = None, *, verb: str = "command") -> Iterator[Session]:
+    """Run one verb, close it with what is live, what happened and what to do next, and end the process.
 
-    The SDK prints its progress to standard output, where our result belongs: what it prints is dropped.
+    Failures that are not bugs of this program are shown as a message. The SDK prints its progress to standard output,
+    where our result belongs: what it prints is dropped.
     """
+    from ml_service.output.closing import Ending, of_error
     from ml_service.output.console import Terminal
     from ml_service.output.failures import explain
 
-    opened = Session(Terminal(as_json=as_json), for_agent)
-    try:
-        with redirect_stdout(io.StringIO()):
+    opened = Session(Terminal(as_json=as_json), for_agent, verb)
+    with redirect_stdout(io.StringIO()):
+        try:
             yield opened
-    except KeyboardInterrupt:
-        opened.exit_code = INTERRUPTED
-    except Exception as error:
-        known = explain(error)
-        if known is None:
-            raise
-        typer.echo(f"error: {known}", err=True)
-        opened.exit_code = known.exit_code
+        except KeyboardInterrupt:
+            opened.exit_code = INTERRUPTED
+            opened.ending = Ending("interrupted; a run that was submitted continues")
+        except Exception as error:
+            known = explain(error)
+            if known is None:
+                raise
+            opened.exit_code, opened.ending = known.exit_code, of_error(known)
+        _close(opened)
     raise typer.Exit(opened.exit_code)
+
+
+def _close(opened: Session) -> None:
+    """Print the closing of a command, and show it on a page of the build."""
+    failed = bool(opened.exit_code)
+    opened.terminal.close(opened.closing.lines, failed=failed)
+    has_page = failed if opened.has_page is None else opened.has_page
+    if has_page and "settings" in vars(opened):  # without them nobody knows whether an agent listens
+        opened.agent.page(opened.verb, opened.closing, failed=failed)
+
+
+def _live(opened: Session) -> str:
+    """What is live, as far as the workspaces can tell that this command has opened."""
+    parts: dict[str, Any] = vars(opened)
+    training, production = parts.get("workspace"), parts.get("production")
+    if training is None and production is None:
+        from ml_service.output.closing import NOT_OPENED
+
+        return NOT_OPENED
+    from ml_service.audit.live_now import live_now
+
+    return live_now(opened.settings, training, production)

@@ -93,7 +93,7 @@ def check(
     Also checks that no other problem uses the same names (exit 4). Changes nothing. These errors would otherwise be
     found only after an hour of training.
     """
-    with session(as_json) as call:
+    with session(as_json, verb="check") as call:
         settings = call.settings
         from ml_service.training import check as module
 
@@ -105,6 +105,7 @@ def check(
         newest = find_dataset(call.workspace, settings.dataset_name)
         ownership.demand_data_ours(newest, result.table.columns, settings)
         module.show(call.terminal, result, call.workspace.banner)
+        call.ends("settings, problem files and table are valid", "publish and run: python -m ml_service rehearse")
 
 
 def publish(
@@ -118,7 +119,7 @@ def publish(
     Publishing the same graph under the same build id again changes nothing; another graph under it is a conflict
     (exit 4). The compute cluster is created when it does not exist.
     """
-    with session(as_json, for_agent) as call:
+    with session(as_json, for_agent, verb="publish") as call:
         names, number = _steps(steps), _data_version(data_version)
         settings = call.settings
         from ml_service.training import publish as module
@@ -127,7 +128,8 @@ def publish(
         result = module.publish(call.workspace, settings, call.build, call.terminal, request)
         module.show(call.terminal, result)
         call.agent.outputs({"pipelineId": result.pipeline_id, "pipelineVersion": result.version})
-        call.agent.page("publish")
+        did = f"{result.name} version {result.version} is published"
+        call.ends(did, "run it: python -m ml_service run", page=True)
 
 
 def run(
@@ -151,7 +153,7 @@ def run(
     refused, 1 when a step failed (its last log lines are shown), 124 when it took too long. Ctrl-C stops only the
     following; the run continues.
     """
-    with session(as_json, for_agent) as call:
+    with session(as_json, for_agent, verb="run") as call:
         _at_most_one({"--pipeline-id": pipeline_id, "--unpublished": unpublished, "--follow": follow})
         code, names, number = _reason(reason), _unpublished_steps(unpublished, steps), _data_version(data_version)
         override = _override(override_by, override_reason, follow)
@@ -178,10 +180,19 @@ def _tell(call: Session, result: RunResult, evidence: Path | None) -> None:
     from ml_service.training import run as module
 
     module.show(call.terminal, result)
+    _end(call, result)
     if evidence is not None:
         _propose(call, result, evidence)
-    summary.tell(call.workspace, call.settings, call.agent, result, evidence)
-    call.exit_code = result.exit_code
+    summary.tell(call.workspace, call.settings, call.agent, result, closing=call.closing, folder=evidence)
+    if evidence is not None:
+        call.has_page = False  # the page of the evidence is the page of this command
+
+
+def _end(call: Session, result: RunResult) -> None:
+    """Close the command as the run has ended."""
+    from ml_service.training.run import ending
+
+    call.exit_code, call.ending = result.exit_code, ending(result, call.settings)
 
 
 def _propose(call: Session, result: RunResult, evidence: Path) -> None:
@@ -214,7 +225,7 @@ def smoke(
     number, a refused call or a model file with another hash, with 1 for a service that is missing or not healthy,
     whose log is shown, and with 4 when the names in the settings belong to another problem.
     """
-    with session(as_json) as call:
+    with session(as_json, verb="smoke") as call:
         demand_version("--deploy", deploy, "champion")
         settings = call.settings
         from ml_service.training import ownership
@@ -227,6 +238,7 @@ def smoke(
             problem, note = ownership.demand_ours(call.workspace, settings).problem, call.terminal.note
             smoked = module.deploy_for_test(call.workspace, settings, problem, deploy, horizon=horizon, announce=note)
         module.show(call.terminal, smoked)
+        call.ends(f"the test service answers as {smoked.model} itself forecasts")
 
 
 def rehearse(
@@ -234,11 +246,11 @@ def rehearse(
     data_version: RehearsedData = None,
 ) -> None:
     """Do everything once: data upload, publish, run, smoke; then say what to try next."""
-    with session(False) as call:
+    with session(False, verb="rehearse") as call:
         settings = call.settings
         from ml_service.training import rehearse as module
 
-        call.exit_code = module.rehearse(
+        result = module.rehearse(
             call.workspace,
             settings,
             call.build,
@@ -246,6 +258,7 @@ def rehearse(
             timeout_minutes=timeout,
             data_version=data_version,
         )
+        _end(call, result)
 
 
 def _override(person: str, reason: str, follow: str | None) -> Override | None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ml_service.output.closing import Closing
 from ml_service.output.console import Terminal
 from ml_service.output.markdown import render
 
@@ -44,11 +45,13 @@ class Agent:
         """Show a Markdown page on the summary of the build."""
         self._command("task.uploadsummary", str(page.resolve()))
 
-    def page(self, title: str) -> None:
-        """Show what was printed so far on the summary of the build."""
-        if self.listens and self.terminal.transcript:
-            page = self.folder / f"{title}-{os.getpid()}.md"
-            text = render(_PAGE, title=title.capitalize(), transcript=self.terminal.transcript)
+    def page(self, title: str, closing: Closing, *, failed: bool = False) -> None:
+        """Show on the summary of the build how the command ended, then what it printed, then the end of a log."""
+        if self.listens:
+            page = self.folder / f"{title.replace(' ', '-')}-{os.getpid()}.md"
+            heading = f"{title.capitalize()}{' failed' if failed else ''}"
+            told = {"answers": closing.answers, "log": "\n".join(closing.log)}
+            text = render(_PAGE, title=heading, transcript=self.terminal.transcript, **told)
             page.write_text(text, encoding="utf-8")
             self.summary(page)
 

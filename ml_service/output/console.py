@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -22,6 +22,7 @@ class Terminal:
     def __init__(self, *, as_json: bool = False, out: TextIO | None = None, err: TextIO | None = None) -> None:
         self.as_json = as_json
         self._results = _console(out or sys.stdout)
+        self._closing = _console(out or sys.stdout, record=False)  # a page shows it first, apart from the result
         self.progress = _console(err or sys.stderr)
 
     def note(self, text: str) -> None:
@@ -50,6 +51,12 @@ class Terminal:
             table.add_row(*map(harmless, row))
         self._results.print(table, markup=False, highlight=False)
 
+    def close(self, lines: Iterable[str], *, failed: bool) -> None:
+        """Print the last words of the command: after its result, or on standard error where it failed."""
+        stream = self.progress if failed or self.as_json else self._closing
+        for line in ("", *lines):
+            stream.print(harmless(line), markup=False, highlight=False, soft_wrap=True)
+
     @property
     def transcript(self) -> str:
         """The result as it was printed so far, without colours; empty when it is one JSON object."""
@@ -72,7 +79,7 @@ def harmless(text: str) -> str:
     return printable(text).replace("##vso[", "##_vso[")
 
 
-def _console(stream: TextIO) -> Console:
+def _console(stream: TextIO, *, record: bool = True) -> Console:
     terminal = stream.isatty()
     width = None if terminal else _WIDTH_WITHOUT_TERMINAL
-    return Console(file=stream, width=width, no_color=not terminal, record=True)
+    return Console(file=stream, width=width, no_color=not terminal, record=record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~])")
 def render(template: Path, **values: Any) -> str:
     """The page of a template. A value is one line of text without tag, link, heading or emphasis of Markdown.
 
-    What a template marks with `safe` is not neutralised; `code` and `fenced` show a value as it is, as code.
+    What a template marks with `safe` is not neutralised; `code` and `fenced` show a value as it is, as code;
+    `answered` makes the answers of a closing a table.
     """
     pages = Environment(
         autoescape=True,
@@ -25,7 +27,7 @@ def render(template: Path, **values: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    pages.filters |= {"code": _code, "fenced": fenced}
+    pages.filters |= {"code": _code, "fenced": fenced, "answered": _answered}
     return pages.from_string(template.read_text(encoding="utf-8")).render(values)
 
 
@@ -40,6 +42,15 @@ def _code(value: object) -> Markup:
     """A value as code. No escape works between backticks, so the characters that would end it are replaced."""
     text = str(value).replace("`", "'").replace("|", "/").replace("\n", " ")
     return Markup(f"`{text}`")  # noqa: S704 - code shows its text
+
+
+def _answered(answers: Iterable[tuple[str, str]]) -> Markup:
+    """Labels and texts of a closing as a table; a text of several lines keeps them."""
+    rows = ["|   |   |", "| --- | --- |"]
+    for label, text in answers:
+        lines = "<br>".join(neutral(line.strip()) for line in text.splitlines())
+        rows.append(f"| **{neutral(label)}** | {lines} |")
+    return Markup("\n".join(rows))  # noqa: S704 - every text is neutral
 
 
 def fenced(text: str) -> Markup:

@@ -168,7 +168,8 @@ def _undone(recorder: Recorder, deployment: Deployment, error: BaseException) ->
         did += f"\n  its record could not be closed, the next release or rollback does it: {message_of(third)}"
     ended = type(known) if state == ledger.UNDONE else FaultError
     todo = f"{known.todo}; the record is run {record.id}".removeprefix("; ")
-    return ended(f"{known.happened}\n  {did}", found=known.found, expected=known.expected, todo=todo)
+    happened = f"{known.happened}\n  {did}"
+    return ended(happened, found=known.found, expected=known.expected, todo=todo, log=known.log)
 
 
 def _explained(error: BaseException, record: Record) -> ExplainedError:

@@ -226,5 +226,4 @@ def show(terminal: Terminal, agent: Agent, site: Site, result: Released) -> None
     terminal.say(f"record     run {result.deployment} in experiment {ledger.experiment_name(site.settings)}")
     agent.outputs({"modelVersion": content.model_version, "deployment": result.deployment})
     agent.tag("released", f"{content.model_name}-{content.model_version}")
-    agent.page("release")
     terminal.document({**asdict(result), "workspace": site.production.name, "evidence": site.production.tags})

@@ -146,6 +146,18 @@ def target_of(known: Sequence[Record], live: Record | None, to: str, build_id: s
     return found
 
 
+def ending(result: RolledBack) -> tuple[str, str]:
+    """What happened and what to do next, for the closing."""
+    if result.to == NONE:
+        return "nothing served before this build, and nothing serves now", "release a version that the gate accepts"
+    if not result.deployment:
+        return f"{result.to} serves already; nothing was changed", ""
+    return (
+        f"production was rolled back from {result.before} to {result.to}",
+        "check it: python -m ml_service verify\nfind out why before you release once more",
+    )
+
+
 def show(terminal: Terminal, agent: Agent, site: Site, result: RolledBack) -> None:
     """Print from, to and the record."""
     if result.to == NONE:
@@ -164,6 +176,5 @@ def show(terminal: Terminal, agent: Agent, site: Site, result: RolledBack) -> No
         terminal.say(f"champion   {result.to}")
         terminal.say(f"record     run {result.deployment} in experiment {ledger.experiment_name(site.settings)}")
         agent.tag("rolled-back")
-    agent.page("rollback")
     agent.outputs({"modelVersion": result.to.rpartition(":")[2], "deployment": result.deployment})
     terminal.document({**asdict(result), "workspace": site.production.name, "evidence": site.production.tags})

@@ -22,8 +22,8 @@ def rehearse(
     *,
     timeout_minutes: float,
     data_version: int | None,
-) -> int:
-    """Go the whole way once; returns the exit code of the first part that does not end with 0.
+) -> run.RunResult:
+    """Go the whole way once; what a refused or failed run leaves out is the service.
 
     data_version: train on this one and upload nothing; None: upload DATA_FILE and train on exactly that.
 
@@ -46,10 +46,9 @@ def rehearse(
         run.RunRequest(timeout_minutes=timeout_minutes, data_version=number, ours=ours),
     )
     run.show(terminal, result)
-    if result.exit_code:
-        return result.exit_code
-    _show_service(workspace, settings, terminal)
-    return 0
+    if not result.exit_code:
+        _show_service(workspace, settings, terminal)
+    return result
 
 
 def _show_service(workspace: Workspace, settings: Settings, terminal: Terminal) -> None:

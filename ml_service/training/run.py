@@ -20,6 +20,7 @@ from azure_ml.pipelines.runs import Run, RunStatus, StepState, find_pipeline_run
 from azure_ml.workspace import Workspace
 from forecasting.decision.blocks import Override
 from ml_service.errors import InvalidRequestError
+from ml_service.output.closing import Ending
 from ml_service.output.console import Terminal
 from ml_service.settings.build import Build
 from ml_service.settings.variables import Settings
@@ -92,7 +93,7 @@ class RunResult:
         if self.exit_code == 3:
             return f"refused ({self.outcome.reason}): the data contract or the gate said no; nothing was registered"
         if self.failed_step is not None:
-            return f"step {self.failed_step.name} failed; the end of its log is above"
+            return f"step {self.failed_step.name} failed; the end of its log is below"
         if self.followed.status == RunStatus.CANCELED:
             return "somebody cancelled the run"
         return "the run ended without recording an outcome; was its pipeline published from this project?"
@@ -199,8 +200,34 @@ def _submit_published(workspace: Workspace, settings: Settings, pipeline_id: str
     return submit_published(workspace, published, settings.experiment_name, parameters)
 
 
+def ending(result: RunResult, settings: Settings) -> Ending:
+    """How the run ended, for the closing; with the log of a failed step."""
+    if result.complaint:
+        log = "\n".join(result.log) or "(it wrote no log)"
+        happened = f"error: run {result.run_id}: {result.complaint}"
+        return Ending(happened, _remedy(result), log if result.failed_step else "")
+    if result.outcome.model is None:
+        return Ending("the champion stays and nothing was registered, which is normal")
+    model, todo = result.outcome.model, ""
+    if settings.has_production:
+        release = f"python -m ml_service release --model-version {model.version}"
+        todo = f"approve or reject its release; at a terminal: {release}"
+    return Ending(f"{model.label} was accepted, registered and deployed to the test service", todo)
+
+
+def _remedy(result: RunResult) -> str:
+    if result.outcome.reason == "contract":
+        return "correct the table where the findings say, then: python -m ml_service data upload"
+    if result.exit_code == 3:
+        return (
+            "read the report, then change data or recipes; only an accountable person overrides the gate:\n"
+            "python -m ml_service run --override-by NAME --override-reason TEXT"
+        )
+    return "" if result.failed_step is None else "correct what the log shows, then repeat the command"
+
+
 def show(terminal: Terminal, result: RunResult) -> None:
-    """Print steps, outcome, decision and model; the log of a failed step goes to standard error."""
+    """Print steps, outcome, decision and model."""
     terminal.say(f"run        {result.run_id} {result.followed.status} in {result.followed.seconds:.1f} s")
     terminal.table(
         ("step", "state", "time"),
@@ -210,10 +237,4 @@ def show(terminal: Terminal, result: RunResult) -> None:
     deployed = any(step.name == "deploy" and step.status == RunStatus.FINISHED for step in result.followed.steps)
     show_outcome(terminal, result.outcome, deployed=deployed)
     terminal.say(f"portal     {result.portal}")
-    if result.failed_step is not None:
-        terminal.note(f"\nlast lines of step {result.failed_step.name} ({result.failed_step.run_id}):")
-        for line in result.log or ("(it wrote no log)",):
-            terminal.note(f"  | {line}")
-    if result.complaint:
-        terminal.note(f"error: run {result.run_id}: {result.complaint}")
     terminal.document(result.document)

@@ -180,9 +180,10 @@ def _healthy_service(workspace: Workspace, name: str) -> Service:
     if state.state != HEALTHY:
         raise FaultError(
             f"service {name} is {state.state}",
-            found=f"{state.error or 'no reason given'}\n{service.log}",
+            found=state.error or "no reason given",
             expected=HEALTHY,
             todo="correct what the log shows, then run the pipeline again; while it is in transition, wait",
+            log=service.log,
         )
     return service
 

@@ -10,7 +10,8 @@ from typing import ClassVar
 class ExplainedError(Exception):
     """A failure that is explained to the user, never shown as a traceback.
 
-    The message says what happened (and to which object), what was found, what was expected, and what to do.
+    The message says what happened (and to which object), what was found, what was expected, and what to do; the end
+    of a log that tells more is kept apart, to be shown below everything else.
     """
 
     exit_code: ClassVar[int] = 1
@@ -20,16 +21,21 @@ class ExplainedError(Exception):
     found: str = ""
     expected: str = ""
     todo: str = ""
+    log: str = ""
+
+    @property
+    def details(self) -> list[str]:
+        """What was found and what was expected, one line for each answer, long answers indented."""
+        return [*_labeled("found", self.found), *_labeled("expected", self.expected)]
 
     def __str__(self) -> str:
-        """The message as it is printed: one line for each answer, long answers indented."""
-        lines = [self.happened]
-        for label, text in (("found", self.found), ("expected", self.expected), ("to do", self.todo)):
-            if text:
-                first, *rest = text.splitlines()
-                lines.append(f"  {label + ':':<10}{first}")
-                lines.extend(f"  {'':<10}{line}" for line in rest)
-        return "\n".join(lines)
+        """The whole message, as it is recorded."""
+        return "\n".join([self.happened, *self.details, *_labeled("to do", self.todo), *_labeled("log", self.log)])
+
+
+def _labeled(label: str, text: str) -> list[str]:
+    lines = text.splitlines()
+    return [f"  {label + ':' if not number else '':<10}{line}" for number, line in enumerate(lines)]
 
 
 class AzureMlError(ExplainedError):

@@ -94,8 +94,7 @@ class Service:
     def log(self) -> str:
         """The end of the service's own log, for the person who reads why it failed."""
         text = self.sdk.get_logs(num_lines=_LOG_LINES) or ""
-        lines = str(text).splitlines()[-_LOG_LINES:] or ["(it wrote no log)"]
-        return "\n".join(["its last log lines:", *lines])
+        return "\n".join(str(text).splitlines()[-_LOG_LINES:]) or "(it wrote no log)"
 
 
 def _service_of(sdk: Any) -> Service:
@@ -201,9 +200,10 @@ def deploy_service(
 def _not_healthy(service: Service, message: str) -> AzureMlError:
     return AzureMlError(
         f"service {service.name} did not become healthy",
-        found=f"{message.partition(chr(10))[0]}\n{service.log}",
+        found=message.partition("\n")[0],
         expected=HEALTHY,
         todo="correct what the log shows, then deploy again",
+        log=service.log,
     )
 
 

@@ -128,7 +128,7 @@ def test_every_missing_and_placeholder_value_is_reported_at_once(product: Produc
     environment = {name: value for name, value in product.environment.items() if name not in names}
     settings = {**product.settings, "MODEL_NAME": "", "COMPUTE_MAX_NODES": "many"}
     said = Product(environment, settings, tree).run("run", code=2).err
-    assert said.startswith("error: 7 settings are not usable")
+    assert "\nwhat happened:     error: 7 settings are not usable\n" in said
     assert "COMPUTE_VM_SIZE is missing, for example STANDARD_DS2_V2" in said
     assert "PROBLEM_FILE is missing, for example mlops_code/problems/paid_amount.yml" in said
     assert "AZURE_SUBSCRIPTION_ID is still the placeholder <subscription id> (from variables.yml)" in said
@@ -264,10 +264,11 @@ def test_a_step_that_breaks_shows_its_log_and_stops_the_rest(
         "evaluate": "Failed",
     }
     assert ended.document["outcome"] is None
-    assert "last lines of step evaluate" in ended.err
-    assert "line 59 of the broken step" in ended.err
-    assert "line 0 of the broken step" not in ended.err, "the end of the log, not all of it"
-    assert "step evaluate failed" in ended.err
+    closing, log = ended.err.split("the end of the log:")
+    assert "step evaluate failed" in closing
+    assert "no champion" in closing.split("live now: ")[1]
+    assert "line 59 of the broken step" in log
+    assert "line 0 of the broken step" not in log, "the end of the log, not all of it"
     nothing_registered()
 
 

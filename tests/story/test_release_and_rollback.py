@@ -291,6 +291,10 @@ def test_the_first_release_copies_exactly_that_version(shop: Shop, name: str, sd
 def test_a_failing_check_is_undone_and_red(shop: Shop, name: str) -> None:
     assert "does not answer as its registered model" in shop.refused.err
     assert f"rolled back by itself: {name}:1" in shop.refused.err
+    live, _, happened = shop.refused.err.partition("live now: ")[2].partition("\nwhat happened: ")
+    assert live.strip().startswith(f"{name}:1 in workspace {PRODUCTION}, service {name} Healthy, deployed ")
+    assert "error: service" in happened
+    assert "\nwhat to do next: " in happened
     assert f"nothing to do: {name}:1 serves" in shop.hook.out
 
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 from forecasting.decision.blocks import Replaced, Rule
 from forecasting.decision.record import DecisionRecord
 from ml_service.audit.summary import markdown, read_violations, rule_rows
+from ml_service.output.closing import Closing, Ending, closing
 from ml_service.training.follow import Followed
 from ml_service.training.outcome import Outcome
 from ml_service.training.run import RunResult
 from tests.unit.ml_service.decisions import changed, decision
 
 FINISHED = Followed("Finished", (), 2.0)
+
+
+def closing_of(result: RunResult) -> Closing:
+    """The closing of a run."""
+    return closing("paid:3", Ending(result.complaint or "it ended"), result.exit_code)
 
 
 def test_rules_say_what_was_demanded_and_what_was_found() -> None:
@@ -47,9 +53,17 @@ def test_the_page_of_a_broken_contract_names_rules_columns_and_places() -> None:
         None,
         (),
     )
-    page = markdown("unit-ws", result, {"data_sha256": "abc"}, "as printed", read_violations(FAILURES))
+    page = markdown(
+        "unit-ws",
+        result,
+        {"data_sha256": "abc"},
+        read_violations(FAILURES),
+        closing=closing_of(result),
+        transcript="as printed",
+    )
 
     assert "the table breaks the data contract" in page
+    assert page.index("| **live now** | paid:3 |") < page.index("## Data contract")
     assert "2 rules are violated; all places are in `contract_failures.csv` beside this page." in page
     assert "| Units | negative | at least 0 | line 3, line 9 | Deliver reversals as a type of their own. |" in page
     assert "| whole file | has \\<b\\>no\\</b\\> rows" in page
@@ -65,7 +79,8 @@ def test_warnings_stand_above_the_rules_with_their_meaning() -> None:
 
     def page_of(shown: DecisionRecord) -> str:
         outcome = Outcome("accepted", "first-model", shown, None)
-        return markdown("ws", RunResult("run-1", "unit", "http://p", FINISHED, outcome, None, ()), {}, "as printed")
+        result = RunResult("run-1", "unit", "http://p", FINISHED, outcome, None, ())
+        return markdown("ws", result, {}, closing=closing_of(result), transcript="as printed")
 
     page = page_of(record)
     assert "⚠️ bias: forecasts are too high." in page

@@ -131,6 +131,8 @@ def test_usage_errors_end_with_2_and_say_what_is_wrong(
     captured = capsys.readouterr()
     assert message in captured.err
     assert captured.out == ""
+    if "Usage:" not in captured.err:  # typer's own messages name the option; all others say what is live
+        assert "live now:          as before" in captured.err
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -140,5 +142,6 @@ def test_every_verb_reports_placeholders_before_it_does_anything(
     assert main(verb) == 2
 
     message = capsys.readouterr().err
-    assert message.startswith("error: 3 settings are not usable")
+    assert message.startswith("\nlive now:          as before; this command opened no workspace\n")
+    assert "\nwhat happened:     error: 3 settings are not usable\n" in message
     assert message.count("is still the placeholder") == 3

@@ -14,6 +14,7 @@ from forecasting.decision.blocks import Override, Verdict
 from ml_service.audit.summary import markdown
 from ml_service.cli.main import main
 from ml_service.errors import CheckFailedError, InvalidRequestError
+from ml_service.output.closing import Ending, closing
 from ml_service.output.console import Terminal
 from ml_service.settings.override import demand_allowed, parse
 from ml_service.settings.variables import Settings
@@ -114,7 +115,8 @@ def test_terminal_and_page_show_who_answers_and_what_the_gate_said() -> None:
     outcome = Outcome("accepted", "override", OVERRIDDEN, None)
     show_outcome(Terminal(out=out), outcome, deployed=True)
     result = RunResult("run-1", "unit", "http://portal", Followed("Finished", (), 2.0), outcome, None, ())
-    page = markdown("unit-ws", result, {}, "as printed")
+    words = closing("no champion", Ending("accepted"), 0)
+    page = markdown("unit-ws", result, {}, closing=words, transcript="as printed")
 
     assert "override   Ada Lovelace is accountable:" in out.getvalue()
     assert "The gate itself said kept (margin): not better by 2.0%." in out.getvalue()

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
+from azure_ml.models.versions import ModelVersion
 from azure_ml.pipelines.runs import StepState
 from forecasting.decision.blocks import Baseline, RegisteredChampion, Scores, Windows
 from ml_service.output.console import Terminal
 from ml_service.output.decision_table import decision_rows
 from ml_service.training.follow import Followed, pause
 from ml_service.training.outcome import Outcome, exit_code, show_outcome
-from ml_service.training.run import RunResult
+from ml_service.training.run import RunResult, ending
 from ml_service.training.run import show as show_run
 from ml_service.training.smoke import Smoked
 from ml_service.training.smoke import show as show_smoke
+from tests.unit.ml_service.conftest import MakeSettings
 from tests.unit.ml_service.decisions import changed, decision
 
 METRICS = Scores(mae=812.25, rmse=None, mase=None, rmsse=None, rel_mae=0.9312, bias=None, bias_ratio=None)
@@ -133,11 +136,12 @@ def test_a_run_says_why_it_does_not_end_with_0(result: RunResult, complaint: str
     assert bool(result.complaint) is bool(result.exit_code)
 
 
-def test_the_log_of_a_failed_step_goes_to_standard_error_and_the_result_to_standard_output() -> None:
+def test_the_result_of_a_failed_run_goes_to_standard_output_and_its_log_to_the_closing() -> None:
     out, err = io.StringIO(), io.StringIO()
 
     show_run(Terminal(as_json=True, out=out, err=err), _result("Failed", "accepted", "deploy"))
 
+    assert err.getvalue() == ""
     document = json.loads(out.getvalue())
     assert list(document) == [
         *("run_id", "experiment", "status", "outcome", "reason", "steps", "decision", "model", "portal"),
@@ -145,7 +149,26 @@ def test_the_log_of_a_failed_step_goes_to_standard_error_and_the_result_to_stand
     assert document["steps"] == [
         {"name": "deploy", "status": "Failed", "seconds": 1.25, "reused": False, "run_id": "step-1"}
     ]
-    assert "  | first\n  | last\nerror: run run-1: step deploy failed" in err.getvalue()
+
+
+def test_a_failed_step_is_named_before_the_end_of_its_log(make_settings: MakeSettings) -> None:
+    ended = ending(_result("Failed", "accepted", "deploy"), make_settings({}))
+
+    assert ended.happened == "error: run run-1: step deploy failed; the end of its log is below"
+    assert (ended.todo, ended.log) == ("correct what the log shows, then repeat the command", "first\nlast")
+
+
+@pytest.mark.parametrize(("production", "todo"), [("", ""), ("prod", "--model-version 7")])
+def test_what_to_do_with_an_accepted_model(production: str, todo: str, make_settings: MakeSettings) -> None:
+    settings = make_settings({"AZUREML_PRODUCTION_WORKSPACE_NAME": production, "PRODUCTION_SERVICE_NAME": "unit"})
+    model = ModelVersion(None, "unit", 7, tags={}, properties={})
+    result = replace(_result("Finished", "accepted"), outcome=Outcome("accepted", "margin", None, model))
+
+    ended = ending(result, settings)
+
+    assert ended.happened == "unit:7 was accepted, registered and deployed to the test service"
+    assert ended.todo.endswith(todo)
+    assert bool(ended.todo) is bool(production)
 
 
 def test_polling_is_quick_for_a_minute_and_then_slows_down() -> None:
