@@ -59,13 +59,13 @@ class Challenge:
         In this order, because pairs change with which scoring script a version has last served.
         """
         self.killing.measure()
-        self.racing.usual_seconds = max(self.killing.durations.values())
         keys = self.shop.sdk(serving, self.shop.name)["keys"]
         caller = Caller(self.killing.url, keys[0])
         self.callers.append(caller)
         try:
             self.killing.kill_each(kills)
             _say(f"{self.shop.name}: {self.killing.kills.total()} kills, {len(self._figures.broken)} broken promises")
+            self.racing.usual_seconds = max(self.killing.durations.values())
             for number in pairs:
                 self.racing.race(number, stopping=number % stopped_every == 0)
                 if number % PROGRESS_EVERY == 0:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -69,8 +68,7 @@ class Killed:
 
     def _kill(self, name: str) -> None:
         verb = self._begin(name)
-        time.sleep(self.chance.uniform(0, self.durations[name]))
-        if not verb.kill():
+        if verb.ends_within(self.chance.uniform(0, self.durations[name])) or not verb.kill():
             self._ended_before(name, verb.wait())
             return
         verb.wait()
@@ -84,6 +82,7 @@ class Killed:
 
     def _ended_before(self, name: str, ending: Ending) -> None:
         self.missed += 1
+        self.durations[name] = ending.seconds  # the machine is quicker than it was: kill the next one earlier
         if ending.code != 0:
             self.figures.broke(ending.line)
             self._run(name)

@@ -68,6 +68,14 @@ class Verb:
         """kill -9; False where it has ended before. A preloaded program is killed with its proxy."""
         return self._process.poll() is None and kill(self._process.pid)
 
+    def ends_within(self, seconds: float) -> bool:
+        """Whether it ends by itself in this time, which is not waited for in vain."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def wait(self) -> Ending:
         """Wait for its end. Raises: subprocess.TimeoutExpired."""
         code = self._process.wait(VERB_SECONDS)
