@@ -125,10 +125,11 @@ def register(args: argparse.Namespace, run: Run) -> int:
 
 
 def register_once(workspace: Workspace, name: str, folder: Path, properties: dict[str, str]) -> ModelVersion:
-    """Register the files of a folder as a new version, once for a pipeline run and model hash."""
-    earlier = find_newest(workspace, name, {key: properties[key] for key in ("run_id", "model_sha256")})
+    """Register the files of a folder as a new version; the same bytes of a problem are registered once."""
+    earlier = find_newest(workspace, name, {key: properties[key] for key in ("problem", "model_sha256")})
     if earlier is not None:
-        say("already registered by this run", model=earlier.name, version=earlier.version)
+        by = earlier.properties.get("run_id")
+        say("these bytes are registered already", model=earlier.name, version=earlier.version, by_run=by)
         return earlier
     recipe, problem = properties["recipe"], properties["problem"]
     registered = register_files(

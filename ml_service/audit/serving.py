@@ -69,9 +69,14 @@ class Recorded:
     candidates: tuple[Candidate, ...]
     """The newest version first."""
 
+    def candidate(self, version: str) -> Candidate | None:
+        """What the ledger tells of a version."""
+        return next((one for one in self.candidates if str(one.version) == version), None)
+
     def setbacks(self, version: str) -> tuple[Setback, ...]:
         """What happened before to the bytes of a version."""
-        return next((one.setbacks for one in self.candidates if str(one.version) == version), ())
+        found = self.candidate(version)
+        return found.setbacks if found else ()
 
 
 def read_recorded(view: View) -> Recorded:

@@ -15,6 +15,7 @@ import typer
 from ml_service.cli import (
     approval_verbs,
     audit_verbs,
+    candidate_verbs,
     data_verbs,
     problem_verbs,
     production_verbs,
@@ -58,6 +59,7 @@ app.add_typer(data_verbs.app, name="data")
 app.add_typer(problem_verbs.app, name="problems")
 app.add_typer(schedule_verbs.app, name="schedule")
 app.add_typer(approval_verbs.app, name="propose")
+app.add_typer(candidate_verbs.app, name="candidates")
 _VERBS = (
     training_verbs.check,
     production_verbs.release,

@@ -40,6 +40,16 @@ To = Annotated[
 ]
 _AFTER_RELEASE = "check it: python -m ml_service verify\nto undo it: python -m ml_service rollback --to previous"
 
+ReleaseReason = Annotated[
+    str,
+    typer.Option(
+        "--reason",
+        metavar="TEXT",
+        help="Why a candidate is released that was rejected or withdrawn, or has expired; with --take-over: why. "
+        "It is recorded.",
+    ),
+]
+
 
 def release(
     *,
@@ -55,6 +65,9 @@ def release(
     run: Annotated[
         str | None, typer.Option("--run", metavar="RUN_ID", help="Release what this pipeline run has accepted.")
     ] = None,
+    pending: Annotated[
+        bool, typer.Option("--pending", help="Release the newest candidate that may still be released.")
+    ] = False,
     override_reason: Annotated[
         str,
         typer.Option(
@@ -64,7 +77,7 @@ def release(
         ),
     ] = "none",
     take_over: TakeOver = False,
-    reason: Reason = "",
+    reason: ReleaseReason = "",
     for_agent: ForAgent = None,
     as_json: AsJson = False,
 ) -> None:
@@ -72,24 +85,20 @@ def release(
 
     Its file is copied to the production workspace, hash and decision record are checked, and the live service's
     answers must equal the model's own forecast. If a check fails (exit 3), the previous deployment is restored. Every
-    attempt leaves a record. Releasing a version that is already deployed changes nothing. A service that was changed
-    by hand is refused (exit 4) without --take-over.
+    attempt leaves a record. Releasing a version that is already deployed changes nothing. A candidate that was
+    rejected or withdrawn, or has expired, is refused (exit 3) without --reason, and a service that was changed by
+    hand (exit 4) without --take-over.
     """
     with session(as_json, for_agent, verb="release") as call:
-        if bool(model_version) == bool(run):
-            raise InvalidRequestError(
-                "it is not clear what to release",
-                found="both --model-version and --run" if run else "neither --model-version nor --run",
-                expected="one of them; an empty version means that no run has accepted a model",
-            )
+        _exactly_one({"--model-version": model_version, "--run": run, "--pending": pending})
         demand_version("--model-version", model_version, "champion")
         _no_override(override_reason)
-        why = taken_over(take_over, reason)
-        site = replace(call.site, take_over=why)
+        why = recordable(reason)
+        site = replace(call.site, take_over=taken_over(take_over, why) if take_over else "", reason=why)
         from ml_service.production import release as module
 
-        wanted = model_version or module.accepted_by(site, str(run))
-        result = module.release(site, wanted)
+        wanted = module.PENDING if pending else model_version or module.accepted_by(site, str(run))
+        result = module.release(site, call.desk, wanted)
         module.show(call.terminal, call.agent, site, result)
         did = "served already; nothing was changed" if result.already else f"was released (before: {result.before})"
         call.ends(f"{result.content.model} {did}", _AFTER_RELEASE, page=True)
@@ -135,7 +144,7 @@ def rollback(
         site = replace(call.site, take_over=why if take_over else "", reason=why)
         from ml_service.production import rollback as module
 
-        result = module.rollback(site, to)
+        result = module.rollback(site, call.desk, to)
         module.show(call.terminal, call.agent, site, result)
         call.ends(*module.ending(result), page=True)
 
@@ -163,16 +172,31 @@ def demand_reason(reason: str) -> str:
 
 def taken_over(asked: bool, reason: str) -> str:
     """Why a service is taken over by a release; empty where it is not. Raises: InvalidRequestError."""
-    from ml_service.settings.override import demand_recordable
-
     if asked != bool(reason.strip()):
         raise InvalidRequestError(
             "--take-over and --reason belong together",
             found="--take-over without --reason" if asked else "--reason without --take-over",
             todo="give both, or neither: then a service that was changed by hand is refused",
         )
+    return recordable(reason)
+
+
+def recordable(reason: str) -> str:
+    """A reason as it is recorded; may be empty. Raises: InvalidRequestError."""
+    from ml_service.settings.override import demand_recordable
+
     demand_recordable("--reason", reason.strip())
     return reason.strip()
+
+
+def _exactly_one(options: dict[str, object]) -> None:
+    given = [name for name, value in options.items() if value]
+    if len(given) != 1:
+        raise InvalidRequestError(
+            "it is not clear what to release",
+            found=f"both {' and '.join(given)}" if given else f"neither {' nor '.join(options)}",
+            expected="one of them; an empty version means that no run has accepted a model",
+        )
 
 
 def _no_override(reason: str) -> None:

@@ -16,9 +16,11 @@ import typer
 if TYPE_CHECKING:  # `--help` loads nothing of what a verb needs
     from azure_ml.workspace import Workspace
     from ml_service.audit.serving import View
+    from ml_service.azure_devops.approvals import Ask
     from ml_service.output.agent import Agent
     from ml_service.output.closing import Closing, Ending
     from ml_service.output.console import Terminal
+    from ml_service.production.candidates.recording import Desk
     from ml_service.production.site import Site
     from ml_service.settings.build import Build
     from ml_service.settings.variables import Settings
@@ -108,6 +110,20 @@ class Session:
         return Agent(self.terminal, listens, Path(folder))
 
     @cached_property
+    def ask(self) -> Ask:
+        """How the approval of a build is read."""
+        from ml_service.azure_devops.approvals import reader_of
+
+        return reader_of(self.settings, self.terminal.note)
+
+    @cached_property
+    def desk(self) -> Desk:
+        """Who writes down what becomes of candidates."""
+        from ml_service.production.candidates.recording import Desk
+
+        return Desk(self.workspace, self.settings, self.build, self.ask, self.terminal.note)
+
+    @cached_property
     def site(self) -> Site:
         """Both workspaces and the problem, for the verbs of production."""
         from forecasting.problem.problem_file import Problem
@@ -129,7 +145,6 @@ class Session:
         from azure_ml.errors import AzureMlError
         from forecasting.problem.problem_file import Problem
         from ml_service.audit.serving import View
-        from ml_service.azure_devops.approvals import reader_of
 
         production = None
         if self.settings.has_production:
@@ -138,8 +153,7 @@ class Session:
             except AzureMlError as error:
                 self.terminal.note(f"production is not shown: {error}")
         problem = Problem(self.settings.problem_file).series.name
-        ask = reader_of(self.settings, self.terminal.note)
-        return View(self.workspace, production, self.settings, self.build, self.terminal, problem, ask)
+        return View(self.workspace, production, self.settings, self.build, self.terminal, problem, self.ask)
 
 
 def demand_version(option: str, text: str | None, *words: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,6 +79,14 @@ Timeout = Annotated[
 Follow = Annotated[
     str | None, typer.Option("--follow", metavar="RUN_ID", help="Follow a run that is already submitted.")
 ]
+ApprovalStage = Annotated[
+    str,
+    typer.Option(
+        "--approval-stage",
+        metavar="NAME",
+        help="The stage of this build that asks for an approval of what is accepted; recorded with the candidate.",
+    ),
+]
 ALL_STEPS = "prepare,train,evaluate,register,deploy"
 """As ml_service/training/snapshots.py has them, which takes too long to load for `--help`."""
 
@@ -143,6 +152,7 @@ def run(
     follow: Follow = None,
     override_by: OverrideBy = "none",
     override_reason: OverrideReason = "none",
+    approval_stage: ApprovalStage = "",
     evidence: Evidence = None,
     for_agent: ForAgent = None,
     as_json: AsJson = False,
@@ -171,7 +181,23 @@ def run(
             follow_run=follow,
             override=override,
         )
-        _tell(call, module.run(call.workspace, call.settings, call.build, call.terminal, request), evidence)
+        result = module.run(call.workspace, call.settings, call.build, call.terminal, request)
+        _record(call, result, approval_stage)
+        _tell(call, result, evidence)
+
+
+def _record(call: Session, result: RunResult, approval_stage: str) -> None:
+    """Write down what the gate has accepted, where a release follows; else the deploy step has made it champion."""
+    if not call.settings.has_production:
+        return
+    from ml_service.production.candidates import recording
+
+    decision, model = result.outcome.decision, result.outcome.model
+    if decision is None or model is None:
+        recording.try_to(recording.settle, call.desk)
+        return
+    accepted = partial(recording.accept, decision=decision, version=model.version, stage=approval_stage)
+    recording.try_to(accepted, call.desk)
 
 
 def _tell(call: Session, result: RunResult, evidence: Path | None) -> None:

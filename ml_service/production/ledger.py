@@ -36,9 +36,10 @@ SCHEMA_VERSION = 1
 FACTS = (
     *("event", "from", "back_to", "build_id", "commit", "workspace", "service", REQUESTED_FOR, "report_sha256"),
     *(deployments.OF_ENTRIES, "endpoint_default", "endpoint_default_if_undone", "take_over", ASKED_BECAUSE),
+    *("approver", "approval_comment"),
 )
 """Of a record beside its content; ids of pipelines for the default of the pipeline endpoint. take_over: why a service
-that was changed by hand was replaced."""
+that was changed by hand was replaced; approver: of the stage that deployed it, as Azure DevOps says."""
 MAX_RECORD_BYTES = 1024 * 1024
 """Of release.json, which has some 2 kB."""
 
@@ -154,9 +155,15 @@ def read(training: Workspace, settings: Settings) -> Ledger:
     """
     problem = Problem(settings.problem_file).series.name
     chain, runs = read_stored(open_blobs(training), training, settings, problem)
+    chain = with_earlier_records(chain, runs)
+    return Ledger(chain, records_of(chain, runs, training))
+
+
+def with_earlier_records(chain: Chain, runs: Iterable[Run]) -> Chain:
+    """The chain, followed in memory by the records of an earlier version that nobody has migrated yet."""
     for event in deployments.migrate(chain, runs, NAMES):
         chain = chain.followed_by(event)
-    return Ledger(chain, records_of(chain, runs, training))
+    return chain
 
 
 def read_stored(blobs: Blobs, training: Workspace, settings: Settings, problem: str) -> tuple[Chain, tuple[Run, ...]]:

@@ -43,6 +43,11 @@ class Recorder:
             self.append(event)
 
     @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Every entry of the ledger, the oldest first."""
+        return self._chain.entries
+
+    @property
     def records(self) -> tuple[Record, ...]:
         """Every deployment of the problem, the newest first."""
         return ledger.records_of(self._chain, self._runs, self.site.training)
@@ -55,12 +60,11 @@ class Recorder:
     def append(self, event: Event) -> Entry:
         """Store an event as the next entry.
 
-        Raises: ConflictError when another process has written one, UncertainError when nobody can tell whether it is
-        stored; else whatever the storage raises, and it is not stored.
+        Raises: ConflictError when another process has changed production, UncertainError when nobody can tell whether
+        it is stored; else whatever the storage raises, and it is not stored.
         """
-        entry = self._chain.next_entry(event)
-        self._chain = store.append(self._blobs, self._chain, entry)
-        return entry
+        self._chain = store.append_beside_candidates(self._blobs, self._chain, event)
+        return self._chain.entries[-1]
 
     def begin(self, facts: Mapping[str, str], before: str, content: Content, scoring: Scoring) -> Record:
         """Open a record before anything changes, with all that undoing it or a later rollback needs.

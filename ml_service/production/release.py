@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,10 +16,15 @@ from azure_ml.workspace import Workspace
 from forecasting.decision.blocks import ACCEPTED
 from forecasting.decision.record import DECISION_FILE, DecisionRecord, read_decision
 from forecasting.models.model_file import StoredModel
+from ml_service.azure_devops.approvals import Status
 from ml_service.errors import CheckFailedError, InvalidRequestError
 from ml_service.output.agent import Agent
 from ml_service.output.console import Terminal
 from ml_service.production import ledger
+from ml_service.production.candidates.candidate import Candidate, State, newest_pending
+from ml_service.production.candidates.reading import read_registry
+from ml_service.production.candidates.recording import Desk, settle, try_to
+from ml_service.production.candidates.releasing import demand_releasable
 from ml_service.production.chain.entry import NONE
 from ml_service.production.deployment import deploy_to_production, pointers
 from ml_service.production.evidence import demand_evidence, report_facts
@@ -30,9 +35,10 @@ from ml_service.production.site import Serving, Site, before_id, is_settled, las
 from ml_service.production.writer import writing
 from ml_service.training import ownership
 from ml_service.training.outcome import read_outcome
-from ml_service.training.smoke import FetchedModel, demand_same_forecast, fetch_files, requested_model
+from ml_service.training.smoke import CHAMPION, FetchedModel, demand_same_forecast, fetch_files, requested_model
 from ml_service.training.snapshots import Scoring, assemble_scoring
 
+PENDING = "pending"
 _COPIED = ("data_sha256", "data_version", "recipe", "cutoff", "problem", "commit", "build_id", "run_id", "reason")
 """Properties of the training workspace's version that its copy carries too."""
 
@@ -53,25 +59,56 @@ class Released:
     """What became of the service's keys; empty when nothing was deployed."""
 
 
-def release(site: Site, version: str) -> Released:
-    """Deploy the model version `version` (a number, or the word champion) to production.
+def release(site: Site, desk: Desk, version: str) -> Released:
+    """Deploy the model version `version` (a number, or one of the words champion and pending) to production.
 
     Raises: InvalidRequestError (no such version), ConflictError (another problem's, or another process is at work),
-    CheckFailedError (hash, decision or check), FaultError; a check that fails has been undone by then.
+    CheckFailedError (hash, decision, candidate or check), FaultError; a check that fails has been undone by then.
     """
+    try_to(settle, desk)
     with writing(site, f"{ledger.RELEASE} of version {version}") as recorder:
-        model = requested_model(site.training, site.settings, site.problem, version)
+        registry = read_registry(site.training, site.settings)
+        candidates = registry.candidates(recorder.entries, desk.ask)
+        model = _requested_model(site, version, candidates)
         owned = ownership.Claim(f"model {model.name}", "MODEL_NAME", ownership.owner_of_model(model))
         ownership.demand([owned], site.problem, site.settings)
+        candidate = next((one for one in candidates if one.version == model.version), None)
+        chosen = _Chosen(model, candidate if version != CHAMPION else None, _approval_facts(site, desk))
         with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
-            return _release(recorder, model, Path(scratch))
+            released = _release(recorder, chosen, Path(scratch))
+    try_to(settle, desk)
+    return released
 
 
-def _release(recorder: Recorder, model: ModelVersion, scratch: Path) -> Released:
-    site = recorder.site
+@dataclass(frozen=True)
+class _Chosen:
+    """What is released, and what is recorded of the choice."""
+
+    model: ModelVersion
+    candidate: Candidate | None
+    """None for the champion, and for a version that somebody's own code has registered."""
+    approval: Mapping[str, str]
+    """Who has approved it, for the record; empty where nobody can tell."""
+
+
+def _approval_facts(site: Site, desk: Desk) -> dict[str, str]:
+    """Who has approved the stage that runs this release, as far as anybody can tell."""
+    approval = desk.ask(site.build.build_id, site.settings.system_stagename)
+    if approval is None or approval.status is not Status.APPROVED:
+        return {}
+    return {
+        "approver": approval.person,
+        **({"approval_comment": approval.comment} if approval.comment else {}),
+    }
+
+
+def _release(recorder: Recorder, chosen: _Chosen, scratch: Path) -> Released:
+    site, model = recorder.site, chosen.model
     files = fetch_files(model, scratch / "model")
     stored = files.stored
-    demand_accepted(site.training, site.problem, model, files)
+    demand_accepted(site.training, site.problem, model, files, chosen.candidate)
+    if chosen.candidate is not None:
+        demand_releasable(chosen.candidate, site.reason, in_pipeline=bool(site.settings.tf_build))
     scoring = assemble_scoring(scratch / "deployment")
     known = recorder.here
     now = serving(site, known)
@@ -85,6 +122,7 @@ def _release(recorder: Recorder, model: ModelVersion, scratch: Path) -> Released
         return Released(now.record.id, content, now.service.name, now.service.url, before, already=True)
     facts = {
         **build_facts(ledger.RELEASE, site, before_id(now)),
+        **chosen.approval,
         **report_facts(files.path),
         **pointers(site, content),
     }
@@ -117,11 +155,55 @@ def accepted_by(site: Site, run_id: str) -> str:
     return str(outcome.model.version)
 
 
-def demand_accepted(training: Workspace, problem: str, model: ModelVersion, files: FetchedModel) -> DecisionRecord:
-    """The decision that accepted a version, which may still be released by it. Raises: CheckFailedError."""
-    decision = _demand_decision(training, model, files.path, files.stored)
+def demand_accepted(
+    training: Workspace, problem: str, model: ModelVersion, files: FetchedModel, candidate: Candidate | None
+) -> DecisionRecord:
+    """The decision that accepted a version last, which may still be released by it. Raises: CheckFailedError.
+
+    candidate: what the ledger tells of the version; None where it is not asked, as for the champion.
+    """
+    registered = _demand_decision(training, model, files.path, files.stored)
+    decision = _latest_decision(training, model, candidate, registered)
     _demand_current(training, problem, model, decision)
     return decision
+
+
+def _latest_decision(
+    training: Workspace, model: ModelVersion, candidate: Candidate | None, registered: DecisionRecord
+) -> DecisionRecord:
+    """The decision of the run that the gate has accepted these bytes in last; they are registered once.
+
+    Raises: CheckFailedError where that run does not say so any more, FaultError where its decision was changed.
+    """
+    if candidate is None or candidate.run_id in ("", model.properties.get("run_id")):
+        return registered
+    run = find_run(training, candidate.run_id)
+    decision = read_outcome(training, run, model.name).decision if run else None
+    if decision is None or decision.verdict.outcome != ACCEPTED:
+        raise CheckFailedError(
+            f"the decision that accepted model {model.label} last is gone",
+            found=f"run {candidate.run_id} has none, or is gone",
+            expected="the run that the ledger names, with its decision record",
+            todo="see who deleted it; train again: python -m ml_service run",
+        )
+    if decision.evidence.challenger.model_sha256 != model.sha256:
+        raise CheckFailedError(f"run {candidate.run_id} has decided on other bytes than those of model {model.label}")
+    return decision
+
+
+def _requested_model(site: Site, version: str, candidates: Sequence[Candidate]) -> ModelVersion:
+    if version != PENDING:
+        return requested_model(site.training, site.settings, site.problem, version)
+    found = newest_pending(candidates)
+    if found is None:
+        newest = next(iter(candidates), None)
+        raise CheckFailedError(
+            f"the problem {site.problem} has no candidate that may be released",
+            found=f"{newest.model}: {newest.line}" if newest else "no candidate",
+            expected=f"one that is {State.ACCEPTED} or {State.AWAITING}",
+            todo="see all of them: python -m ml_service candidates list; or train: python -m ml_service run",
+        )
+    return requested_model(site.training, site.settings, site.problem, str(found.version))
 
 
 def _demand_decision(training: Workspace, model: ModelVersion, folder: Path, stored: StoredModel) -> DecisionRecord:

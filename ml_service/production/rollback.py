@@ -11,6 +11,7 @@ from ml_service.errors import CheckFailedError
 from ml_service.output.agent import Agent
 from ml_service.output.console import Terminal
 from ml_service.production import ledger
+from ml_service.production.candidates.recording import Desk, settle, try_to
 from ml_service.production.chain.deployments import withdrawn
 from ml_service.production.chain.entry import NONE
 from ml_service.production.deployment import deploy_to_production, pointers, withdraw
@@ -41,7 +42,7 @@ class RolledBack:
     """What became of the service's keys; empty when nothing was deployed."""
 
 
-def rollback(site: Site, to: str) -> RolledBack:
+def rollback(site: Site, desk: Desk, to: str) -> RolledBack:
     """Go back to a version number, to `previous`, or to what served `before-this-build`.
 
     The last is for the failure hook of a release: it does nothing when the release has undone itself.
@@ -49,17 +50,24 @@ def rollback(site: Site, to: str) -> RolledBack:
     ConflictError (another process is at work), FaultError.
     """
     with writing(site, f"{ledger.ROLLBACK} to {to}") as recorder:
-        known = recorder.here
-        now = serving(site, known)
-        demand_unchanged(site, known, now)
-        target = target_of(known, now.record if now else None, to, site.build.build_id)
-        before = now.record.content.model if now else NONE
-        if target is None:
-            closed = _withdraw_unfinished(recorder, known, now)
-            return RolledBack(to=NONE, before=before, deployment=closed, url="")
-        if now is not None and now.record.id == target.id and _serves_already(site, now, known):
-            return RolledBack(to=target.content.model, before=before, deployment="", url=now.service.url)
-        return _restore(recorder, target, now)
+        result = _rollback(recorder, to)
+    try_to(settle, desk)
+    return result
+
+
+def _rollback(recorder: Recorder, to: str) -> RolledBack:
+    site = recorder.site
+    known = recorder.here
+    now = serving(site, known)
+    demand_unchanged(site, known, now)
+    target = target_of(known, now.record if now else None, to, site.build.build_id)
+    before = now.record.content.model if now else NONE
+    if target is None:
+        closed = _withdraw_unfinished(recorder, known, now)
+        return RolledBack(to=NONE, before=before, deployment=closed, url="")
+    if now is not None and now.record.id == target.id and _serves_already(site, now, known):
+        return RolledBack(to=target.content.model, before=before, deployment="", url=now.service.url)
+    return _restore(recorder, target, now)
 
 
 def _serves_already(site: Site, now: Serving, known: Sequence[Record]) -> bool:

@@ -37,6 +37,7 @@ AGENT_VARIABLES = frozenset(
         "SYSTEM_COLLECTIONURI",
         "SYSTEM_TEAMPROJECT",
         "SYSTEM_DEFINITIONID",
+        "SYSTEM_STAGENAME",
         *(name.upper() for name in Offered.model_fields),
     }
 )
@@ -98,6 +99,7 @@ class Settings(BaseSettings, Offered):
     system_collectionuri: str = ""
     system_teamproject: str = ""
     system_definitionid: str = ""
+    system_stagename: str = ""
 
     @property
     def has_production(self) -> bool:

@@ -35,12 +35,19 @@ def read_outcome(workspace: Workspace, run: Run, model_name: str) -> Outcome:
     """
     properties = run.read_properties()
     outcome, recorded = properties.get("outcome", ""), properties.get("decision_sha256")
-    return Outcome(
-        outcome=outcome,
-        reason=properties.get("reason", ""),
-        decision=_decision(run, recorded) if recorded else None,
-        model=find_newest(workspace, model_name, {"run_id": run.id}) if outcome == ACCEPTED else None,
-    )
+    decision = _decision(run, recorded) if recorded else None
+    model = _registered(workspace, run, model_name, decision) if outcome == ACCEPTED else None
+    return Outcome(outcome=outcome, reason=properties.get("reason", ""), decision=decision, model=model)
+
+
+def _registered(
+    workspace: Workspace, run: Run, model_name: str, decision: DecisionRecord | None
+) -> ModelVersion | None:
+    """The version that a run has registered, or else the earlier one that has the same bytes."""
+    own = find_newest(workspace, model_name, {"run_id": run.id})
+    if own is not None or decision is None:
+        return own
+    return find_newest(workspace, model_name, {"model_sha256": decision.evidence.challenger.model_sha256})
 
 
 def exit_code(status: str, outcome: str) -> int:

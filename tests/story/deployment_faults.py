@@ -90,11 +90,11 @@ def _refusal(request: requests.PreparedRequest) -> requests.Response:
 
 
 @cache
-def _site() -> Any:
+def _session() -> Any:
     from ml_service.cli.session import Session
     from ml_service.output.console import Terminal
 
-    return Session(Terminal(as_json=True)).site
+    return Session(Terminal(as_json=True))
 
 
 def roll_back(_: Any, to: str, fault: Fault) -> Outcome:
@@ -103,12 +103,12 @@ def roll_back(_: Any, to: str, fault: Fault) -> Outcome:
     from ml_service.production import ledger
     from ml_service.production.rollback import rollback
 
-    site = _site()
+    site, desk = _session().site, _session().desk
     known = {record.id for record in ledger.read_all(site.training, site.settings)}
     code, said = 0, ""
     with injected(fault) as hit:
         try:
-            rollback(site, to)
+            rollback(site, desk, to)
         except Exception as error:
             explained = explain(error)
             if explained is None:

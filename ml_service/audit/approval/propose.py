@@ -24,7 +24,7 @@ from ml_service.production.rollback import target_of
 from ml_service.production.site import Site, serving
 from ml_service.settings.variables import Settings
 from ml_service.training import ownership
-from ml_service.training.smoke import fetch_files, requested_model
+from ml_service.training.smoke import CHAMPION, fetch_files, requested_model
 from ml_service.training.snapshots import assemble_scoring
 
 _WHY = {
@@ -41,12 +41,13 @@ def propose_release(view: View, version: str, folder: Path, *, take_over: str = 
     model = requested_model(view.training, view.settings, view.problem, version)
     owned = ownership.Claim(f"model {model.name}", "MODEL_NAME", ownership.owner_of_model(model))
     ownership.demand([owned], view.problem, view.settings)
+    recorded = read_recorded(view)
+    candidate = recorded.candidate(str(model.version)) if version != CHAMPION else None
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
         files = fetch_files(model, Path(scratch, "model"))
-        decision = demand_accepted(view.training, view.problem, model, files)
+        decision = demand_accepted(view.training, view.problem, model, files, candidate)
         content = content_of(model, assemble_scoring(Path(scratch, "deployment")))
         report = _keep_report(files.path, folder)
-    recorded = read_recorded(view)
     known, now = recorded.known, serving_now(view, recorded.known)
     again = now is not None and now.content.model_sha256 == content.model_sha256
     proposal = Proposal(

@@ -25,8 +25,7 @@ class State(StrEnum):
 
 OPEN = frozenset({State.ACCEPTED, State.AWAITING, State.UNKNOWN})
 """From these a candidate may move on by itself."""
-ENDED = frozenset({State.REJECTED, State.SUPERSEDED, State.EXPIRED, State.WITHDRAWN})
-"""From these only a person releases it, with a reason."""
+_LONGEST_SHOWN = 300
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,8 @@ class Candidate:
     def line(self) -> str:
         """State, time, person and reason in one sentence."""
         by = f" by {self.person}" if self.person else ""
-        return f"{self.state} since {self.since}{by}" + (f": {self.reason}" if self.reason else "")
+        why = " ".join(self.reason.split())[:_LONGEST_SHOWN]
+        return f"{self.state} since {self.since}{by}" + (f": {why}" if why else "")
 
 
 def newest_pending(candidates: Iterable[Candidate]) -> Candidate | None:

@@ -14,7 +14,7 @@ from forecasting.decision.blocks import Context, Override, RegisteredChampion, R
 from forecasting.decision.contest import Contest
 from forecasting.decision.evidence import Subject, evidence_of
 from forecasting.decision.gate import Judgement, judge, overridden
-from forecasting.decision.presence import asking, check_presence, with_changes
+from forecasting.decision.presence import asking, check_presence, keeping_newer, with_changes
 from forecasting.decision.record import DecisionRecord
 from forecasting.errors import ContractError, RefusedError, UsageError
 from forecasting.evaluation.drift import Drift
@@ -86,7 +86,8 @@ def decide_candidate(
     contest = _contest(stored, fallbacks, champion, rule.keys)
     judgement = judge(panel, contest, training, policy, problem.lower)
     if champion:
-        judgement = replace(judgement, verdict=asking(judgement.verdict, facts, problem.contract))
+        asked = asking(judgement.verdict, facts, problem.contract)
+        judgement = replace(judgement, verdict=keeping_newer(asked, stored, champion.stored))
     verdict = judgement.verdict
     if override is not None:
         try:

@@ -25,7 +25,8 @@ from forecasting.problem.sections import GatePolicy, Training
 
 GUARDS = ("maximum", "bias", "coverage", "winkler", "secondary", "segment", "series")
 ASKED = ("lost-series", "late-series")  # reasons of a verdict that asks a person
-OVERRIDABLE = frozenset({"floor", *GUARDS, "margin", "significance", "tie", "no-new-data", *ASKED})
+OLDER = "older-data"  # of a challenger whose data ends before the champion's
+OVERRIDABLE = frozenset({"floor", *GUARDS, "margin", "significance", "tie", "no-new-data", *ASKED, OLDER})
 
 
 @dataclass(frozen=True)

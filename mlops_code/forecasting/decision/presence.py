@@ -17,7 +17,7 @@ from forecasting.data.delivery import check_series
 from forecasting.data.notes import LATE, LOST, RENAMED, set_changes
 from forecasting.data.series import TOTALS, Panel
 from forecasting.decision.blocks import ACCEPTED, KEPT, Verdict
-from forecasting.decision.gate import ASKED
+from forecasting.decision.gate import ASKED, OLDER
 from forecasting.errors import Finding
 from forecasting.models.model_file import StoredModel
 from forecasting.problem.sections import Contract
@@ -64,6 +64,20 @@ def asking(verdict: Verdict, facts: Mapping[str, Any], contract: Contract) -> Ve
             asked = f"A person decides: override the gate, or set {key} to the share that is right."
             return Verdict(outcome=KEPT, reason=reason, sentence=f"{verdict.sentence} But {said}. {asked}")
     return verdict
+
+
+def keeping_newer(verdict: Verdict, challenger: StoredModel, champion: StoredModel) -> Verdict:
+    """The verdict where the challenger's data ends before the champion's: the champion stays; a person may decide.
+
+    Users would get forecasts that know less than those of yesterday, and the windows that the two were compared on
+    leave out the champion's newest data.
+    """
+    ours, theirs = challenger.model.cutoff, champion.model.cutoff
+    if verdict.outcome != ACCEPTED or ours >= theirs:
+        return verdict
+    said = f"its data ends on {ours}, and the champion's on {theirs}"
+    asked = "Train on the newest data, or override the gate."
+    return Verdict(outcome=KEPT, reason=OLDER, sentence=f"{verdict.sentence} But {said}. {asked}")
 
 
 def _revised(panel: Panel, champion: StoredModel) -> Facts | None:

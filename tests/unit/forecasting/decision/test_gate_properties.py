@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecasting.decision.gate import ASKED, OVERRIDABLE, decide, overridden
+from forecasting.decision.gate import ASKED, OLDER, OVERRIDABLE, decide, overridden
 from forecasting.evaluation.calibration import IntervalScore
 from forecasting.evaluation.comparison import Age, Comparison, Segment, Setting, Side, compare
 from forecasting.evaluation.metrics import Actuals
@@ -181,7 +181,7 @@ def test_no_person_can_answer_for_figures_that_are_not_finite(
 def test_what_may_be_overridden_is_every_rule_of_quality_and_nothing_else() -> None:
     _, table = decide(comparison(90.0, 100.0), POLICY)
     judged = {rule.code for rule in table} - {"nan", "simpler", "drift"}
-    assert judged == OVERRIDABLE - {"tie", "no-new-data", *ASKED}
+    assert judged == OVERRIDABLE - {"tie", "no-new-data", *ASKED, OLDER}
     assert NEVER.isdisjoint(OVERRIDABLE)
 
 

@@ -17,9 +17,9 @@ from forecasting.decision.decide import Champion, Decision, decide_candidate
 from forecasting.decision.record import parse_decision
 from forecasting.decision.report import report
 from forecasting.errors import ContractError
-from forecasting.models.catalog import fit
+from forecasting.models.catalog import fit, make_recipe
 from forecasting.models.model_file import read_model, write_model
-from forecasting.models.recipe import History
+from forecasting.models.recipe import History, Recipe
 from forecasting.problem.problem_file import Problem
 from tests.unit.forecasting.candidates import WEEKLY
 
@@ -27,6 +27,7 @@ REQUEST = Request(
     reason="schedule", build_id="1", commit="c", run_id="run-1", step_run_id="step-1", model_name="shops",
     decided_at="2026-01-01T00:00:00+00:00", workspace=None,
 )  # fmt: skip
+LEVEL = make_recipe("window_mean", {"days": 7})
 FIRST, DAYS, MONTH = date(2024, 1, 1), 300, 60
 
 
@@ -39,10 +40,10 @@ def panel(*keys: str, days: int = DAYS) -> Panel:
     return Panel(FIRST, values, keys)
 
 
-def candidate(folder: Path, series: Panel, sha256: str) -> Path:
+def candidate(folder: Path, series: Panel, sha256: str, recipe: Recipe = WEEKLY) -> Path:
     facts = facts_of(series, sha256 * 64, 1000, "shops.csv")
     write_series(folder, series, facts)
-    model = fit(WEEKLY, History(series.values, series.last, 7, 28), series.keys)
+    model = fit(recipe, History(series.values, series.last, 7, 28), series.keys)
     about = {"data": facts, "selection": {"last_day": str(series.day(series.days - 78))}, TOTALS: totals_of(series)}
     write_model(folder, model, "shops", 28, about)
     return folder
@@ -119,6 +120,23 @@ def test_a_late_series_asks_a_person_too(tmp_path: Path) -> None:
     assert decided(tmp_path, series, late_series=0.5).record.evidence.outcome == "accepted"
     with pytest.raises(ContractError, match="1 of 2 series late"):
         decided(tmp_path, series, late_series=0.1)
+
+
+@pytest.mark.parametrize(("days", "outcome"), [(DAYS, "accepted"), (DAYS - 1, "kept")])
+def test_a_challenger_of_older_data_than_the_champions_is_for_a_person(
+    tmp_path: Path, days: int, outcome: str
+) -> None:
+    blind = read_model(candidate(tmp_path / "champion", panel("A", "B"), "a", LEVEL))
+    better = candidate(tmp_path / "better", panel("A", "B", days=days), "b")
+    problem, champion = shops(tmp_path), Champion(blind)
+    evidence = decide_candidate(problem, better, champion, REQUEST).record.evidence
+    assert evidence.outcome == outcome
+    if outcome == "kept":
+        assert evidence.reason == "older-data"
+        assert "But its data ends on 2024-10-25, and the champion's on 2024-10-26." in evidence.sentence
+        ada = Override(person="Ada", reason="the last day was wrong")
+        evidence = decide_candidate(problem, better, champion, REQUEST, override=ada).record.evidence
+        assert (evidence.outcome, evidence.gate.reason) == ("accepted", "older-data")
 
 
 def test_revisions_of_past_days_are_reported_with_share_and_size(tmp_path: Path) -> None:

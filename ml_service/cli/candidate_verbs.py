@@ -1,0 +1,51 @@
+"""The verbs `candidates list` and `candidates withdraw`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ml_service.cli.session import AsJson, session
+
+app = typer.Typer(
+    help="Candidates: versions that the gate has accepted, and what has become of them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.command("list")
+def list_candidates(as_json: AsJson = False) -> None:
+    """Show every candidate: its state, since when, by whom and why, and what happened to its bytes before.
+
+    Whether an approval was given is read from Azure DevOps with the job's token (SYSTEM_ACCESSTOKEN); without one the
+    state is unknown. Changes nothing.
+    """
+    with session(as_json, verb="candidates list") as call:
+        settings = call.settings
+        from ml_service.audit import candidates as module
+        from ml_service.production.candidates.reading import read_candidates
+
+        module.show(call.terminal, read_candidates(call.workspace, settings, call.ask))
+        call.ends("nothing was changed", "release the newest open one: python -m ml_service release --pending")
+
+
+@app.command()
+def withdraw(
+    model_version: Annotated[int, typer.Option("--model-version", metavar="NUMBER", min=1, help="The candidate.")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is recorded.")],
+    as_json: AsJson = False,
+) -> None:
+    """Take a candidate back: it is not released any more, also not by an approval that is still asked for.
+
+    Ends with 3 for one that is no longer open: released, rejected, superseded, expired or withdrawn.
+    """
+    with session(as_json, verb="candidates withdraw") as call:
+        from ml_service.production.candidates import recording
+
+        found = recording.withdraw(call.desk, model_version, reason)
+        call.terminal.say(f"withdrawn  {found.model}, which was {found.state}: {reason.strip()}")
+        call.terminal.document({"model": found.model, "was": str(found.state), "reason": reason.strip()})
+        call.ends(f"candidate {found.model} is withdrawn")
