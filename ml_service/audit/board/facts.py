@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
 from azure_ml.datasets import DatasetVersion
 from forecasting.calendars import DAILY, calendar_of
 from forecasting.decision.blocks import Data
 from forecasting.decision.record import DecisionRecord
-from ml_service.audit.board.document import CandidateState, DataState, DriftState
+from forecasting.problem.schedule import Schedule
+from ml_service.audit.board.document import CandidateState, DataState, DriftState, ScheduleState
 from ml_service.production.candidates.candidate import Candidate
+from ml_service.retraining.schedules import Scheduled
 
 _MOST = 10
 """Candidates that are shown."""
@@ -66,6 +68,18 @@ def drift_state(run_id: str, decision: DecisionRecord) -> DriftState:
         status=rule.status if rule else "off",
         sentence=rule.sentence if rule else "the decision has no such rule",
     )
+
+
+def schedule_state(found: Scheduled, rule: Schedule | None, now: datetime) -> ScheduleState:
+    """A stored schedule, with what the problem file says of its kind. now: UTC, without a zone."""
+    recurrence, following = "not in the problem file", ""
+    if rule is not None and found.kind == "data" and rule.on_data:
+        recurrence = f"when data has come, asked every {rule.poll_minutes} minutes"
+    elif rule is not None and found.kind == "recurrence" and rule.recurrence is not None:
+        recurrence = rule.recurrence.words
+        moment = rule.recurrence.next_after(now) if found.state == "active" else None
+        following = f"{moment.isoformat(timespec='seconds')}+00:00" if moment else ""
+    return ScheduleState(name=found.name, status=found.state, recurrence=recurrence, next=following, last=found.last)
 
 
 def _day(text: str) -> date | None:

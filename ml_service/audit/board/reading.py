@@ -21,14 +21,15 @@ from forecasting.decision.record import DECISION_FILE, DecisionRecord, parse_dec
 from forecasting.evaluation.live import live_accuracy
 from forecasting.problem.problem_file import Problem
 from ml_service.audit.approval.facts import serving_of
-from ml_service.audit.board.document import Accuracy, Agreement, Board, DataState, DriftState, Place
-from ml_service.audit.board.facts import UNKNOWN_DATA, candidate_states, data_state, drift_state
+from ml_service.audit.board.document import Accuracy, Agreement, Board, DataState, DriftState, Place, ScheduleState
+from ml_service.audit.board.facts import UNKNOWN_DATA, candidate_states, data_state, drift_state, schedule_state
 from ml_service.audit.serving import Now, Recorded, View, read_recorded, serving_now
 from ml_service.errors import CheckFailedError, ConflictError, FaultError
 from ml_service.output.failures import explain
 from ml_service.production import integrity
 from ml_service.production.site import Site
 from ml_service.production.verify import verify
+from ml_service.retraining.schedules import read_schedules
 from ml_service.settings.problems import read_data
 from ml_service.training.smoke import fetch_model
 
@@ -81,7 +82,7 @@ def read_board(view: View) -> Board:
         champion=parts.read("champion", lambda: _champion(view), ""),
         candidates=candidate_states(recorded.candidates),
         unfinished=tuple(record.line for record in recorded.known if record.closed is None),
-        schedules=None,
+        schedules=parts.read("schedules", lambda: _schedules(view), None),
         data=data,
         drift=parts.read("drift", lambda: _drift(view), None),
         accuracy=parts.read("accuracy", lambda: _accuracy(view, now, data), None),
@@ -135,6 +136,11 @@ def _data(view: View, now: Now | None) -> DataState:
     newest = find_dataset(view.training, view.settings.dataset_name)
     served = now.decision.evidence.data if now and now.decision else None
     return data_state(view.settings.dataset_name, newest, served, datetime.now(UTC).date())
+
+
+def _schedules(view: View) -> tuple[ScheduleState, ...] | None:
+    rule, now = Problem(view.settings.problem_file).schedule, datetime.now(UTC).replace(tzinfo=None)
+    return tuple(schedule_state(found, rule, now) for found in read_schedules(view.training, view.settings))
 
 
 def _drift(view: View) -> DriftState | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,15 +16,17 @@ from azure_ml.datasets import DatasetVersion
 from azure_ml.errors import AzureMlError
 from azure_ml.workspace import Workspace
 from forecasting.decision.blocks import Rule
+from forecasting.problem.schedule import Recurrence, Schedule
 from ml_service.audit.approval.facts import serving_of
 from ml_service.audit.board import document, reading
 from ml_service.audit.board.document import Accuracy, Agreement, Board, DriftState, Place, ScheduleState
-from ml_service.audit.board.facts import candidate_states, data_state, drift_state
+from ml_service.audit.board.facts import candidate_states, data_state, drift_state, schedule_state
 from ml_service.audit.board.page import html, show, write_page
 from ml_service.audit.serving import View
 from ml_service.errors import CheckFailedError, ConflictError, FaultError
 from ml_service.output.console import Terminal
 from ml_service.production.candidates.candidate import Candidate, Move, Setback, State
+from ml_service.retraining.schedules import Scheduled
 from ml_service.settings.build import Build
 from tests.unit.ml_service.audit.test_approval_card import BETTER, SECOND, now_of
 from tests.unit.ml_service.decisions import changed
@@ -171,6 +174,20 @@ def test_schedules_have_a_place() -> None:
     assert "7 Dec 2026, 05:00 UTC" in text
     assert "never" in text
     assert "not read" in html(board())
+
+
+WEEKLY = Schedule(recurrence=Recurrence(every="week", days=("Monday",), at="05:00"), on_data=True)
+NOW = datetime(2026, 11, 30, 9, 0)
+
+
+def test_a_schedule_says_when_it_fires_next() -> None:
+    stored = Scheduled("1", "recurrence", "weekly", "active", last="2026-11-30T05:00:01+00:00")
+    found = schedule_state(stored, WEEKLY, NOW)
+    assert (found.recurrence, found.next) == ("every week on Monday at 05:00, UTC", "2026-12-07T05:00:00+00:00")
+    assert schedule_state(replace(stored, state="paused"), WEEKLY, NOW).next == ""
+    on_data = schedule_state(replace(stored, kind="data"), WEEKLY, NOW)
+    assert (on_data.recurrence, on_data.next) == ("when data has come, asked every 5 minutes", "")
+    assert schedule_state(stored, None, NOW).recurrence == "not in the problem file"
 
 
 def view(*, production: bool = True, name: str = "production") -> View:
