@@ -113,6 +113,7 @@ golden: $(INSTALLED) ## write the expected expansions of .pipelines/ anew; read 
 schema: $(INSTALLED) ## write docs/*.schema.json from the typed documents
 	PYTHONPATH=mlops_code $(PY) -c 'import sys; from forecasting.decision.record import schema; sys.stdout.write(schema())' > docs/decision.schema.json
 	PYTHONPATH=mlops_code $(PY) -c 'import sys; from ml_service.audit.approval.card import schema; sys.stdout.write(schema())' > docs/approval_card.schema.json
+	PYTHONPATH=mlops_code $(PY) -c 'import sys; from ml_service.audit.board.document import schema; sys.stdout.write(schema())' > docs/status_board.schema.json
 
 coverage: $(INSTALLED) ## write local_azure/COVERAGE.md from the route table
 	$(PY) -m local_azure.machine_learning.planes.coverage > local_azure/COVERAGE.md

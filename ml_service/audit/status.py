@@ -12,6 +12,8 @@ from azure_ml.pipelines.runs import list_runs
 from azure_ml.services import ServiceState, find_service
 from azure_ml.workspace import Workspace
 from forecasting.problem.problem_file import Problem
+from ml_service.audit.board import page
+from ml_service.audit.board.document import Board
 from ml_service.output.console import Terminal
 from ml_service.production import ledger
 from ml_service.retraining.inbox import Quarantined, read_quarantine
@@ -173,13 +175,15 @@ def _models(workspace: Workspace, settings: Settings) -> tuple[ModelState, ...]:
     return tuple(states[:_SHOWN])
 
 
-def show(terminal: Terminal, state: Status) -> None:
-    """Print the state, one part after the other."""
+def show(terminal: Terminal, state: Status, board: Board) -> None:
+    """Print the board, then the state, one part after the other."""
     tags = ", ".join(f"{key}={value}" for key, value in sorted(state.tags.items())) or "no tags"
     terminal.say(f"workspace  {state.workspace} in {state.resource_group} ({tags})")
     terminal.say(f"problem    {state.problem}")
     for claim in state.foreign:
         terminal.say(f"           not its own: {claim}")
+    page.show(terminal, board)
+    terminal.say()
     terminal.say(f"endpoint   {state.endpoint} {state.endpoint_status}")
     if state.endpoint_url:
         terminal.say(f"           {state.endpoint_url}")
@@ -187,17 +191,7 @@ def show(terminal: Terminal, state: Status) -> None:
     if state.quarantined:
         terminal.heading("Quarantined data (python -m ml_service data quarantine)")
         terminal.table(("file", "since", "findings"), [_quarantine_row(item) for item in state.quarantined])
-    terminal.heading("Test service")
-    terminal.say("none" if state.service is None else state.service.line)
-    terminal.heading("Production")
-    if state.production is None:
-        terminal.say("none configured, or not open to you (AZUREML_PRODUCTION_WORKSPACE_NAME)")
-    else:
-        service = state.production.service
-        terminal.say(f"workspace {state.production.workspace}: {service.line if service else 'no service'}")
-        for line in state.production.unfinished or ():
-            terminal.say(f"not ended  {line}")
-    terminal.document(asdict(state))
+    terminal.document({**asdict(state), "board": board.model_dump(mode="json")})
 
 
 def _quarantine_row(item: Quarantined) -> tuple[str, str, str]:

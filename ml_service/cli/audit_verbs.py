@@ -7,29 +7,36 @@ from typing import Annotated
 
 import typer
 
-from azure_ml.errors import AzureMlError
 from ml_service.cli.session import AsJson, ForAgent, session
 
 
-def status(as_json: AsJson = False) -> None:
-    """Show what is published, what ran, which models are registered, which is champion, and what is deployed.
+def status(
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", metavar="FILE", dir_okay=False, help="Also write the board as a page to open or print."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what serves, by which decision and person, and whether that agrees with the ledger; candidates, data,
+    forecasts against newer actuals, drift; then what is published, ran and is registered.
 
-    If AZUREML_PRODUCTION_WORKSPACE_NAME names a production workspace, also show what is deployed there.
+    Production is compared as verify does. Ends with 3 when live service, ledger and champion disagree.
     """
     with session(as_json, verb="status") as call:
-        settings = call.settings
+        settings, view = call.settings, call.view
         from ml_service.audit import status as module
+        from ml_service.audit.board import page
+        from ml_service.audit.board.reading import read_board
 
-        production = None
-        if settings.has_production:
-            try:
-                production = call.production
-            except AzureMlError as error:  # a person who may train may have no role in production
-                call.terminal.note(f"production is not shown: {error}")
-        module.show(call.terminal, module.status(call.workspace, production, settings))
-        call.ends(
-            "nothing was changed; the state above was read now", "check production: python -m ml_service verify"
-        )
+        board = read_board(view)
+        if html is not None:
+            page.write_page(board, html)
+        module.show(call.terminal, module.status(view.training, view.production, settings), board)
+        call.exit_code = 3 if board.agreement.status == "differs" else 0
+        todo = "see what happened: python -m ml_service history --out FOLDER; to go back: docs/production.md"
+        call.ends("nothing was changed; the state above was read now", todo if call.exit_code else "")
 
 
 def history(

@@ -29,10 +29,10 @@ class Terminal:
         """Print a line of progress; never part of the result."""
         self.progress.print(harmless(text), markup=False, highlight=False, soft_wrap=True)
 
-    def say(self, text: str = "") -> None:
-        """A line of the result; dropped when the result is one JSON object."""
+    def say(self, text: str = "", style: str = "") -> None:
+        """A line of the result; dropped when the result is one JSON object. style: a color, on terminals only."""
         if not self.as_json:
-            self._results.print(harmless(text), markup=False, highlight=False, soft_wrap=True)
+            self._results.print(harmless(text), style=style or None, markup=False, highlight=False, soft_wrap=True)
 
     def heading(self, text: str) -> None:
         """A line that opens a part of the result."""

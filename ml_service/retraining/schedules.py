@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -45,6 +45,8 @@ class Scheduled:
     state: Literal["active", "paused"]
     did: str = ""
     """What `apply` did with it; empty elsewhere."""
+    last: str = ""
+    """When it has last started a run, UTC; empty before the first time, and where it was not asked."""
 
     @classmethod
     def of(cls, stored: StoredSchedule, did: str = "") -> Scheduled:
@@ -66,7 +68,8 @@ def read_schedules(workspace: Workspace, settings: Settings) -> tuple[Scheduled,
     """The schedules of the problem, paused ones too; changes nothing."""
     endpoint = find_variant(workspace, settings)
     found = schedules.list_schedules(workspace, endpoint) if endpoint else []
-    return tuple(sorted(map(Scheduled.of, found), key=lambda schedule: schedule.name))
+    told = (replace(Scheduled.of(stored), last=schedules.last_firing(stored)) for stored in found)
+    return tuple(sorted(told, key=lambda schedule: schedule.name))
 
 
 def apply(workspace: Workspace, settings: Settings, build: Build, terminal: Terminal) -> tuple[Scheduled, ...]:

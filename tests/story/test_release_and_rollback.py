@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -159,6 +160,8 @@ class Shop:
     back: Ended
     forth: Ended
     redeployed: Ended
+    cards: dict[str, Any]
+    """Of the first release, the rollback, and the redeployment."""
     agreed: dict[str, Agreed]
 
 
@@ -194,12 +197,16 @@ def shop(make_product: MakeProduct, sdk: Sdk, tmp_path_factory: pytest.TempPathF
     sdk(break_lease, name.replace("-", "_"))
     second = last.run("release", "--model-version", 2, "--pipeline-variables")
     agree("second")
-    back = product.run("rollback", "--to", "previous", "--reason", "worse", "--json")
+    proposed = product.run(*ROLLBACK, "--to", "previous", "--evidence", folder / "card", "--json").document
+    back = product.run("rollback", "--to", proposed["restores"], "--reason", "worse", "--json")
     agree("back")
     forth = product.run("rollback", "--to", "previous", "--reason", "worse", "--json")
     agree("forth")
     other = product.from_tree(
         edited(folder / "other", "mlops_code/score.py", "KEPT_ANSWERS = 32", "KEPT_ANSWERS = 16")
+    )
+    again = other.with_settings(BUILD_BUILDID=104).run(
+        *PROPOSE, "--model-version", "champion", "--evidence", folder / "again", "--json"
     )
     redeployed = other.with_settings(BUILD_BUILDID=104).run("release", "--model-version", "champion", "--json")
     agree("redeployed")
@@ -216,10 +223,16 @@ def shop(make_product: MakeProduct, sdk: Sdk, tmp_path_factory: pytest.TempPathF
         back=back,
         forth=forth,
         redeployed=redeployed,
+        cards={
+            "first": json.loads((folder / "evidence/approval_card.json").read_text()),
+            "back": proposed,
+            "redeployed": again.document,
+        },
         agreed=after,
     )
 
 
+PROPOSE, ROLLBACK = ("propose", "release"), ("propose", "rollback", "--reason", "worse")
 SCORING = "mlops_code/forecasting/serving/forecaster.py"
 
 
@@ -255,7 +268,8 @@ def test_the_run_tells_the_agent_and_moves_no_champion(shop: Shop, name: str) ->
         if line.startswith("##vso[task.setvariable")
     )
     assert (told["outcome"], told["reason"], told["modelVersion"]) == ("accepted", "first-model", "1")
-    page = Path(shop.accepted.found(r"^##vso\[task\.uploadsummary\](.+)$"))
+    card, page = (Path(path) for path in re.findall(r"^##vso\[task\.uploadsummary\](.+)$", shop.accepted.out, re.M))
+    assert card.read_text().startswith(f"# Release of {name}:1")
     assert f"{name} version 1" in page.read_text()
     assert "local rehearsal" in page.read_text()
     assert json.loads((page.parent / "decision.json").read_text())["evidence"]["outcome"] == "accepted"
@@ -276,6 +290,38 @@ def test_all_agree_after_every_move(shop: Shop) -> None:
     assert shop.agreed["refused"] == Agreed(**{**vars(shop.agreed["first"]), "default": "102"})
     scripts = {move: found.scoring for move, found in shop.agreed.items()}
     assert len({scripts.pop("redeployed"), *scripts.values()}) == 2
+
+
+def test_the_card_of_each_move_says_what_serves_and_what_would(shop: Shop, name: str) -> None:
+    told = {
+        move: (
+            card["kind"],
+            card["serves_now"] and card["serves_now"]["version"]["model"],
+            card["proposed"]["model"],
+            card["serves_now"] and card["serves_now"]["check"],
+        )
+        for move, card in shop.cards.items()
+    }
+    assert told == {
+        "first": ("release", None, f"{name}:1", None),
+        "back": ("rollback", f"{name}:2", f"{name}:1", "as-recorded"),
+        "redeployed": ("redeploy", f"{name}:2", f"{name}:2", "as-recorded"),
+    }
+    back, again = shop.cards["back"], shop.cards["redeployed"]
+    assert back["restores"] == shop.agreed["first"].deployment
+    assert back["serves_now"]["deployment"] == shop.agreed["second"].deployment
+    assert (back["asked"]["why"], back["report"], back["verdict"]["status"]) == ("worse", "report.html", "accepted")
+    assert "a rollback gives that up" in back["improvement"]["sentence"]
+    assert again["proposed"]["scoring_sha256"] == shop.agreed["redeployed"].scoring
+    assert [(item["what"], item["reason"]) for item in again["earlier"]][:1] == [("rolled back", "worse")]
+    assert any("were rolled back" in warning for warning in again["warnings"])
+
+
+def test_what_a_rollback_would_refuse_is_refused_before_anybody_is_asked(shop: Shop, tmp_path: Path) -> None:
+    words = ("--evidence", tmp_path / "card")
+    assert "has never served" in shop.product.run(*ROLLBACK, "--to", 99, *words, code=3).err
+    assert "needs a reason" in shop.product.run("propose", "rollback", "--to", 1, *words, code=2).err
+    assert not (tmp_path / "card").exists()
 
 
 def test_the_first_release_copies_exactly_that_version(shop: Shop, name: str, sdk: Sdk) -> None:
@@ -325,7 +371,10 @@ def test_status_shows_production_to_who_may_see_it_only(shop: Shop, name: str) -
     assert verified["service"]["models"] == [verified["smoked"]["model"]] == [f"{name}:2"]
     without = shop.product.with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME="not-mine").run("status")
     assert "production is not shown: " in without.err
-    assert "none configured" in shop.product.with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME="").run("status").out
+    assert (
+        "no production workspace is configured"
+        in shop.product.with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME="").run("status").out
+    )
 
 
 def test_going_back_and_forth_are_deployments_of_their_own(shop: Shop, name: str) -> None:

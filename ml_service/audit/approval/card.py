@@ -36,6 +36,8 @@ class Serving(Block):
     event: Annotated[Text, Field(description="release or rollback.")]
     deployment: Text
     who: Annotated[str, Field(description="For whom it was deployed.")]
+    reason: Annotated[str, Field(description="Why, where somebody had to say.")]
+    approver: Annotated[str, Field(description="Who approved it; empty where Azure DevOps has not told.")]
     build_id: str
     check: Annotated[Check, Field(description="Whether the live service is as the ledger records it.")]
     finding: Annotated[str, Field(description="What is not, or why nobody can tell; empty where all is well.")]

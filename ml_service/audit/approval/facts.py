@@ -39,6 +39,8 @@ def serving_of(now: Now) -> Serving:
         event=now.record.properties["event"],
         deployment=now.record.id,
         who=opened.who,
+        reason=now.record.properties.get(ledger.ASKED_BECAUSE, ""),
+        approver=now.record.properties.get("approver", ""),
         build_id=opened.build_id,
         check=now.check,
         finding=now.finding,
@@ -111,7 +113,7 @@ def rollback_improvement(now: Now | None, target: Content, decision: DecisionRec
 
 def same_model() -> Improvement:
     """Of a deployment that changes no model."""
-    return Improvement(share=None, metric="", sentence="None: the model stays the same, only its code changes")
+    return Improvement(share=None, metric="", sentence="The model stays the same; only its code changes")
 
 
 def _direction(gain: float) -> str:

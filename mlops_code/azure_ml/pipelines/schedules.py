@@ -12,6 +12,7 @@ from typing import Any
 
 from azure_ml.errors import AzureMlError
 from azure_ml.pipelines.published import Endpoint
+from azure_ml.pipelines.runs import Run
 from azure_ml.workspace import Workspace
 
 _REMOVED = " (removed)"
@@ -134,6 +135,12 @@ def pause(schedule: StoredSchedule) -> None:
 def resume(schedule: StoredSchedule) -> None:
     """Let a paused schedule fire again; what it has missed is not made up for."""
     schedule.sdk.enable(wait_for_provisioning=True)
+
+
+def last_firing(schedule: StoredSchedule) -> str:
+    """When a schedule has last started a run, UTC; empty before the first time."""
+    run = schedule.sdk.get_last_pipeline_run()
+    return Run(run).created if run is not None else ""
 
 
 def remove(schedule: StoredSchedule) -> None:

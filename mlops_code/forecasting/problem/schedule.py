@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, time, timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from forecasting.calendars import WEEKDAYS
 from forecasting.problem.sections import Section
 
 WeekDay = Literal["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 MAX_POLL_MINUTES = 1_440
+_MOST_DAYS_AHEAD = 500 * 31 + 366
+"""A day on which the longest interval fires lies within so many."""
 
 
 class Recurrence(Section):
@@ -30,6 +34,39 @@ class Recurrence(Section):
         if self.at is not None and self.every not in ("day", "week"):
             raise ValueError("at needs every: day or every: week")
         return self
+
+    @property
+    def words(self) -> str:
+        """Such as `every 2 weeks on Monday at 05:00, UTC`."""
+        every = f"every {self.interval} {self.every}s" if self.interval > 1 else f"every {self.every}"
+        days = f" on {', '.join(self.days)}" if self.days else ""
+        at = f" at {self.at}" if self.at else ""
+        return f"{every}{days}{at}, {self.time_zone}"
+
+    def next_after(self, now: datetime) -> datetime | None:
+        """When it fires next; None in another time zone than UTC. now: UTC, without a zone."""
+        if self.time_zone != "UTC":
+            return None
+        start = datetime.fromisoformat(self.start)
+        if now < start:
+            now = start - timedelta(microseconds=1)
+        if self.every in ("minute", "hour"):
+            step = timedelta(**{f"{self.every}s": self.interval})
+            return start + ((now - start) // step + 1) * step
+        clock = time.fromisoformat(self.at) if self.at else start.time()
+        days = (now.date() + timedelta(days=ahead) for ahead in range(_MOST_DAYS_AHEAD))
+        moments = (datetime.combine(day, clock) for day in days if self._fires_on(day, start.date()))
+        return next((moment for moment in moments if moment > now), None)
+
+    def _fires_on(self, day: date, first: date) -> bool:
+        """Whether it fires on a day; first: the day of its start, from which intervals are counted."""
+        if self.every == "day":
+            return (day - first).days % self.interval == 0
+        if self.every == "month":
+            months = (day.year - first.year) * 12 + day.month - first.month
+            return day.day == first.day and months % self.interval == 0
+        weeks = (day - timedelta(days=day.weekday()) - first + timedelta(days=first.weekday())).days // 7
+        return WEEKDAYS[day.weekday()] in (self.days or (WEEKDAYS[first.weekday()],)) and weeks % self.interval == 0
 
 
 class Schedule(Section):

@@ -107,12 +107,16 @@ def test_the_evidence_is_shown_before_the_question_and_once(terminal: Terminal) 
     assert terminal.document["results"]["Production"] == "Succeeded"
 
 
-@pytest.mark.parametrize("keys", [b"n\n", b"\n", b"perhaps\nn\n", CTRL_D])
+@pytest.mark.parametrize(
+    "keys",
+    [b"n\ntoo late\n", b"\ntoo late\n", b"perhaps\nn\n\ntoo late\n", b"n too late\n", CTRL_D, b"n\n" + CTRL_D],
+)
 def test_anything_but_yes_is_a_no(terminal: Terminal, keys: bytes) -> None:
     terminal.type(keys)
     said = terminal.read_until("Kept in")
     assert "Not approved: environment production; nothing was deployed to it." in said
     assert ("Please answer y or n." in said) == (b"perhaps" in keys)
+    assert said.count("not approved; why?") == {b"n too late\n": 0, CTRL_D: 0}.get(keys, 1 + (b"perhaps" in keys))
     assert terminal.process.wait() == 3
     assert terminal.document["rejected"] == ["production"]
     assert terminal.document["results"]["Production"] == "Failed"
@@ -153,7 +157,7 @@ def test_what_was_typed_before_the_question_is_no_answer(write: Callable[..., Pa
         shown.read_until("stage Train")
         shown.type(b"y\ny")
         shown.read_until(QUESTION)
-        shown.type(b"n\n")
+        shown.type(b"n too late\n")
         shown.read_until("Kept in")
         assert shown.process.wait() == 3
         assert shown.document["rejected"] == ["production"]
@@ -165,7 +169,7 @@ def test_pages_and_output_cannot_act_on_the_terminal(write: Callable[..., Path],
     pipeline = PIPELINE.replace('echo "# Verdict: accepted" > page.md', page)
     with _at_a_terminal(write(pipeline), tmp_path / "state") as shown:
         shown.read_until(QUESTION)
-        shown.type(b"n\n")
+        shown.type(b"n too late\n")
         seen = shown.read_until("Kept in")
     assert "cleared" in seen
     assert "red" in seen

@@ -86,10 +86,21 @@ def _answered(run: RunState, question: str) -> tuple[bool, str]:
         if answer.lower() in ("y", "yes"):
             return True, comment.strip()
         if answer.lower() in ("", "n", "no"):
-            show("not approved", err=True)
-            return False, comment.strip()
+            return False, comment.strip() or _reason(run)
         show("Please answer y or n. A comment may follow.", err=True)
     return False, ""
+
+
+def _reason(run: RunState) -> str:
+    """Ask why it is rejected, until somebody says so or the input ends."""
+    while not run.canceled.is_set():
+        show("not approved; why? One line, for whoever asked and for the record: ", nl=False, err=True)
+        line = _typed_line(run.canceled)
+        if line is None:
+            break
+        if line.strip():
+            return line.strip()
+    return ""
 
 
 def _forget_what_was_typed() -> None:

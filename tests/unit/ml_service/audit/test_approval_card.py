@@ -136,7 +136,7 @@ def test_a_first_release_has_nothing_to_restore() -> None:
 def test_a_redeployment_changes_code_and_says_which() -> None:
     other = replace(FIRST.content, scoring_sha256="7" * 64)
     card = card_of(release(kind="redeploy", content=other, decision=OF_FIRST))
-    assert "the model stays the same" in card.improvement.sentence
+    assert "The model stays the same" in card.improvement.sentence
     assert "with another scoring script" in card.if_approved
     same = card_of(release(kind="redeploy", content=FIRST.content, decision=OF_FIRST))
     assert "nothing would change" in same.if_approved

@@ -1,0 +1,1 @@
+"""The board: what `status` says of a problem's production, candidates, data and forecasts."""
