@@ -49,6 +49,8 @@ class Decision:
     record: DecisionRecord
     judgement: Judgement
     stored: StoredModel
+    unit: str = ""
+    """What the values of the table count."""
 
     @property
     def drift(self) -> Drift | None:
@@ -99,7 +101,8 @@ def decide_candidate(
     subject = Subject(proposed, contest, panel, facts, training, policy)
     evidence = evidence_of(subject, judgement, verdict, override)
     context = Context(**dict(request), champion=champion.registered if champion else None)
-    return Decision(DecisionRecord.of(evidence, context), judgement, proposed)
+    unit = f"the unit of {rule.measure}"
+    return Decision(DecisionRecord.of(evidence, context), judgement, proposed, unit)
 
 
 def proposals_in(candidate: Path) -> list[str]:

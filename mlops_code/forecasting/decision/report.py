@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 
-from forecasting.calendars import Calendar
+from forecasting.calendars import MONTHS, Calendar
+from forecasting.decision import words
 from forecasting.decision.blocks import Baseline, Contender, Evidence, Replaced, Segment
 from forecasting.decision.charts import Band, Line, histogram, line_chart, meter
 from forecasting.decision.decide import Decision
@@ -25,8 +26,13 @@ from forecasting.models.recipe import Array, FittedModel, HalfWidth, bounds, wid
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 LARGEST = 3  # series that are drawn one by one
-METRICS = ("mae", "rmse", "rel_mae", "mase", "rmsse", "bias_ratio")
-WORDS = {"accepted": "accepted", "kept": "the champion stays", "failed": "failed"}
+WORDS = {"accepted": "Accepted", "kept": "The champion stays", "failed": "Refused"}
+FOLLOWS = {
+    "accepted": "The new model may replace what serves now, once a person approves its release.",
+    "kept": "Nothing changes: what serves now stays. This is the normal end of a training run.",
+    "failed": "Nothing changes, and no model is offered for release.",
+}
+UNKNOWN_UNIT = "the unit of the table"
 Pairs = Sequence[tuple[str, object]]
 
 
@@ -34,32 +40,44 @@ def write_report(decision: Decision, folder: Path) -> Path:
     """Write report.html beside decision.json and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / REPORT_FILE
-    path.write_text(report(decision.record, decision.stored.model, decision.judgement), encoding="utf-8")
+    page = report(decision.record, decision.stored.model, decision.judgement, decision.unit)
+    path.write_text(page, encoding="utf-8")
     return path
 
 
-def report(record: DecisionRecord, model: FittedModel, judgement: Judgement | None = None) -> str:
-    """The page. Without the judgement, as for a decision read from a file, forecasts are not drawn."""
+def report(record: DecisionRecord, model: FittedModel, judgement: Judgement | None = None, unit: str = "") -> str:
+    """The page. Without the judgement, as for a decision read from a file, forecasts are not drawn.
+
+    unit: what the values of the table count; empty: unknown.
+    """
     evidence = record.evidence
     pages = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    pages.filters |= {"number": _number, "shown": _shown}
+    pages.filters |= {"amount": words.amount, "percent": words.percent, "change": words.change}
+    pages.filters |= {"shown": _shown, "sentence": words.sentence}
     page = pages.from_string(TEMPLATE.read_text(encoding="utf-8"))
     return page.render(
         record=record,
         evidence=evidence,
         context=record.context,
-        verdict=WORDS[evidence.outcome],
+        verdict=f"{WORDS[evidence.outcome]}{' by override' if evidence.override else ''}",
+        tone="override" if evidence.override else evidence.outcome,
+        follows=FOLLOWS[evidence.outcome],
+        facts=_facts(evidence, _unit_of_errors(evidence, unit), model.calendar),
+        unit_of_errors=_unit_of_errors(evidence, unit),
         warnings=[rule for rule in evidence.rules if rule.status == "warning"],
-        metrics=METRICS,
+        words=words,
+        metrics=words.metrics(unit or UNKNOWN_UNIT, model.calendar.count(model.season)),
         scored=_scored(evidence),
         forecasts=_forecasts(judgement, evidence, model),
         by_origin=_by_origin(evidence),
         segments=_segments(evidence.segments, model.calendar),
         coverage=_coverage(evidence, model.calendar),
+        segment_limits=words.segment_limits(evidence.policy),
         meter=meter,
         residuals=_residuals(evidence),
         data=_data(evidence, model.calendar),
         calendar=model.calendar,
+        season=model.season,
         card=_card(evidence, model),
         policy=json.dumps(evidence.policy, indent=1, sort_keys=True),
         told=_context(record),
@@ -75,6 +93,29 @@ def _scored(evidence: Evidence) -> list[tuple[str, Contender | Baseline | Replac
         **evidence.baselines,
     }
     return [(who, entry) for who, entry in sides.items() if entry is not None and entry.metrics is not None]
+
+
+def _unit_of_errors(evidence: Evidence, unit: str) -> str:
+    """What the deciding metric counts. unit: what the table's values count; empty: unknown."""
+    return (unit or UNKNOWN_UNIT) if evidence.metric == "mae" else "units of the usual change of a series"
+
+
+def _facts(evidence: Evidence, unit: str, calendar: Calendar) -> list[tuple[str, str, str]]:
+    """What a person looks at first: name, value, and what it is compared with."""
+    ours = words.deciding(evidence, evidence.challenger.metrics)
+    name, baseline = evidence.metric.upper(), evidence.baselines.get(BASELINE.name)
+    found = []
+    if ours is not None:
+        found.append((f"error of the new model ({name})", words.amount(ours), f"in {unit}; lower is better"))
+    for who, other in (("the champion", evidence.champion), ("the baseline", baseline)):
+        theirs = words.deciding(evidence, other.metrics if other else None)
+        if told := words.gain(ours, theirs):
+            found.append((f"against {who}", told, f"whose error is {words.amount(theirs)}"))
+    if interval := evidence.challenger.interval:
+        held = f"of the actual values lie in the {interval.level:.0%} interval"
+        found.append(("interval", words.percent(interval.coverage), held))
+    data = evidence.data
+    return [*found, ("data until", str(data.last_date), f"{calendar.count(data.days)} since {data.first_date}")]
 
 
 def _forecasts(judgement: Judgement | None, evidence: Evidence, model: FittedModel) -> str:
@@ -100,7 +141,8 @@ def _forecasts(judgement: Judgement | None, evidence: Evidence, model: FittedMod
     total = _drawn(f"Sum of all {len(actuals)} series", labels, actuals.sum(axis=0), made.sum(axis=0), [])
     largest = np.argsort(-actuals.mean(axis=(1, 2)), kind="stable")[:LARGEST].tolist()
     each = [series(row, f"Series {model.keys[row]}") for row in largest]
-    return total + "<p class=note>The largest series, each with its intervals:</p>" + "".join(each)
+    more = "<p class=note>The largest series, each with its intervals:</p>" + "".join(each)
+    return f"{total}<div class=screen>{more}</div>"
 
 
 def _half_widths(evidence: Evidence, calendar: Calendar) -> dict[str, HalfWidth]:
@@ -145,20 +187,22 @@ def _by_origin(evidence: Evidence) -> str:
         values = [entry.errors.get(label) for entry in found]
         if any(value is not None for value in values):
             lines.append(Line(kind, f"{kind}: {label}", values))
-    labels = [str(entry.origin) for entry in found]
-    return line_chart("Mean absolute error of the forecasts made before each date", labels, lines)
+    labels = [f"{MONTHS[entry.origin.month - 1]} {entry.origin.day}, {entry.origin.year}" for entry in found]
+    title = "Mean absolute error of the forecasts made before each date; lower is better"
+    return line_chart(title, labels, lines)
 
 
 def _coverage(evidence: Evidence, calendar: Calendar) -> str:
-    """Coverage of the judged interval by step ahead, beside what it promises."""
+    """Coverage of the judged interval in percent by step ahead, beside what it promises."""
     sides = {"challenger": evidence.challenger.interval, "champion": evidence.champion and evidence.champion.interval}
     known = {kind: interval for kind, interval in sides.items() if interval and interval.by_step}
     if "challenger" not in known:
         return ""
     level, steps = known["challenger"].level, len(known["challenger"].by_step)
-    lines = [Line(kind, kind, interval.by_step) for kind, interval in known.items()]
-    lines.append(Line("naive", f"promised: {level:.0%}", [level] * steps))
-    return line_chart(f"Coverage by {calendar.units} ahead", [str(step + 1) for step in range(steps)], lines)
+    lines = [Line(kind, kind, [100 * share for share in interval.by_step]) for kind, interval in known.items()]
+    lines.append(Line("naive", f"promised: {level:.0%}", [100 * level] * steps))
+    title = f"Share of the values inside the interval, in %, by {calendar.units} ahead"
+    return line_chart(title, [str(step + 1) for step in range(steps)], lines)
 
 
 def _segments(segments: Sequence[Segment], calendar: Calendar) -> dict[str, list[Segment]]:
@@ -175,7 +219,8 @@ def _residuals(evidence: Evidence) -> str:
     edges = [edge for edge in found.edges if edge is not None] if found else []
     if found is None or len(edges) < len(found.edges):
         return ""
-    return histogram("Forecast minus actual, in units of each series' scale", edges, found.counts)
+    title = "Forecast minus actual, in units of the usual change of each series; right of 0 the forecast is too high"
+    return histogram(title, edges, found.counts)
 
 
 def _card(evidence: Evidence, model: FittedModel) -> Pairs:
@@ -208,7 +253,7 @@ def _context(record: DecisionRecord) -> Pairs:
     if workspace:
         where = "".join([workspace.name, *(f" {key}={value}" for key, value in sorted(workspace.tags.items()))])
     return [
-        *((name, value) for name, value in context if name not in ("champion", "workspace")),
+        *((name.replace("_", " "), value) for name, value in context if name not in ("champion", "workspace")),
         ("workspace", where),
         ("champion", told),
         ("decision sha256", record.sha256),
@@ -220,21 +265,20 @@ def _data(evidence: Evidence, calendar: Calendar) -> Pairs:
     """The facts of the data; the number of steps is called what it counts."""
     facts = as_json(evidence.data)
     facts[calendar.units] = facts.pop("days")
+    facts["share_of_zeros"] = words.percent(evidence.data.share_of_zeros)
     facts |= {f"{kind} series": change.count for kind, change in evidence.data.changes.items()}
-    return sorted((name, value) for name, value in facts.items() if name not in ("notes", "changes", "revised"))
+    shown = (item for item in facts.items() if item[0] not in ("notes", "changes", "revised"))
+    return sorted((name.replace("_", " "), value) for name, value in shown)
 
 
 def _label(day: date, calendar: Calendar) -> str:
     """A date on an axis: day and month, or month and year where steps are months."""
-    return f"{day:%Y-%m}" if calendar.unit == "month" else f"{day:%m-%d}"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
+    month = MONTHS[day.month - 1]
+    return f"{month} {day.year}" if calendar.unit == "month" else f"{month} {day.day}"
 
 
 def _shown(value: object) -> str:
-    """A value of a table: numbers with six digits."""
+    """A value of a table of facts."""
     if value is None:
         return "none"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return words.amount(value) if isinstance(value, float) else str(value)

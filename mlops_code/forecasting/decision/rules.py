@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from forecasting.decision import words
 from forecasting.decision.blocks import Rule, Status
 from forecasting.evaluation.calibration import IntervalScore
 from forecasting.evaluation.comparison import Comparison
@@ -66,8 +67,8 @@ def _floor(comparison: Comparison, policy: GatePolicy) -> Rule:
     ours, theirs = comparison.challenger.value(metric), comparison.reference.value(metric)
     value = ours / theirs if theirs else 0.0
     holds = ours <= policy.floor * theirs
-    most = f"at most {policy.floor:.3f}"
-    said = f"the challenger's {name} is {value:.3f} of seasonal naive's, {'' if holds else 'not '}{most}"
+    most = f"at most {policy.floor:.1%}"
+    said = f"the challenger's {name} is {value:.1%} of seasonal naive's, {'' if holds else 'not '}{most}"
     champion = comparison.champion
     if not holds and champion and champion.value(metric) >= ours:
         return _warned("floor", value, policy.floor, f"{said}; the champion's is no smaller")
@@ -98,7 +99,8 @@ class _Limit:
 def _bias(comparison: Comparison, policy: GatePolicy) -> Rule:
     value = abs(comparison.challenger.bias_ratio)
     theirs = abs(comparison.champion.bias_ratio) if comparison.champion else None
-    said = f"the mean error is {comparison.challenger.bias_ratio:+.1%} of the level, at most {{:.1%}} either way"
+    ours = words.change(comparison.challenger.bias_ratio)
+    said = f"the mean error is {ours} of the level, at most {{:.1%}} either way"
     return _limited("bias", value, *_scalars("bias", value, theirs, policy, said))
 
 
@@ -110,7 +112,7 @@ def _coverage(comparison: Comparison, policy: GatePolicy) -> Rule:
     def limit(band: tuple[float, float] | None) -> _Limit | None:
         if band is None:
             return None
-        said = f"the 80 % interval covers {ours.coverage:.1%}, expected {band[0]:.0%} to {band[1]:.0%}"
+        said = f"the 80% interval covers {ours.coverage:.1%}, expected {band[0]:.0%} to {band[1]:.0%}"
         threshold = band[0] if ours.coverage < band[0] else band[1]
         return _Limit(threshold, _outside(ours, band), said, None if theirs is None else _outside(theirs, band))
 
@@ -211,8 +213,8 @@ def _margin(comparison: Comparison, policy: GatePolicy) -> Rule:
     ours, theirs = comparison.challenger.value(comparison.metric), comparison.champion.value(comparison.metric)
     gain = 1 - ours / theirs if theirs else 0.0
     holds = ours < theirs and ours <= (1 - policy.margin) * theirs
-    compared = f"the challenger's {name} {_short(ours)} against the champion's {_short(theirs)}"
-    said = f"{compared} is {'better by at least' if holds else 'not better by'} {policy.margin:.1%}."
+    compared = f"the challenger's {name} is {_short(ours)}, the champion's {_short(theirs)}"
+    said = f"{compared}: {words.better(gain)}; the gate asks for at least {policy.margin:.1%}."
     return _rule("margin", gain, policy.margin, holds, said)
 
 

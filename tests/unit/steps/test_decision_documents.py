@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator, ValidationError  # type: ignore[imp
 
 from forecasting.decision.blocks import Override, Request, Workspace
 from forecasting.decision.decide import Champion, Decision, decide_candidate
-from forecasting.decision.record import parse_decision
+from forecasting.decision.record import DecisionRecord, parse_decision
 from forecasting.decision.report import report
 from forecasting.json_text import strict_json
 from forecasting.models import catalog as candidates
@@ -106,7 +106,8 @@ def test_a_real_decision_keeps_the_schema_and_has_its_page(
     evidence, page = document["evidence"], made.page
     expected = {"short": "failed", "broken": "failed", "override": "accepted"}.get(kind, kind.removeprefix("many "))
     assert evidence["outcome"] == expected
-    assert f'<header class="verdict {expected}">' in page
+    tone = "override" if kind == "override" else expected
+    assert f'<header class="verdict {tone}">' in page, "an override never looks like an acceptance by the gate"
     for rule in evidence["rules"]:
         assert f"<code>{rule['code']}</code>" in page
     assert (evidence["windows"] is None) == (kind == "short")
@@ -145,6 +146,21 @@ def test_a_page_is_the_same_twice_whole_and_loads_nothing(make: Callable[[str], 
     assert "NaN" not in page
     assert "prefers-color-scheme:dark" in page
     assert "nothing to show here" in report(made.decision.record, read_model(made.candidate).model)
+
+
+def test_parts_that_get_worse_are_highlighted_and_the_page_prints(make: Callable[[str], Made]) -> None:
+    made = make("kept")
+    evidence = made.decision.record.evidence
+    first = evidence.segments[0]
+    told = ((0.25, True, "warning"), (0.1, True, "worse"), (-0.3, True, ""), (0.25, False, "few"))
+    parts = tuple(first.model_copy(update={"change": change, "judged": judged}) for change, judged, _ in told)
+    shown = DecisionRecord.of(evidence.model_copy(update={"segments": parts}), made.decision.record.context)
+
+    page = report(shown, read_model(made.candidate).model, made.decision.judgement, made.decision.unit)
+
+    assert re.findall(r'<tr class="(\w*)">', page) == [kind for _, _, kind in told]
+    assert "how far a forecast is off on average, in the unit of Amount" in page
+    assert "@media print{@page{size:A4" in page
 
 
 def test_the_schema_refuses_what_is_no_decision(make: Callable[[str], Made], schema: Draft202012Validator) -> None:

@@ -45,7 +45,7 @@ class Told(NamedTuple):
 def weekly() -> Told:
     values = co2.load_pandas().data["co2"].iloc[-730:].interpolate()
     table = pd.DataFrame({"Date": values.index.strftime("%Y-%m-%d"), "Value": values.to_numpy()})
-    words = ("weekly values, 12 weeks ahead", "52 weeks", "8 origins, 12 weeks each", "4 weeks ahead")
+    words = ("weekly values, 12 weeks ahead", "52 weeks", "12 weeks ahead from\n8 dates", "4 weeks ahead")
     return Told(table, calendar_of("week-saturday"), date(2001, 12, 29), 12, words)
 
 
@@ -55,7 +55,7 @@ def monthly() -> Told:
     dates = pd.to_datetime(long["YEAR"].astype(int).astype(str) + long["Month"], format="%Y%b")
     table = pd.DataFrame({"Date": dates.dt.strftime("%Y-%m-%d"), "Value": long["Value"]})
     table = table[dates >= "1980"].sort_values("Date")
-    words = ("monthly values, 6 months ahead", "12 months", "12 origins, 6 months each", "3 months ahead")
+    words = ("monthly values, 6 months ahead", "12 months", "6 months ahead from\n12 dates", "3 months ahead")
     return Told(table, calendar_of("month"), date(2010, 12, 1), 6, words)
 
 

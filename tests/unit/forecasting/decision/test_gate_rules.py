@@ -63,7 +63,7 @@ def test_a_guard_that_a_policy_sets_keeps_the_champion_though_the_challenger_is_
     found = comparison(90.0, 100.0, **more)
     verdict, table = decide(found, EARLIER)
     assert (verdict.outcome, verdict.reason) == ("kept", code)
-    assert "better by at least" in verdict.sentence
+    assert "% better; the gate asks for at least 2.0%. But " in verdict.sentence
     assert [rule.code for rule in table if rule.status == "failed"] == [code]
 
 

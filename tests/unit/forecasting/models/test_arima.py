@@ -113,7 +113,7 @@ def test_over_twenty_origins_the_floor_refuses_it(
     """The last twenty weekly origins that leave room for 28 days, as everywhere else."""
     found = judged(panel.until(panel.days - 28 + horizon), problem, champion, 20, horizon)
     assert (found.verdict.outcome, found.verdict.reason) == ("failed", "floor")
-    assert "of seasonal naive's, not at most 1.000" in found.verdict.sentence
+    assert "of seasonal naive's, not at most 100.0%" in found.verdict.sentence
     assert found.comparison is not None
     assert found.comparison.challenger.rel_mae == pytest.approx(relative, abs=0.01)
 

@@ -1,0 +1,147 @@
+"""What the figures of a decision mean to people: the name of each rule and metric, its meaning, and its numbers.
+
+Shares and changes are shown as percentages, amounts in the unit of the table; both bounds of a range are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from forecasting.decision.blocks import Evidence, Rule, Scores
+
+NONE = "–"
+TITLES = {
+    "nan": "Every figure is a number",
+    "floor": "Better than the baseline",
+    "maximum": "No forecast is implausibly large",
+    "bias": "Neither too high nor too low on average",
+    "coverage": "Intervals hold what they promise",
+    "simpler": "Worth fitting",
+    "winkler": "Intervals are as narrow as the champion's",
+    "secondary": "Large errors do not grow",
+    "segment": "No part gets worse",
+    "series": "Few series get worse",
+    "margin": "Clearly better than the champion",
+    "significance": "The gain is not that of a few series",
+    "drift": "The newest data is like the data before",
+}
+STATUS = {"passed": "passed", "warning": "warning", "failed": "not passed", "off": "not asked"}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A row of the table of metrics. key: of the decision record's scores."""
+
+    key: str
+    name: str
+    meaning: str
+    show: Callable[[float | None], str]
+
+
+def percent(value: float | None, sign: str = "") -> str:
+    """A share or a change; one digit after the point, and no minus before a zero."""
+    if value is None:
+        return NONE
+    return f"{round(100 * value, 1) + 0.0:{sign}.1f}%"
+
+
+def change(value: float | None) -> str:
+    """A change in percent, with its sign."""
+    return percent(value, "+")
+
+
+def sentence(text: str) -> str:
+    """A finding of the gate as a sentence of its own."""
+    return text[:1].upper() + text[1:]
+
+
+def better(gain: float) -> str:
+    """How much better or worse, in words. gain: share of the other's error that is saved."""
+    if round(abs(gain), 3) == 0:
+        return "equal"
+    return f"{percent(abs(gain))} {'better' if gain > 0 else 'worse'}"
+
+
+def amount(value: float | None) -> str:
+    """A number in the unit of the table, with four digits that count."""
+    if value is None:
+        return NONE
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def metrics(unit: str, season: str) -> list[Metric]:
+    """The rows of the table of metrics. unit: of the table's values; season: such as "7 days"."""
+    return [
+        Metric("mae", "Mean absolute error (MAE)", f"how far a forecast is off on average, in {unit}", amount),
+        Metric("rmse", "Root mean square error (RMSE)", f"the same, but large errors weigh more, in {unit}", amount),
+        Metric(
+            "rel_mae",
+            "Error against the baseline",
+            f"share of the error of repeating the value of {season} before; below 100% is better",
+            percent,
+        ),
+        Metric(
+            "mase", "Scaled error (MASE)", f"error over the usual change within {season}; below 1 is good", amount
+        ),
+        Metric("rmsse", "Scaled square error (RMSSE)", "the same, but large errors weigh more", amount),
+        Metric("bias_ratio", "Bias", "mean error over mean level: + is too high, - too low", change),
+    ]
+
+
+def deciding(evidence: Evidence, scores: Scores | None) -> float | None:
+    """The value of the metric that decides."""
+    value: float | None = getattr(scores, evidence.metric) if scores else None
+    return value
+
+
+def gain(ours: float | None, theirs: float | None) -> str:
+    """How much better one error is than another one; empty where there is nothing to compare."""
+    return "" if ours is None or not theirs else better(1 - ours / theirs)
+
+
+def title(rule: Rule) -> str:
+    """What a rule asks for, in a few words."""
+    return TITLES.get(rule.code, rule.code)
+
+
+def found(rule: Rule) -> str:
+    """The value of a rule as people compare it."""
+    if rule.value is None or rule.code == "nan":
+        return NONE
+    if rule.code == "maximum":
+        return f"{rule.value:.2f} times"
+    return change(rule.value) if rule.code in _RELATIVE else percent(rule.value)
+
+
+def limit(rule: Rule, policy: Mapping[str, Any]) -> str:
+    """The limit of a rule; of a range both bounds."""
+    if rule.threshold is None or rule.code == "nan":
+        return NONE
+    if rule.code == "maximum":
+        return f"at most {rule.threshold:g} times"
+    if rule.code == "coverage":
+        return _range(rule, policy)
+    if rule.code in _AT_LEAST:
+        return f"at least {percent(rule.threshold)}"
+    return f"at most {change(rule.threshold) if rule.code in _RELATIVE else percent(rule.threshold)}"
+
+
+def segment_limits(policy: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """Changes from which a part is highlighted as a warning and as refused; None where the policy sets none."""
+    warnings, guards = (policy.get(section) or {} for section in ("warnings", "guards"))
+    return warnings.get("segment"), guards.get("segment")
+
+
+_RELATIVE = frozenset(("simpler", "winkler", "secondary", "segment", "margin"))
+_AT_LEAST = frozenset(("simpler", "margin", "significance"))
+
+
+def _range(rule: Rule, policy: Mapping[str, Any]) -> str:
+    """Both bounds of the range that a rule names one bound of."""
+    for section in ("warnings", "guards"):
+        bounds = (policy.get(section) or {}).get(rule.code)
+        if bounds and rule.threshold in bounds:
+            return f"{percent(bounds[0])} to {percent(bounds[1])}"
+    return percent(rule.threshold)
