@@ -20,7 +20,7 @@ from forecasting.errors import ModelFileError, UsageError
 from forecasting.evaluation.drift import MEANING, Drift
 from forecasting.models.model_file import MANIFEST_FILE, StoredModel, read_model
 from forecasting.problem.problem_file import Problem
-from step import Run, record_outcome, say, today
+from step import Run, record_outcome, say, today, told_now_and_then
 
 NONE = "none"
 """A parameter of a pipeline cannot be left out: this word stands for nothing."""
@@ -68,7 +68,13 @@ def decide_for(args: argparse.Namespace, run: Run) -> Decision:
     person, why = (text if text != NONE else "" for text in (args.override_by, args.override_reason))
     override = blocks.Override(person=person, reason=why) if person or why else None
     return decide_candidate(
-        problem, args.candidate, champion, _request_of(args, run), as_of=today(), override=override
+        problem,
+        args.candidate,
+        champion,
+        _request_of(args, run),
+        as_of=today(),
+        override=override,
+        progress=told_now_and_then(),
     )
 
 

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
+from time import monotonic
 
 from azure_ml.errors import AzureMlError
 from azure_ml.step_run import StepRun, ended_before_training, is_submitted
@@ -24,12 +25,27 @@ from forecasting.errors import (
     printable,
 )
 
+QUIET_SECONDS = 3.0  # between two lines about the progress of a backtest
+
 
 def say(text: str, **facts: object) -> None:
     """Print a line with key=value facts to the step's log."""
     line = " ".join([text, *(f"{key}={value}" for key, value in facts.items())])
     sys.stdout.write(printable(line) + "\n")
     sys.stdout.flush()
+
+
+def told_now_and_then() -> Callable[[str, int, int], None]:
+    """Say how far a backtest is where it takes long: a line every few seconds, not one for each fit."""
+    told = monotonic()
+
+    def progress(label: str, done: int, fits: int) -> None:
+        nonlocal told
+        if monotonic() - told >= QUIET_SECONDS:
+            told = monotonic()
+            say("backtest", recipe=label, fits=f"{done}/{fits}")
+
+    return progress
 
 
 class LoneRun:

@@ -5,17 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 from forecasting.data.series import TOTALS, Panel, facts_of, read_series, totals_of, write_series
-from forecasting.evaluation.backtest import Progress
 from forecasting.evaluation.selection import FALLBACKS, Choice, choose, fit_choice, fit_fallbacks
 from forecasting.models.model_file import write_model
 from forecasting.problem.problem_file import Problem
-from step import Run, add_scheduled_argument, guarded, say, today, unless_ended
-
-QUIET_SECONDS = 3.0  # between two lines about the progress of a backtest
+from step import Run, add_scheduled_argument, guarded, say, today, told_now_and_then, unless_ended
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -61,19 +57,6 @@ def describe(choice: Choice, panel: Panel, facts: dict[str, Any]) -> dict[str, A
         "why": choice.why,
     }
     return {"data": facts, "selection": selection, TOTALS: totals_of(panel)}
-
-
-def told_now_and_then() -> Progress:
-    """Say how far the backtest is where it takes long: a line every few seconds, not one for each fit."""
-    told = monotonic()
-
-    def progress(label: str, done: int, fits: int) -> None:
-        nonlocal told
-        if monotonic() - told >= QUIET_SECONDS:
-            told = monotonic()
-            say("backtest", recipe=label, fits=f"{done}/{fits}")
-
-    return progress
 
 
 def train(args: argparse.Namespace, run: Run) -> int:

@@ -3,9 +3,9 @@
     python -m bench.forecasting.scale --data series500.csv.gz [--series 500 2000 20000] [--boosting]
 
 The file has a day a row and a series a column; more series than it has are copies of other sizes. Each step is its
-own process, as on the compute; memory is the largest of the process. The gate judges the dearest candidate, whatever
-training has chosen, against another recipe as champion. The load of the machine is printed: on shared cores it is
-half of the result.
+own process, as on the compute; memory is the largest of the process, processor time that of all its threads. The
+gate judges the dearest candidate, whatever training has chosen, against another recipe as champion. The load of the
+machine is printed: on shared cores it is half of the result.
 """
 
 from __future__ import annotations
@@ -64,8 +64,11 @@ def only(problem: Path, recipe: dict[str, object], path: Path) -> Path:
     return path
 
 
-def timed(step: str, *arguments: object) -> tuple[float, float]:
-    """Seconds and megabytes of a step. Raises: SystemExit where it ends with anything but 0 or 3 (the gate's no)."""
+def timed(step: str, *arguments: object) -> tuple[float, float, float]:
+    """Seconds, seconds of processor time and megabytes of a step.
+
+    Raises: SystemExit where it ends with anything but 0 or 3 (the gate's no).
+    """
     started = time.perf_counter()
     words = [sys.executable, str(CODE / f"{step}.py"), *map(str, arguments)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
@@ -74,7 +77,7 @@ def timed(step: str, *arguments: object) -> tuple[float, float]:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in (0, 3):
         raise SystemExit(said)
-    return time.perf_counter() - started, usage.ru_maxrss / MEGABYTE
+    return time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / MEGABYTE
 
 
 def measure(frame: pd.DataFrame, series: int, boosting: bool) -> str:
@@ -92,9 +95,9 @@ def measure(frame: pd.DataFrame, series: int, boosting: bool) -> str:
         words = ("--problem", problem, "--candidate", at["dearest"], "--champion", at["champion"])
         found.append(timed("evaluate", *words, "--evaluation", at["evaluation"]))
         model = (at["dearest"] / "model.json").stat().st_size / 1e6
-    seconds = [f"{second:.1f}" for second, _ in found]
-    total, peak = sum(second for second, _ in found), max(memory for _, memory in found)
-    return f"| {series} | {rows} | {' | '.join(seconds)} | **{total:.1f}** | {peak:.0f} | {model:.1f} |"
+    seconds, busy, memory = zip(*found, strict=True)
+    cells = [*(f"{second:.1f}" for second in seconds), f"**{sum(seconds):.1f}**", f"{sum(busy):.1f}"]
+    return f"| {series} | {rows} | {' | '.join(cells)} | {max(memory):.0f} | {model:.1f} |"
 
 
 def main() -> int:
@@ -106,8 +109,9 @@ def main() -> int:
     args = parser.parse_args()
     frame = pd.read_csv(args.data, index_col=0, parse_dates=True)
     print(f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
-    print("| series | rows | prepare s | train s | evaluate s | all s | largest process MB | model file MB |")
-    print("|---|---|---|---|---|---|---|---|")
+    steps = " | ".join(f"{step} s" for step in ("prepare", "train", "evaluate"))
+    print(f"| series | rows | {steps} | all s | all, processor s | largest process MB | model file MB |")
+    print(f"|{'---|' * 9}")
     for series in args.series:
         print(measure(frame, series, args.boosting), flush=True)
     print(f"\nload afterwards {os.getloadavg()[0]:.1f}")

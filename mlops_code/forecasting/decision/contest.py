@@ -15,7 +15,7 @@ import numpy as np
 
 from forecasting.calendars import Calendar
 from forecasting.data.series import KEY_SEPARATOR, Panel
-from forecasting.evaluation.backtest import Windows, actuals_of, backtest, history_of
+from forecasting.evaluation.backtest import Progress, Windows, actuals_of, backtest, history_of, silent
 from forecasting.evaluation.calibration import JUDGED, LEVELS, covered, half_widths_of
 from forecasting.evaluation.comparison import Age, Comparison, Setting, Side, compare
 from forecasting.evaluation.drift import Drift, drift_of
@@ -95,19 +95,29 @@ class Refitted:
 
 
 def refit(
-    panel: Panel, windows: Windows, contest: Contest, *, training: Training, policy: GatePolicy, lower: float | None
+    panel: Panel,
+    windows: Windows,
+    contest: Contest,
+    *,
+    training: Training,
+    policy: GatePolicy,
+    lower: float | None,
+    progress: Progress = silent,
 ) -> Refitted:
-    """Refit everybody at the same origins. lower: bound of the values.
+    """Refit everybody at the same origins. lower: bound of the values. progress: told of each fit.
 
     Raises: ValueError, ArithmeticError (a fit is impossible), UsageError (a recipe needs an extra).
     """
     history = history_of(panel, training, lower)
     simple = simple_candidates(contest.challenger, training, panel.calendar, windows.origins[0])
-    actuals, predictions = actuals_of(history, windows), backtest(history, [*contest.recipes, *simple], windows)
+    actuals = actuals_of(history, windows)
+    predictions = backtest(history, [*contest.recipes, *simple], windows, progress)
     age, champion = None, None
     if contest.champion:
         refitted = predictions[contest.champion.recipe.label]
-        champion = Side(refitted, _champion_half_widths(contest.champion.recipe, contest, history, training))
+        champion = Side(
+            refitted, _champion_half_widths(contest.champion.recipe, contest, history, training, progress)
+        )
         age = _age(
             contest.champion, history=history, windows=windows, refitted=refitted, actuals=actuals,
             metric=training.metric, enough=policy.refresh.clean_origins,
@@ -177,7 +187,7 @@ def simple_candidates(challenger: Recipe, training: Training, calendar: Calendar
 
 
 def _champion_half_widths(
-    champion: Recipe, contest: Contest, history: History, training: Training
+    champion: Recipe, contest: Contest, history: History, training: Training, progress: Progress
 ) -> tuple[HalfWidth, ...]:
     """Intervals of the champion's recipe, calibrated on the windows that the challenger's were calibrated on."""
     if not contest.half_widths:
@@ -190,7 +200,7 @@ def _champion_half_widths(
     last = known.days - training.horizon
     windows = Windows(tuple(range(last - (rule.origins - 1) * rule.step, last + 1, rule.step)), training.horizon)
     try:
-        made = backtest(known, [champion], windows)[champion.label]
+        made = backtest(known, [champion], windows, progress)[champion.label]
         return half_widths_of(made, actuals_of(known, windows), windows.places(known.calendar))
     except ValueError:
         return ()  # the champion's recipe has no earlier windows to be calibrated on: intervals are not compared

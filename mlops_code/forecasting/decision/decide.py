@@ -17,6 +17,7 @@ from forecasting.decision.gate import Judgement, judge, overridden
 from forecasting.decision.presence import asking, check_presence, keeping_newer, with_changes
 from forecasting.decision.record import DecisionRecord
 from forecasting.errors import ContractError, RefusedError, UsageError
+from forecasting.evaluation.backtest import Progress, silent
 from forecasting.evaluation.drift import Drift
 from forecasting.evaluation.selection import FALLBACKS, Proposal
 from forecasting.models.model_file import MODEL_FILE, StoredModel, read_model
@@ -67,10 +68,12 @@ def decide_candidate(
     *,
     as_of: date | None = None,
     override: Override | None = None,
+    progress: Progress = silent,
 ) -> Decision:
     """Judge the candidate folder that train.py wrote.
 
     request: who asked and when; None as champion means "none registered". as_of: the day of the run, for freshness.
+    progress: told of each fit.
     Raises: UsageError, RefusedError (a file is damaged, model and series come from different data, the data is stale
     or jumps in size against the champion's).
     """
@@ -86,7 +89,7 @@ def decide_candidate(
         facts = with_changes(facts, panel, champion.stored)
     _demand_acceptable(problem, panel, facts, champion, as_of)
     contest = _contest(stored, fallbacks, champion, rule.keys)
-    judgement = judge(panel, contest, training, policy, problem.lower)
+    judgement = judge(panel, contest, training, policy, problem.lower, progress=progress)
     if champion:
         asked = asking(judgement.verdict, facts, problem.contract)
         judgement = replace(judgement, verdict=keeping_newer(asked, stored, champion.stored))

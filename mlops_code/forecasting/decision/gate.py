@@ -16,7 +16,7 @@ from forecasting.decision import rules
 from forecasting.decision.blocks import Outcome, Rule, Verdict
 from forecasting.decision.contest import Contest, proposal_of, refit
 from forecasting.errors import HistoryError
-from forecasting.evaluation.backtest import Plan, Windows, last_windows, with_year_ago
+from forecasting.evaluation.backtest import Plan, Progress, Windows, last_windows, silent, with_year_ago
 from forecasting.evaluation.comparison import Age, Comparison
 from forecasting.evaluation.metrics import Actuals
 from forecasting.evaluation.selection import Proposal
@@ -46,7 +46,15 @@ class Judgement:
     instead: str = ""
 
 
-def judge(panel: Panel, contest: Contest, training: Training, policy: GatePolicy, lower: float | None) -> Judgement:
+def judge(
+    panel: Panel,
+    contest: Contest,
+    training: Training,
+    policy: GatePolicy,
+    lower: float | None,
+    *,
+    progress: Progress = silent,
+) -> Judgement:
     """Refit proposals, champion, baseline and the parameter-free candidates at the same origins and decide.
 
     lower: bound of the values. Raises: UsageError (a recipe needs an extra that is not installed).
@@ -65,7 +73,7 @@ def judge(panel: Panel, contest: Contest, training: Training, policy: GatePolicy
         verdict = _verdict("failed", "error", f"{leak}: the scores would flatter the challenger.")
         return Judgement(verdict, windows=windows)
     try:
-        refitted = refit(panel, windows, contest, training=training, policy=policy, lower=lower)
+        refitted = refit(panel, windows, contest, training=training, policy=policy, lower=lower, progress=progress)
         proposed, instead = proposal_of(refitted)
         comparison = refitted.comparison(proposed)
     except (ValueError, ArithmeticError) as fault:  # what numpy, scikit-learn and the recipes raise of numbers

@@ -37,7 +37,7 @@ from forecasting.models.recipe import (
 )
 
 MAX_ROWS = 2_000_000  # training rows of one fit: beyond, training origins are thinned evenly
-SMALL_FIT = 100_000
+SMALL_FIT = 1_000_000  # rows, of a few seconds on one thread
 LEAF = -1.0
 NODE_ARRAYS = ("feature", "threshold", "left", "right", "value")
 

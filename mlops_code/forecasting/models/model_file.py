@@ -237,7 +237,13 @@ def _array(name: str, numbers: object, shape: tuple[int | None, ...]) -> Array:
         wanted not in (None, found) for wanted, found in zip(shape, array.shape, strict=True)
     ):
         raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
-    return np.array([_number(value) for value in array.ravel()], dtype=np.float64).reshape(array.shape)
+    values = array.ravel().tolist()
+    if not set(map(type, values)) <= {int, float}:
+        values = [_number(value) for value in values]  # names the first one that is no number
+    made = np.array(values, dtype=np.float64)
+    if not np.isfinite(made).all():
+        raise ValueError(f"{made[~np.isfinite(made)][0]} is not a finite number")
+    return made.reshape(array.shape)
 
 
 def _number(value: object) -> float:

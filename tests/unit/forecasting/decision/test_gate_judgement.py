@@ -351,3 +351,12 @@ def test_a_model_that_breaks_decides_nothing(
     assert str(fault) in judged.verdict.sentence
     with pytest.raises(ValueError, match="not a judgement of quality"):
         overridden(judged.verdict, "A. Turing", "because")
+
+
+def test_the_gate_tells_of_each_fit(panel: Panel, problem: Problem) -> None:
+    told: list[tuple[str, int, int]] = []
+    champion = fit(RIDGE, History(panel.values, panel.last, 7, 28))
+    contest = Contest(WEEKLY, champion, BEFORE)
+    judge(panel, contest, problem.training, problem.gate, 0.0, progress=lambda *each: told.append(each))
+    assert told[0] == (WEEKLY.label, 1, 8)
+    assert told[-1] == (RIDGE.label, 8, 8)
