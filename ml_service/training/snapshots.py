@@ -51,7 +51,7 @@ _STEP = (
 _CHAMPION = ("azure_ml/models/__init__.py", "azure_ml/models/champion.py", "azure_ml/models/versions.py")
 _DATA = _package("data")
 _VERSIONS = ("azure_ml/datasets.py", "azure_ml/sdk_errors.py")
-_TRAINING = _package("evaluation", without=("comparison.py", "drift.py", "patterns.py"))
+_TRAINING = _package("evaluation", without=("comparison.py", "drift.py", "live.py", "patterns.py"))
 _SERIES = tuple(file for file in _DATA if file.endswith(("__init__.py", "delivery.py", "known_file.py", "series.py")))
 _DECIDING = (
     *_STEP,
@@ -62,7 +62,7 @@ _DECIDING = (
     "forecasting/data/notes.py",
     *_SERIES,
     *_MODELS,
-    *_package("evaluation", without=("patterns.py",)),
+    *_package("evaluation", without=("live.py", "patterns.py")),
     *_package("decision"),
 )
 _REGISTERING = (

@@ -148,7 +148,7 @@ def _subject(candidate: Candidate) -> Subject:
 
 
 def _write(desk: Desk, wanted: Wanted) -> None:
-    """Append what is wanted; where another process writes at the same time, look again at what is wanted then.
+    """Append what is wanted; where another process writes at the same time, re-check what is wanted then.
 
     Raises: CheckFailedError when the ledger was changed, ConflictError after many attempts.
     """

@@ -22,7 +22,10 @@ class MemoryBlobs(Blobs):
         """See Blobs."""
         if self.before_create:
             self.before_create.pop(0)()
-        return self.stored.setdefault(name, content) is content
+        if name in self.stored:
+            return False
+        self.stored[name] = content
+        return True
 
     def read(self, name: str) -> bytes | None:
         """See Blobs."""
