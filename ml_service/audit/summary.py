@@ -123,7 +123,7 @@ def markdown(
         answers=closing.answers,
         log="\n".join(closing.log),
         title=evidence.problem if evidence else result.experiment,
-        outcome=result.outcome.outcome or "no outcome",
+        outcome=_outcome(result),
         sentence=evidence.sentence if evidence else result.complaint or "The run ended before it decided.",
         override=override_sentence(evidence) if evidence else "",
         violations=[violation.cells for violation in violations],
@@ -143,6 +143,14 @@ def markdown(
         workspace=banner,
         transcript=transcript,
     )
+
+
+def _outcome(result: RunResult) -> str:
+    """The word of the title; an override is no acceptance by the gate."""
+    record = result.outcome.decision
+    if record is not None and record.evidence.override is not None:
+        return f"⚠️ override, the gate said {record.evidence.gate.outcome}"
+    return result.outcome.outcome or "no outcome"
 
 
 def rule_rows(rules: Sequence[Rule]) -> list[list[str]]:

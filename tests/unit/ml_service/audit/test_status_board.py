@@ -251,6 +251,36 @@ def test_a_part_that_cannot_be_read_hides_no_other() -> None:
         parts.read("data", bug, 0)
 
 
+class Stored:
+    """A container with one blob of a size."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def listed(self, prefix: str, most: int) -> list[SimpleNamespace]:
+        """The blob, below the prefix."""
+        assert (prefix, most) == ("datasets/sales/abc/", 1)
+        return [SimpleNamespace(name=f"{prefix}data.csv", etag="1", size=self.size)] if self.size else []
+
+    def download(self, _name: str, _etag: str, target: Path) -> bool:
+        """Write it."""
+        target.write_text("table")
+        return True
+
+
+def test_a_table_is_downloaded_up_to_a_cap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    newest = dataset(sha256="abc")
+
+    def fetch(size: int) -> Path:
+        monkeypatch.setattr(reading, "open_blobs", lambda _: Stored(size))
+        return reading._download(Workspace(None, "training", "g"), newest, tmp_path)
+
+    assert fetch(reading.MAX_TABLE_BYTES).read_text() == "table"
+    for size in (0, reading.MAX_TABLE_BYTES + 1):
+        with pytest.raises(CheckFailedError, match="cannot be compared with the forecasts"):
+            fetch(size)
+
+
 def test_the_document_is_read_back_by_its_model_and_the_committed_schema_is_its_own(tmp_path: Path) -> None:
     drift = DriftState(run_id="r", decided_at="now", status="passed", sentence="none.")
     whole = board(drift=drift)

@@ -88,3 +88,10 @@ def test_warnings_stand_above_the_rules_with_their_meaning() -> None:
     assert "| chosen by training | ridge(alpha=1) |" in page
     assert page.index("## Warnings") < page.index("## Rules")
     assert "## Warnings" not in page_of(plain)
+
+
+def test_an_override_is_no_green_acceptance() -> None:
+    outcome = Outcome("accepted", "override", decision("override"), None)
+    result = RunResult("run-1", "unit", "http://p", FINISHED, outcome, None, ())
+    page = markdown("ws", result, {}, closing=closing_of(result), transcript="as printed")
+    assert page.startswith("# paid_amount: ⚠️ override, the gate said kept")
