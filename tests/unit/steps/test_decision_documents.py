@@ -113,7 +113,7 @@ def test_a_real_decision_keeps_the_schema_and_has_its_page(
     assert (evidence["windows"] is None) == (kind == "short")
     drawn = page.count("<figure>")
     assert (evidence["reason"] == "error") == (kind == "broken")
-    assert drawn == (0 if kind in {"short", "broken"} else 6 if kind.startswith("many") else 3)
+    assert drawn == (0 if kind in {"short", "broken"} else 7 if kind.startswith("many") else 4)
     assert "rehearsal=true" in page
     assert made.decision.record.sha256 in page
     gate = evidence["gate"]
