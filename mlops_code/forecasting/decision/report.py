@@ -199,14 +199,10 @@ def _coverage(evidence: Evidence, calendar: Calendar) -> str:
     if "challenger" not in known:
         return ""
     level, steps = known["challenger"].level, len(known["challenger"].by_step)
-    lines = [Line(kind, kind, _percentages(interval.by_step)) for kind, interval in known.items()]
+    lines = [Line(kind, kind, _flat(100 * np.array(interval.by_step))) for kind, interval in known.items()]
     lines.append(Line("naive", f"promised: {level:.0%}", [100 * level] * steps))
     title = f"Share of the values inside the interval, in %, by {calendar.units} ahead"
     return line_chart(title, [str(step + 1) for step in range(steps)], lines)
-
-
-def _percentages(shares: Sequence[float]) -> list[float]:
-    return [100 * share for share in shares]
 
 
 def _segments(segments: Sequence[Segment], calendar: Calendar) -> dict[str, list[Segment]]:
