@@ -140,6 +140,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, default=Path("../shared/data"), help="folder of the two retail files")
     parser.add_argument("--packages", type=Path, default=Path("build/gate_packages"), help="folder of the others")
+    parser.add_argument("--family", choices=COUNTRIES, nargs="+", default=list(COUNTRIES), help="only these")
     parser.add_argument("--data", type=Path, help="judge this family alone: day a row, series a column")
     parser.add_argument("--holidays", default="", metavar="COUNTRY", help="of --data")
     parser.add_argument("--series", type=int, default=40, help="so many of each, drawn evenly (default 40)")
@@ -151,7 +152,8 @@ def main() -> int:
     models = ["AutoETS", *(["AutoTheta"] if given.theta else [])] if given.reference else []
     columns = ["family", "series", "days", "a year", "plain", "now", "now / plain", "best of now", *models]
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}", flush=True)
-    for table in found or tables(given.shared, given.packages):
+    shipped = (table for table in tables(given.shared, given.packages) if table.name in given.family)
+    for table in found or shipped:
         last = pd.Timestamp(table.last).date()
         family = family_of(table.name, table.values, last, series=given.series, origins=given.origins)
         country = given.holidays if given.data else COUNTRIES[table.name]
