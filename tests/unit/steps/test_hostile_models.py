@@ -14,7 +14,7 @@ import pytest
 from forecasting.errors import ModelFileError
 from forecasting.models.model_file import read_model
 from tests.hostile import KINDS, TRACE, harm, pickled
-from tests.unit.steps.test_score import SCORING, serve
+from tests.unit.steps.service_app import SCORING, serve
 
 CODE = Path(__file__).resolve().parents[3] / "mlops_code"
 Step = Callable[..., Any]

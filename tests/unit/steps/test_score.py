@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,30 +10,7 @@ from typing import Any
 import pytest
 
 from azure_ml.digests import folder_sha256
-from ml_service.training.snapshots import STEP_FILES
-
-CODE = Path(__file__).resolve().parents[3] / "mlops_code"
-SCORING = STEP_FILES["deploy"].scoring
-CLIENT = """
-import json, sys
-from azureml_inference_server_http.server.entry import app
-client = app.test_client()
-app.azml_blueprint.setup() if not hasattr(app.azml_blueprint, "swagger") else None
-answers = []
-for request in json.load(sys.stdin):
-    answer = client.open("/score", **request)
-    answers.append([answer.status_code, answer.get_json(), answer.headers.get("x-request-id")])
-with open("answers.json", "w") as out:
-    json.dump(answers, out)
-with open("imported.json", "w") as out:
-    json.dump([name for name in ("pandas", "sklearn", "pandera", "azureml.core") if name in sys.modules], out)
-"""
-JSON = "application/json"
-
-
-def post(data: str, **more: Any) -> dict[str, Any]:
-    return {"method": "POST", "data": data, "content_type": JSON, **more}
-
+from tests.unit.steps.service_app import JSON, lay_out, post, serve
 
 GOOD = post('{"horizon": 3}', headers={"x-request-id": "call-1"})
 REFUSED: list[tuple[dict[str, Any], int, str]] = [
@@ -58,32 +32,14 @@ REFUSED: list[tuple[dict[str, Any], int, str]] = [
     (post('{"horizon": -3}'), 422, "whole number"),
     (post('{"horizon": 3, "model": "../x"}'), 422, "unknown field model"),
 ]
-Serve = Callable[[list[dict[str, Any]]], "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
 def app(tmp_path: Path, step: Callable[..., Any], table: Path) -> Path:
     """An application folder as the service lays it out: scoring folder and mounted model."""
-    for name in SCORING:
-        target = tmp_path / "app/scoring" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(CODE / name, target)
-    model = tmp_path / "app/azureml-models/paid-amount/4/model"
+    model = lay_out(tmp_path / "app")
     assert step("train", "--data", table, "--candidate", model).code == 0
     return tmp_path / "app"
-
-
-def serve(app: Path, requests: list[dict[str, Any]]) -> subprocess.CompletedProcess[str]:
-    variables = {
-        "AML_APP_ROOT": str(app),
-        "AZUREML_ENTRY_SCRIPT": "scoring/score.py",
-        "AZUREML_SOURCE_DIRECTORY": "scoring",
-        "AZUREML_MODEL_DIR": str(app / "azureml-models/paid-amount/4"),
-    }
-    return subprocess.run(
-        [sys.executable, "-c", CLIENT],
-        cwd=app, env=variables, input=json.dumps(requests), capture_output=True, text=True, check=False,
-    )  # fmt: skip
 
 
 def test_the_service_answers_and_refuses(app: Path) -> None:
