@@ -162,7 +162,12 @@ def test_two_triggers_in_the_same_second_start_one_training_and_it_is_released(s
     (schedule,) = shop.sdk(schedules_of, [run["id"] for run in runs])
     assert "-scheduled-data-" in schedule
     assert shop.sdk(champions, shop.product.settings["MODEL_NAME"]) == [], "a person approves first"
-    shop.product.run("release", "--model-version", 1)
+    followed = shop.product.run("run", "--pending", "--evidence", shop.folder / "evidence")
+    assert followed.found(r"^candidate +(\S+): accepted") == f"{shop.product.settings['MODEL_NAME']}:1"
+    assert followed.found(r"^outcome +(\w+, [\w-]+):") == "accepted, first-model"
+    assert (shop.folder / "evidence" / "decision.json").is_file()
+    shop.product.run("release", "--pending")
+    assert "none may be released" in shop.product.run("run", "--pending").out
     assert shop.sdk(champions, shop.product.settings["MODEL_NAME"]) == [1]
 
 
