@@ -16,6 +16,7 @@ from typing import Any
 from azure_ml.models.champion import SINCE_TAG, TAG
 from azure_ml.models.versions import ModelVersion, find_versions
 from azure_ml.pipelines.runs import Run, find_run, list_runs
+from azure_ml.step_run import ended_before_training
 from azure_ml.workspace import Workspace
 from forecasting.decision.blocks import ACCEPTED, KEPT
 from forecasting.decision.record import DECISION_FILE, DecisionRecord, as_json, parse_decision
@@ -216,8 +217,9 @@ def _run_row(run: Run, decisions: _Decisions) -> Row:
         **decisions.overridden(run.id),
     }
     decision = decisions.of(run.id)
-    if decision is None and told["outcome"] not in (ACCEPTED, KEPT):
-        return _judged(row, None)  # it broke or violated the contract: nothing was decided
+    without = told["outcome"] not in (ACCEPTED, KEPT) or ended_before_training(run.properties)
+    if decision is None and without:
+        return _judged(row, None)  # it broke, violated the contract or had nothing to train on: nothing was decided
     recorded = told["decision_sha256"] if decision else "none"
     return _judged(row, _not_as_decided(row, recorded, decision, run_facts))
 

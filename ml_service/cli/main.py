@@ -7,11 +7,13 @@ checks its arguments and the settings before it imports its module.
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
 from typing import Annotated
 
 import typer
 
+from azure_ml.errors import ExplainedError
 from ml_service.cli import (
     approval_verbs,
     audit_verbs,
@@ -44,6 +46,7 @@ production, `rollback` restores an earlier deployment.
 Settings come from variables.yml; environment variables override them. Results go to standard output,
 progress to standard error."""
 
+_PROBLEM = "--problem"
 _OPTIONS = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(
     name="ml_service",
@@ -79,6 +82,16 @@ for _verb in _VERBS:
 
 @app.callback()
 def _options(
+    *,
+    _problem: Annotated[  # `main` takes it out of the command line, wherever it stands
+        str | None,
+        typer.Option(
+            _PROBLEM,
+            metavar="NAMES",
+            help="Work on these files of mlops_code/problems, such as paid_amount,product_sales; several are done "
+            "at the same time, and one that fails stops no other.",
+        ),
+    ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Show the Azure SDK's own log on standard error.")
     ] = False,
@@ -90,11 +103,29 @@ def _options(
 
 def main(argv: list[str] | None = None) -> int:
     """Entry: returns the exit code; usage errors are printed by typer and give 2."""
+    words = sys.argv[1:] if argv is None else argv
+    if not any(word.partition("=")[0] == _PROBLEM for word in words):
+        return _one(words)
+    from ml_service.cli import problems_at_once
+    from ml_service.output.console import Terminal
+
+    try:
+        problems, words = problems_at_once.select(words)
+        if problems:
+            return problems_at_once.run_each(problems, words, Terminal(as_json="--json" in words))
+    except ExplainedError as mistake:
+        typer.echo(f"error: {mistake}", err=True)
+        return mistake.exit_code
+    return _one(words)
+
+
+def _one(words: list[str]) -> int:
+    """One verb for one problem, in this process."""
     try:
         with warnings.catch_warnings():
             # The SDK is out of support: users cannot fix its own deprecation warnings.
             warnings.simplefilter("ignore")
-            app(args=argv, prog_name="python -m ml_service")
+            app(args=words, prog_name="python -m ml_service")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(bool(stop.code))
     finally:

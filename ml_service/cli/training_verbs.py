@@ -79,6 +79,14 @@ Timeout = Annotated[
 Follow = Annotated[
     str | None, typer.Option("--follow", metavar="RUN_ID", help="Follow a run that is already submitted.")
 ]
+Pending = Annotated[
+    bool,
+    typer.Option(
+        "--pending",
+        help="Follow the run of the newest candidate that may still be released, such as one of a schedule; without "
+        "one there is nothing to do.",
+    ),
+]
 ApprovalStage = Annotated[
     str,
     typer.Option(
@@ -150,6 +158,7 @@ def run(
     data_version: DataVersion = "newest",
     timeout: Timeout = 120.0,
     follow: Follow = None,
+    pending: Pending = False,
     override_by: OverrideBy = "none",
     override_reason: OverrideReason = "none",
     approval_stage: ApprovalStage = "",
@@ -164,7 +173,9 @@ def run(
     following; the run continues.
     """
     with session(as_json, for_agent, verb="run") as call:
-        _at_most_one({"--pipeline-id": pipeline_id, "--unpublished": unpublished, "--follow": follow})
+        _at_most_one(
+            {"--pipeline-id": pipeline_id, "--unpublished": unpublished, "--follow": follow, "--pending": pending}
+        )
         code, names, number = _reason(reason), _unpublished_steps(unpublished, steps), _data_version(data_version)
         override = _override(override_by, override_reason, follow)
         from ml_service.settings.override import demand_allowed
@@ -172,6 +183,9 @@ def run(
         demand_allowed(override, call.settings, code)
         from ml_service.training import run as module
 
+        follow = _run_of_candidate(call) if pending else follow
+        if pending and follow is None:
+            return
         request = module.RunRequest(
             reason=code,
             timeout_minutes=timeout,
@@ -184,6 +198,21 @@ def run(
         result = module.run(call.workspace, call.settings, call.build, call.terminal, request)
         _record(call, result, approval_stage)
         _tell(call, result, evidence)
+
+
+def _run_of_candidate(call: Session) -> str | None:
+    """The run of the newest candidate that may still be released; None, and says so, where there is none."""
+    from ml_service.production.candidates.candidate import newest_pending
+    from ml_service.production.candidates.reading import read_candidates
+
+    found = newest_pending(read_candidates(call.workspace, call.settings, call.ask))
+    if found is None:
+        call.terminal.say("candidate  none may be released; see python -m ml_service candidates list")
+        call.terminal.document({"candidate": None})
+        call.ends("no candidate waits for a release")
+        return None
+    call.terminal.say(f"candidate  {found.model}: {found.line}")
+    return found.run_id
 
 
 def _record(call: Session, result: RunResult, approval_stage: str) -> None:

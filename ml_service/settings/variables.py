@@ -173,6 +173,30 @@ def load(variables_file: Path = VARIABLES_FILE, production_file: Path = PRODUCTI
         ) from None
 
 
+def choose_problem(problem_file: str) -> None:
+    """Let the rest of this process work on another problem."""
+    os.environ["PROBLEM_FILE"] = problem_file  # noqa: TID251 - this is the one reader
+
+
+def environment_for(
+    problem_file: str, variables_file: Path = VARIABLES_FILE, production_file: Path = PRODUCTION_FILE
+) -> dict[str, str]:
+    """The environment of a process that works on a problem beside others.
+
+    Raises: InvalidRequestError where a name is set that must differ between problems.
+    """
+    environment = dict(os.environ)  # noqa: TID251 - this is the one reader
+    production = {name for name, value in _read_variables(production_file).items() if value}
+    shared = sorted(DERIVED_VARIABLES & {*environment, *_read_variables(variables_file), *production})
+    if shared:
+        raise InvalidRequestError(
+            "several problems would use the same names",
+            found=f"set for all of them: {', '.join(shared)}",
+            todo="remove them from the environment and the files: the names then follow from each problem",
+        )
+    return {**environment, "PROBLEM_FILE": problem_file}
+
+
 def _derived(values: Mapping[str, str]) -> dict[str, str]:
     """The settings that follow from the problem file, where any of them is given nowhere else."""
     given = {name.upper(): value for name, value in {**values, **os.environ}.items()}  # noqa: TID251 - the one reader

@@ -118,7 +118,7 @@ def test_every_verb_and_exit_code_is_in_a_table() -> None:
         for command in data_app.registered_commands
         if command.callback
     }
-    verbs = {name.replace("_", " ") for name in verbs} | deliveries | {"problems"}
+    verbs = {name.replace("_", " ") for name in verbs} | deliveries | {"problems", "schedule"}
     assert verbs - set(re.findall(r"^\| `([a-z ]+)` \|", README, re.MULTILINE)) == set()
     codes = re.findall(r"^ +(\d+) +\w", app.info.epilog or "", re.MULTILINE)
     assert codes == re.findall(r"^\| (\d+) \| ", README, re.MULTILINE)

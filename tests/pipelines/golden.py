@@ -64,6 +64,7 @@ CASES = (
     Case("retrain-by-schedule", "retrain", reason="Schedule"),
     Case("retrain-by-hand", "retrain", {"reason": "data", "dataVersion": "3"}),
     Case("retrain-dry-run", "retrain", {"dryRun": "true"}),
+    Case("retrain-pending", "retrain", {"pending": "true"}),
     Case("retrain-two-problems", "retrain", {"problems": TWO_PROBLEMS}, reason="Schedule"),
     Case("rollback-to-previous", "rollback", BECAUSE),
     Case("rollback-to-a-version", "rollback", {"to": "7", **BECAUSE}),

@@ -1,9 +1,16 @@
-"""Retraining by itself: files in the inbox, schedules that fire, the gate, quarantine, a person's decision."""
+"""Retraining by itself: files in the inbox, schedules that fire, the gate, quarantine, a person's decision.
+
+One story in the order of its tests; on its way it types every command of the runbooks and of docs/data.md.
+"""
 
 from __future__ import annotations
 
+import re
+import shlex
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +18,25 @@ import pytest
 import yaml
 
 from tests.story.conftest import MakeProduct
-from tests.story.product import TABLE, Product, Sdk, cut_table, write_problem
+from tests.story.product import ROOT, Ended, Product, Sdk, champions, cut_table, write_problem
+
+ENDED = ("Completed", "Finished", "Failed", "Canceled")
+SCHEDULE = {"recurrence": {"every": "week", "days": ["Monday"], "at": "05:00"}, "on_data": True, "poll_minutes": 1}
+PAGES = ("data.md", "runbooks/drift.md", "runbooks/quarantined-data.md", "runbooks/red-retraining.md")
 
 
-def deliver(workspace: Any, dataset: str, name: str, file: str) -> None:
-    """Drop a file into the inbox with plain storage code, as azcopy does."""
-    container(workspace).upload_blob(f"inbox/{dataset}/{name}", Path(file).read_bytes(), overwrite=True)
+def container(workspace: Any) -> Any:
+    """The container of the default datastore."""
+    store = workspace.get_default_datastore()
+    return store.blob_service.get_container_client(store.container_name)
+
+
+def deliver(workspace: Any, dataset: str, files: dict[str, str], markers: tuple[str, ...]) -> None:
+    """Drop files into the inbox with plain storage code, as azcopy does; then markers, all at the same moment."""
+    for name, file in files.items():
+        container(workspace).upload_blob(f"inbox/{dataset}/{name}", Path(file).read_bytes(), overwrite=True)
+    with ThreadPoolExecutor(len(markers)) as pool:
+        list(pool.map(lambda name: container(workspace).upload_blob(f"ready/{dataset}/{name}", b"ok"), markers))
 
 
 def begin(workspace: Any, dataset: str, name: str, file: str) -> str:
@@ -35,78 +55,160 @@ def commit(workspace: Any, blob: str) -> None:
     container(workspace).get_blob_client(blob).commit_block_list([BlobBlock("MQ=="), BlobBlock("Mg==")])
 
 
-def container(workspace: Any) -> Any:
-    """The container of the default datastore."""
-    store = workspace.get_default_datastore()
-    return store.blob_service.get_container_client(store.container_name)
-
-
-def drop_markers(workspace: Any, dataset: str, names: list[str]) -> None:
-    """Say that a delivery is complete, several times at the same moment."""
-    with ThreadPoolExecutor(len(names)) as pool:
-        list(pool.map(lambda name: container(workspace).upload_blob(f"ready/{dataset}/{name}", b"ok"), names))
-
-
 def ended_runs(workspace: Any, experiment: str, count: int) -> list[dict[str, str]]:
     """The properties of the runs of an experiment when so many have ended, the oldest first."""
-    until = time.monotonic() + 90
+    found: list[Any] = []
+    until = time.monotonic() + 120
     while time.monotonic() < until:
         found = list(workspace.experiments[experiment].get_runs()) if experiment in workspace.experiments else []
-        if len([run for run in found if run.status in ("Completed", "Finished", "Failed", "Canceled")]) >= count:
-            return [{"status": run.status, **run.properties} for run in reversed(found)]
-        time.sleep(0.5)
+        if len([run for run in found if run.status in ENDED]) >= count:
+            return [{"id": run.id, "status": run.status, **run.properties} for run in reversed(found)]
+        time.sleep(0.5)  # plain SDK code: the client polls
     raise AssertionError(f"{len(found)} runs began, and fewer than {count} have ended")
 
 
-@pytest.fixture(scope="module")
-def product(make_product: MakeProduct, tmp_path_factory: pytest.TempPathFactory) -> Product:
-    path = tmp_path_factory.mktemp("retraining") / "retraining.yml"
-    write_problem(path, {"series.last_date": None, "series.first_date": None})
-    schedule = {
-        "recurrence": {"every": "week", "days": ["Monday"], "at": "05:00"},
-        "on_data": True,
-        "poll_minutes": 1,
+def schedules_of(workspace: Any, run_ids: list[str]) -> set[str]:
+    """Names of the schedules that started these runs."""
+    from azureml.pipeline.core import Schedule
+
+    started = {
+        run.id: schedule.name
+        for schedule in Schedule.list(workspace, active_only=False)
+        for run in schedule.get_pipeline_runs()
+        if run.id in run_ids
     }
-    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "schedule": schedule}))
-    return make_product("retraining").with_settings(PROBLEM_FILE=path)
+    assert sorted(started) == sorted(run_ids), "schedules, and nobody else, have started them"
+    return set(started.values())
 
 
-def test_a_delivered_file_is_read_when_it_is_whole(product: Product, sdk: Sdk, tmp_path: Path) -> None:
-    dataset = product.settings["DATASET_NAME"]
-    blob = sdk(begin, dataset, "may.csv", str(cut_table(tmp_path / "may.csv", "2014-04-30")))
-    assert product.run("data", "ingest", "--json").document["taken"] == []
-    sdk(commit, blob)
-    done = product.run("data", "ingest", "--json").document
-    assert ([item["version"] for item in done["taken"]], done["created"]) == ([1], [1])
-    assert product.run("data", "ingest", "--json").document["taken"] == []
+def commands() -> list[str]:
+    """The commands of the pages' shell blocks."""
+    found = []
+    for page in PAGES:
+        blocks = re.findall(r"^ *```sh\n(.*?)^ *```", (ROOT / "docs" / page).read_text(), re.DOTALL | re.MULTILINE)
+        found += [line.strip() for block in blocks for line in block.splitlines() if line.strip()]
+    return [line.partition("python -m ml_service ")[2] for line in found]
 
 
-def test_schedules_are_applied_once(product: Product) -> None:
-    kinds = [("data", "active", "created"), ("recurrence", "active", "created")]
+@dataclass
+class Shop:
+    """The product and its inbox."""
+
+    product: Product
+    sdk: Sdk
+    folder: Path
+    typed: set[str] = field(default_factory=set)
+
+    @property
+    def dataset(self) -> str:
+        return self.product.settings["DATASET_NAME"]
+
+    def table(self, name: str, last_day: str) -> str:
+        """A table as it was delivered on a day."""
+        return str(cut_table(self.folder / name, last_day))
+
+    def runs(self, count: int) -> list[dict[str, str]]:
+        """The runs, when so many have ended."""
+        return self.sdk(ended_runs, self.product.settings["EXPERIMENT_NAME"], count)
+
+    def types(self, command: str, **words: str) -> Ended:
+        """Type a command as a page has it, with its placeholders filled in."""
+        assert command in commands(), "the page has another command by now"
+        self.typed.add(command)
+        filled = [words.get(word, word) for word in shlex.split(command)]
+        return self.product.run(*filled)
+
+
+@pytest.fixture(scope="module")
+def shop(make_product: MakeProduct, sdk: Sdk, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    folder = tmp_path_factory.mktemp("retraining")
+    problem = write_problem(folder / "retraining.yml", {"series.last_date": None, "series.first_date": None})
+    problem.write_text(yaml.safe_dump({**yaml.safe_load(problem.read_text()), "schedule": SCHEDULE}))
+    product = make_product("retraining")
+    names = {
+        "PROBLEM_FILE": problem,
+        "AZUREML_PRODUCTION_WORKSPACE_NAME": "local-production",
+        "PRODUCTION_SERVICE_NAME": product.settings["TEST_SERVICE_NAME"],
+    }
+    return Shop(product.with_settings(**names), sdk, folder)
+
+
+def test_schedules_are_applied_once(shop: Shop) -> None:
+    did = "created"
     for _ in range(2):
-        found = product.run("schedule", "apply", "--json").document["schedules"]
-        assert [(item["kind"], item["state"], item["did"]) for item in found] == kinds
-        kinds = [(kind, state, "unchanged") for kind, state, _ in kinds]
+        found = shop.product.run("schedule", "apply", "--json").document["schedules"]
+        assert [(item["kind"], item["state"], item["did"]) for item in found] == [
+            ("data", "active", did),
+            ("recurrence", "active", did),
+        ]
+        did = "unchanged"
 
 
-def test_two_markers_in_the_same_second_start_one_training(product: Product, sdk: Sdk) -> None:
-    sdk(drop_markers, product.settings["DATASET_NAME"], ["may-1", "may-2"])
-    runs = sdk(ended_runs, product.settings["EXPERIMENT_NAME"], 2)
-    assert sorted(run["reason"] for run in runs) == ["another-run", "first-model"]
+def test_a_file_is_read_when_it_is_whole(shop: Shop) -> None:
+    blob = shop.sdk(begin, shop.dataset, "april.csv", shop.table("april.csv", "2014-04-30"))
+    assert "no new file became a version" in shop.types("data ingest").out
+    shop.sdk(commit, blob)
+
+
+def test_two_triggers_in_the_same_second_start_one_training_and_it_is_released(shop: Shop) -> None:
+    shop.sdk(deliver, shop.dataset, {}, ("april-1", "april-2"))
+    runs = shop.runs(2)
+    assert Counter((run["outcome"], run["reason"]) for run in runs) == {
+        ("accepted", "first-model"): 1,
+        ("kept", "another-run"): 1,
+    }
     assert {run["status"] for run in runs} <= {"Completed", "Finished"}
-    assert [run["data_version"] for run in runs] == ["1", "1"]
+    assert [(run["data_set"], run["data_version"]) for run in runs] == [(shop.dataset, "1")] * 2
+    (schedule,) = shop.sdk(schedules_of, [run["id"] for run in runs])
+    assert "-scheduled-data-" in schedule
+    assert shop.sdk(champions, shop.product.settings["MODEL_NAME"]) == [], "a person approves first"
+    followed = shop.product.run("run", "--pending", "--evidence", shop.folder / "evidence")
+    assert followed.found(r"^candidate +(\S+): accepted") == f"{shop.product.settings['MODEL_NAME']}:1"
+    assert followed.found(r"^outcome +(\w+, [\w-]+):") == "accepted, first-model"
+    assert (shop.folder / "evidence" / "decision.json").is_file()
+    shop.product.run("release", "--pending")
+    assert "none may be released" in shop.product.run("run", "--pending").out
+    assert shop.sdk(champions, shop.product.settings["MODEL_NAME"]) == [1]
 
 
-def test_a_file_of_an_unusual_size_waits_for_a_person(product: Product, sdk: Sdk, tmp_path: Path) -> None:
-    dataset = product.settings["DATASET_NAME"]
-    half, (header, *rows) = tmp_path / "half.csv", TABLE.read_text().splitlines(keepends=True)
-    half.write_text("".join([header, *(row for row in rows if "2014-01-31" <= row[:10] <= "2014-05-31")]))
-    sdk(deliver, dataset, "half.csv", str(half))
-    for said in (product.run("data", "ingest").out, product.run("data", "quarantine").out):
-        assert "quarantine half.csv, since 2" in said
-        assert "against the last accepted version's" in said
-    assert product.run("status", "--json").document["quarantined"][0]["file"] == "half.csv"
-    refused = product.run("data", "upload", "--file", half, code=3)
-    assert "repeat `data upload` with --reason TEXT" in refused.err
-    assert "version 2" in product.run("data", "accept", "half.csv", "--reason", "two shops were closed").out
-    assert product.run("data", "quarantine", "--json").document == {"quarantined": []}
+def test_a_bad_file_is_quarantined_and_the_next_training_takes_the_good_version(shop: Shop) -> None:
+    files = {"may.csv": shop.table("may.csv", "2014-05-31"), "stale.csv": shop.table("stale.csv", "2014-05-30")}
+    shop.sdk(deliver, shop.dataset, files, ("may",))
+    last = shop.runs(3)[-1]
+    assert (last["data_version"], last["outcome"]) == ("2", "kept")
+    assert last["drift"] == "none"
+    assert "ends on 2014-05-30; expected 2014-05-31" in shop.types("data quarantine").out
+    status = shop.types("status")
+    assert re.search(r"stale\.csv +2.* ends on 2014-05-30", status.out)
+    assert f"none   {last['id']}" in re.sub(" +", "   ", status.out)
+
+
+def test_a_person_accepts_the_file_and_it_is_trained_on(shop: Shop) -> None:
+    accept = next(line for line in commands() if line.startswith("data accept"))
+    assert "version 3" in shop.types(accept, FILE="stale.csv").out
+    last = shop.runs(4)[-1]
+    assert (last["data_version"], last["status"] in ("Completed", "Finished")) == ("3", True)
+    assert "decision_sha256" in last, "the gate has judged it as the person did"
+    assert "no file is quarantined" in shop.types("data quarantine").out
+
+
+def test_a_paused_schedule_stays_paused(shop: Shop) -> None:
+    assert "paused" in shop.types("schedule pause").out
+    assert shop.types("schedule list").out.count("paused") == 2
+    again = shop.types("schedule apply").out
+    assert (again.count("paused"), again.count("unchanged")) == (2, 2)
+    assert shop.types("schedule resume").out.count("active") == 0
+    assert shop.types("schedule list").out.count("active") == 2
+    assert shop.product.run("schedule", "remove").out.count("removed") >= 2
+    assert "no schedule" in shop.types("schedule list").out
+
+
+def test_history_knows_runs_without_a_decision(shop: Shop) -> None:
+    command = next(line for line in commands() if line.startswith("history"))
+    out = shop.folder / "history"
+    assert "runs       4" in shop.types(command, **{"out/drift": str(out)}).out
+    assert "another-run" in "".join(path.read_text() for path in out.glob("runs.*"))
+
+
+def test_every_command_of_the_pages_was_typed(shop: Shop) -> None:
+    assert set(commands()) - shop.typed == set()

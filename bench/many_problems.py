@@ -1,0 +1,86 @@
+"""Twenty problems, one run each: one after another, and with `--problem a,b,c`. Wall time and memory.
+
+    python -m bench.many_problems [--problems 20]
+
+Exit codes: 0 measured and the aim met, 1 the aim missed or a fault, 2 wrong arguments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.processes import BenchError, local_azure, run, server
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = ROOT / ".bench/many_problems"
+TREE = ("ml_service", "mlops_code", "data", "environments")
+MOST_SHARE = 0.6
+"""Aim: wall time of all at once, as a share of one after another."""
+AT_ONCE = 4  # as ml_service/cli/problems_at_once.py has it
+
+
+def _make_tree(names: Sequence[str]) -> Path:
+    """A copy of the product with these problems, which differ in their names alone."""
+    shutil.rmtree(HOME, ignore_errors=True)
+    tree = HOME / "tree"
+    for name in TREE:
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy2(ROOT / "variables.yml", tree)
+    text = (tree / "mlops_code/problems/paid_amount.yml").read_text(encoding="utf-8")
+    for name in names:
+        path = tree / f"mlops_code/problems/{name}.yml"
+        path.write_text(text.replace("name: paid_amount", f"name: {name}"), encoding="utf-8")
+    return tree
+
+
+def _seconds(state: Path, tree: Path, script: str) -> tuple[float, str]:
+    done = run([*local_azure(state, "exec", "--", "bash", "-euc", script)], tree)
+    return done.seconds, done.output
+
+
+def measure(count: int) -> tuple[list[tuple[str, str]], float]:
+    """Rows of the table, and the share of the serial time."""
+    serial, parallel = ([f"{letter}{number:02}" for number in range(count)] for letter in "sp")
+    tree, state = _make_tree([*serial, *parallel]), HOME / "state"
+    verb = f"{shlex.quote(sys.executable)} -m ml_service"
+    with server(state, HOME):
+        for prepared in ("data upload", "publish"):
+            _seconds(state, tree, f"{verb} --problem {','.join([*serial, *parallel])} {prepared}")
+        one_by_one, _ = _seconds(state, tree, f"for name in {' '.join(serial)}; do {verb} --problem $name run; done")
+        at_once, output = _seconds(state, tree, f"{verb} --problem {','.join(parallel)} run --json")
+    ended = json.loads(output[output.index('{\n  "problems"') :])["problems"]
+    if refused := [item["problem"] for item in ended if item["result"]["outcome"] != "accepted"]:
+        raise BenchError(f"These runs did other work than was meant: {', '.join(refused)}.")
+    memory = sorted((item["peak_megabytes"] for item in ended), reverse=True)
+    return [
+        (f"{count} problems one after another", f"{one_by_one:.1f} s"),
+        (f"the same with --problem, {AT_ONCE} at a time", f"{at_once:.1f} s"),
+        ("share of the serial time", f"{at_once / one_by_one:.2f} (aim: at most {MOST_SHARE})"),
+        ("peak memory of one of its processes", f"{memory[0]} MB"),
+        (f"of the {AT_ONCE} largest together", f"{sum(memory[:AT_ONCE])} MB"),
+    ], at_once / one_by_one
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="bench.many_problems", description="Many problems, one run each.")
+    parser.add_argument("--problems", type=int, choices=range(2, 51), default=20, metavar="2..50")
+    count = parser.parse_args(argv).problems
+    try:
+        rows, share = measure(count)
+    except BenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    for what, measured in rows:
+        print(f"| {what} | {measured} |")
+    return int(share > MOST_SHARE)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

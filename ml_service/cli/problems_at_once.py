@@ -1,0 +1,178 @@
+"""`--problem a,b,c`: one verb for several problems, each in a process of its own, some of them at the same time.
+
+A process each, because a problem that breaks, or runs out of memory, must stop no other, and because the SDK keeps
+state of its own in a process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from ml_service.errors import InvalidRequestError
+from ml_service.output.console import Terminal
+from ml_service.settings.variables import ROOT, choose_problem, environment_for, shown
+
+OPTION = "--problem"
+AT_ONCE = 4
+"""Processes at the same time: a run mostly waits for the service, and each needs the memory of the SDK."""
+MAX_PROBLEMS = 100
+MAX_OUTPUT_BYTES = 1024 * 1024
+"""Of what one process prints; only the end of more is shown."""
+_OUTCOME = re.compile(r"^outcome +(.*)$", re.MULTILINE)
+_ERROR = re.compile(r"^error: (.*)$", re.MULTILINE)
+_LONGEST_RESULT = 100
+_KILOBYTES_PER_MEGABYTE = 1024
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a verb ended for one problem."""
+
+    problem: str
+    exit_code: int
+    seconds: float
+    peak_megabytes: float
+    """Largest memory of its process."""
+    said: str
+    output: str
+    notes: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """For `--json`; with the document that the verb has printed, if it has printed one."""
+        try:
+            result = json.loads(self.output)
+        except ValueError:
+            result = None
+        measured = {"seconds": round(self.seconds, 1), "peak_megabytes": round(self.peak_megabytes)}
+        return {"problem": self.problem, "exit_code": self.exit_code, **measured, "said": self.said, "result": result}
+
+
+def taken_out(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The problems that a command line names, and the command line without them. Raises: InvalidRequestError."""
+    rest, names = [], []
+    words = iter(argv)
+    for word in words:
+        option, given, value = word.partition("=")
+        if option != OPTION:
+            rest.append(word)
+            continue
+        names += (value if given else next(words, "")).split(",")
+    problems = [name.strip() for name in names]
+    _demand_usable(problems)
+    return problems, rest
+
+
+def _demand_usable(problems: list[str]) -> None:
+    twice = sorted({name for name in problems if problems.count(name) > 1})
+    unknown = [name for name in problems if not name.replace("_", "").isalnum() or not _file(name).is_file()]
+    if len(problems) > MAX_PROBLEMS:
+        found = f"{len(problems)} problems"
+    elif twice:
+        found = f"named twice: {', '.join(twice)}"
+    elif unknown:
+        found = f"no such problem: {', '.join(name or '(empty)' for name in unknown)}"
+    else:
+        return
+    raise InvalidRequestError(
+        f"{OPTION} names no problems to work on",
+        found=found,
+        expected=f"1 to {MAX_PROBLEMS} names of files of mlops_code/problems, such as paid_amount,product_sales",
+        todo="see them: python -m ml_service problems list",
+    )
+
+
+def _file(problem: str) -> Path:
+    return ROOT / "mlops_code" / "problems" / f"{problem}.yml"
+
+
+def run_each(problems: list[str], words: list[str], terminal: Terminal) -> int:
+    """Run a verb for each problem, some at a time, and print a summary; returns the largest exit code.
+
+    Raises: InvalidRequestError where a name is set for all problems.
+    """
+    environments = {problem: environment_for(shown(_file(problem))) for problem in problems}
+    terminal.note(f"{len(problems)} problems, {min(AT_ONCE, len(problems))} at a time")
+    done = {}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        waiting = [pool.submit(_run, problem, words, environments[problem]) for problem in problems]
+        for future in as_completed(waiting):
+            result = future.result()
+            done[result.problem] = result
+            terminal.note(result.notes.rstrip())
+            terminal.heading(f"{result.problem}: exit code {result.exit_code}, {result.seconds:.1f} s")
+            terminal.say(result.output.rstrip())
+    _show_summary(terminal, [done[problem] for problem in problems])
+    return max(result.exit_code for result in done.values())
+
+
+def _run(problem: str, words: list[str], environment: dict[str, str]) -> Done:
+    """One process; what it prints is kept, so that the output of several does not mix."""
+    begun = time.monotonic()
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ml_service", *words],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output, notes = _end_of(out), _end_of(err)
+    return Done(
+        problem=problem,
+        exit_code=process.returncode if process.returncode >= 0 else 1,
+        seconds=time.monotonic() - begun,
+        peak_megabytes=usage.ru_maxrss / _KILOBYTES_PER_MEGABYTE,
+        said=_said(output, notes),
+        output=output,
+        notes=notes,
+    )
+
+
+def _end_of(file: IO[bytes]) -> str:
+    file.seek(max(0, file.seek(0, os.SEEK_END) - MAX_OUTPUT_BYTES))
+    return file.read().decode("utf-8", errors="replace")
+
+
+def _said(output: str, notes: str) -> str:
+    """A line about the result: the outcome of a run, else why it failed, else the last line."""
+    for pattern, text in ((_OUTCOME, output), (_ERROR, notes)):
+        if told := pattern.search(text):
+            return told.group(1)[:_LONGEST_RESULT]
+    return next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "-")[:_LONGEST_RESULT]
+
+
+def _show_summary(terminal: Terminal, done: list[Done]) -> None:
+    terminal.heading("Summary")
+    rows = [
+        (item.problem, str(item.exit_code), f"{item.seconds:.1f} s", f"{item.peak_megabytes:.0f} MB", item.said)
+        for item in done
+    ]
+    terminal.table(("problem", "exit code", "time", "memory", "result"), rows, right=("exit code", "time", "memory"))
+    failed = [item.problem for item in done if item.exit_code]
+    terminal.say(
+        f"{len(done) - len(failed)} of {len(done)} ended well" + (f"; not {', '.join(failed)}" * bool(failed))
+    )
+    terminal.document({"problems": [item.document for item in done]})
+
+
+def select(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """As `taken_out`; of one problem this process's settings are changed instead. Raises: InvalidRequestError."""
+    problems, rest = taken_out(argv)
+    if len(problems) == 1:
+        choose_problem(shown(_file(problems[0])))
+        return [], rest
+    return problems, rest
