@@ -235,7 +235,9 @@ def test_a_header_that_grows_too_large_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"no archive", gzip.compress(b"no archive"), gzip.compress(b"x" * 9999)[:-20]]
+    "content",
+    [b"", b"no archive", gzip.compress(b"no archive"), gzip.compress(b"x" * 9999)[:-20]],
+    ids=["empty", "text", "gzip of a text", "gzip cut off"],  # the bytes hold the second in which they were made
 )
 def test_what_is_no_archive_is_said_so(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "code.tar.gz").write_bytes(content)
