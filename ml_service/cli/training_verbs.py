@@ -24,8 +24,10 @@ Steps = Annotated[
         "Without prepare, train reads the raw table; without evaluate, register applies the gate itself.",
     ),
 ]
+ENDPOINT_DEFAULT = "default"
 PipelineId = Annotated[
-    str | None, typer.Option("--pipeline-id", help="Run this published pipeline, not the endpoint's default.")
+    str,
+    typer.Option("--pipeline-id", help="Run this published pipeline; default: the one that the endpoint runs."),
 ]
 Unpublished = Annotated[
     bool, typer.Option("--unpublished", help="Run the pipeline as it stands in this folder; publish nothing.")
@@ -151,7 +153,7 @@ def publish(
 
 def run(
     *,
-    pipeline_id: PipelineId = None,
+    pipeline_id: PipelineId = ENDPOINT_DEFAULT,
     unpublished: Unpublished = False,
     steps: UnpublishedSteps = None,
     reason: Reason = "manual",
@@ -173,8 +175,9 @@ def run(
     following; the run continues.
     """
     with session(as_json, for_agent, verb="run") as call:
+        chosen = _pipeline_id(pipeline_id)
         _at_most_one(
-            {"--pipeline-id": pipeline_id, "--unpublished": unpublished, "--follow": follow, "--pending": pending}
+            {"--pipeline-id": chosen, "--unpublished": unpublished, "--follow": follow, "--pending": pending}
         )
         code, names, number = _reason(reason), _unpublished_steps(unpublished, steps), _data_version(data_version)
         override = _override(override_by, override_reason, follow)
@@ -190,7 +193,7 @@ def run(
             reason=code,
             timeout_minutes=timeout,
             data_version=number,
-            pipeline_id=pipeline_id or None,
+            pipeline_id=chosen,
             unpublished_steps=names,
             follow_run=follow,
             override=override,
@@ -329,6 +332,15 @@ def _reason(text: str) -> str:
     if text not in legal:
         raise InvalidRequestError(f"--reason {text} is unknown", expected=f"one of {', '.join(legal)}")
     return text
+
+
+def _pipeline_id(text: str) -> str | None:
+    """The id of a published pipeline; None for the endpoint's default, which no missing id leads to."""
+    if not text.strip():
+        raise InvalidRequestError(
+            "--pipeline-id is empty", expected=f"the id of a published pipeline, or {ENDPOINT_DEFAULT}"
+        )
+    return None if text == ENDPOINT_DEFAULT else text
 
 
 def _data_version(text: str) -> int | None:

@@ -7,11 +7,17 @@ import socket
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ml_service.settings.variables import ROOT, Settings
 
 REQUESTED_FOR = "requested_for"
 """Property of runs and records that names a person."""
+
+
+_COMMIT, _NO_COMMIT_YET = "# branch.oid ", "(initial)"
+"""How `git status --porcelain=v2 --branch` says what is checked out."""
+_UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class Build:
 def current_build(settings: Settings) -> Build:
     """The build id and commit of Azure Pipelines, else `local-<UTC time>` and the commit of the working tree."""
     build_id = settings.build_buildid or f"local-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    commit = settings.build_sourceversion or _git_commit()
+    commit = settings.build_sourceversion or commit_of(ROOT)
     return Build(build_id=build_id, commit=commit, requested_for=settings.build_requestedfor)
 
 
@@ -49,11 +55,16 @@ def _user() -> str:
         return "an unnamed user"
 
 
-def _git_commit() -> str:
-    # --match with a pattern that no tag has: the plain commit id, never a tag's name.
-    command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--match", "no-such-tag"]
+def commit_of(folder: Path) -> str:
+    """Commit id of a working tree as in `Build`."""
+    # Not `git describe --dirty`: it locks the index, and a verb that is killed meanwhile would leave the lock behind.
+    command = ["git", "--no-optional-locks", "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
     try:
-        answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=10, check=False)
+        answer = subprocess.run(command, cwd=folder, capture_output=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return "unknown"
-    return answer.stdout.strip() or "unknown"
+        return _UNKNOWN
+    lines = answer.stdout.decode(errors="replace").splitlines()
+    commit = next((line.removeprefix(_COMMIT) for line in lines if line.startswith(_COMMIT)), _NO_COMMIT_YET)
+    if commit == _NO_COMMIT_YET:
+        return _UNKNOWN
+    return f"{commit}-dirty" if any(not line.startswith("#") for line in lines) else commit

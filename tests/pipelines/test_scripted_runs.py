@@ -108,6 +108,7 @@ def test_the_verb_learns_who_overrides_and_why_the_run_was_queued(scripted: Scri
     ran, calls = scripted.run("retrain", *words, run={"code": 3})
 
     assert (ran.code, ran.stages["Train_paid_amount"]) == (1, FAILED)
+    assert option(calls, "run", "--pipeline-id") == "default", "a retraining publishes nothing"
     assert option(calls, "run", "--override-by") == "local rehearsal"
     assert option(calls, "run", "--override-reason") == "the new tariff"
     assert calls[-1]["BUILD_REASON"] == "Schedule", "by which it refuses"

@@ -103,6 +103,7 @@ def test_a_bad_table_is_refused_without_the_sdk(tmp_path: Path) -> None:
         (["run", "--unpublished", "--steps", "train"], "missing: register"),
         (["run", "--steps", "train,register"], "--steps needs --unpublished"),
         (["run", "--reason", "boredom"], "one of manual, schedule, data"),
+        (["run", "--pipeline-id", ""], "the id of a published pipeline, or default"),
         (["run", "--pipeline-id", "x", "--follow", "y"], "--pipeline-id and --follow exclude each other"),
         (["run", "--data-version", "old"], "a number from 1, or newest"),
         (["release"], "neither --model-version nor --run"),
