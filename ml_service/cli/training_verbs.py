@@ -200,7 +200,8 @@ def run(
         )
         result = module.run(call.workspace, call.settings, call.build, call.terminal, request)
         _record(call, result, approval_stage)
-        _tell(call, result, evidence)
+        # On a build agent a dry run has no stage that asks: a card would ask for nothing.
+        _tell(call, result, evidence, is_asked=bool(approval_stage) or not call.settings.tf_build)
 
 
 def _run_of_candidate(call: Session) -> str | None:
@@ -232,14 +233,17 @@ def _record(call: Session, result: RunResult, approval_stage: str) -> None:
     recording.try_to(accepted, call.desk)
 
 
-def _tell(call: Session, result: RunResult, evidence: Path | None) -> None:
-    """Show the result of a run and hand it on: files, output variables and tags of the build, exit code."""
+def _tell(call: Session, result: RunResult, evidence: Path | None, *, is_asked: bool) -> None:
+    """Show the result of a run and hand it on: files, output variables and tags of the build, exit code.
+
+    is_asked: whether somebody is asked to approve what is accepted.
+    """
     from ml_service.audit import summary
     from ml_service.training import run as module
 
     module.show(call.terminal, result)
     _end(call, result)
-    if evidence is not None:
+    if evidence is not None and is_asked:
         _propose(call, result, evidence)
     summary.tell(call.workspace, call.settings, call.agent, result, closing=call.closing, folder=evidence)
     if evidence is not None:

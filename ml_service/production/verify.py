@@ -17,6 +17,10 @@ from ml_service.training import smoke
 _ROLL_BACK = "see what happened: python -m ml_service history; to go back: rollback --to previous"
 
 
+class UnverifiedError(CheckFailedError):
+    """Nothing differs, but the live code cannot be compared with its record."""
+
+
 @dataclass(frozen=True)
 class Verified:
     """Production as it is, proven."""
@@ -74,14 +78,14 @@ def verify(site: Site, horizon: int) -> Verified:
 
 
 def _demand_proof(service: str, *, has_facts: bool, reports_code: bool) -> None:
-    """What nobody can compare is not verified. Raises: CheckFailedError."""
+    """What nobody can compare is not verified. Raises: UnverifiedError."""
     missing = []
     if not has_facts:
         missing.append("the ledger does not have the update time and image that the service had after its deployment")
     if not reports_code:
         missing.append("its scoring script does not report the hash of its folder")
     if missing:
-        raise CheckFailedError(
+        raise UnverifiedError(
             f"the code of service {service} is unverified; all else is as the ledger says",
             found="\n".join(missing),
             expected="a deployment by this version of the scoring script and of the release",

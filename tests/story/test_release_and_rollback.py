@@ -90,6 +90,20 @@ class Agreed:
     """The build whose pipeline the endpoint runs."""
 
 
+def agree_on_the_board(board: dict[str, Any], last: dict[str, Any]) -> None:
+    """Compare the board of a status with the last deployment that has succeeded."""
+    model, serves = f"{last['model_name']}:{last['model_version']}", board["serves"]
+    assert (board["agreement"]["status"], board["champion"], board["unread"]) == ("agrees", model, [])
+    assert (serves["deployment"], serves["event"], serves["check"]) == (
+        last["deployment"],
+        last["event"],
+        "as-recorded",
+    )
+    assert (serves["version"]["model"], serves["version"]["scoring_sha256"]) == (model, last["scoring_sha256"])
+    assert {one["model"]: one["state"] for one in board["candidates"]}[model] == "released"
+    assert bool(board["accuracy"]) == board["data"]["newer_than_served"], "actuals that have arrived are compared"
+
+
 def agreed(product: Product, sdk: Sdk, folder: Path) -> Agreed:
     """Ask verify, status, history, the live service and the registry, and compare what they say."""
     name = product.settings["MODEL_NAME"]
@@ -109,6 +123,7 @@ def agreed(product: Product, sdk: Sdk, folder: Path) -> Agreed:
     assert status["production"]["service"]["state"] == live["state"] == "Healthy"
     assert status["production"]["service"]["models"] == [f"{name}:{version}"]
     assert [model["version"] for model in status["models"] if model["champion"]] == [version]
+    agree_on_the_board(status["board"], last)
     assert live["labels"]["deployment"] == last["deployment"]
     assert live["answer"]["model"]["sha256"] == last["model_sha256"] == verified["smoked"]["model_sha256"]
     assert sdk(champions, name) == [version]
@@ -544,6 +559,7 @@ def test_code_that_is_deployed_by_hand_is_noticed_and_taken_over(
     now = sdk(serving, name)
     assert (now["labels"], now["versions"]) == (before["labels"], before["versions"])
     assert "service_updated" in product.run("verify", "--horizon", 28, code=3).err
+    assert "DIFFERS: service" in product.run("status", code=3).out
     for words in (
         "rollback --to previous --reason worse",
         "rollback --to 2 --reason worse",

@@ -136,7 +136,8 @@ def _if_rejected(proposal: Proposal) -> str:
     stays = f"{_what_serves(proposal)} keeps serving" if proposal.now else "Nothing serves, as before"
     said = "Say why in the comment. The run ends red; nothing in production is changed"
     if proposal.kind == "release":
-        return f"{stays}. {said}; {proposal.content.model} stays registered, and is not released by this run."
+        ours = proposal.content.model
+        return f"{stays}. {said}; {ours} stays registered, and the next run records it as rejected, with the comment."
     return f"{stays}. {said}."
 
 

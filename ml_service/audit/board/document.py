@@ -16,7 +16,7 @@ class Agreement(Block):
 
     status: Annotated[
         Literal["agrees", "differs", "unknown", "nothing serves"],
-        Field(description="differs: status ends with 3; unknown: production is closed to who looks, or unreachable."),
+        Field(description="differs: status ends with 3; unknown: nobody can tell now, and finding says why."),
     ]
     finding: Annotated[str, Field(description="What differs, or why it is unknown; empty where all agrees.")]
 

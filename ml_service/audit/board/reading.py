@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from azure_ml.datasets import DatasetVersion, find_dataset
 from azure_ml.errors import AzureMlError
@@ -26,9 +26,9 @@ from ml_service.audit.board.facts import UNKNOWN_DATA, candidate_states, data_st
 from ml_service.audit.serving import Now, Recorded, View, read_recorded, serving_now
 from ml_service.errors import CheckFailedError, ConflictError, FaultError
 from ml_service.output.failures import explain
-from ml_service.production import integrity
+from ml_service.production import integrity, ledger
 from ml_service.production.site import Site
-from ml_service.production.verify import verify
+from ml_service.production.verify import UnverifiedError, verify
 from ml_service.retraining.schedules import read_schedules
 from ml_service.settings.problems import read_data
 from ml_service.training.smoke import fetch_model
@@ -66,12 +66,13 @@ def read_board(view: View) -> Board:
     now = parts.read("what serves", lambda: serving_now(view, recorded.known), None)
     data = parts.read("data", lambda: _data(view, now), UNKNOWN_DATA)
     production = parts.read("production service", lambda: _production(view), None)
+    unfinished = tuple(record.line for record in ledger.unfinished(recorded.known))
     return Board(
         schema_version=1,
         problem=view.problem,
         moment=datetime.now(UTC).isoformat(timespec="seconds"),
         tags=dict(view.training.tags),
-        agreement=_agreement(view, now, production),
+        agreement=_agreement(view, now, production, unfinished),
         serves=serving_of(now) if now else None,
         production=production,
         test=parts.read(
@@ -81,7 +82,7 @@ def read_board(view: View) -> Board:
         ),
         champion=parts.read("champion", lambda: _champion(view), ""),
         candidates=candidate_states(recorded.candidates),
-        unfinished=tuple(record.line for record in recorded.known if record.closed is None),
+        unfinished=unfinished,
         schedules=parts.read("schedules", lambda: _schedules(view), None),
         data=data,
         drift=parts.read("drift", lambda: _drift(view), None),
@@ -90,8 +91,8 @@ def read_board(view: View) -> Board:
     )
 
 
-def _agreement(view: View, now: Now | None, production: Place | None) -> Agreement:
-    """What `verify` says of production."""
+def _agreement(view: View, now: Now | None, production: Place | None, unfinished: tuple[str, ...]) -> Agreement:
+    """What `verify` says of production; while a deployment has not ended, a difference is no verdict."""
     if not view.settings.has_production:
         return Agreement(status="nothing serves", finding="no production workspace is configured")
     if view.production is None:
@@ -103,7 +104,9 @@ def _agreement(view: View, now: Now | None, production: Place | None) -> Agreeme
         verify(site, _HORIZON)
     except (CheckFailedError, ConflictError, FaultError) as error:
         found = "; ".join(error.found.splitlines())
-        return Agreement(status="differs", finding=f"{error.happened}: {found}" if found else error.happened)
+        is_open = bool(unfinished) or isinstance(error, UnverifiedError)
+        status: Literal["unknown", "differs"] = "unknown" if is_open else "differs"
+        return Agreement(status=status, finding=f"{error.happened}: {found}" if found else error.happened)
     except AzureMlError as error:
         return Agreement(status="unknown", finding=error.happened)
     return Agreement(status="agrees", finding="")

@@ -26,6 +26,7 @@ from ml_service.audit.serving import View
 from ml_service.errors import CheckFailedError, ConflictError, FaultError
 from ml_service.output.console import Terminal
 from ml_service.production.candidates.candidate import Candidate, Move, Setback, State
+from ml_service.production.verify import UnverifiedError
 from ml_service.retraining.schedules import Scheduled
 from ml_service.settings.build import Build
 from tests.unit.ml_service.audit.test_approval_card import BETTER, SECOND, now_of
@@ -211,6 +212,7 @@ PLACE = Place(service="m", workspace="production", state="Healthy", models=("m:2
         (CheckFailedError("the champion is another one", found="version 1", expected="m:2"), "differs"),
         (ConflictError("the service was made by hand"), "differs"),
         (FaultError("service m is Unhealthy"), "differs"),
+        (UnverifiedError("the code of service m is unverified"), "unknown"),
         (AzureMlError("the service cannot be reached"), "unknown"),
     ],
 )
@@ -220,17 +222,19 @@ def test_it_agrees_as_verify_says(error: Exception | None, status: str, monkeypa
             raise error
 
     monkeypatch.setattr(reading, "verify", verify)
-    found = reading._agreement(view(), now_of(SECOND, BETTER), PLACE)
+    found = reading._agreement(view(), now_of(SECOND, BETTER), PLACE, ())
     assert found.status == status
+    open_end = reading._agreement(view(), now_of(SECOND, BETTER), PLACE, ("release of m:3, by Ada",))
+    assert open_end.status == status.replace("differs", "unknown"), "a deployment in progress may differ"
     if error and "champion" in str(error):
         assert found.finding == "the champion is another one: version 1"
 
 
 def test_where_nothing_serves_or_nobody_may_look_nothing_differs() -> None:
     absent = changed(PLACE, state="absent")
-    assert reading._agreement(view(), None, absent).status == "nothing serves"
-    assert reading._agreement(view(production=False), now_of(SECOND, BETTER), None).status == "unknown"
-    assert reading._agreement(view(name=""), None, None).status == "nothing serves"
+    assert reading._agreement(view(), None, absent, ()).status == "nothing serves"
+    assert reading._agreement(view(production=False), now_of(SECOND, BETTER), None, ()).status == "unknown"
+    assert reading._agreement(view(name=""), None, None, ()).status == "nothing serves"
 
 
 def test_a_part_that_cannot_be_read_hides_no_other() -> None:
