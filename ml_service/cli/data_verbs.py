@@ -66,10 +66,17 @@ def ingest(as_json: AsJson = False) -> None:
         from ml_service.training import ownership
 
         ownership.demand_ours(call.workspace, settings)
+        from ml_service.output.webhook import QUARANTINED
+
+        begun = inbox.now()
         done = inbox.ingest(call.workspace, settings, call.build, call.terminal)
         inbox.show_ingested(call.terminal, settings, done)
+        set_aside = [receipt.file for receipt in done.quarantined if receipt.when >= begun]
+        call.events += [QUARANTINED] if set_aside else []
+        also = f"; quarantined: {', '.join(set_aside)}" if set_aside else ""
         call.ends(
-            f"{len(done.taken)} new files were read", "see what was set aside: python -m ml_service data quarantine"
+            f"{len(done.taken)} new files were read{also}",
+            "see what was set aside: python -m ml_service data quarantine",
         )
 
 

@@ -6,7 +6,8 @@ import io
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:  # `--help` loads nothing of what a verb needs
     from ml_service.output.agent import Agent
     from ml_service.output.closing import Closing, Ending
     from ml_service.output.console import Terminal
+    from ml_service.output.webhook import Event, Notice
     from ml_service.production.candidates.recording import Desk
     from ml_service.production.site import Site
     from ml_service.settings.build import Build
@@ -53,6 +55,8 @@ class Session:
     """How it ends, where `ends` was called or a failure has ended it."""
     has_page: bool | None = None
     """Whether the build gets a page of this command; None: of a failure only."""
+    events: list[Event] = field(default_factory=list)
+    """What people are notified of when the command has ended; a failure adds its own."""
 
     def ends(self, happened: str, todo: str = "", *, page: bool | None = None) -> None:
         """Say what the command has done and what to do next. page: show it on the summary of the build too."""
@@ -194,12 +198,42 @@ def session(as_json: bool, for_agent: bool | None = None, *, verb: str = "comman
 
 
 def _close(opened: Session) -> None:
-    """Print the closing of a command, and show it on a page of the build."""
+    """Print the closing of a command, show it on a page of the build, and notify people where they asked for it."""
     failed = bool(opened.exit_code)
     opened.terminal.close(opened.closing.lines, failed=failed)
     has_page = failed if opened.has_page is None else opened.has_page
     if has_page and "settings" in vars(opened):  # without them nobody knows whether an agent listens
         opened.agent.page(opened.verb, opened.closing, failed=failed)
+    if "settings" in vars(opened) and opened.settings.notification_webhook.get_secret_value():
+        _notify(opened)
+
+
+def _notify(opened: Session) -> None:
+    """Send what happened to the webhook; a receiver that is dead costs seconds and changes nothing."""
+    from ml_service.output.webhook import event_of_failure, send
+
+    failure = event_of_failure(opened.verb, opened.exit_code)
+    events = dict.fromkeys([*opened.events, *([failure] if failure else [])])
+    url = opened.settings.notification_webhook.get_secret_value()
+    for line in send(url, [_notice(opened, event) for event in events]):
+        opened.terminal.note(line)
+
+
+def _notice(opened: Session, event: Event) -> Notice:
+    from ml_service.output.webhook import Notice
+    from ml_service.settings.build import build_url
+
+    workspace = vars(opened).get("workspace")
+    return Notice(
+        event=event,
+        subject=opened.settings.problem_file.stem,
+        closing=opened.closing,
+        build=opened.build.build_id,
+        commit=opened.build.commit,
+        when=datetime.now(UTC).isoformat(timespec="seconds"),
+        link=build_url(opened.settings, opened.build.build_id),
+        workspace=workspace.banner if workspace else "",
+    )
 
 
 def _live(opened: Session) -> str:

@@ -252,9 +252,10 @@ def _tell(call: Session, result: RunResult, evidence: Path | None, *, is_asked: 
 
 def _end(call: Session, result: RunResult) -> None:
     """Close the command as the run has ended."""
-    from ml_service.training.run import ending
+    from ml_service.training.run import ending, events
 
     call.exit_code, call.ending = result.exit_code, ending(result, call.settings)
+    call.events += events(result, call.settings)
 
 
 def _propose(call: Session, result: RunResult, evidence: Path) -> None:

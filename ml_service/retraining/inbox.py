@@ -51,7 +51,7 @@ def acceptance_of(build: Build, reason: str) -> Acceptance:
         raise InvalidRequestError(
             f"--reason has {len(text)} characters", expected=f"1 to {MAX_REASON}: why the table is right as it is"
         )
-    return Acceptance(build.who, text, _now())
+    return Acceptance(build.who, text, now())
 
 
 def ingest(workspace: Workspace, settings: Settings, build: Build, terminal: Terminal) -> Ingested:
@@ -60,7 +60,7 @@ def ingest(workspace: Workspace, settings: Settings, build: Build, terminal: Ter
     Raises: ConflictError when another process holds the inbox.
     """
     with _held(workspace, settings, build, terminal, "data ingest") as inbox:
-        done = inboxes.ingest(inbox, Problem(settings.problem_file), When(datetime.now(UTC).date(), _now()))
+        done = inboxes.ingest(inbox, Problem(settings.problem_file), When(datetime.now(UTC).date(), now()))
     for receipt in done.taken:
         if receipt.version in done.created:
             write_marker(workspace, settings.dataset_name, receipt.sha256)
@@ -91,7 +91,7 @@ def accept(
 def _held(
     workspace: Workspace, settings: Settings, build: Build, terminal: Terminal, verb: str
 ) -> Iterator[StoredInbox]:
-    holder = {"verb": verb, "who": build.who, "build_id": build.build_id, "since": _now()}
+    holder = {"verb": verb, "who": build.who, "build_id": build.build_id, "since": now()}
 
     def waiting(other: Mapping[str, str]) -> None:
         terminal.note(f"another process ingests: {_told(other)}; waiting up to {leases.SECONDS} s")
@@ -113,7 +113,8 @@ def _told(holder: Mapping[str, str]) -> str:
     )
 
 
-def _now() -> str:
+def now() -> str:
+    """This second, as receipts write it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

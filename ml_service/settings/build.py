@@ -48,6 +48,13 @@ def current_build(settings: Settings) -> Build:
     return Build(build_id=build_id, commit=commit, requested_for=settings.build_requestedfor)
 
 
+def build_url(settings: Settings, build_id: str) -> str:
+    """Address of a build's page; empty outside Azure DevOps."""
+    if not (settings.system_collectionuri and settings.system_teamproject and build_id.isdecimal()):
+        return ""
+    return f"{settings.system_collectionuri}{settings.system_teamproject}/_build/results?buildId={build_id}"
+
+
 def _user() -> str:
     try:
         return getpass.getuser()

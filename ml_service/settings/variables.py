@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -37,6 +37,7 @@ AGENT_VARIABLES = frozenset(
         "SYSTEM_COLLECTIONURI",
         "SYSTEM_TEAMPROJECT",
         "SYSTEM_DEFINITIONID",
+        "NOTIFICATION_WEBHOOK",
         "SYSTEM_STAGENAME",
         *(name.upper() for name in Offered.model_fields),
     }
@@ -99,6 +100,7 @@ class Settings(BaseSettings, Offered):
     system_collectionuri: str = ""
     system_teamproject: str = ""
     system_definitionid: str = ""
+    notification_webhook: SecretStr = SecretStr("")
     system_stagename: str = ""
 
     @property

@@ -22,6 +22,7 @@ from forecasting.decision.blocks import Override
 from ml_service.errors import InvalidRequestError
 from ml_service.output.closing import Ending
 from ml_service.output.console import Terminal
+from ml_service.output.webhook import DRIFT, WAITING, Event
 from ml_service.settings.build import Build
 from ml_service.settings.variables import Settings
 from ml_service.training import ownership
@@ -213,6 +214,17 @@ def ending(result: RunResult, settings: Settings) -> Ending:
         release = f"python -m ml_service release --model-version {model.version}"
         todo = f"approve or reject its release; at a terminal: {release}"
     return Ending(f"{model.label} was accepted, registered and deployed to the test service", todo)
+
+
+def events(result: RunResult, settings: Settings) -> list[Event]:
+    """What people are notified of beside a failure: a model that waits for approval, and drift of the data."""
+    decision, found = result.outcome.decision, list[Event]()
+    if result.outcome.model is not None and not result.exit_code and settings.has_production:
+        found.append(WAITING)
+    rules = decision.evidence.rules if decision else ()
+    if any(rule.code == "drift" and rule.status == "warning" for rule in rules):
+        found.append(DRIFT)
+    return found
 
 
 def _remedy(result: RunResult) -> str:

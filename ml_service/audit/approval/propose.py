@@ -22,7 +22,7 @@ from ml_service.production.live import demand_unchanged
 from ml_service.production.release import content_of, demand_accepted
 from ml_service.production.rollback import target_of
 from ml_service.production.site import Site, serving
-from ml_service.settings.variables import Settings
+from ml_service.settings.build import build_url
 from ml_service.training import ownership
 from ml_service.training.smoke import CHAMPION, fetch_files, requested_model
 from ml_service.training.snapshots import assemble_scoring
@@ -143,13 +143,6 @@ def _asked(view: View, why: str) -> Asked:
         build_url=build_url(view.settings, build.build_id),
         commit=build.commit,
     )
-
-
-def build_url(settings: Settings, build_id: str) -> str:
-    """Address of a build's page; empty outside Azure DevOps."""
-    if not (settings.system_collectionuri and settings.system_teamproject and build_id.isdecimal()):
-        return ""
-    return f"{settings.system_collectionuri}{settings.system_teamproject}/_build/results?buildId={build_id}"
 
 
 def _target(view: View) -> Target:
