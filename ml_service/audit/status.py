@@ -11,6 +11,7 @@ from azure_ml.pipelines.published import Endpoint, find_endpoint, list_published
 from azure_ml.pipelines.runs import list_runs
 from azure_ml.services import ServiceState, find_service
 from azure_ml.workspace import Workspace
+from forecasting.errors import ForecastingError
 from forecasting.problem.problem_file import Problem
 from ml_service.audit.board import page
 from ml_service.audit.board.document import Board
@@ -87,6 +88,8 @@ class Status:
     models: tuple[ModelState, ...]
     quarantined: tuple[Quarantined, ...]
     """Delivered files that wait for a person."""
+    inbox_unread: str
+    """Why the inbox cannot be read; empty where it can."""
     service: ServiceState | None
     """The test service."""
     production: ProductionState | None
@@ -96,6 +99,7 @@ class Status:
 def status(workspace: Workspace, production: Workspace | None, settings: Settings) -> Status:
     """Read the state of both workspaces; changes nothing."""
     endpoint = find_endpoint(workspace, settings.pipeline_endpoint_name)
+    quarantined, unread = _quarantine(workspace, settings)
     in_production = None
     if production is not None:
         served = _service_state(production, settings.production_service_name)
@@ -112,7 +116,8 @@ def status(workspace: Workspace, production: Workspace | None, settings: Setting
         published=_published(workspace, settings, endpoint),
         runs=_runs(workspace, settings),
         models=_models(workspace, settings),
-        quarantined=read_quarantine(workspace, settings),
+        quarantined=quarantined,
+        inbox_unread=unread,
         service=_service_state(workspace, settings.test_service_name),
         production=in_production,
     )
@@ -125,6 +130,14 @@ def _unfinished(training: Workspace, production: Workspace, settings: Settings) 
         return None
     ours = ledger.of_service(records, production.name, settings.production_service_name)
     return tuple(record.line for record in ledger.unfinished(ours))
+
+
+def _quarantine(workspace: Workspace, settings: Settings) -> tuple[tuple[Quarantined, ...], str]:
+    """What is quarantined, or why nobody can tell: the rest of the status must not depend on the inbox."""
+    try:
+        return read_quarantine(workspace, settings), ""
+    except (AzureMlError, ForecastingError) as error:
+        return (), str(error)
 
 
 def _service_state(workspace: Workspace, name: str) -> ServiceState | None:
@@ -188,6 +201,9 @@ def show(terminal: Terminal, state: Status, board: Board) -> None:
     if state.endpoint_url:
         terminal.say(f"           {state.endpoint_url}")
     _show_lists(terminal, state)
+    if state.inbox_unread:
+        terminal.heading("Inbox")
+        terminal.say(f"not readable: {state.inbox_unread}")
     if state.quarantined:
         terminal.heading("Quarantined data (python -m ml_service data quarantine)")
         terminal.table(("file", "since", "findings"), [_quarantine_row(item) for item in state.quarantined])
