@@ -265,7 +265,7 @@ def _propose(call: Session, result: RunResult, evidence: Path) -> None:
 
     model = result.outcome.model
     if model is not None and not result.exit_code and call.settings.has_production:
-        propose_release(call.view, str(model.version), evidence)
+        propose_release(call.view, str(model.version), evidence, decided=result.outcome.decision)
         call.agent.summary(evidence / CARD_SUMMARY)
 
 

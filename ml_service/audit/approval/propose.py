@@ -36,8 +36,14 @@ _WHY = {
 _REDEPLOYED = "started by hand, to deploy the code of this commit"
 
 
-def propose_release(view: View, version: str, folder: Path, *, take_over: str = "") -> ApprovalCard:
-    """Propose a version, or the champion's own again. Raises: as `release`, before anything is changed."""
+def propose_release(
+    view: View, version: str, folder: Path, *, decided: DecisionRecord | None = None, take_over: str = ""
+) -> ApprovalCard:
+    """Propose a version, or the champion's own again. Raises: as `release`, before anything is changed.
+
+    decided: the decision of the run that asks for the approval, also where its bytes were accepted before; None where
+    no run asks.
+    """
     model = requested_model(view.training, view.settings, view.problem, version)
     owned = ownership.Claim(f"model {model.name}", "MODEL_NAME", ownership.owner_of_model(model))
     ownership.demand([owned], view.problem, view.settings)
@@ -45,9 +51,10 @@ def propose_release(view: View, version: str, folder: Path, *, take_over: str = 
     candidate = recorded.candidate(str(model.version)) if version != CHAMPION else None
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
         files = fetch_files(model, Path(scratch, "model"))
-        decision = demand_accepted(view.training, view.problem, model, files, candidate)
+        accepted = demand_accepted(view.training, view.problem, model, files, candidate)
         content = content_of(model, assemble_scoring(Path(scratch, "deployment")))
         report = _keep_report(files.path, folder)
+    decision = decided or accepted
     known, now = recorded.known, serving_now(view, recorded.known)
     again = now is not None and now.content.model_sha256 == content.model_sha256
     proposal = Proposal(
@@ -56,7 +63,7 @@ def propose_release(view: View, version: str, folder: Path, *, take_over: str = 
         content=content,
         decision=decision,
         now=now,
-        asked=_asked(view, _REDEPLOYED if again else _why(decision)),
+        asked=_asked(view, _why(decision) if decided or not again else _REDEPLOYED),
         target=_target(view),
         earlier=earlier_of(recorded.setbacks(content.model_version), known, version_of(content, decision)),
         take_over=take_over,

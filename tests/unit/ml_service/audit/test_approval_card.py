@@ -125,6 +125,12 @@ def test_an_override_is_amber_and_no_page_calls_it_accepted() -> None:
         assert "Weigh this first" in page
 
 
+def test_an_override_of_the_bytes_that_serve_is_amber_too() -> None:
+    card = card_of(release(kind="redeploy", content=FIRST.content, decision=decision("override")))
+    assert badge_of(card).tone == "warn"
+    assert "did not accept" in card.warnings[0]
+
+
 def test_a_first_release_has_nothing_to_restore() -> None:
     card = card_of(release(now=None, decision=changed(BETTER, evidence=changed(BETTER.evidence, champion=None))))
     assert card.serves_now is None
