@@ -78,6 +78,7 @@ _VERBS = (
 )
 for _verb in _VERBS:
     app.command()(_verb)
+app.command("try")(training_verbs.try_recipe)
 
 
 @app.callback()

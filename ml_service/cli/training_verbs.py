@@ -204,6 +204,35 @@ def run(
         _tell(call, result, evidence, is_asked=bool(approval_stage) or not call.settings.tf_build)
 
 
+def try_recipe(
+    data_version: DataVersion = "newest",
+    timeout: Timeout = 120.0,
+    evidence: Evidence = None,
+    for_agent: ForAgent = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train with this working tree's recipes and judge the result against the champion; change nothing else.
+
+    Nothing is published, registered or deployed, on a branch too: the run has the steps prepare, train and evaluate,
+    in an experiment of its own. Ends with 0 when the gate would accept the model or keep the champion, else as run.
+    """
+    with session(as_json, for_agent, verb="try") as call:
+        number = _data_version(data_version)
+        from ml_service.audit import summary
+        from ml_service.training import run as module
+
+        request = module.RunRequest(
+            reason="code", timeout_minutes=timeout, data_version=number, unpublished_steps=module.TRIED_STEPS
+        )
+        settings = module.of_tries(call.settings)
+        result = module.run(call.workspace, settings, call.build, call.terminal, request)
+        module.show(call.terminal, result)
+        call.exit_code, call.ending = result.exit_code, module.ending_of_try(result)
+        summary.tell(call.workspace, settings, call.agent, result, closing=call.closing, folder=evidence)
+        if evidence is not None:
+            call.has_page = False  # the page of the evidence is the page of this command
+
+
 def _run_of_candidate(call: Session) -> str | None:
     """The run of the newest candidate that may still be released; None, and says so, where there is none."""
     from ml_service.production.candidates.candidate import newest_pending

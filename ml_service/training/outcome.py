@@ -75,7 +75,7 @@ def _decision(run: Run, recorded: str) -> DecisionRecord:
 
 def show_outcome(terminal: Terminal, outcome: Outcome, *, deployed: bool) -> None:
     """Print outcome, decision table and registered model; deployed: whether the deploy step ended well."""
-    meaning = _meaning(outcome.outcome, deployed)
+    meaning = _meaning(outcome, deployed)
     reason = f", {outcome.reason}" if outcome.reason else ""
     terminal.say(f"outcome    {outcome.outcome or 'none'}{reason}: {meaning}")
     if outcome.decision is not None:
@@ -87,13 +87,15 @@ def show_outcome(terminal: Terminal, outcome: Outcome, *, deployed: bool) -> Non
         terminal.say(f"model      none registered; {champion} stays champion")
 
 
-def _meaning(outcome: str, deployed: bool) -> str:
-    if outcome == ACCEPTED:
+def _meaning(outcome: Outcome, deployed: bool) -> str:
+    if outcome.outcome == ACCEPTED and outcome.model is None:
+        return "the gate accepts it; nothing was registered or deployed"
+    if outcome.outcome == ACCEPTED:
         done = "registered and deployed to the test service"
         return done if deployed else "registered, but not deployed; the champion is as before"
-    if outcome == KEPT:
+    if outcome.outcome == KEPT:
         return "the champion stays and nothing was registered; this is not an error"
-    if outcome == FAILED:
+    if outcome.outcome == FAILED:
         return "refused; nothing was registered"
     return "the run ended before it decided"
 

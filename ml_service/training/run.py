@@ -18,7 +18,7 @@ from azure_ml.pipelines.published import (
 )
 from azure_ml.pipelines.runs import Run, RunStatus, StepState, find_pipeline_run
 from azure_ml.workspace import Workspace
-from forecasting.decision.blocks import Override
+from forecasting.decision.blocks import ACCEPTED, Override
 from ml_service.errors import InvalidRequestError
 from ml_service.output.closing import Ending
 from ml_service.output.console import Terminal
@@ -44,6 +44,9 @@ from ml_service.training.pipeline import (
     built,
 )
 from ml_service.training.publish import demand_active, ensure_compute
+
+TRIED_STEPS = ("prepare", "train", "evaluate")
+"""Of a run that decides and changes nothing."""
 
 
 @dataclass(frozen=True)
@@ -201,12 +204,26 @@ def _submit_published(workspace: Workspace, settings: Settings, pipeline_id: str
     return submit_published(workspace, published, settings.experiment_name, parameters)
 
 
+def of_tries(settings: Settings) -> Settings:
+    """The settings of a run that only tries: its experiment is apart, so that no verb takes it for a candidate."""
+    return settings.model_copy(update={"experiment_name": f"{settings.experiment_name}-tries"})
+
+
+def ending_of_try(result: RunResult) -> Ending:
+    """How a run without registration ended, for the closing."""
+    decision, settled = result.outcome.decision, "nothing was registered or deployed"
+    if decision is None or result.exit_code == 1:
+        return _complaint(result)
+    happened = f"tried: the gate says {decision.verdict.outcome}; {settled}\n{decision.verdict.sentence}"
+    if result.outcome.outcome == ACCEPTED:
+        return Ending(happened, "merge the branch: its release trains, decides and asks for approval")
+    return Ending(happened, "read the report, change the recipe, try once more; do not merge it for this model")
+
+
 def ending(result: RunResult, settings: Settings) -> Ending:
     """How the run ended, for the closing; with the log of a failed step."""
     if result.complaint:
-        log = "\n".join(result.log) or "(it wrote no log)"
-        happened = f"error: run {result.run_id}: {result.complaint}"
-        return Ending(happened, _remedy(result), log if result.failed_step else "")
+        return _complaint(result)
     if result.outcome.model is None:
         return Ending("the champion stays and nothing was registered, which is normal")
     model, todo = result.outcome.model, ""
@@ -225,6 +242,12 @@ def events(result: RunResult, settings: Settings) -> list[Event]:
     if any(rule.code == "drift" and rule.status == "warning" for rule in rules):
         found.append(DRIFT)
     return found
+
+
+def _complaint(result: RunResult) -> Ending:
+    log = "\n".join(result.log) or "(it wrote no log)"
+    happened = f"error: run {result.run_id}: {result.complaint}"
+    return Ending(happened, _remedy(result), log if result.failed_step else "")
 
 
 def _remedy(result: RunResult) -> str:

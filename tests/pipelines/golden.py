@@ -69,6 +69,7 @@ CASES = (
     Case("rollback-to-previous", "rollback", BECAUSE),
     Case("rollback-to-a-version", "rollback", {"to": "7", **BECAUSE}),
     Case("rollback-take-over", "rollback", {"takeOverReason": "a hotfix on Friday", **BECAUSE}),
+    Case("try-on-a-branch", "try", {"dataVersion": "3"}, branch="topic"),
     Case("audit-by-schedule", "audit", reason="Schedule"),
 )
 

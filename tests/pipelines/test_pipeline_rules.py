@@ -203,7 +203,7 @@ def test_parameters_are_typed(source: Any) -> None:
         assert {"name", "type"} <= set(parameter), parameter
 
 
-@pytest.mark.parametrize("name", ["pr", "release", "retrain", "rollback", "audit"])
+@pytest.mark.parametrize("name", ["pr", "release", "retrain", "rollback", "try", "audit"])
 def test_settings_come_from_variables_yml(name: str) -> None:
     document = yaml.load((PIPELINES / f"{name}.yml").read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
 

@@ -160,3 +160,14 @@ def test_a_release_that_fails_in_production_is_undone_by_its_hook(scripted: Scri
     assert verbs(calls)[-2:] == ["release", "rollback"]
     assert option(calls, "rollback", "--to") == "before-this-build"
     assert option(calls, "rollback", "--reason") == "the release of this build has failed"
+
+
+def test_a_recipe_is_tried_on_a_branch_and_nobody_is_asked(scripted: Scripted) -> None:
+    words = ("--branch", "topic", "-p", "dataVersion=3")
+    said = {"variables": {"outcome": "accepted", "modelVersion": ""}}
+    ran, calls = scripted.run("try", *words, **{"try": said})
+
+    assert (ran.code, ran.stages) == (0, {"Try_paid_amount": OK})
+    assert verbs(calls) == ["try"]
+    assert option(calls, "try", "--data-version") == "3"
+    assert (ran.artifact("try-paid_amount-1") / "decision.json").is_file()

@@ -9,7 +9,7 @@ from typing import Any
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from tests.story.conftest import Rehearsed
-from tests.story.product import ROOT, Sdk
+from tests.story.product import ROOT, Sdk, registered_versions, served
 
 
 def downloaded(workspace: Any, name: str, version: int, folder: str) -> dict[str, str]:
@@ -46,3 +46,21 @@ def test_the_report_is_registered_beside_its_model(rehearsed: Rehearsed, sdk: Sd
     assert sorted(files) == ["decision.json", "manifest.json", "model.json", "report.html"]
     assert '<header class="verdict accepted">' in files["report.html"]
     assert json.loads(files["manifest.json"])["model_sha256"] in files["report.html"]
+
+
+def test_a_recipe_is_tried_against_the_champion_and_nothing_changes(
+    rehearsed: Rehearsed, sdk: Sdk, tmp_path: Path
+) -> None:
+    product = rehearsed.product
+    name, service = product.settings["MODEL_NAME"], product.settings["TEST_SERVICE_NAME"]
+    before = (sdk(registered_versions, name), sdk(served, service), product.run("status", "--json").document["runs"])
+
+    tried = product.run("try", "--evidence", tmp_path, "--json")
+
+    assert [step["name"] for step in tried.document["steps"]] == ["prepare", "train", "evaluate"]
+    assert (tried.document["outcome"], tried.document["model"]) == ("kept", None)
+    assert "tried: the gate says kept; nothing was registered or deployed" in tried.err
+    assert json.loads((tmp_path / "decision.json").read_text())["context"]["champion"]["version"] == "1"
+    assert (tmp_path / "report.html").is_file()
+    after = (sdk(registered_versions, name), sdk(served, service), product.run("status", "--json").document["runs"])
+    assert after == before

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 WIDTH, HEIGHT = 760, 220
 LEFT, RIGHT, TOP, BOTTOM = 64, 8, 10, 26
-MOST_TICKS = 6
+WANTED_TICKS = 6
 MAX_LABELS = 8
 ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
 """First digits of the distance between two ticks."""
@@ -79,7 +79,7 @@ def meter(share: float) -> str:
 
 def ticks(low: float, high: float) -> list[float]:
     """Round numbers at equal distances, from at most `low` to at least `high`; at most seven."""
-    least = (high - low) / (MOST_TICKS - 1) or 1.0
+    least = (high - low) / (WANTED_TICKS - 1) or 1.0
     size = 10.0 ** math.floor(math.log10(least))
     step = next(size * digit for digit in ROUND if size * digit >= least * (1 - 1e-9))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)

@@ -21,6 +21,7 @@ VERBS = [
     ["propose", "release", "--model-version", "1", "--evidence", "nowhere"],
     ["propose", "rollback", "--to", "1", "--reason", "worse", "--evidence", "nowhere"],
     ["history", "--out", "nowhere"],
+    ["try"],
 ]
 
 PROBE = """

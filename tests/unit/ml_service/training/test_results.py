@@ -16,7 +16,7 @@ from ml_service.output.console import Terminal
 from ml_service.output.decision_table import decision_rows
 from ml_service.training.follow import Followed, pause
 from ml_service.training.outcome import Outcome, exit_code, show_outcome
-from ml_service.training.run import RunResult, ending
+from ml_service.training.run import RunResult, ending, ending_of_try
 from ml_service.training.run import show as show_run
 from ml_service.training.smoke import Smoked
 from ml_service.training.smoke import show as show_smoke
@@ -103,7 +103,8 @@ def test_an_outcome_is_shown_with_its_evidence() -> None:
 def test_an_accepted_model_is_called_deployed_only_when_it_is(deployed: bool, expected: str) -> None:
     out = io.StringIO()
 
-    show_outcome(Terminal(out=out), Outcome("accepted", "margin", None, None), deployed=deployed)
+    model = ModelVersion(None, "unit", 7, tags={}, properties={})
+    show_outcome(Terminal(out=out), Outcome("accepted", "margin", None, model), deployed=deployed)
 
     assert f"outcome    accepted, margin: registered {expected}" in out.getvalue().replace(", but", " but")
 
@@ -169,6 +170,39 @@ def test_what_to_do_with_an_accepted_model(production: str, todo: str, make_sett
     assert ended.happened == "unit:7 was accepted, registered and deployed to the test service"
     assert ended.todo.endswith(todo)
     assert bool(ended.todo) is bool(production)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code", "happened", "todo"),
+    [
+        ("accepted", 0, "tried: the gate says accepted; nothing was registered or deployed", "merge the branch"),
+        ("kept", 0, "tried: the gate says kept; nothing was registered or deployed", "read the report"),
+        ("failed", 3, "tried: the gate says failed; nothing was registered or deployed", "read the report"),
+    ],
+)
+def test_a_try_says_what_the_gate_says_and_that_nothing_was_changed(
+    verdict: str, code: int, happened: str, todo: str
+) -> None:
+    status = "Failed" if verdict == "failed" else "Finished"
+    result = replace(_result(status, verdict), outcome=Outcome(verdict, "margin", decision(verdict), None))
+    out = io.StringIO()
+    show_outcome(Terminal(out=out), result.outcome, deployed=False)
+
+    ended = ending_of_try(result)
+
+    assert result.exit_code == code
+    assert ended.happened.startswith(happened)
+    assert ended.todo.startswith(todo)
+    assert "nothing was registered" in out.getvalue()
+
+
+def test_a_try_that_breaks_shows_the_step() -> None:
+    ended = ending_of_try(_result("Failed", "", "train"))
+
+    assert (ended.happened, ended.log) == (
+        "error: run run-1: step train failed; the end of its log is below",
+        "first\nlast",
+    )
 
 
 def test_polling_is_quick_for_a_minute_and_then_slows_down() -> None:
