@@ -9,7 +9,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecasting.data.frequency import check_frequency
-from forecasting.data.notes import Change, Edges, edge_changes, edges_of, look_alike_notes, silent_changes
+from forecasting.data.notes import (
+    Change,
+    Edges,
+    edge_changes,
+    edges_of,
+    look_alike_notes,
+    silent_changes,
+    thin_end_notes,
+)
 from forecasting.data.series import KEY_SEPARATOR, Panel
 from forecasting.errors import Finding
 from forecasting.problem.sections import Contract, SeriesRule, Source
@@ -41,7 +49,7 @@ def panel_of(
         values, keys = _pivot(wanted, every, source, rule)
         if rule.missing == "refuse":
             findings += _missing_of_series(values, keys, every, source, calendar.unit)
-        notes, edges = look_alike_notes(keys), edges_of(values, calendar)
+        notes, edges = look_alike_notes(keys) + thin_end_notes(values, calendar), edges_of(values, calendar)
         changes = edge_changes(edges, keys, first, calendar, steps)
         repeat_season(values, edges, calendar.season)
     values = (np.nan_to_num(values) if rule.missing == "zero" else values) + 0.0  # no negative zeros

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from forecasting.calendars import DAILY, MONTHLY, Calendar
 from forecasting.data.contract import read_table
-from forecasting.data.notes import LISTED, set_changes
+from forecasting.data.notes import LISTED, edges_of, set_changes, thin_end_notes
 from forecasting.data.series import Panel, facts_of, read_series, write_series
 from forecasting.errors import ContractError
 from forecasting.problem.sections import Contract, SeriesRule, Source
@@ -49,6 +51,27 @@ def test_one_late_day_is_named_where_a_series_has_all_others(tmp_path: Path) -> 
 
 def test_days_without_a_row_that_are_usual_for_a_series_are_not_named(tmp_path: Path) -> None:
     assert read(tmp_path, {"A": ALL, "C": [0, 10, 30, 40]}).notes == ()  # 19 days without a row, twice
+
+
+@pytest.mark.parametrize(
+    ("calendar", "late", "words"),
+    [(DAILY, 7, "newest 7 days"), (DAILY, 14, "newest 7 days"), (MONTHLY, 1, "newest 1 month")],
+    ids=str,
+)
+def test_half_of_a_sparse_table_that_is_late_is_noted_although_no_series_looks_late(
+    calendar: Calendar, late: int, words: str
+) -> None:
+    chance = np.random.default_rng(3)
+    values = np.where(chance.random((200, 160)) < (0.3 if calendar == MONTHLY else 0.15), 1.0, np.nan)
+    values[:, 50] = 1.0
+    assert thin_end_notes(values, calendar) == []
+    values[:100, -late:] = np.nan
+    assert len(edges_of(values, calendar).late) < 20
+    (note,) = thin_end_notes(values, calendar)
+    assert words in note
+    assert "of 200 series have rows" in note
+    assert thin_end_notes(values[:9], calendar) == []
+    assert thin_end_notes(values[:, -28:], DAILY) == []
 
 
 def test_a_series_that_begins_late_is_named(tmp_path: Path) -> None:
