@@ -15,9 +15,9 @@ from azure_ml.pipelines.argument_text import unpacked
 from azure_ml.workspace import Workspace
 from forecasting.decision import blocks
 from forecasting.decision.decide import Champion, Decision, decide_candidate
-from forecasting.decision.record import DecisionRecord
 from forecasting.errors import ModelFileError, UsageError
 from forecasting.evaluation.drift import MEANING, Drift
+from forecasting.evaluation.live import LiveAccuracy
 from forecasting.models.model_file import MANIFEST_FILE, StoredModel, read_model
 from forecasting.problem.problem_file import Problem
 from step import Run, record_outcome, say, today, told_now_and_then
@@ -134,21 +134,22 @@ def _described(workspace: Workspace, tags: str) -> blocks.Workspace:
     return blocks.Workspace(name=workspace.name, resource_group=workspace.resource_group, tags=dict(parse_qsl(tags)))
 
 
-def record_decision(run: Run, decision: DecisionRecord, paths: Iterable[Path], drift: Drift | None) -> int:
+def record_decision(run: Run, decision: Decision, paths: Iterable[Path]) -> int:
     """Put a decision and its files into run history and return the exit code that it means.
 
-    drift: of the data, by the champion's forecasts; None where there is no champion or too little history.
+    Drift and the champion's live accuracy are told beside the decision: neither promotes a model.
     """
-    verdict = decision.verdict
-    run.log({**decision.metrics, **drift_metrics(drift)})
+    record, drift = decision.record, decision.drift
+    run.log({**record.metrics, **drift_metrics(drift), **live_metrics(decision.live)})
     for path in paths:
         run.attach(path)
-    facts = {"decision_sha256": decision.sha256, "data_sha256": decision.evidence.data.data_sha256}
+    facts = {"decision_sha256": record.sha256, "data_sha256": record.evidence.data.data_sha256}
     if drift is not None:
         facts["drift"] = ",".join(drift.alarms) or NONE
         say(f"drift: {', '.join(MEANING[alarm] for alarm in drift.alarms) or NONE}; {drift.sentence}")
+    verdict = record.verdict
     record_outcome(run, verdict.outcome, verdict.reason, facts)
-    for note in decision.evidence.data.notes:
+    for note in record.evidence.data.notes:
         say(f"note: {note}")
     say(f"{verdict.outcome} ({verdict.reason}): {verdict.sentence}")
     return exit_code_of(verdict.outcome)
@@ -160,6 +161,15 @@ def drift_metrics(drift: Drift | None) -> dict[str, float]:
         return {}
     shares = {f"drift_{name}": share for name, share in drift.shares.items()}
     return {**shares, "drift_alarms": float(len(drift.alarms))}
+
+
+def live_metrics(live: LiveAccuracy | None) -> dict[str, float]:
+    """The champion's forecasts against the actuals since its cutoff."""
+    if live is None:
+        return {}
+    found = {"steps": float(live.steps), "error": live.error, "naive_error": live.naive_error}
+    found |= {} if live.coverage is None else {"coverage": live.coverage}
+    return {f"live_{name}": value for name, value in found.items()}
 
 
 def exit_code_of(outcome: blocks.Outcome) -> int:

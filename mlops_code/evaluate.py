@@ -33,7 +33,7 @@ def evaluate(args: argparse.Namespace, run: Run) -> int:
     """Find the champion, decide, write, record."""
     decision = decide_for(args, run)
     page = write_report(decision, args.evaluation)
-    return record_decision(run, decision.record, [decision.record.write(args.evaluation), page], decision.drift)
+    return record_decision(run, decision, [decision.record.write(args.evaluation), page])
 
 
 def main(argv: list[str] | None = None) -> int:

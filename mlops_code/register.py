@@ -54,7 +54,7 @@ def decide(args: argparse.Namespace, run: Run, models: Collection[str]) -> tuple
     decision = decide_for(args, run)
     page = write_report(decision, args.registration)
     record = decision.record
-    return record, record_decision(run, record, [record.write(args.registration), page], decision.drift)
+    return record, record_decision(run, decision, [record.write(args.registration), page])
 
 
 def describe(args: argparse.Namespace, run: Run, stored: StoredModel, decision: DecisionRecord) -> dict[str, str]:

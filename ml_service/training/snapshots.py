@@ -62,7 +62,7 @@ _DECIDING = (
     "forecasting/data/notes.py",
     *_SERIES,
     *_MODELS,
-    *_package("evaluation", without=("live.py", "patterns.py")),
+    *_package("evaluation", without=("patterns.py",)),
     *_package("decision"),
 )
 _REGISTERING = (

@@ -19,6 +19,7 @@ from forecasting.decision.record import DecisionRecord
 from forecasting.errors import ContractError, RefusedError, UsageError
 from forecasting.evaluation.backtest import Progress, silent
 from forecasting.evaluation.drift import Drift
+from forecasting.evaluation.live import LiveAccuracy, live_accuracy
 from forecasting.evaluation.selection import FALLBACKS, Proposal
 from forecasting.models.model_file import MODEL_FILE, StoredModel, read_model
 from forecasting.problem.problem_file import Problem
@@ -52,6 +53,8 @@ class Decision:
     stored: StoredModel
     unit: str = ""
     """What the values of the table count."""
+    live: LiveAccuracy | None = None
+    """How the champion has done on the actuals since its cutoff; None where there are none, or no champion."""
 
     @property
     def drift(self) -> Drift | None:
@@ -105,7 +108,8 @@ def decide_candidate(
     evidence = evidence_of(subject, judgement, verdict, override)
     context = Context(**dict(request), champion=champion.registered if champion else None)
     unit = f"the unit of {rule.measure}"
-    return Decision(DecisionRecord.of(evidence, context), judgement, proposed, unit)
+    live = live_accuracy(champion.stored.model, panel, training.horizon) if champion else None
+    return Decision(DecisionRecord.of(evidence, context), judgement, proposed, unit, live)
 
 
 def proposals_in(candidate: Path) -> list[str]:

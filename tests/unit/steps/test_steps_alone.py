@@ -113,10 +113,22 @@ def test_a_shifted_table_raises_drift_and_a_stable_one_does_not(
     assert "drift_alarms=0" in stable.out
     assert "drift=none" in stable.out
     assert "drift=error,level" in moved.out
+    assert "live_" not in moved.out, "no actuals have come since the champion's cutoff"
     assert "drift: forecasts are clearly worse than before, the level has moved" in moved.out
     for folder, said in (("a", False), ("b", True)):
         assert ("the level has moved (100% of the series)" in (tmp_path / folder / "report.html").read_text()) is said
     assert load(tmp_path / "b" / "decision.json")["evidence"]["outcome"] == "kept"
+
+
+def test_the_champion_is_compared_with_the_actuals_since_its_cutoff(
+    step: Step, table: Path, candidate: Path, tmp_path: Path
+) -> None:
+    problem, older = tmp_path / "older.yml", (CODE / "problems/paid_amount.yml").read_text()
+    problem.write_text(older.replace("last_date: 2014-05-31", "last_date: 2014-05-10"))
+    assert step("train", "--problem", problem, "--data", table, "--candidate", tmp_path / "old").code == 0
+    words = ("--candidate", candidate, "--evaluation", tmp_path / "e", "--champion", tmp_path / "old")
+    judged = step("evaluate", *words)
+    assert "live_steps=21 live_error=" in judged.out
 
 
 def test_a_model_under_the_floor_is_not_registered(step: Step, table: Path, tmp_path: Path) -> None:
