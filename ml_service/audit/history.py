@@ -1,4 +1,4 @@
-"""`history`: everything that an auditor samples from, as JSON and CSV: runs, decisions, models, releases.
+"""`history`: what an auditor samples from, as JSON and CSV: runs, decisions, models, candidates, releases.
 
 Each row says whether it is intact: whether every field that a hashed document holds too is as in
 that document.
@@ -23,6 +23,10 @@ from forecasting.decision.record import DECISION_FILE, DecisionRecord, as_json, 
 from forecasting.errors import ModelFileError, harmless_cell
 from ml_service.output.console import Terminal
 from ml_service.production import integrity, ledger
+from ml_service.production.candidates.candidate import Move
+from ml_service.production.candidates.events import move_of, subject_of
+from ml_service.production.chain.entry import Entry
+from ml_service.production.chain.store import Chain
 from ml_service.production.integrity import Difference, File
 from ml_service.settings.build import REQUESTED_FOR
 from ml_service.settings.variables import Settings
@@ -79,6 +83,7 @@ def collect(workspace: Workspace, settings: Settings) -> History:
                 _decision_row(run.id, run.properties.get("decision_sha256", ""), found) for run, found in decided
             ],
             "models": [_model_row(model, decisions) for model in models],
+            "candidates": _candidate_rows(kept.chain),
             "releases": [_release_row(record, decisions) for record in kept.records],
         },
         faults=kept.chain.faults,
@@ -263,6 +268,29 @@ def _model_row(model: ModelVersion, decisions: _Decisions) -> Row:
         return _judged(row, None)  # registered by somebody's own code, not by this pipeline
     recorded = properties.get("decision_sha256", "")
     return _judged(row, _not_as_decided(row, recorded, decisions.of(run_id), model_facts))
+
+
+def _candidate_rows(chain: Chain) -> list[Row]:
+    """The moves of candidates, the newest first. Where the ledger was changed, nobody can tell of a single one."""
+    found = ((entry, move_of(entry)) for entry in reversed(chain.entries))
+    intact = None if chain.faults else True
+    return [{**_candidate_row(entry, move), "intact": intact} for entry, move in found if move is not None]
+
+
+def _candidate_row(entry: Entry, move: Move) -> Row:
+    subject = subject_of(entry)
+    return {
+        "sequence": entry.sequence,
+        "name": subject.model_name,
+        "version": subject.version,
+        "state": str(move.state),
+        **{name: value for name, value in asdict(move).items() if name != "state"},
+        "recorded": entry.when,
+        "recorded_in_build": entry.build_id,
+        "model_sha256": subject.model_sha256,
+        "run_id": subject.run_id,
+        **{name: entry.details.get(name, "") for name in ("compared_with", "stage", "override")},
+    }
 
 
 def _release_row(record: ledger.Record, decisions: _Decisions) -> Row:

@@ -18,7 +18,7 @@ import pytest
 from local_azure.cli import lifecycle
 from local_azure.machine_learning.storage.state import StateFolder
 from tests.pipelines.house import House, Ran, copy_repository
-from tests.story.product import clean_environment, cut_table
+from tests.story.product import clean_environment, cut_table, raised_table
 
 pytestmark = pytest.mark.slow
 
@@ -70,7 +70,23 @@ def tables(house: House, tmp_path_factory: pytest.TempPathFactory) -> tuple[str,
 def rejected(house: House, tables: tuple[str, str]) -> Ran:
     """A release that nobody approves."""
     assert tables
-    return house.run("release", "--reject", "production", "--reason", "IndividualCI")
+    words = ("--reject", "production", "--comment", "not before the audit", "--approver", "Grace")
+    return house.run("release", *words, "--reason", "IndividualCI")
+
+
+def candidates(house: House) -> dict[str, dict[str, Any]]:
+    """What `candidates list` says at a terminal, by version."""
+    found = house.product.run("candidates", "list", "--json").document["candidates"]
+    return {one["model"]: one for one in found}
+
+
+def test_without_a_job_token_nobody_knows_whether_the_candidate_was_approved(house: House, rejected: Ran) -> None:
+    found = candidates(house)["paid-amount:1"]
+    assert (found["state"], found["build_id"]) == ("unknown", str(rejected.document["build_id"]))
+    refused = house.product.run("release", "--model-version", 1, code=3).err
+    assert "it is unknown" in refused
+    assert "no candidate that may be released" in house.product.run("release", "--pending", code=3).err
+    assert house.champions() == []
 
 
 def test_a_rejected_approval_leaves_production_alone(house: House, rejected: Ran) -> None:
@@ -107,7 +123,21 @@ def card_of(ran: Ran) -> dict[str, Any]:
 def scheduled(house: House, rejected: Ran) -> Ran:
     """The schedule comes, and this time the release is approved."""
     assert rejected.code == 3
-    return house.run("retrain", "--reason", "Schedule", "--approve", "production")
+    return house.run("retrain", "--reason", "Schedule", "--approve", "production", "--approver", "Ada")
+
+
+def test_the_next_run_records_the_rejection_and_tells_it_of_the_same_bytes(house: House, scheduled: Ran) -> None:
+    found = candidates(house)["paid-amount:1"]
+    (setback,) = found["setbacks"]
+    assert (found["state"], found["build_id"]) == ("released", str(scheduled.document["build_id"]))
+    assert (setback["kind"], setback["person"], setback["reason"]) == ("rejected", "Grace", "not before the audit")
+    card = card_of(scheduled)
+    assert [(one["what"], one["who"], one["reason"]) for one in card["earlier"]] == [
+        ("rejected", "Grace", "not before the audit")
+    ]
+    assert "these bytes are registered already" in scheduled.log("Train_paid_amount.train") or house.champions() == [
+        1
+    ]
 
 
 def trained_on(ran: Ran) -> str:
@@ -133,12 +163,20 @@ def test_a_schedule_takes_the_way_of_retraining(house: House, scheduled: Ran) ->
     assert released == {f"paid-amount-{version}" for version in house.champions()}, "exactly what Train has accepted"
 
 
-def test_an_override_is_accepted_in_the_name_of_who_queued_the_run_and_released(house: House, scheduled: Ran) -> None:
+@pytest.fixture(scope="module")
+def overridden(house: House, scheduled: Ran, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """A person accepts what was trained on a table of other amounts, and is no better."""
     assert scheduled.code == 0
-    (before,) = house.champions()
+    raised = raised_table(tmp_path_factory.mktemp("raised") / "raised.csv", 1.01)
+    house.product.run("data", "upload", "--file", raised)
     words = ("-p", "overrideReason=the new tariff starts on Monday", "--approve", "production")
-    ran = house.run("retrain", *words)
+    return house.run("retrain", *words)
 
+
+def test_an_override_is_accepted_in_the_name_of_who_queued_the_run_and_released(
+    house: House, overridden: Ran
+) -> None:
+    ran = overridden
     assert (ran.code, set(ran.stages.values())) == (0, {OK})
     assert {"accepted", "override"} <= set(ran.document["tags"])
     decision = json.loads((ran.artifact("evidence-paid_amount-1") / "decision.json").read_text())
@@ -146,13 +184,17 @@ def test_an_override_is_accepted_in_the_name_of_who_queued_the_run_and_released(
     assert (decision["evidence"]["override"], decision["evidence"]["gate"]["outcome"]) == (said, "kept")
     assert (card_of(ran)["verdict"]["status"], card_of(ran)["verdict"]["override"]) == ("override", said)
     assert "did not accept" in card_of(ran)["warnings"][0]
-    assert house.champions() == [before + 1]
+    assert house.champions() == [2]
+    assert {model: one["state"] for model, one in candidates(house).items()} == {
+        "paid-amount:1": "released",
+        "paid-amount:2": "released",
+    }
 
 
 @pytest.fixture(scope="module")
-def redeployed(house: House, scheduled: Ran, edit: Callable[[str, str], None]) -> tuple[dict[str, Any], Ran]:
+def redeployed(house: House, overridden: Ran, edit: Callable[[str, str], None]) -> tuple[dict[str, Any], Ran]:
     """The champion again, with another scoring script; what served before it."""
-    assert scheduled.code == 0
+    assert overridden.code == 0
     before = house.serves()
     edit("KEPT_ANSWERS = 32", "KEPT_ANSWERS = 16")
     return before, house.run("release", "-p", "redeploy=true", "--approve", "production")
@@ -200,6 +242,37 @@ def test_rollback_goes_back_to_the_scoring_script_before(
     assert (now["event"], now["model"]) == ("rollback", before["model"])
 
 
+CLOCK = "ml_service/production/chain/entry.py"
+
+
+def test_a_candidate_that_has_expired_is_released_by_no_approval_and_at_a_terminal_with_a_reason(
+    house: House, redeployed: tuple[dict[str, Any], Ran], edit: Callable[[str, str], None], tmp_path: Path
+) -> None:
+    assert redeployed[1].code == 0
+    edit("", "")  # the script as it first was: an earlier test has broken it
+    house.product.run("data", "upload", "--file", raised_table(tmp_path / "raised.csv", 1.02))
+    clock = house.tree / CLOCK
+    now = clock.read_text()
+    clock.write_text(
+        now.replace("datetime.now(UTC)", "datetime.fromtimestamp(datetime.now().timestamp() - 31 * 86400, UTC)")
+    )
+    try:
+        ran = house.run("retrain", "-p", "overrideReason=a month ago", "--approve", "production")
+    finally:
+        clock.write_text(now)
+    assert (ran.code, ran.stages["Production_paid_amount"]) == (1, FAILED)
+    assert "it is expired" in ran.log("Production_paid_amount.release")
+    found = candidates(house)["paid-amount:3"]
+    assert (found["state"], found["recorded"]) == ("expired", True)
+    assert "older than 30 days" in found["reason"]
+    assert house.champions() == [2]
+    assert "no candidate that may be released" in house.product.run("release", "--pending", code=3).err
+    refused = house.product.run("candidates", "withdraw", "--model-version", 3, "--reason", "too old", code=3).err
+    assert "expired since" in refused
+    house.product.run("release", "--model-version", 3, "--reason", "checked again by hand")
+    assert (house.champions(), candidates(house)["paid-amount:3"]["state"]) == ([3], "released")
+
+
 def test_the_audit_exports_all_of_it(house: House, scheduled: Ran) -> None:
     assert scheduled.code == 0
     ran = house.run("audit", "--reason", "Schedule")
@@ -209,6 +282,16 @@ def test_the_audit_exports_all_of_it(house: House, scheduled: Ran) -> None:
     with (folder / "releases.csv").open(newline="", encoding="utf-8") as file:
         events = {(row["event"], row["state"]) for row in csv.DictReader(file)}
     assert events >= {("release", "succeeded")}
+    with (folder / "candidates.csv").open(newline="", encoding="utf-8") as file:
+        moves = [(row["version"], row["state"], row["person"]) for row in csv.DictReader(file)][::-1]
+    rehearsal = "local rehearsal"
+    assert moves[:5] == [
+        ("1", "accepted", rehearsal),
+        ("1", "awaiting approval", rehearsal),
+        ("1", "rejected", "Grace"),
+        ("1", "accepted", rehearsal),
+        ("1", "awaiting approval", rehearsal),
+    ]
 
 
 def test_several_problems_fan_out_each_with_stages_table_and_champion_of_its_own(

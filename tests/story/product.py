@@ -166,6 +166,16 @@ def cut_table(path: Path, last_day: str) -> Path:
     return path
 
 
+def raised_table(path: Path, factor: float) -> Path:
+    """Write the embedded table with every amount multiplied: the same days, and a model of other bytes."""
+    header, *rows = TABLE.read_text().splitlines()
+    parts = (row.rpartition(",") for row in rows)
+    path.write_text(
+        "\n".join([header, *(f"{before},{float(amount) * factor:.4f}" for before, _, amount in parts), ""])
+    )
+    return path
+
+
 def copy_tree(target: Path) -> Path:
     """A copy of everything that the command line needs, for tests that break a file of it."""
     for name in _TREE:

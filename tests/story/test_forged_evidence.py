@@ -22,7 +22,7 @@ from local_azure.cli import lifecycle
 from local_azure.cli.client_environment import client_variables
 from local_azure.machine_learning.storage.state import StateFolder
 from tests.preloading import preloaded
-from tests.story.product import Product, clean_environment
+from tests.story.product import Product, clean_environment, raised_table
 
 pytestmark = pytest.mark.slow
 
@@ -79,6 +79,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     product.run("data", "upload")
     product.run("run", "--unpublished", "--evidence", tmp_path_factory.mktemp("evidence"))
     product.with_settings(BUILD_BUILDID=1, **ADA).run("release", "--model-version", 1)
+    product.run("data", "upload", "--file", raised_table(tmp_path_factory.mktemp("table") / "raised.csv", 1.01))
     product.with_settings(**ADA).run("run", "--unpublished", *OVERRIDE)
     product.with_settings(BUILD_BUILDID=2, **ADA).run("release", "--model-version", 2)
     yield opened

@@ -55,11 +55,13 @@ def test_without_an_override_the_champion_is_kept(story: Overridden) -> None:
     assert story.champions[0] == [1]
 
 
-def test_with_one_the_same_model_is_accepted_and_its_champion_moves(story: Overridden, sdk: Sdk) -> None:
+def test_with_one_the_same_model_is_accepted_and_its_bytes_are_not_registered_twice(
+    story: Overridden, sdk: Sdk
+) -> None:
     document = story.accepted.document
-    assert (document["outcome"], document["reason"], document["model"]["version"]) == ("accepted", "override", 2)
-    assert story.champions[1] == [2]
-    assert sdk(served, story.product.settings["TEST_SERVICE_NAME"]) == ("Healthy", [2])
+    assert (document["outcome"], document["reason"], document["model"]["version"]) == ("accepted", "override", 1)
+    assert story.champions[1] == [1]
+    assert sdk(served, story.product.settings["TEST_SERVICE_NAME"]) == ("Healthy", [1])
 
 
 def test_an_override_trains_nothing_anew(story: Overridden) -> None:
@@ -81,8 +83,8 @@ def test_who_and_why_and_the_gates_own_verdict_are_recorded_and_shown(story: Ove
 def test_nothing_that_could_not_be_decided_is_accepted(story: Overridden, sdk: Sdk) -> None:
     document = story.short.document
     assert (document["outcome"], document["reason"], document["model"]) == ("failed", "too-few-origins", None)
-    assert story.champions[2] == [2]
-    assert sorted(sdk(registered_versions, story.product.settings["MODEL_NAME"])) == [1, 2]
+    assert story.champions[2] == [1]
+    assert sorted(sdk(registered_versions, story.product.settings["MODEL_NAME"])) == [1]
 
 
 @pytest.mark.parametrize("reason", ["Schedule", "PullRequest", "IndividualCI"])

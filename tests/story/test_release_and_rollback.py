@@ -425,6 +425,7 @@ def test_the_history_holds_everything_also_what_failed(shop: Shop, tmp_path: Pat
         "runs": 3,
         "decisions": 3,
         "models": 2,
+        "candidates": 2,
         "releases": 7,
     }
     events = [(row["event"], row["model_version"], row["state"]) for row in reversed(kinds["releases"])]
