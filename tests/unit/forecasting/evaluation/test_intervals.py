@@ -12,6 +12,7 @@ import pytest
 
 from forecasting.calendars import BUSINESS_DAYS, DAILY, MONTHLY, WEEKLY, Calendar
 from forecasting.data.series import Panel, facts_of, write_series
+from forecasting.decision import words
 from forecasting.decision.blocks import Request
 from forecasting.decision.decide import decide_candidate
 from forecasting.decision.record import parse_decision
@@ -152,6 +153,6 @@ def test_the_decision_and_its_report_show_coverage_by_weekday_and_by_step(
     assert challenger.radii["0.8"] == pytest.approx(np.mean(list(widths.values())))
     assert widths["Sat"] > 3 * widths["Tue"]
     page = report(decision.record, model, decision.judgement)
-    assert "Coverage by days ahead" in page
+    assert "inside the interval, in %, by days ahead" in page
     assert "promised: 80%" in page
-    assert f"<tr><td>Sat</td><td class=n>{challenger.interval.by_part['Sat']:.4g}</td>" in page
+    assert f"<tr><td>Sat</td><td class=n>{words.percent(challenger.interval.by_part['Sat'])}</td>" in page
