@@ -75,9 +75,12 @@ def rejected(house: House, tables: tuple[str, str]) -> Ran:
 
 
 def candidates(house: House) -> dict[str, dict[str, Any]]:
-    """What `candidates list` says at a terminal, by version."""
-    found = house.product.run("candidates", "list", "--json").document["candidates"]
-    return {one["model"]: one for one in found}
+    """What `candidates list` says at a terminal, by version; status says the same."""
+    listed = house.product.run("candidates", "list", "--json").document["candidates"]
+    found = {one["model"]: one for one in listed}
+    shown = house.product.run("status", "--json").document["board"]["candidates"]
+    assert {one["model"]: one["state"] for one in shown} == {model: one["state"] for model, one in found.items()}
+    return found
 
 
 def test_without_a_job_token_nobody_knows_whether_the_candidate_was_approved(house: House, rejected: Ran) -> None:
