@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--short", action="store_true", help="only the faults that make test tries as well")
     parser.add_argument("--seed", type=int, default=0, help="without effect: nothing is drawn by chance")
     given = parser.parse_args()
-    variables = {**os.environ, "EVERY_FAULT": "" if given.short else "1"}
+    variables = {**os.environ, "CAMPAIGN": "" if given.short else "1"}
     command = [sys.executable, "-m", "pytest", "-v", "-k", "fault or record or answer", TESTS]
     return subprocess.run(command, cwd=ROOT, env=variables, check=False).returncode
 

@@ -21,7 +21,6 @@ from tests.story.test_release_and_rollback import shop_of
 
 pytestmark = pytest.mark.slow
 
-EVERY_FAULT = bool(os.environ.get("EVERY_FAULT"))
 EVERY_CALL = os.environ.get("EVERY_CALL", "")
 ONE_OF_A_KIND = "^(?!GET .*/ledger/)(?!.*/scoring/(?!score.py))"
 """All calls but the transfers of single entries and scoring files, of which there are as many as there are files."""
@@ -58,8 +57,7 @@ NO_FAULT = Fault("^no such call$")
 
 def in_a_campaign(*faults: Fault) -> list[ParameterSet]:
     """Faults that `make campaign` tries, and `make test` leaves out."""
-    left_out = pytest.mark.skipif(not EVERY_FAULT, reason="`make campaign ONLY=faults` tries every fault")
-    return [pytest.param(fault, marks=left_out) for fault in faults]
+    return [pytest.param(fault, marks=pytest.mark.campaign) for fault in faults]
 
 
 BEFORE_THE_RECORD = [
