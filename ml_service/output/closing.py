@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from azure_ml.errors import ExplainedError
 
 NOT_OPENED = "as before; this command opened no workspace"
-LOG_LINES = 15
-"""The end of a log that is shown; the whole log is where it was written."""
+LOG_LINES = 40
+"""The end of a log that is shown: as much as a step that fails on the log of its service needs to show both."""
 _LABELS = ("live now", "what happened", "what to do next")
 _WIDTH = max(map(len, _LABELS)) + 4
 _NEXT = {

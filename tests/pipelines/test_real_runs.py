@@ -248,6 +248,7 @@ def test_rollback_goes_back_to_the_scoring_script_before(
 CLOCK = "ml_service/production/chain/entry.py"
 
 
+@pytest.mark.campaign
 def test_a_candidate_that_has_expired_is_released_by_no_approval_and_at_a_terminal_with_a_reason(
     house: House, redeployed: tuple[dict[str, Any], Ran], edit: Callable[[str, str], None], tmp_path: Path
 ) -> None:
@@ -297,6 +298,7 @@ def test_the_audit_exports_all_of_it(house: House, scheduled: Ran) -> None:
     ]
 
 
+@pytest.mark.campaign
 def test_several_problems_fan_out_each_with_stages_table_and_champion_of_its_own(
     house: House, edit: Callable[[str, str], None]
 ) -> None:

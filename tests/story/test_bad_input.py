@@ -232,7 +232,7 @@ def test_a_challenger_above_the_floor_is_refused(
     assert (ran["outcome"], ran["reason"], ran["model"]) == ("failed", "floor", None)
     assert (tmp_path / "evidence/decision.json").is_file(), "the evidence of a refusal too"
     assert "variable=outcome;isOutput=true]failed" in ended.err, "a pipeline keeps the evidence by it"
-    assert "not at most 0.100" in ran["decision"]["evidence"]["sentence"]
+    assert "not at most 10.0%" in ran["decision"]["evidence"]["sentence"]
     assert {step["name"]: step["status"] for step in ran["steps"]} == {
         "prepare": "Finished",
         "train": "Finished",

@@ -11,7 +11,7 @@ import pytest
 
 from tests.story.product import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.campaign]
 
 
 def test_they_run_when_asked_for(environment: Mapping[str, str], tmp_path: Path) -> None:

@@ -155,12 +155,18 @@ def pipelines() -> None:
 @_queue_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON list of faults on standard output.")
 def check_command(files: tuple[Path, ...], parameters: dict[str, str], as_json: bool, **queue: Any) -> None:
-    """Find the faults of FILES against Microsoft's schema and the service's rules."""
+    """Find the faults of FILES against Microsoft's schema and the service's rules.
+
+    A parameter without a default is checked with a sample value where -p gives none.
+    """
     from local_azure.pipelines.check.pipeline_check import check
+    from local_azure.pipelines.expand.expansion import sample_parameters
 
     found: dict[Path, list[Problem]] = {}
+    given = {name.lower() for name in parameters}
     for file in files:
-        _, found[file] = check(file, parameters, _facts(file, **queue))
+        samples = {name: value for name, value in sample_parameters(file).items() if name.lower() not in given}
+        _, found[file] = check(file, {**samples, **parameters}, _facts(file, **queue))
     if as_json:
         click.echo(json.dumps(_as_json(found.values()), indent=2))
     else:

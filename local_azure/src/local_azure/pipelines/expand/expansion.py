@@ -72,6 +72,17 @@ def expand(file: Path, parameters: Mapping[str, str] | None = None, facts: Queue
     return Expanded(relative, tree, templates.documents, tuple(sorted(set(expander.problems))))
 
 
+def sample_parameters(file: Path) -> dict[str, str]:
+    """Return a value for each parameter of a pipeline that has no default; none where the file cannot be read."""
+    root = repository_root(file)
+    relative = file.absolute().relative_to(root).as_posix()
+    try:
+        document = Templates(root, {}).document(relative, Location(relative, 1))
+        return Declarations(fields_of(document), relative, root=True).samples()
+    except PipelineError:  # the check names it
+        return {}
+
+
 def _root_scope(document: Fields, file: str, parameters: Mapping[str, str] | None, facts: QueueFacts) -> Scope:
     """Return what the root file sees: its parameters and what is known when the run is queued."""
     block = document.get("parameters")

@@ -86,6 +86,16 @@ class Declarations:
         bound += [(key, value) for key, value in arguments if key.lower() not in self.entries]
         return bound
 
+    def samples(self) -> dict[str, str]:
+        """Return a value for each parameter that has no default, for a check that nobody queues."""
+        found = {}
+        for name, entry in self.entries.items():
+            values = [to_text(part) for part in items_of(entry.get("values"))]
+            sample = values[0] if values else _SAMPLES.get(self._types[name])
+            if entry.get("default") is None and sample is not None:
+                found[str(entry.get("name"))] = sample
+        return found
+
     def _argument(self, name: str, arguments: Fields, caller: Location) -> tuple[Value, Location]:
         """Return what was given for a parameter, else its default, and its location."""
         given = arguments.lookup(name)
@@ -144,6 +154,9 @@ _CONVERSIONS: dict[str, Callable[[Value], Value]] = {
     "object": _object,
     _UNTYPED: _object,
 }
+
+# By type; a part of a pipeline has none.
+_SAMPLES = {"string": "VALUE", "number": "1", "boolean": "true", "object": "{}"}
 
 
 def _is_file(path: Path) -> bool:
