@@ -47,7 +47,14 @@ def write_card(card: ApprovalCard, folder: Path) -> ApprovalCard:
 def html(card: ApprovalCard) -> str:
     """The page to open or print."""
     title = f"Approval: {card.title}"
-    return render_page(_HERE / "card.html.j2", title=title, card=card, badge=badge_of(card), rows=fact_rows(card))
+    return render_page(
+        _HERE / "card.html.j2",
+        title=title,
+        card=card,
+        badge=badge_of(card),
+        rows=fact_rows(card),
+        compared=compared(card.serves_now) if card.serves_now else "",
+    )
 
 
 def markdown(card: ApprovalCard) -> str:
@@ -74,7 +81,7 @@ def fact_rows(card: ApprovalCard) -> list[tuple[str, str]]:
         ("why", asked.why),
         ("build, commit", f"build {asked.build_id or 'none'}, commit {asked.commit[:_SHOWN_HASH] or 'unknown'}"),
         ("serves now", _serving(card.serves_now)),
-        ("the gate", card.verdict.sentence),
+        ("the gate, when it was accepted", card.verdict.sentence),
         ("data", _data(card.data)),
         ("these bytes before", _earlier(card.earlier)),
         ("model sha256", proposed.model_sha256[:_SHOWN_HASH]),
@@ -83,11 +90,16 @@ def fact_rows(card: ApprovalCard) -> list[tuple[str, str]]:
     ]
 
 
+def compared(now: Serving) -> str:
+    """Whether the live service was compared with the ledger, and how that ended."""
+    return f"the live service is {_CHECKS[now.check]}"
+
+
 def _serving(now: Serving | None) -> str:
     if now is None:
         return "nothing: this would be the first deployment"
     by = f"by {now.event} of {now.who}, build {now.build_id}"
-    return f"{now.version.model} since {shown_moment(now.since)}, {by}; the live service is {_CHECKS[now.check]}"
+    return f"{now.version.model} since {shown_moment(now.since)}, {by}; {compared(now)}"
 
 
 def _data(data: DataChange) -> str:
