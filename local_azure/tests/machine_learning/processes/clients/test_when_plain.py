@@ -224,7 +224,7 @@ def test_a_parent_that_does_not_fit_any_more(own_machine: Machine, tmp_path: Pat
     second = machine.parent
     assert second != first
     ended = machine.run(["-c", PRELUDE + "import time; print(time.tzname)"])
-    assert (ended.parent, ended.out) == (second, b"('JST', 'JST')\n")
+    assert (ended.parent, ended.out) == (second, b"('JST', 'JST')\n"), machine.log()
 
     (tmp_path / f"home/lib/python3.{sys.version_info.minor}/site-packages/installed.py").write_text("version = 2")
     ended = machine.run(["-c", PRELUDE + "import installed; print(installed.version)"])
