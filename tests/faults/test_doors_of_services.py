@@ -133,12 +133,13 @@ def test_fifty_slow_clients_without_a_key_do_not_delay_an_answer(
     service: Service, connect: Callable[[bytes], socket.socket], kind: str
 ) -> None:
     beginnings = slow_beginnings(service)[kind]
+    undisturbed = max(service.keyed()[0] for _ in range(5))  # on a busy machine that takes its time by itself
     for number in range(SLOW_CLIENTS):
         connect(beginnings[number % len(beginnings)])
     waited = [service.keyed() for _ in range(5)]
     print(f"{kind}: slowest answer {max(seconds for seconds, *_ in waited):.3f} s")  # noqa: T201
     assert all((status, text) == (200, "2.0") for _, status, text in waited)
-    assert max(seconds for seconds, *_ in waited) < ANSWER_SECONDS
+    assert max(seconds for seconds, *_ in waited) < ANSWER_SECONDS + undisturbed
 
 
 def test_slow_clients_who_finish_are_answered(service: Service, connect: Callable[[bytes], socket.socket]) -> None:
