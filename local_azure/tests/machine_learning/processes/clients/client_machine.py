@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 from local_azure.cli.client_environment import client_environment
 from local_azure.cli.warm import Preloading
+from local_azure.machine_learning.processes.clients import IMPORTED
 from local_azure.machine_learning.storage.state import StateFolder
 
 # Says who the parent of a program is: the first thing that every program of these tests does.
@@ -106,6 +108,14 @@ class Machine:
         return (self.state.client_processes / "log").read_text()
 
 
+def wait_for_imports(state: StateFolder) -> None:
+    """Return when the preloaded parent has imported: a program waits 10 s for it, then starts plainly."""
+    deadline = time.monotonic() + 60
+    while not (state.client_processes / IMPORTED).exists():
+        assert time.monotonic() < deadline, "the parent does not come to the end of its imports"
+        time.sleep(0.02)
+
+
 def prepare(state: StateFolder, folder: Path, variables: Mapping[str, str]) -> Machine:
     """A machine on a running server, whose parent has done its imports."""
     info = state.running_server()
@@ -114,5 +124,6 @@ def prepare(state: StateFolder, folder: Path, variables: Mapping[str, str]) -> M
     environment = client_environment({**variables, "PATH": path}, state, info)
     _, environment = Preloading(state).apply(info, ["python"], environment)
     machine = Machine(state, environment, folder)
+    wait_for_imports(state)
     assert machine.run(["-c", PRELUDE]).parent == machine.parent, machine.log()
     return machine

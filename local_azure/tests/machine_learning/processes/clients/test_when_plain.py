@@ -6,15 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from client_machine import PRELUDE, Machine  # type: ignore[import-not-found]
+from client_machine import PRELUDE, Machine, wait_for_imports  # type: ignore[import-not-found]
 
 from local_azure.cli import lifecycle
-from local_azure.machine_learning.processes.clients import IMPORTED
 from local_azure.machine_learning.storage.state import StateFolder
 
 FLAGS = "import sys; print(sys.flags, sys.warnoptions, sys._xoptions, sys.path)"
@@ -205,15 +203,12 @@ def own_machine(tmp_path: Path) -> Iterator[Machine]:
 
 
 def prepare_with(python: Path, state: StateFolder, environment: dict[str, str], folder: Path) -> Machine:
-    """`exec --warm` by another interpreter; returns when its parent has imported, which a program waits 10 s for."""
+    """`exec --warm` by another interpreter; returns when its parent has imported."""
     words = [str(python), "-m", "local_azure", "--state", str(state.root), "exec", "--warm", "--", "env", "-0"]
     done = subprocess.run(words, env=environment, cwd=folder, capture_output=True, text=True, check=True)
     assert "--warm" not in done.stderr
     variables = dict(pair.split("=", 1) for pair in done.stdout.split("\0") if pair)
-    deadline = time.monotonic() + 60
-    while not (state.client_processes / IMPORTED).exists():
-        assert time.monotonic() < deadline, "the parent does not come to the end of its imports"
-        time.sleep(0.02)
+    wait_for_imports(state)
     return Machine(state, variables, folder)
 
 
