@@ -131,7 +131,7 @@ def test_exec_starts_programs_preloaded_and_leaves_nothing(tmp_path: Path) -> No
 
 def test_everything_below_a_command_starts_preloaded(machine: Machine) -> None:
     (machine.folder / "Makefile").write_text('all:\n\t@python -c "$$ASK" made || true\n')
-    (machine.folder / "script.sh").write_text('python3 -c "$ASK" script; make; exit 3\n')
+    (machine.folder / "script.sh").write_text('python3 -c "$ASK" script; make --no-print-directory; exit 3\n')
     words = ("exec", "--warm", "--", "bash", "script.sh")
     with local_azure(machine.state, machine.folder, *words, ASK=ASK, PYTHONUNBUFFERED="") as process:
         out, err = process.communicate(timeout=60)
