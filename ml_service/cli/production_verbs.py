@@ -157,7 +157,7 @@ def demand_target(to: str) -> None:
 
 def demand_reason(reason: str) -> str:
     """Why it is rolled back. Raises: InvalidRequestError without a reason, or with one that cannot be recorded."""
-    from ml_service.settings.override import NONE, demand_recordable
+    from ml_service.settings.override import NONE
 
     why = reason.strip()
     if why.lower() in ("", NONE):
@@ -166,8 +166,7 @@ def demand_reason(reason: str) -> str:
             expected="--reason TEXT (parameter reason of rollback.yml): one line for whoever approves and audits",
             todo="say what is wrong with what serves, then repeat the command",
         )
-    demand_recordable("--reason", why)
-    return why
+    return recordable(why)
 
 
 def taken_over(asked: bool, reason: str) -> str:
