@@ -14,15 +14,15 @@ from typing import Annotated
 import typer
 
 from azure_ml.errors import ExplainedError
-from ml_service.cli import (
-    approval_verbs,
-    audit_verbs,
-    candidate_verbs,
-    data_verbs,
-    problem_verbs,
-    production_verbs,
-    schedule_verbs,
-    training_verbs,
+from ml_service.cli.verbs import (
+    approval,
+    audit,
+    candidate,
+    data,
+    problem,
+    production,
+    schedule,
+    training,
 )
 
 _EXIT_CODES = """\b
@@ -58,27 +58,27 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings=_OPTIONS,
 )
-app.add_typer(data_verbs.app, name="data")
-app.add_typer(problem_verbs.app, name="problems")
-app.add_typer(schedule_verbs.app, name="schedule")
-app.add_typer(approval_verbs.app, name="propose")
-app.add_typer(candidate_verbs.app, name="candidates")
+app.add_typer(data.app, name="data")
+app.add_typer(problem.app, name="problems")
+app.add_typer(schedule.app, name="schedule")
+app.add_typer(approval.app, name="propose")
+app.add_typer(candidate.app, name="candidates")
 _VERBS = (
-    training_verbs.check,
-    production_verbs.release,
-    production_verbs.verify,
-    production_verbs.rollback,
-    audit_verbs.history,
-    audit_verbs.retain,
-    training_verbs.publish,
-    training_verbs.run,
-    training_verbs.smoke,
-    audit_verbs.status,
-    training_verbs.rehearse,
+    training.check,
+    production.release,
+    production.verify,
+    production.rollback,
+    audit.history,
+    audit.retain,
+    training.publish,
+    training.run,
+    training.smoke,
+    audit.status,
+    training.rehearse,
 )
 for _verb in _VERBS:
     app.command()(_verb)
-app.command("try")(training_verbs.try_recipe)
+app.command("try")(training.try_recipe)
 
 
 @app.callback()

@@ -16,8 +16,8 @@ import requests
 from local_azure.cli import lifecycle
 from local_azure.cli.warm import VARIABLE
 from local_azure.machine_learning.planes import coverage
-from ml_service.cli.data_verbs import app as data_app
 from ml_service.cli.main import app
+from ml_service.cli.verbs.data import app as data_app
 from tests.docs.newcomer import Newcomer, make_clone
 from tests.preloading import ENABLED
 from tests.story.product import clean_environment

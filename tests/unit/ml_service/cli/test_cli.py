@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ml_service.cli.main import main
-from ml_service.cli.training_verbs import ALL_STEPS
+from ml_service.cli.verbs.training import ALL_STEPS
 from ml_service.training.snapshots import STEP_ORDER, parse_steps
 
 VERBS = [

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ml_service.cli.production_verbs import (
+from ml_service.cli.session import AsJson, ForAgent, Session, demand_version, session
+from ml_service.cli.verbs.production import (
     Reason,
     TakeOver,
     To,
@@ -16,7 +17,6 @@ from ml_service.cli.production_verbs import (
     demand_target,
     taken_over,
 )
-from ml_service.cli.session import AsJson, ForAgent, Session, demand_version, session
 
 if TYPE_CHECKING:
     from ml_service.audit.approval.card import ApprovalCard
