@@ -31,7 +31,7 @@ _UNPRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class Application:
-    """Both listeners serve this one application."""
+    """The plain and the TLS listener serve this one application."""
 
     def __init__(
         self,

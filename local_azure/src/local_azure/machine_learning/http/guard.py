@@ -1,4 +1,4 @@
-"""The door of both listeners: refuses what no client of ours would send, before any route is looked at.
+"""The door of the plain and TLS listeners: refuses what no client of ours would send, before any route is looked at.
 
 Host allow-list (DNS rebinding), no writes that carry an Origin (browser forgery), limits on how large a head may be
 and how slowly a head or a body may come. Order and statuses follow the guard rules that the project measured: Host

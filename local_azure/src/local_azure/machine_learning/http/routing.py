@@ -91,7 +91,7 @@ class Plane:
         lenient_numbers: bool = False,
         recorded: bool = False,
     ) -> Callable[[H], H]:
-        """Register a handler for methods such as "GET|HEAD". See `handlers` for what it gets."""
+        """Register a handler for methods such as "GET|HEAD". `handler_binding.py` says what it gets."""
 
         def register(handler: H) -> H:
             for method in methods.split("|"):
