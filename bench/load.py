@@ -1,4 +1,4 @@
-"""Many runs and many clients: pages of a long history, and what concurrent clients are told and find again.
+"""Many runs and many clients: paging through a long history, and lost writes under concurrent clients.
 
     python -m bench.load [--runs 10000] [--clients 50] [--seconds 10]
 
@@ -33,11 +33,11 @@ Row = tuple[str, str]
 
 
 def arguments(argv: Sequence[str] | None, program: str = "python -m bench.load") -> argparse.Namespace:
-    """How much there is to do."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog=program, description="Long history, many clients.")
     parser.add_argument("--runs", type=int, default=10_000, help="runs in one experiment (default 10000)")
     parser.add_argument("--clients", type=int, default=50, help="concurrent clients (default 50)")
-    parser.add_argument("--seconds", type=float, default=10, help="for how long they work (default 10)")
+    parser.add_argument("--seconds", type=float, default=10, help="how long the clients run (default 10)")
     return parser.parse_args(argv)
 
 
@@ -50,7 +50,7 @@ def _memory(pid: int, field: str) -> int:
 
 
 def fill(client: Client, experiment: str, count: int) -> float:
-    """Make finished runs; returns the seconds that it took."""
+    """Create finished runs; returns the seconds this took."""
     started = time.perf_counter()
     client.call("POST", client.history(experiment))
     for first in range(0, count, BATCH):
@@ -69,7 +69,7 @@ def fill(client: Client, experiment: str, count: int) -> float:
 
 
 def pages(client: Client, experiment: str, **asked: object) -> Iterator[tuple[float, int]]:
-    """Seconds and number of runs of each page, asked for as the SDK does."""
+    """Yield seconds and number of runs of each page, requested as the SDK does."""
     token = None
     while True:
         body = {"continuationToken": token, "orderby": "StartTimeUtc desc", "top": BATCH, **asked}
@@ -84,7 +84,7 @@ def pages(client: Client, experiment: str, **asked: object) -> Iterator[tuple[fl
 
 
 def history_rows(client: Client, count: int, pid: int) -> tuple[list[Row], list[str]]:
-    """Fill, then page through everything in the ways in which the SDK asks; returns rows and missed aims."""
+    """Create the runs, then page through them with each query of the SDK; returns rows and missed aims."""
     before = _memory(pid, "VmRSS")
     rows = [(f"{count} runs written, {BATCH} a request", f"{fill(client, 'long', count):.1f} s")]
     missed = []
@@ -113,7 +113,7 @@ def history_rows(client: Client, count: int, pid: int) -> tuple[list[Row], list[
 
 
 def listing_row(state: Path, count: int) -> Row:
-    """`list(experiment.get_runs())` with the SDK itself, in a separate process."""
+    """Time `list(experiment.get_runs())` with the SDK itself, in a separate process."""
     program = (
         "import time; from azureml.core import Experiment, Workspace; ws = Workspace.from_config()\n"
         "experiment = Experiment(ws, 'long'); started = time.perf_counter(); runs = list(experiment.get_runs())\n"
@@ -126,7 +126,7 @@ def listing_row(state: Path, count: int) -> Row:
 
 
 def clients_rows(address: Server, clients: int, seconds: float) -> tuple[list[Row], list[str]]:
-    """Let clients work at the same time and look afterwards whether all that they were told is there."""
+    """Run clients concurrently, then check that every acknowledged write is there."""
     processes = min(os.cpu_count() or 1, clients)
     shares = [clients // processes + (number < clients % processes) for number in range(processes)]
     Client(address).call("POST", Client(address).history("crowd"))
@@ -151,12 +151,12 @@ def clients_rows(address: Server, clients: int, seconds: float) -> tuple[list[Ro
     return rows, missed
 
 
-def _lost(client: Client, told: Acknowledged) -> Iterator[str]:
-    for run_id, tags in told.tags.items():
+def _lost(client: Client, acknowledged: Acknowledged) -> Iterator[str]:
+    for run_id, tags in acknowledged.tags.items():
         found = client.call("GET", client.history("crowd", f"runs/{run_id}"))
         if found["tags"] != tags:
             yield f"tags of {run_id}: {found['tags']} instead of {tags}"
-    for run_id, metrics in told.metrics.items():
+    for run_id, metrics in acknowledged.metrics.items():
         found = client.call("POST", client.metric(run_id, "full"), {"metricName": "loss"})
         if len(found["value"]) != metrics:
             yield f"metrics of {run_id}: {len(found['value'])} values instead of {metrics}"
@@ -177,7 +177,7 @@ def measure(asked: argparse.Namespace) -> tuple[list[Row], list[str]]:
 
 
 def report(rows: list[Row], missed: list[str]) -> int:
-    """Print a table and what it misses; returns the exit code."""
+    """Print the table and the missed aims; returns the exit code."""
     print("| what | measured |\n|---|---|")
     for name, text in rows:
         print(f"| {name} | {text} |")

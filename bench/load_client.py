@@ -1,4 +1,4 @@
-"""One client of bench.load: the requests of a training script that logs, over one kept connection."""
+"""One client of bench.load: the requests of a training script that logs, over one persistent connection."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Server:
 
 @dataclass
 class Acknowledged:
-    """What one client was told: seconds by kind of request, and what must be found afterwards."""
+    """What one client measured: seconds by kind of request, the writes that were acknowledged, the refusals."""
 
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Client:
         self._headers["Authorization"] = f"Bearer {token}"
 
     def send(self, method: str, path: str, body: object = None) -> bytes:
-        """The answer's bytes; raises BenchError for any status but 200."""
+        """Return the response body; raises BenchError for any status but 200."""
         content = None if body is None else json.dumps(body)
         self._connection.request(method, path, content, self._headers)
         answer = self._connection.getresponse()
@@ -58,7 +58,7 @@ class Client:
         return received
 
     def call(self, method: str, path: str, body: object = None) -> Any:
-        """The answer's document."""
+        """Return the response's document."""
         return json.loads(self.send(method, path, body) or b"null")
 
     @staticmethod
@@ -73,16 +73,16 @@ class Client:
 
 
 class _Work:
-    """One client's work until a moment."""
+    """One client's work until a deadline."""
 
     def __init__(self, server: Server) -> None:
         self._client = Client(server)
-        self.told = Acknowledged()
+        self.acknowledged = Acknowledged()
 
     def _timed(self, verb: str, method: str, path: str, body: object = None) -> Any:
         started = time.perf_counter()
         answer = self._client.call(method, path, body)
-        self.told.seconds[verb].append(time.perf_counter() - started)
+        self.acknowledged.seconds[verb].append(time.perf_counter() - started)
         return answer
 
     def one_run(self) -> None:
@@ -90,7 +90,7 @@ class _Work:
         run_id = uuid.uuid4().hex
         path = Client.history("crowd", f"runs/{run_id}")
         self._timed("create run", "PATCH", path, {"runId": run_id, "status": "Running", "tags": {"stage": "new"}})
-        self.told.tags[run_id] = {"stage": "new"}
+        self.acknowledged.tags[run_id] = {"stage": "new"}
         now = "2026-01-31T10:00:00.{:06}+00:00"
         values = [
             {"metricId": uuid.uuid4().hex, "createdUtc": now.format(number), "data": {"loss": 1 / (1 + number)}}
@@ -99,28 +99,28 @@ class _Work:
         metric = {"name": "loss", "columns": {"loss": "double"}, "properties": {"uxMetricType": "azureml.v1.scalar"}}
         batch = {"values": [{**metric, "value": values}]}
         if self._timed("log 10 values", "POST", Client.metric(run_id, "batch"), batch)["errors"] == []:
-            self.told.metrics[run_id] = VALUES
+            self.acknowledged.metrics[run_id] = VALUES
         self._timed("set a tag", "PATCH", path, {"runId": run_id, "tags": {"stage": "logged"}})
-        self.told.tags[run_id] = {"stage": "logged"}
+        self.acknowledged.tags[run_id] = {"stage": "logged"}
         self._timed("get run", "GET", path)
         self._timed("complete run", "PATCH", path, {"runId": run_id, "status": "Completed"})
 
-    def until(self, moment: float) -> None:
-        """Work; a refused request ends this client."""
+    def until(self, deadline: float) -> None:
+        """Create runs until the deadline; a refused request ends this client."""
         try:
-            while time.monotonic() < moment:
+            while time.monotonic() < deadline:
                 self.one_run()
         except (BenchError, OSError, HTTPException) as error:
-            self.told.refused.append(repr(error))
+            self.acknowledged.refused.append(repr(error))
 
 
 def work_together(server: Server, count: int, seconds: float) -> list[Acknowledged]:
-    """Let clients work in threads of this process."""
+    """Run clients in threads of this process; returns what each measured."""
     works = [_Work(server) for _ in range(count)]
-    moment = time.monotonic() + seconds
-    threads = [threading.Thread(target=work.until, args=(moment,)) for work in works]
+    deadline = time.monotonic() + seconds
+    threads = [threading.Thread(target=work.until, args=(deadline,)) for work in works]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return [work.told for work in works]
+    return [work.acknowledged for work in works]

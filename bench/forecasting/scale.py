@@ -2,10 +2,10 @@
 
     python -m bench.forecasting.scale --data series500.csv.gz [--series 500 2000 20000] [--boosting]
 
-The file has a day a row and a series a column; more series than it has are copies of other sizes. Each step is its
-own process, as on the compute; memory is the largest of the process, processor time that of all its threads. The
-gate judges the dearest candidate, whatever training has chosen, against another recipe as champion. The load of the
-machine is printed: on shared cores it is half of the result.
+The file has one row per day and one column per series; further series are scaled copies. Each step runs in its own
+process, as on the compute; memory is the peak of the process, CPU time includes all its threads. The gate judges the
+most expensive candidate, whatever training has chosen, against another recipe as champion. The load of the machine is
+printed, because times on shared cores depend on it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def table_of(frame: pd.DataFrame, series: int, path: Path) -> int:
 
 
 def problem_of(path: Path, boosting: bool) -> Path:
-    """The shipped problem of many series with the columns of the table, without boosting if it is not asked for."""
+    """Write product_sales.yml with the columns of the table, by default without boosting; returns its path."""
     problem = yaml.safe_load((CODE / "problems/product_sales.yml").read_text())
     problem["source"] = {"date": "Day", "measures": ["Units"]}
     problem["series"] |= {"keys": ["Item"], "measure": "Units", "min_active_days": 1}
@@ -57,7 +57,7 @@ def problem_of(path: Path, boosting: bool) -> Path:
 
 
 def only(problem: Path, recipe: dict[str, object], path: Path) -> Path:
-    """The same problem with one candidate."""
+    """Write the same problem with one candidate; returns its path."""
     document = yaml.safe_load(problem.read_text())
     document["training"]["candidates"] = [recipe]
     path.write_text(yaml.safe_dump(document))
@@ -65,9 +65,9 @@ def only(problem: Path, recipe: dict[str, object], path: Path) -> Path:
 
 
 def timed(step: str, *arguments: object) -> tuple[float, float, float]:
-    """Seconds, seconds of processor time and megabytes of a step.
+    """Run a step; returns its seconds, CPU seconds and peak memory in megabytes.
 
-    Raises: SystemExit where it ends with anything but 0 or 3 (the gate's no).
+    Raises: SystemExit for any exit code but 0 and 3 (refused by the gate).
     """
     started = time.perf_counter()
     words = [sys.executable, str(CODE / f"{step}.py"), *map(str, arguments)]
@@ -81,20 +81,20 @@ def timed(step: str, *arguments: object) -> tuple[float, float, float]:
 
 
 def measure(frame: pd.DataFrame, series: int, boosting: bool) -> str:
-    """One row of the table."""
+    """Return one row of the table."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         rows = table_of(frame, series, folder / "data.csv")
         problem = problem_of(folder / "problem.yml", boosting)
-        at = {name: folder / name for name in ("series", "candidate", "champion", "dearest", "evaluation")}
+        at = {name: folder / name for name in ("series", "candidate", "champion", "costliest", "evaluation")}
         found = [timed("prepare", "--problem", problem, "--data", folder / "data.csv", "--series", at["series"])]
-        for name, recipe in (("champion", WEEKLY), ("dearest", BOOSTING if boosting else RIDGE)):
+        for name, recipe in (("champion", WEEKLY), ("costliest", BOOSTING if boosting else RIDGE)):
             alone = only(problem, recipe, folder / f"{name}.yml")
             timed("train", "--problem", alone, "--series", at["series"], "--candidate", at[name])
         found.append(timed("train", "--problem", problem, "--series", at["series"], "--candidate", at["candidate"]))
-        words = ("--problem", problem, "--candidate", at["dearest"], "--champion", at["champion"])
+        words = ("--problem", problem, "--candidate", at["costliest"], "--champion", at["champion"])
         found.append(timed("evaluate", *words, "--evaluation", at["evaluation"]))
-        model = (at["dearest"] / "model.json").stat().st_size / 1e6
+        model = (at["costliest"] / "model.json").stat().st_size / 1e6
     seconds, busy, memory = zip(*found, strict=True)
     cells = [*(f"{second:.1f}" for second in seconds), f"**{sum(seconds):.1f}**", f"{sum(busy):.1f}"]
     return f"| {series} | {rows} | {' | '.join(cells)} | {max(memory):.0f} | {model:.1f} |"
@@ -103,14 +103,14 @@ def measure(frame: pd.DataFrame, series: int, boosting: bool) -> str:
 def main() -> int:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="day a row, series a column (.csv or .csv.gz)")
+    parser.add_argument("--data", type=Path, required=True, help="row per day, column per series (.csv, .csv.gz)")
     parser.add_argument("--series", type=int, nargs="+", default=[100, 500, 2000, 5000, 20000])
     parser.add_argument("--boosting", action="store_true", help="with gradient boosting among the candidates")
     args = parser.parse_args()
     frame = pd.read_csv(args.data, index_col=0, parse_dates=True)
     print(f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
     steps = " | ".join(f"{step} s" for step in ("prepare", "train", "evaluate"))
-    print(f"| series | rows | {steps} | all s | all, processor s | largest process MB | model file MB |")
+    print(f"| series | rows | {steps} | all s | all, CPU s | largest process MB | model file MB |")
     print(f"|{'---|' * 9}")
     for series in args.series:
         print(measure(frame, series, args.boosting), flush=True)

@@ -1,4 +1,4 @@
-"""Plain Azure ML SDK v1 code that measures what a step, a rerun and a refusal cost. Last line: one JSON object.
+"""Measure steps, reruns and an unimplemented call with plain Azure ML SDK v1 code. Last line: one JSON object.
 
 Server-side seconds come from the run history's own start and end times.
 """
@@ -19,7 +19,7 @@ ROUNDS = 3
 
 
 def server_seconds(run: Any) -> float:
-    """From the start of a run to its end, by the server's clock."""
+    """Return the duration of a run by the server's clock."""
     details = run.get_details()
     start, end = (dt.datetime.fromisoformat(details[key]) for key in ("startTimeUtc", "endTimeUtc"))
     return (end - start).total_seconds()

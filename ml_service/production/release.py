@@ -150,7 +150,7 @@ def accepted_by(site: Site, run_id: str) -> str:
             f"run {run_id} has no model to release",
             found=f"outcome {outcome.outcome or 'none'}",
             expected=ACCEPTED,
-            todo="kept is no error: there is nothing to release then",
+            todo="nothing: the outcome `kept` is normal and leaves nothing to release",
         )
     return str(outcome.model.version)
 

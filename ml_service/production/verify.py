@@ -95,7 +95,7 @@ def _demand_proof(service: str, *, has_facts: bool, reports_code: bool) -> None:
 
 def _disagree(what: str, found: str, expected: str) -> None:
     raise CheckFailedError(
-        f"{what} is not what the records of production say", found=found, expected=expected, todo=_ROLL_BACK
+        f"{what} is not what the deployment ledger says", found=found, expected=expected, todo=_ROLL_BACK
     )
 
 

@@ -1,4 +1,4 @@
-"""What the figures of a decision mean to people: the name of each rule and metric, its meaning, and its numbers.
+"""What the rules and metrics of a decision mean to people: names, meanings, and how their numbers are shown.
 
 Shares and changes are shown as percentages, amounts in the unit of the table; both bounds of a range are shown.
 """
@@ -13,7 +13,7 @@ from forecasting.decision.blocks import Evidence, Rule, Scores
 
 NONE = "–"
 TITLES = {
-    "nan": "Every figure is a number",
+    "nan": "Every metric is a number",
     "floor": "Better than the baseline",
     "maximum": "No forecast is implausibly large",
     "bias": "Neither too high nor too low on average",

@@ -20,12 +20,12 @@ _EVIDENCE = (".html", ".json", ".csv", ".md")
 
 
 class Approver:
-    """Approves or rejects the environments of one run; jobs call it from their threads, one after the other."""
+    """Approves or rejects the environments of one run; jobs call it from their threads, one at a time."""
 
     def __init__(
         self, approve: Collection[str], reject: Collection[str], *, ask: bool, person: str, comment: str
     ) -> None:
-        """person, comment: whose the decisions are, and what is said with those of the command line."""
+        """person: name recorded with each decision. comment: used for decisions from the command line."""
         self._approve, self._reject = approve, reject
         self._person, self._comment = person, comment
         self._ask = ask or sys.stdin.isatty()
@@ -36,7 +36,7 @@ class Approver:
     def decide(self, run: RunState, environment: str, stage: str) -> Decision | None:
         """Decide whether the stage may deploy to the environment; None: the run was canceled before.
 
-        A no is recorded, Ctrl-C is not a no.
+        A rejection is recorded; Ctrl-C is not a rejection.
         """
         approved, comment = self._decide(run, environment, stage)
         if not approved and run.canceled.is_set():
@@ -47,7 +47,7 @@ class Approver:
         return Decision(approved, self._person, comment)
 
     def _decide(self, run: RunState, environment: str, stage: str) -> tuple[bool, str]:
-        """The answer, and what was said with it."""
+        """Return the answer and its comment."""
         if environment in self._reject:
             return False, self._comment
         if environment in self._approve:
@@ -71,11 +71,11 @@ class Approver:
 
 
 def _answered(run: RunState, question: str) -> tuple[bool, str]:
-    """Ask until a person says yes or no; what follows that word is the comment.
+    """Ask until a person says yes or no; the rest of the line is the comment.
 
     End of input means no, and Ctrl-C cancels the question.
     """
-    _forget_what_was_typed()
+    _discard_typed_input()
     while not run.canceled.is_set():
         show(f"{question} [y/N]: ", nl=False, err=True)
         line = _typed_line(run.canceled)
@@ -92,9 +92,9 @@ def _answered(run: RunState, question: str) -> tuple[bool, str]:
 
 
 def _reason(run: RunState) -> str:
-    """Ask why it is rejected, until somebody says so or the input ends."""
+    """Ask for the reason of a rejection, until one is given or the input ends."""
     while not run.canceled.is_set():
-        show("not approved; why? One line, for whoever asked and for the record: ", nl=False, err=True)
+        show("not approved; why? One line, which is recorded: ", nl=False, err=True)
         line = _typed_line(run.canceled)
         if line is None:
             break
@@ -103,7 +103,7 @@ def _reason(run: RunState) -> str:
     return ""
 
 
-def _forget_what_was_typed() -> None:
+def _discard_typed_input() -> None:
     """Drop what was typed before the question: it cannot be an answer."""
     if sys.stdin.isatty():
         termios.tcflush(sys.stdin, termios.TCIFLUSH)

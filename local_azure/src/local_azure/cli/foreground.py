@@ -57,7 +57,7 @@ def use(state: StateFolder, *, stop_after: bool, wait: Callable[[], None]) -> It
 
 
 def _wait_for_others(clients: int, wait: Callable[[], None]) -> None:
-    """Return when no other command uses the server; later ones wait until it has stopped and start another."""
+    """Wait until no other command uses the server; later commands wait for its stop, then start a new one."""
     try:
         fcntl.flock(clients, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

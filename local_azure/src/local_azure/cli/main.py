@@ -27,7 +27,7 @@ from local_azure.machine_learning.storage.state import StateFolder, find_state_f
     "--state",
     "state_path",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the server's data. Default: $LOCAL_AZURE_STATE, a parent's .local_azure, or one per project.",
+    help="Data folder. Default: $LOCAL_AZURE_STATE, .local_azure of a parent folder, or one per project.",
 )
 @click.version_option(package_name="local-azure", prog_name="local_azure")
 @click.pass_context
@@ -50,7 +50,7 @@ def main(context: click.Context, state_path: Path | None) -> None:
 _WEB_DATA = click.option(
     "--web-data",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder of local files for data at web addresses: HOST/PATH below it. In use until the server stops.",
+    help="Folder whose files HOST/PATH are served for web addresses, until the server stops.",
 )
 
 
@@ -60,7 +60,7 @@ _WEB_DATA = click.option(
 @click.option("--tls-port", type=int, default=0, help="Port of ARM and storage (default: as last time, else any).")
 @click.pass_obj
 def up(state: StateFolder, http_port: int, tls_port: int, web_data: Path | None) -> None:
-    """Start the server in the background; a running one gets no more than another folder of web data."""
+    """Start the server in the background; if one runs, only --web-data has an effect."""
     running, _ = lifecycle.ensure(state, http_port=http_port, tls_port=tls_port)
     _choose_web_data(state, web_data)
     click.echo(f"local_azure answers at {running.base_url} (process {running.pid}, data in {state.root}).")
@@ -77,10 +77,10 @@ def _choose_web_data(state: StateFolder, folder: Path | None) -> None:
 def down(state: StateFolder) -> None:
     """Stop the server, its steps and its web services; all data stays."""
     click.echo("Stopped." if lifecycle.stop(state) else f"No server runs on {state.root}.")
-    _take_config_files_away(state)
+    _remove_config_files(state)
 
 
-def _take_config_files_away(state: StateFolder) -> None:
+def _remove_config_files(state: StateFolder) -> None:
     for path in config_files.take_away(state):
         click.echo(f"local_azure: removed {path}.", err=True)
 
@@ -171,7 +171,7 @@ def execute(
             click.echo(f"local_azure: the command '{command[0]}' was not found.", err=True)
             code = exit_codes.NOT_FOUND
     if started and stop_after:
-        _take_config_files_away(state)
+        _remove_config_files(state)
     if started and not stop_after:
         click.echo("local_azure: the server keeps running; stop it with: python -m local_azure down", err=True)
     sys.exit(code)

@@ -26,7 +26,7 @@ _PATH = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def _pairs(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
-    """NAME=VALUE options as a mapping."""
+    """Parse NAME=VALUE options."""
     found: dict[str, str] = {}
     for text in given:
         name, equals, value = text.partition("=")
@@ -45,9 +45,9 @@ _QUEUE_OPTIONS = (
     _mapping_option(
         "-p", "--parameter", "parameters", text="A parameter of the pipeline; lists and mappings as YAML."
     ),
-    _mapping_option("-v", "--variable", "variables", text="A variable of the web page or of the queue dialogue."),
+    _mapping_option("-v", "--variable", "variables", text="A variable that is set in the web UI or at queue time."),
     _mapping_option("--group", "groups", metavar="NAME=FILE", text=_GROUP_HELP),
-    _mapping_option("--repository", "repositories", metavar="ALIAS=FOLDER", text="A repository as a local folder."),
+    _mapping_option("--repository", "repositories", metavar="ALIAS=FOLDER", text="Folder of a repository resource."),
     click.option("--reason", type=click.Choice(_REASONS), default="Manual", show_default=True, help="Build.Reason."),
     click.option("--branch", default="main", show_default=True, help="Build.SourceBranch, short or full."),
 )
@@ -87,7 +87,7 @@ def _facts(
 
 
 class _Group(NamedTuple):
-    """The values of a variable group, which of them are secret, and which look so by their names."""
+    """The values of a variable group, which are secret, and which are masked because of their names."""
 
     values: dict[str, str]
     secrets: set[str]
@@ -109,12 +109,12 @@ def _group(path: Path) -> _Group:
     for name, content in fields:
         value = content.get("value") if isinstance(content, Fields) else content
         if not isinstance(value, Text):
-            raise click.UsageError(f"{path}: '{name}' is neither a text nor {{value: TEXT, isSecret: true}}.")
+            raise click.UsageError(f"{path}: '{name}' is neither a string nor {{value: STRING, isSecret: true}}.")
         group.values[str(name)] = str(value)
-        told = content.get("isSecret") if isinstance(content, Fields) else None
-        if is_true(told):
+        declared = content.get("isSecret") if isinstance(content, Fields) else None
+        if is_true(declared):
             group.secrets.add(str(name))
-        elif told is None and looks_secret(str(name)):
+        elif declared is None and looks_secret(str(name)):
             group.masked.add(str(name))
     return group
 
@@ -155,9 +155,9 @@ def pipelines() -> None:
 @_queue_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON list of faults on standard output.")
 def check_command(files: tuple[Path, ...], parameters: dict[str, str], as_json: bool, **queue: Any) -> None:
-    """Find the faults of FILES against Microsoft's schema and the service's rules.
+    """Check FILES against Microsoft's schema and the service's rules.
 
-    A parameter without a default is checked with a sample value where -p gives none.
+    Parameters without a default get a sample value unless -p sets one.
     """
     from local_azure.pipelines.check.pipeline_check import check
     from local_azure.pipelines.expand.expansion import sample_parameters
@@ -189,7 +189,7 @@ def _as_json(found: Iterable[list[Problem]]) -> list[dict[str, object]]:
 @pipelines.command("expand")
 @click.argument("file", type=_PATH)
 @_queue_options
-@click.option("--json", "as_json", is_flag=True, help="The expanded pipeline as JSON, steps as they were written.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; steps keep short forms such as `script`.")
 def expand_command(file: Path, parameters: dict[str, str], as_json: bool, **queue: Any) -> None:
     """Print FILE as the service would run it: templates, parameters and expressions replaced."""
     from local_azure.pipelines.expand.final_yaml import final_yaml
@@ -202,7 +202,7 @@ def expand_command(file: Path, parameters: dict[str, str], as_json: bool, **queu
 @pipelines.command("graph")
 @click.argument("file", type=_PATH)
 @_queue_options
-@click.option("--mermaid", is_flag=True, help="A Mermaid flowchart, as Azure DevOps wikis and GitHub draw it.")
+@click.option("--mermaid", is_flag=True, help="A Mermaid flowchart, as Azure DevOps wikis and GitHub render it.")
 def graph_command(file: Path, parameters: dict[str, str], mermaid: bool, **queue: Any) -> None:
     """Draw the stages and jobs of FILE, as text or as a Mermaid flowchart."""
     from local_azure.cli.output.pipeline_graphs import as_mermaid, as_text
@@ -217,14 +217,12 @@ def graph_command(file: Path, parameters: dict[str, str], mermaid: bool, **queue
 @_queue_options
 @click.option("--approve", multiple=True, metavar="ENV", help="Approve the deployments to this environment.")
 @click.option("--reject", multiple=True, metavar="ENV", help="Reject the deployments to this environment.")
-@click.option("--comment", default="", metavar="TEXT", help="The comment of what --approve and --reject decide.")
-@click.option(
-    "--approver", default="local rehearsal", show_default=True, help="In whose name this run is decided on."
-)
-@click.option("--ask", is_flag=True, help="Ask for every other environment, even without a terminal.")
+@click.option("--comment", default="", metavar="TEXT", help="The comment on --approve and --reject.")
+@click.option("--approver", default="local rehearsal", show_default=True, help="The name recorded as approver.")
+@click.option("--ask", is_flag=True, help="Ask about all other environments, even without a terminal.")
 @_mapping_option("--azure", text="A variable for AzureCLI@2 steps; overrides all others.")
 @click.option("--verbose", is_flag=True, help="Show the output of every step, not only of failed ones.")
-@click.option("--pages", is_flag=True, help="Print the pages that steps have written for the run, at its end.")
+@click.option("--pages", is_flag=True, help="Print the summary pages that steps have uploaded, at the end.")
 @click.option("--jobs", "parallel", default=2, show_default=True, help="How many jobs run at a time.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output; progress goes to stderr.")
 @click.option("--warm", is_flag=True, envvar=warm.VARIABLE, help=warm.HELP)

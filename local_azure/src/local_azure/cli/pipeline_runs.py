@@ -85,7 +85,7 @@ def _result(runner: PipelineRunner, run: RunState) -> Result:
     with _interruptible(run):
         try:
             return runner.run()
-        except KeyboardInterrupt:  # the second Ctrl-C: what was reached is kept and shown all the same
+        except KeyboardInterrupt:  # the second Ctrl-C: keep and show the results so far
             return Result.CANCELED
 
 
@@ -103,7 +103,7 @@ def _new_record(root: Path) -> RunRecord:
 
 
 class _Host:
-    """What a run needs of this machine: a terminal, the emulator and an approver."""
+    """What a run needs from this machine: a terminal, the emulator and an approver."""
 
     def __init__(self, state: StateFolder, options: RunOptions, masker: Masker, served: ServedBuilds) -> None:
         self._state = state
@@ -123,17 +123,17 @@ class _Host:
         show(line, err=self._options.as_json)
 
     def azure_environment(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """Return the environment of an Azure client: it leads to the emulator, which is started when needed."""
+        """Return variables that point an Azure client at the emulator, which is started when needed."""
         info, started = lifecycle.ensure(self._state)
         self._masker.add(info.token)
         self.started = self.started or started
         client = client_environment(environment, self._state, info) | dict(self._options.azure)
-        if environment.get(JOB_TOKEN) == self._served.token:  # the step maps it
+        if environment.get(JOB_TOKEN) == self._served.token:  # only steps that map it get it
             client[JOB_TOKEN] = self._served.token
         return self._preloaded.environment(info, client) if self._preloaded else client
 
     def next_revision(self, name: str) -> int:
-        """Count this pipeline's runs of a name; above the cap, the oldest name is forgotten."""
+        """Return the next `$(Rev:r)` of a run name; above the cap, the oldest name is forgotten."""
         with (self._state.root / "run_names.json").open("a+", encoding="utf-8") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
             stream.seek(0)
@@ -149,14 +149,14 @@ class _Host:
         return self._approver.decide(run, environment, stage)
 
     def pages_to_print(self, record: RunRecord) -> list[Path]:
-        """Return the pages that the summary prints: with --pages those that no question has shown."""
+        """Return the pages to print: with --pages, those not yet shown with a question about an approval."""
         if not self._options.pages:
             return []
         return [page for page in record.summaries() if page not in self._approver.shown]
 
 
 def _counts(text: str) -> dict[str, int]:
-    """Return how often each name was given; an unreadable file starts all counts again."""
+    """Return how often each name was used; an unreadable file resets all counts."""
     try:
         document = json.loads(text or "{}")
     except (ValueError, RecursionError):
@@ -168,7 +168,7 @@ def _counts(text: str) -> dict[str, int]:
 
 @contextmanager
 def _interruptible(run: RunState) -> Iterator[None]:
-    """Ctrl-C cancels the run; steps with always() still run. A second one ends it at once."""
+    """Cancel the run on Ctrl-C; steps with always() still run. A second Ctrl-C ends it at once."""
 
     def cancel(_: int, __: object) -> None:
         if run.canceled.is_set():

@@ -36,7 +36,7 @@ def run_time_only() -> dict[str, str]:
 class QueueFacts:
     """The facts of one queued run.
 
-    `variables` are those of the web page or of the queue dialogue, `groups` the variable groups by name,
+    `variables` are those set in the web UI or at queue time, `groups` the variable groups by name,
     `secrets` the secret ones of them as (group, variable), `masked` those that are masked only,
     `repositories` local folders by alias. `branch` is short or full; of a pull request it is the source.
     """

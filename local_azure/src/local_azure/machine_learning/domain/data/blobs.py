@@ -252,7 +252,7 @@ class Blob:
         blocks = [self._block(block_id) for block_id in block_ids]
         if not all(block.is_file() for block in blocks):
             raise ApiError(
-                400, "InvalidBlockList", f"The block list of '{self.name}' names a block that was not put."
+                400, "InvalidBlockList", f"The block list of '{self.name}' names a block that was not uploaded."
             )
         chunks = (chunk for block in blocks for chunk in read_chunks(block.open("rb")))
         self.write(chunks, facts, conditions=conditions, size=sum(block.stat().st_size for block in blocks))

@@ -1,4 +1,4 @@
-"""Looks after all pipeline and script runs of a server: takes them up, cancels them, and cleans up after a kill."""
+"""Starts and cancels all pipeline and script runs of a server, and recovers them after a kill."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from local_azure.machine_learning.storage.store import Document, Store
 
 LOG = logging.getLogger("local_azure")
 STOP_SECONDS = 10
-# Cleaning the logs of cut-off runs takes a second for each 28 MB: a start does not wait longer for it.
+# How long a start waits for recovery: removing secrets from the logs of cut-off runs takes a second per 28 MB.
 RECOVERY_SECONDS = 5.0
 SERVER_LOST = "The server was stopped while this run was in progress."
 
 
 class Executor:
-    """All runs of a server; belongs to the event loop in which it is made. work: folder of the running steps."""
+    """All runs of a server; belongs to the event loop in which it is created. work: folder of the running steps."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Executor:
         self._loop = asyncio.get_running_loop()
 
     async def start(self) -> None:
-        """Fail the runs that a killed server cut off, take up those that were only queued, start the fork server."""
+        """Start the fork server, fail the runs that a killed server cut off, start those that were only queued."""
         self._launcher.start()
         left_open = await asyncio.to_thread(self._left_open)
         recovery = asyncio.create_task(asyncio.to_thread(self._recover, left_open))
@@ -75,14 +75,14 @@ class Executor:
     # What planes and the scheduler call, from any thread.
 
     def submit(self, workspace: Workspace, run_id: str) -> None:
-        """Take up a pipeline run that is in the store."""
+        """Start a pipeline run that is in the store."""
         run = pipeline_runs.require(self._store, workspace.id, run_id)
-        self._take_up_pipeline(workspace, run)
+        self._start_pipeline(workspace, run)
 
     def submit_script(self, workspace: Workspace, run_id: str) -> None:
-        """Take up a run of one script that is in the store."""
+        """Start a run of one script that is in the store."""
         document = script_runs.require(self._store, workspace.id, run_id)
-        self._take_up_script(workspace, document)
+        self._start_script(workspace, document)
 
     def cancel(self, run_id: str) -> None:
         """Cancel a run, or one step of a run, if it is in progress.
@@ -91,7 +91,7 @@ class Executor:
         """
         self._loop.call_soon_threadsafe(self._cancel_now, run_id)
 
-    def _take_up_pipeline(self, workspace: Workspace, run: Document) -> None:
+    def _start_pipeline(self, workspace: Workspace, run: Document) -> None:
         task = PipelineRunTask(
             store=self._store,
             files=self._files,
@@ -102,7 +102,7 @@ class Executor:
         )
         self._loop.call_soon_threadsafe(self._go, run["Id"], task)
 
-    def _take_up_script(self, workspace: Workspace, document: Document) -> None:
+    def _start_script(self, workspace: Workspace, document: Document) -> None:
         root = run_records.require(self._store, workspace.id, document["runId"])["rootRunId"]
         task = ScriptRunTask(self._store, self._make_job, workspace, document, root)
         self._loop.call_soon_threadsafe(self._go, document["runId"], task)
@@ -121,9 +121,9 @@ class Executor:
         task.add_done_callback(ended)
 
     def _cancel_now(self, run_id: str) -> None:
-        going_on = self._runs.get(run_id) or self._step_of(run_id)
-        if going_on is not None:
-            task = asyncio.create_task(going_on.cancel())
+        active = self._runs.get(run_id) or self._step_of(run_id)
+        if active is not None:
+            task = asyncio.create_task(active.cancel())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -134,10 +134,10 @@ class Executor:
     # After a start.
 
     def _left_open(self) -> list[Callable[[], None]]:
-        """What is to be done for each run that the last server left open; later ones are none of its."""
+        """Return a recovery call for each run that the last server left open; later runs are not among them."""
         for left_over in self._work.iterdir():
             shutil.rmtree(left_over, ignore_errors=True)
-        recover = self._one_by_one
+        recover = self._recover_one
         found: list[Callable[[], None]] = []
         for workspace in self._workspaces.all():
             for run in pipeline_runs.open_runs(self._store, workspace.id):
@@ -150,14 +150,14 @@ class Executor:
         for recover in left_open:
             recover()
 
-    def _one_by_one(
+    def _recover_one(
         self,
         recover: Callable[[Workspace, Document], None],
         close: Callable[[Store, str, Document, str], None],
         workspace: Workspace,
         document: Document,
     ) -> None:
-        """Recover one run. One that is broken is reported and closed, and keeps no other from being recovered."""
+        """Recover one run; a broken one is logged and closed, so that the others are still recovered."""
         try:
             recover(workspace, document)
         except Exception:
@@ -168,7 +168,7 @@ class Executor:
                 LOG.exception("run %s cannot be closed; the next start tries again", _id(document))
 
     def _scrub(self, workspace: Workspace, run_id: str) -> None:
-        """Remove secrets from the logs of a run; a log that is not where it should be is reported."""
+        """Remove secrets from the logs of a run; a failure is logged."""
         try:
             scrub_logs(self._store, self._files, self._redactor, workspace, run_id)
         except Exception:
@@ -176,14 +176,14 @@ class Executor:
 
     def _recover_pipeline(self, workspace: Workspace, run: Document) -> None:
         if not pipeline_runs.is_running(run):
-            self._take_up_pipeline(workspace, run)
+            self._start_pipeline(workspace, run)
             return
         self._scrub(workspace, run["Id"])
         pipeline_runs.fail_cut_off(self._store, workspace.id, run, SERVER_LOST)
 
     def _recover_script(self, workspace: Workspace, document: Document) -> None:
         if script_runs.is_queued(self._store, workspace.id, document):
-            self._take_up_script(workspace, document)
+            self._start_script(workspace, document)
             return
         self._scrub(workspace, document["runId"])
         script_runs.fail_cut_off(self._store, workspace.id, document, SERVER_LOST)
