@@ -39,7 +39,7 @@ def table(comparison: Comparison, policy: GatePolicy) -> list[Rule]:
     if wild:
         said = f"not finite: {', '.join(wild)}; nothing can be compared."
         return [Rule(code="nan", status="failed", value=None, threshold=None, sentence=said)]
-    finite = _rule("nan", 0.0, 0.0, True, "every metric is a finite number.")
+    finite = _rule("nan", 0.0, 0.0, True, "every figure is a finite number.")
     makers: tuple[Callable[[Comparison, GatePolicy], Rule], ...] = (
         _floor, _maximum, _bias, _coverage, _simpler, _winkler, _secondary, _segment, _series, _margin, _significance,
         _drift,
