@@ -63,7 +63,7 @@ class Recorder:
         Raises: ConflictError when another process has changed production, UncertainError when nobody can tell whether
         it is stored; else whatever the storage raises, and it is not stored.
         """
-        self._chain = store.append_beside_candidates(self._blobs, self._chain, event)
+        self._chain = store.append_beside_others(self._blobs, self._chain, event)
         return self._chain.entries[-1]
 
     def begin(self, facts: Mapping[str, str], before: str, content: Content, scoring: Scoring) -> Record:
