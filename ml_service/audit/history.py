@@ -67,6 +67,11 @@ class History:
         ]
         return [*(f"ledger: {fault}" for fault in self.faults), *rows]
 
+    @property
+    def differences(self) -> list[str]:
+        """What of runs, decisions and models is not as recorded; the ledger is compared apart."""
+        return [line for line in self.not_intact if not line.startswith(("ledger: ", "releases: "))]
+
 
 def collect(workspace: Workspace, settings: Settings) -> History:
     """Read the whole history of the problem that the settings name; changes nothing."""

@@ -7,6 +7,7 @@ approval (learn.microsoft.com/rest/api/azure/devops/approvalsandchecks/approvals
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -116,14 +117,23 @@ def reader_of(settings: Settings, note: Callable[[str], None]) -> Ask:
 
 def read_approval(project: AzureDevOps, build_id: str, stage: str) -> Approval:
     """What has become of the approval of a stage. Raises: AzureDevOpsError."""
-    try:
+    with _as_documented(build_id):
         build = _Build.model_validate(project.get(f"build/builds/{build_id}"))
-        timeline = _Timeline.model_validate(project.get(f"build/builds/{build_id}/timeline"))
-        asked = list(_approval_ids(timeline, stage))
-        if not asked:
-            return _undecided(build, "not asked for")
-        query = {"approvalIds": ",".join(asked), "$expand": "steps"}
-        found = _Approvals.model_validate(project.get("pipelines/approvals", query))
+        asked = _asked(project, build_id).get(stage, [])
+        return _answer(project, build, asked) if asked else _undecided(build, "not asked for")
+
+
+def read_approvals(project: AzureDevOps, build_id: str) -> dict[str, Approval]:
+    """The approvals that a build has asked for, by stage. Raises: AzureDevOpsError."""
+    with _as_documented(build_id):
+        build = _Build.model_validate(project.get(f"build/builds/{build_id}"))
+        return {stage: _answer(project, build, asked) for stage, asked in _asked(project, build_id).items()}
+
+
+@contextmanager
+def _as_documented(build_id: str) -> Iterator[None]:
+    try:
+        yield
     except ValidationError as mistakes:
         first = mistakes.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -131,14 +141,21 @@ def read_approval(project: AzureDevOps, build_id: str, stage: str) -> Approval:
             f"Azure DevOps told something else of build {build_id} than its documentation says",
             found=f"{place}: {first['msg']}",
         ) from None
-    return _together(build, found.value)
 
 
-def _approval_ids(timeline: _Timeline, stage: str) -> Iterator[str]:
-    records = {record.id: record for record in timeline.records}
+def _answer(project: AzureDevOps, build: _Build, asked: list[str]) -> Approval:
+    query = {"approvalIds": ",".join(asked), "$expand": "steps"}
+    return _together(build, _Approvals.model_validate(project.get("pipelines/approvals", query)).value)
+
+
+def _asked(project: AzureDevOps, build_id: str) -> dict[str, list[str]]:
+    """The ids of the approvals that a build has asked for, by stage."""
+    timeline = _Timeline.model_validate(project.get(f"build/builds/{build_id}/timeline"))
+    records, asked = {record.id: record for record in timeline.records}, dict[str, list[str]]()
     for record in timeline.records:
-        if record.type == _APPROVAL and _stage_of(record, records) == stage:
-            yield record.id
+        if record.type == _APPROVAL:
+            asked.setdefault(_stage_of(record, records), []).append(record.id)
+    return asked
 
 
 def _stage_of(record: _Record, records: dict[str, _Record]) -> str:

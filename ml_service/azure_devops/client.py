@@ -31,6 +31,10 @@ class AzureDevOpsError(FaultError):
     """Azure DevOps did not answer, or refused."""
 
 
+class NotFoundError(AzureDevOpsError):
+    """Azure DevOps does not have it, or not any more."""
+
+
 @dataclass(frozen=True)
 class AzureDevOps:
     """One project of an organization."""
@@ -68,6 +72,8 @@ class AzureDevOps:
                     content = _read(answer, url)
         except requests.RequestException as error:
             raise AzureDevOpsError(f"Azure DevOps did not answer at {url}", found=type(error).__name__) from error
+        if answer.status_code == requests.codes.not_found:
+            raise NotFoundError(f"Azure DevOps has nothing at {url}")
         if answer.status_code not in (requests.codes.ok, requests.codes.created):
             raise AzureDevOpsError(
                 f"Azure DevOps refused {method} {url} (HTTP {answer.status_code})",

@@ -22,6 +22,7 @@ from ml_service.cli.verbs import (
     problem,
     production,
     schedule,
+    trail,
     training,
 )
 
@@ -63,6 +64,7 @@ app.add_typer(problem.app, name="problems")
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(approval.app, name="propose")
 app.add_typer(candidate.app, name="candidates")
+app.add_typer(trail.app, name="audit")
 _VERBS = (
     training.check,
     production.release,

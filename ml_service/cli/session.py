@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:  # `--help` loads nothing of what a verb needs
+    from azure_ml.errors import ExplainedError
     from azure_ml.workspace import Workspace
+    from ml_service.audit.events.kinds import Attempt
+    from ml_service.audit.events.witness import Witness
     from ml_service.audit.serving import View
     from ml_service.azure_devops.approvals import Ask
     from ml_service.output.agent import Agent
@@ -57,12 +60,29 @@ class Session:
     """Whether the build gets a page of this command; None: of a failure only."""
     events: list[Event] = field(default_factory=list)
     """What people are notified of when the command has ended; a failure adds its own."""
+    attempt: Attempt | None = None
+    """What the command was asked to do, where the ledger shall tell that it was refused."""
 
     def ends(self, happened: str, todo: str = "", *, page: bool | None = None) -> None:
         """Say what the command has done and what to do next. page: show it on the summary of the build too."""
         from ml_service.output.closing import Ending
 
         self.ending, self.has_page = Ending(happened, todo), page
+
+    def attempts(self, target: str, *, reason: str = "", refused_as: str = "", **evidence: str) -> None:
+        """From here on the ledger tells where this command is refused. refused_as: kind of that event."""
+        from ml_service.audit.events.kinds import REQUEST_REFUSED, Attempt
+        from ml_service.production.chain.entry import utc_now
+
+        kind = refused_as or REQUEST_REFUSED
+        self.attempt = Attempt(self.verb, target, utc_now(), reason.strip(), evidence, kind)
+
+    @cached_property
+    def witness(self) -> Witness:
+        """Who writes events to the ledger."""
+        from ml_service.audit.events.witness import Witness
+
+        return Witness(self.workspace, self.settings, self.build, self.terminal.note)
 
     @cached_property
     def closing(self) -> Closing:
@@ -193,8 +213,23 @@ def session(as_json: bool, for_agent: bool | None = None, *, verb: str = "comman
             if known is None:
                 raise
             opened.exit_code, opened.ending = known.exit_code, of_error(known)
+            _record_refusal(opened, known)
         _close(opened)
     raise typer.Exit(opened.exit_code)
+
+
+def _record_refusal(opened: Session, known: ExplainedError) -> None:
+    """Let the ledger tell of a refused request, as far as the workspace can be opened."""
+    from ml_service.output.failures import explain
+
+    if opened.attempt is None:
+        return
+    try:
+        opened.witness.record_refusal(opened.attempt, known)
+    except Exception as error:
+        if explain(error) is None:
+            raise
+        opened.terminal.note("note: the ledger does not tell of this: the workspace cannot be opened")
 
 
 def _close(opened: Session) -> None:

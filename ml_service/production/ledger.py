@@ -36,10 +36,11 @@ SCHEMA_VERSION = 1
 FACTS = (
     *("event", "from", "back_to", "build_id", "commit", "workspace", "service", REQUESTED_FOR, "report_sha256"),
     *(deployments.OF_ENTRIES, "endpoint_default", "endpoint_default_if_undone", "take_over", ASKED_BECAUSE),
-    *("approver", "approval_comment"),
+    *("approver", "approval_comment", "changed_by_hand"),
 )
 """Of a record beside its content; ids of pipelines for the default of the pipeline endpoint. take_over: why a service
-that was changed by hand was replaced; approver: of the stage that deployed it, as Azure DevOps says."""
+that was changed by hand was replaced; approver: of the stage that deployed it, as Azure DevOps says;
+changed_by_hand: when, UTC."""
 MAX_RECORD_BYTES = 1024 * 1024
 """Of release.json, which has some 2 kB."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from azure_ml.services import Service, image_sha256
+from azure_ml.services import Service, find_service, image_sha256
 from ml_service.errors import CheckFailedError, ConflictError
 from ml_service.production import ledger
 from ml_service.production.integrity import Difference, differences
@@ -18,8 +18,19 @@ from ml_service.production.site import Serving, Site, label
 
 DEPLOYMENT, UPDATED, IMAGE = "service_deployment", "service_updated", "service_image_sha256"
 """What the end of a deployment records of the service that it leaves: whose it is, and how Azure ML reports it."""
+CHANGED_BY_HAND = "changed_by_hand"
+"""Fact of the record of a deployment that took a service over: when Azure ML last changed that service, UTC."""
 SCORING, VERSION = "scoring_sha256", "version"
 """What a service's answers say of the code and the model version that answer."""
+
+
+def facts_of_take_over(site: Site, known: Sequence[Record]) -> dict[str, str]:
+    """What a record keeps of a service that it takes over: when it was last changed by hand; empty where none is."""
+    service = find_service(site.production, site.settings.production_service_name) if site.take_over else None
+    if service is None or not service.updated:
+        return {}
+    by_hand = ledger.find(known, label(service)) is None or changes(known, service)
+    return {CHANGED_BY_HAND: service.updated} if by_hand else {}
 
 
 def service_facts(service: Service) -> dict[str, str]:

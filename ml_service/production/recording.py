@@ -25,6 +25,8 @@ from ml_service.production.ledger import Content, Record
 from ml_service.production.site import Site
 from ml_service.training.snapshots import SCORING_ENVIRONMENT, SCORING_FOLDER, Scoring
 
+ANCHOR = "ledger_entry"
+"""Property of the run of a deployment: `sequence:sha256` of the entry that closed it; written once."""
 _LONGEST_TEXT = 8000
 """Characters of a reason; a service's log may be part of it."""
 _LONGEST_FAILURE = 1000
@@ -63,7 +65,7 @@ class Recorder:
         Raises: ConflictError when another process has changed production, UncertainError when nobody can tell whether
         it is stored; else whatever the storage raises, and it is not stored.
         """
-        self._chain = store.append_beside_candidates(self._blobs, self._chain, event)
+        self._chain = store.append_beside_others(self._blobs, self._chain, event)
         return self._chain.entries[-1]
 
     def begin(self, facts: Mapping[str, str], before: str, content: Content, scoring: Scoring) -> Record:
@@ -104,7 +106,11 @@ class Recorder:
             with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
                 path = Path(scratch) / ledger.RECORD_FILE
                 path.write_bytes(_document(record.opened, record.state, closed.when, told))
-                properties = {"state": record.state, "record_sha256": record.record_sha256}
+                properties = {
+                    "state": record.state,
+                    "record_sha256": record.record_sha256,
+                    ANCHOR: f"{closed.sequence}:{closed.sha256}",
+                }
                 tags = {"state": record.state}
                 end_record(run, path, properties=properties, tags=tags, failure=failure[:_LONGEST_FAILURE])
         except Exception as error:

@@ -29,7 +29,7 @@ from ml_service.production.chain.entry import NONE
 from ml_service.production.deployment import deploy_to_production, pointers
 from ml_service.production.evidence import demand_evidence, report_facts
 from ml_service.production.ledger import Content, Record
-from ml_service.production.live import demand_recorded_code, demand_unchanged, is_as_recorded
+from ml_service.production.live import demand_recorded_code, demand_unchanged, facts_of_take_over, is_as_recorded
 from ml_service.production.recording import Recorder, build_facts
 from ml_service.production.site import Serving, Site, before_id, is_settled, last_good, serving
 from ml_service.production.writer import writing
@@ -125,6 +125,7 @@ def _release(recorder: Recorder, chosen: _Chosen, scratch: Path) -> Released:
         **chosen.approval,
         **report_facts(files.path),
         **pointers(site, content),
+        **facts_of_take_over(site, known),
     }
     record = recorder.begin(facts, before, content, scoring)
     service = deploy_to_production(recorder, record, scoring, last_good(known))

@@ -17,7 +17,7 @@ from ml_service.production.chain.entry import NONE
 from ml_service.production.deployment import deploy_to_production, pointers, withdraw
 from ml_service.production.evidence import demand_evidence, production_model
 from ml_service.production.ledger import Record
-from ml_service.production.live import demand_recorded_code, demand_unchanged, is_as_recorded
+from ml_service.production.live import demand_recorded_code, demand_unchanged, facts_of_take_over, is_as_recorded
 from ml_service.production.recording import Recorder, build_facts
 from ml_service.production.site import Serving, Site, before_id, is_settled, last_good, serving
 from ml_service.production.writer import writing
@@ -91,7 +91,7 @@ def _restore(recorder: Recorder, target: Record, now: Serving | None) -> RolledB
         scoring = ledger.fetch_scoring(target, Path(scratch))
         demand_evidence(site, target)
         facts = build_facts(ledger.ROLLBACK, site, before_id(now))
-        facts |= {**_of_target(target), **pointers(site, content)}
+        facts |= {**_of_target(target), **pointers(site, content), **facts_of_take_over(site, recorder.here)}
         record = recorder.begin(facts, before, content, scoring)
         service = deploy_to_production(recorder, record, scoring, last_good(recorder.here))
     return RolledBack(content.model, before, record.id, service.url, content.scoring_sha256, service.keys)

@@ -75,8 +75,8 @@ def read_quarantine(workspace: Workspace, settings: Settings) -> tuple[Quarantin
 
 def accept(
     workspace: Workspace, settings: Settings, build: Build, terminal: Terminal, *, name: str, acceptance: Acceptance
-) -> int:
-    """Register a quarantined file as a version, by the decision of a person; returns the version.
+) -> tuple[int, str]:
+    """Register a quarantined file as a version, by the decision of a person; returns the version and its SHA-256.
 
     Raises: ConflictError when another process holds the inbox; UsageError, ContractError of forecasting.
     """
@@ -84,7 +84,7 @@ def accept(
         problem = Problem(settings.problem_file)
         version, sha256 = inboxes.accept(inbox, problem, name, acceptance, datetime.now(UTC).date())
     write_marker(workspace, settings.dataset_name, sha256)
-    return version
+    return version, sha256
 
 
 @contextmanager

@@ -128,6 +128,13 @@ def find_service(workspace: Workspace, name: str) -> Service | None:
         raise
 
 
+def list_services(workspace: Workspace) -> list[Service]:
+    """Every service of a workspace."""
+    from azureml.core.webservice import Webservice
+
+    return [_service_of(sdk) for sdk in Webservice.list(workspace.sdk)]
+
+
 def image_sha256(service: Service) -> str:
     """Hash of what a service says that it was built from: image, uploaded code, models and environment.
 

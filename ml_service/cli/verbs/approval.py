@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,6 +61,7 @@ def propose_release(
         _demand_production(call)
         from ml_service.audit.approval import propose as module
 
+        call.attempts(f"version {model_version}", reason=why)
         module.demand_replaceable(call.view, why)
         _tell(call, module.propose_release(call.view, model_version, evidence, take_over=why), evidence)
 
@@ -86,6 +88,7 @@ def propose_rollback(
         from ml_service.audit.approval import propose as module
 
         taken = why if take_over else ""
+        call.attempts(to, reason=why)
         module.demand_replaceable(call.view, taken)
         _tell(call, module.propose_rollback(call.view, to, why, evidence, take_over=taken), evidence)
 
@@ -100,7 +103,11 @@ def _tell(call: Session, card: ApprovalCard, folder: Path) -> None:
     """Show the card, put it on the summary of the build, and say what exactly would be deployed."""
     from ml_service.audit.approval import page
     from ml_service.audit.approval.card import CARD_SUMMARY
+    from ml_service.audit.events.kinds import approval_requested
 
+    evidence = {"card_sha256": hashlib.sha256(card.content).hexdigest()}
+    target, why = card.proposed.model, card.asked.why
+    call.witness.record(lambda actor: [approval_requested(card.kind, target, why, actor, evidence)])
     page.show(call.terminal, card, folder)
     call.agent.summary(folder / CARD_SUMMARY)
     call.agent.outputs({"modelVersion": card.proposed.model.rpartition(":")[2], "deployment": card.restores})

@@ -38,13 +38,21 @@ def upload(
     """
     with session(as_json, for_agent, verb="data upload") as call:
         settings = call.settings
+        from azure_ml.digests import file_sha256
+        from ml_service.audit.events import kinds
         from ml_service.retraining import inbox
         from ml_service.training import data, ownership
 
+        source = file or settings.data_file
+        if source.is_file():
+            call.attempts(source.name, refused_as=kinds.DATA_REFUSED, data_sha256=file_sha256(source))
         checked = data.check_file(settings, file)
         acceptance = None if reason is None else inbox.acceptance_of(call.build, reason)
         ownership.demand_ours(call.workspace, settings)
         result = data.upload(call.workspace, settings, call.terminal, checked, acceptance)
+        if result.created:
+            table = kinds.Table.of_checked(checked, result.name, result.version)
+            call.witness.record(lambda actor: [kinds.data_accepted(table, actor, acceptance)])
         data.show(call.terminal, result)
         call.agent.outputs({"dataVersion": result.version})
         call.ends(
@@ -70,6 +78,10 @@ def ingest(as_json: AsJson = False) -> None:
 
         begun = inbox.now()
         done = inbox.ingest(call.workspace, settings, call.build, call.terminal)
+        from ml_service.audit.events.collecting import of_receipts
+
+        receipts = [one for one in (*done.taken, *done.quarantined) if one.when >= begun]
+        call.witness.record(lambda actor: of_receipts(receipts, settings.dataset_name, actor))
         inbox.show_ingested(call.terminal, settings, done)
         set_aside = [receipt.file for receipt in done.quarantined if receipt.when >= begun]
         call.events += [QUARANTINED] if set_aside else []
@@ -111,7 +123,14 @@ def accept(
 
         acceptance = inbox.acceptance_of(call.build, reason)
         ownership.demand_ours(call.workspace, settings)
-        version = inbox.accept(call.workspace, settings, call.build, call.terminal, name=file, acceptance=acceptance)
+        from ml_service.audit.events import kinds
+
+        call.attempts(file, reason=reason, refused_as=kinds.DATA_REFUSED)
+        version, sha256 = inbox.accept(
+            call.workspace, settings, call.build, call.terminal, name=file, acceptance=acceptance
+        )
+        table = kinds.Table(settings.dataset_name, version, sha256, file)
+        call.witness.record(lambda actor: [kinds.data_accepted(table, actor, acceptance)])
         call.terminal.say(f"data       accepted {file} as {settings.dataset_name} version {version}")
         call.terminal.document({"file": file, "name": settings.dataset_name, "version": version})
         call.ends(f"{file} is data version {version}", "train on it: python -m ml_service run --reason data")

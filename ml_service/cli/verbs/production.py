@@ -97,6 +97,8 @@ def release(
         site = replace(call.site, take_over=taken_over(take_over, why) if take_over else "", reason=why)
         from ml_service.production import release as module
 
+        call.attempts(f"run {run}" if run else f"version {model_version or module.PENDING}", reason=why)
+        call.witness.record_approval(call.ask)
         wanted = module.PENDING if pending else model_version or module.accepted_by(site, str(run))
         result = module.release(site, call.desk, wanted)
         module.show(call.terminal, call.agent, site, result)
@@ -142,6 +144,8 @@ def rollback(
         demand_target(to)
         why = demand_reason(reason)
         site = replace(call.site, take_over=why if take_over else "", reason=why)
+        call.attempts(to, reason=why)
+        call.witness.record_approval(call.ask)
         from ml_service.production import rollback as module
 
         result = module.rollback(site, call.desk, to)

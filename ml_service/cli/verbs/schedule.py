@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
-from ml_service.cli.session import AsJson, session
+from ml_service.cli.session import AsJson, Session, session
+
+if TYPE_CHECKING:
+    from ml_service.retraining.schedules import Scheduled
 
 app = typer.Typer(
     help="Schedules that retrain by themselves, as the problem file's section `schedule` says.",
@@ -26,7 +31,7 @@ def apply_(as_json: AsJson = False) -> None:
         from ml_service.training import ownership
 
         ownership.demand_ours(call.workspace, settings)
-        schedules.show(call.terminal, schedules.apply(call.workspace, settings, call.build, call.terminal))
+        _tell(call, schedules.apply(call.workspace, settings, call.build, call.terminal))
         call.ends("the schedules are as the problem file says")
 
 
@@ -48,7 +53,7 @@ def pause(as_json: AsJson = False) -> None:
         settings = call.settings
         from ml_service.retraining import schedules
 
-        schedules.show(call.terminal, schedules.pause(call.workspace, settings))
+        _tell(call, schedules.pause(call.workspace, settings))
         call.ends("no schedule of the problem fires until it is resumed")
 
 
@@ -59,7 +64,7 @@ def resume(as_json: AsJson = False) -> None:
         settings = call.settings
         from ml_service.retraining import schedules
 
-        schedules.show(call.terminal, schedules.resume(call.workspace, settings))
+        _tell(call, schedules.resume(call.workspace, settings))
         call.ends("the schedules of the problem fire again")
 
 
@@ -70,5 +75,16 @@ def remove(as_json: AsJson = False) -> None:
         settings = call.settings
         from ml_service.retraining import schedules
 
-        schedules.show(call.terminal, schedules.remove(call.workspace, settings))
+        _tell(call, schedules.remove(call.workspace, settings))
         call.ends("the schedules of the problem are removed")
+
+
+def _tell(call: Session, done: tuple[Scheduled, ...]) -> None:
+    """Show what was done, and let the ledger tell of each schedule that was changed."""
+    from ml_service.audit.events import kinds
+    from ml_service.retraining import schedules
+
+    changed = [one for one in done if one.did not in ("", "unchanged")]
+    if changed:
+        call.witness.record(lambda by: [kinds.schedule_changed(one.name, one.kind, one.did, by) for one in changed])
+    schedules.show(call.terminal, done)

@@ -249,7 +249,13 @@ def _run_of_candidate(call: Session) -> str | None:
 
 
 def _record(call: Session, result: RunResult, approval_stage: str) -> None:
-    """Write down what the gate has accepted, where a release follows; else the deploy step has made it champion."""
+    """Write down how a run has ended and what the gate has accepted.
+
+    Without a production that is no candidate: the deploy step has made it champion.
+    """
+    from ml_service.audit.events.collecting import of_result
+
+    call.witness.record_new(partial(of_result, result, call.workspace))
     if not call.settings.has_production:
         return
     from ml_service.production.candidates import recording

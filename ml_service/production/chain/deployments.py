@@ -10,7 +10,7 @@ from typing import Any
 
 from azure_ml.pipelines.runs import Run
 from azure_ml.workspace import UNKNOWN
-from ml_service.production.chain.entry import CANDIDATE, NONE, Event
+from ml_service.production.chain.entry import NONE, Event
 from ml_service.production.chain.store import Chain
 from ml_service.settings.build import REQUESTED_FOR
 
@@ -79,7 +79,7 @@ def migrate(chain: Chain, runs: Iterable[Run], names: frozenset[str]) -> Iterabl
     Once an event of production has been written by this version, the chain is complete. names: the properties that
     make a record; a run without the essential ones was left by a process that died before it changed anything.
     """
-    of_production = (entry for entry in chain.entries if not entry.event.startswith(CANDIDATE))
+    of_production = (entry for entry in chain.entries if entry.changes_production)
     if any("migrated_from" not in entry.details for entry in of_production):
         return
     known = {(entry.subject, entry.event == STARTED) for entry in chain.entries}

@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from forecasting.json_text import UNREADABLE, strict_json
 
 NONE = "none"
-CANDIDATE = "candidate."
-"""How the events of candidates begin: they change nothing in production, so they need no lease."""
+_PRODUCTION = ("deployment.", "service.")
+"""How the events begin that change production, which only the holder of the lease writes."""
 MAX_ENTRY_BYTES = 64 * 1024
 """Of one entry, which has some 2 kB."""
 _SHA256 = r"^[0-9a-f]{64}$"
@@ -49,6 +49,11 @@ class Event(BaseModel):
     """Names and SHA-256 of what the event rests on."""
     details: Mapping[str, Any]
     """What is particular to this kind of event."""
+
+    @property
+    def changes_production(self) -> bool:
+        """Whether only the holder of the lease on production writes it; all others tell what happened beside that."""
+        return self.event.startswith(_PRODUCTION)
 
 
 class Entry(Event):

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from azure_ml.storage.blobs import Blobs
 from ml_service.errors import CheckFailedError, ConflictError, FaultError
-from ml_service.production.chain.entry import CANDIDATE, NONE, Entry, Event, parse
+from ml_service.production.chain.entry import MAX_ENTRY_BYTES, NONE, Entry, Event, parse
 
 FOLDER = "ledger"
 _ATTEMPTS = 10
-"""Each meets another writer of candidates at the very same moment."""
+"""Each meets another writer at the very same moment."""
 _NAME = re.compile(r"[0-9]{8}\.json")
 
 
@@ -39,8 +40,7 @@ class Chain:
 
     def next_entry(self, event: Event) -> Entry:
         """An event as the next entry of this chain; not stored yet."""
-        told = {"problem": self.problem, "sequence": len(self.entries) + 1, "previous_sha256": self.head}
-        return Entry.model_validate({**vars(event), **told})
+        return _entry(self.problem, len(self.entries) + 1, self.head, event)
 
     def followed_by(self, event: Event) -> Chain:
         """The chain with one event more, in memory."""
@@ -55,6 +55,18 @@ class Chain:
                 expected=f"{path(self.problem, 1)} and its successors, each with the hash of the one before it",
                 todo="see who changed it, and restore it from the copy (docs/production.md)",
             )
+
+
+def _entry(problem: str, sequence: int, head: str, event: Event) -> Entry:
+    told = {"problem": problem, "sequence": sequence, "previous_sha256": head}
+    entry = Entry.model_validate({**vars(event), **told})
+    if len(entry.content) > MAX_ENTRY_BYTES:
+        raise FaultError(
+            f"the entry {event.event} of {event.subject} is too large for the ledger",
+            found=f"{len(entry.content)} bytes",
+            expected=f"at most {MAX_ENTRY_BYTES}",
+        )
+    return entry
 
 
 def path(problem: str, sequence: int) -> str:
@@ -107,10 +119,10 @@ def append(blobs: Blobs, chain: Chain, entry: Entry) -> Chain:
     return replace(chain, entries=(*chain.entries, entry))
 
 
-def append_beside_candidates(blobs: Blobs, chain: Chain, event: Event) -> Chain:
-    """Store an event as the next entry, also behind what others have written of candidates meanwhile.
+def append_beside_others(blobs: Blobs, chain: Chain, event: Event) -> Chain:
+    """Store an event as the next entry, also behind what others have written meanwhile that changes no production.
 
-    They need no lease, because they change nothing in production. Raises: as `append`.
+    They need no lease. Raises: as `append`.
     """
     for _ in range(_ATTEMPTS):
         try:
@@ -118,10 +130,45 @@ def append_beside_candidates(blobs: Blobs, chain: Chain, event: Event) -> Chain:
         except ConflictError:
             found = read(blobs, chain.problem)
             added = found.entries[len(chain.entries) :]
-            if found.faults or not added or not all(entry.event.startswith(CANDIDATE) for entry in added):
+            if found.faults or not added or any(entry.changes_production for entry in added):
                 raise
             chain = replace(chain, entries=found.entries)
     return append(blobs, chain, chain.next_entry(event))
+
+
+def append_at_end(blobs: Blobs, problem: str, events: Iterable[Event]) -> tuple[Entry, ...]:
+    """Store events that change nothing in production behind the last entry, whichever that is; reads no other one.
+
+    Raises: CheckFailedError when the last entry is not as it was written, ConflictError after many attempts, else as
+    `append`; those that were stored before stay.
+    """
+    last, stored = _read_last(blobs, problem), list[Entry]()
+    for event in events:
+        last = _store_behind(blobs, problem, last, event)
+        stored.append(last)
+    return tuple(stored)
+
+
+def _store_behind(blobs: Blobs, problem: str, last: Entry | None, event: Event) -> Entry:
+    for _ in range(_ATTEMPTS):
+        sequence, head = (last.sequence + 1, last.sha256) if last else (1, NONE)
+        entry = _entry(problem, sequence, head, event)
+        if _create(blobs, problem, entry):
+            return entry
+        last = _read_last(blobs, problem)
+    raise ConflictError(
+        f"the ledger of {problem} was written by others {_ATTEMPTS} times while an entry was to be added",
+        todo="repeat the command",
+    )
+
+
+def _read_last(blobs: Blobs, problem: str) -> Entry | None:
+    """The last entry that is stored; None where there is none. Raises: CheckFailedError."""
+    names = blobs.names(f"{FOLDER}/{problem}/")
+    last = parse(blobs.read(names[-1]) or b"") if names else None
+    if names and (last is None or names[-1] != path(problem, last.sequence) or last.problem != problem):
+        Chain(problem, faults=(f"{names[-1]}: not an entry in canonical form",)).demand_whole()
+    return last
 
 
 def _create(blobs: Blobs, problem: str, entry: Entry) -> bool:

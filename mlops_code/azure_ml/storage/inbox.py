@@ -77,6 +77,11 @@ class StoredInbox:
         """What was kept under these keys."""
         return self.blobs.read_all([self._receipt(key) for key in keys])
 
+    def all_receipts(self) -> list[bytes]:
+        """Every receipt that was ever kept, also of files that are gone."""
+        found = self.blobs.read_all(self.blobs.names(f"{_RECEIPTS}/{self.dataset}/"))
+        return [content for content in found if content is not None]
+
     def keep(self, key: str, content: bytes) -> None:
         """Keep a receipt, once."""
         self.blobs.create(self._receipt(key), content)

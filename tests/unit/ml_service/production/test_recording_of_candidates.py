@@ -153,12 +153,12 @@ def test_who_changes_production_follows_entries_of_candidates_and_stops_at_any_o
     before = house.chain
     house.accept(1, build=7, run="r1")
     event = deployments.withdrawn(before.next_entry(_begun(house)), house.desk(9).actor)
-    chain = store.append_beside_candidates(house.blobs, before, event)
+    chain = store.append_beside_others(house.blobs, before, event)
     assert [entry.sequence for entry in chain.entries] == [1, 2, 3]
     assert chain == house.chain
     started(house)
     with pytest.raises(ConflictError, match="entry 4 of the ledger"):
-        store.append_beside_candidates(house.blobs, chain, event)
+        store.append_beside_others(house.blobs, chain, event)
     assert len(house.events) == 4
 
 

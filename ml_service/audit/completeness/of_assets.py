@@ -1,0 +1,189 @@
+"""Findings about what the entries tell of: runs, models and their bytes, services, tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from azure_ml.pipelines.runs import ENDED
+from forecasting.decision.record import DECISION_FILE, REPORT_FILE
+from forecasting.inbox.tables import PROBLEM_TAG
+from forecasting.models.model_file import MODEL_FILE
+from ml_service.audit.completeness.finding import Finding
+from ml_service.audit.completeness.of_ledger import runs_of
+from ml_service.audit.completeness.population import ModelFacts, Population, RunFacts
+from ml_service.audit.events import kinds
+from ml_service.production.chain import deployments
+from ml_service.production.chain.entry import Entry
+
+_MODEL_EVENTS = ("candidate.", deployments.STARTED)
+_DOCUMENTS = {DECISION_FILE: "decision_sha256", REPORT_FILE: "report_sha256"}
+
+
+def findings(found: Population) -> Iterator[Finding]:
+    """What runs, models, services and tables lack, and what of them no entry tells of."""
+    if found.history is not None:
+        yield from (Finding("record-changed", difference) for difference in found.history.differences)
+    yield from _runs(found)
+    yield from _models(found)
+    yield from _services(found)
+    yield from _tables(found)
+
+
+def notes(found: Population) -> Iterator[str]:
+    """What lies beside the records and claims nothing: versions that somebody's own code has registered."""
+    for model in (*found.models, *(found.copies or ())):
+        if not model.properties.get("model_sha256"):
+            about = f"{model.name}:{model.version}, created {model.created} by {model.created_by}"
+            yield f"somebody's own code has registered model {about}"
+
+
+def _runs(found: Population) -> Iterator[Finding]:
+    entries, known = found.chain.entries, {run.id: run for run in found.runs}
+    named = {run_id: entry for entry in reversed(entries) for run_id in runs_of(entry)}
+    for run_id, entry in named.items():
+        if run_id not in known:
+            yield Finding(
+                "run-gone", f"run {run_id}", expected=f"it, as entry {entry.sequence} of the ledger names it"
+            )
+    for model in found.models:
+        run_id = model.properties.get("run_id", "")
+        if run_id and run_id not in known and run_id not in named:
+            yield Finding("run-gone", f"run {run_id}", expected=f"it, as model {model.name}:{model.version} names it")
+    told = {entry.subject for entry in entries if entry.event.startswith(kinds.RUN)}
+    for run in found.runs:
+        if run.status in ENDED and run.id not in told:
+            yield Finding("run-unrecorded", f"run {run.id}", found=f"{run.status}, created {run.created}")
+    for entry in entries:
+        if entry.event == kinds.GATE_DECIDED and entry.subject in known:
+            yield from _documents_of_run(known[entry.subject], entry)
+
+
+def _documents_of_run(run: RunFacts, entry: Entry) -> Iterator[Finding]:
+    """Decision and report among the run's artifacts, against the entry that told of them."""
+    for name, field in _DOCUMENTS.items():
+        expected = entry.evidence.get(field, "")
+        if expected:
+            yield from _document(f"{name} of run {run.id}", run.files.get(name, ""), {expected})
+
+
+def _document(what: str, found: str, allowed: set[str]) -> Iterator[Finding]:
+    if found not in allowed:
+        code = "document-changed" if found else "document-gone"
+        yield Finding(code, what, f"sha256 {found}" if found else "", f"sha256 {' or '.join(sorted(allowed))}")
+
+
+def _models(found: Population) -> Iterator[Finding]:
+    entries = found.chain.entries
+    yield from _versions(found.models, _numbers_of(entries, "model_version"), "")
+    recorded = _recorded_hashes(entries)
+    for model in found.models:
+        yield from _model(model, recorded, f"model {model.name}:{model.version}")
+    for copy in found.copies or ():
+        where = f"copy {copy.name}:{copy.version} in workspace {found.production}"
+        yield from _model(copy, recorded, where)
+    yield from _copies(found)
+    if found.copies is not None:
+        yield from _versions(found.copies, _numbers_of(entries, "production_version"), found.production)
+
+
+def _copies(found: Population) -> Iterator[Finding]:
+    """Files of a copy that are others than those of the version that it was copied from."""
+    originals = {str(model.version): model.files for model in found.models}
+    for copy in found.copies or ():
+        original = originals.get(copy.number) if copy.properties.get("model_sha256") else None
+        for name, sha256 in (original or {}).items():
+            if copy.files is not None and copy.files.get(name) != sha256:
+                where = f"{name} beside copy {copy.name}:{copy.version} in workspace {found.production}"
+                yield Finding("document-changed", where, f"sha256 {copy.files.get(name, 'none')}", f"sha256 {sha256}")
+
+
+def _numbers_of(entries: Iterable[Entry], field: str) -> Mapping[int, Entry]:
+    """Versions that entries name, and the first entry that does."""
+    told: dict[int, Entry] = {}
+    for entry in entries:
+        if entry.event.startswith(_MODEL_EVENTS):
+            number = str(entry.details.get("record", entry.details).get(field, ""))
+            if number.isdecimal():
+                told.setdefault(int(number), entry)
+    return told
+
+
+def _versions(models: tuple[ModelFacts, ...], named: Mapping[int, Entry], workspace: str) -> Iterator[Finding]:
+    """Versions that are not in a registry any more. workspace: empty for that of training."""
+    known, where = {model.version for model in models}, f" in workspace {workspace}" if workspace else ""
+    for version in range(1, max([0, *known, *named]) + 1):
+        if version in known:
+            continue
+        if version in named:
+            expected = f"it, as entry {named[version].sequence} of the ledger names it"
+            yield Finding("model-gone", f"model version {version}{where}", expected=expected)
+        else:
+            yield Finding(
+                "version-missing", f"model version {version}{where}", expected="every number up to the newest"
+            )
+
+
+def _recorded_hashes(entries: Iterable[Entry]) -> dict[str, dict[str, set[str]]]:
+    """By the hash of a model: the hashes of decisions and reports that entries tell of it."""
+    told: dict[str, dict[str, set[str]]] = {}
+    for entry in entries:
+        model = entry.evidence.get("model_sha256", "")
+        if model:
+            kept = told.setdefault(model, {})
+            for field in _DOCUMENTS.values():
+                sha256 = entry.evidence.get(field, "")
+                kept.setdefault(field, set()).update({sha256} - {""})
+    return told
+
+
+def _model(model: ModelFacts, recorded: Mapping[str, Mapping[str, set[str]]], where: str) -> Iterator[Finding]:
+    """One version in one workspace: is it recorded, and are its files those that were recorded?"""
+    sha256 = model.properties.get("model_sha256", "")
+    if not sha256:
+        return  # see notes
+    if sha256 not in recorded:
+        yield Finding("model-unrecorded", where, found=f"created {model.created} by {model.created_by}")
+        return
+    if model.files is None:
+        return
+    if model.files.get(MODEL_FILE) != sha256:
+        yield Finding(
+            "model-changed", where, f"sha256 {model.files.get(MODEL_FILE, 'of no file')}", f"sha256 {sha256}"
+        )
+    for name, field in _DOCUMENTS.items():
+        allowed = recorded[sha256].get(field, set())
+        if allowed:
+            yield from _document(f"{name} beside {where}", model.files.get(name, ""), allowed)
+
+
+def _services(found: Population) -> Iterator[Finding]:
+    if found.live is not None and found.live.check == "changed":
+        since = f"since {found.live.since}" if found.live.since else ""
+        yield Finding("service-changed", f"service {found.service}: {found.live.finding}", found=since)
+    for service in found.services:
+        owner = service.labels.get(PROBLEM_TAG, "")
+        if service.name != found.service and owner in ("", found.problem):
+            yield Finding(
+                "service-unrecorded", f"service {service.name}", found=f"{service.state}, {service.updated}"
+            )
+    last = [entry for entry in found.chain.entries if deployments.state_of(entry) == "succeeded"]
+    if last and found.champion != last[-1].after:
+        yield Finding("champion-differs", f"champion of {found.problem}", found.champion or "none", last[-1].after)
+
+
+def _tables(found: Population) -> Iterator[Finding]:
+    subjects = [entry.subject for entry in found.chain.entries if entry.event == kinds.DATA_ACCEPTED]
+    prefix = f"{found.dataset}:"
+    told = {int(subject.removeprefix(prefix)) for subject in subjects if subject.startswith(prefix)}
+    known = {table.version: table for table in found.tables}
+    for version in range(found.oldest_table, max([0, *told, *known]) + 1):
+        name = f"data version {found.dataset}:{version}"
+        if version not in known:
+            yield Finding("table-gone", name, expected="every number up to the newest")
+        elif version not in told and not _is_earlier(known[version].tags, version, told):
+            yield Finding("table-unrecorded", name)
+
+
+def _is_earlier(tags: Mapping[str, str], version: int, told: set[int]) -> bool:
+    """Whether `data upload` of a version that wrote no entries has registered it."""
+    return PROBLEM_TAG in tags and version < min(told, default=version + 1)

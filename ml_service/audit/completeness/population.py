@@ -1,0 +1,150 @@
+"""What the services hold of a problem at one moment, as plain data: the population that the records must cover."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ml_service.audit.history import History
+from ml_service.production.candidates.candidate import Candidate
+from ml_service.production.chain.store import Chain
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """A training run. files: name and SHA-256 of the documents that it keeps."""
+
+    id: str
+    status: str
+    created: str
+    ended: str
+    created_by: str
+    properties: Mapping[str, str]
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """A registered model version. number: in the training workspace; files: None where they could not be read."""
+
+    name: str
+    version: int
+    number: str
+    created: str
+    created_by: str
+    properties: Mapping[str, str]
+    files: Mapping[str, str] | None
+
+
+@dataclass(frozen=True)
+class ServiceFacts:
+    """A web service of the production workspace. updated: when Azure ML last changed it, UTC."""
+
+    name: str
+    state: str
+    updated: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Live:
+    """Whether the service of production is as the ledger says. check: as-recorded, changed or unknown."""
+
+    check: str
+    finding: str
+    since: str
+    """When the service was last changed; empty where nobody can tell."""
+
+
+@dataclass(frozen=True)
+class DeploymentFacts:
+    """What is left of a deployment beside its entries. differences: of release.json, run and files to the ledger."""
+
+    id: str
+    has_run: bool
+    differences: tuple[str, ...]
+    anchor: str
+    """`sequence:sha256` of its last entry, as its run keeps it; empty where an earlier version made it."""
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """A data version."""
+
+    name: str
+    version: int
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class BuildFacts:
+    """A build as Azure DevOps tells it; None for one that it does not have."""
+
+    id: str
+    result: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DecisionFacts:
+    """What the dossier shows of a decision record."""
+
+    run_id: str
+    outcome: str
+    reason: str
+    sentence: str
+    rules: tuple[tuple[str, str, str, str, str], ...]
+    """Code, status, value, threshold, sentence."""
+    data: Mapping[str, str]
+    challenger: Mapping[str, str]
+    override: Mapping[str, str]
+    policy: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A note of an entry outside of the ledger. place: where it was read."""
+
+    place: str
+    sequence: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Population:
+    """All of it. Lists hold the newest first."""
+
+    problem: str
+    model_name: str
+    dataset: str
+    training: str
+    """Banner of the workspace, with its tags."""
+    production: str
+    """Name of the workspace; empty where none is configured."""
+    service: str
+    moment: str
+    chain: Chain
+    deployments: tuple[DeploymentFacts, ...] = ()
+    runs: tuple[RunFacts, ...] = ()
+    models: tuple[ModelFacts, ...] = ()
+    copies: tuple[ModelFacts, ...] | None = None
+    """Of the production workspace; None where it is closed to who looks, or none is configured."""
+    services: tuple[ServiceFacts, ...] = ()
+    live: Live | None = None
+    """None where nothing serves and nothing should, or production is closed."""
+    champion: str = ""
+    """`name:version`; empty where there is none."""
+    tables: tuple[TableFacts, ...] = ()
+    oldest_table: int = 1
+    """Tables of lower numbers were not looked at."""
+    builds: Mapping[str, BuildFacts | None] | None = None
+    """By id; None where Azure DevOps was not asked."""
+    candidates: tuple[Candidate, ...] = ()
+    decisions: Mapping[str, DecisionFacts] = field(default_factory=dict)
+    """By the SHA-256 of decision.json."""
+    history: History | None = None
+    """Rows of runs, decisions, models and releases, compared with the hashed documents that tell of them too."""
+    anchors: tuple[Anchor, ...] = ()
+    unread: tuple[str, ...] = ()
+    """What could not be read, and why: nothing is said about it."""

@@ -1,0 +1,34 @@
+"""`audit verify FILE.zip`: the checks that verify.py in the export does, by this program's own copy of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ml_service.audit.export import verifier
+from ml_service.errors import InvalidRequestError
+from ml_service.output.console import Terminal
+
+
+def verify(path: Path, anchor: str) -> list[str]:
+    """What of an export was changed. Raises: InvalidRequestError where there is none."""
+    try:
+        return verifier.verify(str(path), anchor)
+    except verifier.NoExportError as error:
+        raise InvalidRequestError(
+            str(error), expected="a file that audit export has written, or the folder that it was extracted to"
+        ) from None
+
+
+def show(terminal: Terminal, path: Path, faults: list[str]) -> None:
+    """Print each change."""
+    for fault in faults:
+        terminal.note(f"error: {fault}")
+    terminal.say(f"export     {path}: {f'{len(faults)} changes' if faults else 'nothing was changed'}")
+    terminal.document({"export": str(path), "changes": faults})
+
+
+def ending(path: Path, faults: list[str]) -> tuple[str, str]:
+    """What happened and what to do next, for the closing."""
+    if faults:
+        return f"error: {path} is not as it was made; do not trust it", "get it again from the build that made it"
+    return f"{path} is as it was made", "give --anchor to also find one that was forged as a whole"

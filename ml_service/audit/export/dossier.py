@@ -1,0 +1,181 @@
+"""dossier.html: the export for people, one page that loads nothing; it shows what events and facts.json tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ml_service.audit.completeness.of_assets import notes
+from ml_service.audit.completeness.population import DecisionFacts, ModelFacts, Population
+from ml_service.audit.completeness.verifying import Verified
+from ml_service.audit.events import kinds
+from ml_service.audit.export import verifier
+from ml_service.audit.export.facts import LIMITS, never_released, refusals
+from ml_service.audit.timeline.intervals import Interval
+from ml_service.audit.timeline.log import of_model
+from ml_service.output.html import render_page
+from ml_service.production.candidates.candidate import moment
+from ml_service.production.chain import deployments
+from ml_service.production.chain.entry import Entry
+
+_TEMPLATE = Path(__file__).with_name("dossier.html.j2")
+_ROWS = "<!-- the timeline -->"
+_LEAST_WIDTH = 0.4  # percent: what is narrower cannot be seen
+Links = Mapping[str, str]
+"""Files of the export by the SHA-256 of their content."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One stretch of the chart; left and width in percent of the time that it shows."""
+
+    left: float
+    width: float
+    status: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """What served when: rows of bars, and the moments at both ends."""
+
+    begin: str
+    end: str
+    rows: tuple[tuple[str, tuple[Bar, ...]], ...]
+
+
+def pieces(verified: Verified, told: Mapping[str, Any], found: Sequence[Interval], links: Links) -> Iterator[str]:
+    """The page in pieces, so that a long timeline takes no memory. told: facts.json; found: all of time."""
+    population = verified.population
+    entries = population.chain.entries
+    page = render_page(
+        _TEMPLATE,
+        title=f"Audit dossier: {population.problem}",
+        told=told,
+        findings=verified.findings,
+        notes=list(notes(population)),
+        chart=chart(found, population.moment),
+        intervals=found,
+        deployments=_deployments(entries),
+        models=[_model_page(population, name, links) for name in model_names(population)],
+        why_not=list(never_released(verified)),
+        refused=refusals(entries),
+        runs=[entry for entry in entries if entry.event.startswith(kinds.RUN)],
+        overrides=[entry for entry in entries if entry.event == kinds.OVERRIDE_GRANTED],
+        tables=[entry for entry in entries if entry.event == kinds.DATA_ACCEPTED],
+        changes=[entry for entry in entries if entry.event in (kinds.SCHEDULE_CHANGED, kinds.EXPORT_MADE)],
+        limits=LIMITS,
+        links=links,
+    )
+    before, _, after = page.partition(_ROWS)
+    yield before
+    for entry in entries:
+        yield verifier.timeline_row(entry.model_dump(by_alias=True), entry.sha256) + "\n"
+    yield after.lstrip("\n")
+
+
+def chart(found: Sequence[Interval], until: str) -> Chart | None:
+    """The chart of what served when; None before the first deployment."""
+    timed = [(moment(one.begin), moment(one.end or until), one) for one in found]
+    begins = [begin for begin, _, _ in timed if begin is not None]
+    last = moment(until)
+    if not begins or last is None:
+        return None
+    first = min(begins)
+    rows: dict[str, list[Bar]] = {}
+    for begin, end, one in timed:
+        if begin is None or end is None or end < begin:
+            continue
+        label = one.served.opened.after if one.served else one.status
+        rows.setdefault(label, []).append(_bar(one, (begin, end), (first, max(last, first))))
+    return Chart(min(begins).isoformat(), until, tuple((label, tuple(bars)) for label, bars in rows.items()))
+
+
+def _bar(one: Interval, of: tuple[datetime, datetime], all_of: tuple[datetime, datetime]) -> Bar:
+    whole = (all_of[1] - all_of[0]).total_seconds() or 1.0
+    left = 100 * (of[0] - all_of[0]).total_seconds() / whole
+    width = max(_LEAST_WIDTH, 100 * (of[1] - of[0]).total_seconds() / whole)
+    left = min(left, 100 - _LEAST_WIDTH)
+    title = f"{one.begin} to {one.end or 'now'}: {one.why or one.status}"
+    return Bar(round(left, 3), round(min(width, 100 - left), 3), one.status, title)
+
+
+def _deployments(entries: Iterable[Entry]) -> list[tuple[Entry, Entry | None]]:
+    """Each deployment with its end, the oldest first."""
+    told = list(entries)
+    closed = {entry.subject: entry for entry in told if deployments.state_of(entry)}
+    return [(entry, closed.get(entry.subject)) for entry in told if entry.event == deployments.STARTED]
+
+
+def model_names(population: Population) -> list[str]:
+    """`name:version` of every version that registry or ledger know, the newest first."""
+    named = {f"{model.name}:{model.version}" for model in population.models}
+    for entry in population.chain.entries:
+        if entry.event == deployments.STARTED or entry.event.startswith("candidate."):
+            named.add(entry.after)
+    return sorted(named, key=lambda name: (name.rpartition(":")[0], -int(name.rpartition(":")[2])))
+
+
+def _model_page(population: Population, name: str, links: Links) -> dict[str, Any]:
+    """What one page shows."""
+    events = of_model(population.chain.entries, name)
+    registered = next((one for one in population.models if f"{one.name}:{one.version}" == name), None)
+    decision_sha256, decision = _decision(population, events, registered)
+    return {
+        "name": name,
+        "anchor": f"model-{name.rpartition(':')[2]}",
+        "registered": registered,
+        "facts": _facts(registered, decision),
+        "decision": decision,
+        "documents": _documents(events, decision_sha256, links),
+        "approvals": [entry for entry in events if entry.event.startswith((kinds.APPROVAL, "candidate."))],
+        "deployments": [pair for pair in _deployments(events) if pair[0].after == name],
+        "data": [entry for entry in events if entry.event.startswith("data.")],
+        "state": next((one.line for one in population.candidates if one.model == name), ""),
+    }
+
+
+def _decision(
+    population: Population, events: Sequence[Entry], registered: ModelFacts | None
+) -> tuple[str, DecisionFacts | None]:
+    """The decision that accepted a version last, by its hash."""
+    named = [entry.evidence["decision_sha256"] for entry in events if "decision_sha256" in entry.evidence]
+    if registered is not None and registered.properties.get("decision_sha256"):
+        named.insert(0, registered.properties["decision_sha256"])
+    for sha256 in reversed(named):
+        if sha256 in population.decisions:
+            return sha256, population.decisions[sha256]
+    return named[-1] if named else "", None
+
+
+def _facts(registered: ModelFacts | None, decision: DecisionFacts | None) -> list[tuple[str, str]]:
+    shown = (
+        "model_sha256",
+        "run_id",
+        "recipe",
+        "cutoff",
+        "data_version",
+        "data_sha256",
+        "commit",
+        "build_id",
+        "reason",
+    )
+    properties = registered.properties if registered else {}
+    told = [(name, str(properties.get(name, "unknown"))) for name in shown]
+    data = [(f"data: {name}", value) for name, value in decision.data.items()] if decision else []
+    return [*told, *data]
+
+
+def _documents(events: Iterable[Entry], decision_sha256: str, links: Links) -> list[tuple[str, str, str]]:
+    """Kind, hash and file of each document of a version; an empty file: the export does not hold it."""
+    told = {("decision_sha256", decision_sha256)} if decision_sha256 else set()
+    for entry in events:
+        told |= {(name, sha256) for name, sha256 in entry.evidence.items() if name in verifier.EVIDENCE}
+    return [(name.removesuffix("_sha256"), sha256, _file_of(sha256, name, links)) for name, sha256 in sorted(told)]
+
+
+def _file_of(sha256: str, name: str, links: Links) -> str:
+    return f"{verifier.SCORING}{sha256}/" if name == "scoring_sha256" else links.get(sha256, "")

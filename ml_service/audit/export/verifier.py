@@ -1,0 +1,398 @@
+"""Verify an audit export: python -I verify.py [FILE.zip or FOLDER] [--anchor SHA256]
+
+Needs Python 3.9 or newer and nothing else. Ends with 0 when nothing was changed, with 3 and the place of each change
+otherwise, with 2 when there is no export. Take this file from where you trust it, or give --anchor: a forged export
+may carry a forged verify.py. The anchor is the SHA-256 of FILE.zip, or that of SHA256SUMS for a folder; the command
+that made the export has printed both, and the build that ran it is tagged with them.
+
+What this cannot show: that the ledger told the truth when the export was made, or that it was complete. facts.json
+and dossier.html say what was compared then, what was found, and what nobody could compare.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import html
+import io
+import json
+import re
+import sys
+import unicodedata
+import zipfile
+import zlib
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+EVENTS, TABLE, DOSSIER, FACTS = "events.jsonl", "events.csv", "dossier.html", "facts.json"
+SUMS, VERIFIER, DOCUMENTS, SCORING = "SHA256SUMS", "verify.py", "documents/", "scoring/"
+COLUMNS = ("sequence", "when_utc", "event", "subject", "field", "value", "unit")
+EVIDENCE = ("decision_sha256", "report_sha256", "policy_sha256", "environment_sha256", "scoring_sha256")
+"""Evidence of events that the export holds as files."""
+MOST_FILES, MOST_BYTES, MOST_LINE = 200_000, 8 * 1024**3, 1024 * 1024
+MOST_FACTS = 256 * 1024 * 1024
+_PIECE = 1024 * 1024
+_SUM = re.compile(r"([0-9a-f]{64})  ([^\r\n]+)\n")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_ROW = '<tr id="e'
+_TIMES = ("when", "since", "begun", "ended", "decided", "decided_at", "delivered", "recorded", "changed_by_hand")
+_UNITS = {"rows": "rows", "exit_code": "code", "findings": "count", "number": "count", "first_date": "day"}
+Document = dict[str, Any]
+_UNREADABLE = (OSError, KeyError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+"""What reading a damaged member of a ZIP file raises."""
+
+
+class NoExportError(Exception):
+    """There is nothing that can be verified."""
+
+
+class Export:
+    """The files of an export, in a ZIP file or in the folder that it was extracted to."""
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+        self._zip = None if self._path.is_dir() else self._opened(path)
+        self.faults: list[str] = []
+        listed = self._of_zip(self._zip) if self._zip else self._of_folder()
+        self.names = sorted(listed)
+        if len(set(self.names)) != len(self.names):
+            self.faults.append("a name occurs twice in the ZIP file")
+
+    @staticmethod
+    def _opened(path: str) -> zipfile.ZipFile:
+        try:
+            return zipfile.ZipFile(path)
+        except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+            raise NoExportError(f"{path} is neither a folder nor a readable ZIP file: {error}") from None
+
+    def _of_zip(self, opened: zipfile.ZipFile) -> list[str]:
+        infos = opened.infolist()
+        if len(infos) > MOST_FILES or sum(info.file_size for info in infos) > MOST_BYTES:
+            raise NoExportError(f"the ZIP file has more than {MOST_FILES} files or {MOST_BYTES} bytes")
+        return [info.filename for info in infos]
+
+    def _of_folder(self) -> list[str]:
+        found = []
+        for path in self._path.rglob("*"):
+            name = path.relative_to(self._path).as_posix()
+            if path.is_symlink():
+                self.faults.append(f"{name}: a link, not a file")
+            elif not path.is_dir():
+                found.append(name)
+            if len(found) > MOST_FILES:
+                raise NoExportError(f"the folder has more than {MOST_FILES} files")
+        return found
+
+    def open(self, name: str) -> IO[bytes]:
+        """A file to read."""
+        return self._zip.open(name) if self._zip else (self._path / name).open("rb")
+
+    def sha256(self, name: str) -> str:
+        """Hash of a file; empty when it cannot be read."""
+        total = hashlib.sha256()
+        try:
+            with self.open(name) as content:
+                for piece in iter(lambda: content.read(_PIECE), b""):
+                    total.update(piece)
+        except _UNREADABLE:
+            return ""
+        return total.hexdigest()
+
+    def own_sha256(self) -> list[str]:
+        """What an anchor may name: the ZIP file, or the list of sums."""
+        total = hashlib.sha256()
+        if self._zip:
+            with self._path.open("rb") as content:
+                for piece in iter(lambda: content.read(_PIECE), b""):
+                    total.update(piece)
+            return [total.hexdigest(), self.sha256(SUMS)]
+        return [self.sha256(SUMS)]
+
+
+def verify(path: str, anchor: str = "") -> list[str]:
+    """Every change, each with its place; empty when there is none. Raises: NoExportError."""
+    export = Export(path)
+    if SUMS not in export.names or EVENTS not in export.names:
+        raise NoExportError(f"{path} is no audit export: {SUMS} or {EVENTS} is missing")
+    faults = list(export.faults)
+    if anchor and anchor.lower() not in export.own_sha256():
+        faults.append(f"{path}: its sha256 is {export.own_sha256()[0]}, and the anchor says {anchor.lower()}")
+    faults += sums(export)
+    unreadable = [name for name in (EVENTS, TABLE, DOSSIER, FACTS) if name not in export.names]
+    faults += [f"{name}: it is missing" for name in unreadable]
+    if not unreadable:
+        faults += contents(export)
+    return list(dict.fromkeys(faults))
+
+
+def sums(export: Export) -> Iterator[str]:
+    """Files that are not as SHA256SUMS lists them, are not listed or are missing."""
+    listed: dict[str, str] = {}
+    last = ""
+    with export.open(SUMS) as content:
+        text = content.read(MOST_FACTS).decode("utf-8", "replace")
+    for number, line in enumerate(text.splitlines(keepends=True), 1):
+        found = _SUM.fullmatch(line)
+        if found is None or found[2] <= last:
+            yield f"{SUMS}, line {number}: not a hash and a name in the order of the names"
+        else:
+            last = found[2]
+            listed[last] = found[1]
+    for name in sorted({*listed, *export.names} - {SUMS}):
+        if name not in listed:
+            yield f"{name}: it is not listed in {SUMS}"
+        elif name not in export.names:
+            yield f"{name}: it is missing"
+        elif export.sha256(name) != listed[name]:
+            yield f"{name}: its bytes are not those that {SUMS} lists"
+
+
+def contents(export: Export) -> list[str]:
+    """What the files tell that does not agree: events, table, page, documents."""
+    facts, faults = read_facts(export)
+    checked = Checked(export, facts)
+    with ExitStack() as stack:
+        events = stack.enter_context(export.open(EVENTS))
+        table = Lines(stack.enter_context(export.open(TABLE)), TABLE)
+        page = Rows(stack.enter_context(export.open(DOSSIER)))
+        try:
+            table.expect(csv_text([COLUMNS]))
+            for line in iter(lambda: events.readline(MOST_LINE), b""):
+                checked.event(line)
+                if checked.entry is not None:
+                    table.expect(csv_text(csv_rows(checked.entry)))
+                    page.expect(timeline_row(checked.entry, checked.head))
+            table.end()
+            page.end()
+        except _UNREADABLE as error:
+            faults.append(f"a file cannot be read: {error}")
+    return [*faults, *checked.end(), *table.faults, *page.faults, *documents(export)]
+
+
+def read_facts(export: Export) -> tuple[Document, list[str]]:
+    """facts.json, and what is wrong with it."""
+    try:
+        with export.open(FACTS) as content:
+            found = json.loads(content.read(MOST_FACTS))
+        if isinstance(found, dict) and isinstance(found.get("missing"), list):
+            return found, []
+    except (ValueError, RecursionError, *_UNREADABLE):
+        pass
+    return {"missing": []}, [f"{FACTS}: it is not readable"]
+
+
+class Checked:
+    """The events as they are read, one after the other."""
+
+    def __init__(self, export: Export, facts: Document) -> None:
+        self._facts = facts
+        self._held = held(export.names)
+        self._number = 0
+        self.head = "none"
+        self.entry: Document | None = None
+        self.faults: list[str] = []
+
+    def event(self, line: bytes) -> None:
+        """Check the next line: its form, its place in the chain, and that the export holds its evidence."""
+        self._number += 1
+        place, previous = f"{EVENTS}, line {self._number}", self.head
+        self.head, self.entry = hashlib.sha256(line).hexdigest(), parsed(line)
+        if self.entry is None:
+            self.faults.append(f"{place}: not an entry in canonical form")
+            return
+        if self.entry["previous_sha256"] != previous:
+            self.faults.append(f"{place}: it follows another entry than the one before it")
+        if self.entry["sequence"] != self._number or self.entry["problem"] != self._facts.get("problem"):
+            self.faults.append(f"{place}: it is entry {self.entry['sequence']} of problem {self.entry['problem']}")
+        for name in EVIDENCE:
+            sha256 = self.entry["evidence"].get(name)
+            if sha256 and sha256 not in self._held and sha256 not in self._facts["missing"]:
+                self.faults.append(f"{place}: the export does not hold its {name} {sha256}")
+
+    def end(self) -> list[str]:
+        """What was wrong, and whether the last entry is the one that the facts name."""
+        head = self._facts.get("head")
+        if head != {"entry": self._number, "sha256": self.head}:
+            self.faults.append(f"{EVENTS}: it ends with entry {self._number}, and {FACTS} names {head} as the last")
+        return self.faults
+
+
+def parsed(line: bytes) -> Document | None:
+    """The entry of a line; None when it is not one in canonical form."""
+    try:
+        entry = json.loads(line)
+        ours = json.dumps(entry, sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False) + "\n"
+        keys = ("sequence", "problem", "previous_sha256", "when", "event", "subject", "who", "what", "evidence")
+        known = isinstance(entry, dict) and all(key in entry for key in (*keys, "details"))
+        if not known or ours.encode("ascii") != line or not isinstance(entry["sequence"], int):
+            return None
+        dicts = isinstance(entry["evidence"], dict) and isinstance(entry["details"], dict)
+        return entry if dicts else None
+    except (ValueError, RecursionError):
+        return None
+
+
+class Lines:
+    """A file of text that must hold exactly what is expected, line by line."""
+
+    def __init__(self, content: IO[bytes], name: str) -> None:
+        self._content = content
+        self._name = name
+        self._line = 0
+        self.faults: list[str] = []
+
+    def expect(self, text: str) -> None:
+        """The next lines."""
+        for line in text.encode("utf-8").splitlines(keepends=True) if not self.faults else ():
+            self._line += 1
+            if self._content.readline(len(line) + 1) != line:
+                self.faults.append(f"{self._name}, line {self._line}: it does not tell what {EVENTS} tells")
+                return
+
+    def end(self) -> None:
+        """Nothing may follow."""
+        if not self.faults and self._content.read(1):
+            self.faults.append(f"{self._name}, line {self._line + 1}: a line too many")
+
+
+class Rows:
+    """The rows of the timeline of dossier.html, each in a line of its own."""
+
+    def __init__(self, content: IO[bytes]) -> None:
+        self._rows = (line for line in content if line.startswith(_ROW.encode()))
+        self.faults: list[str] = []
+
+    def expect(self, row: str) -> None:
+        """The next row."""
+        found = next(self._rows, b"").rstrip(b"\n").decode("utf-8", "replace")
+        if found != row and not self.faults:
+            number = row[len(_ROW) :].partition('"')[0]
+            self.faults.append(f"{DOSSIER}, event {number}: it does not tell what {EVENTS} tells")
+
+    def end(self) -> None:
+        """No row may follow."""
+        if next(self._rows, None) is not None and not self.faults:
+            self.faults.append(f"{DOSSIER}: an event too many")
+
+
+def held(names: list[str]) -> Mapping[str, bool]:
+    """The hashes of the documents, policies, environments and scoring folders that an export holds."""
+    found = {}
+    for name in names:
+        for folder in (DOCUMENTS, SCORING):
+            sha256 = name[len(folder) : len(folder) + 64]
+            if name.startswith(folder) and _SHA256.fullmatch(sha256):
+                found[sha256] = True
+    return found
+
+
+def documents(export: Export) -> Iterator[str]:
+    """Documents that are not what their names say."""
+    folders: dict[str, list[str]] = {}
+    for name in export.names:
+        if name.startswith(DOCUMENTS) and export.sha256(name) != name[len(DOCUMENTS) : len(DOCUMENTS) + 64]:
+            yield f"{name}: its bytes do not have the hash in its name"
+        elif name.startswith(SCORING):
+            folders.setdefault(name.split("/")[1], []).append(name)
+    for sha256, names in folders.items():
+        if folder_sha256(export, names) != sha256:
+            yield f"{SCORING}{sha256}/: its files do not have the hash in its name"
+
+
+def folder_sha256(export: Export, names: list[str]) -> str:
+    """Hash over names and bytes of the files of a scoring folder, as the ledger records it."""
+    total = hashlib.sha256()
+    for parts in sorted(name.split("/") for name in names):
+        total.update("/".join(parts[2:]).encode())
+        sha256 = export.sha256("/".join(parts))
+        total.update(bytes.fromhex(sha256))
+    return total.hexdigest()
+
+
+def csv_text(rows: Iterable[Sequence[str]]) -> str:
+    """Rows as CSV."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for row in rows:
+        writer.writerow(map(harmless, row))
+    return text.getvalue()
+
+
+def harmless(cell: str) -> str:
+    """A cell in one line that no spreadsheet takes for a formula."""
+    if not cell.isprintable():
+        cell = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in cell)
+    first = unicodedata.normalize("NFKC", cell.lstrip()[:1])
+    formula = first.startswith(("=", "+", "-", "@")) or cell[:1].isspace()
+    return "'" + cell if cell and formula else cell
+
+
+def csv_rows(entry: Document) -> Iterator[list[str]]:
+    """An event as rows, one for each field."""
+    told = (str(entry["sequence"]), entry["when"], entry["event"], entry["subject"])
+    skipped = ("sequence", "when", "event", "subject", "schema_version", "problem")
+    for field, value in flattened("", {key: value for key, value in entry.items() if key not in skipped}):
+        yield [*map(str, told), field, value, unit(field, value)]
+
+
+def flattened(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Every value of a document by its dotted name; numbers as decimal texts."""
+    if isinstance(value, dict):
+        for key in sorted(value):
+            yield from flattened(f"{name}.{key}" if name else key, value[key])
+    elif isinstance(value, list):
+        for number, item in enumerate(value, 1):
+            yield from flattened(f"{name}.{number}", item)
+    else:
+        yield name, value if isinstance(value, str) else json.dumps(value)
+
+
+def unit(field: str, value: str) -> str:
+    """Unit of a value; empty for a text."""
+    last = field.rpartition(".")[2]
+    if not value:
+        return ""
+    if last in _TIMES:
+        return "UTC"
+    if last.endswith("_sha256"):
+        return "sha256"
+    return "day" if last.endswith("_date") else _UNITS.get(last, "")
+
+
+def timeline_row(entry: Document, sha256: str) -> str:
+    """The row of an event in dossier.html."""
+    number = str(entry["sequence"])
+    told = [entry["when"], entry["event"], entry["subject"], entry["who"], entry["what"]]
+    cells = "".join(f"<td>{html.escape(' '.join(str(text).split()))}</td>" for text in told)
+    return f'{_ROW}{number}"><td>{number}</td>{cells}<td><code>{sha256}</code></td></tr>'
+
+
+def main() -> int:
+    """Verify and print; returns the exit code."""
+    parser = argparse.ArgumentParser(description="Verify an audit export.")
+    here = str(Path(__file__).resolve().parent)
+    parser.add_argument("path", nargs="?", default=here, help="FILE.zip or FOLDER; default: the folder of this file")
+    parser.add_argument("--anchor", default="", help="SHA-256 of FILE.zip, or of SHA256SUMS of a folder")
+    options = parser.parse_args()
+    try:
+        faults = verify(options.path, options.anchor)
+    except NoExportError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    for fault in faults:
+        sys.stdout.write(f"CHANGED  {fault}\n".encode("ascii", "backslashreplace").decode())
+    if not faults:
+        covered = (
+            "the anchor agrees" if options.anchor else f"no anchor: {SUMS} and {VERIFIER} may be forged together"
+        )
+        sys.stdout.write(f"Nothing was changed since the export was made ({covered}).\n")
+    return 3 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What served when, and what happened to one model, as the ledger tells it."""

@@ -1,0 +1,131 @@
+"""The verbs `audit verify`, `audit at`, `audit log` and `audit export`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ml_service.cli.session import AsJson, ForAgent, Session, session
+from ml_service.errors import InvalidRequestError
+
+app = typer.Typer(
+    help="The audit trail: is it complete and unchanged, what served when, and an export that proves itself.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+ExportFile = Annotated[
+    Path | None,
+    typer.Argument(metavar="[FILE.zip]", help="An export, or the folder that it was extracted to; default: live."),
+]
+Anchor = Annotated[
+    str,
+    typer.Option("--anchor", metavar="SHA256", help="Of the export, as the command that made it has printed it."),
+]
+
+
+@app.command()
+def verify(file: ExportFile = None, anchor: Anchor = "", for_agent: ForAgent = None, as_json: AsJson = False) -> None:
+    """Compare ledger, runs, models, services, data versions and builds, and the bytes of each model and document.
+
+    Ends with 3 when something was changed, is missing, or is told of by no entry; each finding says what it means.
+    What could not be read is listed as unverified. With FILE.zip an export is verified instead, without a workspace.
+    """
+    with session(as_json, for_agent, verb="audit verify") as call:
+        if file is not None:
+            _verify_export(call, file, anchor)
+            return
+        if anchor:
+            raise InvalidRequestError("--anchor is the hash of an export", todo="name the export too")
+        _demand_readable(call)
+        from ml_service.audit.completeness import verifying
+
+        verified = verifying.verify(call.view)
+        verifying.show(call.terminal, verified)
+        call.exit_code = 3 if verified.findings else 0
+        call.ends(*verifying.ending(verified), page=True)
+
+
+def _verify_export(call: Session, file: Path, anchor: str) -> None:
+    from ml_service.audit.export import checking
+
+    faults = checking.verify(file, anchor)
+    checking.show(call.terminal, file, faults)
+    call.exit_code = 3 if faults else 0
+    call.ends(*checking.ending(file, faults))
+
+
+@app.command()
+def at(
+    date: Annotated[str, typer.Option("--date", metavar="DATE", help="A day (UTC), or a moment: 2026-03-03T14:00Z.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show which bytes served then, since when, who asked and approved, on what evidence, and the proof.
+
+    Ends with 3 where that is unknown: before the first deployment, while one was in progress, after one that was
+    abandoned, or since somebody changed the service by hand; and where the ledger is not as it was written.
+    """
+    with session(as_json, verb="audit at") as call:
+        from ml_service.audit.timeline import at as module
+
+        asked = module.parse_date(date, datetime.now(UTC))
+        _demand_readable(call)
+        from ml_service.audit.timeline.reading import read_answer
+
+        result = read_answer(call.view, asked)
+        module.show(call.terminal, result)
+        call.exit_code = 0 if result.is_known else 3
+        call.ends(*module.ending(result))
+
+
+@app.command()
+def log(
+    model: Annotated[
+        str, typer.Option("--model", metavar="VERSION", help="A model version: its number, or name:number.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the events of the ledger, the oldest first; with --model those of one model, its runs and its data."""
+    with session(as_json, verb="audit log") as call:
+        settings = call.settings
+        from ml_service.audit.timeline import log as module
+        from ml_service.production import ledger
+
+        _demand_readable(call)
+        chain = ledger.read(call.workspace, settings).chain
+        named = model if ":" in model else f"{settings.model_name}:{model}"
+        module.show(call.terminal, module.of_model(chain.entries, named) if model else chain.entries)
+        call.exit_code = 3 if chain.faults else 0
+        for fault in chain.faults:
+            call.terminal.note(f"error: {fault}")
+        call.ends("the ledger was changed; do not trust it" if chain.faults else "nothing was changed")
+
+
+def _demand_readable(call: Session) -> None:
+    from ml_service.training import ownership
+
+    ownership.demand_readable(call.workspace, call.settings)
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.zip", dir_okay=False, help="Where to write.")],
+    for_agent: ForAgent = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write everything into one file that proves itself: events, documents, a page for people, and verify.py.
+
+    What no entry tells of yet, such as the end of a scheduled run, is collected first. The file is also written when
+    something is found; the exit code is then 3. Its SHA-256, which is printed, is what a later check needs.
+    """
+    with session(as_json, for_agent, verb="audit export") as call:
+        _demand_readable(call)
+        from ml_service.audit.export import making
+
+        result = making.export(call.view, call.witness, out)
+        making.show(call.terminal, call.agent, result)
+        call.exit_code = 3 if result.verified.findings else 0
+        call.ends(*making.ending(result), page=True)
