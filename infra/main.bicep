@@ -70,16 +70,65 @@ module productionEnvironment 'environment.bicep' = if (hasProduction) {
   }
 }
 
-// A release reads the accepted model in the training workspace and marks it there as the champion.
-module productionInTraining 'access.bicep' = if (hasProduction) {
-  name: 'production-in-training'
+// A release reads the accepted model in the training workspace and marks it there as the champion; a trial runs there.
+module othersInTraining 'access.bicep' = {
+  name: 'others-in-training'
   scope: resourceGroup(settings.AZURE_SUBSCRIPTION_ID, settings.AZURE_RESOURCE_GROUP)
   dependsOn: [training]
   params: {
     workspaceName: settings.AZUREML_WORKSPACE_NAME
-    principalId: hasProduction ? productionEnvironment!.outputs.connectionPrincipalId : ''
+    productionPrincipalId: hasProduction ? productionEnvironment!.outputs.connectionPrincipalId : ''
+    trialPrincipalId: trial.outputs.principalId
+  }
+}
+
+module trial 'identity.bicep' = {
+  name: 'trial-connection'
+  scope: resourceGroup(settings.AZURE_SUBSCRIPTION_ID, settings.AZURE_RESOURCE_GROUP)
+  dependsOn: [trainingResourceGroup]
+  params: {
+    name: '${settings.AZUREML_WORKSPACE_NAME}-trial'
+    location: own.LOCATION
+    connectionName: settings.TRIAL_CONNECTION
+    issuer: own.TRIAL_ISSUER
+    subject: own.TRIAL_SUBJECT
+  }
+}
+
+module reader 'identity.bicep' = {
+  name: 'reader-connection'
+  scope: resourceGroup(settings.AZURE_SUBSCRIPTION_ID, settings.AZURE_RESOURCE_GROUP)
+  dependsOn: [trainingResourceGroup]
+  params: {
+    name: '${settings.AZUREML_WORKSPACE_NAME}-reader'
+    location: own.LOCATION
+    connectionName: settings.READER_CONNECTION
+    issuer: own.READER_ISSUER
+    subject: own.READER_SUBJECT
+  }
+}
+
+module readerInTraining 'reader.bicep' = {
+  name: 'reader-in-training'
+  scope: resourceGroup(settings.AZURE_SUBSCRIPTION_ID, settings.AZURE_RESOURCE_GROUP)
+  dependsOn: [training]
+  params: {
+    workspaceName: settings.AZUREML_WORKSPACE_NAME
+    principalId: reader.outputs.principalId
+  }
+}
+
+module readerInProduction 'reader.bicep' = if (hasProduction) {
+  name: 'reader-in-production'
+  scope: resourceGroup(productionSubscription, productionGroup)
+  dependsOn: [productionEnvironment]
+  params: {
+    workspaceName: production.AZUREML_PRODUCTION_WORKSPACE_NAME
+    principalId: reader.outputs.principalId
   }
 }
 
 output trainingClientId string = training.outputs.connectionClientId
 output productionClientId string = hasProduction ? productionEnvironment!.outputs.connectionClientId : ''
+output readerClientId string = reader.outputs.clientId
+output trialClientId string = trial.outputs.clientId

@@ -1,4 +1,4 @@
-"""A small client of Azure DevOps' REST API: one project, read with the token of a job.
+"""A small client of Azure DevOps' REST API: one project, with the token of a job or of a person.
 
 The token goes to https, or to this machine, and to no other place: redirections are not followed, no .netrc is read.
 """
@@ -18,6 +18,7 @@ from ml_service.errors import FaultError, InvalidRequestError
 from ml_service.settings.variables import Settings
 
 API_VERSION = "7.1"
+PREVIEW_VERSION = f"{API_VERSION}-preview.1"
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """Of one answer; the timeline of a large build has some 2 MB."""
 _TIMES = (5, 20)  # seconds to connect, and between two pieces
@@ -32,7 +33,7 @@ class AzureDevOpsError(FaultError):
 
 
 class NotFoundError(AzureDevOpsError):
-    """Azure DevOps does not have it, or not any more."""
+    """There is no such object, or the token may not see it."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,39 @@ class AzureDevOps:
     """Such as https://dev.azure.com/organization/project."""
     token: str = field(repr=False)
 
-    def get(self, path: str, parameters: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """The JSON object at `_apis/{path}`. Raises: AzureDevOpsError."""
-        return self._call("GET", path, parameters or {}, None)
+    def get(self, path: str, parameters: Mapping[str, str] | None = None, *, preview: bool = False) -> dict[str, Any]:
+        """The JSON object at `_apis/{path}`. preview: of an interface that is not final. Raises: AzureDevOpsError."""
+        return self._call("GET", path, parameters or {}, None, preview=preview)
 
     def post(self, path: str, body: object) -> dict[str, Any]:
         """Send a JSON document to `_apis/{path}`; returns the answer. Raises: AzureDevOpsError."""
         return self._call("POST", path, {}, body)
 
-    def _call(self, method: str, path: str, parameters: Mapping[str, str], body: object) -> dict[str, Any]:
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: object,
+        parameters: Mapping[str, str] | None = None,
+        *,
+        preview: bool = False,
+    ) -> dict[str, Any]:
+        """Create, change or remove what is at `_apis/{path}`; returns the answer. Raises: AzureDevOpsError."""
+        return self._call(method, path, parameters or {}, body, preview=preview)
+
+    @property
+    def project(self) -> str:
+        """The project's name, quoted as in its address."""
+        return self.address.rpartition("/")[2]
+
+    @property
+    def organization(self) -> AzureDevOps:
+        """The same, for what belongs to no project."""
+        return AzureDevOps(self.address.rpartition("/")[0], self.token)
+
+    def _call(
+        self, method: str, path: str, parameters: Mapping[str, str], body: object, *, preview: bool = False
+    ) -> dict[str, Any]:
         url = f"{self.address}/_apis/{path}"
         try:
             with requests.Session() as session:
@@ -60,7 +85,7 @@ class AzureDevOps:
                 answer = session.request(
                     method,
                     url,
-                    params={**parameters, "api-version": API_VERSION},
+                    params={**parameters, "api-version": PREVIEW_VERSION if preview else API_VERSION},
                     json=body,
                     auth=_Bearer(self.token),
                     headers={"Accept": "application/json"},
@@ -72,15 +97,22 @@ class AzureDevOps:
                     content = _read(answer, url)
         except requests.RequestException as error:
             raise AzureDevOpsError(f"Azure DevOps did not answer at {url}", found=type(error).__name__) from error
-        if answer.status_code == requests.codes.not_found:
-            raise NotFoundError(f"Azure DevOps has nothing at {url}")
+        if answer.status_code == requests.codes.no_content or (method == "DELETE" and answer.ok):
+            return {}
         if answer.status_code not in (requests.codes.ok, requests.codes.created):
-            raise AzureDevOpsError(
-                f"Azure DevOps refused {method} {url} (HTTP {answer.status_code})",
-                found=content[:_SHOWN].decode("utf-8", "replace").replace(self.token, "***"),
-                todo="let the build service of the project read builds, and see that the token is the one of the job",
-            )
+            raise _refused(answer, f"{method} {url}", content[:_SHOWN].decode("utf-8", "replace"), self.token)
         return _object(content, url)
+
+
+def _refused(answer: requests.Response, call: str, content: str, token: str) -> AzureDevOpsError:
+    # A token that is invalid is answered with 203 and a page to sign in.
+    kind = NotFoundError if answer.status_code == requests.codes.not_found else AzureDevOpsError
+    return kind(
+        f"Azure DevOps refused {call} (HTTP {answer.status_code})",
+        found=content.replace(token, "***"),
+        todo="see that the token is valid (SYSTEM_ACCESSTOKEN; a person's lives an hour) and may read this: a job's\n"
+        "token has the rights of the project's build service, a person's token those of the person",
+    )
 
 
 class _Bearer(requests.auth.AuthBase):

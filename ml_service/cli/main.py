@@ -17,6 +17,7 @@ from azure_ml.errors import ExplainedError
 from ml_service.cli.verbs import (
     approval,
     audit,
+    azure,
     candidate,
     data,
     problem,
@@ -65,6 +66,7 @@ app.add_typer(schedule.app, name="schedule")
 app.add_typer(approval.app, name="propose")
 app.add_typer(candidate.app, name="candidates")
 app.add_typer(trail.app, name="audit")
+app.add_typer(azure.app, name="controls")
 _VERBS = (
     training.check,
     production.release,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,13 @@ PRODUCTION_VARIABLES = frozenset(
 )
 """May be empty: no workspace, no production; group and subscription are those of the training workspace then."""
 
-CONNECTION_VARIABLES = frozenset({"TRAINING_CONNECTION", "PRODUCTION_CONNECTION"})
-"""Names in variables.yml that only .pipelines/ reads: the service connections that sign a step in."""
+CONNECTION_VARIABLES = frozenset(
+    {"TRAINING_CONNECTION", "PRODUCTION_CONNECTION", "READER_CONNECTION", "TRIAL_CONNECTION"}
+)
+"""Names in variables.yml that sign the steps of .pipelines/ in; here only their controls are compared."""
+POOL_VARIABLES = frozenset({"AGENT_POOL", "AGENT_IMAGE"})
+"""Names in variables.yml that only .pipelines/ reads: where its jobs run."""
+INFRA_FILE = ROOT / "infra" / "settings.yml"
 
 DERIVED_VARIABLES = frozenset({"DATA_FILE", *names_of("")})
 """Names that are derived from the problem file; optional in variables.yml or environments/production.yml."""
@@ -206,6 +211,16 @@ def _derived(values: Mapping[str, str]) -> dict[str, str]:
     if not problem_file or problem_file.startswith(("<", "$(")) or given.keys() >= DERIVED_VARIABLES:
         return {}
     return settings_of(Problem(ROOT / problem_file))
+
+
+def other_values(names: Collection[str], *files: Path) -> dict[str, str]:
+    """Values of names that `Settings` does not hold, of the environment and these files; without unfilled ones."""
+    given: dict[str, str] = {}
+    for path in files or (VARIABLES_FILE, INFRA_FILE):
+        given |= _read_variables(path)
+    given |= {name: value for name, value in os.environ.items() if name in names}  # noqa: TID251 - the one reader
+    found = {name: given.get(name, "").strip() for name in names}
+    return {name: value for name, value in found.items() if value and not value.startswith(("<", "$("))}
 
 
 def _demand_home() -> None:

@@ -24,6 +24,8 @@ FILLED = {
     "AZUREML_WORKSPACE_NAME": "dev-ws",
     "TRAINING_CONNECTION": "training",
     "PRODUCTION_CONNECTION": "production",
+    "READER_CONNECTION": "reader",
+    "TRIAL_CONNECTION": "trial",
     "AZUREML_PRODUCTION_WORKSPACE_NAME": "prod-ws",
     "PRODUCTION_RESOURCE_GROUP": "prod-rg",
     "PRODUCTION_SUBSCRIPTION_ID": "sub-2",

@@ -8,12 +8,18 @@ import pytest
 import yaml
 
 from infra.settings import FILES, IN_SCRIPTS, NEEDED, NEEDED_WITH_PRODUCTION, unfilled
+from ml_service.azure_devops.controls.configured import configured_connections
+from ml_service.settings.variables import CONNECTION_VARIABLES, POOL_VARIABLES, Settings
 from tests.infra.bicep import INFRA
 from tests.story.product import ROOT
 
 IN_TEMPLATE = {"variables.yml": "settings", "environments/production.yml": "production", "infra/settings.yml": "own"}
 """The variable of main.bicep that holds each file."""
+IN_AZURE_DEVOPS = ("TENANT_ID", *(f"{name}_CLIENT_ID" for name in ("TRAINING", "PRODUCTION", "READER", "TRIAL")))
+"""What infra/deploy prints, and infra/azure_devops.py creates the connections with."""
 NOT_OF_INFRASTRUCTURE = {
+    **dict.fromkeys(IN_AZURE_DEVOPS, "known only when the template has been deployed"),
+    **dict.fromkeys(POOL_VARIABLES, "build agents belong to Azure DevOps, not to a subscription"),
     "PROBLEM_FILE": "a problem needs no resource of its own; publish and release create what it names",
     "PRODUCTION_SERVICE_NAME": "the web service is created by the first release, which knows its model",
 }
@@ -39,6 +45,21 @@ def test_the_template_loads_the_file_itself(file: str) -> None:
     line = f"var {IN_TEMPLATE[file]} = loadYamlContent('{path}').variables"
 
     assert line in (INFRA / "main.bicep").read_text(encoding="utf-8").splitlines()
+
+
+def test_the_script_of_azure_devops_reads_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*CONNECTION_VARIABLES, *IN_AZURE_DEVOPS):
+        monkeypatch.setenv(name, f"value of {name}")
+    settings = Settings.model_construct(
+        azure_subscription_id="s", production_subscription_id="", azureml_production_workspace_name="p"
+    )
+
+    connections = configured_connections(settings)
+
+    read = {connection.client_id for connection in connections.values()} | {
+        one.tenant_id for one in connections.values()
+    }
+    assert read == {f"value of {name}" for name in IN_AZURE_DEVOPS}
 
 
 def test_an_exception_is_a_setting_that_exists() -> None:

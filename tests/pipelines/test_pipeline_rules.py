@@ -13,6 +13,7 @@ import yaml
 
 from local_azure.pipelines.check.pipeline_check import check
 from local_azure.pipelines.language.tree import to_plain
+from ml_service.azure_devops.controls.declared import read_declared
 from ml_service.settings.variables import load
 from tests.pipelines.golden import CASES, PIPELINES, ROOT, Case
 
@@ -114,12 +115,71 @@ def test_a_deployment_that_fails_is_undone(case: Case) -> None:
             assert "ml_service rollback --to before-this-build --reason " in failure[-1]["inputs"]["inlineScript"]
 
 
+TRAINING, PRODUCTION = (
+    "service connection of the training workspace",
+    "service connection of the production workspace",
+)
+READER, TRIAL = "service connection that reads both workspaces", "service connection for trials"
+CONNECTIONS = {
+    "Validate": {READER},
+    "Publish": {TRAINING},
+    "Train": {TRAINING},
+    "Propose": {TRAINING, READER},
+    "Production": {PRODUCTION},
+    "Rollback": {PRODUCTION},
+    "Verify": {READER},
+    "Audit": {READER},
+    "Try": {TRIAL},
+    "Controls": set(),
+}
+"""What signs in to Azure in each stage: what only reads has a connection that cannot write."""
+
+
 @every_case
-def test_before_the_approval_nothing_signs_in_to_production(case: Case) -> None:
+def test_a_stage_signs_in_with_no_more_than_it_needs(case: Case) -> None:
     for stage in stages(case):
-        if stage["stage"].startswith("Propose"):
-            for step in (step for job in stage["jobs"] for step in steps(job) if step.get("task") == "AzureCLI@2"):
-                assert step["inputs"]["azureSubscription"] == "<service connection of the training workspace>"
+        signing = (step for job in stage["jobs"] for step in steps(job) if step.get("task") == "AzureCLI@2")
+        used = {step["inputs"]["azureSubscription"].strip("<>") for step in signing}
+        assert used <= CONNECTIONS.get(stage["stage"].partition("_")[0], set()), stage["stage"]
+
+
+@every_case
+def test_a_lease_is_asked_for_after_the_check_and_without_a_connection(case: Case) -> None:
+    for job in jobs(case):
+        found = [text for text in scripts(job) if re.search(r"ml_service (verify|retain|release)", text)]
+        if any("ml_service retain" in text for text in found):
+            assert [text.split()[3] for text in found] == ["verify", "retain"]
+            assert next(step for step in steps(job) if "retain" in str(step.get("bash")))["condition"] == (
+                "succeededOrFailed()"
+            )
+
+
+@pytest.mark.parametrize("name", ["release", "retrain", "rollback", "try", "audit"])
+def test_what_signs_in_extends_the_required_template_which_takes_no_steps(name: str) -> None:
+    document = yaml.load((PIPELINES / f"{name}.yml").read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+    required = yaml.load((PIPELINES / "templates/governed.yml").read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+    declared = read_declared()
+
+    assert document["extends"]["template"] == "templates/governed.yml"
+    assert document["extends"]["parameters"]["kind"] == name
+    assert not {"stages", "jobs", "steps", "variables", "resources"} & set(document)
+    assert {parameter["type"] for parameter in required["parameters"]} == {"string", "boolean", "object"}
+    assert declared.pipelines[name] == f".pipelines/{name}.yml"
+    resources = (*declared.environments.values(), *declared.connections.values())
+    templates = {one.checks.required_template.path for one in resources if one.checks.required_template}
+    assert templates == {".pipelines/templates/governed.yml"}
+
+
+def test_a_waiting_approval_blocks_no_later_merge_and_stages_wait_for_a_lock() -> None:
+    case = next(case for case in CASES if case.name == "release-by-a-merge")
+    plain = to_plain(case.expanded().tree)
+    assert isinstance(plain, dict)
+
+    assert "batch" not in plain["trigger"]
+    assert plain["lockBehavior"] == "sequential"
+    declared = read_declared()
+    assert declared.connections["TRAINING_CONNECTION"].checks.exclusive_lock
+    assert declared.environments["production"].checks.exclusive_lock
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.pipeline == "rollback"], ids=lambda case: case.name)
@@ -206,8 +266,10 @@ def test_parameters_are_typed(source: Any) -> None:
 @pytest.mark.parametrize("name", ["pr", "release", "retrain", "rollback", "try", "audit"])
 def test_settings_come_from_variables_yml(name: str) -> None:
     document = yaml.load((PIPELINES / f"{name}.yml").read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+    required = yaml.load((PIPELINES / "templates/governed.yml").read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
 
-    assert document.get("variables", []) == ([] if name == "pr" else [{"template": "../variables.yml"}])
+    assert "variables" not in document
+    assert required["variables"] == [{"template": "../../variables.yml"}]
     assert document["trigger"] == "none" or name == "release"
 
 
@@ -262,11 +324,11 @@ def test_a_long_step_keeps_its_sign_in(case: Case) -> None:
 
 
 def test_the_audit_publishes_what_it_has_found_also_where_it_found_tampering() -> None:
-    (job,) = jobs(next(case for case in CASES if case.pipeline == "audit"))
-    export, publish = steps(job)[-2:]
+    compared, exported = jobs(next(case for case in CASES if case.pipeline == "audit"))
 
-    assert "ml_service history" in export["inputs"]["inlineScript"]
-    assert publish["condition"] == "succeededOrFailed()"
+    assert "ml_service controls verify" in steps(compared)[-2]["bash"]
+    assert "ml_service history" in steps(exported)[-2]["inputs"]["inlineScript"]
+    assert {steps(job)[-1]["condition"] for job in (compared, exported)} == {"succeededOrFailed()"}
 
 
 def test_a_pull_request_signs_in_nowhere() -> None:

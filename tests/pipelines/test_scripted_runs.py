@@ -79,7 +79,7 @@ def test_what_a_stage_found_is_what_the_next_one_takes(scripted: Scripted) -> No
     ran, calls = scripted.run("release", "--approve", "production", run=ACCEPTED)
 
     assert (ran.code, set(ran.stages.values())) == (0, {OK})
-    assert verbs(calls) == ["check", "data", "publish", "run", "release", "retain", "verify"]
+    assert verbs(calls) == ["check", "data", "publish", "run", "release", "verify", "retain"]
     assert option(calls, "publish", "--data-version") == option(calls, "run", "--data-version") == "4"
     assert option(calls, "run", "--pipeline-id") == "the-pipeline"
     assert option(calls, "release", "--model-version") == "7"
@@ -129,7 +129,7 @@ def test_a_rollback_that_is_refused_asks_nobody(scripted: Scripted) -> None:
 def test_a_rollback_goes_to_the_deployment_on_the_card_with_the_reason(scripted: Scripted) -> None:
     ran, calls = scripted.run("rollback", *BECAUSE, "--approve", "production", propose=PROPOSED)
 
-    assert (ran.code, verbs(calls)) == (0, ["propose", "rollback", "retain", "verify"])
+    assert (ran.code, verbs(calls)) == (0, ["propose", "rollback", "verify", "retain"])
     assert option(calls, "rollback", "--to") == "d1"
     assert option(calls, "propose", "--reason") == option(calls, "rollback", "--reason") == "forecasts doubled"
     assert (ran.artifact("evidence-paid_amount-1") / "decision.json").is_file()
@@ -144,7 +144,7 @@ def test_a_redeployment_passes_the_test_service_before_anybody_is_asked(scripted
     words = ("release", "-p", "redeploy=true", "--approve", "production")
     ran, calls = scripted.run(*words, propose=PROPOSED)
 
-    assert (ran.code, verbs(calls)) == (0, ["check", "smoke", "propose", "release", "retain", "verify"])
+    assert (ran.code, verbs(calls)) == (0, ["check", "smoke", "propose", "release", "verify", "retain"])
     assert option(calls, "smoke", "--deploy") == option(calls, "propose", "--model-version") == "champion"
     assert option(calls, "release", "--model-version") == "7"
 

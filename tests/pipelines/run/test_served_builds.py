@@ -137,7 +137,7 @@ def answer(served: ServedBuilds, path: str, token: str | None = None, body: byte
         ("/local/local/_apis/build/builds/1", 404, "build 1 could not be found"),
         ("/local/local/_apis/build/builds/1/timeline", 404, "build 1 could not be found"),
         ("/local/local/_apis/build/builds/../../etc", 400, "NotImplemented: GET"),
-        ("/local/local/_apis/build/definitions", 400, "NotImplemented: GET /_apis/build/definitions"),
+        ("/local/local/_apis/build/folders", 400, "NotImplemented: GET /_apis/build/folders"),
         ("/other/local/_apis/build/builds/1", 400, "NotImplemented: GET"),
         ("/local/local/_apis/pipelines/approvals", 400, "1 to 100 approvals"),
         (f"/local/local/_apis/pipelines/approvals?approvalIds={'a,' * 101}", 400, "1 to 100 approvals"),

@@ -7,6 +7,8 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -131,6 +133,13 @@ def logs(state: StateFolder, lines: int, follow: bool) -> None:
     sys.exit(tail.returncode)
 
 
+_AZURE_DEVOPS = click.option(
+    "--azure-devops",
+    is_flag=True,
+    help="Serve the REST API of Azure DevOps for COMMAND: SYSTEM_COLLECTIONURI, SYSTEM_TEAMPROJECT and "
+    "SYSTEM_ACCESSTOKEN lead to a rehearsal of an organization, which is kept in the state folder.",
+)
+
 main.add_command(workspace)
 main.add_command(runs)
 main.add_command(kernel)
@@ -141,10 +150,17 @@ main.add_command(pipelines)
 @click.option("--down", "stop_after", is_flag=True, help="Stop the server afterwards if this command started it.")
 @click.option("--warm", "preloaded", is_flag=True, envvar=warm.VARIABLE, help=warm.HELP)
 @_WEB_DATA
+@_AZURE_DEVOPS
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_obj
 def execute(
-    state: StateFolder, stop_after: bool, preloaded: bool, web_data: Path | None, command: tuple[str, ...]
+    state: StateFolder,
+    *,
+    stop_after: bool,
+    preloaded: bool,
+    web_data: Path | None,
+    azure_devops: bool,
+    command: tuple[str, ...],
 ) -> None:
     """Run COMMAND against the server, which is started when needed.
 
@@ -165,16 +181,33 @@ def execute(
         words, environment = list(command), client_environment(os.environ, state, info)
         if preloading:
             words, environment = preloading.apply(info, words, environment)
-        try:
-            code = foreground.run(words, environment)
-        except FileNotFoundError:
-            click.echo(f"local_azure: the command '{command[0]}' was not found.", err=True)
-            code = exit_codes.NOT_FOUND
+        with _served(state, azure_devops) as variables:
+            code = _run(words, {**environment, **variables})
     if started and stop_after:
         _remove_config_files(state)
     if started and not stop_after:
         click.echo("local_azure: the server keeps running; stop it with: python -m local_azure down", err=True)
     sys.exit(code)
+
+
+@contextmanager
+def _served(state: StateFolder, azure_devops: bool) -> Iterator[dict[str, str]]:
+    """Serve Azure DevOps' API where it is asked for; yields the variables that lead there."""
+    if not azure_devops:
+        yield {}
+        return
+    from local_azure.cli.azure_devops import served  # it takes a while to import
+
+    with served(state) as variables:
+        yield variables
+
+
+def _run(words: list[str], environment: Mapping[str, str]) -> int:
+    try:
+        return foreground.run(words, environment)
+    except FileNotFoundError:
+        click.echo(f"local_azure: the command '{words[0]}' was not found.", err=True)
+        return exit_codes.NOT_FOUND
 
 
 def _say_waiting() -> None:

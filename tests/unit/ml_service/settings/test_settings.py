@@ -15,6 +15,7 @@ from ml_service.settings.variables import (
     AGENT_VARIABLES,
     CONNECTION_VARIABLES,
     DERIVED_VARIABLES,
+    POOL_VARIABLES,
     PRODUCTION_FILE,
     PRODUCTION_VARIABLES,
     ROOT,
@@ -37,7 +38,7 @@ def test_both_files_have_exactly_the_names_of_the_fields() -> None:
     ours, production = set(shipped(VARIABLES_FILE)), set(shipped(PRODUCTION_FILE))
 
     assert fields >= AGENT_VARIABLES
-    assert ours | production | DERIVED_VARIABLES == (fields - AGENT_VARIABLES) | CONNECTION_VARIABLES
+    assert ours | production | DERIVED_VARIABLES == (fields - AGENT_VARIABLES) | CONNECTION_VARIABLES | POOL_VARIABLES
     assert not ours & DERIVED_VARIABLES
     assert not ours & production
     assert production == PRODUCTION_VARIABLES

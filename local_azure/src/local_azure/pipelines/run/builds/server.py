@@ -1,4 +1,5 @@
-"""Serves the records of the runs below a folder as Azure DevOps' REST API does: builds, timelines, approvals.
+"""Serves what Azure DevOps' REST API would tell: builds, timelines and approvals of the runs below a folder, and what
+administers the project (organization.py).
 
 On loopback, to whoever has the token, as long as the block that opened it lasts. Whatever else is asked for is
 refused with the name of the route.
@@ -18,8 +19,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socket import socket
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
+from local_azure.pipelines.run.builds.organization import AbsentError, Organization
 from local_azure.pipelines.run.builds.record import REHEARSAL, Document, read_record
 
 ORGANIZATION, PROJECT = "local", "local"
@@ -29,6 +31,7 @@ MOST_APPROVALS = 100
 MOST_BUILDS_READ = 1_000
 """The newest ones, in which an approval is looked for."""
 _SECONDS = 20  # that a client may be silent
+_APIS = re.compile(rf"/{ORGANIZATION}(?:/{PROJECT})?/_apis/(.+)")
 _ROUTE = re.compile(rf"/{ORGANIZATION}/{PROJECT}/_apis/(build|pipelines)/(.+)")
 _BUILD = re.compile(r"builds/([0-9]{1,9})(/timeline)?")
 _LEASES = "retention/leases"
@@ -76,6 +79,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, folder: Path, token: str) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.folder = folder
+        self.organization = Organization(folder, PROJECT)
         self.token = token
         self._free = threading.Semaphore(MOST_CONNECTIONS)
 
@@ -102,12 +106,37 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        """Answer with a record."""
-        self._answer(lambda: _read(self.server.folder, _route(self.path)))
+        """Answer with a document of the organization, or a record."""
+        self._answer(lambda: self._administered() or _read(self.server.folder, _route(self.path)))
 
     def do_POST(self) -> None:
-        """Grant a retention lease: runs on this machine are kept anyway."""
-        self._answer(lambda: _lease(_route(self.path), self._body()))
+        """Create a document; or grant a retention lease: runs on this machine are kept anyway."""
+        self._answer(lambda: self._administered() or _lease(_route(self.path), self._body()))
+
+    def do_PUT(self) -> None:
+        """Replace a document of the organization."""
+        self._answer(self._change)
+
+    do_PATCH = do_PUT  # noqa: N815 - the name that http.server asks for
+
+    def do_DELETE(self) -> None:
+        """Remove a document of the organization."""
+        self._answer(self._change)
+
+    def _change(self) -> Document:
+        found = self._administered()
+        if found is None:
+            raise _UnsupportedError(urlsplit(self.path).path)
+        return found
+
+    def _administered(self) -> Document | None:
+        """The answer of the organization; None where it serves nothing of the kind."""
+        parts = urlsplit(self.path)
+        found = _APIS.fullmatch(parts.path)
+        if found is None:
+            return None
+        query = {name: values[-1] for name, values in parse_qs(parts.query, max_num_fields=20).items()}
+        return self.server.organization.answer(self.command, unquote(found[1]), query, self._body)
 
     def _body(self) -> Any:
         length = self.headers.get("Content-Length", "")
@@ -121,7 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             self._send(200, make())
-        except _NotFoundError as error:
+        except (_NotFoundError, AbsentError) as error:
             self._send(404, _error(str(error)))
         except _UnsupportedError as error:
             self._send(400, _error(f"NotImplemented: {self.command} {error}"))

@@ -1,0 +1,116 @@
+"""The documents of one project of Azure DevOps: read once each, and again after a change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from ml_service.azure_devops.client import AzureDevOps, AzureDevOpsError, NotFoundError
+
+Document = Mapping[str, Any]
+MOST_LISTED = 5_000
+
+
+class Project:
+    """One project, through the REST API. repository: name of its git repository; empty: the project's own name."""
+
+    def __init__(self, api: AzureDevOps, repository: str) -> None:
+        self._api = api
+        self._repository = repository
+        self._kept: dict[str, Document] = {}
+
+    def read(
+        self, path: str, parameters: Mapping[str, str] | None = None, *, preview: bool = False, above: bool = False
+    ) -> Document:
+        """The document at a path; empty where there is none. above: of the organization, not of the project."""
+        key = f"{path}?{sorted((parameters or {}).items())}"
+        if key not in self._kept:
+            api = self._api.organization if above else self._api
+            try:
+                self._kept[key] = api.get(path, parameters, preview=preview)
+            except NotFoundError:
+                self._kept[key] = {}
+        return self._kept[key]
+
+    def listed(
+        self, path: str, parameters: Mapping[str, str] | None = None, *, preview: bool = False, above: bool = False
+    ) -> tuple[Document, ...]:
+        """The documents of a list. Raises: AzureDevOpsError where the answer is none."""
+        value = self.read(path, parameters, preview=preview, above=above).get("value", [])
+        if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
+            raise AzureDevOpsError(f"Azure DevOps answered {path} with something else than a list of objects")
+        return tuple(value)
+
+    def send(self, method: str, path: str, body: object, *, preview: bool = False, above: bool = False) -> Document:
+        """Create, change or remove a document; what was read before is read again."""
+        api = self._api.organization if above else self._api
+        parameters = {"projectIds": self.project_id} if above and method == "DELETE" else None
+        self._kept.clear()
+        return api.send(method, path, body, parameters, preview=preview)
+
+    @property
+    def name(self) -> str:
+        """The project's name."""
+        return str(self._own["name"])
+
+    @property
+    def repository(self) -> str:
+        """The name of the git repository."""
+        return self._repository or self.name
+
+    @property
+    def repository_id(self) -> str:
+        """Its id. Raises: AzureDevOpsError where there is no such repository."""
+        found = self.read(f"git/repositories/{quote(self.repository)}")
+        if not found.get("id"):
+            raise AzureDevOpsError(
+                f"there is no git repository {self.repository} in the project {self.name}",
+                todo="name the repository in infra/azure_devops.yml, and let the token read code",
+            )
+        return str(found["id"])
+
+    @property
+    def project_id(self) -> str:
+        """The project's id."""
+        return str(self._own["id"])
+
+    @property
+    def _own(self) -> Document:
+        found = self.read(f"projects/{self._api.project}", above=True)
+        if not found.get("id"):
+            raise AzureDevOpsError(
+                f"there is no project {self._api.project} in {self._api.organization.address}",
+                todo="check SYSTEM_COLLECTIONURI and SYSTEM_TEAMPROJECT",
+            )
+        return found
+
+    @property
+    def teams(self) -> dict[str, str]:
+        """The id of each team by name; a team's id is that of its group."""
+        path, most = f"projects/{self.project_id}/teams", {"$top": str(MOST_LISTED)}
+        return {str(one["name"]): str(one["id"]) for one in self.listed(path, most, above=True)}
+
+    @property
+    def pipelines(self) -> dict[str, int]:
+        """The id of each pipeline by name."""
+        found = self.listed("build/definitions", {"$top": str(MOST_LISTED)})
+        return {str(one["name"]): int(one["id"]) for one in found}
+
+
+def at(document: object, *path: str) -> Any:
+    """What a document has at a path of keys; None where it has nothing there."""
+    for key in path:
+        if not isinstance(document, Mapping):
+            return None
+        document = document.get(key)
+    return document
+
+
+def shown(value: object) -> str:
+    """A value as it is compared and shown: switches as yes and no, lists sorted."""
+    if isinstance(value, bool) or str(value).lower() in ("true", "false"):
+        return "yes" if str(value).lower() == "true" else "no"
+    if isinstance(value, list | tuple | set | frozenset):
+        return ", ".join(sorted(map(str, value))) or "none"
+    return "none" if value is None or value == "" else str(value)

@@ -1,0 +1,166 @@
+"""What pipelines deploy to and sign in with: environments, service connections, and which pipelines may use them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from ml_service.azure_devops.controls.checks import Guarded, checks_of
+from ml_service.azure_devops.controls.control import Control
+from ml_service.azure_devops.controls.declared import Resource
+from ml_service.azure_devops.controls.project import Document, Project, at, shown
+
+ENVIRONMENTS = "distributedtask/environments"
+ENDPOINTS = "serviceendpoint/endpoints"
+_FEDERATED = "WorkloadIdentityFederation"
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A service connection as the settings describe it."""
+
+    name: str
+    subscription: str
+    client_id: str = ""
+    """Of the identity that it signs in as; empty: not known yet, so no connection can be created."""
+    tenant_id: str = ""
+
+
+def environment_controls(project: Project, name: str, declared: Resource) -> Iterator[Control]:
+    """An environment, its checks and its pipelines."""
+    title, place = f"environment {name}", f"Pipelines > Environments > {name} > Approvals and checks"
+    found = next(
+        (one for one in project.listed(ENVIRONMENTS, {"name": name}, preview=True) if one["name"] == name), None
+    )
+    yield Control(
+        title,
+        "Pipelines > Environments",
+        {"exists": "yes"},
+        {"exists": "yes"} if found else None,
+        partial(_create_environment, project, name),
+        partial(_delete, project, f"{ENVIRONMENTS}/{found['id']}") if found else None,
+    )
+    found = next(
+        (one for one in project.listed(ENVIRONMENTS, {"name": name}, preview=True) if one["name"] == name), None
+    )
+    number = str(found["id"]) if found else ""
+    yield from checks_of(project, Guarded("environment", title, number, place), declared.checks)
+    yield _permission(project, "environment", title, number, declared.pipelines)
+
+
+def _create_environment(project: Project, name: str) -> None:
+    project.send(
+        "POST", ENVIRONMENTS, {"name": name, "description": "Created by infra/azure_devops.py"}, preview=True
+    )
+
+
+def _delete(project: Project, path: str) -> None:
+    project.send("DELETE", path, None, preview=True)
+
+
+def connection_controls(project: Project, connection: Connection, declared: Resource) -> Iterator[Control]:
+    """A service connection, its checks and its pipelines."""
+    title, place = f"connection {connection.name}", f"Project settings > Service connections > {connection.name}"
+    expected = {"authentication": _FEDERATED, "subscription": connection.subscription, "shared with projects": "no"}
+    if connection.client_id:
+        expected["identity"] = connection.client_id
+    found = _endpoint(project, connection.name)
+    can_write = bool(connection.client_id and connection.tenant_id)
+    yield Control(
+        title,
+        place,
+        expected,
+        _endpoint_facts(found) if found else None,
+        partial(_write_endpoint, project, connection, found) if can_write else None,
+        partial(_delete_endpoint, project, str(found["id"])) if found else None,
+    )
+    found = _endpoint(project, connection.name)
+    number = str(found["id"]) if found else ""
+    guarded = Guarded("endpoint", title, number, f"{place} > Approvals and checks")
+    yield from checks_of(project, guarded, declared.checks)
+    yield _permission(project, "endpoint", title, number, declared.pipelines)
+
+
+def others_control(project: Project, connections: Collection[Connection]) -> Control:
+    """Connections to the same subscriptions that are not declared: a pipeline could deploy with one, unasked."""
+    names, subscriptions = {one.name for one in connections}, {one.subscription for one in connections}
+    others = [
+        str(one["name"])
+        for one in project.listed(ENDPOINTS)
+        if one["name"] not in names and at(one, "data", "subscriptionId") in subscriptions
+    ]
+    place = "Project settings > Service connections"
+    return Control("other connections to these subscriptions", place, {"names": "none"}, {"names": shown(others)})
+
+
+def _endpoint(project: Project, name: str) -> Document | None:
+    listed = project.listed(ENDPOINTS, {"endpointNames": name})
+    return next((one for one in listed if one.get("name") == name), None)
+
+
+def _endpoint_facts(document: Document) -> Mapping[str, str]:
+    return {
+        "authentication": shown(at(document, "authorization", "scheme")),
+        "subscription": shown(at(document, "data", "subscriptionId")),
+        "shared with projects": shown(bool(at(document, "isShared"))),
+        "identity": shown(at(document, "authorization", "parameters", "serviceprincipalid")),
+    }
+
+
+def _write_endpoint(project: Project, connection: Connection, found: Document | None) -> None:
+    reference = {"projectReference": {"id": project.project_id, "name": project.name}, "name": connection.name}
+    body = {
+        "name": connection.name,
+        "type": "azurerm",
+        "url": "https://management.azure.com/",
+        "authorization": {
+            "scheme": _FEDERATED,
+            "parameters": {"tenantid": connection.tenant_id, "serviceprincipalid": connection.client_id},
+        },
+        "data": {
+            "environment": "AzureCloud",
+            "scopeLevel": "Subscription",
+            "subscriptionId": connection.subscription,
+            "subscriptionName": connection.subscription,
+            "creationMode": "Manual",
+        },
+        "isShared": False,
+        "serviceEndpointProjectReferences": [reference],
+    }
+    if found:
+        project.send("PUT", f"{ENDPOINTS}/{found['id']}", {**body, "id": found["id"]}, above=True)
+    else:
+        project.send("POST", ENDPOINTS, body, above=True)
+
+
+def _delete_endpoint(project: Project, number: str) -> None:
+    project.send("DELETE", f"{ENDPOINTS}/{number}", None, above=True)
+
+
+def _permission(project: Project, kind: str, title: str, number: str, wanted: tuple[str, ...]) -> Control:
+    """Which pipelines may use a resource without being asked."""
+    expected = {"pipelines": shown(wanted)}
+    place = "its page > ... > Security > Pipeline permissions"
+    if not number:
+        return Control(f"permissions of {title}", place, expected, None)
+    path = f"pipelines/pipelinePermissions/{kind}/{number}"
+    document = project.read(path, preview=True)
+    allowed = {int(one["id"]) for one in at(document, "pipelines") or () if at(one, "authorized")}
+    is_open = bool(at(document, "allPipelines", "authorized"))
+    found = {"pipelines": "every pipeline of the project" if is_open else shown(_names(project, allowed))}
+    write = partial(_permit, project, path, wanted, allowed)
+    return Control(f"permissions of {title}", place, expected, found, write)
+
+
+def _names(project: Project, numbers: set[int]) -> list[str]:
+    known = {number: name for name, number in project.pipelines.items()}
+    return [known.get(number, f"unknown pipeline {number}") for number in numbers]
+
+
+def _permit(project: Project, path: str, wanted: tuple[str, ...], allowed: set[int]) -> None:
+    known = project.pipelines
+    permitted = {known[name] for name in wanted if name in known}
+    changes = [{"id": number, "authorized": number in permitted} for number in sorted(permitted | allowed)]
+    body = {"pipelines": changes, "allPipelines": {"authorized": False, "authorizedBy": None, "authorizedOn": None}}
+    project.send("PATCH", path, body, preview=True)

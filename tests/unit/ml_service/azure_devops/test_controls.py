@@ -1,0 +1,296 @@
+"""Controls of Azure DevOps against the API that local_azure serves: applied twice, drifts found, removed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_azure.pipelines.run.builds.organization import FILE
+from local_azure.pipelines.run.builds.server import PROJECT, serving
+from ml_service.azure_devops.client import AzureDevOps, AzureDevOpsError
+from ml_service.azure_devops.controls.declared import Declared, read_declared
+from ml_service.azure_devops.controls.project import Project
+from ml_service.azure_devops.controls.resources import Connection
+from ml_service.azure_devops.controls.whole import apply, compare, remove
+from ml_service.errors import InvalidRequestError
+
+TRAINING, PRODUCTION = "sub-training", "sub-production"
+CONNECTIONS = {
+    "TRAINING_CONNECTION": Connection("ml-training", TRAINING, "client-1", "tenant"),
+    "PRODUCTION_CONNECTION": Connection("ml-production", PRODUCTION, "client-2", "tenant"),
+    "READER_CONNECTION": Connection("ml-reader", TRAINING, "client-3", "tenant"),
+    "TRIAL_CONNECTION": Connection("ml-trial", TRAINING, "client-4", "tenant"),
+}
+Kept = dict[str, Any]
+
+
+class Organization:
+    """An organization that the whole declaration was applied to."""
+
+    def __init__(self, folder: Path, api: AzureDevOps) -> None:
+        self._file = folder / FILE
+        self.api = api
+        self.declared: Declared = read_declared()
+        self.applied = self.apply()
+        self._sound = self._file.read_text(encoding="utf-8")
+
+    @property
+    def project(self) -> Project:
+        """Read anew."""
+        return Project(self.api, self.declared.repository)
+
+    def apply(self) -> list[str]:
+        """What a run of `apply` says."""
+        return list(apply(self.project, self.declared, CONNECTIONS))
+
+    def drifts(self) -> list[tuple[str, str, str]]:
+        """Object, property and what was found."""
+        found = compare(self.project, self.declared, CONNECTIONS).drifts
+        return [(one.object, one.property, one.found) for one in found]
+
+    def seed(self, change: Callable[[Kept], None]) -> None:
+        """Let somebody change something by hand."""
+        kept = json.loads(self._sound)
+        change(kept)
+        self._file.write_text(json.dumps(kept), encoding="utf-8")
+
+    def restore(self) -> None:
+        """As it was applied."""
+        self._file.write_text(self._sound, encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Organization]:
+    folder = tmp_path_factory.mktemp("organization")
+    with serving(folder) as served:
+        address = served.variables["System.CollectionUri"] + PROJECT
+        yield Organization(folder, AzureDevOps(address, served.token))
+
+
+@pytest.fixture
+def organization(shared: Organization) -> Iterator[Organization]:
+    yield shared
+    shared.restore()
+
+
+def _check(kept: Kept, kind: str, of: str) -> Kept:
+    """A check by the kind of its type and the name of its resource."""
+    kinds = {"approval": "8c6f20a7", "lock": "2ef31ad6", "branch": "fe1de3ee", "template": "4020e66e"}
+    resources = [*kept["distributedtask/environments"].values(), *kept["serviceendpoint/endpoints"].values()]
+    number = str(next(one["id"] for one in resources if one["name"] == of))
+    checks: dict[str, Kept] = kept["pipelines/checks/configurations"]
+    return next(
+        one
+        for one in checks.values()
+        if one["type"]["id"].startswith(kinds[kind]) and str(one["resource"]["id"]) == number
+    )
+
+
+def _named(kept: Kept, path: str, name: str) -> Kept:
+    documents: dict[str, Kept] = kept[path]
+    return next(one for one in documents.values() if one["name"] == name)
+
+
+def _policy(kept: Kept, kind: str) -> Kept:
+    documents: dict[str, Kept] = kept["policy/configurations"]
+    return next(one for one in documents.values() if one["type"]["id"].startswith(kind))
+
+
+def _without(path: str, name: str) -> Callable[[Kept], None]:
+    def change(kept: Kept) -> None:
+        del kept[path][str(_named(kept, path, name)["id"])]
+
+    return change
+
+
+def _no_check(kind: str, of: str) -> Callable[[Kept], None]:
+    def change(kept: Kept) -> None:
+        del kept["pipelines/checks/configurations"][str(_check(kept, kind, of)["id"])]
+
+    return change
+
+
+def _permission(kept: Kept, of: str) -> Kept:
+    number = _named(kept, "serviceendpoint/endpoints", of)["id"]
+    found: Kept = kept["permissions"][f"endpoint/{number}"]
+    return found
+
+
+def _stranger(kept: Kept) -> None:
+    kept["build/definitions"]["99"] = {"id": 99, "name": "evil"}
+    _permission(kept, "ml-production")["pipelines"].append({"id": 99, "authorized": True})
+
+
+def _back_door(kept: Kept) -> None:
+    one = {**_named(kept, "serviceendpoint/endpoints", "ml-production"), "id": "x", "name": "handy"}
+    kept["serviceendpoint/endpoints"]["x"] = one
+
+
+def _trigger(kept: Kept) -> None:
+    _named(kept, "build/definitions", "retrain")["triggers"] += [{"triggerType": "schedule", "settingsSourceType": 1}]
+
+
+SEEDED: dict[str, tuple[Callable[[Kept], object], tuple[str, str, str]]] = {
+    "the approval is gone": (
+        _no_check("approval", "production"),
+        ("approval of environment production", "exists", "no"),
+    ),
+    "who starts a run may approve it": (
+        lambda kept: _check(kept, "approval", "production")["settings"].update(requesterCannotBeApprover=False),
+        ("approval of environment production", "requester may approve", "yes"),
+    ),
+    "somebody else approves": (
+        lambda kept: _check(kept, "approval", "ml-production")["settings"].update(
+            approvers=[{"id": "ada", "displayName": "Ada"}]
+        ),
+        ("approval of connection ml-production", "approvers", "Ada"),
+    ),
+    "the approval is switched off": (
+        lambda kept: _check(kept, "approval", "production").update(isDisabled=True),
+        ("approval of environment production", "enabled", "no"),
+    ),
+    "the lock is gone": (
+        _no_check("lock", "ml-training"),
+        ("exclusive lock of connection ml-training", "exists", "no"),
+    ),
+    "any branch deploys": (
+        lambda kept: _check(kept, "branch", "ml-production")["settings"]["inputs"].update(allowedBranches="*"),
+        ("branch control of connection ml-production", "branches", "*"),
+    ),
+    "unprotected branches deploy": (
+        lambda kept: _check(kept, "branch", "production")["settings"]["inputs"].update(
+            ensureProtectionOfBranch="false"
+        ),
+        ("branch control of environment production", "protected branches only", "no"),
+    ),
+    "another template is required": (
+        lambda kept: _check(kept, "template", "production")["settings"]["extendsChecks"][0].update(
+            templatePath="any.yml"
+        ),
+        ("required template of environment production", "templates", "local/local refs/heads/main any.yml"),
+    ),
+    "another pipeline may use the connection": (
+        _stranger,
+        ("permissions of connection ml-production", "pipelines", "evil, release, retrain, rollback"),
+    ),
+    "every pipeline may use the connection": (
+        lambda kept: _permission(kept, "ml-production").update(allPipelines={"authorized": True}),
+        ("permissions of connection ml-production", "pipelines", "every pipeline of the project"),
+    ),
+    "the connection has a secret": (
+        lambda kept: _named(kept, "serviceendpoint/endpoints", "ml-production")["authorization"].update(
+            scheme="ServicePrincipal"
+        ),
+        ("connection ml-production", "authentication", "ServicePrincipal"),
+    ),
+    "a connection that nobody declared": (
+        _back_door,
+        ("other connections to these subscriptions", "names", "handy"),
+    ),
+    "the environment is gone": (
+        _without("distributedtask/environments", "production"),
+        ("environment production", "exists", "no"),
+    ),
+    "a pipeline runs another file": (
+        lambda kept: _named(kept, "build/definitions", "release")["process"].update(yamlFilename="other.yml"),
+        ("pipeline release", "file", "other.yml"),
+    ),
+    "the page overrides the schedule": (
+        _trigger,
+        ("pipeline retrain", "triggers", "overridden on the page: schedule"),
+    ),
+    "authors approve their own changes": (
+        lambda kept: _policy(kept, "fa4e907d")["settings"].update(creatorVoteCounts=True),
+        ("reviews of branch main", "creatorVoteCounts", "yes"),
+    ),
+    "checks of a pull request do not block": (
+        lambda kept: _policy(kept, "0609b952").update(isBlocking=False),
+        ("build validation of branch main", "blocks a merge", "no"),
+    ),
+    "runs are kept for a month": (
+        lambda kept: kept["build/retention"]["purgeRuns"].update(value=30),
+        ("retention", "purgeRuns", "30 days"),
+    ),
+    "whoever queues a run sets variables": (
+        lambda kept: kept["build/generalsettings"].update(enforceSettableVar=False),
+        ("settings of pipelines", "enforceSettableVar", "no"),
+    ),
+}
+
+
+def test_a_second_application_changes_nothing(organization: Organization) -> None:
+    assert "created environment production" in organization.applied
+    assert organization.apply() == []
+    assert organization.drifts() == []
+
+
+@pytest.mark.parametrize("name", SEEDED)
+def test_a_drift_is_found_and_applying_again_repairs_it(organization: Organization, name: str) -> None:
+    change, expected = SEEDED[name]
+    organization.seed(lambda kept: (change(kept), None)[1])
+
+    drifts = organization.drifts()
+
+    assert expected in drifts
+    if expected[0] != "environment production":  # whose checks and permissions are missing with it
+        assert drifts == [expected]
+    organization.apply()
+    left = {"other connections to these subscriptions"} & {expected[0]}  # what somebody made stays
+    assert {one for one, _, _ in organization.drifts()} == left
+
+
+def test_a_second_approval_makes_nothing_weaker(organization: Organization) -> None:
+    def lenient(kept: Kept) -> None:
+        one = json.loads(json.dumps(_check(kept, "approval", "production")))
+        one["settings"]["requesterCannotBeApprover"] = False
+        kept["pipelines/checks/configurations"]["77"] = {**one, "id": 77}
+
+    organization.seed(lenient)
+
+    assert organization.drifts() == []
+
+
+def test_what_was_applied_is_taken_away_and_teams_stay(organization: Organization) -> None:
+    removed = list(remove(organization.project, organization.declared, CONNECTIONS))
+
+    assert removed[-1] == "removed pipeline audit"
+    missing = {one for one, name, _ in organization.drifts() if name == "exists"}
+    assert {"environment production", "connection ml-production", "pipeline release"} <= missing
+    assert "team Release managers" not in missing
+
+
+def test_without_client_ids_a_connection_is_left_to_a_person(organization: Organization) -> None:
+    organization.seed(_without("serviceendpoint/endpoints", "ml-trial"))
+    connections = CONNECTIONS | {"TRIAL_CONNECTION": Connection("ml-trial", TRAINING)}
+
+    said = list(apply(organization.project, organization.declared, connections))
+
+    assert said[0].startswith("cannot create connection ml-trial: Project settings")
+
+
+def test_an_unknown_project_and_a_wrong_token_are_named(organization: Organization) -> None:
+    address, _, _ = organization.api.address.rpartition("/")
+    with pytest.raises(AzureDevOpsError, match="there is no project other"):
+        compare(Project(AzureDevOps(f"{address}/other", organization.api.token), ""), organization.declared, {})
+    with pytest.raises(AzureDevOpsError, match="HTTP 401"):
+        compare(Project(AzureDevOps(organization.api.address, "wrong"), ""), organization.declared, {})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("minimum: 1\n", "minimum: 0\n", "greater than or equal to 1"),
+        ("build_validation: pr", "build_validation: nothing", "nothing"),
+        ("branch: main", "branches: main", "branches"),
+    ],
+)
+def test_a_declaration_that_is_not_understood_is_refused(tmp_path: Path, before: str, after: str, said: str) -> None:
+    text = Path("infra/azure_devops.yml").read_text(encoding="utf-8")
+    (tmp_path / "controls.yml").write_text(text.replace(before, after), encoding="utf-8")
+
+    with pytest.raises(InvalidRequestError, match=said):
+        read_declared(tmp_path / "controls.yml")
