@@ -32,10 +32,13 @@ def build_parser() -> argparse.ArgumentParser:
         "--problem",
         type=Path,
         required=True,
-        help="problem file; reads its sections source, series, future and contract",
+        help="problem file; reads its sections source, reading, series, future and contract",
     )
     parser.add_argument(
-        "--data", type=Path, required=True, help="the table (.csv or .csv.gz), or a folder that holds exactly one"
+        "--data",
+        type=Path,
+        required=True,
+        help="the table (.csv, .csv.gz or .xlsx), or a folder that holds exactly one",
     )
     parser.add_argument("--series", type=Path, required=True, help="folder to write to")
     parser.add_argument(
@@ -65,7 +68,9 @@ def prepare(args: argparse.Namespace, run: Run) -> int:
     delivery = Delivery(as_of=args.as_of or today(), accepted_rows=accepted)
     if ACCEPTED in judged:
         contract, delivery = waived(contract, delivery)
-    panel, sha256, rows = read_table(table, problem.source, problem.series, contract, delivery, future=problem.future)
+    panel, sha256, rows = read_table(
+        table, problem.source, problem.series, contract, delivery, reading=problem.reading, future=problem.future
+    )
     facts = {**facts_of(panel, sha256, rows, table.name), **delivery_facts(panel, judged)}
     write_series(args.series, panel, facts)
     for note in facts.get("notes", ()):

@@ -41,7 +41,13 @@ def read_input(args: argparse.Namespace, problem: Problem) -> tuple[Panel, dict[
 
     delivery = Delivery(as_of=today())
     panel, sha256, rows = read_table(
-        args.data, problem.source, problem.series, problem.contract, delivery, future=problem.future
+        args.data,
+        problem.source,
+        problem.series,
+        problem.contract,
+        delivery,
+        reading=problem.reading,
+        future=problem.future,
     )
     return panel, facts_of(panel, sha256, rows, find_table(args.data).name)
 

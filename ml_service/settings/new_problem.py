@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from string import Template
 
 import yaml
 
-from forecasting.calendars import DAILY, Calendar, calendar_of
+from forecasting.calendars import DAILY, Calendar, calendar_of, inferred
+from forecasting.problem.reading import Reading
 from ml_service.errors import InvalidRequestError
 from ml_service.settings.variables import ROOT, shown
 
@@ -56,6 +58,9 @@ class Columns:
     aggregation: str
     frequency: str = DAILY.frequency
     """Of the values, where no table says it."""
+    missing: str = "zero"
+    """What a day of a series without a row means."""
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True)
@@ -66,24 +71,17 @@ class Dates:
     steps: int = 0
 
 
-def dates_for(columns: Columns, table: Path | None) -> Dates:
-    """The dates of a table; of a daily calendar where they follow none, for the contract to say why.
+def dates_without_table(columns: Columns) -> Dates:
+    """The dates of the frequency that was asked for. Raises: InvalidRequestError for one that does not exist."""
+    try:
+        return Dates(calendar_of(columns.frequency))
+    except ValueError as mistake:
+        raise InvalidRequestError(str(mistake), todo="correct --frequency") from None
 
-    Raises: InvalidRequestError (no such frequency), ContractError of forecasting (the table lacks a column).
-    """
-    if table is None:
-        try:
-            return Dates(calendar_of(columns.frequency))
-        except ValueError as mistake:
-            raise InvalidRequestError(str(mistake), todo="correct --frequency") from None
-    import pandas as pd
 
-    from forecasting.calendars import inferred
-    from forecasting.data.reading import find_table, read_cells
-
-    cells = read_cells(find_table(table), (columns.date, *columns.keys, columns.measure))
-    days = pd.to_datetime(cells[columns.date].str.strip(), format="%Y-%m-%d", errors="coerce").dropna()
-    found = sorted(day.date() for day in days.unique())
+def dates_of(days: Iterable[date]) -> Dates:
+    """The dates of a table; of a daily calendar where they follow none, for the contract to say why."""
+    found = sorted(set(days))
     calendar = inferred(found) or DAILY
     return Dates(calendar, calendar.between(found[0], found[-1]) + 1 if found else 0)
 
@@ -94,13 +92,15 @@ def text_of(name: str, columns: Columns, table: Path | None, dates: Dates) -> st
     if table is not None and table.resolve().is_relative_to(ROOT):
         sections["table"] = {"file": shown(table.resolve())}
     sections["source"] = {"date": columns.date, "measures": [columns.measure]}
+    if unusual := columns.reading and columns.reading.model_dump(exclude_defaults=True):
+        sections["reading"] = unusual
     sections["series"] = {"name": name, "measure": columns.measure, "aggregation": columns.aggregation}
     if dates.calendar != DAILY:
         sections["series"]["frequency"] = dates.calendar.frequency
     if columns.keys:
-        sections["series"] |= {"keys": list(columns.keys), "missing": "zero"}
+        sections["series"] |= {"keys": list(columns.keys), "missing": columns.missing}
     start = f"# {name}: what is forecast, and by which rules. {ONE} explains every line.\n"
-    return f"{start}{yaml.safe_dump(sections, sort_keys=False)}\n{_others(columns.keys, dates)}"
+    return f"{start}{yaml.safe_dump(sections, sort_keys=False, allow_unicode=True)}\n{_others(columns.keys, dates)}"
 
 
 def _others(keys: Sequence[str], dates: Dates) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from forecasting.problem.problem_file import Problem
 from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
 from ml_service.settings.names import as_export, as_variables, own_settings
-from ml_service.settings.new_problem import FOLDER, ONE, Columns, dates_for, text_of
+from ml_service.settings.new_problem import FOLDER, ONE, Columns, Dates, dates_of, dates_without_table, text_of
 from ml_service.settings.variables import shown
 
 
@@ -103,7 +103,15 @@ def read_data(problem: Problem, table: Path) -> tuple[Panel, str, int]:
     from forecasting.data.contract import Delivery, read_table
 
     delivery = Delivery(as_of=datetime.now(UTC).date())
-    return read_table(table, problem.source, problem.series, problem.contract, delivery, future=problem.future)
+    return read_table(
+        table,
+        problem.source,
+        problem.series,
+        problem.contract,
+        delivery,
+        reading=problem.reading,
+        future=problem.future,
+    )
 
 
 def _checked(terminal: Terminal, problem: Problem, table: Path) -> dict[str, object]:
@@ -136,16 +144,43 @@ def _checked(terminal: Terminal, problem: Problem, table: Path) -> dict[str, obj
     return {**facts, "patterns": found}
 
 
-def new(terminal: Terminal, name: str, columns: Columns, folder: Path = FOLDER, table: Path | None = None) -> Path:
+@dataclass(frozen=True)
+class Decided:
+    """What a person has decided before a table is looked at; the rest is proposed.
+
+    rules: keys of the section `reading`. missing: empty where it is asked for. ask: asks a person at a terminal what
+    so many days without a row mean; None where there is nobody.
+    """
+
+    rules: Mapping[str, object] = field(default_factory=dict)
+    missing: str = ""
+    ask: Callable[[int], str] | None = None
+
+
+def new(
+    terminal: Terminal,
+    name: str,
+    columns: Columns,
+    folder: Path = FOLDER,
+    table: Path | None = None,
+    *,
+    decided: Decided | None = None,
+) -> Path:
     """Write a problem file to start with, and check a table by it where one is given.
 
-    Raises: InvalidRequestError (the file exists, or the name is invalid), ContractError of forecasting (the table
-    lacks a column), and with a table what `check` raises; the file stays then, to be edited.
+    Raises: InvalidRequestError (the file exists, the name is invalid, or the table leaves a question open),
+    ContractError of forecasting (the table lacks a column), and with a table what `check` raises; the file stays
+    then, to be edited.
     """
     path = folder / f"{name}.yml"
     if path.exists():
         raise InvalidRequestError(f"{path} exists already", todo="choose another name, or edit that file")
-    path.write_text(text_of(name, columns, table, dates_for(columns, table)), encoding="utf-8")
+    decided = decided or Decided()
+    if table is None:
+        columns, dates = replace(columns, missing=decided.missing or columns.missing), dates_without_table(columns)
+    else:
+        columns, dates = _looked_at(terminal, columns, table, decided)
+    path.write_text(text_of(name, columns, table, dates), encoding="utf-8")
     try:
         described = describe(path)
     except ForecastingError as mistake:
@@ -159,6 +194,37 @@ def new(terminal: Terminal, name: str, columns: Columns, folder: Path = FOLDER, 
     facts = None if table is None else _checked(terminal, Problem(path), table)
     terminal.document({**asdict(described), "data": facts, "settings": settings})
     return path
+
+
+def _looked_at(terminal: Terminal, columns: Columns, table: Path, decided: Decided) -> tuple[Columns, Dates]:
+    """The columns with what their table says of itself, which is shown; and its dates."""
+    from ml_service.settings.proposed_reading import propose
+
+    found = propose(table, columns.date, columns.keys, columns.measure, decided.rules)
+    terminal.say(f"read as    {found.words}")
+    for row in found.understood():
+        terminal.say(f"           {row}")
+    if found.reading.several_rows:
+        done = {"sum": "added up; --mean averages them", "mean": "averaged"}[columns.aggregation]
+        terminal.say(f"rows       a day has several rows of a series, which are {done}")
+    missing = _missing(found.gaps, decided)
+    if columns.keys:
+        terminal.say(f"gaps       {found.gaps} series-days without a row; series.missing is {missing}")
+    days = [day.date() for day in found.days.dropna().unique()]
+    return replace(columns, missing=missing, reading=found.reading), dates_of(days)
+
+
+def _missing(gaps: int, decided: Decided) -> str:
+    """What a day of a series without a row means. Raises: InvalidRequestError where nobody has said it."""
+    if decided.missing or not gaps:
+        return decided.missing or "refuse"
+    if decided.ask is None:
+        raise InvalidRequestError(
+            f"the table has {gaps} series-days without a row",
+            expected="what such a day means",
+            todo="repeat with --missing zero if nothing happened then, or --missing refuse if it is a mistake",
+        )
+    return decided.ask(gaps)
 
 
 def _show_settings(terminal: Terminal, settings: Mapping[str, str]) -> None:

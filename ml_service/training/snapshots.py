@@ -49,10 +49,13 @@ _STEP = (
     *_package("problem"),
 )
 _CHAMPION = ("azure_ml/models/__init__.py", "azure_ml/models/champion.py", "azure_ml/models/versions.py")
-_DATA = _package("data")
+_RULES = _package("data")
+_DATA = (*_RULES, *_package("tables"))
 _VERSIONS = ("azure_ml/datasets.py", "azure_ml/sdk_errors.py")
 _TRAINING = _package("evaluation", without=("comparison.py", "drift.py", "live.py", "patterns.py"))
-_SERIES = tuple(file for file in _DATA if file.endswith(("__init__.py", "delivery.py", "known_file.py", "series.py")))
+_SERIES = tuple(
+    file for file in _RULES if file.endswith(("__init__.py", "delivery.py", "known_file.py", "series.py"))
+)
 _DECIDING = (
     *_STEP,
     *_CHAMPION,
@@ -108,7 +111,7 @@ _RESOLVING = (
     *_DATA,
     *_package("inbox"),
 )
-_READ_SECTIONS = ("source", "series", "future", "contract")
+_READ_SECTIONS = ("source", "reading", "series", "future", "contract")
 _TRAIN_SECTIONS = (*_READ_SECTIONS, "training")
 _ALL_SECTIONS = (*_TRAIN_SECTIONS, "gate")
 

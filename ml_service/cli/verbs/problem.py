@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -45,34 +46,64 @@ def check(
         call.ends(f"{file} is valid{also}", "rehearse it: python -m ml_service rehearse")
 
 
+def ask_what_missing_means(gaps: int) -> str:
+    """Ask at the terminal."""
+    import click
+
+    question = f"{gaps} series-days have no row. Does such a day mean zero, or is it a mistake"
+    return str(typer.prompt(question, type=click.Choice(["zero", "refuse"]), err=True))
+
+
 @app.command()
 def new(
     name: Annotated[str, typer.Argument(help="Lowercase letters, digits and _; also names the champion's tag.")],
     *,
-    date: Annotated[str, typer.Option("--date", help="Column with the day, written YYYY-MM-DD.")],
+    date: Annotated[str, typer.Option("--date", help="Column with the day.")],
     measure: Annotated[str, typer.Option("--measure", help="Column with the number to forecast.")],
     key: Annotated[
         list[str] | None, typer.Option("--key", help="Column that identifies the series; may be repeated.")
     ] = None,
-    mean: Annotated[bool, typer.Option("--mean", help="Average the rows of a day; default: sum.")] = False,
+    mean: Annotated[
+        bool, typer.Option("--mean", help="Average the rows of a day and series; without it they are added up.")
+    ] = False,
     data: Annotated[
-        Path | None, typer.Option("--data", help="Your table (.csv, .csv.gz), to be checked at once.")
+        Path | None, typer.Option("--data", help="Your table (.csv, .csv.gz, .xlsx), to be checked at once.")
     ] = None,
     frequency: Annotated[
         str, typer.Option("--frequency", help="Of the values, without --data: day, week-sunday, month, ...")
     ] = "day",
+    missing: Annotated[
+        Literal["zero", "refuse"] | None,
+        typer.Option("--missing", help="What a day of a series without a row means: zero, or a mistake."),
+    ] = None,
+    reading: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--reading",
+            metavar="KEY=VALUE",
+            help="How the table is written, such as decimal=, or date_format=%d/%m/%Y; may be repeated. "
+            "What is left out is found in the table.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write mlops_code/problems/NAME.yml for your own table; review and edit it afterwards.
 
-    With --data the frequency is the table's (daily, on business days, weekly or monthly), and the table is checked
-    against the new file. Ends with 3 if the table lacks a column (nothing is written), violates the data contract or
-    is too short (the file stays: edit it, or fix the table).
+    With --data the table says how it is written (separator, decimal mark, encoding, dates), its frequency (daily, on
+    business days, weekly or monthly) and whether a day has several rows. What was found is shown, with three rows as
+    they are understood, and the table is checked against the new file.
+
+    Ends with 2 where the table can be read in two ways, or has days of a series without a row and --missing is not
+    given; with 3 if the table lacks a column (nothing is written), violates the data contract or is too short (the
+    file stays: edit it, or fix the table).
     """
     with session(as_json, verb="problems new") as call:
-        from ml_service.settings import new_problem, problems
+        from ml_service.settings import new_problem, problems, proposed_reading
 
         aggregation = "mean" if mean else "sum"
         columns = new_problem.Columns(date, measure, tuple(key or ()), aggregation, frequency)
-        problems.new(call.terminal, name, columns, table=data)
+        rules = proposed_reading.parse_rules(reading or ())
+        ask = None if as_json or not sys.stdin.isatty() else ask_what_missing_means
+        decided = problems.Decided(rules, missing or "", ask)
+        problems.new(call.terminal, name, columns, table=data, decided=decided)
         call.ends(f"the problem file of {name} was written", "read and edit it, then point PROBLEM_FILE to it")

@@ -160,4 +160,5 @@ def holding(
 
 def _ending(name: str) -> str:
     """The suffix of a table, so that the same bytes under two names stay one file."""
-    return ".csv.gz" if name.lower().endswith(".gz") else ".csv"
+    known = (ending for ending in (".csv.gz", ".xlsx") if name.lower().endswith(ending))
+    return next(known, ".csv")

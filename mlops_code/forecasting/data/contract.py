@@ -2,7 +2,7 @@
 
 | what        | where          | checks                                                                              |
 |-------------|----------------|-------------------------------------------------------------------------------------|
-| file        | reading.py     | one table, whole archive, UTF-8, commas, as many cells as the header, columns, rows |
+| file        | reading.py     | one table, whole archive, encoding, separator, cells as in the header, rows    |
 | cells       | rows.py        | `CELL_CHECKS`: day, type, key, finite, large, not negative, count                   |
 | rows        | rows.py        | duplicates; days in the future                                                      |
 | series      | regular.py     | days of the problem; no missing day, or day of a series; number of series           |
@@ -28,11 +28,12 @@ from forecasting.data.delivery import (
 )
 from forecasting.data.future import with_known, without_ahead
 from forecasting.data.notes import LATE
-from forecasting.data.reading import find_table, read_cells
+from forecasting.data.reading import PLAIN, find_table, read_cells
 from forecasting.data.regular import panel_of
-from forecasting.data.rows import check_duplicates, typed_rows, without_future
+from forecasting.data.rows import check_duplicates, short_last_day, typed_rows, without_future
 from forecasting.data.series import Panel, sha256_of
 from forecasting.errors import ContractError, UsageError
+from forecasting.problem.reading import Reading
 from forecasting.problem.sections import Contract, Future, SeriesRule, Source, demand_columns, demand_future
 
 CONTRACT_VERSION = "3"
@@ -63,6 +64,7 @@ def read_table(
     contract: Contract | None = None,
     delivery: Delivery | None = None,
     *,
+    reading: Reading = PLAIN,
     future: Future | None = None,
 ) -> tuple[Panel, str, int]:
     """Check the table and make the daily series of it.
@@ -80,7 +82,9 @@ def read_table(
     table = find_table(path)
     sha256 = sha256_of(table)
     try:
-        panel, rows = _check(table, source, rule, contract or Contract(), delivery or Delivery(), future=future)
+        panel, rows = _check(
+            table, source, rule, contract or Contract(), delivery or Delivery(), reading=reading, future=future
+        )
     except ContractError as refusal:
         refusal.facts["data_sha256"] = sha256
         raise
@@ -88,19 +92,28 @@ def read_table(
 
 
 def _check(
-    table: Path, source: Source, rule: SeriesRule, contract: Contract, delivery: Delivery, *, future: Future
+    table: Path,
+    source: Source,
+    rule: SeriesRule,
+    contract: Contract,
+    delivery: Delivery,
+    *,
+    reading: Reading,
+    future: Future,
 ) -> tuple[Panel, int]:
     """Make every check of the contract, in the order in which findings are listed."""
-    raw = read_cells(table, [*_columns(source, rule), *future.names])
+    raw = read_cells(table, [*_columns(source, rule), *future.names], reading)
     every = raw if future else None
-    raw = without_ahead(raw, source) if future else raw
+    raw = without_ahead(raw, source, reading) if future else raw
     rows = len(raw)
-    frame, findings = typed_rows(raw, source, rule, contract)
+    frame, findings = typed_rows(raw, source, rule, contract, reading)
     del raw  # the text of a large table is several times its numbers
-    findings += check_duplicates(frame, source, rule)
+    findings += [] if reading.several_rows else check_duplicates(frame, source, rule)
     frame, ahead = without_future(frame, source, rule, delivery.as_of)
     findings += ahead
     findings += check_rows(rows, delivery.accepted_rows, contract)
+    if frame[source.date].isna().any():  # a day that cannot be read would be reported again, as one without a row
+        raise ContractError(str(table), findings)
     panel, irregular = panel_of(frame, source, rule, contract)
     findings += irregular
     if panel is not None:
@@ -110,7 +123,9 @@ def _check(
         findings += check_series(LATE, late, len(late), len(panel.keys), contract)
         findings += [] if findings else check_sums(panel, rule.measure)
         if every is not None and not findings:
-            panel, findings = with_known(panel, every, source, rule, future)
+            panel, findings = with_known(panel, every, source, rule, future, reading=reading)
+        if reading.several_rows:
+            panel = replace(panel, notes=(*panel.notes, *short_last_day(frame[source.date])))
     if findings or panel is None:
         raise ContractError(str(table), findings)
     return panel, rows

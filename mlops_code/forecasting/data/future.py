@@ -17,24 +17,26 @@ from forecasting.data.series import KEY_SEPARATOR, Panel
 from forecasting.errors import Finding, UsageError
 from forecasting.known import MAX_CATEGORIES, Column, Holidays, Known
 from forecasting.limits import LARGEST, MAX_HORIZON
+from forecasting.problem.reading import Reading
 from forecasting.problem.sections import Future, FutureColumn, SeriesRule, Source
+from forecasting.tables.cells import days_of, numbers_of
 
 HOLIDAYS_AHEAD = timedelta(days=10 * 366)  # a model serves for years, and histories that it is sent end later
 Array = NDArray[np.float64]
 
 
-def without_ahead(raw: pd.DataFrame, source: Source) -> pd.DataFrame:
+def without_ahead(raw: pd.DataFrame, source: Source, reading: Reading) -> pd.DataFrame:
     """The rows up to the last one with a measure; behind it, rows without any are about days ahead."""
     measured = (raw[list(source.measures)].map(str.strip) != "").any(axis=1)
-    days = raw[source.date].str.strip()
-    return raw[measured | (days <= days[measured].max())] if measured.any() else raw
+    days = days_of(raw[source.date], reading)
+    return raw[measured | ~(days > days[measured].max())] if measured.any() else raw
 
 
 def with_known(
-    panel: Panel, raw: pd.DataFrame, source: Source, rule: SeriesRule, future: Future
+    panel: Panel, raw: pd.DataFrame, source: Source, rule: SeriesRule, future: Future, *, reading: Reading
 ) -> tuple[Panel, list[Finding]]:
     """The panel with what is known in advance. raw: every row of the table, as text."""
-    values, columns, findings = _values(panel, raw, source, rule, future)
+    values, columns, findings = _values(panel, raw, source, rule, future, reading=reading)
     if findings:
         return panel, findings
     holidays = None
@@ -60,10 +62,10 @@ def holidays_of(name: str, first: date, last: date) -> Holidays:
 
 
 def _values(
-    panel: Panel, raw: pd.DataFrame, source: Source, rule: SeriesRule, future: Future
+    panel: Panel, raw: pd.DataFrame, source: Source, rule: SeriesRule, future: Future, *, reading: Reading
 ) -> tuple[Array, tuple[Column, ...], list[Finding]]:
     """Values of shape (series, steps and steps ahead, columns), with the columns that they belong to."""
-    series, steps = _places(panel, raw, source, rule)
+    series, steps = _places(panel, raw, source, rule, reading)
     wanted = (series >= 0) & (steps >= 0)
     ahead = _days_ahead(steps[wanted], panel.days) if future.columns else 0
     wanted &= steps < panel.days + ahead
@@ -71,7 +73,7 @@ def _values(
     values = np.full((len(panel.keys), panel.days + ahead, len(future.columns)), np.nan)
     columns, findings = [], []
     for number, wish in enumerate(future.columns):
-        column, numbers, wrong = _numbers(raw.loc[place.index, wish.column].str.strip(), wish)
+        column, numbers, wrong = _numbers(raw.loc[place.index, wish.column].str.strip(), wish, reading)
         wrong += _ambiguous(numbers, place, wish)
         columns.append(column)
         findings += wrong
@@ -85,10 +87,10 @@ def _values(
 
 
 def _places(
-    panel: Panel, raw: pd.DataFrame, source: Source, rule: SeriesRule
+    panel: Panel, raw: pd.DataFrame, source: Source, rule: SeriesRule, reading: Reading
 ) -> tuple[pd.Series[int], pd.Series[int]]:
     """The series and the step of each row, counted from the panel's first; negative where it belongs to none."""
-    days = pd.to_datetime(raw[source.date].str.strip(), format="%Y-%m-%d", errors="coerce")
+    days = days_of(raw[source.date], reading)
     dated = days.notna()
     steps = pd.Series(-1, index=raw.index)
     first = panel.calendar.number(panel.first)
@@ -110,10 +112,12 @@ def _days_ahead(steps: pd.Series[int], days: int) -> int:
     return next(ahead for ahead in range(MAX_HORIZON + 1) if ahead == MAX_HORIZON or days + ahead not in later)
 
 
-def _numbers(texts: pd.Series[str], wish: FutureColumn) -> tuple[Column, pd.Series[float], list[Finding]]:
+def _numbers(
+    texts: pd.Series[str], wish: FutureColumn, reading: Reading
+) -> tuple[Column, pd.Series[float], list[Finding]]:
     """The column and its values as numbers: of a category its number."""
     if wish.kind == "number":
-        numbers = pd.to_numeric(texts, errors="coerce").astype(np.float64)
+        numbers = numbers_of(texts, reading)
         wrong = ~(numbers.abs() <= LARGEST)
         found = f"not a number up to {LARGEST:g}"
         return Column(wish.column), numbers, _findings(wish, wrong, found, "a number such as 1 or 9.95")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import re
 import zlib
 from collections.abc import Sequence
@@ -18,13 +19,16 @@ from pandas.io.parsers import TextFileReader
 
 from forecasting.data.sizes import check_columns, check_sizes, opened
 from forecasting.errors import ContractError, Finding, UsageError
+from forecasting.problem.reading import Reading
+from forecasting.tables.workbook import ENDING, is_workbook, read_rows, text_of
 
-ENDINGS = (".csv", ".csv.gz")
+ENDINGS = (".csv", ".csv.gz", ENDING)
+PLAIN = Reading()
 SHOWN_HEADER = 1_000  # characters
 CELLS_AT_A_TIME = 2_000_000
 FIRST_DATA_LINE = 2  # line 1 is the header
 AGAIN = "Deliver it again."
-SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _BROKEN_ARCHIVE = (gzip.BadGzipFile, zlib.error, EOFError)
 _CELLS = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
 _QUOTE = re.compile(r"EOF inside string starting at row (\d+)")
@@ -54,42 +58,71 @@ def find_table(path: Path) -> Path:
     return tables[0]
 
 
-def read_cells(table: Path, needed: Sequence[str]) -> pd.DataFrame:
+def read_cells(table: Path, needed: Sequence[str], reading: Reading = PLAIN) -> pd.DataFrame:
     """The needed columns as text, a cell that is not there as ""; the index counts the lines after the header.
 
     Empty lines are left out. needed: the first one is a column that no row may leave empty.
     Raises: ContractError (too large, no text, no table, no rows, a column that is missing or there twice).
     """
-    try:
-        check_sizes(table)
-    except _BROKEN_ARCHIVE as torn:
-        raise _not_an_archive(table, torn) from None
-    raw = _parsed(table, _header(table, needed), list(needed))
+    if is_workbook(table):
+        raw = _sheet_cells(table, list(needed), reading)
+    else:
+        try:
+            check_sizes(table, reading.separator)
+        except _BROKEN_ARCHIVE as torn:
+            raise _not_an_archive(table, torn) from None
+        raw = _parsed(table, _checked(table, header_of(table, reading), needed, reading), list(needed), reading)
     if raw.empty:
         raise _refusal(table, "has a header but no rows", "a header and one row a day")
     return raw.fillna("")
 
 
-def _header(table: Path, needed: Sequence[str]) -> list[str]:
-    """The names of the columns, from the first line."""
+def header_of(table: Path, reading: Reading = PLAIN) -> list[str]:
+    """The names of the columns as the first line has them. Raises: ContractError."""
+    if is_workbook(table):
+        return [text_of(cell, reading) for cell in next(read_rows(table, reading), ())]
     try:
-        with io.TextIOWrapper(opened(table), encoding="utf-8-sig", newline="") as content:
-            cells = next(csv.reader(content), None)
+        with io.TextIOWrapper(opened(table), encoding=_codec(reading), newline="") as content:
+            cells = next(csv.reader(content, delimiter=reading.separator), None)
     except _BROKEN_ARCHIVE as torn:
         raise _not_an_archive(table, torn) from None
-    except UnicodeDecodeError:
-        raise _not_utf8(table) from None
+    except UnicodeError:
+        raise _not_encoded(table, reading) from None
     except csv.Error as mistake:
         raise _refusal(table, f"is not a header ({mistake})", "names of columns", places=("line 1",)) from None
     if cells is None:
         raise _refusal(table, "is an empty file", "a header and one row a day")
+    return cells
+
+
+def _codec(reading: Reading) -> str:
+    """Python's name of the encoding; a mark that Excel puts in front of UTF-8 is no part of the first name."""
+    return "utf-8-sig" if reading.encoding == "utf-8" else reading.encoding
+
+
+def _sheet_cells(table: Path, needed: list[str], reading: Reading) -> pd.DataFrame:
+    """The needed columns of a sheet, as `_parsed` has those of a text."""
+    rows = read_rows(table, reading)
+    names = _checked(table, [text_of(cell, reading) for cell in next(rows, ())], needed, reading)
+    places = [names.index(name) for name in needed]
+    lines, kept = [], []
+    for number, row in enumerate(rows):
+        if any(cell is not None for cell in row):
+            lines.append(number)
+            kept.append([text_of(row[place] if place < len(row) else None, reading) for place in places])
+    return pd.DataFrame(kept, index=lines, columns=needed, dtype=str)
+
+
+def _checked(table: Path, cells: list[str], needed: Sequence[str], reading: Reading) -> list[str]:
+    """The names of the columns without blanks around them. Raises: ContractError (one is missing or there twice)."""
     check_columns(table, len(cells))
     names = [name.strip() for name in cells]
     if not any(names):
         raise _refusal(table, "is empty", "the header", places=("line 1",))
-    if other := _other_separator(names, needed):
-        fix = "Export it with commas between cells and a point in numbers."
-        raise _refusal(table, f"is separated by {other}", "commas", fix=fix, places=("line 1",))
+    if mark := _other_separator(names, needed, reading):
+        found, expected = f"is separated by {SEPARATORS[mark]}", SEPARATORS[reading.separator]
+        fix = f"Set reading.separator to {json.dumps(mark)} in the problem file, or export the table with {expected}."
+        raise _refusal(table, found, expected, fix=fix, places=("line 1",))
     said = ", ".join(names)
     said = said if len(said) <= SHOWN_HEADER else f"{said[:SHOWN_HEADER]}..."
     findings = [
@@ -107,31 +140,31 @@ def _header(table: Path, needed: Sequence[str]) -> list[str]:
     return names
 
 
-def _other_separator(names: list[str], needed: Sequence[str]) -> str:
-    """What separates the cells, where commas do not: whatever the columns are called, no needed one is found."""
+def _other_separator(names: list[str], needed: Sequence[str], reading: Reading) -> str:
+    """What separates the cells, where the mark does not: whatever the columns are called, no needed one is found."""
     if not set(needed).isdisjoint(names):
         return ""
     header = "".join(names)
-    counts = {word: header.count(mark) for mark, word in SEPARATORS.items()}
-    word = max(counts, key=counts.__getitem__)
-    return word if counts[word] >= len(names) else ""
+    counts = {mark: header.count(mark) for mark in SEPARATORS if mark != reading.separator}
+    mark = max(counts, key=counts.__getitem__)
+    return mark if counts[mark] >= len(names) else ""
 
 
-def _parsed(table: Path, names: list[str], needed: list[str]) -> pd.DataFrame:
+def _parsed(table: Path, names: list[str], needed: list[str], reading: Reading) -> pd.DataFrame:
     """Every cell of the needed columns as text, every line a row; of the other columns only a part at a time is held.
 
     pandas' own choice of columns would let rows with too many cells pass.
     """
     parts = []
     try:
-        with opened(table) as content, _reader(content, len(names)) as reader:
+        with opened(table) as content, _reader(content, len(names), reading) as reader:
             for part in reader:
                 if not isinstance(part.index, pd.RangeIndex):  # pandas takes surplus leading cells for an index
                     raise _ragged(table, FIRST_DATA_LINE, "more cells than the header")
                 part.columns = pd.Index(names)
                 parts.append(_kept(part, needed))
-    except UnicodeDecodeError:
-        raise _not_utf8(table) from None
+    except UnicodeError:
+        raise _not_encoded(table, reading) from None
     except _BROKEN_ARCHIVE as torn:
         raise _not_an_archive(table, torn) from None
     except (pd.errors.ParserError, OSError) as mistake:
@@ -139,11 +172,12 @@ def _parsed(table: Path, names: list[str], needed: list[str]) -> pd.DataFrame:
     return pd.concat(parts) if parts else pd.DataFrame(columns=needed)
 
 
-def _reader(content: gzip.GzipFile | io.BufferedReader, columns: int) -> TextFileReader:
+def _reader(content: gzip.GzipFile | io.BufferedReader, columns: int, reading: Reading) -> TextFileReader:
     """The table in parts of so many rows that a part has few cells."""
     rows = max(1, CELLS_AT_A_TIME // columns)
     return pd.read_csv(
-        content, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False, chunksize=rows
+        content, dtype=str, keep_default_na=False, sep=reading.separator, encoding=_codec(reading),
+        skip_blank_lines=False, chunksize=rows,
     )  # fmt: skip
 
 
@@ -177,16 +211,20 @@ def _not_an_archive(table: Path, torn: Exception) -> ContractError:
     return _refusal(table, f"is not a complete gzip file ({torn})", "a file as gzip wrote it")
 
 
-def _not_utf8(table: Path) -> ContractError:
-    """Names the first line that is not UTF-8."""
+def _not_encoded(table: Path, reading: Reading) -> ContractError:
+    """Names the first line that is written in another encoding."""
+    name = reading.encoding.upper()
+    fix = f"Save it as {name}, or set reading.encoding, such as cp932 for Shift_JIS or cp1252 for Western Europe."
     with opened(table) as content:
         for number, line in enumerate(content, 1):
             try:
-                line.decode("utf-8")
+                line.decode(reading.encoding)
             except UnicodeDecodeError as wrong:
-                found = f"is not UTF-8 (byte {line[wrong.start]:#04x} at position {wrong.start + 1})"
-                return _refusal(table, found, "UTF-8", fix="Save it as UTF-8.", places=(f"line {number}",))
-    return _refusal(table, "is not UTF-8", "UTF-8", fix="Save it as UTF-8.")
+                found = f"is not {name} (byte {line[wrong.start]:#04x} at position {wrong.start + 1})"
+                return _refusal(table, found, name, fix=fix, places=(f"line {number}",))
+            except UnicodeError:
+                break
+    return _refusal(table, f"is not {name}", name, fix=fix)
 
 
 def _refusal(

@@ -18,7 +18,9 @@ from forecasting.data.reading import line_of
 from forecasting.data.series import KEY_SEPARATOR
 from forecasting.errors import Finding
 from forecasting.limits import FIRST_DAY, LARGEST, LAST_DAY
+from forecasting.problem.reading import ISO_DAY, Reading
 from forecasting.problem.sections import Contract, SeriesRule, Source
+from forecasting.tables.cells import days_of, numbers_of
 
 MAX_SHOWN = 80  # characters of a cell
 TOMORROW = timedelta(days=1)  # where the day of the run, UTC, is still today's
@@ -35,38 +37,42 @@ class CellCheck:
 
 
 DAY = CellCheck(
-    "day", "not a day", f"YYYY-MM-DD, {FIRST_DAY.year} to {LAST_DAY.year}",
-    "Write the day in ISO form, without time and zone.",
+    "day", "not a day", f"{{form}}, {FIRST_DAY.year} to {LAST_DAY.year}",
+    "Remove rows that are no day, such as totals; for days in another form set reading.date_format.",
 )  # fmt: skip
 TYPE = CellCheck("type", "empty", "a kind of row such as S", "Fill in the type.")
 KEY = CellCheck(
     "key", f"empty or with a {KEY_SEPARATOR}", "the name of a series", f"Fill it in, without {KEY_SEPARATOR}."
 )
 FINITE = CellCheck(
-    "finite", "NaN, infinite or not a number", "a finite number such as 1234.5", "Correct or remove the row."
+    "finite", "NaN, infinite or not a number", "a finite number such as {number}",
+    "Correct or remove the row; for numbers in another form set reading.decimal and reading.thousands.",
 )  # fmt: skip
 LARGE = CellCheck(
     "large", "too large", "at most {bound:g} (contract.max_value)", "Correct the row, or use a larger unit."
 )
-NOT_NEGATIVE = CellCheck("not_negative", "negative", "at least 0", "Deliver reversals as a type of their own.")
+NOT_NEGATIVE = CellCheck(
+    "not_negative", "negative", "at least 0 (contract.non_negative)",
+    "If such values are real, as of temperatures or returns, set contract.non_negative to false; else correct them.",
+)  # fmt: skip
 COUNT = CellCheck("count", "not a whole number of at least 1", "a count", "Leave out days without transactions.")
 CELL_CHECKS = {check.name: check for check in (DAY, TYPE, KEY, FINITE, LARGE, NOT_NEGATIVE, COUNT)}
 
 
 def typed_rows(
-    raw: pd.DataFrame, source: Source, rule: SeriesRule, contract: Contract
+    raw: pd.DataFrame, source: Source, rule: SeriesRule, contract: Contract, reading: Reading
 ) -> tuple[pd.DataFrame, list[Finding]]:
     """Convert text to days and numbers, and check each cell by itself."""
     texts = dict.fromkeys(name for name in (source.type, *rule.keys) if name)
     frame = pd.DataFrame({name: raw[name].str.strip() for name in texts}, index=raw.index)
-    days = pd.to_datetime(raw[source.date].str.strip(), format="%Y-%m-%d", errors="coerce")
+    days = days_of(raw[source.date], reading)
     frame[source.date] = days.where((days >= pd.Timestamp(FIRST_DAY)) & (days <= pd.Timestamp(LAST_DAY)))
     for name in filter(None, (source.count, *source.measures)):
-        frame[name] = pd.to_numeric(raw[name], errors="coerce").astype(np.float64)
+        frame[name] = numbers_of(raw[name], reading)
     try:
         _schema(source, rule, contract).validate(frame, lazy=True)
     except pa.errors.SchemaErrors as failures:
-        return frame, _findings_of(failures.failure_cases, raw, contract)
+        return frame, _findings_of(failures.failure_cases, raw, contract, reading)
     return frame, []
 
 
@@ -81,9 +87,22 @@ def check_duplicates(frame: pd.DataFrame, source: Source, rule: SeriesRule) -> l
         f"{line_of(index)} ({' '.join([f'{day:%Y-%m-%d}', *twice.loc[index, names]])})"
         for index, day in zip(twice.index, days, strict=True)
     )
-    fix = "Remove the repeated rows, or add them up if they are parts of one."
+    fix = (
+        "Remove the repeated rows; if a day has several, as of transactions or hourly values, "
+        "set reading.several_rows to true."
+    )
     found = f"a {' and '.join(['day', *names])} that occurred before"
     return [Finding(" and ".join(identity), places, found, "one row each", fix)]
+
+
+def short_last_day(days: pd.Series[pd.Timestamp]) -> tuple[str, ...]:
+    """A note where the newest day has far fewer rows than others: it may not have been over."""
+    counts = days.value_counts().sort_index()
+    usual, last = float(counts.median()), int(counts.iloc[-1])
+    if last * 2 > usual:
+        return ()
+    newest = f"{counts.index[-1]:%Y-%m-%d}"
+    return (f"{newest} has {last} rows, a day usually {usual:g}: set series.last_date if that day was not over",)
 
 
 def without_future(
@@ -130,13 +149,15 @@ def _schema(source: Source, rule: SeriesRule, contract: Contract) -> pa.DataFram
     return pa.DataFrameSchema(columns)
 
 
-def _findings_of(failures: pd.DataFrame, raw: pd.DataFrame, contract: Contract) -> list[Finding]:
+def _findings_of(failures: pd.DataFrame, raw: pd.DataFrame, contract: Contract, reading: Reading) -> list[Finding]:
     """One finding a column and check, with the lines and the texts that were found there."""
     findings = []
+    form = "YYYY-MM-DD" if reading.date_format == ISO_DAY else reading.date_format
+    number = "1234.5".replace(".", reading.decimal)
     for (column, name), group in failures.groupby(["column", "check"], sort=False):
         check = CELL_CHECKS[str(name)]
         places = tuple(f"{line_of(index)} ({_shown(str(raw.at[index, column]))})" for index in sorted(group["index"]))
-        expected = check.expected.format(bound=contract.max_value)
+        expected = check.expected.format(bound=contract.max_value, form=form, number=number)
         findings.append(Finding(str(column), places, check.found, expected, check.fix))
     return findings
 

@@ -34,18 +34,19 @@ def is_archive(table: Path) -> bool:
     return table.name.lower().endswith(".gz")
 
 
-def check_sizes(table: Path) -> None:
+def check_sizes(table: Path, separator: str) -> None:
     """Raises: ContractError that names the cap, what was found up to there and the line; what gzip raises."""
     packed = table.stat().st_size
     allowed = min(MAX_BYTES, max(FREE_BYTES, packed * MAX_RATIO)) if is_archive(table) else MAX_BYTES
     seen = lines = cells = unfinished = 0
+    mark = separator.encode()
     with opened(table) as content:
         while piece := content.read(MAX_LINE_BYTES):  # a line within a piece is never too long
             seen += len(piece)
             ends = max(piece.count(b"\n"), piece.count(b"\r"))
             unfinished = _unfinished(table, piece, unfinished, lines)
             lines += ends
-            cells += piece.count(b",") + ends
+            cells += piece.count(mark) + ends
             if seen > allowed:
                 raise _too_large(table, *_bytes(packed, allowed))
             if lines > MAX_ROWS + 1:  # the header is a line, too

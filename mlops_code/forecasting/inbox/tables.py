@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +11,9 @@ from typing import Any
 
 from forecasting.data.contract import Delivery, read_table, waived
 from forecasting.data.delivery import ACCEPTED, BEFORE
-from forecasting.data.sizes import is_archive
+from forecasting.data.reading import header_of
 from forecasting.problem.problem_file import Problem
+from forecasting.problem.reading import Reading
 
 ROWS_TAG, FIRST_TAG, LAST_TAG = "rows", "first_date", "last_date"
 PROBLEM_TAG, COLUMNS_TAG = "problem", "columns"
@@ -84,17 +83,16 @@ def check_table(problem: Problem, path: Path, delivery: Delivery, *, accepted: b
     contract = problem.contract
     if accepted:
         contract, delivery = waived(contract, delivery)
-    panel, sha256, rows = read_table(path, problem.source, problem.series, contract, delivery, future=problem.future)
+    panel, sha256, rows = read_table(
+        path, problem.source, problem.series, contract, delivery, reading=problem.reading, future=problem.future
+    )
     first, last = panel.first.isoformat(), panel.last.isoformat()
-    return CheckedTable(path, sha256, rows, first, last, header_of(path), panel.notes)
+    return CheckedTable(path, sha256, rows, first, last, columns_of(path, problem.reading), panel.notes)
 
 
-def header_of(table: Path) -> str:
+def columns_of(table: Path, reading: Reading) -> str:
     """A hash of the names of the columns, of a table that has kept its contract."""
-    opened = gzip.open if is_archive(table) else open
-    with opened(table, "rt", encoding="utf-8-sig", newline="") as content:
-        columns = next(csv.reader(content))
-    return hashlib.sha256("\n".join(columns).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join(header_of(table, reading)).encode()).hexdigest()[:16]
 
 
 def judged_in(version: Mapping[str, str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from forecasting.errors import UsageError
+from forecasting.problem.reading import Reading
 from forecasting.problem.schedule import Schedule
 from forecasting.problem.sections import (
     CandidatePolicy,
@@ -34,6 +35,7 @@ _LONGEST_REASON = 1_000  # characters
 SECTIONS: Mapping[str, type[Section]] = {
     "table": Table,
     "source": Source,
+    "reading": Reading,
     "series": SeriesRule,
     "future": Future,
     "contract": Contract,
@@ -78,6 +80,11 @@ class Problem:
     def source(self) -> Source:
         """The section `source`. Raises: UsageError."""
         return self._read("source", Source)
+
+    @property
+    def reading(self) -> Reading:
+        """The section `reading`, which may be left out. Raises: UsageError."""
+        return self._read("reading", Reading) if "reading" in self._document else Reading()
 
     @property
     def series(self) -> SeriesRule:
@@ -139,7 +146,7 @@ class Problem:
             demand_future(self.future, self.source, self.series)
         except ValueError as mistake:
             raise UsageError(f"{self.path}: {mistake}.") from None
-        _ = self.table, self.contract, self.training, self.gate, self.candidates, self.schedule
+        _ = self.table, self.reading, self.contract, self.training, self.gate, self.candidates, self.schedule
 
     def _read(self, section: str, form: type[_S], more: Mapping[str, Any] | None = None) -> _S:
         """Read a section, collecting every mistake so that one message names them all."""

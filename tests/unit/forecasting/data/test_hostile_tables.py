@@ -168,7 +168,7 @@ def test_what_is_no_whole_archive_is_refused(tmp_path: Path, content: bytes) -> 
         read(tmp_path, content, "table.csv.gz")
 
 
-@pytest.mark.parametrize("name", ["table.zip", "table.xlsx", "table.csv.bz2", "table"])
+@pytest.mark.parametrize("name", ["table.zip", "table.xls", "table.csv.bz2", "table"])
 def test_other_kinds_of_file_are_a_mistake_of_the_caller(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match=r"ends with \.csv or \.csv\.gz"):
         read(tmp_path, PLAIN, name)

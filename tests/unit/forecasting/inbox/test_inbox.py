@@ -66,6 +66,17 @@ def test_files_become_versions_in_the_order_of_their_delivery(inbox: MemoryInbox
     assert [tags["last_date"] for tags in inbox.versions] == ["2024-05-20", "2024-05-31"]
 
 
+def test_a_delivery_is_read_as_the_problem_says(inbox: MemoryInbox, problem: Problem) -> None:
+    written = table(40).replace(b",", b";").replace(b";1", b";1,5")
+    inbox.deliver("german.csv", written)
+    refused = ingest(inbox, problem, WHEN).quarantined
+    assert 'Set reading.separator to ";"' in refused[0].findings[0]
+    document = {**problem.document, "reading": {"separator": ";", "decimal": ","}}
+    problem.path.write_text(yaml.safe_dump(document))
+    inbox.deliver("german.csv", written + b"\n")
+    assert taken(ingest(inbox, Problem(problem.path), WHEN)) == [1]
+
+
 @pytest.mark.parametrize(
     ("content", "finding"),
     [

@@ -1,0 +1,259 @@
+"""What the section `reading` of a table seems to be, for `problems new` to propose; nothing here is used by a run.
+
+Each key is found by what fits the table, and a person sees three rows as they would be read. Where two ways of
+reading fit equally, none is chosen: the person is asked for the key.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import TypeVar
+
+import pandas as pd
+import yaml
+from pydantic import ValidationError
+
+from forecasting.data.reading import SEPARATORS, find_table, line_of, read_cells
+from forecasting.data.sizes import opened
+from forecasting.problem.reading import Reading
+from forecasting.tables.cells import days_of, numbers_of
+from forecasting.tables.workbook import is_workbook
+from ml_service.errors import InvalidRequestError
+
+SHOWN_ROWS = 3
+_SAMPLE_BYTES = 1024 * 1024
+_SAMPLE_CELLS = 2_000
+_FITS = 0.9
+"""Share of the cells from which on a way of writing is the table's; the others are left to the data contract."""
+_SEVERAL = 0.1
+"""Share of rows on a day that has another row already, from which on they are no mistake."""
+_ENCODINGS = ("cp932", "euc_jp", "cp1252", "gb18030")
+_LAYOUT = frozenset(("encoding", "separator", "sheet"))
+"""Keys that say where cells are; the others say what a cell means."""
+_DAYS = (
+    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%d %b %Y",
+    "%d-%b-%Y", "%b %d, %Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%Y年%m月%d日",
+)  # fmt: skip
+_TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", "T%H:%M", "T%H:%M:%S", "T%H:%M:%S.%f", " %I:%M %p")
+_OFFSETS = ("", "%z")
+_NUMBERS: tuple[tuple[str, str | None], ...] = (
+    (".", None),
+    (",", None),
+    (",", "."),
+    (",", " "),
+    (".", ","),
+    (".", "'"),
+    (".", " "),
+)
+_Way = TypeVar("_Way")
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """How a table would be read. days, numbers: of each row; gaps: days of a series without a row."""
+
+    reading: Reading
+    cells: pd.DataFrame
+    days: pd.Series[pd.Timestamp]
+    numbers: pd.Series[float]
+    gaps: int
+
+    @property
+    def words(self) -> str:
+        """What differs from a plain CSV file."""
+        unusual = self.reading.model_dump(exclude_defaults=True)
+        return ", ".join(f"{key} {value!r}" for key, value in unusual.items()) or "a plain CSV file"
+
+    def understood(self) -> list[str]:
+        """The first rows: each cell as it stands in the table, and what it was taken for."""
+        date, *_, measure = self.cells.columns
+        keys = list(self.cells.columns[1:-1])
+        told = []
+        rows = self.cells.head(SHOWN_ROWS)
+        for place, (index, row) in enumerate(zip(rows.index, rows.to_dict("records"), strict=True)):
+            day = self.days.iloc[place]
+            written = "no day" if pd.isna(day) else f"{day:%A %Y-%m-%d}"
+            names = "".join(f", {key} {row[key].strip()!r}" for key in keys)
+            number = f"{measure} {row[measure]!r} is {self.numbers.iloc[place]:g}"
+            told.append(f"{line_of(index)}: {date} {row[date]!r} is {written}{names}, {number}")
+        return told
+
+
+def parse_rules(rules: Sequence[str]) -> dict[str, object]:
+    """`KEY=VALUE` of the section `reading`, as YAML would read the value. Raises: InvalidRequestError."""
+    found: dict[str, object] = {}
+    for rule in rules:
+        key, equals, value = rule.partition("=")
+        known = {name: field.annotation for name, field in Reading.model_fields.items()}
+        if not equals or key not in known:
+            raise InvalidRequestError(
+                f"--reading {rule} is no rule", expected=f"KEY=VALUE with a key of {', '.join(known)}",
+                todo="correct it",
+            )  # fmt: skip
+        found[key] = yaml.safe_load(value) if known[key] is bool else value
+    return found
+
+
+def propose(table: Path, date: str, keys: Sequence[str], measure: str, given: Mapping[str, object]) -> Proposal:
+    """Find how a table is written. given: keys of the section that a person has decided.
+
+    Raises: InvalidRequestError (two ways fit, a rule is invalid), ContractError of forecasting (no column, no table).
+    """
+    file, needed = find_table(table), list(dict.fromkeys((date, *keys, measure)))
+    rules = dict(given)
+    if not is_workbook(file):
+        rules = {**_of_text(file, needed, given), **rules}
+    layout = {key: value for key, value in rules.items() if key in _LAYOUT}
+    cells = read_cells(file, needed, _reading(layout))
+    rules = {**_of_dates(_sample(cells[date]), rules), **rules}
+    rules = {**_of_numbers(_sample(cells[measure]), rules), **rules}
+    if is_workbook(file):  # a date of a workbook is written as the section says
+        cells = read_cells(file, needed, _reading(rules))
+    days = days_of(cells[date], _reading(rules))
+    identity = pd.DataFrame({date: days, **{key: cells[key].str.strip() for key in keys}}).dropna()
+    several = len(identity) and identity.duplicated().mean() >= _SEVERAL
+    reading = _reading({"several_rows": bool(several), **rules})
+    return Proposal(reading, cells, days, numbers_of(cells[measure], reading), _gaps(identity))
+
+
+def _reading(rules: Mapping[str, object]) -> Reading:
+    """Raises: InvalidRequestError."""
+    try:
+        return Reading.model_validate(dict(rules))
+    except ValidationError as mistake:
+        said = "; ".join(str(error["msg"]).removeprefix("Value error, ") for error in mistake.errors())
+        raise InvalidRequestError("--reading cannot be used", found=said, todo="correct it") from None
+
+
+def _sample(texts: pd.Series[str]) -> pd.Series[str]:
+    """Different cells from the beginning and the end."""
+    different = texts.str.strip().drop_duplicates()
+    different = different[different != ""]
+    return pd.concat([different.head(_SAMPLE_CELLS), different.tail(_SAMPLE_CELLS)]).drop_duplicates()
+
+
+def _of_text(file: Path, needed: Sequence[str], given: Mapping[str, object]) -> dict[str, object]:
+    """Encoding and separator: those under which the header has the columns that are asked for."""
+    with opened(file) as content:
+        sample = content.read(_SAMPLE_BYTES)
+    encoding = str(given.get("encoding") or _encoding(sample, needed))
+    first = sample.decode("utf-8-sig" if encoding == "utf-8" else encoding, errors="replace").splitlines()[:1]
+    wanted = (mark for mark in SEPARATORS if set(needed) <= set(_names(first, mark)))
+    return {"encoding": encoding, "separator": next(wanted, ",")}
+
+
+def _names(lines: Sequence[str], mark: str) -> list[str]:
+    try:
+        return [name.strip() for name in next(csv.reader(lines, delimiter=mark), [])]
+    except csv.Error:
+        return []
+
+
+def _encoding(sample: bytes, needed: Sequence[str]) -> str:
+    """The encoding of a text, as far as its beginning tells."""
+    if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    legal = [name for name in ("utf-8", *_ENCODINGS) if _decodes(sample, name)]
+    if not legal or legal[0] == "utf-8":
+        return "utf-8"
+    header = sample.split(b"\n", 1)[0]
+    named = (name for name in legal if set(needed) <= set(_words(header.decode(name, errors="replace"))))
+    if not "".join(needed).isascii():
+        return next(named, legal[-1])
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(sample, cp_isolation=list(legal)).best()
+    return str(best.encoding) if best is not None and best.encoding in legal else legal[-1]
+
+
+def _words(header: str) -> list[str]:
+    """The names of the columns, whatever separates them."""
+    return [name.strip(' "') for name in re.split(r"[,;\t|]", header.strip())]
+
+
+def _decodes(sample: bytes, encoding: str) -> bool:
+    """Whether these bytes are of an encoding; the last character may be cut."""
+    try:
+        codecs.getincrementaldecoder(encoding)().decode(sample)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _of_dates(texts: pd.Series[str], given: Mapping[str, object]) -> dict[str, object]:
+    """The form of the dates. Raises: InvalidRequestError where two fit, or a time zone has to be named."""
+    if "date_format" in given:
+        return {}
+    forms = _fitting(_forms(), lambda form: days_of(texts, _trial(form)).notna().mean())
+    if len(forms) > 1:
+        example = texts.iloc[0]
+        raise _undecided("the dates", repr(example), [[f"date_format={form}"] for form in forms])
+    if forms and "%z" in forms[0] and "time_zone" not in given:
+        zones = [["time_zone=Europe/Berlin"], ["time_zone=UTC"]]
+        raise _undecided("the times, which have an offset", repr(texts.iloc[0]), zones)
+    return {"date_format": forms[0]} if forms else {}
+
+
+def _trial(form: str) -> Reading:
+    return Reading(date_format=form, time_zone="UTC" if "%z" in form else None)
+
+
+def _forms() -> Iterator[str]:
+    """The forms that are tried."""
+    for day, time, offset in product(_DAYS, _TIMES, _OFFSETS):
+        if time or not offset:
+            yield day + time + offset
+
+
+def _of_numbers(texts: pd.Series[str], given: Mapping[str, object]) -> dict[str, object]:
+    """The marks of the numbers. Raises: InvalidRequestError where two ways fit and give other numbers."""
+    if {"decimal", "thousands"} & set(given) or not len(texts):
+        return {}
+    read = {marks: numbers_of(texts, _marked(marks)) for marks in _NUMBERS}
+    ways = _fitting(_NUMBERS, lambda marks: read[marks].notna().mean())
+    if not ways or ways[0] == _NUMBERS[0]:
+        return {}
+    different = list({tuple(read[way].fillna(0)): way for way in reversed(ways)}.values())
+    if len(different) > 1:
+        raise _undecided("the numbers", repr(texts.iloc[0]), [_typed(way) for way in reversed(different)])
+    return dict(zip(("decimal", "thousands"), ways[0], strict=True))
+
+
+def _typed(marks: tuple[str, str | None]) -> list[str]:
+    """The rules that say which marks numbers have."""
+    decimal, thousands = marks
+    return [f"decimal={decimal}", f"thousands={thousands}"] if thousands else [f"decimal={decimal}"]
+
+
+def _marked(marks: tuple[str, str | None]) -> Reading:
+    return Reading.model_validate({"decimal": marks[0], "thousands": marks[1]})
+
+
+def _fitting(ways: Iterable[_Way], share: Callable[[_Way], float]) -> list[_Way]:
+    """The ways that fit best, if they fit at all."""
+    shares = {way: share(way) for way in ways}
+    best = max(shares.values(), default=0.0)
+    return [way for way, fits in shares.items() if fits == best and fits >= _FITS]
+
+
+def _undecided(what: str, example: str, ways: Sequence[Sequence[str]]) -> InvalidRequestError:
+    """ways: of each the rules that belong together."""
+    options = " or ".join("--reading '" + "' --reading '".join(way) + "'" for way in ways)
+    return InvalidRequestError(
+        f"{what} can be read in more than one way", found=example, expected="one way to read them",
+        todo=f"repeat with {options}",
+    )  # fmt: skip
+
+
+def _gaps(identity: pd.DataFrame) -> int:
+    """Days of a series without a row, on days that another series has a row of."""
+    date, *keys = identity.columns
+    if not keys or identity.empty:
+        return 0
+    return int(identity[date].nunique() * len(identity[keys].drop_duplicates()) - len(identity.drop_duplicates()))
