@@ -1,4 +1,4 @@
-"""Twenty problems, one run each: one after another, and with `--problem a,b,c`. Wall time and memory.
+"""Twenty problems, one run each: one after another, and with `--problem a,b,c`. Wall time, processor time and memory.
 
     python -m bench.many_problems [--problems 20]
 
@@ -13,6 +13,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.processes import BenchError, local_azure, run, server
@@ -39,36 +40,53 @@ def _make_tree(names: Sequence[str]) -> Path:
     return tree
 
 
-def _verb(state: Path, tree: Path, words: str) -> tuple[float, str]:
-    """Wall time of a verb, without the start of its environment, and what it printed."""
+@dataclass(frozen=True)
+class Timed:
+    """Wall time of a verb without the start of its environment, processor time of it and the server, its output."""
+
+    seconds: float
+    cpu: float
+    output: str
+
+
+def _verb(state: Path, tree: Path, server_pids: Sequence[int], words: str) -> Timed:
     script = (
         f"begun=$EPOCHREALTIME; {shlex.quote(sys.executable)} -m ml_service {words}; echo; echo $begun $EPOCHREALTIME"
     )
-    output = run([*local_azure(state, "exec", "--", "bash", "-euc", script)], tree).output
-    begun, ended = map(float, output.splitlines()[-1].split())
-    return ended - begun, output
+    done = run(local_azure(state, "exec", "--", "bash", "-euc", script), tree, helpers=server_pids)
+    begun, ended = map(float, done.output.splitlines()[-1].split())
+    print(f"{ended - begun:6.1f} s, {done.cpu:6.1f} s of processor time: {words}", file=sys.stderr)
+    return Timed(ended - begun, done.cpu, done.output)
 
 
 def measure(count: int) -> tuple[list[tuple[str, str]], float]:
     """Rows of the table, and the share of the serial time."""
     serial, parallel = ([f"{letter}{number:02}" for number in range(count)] for letter in "sp")
     tree, state = _make_tree([*serial, *parallel]), HOME / "state"
-    with server(state, HOME):
-        _verb(state, tree, f"--problem {serial[0]} data upload")
-        one_by_one = sum(_verb(state, tree, f"--problem {name} run --unpublished")[0] for name in serial)
-        at_once, output = _verb(state, tree, f"--problem {','.join(parallel)} run --unpublished --json")
+    with server(state, HOME) as pids:
+        _verb(state, tree, pids, f"--problem {serial[0]} data upload")
+        single = [_verb(state, tree, pids, f"--problem {name} run --unpublished") for name in serial]
+        at_once = _verb(state, tree, pids, f"--problem {','.join(parallel)} run --unpublished --json")
+    one_by_one = sum(one.seconds for one in single)
+    share = at_once.seconds / one_by_one
+    memory = _peak_memory(at_once.output)
+    return [
+        (f"{count} problems one after another", f"{one_by_one:.1f} s"),
+        (f"the same with --problem, {AT_ONCE} at a time", f"{at_once.seconds:.1f} s"),
+        ("share of the serial time", f"{share:.2f} (aim: at most {MOST_SHARE})"),
+        ("processor time, server included", f"{sum(one.cpu for one in single):.1f} s, {at_once.cpu:.1f} s"),
+        ("peak memory of one of its processes", f"{memory[0]} MB"),
+        (f"of the {AT_ONCE} largest together", f"{sum(memory[:AT_ONCE])} MB"),
+    ], share
+
+
+def _peak_memory(output: str) -> list[int]:
+    """Peak memory of each problem's process, the largest first; raises BenchError where a run did other work."""
     document, _ = json.JSONDecoder().raw_decode(output[output.index('{\n  "problems"') :])
     ended = document["problems"]
     if refused := [item["problem"] for item in ended if item["result"]["outcome"] != "accepted"]:
         raise BenchError(f"These runs did other work than was meant: {', '.join(refused)}.")
-    memory = sorted((item["peak_megabytes"] for item in ended), reverse=True)
-    return [
-        (f"{count} problems one after another", f"{one_by_one:.1f} s"),
-        (f"the same with --problem, {AT_ONCE} at a time", f"{at_once:.1f} s"),
-        ("share of the serial time", f"{at_once / one_by_one:.2f} (aim: at most {MOST_SHARE})"),
-        ("peak memory of one of its processes", f"{memory[0]} MB"),
-        (f"of the {AT_ONCE} largest together", f"{sum(memory[:AT_ONCE])} MB"),
-    ], at_once / one_by_one
+    return sorted((item["peak_megabytes"] for item in ended), reverse=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -117,7 +117,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         problems, words = problems_at_once.select(words)
         if problems:
-            return problems_at_once.run_each(problems, words, Terminal(as_json="--json" in words))
+            return problems_at_once.run_each(problems, words, Terminal(as_json="--json" in words), _one)
     except ExplainedError as mistake:
         typer.echo(f"error: {mistake}", err=True)
         return mistake.exit_code

@@ -9,26 +9,20 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from ml_service.cli.forking import Ended, preload, run_all
 from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
 from ml_service.settings.variables import ROOT, choose_problem, environment_for, shown
 
 OPTION = "--problem"
 AT_ONCE = 4
-"""Processes at the same time: a run mostly waits for the service, and each needs the memory of the SDK."""
+"""Processes at the same time: a run mostly waits for the service, and each needs memory."""
 MAX_PROBLEMS = 100
-MAX_OUTPUT_BYTES = 1024 * 1024
-"""Of what one process prints; only the end of more is shown."""
 _OUTCOME = re.compile(r"^outcome +(.*)$", re.MULTILINE)
 _ERROR = re.compile(r"^error: (.*)$", re.MULTILINE)
 _LONGEST_RESULT = 100
@@ -97,54 +91,37 @@ def _file(problem: str) -> Path:
     return ROOT / "mlops_code" / "problems" / f"{problem}.yml"
 
 
-def run_each(problems: list[str], words: list[str], terminal: Terminal) -> int:
+def run_each(problems: list[str], words: list[str], terminal: Terminal, verb: Callable[[list[str]], int]) -> int:
     """Run a verb for each problem, some at a time, and print a summary; returns the largest exit code.
 
+    verb: runs a command line, in a process of its own, and returns its exit code.
     Raises: InvalidRequestError where a name is set for all problems.
     """
     environments = {problem: environment_for(shown(_file(problem))) for problem in problems}
     terminal.note(f"{len(problems)} problems, {min(AT_ONCE, len(problems))} at a time")
+    preload()
     done = {}
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        waiting = [pool.submit(_run, problem, words, environments[problem]) for problem in problems]
-        for future in as_completed(waiting):
-            result = future.result()
-            done[result.problem] = result
-            terminal.note(result.notes.rstrip())
-            terminal.heading(f"{result.problem}: exit code {result.exit_code}, {result.seconds:.1f} s")
-            terminal.say(result.output.rstrip())
+    for ended in run_all(environments, AT_ONCE, lambda: verb(words)):
+        result = _done(ended)
+        done[result.problem] = result
+        terminal.note(result.notes.rstrip())
+        terminal.heading(f"{result.problem}: exit code {result.exit_code}, {result.seconds:.1f} s")
+        terminal.say(result.output.rstrip())
     _show_summary(terminal, [done[problem] for problem in problems])
     return max(result.exit_code for result in done.values())
 
 
-def _run(problem: str, words: list[str], environment: dict[str, str]) -> Done:
-    """One process; what it prints is kept, so that the output of several does not mix."""
-    begun = time.monotonic()
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ml_service", *words],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output, notes = _end_of(out), _end_of(err)
+def _done(ended: Ended) -> Done:
+    code = os.waitstatus_to_exitcode(ended.status)
     return Done(
-        problem=problem,
-        exit_code=process.returncode if process.returncode >= 0 else 1,
-        seconds=time.monotonic() - begun,
-        peak_megabytes=usage.ru_maxrss / _KILOBYTES_PER_MEGABYTE,
-        said=_said(output, notes),
-        output=output,
-        notes=notes,
+        problem=ended.name,
+        exit_code=code if code >= 0 else 1,
+        seconds=ended.seconds,
+        peak_megabytes=ended.usage.ru_maxrss / _KILOBYTES_PER_MEGABYTE,
+        said=_said(ended.output, ended.notes),
+        output=ended.output,
+        notes=ended.notes,
     )
-
-
-def _end_of(file: IO[bytes]) -> str:
-    file.seek(max(0, file.seek(0, os.SEEK_END) - MAX_OUTPUT_BYTES))
-    return file.read().decode("utf-8", errors="replace")
 
 
 def _said(output: str, notes: str) -> str:
