@@ -7,12 +7,12 @@ from ml_service.errors import InvalidRequestError
 from ml_service.output.agent import Agent
 from ml_service.output.console import Terminal
 from ml_service.settings.build import Build
-from ml_service.settings.variables import Settings
+from ml_service.settings.variables import AgentSettings
 
 _FOR_EVER_DAYS = 36500
 
 
-def retain(settings: Settings, build: Build, terminal: Terminal, agent: Agent) -> str:
+def retain(settings: AgentSettings, build: Build, terminal: Terminal, agent: Agent) -> str:
     """Ask Azure DevOps for a lease on this run; without the job's token say that nothing was asked.
 
     Raises: InvalidRequestError (a variable of the build agent is missing), AzureDevOpsError (Azure DevOps refused).
@@ -32,7 +32,7 @@ def retain(settings: Settings, build: Build, terminal: Terminal, agent: Agent) -
     return f"build {build.build_id} is kept"
 
 
-def _lease(settings: Settings, build: Build) -> dict[str, object]:
+def _lease(settings: AgentSettings, build: Build) -> dict[str, object]:
     return {
         "daysValid": _FOR_EVER_DAYS,
         "definitionId": int(settings.system_definitionid),

@@ -15,7 +15,7 @@ import requests
 
 from forecasting.json_text import UNREADABLE, strict_json
 from ml_service.errors import FaultError, InvalidRequestError
-from ml_service.settings.variables import Settings
+from ml_service.settings.variables import AgentSettings
 
 API_VERSION = "7.1"
 PREVIEW_VERSION = f"{API_VERSION}-preview.1"
@@ -143,7 +143,7 @@ def _object(content: bytes, url: str) -> dict[str, Any]:
         raise AzureDevOpsError(f"the answer of {url} is not a JSON object") from None
 
 
-def open_project(settings: Settings) -> AzureDevOps | None:
+def open_project(settings: AgentSettings) -> AzureDevOps | None:
     """The project of this build; None where no job token or no Azure DevOps is at hand, as on GitHub or a laptop.
 
     Raises: InvalidRequestError where the token would be sent to another machine without TLS.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # `--help` loads nothing of what a verb needs
     from ml_service.production.candidates.recording import Desk
     from ml_service.production.site import Site
     from ml_service.settings.build import Build
-    from ml_service.settings.variables import Settings
+    from ml_service.settings.variables import AgentSettings, Settings
 
 INTERRUPTED = 130
 
@@ -99,11 +99,18 @@ class Session:
         return variables.load()
 
     @cached_property
+    def agent_settings(self) -> AgentSettings:
+        """What the build agent tells; there is always some answer, also where the other settings are missing."""
+        from ml_service.settings.variables import AgentSettings
+
+        return AgentSettings()
+
+    @cached_property
     def build(self) -> Build:
         """Which build this is."""
         from ml_service.settings.build import current_build
 
-        return current_build(self.settings)
+        return current_build(self.agent_settings)
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -129,8 +136,8 @@ class Session:
         """The build agent that reads our logging commands."""
         from ml_service.output.agent import Agent
 
-        listens = bool(self.settings.tf_build) if self.for_agent is None else self.for_agent
-        folder = self.settings.agent_tempdirectory or tempfile.gettempdir()
+        listens = bool(self.agent_settings.tf_build) if self.for_agent is None else self.for_agent
+        folder = self.agent_settings.agent_tempdirectory or tempfile.gettempdir()
         return Agent(self.terminal, listens, Path(folder))
 
     @cached_property

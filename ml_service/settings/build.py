@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ml_service.settings.variables import ROOT, Settings
+from ml_service.settings.variables import ROOT, AgentSettings
 
 REQUESTED_FOR = "requested_for"
 """Property of runs and records that names a person."""
@@ -41,14 +41,14 @@ class Build:
         return {REQUESTED_FOR: self.requested_for} if self.requested_for else {}
 
 
-def current_build(settings: Settings) -> Build:
+def current_build(settings: AgentSettings) -> Build:
     """The build id and commit of Azure Pipelines, else `local-<UTC time>` and the commit of the working tree."""
     build_id = settings.build_buildid or f"local-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     commit = settings.build_sourceversion or commit_of(ROOT)
     return Build(build_id=build_id, commit=commit, requested_for=settings.build_requestedfor)
 
 
-def build_url(settings: Settings, build_id: str) -> str:
+def build_url(settings: AgentSettings, build_id: str) -> str:
     """Address of a build's page; empty outside Azure DevOps."""
     if not (settings.system_collectionuri and settings.system_teamproject and build_id.isdecimal()):
         return ""

@@ -72,29 +72,10 @@ _EXPERIMENT_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,254}$"
 _COMPUTE_NAME = r"^[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]$"
 
 
-class Settings(BaseSettings, Offered):
-    """One frozen object with every setting; field names are the variable names in lower case."""
+class AgentSettings(BaseSettings, Offered):
+    """What the build agent tells of this build; every name is optional."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
-
-    azure_subscription_id: str = Field(examples=["11111111-2222-3333-4444-555555555555"])
-    azure_resource_group: str = Field(examples=["mlops-dev-rg"])
-    azureml_workspace_name: str = Field(examples=["mlops-dev-ws"])
-    compute_name: str = Field(examples=["train-cluster"], pattern=_COMPUTE_NAME)
-    compute_vm_size: str = Field(examples=["STANDARD_DS2_V2"])
-    compute_max_nodes: int = Field(examples=["2"], ge=1, le=100)
-    pipeline_name: str = Field(examples=["paid-amount-training"])
-    pipeline_endpoint_name: str = Field(examples=["paid-amount-training-endpoint"])
-    experiment_name: str = Field(examples=["paid-amount"], pattern=_EXPERIMENT_NAME)
-    model_name: str = Field(examples=["paid-amount"], pattern=_ASSET_NAME)
-    dataset_name: str = Field(examples=["paid-amount-transactions"], pattern=_ASSET_NAME)
-    data_file: Path = Field(examples=["data/adventureworks/daily_by_type.csv"])
-    problem_file: Path = Field(examples=["mlops_code/problems/paid_amount.yml"])
-    test_service_name: str = Field(examples=["paid-amount-test"], pattern=_SERVICE_NAME)
-    production_service_name: str = Field(default="", examples=["paid-amount"], pattern=f"^$|{_SERVICE_NAME}")
-    azureml_production_workspace_name: str = Field(default="", examples=["mlops-prod-ws"])
-    production_resource_group: str = Field(default="", examples=["mlops-prod-rg"])
-    production_subscription_id: str = Field(default="", examples=["11111111-2222-3333-4444-555555555555"])
 
     build_buildid: str = ""
     build_sourceversion: str = ""
@@ -107,11 +88,6 @@ class Settings(BaseSettings, Offered):
     system_definitionid: str = ""
     notification_webhook: SecretStr = SecretStr("")
     system_stagename: str = ""
-
-    @property
-    def has_production(self) -> bool:
-        """Whether a production workspace is configured; then `release` makes the champion, not the deploy step."""
-        return bool(self.azureml_production_workspace_name)
 
     @classmethod
     def settings_customise_sources(
@@ -142,6 +118,34 @@ class Settings(BaseSettings, Offered):
         if unfilled:
             raise ValueError(f"is still the placeholder {text}")
         return text
+
+
+class Settings(AgentSettings):
+    """One frozen object with every setting; field names are the variable names in lower case."""
+
+    azure_subscription_id: str = Field(examples=["11111111-2222-3333-4444-555555555555"])
+    azure_resource_group: str = Field(examples=["mlops-dev-rg"])
+    azureml_workspace_name: str = Field(examples=["mlops-dev-ws"])
+    compute_name: str = Field(examples=["train-cluster"], pattern=_COMPUTE_NAME)
+    compute_vm_size: str = Field(examples=["STANDARD_DS2_V2"])
+    compute_max_nodes: int = Field(examples=["2"], ge=1, le=100)
+    pipeline_name: str = Field(examples=["paid-amount-training"])
+    pipeline_endpoint_name: str = Field(examples=["paid-amount-training-endpoint"])
+    experiment_name: str = Field(examples=["paid-amount"], pattern=_EXPERIMENT_NAME)
+    model_name: str = Field(examples=["paid-amount"], pattern=_ASSET_NAME)
+    dataset_name: str = Field(examples=["paid-amount-transactions"], pattern=_ASSET_NAME)
+    data_file: Path = Field(examples=["data/adventureworks/daily_by_type.csv"])
+    problem_file: Path = Field(examples=["mlops_code/problems/paid_amount.yml"])
+    test_service_name: str = Field(examples=["paid-amount-test"], pattern=_SERVICE_NAME)
+    production_service_name: str = Field(default="", examples=["paid-amount"], pattern=f"^$|{_SERVICE_NAME}")
+    azureml_production_workspace_name: str = Field(default="", examples=["mlops-prod-ws"])
+    production_resource_group: str = Field(default="", examples=["mlops-prod-rg"])
+    production_subscription_id: str = Field(default="", examples=["11111111-2222-3333-4444-555555555555"])
+
+    @property
+    def has_production(self) -> bool:
+        """Whether a production workspace is configured; then `release` makes the champion, not the deploy step."""
+        return bool(self.azureml_production_workspace_name)
 
     @field_validator("data_file", "problem_file", mode="after")
     @classmethod

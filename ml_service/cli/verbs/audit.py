@@ -64,7 +64,6 @@ def history(
 def retain(for_agent: ForAgent = None) -> None:
     """Keep this build indefinitely: get a retention lease from Azure DevOps with the token SYSTEM_ACCESSTOKEN."""
     with session(False, for_agent, verb="retain") as call:
-        settings = call.settings
         from ml_service.audit import retain as module
-
-        call.ends(module.retain(settings, call.build, call.terminal, call.agent))
+        # No workspace is opened, so none needs to be configured.
+        call.ends(module.retain(call.agent_settings, call.build, call.terminal, call.agent))
