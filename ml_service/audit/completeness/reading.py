@@ -134,11 +134,11 @@ def _run(reader: Reader, run: Run) -> RunFacts:
             content = run.read_file(name)
             if content is not None:
                 files[name] = reader.documents.keep(name, content, f"run {run.id}")
-                _note_decision(reader, name, content)
+                note_decision(reader, name, content)
     return RunFacts(run.id, one_word(run.status), run.created, run.ended, run.created_by, run.properties, files)
 
 
-def _note_decision(reader: Reader, name: str, content: bytes) -> None:
+def note_decision(reader: Reader, name: str, content: bytes) -> None:
     """Keep what the dossier shows of a decision, and its policy under its own hash."""
     if name != DECISION_FILE:
         return
