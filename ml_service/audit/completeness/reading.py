@@ -315,14 +315,9 @@ def _builds(reader: Reader, entries: Iterable[Entry]) -> Mapping[str, BuildFacts
 
 
 def anchors_of_tags(build: BuildFacts, problem: str) -> Iterator[Anchor]:
-    """The entries that tags of a build note, as `tag_of` writes them."""
+    """The entries that tags of a build note, as `Entry.tag` writes them."""
     prefix = f"ledger.{problem}."
     for tag in build.tags:
         number, _, sha256 = tag.removeprefix(prefix).partition(".")
         if tag.startswith(prefix) and number.isdecimal() and len(sha256) == len(f"{0:064}"):
             yield Anchor(f"tag of build {build.id}", int(number), sha256)
-
-
-def tag_of(entry: Entry) -> str:
-    """The tag of a build that notes an entry."""
-    return f"ledger.{entry.problem}.{entry.sequence}.{entry.sha256}"
