@@ -10,7 +10,7 @@ import pytest
 from ml_service.audit.completeness.population import Live
 from ml_service.audit.timeline import at as asking
 from ml_service.audit.timeline.intervals import Interval, at, during, intervals
-from ml_service.audit.timeline.log import of_model
+from ml_service.audit.timeline.log import Index
 from ml_service.errors import InvalidRequestError
 from ml_service.production.candidates.candidate import moment
 from tests.unit.ml_service.audit.trail import FIRST, Trail, day, make_trail
@@ -136,7 +136,7 @@ def test_the_answer_tells_who_asked_who_approved_and_which_rules_held(trail: Tra
 
 
 def test_the_log_of_a_model_holds_its_runs_data_approvals_and_deployments(trail: Trail) -> None:
-    told = [(entry.event, entry.subject) for entry in of_model(trail.chain.entries, "m:3")]
+    told = [(entry.event, entry.subject) for entry in Index(trail.chain.entries).of_model("m:3")]
     assert ("data.accepted", "data:2") in told
     assert ("gate.decided", "r5") in told
     assert ("deployment.undone", "d2") in told
