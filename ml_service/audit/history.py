@@ -54,6 +54,8 @@ class History:
     kinds: dict[str, list[Row]]
     faults: tuple[str, ...] = ()
     """What of the ledger's entries is not as it was written."""
+    findings: tuple[str, ...] = ()
+    """What `audit verify` finds beside that about something that was recorded."""
 
     @property
     def not_intact(self) -> list[str]:
@@ -65,7 +67,7 @@ class History:
             if row.get("intact") is False
             for difference in row.get("differences") or [None]
         ]
-        return [*(f"ledger: {fault}" for fault in self.faults), *rows]
+        return [*(f"ledger: {fault}" for fault in self.faults), *rows, *self.findings]
 
     @property
     def differences(self) -> list[str]:

@@ -1,15 +1,28 @@
-"""`retain`: keep this build indefinitely with a retention lease, because its approval is part of the evidence."""
+"""`retain`: keep this build indefinitely with a retention lease, because its approval is part of the evidence.
+
+A build that was rejected or has failed runs nothing afterwards: a later one keeps it, and the ledger tells so.
+"""
 
 from __future__ import annotations
 
-from ml_service.azure_devops.client import open_project
+from collections.abc import Sequence
+
+from ml_service.audit.events import kinds
+from ml_service.audit.events.witness import Witness
+from ml_service.azure_devops.builds import read_build
+from ml_service.azure_devops.client import AzureDevOpsError, open_project
 from ml_service.errors import InvalidRequestError
 from ml_service.output.agent import Agent
 from ml_service.output.console import Terminal
+from ml_service.production.chain.entry import Entry
 from ml_service.settings.build import Build
 from ml_service.settings.variables import AgentSettings
 
 _FOR_EVER_DAYS = 36500
+_UNSUCCESSFUL = (
+    *("approval.refused", "candidate.rejected"),
+    *("deployment.undone", "deployment.failed", "deployment.abandoned", "run.failed", "run.canceled"),
+)
 
 
 def retain(settings: AgentSettings, build: Build, terminal: Terminal, agent: Agent) -> str:
@@ -27,16 +40,57 @@ def retain(settings: AgentSettings, build: Build, terminal: Terminal, agent: Age
             "this process is not part of an Azure Pipelines run",
             expected="SYSTEM_COLLECTIONURI, SYSTEM_TEAMPROJECT, SYSTEM_DEFINITIONID, BUILD_BUILDID of a build agent",
         )
-    project.post("build/retention/leases", [_lease(settings, build)])
+    definition = int(settings.system_definitionid)
+    project.post("build/retention/leases", [_lease(definition, definition, build.build_id)])
     terminal.say(f"retention  build {build.build_id} is kept")
     return f"build {build.build_id} is kept"
 
 
-def _lease(settings: AgentSettings, build: Build) -> dict[str, object]:
+def retain_unsuccessful(
+    settings: AgentSettings, entries: Sequence[Entry], witness: Witness, terminal: Terminal
+) -> None:
+    """Get a lease for each build that the ledger names as rejected, refused or failed, once.
+
+    Without the job's token nothing is asked. A build that is gone or cannot be kept is named.
+    """
+    project = open_project(settings)
+    if project is None or not settings.system_definitionid.isdecimal():
+        return
+    kept = list[tuple[str, str]]()
+    for build_id, why in unsuccessful(entries).items():
+        try:
+            state = read_build(project, build_id)
+            if state is None or not state.definition:
+                terminal.say(f"retention  build {build_id} is gone, or its pipeline is not told: {why}")
+                continue
+            lease = _lease(state.definition, int(settings.system_definitionid), build_id)
+            project.post("build/retention/leases", [lease])
+        except AzureDevOpsError as error:
+            terminal.note(f"warning: build {build_id} could not be kept: {error.happened}")
+            continue
+        terminal.say(f"retention  build {build_id} is kept: {why}")
+        kept.append((build_id, why))
+    if kept:
+        witness.record(lambda actor: [kinds.build_retained(build_id, why, actor) for build_id, why in kept])
+
+
+def unsuccessful(entries: Sequence[Entry]) -> dict[str, str]:
+    """Builds that entries tell of as rejected, refused or failed, and that none tells are kept; with the reason."""
+    done = {entry.subject for entry in entries if entry.event == kinds.BUILD_RETAINED}
+    found: dict[str, str] = {}
+    for entry in entries:
+        if entry.event in _UNSUCCESSFUL or entry.event.startswith(kinds.REQUEST):
+            build_id = str(entry.details.get("build_id", entry.build_id))
+            if build_id.isascii() and build_id.isdecimal() and build_id not in done:
+                found.setdefault(build_id, entry.event)
+    return found
+
+
+def _lease(definition: int, owner: int, build_id: str) -> dict[str, object]:
     return {
         "daysValid": _FOR_EVER_DAYS,
-        "definitionId": int(settings.system_definitionid),
-        "ownerId": f"Pipeline:{settings.system_definitionid}",
+        "definitionId": definition,
+        "ownerId": f"Pipeline:{owner}",
         "protectPipeline": True,
-        "runId": int(build.build_id),
+        "runId": int(build_id),
     }

@@ -239,8 +239,27 @@ def _record_refusal(opened: Session, known: ExplainedError) -> None:
         opened.terminal.note("note: the ledger does not tell of this: the workspace cannot be opened")
 
 
+def _anchor(opened: Session) -> None:
+    """Note the last entry of the ledger elsewhere: in a tag, the log and the summary of the build."""
+    from ml_service.output.failures import explain
+
+    if "witness" not in vars(opened) or not opened.agent.listens:
+        return
+    try:
+        last = opened.witness.last()
+    except Exception as error:
+        if explain(error) is None:
+            raise
+        opened.terminal.note("note: the last entry of the ledger cannot be read, so this build does not note it")
+        return
+    if last is not None:
+        opened.terminal.say(f"ledger     entry {last.sequence}, sha256 {last.sha256}")
+        opened.agent.tag(last.tag)
+
+
 def _close(opened: Session) -> None:
     """Print the closing of a command, show it on a page of the build, and notify people where they asked for it."""
+    _anchor(opened)
     failed = bool(opened.exit_code)
     opened.terminal.close(opened.closing.lines, failed=failed)
     has_page = failed if opened.has_page is None else opened.has_page

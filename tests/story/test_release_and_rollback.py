@@ -11,9 +11,11 @@ import re
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -442,6 +444,7 @@ def test_the_history_holds_everything_also_what_failed(shop: Shop, tmp_path: Pat
         "models": 2,
         "candidates": 2,
         "releases": 7,
+        "findings": 0,
     }
     events = [(row["event"], row["model_version"], row["state"]) for row in reversed(kinds["releases"])]
     assert events == [
@@ -561,6 +564,11 @@ def test_code_that_is_deployed_by_hand_is_noticed_and_taken_over(
     assert (now["labels"], now["versions"]) == (before["labels"], before["versions"])
     assert "service_updated" in product.run("verify", "--horizon", 28, code=3).err
     assert "DIFFERS: service" in product.run("status", code=3).out
+    found = product.run("audit", "verify", "--json", code=3).document["findings"]
+    assert [finding["code"] for finding in found] == ["service-changed"]
+    asked = datetime.now(UTC).isoformat(timespec="seconds")
+    (answer,) = product.run("audit", "at", "--date", asked, "--json", code=3).document["answers"]
+    assert (answer["status"], "changed by hand" in answer["why"]) == ("unknown", True)
     for words in (
         "rollback --to previous --reason worse",
         "rollback --to 2 --reason worse",
@@ -580,6 +588,74 @@ def test_code_that_is_deployed_by_hand_is_noticed_and_taken_over(
     assert "was not deployed by a release" in product.run("rollback", "--to", 2, "--reason", "worse", code=4).err
     product.run("rollback", "--to", 2, *why)
     agreed(product, sdk, tmp_path / "tagged")
+    (answer,) = product.run("audit", "at", "--date", asked, "--json", code=3).document["answers"]
+    assert "replaced it" in answer["why"], "the record of the take-over tells since when"
+
+
+def inside(interval: dict[str, Any]) -> str:
+    """A moment of an interval of an export."""
+    begin, end = (datetime.fromisoformat(interval[name]) for name in ("since", "until"))
+    return (begin + (end - begin) / 2).isoformat()
+
+
+def test_the_audit_trail_of_the_story_is_complete_and_proves_itself(
+    shop: Shop, name: str, environment: Mapping[str, str], tmp_path: Path
+) -> None:
+    product, file, folder = shop.product, tmp_path / "audit.zip", tmp_path / "extracted"
+    product.run("rollback", "--to", 99, "--reason", "worse", code=3)
+    made = product.run("audit", "export", "--out", file, "--json").document
+    assert made["findings"] == []
+    assert "somebody's own code has registered model" in made["notes"][0]
+    with zipfile.ZipFile(file) as opened:
+        opened.extractall(folder)
+    verify = [sys.executable, "-I", "verify.py", "--anchor", made["sums_sha256"]]
+    plain = subprocess.run(verify, cwd=folder, env={}, capture_output=True, text=True, check=False)
+    assert (plain.returncode, plain.stderr) == (0, ""), plain.stdout
+    product.run("audit", "verify", file, "--anchor", made["sha256"])
+
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    kinds = {event["event"] for event in events}
+    assert {"data.accepted", "run.finished", "gate.decided", "candidate.accepted", "deployment.undone"} <= kinds
+    assert {"approval.requested", "request.refused"} <= kinds
+    assert [event["subject"] for event in events if event["event"] == "request.refused"][-1] == "99"
+    first, *rest = json.loads((folder / "facts.json").read_text())["intervals"]
+    assert (first["status"], first["since"]) == ("unknown", "")
+    undone = next(event["subject"] for event in events if event["event"] == "deployment.undone")
+    in_failed = next(one for one in rest if one["why"] == f"deployment {undone} was in progress")
+    served = next(
+        one for one in rest if one["served"] and one["served"]["deployment"] == shop.agreed["first"].deployment
+    )
+    for date, code, status in (
+        ("2026-01-01", 3, "unknown"),
+        (inside(in_failed), 3, "unknown"),
+        (inside(served), 0, "served"),
+    ):
+        (answer,) = product.run("audit", "at", "--date", date, "--json", code=code).document["answers"]
+        assert answer["status"] == status, date
+    assert answer["served"]["model"] == f"{name}:1"
+    assert answer["gate"]["rules"]
+
+    originals = {
+        path: path.read_bytes()
+        for end in ("model/model.json", "report.html", "decision.json")
+        for path in stored(environment, end)
+    }
+    try:
+        for path, content in originals.items():
+            path.write_bytes(content + b" ")
+        said = product.run("audit", "verify", code=3).err
+    finally:
+        for path, content in originals.items():
+            path.write_bytes(content)
+    for what in (
+        f"model-changed: model {name}:1 ",
+        f"report.html beside model {name}:2 ",
+        f"decision.json beside copy {name}:2 in workspace {PRODUCTION}",
+        f"report.html of run {events[1]['subject']}",
+        f"decision.json of run {events[1]['subject']}",
+    ):
+        assert what in said, what
+    assert product.run("audit", "verify", "--json").document["findings"] == []
 
 
 def test_no_file_is_left_in_the_working_directory(shop: Shop) -> None:

@@ -134,11 +134,11 @@ def _run(reader: Reader, run: Run) -> RunFacts:
             content = run.read_file(name)
             if content is not None:
                 files[name] = reader.documents.keep(name, content, f"run {run.id}")
-                _note_decision(reader, name, content)
+                note_decision(reader, name, content)
     return RunFacts(run.id, one_word(run.status), run.created, run.ended, run.created_by, run.properties, files)
 
 
-def _note_decision(reader: Reader, name: str, content: bytes) -> None:
+def note_decision(reader: Reader, name: str, content: bytes) -> None:
     """Keep what the dossier shows of a decision, and its policy under its own hash."""
     if name != DECISION_FILE:
         return
@@ -315,14 +315,9 @@ def _builds(reader: Reader, entries: Iterable[Entry]) -> Mapping[str, BuildFacts
 
 
 def anchors_of_tags(build: BuildFacts, problem: str) -> Iterator[Anchor]:
-    """The entries that tags of a build note, as `tag_of` writes them."""
+    """The entries that tags of a build note, as `Entry.tag` writes them."""
     prefix = f"ledger.{problem}."
     for tag in build.tags:
         number, _, sha256 = tag.removeprefix(prefix).partition(".")
         if tag.startswith(prefix) and number.isdecimal() and len(sha256) == len(f"{0:064}"):
             yield Anchor(f"tag of build {build.id}", int(number), sha256)
-
-
-def tag_of(entry: Entry) -> str:
-    """The tag of a build that notes an entry."""
-    return f"ledger.{entry.problem}.{entry.sequence}.{entry.sha256}"

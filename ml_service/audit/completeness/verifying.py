@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,17 @@ from ml_service.audit.completeness.documents import Documents
 from ml_service.audit.completeness.finding import Finding
 from ml_service.audit.completeness.population import Population
 from ml_service.audit.completeness.reading import read_population
+from ml_service.audit.history import History
 from ml_service.audit.serving import View
 from ml_service.output.console import Terminal
 
 _ABOUT_ROWS = frozenset(
     {
-        *("ledger-changed", "anchor-differs", "record-changed", "document-changed", "document-gone"),
+        *("anchor-differs", "document-changed", "document-gone"),
         *("model-changed", "model-gone", "version-missing", "run-gone", "table-gone"),
     }
 )
-"""Findings about what was recorded once, which `history` ends with 3 for."""
+"""Findings about what was recorded once, beside those that the rows of `history` have themselves."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,12 @@ class Verified:
     findings: tuple[Finding, ...]
 
     @property
-    def about_rows(self) -> tuple[Finding, ...]:
-        """Findings that something recorded is gone or is not as it was."""
-        return tuple(finding for finding in self.findings if finding.code in _ABOUT_ROWS)
+    def history(self) -> History:
+        """The rows of `history`, with every finding; those about something recorded make them not intact."""
+        rows = self.population.history or History(self.population.training, {})
+        told = tuple(finding.line for finding in self.findings if finding.code in _ABOUT_ROWS)
+        kinds = {**rows.kinds, "findings": [dict(finding.document) for finding in self.findings]}
+        return replace(rows, kinds=kinds, findings=told)
 
     @property
     def counts(self) -> dict[str, int]:

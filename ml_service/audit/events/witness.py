@@ -57,6 +57,10 @@ class Witness:
         """Write events. Raises: as `store.append_at_end`."""
         return store.append_at_end(open_blobs(self.training), self.problem, make(self.actor))
 
+    def last(self) -> Entry | None:
+        """The last entry of the ledger; None before the first. Raises: as `write`."""
+        return store.read_last(open_blobs(self.training), self.problem)
+
     def record(self, make: Make) -> tuple[Entry, ...]:
         """Write events; where that fails, says so and returns none."""
         try:

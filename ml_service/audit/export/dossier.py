@@ -15,7 +15,7 @@ from ml_service.audit.events import kinds
 from ml_service.audit.export import verifier
 from ml_service.audit.export.facts import LIMITS, never_released, refusals
 from ml_service.audit.timeline.intervals import Interval
-from ml_service.audit.timeline.log import of_model
+from ml_service.audit.timeline.log import Index
 from ml_service.output.html import render_page
 from ml_service.production.candidates.candidate import moment
 from ml_service.production.chain import deployments
@@ -54,13 +54,13 @@ def pieces(verified: Verified, told: Mapping[str, Any], found: Sequence[Interval
     page = render_page(
         _TEMPLATE,
         title=f"Audit dossier: {population.problem}",
-        told=told,
+        told={**told, "scoring": _scoring_folders(links)},
         findings=verified.findings,
         notes=list(notes(population)),
         chart=chart(found, population.moment),
         intervals=found,
         deployments=_deployments(entries),
-        models=[_model_page(population, name, links) for name in model_names(population)],
+        models=_model_pages(population, links),
         why_not=list(never_released(verified)),
         refused=refusals(entries),
         runs=[entry for entry in entries if entry.event.startswith(kinds.RUN)],
@@ -75,6 +75,12 @@ def pieces(verified: Verified, told: Mapping[str, Any], found: Sequence[Interval
     for entry in entries:
         yield verifier.timeline_row(entry.model_dump(by_alias=True), entry.sha256) + "\n"
     yield after.lstrip("\n")
+
+
+def _scoring_folders(links: Links) -> dict[str, bool]:
+    """The scoring folders that the export holds."""
+    places = (place for place in links.values() if place.startswith(verifier.SCORING))
+    return {place.split("/")[1]: True for place in places}
 
 
 def chart(found: Sequence[Interval], until: str) -> Chart | None:
@@ -119,22 +125,34 @@ def model_names(population: Population) -> list[str]:
     return sorted(named, key=lambda name: (name.rpartition(":")[0], -int(name.rpartition(":")[2])))
 
 
-def _model_page(population: Population, name: str, links: Links) -> dict[str, Any]:
-    """What one page shows."""
-    events = of_model(population.chain.entries, name)
-    registered = next((one for one in population.models if f"{one.name}:{one.version}" == name), None)
+def _model_pages(population: Population, links: Links) -> list[dict[str, Any]]:
+    """What each page shows."""
+    index = Index(population.chain.entries)
+    registered = {f"{one.name}:{one.version}": one for one in population.models}
+    states = {one.model: one.line for one in population.candidates}
+    return [
+        {
+            "name": name,
+            "anchor": f"model-{name.rpartition(':')[2]}",
+            "registered": registered.get(name),
+            "state": states.get(name, ""),
+            **_model_page(population, name, index.of_model(name), registered.get(name), links),
+        }
+        for name in model_names(population)
+    ]
+
+
+def _model_page(
+    population: Population, name: str, events: Sequence[Entry], registered: ModelFacts | None, links: Links
+) -> dict[str, Any]:
     decision_sha256, decision = _decision(population, events, registered)
     return {
-        "name": name,
-        "anchor": f"model-{name.rpartition(':')[2]}",
-        "registered": registered,
         "facts": _facts(registered, decision),
         "decision": decision,
         "documents": _documents(events, decision_sha256, links),
         "approvals": [entry for entry in events if entry.event.startswith((kinds.APPROVAL, "candidate."))],
         "deployments": [pair for pair in _deployments(events) if pair[0].after == name],
         "data": [entry for entry in events if entry.event.startswith("data.")],
-        "state": next((one.line for one in population.candidates if one.model == name), ""),
     }
 
 

@@ -11,7 +11,7 @@ from azure_ml.pipelines.runs import list_runs
 from azure_ml.storage.inbox import reading
 from forecasting.inbox.files import parse_receipt
 from ml_service.audit.completeness.documents import Documents
-from ml_service.audit.completeness.reading import read_population, tag_of
+from ml_service.audit.completeness.reading import read_population
 from ml_service.audit.completeness.verifying import Verified, judge
 from ml_service.audit.events import collecting, kinds
 from ml_service.audit.events.witness import Witness
@@ -24,16 +24,15 @@ from ml_service.output.agent import Agent
 from ml_service.output.console import Terminal
 from ml_service.production import ledger
 from ml_service.production.chain.deployments import Actor
-from ml_service.production.chain.entry import Entry, Event
+from ml_service.production.chain.entry import Event
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What `audit export` did. entry: the last one of the ledger, which tells of the export; None: not written."""
+    """What `audit export` did."""
 
     made: Made
     verified: Verified
-    entry: Entry | None
 
 
 def export(view: View, witness: Witness, target: Path) -> Exported:
@@ -46,8 +45,8 @@ def export(view: View, witness: Witness, target: Path) -> Exported:
         made = bundle.write(verified, documents, witness.actor, target)
     hashes = {"export_sha256": made.sha256, "sums_sha256": made.sums_sha256}
     count = len(verified.findings)
-    written = witness.record(lambda actor: [kinds.export_made(target.name, hashes, count, actor)])
-    return Exported(made, verified, written[-1] if written else None)
+    witness.record(lambda actor: [kinds.export_made(target.name, hashes, count, actor)])
+    return Exported(made, verified)
 
 
 def _uncollected(view: View, actor: Actor) -> Iterator[Event]:
@@ -88,9 +87,6 @@ def show(terminal: Terminal, agent: Agent, result: Exported) -> None:
     for what in verified.population.unread:
         terminal.say(f"unverified {what}")
     agent.tag(f"export.{made.sha256}")
-    if result.entry is not None:
-        terminal.say(f"ledger     entry {result.entry.sequence}, sha256 {result.entry.sha256}")
-        agent.tag(tag_of(result.entry))
     document = {"export": str(made.path), "sha256": made.sha256, "sums_sha256": made.sums_sha256}
     terminal.document({**document, **verified.document})
 

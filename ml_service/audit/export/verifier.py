@@ -117,8 +117,8 @@ class Export:
 def verify(path: str, anchor: str = "") -> list[str]:
     """Every change, each with its place; empty when there is none. Raises: NoExportError."""
     export = Export(path)
-    if SUMS not in export.names or EVENTS not in export.names:
-        raise NoExportError(f"{path} is no audit export: {SUMS} or {EVENTS} is missing")
+    if SUMS not in export.names and EVENTS not in export.names:
+        raise NoExportError(f"{path} is no audit export: it has no {SUMS} and no {EVENTS}")
     faults = list(export.faults)
     if anchor and anchor.lower() not in export.own_sha256():
         faults.append(f"{path}: its sha256 is {export.own_sha256()[0]}, and the anchor says {anchor.lower()}")
@@ -134,8 +134,12 @@ def sums(export: Export) -> Iterator[str]:
     """Files that are not as SHA256SUMS lists them, are not listed or are missing."""
     listed: dict[str, str] = {}
     last = ""
-    with export.open(SUMS) as content:
-        text = content.read(MOST_FACTS).decode("utf-8", "replace")
+    text = ""
+    try:
+        with export.open(SUMS) as content:
+            text = content.read(MOST_FACTS).decode("utf-8", "replace")
+    except _UNREADABLE:
+        yield f"{SUMS}: it is missing, or damaged"
     for number, line in enumerate(text.splitlines(keepends=True), 1):
         found = _SUM.fullmatch(line)
         if found is None or found[2] <= last:

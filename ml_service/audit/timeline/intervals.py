@@ -144,14 +144,30 @@ def intervals(entries: Iterable[Entry], live: Live | None = None) -> tuple[Inter
     walk = _Walk()
     for entry in entries:
         walk.follow(entry)
-    if live is not None and live.check == "changed" and walk.now.status != "unknown":
-        possible = (walk.now.served,) if walk.now.served else ()
-        changed = Interval("", "", "unknown", why=f"it is not as recorded: {live.finding}")
-        if live.since:
-            walk.turn(live.since, changed)
-        else:  # nobody can tell since when
-            walk.now = replace(changed, begin=walk.now.begin, possible=possible)
+    if live is not None and live.check == "changed":
+        _was_changed(walk, live)
+    elif live is not None and live.check == "as-recorded" and walk.now.status == "unknown":
+        _was_left_alone(walk)
     return (*walk.done, walk.now)
+
+
+def _was_changed(walk: _Walk, live: Live) -> None:
+    """The service is not as recorded, since it was last changed; where nobody can tell since when, all along."""
+    changed = Interval("", "", "unknown", why=f"it is not as recorded: {live.finding}")
+    begin, since = moment(walk.now.begin), moment(live.since)
+    if since is not None and (begin is None or begin < since):
+        walk.turn(live.since, changed)
+    elif walk.now.status != "unknown":
+        possible = (walk.now.served,) if walk.now.served else ()
+        walk.now = replace(changed, begin=walk.now.begin, possible=possible)
+
+
+def _was_left_alone(walk: _Walk) -> None:
+    """The service is as the last good deployment left it: what died since has never touched it."""
+    last = max((place for place, one in enumerate(walk.done) if one.served), default=None)
+    if last is not None:
+        walk.now = replace(walk.done[last], end="")
+        del walk.done[last:]
 
 
 def at(found: Sequence[Interval], when: datetime) -> Interval:

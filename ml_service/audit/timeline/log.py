@@ -8,33 +8,39 @@ from ml_service.audit.completeness.of_ledger import runs_of
 from ml_service.output.console import Terminal
 from ml_service.production.chain.entry import Entry
 
-
-def of_model(entries: Sequence[Entry], model: str) -> list[Entry]:
-    """The events of one model: its own, those of the runs and the data that made it, and requests for it.
-
-    model: `name:version`.
-    """
-    version = model.rpartition(":")[2]
-    own = [entry for entry in entries if _is_about(entry, model, version)]
-    runs = {run_id for entry in own for run_id in runs_of(entry)}
-    tables = {
-        entry.evidence["data_sha256"]
-        for entry in entries
-        if "data_sha256" in entry.evidence and runs & runs_of(entry)
-    }
-    deployed = {entry.subject for entry in own}
-    return [
-        entry
-        for entry in entries
-        if _is_about(entry, model, version)
-        or runs & runs_of(entry)
-        or entry.subject in deployed
-        or (entry.event.startswith("data.") and entry.evidence.get("data_sha256") in tables)
-    ]
+_DATA = "data_sha256"
 
 
-def _is_about(entry: Entry, model: str, version: str) -> bool:
-    return model in (entry.subject, entry.after) or entry.subject == f"version {version}"
+class Index:
+    """The places of entries by what they are about, so that each model is found without reading all of them again."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._entries = entries
+        self._by_name: dict[str, list[int]] = {}
+        self._by_run: dict[str, list[int]] = {}
+        self._by_table: dict[str, list[int]] = {}
+        for place, entry in enumerate(entries):
+            for name in {entry.subject, entry.after}:
+                self._by_name.setdefault(name, []).append(place)
+            for run_id in runs_of(entry):
+                self._by_run.setdefault(run_id, []).append(place)
+            if entry.event.startswith("data."):
+                self._by_table.setdefault(entry.evidence.get(_DATA, ""), []).append(place)
+
+    def of_model(self, model: str) -> list[Entry]:
+        """The events of one model: its own, those of the runs and the data that made it, and requests for it.
+
+        model: `name:version`.
+        """
+        own = {*self._by_name.get(model, ()), *self._by_name.get(f"version {model.rpartition(':')[2]}", ())}
+        runs = {run_id for place in own for run_id in runs_of(self._entries[place])}
+        of_runs = {place for run_id in runs for place in self._by_run.get(run_id, ())}
+        tables = {self._entries[place].evidence.get(_DATA, "none") for place in of_runs}
+        subjects = {self._entries[place].subject for place in own}
+        found = own | of_runs
+        found |= {place for table in tables for place in self._by_table.get(table, ())}
+        found |= {place for subject in subjects for place in self._by_name.get(subject, ())}
+        return [self._entries[place] for place in sorted(found)]
 
 
 def show(terminal: Terminal, entries: Iterable[Entry]) -> None:

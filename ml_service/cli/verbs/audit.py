@@ -45,25 +45,40 @@ def history(
 ) -> None:
     """Write the history of runs, decisions, models and releases, each as a JSON and a CSV file.
 
-    Kept and failed runs are included. Records whose hash does not verify are marked; the exit code is then 3. Names
-    that belong to another problem are refused (exit 4).
+    Kept and failed runs are included, and the findings of audit verify. Records whose hash does not verify are
+    marked; then, and where something that was recorded is gone, the exit code is 3. Names that belong to another
+    problem are refused (exit 4).
     """
     with session(as_json, verb="history") as call:
         settings = call.settings
         from ml_service.audit import history as module
+        from ml_service.audit.completeness import verifying
         from ml_service.training import ownership
 
         ownership.demand_readable(call.workspace, settings)
-        result = module.collect(call.workspace, settings)
+        result = verifying.verify(call.view).history
         module.write(result, out)
         module.show(call.terminal, result, out)
         call.exit_code = 3 if result.not_intact else 0
         call.ends(*module.ending(result, out))
 
 
-def retain(for_agent: ForAgent = None) -> None:
+def retain(
+    unsuccessful: Annotated[
+        bool,
+        typer.Option("--unsuccessful", help="Also keep builds that the ledger names as rejected, refused or failed."),
+    ] = False,
+    for_agent: ForAgent = None,
+) -> None:
     """Keep this build indefinitely: get a retention lease from Azure DevOps with the token SYSTEM_ACCESSTOKEN."""
     with session(False, for_agent, verb="retain") as call:
         from ml_service.audit import retain as module
-        # No workspace is opened, so none needs to be configured.
-        call.ends(module.retain(call.agent_settings, call.build, call.terminal, call.agent))
+
+        # Without the option no workspace is opened, so none needs to be configured.
+        said = module.retain(call.agent_settings, call.build, call.terminal, call.agent)
+        if unsuccessful:
+            from ml_service.production import ledger
+
+            chain = ledger.read(call.workspace, call.settings).chain
+            module.retain_unsuccessful(call.agent_settings, chain.entries, call.witness, call.terminal)
+        call.ends(said)

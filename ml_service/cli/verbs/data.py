@@ -39,18 +39,21 @@ def upload(
     with session(as_json, for_agent, verb="data upload") as call:
         settings = call.settings
         from azure_ml.digests import file_sha256
-        from ml_service.audit.events import kinds
         from ml_service.retraining import inbox
         from ml_service.training import data, ownership
 
         source = file or settings.data_file
-        if source.is_file():
-            call.attempts(source.name, refused_as=kinds.DATA_REFUSED, data_sha256=file_sha256(source))
+        if source.is_file() and settings.tf_build:  # at a terminal a bad table is refused before anything is opened
+            from ml_service.audit.events.kinds import DATA_REFUSED
+
+            call.attempts(source.name, refused_as=DATA_REFUSED, data_sha256=file_sha256(source))
         checked = data.check_file(settings, file)
         acceptance = None if reason is None else inbox.acceptance_of(call.build, reason)
         ownership.demand_ours(call.workspace, settings)
         result = data.upload(call.workspace, settings, call.terminal, checked, acceptance)
         if result.created:
+            from ml_service.audit.events import kinds
+
             table = kinds.Table.of_checked(checked, result.name, result.version)
             call.witness.record(lambda actor: [kinds.data_accepted(table, actor, acceptance)])
         data.show(call.terminal, result)

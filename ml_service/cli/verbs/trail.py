@@ -97,7 +97,7 @@ def log(
         _demand_readable(call)
         chain = ledger.read(call.workspace, settings).chain
         named = model if ":" in model else f"{settings.model_name}:{model}"
-        module.show(call.terminal, module.of_model(chain.entries, named) if model else chain.entries)
+        module.show(call.terminal, module.Index(chain.entries).of_model(named) if model else chain.entries)
         call.exit_code = 3 if chain.faults else 0
         for fault in chain.faults:
             call.terminal.note(f"error: {fault}")

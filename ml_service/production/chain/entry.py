@@ -77,6 +77,11 @@ class Entry(Event):
         """Hash of the canonical bytes."""
         return hashlib.sha256(self.content).hexdigest()
 
+    @property
+    def tag(self) -> str:
+        """The tag of a build that notes this entry."""
+        return f"ledger.{self.problem}.{self.sequence}.{self.sha256}"
+
 
 def parse(content: bytes) -> Entry | None:
     """The entry of a stored document; None when it is no entry in canonical form, or too large for one."""

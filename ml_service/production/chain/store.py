@@ -142,7 +142,7 @@ def append_at_end(blobs: Blobs, problem: str, events: Iterable[Event]) -> tuple[
     Raises: CheckFailedError when the last entry is not as it was written, ConflictError after many attempts, else as
     `append`; those that were stored before stay.
     """
-    last, stored = _read_last(blobs, problem), list[Entry]()
+    last, stored = read_last(blobs, problem), list[Entry]()
     for event in events:
         last = _store_behind(blobs, problem, last, event)
         stored.append(last)
@@ -155,14 +155,14 @@ def _store_behind(blobs: Blobs, problem: str, last: Entry | None, event: Event) 
         entry = _entry(problem, sequence, head, event)
         if _create(blobs, problem, entry):
             return entry
-        last = _read_last(blobs, problem)
+        last = read_last(blobs, problem)
     raise ConflictError(
         f"the ledger of {problem} was written by others {_ATTEMPTS} times while an entry was to be added",
         todo="repeat the command",
     )
 
 
-def _read_last(blobs: Blobs, problem: str) -> Entry | None:
+def read_last(blobs: Blobs, problem: str) -> Entry | None:
     """The last entry that is stored; None where there is none. Raises: CheckFailedError."""
     names = blobs.names(f"{FOLDER}/{problem}/")
     last = parse(blobs.read(names[-1]) or b"") if names else None

@@ -55,6 +55,7 @@ class RunRecord:
             if len(self.tags) >= MOST_TAGS:
                 raise ValueError(f"A run may have {MOST_TAGS} build tags.")
             self.tags.append(self.masker.mask(tag))
+            self.build.tag(self.tags[-1])
 
     def keep_file(self, label: str, path: Path) -> None:
         """Keep a file, or the files of a folder, that a step uploaded."""

@@ -136,6 +136,12 @@ class BuildRecord:
         for record in (records[approval_id], records[records[approval_id]["parentId"]]):
             record |= {"state": "completed", "result": result, "finishTime": _now()}
 
+    def tag(self, tag: str) -> None:
+        """The build carries one more tag."""
+        with self._guard:
+            self._document["build"].setdefault("tags", []).append(tag)
+            self._write()
+
     def end(self, result: Result) -> None:
         """The run has ended."""
         word = "partiallySucceeded" if result is Result.SUCCEEDED_WITH_ISSUES else _RESULTS[result]

@@ -1,0 +1,99 @@
+"""Measure an audit export of many events: python -m bench.audit [EVENTS]
+
+Prints seconds and the largest memory of writing and of verifying it; both must not grow with the documents. Issue 17
+asks for 20 s and 10 s with 5,000 events.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from ml_service.audit.completeness.documents import Documents
+from ml_service.audit.completeness.population import Population
+from ml_service.audit.completeness.verifying import judge
+from ml_service.audit.events import kinds
+from ml_service.audit.events.kinds import Table
+from ml_service.audit.export import bundle, verifier
+from ml_service.production.chain import deployments
+from ml_service.production.chain.deployments import Actor
+from ml_service.production.chain.entry import Entry, Event
+from ml_service.production.chain.store import Chain
+
+_EVENTS = 5_000
+_DOCUMENT = b"<p>a report</p>\n" * 20_000
+_FIRST = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def _actor(number: int) -> Actor:
+    when = (_FIRST + timedelta(hours=number)).isoformat(timespec="seconds")
+    return {"who": "Ada", "identity": "id", "when": when, "build_id": str(number), "commit": "c0ffee"}
+
+
+def _events(number: int, report: str) -> list[Event]:
+    """A table and a deployment; report: hash of its report."""
+    table = Table("data", number + 1, hashlib.sha256(str(number).encode()).hexdigest(), "week.csv", 800)
+    record = {
+        "event": "release",
+        "model_name": "m",
+        "model_version": str(number + 1),
+        "service": "s",
+        "workspace": "w",
+        "from": "none",
+        "report_sha256": report,
+    }
+    opened = deployments.started(f"d{number}", record, "none", _actor(number))
+    return [
+        kinds.data_accepted(table, _actor(number)),
+        opened,
+        deployments.closed(opened, "succeeded", "", _actor(number + 1), told={}),
+    ]
+
+
+def _chain(count: int, documents: Documents) -> Chain:
+    entries: list[Entry] = []
+    head = "none"
+    for number in range(count // 3 + 1):
+        report = documents.keep("report.html", _DOCUMENT + str(number % 500).encode(), f"run r{number}")
+        for event in _events(number, report):
+            told = {"problem": "p", "sequence": len(entries) + 1, "previous_sha256": head}
+            entries.append(Entry.model_validate({**vars(event), **told}))
+            head = entries[-1].sha256
+    return Chain("p", tuple(entries[:count]))
+
+
+def _megabytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> int:
+    """Measure and print."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else _EVENTS
+    with tempfile.TemporaryDirectory() as scratch:
+        documents = Documents(Path(scratch))
+        chain = _chain(count, documents)
+        moment = _actor(count)["when"]
+        population = Population("p", "m", "data", "w in g", "prod", "s", moment, chain, champion="m:1")
+        begun, before = time.monotonic(), _megabytes()
+        made = bundle.write(judge(population), documents, _actor(count), Path(scratch, "x.zip"))
+        wrote, after = time.monotonic() - begun, _megabytes()
+        begun = time.monotonic()
+        program = str(verifier.__file__)
+        subprocess.run([sys.executable, "-I", program, str(made.path), "--anchor", made.sha256], check=True)
+        verified = time.monotonic() - begun
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        size = made.path.stat().st_size / 1e6
+    sys.stdout.write(f"{len(chain.entries)} events, {made.files} files, {size:.1f} MB\n")
+    sys.stdout.write(f"export {wrote:.1f} s, memory {before:.0f} to {after:.0f} MB\n")
+    sys.stdout.write(f"verify {verified:.1f} s, memory {peak:.0f} MB\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
