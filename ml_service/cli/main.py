@@ -20,6 +20,7 @@ from ml_service.cli.verbs import (
     azure,
     candidate,
     data,
+    forecast,
     problem,
     production,
     schedule,
@@ -77,6 +78,7 @@ _VERBS = (
     training.publish,
     training.run,
     training.smoke,
+    forecast.forecast,
     audit.status,
     training.rehearse,
 )
