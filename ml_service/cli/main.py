@@ -85,6 +85,7 @@ _VERBS = (
 for _verb in _VERBS:
     app.command()(_verb)
 app.command("try")(training.try_recipe)
+app.command()(problem.adopt)
 
 
 @app.callback()
