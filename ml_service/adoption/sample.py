@@ -1,6 +1,6 @@
-"""What belongs to the sample of the template, and to proving the template itself: it leaves an adopted repository.
+"""What belongs to the sample of the template, and to proving the template as it is: parked, or removed by `adopt`.
 
-Two problem files stay, parked, because `problems new` begins with their sections.
+The sample stays as what unit tests work on, and as what `problems new` begins with; nothing else uses it.
 """
 
 from __future__ import annotations
@@ -11,37 +11,40 @@ from pathlib import Path
 
 from ml_service.adoption.changes import Change
 from ml_service.settings.new_problem import FOLDER, MANY, ONE, PARKED
+from ml_service.settings.variables import ROOT
 
 PROBLEM = Path(ONE).stem
-DATA = Path("data/adventureworks")
-_OTHERS = ("units_by_type.yml",)
+PROBLEMS = FOLDER.relative_to(ROOT)
+DATA, PARKED_DATA = Path("data/adventureworks"), Path("tests/sample_data")
+_FILES = (ONE, MANY, "units_by_type.yml")
 _OF_THE_TEMPLATE = (
-    "bench", "notebooks", "tests/story", "tests/pipelines", "tests/docs", "tests/azure", "tests/campaign",
-    "tests/upgrade", "tests/faults",
+    "bench", "notebooks", "tests/azure", "tests/campaign", "tests/docs", "tests/faults", "tests/pipelines",
+    "tests/story", "tests/unit/bench", "tests/upgrade",
 )  # fmt: skip
-"""They prove the template with its sample, and have done so where it was released."""
-_NAMES = re.compile(r"paid.amount|adventureworks|units_by_type|product_sales", re.IGNORECASE)
+"""They run the whole template with its sample, on many servers, and have done so where it was released."""
 _IMPORT = re.compile(r"^\s*(?:from|import) (tests[\w.]*)(?: import ([\w, ]+))?", re.MULTILINE)
 
 
 def changes(root: Path) -> list[Change]:
     """Park, move and remove."""
-    folder = FOLDER.relative_to(FOLDER.parents[1])
-    parked = [Change(folder / name, to=folder / PARKED / name) for name in (ONE, MANY)]
-    gone = [folder / name for name in _OTHERS] + [DATA]
-    gone += [Path(name) for name in _OF_THE_TEMPLATE if (root / name).exists()]
-    gone += [path.relative_to(root) for path in _tests_of_the_sample(root, gone)]
-    return [*parked, *(Change(path) for path in gone)]
+    parked = []
+    for name in _FILES:
+        text = (root / PROBLEMS / name).read_text(encoding="utf-8")
+        text = text.replace(f"file: {DATA.as_posix()}/", f"file: {PARKED_DATA.as_posix()}/")
+        parked += [Change(PROBLEMS / PARKED / name, text.encode()), Change(PROBLEMS / name)]
+    gone = [Path(name) for name in _OF_THE_TEMPLATE if (root / name).exists()]
+    gone += _without_helpers(root, gone)
+    return [*parked, Change(DATA, to=PARKED_DATA), *(Change(path) for path in gone)]
 
 
-def _tests_of_the_sample(root: Path, gone: list[Path]) -> list[Path]:
-    """Test modules that name the sample or need one that does or is gone; a conftest takes its folder along."""
+def _without_helpers(root: Path, gone: list[Path]) -> list[Path]:
+    """Tests that import what is gone, or another test that does; a conftest takes its folder along."""
     files = {path: path.read_text(encoding="utf-8") for path in sorted((root / "tests").rglob("*.py"))}
     lost = {path for path in files if any(path.is_relative_to(root / folder) for folder in gone)}
-    found = {path for path, text in files.items() if _NAMES.search(text)} | lost
+    found = set(lost)
     while more := {path for path in set(files) - found if _needs(root, path, files[path], found)}:
         found |= more
-    return sorted(path for path in found - lost)
+    return sorted(path.relative_to(root) for path in found - lost)
 
 
 def _needs(root: Path, path: Path, text: str, found: set[Path]) -> bool:

@@ -14,11 +14,12 @@ from forecasting.models.catalog import forecast
 from forecasting.models.model_file import read_model
 from forecasting.serving import bulk
 from ml_service.cli.main import main
+from tests.sample import DATA, PROBLEMS
 from train import main as train
 
 ROOT = Path(__file__).resolve().parents[4]
-PROBLEM = ROOT / "mlops_code/problems/units_by_type.yml"
-TABLE = ROOT / "data/adventureworks/daily_by_type.csv"
+PROBLEM = PROBLEMS / "units_by_type.yml"
+TABLE = DATA / "daily_by_type.csv"
 
 
 @pytest.fixture(scope="module")

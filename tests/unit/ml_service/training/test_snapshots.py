@@ -21,9 +21,10 @@ from ml_service.training.snapshots import (
     parse_steps,
     problem_text,
 )
+from tests.sample import PROBLEMS
 
 PROBLEM = {"source": {"date": "Day"}, "series": {"name": "x"}, "training": {"horizon": 7}, "gate": {"floor": 1.0}}
-PROBLEM_FILE = snapshots.CODE / "problems" / "paid_amount.yml"
+PROBLEM_FILE = PROBLEMS / "paid_amount.yml"
 
 
 @pytest.mark.parametrize(
