@@ -20,6 +20,7 @@ from ml_service.cli.verbs import (
     azure,
     candidate,
     data,
+    forecast,
     problem,
     production,
     schedule,
@@ -77,12 +78,14 @@ _VERBS = (
     training.publish,
     training.run,
     training.smoke,
+    forecast.forecast,
     audit.status,
     training.rehearse,
 )
 for _verb in _VERBS:
     app.command()(_verb)
 app.command("try")(training.try_recipe)
+app.command()(problem.adopt)
 
 
 @app.callback()

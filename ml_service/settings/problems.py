@@ -179,7 +179,7 @@ def new(
     if table is None:
         columns, dates = replace(columns, missing=decided.missing or columns.missing), dates_without_table(columns)
     else:
-        columns, dates = _looked_at(terminal, columns, table, decided)
+        columns, dates = looked_at(terminal, columns, table, decided)
     path.write_text(text_of(name, columns, table, dates), encoding="utf-8")
     try:
         described = describe(path)
@@ -196,7 +196,7 @@ def new(
     return path
 
 
-def _looked_at(terminal: Terminal, columns: Columns, table: Path, decided: Decided) -> tuple[Columns, Dates]:
+def looked_at(terminal: Terminal, columns: Columns, table: Path, decided: Decided) -> tuple[Columns, Dates]:
     """The columns with what their table says of itself, which is shown; and its dates."""
     from ml_service.settings.proposed_reading import propose
 

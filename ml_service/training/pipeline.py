@@ -29,7 +29,14 @@ from ml_service.settings.build import Build
 from ml_service.settings.override import NONE as NO_OVERRIDE
 from ml_service.settings.variables import Settings
 from ml_service.training import snapshots
-from ml_service.training.snapshots import PROBLEM_NAME, RESOLVE, SCORING_ENVIRONMENT, SCORING_FOLDER, STEP_FILES
+from ml_service.training.snapshots import (
+    FORECAST,
+    PROBLEM_NAME,
+    RESOLVE,
+    SCORING_ENVIRONMENT,
+    SCORING_FOLDER,
+    STEP_FILES,
+)
 
 RAW_INPUT = "raw"
 DATA_PARAMETER = "raw_data"
@@ -37,6 +44,7 @@ REASON_PARAMETER = "reason"
 DEFAULT_REASON = "manual"
 OVERRIDE_BY_PARAMETER = "override_by"
 OVERRIDE_REASON_PARAMETER = "override_reason"
+VERSION_PARAMETER, HORIZON_PARAMETER, FORMAT_PARAMETER = "model_version", "horizon", "format"
 TRAINING_ENVIRONMENT = snapshots.ENVIRONMENTS / "training.yml"
 _OUTPUTS = {
     RESOLVE: "resolved",
@@ -44,6 +52,7 @@ _OUTPUTS = {
     "train": "candidate",
     "evaluate": "evaluation",
     "register": "registration",
+    FORECAST: "forecasts",
 }
 """The folder that each step writes for the next one."""
 
@@ -64,7 +73,8 @@ def built(
 ) -> Iterator[BuiltPipeline]:
     """Assemble the snapshots in a temporary folder and build the pipeline from them.
 
-    dataset: the version that is the default of the parameter `raw_data`; None: the step `resolve` finds it.
+    dataset: the version that is the default of the parameter `raw_data`; None: the step `resolve` finds it, or no
+    step reads data.
     The SDK uploads the snapshots when it publishes or submits, so do both inside the block.
     Raises: InvalidRequestError for files that do not exist; FaultError when the SDK finds the graph unsound.
     """
@@ -110,9 +120,10 @@ class _Graph:
         self._override_by = graph.parameter(OVERRIDE_BY_PARAMETER, NO_OVERRIDE)
         self._override_reason = graph.parameter(OVERRIDE_REASON_PARAMETER, NO_OVERRIDE)
         self._outputs = {step: graph.output(_OUTPUTS[step]) for step in folders if step in _OUTPUTS}
-        if dataset is None:
+        self._raw: Any = None
+        if RESOLVE in folders:
             self._raw = self._outputs[RESOLVE].as_input(RAW_INPUT)
-        else:
+        elif dataset is not None:
             self._raw = graph.mounted_data(RAW_INPUT, DATA_PARAMETER, dataset)
 
     def steps(self) -> list[graph.Step]:
@@ -148,8 +159,9 @@ class _Graph:
             "evaluate": self._evaluate,
             "register": self._register,
             "deploy": self._deploy,
+            FORECAST: self._forecast,
         }
-        scheduled = ["--scheduled"] if self._dataset is None and step != RESOLVE else []
+        scheduled = ["--scheduled"] if RESOLVE in self._folders and step != RESOLVE else []
         return ["--problem", PROBLEM_NAME, *arguments[step](), *scheduled]
 
     def _resolve(self) -> list[Any]:
@@ -197,6 +209,15 @@ class _Graph:
             *("--scoring", SCORING_FOLDER),
             *("--environment", SCORING_ENVIRONMENT),
             *("--champion-by", self._champion_by),
+        ]
+
+    def _forecast(self) -> list[Any]:
+        return [
+            *("--model-name", self._settings.model_name),
+            *("--model-version", graph.parameter(VERSION_PARAMETER, "champion")),
+            *("--horizon", graph.parameter(HORIZON_PARAMETER, 0)),
+            *("--format", graph.parameter(FORMAT_PARAMETER, "csv")),
+            *("--forecasts", self._outputs[FORECAST]),
         ]
 
     def _context(self) -> list[Any]:

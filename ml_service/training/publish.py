@@ -17,7 +17,7 @@ from ml_service.settings.variables import Settings
 from ml_service.training import ownership
 from ml_service.training.data import VERSIONS_SEARCHED, requested_version
 from ml_service.training.pipeline import BuiltPipeline, built
-from ml_service.training.snapshots import RESOLVE, STEP_ORDER
+from ml_service.training.snapshots import FORECAST, RESOLVE, STEP_ORDER
 
 _FINGERPRINT = re.compile(r"graph ([0-9a-f]{64})")
 
@@ -70,7 +70,7 @@ def publish(
     """
     steps, ours = request.steps, request.ours or ownership.demand_ours(workspace, settings)
     dataset, other = None, ""
-    if RESOLVE not in steps:
+    if not {RESOLVE, FORECAST} & set(steps):
         dataset = requested_version(workspace, settings, request.data_version)
         other = "" if request.data_version else _other_table(workspace, settings, dataset)
     ensure_compute(workspace, settings, terminal)

@@ -89,8 +89,8 @@ def smoke(workspace: Workspace, service_name: str, horizon: int) -> Smoked:
     Raises: FaultError (service absent or not healthy), CheckFailedError (it refuses the call, answers with another
     forecast, or the registered model file is not the one that was registered).
     """
-    service = _healthy_service(workspace, service_name)
-    registered = _served_model(service)
+    service = healthy_service(workspace, service_name)
+    registered = served_model(service)
     stored = fetch_model(registered)
     checked = demand_same_forecast(service, stored, horizon, registered.label)
     return _smoked(service, registered, stored, checked)
@@ -156,7 +156,7 @@ def demand_same_forecast(service: Service, stored: StoredModel, horizon: int, mo
     answers: list[dict[str, Any]] = []
     failed: list[str] = []
     for question in asked:
-        answer, failures = _ask(service, question)
+        answer, failures = answer_of(service, question)
         answers.append(answer)
         failed.extend(failures)
         if wrong := difference(answer, stored, question):
@@ -169,7 +169,8 @@ def demand_same_forecast(service: Service, stored: StoredModel, horizon: int, mo
     return LiveCheck(answers[0], len(asked), tuple(failed))
 
 
-def _healthy_service(workspace: Workspace, name: str) -> Service:
+def healthy_service(workspace: Workspace, name: str) -> Service:
+    """The service of that name. Raises: FaultError where there is none, or it is not healthy."""
     service = find_service(workspace, name)
     if service is None:
         raise FaultError(
@@ -188,8 +189,8 @@ def _healthy_service(workspace: Workspace, name: str) -> Service:
     return service
 
 
-def _served_model(service: Service) -> ModelVersion:
-    """The registered model that the service was deployed with."""
+def served_model(service: Service) -> ModelVersion:
+    """The registered model that the service was deployed with. Raises: CheckFailedError."""
     if len(service.models) != 1:
         raise CheckFailedError(
             f"service {service.name} serves {len(service.models)} models",
@@ -254,8 +255,8 @@ def fetch_files(registered: ModelVersion, target: Path) -> FetchedModel:
     return FetchedModel(folder, stored)
 
 
-def _ask(service: Service, body: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The service's answer as JSON, and the calls that failed before it."""
+def answer_of(service: Service, body: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The service's answer as JSON, and the calls that failed before it. Raises: CheckFailedError, AzureMlError."""
     try:
         answer = ask(service, body)
     except ServiceRefusedError as error:

@@ -28,6 +28,8 @@ STEP_ORDER = ("prepare", "train", "evaluate", "register", "deploy")
 RESOLVE = "resolve"
 SCHEDULED_STEPS = (RESOLVE, *STEP_ORDER)
 """Of the pipeline that schedules run: its first step finds the data version."""
+FORECAST = "forecast"
+"""The only step of the pipeline that writes the forecasts of all series."""
 REQUIRED_STEPS = ("train", "register")
 
 
@@ -97,8 +99,9 @@ _SCORING = (
     "azure_ml/environments.py",
     *_BASE,
     *_MODELS,
-    *_package("serving", without=("live_check.py",)),
+    *_package("serving", without=("bulk.py", "live_check.py")),
 )
+_FORECASTING = (*_STEP, *_CHAMPION, *_MODELS, *_package("serving", without=("live_check.py", "openapi.py")))
 _RESOLVING = (
     *_STEP,
     *_VERSIONS,
@@ -153,6 +156,7 @@ STEP_FILES: Mapping[str, StepFiles] = {
     "train": StepFiles(("train.py", *_STEP, *_DATA, *_MODELS, *_TRAINING), _TRAIN_SECTIONS, reusable=True),
     "evaluate": StepFiles(("evaluate.py", *_DECIDING), _ALL_SECTIONS, reusable=False),
     "register": StepFiles(("register.py", *_REGISTERING), _ALL_SECTIONS, reusable=False),
+    FORECAST: StepFiles(("forecast.py", *_FORECASTING), ("series",), reusable=False),
     "deploy": StepFiles(("deploy.py", *_DEPLOYING), _ALL_SECTIONS, reusable=False, scoring=_SCORING),
 }
 

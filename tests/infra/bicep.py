@@ -11,7 +11,7 @@ from typing import Any
 import tree_sitter_bicep
 from tree_sitter import Language, Node, Parser
 
-from tests.story.product import ROOT
+from tests.sample import ROOT
 
 INFRA = ROOT / "infra"
 FILES = sorted(INFRA.glob("*.bicep"))

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from tests.infra.bicep import INFRA
-from tests.story.product import ROOT
+from tests.sample import ROOT
 
 FILLED = {
     "AZURE_SUBSCRIPTION_ID": "sub-1",

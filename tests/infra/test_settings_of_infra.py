@@ -11,7 +11,7 @@ from infra.settings import FILES, IN_SCRIPTS, NEEDED, NEEDED_WITH_PRODUCTION, un
 from ml_service.azure_devops.controls.configured import configured_connections
 from ml_service.settings.variables import CONNECTION_VARIABLES, POOL_VARIABLES, Settings
 from tests.infra.bicep import INFRA
-from tests.story.product import ROOT
+from tests.sample import ROOT
 
 IN_TEMPLATE = {"variables.yml": "settings", "environments/production.yml": "production", "infra/settings.yml": "own"}
 """The variable of main.bicep that holds each file."""

@@ -67,13 +67,15 @@ def history_of(values: Mapping[str, float], first: date, days: int) -> list[dict
 
 
 @pytest.fixture(scope="module")
-def products(
-    make_product: MakeProduct, sdk: Sdk, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Ended, Live, StoredModel]:
-    product = make_product("items").with_settings(
+def items(make_product: MakeProduct) -> Product:
+    return make_product("items").with_settings(
         PROBLEM_FILE="mlops_code/problems/product_sales.yml", DATA_FILE=TABLES["product_sales"].relative_to(ROOT)
     )
-    return product.run("rehearse"), *live(sdk, product, tmp_path_factory.mktemp("items"))
+
+
+@pytest.fixture(scope="module")
+def products(items: Product, sdk: Sdk, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ended, Live, StoredModel]:
+    return items.run("rehearse"), *live(sdk, items, tmp_path_factory.mktemp("items"))
 
 
 def test_many_series_go_the_whole_way(products: tuple[Ended, Live, StoredModel]) -> None:
@@ -116,6 +118,32 @@ def test_a_product_that_the_model_does_not_know_needs_its_history(
         assert f"such as {stored.model.keys[0]}, or of others with their history" in answer["error"]["expected"]
     status, answer = service.ask({"horizon": 3, "history": {"1": history_of({}, FIRST, 60)}})
     assert (status, [entry["series"] for entry in answer["forecast"]]) == (200, ["1"] * 3)
+
+
+def forecasts_of_a_pipeline(workspace: Any, endpoint: str, experiment: str, out: str) -> str:
+    """Start the pipeline behind an endpoint and download the table that its step has kept with the run."""
+    from azureml.pipeline.core import PipelineEndpoint
+
+    run = PipelineEndpoint.get(workspace, name=endpoint).submit(experiment, pipeline_parameters={"horizon": 7})
+    status = str(run.wait_for_completion(show_output=False))
+    run.download_file("forecast.csv", out)
+    return status
+
+
+def test_all_series_are_forecast_to_a_table(
+    products: tuple[Ended, Live, StoredModel], items: Product, sdk: Sdk, tmp_path: Path
+) -> None:
+    """From the champion, from the service, and by the published pipeline: the same numbers."""
+    paths = [tmp_path / f"{source}.csv" for source in ("champion", "service", "pipeline")]
+    items.run("forecast", "--out", paths[0], "--horizon", 7)
+    items.run("forecast", "--out", paths[1], "--horizon", 7, "--service", "test")
+    published = items.run("forecast", "--publish", "--json").document
+    words = (published["endpoint"], items.settings["EXPERIMENT_NAME"], str(paths[2]))
+    assert sdk(forecasts_of_a_pipeline, *words) == "Finished"
+    tables = [columns_of(path, ("series",), "date", "forecast") for path in paths]
+    assert tables[0] == tables[1] == tables[2]
+    assert tuple(tables[0]) == products[2].model.keys
+    assert {len(days) for days in tables[0].values()} == {7}
 
 
 # A bakery: its own columns, its own file.

@@ -9,7 +9,21 @@ from typing import Annotated, Literal
 import typer
 
 from ml_service.cli.session import AsJson, session
+from ml_service.errors import InvalidRequestError
 
+Missing = Annotated[
+    Literal["zero", "refuse"] | None,
+    typer.Option("--missing", help="What a day of a series without a row means: zero, or a mistake."),
+]
+Rules = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reading",
+        metavar="KEY=VALUE",
+        help="How the table is written, such as decimal=, or date_format=%d/%m/%Y; may be repeated. "
+        "What is left out is found in the table.",
+    ),
+]
 app = typer.Typer(
     help="Problem files, which define what is forecast: columns, series, contract, candidates, gate.",
     no_args_is_help=True,
@@ -46,6 +60,46 @@ def check(
         call.ends(f"{file} is valid{also}", "rehearse it: python -m ml_service rehearse")
 
 
+def adopt(
+    name: Annotated[str, typer.Argument(help="Of your problem: lowercase letters, digits and _.")],
+    *,
+    data: Annotated[Path, typer.Option("--data", help="Your table; it is copied to data/NAME.", dir_okay=False)],
+    date: Annotated[
+        str | None, typer.Option("--date", help="As for problems new; left out with an own file.")
+    ] = None,
+    measure: Annotated[str | None, typer.Option("--measure", help="Column with the number to forecast.")] = None,
+    key: Annotated[list[str] | None, typer.Option("--key", help="Column that identifies the series.")] = None,
+    mean: Annotated[bool, typer.Option("--mean", help="Average the rows of a day and series.")] = False,
+    missing: Missing = None,
+    reading: Rules = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the changes, make none.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make this copy of the template yours: your problem takes the place of the sample.
+
+    Writes the problem file (or takes mlops_code/problems/NAME.yml, if it is there), the table, PROBLEM_FILE and the
+    defaults of the pipelines; parks the sample's problem files and removes its data, and the tests and notebooks that
+    prove the template with it. The tree must be committed, so that git undoes all of it. Ends with 2 or 3 as problems
+    new does, and then nothing is changed.
+    """
+    with session(as_json, verb="adopt") as call:
+        from ml_service.adoption import own
+        from ml_service.settings import new_problem, problems, proposed_reading
+
+        if bool(date) != bool(measure):
+            raise InvalidRequestError("--date and --measure belong together", todo="give both, or neither")
+        columns = None
+        if date and measure:
+            columns = new_problem.Columns(date, measure, tuple(key or ()), "mean" if mean else "sum")
+        ask = None if as_json or not sys.stdin.isatty() else ask_what_missing_means
+        decided = problems.Decided(proposed_reading.parse_rules(reading or ()), missing or "", ask)
+        changes = own.adopt(call.terminal, own.Wish(name, data, columns, decided), dry_run=dry_run)
+        if dry_run:
+            call.ends(f"{len(changes)} changes were shown, none was made", "repeat without --dry-run")
+        else:
+            call.ends(f"this repository forecasts {name}", "look at it (git status), commit it, then: make run")
+
+
 def ask_what_missing_means(gaps: int) -> str:
     """Ask at the terminal."""
     import click
@@ -72,19 +126,8 @@ def new(
     frequency: Annotated[
         str, typer.Option("--frequency", help="Of the values, without --data: day, week-sunday, month, ...")
     ] = "day",
-    missing: Annotated[
-        Literal["zero", "refuse"] | None,
-        typer.Option("--missing", help="What a day of a series without a row means: zero, or a mistake."),
-    ] = None,
-    reading: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--reading",
-            metavar="KEY=VALUE",
-            help="How the table is written, such as decimal=, or date_format=%d/%m/%Y; may be repeated. "
-            "What is left out is found in the table.",
-        ),
-    ] = None,
+    missing: Missing = None,
+    reading: Rules = None,
     as_json: AsJson = False,
 ) -> None:
     """Write mlops_code/problems/NAME.yml for your own table; review and edit it afterwards.

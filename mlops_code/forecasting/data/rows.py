@@ -52,7 +52,7 @@ LARGE = CellCheck(
     "large", "too large", "at most {bound:g} (contract.max_value)", "Correct the row, or use a larger unit."
 )
 NOT_NEGATIVE = CellCheck(
-    "not_negative", "negative", "at least 0 (contract.non_negative)",
+    "not_negative", "negative", "at least 0",
     "If such values are real, as of temperatures or returns, set contract.non_negative to false; else correct them.",
 )  # fmt: skip
 COUNT = CellCheck("count", "not a whole number of at least 1", "a count", "Leave out days without transactions.")

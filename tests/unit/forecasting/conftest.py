@@ -12,6 +12,7 @@ from hypothesis import settings
 from forecasting.data.contract import read_table
 from forecasting.data.series import Panel
 from forecasting.problem.problem_file import Problem
+from tests.sample import DATA, PROBLEMS
 from tests.unit.forecasting.candidates import WEEKLY, write_candidate
 
 # A busy machine must not fail a property: only a wrong answer does.
@@ -23,12 +24,12 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture(scope="session")
 def table() -> Path:
-    return ROOT / "data/adventureworks/daily_by_type.csv"
+    return DATA / "daily_by_type.csv"
 
 
 @pytest.fixture(scope="session")
 def problem() -> Problem:
-    return Problem(ROOT / "mlops_code/problems/paid_amount.yml")
+    return Problem(PROBLEMS / "paid_amount.yml")
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ml_service.settings.variables import Settings, load
+from tests.sample import DATA, PROBLEMS, ROOT
 
 VARIABLES = {
     "AZURE_SUBSCRIPTION_ID": "11111111-2222-3333-4444-555555555555",
@@ -22,8 +23,8 @@ VARIABLES = {
     "EXPERIMENT_NAME": "unit",
     "MODEL_NAME": "unit",
     "DATASET_NAME": "unit-data",
-    "DATA_FILE": "data/adventureworks/daily_by_type.csv",
-    "PROBLEM_FILE": "mlops_code/problems/paid_amount.yml",
+    "DATA_FILE": str((DATA / "daily_by_type.csv").relative_to(ROOT)),
+    "PROBLEM_FILE": str((PROBLEMS / "paid_amount.yml").relative_to(ROOT)),
     "TEST_SERVICE_NAME": "unit-test",
 }
 

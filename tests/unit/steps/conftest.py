@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.sample import DATA, PROBLEMS
+
 ROOT = Path(__file__).resolve().parents[3]
 CODE = ROOT / "mlops_code"
 
@@ -48,7 +50,7 @@ def step(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     def run(name: str, *arguments: object) -> Ended:
         words = [str(argument) for argument in arguments]
         if "--problem" not in words and "--help" not in words:
-            words = ["--problem", str(CODE / "problems/paid_amount.yml"), *words]
+            words = ["--problem", str(PROBLEMS / "paid_amount.yml"), *words]
         code = _run(CODE / f"{name}.py", words)
         printed = capsys.readouterr()
         return Ended(code, printed.out, printed.err)
@@ -61,7 +63,7 @@ def derive(capsys: pytest.CaptureFixture[str]) -> Step:
     """derive(raw, "--out", path) runs data/adventureworks/derive.py."""
 
     def run(*arguments: object) -> Ended:
-        code = _run(ROOT / "data/adventureworks/derive.py", [str(argument) for argument in arguments])
+        code = _run(DATA / "derive.py", [str(argument) for argument in arguments])
         printed = capsys.readouterr()
         return Ended(code, printed.out, printed.err)
 
@@ -70,4 +72,4 @@ def derive(capsys: pytest.CaptureFixture[str]) -> Step:
 
 @pytest.fixture(scope="session")
 def table() -> Path:
-    return ROOT / "data/adventureworks/daily_by_type.csv"
+    return DATA / "daily_by_type.csv"

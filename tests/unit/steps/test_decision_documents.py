@@ -22,9 +22,9 @@ from forecasting.json_text import strict_json
 from forecasting.models import catalog as candidates
 from forecasting.models.model_file import read_model
 from forecasting.problem.problem_file import Problem
+from tests.sample import DATA, PROBLEMS
 
 ROOT = Path(__file__).resolve().parents[3]
-PROBLEMS, DATA = ROOT / "mlops_code/problems", ROOT / "data/adventureworks"
 REQUEST = Request(
     reason="manual", build_id="7", commit="<script>alert(1)</script>", run_id="run", step_run_id="step",
     model_name="paid-amount", decided_at="2026-01-02T03:04:05+00:00",

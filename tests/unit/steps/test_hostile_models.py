@@ -14,6 +14,7 @@ import pytest
 from forecasting.errors import ModelFileError
 from forecasting.models.model_file import read_model
 from tests.hostile import KINDS, TRACE, harm, pickled
+from tests.sample import PROBLEMS
 from tests.unit.steps.service_app import SCORING, serve
 
 CODE = Path(__file__).resolve().parents[3] / "mlops_code"
@@ -24,7 +25,7 @@ Step = Callable[..., Any]
 def good(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A candidate that is as it should be."""
     folder = tmp_path_factory.mktemp("good") / "candidate"
-    words = ["--problem", CODE / "problems/paid_amount.yml", "--data", table, "--candidate", folder]
+    words = ["--problem", PROBLEMS / "paid_amount.yml", "--data", table, "--candidate", folder]
     subprocess.run([sys.executable, CODE / "train.py", *map(str, words)], check=True, capture_output=True)
     return folder
 

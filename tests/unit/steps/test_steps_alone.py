@@ -13,6 +13,7 @@ import pytest
 
 from forecasting.errors import UsageError
 from step import guarded, say
+from tests.sample import PROBLEMS
 
 ROOT = Path(__file__).resolve().parents[3]
 CODE = ROOT / "mlops_code"
@@ -123,7 +124,7 @@ def test_a_shifted_table_raises_drift_and_a_stable_one_does_not(
 def test_the_champion_is_compared_with_the_actuals_since_its_cutoff(
     step: Step, table: Path, candidate: Path, tmp_path: Path
 ) -> None:
-    problem, older = tmp_path / "older.yml", (CODE / "problems/paid_amount.yml").read_text()
+    problem, older = tmp_path / "older.yml", (PROBLEMS / "paid_amount.yml").read_text()
     problem.write_text(older.replace("last_date: 2014-05-31", "last_date: 2014-05-10"))
     assert step("train", "--problem", problem, "--data", table, "--candidate", tmp_path / "old").code == 0
     words = ("--candidate", candidate, "--evaluation", tmp_path / "e", "--champion", tmp_path / "old")
@@ -133,7 +134,7 @@ def test_the_champion_is_compared_with_the_actuals_since_its_cutoff(
 
 def test_a_model_under_the_floor_is_not_registered(step: Step, table: Path, tmp_path: Path) -> None:
     strict = tmp_path / "strict.yml"
-    strict.write_text((CODE / "problems/paid_amount.yml").read_text().replace("floor: 1.0", "floor: 0.5"))
+    strict.write_text((PROBLEMS / "paid_amount.yml").read_text().replace("floor: 1.0", "floor: 0.5"))
     candidate, evaluation, registration = (tmp_path / name for name in ("candidate", "evaluation", "registration"))
     step("train", "--data", table, "--candidate", candidate)
     words = ("--problem", strict, "--candidate", candidate, "--champion", "none")
@@ -149,7 +150,7 @@ def test_the_simple_model_is_registered_where_the_fitted_one_loses(
     step: Step, table: Path, candidate: Path, tmp_path: Path
 ) -> None:
     """The candidate's mean of eight weeks becomes the fallback of a ridge, which is worse on the gate's windows."""
-    fitted, text = tmp_path / "ridge.yml", (CODE / "problems/paid_amount.yml").read_text()
+    fitted, text = tmp_path / "ridge.yml", (PROBLEMS / "paid_amount.yml").read_text()
     start, end = text.index("    - recipe: same_weekday_mean"), text.index("    - recipe: ridge_direct")
     fitted.write_text(text[:start] + text[end:])
     assert step("train", "--problem", fitted, "--data", table, "--candidate", tmp_path / "ridge").code == 0
@@ -208,7 +209,7 @@ def test_a_broken_table_is_refused_and_nothing_is_written(
 
 def test_a_short_table_is_refused_before_training(step: Step, table: Path, tmp_path: Path) -> None:
     short = tmp_path / "short.yml"
-    text = (CODE / "problems/paid_amount.yml").read_text()
+    text = (PROBLEMS / "paid_amount.yml").read_text()
     short.write_text(text.replace("first_date: 2013-07-31", "first_date: 2014-01-01"))
     ended = step("train", "--problem", short, "--data", table, "--candidate", tmp_path / "out")
     assert (ended.code, "reason=too-few-origins" in ended.out) == (3, True)
@@ -265,7 +266,7 @@ def test_stale_data_and_a_jump_in_rows_are_refused(
     step: Step, table: Path, tmp_path: Path, *, arguments: tuple[str, ...], part: str
 ) -> None:
     fresh = tmp_path / "fresh.yml"
-    text = (CODE / "problems/paid_amount.yml").read_text()
+    text = (PROBLEMS / "paid_amount.yml").read_text()
     fresh.write_text(text.replace("# max_age_days: 7 ", "max_age_days: 7 "))
     words = ("--problem", fresh, "--data", table, "--series", tmp_path / "out", *arguments)
     ended = step("prepare", *words)
@@ -358,7 +359,7 @@ def test_a_script_runs_from_anywhere_and_needs_no_azure_sdk(table: Path, tmp_pat
     """The unmodified script in its own process, in a foreign folder, with the SDK made unimportable."""
     (tmp_path / "azureml").mkdir()
     (tmp_path / "azureml/__init__.py").write_text("raise ImportError('this step must not need the SDK')\n")
-    words = [str(CODE / "prepare.py"), "--problem", str(CODE / "problems/paid_amount.yml")]
+    words = [str(CODE / "prepare.py"), "--problem", str(PROBLEMS / "paid_amount.yml")]
     ended = subprocess.run(
         [sys.executable, *words, "--data", str(table), "--series", "out"],
         cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False,

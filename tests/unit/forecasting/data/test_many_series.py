@@ -17,9 +17,10 @@ from forecasting.data.series import Panel
 from forecasting.errors import ContractError, UsageError
 from forecasting.problem.problem_file import Problem
 from forecasting.problem.sections import Contract
+from tests.sample import DATA, PROBLEMS
 
 ROOT = Path(__file__).resolve().parents[4]
-PRODUCTS = ROOT / "data/adventureworks/daily_sales_by_product.csv"
+PRODUCTS = DATA / "daily_sales_by_product.csv"
 # A folder with the original files, which are not part of the project.
 WHOLE = Path(os.environ.get("ADVENTUREWORKS_FILES", "none")) / "product_daily_sales.csv.gz"
 ROWS = """Shop,Item,Day,Units
@@ -33,7 +34,7 @@ b,y,2024-01-03,0
 
 def small(tmp_path: Path, rows: str = ROWS, **series: object) -> tuple[Path, Problem]:
     (tmp_path / "data.csv").write_text(rows)
-    document = yaml.safe_load((ROOT / "mlops_code/problems/product_sales.yml").read_text())
+    document = yaml.safe_load((PROBLEMS / "product_sales.yml").read_text())
     document["source"] = {"date": "Day", "measures": ["Units"]}
     document["series"] = {
         "name": "units", "keys": ["Shop", "Item"], "measure": "Units", "aggregation": "sum", "missing": "zero",
@@ -174,7 +175,7 @@ def test_types_need_a_column_of_types(tmp_path: Path) -> None:
 
 
 def test_the_types_of_the_default_table_are_three_series(table: Path) -> None:
-    problem = Problem(ROOT / "mlops_code/problems/units_by_type.yml")
+    problem = Problem(PROBLEMS / "units_by_type.yml")
     panel = read(table, problem, problem.contract)
     assert panel.keys == ("P", "S", "W")
     assert panel.values.shape == (3, 305)
@@ -182,7 +183,7 @@ def test_the_types_of_the_default_table_are_three_series(table: Path) -> None:
 
 
 def test_the_embedded_products_are_part_of_the_whole_table() -> None:
-    problem = Problem(ROOT / "mlops_code/problems/product_sales.yml")
+    problem = Problem(PROBLEMS / "product_sales.yml")
     panel = read(PRODUCTS, problem, problem.contract)
     assert panel.values.shape == (22, 305)
     assert panel.keys[0] == "707"
@@ -190,7 +191,7 @@ def test_the_embedded_products_are_part_of_the_whole_table() -> None:
 
 @pytest.mark.skipif(not WHOLE.is_file(), reason="ADVENTUREWORKS_FILES names no folder with the table of products")
 def test_the_whole_table_of_products_is_read_by_the_same_file() -> None:
-    problem = Problem(ROOT / "mlops_code/problems/product_sales.yml")
+    problem = Problem(PROBLEMS / "product_sales.yml")
     whole, part = read(WHOLE, problem, problem.contract), read(PRODUCTS, problem, problem.contract)
     assert len(whole.keys) > 100
     rows = [whole.keys.index(key) for key in part.keys]

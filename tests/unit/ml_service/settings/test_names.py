@@ -12,14 +12,15 @@ from ml_service.errors import InvalidRequestError
 from ml_service.settings.names import names_of, own_settings
 from ml_service.settings.new_problem import FOLDER
 from ml_service.settings.variables import DERIVED_VARIABLES, ROOT, Settings, load
+from tests.sample import DATA, PROBLEMS
 
 WriteVariables = Callable[[dict[str, str]], Path]
 MakeSettings = Callable[[dict[str, str]], Settings]
-BY_TYPE = ("paid-amount-transactions", "data/adventureworks/daily_by_type.csv")
+BY_TYPE = ("paid-amount-transactions", str((DATA / "daily_by_type.csv").relative_to(ROOT)))
 TABLES = {
     "paid_amount": BY_TYPE,
     "units_by_type": BY_TYPE,
-    "product_sales": ("product-sales", "data/adventureworks/daily_sales_by_product.csv"),
+    "product_sales": ("product-sales", str((DATA / "daily_sales_by_product.csv").relative_to(ROOT))),
 }
 
 
@@ -41,7 +42,7 @@ def test_every_shipped_problem_has_its_case() -> None:
 def test_the_settings_of_a_shipped_problem(
     problem: str, variables: dict[str, str], write_variables: WriteVariables
 ) -> None:
-    found = load(write_variables(bare(variables, PROBLEM_FILE=f"mlops_code/problems/{problem}.yml")))
+    found = load(write_variables(bare(variables, PROBLEM_FILE=str((PROBLEMS / f"{problem}.yml").relative_to(ROOT)))))
 
     stem, (dataset, file) = problem.replace("_", "-"), TABLES[problem]
     assert names_in(found) == {
@@ -74,7 +75,7 @@ def test_a_setting_wins_over_the_rule(
 def test_a_problem_without_a_table_has_a_data_set_of_its_own(
     variables: dict[str, str], write_variables: WriteVariables, tmp_path: Path
 ) -> None:
-    path, text = tmp_path / "energy.yml", (FOLDER / "product_sales.yml").read_text()
+    path, text = tmp_path / "energy.yml", (PROBLEMS / "product_sales.yml").read_text()
     path.write_text(text.partition("table:")[0] + text[text.index("source:") :].replace("product_sales", "energy"))
     found = load(write_variables({**bare(variables), "PROBLEM_FILE": str(path), "DATA_FILE": "energy.csv"}))
 
@@ -84,7 +85,7 @@ def test_a_problem_without_a_table_has_a_data_set_of_its_own(
 def test_a_problem_without_a_table_needs_one(
     variables: dict[str, str], write_variables: WriteVariables, tmp_path: Path
 ) -> None:
-    path, text = tmp_path / "energy.yml", (FOLDER / "product_sales.yml").read_text()
+    path, text = tmp_path / "energy.yml", (PROBLEMS / "product_sales.yml").read_text()
     path.write_text(text.partition("table:")[0] + text[text.index("source:") :])
     with pytest.raises(InvalidRequestError) as caught:
         load(write_variables(bare(variables, PROBLEM_FILE=str(path))))

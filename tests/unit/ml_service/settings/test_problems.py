@@ -13,11 +13,11 @@ from ml_service.cli.main import main
 from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
 from ml_service.output.failures import explain
-from ml_service.settings.new_problem import FOLDER, Columns
+from ml_service.settings.new_problem import Columns
 from ml_service.settings.problems import listed, new
-from ml_service.settings.variables import ROOT
+from tests.sample import DATA, PROBLEMS
 
-PRODUCTS = ROOT / "data/adventureworks/daily_sales_by_product.csv"
+PRODUCTS = DATA / "daily_sales_by_product.csv"
 
 
 def test_the_shipped_problems_are_listed_without_settings(capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,7 +30,7 @@ def test_the_shipped_problems_are_listed_without_settings(capsys: pytest.Capture
 
 
 def test_a_file_and_a_table_are_checked_together(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["problems", "check", str(FOLDER / "product_sales.yml")]
+    words = ["problems", "check", str(PROBLEMS / "product_sales.yml")]
     assert main([*words, "--data", str(PRODUCTS)]) == 0
     assert "6993 rows give 22 series, 2013-07-31 to 2014-05-31" in capsys.readouterr().out
     assert main([*words, "--data", str(PRODUCTS.with_name("daily_by_type.csv"))]) == 3
@@ -38,7 +38,7 @@ def test_a_file_and_a_table_are_checked_together(capsys: pytest.CaptureFixture[s
 
 
 def test_every_mistake_of_a_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = (FOLDER / "paid_amount.yml").read_text().replace("aggregation: mean", "aggregation: median")
+    text = (PROBLEMS / "paid_amount.yml").read_text().replace("aggregation: mean", "aggregation: median")
     (tmp_path / "bad.yml").write_text(text.replace("name: paid_amount", "name: Paid Amount"))
     assert main(["problems", "check", str(tmp_path / "bad.yml")]) == 2
     said = capsys.readouterr().err
@@ -51,7 +51,7 @@ def test_every_mistake_of_a_file_is_named(tmp_path: Path, capsys: pytest.Capture
 
 def test_two_problems_of_one_name_would_share_a_champion(tmp_path: Path) -> None:
     for file in ("a.yml", "b.yml"):
-        (tmp_path / file).write_text((FOLDER / "paid_amount.yml").read_text())
+        (tmp_path / file).write_text((PROBLEMS / "paid_amount.yml").read_text())
     with pytest.raises(InvalidRequestError, match="1 mistakes"):
         listed(tmp_path)
 

@@ -18,11 +18,11 @@ from ml_service.settings.variables import (
     POOL_VARIABLES,
     PRODUCTION_FILE,
     PRODUCTION_VARIABLES,
-    ROOT,
     VARIABLES_FILE,
     Settings,
     load,
 )
+from tests.sample import DATA, PROBLEMS
 
 WriteVariables = Callable[[dict[str, str]], Path]
 
@@ -139,10 +139,10 @@ def test_relative_paths_are_meant_from_the_repository(
     variables: dict[str, str], write_variables: WriteVariables, tmp_path: Path
 ) -> None:
     elsewhere = tmp_path / "problem.yml"
-    shutil.copyfile(ROOT / "mlops_code/problems/paid_amount.yml", elsewhere)
+    shutil.copyfile(PROBLEMS / "paid_amount.yml", elsewhere)
     settings = load(write_variables({**variables, "PROBLEM_FILE": str(elsewhere)}))
 
-    assert settings.data_file == ROOT / "data/adventureworks/daily_by_type.csv"
+    assert settings.data_file == DATA / "daily_by_type.csv"
     assert settings.problem_file == elsewhere
 
 

@@ -10,10 +10,11 @@ import pytest
 
 from ml_service.cli.main import main
 from ml_service.errors import FaultError
-from ml_service.settings.variables import ROOT, Settings
+from ml_service.settings.variables import Settings
 from ml_service.training import data
+from tests.sample import DATA
 
-TABLE = ROOT / "data" / "adventureworks" / "daily_by_type.csv"
+TABLE = DATA / "daily_by_type.csv"
 MakeSettings = Callable[[dict[str, str]], Settings]
 
 

@@ -15,16 +15,16 @@ from forecasting.problem.problem_file import Problem
 from ml_service.errors import InvalidRequestError
 from ml_service.training import snapshots
 from ml_service.training.snapshots import (
-    SCHEDULED_STEPS,
     STEP_FILES,
     STEP_ORDER,
     assemble,
     parse_steps,
     problem_text,
 )
+from tests.sample import PROBLEMS
 
 PROBLEM = {"source": {"date": "Day"}, "series": {"name": "x"}, "training": {"horizon": 7}, "gate": {"floor": 1.0}}
-PROBLEM_FILE = snapshots.CODE / "problems" / "paid_amount.yml"
+PROBLEM_FILE = PROBLEMS / "paid_amount.yml"
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def closure(script: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("step", SCHEDULED_STEPS)
+@pytest.mark.parametrize("step", STEP_FILES)
 def test_a_snapshot_holds_exactly_what_its_script_imports(step: str) -> None:
     """And the templates of what it imports: a file too many would train again for an edit that changes nothing."""
     listed = {file for file in STEP_FILES[step].files if file.endswith(".py")}
@@ -160,7 +160,7 @@ def test_a_snapshot_holds_exactly_what_its_script_imports(step: str) -> None:
     assert set(STEP_FILES["deploy"].scoring) == closure("score.py")
 
 
-@pytest.mark.parametrize("step", SCHEDULED_STEPS)
+@pytest.mark.parametrize("step", STEP_FILES)
 def test_a_snapshot_is_complete_for_its_imports(step: str, tmp_path: Path) -> None:
     """The script starts in its own folder; no other code of the repository is in reach."""
     folder = assemble(step, Problem(PROBLEM_FILE).document, tmp_path)

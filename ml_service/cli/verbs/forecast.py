@@ -1,0 +1,90 @@
+"""The verb `forecast`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ml_service.cli.session import AsJson, Session, demand_version, session
+from ml_service.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from ml_service.forecasts.table import Source
+
+
+def forecast(
+    *,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Table to write: .csv or .parquet.", dir_okay=False)
+    ] = None,
+    horizon: Annotated[
+        int | None, typer.Option("--horizon", min=1, help="Steps ahead; default: those that the model was made for.")
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", metavar="FOLDER", help="A model that train.py has written; needs no Azure."),
+    ] = None,
+    model_version: Annotated[
+        str | None, typer.Option("--model-version", metavar="NUMBER", help="A registered version; default: champion.")
+    ] = None,
+    service: Annotated[
+        Literal["test", "production"] | None, typer.Option("--service", help="Ask this web service instead.")
+    ] = None,
+    publish: Annotated[
+        bool,
+        typer.Option("--publish", help="Publish the pipeline that writes this table with the champion of that time."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the forecasts of all series with their intervals to one table, or publish the pipeline that does.
+
+    The columns are series, date, forecast and lower and upper bounds. Ends with 2 for a model that does not exist or
+    needs values of columns that are known in advance, with 3 for a model file that is not the registered one.
+    """
+    with session(as_json, verb="forecast") as call:
+        demand_version("--model-version", model_version, "champion")
+        chosen = [name for name, value in (("--model", model), ("--model-version", model_version),
+                                           ("--service", service), ("--publish", publish)) if value]  # fmt: skip
+        if len(chosen) > 1:
+            raise InvalidRequestError(f"{' and '.join(chosen)} exclude each other", todo="keep one of them")
+        if publish:
+            _publish(call)
+            return
+        if out is None:
+            raise InvalidRequestError("--out is missing", expected="a file .csv or .parquet", todo="name it")
+        from forecasting.serving.bulk import demand_writable
+        from ml_service.forecasts import table
+
+        demand_writable(out)
+        written = table.write(_source(call, model, model_version, service, horizon), out, horizon)
+        table.show(call.terminal, written)
+        call.ends(f"{written.rows} forecasts were written to {written.file}")
+
+
+def _source(
+    call: Session, model: Path | None, version: str | None, service: str | None, horizon: int | None
+) -> Source:
+    """Where the forecasts come from."""
+    from ml_service.forecasts import table
+
+    if model is not None:
+        return table.of_file(model, horizon)
+    settings = call.settings
+    if service == "production":
+        return table.of_service(call.production, settings.production_service_name, horizon)
+    if service == "test":
+        return table.of_service(call.workspace, settings.test_service_name, horizon)
+    from ml_service.training import ownership
+
+    ownership.demand_readable(call.workspace, settings)
+    return table.of_version(call.workspace, settings, version or "champion", horizon)
+
+
+def _publish(call: Session) -> None:
+    from ml_service.forecasts import batch
+
+    published = batch.publish_batch(call.workspace, call.settings, call.build, call.terminal)
+    batch.show(call.terminal, published)
+    call.ends(f"{published.name} version {published.version} is published", "start it with a POST to its endpoint")
