@@ -95,6 +95,8 @@ def test_nothing_secret_in_command_lines_logs_and_files_for_others(shared: Machi
     shared.post(f"/credential/v2.0{scope()}/secrets", {"name": "argv", "value": CANARY}, "PUT")
     shared.send("POST", f"/msi/{shared.info.token}/tokens")  # an address that is none, but holds the token
     shared.send("GET", f"/msi/{shared.info.token}/token")
+    shared.get(scope())
+    await_true(lambda: children(shared.info.pid), "the fork server of steps")
     secret = [shared.info.token, str(shared._session.headers["Authorization"]).split()[1], CANARY]
     seen = [command_line(pid) for pid in (shared.info.pid, *children(shared.info.pid))]
     seen.append(shared.state.server_log.read_text())

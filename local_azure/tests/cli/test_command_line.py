@@ -65,6 +65,8 @@ def test_up_status_down(local_azure: CommandLine) -> None:
     assert local_azure("up").returncode == 0
     shown = json.loads(local_azure("status", "--json").stdout)
     assert shown["running"]
+    pid = str(shown["pid"])
+    assert Path("/proc", pid, "task", pid, "children").read_text() == "", "nothing is imported before a client comes"
     again = local_azure("up")
     assert shown["address"] in again.stdout
     assert local_azure("down").stdout == "Stopped.\n"

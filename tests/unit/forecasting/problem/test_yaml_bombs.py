@@ -58,8 +58,15 @@ def test_at_a_cap_a_file_is_read_and_above_it_refused(
     monkeypatch.setattr(yaml_text, cap, most)
     assert read_yaml(tmp_path / "p.yml") is not None
     monkeypatch.setattr(yaml_text, cap, most - 1)
+    yaml_text._read_text.cache_clear()  # it remembers a text that was read, whatever the caps are now
     with pytest.raises(ValueError, match=f"more than {most - 1}"):
         read_yaml(tmp_path / "p.yml")
+
+
+def test_who_changes_a_document_changes_nobody_elses(tmp_path: Path) -> None:
+    (tmp_path / "p.yml").write_text("series: {name: a}")
+    read_yaml(tmp_path / "p.yml")["series"]["name"] = "b"
+    assert read_yaml(tmp_path / "p.yml") == {"series": {"name": "a"}}
 
 
 TWICE = {

@@ -65,7 +65,6 @@ class ServiceHost:
     async def start(self) -> None:
         """Listen on the ports of services that were up or coming up, and bring them back in the background."""
         self._loop = asyncio.get_running_loop()
-        self._fork_server.ensure()
         for workspace in self._workspaces.all():
             for service in services.unfinished(self._store, workspace):
                 self._bring_back(workspace, service)
@@ -94,6 +93,10 @@ class ServiceHost:
     def folder(self, workspace: Workspace, name: str) -> ServiceFolder:
         """Where the files of a service are."""
         return ServiceFolder(self._folder / workspace.id / name)
+
+    def prepare(self) -> None:
+        """Import what services import before one is deployed; returns at once."""
+        self._started_loop().call_soon_threadsafe(self._fork_server.prepare)
 
     def deploy(self, workspace: Workspace, name: str, operation_id: str) -> None:
         """Bring the service's document to life, replacing what runs under its name; returns at once."""

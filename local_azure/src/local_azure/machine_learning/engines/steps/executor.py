@@ -58,8 +58,7 @@ class Executor:
         self._loop = asyncio.get_running_loop()
 
     async def start(self) -> None:
-        """Start the fork server, fail the runs that a killed server cut off, start those that were only queued."""
-        self._launcher.start()
+        """Fail the runs that a killed server cut off and start those that were only queued."""
         left_open = await asyncio.to_thread(self._left_open)
         recovery = asyncio.create_task(asyncio.to_thread(self._recover, left_open))
         self._tasks.add(recovery)
@@ -73,6 +72,10 @@ class Executor:
             await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
 
     # What planes and the scheduler call, from any thread.
+
+    def prepare(self) -> None:
+        """Import what steps import before one is submitted; returns at once."""
+        self._loop.call_soon_threadsafe(self._launcher.prepare)
 
     def submit(self, workspace: Workspace, run_id: str) -> None:
         """Start a pipeline run that is in the store."""

@@ -61,9 +61,9 @@ class Launcher:
         """What a step gets that starts now."""
         return {**self._variables, **self._web()}
 
-    def start(self) -> None:
-        """Start the fork server; steps wait for its imports."""
-        self._client.ensure()
+    def prepare(self) -> None:
+        """Start the fork server before a step needs it; steps wait for its imports."""
+        self._client.prepare()
 
     async def stop(self) -> None:
         """End the fork server and every step."""

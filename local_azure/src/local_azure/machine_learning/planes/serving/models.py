@@ -13,6 +13,7 @@ from starlette.responses import Response
 from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.domain.serving import models
 from local_azure.machine_learning.domain.serving.filters import CREATED_FIRST, ordered
+from local_azure.machine_learning.engines.services.host import ServiceHost
 from local_azure.machine_learning.errors import not_implemented
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
@@ -95,8 +96,9 @@ def get_asset(call: Call, store: Store, *, asset_id: str) -> Document:
 
 
 @PLANE.route("POST", M + "/models", body=_MODEL)
-def register_model(call: Call, store: Store) -> Document:
-    """Register the next version of a name."""
+def register_model(call: Call, store: Store, host: ServiceHost) -> Document:
+    """Register the next version of a name, which a web service may be deployed for."""
+    host.prepare()
     return models.register(store, call.workspace, call.document())
 
 

@@ -11,6 +11,7 @@ from local_azure.machine_learning.clock import zulu_time
 from local_azure.machine_learning.domain.access.addresses import STORAGE_ACCOUNT, Addresses
 from local_azure.machine_learning.domain.access.tokens import TENANT, USER
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace, Workspaces
+from local_azure.machine_learning.engines.steps.executor import Executor
 from local_azure.machine_learning.errors import not_found, not_implemented
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
@@ -158,8 +159,9 @@ def list_resources(call: Call, addresses: Addresses, workspaces: Workspaces, *, 
 
 
 @PLANE.route("GET", "{W}", access="any", recorded=True)
-def get_workspace(call: Call, addresses: Addresses) -> Document:
-    """One workspace."""
+def get_workspace(call: Call, addresses: Addresses, executor: Executor) -> Document:
+    """One workspace; the first call of every client, which may submit steps next."""
+    executor.prepare()
     return _document(addresses, call.workspace)
 
 

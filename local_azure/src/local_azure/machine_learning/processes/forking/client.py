@@ -59,6 +59,12 @@ class ForkingClient:
         self._running: dict[str, ChildProcess] = {}
         self._count = 0
         self._sweep: asyncio.Task[None] | None = None
+        self._closed = False
+
+    def prepare(self) -> None:
+        """Start the fork server before the first child is asked for, unless it was closed."""
+        if not self._closed:
+            self.ensure()
 
     def ensure(self) -> socket.socket:
         """Return the connection to a live fork server; start one if needed. Messages wait for its imports."""
@@ -146,6 +152,7 @@ class ForkingClient:
 
     async def close(self) -> None:
         """End the fork server and with it every child."""
+        self._closed = True
         if self._socket is None or self._process is None:
             return
         asyncio.get_running_loop().remove_reader(self._socket)

@@ -37,7 +37,7 @@ from local_azure.machine_learning.processes.forking.child import become, tell_of
 from local_azure.machine_learning.processes.forking.orphans import adopt_orphans, own_children
 
 CHILD = "local_azure.machine_learning.processes.forking.child"
-QUIET_SECONDS = 10.0  # a release on this machine asks for children more often than that, and needs the processor
+QUIET_SECONDS = 60.0  # who works on this machine asks for children more often than that, and needs the processor
 MOST_TEXT_BYTES = 100_000  # of a script in which the names of packages are looked for
 _HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)  # signals that this process has handlers for
 
