@@ -102,7 +102,7 @@ def _write_all(
     told = facts.facts_of(verified, found, maker, documents)
     with archive.file(verifier.DOSSIER) as page:
         for piece in dossier.pieces(verified, told, found, {one.sha256: place_of(one) for one in documents}):
-            page.write(piece.encode())
+            page.write(piece.encode("utf-8", "backslashreplace"))  # a comment may hold half a character
     with archive.file(verifier.TABLE) as table:
         table.write(verifier.csv_text([verifier.COLUMNS]).encode())
         for entry in entries:

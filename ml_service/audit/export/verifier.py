@@ -41,6 +41,7 @@ _SUM = re.compile(r"([0-9a-f]{64})  ([^\r\n]+)\n")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ROW = '<tr id="e'
 _TIMES = ("when", "since", "begun", "ended", "decided", "decided_at", "delivered", "recorded", "changed_by_hand")
+_TEXTS = ("problem", "previous_sha256", "when", "event", "subject", "who", "what")
 _UNITS = {"rows": "rows", "exit_code": "code", "findings": "count", "number": "count", "first_date": "day"}
 Document = dict[str, Any]
 _UNREADABLE = (OSError, KeyError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
@@ -74,7 +75,7 @@ class Export:
         infos = opened.infolist()
         if len(infos) > MOST_FILES or sum(info.file_size for info in infos) > MOST_BYTES:
             raise NoExportError(f"the ZIP file has more than {MOST_FILES} files or {MOST_BYTES} bytes")
-        return [info.filename for info in infos]
+        return [info.filename for info in infos if info.file_size or not info.is_dir()]
 
     def _of_folder(self) -> list[str]:
         found = []
@@ -120,8 +121,9 @@ def verify(path: str, anchor: str = "") -> list[str]:
     if SUMS not in export.names and EVENTS not in export.names:
         raise NoExportError(f"{path} is no audit export: it has no {SUMS} and no {EVENTS}")
     faults = list(export.faults)
-    if anchor and anchor.lower() not in export.own_sha256():
-        faults.append(f"{path}: its sha256 is {export.own_sha256()[0]}, and the anchor says {anchor.lower()}")
+    anchor = anchor.strip().lower()
+    if anchor and anchor not in export.own_sha256():
+        faults.append(f"{path}: its sha256 is {export.own_sha256()[0]}, and the anchor says {anchor}")
     faults += sums(export)
     unreadable = [name for name in (EVENTS, TABLE, DOSSIER, FACTS) if name not in export.names]
     faults += [f"{name}: it is missing" for name in unreadable]
@@ -231,14 +233,15 @@ def parsed(line: bytes) -> Document | None:
     try:
         entry = json.loads(line)
         ours = json.dumps(entry, sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False) + "\n"
-        keys = ("sequence", "problem", "previous_sha256", "when", "event", "subject", "who", "what", "evidence")
-        known = isinstance(entry, dict) and all(key in entry for key in (*keys, "details"))
-        if not known or ours.encode("ascii") != line or not isinstance(entry["sequence"], int):
+        if ours.encode("ascii") != line or not isinstance(entry, dict) or type(entry.get("sequence")) is not int:
             return None
-        dicts = isinstance(entry["evidence"], dict) and isinstance(entry["details"], dict)
-        return entry if dicts else None
+        texts = [entry.get(name) for name in _TEXTS]
+        if not (isinstance(entry.get("details"), dict) and isinstance(entry.get("evidence"), dict)):
+            return None
+        list(flattened("", entry))  # no deeper than can be written as a table
     except (ValueError, RecursionError):
         return None
+    return entry if all(isinstance(text, str) for text in (*texts, *entry["evidence"].values())) else None
 
 
 class Lines:
@@ -329,11 +332,17 @@ def csv_text(rows: Iterable[Sequence[str]]) -> str:
 
 def harmless(cell: str) -> str:
     """A cell in one line that no spreadsheet takes for a formula."""
-    if not cell.isprintable():
-        cell = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in cell)
+    cell = printable(cell)
     first = unicodedata.normalize("NFKC", cell.lstrip()[:1])
     formula = first.startswith(("=", "+", "-", "@")) or cell[:1].isspace()
     return "'" + cell if cell and formula else cell
+
+
+def printable(text: str) -> str:
+    """A text in one line; what cannot be printed is written out."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def csv_rows(entry: Document) -> Iterator[list[str]]:
@@ -372,7 +381,7 @@ def timeline_row(entry: Document, sha256: str) -> str:
     """The row of an event in dossier.html."""
     number = str(entry["sequence"])
     told = [entry["when"], entry["event"], entry["subject"], entry["who"], entry["what"]]
-    cells = "".join(f"<td>{html.escape(' '.join(str(text).split()))}</td>" for text in told)
+    cells = "".join(f"<td>{html.escape(printable(' '.join(text.split())))}</td>" for text in told)
     return f'{_ROW}{number}"><td>{number}</td>{cells}<td><code>{sha256}</code></td></tr>'
 
 

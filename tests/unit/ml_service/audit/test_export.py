@@ -24,6 +24,7 @@ from ml_service.audit.completeness.finding import Finding
 from ml_service.audit.completeness.verifying import Verified
 from ml_service.audit.export import bundle, checking, verifier
 from ml_service.audit.export.bundle import Made
+from ml_service.azure_devops.approvals import Status
 from ml_service.errors import InvalidRequestError
 from tests.unit.ml_service.audit.trail import Trail, day, make_trail, sha
 
@@ -279,10 +280,54 @@ def test_hostile_archives_are_refused_or_named(files: Files, tmp_path: Path) -> 
             checking.verify(path, "")
 
 
-@pytest.mark.parametrize("line", [b"[]\n", b"{}\n", b"\xff\n", b"[" * 100_000 + b"\n", b'{"sequence":1}\n', b"\n"])
+def line_with(**changes: Any) -> bytes:
+    """An entry in canonical form, with other values."""
+    texts = dict.fromkeys(("problem", "previous_sha256", "when", "event", "subject", "who", "what"), "x")
+    entry = {**texts, "sequence": 1, "evidence": {}, "details": {}, **changes}
+    return json.dumps(entry, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b"[]\n", b"{}\n", b"\xff\n", b"[" * 100_000 + b"\n", b'{"sequence":1}\n', b"\n"),
+        line_with(sequence=True),
+        line_with(sequence=1.0),
+        line_with(evidence={"decision_sha256": [1]}),
+        line_with(evidence=[]),
+        line_with(when=None),
+        line_with(details={"a": 1}).replace(b'"a":1', b'"a":0,"a":1'),
+        line_with(details={"a": "x" * 2_000_000}),
+    ],
+)
 def test_lines_that_are_no_entry_are_named_and_stop_nothing(files: Files, tmp_path: Path, line: bytes) -> None:
     folder = str(written({**files, "events.jsonl": line + files["events.jsonl"]}, tmp_path))
     assert "events.jsonl, line 1: not an entry in canonical form" in verifier.verify(folder)
+
+
+@pytest.mark.parametrize("depth", [700, 960, 5_000])
+def test_a_line_of_any_depth_is_named_and_stops_nothing(files: Files, tmp_path: Path, depth: int) -> None:
+    line = line_with(details={"deep": 0}).replace(b'"deep":0', b'"deep":' + b"[" * depth + b"]" * depth)
+    faults = verifier.verify(str(written({**files, "events.jsonl": line + files["events.jsonl"]}, tmp_path)))
+    assert any(fault.startswith("events.jsonl, line 1: ") for fault in faults)
+
+
+def test_half_a_character_in_a_comment_stops_neither_export_nor_verifier(tmp_path: Path) -> None:
+    trail = make_trail(tmp_path / "trail")
+    trail.answer(109, Status.REJECTED, "no \ud800 =1\r\n\x1b[31m")
+    made = bundle.write(trail.verified(), trail.documents, trail.actor(109), tmp_path / "x.zip")
+    assert checking.verify(made.path, made.sha256.upper()) == []
+
+
+def test_an_export_that_somebody_has_packed_again_verifies_by_its_list(
+    files: Files, made: Made, tmp_path: Path
+) -> None:
+    path = tmp_path / "again.zip"
+    with zipfile.ZipFile(path, "w") as opened:
+        opened.mkdir("documents")
+        for name, content in files.items():
+            opened.writestr(name, content)
+    assert checking.verify(path, made.sums_sha256) == []
 
 
 def test_links_in_an_extracted_folder_are_named(files: Files, tmp_path: Path) -> None:

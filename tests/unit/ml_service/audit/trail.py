@@ -73,7 +73,7 @@ class Trail:
         self.documents = Documents(self.folder)
         self.reader = Reader(cast(Any, None), self.documents)
         scoring = self.folder / "code"
-        scoring.mkdir()
+        scoring.mkdir(parents=True)
         (scoring / "score.py").write_bytes(SCORE)
         self.scoring = folder_sha256(scoring)
 
