@@ -90,7 +90,9 @@ class Witness:
         """Write that a request was refused, unless a deployment of this command tells how it ended."""
         try:
             blobs = open_blobs(self.training)
-            if not self._has_begun(store.read(blobs, self.problem).entries, attempt):
+            chain = store.read(blobs, self.problem)
+            chain.demand_whole()  # what follows a damaged entry would not fit the copy that is restored
+            if not self._has_begun(chain.entries, attempt):
                 store.append_at_end(blobs, self.problem, [kinds.refused(attempt, error, self.actor)])
         except Exception as second:
             self._missed(second)

@@ -145,6 +145,15 @@ def test_a_refused_request_is_recorded_with_what_was_asked_and_why_not(house: Ho
     assert entry.details["expected"] == "one of the versions 1, 2"
 
 
+def test_nothing_is_added_to_a_damaged_ledger_so_that_the_copy_can_be_restored(house: House) -> None:
+    house.witness().write(accepted)
+    house.witness().write(accepted)
+    del house.blobs.stored[store.path(PROBLEM, 1)]
+    house.witness().record_refusal(Attempt("release", "version 9", utc_now(), ""), CheckFailedError("damaged"))
+    assert list(house.blobs.stored) == [store.path(PROBLEM, 2)]
+    assert "warning: the ledger does not tell of this yet" in house.said[-1]
+
+
 def test_a_deployment_that_was_begun_tells_itself_how_it_ended(house: House) -> None:
     attempt, by = Attempt("release", "version 1", utc_now()), house.witness()
     record = {"event": "release", "model_name": "m", "model_version": "1", "service": "s", "workspace": "w"}

@@ -16,7 +16,7 @@ from ml_service.training.snapshots import STEP_ORDER, parse_steps
 
 VERBS = [
     *(["data", "upload"], ["publish"], ["run"], ["smoke"], ["status"], ["rehearse"]),
-    *(["check"], ["release", "--model-version", "1"], ["verify"], ["retain"]),
+    *(["check"], ["release", "--model-version", "1"], ["verify"], ["retain", "--unsuccessful"]),
     *(["rollback", "--to", "previous", "--reason", "worse"], ["smoke", "--deploy", "champion"]),
     ["propose", "release", "--model-version", "1", "--evidence", "nowhere"],
     ["propose", "rollback", "--to", "1", "--reason", "worse", "--evidence", "nowhere"],
