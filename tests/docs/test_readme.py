@@ -79,7 +79,7 @@ def test_every_command_runs_in_its_order(newcomer: Newcomer) -> None:
     assert second.out.count("Finished (reused)") == 2
     assert "stop them with: make down" in second.out
     assert newcomer.state.running_server() is not None
-    assert any("local_azure.machine_learning.server" in words for words in newcomer.processes())
+    assert any("local_azure.server" in words for words in newcomer.processes())
     score = second.found(r"^service +.* Healthy, .*(http://127\.0\.0\.1:\d+/score)$")
     assert requests.post(score, json={"horizon": 1}, timeout=10).status_code == 401, "it lives, and asks for its key"
 

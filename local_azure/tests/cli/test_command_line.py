@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 Run = subprocess.CompletedProcess[str]
 SHOW = (
@@ -189,3 +191,19 @@ def test_commands_do_not_import_what_only_the_server_needs() -> None:
     program = f"import sys, local_azure.cli.main; print({slow} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_the_studio_signs_a_browser_in_once_and_its_address_stays(local_azure: CommandLine) -> None:
+    said = local_azure("studio", "--no-open").stdout
+    found = re.search(r"http://127\.0\.0\.1:(\d+)/studio/sign-in\?code=\S+", said)
+    assert found
+    browser = requests.Session()
+    assert browser.get(found[0], timeout=10).status_code == 200
+    assert "Overview" in browser.get(f"http://127.0.0.1:{found[1]}/studio/", timeout=10).text
+    assert requests.get(found[0], timeout=10).status_code == 401
+    again = json.loads(local_azure("status", "--json").stdout)["studio"]
+    assert again == f"http://127.0.0.1:{found[1]}/studio"
+    local_azure("down")
+    local_azure("up")
+    assert json.loads(local_azure("status", "--json").stdout)["studio"] == again
+    assert browser.get(f"{again}/", timeout=10).status_code == 401, "a session ends with its server"

@@ -8,6 +8,8 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from local_azure.pipelines.run.builds.answers import settle
+from local_azure.pipelines.run.builds.progress import read_progress
+from local_azure.pipelines.run.builds.record import Decision, read_record
 
 Run = Callable[..., Any]
 
@@ -161,6 +167,52 @@ def test_what_was_typed_before_the_question_is_no_answer(write: Callable[..., Pa
         shown.read_until("Kept in")
         assert shown.process.wait() == 3
         assert shown.document["rejected"] == ["production"]
+
+
+def _answered_elsewhere(folder: Path, decision: Decision) -> None:
+    """Answer the question of a run as the studio does, as soon as it is asked."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        record = read_record(folder) or {"approvals": []}
+        if record["approvals"]:
+            settle(folder, record["approvals"][0]["id"], decision)
+            return
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("approved", [True, False])
+def test_an_answer_of_the_studio_ends_the_question_at_the_terminal(terminal: Terminal, approved: bool) -> None:
+    _answered_elsewhere(
+        terminal.state / "pipelines/1", Decision(approved, "Grace (local rehearsal)", "seen the report")
+    )
+    assert "answered in the studio" in terminal.read_until("Kept in")
+    assert terminal.process.wait() == (0 if approved else 3)
+    record = read_record(terminal.state / "pipelines/1")
+    assert record is not None
+    step = record["approvals"][0]["steps"][0]
+    assert step["actualApprover"]["displayName"] == "Grace (local rehearsal)"
+    assert (step["status"], step["comment"]) == ("approved" if approved else "rejected", "seen the report")
+
+
+def test_whoever_answers_second_at_the_terminal_changes_nothing(terminal: Terminal) -> None:
+    terminal.type(b"n not today\n")
+    terminal.read_until("Kept in")
+    record = read_record(terminal.state / "pipelines/1")
+    assert record is not None
+    late = settle(terminal.state / "pipelines/1", record["approvals"][0]["id"], Decision(True, "Grace"))
+    assert (late.approved, late.comment) == (False, "not today")
+
+
+def test_a_run_waits_for_the_studio_where_nobody_can_be_asked(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "state/pipelines/1"
+    answering = threading.Thread(target=_answered_elsewhere, args=(folder, Decision(True, "Grace")))
+    answering.start()
+    outcome = run(PIPELINE, studio=True)
+    answering.join()
+    assert outcome.results["Production"] == "Succeeded"
+    lines = read_progress(folder)
+    assert [stage["name"] for stage in lines[0]["plan"]["stages"]] == ["Train", "Production"]
+    assert [line["title"] for line in lines if line.get("step") == "Train.train" and line["result"]][1:2] == ["Judge"]
 
 
 def test_pages_and_output_cannot_act_on_the_terminal(write: Callable[..., Path], tmp_path: Path) -> None:

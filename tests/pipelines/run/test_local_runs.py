@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from local_azure.pipelines.run.builds.progress import read_progress
+
 Run = Callable[..., Any]
 
 OUTCOME = """
@@ -70,12 +72,16 @@ def test_outputs_artifacts_and_hooks_across_stages(run: Run) -> None:
     assert outcome.document["artifacts"] == ["model"]
 
 
-def test_kept_is_green_and_the_rest_skipped(run: Run) -> None:
+def test_kept_is_green_and_the_rest_skipped(run: Run, tmp_path: Path) -> None:
     outcome = run(OUTCOME.replace("]OUTCOME", "]kept"), approve=("production",))
 
     assert outcome.code == 0
     assert outcome.results == {"Train.train": "Succeeded", "Train": "Succeeded", "Production": "Skipped",
                                "Verify": "Skipped"}  # fmt: skip
+    lines = read_progress(tmp_path / "state/pipelines/1")
+    why = {line["stage"]: line["why"] for line in lines if "stage" in line and line["result"]}
+    assert why["Production"] == "outcome of Train is kept", "a page says why it was skipped"
+    assert why["Verify"] == "Production was skipped"
 
 
 def test_a_failed_deployment_rolls_back_and_stays_red(run: Run) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from local_azure.cli.client_environment import JOB_TOKEN
-from local_azure.cli.pipeline_runs import RUNS
 from local_azure.machine_learning.storage.state import StateFolder
 from local_azure.pipelines.run.builds.server import serving
 
@@ -14,7 +13,7 @@ from local_azure.pipelines.run.builds.server import serving
 @contextmanager
 def served(state: StateFolder) -> Iterator[dict[str, str]]:
     """Serve it until the end of the block; yields the variables that lead a program to it."""
-    folder = state.root / RUNS
+    folder = state.pipeline_runs
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with serving(folder) as builds:
         names = {name.upper().replace(".", "_"): value for name, value in builds.variables.items()}

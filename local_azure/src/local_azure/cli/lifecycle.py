@@ -66,7 +66,7 @@ def start(state: StateFolder, *, http_port: int = 0, tls_port: int = 0) -> Serve
     """Start a detached server and return when it answers; raises StartError."""
     make_folder(state)
     receiver, sender = os.pipe()
-    command = [sys.executable, "-m", "local_azure.machine_learning.server", "--state", str(state.root)]
+    command = [sys.executable, "-m", "local_azure.server", "--state", str(state.root)]
     command += ["--http-port", str(http_port), "--tls-port", str(tls_port), "--ready-fd", str(sender)]
     with state.server_log.open("ab") as log:
         written_before = log.tell()

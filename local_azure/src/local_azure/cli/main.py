@@ -20,6 +20,7 @@ from local_azure.cli.pipeline_commands import pipelines
 from local_azure.cli.workspace.commands import adopt_config_file, workspace
 from local_azure.cli.workspace.kernel_commands import kernel
 from local_azure.cli.workspace.run_commands import runs
+from local_azure.cli.workspace.studio_command import studio, where
 from local_azure.machine_learning.domain.access.web_proxy import without_own
 from local_azure.machine_learning.storage.state import StateFolder, find_state_folder
 
@@ -38,6 +39,7 @@ def main(context: click.Context, state_path: Path | None) -> None:
 
     \b
     python -m local_azure exec -- python your_script.py    run any SDK program against it
+    python -m local_azure studio                            see runs, models and services, approve releases
     python -m local_azure runs log                          why the newest failed run failed
     python -m local_azure up | status | logs | down         the server itself
 
@@ -66,6 +68,7 @@ def up(state: StateFolder, http_port: int, tls_port: int, web_data: Path | None)
     running, _ = lifecycle.ensure(state, http_port=http_port, tls_port=tls_port)
     _choose_web_data(state, web_data)
     click.echo(f"local_azure answers at {running.base_url} (process {running.pid}, data in {state.root}).")
+    click.echo(where(running))
     click.echo("Stop it with: python -m local_azure down")
 
 
@@ -96,10 +99,11 @@ def status(state: StateFolder, as_json: bool) -> None:
     if as_json:
         facts = {"running": info is not None, "state": str(state.root)}
         if info:
-            facts |= {"pid": info.pid, "address": info.base_url, "tls_port": info.tls_port}
+            facts |= {"pid": info.pid, "address": info.base_url, "tls_port": info.tls_port, "studio": info.studio_url}
         click.echo(json.dumps(facts))
     elif info:
         click.echo(f"Running at {info.base_url} (process {info.pid}, data in {state.root}).")
+        click.echo(where(info))
         if folder := state.web_data():
             click.echo(f"Web addresses are read from --web-data {folder}.")
     else:
@@ -144,6 +148,7 @@ main.add_command(workspace)
 main.add_command(runs)
 main.add_command(kernel)
 main.add_command(pipelines)
+main.add_command(studio)
 
 
 @main.command("exec", context_settings={"ignore_unknown_options": True})
@@ -187,6 +192,7 @@ def execute(
         _remove_config_files(state)
     if started and not stop_after:
         click.echo("local_azure: the server keeps running; stop it with: python -m local_azure down", err=True)
+        click.echo(f"local_azure: {where(info)}", err=True)
     sys.exit(code)
 
 

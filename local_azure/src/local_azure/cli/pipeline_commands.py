@@ -220,6 +220,7 @@ def graph_command(file: Path, parameters: dict[str, str], mermaid: bool, **queue
 @click.option("--comment", default="", metavar="TEXT", help="The comment on --approve and --reject.")
 @click.option("--approver", default="local rehearsal", show_default=True, help="The name recorded as approver.")
 @click.option("--ask", is_flag=True, help="Ask about all other environments, even without a terminal.")
+@click.option("--studio", is_flag=True, help="Without a terminal, wait for the answer in the studio.")
 @_mapping_option("--azure", text="A variable for AzureCLI@2 steps; overrides all others.")
 @click.option("--verbose", is_flag=True, help="Show the output of every step, not only of failed ones.")
 @click.option("--pages", is_flag=True, help="Print the summary pages that steps have uploaded, at the end.")
@@ -242,6 +243,7 @@ def run_command(state: StateFolder, /, file: Path, parameters: dict[str, str], *
         "comment",
         "approver",
         "ask",
+        "studio",
         "azure",
         "verbose",
         "parallel",

@@ -18,6 +18,7 @@ from local_azure.cli.approvals import Approver
 from local_azure.cli.client_environment import JOB_TOKEN, client_environment
 from local_azure.cli.output.terminal import show
 from local_azure.cli.warm import PreloadedSteps
+from local_azure.cli.workspace.studio_command import where
 from local_azure.machine_learning.storage.state import StateFolder
 from local_azure.pipelines.check.pipeline_check import check
 from local_azure.pipelines.expand.expansion import repository_root
@@ -32,8 +33,6 @@ from local_azure.pipelines.run.results import Result
 from local_azure.pipelines.run.run_state import RunState
 from local_azure.pipelines.run.tasks.steps import unsupported
 
-RUNS = "pipelines"
-"""The folder of the runs, below the state folder."""
 _MOST_NAMES = 10_000
 
 
@@ -46,6 +45,7 @@ class RunOptions:
     comment: str = ""
     approver: str = REHEARSAL
     ask: bool = False
+    studio: bool = False
     azure: Mapping[str, str] = field(default_factory=dict)
     verbose: bool = False
     parallel: int = 2
@@ -65,10 +65,11 @@ def run_file(
         show("\n".join([*map(str, problems), f"{file}: refused; nothing ran."]), err=True)
         return exit_codes.REFUSED
     lifecycle.make_folder(state)
-    record = _new_record(state.root / RUNS)
-    with serving(state.root / RUNS) as served:
+    record = _new_record(state.pipeline_runs)
+    with serving(state.pipeline_runs) as served:
         host = _Host(state, options, record.masker, served)
-        run = RunState(repository_root(file), record, host, served, options.parallel, options.verbose)
+        queued = {"file": str(file.absolute()), "parameters": dict(parameters), "azure": dict(options.azure)}
+        run = RunState(repository_root(file), record, host, served, options.parallel, options.verbose, queued)
         run.say(f"run {record.build_id} of {expanded.file} ({facts.reason}, {facts.branch}), kept in {record.folder}")
         result = _result(PipelineRunner(pipeline, facts, run), run)
     record.build.end(result)
@@ -78,6 +79,8 @@ def run_file(
     show(document if options.as_json else "\n".join(_summary(record, result, host.pages_to_print(record))))
     if host.started:
         click.echo("local_azure keeps running; stop it with: python -m local_azure down", err=True)
+    if info := state.running_server():
+        click.echo(where(info), err=True)
     return _exit_code(run, result)
 
 
@@ -111,7 +114,12 @@ class _Host:
         self._served = served
         self._options = options
         self._approver = Approver(
-            options.approve, options.reject, ask=options.ask, person=options.approver, comment=options.comment
+            options.approve,
+            options.reject,
+            ask=options.ask,
+            wait=options.studio,
+            person=options.approver,
+            comment=options.comment,
         )
         self._preloaded = PreloadedSteps(state) if options.warm else None
         if self._preloaded:
@@ -144,9 +152,9 @@ class _Host:
             stream.write(json.dumps(dict(kept)))
         return count
 
-    def approve(self, run: RunState, environment: str, stage: str) -> Decision | None:
+    def approve(self, run: RunState, environment: str, stage: str, approval_id: str) -> Decision | None:
         """Decide whether the stage may deploy to the environment."""
-        return self._approver.decide(run, environment, stage)
+        return self._approver.decide(run, environment, stage, approval_id)
 
     def pages_to_print(self, record: RunRecord) -> list[Path]:
         """Return the pages to print: with --pages, those not yet shown with a question about an approval."""

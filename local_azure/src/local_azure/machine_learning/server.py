@@ -15,10 +15,13 @@ import signal
 import socket
 import sqlite3
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
+
+from starlette.types import Receive, Scope, Send
 
 from local_azure.machine_learning.domain.access.addresses import Addresses, SignedAddresses
 from local_azure.machine_learning.domain.access.sign_in import SignInSecrets
@@ -69,6 +72,42 @@ class _Engine(Protocol):
     async def stop(self) -> None: ...
 
 
+class Studio(Protocol):
+    """Pages for browsers, on a port of their own."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+    def stop(self) -> None:
+        """Called when the server begins to stop: answers that would go on end now."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the studio reads and acts through: the objects that handlers of the planes use."""
+
+    info: ServerInfo
+    state: StateFolder
+    store: Store
+    files: BlobFiles
+    workspaces: Workspaces
+    redactor: Redactor
+    executor: Executor
+    scheduler: Scheduler
+    host: ServiceHost
+
+
+MakeStudio = Callable[[Parts], Studio]
+
+
+@dataclass(frozen=True)
+class _Server:
+    """The objects that make a server."""
+
+    app: Application
+    engines: list[_Engine]
+    parts: Parts
+
+
 @dataclass(frozen=True)
 class _Settings:
     """What the command line says."""
@@ -89,10 +128,10 @@ def _open_store(state: StateFolder) -> Store:
     return store
 
 
-def _compose(settings: _Settings, store: Store, info: ServerInfo) -> tuple[Application, list[_Engine]]:
-    """Make every object of the server and give each what it uses; returns what answers and what runs beside it."""
+def _compose(settings: _Settings, store: Store, info: ServerInfo) -> _Server:
+    """Make every object of the server and give each what it uses."""
     state = settings.state
-    addresses = Addresses(info.http_port, info.tls_port)
+    addresses = Addresses(info.http_port, info.tls_port, info.studio_port)
     files, tokens, signatures = BlobFiles(state.blobs, WebFiles(state.web_data)), Tokens(), Signatures()
     workspaces, sign_in = Workspaces(store), SignInSecrets(info.token)
     redactor = Redactor(store, workspaces, info.token, user_info(info.token).partition(":")[2])
@@ -123,25 +162,29 @@ def _compose(settings: _Settings, store: Store, info: ServerInfo) -> tuple[Appli
     provided += [tokens, sign_in, signatures, addresses, SignedAddresses(addresses, signatures)]
     access = AccessControl(tokens, workspaces)
     app = Application(ROUTES, provided, access, start_token=info.token, state_folder=state.root)
-    return app, [executor, host, scheduler]
+    parts = Parts(info, state, store, files, workspaces, redactor, executor, scheduler, host)
+    return _Server(app, [executor, host, scheduler], parts)
 
 
 def _web_variables_of_steps(state: StateFolder, info: ServerInfo) -> dict[str, str]:
     return web_variables(info.web_port, user_info(info.token), {}, with_files=state.web_data() is not None)
 
 
-async def _serve(settings: _Settings, store: Store, sockets: Sockets) -> None:
+async def _serve(settings: _Settings, store: Store, sockets: Sockets, make_studio: MakeStudio | None) -> None:
     state = settings.state
-    ports = [bound.getsockname()[1] for bound in (sockets.http, sockets.tls, sockets.web)]
-    info = ServerInfo(os.getpid(), ports[0], ports[1], secrets.token_hex(32), ports[2])
-    app, engines = _compose(settings, store, info)
+    ports = [bound.getsockname()[1] for bound in (sockets.http, sockets.tls, sockets.web, sockets.studio)]
+    studio_port = ports[3] if make_studio else 0
+    info = ServerInfo(os.getpid(), ports[0], ports[1], secrets.token_hex(32), ports[2], studio_port)
+    server = _compose(settings, store, info)
+    studio = make_studio(server.parts) if make_studio else None
     context = server_context(state.certificates)
     web = WebAccess(WebFiles(state.web_data), user_info(info.token), host_contexts(state.certificates))
-    listeners = Listeners(app, sockets, context, web)
+    listeners = Listeners(server.app, sockets, context, web, studio)
+    stop_all = [listeners.stop, *([studio.stop] if studio else [])]
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, listeners.stop)
-    for engine in engines:  # each first sets right what a killed server left behind
+        loop.add_signal_handler(number, lambda: [stop() for stop in stop_all])
+    for engine in server.engines:  # each first sets right what a killed server left behind
         await engine.start()
     state.write_server(info)
     if settings.ready_fd is not None:
@@ -151,7 +194,7 @@ async def _serve(settings: _Settings, store: Store, sockets: Sockets) -> None:
         await listeners.serve()
     finally:
         state.remove_server()
-        for engine in reversed(engines):
+        for engine in reversed(server.engines):
             await engine.stop()
         store.close()
 
@@ -164,7 +207,7 @@ def _bind(port: int, remembered: int) -> socket.socket:
     return listener
 
 
-def _run(settings: _Settings) -> None:
+def _run(settings: _Settings, make_studio: MakeStudio | None) -> None:
     """Take the state folder and serve until SIGTERM or SIGINT."""
     state = settings.state
     state.create()
@@ -174,8 +217,13 @@ def _run(settings: _Settings) -> None:
     shutil.rmtree(state.client_configurations, ignore_errors=True)
     state.choose_web_data(None)  # that of an earlier start
     remembered = state.last_ports()
-    sockets = Sockets(_bind(settings.http_port, remembered[0]), _bind(settings.tls_port, remembered[1]), _bind(0, 0))
-    asyncio.run(_serve(settings, _open_store(state), sockets))
+    sockets = Sockets(
+        http=_bind(settings.http_port, remembered[0]),
+        tls=_bind(settings.tls_port, remembered[1]),
+        web=_bind(0, 0),
+        studio=_bind(0, remembered[2]),
+    )
+    asyncio.run(_serve(settings, _open_store(state), sockets, make_studio))
 
 
 def _speed(text: str) -> float:
@@ -202,8 +250,11 @@ def _settings(argv: list[str] | None) -> _Settings:
     return _Settings(state, given.http_port, given.tls_port, given.ready_fd, given.schedule_speed)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run until SIGTERM or SIGINT. Exit codes: 0 stopped, 2 unusable state folder, 4 folder in use."""
+def main(argv: list[str] | None = None, make_studio: MakeStudio | None = None) -> int:
+    """Run until SIGTERM or SIGINT. Exit codes: 0 stopped, 2 unusable state folder, 4 folder in use.
+
+    make_studio: makes the pages for browsers; this package serves its planes without it too.
+    """
     settings = _settings(argv)
     state = settings.state
     os.umask(0o077)
@@ -211,7 +262,7 @@ def main(argv: list[str] | None = None) -> int:
     log.rotate()
     logging.basicConfig(handlers=[log], level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        _run(settings)
+        _run(settings, make_studio)
     except StateLockedError as error:
         sys.stderr.write(f"{error} Stop it with `python -m local_azure down`, or use another folder.\n")
         return EXIT_CONFLICT

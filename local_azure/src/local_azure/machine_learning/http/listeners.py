@@ -38,17 +38,23 @@ class WebAccess:
 
 @dataclass(frozen=True)
 class Sockets:
-    """The three listening sockets."""
+    """The listening sockets."""
 
     http: socket.socket
     tls: socket.socket
     web: socket.socket
+    studio: socket.socket
 
 
 class Listeners:
-    """Serve one application on two sockets, and web addresses on the third. context: for the TLS one."""
+    """Serve one application on two sockets, web addresses on the third, and the studio, if any, on the fourth.
 
-    def __init__(self, app: ASGIApp, sockets: Sockets, context: ssl.SSLContext, web: WebAccess) -> None:
+    context: for the TLS one. studio: guards itself, because browsers may write to it and to nothing else.
+    """
+
+    def __init__(
+        self, app: ASGIApp, sockets: Sockets, context: ssl.SSLContext, web: WebAccess, studio: ASGIApp | None = None
+    ) -> None:
         guarded = Guard(app)
         secure = _configuration(guarded)
         secure.load()
@@ -61,6 +67,8 @@ class Listeners:
             (_Listener(secure), sockets.tls),
             (_Listener(proxy), sockets.web),
         ]
+        if studio is not None:
+            self._served.append((_Listener(_configuration(studio)), sockets.studio))
 
     async def serve(self) -> None:
         """Answer until `stop`."""
@@ -79,7 +87,7 @@ def _door(own: ASGIApp, sockets: Sockets, web: WebAccess) -> Door:
     return Door(web.user_info, web.context, with_files, WebAnswers(WebFiles(), own, own_hosts))
 
 
-def _configuration(app: Guard) -> uvicorn.Config:
+def _configuration(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=PatientProtocol,

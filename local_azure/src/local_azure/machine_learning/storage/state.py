@@ -25,11 +25,17 @@ class ServerInfo:
     tls_port: int
     token: str
     web_port: int = 0  # of the proxy for web addresses; a server of an older version has none
+    studio_port: int = 0  # of the pages for browsers; 0: this server has none
 
     @property
     def base_url(self) -> str:
         """Address of every JSON plane."""
         return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def studio_url(self) -> str:
+        """Address of the studio's pages, without a slash at its end."""
+        return f"http://127.0.0.1:{self.studio_port}/studio"
 
 
 class StateLockedError(Exception):
@@ -74,6 +80,8 @@ class StateFolder:
         self.clients_lock = root / "clients.lock"
         self.start_lock = root / "start.lock"
         self.client_processes = root / "clients"
+        # Runs of Azure Pipelines YAML, a folder each.
+        self.pipeline_runs = root / "pipelines"
         self._server_file = root / "server.json"
         self._ports_file = root / "ports.json"
         self._lock_file = root / "lock"
@@ -127,7 +135,8 @@ class StateFolder:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             json.dump(asdict(info), stream)
         partial.replace(self._server_file)
-        self._ports_file.write_text(json.dumps([info.http_port, info.tls_port]), encoding="utf-8")
+        ports = [info.http_port, info.tls_port, info.studio_port]
+        self._ports_file.write_text(json.dumps(ports), encoding="utf-8")
 
     def remove_server(self) -> None:
         """Say that no server runs any more."""
@@ -158,13 +167,17 @@ class StateFolder:
         except (FileNotFoundError, ValueError, TypeError, KeyError, RecursionError):
             return None
 
-    def last_ports(self) -> tuple[int, int]:
-        """Ports of the last server, so that addresses stay the same where they are still free; else 0 and 0."""
+    def last_ports(self) -> tuple[int, int, int]:
+        """Ports of the last server (JSON planes, TLS, studio), so that addresses stay the same; else zeros."""
         try:
-            http_port, tls_port = json.loads(self._ports_file.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError, TypeError, RecursionError):
-            return 0, 0
-        return (http_port, tls_port) if _is_port(http_port) and _is_port(tls_port) else (0, 0)
+            ports = json.loads(self._ports_file.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError, RecursionError):
+            return 0, 0, 0
+        # Earlier versions have written two.
+        if not isinstance(ports, list) or len(ports) not in (2, 3) or not all(map(_is_port, ports)):
+            return 0, 0, 0
+        http_port, tls_port, studio_port = [*ports, 0][:3]
+        return http_port, tls_port, studio_port
 
 
 def _is_port(value: object) -> TypeGuard[int]:
@@ -178,5 +191,7 @@ def _server_info(document: object) -> ServerInfo | None:
     if not isinstance(document, dict) or not required <= set(document) <= set(names):
         return None
     info = ServerInfo(**document)
-    valid = all(map(_is_port, (info.http_port, info.tls_port, info.web_port))) and isinstance(info.token, str)
+    valid = all(map(_is_port, (info.http_port, info.tls_port, info.web_port, info.studio_port))) and isinstance(
+        info.token, str
+    )
     return info if valid and type(info.pid) is int and info.pid > 1 else None

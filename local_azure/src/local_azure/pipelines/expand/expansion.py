@@ -1,5 +1,6 @@
 """From a file to the expanded pipeline."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from local_azure.pipelines.language.tree import (
     items_of,
     mappings_of,
     nearest,
+    to_plain,
 )
 from local_azure.pipelines.language.values import to_text
 
@@ -74,13 +76,58 @@ def expand(file: Path, parameters: Mapping[str, str] | None = None, facts: Queue
 
 def sample_parameters(file: Path) -> dict[str, str]:
     """Return a value for each parameter of a pipeline that has no default; none where the file cannot be read."""
+    try:
+        return Declarations(_root_document(file), file.name, root=True).samples()
+    except PipelineError:  # the check names it
+        return {}
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A parameter that a pipeline declares. values: the only ones allowed. default: as text, None without one."""
+
+    name: str
+    title: str
+    kind: str
+    default: str | None
+    values: tuple[str, ...]
+
+
+def declared_parameters(file: Path) -> list[Declared]:
+    """Return the parameters of a pipeline in their order; none where the file cannot be read."""
+    document = _root_document(file)
+    try:
+        entries = Declarations(document, file.name, root=True).entries.values()
+    except PipelineError:  # the check names it
+        return []
+    return [_declared(entry) for entry in entries]
+
+
+def _declared(entry: Fields) -> Declared:
+    default, name = entry.get("default"), str(entry.get("name"))
+    if isinstance(default, Fields | Items):
+        told: str | None = json.dumps(to_plain(default))
+    else:
+        told = None if default is None else to_text(default)
+    title, kind = str(entry.get("displayName") or name), str(entry.get("type") or "string")
+    return Declared(name, title, kind, told, tuple(to_text(value) for value in items_of(entry.get("values"))))
+
+
+def is_pipeline(file: Path) -> bool:
+    """Tell whether a file can be queued as a pipeline: it has a body, and no parameters in a template's old form."""
+    document = _root_document(file)
+    has_body = any(document.has(key) for key in _BODIES)
+    return has_body and not isinstance(document.get("parameters"), Fields)
+
+
+def _root_document(file: Path) -> Fields:
+    """Return the content of a file; nothing where it cannot be read."""
     root = repository_root(file)
     relative = file.absolute().relative_to(root).as_posix()
     try:
-        document = Templates(root, {}).document(relative, Location(relative, 1))
-        return Declarations(fields_of(document), relative, root=True).samples()
-    except PipelineError:  # the check names it
-        return {}
+        return Templates(root, {}).document(relative, Location(relative, 1))
+    except PipelineError:
+        return Fields()
 
 
 def _root_scope(document: Fields, file: str, parameters: Mapping[str, str] | None, facts: QueueFacts) -> Scope:

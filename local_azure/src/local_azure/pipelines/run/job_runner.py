@@ -91,8 +91,10 @@ class JobRunner:
         title = self.variables.expand(step.title) if step.fields.has("displayName") else step.title
         title = self._run.masker.mask(f"{prefix}{title}")
         self.log.say(f"##[section]{title}")
+        self._run.record.progress.began("step", self.label, title)
         result = self._conditional_result(step)
         self._result = worst([self._result, result])
+        self._run.record.progress.ended("step", self.label, result, title=title)
         self._run.ended(f"    {self.label}: {title}", result, started, self.log.step_lines)
 
     def _conditional_result(self, step: Step) -> Result:

@@ -16,6 +16,7 @@ from local_azure.pipelines.language.grammar import parse
 from local_azure.pipelines.language.tree import Value, from_plain
 from local_azure.pipelines.language.values import ExpressionError, to_text, truthy
 from local_azure.pipelines.run.agent.variables import VariableTable
+from local_azure.pipelines.run.builds.progress import why_not
 from local_azure.pipelines.run.job_runner import JobRunner
 from local_azure.pipelines.run.parallel import run_in_order
 from local_azure.pipelines.run.results import Result, worst
@@ -59,6 +60,8 @@ class PipelineRunner:
         self._slots = Semaphore(run.parallel)
         self._stages_before = ancestors(pipeline.stages)
         self._outcomes = {stage.name.lower(): _StageOutcome() for stage in pipeline.stages}
+        # Why stages and jobs were skipped, by name or label.
+        self._why: dict[str, str] = {}
         run.record.build_number = self._build_number()
         self._root = self._root_variables()
 
@@ -85,6 +88,7 @@ class PipelineRunner:
         """Run all stages; returns the result of the run."""
         titles = {str(stage.name): stage.title for stage in self._pipeline.stages}
         self._run.record.build.begin(self._run.record.build_number, titles, self._build_facts())
+        self._run.record.progress.plan(self._pipeline, self._run.queued)
         run_in_order(self._pipeline.stages, self._run_stage)
         if self._run.canceled.is_set():
             return Result.CANCELED
@@ -113,6 +117,7 @@ class PipelineRunner:
         started = time.monotonic()
         self._run.say(f"stage {stage.title}")
         self._run.record.build.stage_began(str(stage.name))
+        self._run.record.progress.began("stage", str(stage.name))
         try:
             result = self._stage_result(stage)
         except ExpressionError as error:
@@ -121,6 +126,7 @@ class PipelineRunner:
         self._outcomes[stage.name.lower()].result = result
         self._run.record.results[str(stage.name)] = result
         self._run.record.build.stage_ended(str(stage.name), result)
+        self._run.record.progress.ended("stage", str(stage.name), result, why=self._why.get(str(stage.name), ""))
         self._run.ended(f"stage {stage.title}", result, started)
 
     def _stage_result(self, stage: Stage) -> Result:
@@ -131,6 +137,9 @@ class PipelineRunner:
         self._declare(self._pipeline.variables, table, contexts)
         results = {name: outcome.result for name, outcome in before.items()}
         if not self._holds(stage, table, contexts, results):
+            names = [str(one.name) for one in self._pipeline.stages if one.name.lower() in before]
+            earlier = {name: before[name.lower()].as_dependency() for name in names}
+            self._why[str(stage.name)] = why_not(stage.condition or "", earlier)
             return Result.SKIPPED
         for environment in stage.environments:
             if not self._is_approved(stage, environment):
@@ -142,7 +151,7 @@ class PipelineRunner:
     def _is_approved(self, stage: Stage, environment: str) -> bool:
         """Ask for the approval of an environment, on record."""
         asked = self._run.record.build.ask(str(stage.name), environment)
-        decision = self._run.host.approve(self._run, environment, stage.title)
+        decision = self._run.host.approve(self._run, environment, stage.title, asked)
         self._run.record.build.decide(asked, decision)
         return decision is not None and decision.approved
 
@@ -152,6 +161,7 @@ class PipelineRunner:
         started = time.monotonic()
         name = str(job.name) or f"job{stage.jobs.index(job) + 1}"
         runner = JobRunner(self._run, job, f"{stage.name}.{name}", table)
+        self._run.record.progress.began("job", runner.label)
         try:
             result = self._job_result(stage, job, runner)
         except ExpressionError as error:
@@ -162,6 +172,7 @@ class PipelineRunner:
         outcome = _JobOutcome(result, runner.outputs)
         self._outcomes[stage.name.lower()].jobs[name.lower()] = outcome
         self._run.record.results[runner.label] = result
+        self._run.record.progress.ended("job", runner.label, result, why=self._why.get(runner.label, ""))
         self._run.ended(f"  job {runner.label}", result, started)
 
     def _job_result(self, stage: Stage, job: Job, runner: JobRunner) -> Result:
@@ -172,6 +183,9 @@ class PipelineRunner:
         own_stage = self._outcomes[stage.name.lower()]
         results = {name: own_stage.jobs[name].result for name in before}
         if not self._holds(job, runner.variables, contexts, results):
+            names = [str(one.name) for one in stage.jobs if one.name.lower() in before]
+            earlier = {name: own_stage.jobs[name.lower()].as_dependency() for name in names}
+            self._why[runner.label] = why_not(job.condition or "", earlier)
             return Result.SKIPPED
         runner.variables.declare("Build.BuildNumber", self._run.record.build_number)
         for name, value in _job_variables(stage, job).items():

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from local_azure.pipelines.run.agent.masking import Masker
 from local_azure.pipelines.run.agent.workspace import Artifacts, require_plain
+from local_azure.pipelines.run.builds.progress import Progress
 from local_azure.pipelines.run.builds.record import BuildRecord
 from local_azure.pipelines.run.results import Result
 
@@ -27,6 +28,7 @@ class RunRecord:
         self.build_number = ""
         self.masker = Masker()
         self.build = BuildRecord(folder, build_id, self.masker.mask)
+        self.progress = Progress(folder, self.masker.mask)
         self.artifacts = Artifacts(folder / "artifacts", self.masker)
         self.results: dict[str, Result] = {}
         self.issues: list[tuple[str, str, str]] = []

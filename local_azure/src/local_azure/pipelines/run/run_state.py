@@ -29,13 +29,19 @@ class RunHost(Protocol):
     def next_revision(self, name: str) -> int:
         """Count the runs of a name, from 1."""
 
-    def approve(self, run: "RunState", environment: str, stage: str) -> Decision | None:
-        """Decide, as an approver would, whether a stage may deploy to an environment; None: nobody has decided."""
+    def approve(self, run: "RunState", environment: str, stage: str, approval_id: str) -> Decision | None:
+        """Decide, as an approver would, whether a stage may deploy to an environment; None: nobody has decided.
+
+        approval_id: under which others may answer first.
+        """
 
 
 @dataclass
 class RunState:
-    """A running pipeline. `canceled` leaves time to steps with always(), `aborted` ends these too."""
+    """A running pipeline. `canceled` leaves time to steps with always(), `aborted` ends these too.
+
+    queued: file and values that it was queued with, so that somebody can queue it again.
+    """
 
     repository: Path
     record: RunRecord
@@ -43,6 +49,7 @@ class RunState:
     served: ServedBuilds
     parallel: int = 2
     verbose: bool = False
+    queued: Mapping[str, object] = field(default_factory=dict)
     canceled: threading.Event = field(default_factory=threading.Event)
     aborted: threading.Event = field(default_factory=threading.Event)
     lock: threading.RLock = field(default_factory=threading.RLock)

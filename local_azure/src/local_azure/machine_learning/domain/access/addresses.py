@@ -24,6 +24,12 @@ class Addresses:
 
     http_port: int
     tls_port: int
+    studio_port: int = 0
+
+    @property
+    def studio(self) -> str:
+        """Base of the pages that links of the SDK lead to; of a server without pages, that of the planes."""
+        return f"http://127.0.0.1:{self.studio_port}/studio" if self.studio_port else self.http
 
     @property
     def http(self) -> str:

@@ -32,7 +32,8 @@ _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 Files = dict[str, dict[str, Any]]
 
 
-def _files(store: Store, workspace: Workspace, snapshot_id: str) -> Files:
+def files_of(store: Store, workspace: Workspace, snapshot_id: str) -> Files:
+    """Return the files of a snapshot by name; raises a 404."""
     found: Files = store.require(workspace.id, _KIND, snapshot_id, "Snapshot")["files"]
     return found
 
@@ -40,7 +41,7 @@ def _files(store: Store, workspace: Workspace, snapshot_id: str) -> Files:
 def content_hash(store: Store, workspace: Workspace, snapshot_id: str) -> str:
     """SHA-256 over names and bytes: equal for equal directories, whatever the snapshot's id."""
     digest = hashlib.sha256()
-    for name, facts in sorted(_files(store, workspace, snapshot_id).items()):
+    for name, facts in sorted(files_of(store, workspace, snapshot_id).items()):
         digest.update(f"{name}\0{facts['sha256']}\n".encode())
     return digest.hexdigest()
 
@@ -48,7 +49,7 @@ def content_hash(store: Store, workspace: Workspace, snapshot_id: str) -> str:
 def extract(store: Store, files: BlobFiles, workspace: Workspace, snapshot_id: str, target: Path) -> None:
     """Write the files of a snapshot below a folder, which is created."""
     target.mkdir(parents=True, exist_ok=True)
-    for name, facts in _files(store, workspace, snapshot_id).items():
+    for name, facts in files_of(store, workspace, snapshot_id).items():
         path = target / name
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(files.path(workspace.artifact_container, facts["blob"]), path)
@@ -57,7 +58,7 @@ def extract(store: Store, files: BlobFiles, workspace: Workspace, snapshot_id: s
 def zip_blob(store: Store, files: BlobFiles, workspace: Workspace, snapshot_id: str) -> str:
     """Name of the blob that holds the snapshot as a zip file, made when first asked for."""
     container = workspace.artifact_container
-    packed = _files(store, workspace, snapshot_id)
+    packed = files_of(store, workspace, snapshot_id)
     blob = f"Snapshots/{snapshot_id}/snapshot.zip"
     target = files.path(container, blob)
     if not target.is_file():
@@ -103,7 +104,7 @@ def create(store: Store, files: BlobFiles, workspace: Workspace, snapshot_id: st
 def _parent_files(store: Store, workspace: Workspace, parent: str | None) -> Files:
     if not parent or parent == NO_SNAPSHOT:
         return {}
-    return _files(store, workspace, parent)
+    return files_of(store, workspace, parent)
 
 
 def _uploaded(files: BlobFiles, workspace: Workspace, node: Document) -> Document:
@@ -146,5 +147,5 @@ def _insert(store: Store, workspace: Workspace, snapshot_id: str, document: Docu
     try:
         store.insert(workspace.id, _KIND, snapshot_id, document)
     except ApiError as error:
-        if _files(store, workspace, snapshot_id) != document["files"]:
+        if files_of(store, workspace, snapshot_id) != document["files"]:
             raise conflict(f"The snapshot '{snapshot_id}' exists with other files.") from error

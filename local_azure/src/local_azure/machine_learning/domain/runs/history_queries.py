@@ -10,7 +10,7 @@ import base64
 import json
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from local_azure.machine_learning import strict_json
 from local_azure.machine_learning.domain.runs.history_filters import Parameter, column, parse
@@ -24,6 +24,12 @@ _NEWEST_FIRST = {"run": "StartTimeUtc desc", "experiment": "CreatedUtc desc"}
 
 # A run that has not started yet ranks by its creation, so that it is among the newest (assumed).
 _STARTED = "coalesce(json_extract(doc, '$.startTimeUtc'), json_extract(doc, '$.createdUtc'))"
+
+# What a person may remember of a run: its names, its id, its tags and properties.
+_HOLDS_TEXT = (
+    "instr(lower(id || ' ' || coalesce(json_extract(doc, '$.displayName'), '') || ' ' "
+    "|| coalesce(json_extract(doc, '$.tags'), '') || ' ' || coalesce(json_extract(doc, '$.properties'), '')), ?) > 0"
+)
 
 
 @dataclass(frozen=True)
@@ -117,3 +123,38 @@ def page(store: Store, workspace_id: str, query: Query) -> str:
     value = ",".join(row["doc"] for row in rows)
     following = f',"continuationToken":{json.dumps(token)}' if token else ""
     return f'{{"value":[{value}]{following}}}'
+
+
+@dataclass(frozen=True)
+class Recent:
+    """Which top-level runs to list, newest first: of one experiment, that a filter lets through, that hold a text.
+
+    before: continue behind the run of that number in the store.
+    """
+
+    limit: int
+    experiment_id: str | None = None
+    filter: str | None = None
+    text: str = ""
+    before: int | None = None
+
+
+def recent(store: Store, workspace_id: str, asked: Recent) -> list[tuple[int, dict[str, Any]]]:
+    """Return runs with their numbers in the store, in the order of creation; raises a 400 for a filter.
+
+    Read along the index of parents: what is asked for most, the newest runs, is found without looking at the others.
+    """
+    condition = parse("run", asked.filter)
+    clauses = ["workspace = ?", "kind = 'run'", "parent = ''", condition.sql]
+    parameters: list[Parameter] = [workspace_id, *condition.parameters]
+    if asked.experiment_id:
+        clauses.append("+name = ?")
+        parameters.append(asked.experiment_id)
+    if asked.text:
+        clauses.append(_HOLDS_TEXT)
+        parameters.append(asked.text.lower())
+    if asked.before is not None:
+        clauses.append("seq < ?")
+        parameters.append(asked.before)
+    sql = f"SELECT seq, doc FROM entity WHERE {' AND '.join(clauses)} ORDER BY seq DESC LIMIT {asked.limit:d}"  # noqa: S608 - bound
+    return [(row["seq"], json.loads(row["doc"])) for row in store.rows(sql, tuple(parameters))]

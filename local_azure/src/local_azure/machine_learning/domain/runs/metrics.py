@@ -175,6 +175,34 @@ def readable(data: dict[str, Any], columns: dict[str, str]) -> dict[str, Any]:
     return row
 
 
+def sample(store: Store, workspace_id: str, run_id: str, name: str, most: int) -> dict[str, Any]:
+    """Return at most `most` + 1 values of a metric, evenly chosen with the last one; raises a 404.
+
+    {"columns", "kind", "count": of all values, "value": [{"created", "data"}]}.
+    """
+    key = (workspace_id, run_id, name)
+    found = store.rows("SELECT columns, properties FROM metric WHERE workspace=? AND run_id=? AND name=?", key)
+    if not found:
+        raise not_found("Metric", name, f"Run '{run_id}' has not logged it.")
+    of_metric = "FROM metric_value WHERE workspace=? AND run_id=? AND name=?"
+    count = store.rows(f"SELECT count(*) AS count {of_metric}", key)[0]["count"]
+    step = max(count // most, 1)
+    # The places are counted in the index alone; the values themselves are read for the chosen ones only.
+    chosen = f"SELECT seq, row_number() OVER (ORDER BY created, seq) - 1 AS place {of_metric}"
+    rows = store.rows(
+        f"SELECT created, doc FROM metric_value WHERE seq IN (SELECT seq FROM ({chosen}) "  # noqa: S608 - the same
+        "WHERE place % ? = 0 OR place = ?) ORDER BY created, seq",
+        (*key, step, count - 1),
+    )
+    columns = json.loads(found[0]["columns"])
+    return {
+        "columns": columns,
+        "kind": json.loads(found[0]["properties"])["uxMetricType"],
+        "count": count,
+        "value": [{"created": row["created"], "data": json.loads(row["doc"])["data"]} for row in rows],
+    }
+
+
 def copy(store: Store, workspace_id: str, source_run_id: str, target_run_id: str) -> None:
     """Give a run the metrics of the run that it reuses (assumed: the service shows them under both)."""
     keys = (target_run_id, workspace_id, source_run_id)

@@ -30,15 +30,23 @@ def copy_models(store: Store, files: BlobFiles, workspace: Workspace, model_ids:
 
 
 def _copy_model(store: Store, files: BlobFiles, workspace: Workspace, model: Document, folder: Path) -> None:
-    copied = 0
-    for artifact in models.asset_of(store, workspace, model["url"])["artifacts"]:
-        for blob, relative in _artifact_files(files, workspace, artifact):
-            target = folder / relative
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(files.path(workspace.artifact_container, blob), target)
-            copied += 1
-    if not copied:
+    found = files_of(store, files, workspace, model)
+    for relative, path in found.items():
+        target = folder / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    if not found:
         raise not_found("The files of model", model["id"], "Were they uploaded before it was registered?")
+
+
+def files_of(store: Store, files: BlobFiles, workspace: Workspace, model: Document) -> dict[str, Path]:
+    """Return the files of a model by their path relative to its root; raises a 404 for an asset that is gone."""
+    artifacts = models.asset_of(store, workspace, model["url"])["artifacts"]
+    return {
+        relative: files.path(workspace.artifact_container, blob)
+        for artifact in artifacts
+        for blob, relative in _artifact_files(files, workspace, artifact)
+    }
 
 
 def _artifact_files(files: BlobFiles, workspace: Workspace, artifact: Document) -> list[tuple[str, str]]:

@@ -90,6 +90,11 @@ class Scheduler:
             state |= {"next": timestamp(now + _polling(schedule)), "seen": self._fingerprint(workspace, schedule)}
         self._store.put(workspace.id, _STATE, schedule["Id"], state)
 
+    def next_time(self, workspace: Workspace, schedule_id: str) -> str | None:
+        """Return when an active schedule fires or looks at its blobs next; None where nobody knows."""
+        state = self._store.get(workspace.id, _STATE, schedule_id)
+        return state["next"] if state else None
+
     def wake(self) -> None:
         """Re-check the schedules, after a change has been committed. From any thread."""
         self._loop.call_soon_threadsafe(self._changed.set)

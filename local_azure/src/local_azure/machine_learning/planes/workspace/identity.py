@@ -117,5 +117,5 @@ async def service_principal_token(tokens: Tokens, sign_in: SignInSecrets, *, sec
 
 @PLANE.route("GET", "/discovery", recorded=True)
 def discovery(addresses: Addresses) -> dict[str, str]:
-    """Address of every other plane: always this server."""
-    return dict.fromkeys(_DISCOVERED, addresses.http)
+    """Address of every other plane: always this server. "studio" is where the SDK's links to its portal lead."""
+    return {**dict.fromkeys(_DISCOVERED, addresses.http), "studio": addresses.studio}

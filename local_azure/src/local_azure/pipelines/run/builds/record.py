@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from local_azure.pipelines.run.results import Result
 
@@ -163,9 +163,22 @@ def read_record(folder: Path) -> Document | None:
         document = json.loads(content) if len(content) <= MOST_RECORD_BYTES else None
     except (OSError, ValueError, RecursionError):
         return None
-    if not isinstance(document, dict) or not document.keys() >= {"build", "timeline", "approvals"}:
+    if not _has_form(document):
         return None
     return document if _is_alive(folder / LOCK_FILE) else _ended(document)
+
+
+def _has_form(document: object) -> TypeGuard[Document]:
+    """Tell whether a document has the parts of a record, each of its kind."""
+    if not isinstance(document, dict):
+        return False
+    build, timeline, approvals = map(document.get, ("build", "timeline", "approvals"))
+    if not isinstance(build, dict) or not isinstance(timeline, dict):
+        return False
+    records = timeline.get("records")
+    if not isinstance(approvals, list) or not isinstance(records, list):
+        return False
+    return all(isinstance(each, dict) for each in (*approvals, *records))
 
 
 def _ended(document: Document) -> Document:

@@ -8,6 +8,7 @@ from pathlib import Path
 from local_azure.pipelines.expand.model import is_true
 from local_azure.pipelines.run.step_context import Inputs, StepContext, TaskEmulation, TaskError
 
+MOST_NAMED_TESTS = 50
 _ROOTS = ("testsuite", "test-run", "coverage")
 
 
@@ -20,6 +21,7 @@ def _publish_test_results(context: StepContext, inputs: Inputs) -> bool:
     for suite in _suites(paths):
         bad = sum(int(suite.get(name) or 0) for name in ("failures", "errors", "failed"))
         context.log.say(f"{suite.get('tests') or suite.get('total') or ''} {bad} failed".strip())
+        context.record.progress.found("tests", context.log.label, _totals(suite, bad))
         failed += bad
     return not (failed and is_true(inputs.get("failTaskOnFailedTests", "")))
 
@@ -29,8 +31,20 @@ def _publish_coverage(context: StepContext, inputs: Inputs) -> bool:
     if not paths:
         return _missing(context, inputs, "failIfCoverageEmpty")
     for suite in _suites(paths):
-        context.log.say(f"line coverage {float(suite.get('line-rate') or 0):.1%}")
+        rate = float(suite.get("line-rate") or 0)
+        context.log.say(f"line coverage {rate:.1%}")
+        context.record.progress.found("coverage", context.log.label, {"lines": rate})
     return True
+
+
+def _totals(suite: ET.Element, failed: int) -> dict[str, object]:
+    """Return the totals of a suite, and the names of tests that failed."""
+    bad = [
+        case for case in suite.iter("testcase") if case.find("failure") is not None or case.find("error") is not None
+    ]
+    names = [f"{case.get('classname', '')}.{case.get('name', '')}".strip(".") for case in bad[:MOST_NAMED_TESTS]]
+    total = int(suite.get("tests") or suite.get("total") or 0)
+    return {"total": total, "failed": failed, "skipped": int(suite.get("skipped") or 0), "names": names}
 
 
 def _missing(context: StepContext, inputs: Inputs, flag: str) -> bool:

@@ -1,0 +1,176 @@
+"""The gate in front of the studio: checks host, origin, session and form before any page is looked at.
+
+A request is answered here unless it has a session, apart from style sheet and script, which hold no data. The tokens
+of the planes count for nothing here, so no step and no web service gets in. The one exception is the start token,
+with which the command line asks for a one-time address; only the user's own files hold it.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Callable, Mapping
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qs, quote
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from local_azure.machine_learning.server import Parts
+from local_azure.studio.access import headers, notices
+from local_azure.studio.access.sessions import Session, Sessions
+
+LOG = logging.getLogger("local_azure")
+ROOT = "/studio"
+STATIC = frozenset(f"{ROOT}/static/{name}" for name in ("studio.css", "studio.js", "icon.svg"))
+SIGN_IN = f"{ROOT}/sign-in"
+SIGN_OUT = f"{ROOT}/sign-out"
+ONE_TIME_ADDRESS = f"{ROOT}/one-time-address"
+MAX_FORM_BYTES = 1024 * 1024
+MAX_FORM_FIELDS = 1_000
+_READING = ("GET", "HEAD")
+
+
+class _RefusedError(Exception):
+    """A request that gets no further: status and what the page says."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Gate:
+    """The whole studio as one ASGI application. load: makes the pages when somebody first asks for one."""
+
+    def __init__(self, parts: Parts, load: Callable[[], ASGIApp]) -> None:
+        self._host = f"127.0.0.1:{parts.info.studio_port}"
+        self._cookie = f"local_azure_studio_{parts.info.studio_port}"
+        self._start_token = parts.info.token
+        self._command = f"python -m local_azure --state {parts.state.root} studio"
+        self._sessions = Sessions()
+        self._load = load
+        self._pages: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        guarded = _with_headers(send)
+        try:
+            response = await self._answer(request)
+        except _RefusedError as refusal:
+            message = str(refusal)
+            response = HTMLResponse(notices.refusal(message, self._command), refusal.status)
+        except ClientDisconnect:
+            return
+        if response is not None:
+            await response(scope, receive, guarded)
+            return
+        if self._pages is None:
+            self._pages = self._load()
+        await self._pages(scope, receive, guarded)
+
+    async def _answer(self, request: Request) -> Response | None:
+        """Answer what is not a page; None: the request may see the pages."""
+        self._check_host(request)
+        path = request.url.path
+        if request.method == "POST" and path == ONE_TIME_ADDRESS:
+            return self._one_time_address(request)
+        if request.method not in (*_READING, "POST"):
+            raise _RefusedError(405, "Pages of the studio are read with GET and changed with POST.")
+        if path in STATIC and request.method in _READING:
+            return None
+        if path == SIGN_IN:
+            return self._sign_in(request)
+        cookie = self._cookie_of(request)
+        session = self._sessions.find(cookie) if cookie else None
+        if session is None:
+            return self._without_session(request)
+        request.scope["studio.session"] = session
+        if request.method == "POST":
+            request.scope["studio.form"] = await self._checked_form(request, session)
+            if path == SIGN_OUT:
+                self._sessions.close(cookie)
+                return HTMLResponse(notices.signed_out(self._command))
+        return None
+
+    def _check_host(self, request: Request) -> None:
+        """A name that leads to this machine is not ours: a page of its owner would read what we answer."""
+        hosts = request.headers.getlist("host")
+        if hosts != [self._host]:
+            raise _RefusedError(421, f"The studio answers at http://{self._host}{ROOT}/ only.")
+
+    def _check_origin(self, request: Request) -> None:
+        origins = request.headers.getlist("origin")
+        site = request.headers.get("sec-fetch-site", "same-origin")
+        if origins != [f"http://{self._host}"] or site != "same-origin":
+            raise _RefusedError(403, "This form was not sent by a page of the studio. Nothing was changed.")
+
+    def _one_time_address(self, request: Request) -> Response:
+        """What `python -m local_azure studio` asks for."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        known = scheme.lower() == "bearer" and hmac.compare_digest(token.encode(), self._start_token.encode())
+        if "origin" in request.headers or not known:
+            return PlainTextResponse("The token of this server's start is required.", 401)
+        return PlainTextResponse(f"http://{self._host}{SIGN_IN}?code={self._sessions.new_code()}")
+
+    def _sign_in(self, request: Request) -> Response:
+        if request.method != "GET":
+            raise _RefusedError(405, "The one-time address is opened, not posted to.")
+        cookie = self._sessions.open(request.query_params.get("code", ""))
+        if cookie is None:
+            raise _RefusedError(401, "This one-time address has been used already, or is older than ten minutes.")
+        # The browser follows a page, not a redirect: after a link from another site, a redirect would not carry the
+        # cookie, because it is SameSite=Strict.
+        response = HTMLResponse(notices.go_on(f"{ROOT}/"))
+        response.set_cookie(self._cookie, cookie, path=ROOT, httponly=True, samesite="strict")
+        return response
+
+    def _cookie_of(self, request: Request) -> str:
+        try:
+            found = SimpleCookie(request.headers.get("cookie", "")).get(self._cookie)
+        except CookieError:
+            return ""
+        return found.value if found else ""
+
+    def _without_session(self, request: Request) -> Response:
+        """Say how to sign in.
+
+        A link that somebody follows from another site, such as a notebook's, comes without the cookie at first; the
+        browser sends it when a page of ours leads to the same address.
+        """
+        if request.method not in _READING:
+            raise _RefusedError(401, "You are not signed in. Nothing was changed.")
+        if request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+            address = quote(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
+            return HTMLResponse(notices.go_on(address))
+        raise _RefusedError(401, "You are not signed in, or the server was started again since.")
+
+    async def _checked_form(self, request: Request, session: Session) -> Mapping[str, list[str]]:
+        self._check_origin(request)
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_FORM_BYTES:
+                raise _RefusedError(413, f"A form has at most {MAX_FORM_BYTES} bytes. Nothing was changed.")
+        try:
+            form = parse_qs(body.decode("utf-8"), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS)
+        except ValueError:
+            raise _RefusedError(400, "This form cannot be read. Nothing was changed.") from None
+        if not session.allows(form.get("csrf", [""])[0]):
+            raise _RefusedError(403, "This form is of an earlier session. Load the page again; nothing was changed.")
+        return form
+
+
+def _with_headers(send: Send) -> Send:
+    """Send answers with the headers that every one has; a page that sets its own policy keeps it."""
+
+    async def guarded(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            found = MutableHeaders(scope=message)
+            own_policy = "content-security-policy" in found
+            for name, value in {**headers.ALWAYS, **({} if own_policy else headers.PAGE)}.items():
+                found.setdefault(name, value)
+        await send(message)
+
+    return guarded

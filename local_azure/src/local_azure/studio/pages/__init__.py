@@ -1,0 +1,1 @@
+"""The pages: each handler reads what it shows and renders a template."""

@@ -1,0 +1,234 @@
+"""Runs of Azure Pipelines YAML: the list, one run, its logs and files, and the answer to its approvals."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+from starlette.responses import Response
+
+from local_azure.machine_learning.errors import bad_request, conflict, not_found
+from local_azure.pipelines.run.builds.answers import settle
+from local_azure.pipelines.run.builds.record import MOST_COMMENT_CHARACTERS, REHEARSAL, Decision
+from local_azure.studio.pages.live import live_updates
+from local_azure.studio.pages.run_files import foreign_file
+from local_azure.studio.pages.visit import Section, Visit, address
+from local_azure.studio.reading import logs, pipeline_runs
+from local_azure.studio.reading.pipeline_runs import Part, PipelineRun
+from local_azure.studio.reading.shown_file import ShownFile, shown_file
+from local_azure.studio.views import previews
+from local_azure.studio.views.charts import bar
+from local_azure.studio.views.formats import duration, seconds_between
+from local_azure.studio.views.graphs import Node, draw
+from local_azure.studio.views.statuses import status
+
+PAGES = Section()
+ON_A_PAGE = 30
+FAILURE_LINES = 25
+SHOWN_CARDS = 20
+MOST_SUMMARY_BYTES = 1024 * 1024
+_STEP_BYTES = 512 * 1024
+_ONE = "/builds/{number}"
+Document = dict[str, Any]
+
+
+@PAGES.get("/builds")
+def builds(visit: Visit) -> Response:
+    """The newest runs; those that wait for somebody first."""
+    root, before = visit.parts.state.pipeline_runs, visit.query("before")
+    last = int(before) if before.isascii() and before.isdigit() and len(before) < 10 else None
+    found = list(pipeline_runs.newest(root, ON_A_PAGE + 1, last))
+    shown = found[:ON_A_PAGE]
+    return visit.page(
+        "builds.html.j2",
+        waiting=pipeline_runs.waiting(root),
+        runs=shown,
+        older=address("builds", before=str(shown[-1].number)) if len(found) > ON_A_PAGE else "",
+    )
+
+
+def _run(visit: Visit) -> PipelineRun:
+    return pipeline_runs.require(visit.parts.state.pipeline_runs, visit.part("number"))
+
+
+@PAGES.get(_ONE)
+def build(visit: Visit) -> Response:
+    """One run on one page: questions first, then errors, then everything else."""
+    run = _run(visit)
+    result = pipeline_runs.result_of(run)
+    artifacts = pipeline_runs.kept_files(run, "artifacts")
+    return visit.page(
+        "build.html.j2",
+        run=run,
+        seconds=seconds_between(
+            run.build.get("startTime") or run.build.get("queueTime"), run.build.get("finishTime")
+        ),
+        documents=_documents(visit, run, artifacts),
+        failures=_failures(run, visit),
+        issues=result.get("issues") or [],
+        tags=result.get("tags") or [],
+        graph=_graph(run.stages, address("builds", str(run.number))),
+        timeline=_timeline(run),
+        summaries=[_summary(path) for path in pipeline_runs.summaries(run)],
+        artifacts=artifacts,
+        uploads=pipeline_runs.kept_files(run, "files"),
+        most_comment=MOST_COMMENT_CHARACTERS,
+    )
+
+
+def _documents(visit: Visit, run: PipelineRun, artifacts: list[str]) -> list[ShownFile]:
+    """Return the documents that a project has handed over and the studio can show: cards and boards."""
+    found = []
+    for name in [name for name in artifacts if name.endswith(".json")][:SHOWN_CARDS]:
+        shown = _shown(visit, run, "artifacts", name)
+        if shown.document_kind:
+            found.append(shown)
+    return found
+
+
+def _shown(visit: Visit, run: PipelineRun, kind: str, name: str) -> ShownFile:
+    raw = address("builds", str(run.number), "raw", kind, path=name)
+    return shown_file(name, pipeline_runs.file_of(run, kind, name), visit.parts.redactor, raw)
+
+
+def _failures(run: PipelineRun, visit: Visit) -> list[tuple[Part, Part | None, list[logs.Line]]]:
+    """Return each failed job with its failed step and the end of that step's output."""
+    found = []
+    for job in [job for stage in run.stages for job in stage.parts if job.status.lower() == "failed"]:
+        step = next((step for step in job.parts if step.status.lower() == "failed"), None)
+        path = pipeline_runs.log_of(run, job.label)
+        lines = pipeline_runs.section(path, step.title, _STEP_BYTES) if step else []
+        shown = [logs.line_of(text) for text in lines] or logs.tail(path, visit.parts.redactor, FAILURE_LINES)
+        found.append((job, step, shown[-FAILURE_LINES:]))
+    return found
+
+
+def _graph(stages: list[Part], base: str) -> object:
+    nodes = [
+        Node(
+            key=stage.label,
+            title=stage.title,
+            status=status(stage.status),
+            waits_for=stage.waits_for,
+            note=_took(stage),
+            address=f"{base}#stage-{stage.label}",
+        )
+        for stage in stages
+    ]
+    return draw(nodes, "Stages of this run and what each waits for")
+
+
+def _took(part: Part) -> str:
+    return duration(seconds_between(part.start, part.end)) if part.start and part.status.lower() != "skipped" else ""
+
+
+def _timeline(run: PipelineRun) -> list[tuple[Part, str, object]]:
+    """Return each stage with its bar, on the scale of the whole run."""
+    begun = [stage for stage in run.stages if stage.start and stage.status.lower() != "skipped"]
+    if not begun:
+        return []
+    origin = min(stage.start for stage in begun)
+    whole = max(seconds_between(origin, stage.end) or 0.0 for stage in begun)
+    rows: list[tuple[Part, str, object]] = []
+    for stage in begun:
+        start, end = seconds_between(origin, stage.start) or 0.0, seconds_between(origin, stage.end) or 0.0
+        rows.append((stage, _took(stage), bar(start, end, whole, status(stage.status).tone)))
+    return rows
+
+
+def _summary(path: Path) -> tuple[str, object]:
+    with path.open("rb") as stream:
+        text = stream.read(MOST_SUMMARY_BYTES).decode(errors="replace")
+    heading = next((line.lstrip("# ") for line in text.splitlines() if line.startswith("#")), "")
+    return heading or path.name.partition("-")[2] or path.name, previews.markdown(text)
+
+
+@PAGES.get(_ONE + "/log/{label}")
+def log(visit: Visit) -> Response:
+    """The log of a job, or of one of its steps."""
+    run, label = _run(visit), visit.part("label")
+    path = pipeline_runs.log_of(run, label)
+    wanted, title, end = visit.query("q"), visit.query("step"), visit.query("end")
+    hits, is_all = logs.search(path, visit.parts.redactor, wanted)
+    window = logs.read_window(path, visit.parts.redactor, int(end) if end.isascii() and end.isdigit() else None)
+    if title:
+        lines = [logs.line_of(text) for text in pipeline_runs.section(path, title, _STEP_BYTES)]
+        window = logs.Window(lines, 0, window.size, window.size)
+    job = next((part for stage in run.stages for part in stage.parts if part.label == label), None)
+    return visit.page(
+        "build_log.html.j2",
+        run=run,
+        label=label,
+        job=job,
+        step=title,
+        wanted=wanted,
+        hits=hits,
+        most_hits=logs.MOST_HITS,
+        is_all=is_all,
+        window=window,
+        events=address("builds", str(run.number), "events") if run.is_live else "",
+    )
+
+
+@PAGES.get(_ONE + "/files/{kind}")
+def files(visit: Visit) -> Response:
+    """Artifacts or uploaded files, and a preview of one."""
+    run, kind, name = _run(visit), visit.part("kind"), visit.query("path")
+    if kind not in ("artifacts", "files"):
+        raise not_found("Folder", kind[:40])
+    return visit.page(
+        "files.html.j2",
+        heading="Artifacts" if kind == "artifacts" else "Uploaded files",
+        title=f"{run.name} {run.build.get('buildNumber', run.number)}",
+        back=address("builds", str(run.number)),
+        names=pipeline_runs.kept_files(run, kind),
+        listing=address("builds", str(run.number), "files", kind),
+        file=_shown(visit, run, kind, name) if name else None,
+    )
+
+
+@PAGES.get(_ONE + "/raw/{kind}")
+def raw(visit: Visit) -> Response:
+    """The bytes of one of these files."""
+    run, name = _run(visit), visit.query("path")
+    return foreign_file(visit, name, pipeline_runs.file_of(run, visit.part("kind"), name))
+
+
+@PAGES.get(_ONE + "/events")
+def events(visit: Visit) -> Response:
+    """Live updates of a run."""
+    root, number = visit.parts.state.pipeline_runs, visit.part("number")
+    _run(visit)
+
+    def state() -> Hashable | None:
+        run = pipeline_runs.require(root, number)
+        if not run.is_live:
+            return None
+        logged = sum(path.stat().st_size for path in (run.folder / "logs").glob("*.log"))
+        steps = sum(len(job.parts) for stage in run.stages for job in stage.parts)
+        return (logged, steps, *(stage.status for stage in run.stages), *(one.status for one in run.approvals))
+
+    return live_updates(state, visit.site.stopping)
+
+
+@PAGES.post(_ONE + "/approvals/{approval_id}")
+def answer(visit: Visit) -> Response:
+    """Approve or reject; whoever answers first counts."""
+    run, comment = _run(visit), visit.field("comment").strip()
+    asked = next((one for one in run.approvals if one.id == visit.part("approval_id")), None)
+    if asked is None:
+        raise not_found("Approval", visit.part("approval_id")[:40])
+    if visit.field("answer") not in ("approve", "reject"):
+        raise bad_request("Choose Approve or Reject.")
+    is_yes = visit.field("answer") == "approve"
+    if not is_yes and not comment:
+        raise bad_request("A rejection needs a comment: whoever asked, and the record, should know why.")
+    if not asked.is_open or not run.is_live:
+        raise conflict(f"This approval is closed: {asked.status}{f' by {asked.person}' if asked.person else ''}.")
+    person = f"{getpass.getuser()} ({REHEARSAL})"
+    counted = settle(run.folder, asked.id, Decision(is_yes, person, comment))
+    if counted.approved != is_yes:
+        raise conflict(f"{counted.person} was faster: {'approved' if counted.approved else 'rejected'}.")
+    return visit.see(address("builds", str(run.number)))

@@ -1,0 +1,145 @@
+"""One run: what became of it and why, its steps, metrics and lineage, as they are now and as they change."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+from starlette.responses import Response
+
+from local_azure.machine_learning.domain.data.artifacts import RUN_ORIGIN, artifacts_below, run_container
+from local_azure.machine_learning.domain.runs import experiments, run_records
+from local_azure.machine_learning.domain.runs.run_files import artifact_file
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
+from local_azure.studio.pages.live import live_updates
+from local_azure.studio.pages.runs import parameters_of
+from local_azure.studio.pages.visit import Section, Visit, address
+from local_azure.studio.reading import logs, measured
+from local_azure.studio.reading import run_facts as facts
+from local_azure.studio.reading.run_facts import Step
+from local_azure.studio.views.charts import bar
+from local_azure.studio.views.formats import parsed, seconds_between
+from local_azure.studio.views.graphs import Node, draw
+from local_azure.studio.views.statuses import status
+
+PAGES = Section()
+_RUN = "/w/{workspace}/runs/{run_id}"
+_SHOWN_FILES = 12
+_TAIL_LINES = 15
+Document = dict[str, Any]
+
+
+@PAGES.get(_RUN)
+def run_page(visit: Visit) -> Response:
+    """One run on one page."""
+    parts, workspace = visit.parts, visit.workspace
+    run = run_records.require(parts.store, workspace.id, visit.part("run_id"))
+    steps = facts.steps_of(parts, workspace, run)
+    files = _files(visit, workspace, run)
+    log = facts.main_log(parts, workspace, run)
+    failure = facts.failure_of(parts, workspace, run)
+    return visit.page(
+        "run.html.j2",
+        run=run,
+        name=facts.name_of(run),
+        status=facts.shown_status(run),
+        experiment=experiments.by_id(parts.store, workspace.id, run["experimentId"])["name"],
+        ancestors=_ancestors(visit, workspace, run),
+        seconds=seconds_between(run.get("startTimeUtc"), run.get("endTimeUtc")),
+        is_live=facts.is_live(run),
+        failure=failure,
+        failure_name=facts.name_of(failure.run) if failure else "",
+        steps=steps,
+        graph=_graph(visit, steps),
+        timeline=_timeline(run, steps),
+        metrics=measured.of_run(parts, workspace, run),
+        step_metrics=_step_metrics(visit, workspace, steps),
+        files=files[:_SHOWN_FILES],
+        more_files=max(len(files) - _SHOWN_FILES, 0),
+        reports=[name for name in files if name.endswith((".html", ".htm"))],
+        log=log,
+        tail=logs.tail(artifact_file(parts.files, workspace, run, log), parts.redactor, _TAIL_LINES) if log else [],
+        lineage=facts.lineage_of(parts, workspace, run),
+        parameters=parameters_of(run),
+        snapshot=run["properties"].get("ContentSnapshotId", ""),
+    )
+
+
+def _ancestors(visit: Visit, workspace: Workspace, run: Document) -> list[tuple[str, str]]:
+    """Return ids and names of the runs above a run, the outermost first."""
+    found: list[tuple[str, str]] = []
+    while run.get("parentRunId"):
+        run = run_records.require(visit.parts.store, workspace.id, run["parentRunId"])
+        found.insert(0, (run["runId"], facts.name_of(run)))
+    return found
+
+
+def _files(visit: Visit, workspace: Workspace, run: Document) -> list[str]:
+    found = artifacts_below(visit.parts.files, workspace, RUN_ORIGIN, run_container(run))
+    return [artifact.path for artifact in found]
+
+
+def _graph(visit: Visit, steps: list[Step]) -> object:
+    nodes = [
+        Node(
+            key=step.key,
+            title=step.name,
+            status=status(step.status),
+            waits_for=step.waits_for,
+            note=step.took,
+            address=address("w", visit.part("workspace"), "runs", step.run_id) if step.run_id else "",
+        )
+        for step in steps
+    ]
+    return draw(nodes, "Steps of this run and what each waits for")
+
+
+def _timeline(run: Document, steps: list[Step]) -> list[tuple[Step, object]]:
+    """Return each started step with its bar, on the scale of the whole run."""
+    begun = [step for step in steps if step.start and parsed(step.start)]
+    if not begun:
+        return []
+    origin = min(str(run.get("startTimeUtc") or run["createdUtc"]), *(str(step.start) for step in begun))
+    whole = max(seconds_between(origin, run.get("endTimeUtc")) or 0, *(_second(origin, step.end) for step in begun))
+    return [
+        (step, bar(_second(origin, step.start), _second(origin, step.end), whole, status(step.status).tone))
+        for step in begun
+    ]
+
+
+def _second(origin: str, moment: str | None) -> float:
+    return seconds_between(origin, moment) or 0.0
+
+
+def _step_metrics(visit: Visit, workspace: Workspace, steps: list[Step]) -> list[tuple[Step, Document]]:
+    """Return the steps that have logged single values, with these."""
+    found = [(step, measured.scalars(visit.parts, workspace, step.run_id)) for step in steps if step.run_id]
+    return [(step, values) for step, values in found if values]
+
+
+@PAGES.get(_RUN + "/events")
+def events(visit: Visit) -> Response:
+    """Live updates of a run, of its steps and of its log."""
+    parts, workspace = visit.parts, visit.workspace
+    run_id = visit.part("run_id")
+    run_records.require(parts.store, workspace.id, run_id)
+
+    def state() -> Hashable | None:
+        run = run_records.require(parts.store, workspace.id, run_id)
+        if not facts.is_live(run):
+            return None
+        below = run_records.children(parts.store, workspace.id, run_id)
+        log = facts.main_log(parts, workspace, run)
+        path = artifact_file(parts.files, workspace, run, log) if log else None
+        size = path.stat().st_size if path and path.is_file() else 0
+        return (run["revision"], size, *((child["runId"], child["revision"]) for child in below))
+
+    return live_updates(state, visit.site.stopping)
+
+
+@PAGES.post(_RUN + "/cancel")
+def cancel(visit: Visit) -> Response:
+    """Cancel a run, as `run.cancel()` does."""
+    run = run_records.require(visit.parts.store, visit.workspace.id, visit.part("run_id"))
+    visit.parts.executor.cancel(run["runId"])
+    return visit.see(address("w", visit.part("workspace"), "runs", run["runId"]))

@@ -1,0 +1,137 @@
+"""Files of a run: its logs with search, its artifacts and its code with previews, and the bytes themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from starlette.responses import Response, StreamingResponse
+
+from local_azure.machine_learning.domain.data import snapshots
+from local_azure.machine_learning.domain.data.artifacts import (
+    RUN_ORIGIN,
+    artifacts_below,
+    run_artifact,
+    run_container,
+)
+from local_azure.machine_learning.domain.data.blobs import content
+from local_azure.machine_learning.domain.runs import run_records
+from local_azure.machine_learning.domain.runs.run_files import artifact_file
+from local_azure.machine_learning.errors import not_found
+from local_azure.studio.access.headers import FOREIGN
+from local_azure.studio.pages.visit import Section, Visit, address
+from local_azure.studio.reading import logs
+from local_azure.studio.reading import run_facts as facts
+from local_azure.studio.reading.shown_file import shown_file
+from local_azure.studio.views.previews import media_type
+
+PAGES = Section()
+_RUN = "/w/{workspace}/runs/{run_id}"
+Document = dict[str, Any]
+
+
+def _run(visit: Visit) -> Document:
+    return run_records.require(visit.parts.store, visit.workspace.id, visit.part("run_id"))
+
+
+@PAGES.get(_RUN + "/log")
+def log(visit: Visit) -> Response:
+    """A window of a log from its end, or the lines of it that hold a text."""
+    parts, workspace, run = visit.parts, visit.workspace, _run(visit)
+    names = facts.log_names(parts, workspace, run)
+    name = visit.query("name") or next(iter(names), "")
+    if name and name not in names:
+        raise not_found("Log", name)
+    path = artifact_file(parts.files, workspace, run, name) if name else Path("/nonexistent")
+    wanted, end = visit.query("q"), visit.query("end")
+    hits, is_all = logs.search(path, parts.redactor, wanted)
+    return visit.page(
+        "log.html.j2",
+        run=run,
+        title=facts.name_of(run),
+        back=address("w", visit.part("workspace"), "runs", run["runId"]),
+        names=names,
+        name=name,
+        wanted=wanted,
+        hits=hits,
+        most_hits=logs.MOST_HITS,
+        is_all=is_all,
+        window=logs.read_window(path, parts.redactor, int(end) if end.isascii() and end.isdigit() else None),
+        raw=address("w", visit.part("workspace"), "runs", run["runId"], "raw", path=name) if name else "",
+        events=address("w", visit.part("workspace"), "runs", run["runId"], "events") if facts.is_live(run) else "",
+    )
+
+
+@PAGES.get(_RUN + "/files")
+def files(visit: Visit) -> Response:
+    """The artifacts of a run, and a preview of one."""
+    run, workspace = _run(visit), visit.workspace
+    found = [
+        artifact.path for artifact in artifacts_below(visit.parts.files, workspace, RUN_ORIGIN, run_container(run))
+    ]
+    name = visit.query("path")
+    here = ("w", visit.part("workspace"), "runs", run["runId"])
+    file = None
+    if name:
+        path = run_artifact(run, name).require_file(visit.parts.files, workspace)
+        file = shown_file(name, path, visit.parts.redactor, address(*here, "raw", path=name))
+    return visit.page(
+        "files.html.j2",
+        heading="Artifacts",
+        title=facts.name_of(run),
+        back=address(*here),
+        names=found,
+        listing=address(*here, "files"),
+        file=file,
+    )
+
+
+@PAGES.get(_RUN + "/code")
+def code(visit: Visit) -> Response:
+    """The files of the snapshot that a run was made from, and a preview of one."""
+    run, workspace = _run(visit), visit.workspace
+    snapshot = str(run["properties"].get("ContentSnapshotId") or "")
+    if not snapshot:
+        raise not_found("Snapshot", "of this run", "Only runs of scripts have one.")
+    found = snapshots.files_of(visit.parts.store, workspace, snapshot)
+    here = ("w", visit.part("workspace"), "runs", run["runId"])
+    name, file = visit.query("path"), None
+    if name:
+        if name not in found:
+            raise not_found("File", name, "It is not in the snapshot of this run.")
+        path = visit.parts.files.path(workspace.artifact_container, found[name]["blob"])
+        file = shown_file(name, path, visit.parts.redactor, address(*here, "code", "raw", path=name))
+    return visit.page(
+        "files.html.j2",
+        heading="Code",
+        title=facts.name_of(run),
+        back=address(*here),
+        names=sorted(found),
+        listing=address(*here, "code"),
+        file=file,
+    )
+
+
+@PAGES.get(_RUN + "/raw")
+def raw(visit: Visit) -> Response:
+    """The bytes of an artifact."""
+    name = visit.query("path")
+    return foreign_file(visit, name, run_artifact(_run(visit), name).require_file(visit.parts.files, visit.workspace))
+
+
+@PAGES.get(_RUN + "/code/raw")
+def raw_code(visit: Visit) -> Response:
+    """The bytes of a file of a snapshot."""
+    name, run = visit.query("path"), _run(visit)
+    found = snapshots.files_of(visit.parts.store, visit.workspace, run["properties"].get("ContentSnapshotId", ""))
+    if name not in found:
+        raise not_found("File", name)
+    return foreign_file(visit, name, visit.parts.files.path(visit.workspace.artifact_container, found[name]["blob"]))
+
+
+def foreign_file(visit: Visit, name: str, path: Path) -> Response:
+    """Answer with a file that others have written, in a sandbox of its own."""
+    length = path.stat().st_size
+    chunks = content(visit.parts.redactor, path, 0, length)
+    headers = {**FOREIGN, "Content-Length": str(length)}
+    return StreamingResponse(chunks, headers=headers, media_type=media_type(name))

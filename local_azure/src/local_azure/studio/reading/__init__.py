@@ -1,0 +1,1 @@
+"""Reads what pages show, through the functions of the planes' domain and of the pipelines' records."""

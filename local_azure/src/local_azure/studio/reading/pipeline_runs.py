@@ -1,0 +1,297 @@
+"""Runs of Azure Pipelines YAML as pages show them: from the record of the build, its course, its logs and files."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from local_azure.machine_learning.errors import not_found
+from local_azure.pipelines.run.builds.answers import answer_of
+from local_azure.pipelines.run.builds.progress import read_progress
+from local_azure.pipelines.run.builds.record import read_record
+
+MOST_RUNS_READ = 200  # the newest ones
+MOST_RESULT_BYTES = 16 * 1024 * 1024
+_SECTION = "##[section]"
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Approval:
+    """One question: whether a stage may deploy to an environment."""
+
+    id: str
+    environment: str
+    stage: str
+    status: str
+    asked: str
+    decided: str
+    person: str
+    comment: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody is still asked."""
+        return self.status == "pending"
+
+
+@dataclass
+class Part:
+    """A stage, job or step. kind: "stage", "job" or "step". why: it was skipped."""
+
+    label: str
+    title: str
+    status: str = "notStarted"
+    waits_for: tuple[str, ...] = ()
+    condition: str = ""
+    why: str = ""
+    start: str = ""
+    end: str = ""
+    parts: list[Part] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class PipelineRun:
+    """One run."""
+
+    folder: Path
+    build: Document
+    approvals: list[Approval]
+    stages: list[Part]
+    plan: Document
+    tests: list[Document]
+    coverage: list[Document]
+
+    @property
+    def number(self) -> int:
+        """Its build id."""
+        return int(self.folder.name)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it may still change."""
+        return bool(self.build.get("status") != "completed")
+
+    @property
+    def status(self) -> str:
+        """What its badge shows."""
+        if self.is_live:
+            return "waiting for approval" if any(one.is_open for one in self.approvals) else "Running"
+        return str(self.build.get("result", "unknown"))
+
+    @property
+    def name(self) -> str:
+        """The name of the pipeline's file; of a run of an earlier version, that of its definition."""
+        if isinstance(self.plan.get("file"), str):
+            return Path(self.plan["file"]).name
+        return str((self.build.get("definition") or {}).get("name") or "pipeline")
+
+    def part(self, label: str) -> Part:
+        """Return a stage or job; raises a 404."""
+        for stage in self.stages:
+            for part in (stage, *stage.parts):
+                if part.label == label:
+                    return part
+        raise not_found("Job", label, f"Run {self.number} has none of that name.")
+
+
+def newest(root: Path, most: int, before: int | None = None) -> Iterator[PipelineRun]:
+    """Yield the newest runs below a folder; those that cannot be read are left out."""
+    if not root.is_dir():
+        return
+    numbers = sorted((int(path.name) for path in root.iterdir() if path.name.isdigit()), reverse=True)
+    chosen = [number for number in numbers if before is None or number < before]
+    for number in chosen[:most]:
+        run = _read(root / str(number))
+        if run is not None:
+            yield run
+
+
+def waiting(root: Path) -> list[PipelineRun]:
+    """Return the runs that wait for an approval, the oldest first."""
+    return [run for run in newest(root, MOST_RUNS_READ) if run.status == "waiting for approval"][::-1]
+
+
+def require(root: Path, number: str) -> PipelineRun:
+    """Return one run; raises a 404."""
+    run = _read(root / number) if number.isascii() and number.isdigit() and len(number) < 10 else None
+    if run is None:
+        raise not_found("Pipeline run", number[:20])
+    return run
+
+
+def _read(folder: Path) -> PipelineRun | None:
+    record = read_record(folder)
+    if record is None:
+        return None
+    lines = read_progress(folder)
+    plan: Document = next((line["plan"] for line in lines if isinstance(line.get("plan"), dict)), {})
+    records = record["timeline"]["records"]
+    stages = _stages(records, plan, lines)
+    return PipelineRun(
+        folder,
+        record["build"],
+        [_approval(folder, one, records) for one in record["approvals"]],
+        stages,
+        plan,
+        [{**line["tests"], "label": line.get("label", "")} for line in lines if isinstance(line.get("tests"), dict)],
+        [line["coverage"] for line in lines if isinstance(line.get("coverage"), dict)],
+    )
+
+
+def _approval(folder: Path, found: Document, records: list[Document]) -> Approval:
+    by_id = {one.get("id"): one for one in records}
+    checkpoint = by_id.get((by_id.get(found["id"]) or {}).get("parentId")) or {}
+    stage = by_id.get(checkpoint.get("parentId")) or {}
+    step: Document = next(iter(found.get("steps") or []), {})
+    status = str(found.get("status", ""))
+    answer = answer_of(folder, str(found["id"])) if status == "pending" else None
+    if answer is not None:  # given a moment ago; the run has not noticed yet
+        status = "approved" if answer.approved else "rejected"
+    return Approval(
+        id=str(found["id"]),
+        environment=str((found.get("resource") or {}).get("name", "")),
+        stage=str(stage.get("name", "")),
+        status=status,
+        asked=str(found.get("createdOn", "")),
+        decided=str(step.get("lastModifiedOn", "")),
+        person=answer.person if answer else str((step.get("actualApprover") or {}).get("displayName", "")),
+        comment=answer.comment if answer else str(step.get("comment", "")),
+    )
+
+
+def _stages(records: list[Document], plan: Document, lines: list[Document]) -> list[Part]:
+    """The stages of the record; with plan and course also their jobs and steps, conditions and reasons."""
+    planned = {str(stage.get("name")): stage for stage in plan.get("stages") or []}
+    found = []
+    for record in records:
+        if record.get("type") != "Stage":
+            continue
+        label = str(record.get("identifier", ""))
+        known = planned.get(label) or {}
+        part = Part(
+            label=label,
+            title=str(record.get("name") or label),
+            status=_status_of(record),
+            waits_for=tuple(known.get("waits_for") or ()),
+            condition=str(known.get("condition") or ""),
+            start=str(record.get("startTime") or ""),
+            end=str(record.get("finishTime") or ""),
+        )
+        part.parts = [_planned_job(job) for job in known.get("jobs") or []]
+        found.append(part)
+    _apply(found, lines)
+    return found
+
+
+def _status_of(record: Document) -> str:
+    if record.get("state") == "completed":
+        return str(record.get("result") or "unknown")
+    return "notStarted" if record.get("state") == "pending" else "inProgress"
+
+
+def _planned_job(job: Document) -> Part:
+    label = str(job.get("label"))
+    waits = tuple(job.get("waits_for") or ())
+    return Part(label, str(job.get("title") or label), waits_for=waits, condition=str(job.get("condition") or ""))
+
+
+def _apply(stages: list[Part], lines: list[Document]) -> None:
+    """Note the lines of the course at the parts that they tell of."""
+    jobs = {job.label: job for stage in stages for job in stage.parts}
+    by_name = {stage.label: stage for stage in stages}
+    for line in lines:
+        if "step" in line:
+            _apply_step(jobs.get(str(line["step"])), line)
+            continue
+        part = by_name.get(str(line.get("stage"))) or jobs.get(str(line.get("job")))
+        if part is not None:
+            part.why = str(line.get("why") or part.why)
+            if "job" in line:
+                _note(part, line)
+
+
+def _apply_step(job: Part | None, line: Document) -> None:
+    if job is None:
+        return
+    if line.get("result") is None:
+        job.parts.append(Part(job.label, str(line.get("title") or "step")))
+    if job.parts:
+        _note(job.parts[-1], line)
+
+
+def _note(part: Part, line: Document) -> None:
+    at = dt.datetime.fromtimestamp(float(line.get("at") or 0), dt.UTC).isoformat()
+    if line.get("result") is None:
+        part.status, part.start = "inProgress", at
+    else:
+        part.status, part.end = str(line["result"]), at
+
+
+def log_of(run: PipelineRun, label: str) -> Path:
+    """Return the log of a job, whether it exists or not; raises a 404 for a job that the run does not have."""
+    known = {path.stem for path in (run.folder / "logs").glob("*.log")}
+    if label not in known:
+        run.part(label)
+    return run.folder / "logs" / f"{label}.log"
+
+
+def section(path: Path, title: str, most_bytes: int) -> list[str]:
+    """Return the lines that a step has written into the log of its job; of very many the last ones."""
+    found: deque[str] = deque()
+    inside, size = False, 0
+    if not path.is_file():
+        return []
+    with path.open("r", encoding="utf-8", errors="replace") as stream:
+        for line in stream:
+            text = line.rstrip("\n")
+            if text.startswith(_SECTION):
+                inside = text == f"{_SECTION}{title}"
+                continue
+            if inside:
+                found.append(text)
+                size += len(text)
+                while size > most_bytes:
+                    size -= len(found.popleft())
+    return list(found)
+
+
+def result_of(run: PipelineRun) -> Document:
+    """Return what result.json holds; an empty document before the run has ended."""
+    try:
+        with (run.folder / "result.json").open("rb") as stream:
+            found = json.loads(stream.read(MOST_RESULT_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def kept_files(run: PipelineRun, kind: str) -> list[str]:
+    """Return the files below `artifacts`, `summaries` or `files`, by their path in that folder."""
+    root = run.folder / kind
+    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+
+
+def summaries(run: PipelineRun) -> list[Path]:
+    """Return the pages that steps have written for the run, in their order."""
+    found = [path for path in (run.folder / "summaries").rglob("*") if path.is_file()]
+    return sorted(found, key=lambda path: (_leading_number(path.name), path.name))
+
+
+def _leading_number(name: str) -> int:
+    digits = name.partition("-")[0]
+    return int(digits) if digits.isdigit() else 0
+
+
+def file_of(run: PipelineRun, kind: str, name: str) -> Path:
+    """Return one of these files; raises a 404 for what is not below that folder."""
+    root = (run.folder / kind).resolve()
+    path = (root / name).resolve() if "\0" not in name else root
+    if kind not in ("artifacts", "summaries", "files") or not path.is_relative_to(root) or not path.is_file():
+        raise not_found("File", name[:200], f"Run {run.number} keeps none of that name.")
+    return path

@@ -1,0 +1,117 @@
+"""Line charts, and bars of a timeline, as SVG without any style of their own: studio.css colors them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from local_azure.studio.views.formats import number
+
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 640, 220, 64, 12, 12, 28
+_TICKS = 4
+_MOST_DOTS = 60
+MOST_LINES = 6  # colors that a reader can tell apart
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line: its name, and points from left to right."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class _Scale:
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        span = self.high - self.low
+        return self.start + (value - self.low) / span * (self.end - self.start)
+
+
+def line_chart(lines: Sequence[Line], label: str, labels: Sequence[str] = ()) -> Markup:
+    """Return a chart of finite points. labels: texts of the horizontal axis at 0, 1, ...; its numbers otherwise."""
+    shown = [Line(line.name, _finite(line.points)) for line in lines[:MOST_LINES]]
+    points = [point for line in shown for point in line.points]
+    if not points:
+        return Markup("")
+    across = _scale([x for x, _ in points], _LEFT, _WIDTH - _RIGHT)
+    up = _scale([y for _, y in points], _HEIGHT - _BOTTOM, _TOP)
+    parts = [_grid(up), _axis(across, labels)]
+    parts += [_path(line, place, across, up) for place, line in enumerate(shown)]
+    legend = Markup("").join(
+        Markup('<li class="line{}"><span aria-hidden="true">{}</span> {}</li>').format(place, "━", line.name)
+        for place, line in enumerate(shown)
+    )
+    drawn = Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
+        _WIDTH, _HEIGHT, label, Markup("").join(parts)
+    )
+    return drawn + (Markup('<ul class="legend">{}</ul>').format(legend) if len(shown) > 1 else Markup(""))
+
+
+def _finite(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    return tuple(point for point in points if math.isfinite(point[0]) and math.isfinite(point[1]))
+
+
+def _scale(values: Sequence[float], start: float, end: float) -> _Scale:
+    low, high = min(values), max(values)
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    return _Scale(low, high, start, end)
+
+
+def _grid(up: _Scale) -> Markup:
+    parts = []
+    for tick in range(_TICKS + 1):
+        value = up.low + (up.high - up.low) * tick / _TICKS
+        parts.append(
+            Markup(
+                '<path class="grid" d="M{0} {2:.1f}H{1}"/><text x="{3}" y="{4:.1f}" text-anchor="end">{5}</text>'
+            ).format(_LEFT, _WIDTH - _RIGHT, up(value), _LEFT - 8, up(value) + 4, number(value))
+        )
+    return Markup("").join(parts)
+
+
+def _axis(across: _Scale, labels: Sequence[str]) -> Markup:
+    found = []
+    for tick in range(_TICKS + 1):
+        value = across.low + (across.high - across.low) * tick / _TICKS
+        text = labels[round(value)] if labels and 0 <= round(value) < len(labels) else number(value)
+        anchor = ("start", "middle", "end")[(tick > 0) + (tick == _TICKS)]
+        found.append(
+            Markup('<text x="{:.1f}" y="{}" text-anchor="{}">{}</text>').format(
+                across(value), _HEIGHT - 8, anchor, text
+            )
+        )
+    return Markup("").join(found)
+
+
+def _path(line: Line, place: int, across: _Scale, up: _Scale) -> Markup:
+    places = [(across(x), up(y)) for x, y in line.points]
+    drawn = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    parts = [Markup('<polyline class="line{}" points="{}"/>').format(place, drawn)]
+    if len(places) <= _MOST_DOTS:
+        for (x, y), (_, value) in zip(places, line.points, strict=True):
+            parts.append(
+                Markup('<circle class="line{}" cx="{:.1f}" cy="{:.1f}" r="3"><title>{}</title></circle>').format(
+                    place, x, y, number(value)
+                )
+            )
+    return Markup("").join(parts)
+
+
+def bar(start: float, end: float, whole: float, tone: str) -> Markup:
+    """Return the bar of one row of a timeline: from second `start` to second `end` of `whole` seconds."""
+    whole = max(whole, 0.001)
+    left, width = 1000 * start / whole, max(1000 * (end - start) / whole, 4)
+    return Markup(
+        '<svg class="bar {}" viewBox="0 0 1000 14" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect x="{:.1f}" y="1" width="{:.1f}" height="12" rx="2"/></svg>'
+    ).format(tone, min(left, 996), width)

@@ -1,0 +1,78 @@
+"""Times, durations, sizes and numbers as people read them: one form of each on all pages."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+
+from markupsafe import Markup
+
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
+_MOST_CHARACTERS = 200
+
+
+def parsed(text: object) -> dt.datetime | None:
+    """Return the moment of a timestamp; None for what is none."""
+    try:
+        moment = dt.datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+
+
+def moment(text: object) -> Markup:
+    """Show a timestamp in UTC; the time of this machine's clock is shown on hover."""
+    found = parsed(text)
+    if found is None:
+        return Markup('<span class="soft">-</span>')
+    utc, here = found.astimezone(dt.UTC), found.astimezone()
+    return Markup('<time datetime="{}" title="{} here">{} UTC</time>').format(
+        f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{here:%Y-%m-%d %H:%M:%S %Z}", f"{utc:%Y-%m-%d %H:%M:%S}"
+    )
+
+
+def seconds_between(start: object, end: object) -> float | None:
+    """Return the seconds between two timestamps, until now where there is no end yet; None without a start."""
+    begun = parsed(start)
+    if begun is None:
+        return None
+    ended = parsed(end) or dt.datetime.now(dt.UTC)
+    return max((ended - begun).total_seconds(), 0.0)
+
+
+def duration(seconds: float | None) -> str:
+    """Show how long something took."""
+    if seconds is None:
+        return "-"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def size(count: float) -> str:
+    """Show a number of bytes."""
+    unit = 0
+    while count >= 1024 and unit < len(_UNITS) - 1:
+        count, unit = count / 1024, unit + 1
+    return f"{count:,.0f} {_UNITS[unit]}" if unit == 0 else f"{count:,.1f} {_UNITS[unit]}"
+
+
+def number(value: object) -> str:
+    """Show a value of a metric: four or more significant digits, whole numbers as they are."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return short(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    if not math.isfinite(value):
+        return str(value)
+    if value == int(value) and abs(value) < 1e15:
+        return f"{value:,.0f}"
+    return f"{value:,.2f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def short(value: object, most: int = _MOST_CHARACTERS) -> str:
+    """Show a text of others in a cell: one line, cut where it is long."""
+    text = " ".join(str("" if value is None else value).split())
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -1,0 +1,94 @@
+"""Previews of files: what kind a file is by its name, tables of CSV, readable JSON, pages from Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import mimetypes
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+Kind = Literal["table", "json", "image", "page", "markdown", "text", "other"]
+MOST_ROWS = 200
+MOST_COLUMNS = 50
+_KINDS: dict[str, Kind] = {
+    **dict.fromkeys((".csv", ".tsv"), "table"),
+    ".json": "json",
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg"), "image"),
+    **dict.fromkeys((".html", ".htm"), "page"),
+    ".md": "markdown",
+    **dict.fromkeys(
+        (".txt", ".log", ".py", ".yml", ".yaml", ".toml", ".ini", ".cfg", ".sh", ".xml", ".ipynb", ".r", ".sql",
+         ".jsonl", ".in", ".j2", ".amlignore", ".gitignore"), "text"
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Table:
+    """The beginning of a table."""
+
+    columns: list[str]
+    rows: list[list[str]]
+    is_cut: bool
+
+
+def kind_of(name: str) -> Kind:
+    """Tell how a file can be shown, by its name."""
+    end = name.rpartition("/")[2].lower()
+    dot = end.rfind(".")
+    return _KINDS.get(end[dot:] if dot >= 0 else "", "text" if end in ("makefile", "dockerfile") else "other")
+
+
+def media_type(name: str) -> str:
+    """Return the media type of a file's name."""
+    found, _ = mimetypes.guess_type(name)
+    if found and found.startswith("text/"):
+        return f"{found}; charset=utf-8"
+    return found or "application/octet-stream"
+
+
+def table_of(text: str, *, whole: bool, tabs: bool = False) -> Table:
+    """Return the first rows of a CSV text. whole: the text is the whole file, so its last row is whole too."""
+    reader = csv.reader(io.StringIO(text), delimiter="\t" if tabs else ",")
+    rows: list[list[str]] = []
+    try:
+        for row in reader:
+            rows.append(row[:MOST_COLUMNS])
+            if len(rows) > MOST_ROWS + 1:
+                break
+    except csv.Error:
+        pass  # what was read before a broken row is shown
+    is_cut = not whole or len(rows) > MOST_ROWS + 1
+    if is_cut and len(rows) > 1:
+        rows = rows[:-1]
+    return Table(rows[0] if rows else [], rows[1:], is_cut)
+
+
+def json_of(text: str) -> Any:
+    """Return what a JSON text holds, None where it holds nothing or is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def pretty(value: object) -> str:
+    """Return JSON as people read it."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    # No raw HTML, and the library refuses addresses that are scripts. An image would be an address of elsewhere.
+    return MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table").disable("image")
+
+
+def markdown(text: str) -> Markup:
+    """Return a page that others have written in Markdown as HTML; markup in it is shown, not obeyed."""
+    return Markup(_markdown().render(text))  # noqa: S704 - html is off: the library escapes

@@ -1,0 +1,54 @@
+"""Statuses in one vocabulary: a word, a tone and a sign, so that no page tells anything by color alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Tone = Literal["good", "bad", "warn", "live", "soft"]
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a badge shows."""
+
+    word: str
+    tone: Tone
+    sign: str
+
+
+_Look = tuple[Tone, str]
+_GOOD: _Look = ("good", "✓")
+_BAD: _Look = ("bad", "✕")
+_STOPPED: _Look = ("warn", "■")
+_LIVE: _Look = ("live", "▶")
+_WAITING: _Look = ("soft", "○")
+_LOOKS: dict[str, _Look] = {
+    **dict.fromkeys(("completed", "finished", "succeeded", "healthy", "approved", "active", "agrees"), _GOOD),
+    **dict.fromkeys(("failed", "rejected", "differs"), _BAD),
+    **dict.fromkeys(("canceled", "cancelrequested", "abandoned"), _STOPPED),
+    **dict.fromkeys(("running", "preparing", "starting", "finalizing", "transitioning", "inprogress"), _LIVE),
+    **dict.fromkeys(("notstarted", "queued", "waiting", "pending", "not started"), _WAITING),
+    "skipped": ("soft", "↷"),
+    "disabled": ("soft", "○"),
+    "reused": ("good", "↻"),
+    **dict.fromkeys(("succeededwithissues", "partiallysucceeded", "warning"), ("warn", "!")),
+    **dict.fromkeys(("pending approval", "waiting for approval"), ("warn", "?")),
+}
+_WORDS = {
+    "NotStarted": "Not started",
+    "CancelRequested": "Canceling",
+    "succeededWithIssues": "Succeeded with issues",
+    "partiallySucceeded": "Succeeded with issues",
+    "inProgress": "Running",
+    "notStarted": "Not started",
+    "pending": "Waiting",
+}
+
+
+def status(word: object) -> Status:
+    """Return how a status looks; an unknown one is shown as it is."""
+    text = str(word or "unknown")
+    tone, sign = _LOOKS.get(text.lower(), ("soft", "•"))
+    shown = _WORDS.get(text, text[:1].upper() + text[1:])
+    return Status(shown, tone, sign)

@@ -1,0 +1,193 @@
+"""Pages of YAML runs: what waits for an approval comes first, and the first answer counts."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from studio_fixtures import Studio  # type: ignore[import-not-found]
+
+from local_azure.pipelines.run.builds.answers import answer_of, settle
+from local_azure.pipelines.run.builds.progress import Progress
+from local_azure.pipelines.run.builds.record import BuildRecord, Decision
+from local_azure.pipelines.run.results import Result
+
+HOSTILE = "<script>alert(1)</script>\"'"
+CARD = {
+    "schema_version": 1,
+    "kind": "release",
+    "problem": "p",
+    "title": f"Release of model:7 {HOSTILE}",
+    "serves_now": None,
+    "proposed": {"model": "model:7", "recipe": "mean"},
+    "target": {"workspace": "local-production", "tags": {"evidence": "local rehearsal"}},
+    "verdict": {"sentence": HOSTILE},
+    "improvement": {"sentence": "20 % better"},
+    "asked": {"who": "Grace", "why": "a schedule"},
+    "warnings": [HOSTILE],
+    "if_approved": "it serves",
+    "if_rejected": "nothing changes",
+}
+
+
+class Rehearsal:
+    """A run in progress, as the runner of pipelines records it."""
+
+    def __init__(self, root: Path, number: int = 1) -> None:
+        self.folder = root / str(number)
+        self.folder.mkdir(parents=True)
+        (self.folder / "logs").mkdir()
+        self.record = BuildRecord(self.folder, number, lambda text: text)
+        self.progress = Progress(self.folder, lambda text: text)
+        facts = {"definition": {"id": 1, "name": "release"}, "reason": "manual", "sourceBranch": "refs/heads/main"}
+        self.record.begin("20261130.1", {"Train": "Train it", "Production": "To production"}, facts)
+
+    def ask(self) -> str:
+        """Come to the question."""
+        self.record.stage_began("Train")
+        self.record.stage_ended("Train", Result.SUCCEEDED)
+        self.record.stage_began("Production")
+        return self.record.ask("Production", "production")
+
+    def write(self, kind: str, name: str, content: str) -> None:
+        """Keep a file."""
+        path = self.folder / kind / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+    def plan(self, **jobs: str) -> None:
+        """Write the plan that the runner would: one job for each stage."""
+        stages = [
+            {"name": stage, "title": stage, "waits_for": [], "condition": "", "environments": [],
+             "jobs": [{"label": f"{stage}.{job}", "title": job, "waits_for": [], "condition": ""}]}
+            for stage, job in jobs.items()
+        ]  # fmt: skip
+        line = {"plan": {"file": "/nowhere/release.yml", "stages": stages}}
+        self.write("", "progress.jsonl", json.dumps(line) + "\n")
+
+
+@pytest.fixture
+def run(studio: Studio) -> Rehearsal:
+    return Rehearsal(studio.state.pipeline_runs)
+
+
+def test_the_question_comes_first_with_the_card(studio: Studio, run: Rehearsal) -> None:
+    run.ask()
+    run.write("artifacts", "evidence/approval_card.json", json.dumps(CARD))
+    for path in ("/studio/", "/studio/builds"):
+        assert "To production</strong> to the environment <strong>production" in studio.get(path)
+    page = studio.get("/studio/builds/1")
+    assert page.index("waits for your approval") < page.index('id="stages"')
+    assert "20 % better" in page and "model:7" in page and "nothing changes" in page
+    assert "<script>alert" not in page and "&lt;script&gt;alert(1)" in page
+
+
+@pytest.mark.parametrize(("answer", "status"), [("approve", "approved"), ("reject", "rejected")])
+def test_an_answer_is_for_the_run_to_find(studio: Studio, run: Rehearsal, answer: str, status: str) -> None:
+    asked = run.ask()
+    said = studio.post(f"/studio/builds/1/approvals/{asked}", answer=answer, comment=f"because {HOSTILE}")
+    assert (said.status_code, said.headers["location"]) == (303, "/studio/builds/1")
+    found = answer_of(run.folder, asked)
+    assert found and (found.approved, found.comment) == (answer == "approve", f"because {HOSTILE}")
+    assert found.person.endswith("(local rehearsal)")
+    page = studio.get("/studio/builds/1")
+    assert "waits for your approval" not in page and "<script>alert" not in page
+    assert status in page.lower()
+    again = studio.post(f"/studio/builds/1/approvals/{asked}", answer="approve", comment="me too")
+    assert again.status_code == 409
+    assert answer_of(run.folder, asked) == found
+
+
+def test_a_rejection_needs_a_comment_and_an_answer_is_yes_or_no(studio: Studio, run: Rehearsal) -> None:
+    asked = run.ask()
+    address = f"/studio/builds/1/approvals/{asked}"
+    for fields in ({"answer": "reject", "comment": "  "}, {"answer": "maybe"}, {}):
+        assert studio.post(address, **fields).status_code == 400
+    assert studio.post("/studio/builds/1/approvals/unknown", answer="approve").status_code == 404
+    assert answer_of(run.folder, asked) is None
+
+
+def test_of_two_answers_the_first_one_counts(run: Rehearsal) -> None:
+    asked = run.ask()
+    first = Decision(False, "terminal", "no")
+    assert settle(run.folder, asked, first) == first
+    assert settle(run.folder, asked, Decision(True, "studio")) == first
+    assert [path.name for path in (run.folder / "answers").iterdir()] == [f"{asked}.json"], "nothing is left over"
+
+
+def test_an_answer_that_cannot_be_read_is_none(run: Rehearsal) -> None:
+    asked = run.ask()
+    for content in ("", "[]", "null", '{"approved": true}', "[" * 10_000):
+        run.write("answers", f"{asked}.json", content)
+        assert answer_of(run.folder, asked) is None
+    run.write("answers", f"{asked}.json", '{"approved": "true", "person": "x", "comment": ""}')
+    found = answer_of(run.folder, asked)
+    assert found and not found.approved, "only a plain true is a yes"
+
+
+def test_the_approval_of_a_dead_run_cannot_be_given(studio: Studio, run: Rehearsal) -> None:
+    asked = run.ask()
+    os.close(run.record._lock)  # what the kernel does when the process is killed
+    assert studio.post(f"/studio/builds/1/approvals/{asked}", answer="approve").status_code == 409
+    assert "waits for your approval" not in studio.get("/studio/builds/1")
+
+
+def test_a_failed_job_shows_the_end_of_its_failed_step(studio: Studio, run: Rehearsal) -> None:
+    run.plan(Train="train", Production="release")
+    run.progress.began("job", "Train.train")
+    for title, result in (("first", Result.SUCCEEDED), ("second", Result.FAILED)):
+        run.progress.began("step", "Train.train", title)
+        run.progress.ended("step", "Train.train", result, title=title)
+    run.progress.ended("job", "Train.train", Result.FAILED)
+    run.progress.ended("stage", "Production", Result.SKIPPED, why="outcome of Train is kept")
+    run.write("logs", "Train.train.log", f"##[section]first\nfine\n##[section]second\nbroken {HOSTILE}\n")
+    page = studio.get("/studio/builds/1")
+    failure = page.split('id="failures"')[1].split('id="stages"')[0]
+    assert "second" in failure and "broken" in failure and "fine" not in failure
+    assert "Skipped: outcome of Train is kept" in page
+    assert "<script>alert" not in page
+    step = studio.get("/studio/builds/1/log/Train.train?step=second")
+    assert "broken" in step and "fine" not in step
+    assert "fine" in studio.get("/studio/builds/1/log/Train.train")
+
+
+@pytest.mark.parametrize("name", ["../../../store.sqlite", "/etc/passwd", "a/..", "a%00b", "../azure_devops.json"])
+def test_no_path_leads_out_of_a_pipeline_run(studio: Studio, run: Rehearsal, name: str) -> None:
+    run.write("artifacts", "a.txt", "x")
+    for address in ("raw/artifacts", "files/artifacts", "raw/logs", "files/logs"):
+        answer = studio.client.get(f"/studio/builds/1/{address}?path={name}")
+        assert answer.status_code == 404 and "SQLite" not in answer.text
+    assert studio.client.get(f"/studio/builds/1/log/{quote(name, safe='')}").status_code == 404
+    assert studio.client.get("/studio/builds/1/raw/artifacts?path=a.txt").text == "x"
+
+
+@pytest.mark.parametrize("number", ["0", "2", "x", "1" * 12, "1e1", "¹"])
+def test_an_unknown_run_is_not_found(studio: Studio, run: Rehearsal, number: str) -> None:
+    assert studio.client.get(f"/studio/builds/{number}").status_code == 404
+
+
+def test_records_that_are_broken_hide_no_others(studio: Studio, run: Rehearsal) -> None:
+    for number, content in enumerate(("", "[]", '{"build": 1, "timeline": {}, "approvals": []}'), 2):
+        folder = studio.state.pipeline_runs / str(number)
+        folder.mkdir()
+        (folder / "azure_devops.json").write_text(content)
+    assert "20261130.1" in studio.get("/studio/builds")
+
+
+def test_a_status_board_of_a_project_is_shown(studio: Studio, run: Rehearsal) -> None:
+    board: dict[str, Any] = {
+        "schema_version": 1, "problem": "sales", "moment": "2026-11-30T10:00:00+00:00", "tags": {},
+        "agreement": {"status": "differs", "finding": HOSTILE}, "serves": None, "test": {"service": "sales-test"},
+        "champion": "sales:3", "candidates": [{"model": "sales:4", "state": "awaiting approval"}],
+        "data": {"data_set": "d", "version": 2},
+    }  # fmt: skip
+    run.write("artifacts", "status/status.json", json.dumps({"board": board}))
+    page = studio.get("/studio/builds/1")
+    assert "sales:4" in page and "awaiting approval" in page and "Differs" in page
+    assert "<script>alert" not in page
+    run.write("artifacts", "status/status.json", json.dumps({"board": {"schema_version": 1, "problem": "sales"}}))
+    assert "Status board" not in studio.get("/studio/builds/1"), "a document of another form is a file"
