@@ -63,22 +63,10 @@ def history(
         call.ends(*module.ending(result, out))
 
 
-def retain(
-    unsuccessful: Annotated[
-        bool,
-        typer.Option("--unsuccessful", help="Also keep builds that the ledger names as rejected, refused or failed."),
-    ] = False,
-    for_agent: ForAgent = None,
-) -> None:
+def retain(for_agent: ForAgent = None) -> None:
     """Keep this build indefinitely: get a retention lease from Azure DevOps with the token SYSTEM_ACCESSTOKEN."""
     with session(False, for_agent, verb="retain") as call:
         from ml_service.audit import retain as module
 
-        # Without the option no workspace is opened, so none needs to be configured.
-        said = module.retain(call.agent_settings, call.build, call.terminal, call.agent)
-        if unsuccessful:
-            from ml_service.production import ledger
-
-            chain = ledger.read(call.workspace, call.settings).chain
-            module.retain_unsuccessful(call.agent_settings, chain.entries, call.witness, call.terminal)
-        call.ends(said)
+        # No workspace is opened, so none needs to be configured.
+        call.ends(module.retain(call.agent_settings, call.build, call.terminal, call.agent))

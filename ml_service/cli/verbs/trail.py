@@ -129,3 +129,20 @@ def export(
         making.show(call.terminal, call.agent, result)
         call.exit_code = 3 if result.verified.findings else 0
         call.ends(*making.ending(result), page=True)
+
+
+@app.command("retain")
+def retain_builds(for_agent: ForAgent = None) -> None:
+    """Keep this build, and those that the ledger names as rejected, refused or failed: they kept nothing themselves.
+
+    Gets retention leases from Azure DevOps with the token SYSTEM_ACCESSTOKEN; without it nothing is asked.
+    """
+    with session(False, for_agent, verb="audit retain") as call:
+        settings = call.settings
+        from ml_service.audit import retain as module
+        from ml_service.production import ledger
+
+        said = module.retain(call.agent_settings, call.build, call.terminal, call.agent)
+        chain = ledger.read(call.workspace, settings).chain
+        module.retain_unsuccessful(call.agent_settings, chain.entries, call.witness, call.terminal)
+        call.ends(said)

@@ -16,7 +16,9 @@ from ml_service.training.snapshots import STEP_ORDER, parse_steps
 
 VERBS = [
     *(["data", "upload"], ["publish"], ["run"], ["smoke"], ["status"], ["rehearse"]),
-    *(["check"], ["release", "--model-version", "1"], ["verify"], ["retain", "--unsuccessful"]),
+    *(["check"], ["release", "--model-version", "1"], ["verify"], ["audit", "retain"]),
+    *(["audit", "verify"], ["audit", "log", "--model", "1"], ["audit", "export", "--out", "x.zip"]),
+    ["audit", "at", "--date", "2026-01-01"],
     *(["rollback", "--to", "previous", "--reason", "worse"], ["smoke", "--deploy", "champion"]),
     ["propose", "release", "--model-version", "1", "--evidence", "nowhere"],
     ["propose", "rollback", "--to", "1", "--reason", "worse", "--evidence", "nowhere"],
@@ -126,6 +128,11 @@ def test_a_bad_table_is_refused_without_the_sdk(tmp_path: Path) -> None:
         (["rollback", "--to", "1", "--take-over", "--reason", "$(x)"], "--reason cannot be recorded as it is"),
         (["rollback", "--to", "yesterday"], "a number from 1, or previous or before-this-build"),
         (["history"], "--out"),
+        (["audit", "export"], "--out"),
+        (["audit", "at", "--date", "yesterday"], "a day such as 2026-03-03"),
+        (["audit", "at", "--date", "9999-01-01"], "lies in the future"),
+        (["audit", "verify", "--anchor", "0" * 64], "--anchor is the hash of an export"),
+        (["audit", "verify", "nothing.zip"], "neither a folder nor a readable ZIP file"),
     ],
 )
 def test_usage_errors_end_with_2_and_say_what_is_wrong(

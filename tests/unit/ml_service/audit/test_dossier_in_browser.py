@@ -1,0 +1,83 @@
+"""The dossier in a real browser: light, dark, on a phone, printed; and quickly with many events."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from ml_service.audit.export import bundle
+from tests.unit.ml_service.audit.trail import make_trail
+
+pytestmark = pytest.mark.campaign
+CHROMIUM = shutil.which("chromium") or ""
+EVENTS = 5_000
+A4_PIXELS = 703
+"""Width of a page of A4 within margins of 12 mm, at 96 pixels an inch."""
+_TOO_WIDE = """[...document.querySelectorAll('body *')]
+    .filter(each => !each.closest('.wide') && each.getBoundingClientRect().right > innerWidth + 1)
+    .map(each => each.outerHTML.slice(0, 80))"""
+_BARS = "[...document.querySelectorAll('.track i')].map(each => getComputedStyle(each).backgroundColor)"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of an export, extracted."""
+    folder = tmp_path_factory.mktemp("dossier")
+    trail = make_trail(folder / "trail")
+    for version in range(3, EVENTS - len(trail.chain.entries) + 3):
+        trail.upload(version)
+    made = bundle.write(trail.verified(), trail.documents, trail.actor(109), folder / "x.zip")
+    with zipfile.ZipFile(made.path) as opened:
+        opened.extractall(folder / "x")
+    return folder / "x/dossier.html"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium without a window."""
+    if not CHROMIUM:
+        pytest.skip("Chromium is not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1280])
+def test_nothing_is_wider_than_the_window(
+    browser: Any, page: Path, scheme: Literal["light", "dark"], width: int
+) -> None:
+    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
+    opened, asked = context.new_page(), list[str]()
+    opened.on("request", lambda request: asked.append(request.url))
+    begun = time.monotonic()
+    opened.goto(page.as_uri())
+    assert time.monotonic() - begun < 2
+    assert asked == [page.as_uri()], "it loads nothing else"
+    assert opened.evaluate("document.documentElement.scrollWidth") <= width
+    assert opened.evaluate(_TOO_WIDE) == []
+    assert opened.locator("#timeline tbody tr").count() >= EVENTS
+    context.close()
+
+
+def test_it_prints_with_all_of_its_tables_and_its_chart(browser: Any, page: Path, tmp_path: Path) -> None:
+    opened = browser.new_page(viewport={"width": A4_PIXELS, "height": 1000})
+    opened.goto(page.as_uri())
+    opened.emulate_media(media="print")
+    assert opened.evaluate("document.documentElement.scrollWidth") <= A4_PIXELS
+    assert opened.evaluate(_TOO_WIDE.replace("!each.closest('.wide') &&", "")) == [], (
+        "nothing can be scrolled on paper"
+    )
+    assert len(opened.evaluate(_BARS)) > 5
+    opened.pdf(path=str(tmp_path / "x.pdf"), prefer_css_page_size=True)
+    assert (tmp_path / "x.pdf").stat().st_size > 100_000
+    opened.close()
