@@ -70,6 +70,7 @@ app.add_typer(trail.app, name="audit")
 app.add_typer(azure.app, name="controls")
 _VERBS = (
     training.check,
+    azure.doctor,
     production.release,
     production.verify,
     production.rollback,

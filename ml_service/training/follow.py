@@ -48,8 +48,8 @@ def shown_status(step: StepState) -> str:
     return f"{step.status} (reused)" if step.reused else step.status
 
 
-def follow(run: Run, terminal: Terminal, timeout_minutes: float) -> Followed:
-    """Wait for the end of a run.
+def follow(run: Run, terminal: Terminal, timeout_minutes: float, wait_minutes: float | None = None) -> Followed:
+    """Wait for the end of a run. wait_minutes: after these return what it is then; it goes on.
 
     Raises: TimedOutError (the run is cancelled then); FaultError when the service is silent (the run continues).
     """
@@ -59,7 +59,7 @@ def follow(run: Run, terminal: Terminal, timeout_minutes: float) -> Followed:
             elapsed = time.monotonic() - started
             status, steps = _poll(run)
             show(status, steps, elapsed)
-            if status in ENDED:
+            if status in ENDED or (wait_minutes is not None and elapsed >= wait_minutes * 60):
                 return Followed(status=status, steps=steps, seconds=elapsed)
             if elapsed > timeout_minutes * 60:
                 raise _cancelled(run, timeout_minutes, steps)

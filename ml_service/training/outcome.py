@@ -28,6 +28,10 @@ class Outcome:
     """None when nothing was registered."""
 
 
+UNDECIDED = Outcome("", "", None, None)
+"""Of a run that goes on."""
+
+
 def read_outcome(workspace: Workspace, run: Run, model_name: str) -> Outcome:
     """Collect what a run recorded.
 

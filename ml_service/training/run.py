@@ -16,7 +16,7 @@ from azure_ml.pipelines.published import (
     submit_endpoint,
     submit_published,
 )
-from azure_ml.pipelines.runs import Run, RunStatus, StepState, find_pipeline_run
+from azure_ml.pipelines.runs import ENDED, Run, RunStatus, StepState, find_pipeline_run, list_runs, one_word
 from azure_ml.workspace import Workspace
 from forecasting.decision.blocks import ACCEPTED, Override
 from ml_service.errors import InvalidRequestError
@@ -35,7 +35,7 @@ from ml_service.training.follow import (
     shown_seconds,
     shown_status,
 )
-from ml_service.training.outcome import Outcome, exit_code, read_outcome, show_outcome
+from ml_service.training.outcome import UNDECIDED, Outcome, exit_code, read_outcome, show_outcome
 from ml_service.training.pipeline import (
     DATA_PARAMETER,
     OVERRIDE_BY_PARAMETER,
@@ -45,6 +45,9 @@ from ml_service.training.pipeline import (
 )
 from ml_service.training.publish import demand_active, ensure_compute
 
+SUBMISSION = "submission"
+"""Property of a run: the build that has submitted it, and for what."""
+_LOOKED_AT = 50  # runs of the experiment, in which that of this build is
 TRIED_STEPS = ("prepare", "train", "evaluate")
 """Of a run that decides and changes nothing."""
 
@@ -65,6 +68,8 @@ class RunRequest:
     """Pick up a run that was submitted before; nothing is submitted then."""
     override: Override | None = None
     """Accept against a judgement of quality by the gate."""
+    wait_minutes: float | None = None
+    """Return after these although the run goes on; None: follow it to its end."""
     ours: ownership.Ours | None = None
     """That the names are ours, where that has been asked already."""
 
@@ -81,6 +86,11 @@ class RunResult:
     failed_step: StepState | None
     log: tuple[str, ...]
     """The last lines of the failed step."""
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the run goes on: only the following has ended."""
+        return self.followed.status not in ENDED
 
     @property
     def exit_code(self) -> int:
@@ -129,12 +139,12 @@ def run(workspace: Workspace, settings: Settings, build: Build, terminal: Termin
     if request.follow_run is not None:
         pipeline_run = _pick_up(workspace, request.follow_run)
     else:
-        pipeline_run = _submit(workspace, settings, build, terminal, request)
-        if build.person:
-            pipeline_run.add_properties(build.person)
+        pipeline_run = _resumed(workspace, settings, build, request) or _submit(
+            workspace, settings, build, terminal, request
+        )
     terminal.note(f"run {pipeline_run.id} in experiment {pipeline_run.experiment}")
     try:
-        followed = follow(pipeline_run, terminal, request.timeout_minutes)
+        followed = follow(pipeline_run, terminal, request.timeout_minutes, request.wait_minutes)
     except KeyboardInterrupt:
         terminal.note(f"\nno longer following; run {pipeline_run.id} continues")
         terminal.note(f"  follow it again: {how_to_follow(pipeline_run.id)}")
@@ -146,7 +156,7 @@ def run(workspace: Workspace, settings: Settings, build: Build, terminal: Termin
         experiment=pipeline_run.experiment,
         portal=pipeline_run.portal,
         followed=followed,
-        outcome=read_outcome(workspace, pipeline_run, settings.model_name),
+        outcome=read_outcome(workspace, pipeline_run, settings.model_name) if followed.status in ENDED else UNDECIDED,
         failed_step=failed,
         log=tuple(last_log_lines(pipeline_run, failed)) if failed else (),
     )
@@ -162,6 +172,30 @@ def _pick_up(workspace: Workspace, run_id: str) -> Run:
     return found
 
 
+def submission_of(settings: Settings, build: Build, request: RunRequest) -> str:
+    """What tells the runs of one build apart; empty where no job of a pipeline submits what is published."""
+    if not (settings.tf_build and build.build_id.isdecimal()) or request.unpublished_steps is not None:
+        return ""
+    override = f"{request.override.person}: {request.override.reason}" if request.override else "none"
+    asked = (request.pipeline_id or "default", request.data_version or "newest", request.reason, override)
+    return " ".join(map(str, (build.build_id, *asked)))
+
+
+def _resumed(workspace: Workspace, settings: Settings, build: Build, request: RunRequest) -> Run | None:
+    """The run that this build has submitted for the same request, unless it has failed; None where there is none.
+
+    An agent that is lost, a job that ends before its run and a stage that is run again do not train twice.
+    """
+    submission = submission_of(settings, build, request)
+    if not submission:
+        return None
+    for found in list_runs(workspace, settings.experiment_name, _LOOKED_AT):
+        if found.properties.get(SUBMISSION) == submission:
+            ended_badly = one_word(found.status) in (RunStatus.FAILED, RunStatus.CANCELED)
+            return None if ended_badly else find_pipeline_run(workspace, found.id)
+    return None
+
+
 def parameters_of(request: RunRequest, dataset: DatasetVersion) -> Parameters:
     """Return the values of the pipeline's parameters: free text packed, an override only where there is one."""
     parameters: Parameters = {REASON_PARAMETER: request.reason, DATA_PARAMETER: dataset}
@@ -172,6 +206,17 @@ def parameters_of(request: RunRequest, dataset: DatasetVersion) -> Parameters:
 
 
 def _submit(workspace: Workspace, settings: Settings, build: Build, terminal: Terminal, request: RunRequest) -> Run:
+    submitted = _submitted(workspace, settings, build, terminal, request)
+    submission = submission_of(settings, build, request)
+    properties = {**build.person, **({SUBMISSION: submission} if submission else {})}
+    if properties:
+        submitted.add_properties(properties)
+    return submitted
+
+
+def _submitted(
+    workspace: Workspace, settings: Settings, build: Build, terminal: Terminal, request: RunRequest
+) -> Run:
     ours = request.ours or ownership.demand_ours(workspace, settings)
     dataset = requested_version(workspace, settings, request.data_version)
     parameters = parameters_of(request, dataset)
@@ -222,6 +267,8 @@ def ending_of_try(result: RunResult) -> Ending:
 
 def ending(result: RunResult, settings: Settings) -> Ending:
     """How the run ended, for the closing; with the log of a failed step."""
+    if result.is_pending:
+        return Ending(f"run {result.run_id} goes on; nothing is decided yet", how_to_follow(result.run_id))
     if result.complaint:
         return _complaint(result)
     if result.outcome.model is None:

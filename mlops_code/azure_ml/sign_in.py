@@ -10,6 +10,7 @@ One explicit object is built instead, from what the machine offers, in this orde
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from azure_ml.sdk_errors import message_of
 from azure_ml.workspace import Calls, Workspace
 
 _CLOUD = "AzureCloud"
+_MANAGEMENT = "https://management.core.windows.net//.default"
 _RENEW_BEFORE_SECONDS = 300
 _UNTOLD_LIFETIME_SECONDS = 600  # of a token whose end cannot be read; tokens live for hours
 _AZ_SECONDS = 30
@@ -46,6 +48,9 @@ class Offered(BaseModel):
     azure_client_id: str = ""
     azure_tenant_id: str = ""
     azure_service_connection_id: str = ""
+    azuresubscription_client_id: str = ""
+    azuresubscription_tenant_id: str = ""
+    azuresubscription_service_connection_id: str = ""
     msi_endpoint: str = ""
     identity_endpoint: str = ""
     default_identity_client_id: str = ""
@@ -56,17 +61,37 @@ class Offered(BaseModel):
         found = {
             "SYSTEM_OIDCREQUESTURI": self.system_oidcrequesturi,
             "SYSTEM_ACCESSTOKEN": self.system_accesstoken.get_secret_value(),
-            "AZURE_CLIENT_ID": self.azure_client_id,
-            "AZURE_TENANT_ID": self.azure_tenant_id,
-            "AZURE_SERVICE_CONNECTION_ID": self.azure_service_connection_id,
+            "AZURE_CLIENT_ID": self.client_id,
+            "AZURE_TENANT_ID": self.tenant_id,
+            "AZURE_SERVICE_CONNECTION_ID": self.connection_id,
         }
         return tuple(name for name, value in found.items() if not value)
 
     @property
+    def client_id(self) -> str:
+        """Of the service connection: as the task AzureCLI@2 exports it, else as a pipeline maps it."""
+        return self.azuresubscription_client_id or self.azure_client_id
+
+    @property
+    def tenant_id(self) -> str:
+        """Of the service connection."""
+        return self.azuresubscription_tenant_id or self.azure_tenant_id
+
+    @property
+    def connection_id(self) -> str:
+        """Of the service connection that the step was approved for; empty where no such step runs."""
+        return self.azuresubscription_service_connection_id or self.azure_service_connection_id
+
+    @property
     def identity(self) -> Identity:
-        """The way to sign in; nothing is contacted."""
+        """The way to sign in; nothing is contacted.
+
+        A self-hosted agent may have an identity of its own: the connection that was approved wins over it.
+        """
         if not self.missing_for_federation:
             return Identity.FEDERATED
+        if self.azuresubscription_service_connection_id:
+            return Identity.AZ_LOGIN
         if self.msi_endpoint:
             return Identity.MANAGED
         if self.identity_endpoint:
@@ -152,6 +177,16 @@ def authenticate(offered: Offered, calls: Calls | None = None) -> Any:
     return authentication
 
 
+def token_end(offered: Offered) -> int:
+    """When a token that is issued now ends, in seconds since 1970. Raises: AzureMlError as `authenticate`."""
+    from azure.core.exceptions import AzureError
+
+    try:
+        return int(_credential(offered).get_token(_MANAGEMENT).expires_on)
+    except (AzureError, OSError, ValueError, RuntimeError) as error:
+        raise _sign_in_failed(offered, error) from error
+
+
 def _credential(offered: Offered) -> Credential:
     from azure.identity import AzureCliCredential, AzurePipelinesCredential, ManagedIdentityCredential
 
@@ -159,9 +194,9 @@ def _credential(offered: Offered) -> Credential:
     match offered.identity:
         case Identity.FEDERATED:
             return AzurePipelinesCredential(
-                tenant_id=offered.azure_tenant_id,
-                client_id=offered.azure_client_id,
-                service_connection_id=offered.azure_service_connection_id,
+                tenant_id=offered.tenant_id,
+                client_id=offered.client_id,
+                service_connection_id=offered.connection_id,
                 system_access_token=offered.system_accesstoken.get_secret_value(),
             )
         case Identity.MANAGED:
@@ -170,7 +205,7 @@ def _credential(offered: Offered) -> Credential:
             # The SDK's client knows MSI_ENDPOINT only and would ask the address of a virtual machine instead.
             return ManagedIdentityCredential(client_id=client_id or None)
         case Identity.AZ_LOGIN:
-            return AzureCliCredential(tenant_id=offered.azure_tenant_id, process_timeout=_AZ_SECONDS)
+            return AzureCliCredential(tenant_id=offered.tenant_id, process_timeout=_AZ_SECONDS)
         case never:
             assert_never(never)
 
@@ -184,7 +219,17 @@ def _sign_in_failed(offered: Offered, error: Exception) -> AzureMlError:
         todo = f"on Azure Pipelines hand over {missing}: then the service connection signs in by itself"
     elif identity is Identity.AZ_LOGIN:
         todo = "install the Azure command line and type `az login`"
-    return AzureMlError(f"could not sign in to Azure by {identity.value}", found=message_of(error), todo=todo)
+    return AzureMlError(f"could not sign in to Azure by {identity.value}", found=_told(offered, error), todo=todo)
+
+
+def _told(offered: Offered, error: Exception) -> str:
+    """What the service said of a sign-in, without the address of the endpoint, which may hold a secret."""
+    text = message_of(error)
+    for endpoint in (offered.msi_endpoint, offered.identity_endpoint):
+        text = text.replace(endpoint, "the identity endpoint") if endpoint else text
+    body = str(getattr(getattr(error, "response", None), "text", "") or "")
+    said = re.search(r"AADSTS\d+: [^\"]{1,200}", body)
+    return f"{text}\n{said[0]}" if said else text
 
 
 @dataclass(frozen=True)

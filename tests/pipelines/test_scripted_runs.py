@@ -85,6 +85,44 @@ def test_what_a_stage_found_is_what_the_next_one_takes(scripted: Scripted) -> No
     assert option(calls, "release", "--model-version") == "7"
 
 
+def test_a_run_that_goes_on_is_picked_up_by_the_next_job(scripted: Scripted) -> None:
+    going_on = {"variables": {"pending": "true"}}
+    ended = {"variables": {"pending": "false", **ACCEPTED["variables"]}}
+    ran, calls = scripted.run("release", "--approve", "production", run={"each": [going_on, ended]})
+
+    assert (ran.code, set(ran.stages.values())) == (0, {OK})
+    trained = [call["words"] for call in calls if call["verb"] == "run"]
+    assert len(trained) == 2
+    assert trained[0][:-1] == trained[1][:-1], "the same command, which submits nothing the second time"
+    assert ran.jobs["Train_paid_amount.train_3"] == SKIPPED
+    assert option(calls, "release", "--model-version") == "7"
+
+
+def test_a_run_that_never_ends_is_ended_and_red(scripted: Scripted) -> None:
+    going_on = {"variables": {"pending": "true"}}
+    ran, calls = scripted.run("release", "--approve", "production", run={"each": [going_on, going_on, {"code": 124}]})
+
+    assert (ran.code, ran.stages["Train_paid_amount"], ran.stages["Production_paid_amount"]) == (1, FAILED, SKIPPED)
+    last = calls[-1]["words"]
+    assert last[last.index("--timeout") + 1] == "45"
+    assert "--wait" not in last
+
+
+def test_a_lease_that_is_refused_hides_no_release(scripted: Scripted) -> None:
+    ran, calls = scripted.run("release", "--approve", "production", run=ACCEPTED, retain={"code": 1})
+
+    assert ran.stages["Production_paid_amount"] == OK
+    assert (ran.stages["Verify_paid_amount"], verbs(calls)[-2:]) == (FAILED, ["verify", "retain"])
+
+
+def test_a_release_whose_token_ends_is_undone_and_the_run_is_red(scripted: Scripted) -> None:
+    ran, calls = scripted.run("release", "--approve", "production", run=ACCEPTED, release={"code": 1})
+
+    assert (ran.code, ran.stages["Production_paid_amount"]) == (1, FAILED)
+    assert verbs(calls)[-2:] == ["release", "rollback"]
+    assert option(calls, "rollback", "--to") == "before-this-build"
+
+
 def test_a_champion_that_is_kept_is_green_and_ends_before_production(scripted: Scripted) -> None:
     kept = {"variables": {"outcome": "kept", "modelVersion": ""}}
     ran, calls = scripted.run("release", "--approve", "production", run=kept)
@@ -171,3 +209,10 @@ def test_a_recipe_is_tried_on_a_branch_and_nobody_is_asked(scripted: Scripted) -
     assert verbs(calls) == ["try"]
     assert option(calls, "try", "--data-version") == "3"
     assert (ran.artifact("try-paid_amount-1") / "decision.json").is_file()
+
+
+def test_an_audit_exports_the_history_though_the_controls_differ(scripted: Scripted) -> None:
+    ran, calls = scripted.run("audit", controls={"code": 3})
+
+    assert (ran.code, ran.stages["Controls"]) == (1, FAILED)
+    assert {"controls", "history"} == set(verbs(calls))

@@ -1,9 +1,10 @@
-"""The verbs about Azure and Azure DevOps themselves: `controls verify`."""
+"""The verbs about Azure and Azure DevOps themselves: `doctor`, `controls verify`."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from ml_service.cli.session import AsJson, session
 
 if TYPE_CHECKING:
     from ml_service.azure_devops.controls.whole import Compared
+    from ml_service.doctor.examination import Report
     from ml_service.output.console import Terminal
 
 app = typer.Typer(
@@ -21,6 +23,44 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+class Environment(StrEnum):
+    """Whose release is looked at."""
+
+    TRAINING = "training"
+    PRODUCTION = "production"
+
+
+def doctor(
+    environment: Annotated[
+        Environment | None,
+        typer.Option("--environment", help="Default: production where one is configured, else training."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look for what would stop a release, before the first one: each finding has its fix, and any ends with 3.
+
+    Looks at settings, sign-in, rights, resource providers, storage, registry, cluster, quota, names, and with
+    SYSTEM_ACCESSTOKEN at the controls of Azure DevOps. Run it under the identity that will release; changes nothing.
+    """
+    with session(as_json, verb="doctor") as call:
+        from ml_service.doctor.examination import Report, examine, of_error
+        from ml_service.errors import InvalidRequestError
+
+        try:
+            settings = call.settings
+        except InvalidRequestError as mistake:
+            report = Report((), (of_error("settings", mistake),), ())
+        else:
+            chosen = environment or (Environment.PRODUCTION if settings.has_production else Environment.TRAINING)
+            report = examine(settings, chosen.value, call.terminal.note)
+        _show_report(call.terminal, report)
+        call.exit_code = 3 if report.findings else 0
+        found = (
+            f"{len(report.findings)} findings" if report.findings else "nothing was found that would stop a release"
+        )
+        call.ends(found, "apply each fix, then: python -m ml_service doctor" if report.findings else "")
 
 
 @app.callback()
@@ -59,6 +99,20 @@ def verify(
             call.ends(f"{len(result.drifts)} controls differ from infra/azure_devops.yml", todo)
         else:
             call.ends(f"{len(result.compared)} controls are as infra/azure_devops.yml says")
+
+
+def _show_report(terminal: Terminal, report: Report) -> None:
+    for one in report.findings:
+        terminal.say(one.check)
+        for label, text in (("found", one.found), ("expected", one.expected), ("fix", one.fix)):
+            first, *rest = text.splitlines() or [""]
+            terminal.say(f"  {label:<10}{first}")
+            for line in rest:
+                terminal.say(f"  {'':<10}{line}")
+    for unknown in report.unknown:
+        terminal.say(f"not looked at: {unknown.check}: {unknown.reason}")
+    terminal.say(f"passed     {', '.join(report.passed) or 'nothing'}")
+    terminal.document(asdict(report))
 
 
 def _show(terminal: Terminal, result: Compared) -> None:

@@ -75,6 +75,15 @@ OverrideReason = Annotated[
         "overridden, not a refusal because no judgement was possible.",
     ),
 ]
+Wait = Annotated[
+    float | None,
+    typer.Option(
+        "--wait",
+        metavar="MINUTES",
+        min=0,
+        help="End with 0 after these although the run goes on; the same command in the same build picks it up.",
+    ),
+]
 Timeout = Annotated[
     float, typer.Option("--timeout", metavar="MINUTES", min=0.01, help="Cancel the run when it takes longer.")
 ]
@@ -103,7 +112,7 @@ ALL_STEPS = "prepare,train,evaluate,register,deploy"
 
 def check(
     production: Annotated[
-        bool, typer.Option("--production", help="Demand that a production workspace is configured too.")
+        bool, typer.Option("--production", help="Demand that a production workspace is configured and answers too.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -124,6 +133,8 @@ def check(
         newest = find_dataset(call.workspace, settings.dataset_name)
         ownership.demand_data_ours(newest, result.table.columns, settings)
         module.show(call.terminal, result, call.workspace.banner)
+        if production:
+            call.terminal.say(f"production {call.production.banner} answers")
         call.ends("settings, problem files and table are valid", "publish and run: python -m ml_service rehearse")
 
 
@@ -159,6 +170,7 @@ def run(
     reason: Reason = "manual",
     data_version: DataVersion = "newest",
     timeout: Timeout = 120.0,
+    wait: Wait = None,
     follow: Follow = None,
     pending: Pending = False,
     override_by: OverrideBy = "none",
@@ -197,8 +209,11 @@ def run(
             unpublished_steps=names,
             follow_run=follow,
             override=override,
+            wait_minutes=wait,
         )
         result = module.run(call.workspace, call.settings, call.build, call.terminal, request)
+        if _is_pending(call, result):
+            return
         _record(call, result, approval_stage)
         # On a build agent a dry run has no stage that asks: a card would ask for nothing.
         _tell(call, result, evidence, is_asked=bool(approval_stage) or not call.settings.tf_build)
@@ -231,6 +246,18 @@ def try_recipe(
         summary.tell(call.workspace, settings, call.agent, result, closing=call.closing, folder=evidence)
         if evidence is not None:
             call.has_page = False  # the page of the evidence is the page of this command
+
+
+def _is_pending(call: Session, result: RunResult) -> bool:
+    """Tell the job after this one whether the run goes on; say so where it does."""
+    from ml_service.training.run import ending
+
+    call.agent.outputs({"pending": str(result.is_pending).lower()})
+    if result.is_pending:
+        call.terminal.say(f"run        {result.run_id} goes on")
+        call.terminal.document(result.document)
+        call.ending = ending(result, call.settings)
+    return result.is_pending
 
 
 def _run_of_candidate(call: Session) -> str | None:

@@ -21,6 +21,7 @@ from local_azure.cli.workspace.commands import adopt_config_file, workspace
 from local_azure.cli.workspace.kernel_commands import kernel
 from local_azure.cli.workspace.run_commands import runs
 from local_azure.cli.workspace.studio_command import studio, where
+from local_azure.machine_learning.domain.access.denials import RULES, UnknownRuleError, parsed
 from local_azure.machine_learning.domain.access.web_proxy import without_own
 from local_azure.machine_learning.storage.state import StateFolder, find_state_folder
 
@@ -58,15 +59,41 @@ _WEB_DATA = click.option(
 )
 
 
+def _rules(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    try:
+        return dict(map(parsed, given))
+    except UnknownRuleError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+_DENY = click.option(
+    "--deny",
+    "rules",
+    multiple=True,
+    metavar="RULE",
+    callback=_rules,
+    help="Refuse what Azure might refuse, until the server stops or other rules are given: "
+    + "; ".join(f"{name}{f'={rule.value}' if rule.value else ''} ({rule.help})" for name, rule in RULES.items())
+    + ". `status` shows the rules in force.",
+)
+
+
+def _deny(state: StateFolder, rules: dict[str, str]) -> None:
+    if rules:
+        state.deny(rules)
+
+
 @main.command()
 @_WEB_DATA
+@_DENY
 @click.option("--http-port", type=int, default=0, help="Port of the JSON planes (default: as last time, else any).")
 @click.option("--tls-port", type=int, default=0, help="Port of ARM and storage (default: as last time, else any).")
 @click.pass_obj
-def up(state: StateFolder, http_port: int, tls_port: int, web_data: Path | None) -> None:
-    """Start the server in the background; if one runs, only --web-data has an effect."""
+def up(state: StateFolder, http_port: int, tls_port: int, web_data: Path | None, rules: dict[str, str]) -> None:
+    """Start the server in the background; a running one gets no more than other web data and other rules."""
     running, _ = lifecycle.ensure(state, http_port=http_port, tls_port=tls_port)
     _choose_web_data(state, web_data)
+    state.deny(rules)
     click.echo(f"local_azure answers at {running.base_url} (process {running.pid}, data in {state.root}).")
     click.echo(where(running))
     click.echo("Stop it with: python -m local_azure down")
@@ -106,6 +133,8 @@ def status(state: StateFolder, as_json: bool) -> None:
         click.echo(where(info))
         if folder := state.web_data():
             click.echo(f"Web addresses are read from --web-data {folder}.")
+        for name, value in state.denied()[0].items():
+            click.echo(f"Refused by --deny: {name}{f'={value}' if value else ''}.")
     else:
         click.echo(f"Not running (data in {state.root}). Start it with: python -m local_azure up")
     sys.exit(0 if info else 1)
@@ -156,6 +185,7 @@ main.add_command(studio)
 @click.option("--warm", "preloaded", is_flag=True, envvar=warm.VARIABLE, help=warm.HELP)
 @_WEB_DATA
 @_AZURE_DEVOPS
+@_DENY
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_obj
 def execute(
@@ -165,6 +195,7 @@ def execute(
     preloaded: bool,
     web_data: Path | None,
     azure_devops: bool,
+    rules: dict[str, str],
     command: tuple[str, ...],
 ) -> None:
     """Run COMMAND against the server, which is started when needed.
@@ -179,6 +210,7 @@ def execute(
         preloading.begin(command)
     with foreground.use(state, stop_after=stop_after, wait=_say_waiting) as (info, started):
         _choose_web_data(state, web_data)
+        _deny(state, rules)
         said = config_files.provide(state, Path.cwd())
         if said:
             click.echo(f"local_azure: {said}", err=True)

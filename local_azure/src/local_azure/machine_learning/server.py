@@ -23,6 +23,7 @@ from typing import Protocol
 
 from starlette.types import Receive, Scope, Send
 
+from local_azure.machine_learning.domain.access import denials
 from local_azure.machine_learning.domain.access.addresses import Addresses, SignedAddresses
 from local_azure.machine_learning.domain.access.sign_in import SignInSecrets
 from local_azure.machine_learning.domain.access.signatures import Signatures
@@ -159,8 +160,9 @@ def _compose(settings: _Settings, store: Store, info: ServerInfo) -> _Server:
     scheduler = Scheduler(store, files, workspaces, executor.submit, speed=settings.schedule_speed)
     host = ServiceHost(store, files, workspaces, redactor, state.services)
     provided = [store, files, workspaces, redactor, executor, scheduler, host]
-    provided += [tokens, sign_in, signatures, addresses, SignedAddresses(addresses, signatures)]
-    access = AccessControl(tokens, workspaces)
+    denied = denials.Denials(lambda: denials.Given(*state.denied()))
+    provided += [tokens, sign_in, signatures, addresses, SignedAddresses(addresses, signatures), denied]
+    access = AccessControl(tokens, workspaces, denied)
     app = Application(ROUTES, provided, access, start_token=info.token, state_folder=state.root)
     parts = Parts(info, state, store, files, workspaces, redactor, executor, scheduler, host)
     return _Server(app, [executor, host, scheduler], parts)
@@ -216,6 +218,7 @@ def _run(settings: _Settings, make_studio: MakeStudio | None) -> None:
     refuse_lost_store(state)
     shutil.rmtree(state.client_configurations, ignore_errors=True)
     state.choose_web_data(None)  # that of an earlier start
+    state.deny({})
     remembered = state.last_ports()
     sockets = Sockets(
         http=_bind(settings.http_port, remembered[0]),

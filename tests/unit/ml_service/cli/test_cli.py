@@ -24,6 +24,7 @@ VERBS = [
     ["propose", "rollback", "--to", "1", "--reason", "worse", "--evidence", "nowhere"],
     ["history", "--out", "nowhere"],
     ["try"],
+    ["controls", "verify"],
 ]
 
 PROBE = """
@@ -36,7 +37,7 @@ print("probe", code, heavy, file=sys.stderr)
 """
 
 
-@pytest.mark.parametrize("verb", [[], *VERBS])
+@pytest.mark.parametrize("verb", [[], ["doctor"], ["retain"], *VERBS])
 def test_help_teaches(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*verb, "--help"]) == 0
 
@@ -157,3 +158,16 @@ def test_every_verb_reports_placeholders_before_it_does_anything(
     assert message.startswith("\nlive now:          as before; this command opened no workspace\n")
     assert "\nwhat happened:     error: 3 settings are not usable\n" in message
     assert message.count("is still the placeholder") == 3
+
+
+def test_doctor_reports_settings_that_are_not_filled_in_as_a_finding(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AZURE_RESOURCE_GROUP", "<resource group>")
+
+    assert main(["doctor", "--json"]) == 3
+
+    (finding,) = json.loads(capsys.readouterr().out)["findings"]
+    assert finding["check"] == "settings"
+    assert "AZURE_RESOURCE_GROUP is still the placeholder" in finding["found"]
+    assert "variables.yml" in finding["fix"]

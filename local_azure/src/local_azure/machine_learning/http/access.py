@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from local_azure.machine_learning.domain.access.denials import Denials
 from local_azure.machine_learning.domain.access.tokens import Principal, Tokens
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace, Workspaces
 from local_azure.machine_learning.errors import ApiError
@@ -18,6 +19,7 @@ class AccessControl:
 
     tokens: Tokens
     workspaces: Workspaces
+    denials: Denials
 
     def principal(self, request: Request, route: Route) -> Principal | None:
         """The caller of a route, None where the route asks for no token; raises a 401."""
@@ -30,6 +32,8 @@ class AccessControl:
                 "AuthorizationFailed",
                 "The token of a run only reads of Azure Resource Manager, and of its own workspace.",
             )
+        if principal.scope == "user":
+            self.denials.demand(request.method, request.url.path)
         return principal
 
     def require_token(self, request: Request) -> Principal:

@@ -10,6 +10,7 @@ from local_azure.machine_learning.planes.pipelines import runs as pipeline_runs
 from local_azure.machine_learning.planes.runs import execution, experiments, history, metrics, run_events
 from local_azure.machine_learning.planes.serving import models, services
 from local_azure.machine_learning.planes.workspace import (
+    administration,
     compute,
     credentials,
     environments,
@@ -20,6 +21,7 @@ from local_azure.machine_learning.planes.workspace import (
 PLANES: tuple[Plane, ...] = (
     identity.PLANE,
     resource_manager.PLANE,
+    administration.PLANE,
     compute.PLANE,
     blobs.PLANE,
     datastores.PLANE,

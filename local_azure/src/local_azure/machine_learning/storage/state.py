@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import TypeGuard
@@ -86,6 +87,7 @@ class StateFolder:
         self._ports_file = root / "ports.json"
         self._lock_file = root / "lock"
         self._web_data_file = root / "web_data.json"
+        self._denied_file = root / "denied.json"
 
     def create(self) -> None:
         """Make the folders, readable by their owner only."""
@@ -166,6 +168,23 @@ class StateFolder:
             return Path(json.loads(self._web_data_file.read_text(encoding="utf-8"))["folder"])
         except (FileNotFoundError, ValueError, TypeError, KeyError, RecursionError):
             return None
+
+    def deny(self, rules: Mapping[str, str]) -> None:
+        """Keep what the server refuses from now on; without rules, nothing."""
+        if not rules:
+            self._denied_file.unlink(missing_ok=True)
+            return
+        partial = self._denied_file.with_suffix(".partial")
+        partial.write_text(json.dumps({"rules": dict(rules), "since": time.time()}), encoding="utf-8")
+        partial.replace(self._denied_file)
+
+    def denied(self) -> tuple[dict[str, str], float]:
+        """What the server refuses, and since when (seconds since 1970); nothing where nobody has said so."""
+        try:
+            document = json.loads(self._denied_file.read_text(encoding="utf-8"))
+            return {str(name): str(value) for name, value in document["rules"].items()}, float(document["since"])
+        except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return {}, 0.0
 
     def last_ports(self) -> tuple[int, int, int]:
         """Ports of the last server (JSON planes, TLS, studio), so that addresses stay the same; else zeros."""

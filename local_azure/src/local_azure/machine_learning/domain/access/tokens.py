@@ -46,9 +46,10 @@ class Tokens:
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
 
-    def bearer(self, principal: Principal) -> tuple[str, int]:
-        """A token, and its expiry in epoch seconds."""
+    def bearer(self, principal: Principal, end: int | None = None) -> tuple[str, int]:
+        """A token, and its expiry in epoch seconds. end: when it must have expired at the latest."""
         expiry = int(time.time()) + LIFETIME_SECONDS
+        expiry = expiry if end is None else min(expiry, end)
         claims = {
             "tid": TENANT,
             "exp": expiry,

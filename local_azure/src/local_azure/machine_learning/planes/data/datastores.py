@@ -7,6 +7,7 @@ SDK callers: `ws.get_default_datastore`, `ws.datastores`, `Datastore.get`, `Data
 from __future__ import annotations
 
 from local_azure.machine_learning.domain.access.addresses import STORAGE_ACCOUNT, SignedAddresses
+from local_azure.machine_learning.domain.access.denials import Denials
 from local_azure.machine_learning.domain.data import datastores
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.http.call import Call
@@ -24,6 +25,7 @@ _SECTION = Record(
         **dict.fromkeys(("accountName", "containerName", "credentialType", "endpoint", "protocol"), TEXT),
     }
 )
+_NO_CREDENTIAL = {"credentialType": "None", "credential": None, "sasToken": None, "isSas": False}
 # The SDK makes a client of each file share when it lists datastores, and wants a signature to do so.
 _NO_SIGNATURE = "sv=2021-08-06&sig=file-shares-are-not-served"
 _KINDS_OF_STORAGE = (
@@ -55,21 +57,23 @@ def _section(signed: SignedAddresses, workspace: Workspace, container: str, *, i
     }
 
 
-def _answer(call: Call, store: Store, signed: SignedAddresses, name: str) -> Document:
+def _answer(call: Call, store: Store, signed: SignedAddresses, denials: Denials, name: str) -> Document:
     document = datastores.require(store, call.workspace, name)
     container = datastores.local_container(call.workspace, document)
     is_share = document["name"] in (datastores.FILESTORE, datastores.WORKING_DIRECTORY)
     if container or is_share:
         named = container or document["azureStorageSection"]["containerName"]
         document["azureStorageSection"] = _section(signed, call.workspace, named, is_share=is_share)
+        if denials.value("shared-keys") is not None:
+            document["azureStorageSection"] |= _NO_CREDENTIAL
     is_default = document["name"] == datastores.default_name(store, call.workspace)
     return {**document, "hasBeenValidated": True, "isDefault": is_default}
 
 
 @PLANE.route("GET", _BASE + "/default")
-def get_default(call: Call, store: Store, signed: SignedAddresses) -> Document:
+def get_default(call: Call, store: Store, signed: SignedAddresses, denials: Denials) -> Document:
     """The default datastore."""
-    return _answer(call, store, signed, datastores.default_name(store, call.workspace))
+    return _answer(call, store, signed, denials, datastores.default_name(store, call.workspace))
 
 
 @PLANE.route("PUT", _BASE + "/default/{name}")
@@ -79,17 +83,17 @@ def set_default(call: Call, store: Store, *, name: str) -> None:
 
 
 @PLANE.route("GET", _BASE + "/datastores", recorded=True)
-def list_datastores(call: Call, store: Store, signed: SignedAddresses) -> Document:
+def list_datastores(call: Call, store: Store, signed: SignedAddresses, denials: Denials) -> Document:
     """All datastores, newest first."""
     names = datastores.names(store, call.workspace)
-    value = [_answer(call, store, signed, name) for name in names]
+    value = [_answer(call, store, signed, denials, name) for name in names]
     return {"value": value, "continuationToken": None, "nextLink": None}
 
 
 @PLANE.route("GET", _BASE + "/datastores/{name}")
-def get_datastore(call: Call, store: Store, signed: SignedAddresses, *, name: str) -> Document:
+def get_datastore(call: Call, store: Store, signed: SignedAddresses, denials: Denials, *, name: str) -> Document:
     """One datastore with its credential."""
-    return _answer(call, store, signed, name)
+    return _answer(call, store, signed, denials, name)
 
 
 @PLANE.route("POST", _BASE + "/datastores", body=_DATASTORE)

@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from local_azure.machine_learning.domain.access.addresses import Addresses
+from local_azure.machine_learning.domain.access.denials import Denials
 from local_azure.machine_learning.domain.serving import operations, services
 from local_azure.machine_learning.domain.serving.filters import UPDATED_FIRST, ordered
 from local_azure.machine_learning.domain.serving.service_requests import checked_request
@@ -128,8 +129,11 @@ async def get_operation(call: Call, store: Store, host: ServiceHost, *, operatio
 
 
 @PLANE.route("POST", M + "/services", body=_SERVICE)
-def create_service(call: Call, store: Store, addresses: Addresses, host: ServiceHost) -> Response:
+def create_service(
+    call: Call, store: Store, addresses: Addresses, host: ServiceHost, *, denials: Denials
+) -> Response:
     """Deploy a service, or replace one with `overwrite`."""
+    denials.demand_deployment()
     posted = call.document()
     operation = services.create(store, call.workspace, posted)
     host.deploy(call.workspace, posted["name"], operation["id"])

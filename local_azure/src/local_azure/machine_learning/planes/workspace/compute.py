@@ -8,7 +8,9 @@ from __future__ import annotations
 from starlette.responses import JSONResponse, Response
 
 from local_azure.machine_learning.domain.access.addresses import Addresses
+from local_azure.machine_learning.domain.access.denials import Denials
 from local_azure.machine_learning.domain.workspace import compute
+from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.http.call import Call
 from local_azure.machine_learning.http.routing import Plane
 from local_azure.machine_learning.http.shapes import NUMBER, TAGS, TEXT, Record
@@ -41,8 +43,10 @@ def get_compute(call: Call, store: Store, *, name: str) -> Document:
 
 
 @PLANE.route("PUT", _ARM, access="user", body=_BODY, recorded=True)
-def create_compute(call: Call, store: Store, addresses: Addresses, *, name: str) -> JSONResponse:
+def create_compute(call: Call, store: Store, addresses: Addresses, denials: Denials, *, name: str) -> JSONResponse:
     """Create or replace a compute target."""
+    if denials.value("quota") is not None:
+        raise ApiError(400, "QuotaExceeded", "The specified subscription has no cores left for this family of VMs.")
     document = compute.create(store, call.workspace, name, call.document())
     return JSONResponse(document, status_code=201, headers=_operation(call, addresses, name))
 

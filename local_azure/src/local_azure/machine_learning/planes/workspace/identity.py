@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from local_azure.machine_learning.domain.access.addresses import CLOUD_NAME, Addresses
+from local_azure.machine_learning.domain.access.denials import Denials
 from local_azure.machine_learning.domain.access.sign_in import SignInSecrets
 from local_azure.machine_learning.domain.access.tokens import Tokens
 from local_azure.machine_learning.http.call import Call
@@ -79,13 +80,15 @@ def _cloud(addresses: Addresses, name: str, login: str) -> dict[str, Any]:
 
 
 @PLANE.route("POST", "/msi/{secret}/token")
-async def token(tokens: Tokens, sign_in: SignInSecrets, *, secret: str) -> dict[str, str]:
+async def token(tokens: Tokens, sign_in: SignInSecrets, denials: Denials, *, secret: str) -> dict[str, str]:
     """Issue a token to a client that knows a secret: the person's for the start token, a step its run's.
 
     It is part of the address because the SDK's managed identity client posts to MSI_ENDPOINT and sends no secret.
     Asked for on nearly every call of the SDK, so it does without a thread: nothing here waits.
     """
-    bearer, expiry = tokens.bearer(sign_in.principal(secret))
+    principal = sign_in.principal(secret)
+    # A step renews the token of its run, which no job's sign-in can end.
+    bearer, expiry = tokens.bearer(principal, denials.token_end() if principal.scope == "user" else None)
     return {
         "access_token": bearer,
         "expires_on": str(expiry),
@@ -109,9 +112,11 @@ def openid_configuration(addresses: Addresses, sign_in: SignInSecrets, *, secret
 
 
 @PLANE.route("POST", "/adfs/{secret}/{tenant}/oauth2/token")
-async def service_principal_token(tokens: Tokens, sign_in: SignInSecrets, *, secret: str) -> dict[str, Any]:
+async def service_principal_token(
+    tokens: Tokens, sign_in: SignInSecrets, denials: Denials, *, secret: str
+) -> dict[str, Any]:
     """A token for a service principal: any id and any password, as there is only one user. Neither is kept."""
-    answer = await token(tokens, sign_in, secret=secret)
+    answer = await token(tokens, sign_in, denials, secret=secret)
     return {**answer, "expires_in": int(answer["expires_in"])}
 
 

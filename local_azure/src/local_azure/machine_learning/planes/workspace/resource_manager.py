@@ -9,6 +9,7 @@ import datetime as dt
 
 from local_azure.machine_learning.clock import zulu_time
 from local_azure.machine_learning.domain.access.addresses import STORAGE_ACCOUNT, Addresses
+from local_azure.machine_learning.domain.access.denials import Denials
 from local_azure.machine_learning.domain.access.tokens import TENANT, USER
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace, Workspaces
 from local_azure.machine_learning.engines.steps.executor import Executor
@@ -135,11 +136,13 @@ def subscriptions(call: Call, workspaces: Workspaces) -> Document:
 
 
 @PLANE.route("GET", "/subscriptions/{subscription}/providers/Microsoft.MachineLearningServices")
-def provider(*, subscription: str) -> Document:
+def provider(denials: Denials, *, subscription: str) -> Document:
     """Where workspaces can be: `Workspace.create` asks before it looks whether the workspace exists."""
     kinds = [{"resourceType": "workspaces", "locations": _LOCATIONS, "apiVersions": []}]
     name = "Microsoft.MachineLearningServices"
-    return {"id": f"/subscriptions/{subscription}/providers/{name}", "namespace": name, "resourceTypes": kinds}
+    state = "NotRegistered" if denials.value("provider") == name.lower() else "Registered"
+    path = f"/subscriptions/{subscription}/providers/{name}"
+    return {"id": path, "namespace": name, "registrationState": state, "resourceTypes": kinds}
 
 
 @PLANE.route("GET", "/subscriptions/{subscription}/resourceGroups/{resource_group}", access="own")
@@ -159,10 +162,15 @@ def list_resources(call: Call, addresses: Addresses, workspaces: Workspaces, *, 
 
 
 @PLANE.route("GET", "{W}", access="any", recorded=True)
-def get_workspace(call: Call, addresses: Addresses, executor: Executor) -> Document:
+def get_workspace(call: Call, addresses: Addresses, executor: Executor, denials: Denials) -> Document:
     """One workspace; the first call of every client, which may submit steps next."""
     executor.prepare()
-    return _document(addresses, call.workspace)
+    document = _document(addresses, call.workspace)
+    if denials.value("registry-admin") is not None:  # then there is a registry whose admin user is off
+        group = f"/subscriptions/{call.workspace.subscription}/resourceGroups/{call.workspace.resource_group}"
+        registry = f"{group}/providers/Microsoft.ContainerRegistry/registries/localregistry"
+        document["properties"]["containerRegistry"] = registry
+    return document
 
 
 @PLANE.route("PATCH", "{W}", body=_CHANGES)

@@ -1,0 +1,210 @@
+"""All checks in their order; what one check needs and does not have is said, and the others still look."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from azure_ml import sign_in
+from azure_ml.errors import AzureMlError, ExplainedError
+from ml_service.azure_devops.controls.configured import SIGN_IN, configured_connections, open_controls
+from ml_service.azure_devops.controls.declared import read_declared
+from ml_service.azure_devops.controls.whole import compare
+from ml_service.doctor import resources, rights
+from ml_service.doctor.finding import Document, Finding, Place, Reader, Result, Unknown, at
+from ml_service.doctor.resource_manager import FORBIDDEN, RefusedError, ResourceManager
+from ml_service.output.failures import explain
+from ml_service.settings.variables import Settings
+
+LEAST_TOKEN_SECONDS = 600
+_ML = "2024-04-01"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was looked at and what was found."""
+
+    passed: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    unknown: tuple[Unknown, ...]
+
+
+def examine(settings: Settings, environment: str, note: Callable[[str], None]) -> Report:
+    """Look at everything that a release in one environment needs; nothing is changed."""
+    results: list[tuple[str, Result | None]] = []
+    for check, look in _checks(settings, environment):
+        note(f"looking at {check}")
+        found = list(_looked(check, look))
+        results += [(check, one) for one in found] or [(check, None)]
+        if any(isinstance(one, Finding) for one in found) and check in _NEEDED_BY_ALL:
+            break
+    results += [("Azure DevOps", one) for one in _looked("Azure DevOps", partial(_azure_devops, settings))]
+    return Report(
+        passed=tuple(check for check, one in results if one is None),
+        findings=tuple(dict.fromkeys(one for _, one in results if isinstance(one, Finding))),
+        unknown=tuple(dict.fromkeys(one for _, one in results if isinstance(one, Unknown))),
+    )
+
+
+_SIGN_IN = "sign-in"
+_NEEDED_BY_ALL = (_SIGN_IN, "training workspace", "production workspace", "settings of production")
+
+
+def _looked(check: str, look: Callable[[], Iterable[Result]]) -> Iterator[Result]:
+    try:
+        yield from look()
+    except Exception as error:
+        known = explain(error)
+        if known is None:
+            raise
+        if isinstance(known, RefusedError) and known.status == FORBIDDEN:
+            yield Unknown(check, f"this identity may not look: {known.found or known.happened}")
+        else:
+            yield of_error(check, known)
+
+
+def of_error(check: str, error: ExplainedError) -> Finding:
+    """A failure that a verb would end with, as a finding."""
+    found = f"{error.happened}: {error.found}" if error.found else error.happened
+    return Finding(check, found, error.expected or "no failure", error.todo or "see what was found")
+
+
+def places(settings: Settings, environment: str) -> list[Place]:
+    """The workspaces that an environment needs: a release also marks the model in the training workspace."""
+    training = Place(
+        "training",
+        settings.azure_subscription_id,
+        settings.azure_resource_group,
+        settings.azureml_workspace_name,
+        "AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP and AZUREML_WORKSPACE_NAME in variables.yml",
+    )
+    if environment == "training":
+        return [training]
+    production = Place(
+        "production",
+        settings.production_subscription_id or settings.azure_subscription_id,
+        settings.production_resource_group or settings.azure_resource_group,
+        settings.azureml_production_workspace_name,
+        "the names in environments/production.yml",
+    )
+    return [training, production]
+
+
+def _checks(settings: Settings, environment: str) -> Iterator[tuple[str, Callable[[], Iterable[Result]]]]:
+    """Each check when its turn has come: later ones need what earlier ones have found."""
+    if environment == "production":
+        yield "settings of production", partial(_production_settings, settings)
+    yield _SIGN_IN, partial(_sign_in, settings)
+    reader = ResourceManager(sign_in.authenticate(settings))
+    for place in places(settings, environment):
+        yield f"{place.environment} workspace", partial(_workspace, reader, place)
+        workspace = reader.read(place.path, _ML) or {}
+        yield from checks_of_place(reader, place, workspace, settings)
+
+
+def checks_of_place(
+    reader: Reader, place: Place, workspace: Document, settings: Settings
+) -> Iterator[tuple[str, Callable[[], Iterable[Result]]]]:
+    """The checks of one workspace that exists."""
+    name, location = place.environment, str(at(workspace, "location") or "")
+    yield f"resource providers of {name}", partial(resources.check_providers, reader, place)
+    yield f"rights in {name}", partial(rights.check_rights, reader, place)
+    yield f"storage of {name}", partial(resources.check_storage, reader, place, workspace)
+    yield f"container registry of {name}", partial(resources.check_registry, reader, place, workspace)
+    yield f"container groups of {name}", partial(rights.check_container_groups, reader, place, workspace)
+    yield f"quota for container groups of {name}", partial(resources.check_container_quota, reader, place, location)
+    if name == "training":
+        yield "cluster", partial(resources.check_cluster, reader, place, settings)
+        yield "quota of the cluster", partial(resources.check_cluster_quota, reader, place, settings, location)
+        yield "names", partial(_names, settings)
+
+
+def _production_settings(settings: Settings) -> Iterator[Result]:
+    if not settings.has_production:
+        yield Finding(
+            "settings of production",
+            "AZUREML_PRODUCTION_WORKSPACE_NAME is empty: there is no production environment",
+            "the name of the production workspace",
+            "fill in environments/production.yml, then infra/deploy creates it",
+        )
+
+
+def _sign_in(settings: Settings) -> Iterator[Result]:
+    """Whether a token is issued, how long it lives, and whether it is renewed."""
+    try:
+        left = sign_in.token_end(settings) - int(time.time())
+    except AzureMlError as error:
+        yield of_error(_SIGN_IN, error)
+        return
+    if left < LEAST_TOKEN_SECONDS:
+        yield Finding(
+            _SIGN_IN,
+            f"the token ends in {max(left, 0) // 60} minutes",
+            f"at least {LEAST_TOKEN_SECONDS // 60} minutes, or a sign-in that is renewed",
+            "at a terminal: az login; in a pipeline: map SYSTEM_ACCESSTOKEN and set keepAzSessionActive: true",
+        )
+    if settings.tf_build and settings.identity is sign_in.Identity.AZ_LOGIN:
+        yield Finding(
+            _SIGN_IN,
+            "the sign-in of this step is not renewed: its token ends after an hour",
+            "the variables of AzureCLI@2, and the job's token",
+            "map SYSTEM_ACCESSTOKEN: $(System.AccessToken) in env: of the step",
+        )
+
+
+def _workspace(reader: Reader, place: Place) -> Iterator[Result]:
+    check = f"{place.environment} workspace"
+    try:
+        found = reader.read(place.path, _ML)
+    except RefusedError as error:
+        if error.status != FORBIDDEN:
+            raise
+        yield Finding(
+            check,
+            f"this identity may not read workspace {place.workspace}",
+            "the role AzureML Data Scientist on it",
+            f"az role assignment create --assignee IDENTITY --role 'AzureML Data Scientist' --scope {place.path};\n"
+            "a new role takes up to an hour to work",
+        )
+        return
+    if found is None:
+        yield Finding(
+            check,
+            f"there is no workspace {place.workspace} in resource group {place.resource_group}",
+            "a workspace",
+            f"check {place.said_by}; infra/deploy creates it",
+        )
+
+
+def _names(settings: Settings) -> Iterator[Result]:
+    """Whether the names belong to no other problem, and the default data store has a credential."""
+    from azure_ml.storage.blobs import open_blobs
+    from ml_service.settings.workspaces import open_training
+    from ml_service.training import ownership
+
+    workspace = open_training(settings)
+    for look in (lambda: ownership.demand_ours(workspace, settings), lambda: open_blobs(workspace)):
+        try:
+            look()
+        except ExplainedError as error:
+            yield of_error("names and default data store", error)
+    shared = not settings.has_production or settings.azureml_production_workspace_name == workspace.name
+    if shared and settings.test_service_name == settings.production_service_name:
+        yield Finding(
+            "names",
+            f"test and production service have the same name, {settings.test_service_name}, in the same workspace",
+            "two names",
+            "change TEST_SERVICE_NAME or PRODUCTION_SERVICE_NAME",
+        )
+
+
+def _azure_devops(settings: Settings) -> Iterator[Result]:
+    if not settings.system_accesstoken.get_secret_value():
+        yield Unknown("Azure DevOps", f"not signed in to a project; to look there too:\n{SIGN_IN}")
+        return
+    declared = read_declared()
+    result = compare(open_controls(settings, declared), declared, configured_connections(settings))
+    for drift in result.drifts:
+        yield Finding(f"Azure DevOps: {drift.object}", f"{drift.property}: {drift.found}", drift.expected, drift.todo)

@@ -1,0 +1,48 @@
+"""The commands of docs/azure.md are understood with their options; each refusal of local_azure is explained there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from infra.azure_devops import main as azure_devops
+from local_azure.cli.main import execute, up
+from local_azure.machine_learning.domain.access.denials import RULES
+from ml_service.cli.main import main
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs/azure.md").read_text(encoding="utf-8")
+PYTHON = ["python", "-m"]
+
+
+def commands() -> list[list[str]]:
+    """The words behind `python -m` of each line of a block; assignments are left out."""
+    blocks = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    lines = [shlex.split(line) for block in blocks for line in block.splitlines() if not line.startswith("export ")]
+    assert [line for line in lines if line[:2] != PYTHON] == []
+    return [line[2:] for line in lines]
+
+
+def _understood(words: list[str]) -> bool:
+    """Whether a program understands its words; what it lacks is a workspace or an organization."""
+    program, *rest = words
+    if program == "local_azure":
+        verb, *options = rest
+        command = {"exec": execute, "up": up}[verb]
+        inner = list(command.make_context(verb, options).params.get("command", ()))
+        return not inner or (inner[:2] == PYTHON and _understood(inner[2:]))
+    if program == "infra.azure_devops":
+        return azure_devops(rest) == 2
+    return program == "ml_service" and main([word.replace("NUMBER", "7") for word in rest]) in (2, 3)
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_a_command_of_the_page_is_understood(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert _understood(words)
+    assert "No such" not in capsys.readouterr().err
+
+
+def test_each_refusal_that_can_be_rehearsed_is_explained() -> None:
+    assert [name for name in RULES if f"`{name}`" not in PAGE and f"`{name}=" not in PAGE] == []

@@ -1,0 +1,245 @@
+"""What doctor finds in documents of Azure Resource Manager, which are in memory here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from ml_service.azure_devops.controls import configured
+from ml_service.doctor import examination, resources
+from ml_service.doctor.examination import Report, checks_of_place, examine, places
+from ml_service.doctor.finding import Document, Finding, Place
+from ml_service.doctor.resource_manager import RefusedError
+from ml_service.doctor.rights import allows
+from ml_service.settings.variables import Settings
+
+MakeSettings = Callable[[dict[str, str]], Settings]
+GROUP = "/subscriptions/s/resourceGroups/g"
+WORKSPACE = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/w"
+PLACE = Place("training", "s", "g", "w", "the settings")
+LOCATION = "/subscriptions/s/providers/Microsoft.MachineLearningServices/locations/here"
+ROLE = "/roles/r"
+Documents = dict[str, Any]
+
+
+class Azure:
+    """Documents by path."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+
+    def read(self, path: str, api_version: str, parameters: Mapping[str, str] | None = None) -> Document | None:
+        """The document, or the refusal that stands for it."""
+        found = self._documents.get(path)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def listed(
+        self, path: str, api_version: str, parameters: Mapping[str, str] | None = None
+    ) -> tuple[Document, ...]:
+        """The documents of a list."""
+        return tuple((self.read(path, api_version) or {}).get("value", ()))
+
+
+def sound() -> Documents:
+    """A workspace in which nothing would stop a release."""
+    providers = {
+        f"/subscriptions/s/providers/{name}": {"registrationState": "Registered"} for name in resources.PROVIDERS
+    }
+    cluster = {"vmSize": "STANDARD_DS2_V2", "scaleSettings": {"minNodeCount": 0}}
+    return {
+        **providers,
+        f"{WORKSPACE}/providers/Microsoft.Authorization/permissions": {
+            "value": [{"actions": ["*"], "notActions": []}]
+        },
+        f"{GROUP}/providers/Microsoft.Authorization/roleAssignments": {
+            "value": [{"properties": {"roleDefinitionId": ROLE}}]
+        },
+        ROLE: {"properties": {"permissions": [{"actions": ["Microsoft.ContainerInstance/*"]}]}},
+        "/storage": {"properties": {"allowSharedKeyAccess": True}},
+        "/registry": {"properties": {"adminUserEnabled": True}},
+        f"{WORKSPACE}/computes/train-cluster": {
+            "properties": {"provisioningState": "Succeeded", "properties": cluster}
+        },
+        f"{LOCATION}/vmSizes": {"value": [{"name": "Standard_DS2_v2", "family": "dsv2", "vCPUs": 2}]},
+        f"{LOCATION}/usages": {"value": [{"name": {"value": "DSv2"}, "currentValue": 6, "limit": 10}]},
+        "/subscriptions/s/providers/Microsoft.ContainerInstance/locations/here/usages": {
+            "value": [{"name": {"value": "StandardCores"}, "currentValue": 1, "limit": 10}]
+        },
+    }
+
+
+DOCUMENT: Document = {
+    "location": "here",
+    "identity": {"userAssignedIdentities": {"one": {"principalId": "p"}}},
+    "properties": {"storageAccount": "/storage", "containerRegistry": "/registry"},
+}
+
+
+def _found(documents: Documents, settings: Settings) -> list[Finding]:
+    looks = checks_of_place(Azure(documents), PLACE, DOCUMENT, settings)
+    found = [one for check, look in looks if check != "names" for one in examination._looked(check, look)]
+    return [one for one in found if isinstance(one, Finding)]
+
+
+def _set(path: str, *keys: str | int, value: object) -> Callable[[Documents], None]:
+    def change(documents: Documents) -> None:
+        inner = documents[path]
+        for key in keys[:-1]:
+            inner = inner[key]
+        inner[keys[-1]] = value
+
+    return change
+
+
+PERMISSIONS = f"{WORKSPACE}/providers/Microsoft.Authorization/permissions"
+CLUSTER = f"{WORKSPACE}/computes/train-cluster"
+SEEDED: dict[str, tuple[Callable[[Documents], object], str, str]] = {
+    "a role without the right to deploy": (
+        _set(PERMISSIONS, "value", 0, "notActions", value=["*/services/aci/write"]),
+        "services/aci/write",
+        "--role 'AzureML Data Scientist'",
+    ),
+    "a role that only reads": (
+        _set(PERMISSIONS, "value", 0, "actions", value=["*/read"]),
+        "experiments/runs/submit/action",
+        "--role 'AzureML Data Scientist'",
+    ),
+    "a provider that is being registered": (
+        _set("/subscriptions/s/providers/Microsoft.KeyVault", "registrationState", value="Registering"),
+        "not registered: Microsoft.KeyVault",
+        "az provider register --namespace Microsoft.KeyVault --wait",
+    ),
+    "a workspace whose identity has another role": (
+        _set(ROLE, "properties", "permissions", value=[{"actions": ["Microsoft.Storage/*"]}]),
+        "containerGroups/write",
+        "--assignee-object-id p",
+    ),
+    "storage without shared keys": (
+        _set("/storage", "properties", "allowSharedKeyAccess", value=False),
+        "forbids shared keys",
+        "az storage account update --name storage",
+    ),
+    "a registry without its admin user": (
+        _set("/registry", "properties", "adminUserEnabled", value=False),
+        "admin user of registry registry is off",
+        "az acr update --name registry --admin-enabled true",
+    ),
+    "a registry that somebody deleted": (
+        lambda documents: documents.pop("/registry"),
+        "admin user of registry registry is off",
+        "az acr update",
+    ),
+    "a cluster of another size": (
+        _set(CLUSTER, "properties", "properties", "vmSize", value="STANDARD_NC6"),
+        "its nodes are STANDARD_NC6",
+        "change variables.yml",
+    ),
+    "a cluster that never sleeps": (
+        _set(CLUSTER, "properties", "properties", "scaleSettings", "minNodeCount", value=1),
+        "cost money",
+        "--min-instances 0",
+    ),
+    "a cluster that failed": (
+        _set(CLUSTER, "properties", "provisioningState", value="Failed"),
+        "it is Failed",
+        "infra/deploy",
+    ),
+    "no quota for the second node": (
+        _set(f"{LOCATION}/usages", "value", 0, "currentValue", value=7),
+        "3 cores of dsv2 are left",
+        "Quotas",
+    ),
+    "a size that the region lacks": (
+        _set(f"{LOCATION}/vmSizes", "value", value=[]),
+        "offers no such size",
+        "COMPUTE_VM_SIZE",
+    ),
+    "no room for a container group": (
+        _set(
+            "/subscriptions/s/providers/Microsoft.ContainerInstance/locations/here/usages",
+            "value",
+            0,
+            "currentValue",
+            value=10,
+        ),
+        "0 cores of StandardCores are left",
+        "Quotas",
+    ),
+}
+
+
+def test_nothing_is_found_where_nothing_is_wrong(make_settings: MakeSettings) -> None:
+    assert _found(sound(), make_settings({})) == []
+
+
+@pytest.mark.parametrize("name", SEEDED)
+def test_a_misconfiguration_is_found_with_its_fix(name: str, make_settings: MakeSettings) -> None:
+    change, told, fix = SEEDED[name]
+    documents = deepcopy(sound())
+    change(documents)
+
+    (finding,) = _found(documents, make_settings({}))
+
+    assert told in finding.found
+    assert fix in finding.fix
+
+
+def test_a_missing_cluster_is_a_finding_only_for_who_may_not_create_it(make_settings: MakeSettings) -> None:
+    documents = sound()
+    del documents[CLUSTER]
+    assert _found(documents, make_settings({})) == []
+
+    documents[PERMISSIONS]["value"][0]["notActions"] = ["Microsoft.MachineLearningServices/workspaces/computes/*"]
+    (finding,) = _found(documents, make_settings({}))
+    assert finding.fix == "infra/deploy creates it"
+
+
+def test_what_the_identity_may_not_see_is_unknown_and_no_finding(make_settings: MakeSettings) -> None:
+    refusal = RefusedError("Azure refused to show it", found="AuthorizationFailed")
+    refusal.status = 403
+    documents = sound() | {"/storage": refusal, "/registry": refusal}
+
+    assert _found(documents, make_settings({})) == []
+
+
+@pytest.mark.parametrize(
+    ("permissions", "allowed"),
+    [
+        ([{"actions": ["A/b/*"]}], True),
+        ([{"actions": ["a/B/C"], "notActions": []}], True),
+        ([{"actions": ["*"], "notActions": ["A/*/c"]}], False),
+        ([{"actions": ["*"], "notActions": ["A/*/c"]}, {"actions": ["A/b/c"]}], True),
+        ([{"actions": ["A/b/read"]}], False),
+        ([], False),
+    ],
+)
+def test_an_action_is_allowed_by_one_role_that_does_not_except_it(
+    permissions: list[Document], *, allowed: bool
+) -> None:
+    assert allows(permissions, "A/b/c") == allowed
+
+
+def test_a_release_needs_both_workspaces(make_settings: MakeSettings) -> None:
+    settings = make_settings({"AZUREML_PRODUCTION_WORKSPACE_NAME": "prod-ws", "PRODUCTION_RESOURCE_GROUP": "prod-rg"})
+
+    assert [place.workspace for place in places(settings, "training")] == ["unit-ws"]
+    training, production = places(settings, "production")
+    assert (training.environment, production.resource_group) == ("training", "prod-rg")
+    assert production.subscription == training.subscription
+
+
+def test_without_production_nothing_else_of_it_is_asked(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(configured, "open_controls", None)
+
+    report: Report = examine(make_settings({}), "production", lambda _: None)
+
+    (finding,) = report.findings
+    assert finding.fix == "fill in environments/production.yml, then infra/deploy creates it"
+    assert [one.check for one in report.unknown] == ["Azure DevOps"]
