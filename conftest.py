@@ -19,7 +19,10 @@ TOGETHER = {
     "story": (
         "tests/story/test_release_story.py", "tests/story/test_bad_input.py", "tests/story/test_rest.py",
         "tests/story/test_report_story.py", "tests/story/test_names_and_versions.py",
+        "tests/story/test_override_story.py",
     ),
+    "production": ("tests/story/test_release_and_rollback.py", "tests/story/test_faults_of_a_deployment.py"),
+    "scoring": ("tests/story/test_live_scoring.py", "tests/story/test_scoring_page.py"),
     "services": (
         "tests/faults/test_services_that_return.py", "tests/faults/test_kill_of_services.py",
         "tests/faults/test_doors_of_services.py",
@@ -49,7 +52,6 @@ LONGEST_FIRST = (
     "tests/pipelines/test_pull_request_run.py",
     "tests/faults/test_campaigns.py",
     "tests/faults/test_kill_in_step.py",
-    "tests/story/test_override_story.py",
     "tests/story/test_champion_story.py",
     "tests/story/test_own_data.py",
     "tests/story/test_proof_on_azure.py",

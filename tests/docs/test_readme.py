@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 # `make test` is what runs this test.
 NOT_AGAIN = {"make test"}
+# Programs below `exec` start preloaded; test_problem_page.py types its commands without.
+PRELOADED = {VARIABLE: "1" if ENABLED else ""}
 PAGES = sorted(path for path in ROOT.rglob("*.md") if not any(part.startswith(".") for part in path.parts[1:]))
 
 
@@ -74,7 +76,7 @@ def test_every_command_runs_in_its_order(newcomer: Newcomer) -> None:
     assert not newcomer.state.is_locked()
     assert newcomer.processes() == []
 
-    second = newcomer.types(make_run_again, WARM="", **own)  # plainly
+    second = newcomer.types(make_run_again, **own, **PRELOADED)
     assert second.found(r"^outcome +(\w+)") == "kept"
     assert second.out.count("Finished (reused)") == 2
     assert "stop them with: make down" in second.out
@@ -88,8 +90,22 @@ def test_every_command_runs_in_its_order(newcomer: Newcomer) -> None:
     assert newcomer.processes() == []
     assert git_status(newcomer.clone) == "", "nothing of a run is seen by git"
 
-    # What a plain start is like was seen above.
-    newcomer.types(rest, **own, **{VARIABLE: "1" if ENABLED else ""})
+    newcomer.types(rest, **own, **PRELOADED)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(400)
+def test_make_run_starts_every_command_plainly_where_it_is_asked_to(newcomer: Newcomer) -> None:
+    assert newcomer.types(["make run"], WARM="").found(r"^outcome +(\w+)") == "accepted"
+
+
+def test_without_preloading_make_run_has_no_flag_for_it() -> None:
+    command = ["make", "--no-print-directory", "-n", "run"]
+    plain, warm = (
+        subprocess.run([*command, f"WARM={value}"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        for value in ("", "1")
+    )
+    assert (" --warm " in plain, " --warm " in warm) == (False, True)
 
 
 def git_status(clone: Path) -> str:

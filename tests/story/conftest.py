@@ -12,8 +12,11 @@ from local_azure.cli import lifecycle
 from local_azure.cli.client_environment import client_variables
 from local_azure.machine_learning.server import SPEED_VARIABLE
 from local_azure.machine_learning.storage.state import StateFolder
+from ml_service.training.snapshots import assemble_scoring
 from tests.preloading import preloaded
+from tests.story.live import Live, deploy, train
 from tests.story.product import Ended, Product, Sdk, clean_environment
+from tests.story.production import Shop, open_shop
 
 MakeProduct = Callable[[str], Product]
 
@@ -67,7 +70,27 @@ def make_product(environment: Mapping[str, str]) -> MakeProduct:
 
 
 @pytest.fixture(scope="session")
+def services(sdk: Sdk, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Live]:
+    """Our scoring script behind a model of one series and behind one of many, with the names of docs/scoring.md."""
+    folder = tmp_path_factory.mktemp("services")
+    scoring = str(assemble_scoring(folder / "scoring").folder)
+    started = {}
+    for problem, name in {"paid_amount": "paid-amount-test", "product_sales": "product-sales-test"}.items():
+        model = train(problem, folder / problem / "model")
+        state, url, key, log = sdk(deploy, name, str(model), scoring)
+        assert state == "Healthy", log
+        started[name] = Live(url, key, model)
+    return started
+
+
+@pytest.fixture(scope="session")
 def rehearsed(make_product: MakeProduct) -> Rehearsed:
     """The story itself: two rehearsals."""
     product = make_product("story")
     return Rehearsed(product, product.run("rehearse"), product.run("rehearse"))
+
+
+@pytest.fixture(scope="session")
+def shop(make_product: MakeProduct, sdk: Sdk, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """The story of production, at its end: two versions that were released, and a ledger of all that went on."""
+    return open_shop(make_product("shop"), sdk, tmp_path_factory.mktemp("shop"))

@@ -14,10 +14,9 @@ from _pytest.mark import ParameterSet
 from tests.campaign.figures import Figures
 from tests.campaign.production.campaign import Challenge, report
 from tests.campaign.production.shop import shop_around
-from tests.story.conftest import MakeProduct
 from tests.story.deployment_faults import LOST, REFUSED, Fault, Outcome, roll_back
-from tests.story.product import Product, Sdk, cut_table
-from tests.story.test_release_and_rollback import shop_of
+from tests.story.product import ROOT, Product, Sdk
+from tests.story.production import Shop
 
 pytestmark = pytest.mark.slow
 
@@ -27,15 +26,8 @@ ONE_OF_A_KIND = "^(?!GET .*/ledger/)(?!.*/scoring/(?!score.py))"
 
 
 @pytest.fixture(scope="module")
-def product(make_product: MakeProduct, tmp_path_factory: pytest.TempPathFactory) -> Product:
-    folder = tmp_path_factory.mktemp("faults")
-    product, old = shop_of(make_product("faults"), folder)
-    product.run("data", "upload", "--file", cut_table(folder / "old.csv", "2014-05-03"))
-    for build, version in ((old, 1), (product, 2)):
-        build.with_settings(BUILD_BUILDID=version).run("publish")
-        build.run("run")
-        build.run("release", "--model-version", version)
-    return product
+def product(shop: Shop) -> Product:
+    return shop.product.from_tree(ROOT)
 
 
 @pytest.fixture(scope="module")
@@ -120,14 +112,14 @@ def test_a_fault_after_that_is_undone_in_all_parts(rolls: Sdk, defaults: dict[in
     outcome = rolls(roll_back, "1", fault)
     assert outcome.hit
     assert (outcome.code, outcome.ends, outcome.serves) == (1, ["undone"], before.serves)
-    assert "rolled back by itself: faults" in outcome.said
+    assert "rolled back by itself: shop" in outcome.said
     demand_agreement(outcome, defaults)
 
 
 def test_raced_stopped_and_killed_verbs_leave_no_split_state(product: Product, sdk: Sdk, tmp_path: Path) -> None:
     chance = random.Random(4)  # noqa: S311 - not for secrets
     figures = Figures("the production campaign in small")
-    shop = shop_around(product, sdk, tmp_path, {1: "1", 2: "2"})
+    shop = shop_around(product, sdk, tmp_path, {1: "101", 2: "102"})
     challenge = Challenge(shop, figures, chance)
     challenge.run(pairs=[1], kills=1, stopped_every=1)
     report([challenge], figures)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from forecasting.serving.live_check import difference, questions
 from ml_service.training.snapshots import assemble_scoring
 from tests.hostile import TRACE, harm
 from tests.story import requests_to_service as bad
-from tests.story.live import Live, deploy, train
+from tests.story.live import Live, deploy
 from tests.story.product import Sdk
 
 JSON = {"Content-Type": "application/json"}
@@ -30,29 +30,15 @@ def scoring(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def start(sdk: Sdk, scoring: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Live]:
-    """start("paid_amount") trains a model of that problem and serves it."""
-
-    def started(problem: str) -> Live:
-        model = train(problem, tmp_path_factory.mktemp(problem) / "model")
-        name = f"live-{uuid.uuid4().hex[:8]}"
-        state, url, key, log = sdk(deploy, name, str(model), scoring)
-        assert state == "Healthy", log
-        return Live(url, key, model)
-
-    return started
-
-
-@pytest.fixture(scope="module")
-def one(start: Callable[[str], Live]) -> Live:
+def one(services: Mapping[str, Live]) -> Live:
     """A service with a model of one series."""
-    return start("paid_amount")
+    return services["paid-amount-test"]
 
 
 @pytest.fixture(scope="module")
-def many(start: Callable[[str], Live]) -> Live:
+def many(services: Mapping[str, Live]) -> Live:
     """A service with one model of many series."""
-    return start("product_sales")
+    return services["product-sales-test"]
 
 
 def refuses(live: Live, requests: list[bad.Refused]) -> None:

@@ -56,6 +56,7 @@ def test_publish_alone_takes_the_newest_and_says_so(older_table: Product) -> Non
     assert "publish --data-version 1" in said
 
 
+@pytest.mark.campaign
 def test_rehearse_trains_on_what_it_uploads_or_on_the_version_that_is_asked_for(older_table: Product) -> None:
     ended = older_table.run("rehearse")
     assert f"submitting on data {older_table.settings['DATASET_NAME']} version 1" in ended.err

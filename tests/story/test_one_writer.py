@@ -24,7 +24,7 @@ from ml_service.production.chain.store import Chain
 from tests.preloading import python
 from tests.story.conftest import MakeProduct
 from tests.story.product import Product, Sdk
-from tests.story.test_release_and_rollback import shop_of
+from tests.story.production import shop_of
 
 ADA = {"verb": "rollback to previous", "who": "Ada", "build_id": "7", "commit": "c", "since": "2026-11-30T09:00:00"}
 WRITERS = 8

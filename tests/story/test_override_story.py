@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.story.conftest import MakeProduct
+from tests.story.conftest import Rehearsed
 from tests.story.product import Ended, Product, Sdk, champions, registered_versions, served, write_problem
 
 REASON = "the new tariff | starts; on 'Monday' & later"
@@ -29,14 +29,11 @@ class Overridden:
 
 
 @pytest.fixture(scope="module")
-def story(make_product: MakeProduct, sdk: Sdk, tmp_path_factory: pytest.TempPathFactory) -> Overridden:
-    """The same published pipeline three times, with nothing changed but who decides; then one that cannot decide."""
+def story(rehearsed: Rehearsed, sdk: Sdk, tmp_path_factory: pytest.TempPathFactory) -> Overridden:
+    """What has a champion runs twice, with nothing changed but who decides; then it is run where it cannot decide."""
     folder = tmp_path_factory.mktemp("override")
-    product = make_product("override")
-    name = product.settings["MODEL_NAME"]
-    product.run("data", "upload")
-    product.run("publish")
-    product.run("run")
+    name = rehearsed.product.settings["MODEL_NAME"]
+    product = rehearsed.product.with_settings(EXPERIMENT_NAME=f"{name}-override")
     kept = product.run("run", "--json")
     before = sdk(champions, name)
     queued = {"TF_BUILD": "True", "BUILD_REASON": "Manual", "BUILD_REQUESTEDFOR": "Ada Lovelace"}

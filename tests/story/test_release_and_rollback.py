@@ -12,9 +12,7 @@ import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import chdir, contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,253 +21,27 @@ import pytest
 
 from ml_service.training.snapshots import assemble_scoring
 from tests.story.conftest import MakeProduct
-from tests.story.product import Ended, Product, Sdk, champions, copy_tree, cut_table, write_problem
+from tests.story.product import Product, Sdk, champions, cut_table
+from tests.story.production import (
+    PRODUCTION,
+    ROLLBACK,
+    SCORING,
+    TRAINING,
+    Agreed,
+    Shop,
+    agreed,
+    break_lease,
+    copies,
+    deploying,
+    edited,
+    in_production,
+    killed_while_it_deploys,
+    serving,
+    shop_of,
+    stored,
+)
 
 pytestmark = pytest.mark.slow
-
-TRAINING, PRODUCTION = "local-development", "local-production"
-OPEN_END = {"series.last_date": None}
-WEAK = {**OPEN_END, "training.candidates": [{"recipe": "same_weekday_mean", "weeks": 2}]}
-
-
-def in_production(workspace: Any) -> Any:
-    """The production workspace, by the same sign-in."""
-    from azureml.core import Workspace
-
-    return Workspace.get(PRODUCTION, workspace._auth_object, workspace.subscription_id, workspace.resource_group)
-
-
-def serving(workspace: Any, service: str) -> dict[str, Any]:
-    """What the SDK says about the production service: state, model versions there, its labels, one live answer."""
-    from azureml.core.webservice import Webservice
-
-    found = Webservice(in_production(workspace), service)
-    return {
-        "state": str(found.state),
-        "versions": [int(model.version) for model in found.models],
-        "labels": dict(found.tags),
-        "answer": found.run(json.dumps({"horizon": 1})),
-        "keys": list(found.get_keys()),
-    }
-
-
-def register_unchecked(workspace: Any, name: str, file: str) -> int:
-    """Register somebody's own file in production: from then on both workspaces count differently."""
-    from azureml.core import Model
-
-    with chdir(Path(file).parent):  # the SDK registers only what lies below the working directory
-        return int(Model.register(in_production(workspace), model_path=file, model_name=name).version)
-
-
-def copies(workspace: Any, name: str) -> dict[int, dict[str, str]]:
-    """Properties of the production workspace's versions of a model."""
-    from azureml.core import Model
-
-    return {int(model.version): dict(model.properties) for model in Model.list(in_production(workspace), name=name)}
-
-
-def stored(environment: Mapping[str, str], end: str) -> list[Path]:
-    """Files of the server's storage account whose path ends so."""
-    return [path for path in Path(environment["LOCAL_AZURE_STATE"], "blobs").rglob("*") if str(path).endswith(end)]
-
-
-def default_pipeline(workspace: Any, endpoint: str) -> str:
-    """The build that published what an endpoint runs."""
-    from azureml.pipeline.core import PipelineEndpoint
-
-    return str(PipelineEndpoint.get(workspace, name=endpoint).get_pipeline().version)
-
-
-@dataclass(frozen=True)
-class Agreed:
-    """What serves, once everybody says the same."""
-
-    event: str
-    version: int
-    deployment: str
-    scoring: str
-    default: str
-    """The build whose pipeline the endpoint runs."""
-
-
-def agree_on_the_board(board: dict[str, Any], last: dict[str, Any]) -> None:
-    """Compare the board of a status with the last deployment that has succeeded."""
-    model, serves = f"{last['model_name']}:{last['model_version']}", board["serves"]
-    assert (board["agreement"]["status"], board["champion"], board["unread"]) == ("agrees", model, [])
-    assert (serves["deployment"], serves["event"], serves["check"]) == (
-        last["deployment"],
-        last["event"],
-        "as-recorded",
-    )
-    assert (serves["version"]["model"], serves["version"]["scoring_sha256"]) == (model, last["scoring_sha256"])
-    assert {one["model"]: one["state"] for one in board["candidates"]}[model] == "released"
-    assert bool(board["accuracy"]) == board["data"]["newer_than_served"], "actuals that have arrived are compared"
-
-
-def agreed(product: Product, sdk: Sdk, folder: Path) -> Agreed:
-    """Ask verify, status, history, the live service and the registry, and compare what they say."""
-    name = product.settings["MODEL_NAME"]
-    verified = product.run("verify", "--horizon", 3, "--json").document
-    status = product.run("status", "--json").document
-    product.run("history", "--out", folder)
-    releases = json.loads((folder / "releases.json").read_text())["releases"]
-    last = next(row for row in releases if row["state"] == "succeeded")
-    live = sdk(serving, name)
-    version = int(last["model_version"])
-    assert all(row["intact"] and row["state"] != "never ended" for row in releases)
-    assert (verified["model"], verified["deployment"], verified["event"]) == (
-        f"{name}:{version}",
-        last["deployment"],
-        last["event"],
-    )
-    assert status["production"]["service"]["state"] == live["state"] == "Healthy"
-    assert status["production"]["service"]["models"] == [f"{name}:{version}"]
-    assert [model["version"] for model in status["models"] if model["champion"]] == [version]
-    agree_on_the_board(status["board"], last)
-    assert live["labels"]["deployment"] == last["deployment"]
-    assert live["answer"]["model"]["sha256"] == last["model_sha256"] == verified["smoked"]["model_sha256"]
-    assert sdk(champions, name) == [version]
-    default = sdk(default_pipeline, product.settings["PIPELINE_ENDPOINT_NAME"])
-    return Agreed(last["event"], version, last["deployment"], last["scoring_sha256"], default)
-
-
-@contextmanager
-def deploying(product: Product, version: str = "champion") -> Iterator[subprocess.Popen[str]]:
-    """A release in a process of its own that has begun to deploy; killed at the end of the block."""
-    command = [sys.executable, "-m", "ml_service", "release", "--model-version", version]
-    environment = {**product.environment, **product.settings}
-    with subprocess.Popen(command, cwd=product.tree, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stderr is not None
-            assert any(line.startswith("deploying") for line in process.stderr)
-            yield process
-        finally:
-            process.kill()
-
-
-def killed_while_it_deploys(product: Product, version: str) -> None:
-    """Kill -9 a release while it deploys: what has happened by then, the way back must be the same."""
-    with deploying(product, version):
-        pass
-
-
-def break_lease(workspace: Any, problem: str) -> None:
-    """End the lease that a dead process has left, where a test need not see that it ends by itself."""
-    from azureml._vendor.azure_storage.blob import BlobLeaseClient
-
-    store = workspace.get_default_datastore()
-    BlobLeaseClient(store.blob_service.get_blob_client(store.container_name, f"leases/{problem}.json")).break_lease(0)
-
-
-@dataclass(frozen=True)
-class Shop:
-    """A product with a production environment, and what everybody agreed on after each of its moves."""
-
-    product: Product
-    accepted: Ended
-    before_release: list[int]
-    first: Ended
-    keys: list[str]
-    kept: Ended
-    refused: Ended
-    hook: Ended
-    second: Ended
-    back: Ended
-    forth: Ended
-    redeployed: Ended
-    cards: dict[str, Any]
-    """Of the first release, the rollback, and the redeployment."""
-    agreed: dict[str, Agreed]
-
-
-@pytest.fixture(scope="module")
-def shop(make_product: MakeProduct, sdk: Sdk, tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    """The story: a second release whose answers are wrong, one that is killed, and one that is right."""
-    folder = tmp_path_factory.mktemp("shop")
-    product, old = shop_of(make_product("shop"), folder)
-    name = product.settings["MODEL_NAME"]
-    after: dict[str, Agreed] = {}
-
-    def agree(move: str) -> None:
-        after[move] = agreed(product, sdk, folder / move)
-
-    old.run("data", "upload", "--file", cut_table(folder / "old.csv", "2014-05-03"))
-    old.with_settings(BUILD_BUILDID=101).run("publish")
-    accepted = old.run("run", "--pipeline-variables", "--evidence", folder / "evidence")
-    before_release = sdk(champions, name)
-    assert sdk(register_unchecked, name, str(folder / "weak.yml")) == 1
-    first = old.with_settings(BUILD_BUILDID=101).run("release", "--model-version", 1, "--json")
-    keys = sdk(serving, name)["keys"]
-    agree("first")
-    kept = old.run("run", "--json")
-    product.run("data", "upload", "--file", cut_table(folder / "new.csv", "2014-05-31"))
-    product.with_settings(BUILD_BUILDID=102).run("publish")
-    product.run("run")
-    broken = product.from_tree(edited(folder / "broken", SCORING, '"value": value}', '"value": value + 1}'))
-    refused = broken.with_settings(BUILD_BUILDID=102).run("release", "--model-version", 2, code=3)
-    agree("refused")
-    hook = broken.with_settings(BUILD_BUILDID=102).run("rollback", "--to", "before-this-build", "--reason", "worse")
-    last = product.with_settings(BUILD_BUILDID=103)
-    killed_while_it_deploys(last, "2")
-    sdk(break_lease, name.replace("-", "_"))
-    second = last.run("release", "--model-version", 2, "--pipeline-variables")
-    agree("second")
-    proposed = product.run(*ROLLBACK, "--to", "previous", "--evidence", folder / "card", "--json").document
-    back = product.run("rollback", "--to", proposed["restores"], "--reason", "worse", "--json")
-    agree("back")
-    forth = product.run("rollback", "--to", "previous", "--reason", "worse", "--json")
-    agree("forth")
-    other = product.from_tree(
-        edited(folder / "other", "mlops_code/score.py", "KEPT_ANSWERS = 32", "KEPT_ANSWERS = 16")
-    )
-    again = other.with_settings(BUILD_BUILDID=104).run(
-        *PROPOSE, "--model-version", "champion", "--evidence", folder / "again", "--json"
-    )
-    redeployed = other.with_settings(BUILD_BUILDID=104).run("release", "--model-version", "champion", "--json")
-    agree("redeployed")
-    return Shop(
-        product=other,
-        accepted=accepted,
-        before_release=before_release,
-        first=first,
-        keys=keys,
-        kept=kept,
-        refused=refused,
-        hook=hook,
-        second=second,
-        back=back,
-        forth=forth,
-        redeployed=redeployed,
-        cards={
-            "first": json.loads((folder / "evidence/approval_card.json").read_text()),
-            "back": proposed,
-            "redeployed": again.document,
-        },
-        agreed=after,
-    )
-
-
-PROPOSE, ROLLBACK = ("propose", "release"), ("propose", "rollback", "--reason", "worse")
-SCORING = "mlops_code/forecasting/serving/forecaster.py"
-
-
-def shop_of(product: Product, folder: Path) -> tuple[Product, Product]:
-    """A product with production and a problem of its own, and the same with a weak recipe."""
-    name = product.settings["MODEL_NAME"]
-    problem = {"series.name": name.replace("-", "_")}
-    product = product.with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME=PRODUCTION, PRODUCTION_SERVICE_NAME=name)
-    return (
-        product.with_settings(PROBLEM_FILE=write_problem(folder / "all.yml", {**OPEN_END, **problem})),
-        product.with_settings(PROBLEM_FILE=write_problem(folder / "weak.yml", {**WEAK, **problem})),
-    )
-
-
-def edited(tree: Path, file: str, old: str, new: str) -> Path:
-    """A copy of the repository with one text of a file replaced."""
-    path = copy_tree(tree) / file
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
-    return tree
 
 
 @pytest.fixture
@@ -466,6 +238,7 @@ def test_the_history_holds_everything_also_what_failed(shop: Shop, tmp_path: Pat
         assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row)
 
 
+@pytest.mark.campaign
 def test_a_stopped_release_is_put_right_and_ends_without_changing_anything_when_it_goes_on(
     shop: Shop, name: str, sdk: Sdk, tmp_path: Path
 ) -> None:
@@ -496,6 +269,7 @@ def test_a_stopped_release_is_put_right_and_ends_without_changing_anything_when_
     assert [row["state"] for row in rows].count("abandoned") == 2, "the story has one of its own"
 
 
+@pytest.mark.campaign
 def test_a_killed_first_release_is_withdrawn_and_its_record_says_so(
     make_product: MakeProduct, sdk: Sdk, tmp_path: Path
 ) -> None:
@@ -550,18 +324,33 @@ def remove_tags(workspace: Any, name: str) -> None:
     Webservice(in_production(workspace), name).update(tags={})
 
 
-def test_code_that_is_deployed_by_hand_is_noticed_and_taken_over(
-    shop: Shop, name: str, sdk: Sdk, tmp_path: Path
-) -> None:
-    product = shop.product
+TAKE_OVER = ("--take-over", "--reason", "a hotfix on Friday")
+
+
+def change_by_hand(name: str, sdk: Sdk, folder: Path) -> None:
+    """Deploy code whose answers are right for 28 days only, with all that the service said of itself before."""
     tree = edited(
-        tmp_path / "tree", SCORING, '"value": value}', '"value": value * (1 if question.horizon == 28 else 3)}'
+        folder / "tree", SCORING, '"value": value}', '"value": value * (1 if question.horizon == 28 else 3)}'
     )
-    scoring = assemble_scoring(tmp_path / "scoring", tree / "mlops_code")
+    scoring = assemble_scoring(folder / "scoring", tree / "mlops_code")
     before = sdk(serving, name)
     sdk(deploy_by_hand, name, str(scoring.folder), str(scoring.environment))
     now = sdk(serving, name)
     assert (now["labels"], now["versions"]) == (before["labels"], before["versions"])
+
+
+def refuses_what_was_changed_by_hand(product: Product, name: str, words: str) -> None:
+    """Run a verb that must not touch the service."""
+    refused = product.run(*words.split(), code=4).err
+    assert f"service {name} in workspace {PRODUCTION} was changed by hand" in refused, words
+
+
+def test_code_that_is_deployed_by_hand_is_noticed_and_taken_over(
+    shop: Shop, name: str, sdk: Sdk, tmp_path: Path
+) -> None:
+    product = shop.product
+    change_by_hand(name, sdk, tmp_path)
+    labels = sdk(serving, name)["labels"]
     assert "service_updated" in product.run("verify", "--horizon", 28, code=3).err
     assert "DIFFERS: service" in product.run("status", code=3).out
     found = product.run("audit", "verify", "--json", code=3).document["findings"]
@@ -569,27 +358,35 @@ def test_code_that_is_deployed_by_hand_is_noticed_and_taken_over(
     asked = datetime.now(UTC).isoformat(timespec="seconds")
     (answer,) = product.run("audit", "at", "--date", asked, "--json", code=3).document["answers"]
     assert (answer["status"], "changed by hand" in answer["why"]) == ("unknown", True)
-    for words in (
-        "rollback --to previous --reason worse",
-        "rollback --to 2 --reason worse",
-        "release --model-version 2",
-        "release --model-version champion",
-    ):
-        refused = product.run(*words.split(), code=4).err
-        assert f"service {name} in workspace {PRODUCTION} was changed by hand" in refused, words
-    assert sdk(serving, name)["labels"] == before["labels"], "nothing was changed"
-    why = ("--take-over", "--reason", "a hotfix on Friday")
-    taken = product.run("release", "--model-version", "champion", *why)
+    refuses_what_was_changed_by_hand(product, name, "rollback --to previous --reason worse")
+    assert sdk(serving, name)["labels"] == labels, "nothing was changed"
+    taken = product.run("release", "--model-version", "champion", *TAKE_OVER)
     assert "taking over service" in taken.err
     agreed(product, sdk, tmp_path / "after")
     last = json.loads((tmp_path / "after/releases.json").read_text())["releases"][0]
     assert (last["take_over"], last["intact"]) == ("a hotfix on Friday", True)
-    sdk(remove_tags, name)
-    assert "was not deployed by a release" in product.run("rollback", "--to", 2, "--reason", "worse", code=4).err
-    product.run("rollback", "--to", 2, *why)
-    agreed(product, sdk, tmp_path / "tagged")
     (answer,) = product.run("audit", "at", "--date", asked, "--json", code=3).document["answers"]
     assert "replaced it" in answer["why"], "the record of the take-over tells since when"
+
+
+@pytest.mark.campaign
+def test_every_verb_refuses_code_that_was_deployed_by_hand_and_each_can_take_it_over(
+    shop: Shop, name: str, sdk: Sdk, tmp_path: Path
+) -> None:
+    product = shop.product
+    change_by_hand(name, sdk, tmp_path)
+    labels = sdk(serving, name)["labels"]
+    for words in (
+        "rollback --to 2 --reason worse",
+        "release --model-version 2",
+        "release --model-version champion",
+    ):
+        refuses_what_was_changed_by_hand(product, name, words)
+    assert sdk(serving, name)["labels"] == labels, "nothing was changed"
+    sdk(remove_tags, name)
+    assert "was not deployed by a release" in product.run("rollback", "--to", 2, "--reason", "worse", code=4).err
+    product.run("rollback", "--to", 2, *TAKE_OVER)
+    agreed(product, sdk, tmp_path / "tagged")
 
 
 def inside(interval: dict[str, Any]) -> str:

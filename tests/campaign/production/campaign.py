@@ -33,7 +33,7 @@ from tests.campaign.production.pairs import Pairs, report_pairs
 from tests.campaign.production.shop import Shop, stocked
 from tests.preloading import preloaded
 from tests.story.product import Sdk, clean_environment
-from tests.story.test_release_and_rollback import serving
+from tests.story.production import serving
 
 PAIRS, KILLS = 50, 40
 SHORT_PAIRS, SHORT_KILLS = 6, 3

@@ -12,7 +12,7 @@ from typing import Any
 from tests.campaign.figures import Figures, counted, slowest
 from tests.campaign.production.shop import Shop
 from tests.campaign.production.verbs import Ending, Verb
-from tests.story.test_release_and_rollback import Agreed, break_lease
+from tests.story.production import Agreed, break_lease
 
 MOVES = {"rollback": "rollback --to 1 --reason worse", "release": "release --model-version 2"}
 """In turn: each undoes what the one before has done."""

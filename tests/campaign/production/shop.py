@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.story.product import Product, Sdk, cut_table
-from tests.story.test_release_and_rollback import Agreed, agreed, edited, shop_of
+from tests.story.production import Agreed, agreed, edited, shop_of
 
 FIRST_BUILD, SECOND_BUILD = "101", "102"
 

@@ -8,11 +8,9 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import pytest
 
 from forecasting import limits
 from forecasting.calendars import DAILY
@@ -20,15 +18,10 @@ from forecasting.models.catalog import FAMILIES, days_needed, make_recipe
 from forecasting.serving import forecaster as serving
 from forecasting.serving.openapi import REFUSALS
 from forecasting.serving.questions import MAX_HISTORY_DAYS
-from local_azure.cli import lifecycle
-from local_azure.cli.client_environment import client_variables
-from local_azure.machine_learning.storage.state import StateFolder
-from ml_service.training.snapshots import assemble_scoring
-from tests.story.live import Live, deploy, train
-from tests.story.product import ROOT, Sdk, clean_environment
+from tests.story.live import Live
+from tests.story.product import ROOT
 
 PAGE = (ROOT / "docs/scoring.md").read_text(encoding="utf-8")
-SERVICES = {"paid_amount": "paid-amount-test", "product_sales": "product-sales-test"}
 
 
 class Block(NamedTuple):
@@ -39,13 +32,6 @@ class Block(NamedTuple):
     text: str
 
 
-class Running(NamedTuple):
-    """Two services and the variables of their client."""
-
-    environment: Mapping[str, str]
-    services: Mapping[str, Live]
-
-
 def blocks(*languages: str) -> list[Block]:
     """Blocks of the page in their order."""
     found, heading = [], ""
@@ -54,24 +40,6 @@ def blocks(*languages: str) -> list[Block]:
         if language in languages:
             found.append(Block(heading, language, text))
     return found
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("scoring_page")
-    state = StateFolder(folder / "state")
-    clean = clean_environment(folder)
-    environment = clean | client_variables(state, lifecycle.start(state), clean)
-    sdk, scoring = Sdk(environment), str(assemble_scoring(folder / "scoring").folder)
-    services = {}
-    for problem, name in SERVICES.items():
-        model = train(problem, folder / problem / "model")
-        health, url, key, log = sdk(deploy, name, str(model), scoring)
-        assert health == "Healthy", log
-        services[name] = Live(url, key, model)
-    yield Running(environment, services)
-    sdk.close()
-    lifecycle.stop(state)
 
 
 def same(expected: Any, found: Any) -> bool:
@@ -87,38 +55,41 @@ def same(expected: Any, found: Any) -> bool:
     return bool(expected == found) or (expected == "..." and isinstance(found, str) and bool(found))
 
 
-def test_every_request_gets_the_answer_of_the_page(running: Running) -> None:
+def test_every_request_gets_the_answer_of_the_page(services: Mapping[str, Live]) -> None:
     found = blocks("json")
     assert len(found) == 6
     for request, answer in zip(found[::2], found[1::2], strict=True):
         asked, expected = json.loads(request.text), json.loads(answer.text)
-        name = SERVICES["product_sales" if "series" in asked else "paid_amount"]
-        status, given = running.services[name].ask(asked)
+        status, given = services["product-sales-test" if "series" in asked else "paid-amount-test"].ask(asked)
         assert status == expected.get("error", {}).get("status", 200)
         assert same(expected, given), json.dumps(given, indent=1)
 
 
-def test_the_address_is_found_and_curl_is_answered(running: Running, tmp_path: Path) -> None:
+def test_the_address_is_found_and_curl_is_answered(
+    environment: Mapping[str, str], services: Mapping[str, Live], tmp_path: Path
+) -> None:
     (lookup, *_), (curl,) = blocks("python"), blocks("sh")
     words = {
         "subscription_id": "AZURE_SUBSCRIPTION_ID",
         "resource_group": "AZURE_RESOURCE_GROUP",
         "workspace_name": "AZUREML_WORKSPACE_NAME",
     }
-    (tmp_path / "config.json").write_text(json.dumps({key: running.environment[of] for key, of in words.items()}))
-    done = run([sys.executable, "-W", "ignore", "-c", lookup.text], running.environment, tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({key: environment[of] for key, of in words.items()}))
+    done = run([sys.executable, "-W", "ignore", "-c", lookup.text], environment, tmp_path)
     url, key = done.splitlines()[-2:]
-    one = running.services["paid-amount-test"]
+    one = services["paid-amount-test"]
     assert (url, key) == (one.url, one.key)
     answer = json.loads(run(["bash", "-euc", curl.text], {"PATH": os.defpath, "URL": url, "KEY": key}, tmp_path))
     assert len(answer["forecast"]) == 7
 
 
-def test_the_example_with_history_prints_what_the_page_says(running: Running) -> None:
+def test_the_example_with_history_prints_what_the_page_says(
+    environment: Mapping[str, str], services: Mapping[str, Live]
+) -> None:
     (example,) = (block for block in blocks("python") if block.heading == "With history")
     (printed,) = blocks("text")
-    many = running.services["product-sales-test"]
-    variables = {**running.environment, "URL": many.url, "KEY": many.key, "no_proxy": "127.0.0.1"}
+    many = services["product-sales-test"]
+    variables = {**environment, "URL": many.url, "KEY": many.key, "no_proxy": "127.0.0.1"}
     assert run([sys.executable, "-c", example.text], variables, ROOT).strip() == printed.text.strip()
 
 
