@@ -22,7 +22,10 @@ from tests.story.product import clean_environment, cut_table, raised_table
 
 pytestmark = pytest.mark.slow
 
-STAGES = ("Validate", "Publish_paid_amount", "Train_paid_amount", "Production_paid_amount", "Verify_paid_amount")
+STAGES = (
+    "Validate",
+    *(f"{stage}_paid_amount" for stage in ("Publish", "Train", "Production", "Verify", "Schedules")),
+)
 OK, SKIPPED, FAILED = "Succeeded", "Skipped", "Failed"
 
 
@@ -53,7 +56,7 @@ def edit(house: House) -> Callable[[str, str], None]:
 def test_a_missing_setting_stops_at_validate(house: House) -> None:
     ran = house.run("release", "--approve", "production", production="AZUREML_PRODUCTION_WORKSPACE_NAME=")
 
-    assert (ran.code, ran.stages) == (1, dict(zip(STAGES, [FAILED, *[SKIPPED] * 4], strict=True)))
+    assert (ran.code, ran.stages) == (1, dict(zip(STAGES, [FAILED, *[SKIPPED] * 5], strict=True)))
     assert "empty: AZUREML_PRODUCTION_WORKSPACE_NAME" in ran.log("Validate.check")
 
 
@@ -94,7 +97,7 @@ def test_without_a_job_token_nobody_knows_whether_the_candidate_was_approved(hou
 
 def test_a_rejected_approval_leaves_production_alone(house: House, rejected: Ran) -> None:
     assert rejected.code == 3
-    assert [rejected.stages[name] for name in STAGES] == [OK, OK, OK, FAILED, SKIPPED]
+    assert [rejected.stages[name] for name in STAGES] == [OK, OK, OK, FAILED, SKIPPED, SKIPPED]
     assert rejected.document["rejected"] == ["production"]
     assert house.champions() == [], "accepted, awaiting approval: no champion yet"
     assert "there is no service" in house.product.run("verify", code=1).err
@@ -307,7 +310,7 @@ def test_several_problems_fan_out_each_with_stages_table_and_champion_of_its_own
     ran = house.run("release", "-p", f"problems=[{', '.join(both)}]", "--approve", "production")
 
     assert (ran.code, set(ran.stages.values())) == (0, {OK})
-    assert len(ran.stages) == 1 + 4 * len(both)
+    assert len(ran.stages) == 1 + 5 * len(both)
     released = {f"{problem.replace('_', '-')}-1" for problem in both}
     assert released <= set(ran.document["tags"])
     rows = [

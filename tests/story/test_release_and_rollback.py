@@ -206,7 +206,8 @@ def shop(make_product: MakeProduct, sdk: Sdk, tmp_path_factory: pytest.TempPathF
     product.with_settings(BUILD_BUILDID=102).run("publish")
     product.run("run")
     broken = product.from_tree(edited(folder / "broken", SCORING, '"value": value}', '"value": value + 1}'))
-    refused = broken.with_settings(BUILD_BUILDID=102).run("release", "--model-version", 2, code=3)
+    nobody = {"NOTIFICATION_WEBHOOK": "http://127.0.0.1:1/nobody"}
+    refused = broken.with_settings(BUILD_BUILDID=102, **nobody).run("release", "--model-version", 2, code=3)
     agree("refused")
     hook = broken.with_settings(BUILD_BUILDID=102).run("rollback", "--to", "before-this-build", "--reason", "worse")
     last = product.with_settings(BUILD_BUILDID=103)
@@ -358,6 +359,8 @@ def test_a_failing_check_is_undone_and_red(shop: Shop, name: str) -> None:
     assert live.strip().startswith(f"{name}:1 in workspace {PRODUCTION}, service {name} Healthy, deployed ")
     assert "error: service" in happened
     assert "\nwhat to do next: " in happened
+    for event in ("live_check.failed", "release.failed"):
+        assert f"notification {event}: not sent" in shop.refused.err, "a receiver that is dead changes nothing"
     assert f"nothing to do: {name}:1 serves" in shop.hook.out
 
 
