@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from ml_service.training.snapshots import assemble_scoring
+from tests.agreement import agree
 from tests.story.conftest import MakeProduct
 from tests.story.product import Ended, Product, Sdk, champions, copy_tree, cut_table, write_problem
 
@@ -92,25 +93,12 @@ class Agreed:
     """The build whose pipeline the endpoint runs."""
 
 
-def agree_on_the_board(board: dict[str, Any], last: dict[str, Any]) -> None:
-    """Compare the board of a status with the last deployment that has succeeded."""
-    model, serves = f"{last['model_name']}:{last['model_version']}", board["serves"]
-    assert (board["agreement"]["status"], board["champion"], board["unread"]) == ("agrees", model, [])
-    assert (serves["deployment"], serves["event"], serves["check"]) == (
-        last["deployment"],
-        last["event"],
-        "as-recorded",
-    )
-    assert (serves["version"]["model"], serves["version"]["scoring_sha256"]) == (model, last["scoring_sha256"])
-    assert {one["model"]: one["state"] for one in board["candidates"]}[model] == "released"
-    assert bool(board["accuracy"]) == board["data"]["newer_than_served"], "actuals that have arrived are compared"
-
-
 def agreed(product: Product, sdk: Sdk, folder: Path) -> Agreed:
     """Ask verify, status, history, the live service and the registry, and compare what they say."""
     name = product.settings["MODEL_NAME"]
     verified = product.run("verify", "--horizon", 3, "--json").document
-    status = product.run("status", "--json").document
+    found = agree(product)
+    status, board = found.status, found.status["board"]
     product.run("history", "--out", folder)
     releases = json.loads((folder / "releases.json").read_text())["releases"]
     last = next(row for row in releases if row["state"] == "succeeded")
@@ -125,7 +113,12 @@ def agreed(product: Product, sdk: Sdk, folder: Path) -> Agreed:
     assert status["production"]["service"]["state"] == live["state"] == "Healthy"
     assert status["production"]["service"]["models"] == [f"{name}:{version}"]
     assert [model["version"] for model in status["models"] if model["champion"]] == [version]
-    agree_on_the_board(status["board"], last)
+    assert (found.deployment, found.states[f"{name}:{version}"], board["unread"]) == (
+        last["deployment"],
+        "released",
+        [],
+    )
+    assert bool(board["accuracy"]) == board["data"]["newer_than_served"], "actuals that have arrived are compared"
     assert live["labels"]["deployment"] == last["deployment"]
     assert live["answer"]["model"]["sha256"] == last["model_sha256"] == verified["smoked"]["model_sha256"]
     assert sdk(champions, name) == [version]
