@@ -35,6 +35,10 @@ class CheckFailedError(ExplainedError):
     exit_code: ClassVar[int] = 3
 
 
+class LiveCheckError(CheckFailedError):
+    """The live service does not answer as what was deployed says."""
+
+
 class ConflictError(ExplainedError):
     """The object exists already and its content is another one."""
 

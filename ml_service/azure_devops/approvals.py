@@ -2,13 +2,14 @@
 
 The timeline of a build has a record of the type Checkpoint.Approval below the stage that asks; its id is that of the
 approval (learn.microsoft.com/rest/api/azure/devops/approvalsandchecks/approvals/query, .../build/timeline/get).
+A stage that was run again names the timelines of its earlier attempts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -19,6 +20,8 @@ from ml_service.settings.variables import Settings
 
 MAX_COMMENT_CHARACTERS = 2_000
 _MAX_NAME_CHARACTERS = 200
+MAX_ATTEMPTS = 10
+"""Of a stage that was run again: the newest ones are read."""
 _MAX_LEVELS = 20
 """Of records of a timeline above one another, which has five."""
 _APPROVAL, _STAGE = "Checkpoint.Approval", "Stage"
@@ -47,6 +50,8 @@ class Approval:
     approval_id: str = ""
     said: str = ""
     """The service's own word for the status."""
+    rejected_before: Approval | None = None
+    """The newest rejection of an earlier attempt of the stage, which somebody has run again since."""
 
 
 Ask = Callable[[str, str], Approval | None]
@@ -63,11 +68,16 @@ class _Build(_Told):
     status: str
 
 
+class _Attempt(_Told):
+    timeline_id: str = Field(alias="timelineId")
+
+
 class _Record(_Told):
     id: str
     parent_id: str | None = Field(default=None, alias="parentId")
     type: str
     identifier: str | None = None
+    previous: tuple[_Attempt, ...] | None = Field(default=None, alias="previousAttempts")
 
 
 class _Timeline(_Told):
@@ -119,15 +129,18 @@ def read_approval(project: AzureDevOps, build_id: str, stage: str) -> Approval:
     """What has become of the approval of a stage. Raises: AzureDevOpsError."""
     with _as_documented(build_id):
         build = _Build.model_validate(project.get(f"build/builds/{build_id}"))
-        asked = _asked(project, build_id).get(stage, [])
-        return _answer(project, build, asked) if asked else _undecided(build, "not asked for")
+        timeline = _Timeline.model_validate(project.get(f"build/builds/{build_id}/timeline"))
+        asked = _asked(timeline).get(stage, [])
+        now = _answer(project, build, asked) if asked else _undecided(build, "not asked for")
+        return replace(now, rejected_before=_rejected_before(project, build_id, timeline, stage))
 
 
 def read_approvals(project: AzureDevOps, build_id: str) -> dict[str, Approval]:
     """The approvals that a build has asked for, by stage. Raises: AzureDevOpsError."""
     with _as_documented(build_id):
         build = _Build.model_validate(project.get(f"build/builds/{build_id}"))
-        return {stage: _answer(project, build, asked) for stage, asked in _asked(project, build_id).items()}
+        timeline = _Timeline.model_validate(project.get(f"build/builds/{build_id}/timeline"))
+        return {stage: _answer(project, build, asked) for stage, asked in _asked(timeline).items()}
 
 
 @contextmanager
@@ -143,14 +156,35 @@ def _as_documented(build_id: str) -> Iterator[None]:
         ) from None
 
 
+def _rejected_before(project: AzureDevOps, build_id: str, timeline: _Timeline, stage: str) -> Approval | None:
+    """The newest rejection in earlier attempts of a stage: each has a timeline of its own."""
+    attempts = [
+        attempt
+        for record in timeline.records
+        if record.type == _STAGE and record.identifier == stage
+        for attempt in record.previous or ()
+    ]
+    for attempt in reversed(attempts[-MAX_ATTEMPTS:]):
+        earlier = _Timeline.model_validate(project.get(f"build/builds/{build_id}/timeline/{attempt.timeline_id}"))
+        for approval in _fetched(project, _asked(earlier).get(stage, [])):
+            if approval.status == Status.REJECTED:
+                return _decided(Status.REJECTED, approval)
+    return None
+
+
 def _answer(project: AzureDevOps, build: _Build, asked: list[str]) -> Approval:
+    return _together(build, _fetched(project, asked))
+
+
+def _fetched(project: AzureDevOps, asked: list[str]) -> tuple[_Approval, ...]:
+    if not asked:
+        return ()
     query = {"approvalIds": ",".join(asked), "$expand": "steps"}
-    return _together(build, _Approvals.model_validate(project.get("pipelines/approvals", query)).value)
+    return _Approvals.model_validate(project.get("pipelines/approvals", query)).value
 
 
-def _asked(project: AzureDevOps, build_id: str) -> dict[str, list[str]]:
-    """The ids of the approvals that a build has asked for, by stage."""
-    timeline = _Timeline.model_validate(project.get(f"build/builds/{build_id}/timeline"))
+def _asked(timeline: _Timeline) -> dict[str, list[str]]:
+    """The ids of the approvals that a timeline tells of, by stage."""
     records, asked = {record.id: record for record in timeline.records}, dict[str, list[str]]()
     for record in timeline.records:
         if record.type == _APPROVAL:

@@ -197,6 +197,15 @@ def demand_version(option: str, text: str | None, *words: str) -> None:
         )
 
 
+def given(reason: str, option: str = "--reason") -> str:
+    """A reason as it is recorded; empty where none is given. Raises: InvalidRequestError."""
+    from ml_service.settings.override import demand_recordable, text_of
+
+    text = text_of(reason)
+    demand_recordable(option, text)
+    return text
+
+
 @contextmanager
 def session(as_json: bool, for_agent: bool | None = None, *, verb: str = "command") -> Iterator[Session]:
     """Run one verb, close it with what is live, what happened and what to do next, and end the process.
@@ -221,8 +230,15 @@ def session(as_json: bool, for_agent: bool | None = None, *, verb: str = "comman
                 raise
             opened.exit_code, opened.ending = known.exit_code, of_error(known)
             _record_refusal(opened, known)
+            _notify_of(opened, known)
         _close(opened)
     raise typer.Exit(opened.exit_code)
+
+
+def _notify_of(opened: Session, known: ExplainedError) -> None:
+    from ml_service.output.webhook import events_of_error
+
+    opened.events += events_of_error(known)
 
 
 def _record_refusal(opened: Session, known: ExplainedError) -> None:

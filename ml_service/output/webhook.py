@@ -15,7 +15,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
+from azure_ml.errors import ExplainedError
 from forecasting.errors import printable
+from ml_service.errors import LiveCheckError
 from ml_service.output.closing import Closing
 from ml_service.output.markdown import neutral
 
@@ -65,6 +67,11 @@ class Notice:
 def event_of_failure(verb: str, exit_code: int) -> Event | None:
     """What people are told when a verb ends with a code; None: nothing."""
     return _OF_FAILURES.get(verb) if exit_code in _RED else None
+
+
+def events_of_error(error: ExplainedError) -> list[Event]:
+    """What people are told of an error, beside that the verb has failed."""
+    return [LIVE_CHECK_FAILED] if isinstance(error, LiveCheckError) else []
 
 
 def document(notice: Notice) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from azure_ml.pipelines.runs import find_run
 from azure_ml.sdk_errors import message_of
 from azure_ml.services import Service, delete, deploy_service
 from azure_ml.storage.leases import LeaseLostError
-from ml_service.errors import ConflictError, FaultError, InterruptedByUserError
+from ml_service.errors import CheckFailedError, ConflictError, FaultError, InterruptedByUserError, LiveCheckError
 from ml_service.output.failures import explain
 from ml_service.production import ledger
 from ml_service.production.chain.entry import NONE
@@ -240,8 +240,13 @@ def _deploy(site: Site, deployment: str, content: Content, scoring: Scoring) -> 
         labels={**asdict(content), "deployment": deployment, "problem": site.problem},
         announce=site.terminal.note,
     )
-    checked = demand_same_forecast(service, stored, stored.horizon, content.model)
-    demand_recorded_code(service, content, checked.served)
+    try:
+        checked = demand_same_forecast(service, stored, stored.horizon, content.model)
+        demand_recorded_code(service, content, checked.served)
+    except CheckFailedError as error:
+        raise LiveCheckError(
+            error.happened, found=error.found, expected=error.expected, todo=error.todo, log=error.log
+        ) from error
     steps = stored.model.calendar.count(stored.horizon)
     site.terminal.note(f"service {name} answers as the model itself forecasts ({steps})")
     return service

@@ -26,7 +26,7 @@ def parse(person: str, reason: str) -> Override | None:
 
     Raises: InvalidRequestError (one without the other; a text that is unsafe in a log, a page or a command line).
     """
-    by, why = _given(person), _given(reason)
+    by, why = text_of(person), text_of(reason)
     given = {"--override-by": by, "--override-reason": why}
     missing = [name for name, text in given.items() if not text]
     if len(missing) == len(given):
@@ -84,6 +84,7 @@ def _demand_person(override: Override, settings: Settings) -> None:
         )
 
 
-def _given(text: str) -> str:
+def text_of(text: str) -> str:
+    """A text of an option; empty where it is the word none."""
     stripped = text.strip()
     return "" if stripped.lower() == NONE else stripped

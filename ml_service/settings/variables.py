@@ -62,6 +62,9 @@ POOL_VARIABLES = frozenset({"AGENT_POOL", "AGENT_IMAGE"})
 """Names in variables.yml that only .pipelines/ reads: where its jobs run."""
 INFRA_FILE = ROOT / "infra" / "settings.yml"
 
+SWITCHES = frozenset({"NOTIFICATIONS"})
+"""Other names in variables.yml that only .pipelines/ reads: what builds do beside their work."""
+
 DERIVED_VARIABLES = frozenset({"DATA_FILE", *names_of("")})
 """Names that are derived from the problem file; optional in variables.yml or environments/production.yml."""
 

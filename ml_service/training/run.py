@@ -265,8 +265,12 @@ def ending_of_try(result: RunResult) -> Ending:
     return Ending(happened, "read the report, change the recipe, try once more; do not merge it for this model")
 
 
-def ending(result: RunResult, settings: Settings) -> Ending:
-    """How the run ended, for the closing; with the log of a failed step."""
+def ending(result: RunResult, settings: Settings, *, is_asked: bool = True) -> Ending:
+    """How the run ended, for the closing; with the log of a failed step.
+
+    is_asked: whether somebody is asked to approve what was accepted. On the page of a build no terminal is named:
+    whoever approves there would go past the approval with it.
+    """
     if result.is_pending:
         return Ending(f"run {result.run_id} goes on; nothing is decided yet", how_to_follow(result.run_id))
     if result.complaint:
@@ -274,9 +278,11 @@ def ending(result: RunResult, settings: Settings) -> Ending:
     if result.outcome.model is None:
         return Ending("the champion stays and nothing was registered, which is normal")
     model, todo = result.outcome.model, ""
-    if settings.has_production:
-        release = f"python -m ml_service release --model-version {model.version}"
-        todo = f"approve or reject its release; at a terminal: {release}"
+    if settings.has_production and not is_asked:
+        todo = "nobody is asked to approve it here; to ask, queue retrain.yml with the parameter pending"
+    elif settings.has_production:
+        terminal = f"; at a terminal: python -m ml_service release --model-version {model.version}"
+        todo = f"approve or reject its release{'' if settings.tf_build else terminal}"
     return Ending(f"{model.label} was accepted, registered and deployed to the test service", todo)
 
 

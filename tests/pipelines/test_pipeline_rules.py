@@ -128,6 +128,7 @@ CONNECTIONS = {
     "Production": {PRODUCTION},
     "Rollback": {PRODUCTION},
     "Verify": {READER},
+    "Schedules": {TRAINING},
     "Audit": {READER},
     "Try": {TRIAL},
     "Controls": set(),
@@ -296,7 +297,8 @@ def test_every_stage_of_a_problem_gets_its_names_and_its_table(
     root = to_plain(case.expanded().tree)
     assert isinstance(root, dict)
     of_problem = [stage for stage in stages(case) if stage["stage"].endswith(f"_{problem}")]
-    assert [stage["stage"].partition("_")[0] for stage in of_problem] == ["Publish", "Train", "Production", "Verify"]
+    names = ["Publish", "Train", "Production", "Verify", "Schedules"]
+    assert [stage["stage"].partition("_")[0] for stage in of_problem] == names
     stem, dataset, table = NAMES[problem]
     for stage in of_problem:
         assert [item["name"] for item in stage["variables"]] == ["PROBLEM_FILE"]

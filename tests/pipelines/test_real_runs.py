@@ -17,12 +17,16 @@ import pytest
 
 from local_azure.cli import lifecycle
 from local_azure.machine_learning.storage.state import StateFolder
+from tests.agreement import agree
 from tests.pipelines.house import House, Ran, copy_repository
 from tests.story.product import clean_environment, cut_table, raised_table
 
 pytestmark = pytest.mark.slow
 
-STAGES = ("Validate", "Publish_paid_amount", "Train_paid_amount", "Production_paid_amount", "Verify_paid_amount")
+STAGES = (
+    "Validate",
+    *(f"{stage}_paid_amount" for stage in ("Publish", "Train", "Production", "Verify", "Schedules")),
+)
 OK, SKIPPED, FAILED = "Succeeded", "Skipped", "Failed"
 
 
@@ -53,7 +57,7 @@ def edit(house: House) -> Callable[[str, str], None]:
 def test_a_missing_setting_stops_at_validate(house: House) -> None:
     ran = house.run("release", "--approve", "production", production="AZUREML_PRODUCTION_WORKSPACE_NAME=")
 
-    assert (ran.code, ran.stages) == (1, dict(zip(STAGES, [FAILED, *[SKIPPED] * 4], strict=True)))
+    assert (ran.code, ran.stages) == (1, dict(zip(STAGES, [FAILED, *[SKIPPED] * 5], strict=True)))
     assert "empty: AZUREML_PRODUCTION_WORKSPACE_NAME" in ran.log("Validate.check")
 
 
@@ -74,17 +78,8 @@ def rejected(house: House, tables: tuple[str, str]) -> Ran:
     return house.run("release", *words, "--reason", "IndividualCI")
 
 
-def candidates(house: House) -> dict[str, dict[str, Any]]:
-    """What `candidates list` says at a terminal, by version; status says the same."""
-    listed = house.product.run("candidates", "list", "--json").document["candidates"]
-    found = {one["model"]: one for one in listed}
-    shown = house.product.run("status", "--json").document["board"]["candidates"]
-    assert {one["model"]: one["state"] for one in shown} == {model: one["state"] for model, one in found.items()}
-    return found
-
-
 def test_without_a_job_token_nobody_knows_whether_the_candidate_was_approved(house: House, rejected: Ran) -> None:
-    found = candidates(house)["paid-amount:1"]
+    found = agree(house.product, card_of(rejected)).candidates["paid-amount:1"]
     assert (found["state"], found["build_id"]) == ("unknown", str(rejected.document["build_id"]))
     refused = house.product.run("release", "--model-version", 1, code=3).err
     assert "it is unknown" in refused
@@ -94,7 +89,7 @@ def test_without_a_job_token_nobody_knows_whether_the_candidate_was_approved(hou
 
 def test_a_rejected_approval_leaves_production_alone(house: House, rejected: Ran) -> None:
     assert rejected.code == 3
-    assert [rejected.stages[name] for name in STAGES] == [OK, OK, OK, FAILED, SKIPPED]
+    assert [rejected.stages[name] for name in STAGES] == [OK, OK, OK, FAILED, SKIPPED, SKIPPED]
     assert rejected.document["rejected"] == ["production"]
     assert house.champions() == [], "accepted, awaiting approval: no champion yet"
     assert "there is no service" in house.product.run("verify", code=1).err
@@ -130,11 +125,11 @@ def scheduled(house: House, rejected: Ran) -> Ran:
 
 
 def test_the_next_run_records_the_rejection_and_tells_it_of_the_same_bytes(house: House, scheduled: Ran) -> None:
-    found = candidates(house)["paid-amount:1"]
+    card = card_of(scheduled)
+    found = agree(house.product, card, approved=True).candidates["paid-amount:1"]
     (setback,) = found["setbacks"]
     assert (found["state"], found["build_id"]) == ("released", str(scheduled.document["build_id"]))
     assert (setback["kind"], setback["person"], setback["reason"]) == ("rejected", "Grace", "not before the audit")
-    card = card_of(scheduled)
     assert [(one["what"], one["who"], one["reason"]) for one in card["earlier"]] == [
         ("rejected", "Grace", "not before the audit")
     ]
@@ -187,11 +182,9 @@ def test_an_override_is_accepted_in_the_name_of_who_queued_the_run_and_released(
     assert (decision["evidence"]["override"], decision["evidence"]["gate"]["outcome"]) == (said, "kept")
     assert (card_of(ran)["verdict"]["status"], card_of(ran)["verdict"]["override"]) == ("override", said)
     assert "did not accept" in card_of(ran)["warnings"][0]
-    assert house.champions() == [2]
-    assert {model: one["state"] for model, one in candidates(house).items()} == {
-        "paid-amount:1": "released",
-        "paid-amount:2": "released",
-    }
+    found = agree(house.product, card_of(ran), approved=True)
+    assert found.states == {"paid-amount:1": "released", "paid-amount:2": "released"}
+    assert (found.serves, found.before) == ("paid-amount:2", "paid-amount:1")
 
 
 @pytest.fixture(scope="module")
@@ -208,10 +201,10 @@ def test_a_changed_scoring_script_is_released_with_the_champions_own_version(
 ) -> None:
     before, ran = redeployed
     assert (ran.code, ran.stages) == (0, dict.fromkeys(("Validate", "Propose_paid_amount", *STAGES[3:]), OK))
-    after = house.serves()
-    assert (after["model"], after["event"]) == (before["model"], "release")
-    assert after["deployment"] != before["deployment"]
     card = card_of(ran)
+    after = agree(house.product, card, approved=True)
+    assert after.serves == after.before == before["model"], "a rollback restores the other script"
+    assert after.deployment != before["deployment"]
     assert (card["kind"], card["serves_now"]["deployment"]) == ("redeploy", before["deployment"])
     assert "with another scoring script" in card["if_approved"]
 
@@ -227,7 +220,7 @@ def test_a_scoring_script_that_answers_wrongly_does_not_pass_the_test_service(
     assert (ran.code, ran.document["result"], ran.document["rejected"]) == (1, FAILED, []), "nobody is asked"
     assert (ran.stages["Propose_paid_amount"], ran.stages["Production_paid_amount"]) == (FAILED, SKIPPED)
     assert "does not answer as its registered model" in ran.log("Propose_paid_amount.propose")
-    assert house.serves()["deployment"] == before["deployment"]
+    assert agree(house.product).deployment == before["deployment"]
 
 
 def test_rollback_goes_back_to_the_scoring_script_before(
@@ -241,8 +234,8 @@ def test_rollback_goes_back_to_the_scoring_script_before(
     card = card_of(ran)
     assert (card["kind"], card["asked"]["why"]) == ("rollback", "answers take too long")
     assert (card["restores"], card["serves_now"]["check"]) == (before["deployment"], "as-recorded")
-    now = house.serves()
-    assert (now["event"], now["model"]) == ("rollback", before["model"])
+    now = agree(house.product, card, approved=True)
+    assert (now.serves, now.status["board"]["serves"]["reason"]) == (before["model"], "answers take too long")
 
 
 CLOCK = "ml_service/production/chain/entry.py"
@@ -266,7 +259,7 @@ def test_a_candidate_that_has_expired_is_released_by_no_approval_and_at_a_termin
         clock.write_text(now)
     assert (ran.code, ran.stages["Production_paid_amount"]) == (1, FAILED)
     assert "it is expired" in ran.log("Production_paid_amount.release")
-    found = candidates(house)["paid-amount:3"]
+    found = agree(house.product, card_of(ran)).candidates["paid-amount:3"]
     assert (found["state"], found["recorded"]) == ("expired", True)
     assert "older than 30 days" in found["reason"]
     assert house.champions() == [2]
@@ -274,7 +267,8 @@ def test_a_candidate_that_has_expired_is_released_by_no_approval_and_at_a_termin
     refused = house.product.run("candidates", "withdraw", "--model-version", 3, "--reason", "too old", code=3).err
     assert "expired since" in refused
     house.product.run("release", "--model-version", 3, "--reason", "checked again by hand")
-    assert (house.champions(), candidates(house)["paid-amount:3"]["state"]) == ([3], "released")
+    after = agree(house.product)
+    assert (after.serves, after.states["paid-amount:3"]) == ("paid-amount:3", "released")
 
 
 def test_the_audit_exports_all_of_it(house: House, scheduled: Ran) -> None:
@@ -299,6 +293,45 @@ def test_the_audit_exports_all_of_it(house: House, scheduled: Ran) -> None:
 
 
 @pytest.mark.campaign
+def test_withdrawn_superseded_and_trained_on_older_data(
+    house: House, redeployed: tuple[dict[str, Any], Ran], edit: Callable[[str, str], None], tmp_path: Path
+) -> None:
+    assert redeployed[1].code == 0
+    edit("", "")  # the script as it first was: an earlier test has broken it
+    override = ("-p", "overrideReason=a new tariff", "--approve", "production")
+
+    def accepted(factor: float, *words: str) -> tuple[str, Ran]:
+        house.product.run("data", "upload", "--file", raised_table(tmp_path / "raised.csv", factor))
+        ran = house.run("retrain", *override, *words)
+        return card_of(ran)["proposed"]["model"] if ran.code == 0 and not words else newest(), ran
+
+    def newest() -> str:
+        return str(house.product.run("candidates", "list", "--json").document["candidates"][0]["model"])
+
+    waiting, _ = accepted(1.03, "-p", "dryRun=true")
+    assert agree(house.product).states[waiting] == "accepted"
+    number = waiting.rpartition(":")[2]
+    house.product.run("candidates", "withdraw", "--model-version", number, "--reason", "the tariff was a mistake")
+    withdrawn = agree(house.product).candidates[waiting]
+    assert (withdrawn["state"], withdrawn["reason"]) == ("withdrawn", "the tariff was a mistake")
+    pending = house.run("retrain", "-p", "pending=true", "--approve", "production")
+    assert (pending.code, pending.stages["Production_paid_amount"]) == (0, SKIPPED), "nothing may be released"
+
+    overtaken, _ = accepted(1.04, "-p", "dryRun=true")
+    released, ran = accepted(1.05)
+    after = agree(house.product, card_of(ran), approved=True)
+    assert (after.serves, after.states[overtaken]) == (released, "superseded")
+
+    older = cut_table(tmp_path / "older.csv", "2014-05-20")
+    house.product.run("data", "upload", "--file", older)
+    rejected = ("--reject", "production", "--comment", "the newer data counts")
+    ran = house.run("retrain", "-p", "overrideReason=as it was before", *rejected)
+    card = card_of(ran)
+    assert "It was trained on data until 2014-05-20, and what serves on data until" in " ".join(card["warnings"])
+    assert agree(house.product, card).serves == released
+
+
+@pytest.mark.campaign
 def test_several_problems_fan_out_each_with_stages_table_and_champion_of_its_own(
     house: House, edit: Callable[[str, str], None]
 ) -> None:
@@ -307,7 +340,7 @@ def test_several_problems_fan_out_each_with_stages_table_and_champion_of_its_own
     ran = house.run("release", "-p", f"problems=[{', '.join(both)}]", "--approve", "production")
 
     assert (ran.code, set(ran.stages.values())) == (0, {OK})
-    assert len(ran.stages) == 1 + 4 * len(both)
+    assert len(ran.stages) == 1 + 5 * len(both)
     released = {f"{problem.replace('_', '-')}-1" for problem in both}
     assert released <= set(ran.document["tags"])
     rows = [

@@ -17,8 +17,12 @@ from tests.pipelines import scripted_verbs
 from tests.pipelines.house import House, Ran, copy_repository
 from tests.story.product import clean_environment
 
-STAGES = ("Validate", "Publish_paid_amount", "Train_paid_amount", "Production_paid_amount", "Verify_paid_amount")
+STAGES = (
+    "Validate",
+    *(f"{stage}_paid_amount" for stage in ("Publish", "Train", "Production", "Verify", "Schedules")),
+)
 OK, SKIPPED, FAILED = "Succeeded", "Skipped", "Failed"
+BECAUSE = ("-p", "reason=forecasts doubled")
 ACCEPTED = {"variables": {"outcome": "accepted", "modelVersion": "7"}}
 PUBLISHED = {
     "data": {"variables": {"dataVersion": "4"}},
@@ -71,15 +75,16 @@ def option(calls: list[dict[str, Any]], verb: str, name: str) -> str:
 def test_another_branch_and_a_pull_request_deploy_nothing(scripted: Scripted, queued: tuple[str, ...]) -> None:
     ran, calls = scripted.run("release", "--approve", "production", *queued)
 
-    assert (ran.code, ran.stages) == (0, dict(zip(STAGES, [OK, *[SKIPPED] * 4], strict=True)))
+    assert (ran.code, ran.stages) == (0, dict(zip(STAGES, [OK, *[SKIPPED] * 5], strict=True)))
     assert verbs(calls) == ["check"]
 
 
 def test_what_a_stage_found_is_what_the_next_one_takes(scripted: Scripted) -> None:
-    ran, calls = scripted.run("release", "--approve", "production", run=ACCEPTED)
+    ran, calls = scripted.run("release", *BECAUSE, "--approve", "production", run=ACCEPTED)
 
     assert (ran.code, set(ran.stages.values())) == (0, {OK})
-    assert verbs(calls) == ["check", "data", "publish", "run", "release", "verify", "retain"]
+    assert verbs(calls) == ["check", "data", "publish", "run", "release", "verify", "retain", "schedule"]
+    assert option(calls, "run", "--why") == option(calls, "release", "--reason") == "forecasts doubled"
     assert option(calls, "publish", "--data-version") == option(calls, "run", "--data-version") == "4"
     assert option(calls, "run", "--pipeline-id") == "the-pipeline"
     assert option(calls, "release", "--model-version") == "7"
@@ -128,7 +133,7 @@ def test_a_champion_that_is_kept_is_green_and_ends_before_production(scripted: S
     ran, calls = scripted.run("release", "--approve", "production", run=kept)
 
     assert (ran.code, ran.document["result"]) == (0, OK)
-    assert [ran.stages[name] for name in STAGES] == [OK, OK, OK, SKIPPED, SKIPPED]
+    assert [ran.stages[name] for name in STAGES] == [OK, OK, OK, *[SKIPPED] * 3]
     assert verbs(calls)[-1] == "run"
 
 
@@ -136,7 +141,7 @@ def test_a_gate_that_fails_is_red_asks_nobody_and_keeps_the_evidence(scripted: S
     refused = {"variables": {"outcome": "failed"}, "code": 3}
     ran, calls = scripted.run("release", "--approve", "production", run=refused)
 
-    assert (ran.code, [ran.stages[name] for name in STAGES]) == (1, [OK, OK, FAILED, SKIPPED, SKIPPED])
+    assert (ran.code, [ran.stages[name] for name in STAGES]) == (1, [OK, OK, FAILED, *[SKIPPED] * 3])
     assert (ran.artifact("evidence-paid_amount-1") / "decision.json").is_file()
     assert verbs(calls)[-1] == "run"
 
@@ -146,13 +151,13 @@ def test_the_verb_learns_who_overrides_and_why_the_run_was_queued(scripted: Scri
     ran, calls = scripted.run("retrain", *words, run={"code": 3})
 
     assert (ran.code, ran.stages["Train_paid_amount"]) == (1, FAILED)
+    assert verbs(calls) == ["check", "data", "run"], "what was delivered is taken first"
     assert option(calls, "run", "--pipeline-id") == "default", "a retraining publishes nothing"
     assert option(calls, "run", "--override-by") == "local rehearsal"
     assert option(calls, "run", "--override-reason") == "the new tariff"
     assert calls[-1]["BUILD_REASON"] == "Schedule", "by which it refuses"
 
 
-BECAUSE = ("-p", "reason=forecasts doubled")
 PROPOSED = {"variables": {"deployment": "d1", "modelVersion": "7"}}
 
 
@@ -180,9 +185,10 @@ def test_a_rollback_without_a_reason_is_not_queued(scripted: Scripted) -> None:
 
 def test_a_redeployment_passes_the_test_service_before_anybody_is_asked(scripted: Scripted) -> None:
     words = ("release", "-p", "redeploy=true", "--approve", "production")
-    ran, calls = scripted.run(*words, propose=PROPOSED)
+    ran, calls = scripted.run(*words, *BECAUSE, propose=PROPOSED)
 
-    assert (ran.code, verbs(calls)) == (0, ["check", "smoke", "propose", "release", "verify", "retain"])
+    assert (ran.code, verbs(calls)) == (0, ["check", "smoke", "propose", "release", "verify", "retain", "schedule"])
+    assert option(calls, "propose", "--reason") == option(calls, "release", "--reason") == "forecasts doubled"
     assert option(calls, "smoke", "--deploy") == option(calls, "propose", "--model-version") == "champion"
     assert option(calls, "release", "--model-version") == "7"
 

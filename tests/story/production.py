@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.agreement import agree
 from tests.story.product import Ended, Product, Sdk, champions, copy_tree, cut_table, write_problem
 
 TRAINING, PRODUCTION = "local-development", "local-production"
@@ -81,25 +82,12 @@ class Agreed:
     """The build whose pipeline the endpoint runs."""
 
 
-def agree_on_the_board(board: dict[str, Any], last: dict[str, Any]) -> None:
-    """Compare the board of a status with the last deployment that has succeeded."""
-    model, serves = f"{last['model_name']}:{last['model_version']}", board["serves"]
-    assert (board["agreement"]["status"], board["champion"], board["unread"]) == ("agrees", model, [])
-    assert (serves["deployment"], serves["event"], serves["check"]) == (
-        last["deployment"],
-        last["event"],
-        "as-recorded",
-    )
-    assert (serves["version"]["model"], serves["version"]["scoring_sha256"]) == (model, last["scoring_sha256"])
-    assert {one["model"]: one["state"] for one in board["candidates"]}[model] == "released"
-    assert bool(board["accuracy"]) == board["data"]["newer_than_served"], "actuals that have arrived are compared"
-
-
 def agreed(product: Product, sdk: Sdk, folder: Path) -> Agreed:
     """Ask verify, status, history, the live service and the registry, and compare what they say."""
     name = product.settings["MODEL_NAME"]
     verified = product.run("verify", "--horizon", 3, "--json").document
-    status = product.run("status", "--json").document
+    found = agree(product)
+    status, board = found.status, found.status["board"]
     product.run("history", "--out", folder)
     releases = json.loads((folder / "releases.json").read_text())["releases"]
     last = next(row for row in releases if row["state"] == "succeeded")
@@ -114,7 +102,12 @@ def agreed(product: Product, sdk: Sdk, folder: Path) -> Agreed:
     assert status["production"]["service"]["state"] == live["state"] == "Healthy"
     assert status["production"]["service"]["models"] == [f"{name}:{version}"]
     assert [model["version"] for model in status["models"] if model["champion"]] == [version]
-    agree_on_the_board(status["board"], last)
+    assert (found.deployment, found.states[f"{name}:{version}"], board["unread"]) == (
+        last["deployment"],
+        "released",
+        [],
+    )
+    assert bool(board["accuracy"]) == board["data"]["newer_than_served"], "actuals that have arrived are compared"
     assert live["labels"]["deployment"] == last["deployment"]
     assert live["answer"]["model"]["sha256"] == last["model_sha256"] == verified["smoked"]["model_sha256"]
     assert sdk(champions, name) == [version]
@@ -177,7 +170,7 @@ def open_shop(product: Product, sdk: Sdk, folder: Path) -> Shop:
     name = product.settings["MODEL_NAME"]
     after: dict[str, Agreed] = {}
 
-    def agree(move: str) -> None:
+    def agree_after(move: str) -> None:
         after[move] = agreed(product, sdk, folder / move)
 
     old.run("data", "upload", "--file", cut_table(folder / "old.csv", "2014-05-03"))
@@ -187,25 +180,26 @@ def open_shop(product: Product, sdk: Sdk, folder: Path) -> Shop:
     assert sdk(register_unchecked, name, str(folder / "weak.yml")) == 1
     first = old.with_settings(BUILD_BUILDID=101).run("release", "--model-version", 1, "--json")
     keys = sdk(serving, name)["keys"]
-    agree("first")
+    agree_after("first")
     kept = old.run("run", "--json")
     product.run("data", "upload", "--file", cut_table(folder / "new.csv", "2014-05-31"))
     product.with_settings(BUILD_BUILDID=102).run("publish")
     product.run("run")
     broken = product.from_tree(edited(folder / "broken", SCORING, '"value": value}', '"value": value + 1}'))
-    refused = broken.with_settings(BUILD_BUILDID=102).run("release", "--model-version", 2, code=3)
-    agree("refused")
+    nobody = {"NOTIFICATION_WEBHOOK": "http://127.0.0.1:1/nobody"}
+    refused = broken.with_settings(BUILD_BUILDID=102, **nobody).run("release", "--model-version", 2, code=3)
+    agree_after("refused")
     hook = broken.with_settings(BUILD_BUILDID=102).run("rollback", "--to", "before-this-build", "--reason", "worse")
     last = product.with_settings(BUILD_BUILDID=103)
     killed_while_it_deploys(last, "2")
     sdk(break_lease, name.replace("-", "_"))
     second = last.run("release", "--model-version", 2, "--pipeline-variables")
-    agree("second")
+    agree_after("second")
     proposed = product.run(*ROLLBACK, "--to", "previous", "--evidence", folder / "card", "--json").document
     back = product.run("rollback", "--to", proposed["restores"], "--reason", "worse", "--json")
-    agree("back")
+    agree_after("back")
     forth = product.run("rollback", "--to", "previous", "--reason", "worse", "--json")
-    agree("forth")
+    agree_after("forth")
     other = product.from_tree(
         edited(folder / "other", "mlops_code/score.py", "KEPT_ANSWERS = 32", "KEPT_ANSWERS = 16")
     )
@@ -213,7 +207,7 @@ def open_shop(product: Product, sdk: Sdk, folder: Path) -> Shop:
         *PROPOSE, "--model-version", "champion", "--evidence", folder / "again", "--json"
     )
     redeployed = other.with_settings(BUILD_BUILDID=104).run("release", "--model-version", "champion", "--json")
-    agree("redeployed")
+    agree_after("redeployed")
     return Shop(
         product=other,
         accepted=accepted,

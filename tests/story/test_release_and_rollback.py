@@ -130,6 +130,8 @@ def test_a_failing_check_is_undone_and_red(shop: Shop, name: str) -> None:
     assert live.strip().startswith(f"{name}:1 in workspace {PRODUCTION}, service {name} Healthy, deployed ")
     assert "error: service" in happened
     assert "\nwhat to do next: " in happened
+    for event in ("live_check.failed", "release.failed"):
+        assert f"notification {event}: not sent" in shop.refused.err, "a receiver that is dead changes nothing"
     assert f"nothing to do: {name}:1 serves" in shop.hook.out
 
 

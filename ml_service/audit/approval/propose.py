@@ -37,12 +37,18 @@ _REDEPLOYED = "started by hand, to deploy the code of this commit"
 
 
 def propose_release(
-    view: View, version: str, folder: Path, *, decided: DecisionRecord | None = None, take_over: str = ""
+    view: View,
+    version: str,
+    folder: Path,
+    *,
+    decided: DecisionRecord | None = None,
+    take_over: str = "",
+    why: str = "",
 ) -> ApprovalCard:
     """Propose a version, or the champion's own again. Raises: as `release`, before anything is changed.
 
     decided: the decision of the run that asks for the approval, also where its bytes were accepted before; None where
-    no run asks.
+    no run asks. why: a person's reason to ask for it; empty: none was given.
     """
     model = requested_model(view.training, view.settings, view.problem, version)
     owned = ownership.Claim(f"model {model.name}", "MODEL_NAME", ownership.owner_of_model(model))
@@ -63,7 +69,7 @@ def propose_release(
         content=content,
         decision=decision,
         now=now,
-        asked=_asked(view, _why(decision) if decided or not again else _REDEPLOYED),
+        asked=_asked(view, why or (_why(decision) if decided or not again else _REDEPLOYED)),
         target=_target(view),
         earlier=earlier_of(recorded.setbacks(content.model_version), known, version_of(content, decision)),
         take_over=take_over,

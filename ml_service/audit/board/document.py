@@ -21,6 +21,15 @@ class Agreement(Block):
     finding: Annotated[str, Field(description="What differs, or why it is unknown; empty where all agrees.")]
 
 
+class Earlier(Block):
+    """The deployment that `rollback --to previous` would restore."""
+
+    model: Text
+    deployment: Text
+    since: Annotated[Text, Field(description="When its deployment began, in UTC.")]
+    scoring_sha256: str
+
+
 class Place(Block):
     """A web service and the model versions behind it."""
 
@@ -105,6 +114,9 @@ class Board(Block):
     tags: Annotated[dict[str, str], Field(description="Tags of the training workspace; they mark a rehearsal.")]
     agreement: Agreement
     serves: Annotated[Serving | None, Field(description="By the ledger; null: nothing has been deployed.")]
+    before: Annotated[
+        Earlier | None, Field(description="What a rollback to the previous deployment restores; null: nothing.")
+    ]
     production: Annotated[Place | None, Field(description="null: no production workspace is configured.")]
     test: Place
     champion: Annotated[str, Field(description="name:version; empty where there is none.")]

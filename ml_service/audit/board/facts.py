@@ -10,8 +10,11 @@ from forecasting.calendars import DAILY, calendar_of
 from forecasting.decision.blocks import Data
 from forecasting.decision.record import DecisionRecord
 from forecasting.problem.schedule import Schedule
-from ml_service.audit.board.document import CandidateState, DataState, DriftState, ScheduleState
+from ml_service.audit.board.document import CandidateState, DataState, DriftState, Earlier, ScheduleState
+from ml_service.audit.serving import Now
+from ml_service.production import ledger
 from ml_service.production.candidates.candidate import Candidate
+from ml_service.production.ledger import Record
 from ml_service.retraining.schedules import Scheduled
 
 _MOST = 10
@@ -19,6 +22,17 @@ _MOST = 10
 UNKNOWN_DATA = DataState(
     data_set="unknown", version=0, rows=None, last_day=None, steps_behind=None, unit="days", newer_than_served=None
 )
+
+
+def earlier_of(known: Sequence[Record], now: Now) -> Earlier | None:
+    """What `rollback --to previous` would restore. known: deployments of the service, the newest first."""
+    found = ledger.previous(known, now.record)
+    if found is None:
+        return None
+    content = found.content
+    return Earlier(
+        model=content.model, deployment=found.id, since=found.started, scoring_sha256=content.scoring_sha256
+    )
 
 
 def candidate_states(candidates: Sequence[Candidate]) -> tuple[CandidateState, ...]:

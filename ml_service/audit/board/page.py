@@ -74,6 +74,7 @@ def fact_rows(board: Board) -> list[tuple[str, str]]:
     """Name and text of each fact; a text may have several lines."""
     return [
         ("serves", _serves(board)),
+        ("before", _before(board)),
         ("test", _place(board.test)),
         ("champion", board.champion or "none"),
         ("data", _data(board.data)),
@@ -126,6 +127,15 @@ def _serves(board: Board) -> str:
             ", ".join(f"{name} {sha256[:_SHOWN_HASH]}" for name, sha256 in hashes.items()),
         ]
     )
+
+
+def _before(board: Board) -> str:
+    """What a rollback would restore; of the same model it is the code that would change."""
+    before = board.before
+    if before is None:
+        return "nothing else has served: there is nothing to roll back to"
+    code = f", scoring {before.scoring_sha256[:_SHOWN_HASH]}" if before.scoring_sha256 else ""
+    return f"{before.model} since {shown_moment(before.since)}{code}; rollback --to previous restores it"
 
 
 def _place(place: Place) -> str:

@@ -22,7 +22,14 @@ from forecasting.evaluation.live import live_accuracy
 from forecasting.problem.problem_file import Problem
 from ml_service.audit.approval.facts import serving_of
 from ml_service.audit.board.document import Accuracy, Agreement, Board, DataState, DriftState, Place, ScheduleState
-from ml_service.audit.board.facts import UNKNOWN_DATA, candidate_states, data_state, drift_state, schedule_state
+from ml_service.audit.board.facts import (
+    UNKNOWN_DATA,
+    candidate_states,
+    data_state,
+    drift_state,
+    earlier_of,
+    schedule_state,
+)
 from ml_service.audit.serving import Now, Recorded, View, read_recorded, serving_now
 from ml_service.errors import CheckFailedError, ConflictError, FaultError
 from ml_service.output.failures import explain
@@ -74,6 +81,7 @@ def read_board(view: View) -> Board:
         tags=dict(view.training.tags),
         agreement=_agreement(view, now, production, unfinished),
         serves=serving_of(now) if now else None,
+        before=earlier_of(recorded.known, now) if now else None,
         production=production,
         test=parts.read(
             "test service",

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ml_service.cli.session import AsJson, ForAgent, Session, demand_version, session
+from ml_service.cli.session import AsJson, ForAgent, Session, demand_version, given, session
 from ml_service.cli.verbs.production import (
-    Reason,
     TakeOver,
     To,
     Why,
@@ -47,7 +46,9 @@ def propose_release(
     ],
     evidence: Evidence,
     take_over: TakeOver = False,
-    reason: Reason = "",
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="TEXT", help="Why it is asked for, or taken over; none: no reason.")
+    ] = "",
     for_agent: ForAgent = None,
     as_json: AsJson = False,
 ) -> None:
@@ -57,13 +58,15 @@ def propose_release(
     """
     with session(as_json, for_agent, verb="propose release") as call:
         demand_version("--model-version", model_version, "champion")
-        why = taken_over(take_over, reason)
+        why = given(reason)
+        taken = taken_over(take_over, why) if take_over else ""
         _demand_production(call)
         from ml_service.audit.approval import propose as module
 
         call.attempts(f"version {model_version}", reason=why)
-        module.demand_replaceable(call.view, why)
-        _tell(call, module.propose_release(call.view, model_version, evidence, take_over=why), evidence)
+        module.demand_replaceable(call.view, taken)
+        card = module.propose_release(call.view, model_version, evidence, take_over=taken, why=why)
+        _tell(call, card, evidence)
 
 
 @app.command("rollback")

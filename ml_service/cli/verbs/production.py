@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ml_service.cli.session import AsJson, ForAgent, demand_version, session
+from ml_service.cli.session import AsJson, ForAgent, demand_version, given, session
 from ml_service.errors import InvalidRequestError
 
 _DEPLOYMENT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -22,7 +22,6 @@ TakeOver = Annotated[
         "check are as ever.",
     ),
 ]
-Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="With --take-over: why; it is recorded.")]
 Why = Annotated[
     str,
     typer.Option(
@@ -45,8 +44,8 @@ ReleaseReason = Annotated[
     typer.Option(
         "--reason",
         metavar="TEXT",
-        help="Why a candidate is released that was rejected or withdrawn, or has expired; with --take-over: why. "
-        "It is recorded.",
+        help="Why it is released; it is recorded. Needed at a terminal for one that was rejected or withdrawn, "
+        "or has expired, and with --take-over. none: no reason.",
     ),
 ]
 
@@ -93,7 +92,7 @@ def release(
         _exactly_one({"--model-version": model_version, "--run": run, "--pending": pending})
         demand_version("--model-version", model_version, "champion")
         _no_override(override_reason)
-        why = recordable(reason)
+        why = given(reason)
         site = replace(call.site, take_over=taken_over(take_over, why) if take_over else "", reason=why)
         from ml_service.production import release as module
 
@@ -161,35 +160,26 @@ def demand_target(to: str) -> None:
 
 def demand_reason(reason: str) -> str:
     """Why it is rolled back. Raises: InvalidRequestError without a reason, or with one that cannot be recorded."""
-    from ml_service.settings.override import NONE
-
-    why = reason.strip()
-    if why.lower() in ("", NONE):
+    why = given(reason)
+    if not why:
         raise InvalidRequestError(
             "a rollback needs a reason, and none is given",
             expected="--reason TEXT (parameter reason of rollback.yml): one line for whoever approves and audits",
             todo="say what is wrong with what serves, then repeat the command",
         )
-    return recordable(why)
+    return why
 
 
 def taken_over(asked: bool, reason: str) -> str:
     """Why a service is taken over by a release; empty where it is not. Raises: InvalidRequestError."""
-    if asked != bool(reason.strip()):
+    why = given(reason)
+    if asked != bool(why):
         raise InvalidRequestError(
             "--take-over and --reason belong together",
             found="--take-over without --reason" if asked else "--reason without --take-over",
             todo="give both, or neither: then a service that was changed by hand is refused",
         )
-    return recordable(reason)
-
-
-def recordable(reason: str) -> str:
-    """A reason as it is recorded; may be empty. Raises: InvalidRequestError."""
-    from ml_service.settings.override import demand_recordable
-
-    demand_recordable("--reason", reason.strip())
-    return reason.strip()
+    return why
 
 
 def _exactly_one(options: dict[str, object]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ml_service.cli.session import AsJson, ForAgent, Session, demand_version, session
+from ml_service.cli.session import AsJson, ForAgent, Session, demand_version, given, session
 from ml_service.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -86,6 +86,10 @@ Wait = Annotated[
 ]
 Timeout = Annotated[
     float, typer.Option("--timeout", metavar="MINUTES", min=0.01, help="Cancel the run when it takes longer.")
+]
+Why = Annotated[
+    str,
+    typer.Option("--why", metavar="TEXT", help="Why a person asks for it, for the approval card; none: no reason."),
 ]
 Follow = Annotated[
     str | None, typer.Option("--follow", metavar="RUN_ID", help="Follow a run that is already submitted.")
@@ -176,6 +180,7 @@ def run(
     override_by: OverrideBy = "none",
     override_reason: OverrideReason = "none",
     approval_stage: ApprovalStage = "",
+    why: Why = "none",
     evidence: Evidence = None,
     for_agent: ForAgent = None,
     as_json: AsJson = False,
@@ -196,6 +201,7 @@ def run(
         from ml_service.settings.override import demand_allowed
 
         demand_allowed(override, call.settings, code)
+        asked_because = given(why, "--why")
         from ml_service.training import run as module
 
         follow = _run_of_candidate(call) if pending else follow
@@ -216,7 +222,7 @@ def run(
             return
         _record(call, result, approval_stage)
         # On a build agent a dry run has no stage that asks: a card would ask for nothing.
-        _tell(call, result, evidence, is_asked=bool(approval_stage) or not call.settings.tf_build)
+        _tell(call, result, evidence, asked_because, is_asked=bool(approval_stage) or not call.settings.tf_build)
 
 
 def try_recipe(
@@ -295,39 +301,39 @@ def _record(call: Session, result: RunResult, approval_stage: str) -> None:
     recording.try_to(accepted, call.desk)
 
 
-def _tell(call: Session, result: RunResult, evidence: Path | None, *, is_asked: bool) -> None:
+def _tell(call: Session, result: RunResult, evidence: Path | None, why: str, *, is_asked: bool) -> None:
     """Show the result of a run and hand it on: files, output variables and tags of the build, exit code.
 
-    is_asked: whether somebody is asked to approve what is accepted.
+    why: a person's reason, which may be empty. is_asked: whether somebody is asked to approve what is accepted.
     """
     from ml_service.audit import summary
     from ml_service.training import run as module
 
     module.show(call.terminal, result)
-    _end(call, result)
+    _end(call, result, is_asked=is_asked)
     if evidence is not None and is_asked:
-        _propose(call, result, evidence)
+        _propose(call, result, evidence, why)
     summary.tell(call.workspace, call.settings, call.agent, result, closing=call.closing, folder=evidence)
     if evidence is not None:
         call.has_page = False  # the page of the evidence is the page of this command
 
 
-def _end(call: Session, result: RunResult) -> None:
+def _end(call: Session, result: RunResult, *, is_asked: bool = True) -> None:
     """Close the command as the run has ended."""
     from ml_service.training.run import ending, events
 
-    call.exit_code, call.ending = result.exit_code, ending(result, call.settings)
+    call.exit_code, call.ending = result.exit_code, ending(result, call.settings, is_asked=is_asked)
     call.events += events(result, call.settings)
 
 
-def _propose(call: Session, result: RunResult, evidence: Path) -> None:
+def _propose(call: Session, result: RunResult, evidence: Path, why: str) -> None:
     """Write the approval card of what a run has accepted: the first page that the person who approves sees."""
     from ml_service.audit.approval.card import CARD_SUMMARY
     from ml_service.audit.approval.propose import propose_release
 
     model = result.outcome.model
     if model is not None and not result.exit_code and call.settings.has_production:
-        propose_release(call.view, str(model.version), evidence, decided=result.outcome.decision)
+        propose_release(call.view, str(model.version), evidence, decided=result.outcome.decision, why=why)
         call.agent.summary(evidence / CARD_SUMMARY)
 
 

@@ -97,8 +97,9 @@ def _answered(candidate: Candidate, history: History, now: Now) -> Move | None:
     if approval is None:
         why = f"build {build} has asked for an approval, and its answer cannot be read"
         return replace(candidate.move, state=State.UNKNOWN, person="", reason=why)
-    if approval.status is Status.REJECTED:
-        return Move(State.REJECTED, approval.when or candidate.since, approval.person, approval.comment, build)
+    no = approval if approval.status is Status.REJECTED else approval.rejected_before
+    if no is not None:
+        return Move(State.REJECTED, no.when or candidate.since, no.person, no.comment, build)
     if approval.status is Status.ENDED:
         why = f"the approval that build {build} asked for ended as {approval.said or 'unanswered'}"
         return Move(State.ACCEPTED, approval.when or candidate.since, approval.person, why, build)

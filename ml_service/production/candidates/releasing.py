@@ -11,11 +11,13 @@ _APPROVED = frozenset({State.REJECTED, State.UNKNOWN, State.SUPERSEDED})
 
 
 def demand_releasable(candidate: Candidate, reason: str, *, in_pipeline: bool) -> None:
-    """Refuse a candidate that was rejected, has expired, ..., unless a person gives a reason.
+    """Refuse a candidate that was rejected, has expired, ..., unless a person at a terminal gives a reason.
 
-    in_pipeline: whether the environment's approval was asked before this release. Raises: CheckFailedError.
+    in_pipeline: whether the environment's approval was asked before this release: then a reason says why it was asked
+    for, and excuses no state. Raises: CheckFailedError.
     """
-    if reason or candidate.state in _FREE or (in_pipeline and candidate.state in _APPROVED):
+    free = candidate.state in _APPROVED if in_pipeline else bool(reason)
+    if free or candidate.state in _FREE:
         return
     raise CheckFailedError(
         f"candidate {candidate.model} is not released: it is {candidate.state}",

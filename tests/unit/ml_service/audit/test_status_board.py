@@ -19,7 +19,7 @@ from forecasting.decision.blocks import Rule
 from forecasting.problem.schedule import Recurrence, Schedule
 from ml_service.audit.approval.facts import serving_of
 from ml_service.audit.board import document, reading
-from ml_service.audit.board.document import Accuracy, Agreement, Board, DriftState, Place, ScheduleState
+from ml_service.audit.board.document import Accuracy, Agreement, Board, DriftState, Earlier, Place, ScheduleState
 from ml_service.audit.board.facts import candidate_states, data_state, drift_state, schedule_state
 from ml_service.audit.board.page import html, show, write_page
 from ml_service.audit.serving import View
@@ -63,6 +63,7 @@ def board(**changes: object) -> Board:
         tags={"evidence": "local rehearsal"},
         agreement=AGREES,
         serves=serving_of(now_of(SECOND, BETTER)),
+        before=Earlier(model="m:1", deployment="d1", since="2026-11-20T10:02:00+00:00", scoring_sha256="5" * 64),
         production=Place(service="m", workspace="production", state="Healthy", models=("m:2",), url="http://x/score"),
         test=Place(service="m-test", workspace="training", state="Healthy", models=("m:3",), url=""),
         champion="m:2",
@@ -91,6 +92,7 @@ def test_it_says_what_serves_since_when_and_by_whom() -> None:
         "serves     m:2 since 27 Nov 2026, 10:02 UTC",
         "service m in workspace production is Healthy, m:2",
         "release by Ada, build b",
+        "before     m:1 since 20 Nov 2026, 10:02 UTC, scoring 555555555555; rollback --to previous restores it",
         "scoring 555555555555, environment 666666666666",
         "test       service m-test in workspace training is Healthy, m:3",
     ):

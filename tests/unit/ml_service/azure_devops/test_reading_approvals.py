@@ -51,6 +51,19 @@ class Organization(ThreadingHTTPServer):
             "pipelines/approvals": approvals,
         }
 
+    def run_again(self, **statuses: str) -> None:
+        """The stage runs once more: what it has held becomes an earlier attempt, with a timeline of its own."""
+        before, timeline = self.answers, self.answers["build/builds/7/timeline"]
+        number = sum(name.startswith("build/builds/7/timeline/") for name in before) + 1
+        attempts = [
+            *timeline["records"][0].get("previousAttempts", ()),
+            {"attempt": number, "timelineId": f"t{number}"},
+        ]
+        self.holds("inProgress", **statuses)
+        self.answers["build/builds/7/timeline"]["records"][0]["previousAttempts"] = attempts
+        self.answers["pipelines/approvals"] += before["pipelines/approvals"]
+        self.answers = {**before, f"build/builds/7/timeline/t{number}": timeline, **self.answers}
+
 
 class _Handler(BaseHTTPRequestHandler):
     server: Organization
@@ -136,6 +149,26 @@ def test_several_approvals_are_one_answer(
     approval, _ = asked()
     assert approval is not None
     assert (approval.status, approval.said) == told
+
+
+@pytest.mark.parametrize("now", ["pending", "approved"])
+def test_a_rejection_of_an_earlier_attempt_is_read_too(organization: Organization, asked: Asked, now: str) -> None:
+    organization.holds(first="rejected")
+    organization.run_again(second="timedOut")
+    organization.run_again(third=now)
+    approval, _ = asked()
+    assert approval is not None
+    assert approval.said == now
+    assert approval.rejected_before is not None
+    assert (approval.rejected_before.person, approval.rejected_before.comment) == ("Grace", "because of first")
+
+
+def test_attempts_that_nobody_rejected_tell_nothing(organization: Organization, asked: Asked) -> None:
+    organization.holds(first="timedOut")
+    organization.run_again(second="approved")
+    approval, _ = asked()
+    assert approval is not None
+    assert approval.rejected_before is None
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"[" * 50_000, b"<html>", b'{"records": 7}', b'{"records": [{}]}'])

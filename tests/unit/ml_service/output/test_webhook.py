@@ -15,7 +15,7 @@ import typer
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from ml_service.cli.session import session
-from ml_service.errors import CheckFailedError
+from ml_service.errors import CheckFailedError, LiveCheckError
 from ml_service.output.closing import Closing
 from ml_service.output.webhook import (
     LIVE_CHECK_FAILED,
@@ -156,3 +156,12 @@ def test_a_verb_that_fails_notifies_with_its_closing_and_keeps_its_exit_code(
     captured = capsys.readouterr()
     assert captured.err.endswith("\nnotification live_check.failed: sent\n")
     assert ITS_QUERY not in captured.out + captured.err + repr(call.settings)
+
+
+def test_a_release_whose_service_answers_wrongly_tells_of_both(receiver: Any, make_settings: MakeSettings) -> None:
+    with pytest.raises(typer.Exit) as ended, session(False, verb="release") as call:
+        call.settings = make_settings({"NOTIFICATION_WEBHOOK": address(receiver)})
+        raise LiveCheckError("service paid-amount does not answer as its registered model")
+
+    assert ended.value.exit_code == 3
+    assert sorted(got["event"] for got in receiver.got) == ["live_check.failed", "release.failed"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -49,6 +50,19 @@ def test_a_rejection_is_due_with_approver_comment_and_time_and_stays_once_it_is_
     assert (entry.event, entry.who, entry.build_id) == ("candidate.rejected", "Grace", "99")
     assert parse(entry.content) == entry
     assert [setback.kind for setback in recorded.setbacks] == ["rejected"]
+
+
+def test_a_stage_that_was_rejected_run_again_and_approved_is_released_and_its_rejection_stays_known() -> None:
+    story = Story()
+    story.accept(1, build=7)
+    again = replace(PENDING, rejected_before=REJECTED)
+    due = story.candidates({"7": again})[1]
+    assert (due.state, due.person, due.due) == (State.REJECTED, "Grace", True)
+    story.record(due)
+    story.deploy(1, build=7)
+    released = story.candidates({"7": Approval(Status.APPROVED, "Ada", rejected_before=REJECTED)})[1]
+    assert released.state is State.RELEASED
+    assert [(setback.kind, setback.person) for setback in released.setbacks] == [("rejected", "Grace")]
 
 
 def test_the_same_bytes_accepted_again_tell_their_rejection() -> None:

@@ -207,12 +207,13 @@ def test_a_ledger_that_was_changed_is_not_extended_and_the_verb_goes_on(house: H
     ],
 )
 def test_who_may_release_what_without_a_reason(state: str, at_a_terminal: bool, in_a_pipeline: bool) -> None:
+    """A reason that a build was queued with was given before the expiry or the withdrawal, and excuses neither."""
     candidate = cast(Any, SimpleNamespace(state=State(state), model="m:1", line=f"{state} since then"))
     for in_pipeline, free in ((False, at_a_terminal), (True, in_a_pipeline)):
-        demand_releasable(candidate, "a customer waits", in_pipeline=in_pipeline)
-        if free:
-            demand_releasable(candidate, "", in_pipeline=in_pipeline)
-        else:
+        for reason in ("", "a customer waits"):
+            if free or (reason and not in_pipeline):
+                demand_releasable(candidate, reason, in_pipeline=in_pipeline)
+                continue
             with pytest.raises(CheckFailedError, match=f"it is {state}") as raised:
-                demand_releasable(candidate, "", in_pipeline=in_pipeline)
+                demand_releasable(candidate, reason, in_pipeline=in_pipeline)
             assert "--reason TEXT" in raised.value.todo

@@ -18,6 +18,7 @@ from ml_service.settings.variables import (
     POOL_VARIABLES,
     PRODUCTION_FILE,
     PRODUCTION_VARIABLES,
+    SWITCHES,
     VARIABLES_FILE,
     Settings,
     load,
@@ -38,7 +39,8 @@ def test_both_files_have_exactly_the_names_of_the_fields() -> None:
     ours, production = set(shipped(VARIABLES_FILE)), set(shipped(PRODUCTION_FILE))
 
     assert fields >= AGENT_VARIABLES
-    assert ours | production | DERIVED_VARIABLES == (fields - AGENT_VARIABLES) | CONNECTION_VARIABLES | POOL_VARIABLES
+    elsewhere = CONNECTION_VARIABLES | POOL_VARIABLES | SWITCHES
+    assert ours | production | DERIVED_VARIABLES == (fields - AGENT_VARIABLES) | elsewhere
     assert not ours & DERIVED_VARIABLES
     assert not ours & production
     assert production == PRODUCTION_VARIABLES

@@ -159,13 +159,30 @@ def test_a_failed_step_is_named_before_the_end_of_its_log(make_settings: MakeSet
     assert (ended.todo, ended.log) == ("correct what the log shows, then repeat the command", "first\nlast")
 
 
-@pytest.mark.parametrize(("production", "todo"), [("", ""), ("prod", "--model-version 7")])
-def test_what_to_do_with_an_accepted_model(production: str, todo: str, make_settings: MakeSettings) -> None:
-    settings = make_settings({"AZUREML_PRODUCTION_WORKSPACE_NAME": production, "PRODUCTION_SERVICE_NAME": "unit"})
+@pytest.mark.parametrize(
+    ("production", "build", "is_asked", "todo"),
+    [
+        ("", "", True, ""),
+        (
+            "prod",
+            "",
+            True,
+            "approve or reject its release; at a terminal: python -m ml_service release --model-version 7",
+        ),
+        ("prod", "True", True, "approve or reject its release"),  # whoever approves is led past no approval
+        ("prod", "True", False, "queue retrain.yml with the parameter pending"),
+    ],
+)
+def test_what_to_do_with_an_accepted_model(
+    production: str, build: str, is_asked: bool, todo: str, make_settings: MakeSettings
+) -> None:
+    settings = make_settings(
+        {"AZUREML_PRODUCTION_WORKSPACE_NAME": production, "PRODUCTION_SERVICE_NAME": "unit", "TF_BUILD": build}
+    )
     model = ModelVersion(None, "unit", 7, tags={}, properties={})
     result = replace(_result("Finished", "accepted"), outcome=Outcome("accepted", "margin", None, model))
 
-    ended = ending(result, settings)
+    ended = ending(result, settings, is_asked=is_asked)
 
     assert ended.happened == "unit:7 was accepted, registered and deployed to the test service"
     assert ended.todo.endswith(todo)
