@@ -15,6 +15,8 @@ from ml_service.settings import problems
 from ml_service.settings.new_problem import FOLDER, Columns, text_of
 from ml_service.settings.variables import ROOT
 
+_TYPED = 'files = ["ml_service", "mlops_code", "data", "bench", '
+"""Of mypy, which refuses a folder that has no Python file any more."""
 _LISTS = ("audit", "release", "retrain", "try")
 """Pipelines whose parameter `problems` is a list."""
 
@@ -63,7 +65,7 @@ def _own(terminal: Terminal, wish: Wish) -> Sequence[Change]:
     with tempfile.TemporaryDirectory(prefix="adopt_") as scratch:
         trial = Path(scratch, path.name)
         trial.write_text(text, encoding="utf-8")
-        problems.check(terminal, trial, wish.table)
+        problems.report(terminal, trial, wish.table)
     return [Change(table, wish.table.read_bytes()), Change(path.relative_to(ROOT), text.encode())]
 
 
@@ -86,4 +88,5 @@ def _settings(name: str) -> list[Change]:
         before = f"default: [{sample.PROBLEM}]"
         changes.append(rewritten(ROOT, f".pipelines/{pipeline}.yml", before, f"default: [{name}]"))
     before = f"default: {sample.PROBLEM}\n"
-    return [*changes, rewritten(ROOT, ".pipelines/rollback.yml", before, f"default: {name}\n")]
+    changes.append(rewritten(ROOT, ".pipelines/rollback.yml", before, f"default: {name}\n"))
+    return [*changes, rewritten(ROOT, "pyproject.toml", _TYPED, _TYPED.replace('"data", "bench", ', ""))]

@@ -40,7 +40,8 @@ def changes(root: Path) -> list[Change]:
 def _without_helpers(root: Path, gone: list[Path]) -> list[Path]:
     """Tests that import what is gone, or another test that does; a conftest takes its folder along."""
     files = {path: path.read_text(encoding="utf-8") for path in sorted((root / "tests").rglob("*.py"))}
-    lost = {path for path in files if any(path.is_relative_to(root / folder) for folder in gone)}
+    folders = {root / folder for folder in gone}
+    lost = {path for path in files if folders & set(path.parents)}
     found = set(lost)
     while more := {path for path in set(files) - found if _needs(root, path, files[path], found)}:
         found |= more

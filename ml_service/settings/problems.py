@@ -86,13 +86,16 @@ def check(terminal: Terminal, file: Path, table: Path | None) -> None:
 
     Raises: InvalidRequestError; ContractError of forecasting with every finding; HistoryError of forecasting.
     """
+    found, facts = report(terminal, file, table)
+    terminal.document({**asdict(found), "data": facts or None})
+
+
+def report(terminal: Terminal, file: Path, table: Path | None) -> tuple[Described, dict[str, object]]:
+    """Print what a file says and what was found in a table. Raises: as `check`."""
     found = describe(file)
     terminal.say(f"problem    {found.name}: {found.series} series, {found.metric}, {_horizon(found)} ahead")
     terminal.say(f"candidates {', '.join(found.candidates)}")
-    facts: dict[str, object] = {}
-    if table is not None:
-        facts = _checked(terminal, Problem(file), table)
-    terminal.document({**asdict(found), "data": facts or None})
+    return found, {} if table is None else _checked(terminal, Problem(file), table)
 
 
 def read_data(problem: Problem, table: Path) -> tuple[Panel, str, int]:

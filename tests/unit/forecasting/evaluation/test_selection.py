@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from forecasting.models.catalog import BASELINE, fit, forecast, make_recipe
 from forecasting.models.recipe import History, intervals_of
 from forecasting.problem.problem_file import Problem
 from forecasting.problem.sections import Candidate, Training
+from tests.sample import PROBLEMS
 
 WEEKLY = make_recipe("same_weekday_mean", {"weeks": 8})
 RIDGE = make_recipe("ridge_direct", {"alpha": 1.0})
@@ -140,7 +140,7 @@ def _history(panel: Panel) -> History:
 
 
 def test_every_problem_that_ships_is_sound() -> None:
-    problems = sorted((Path(__file__).parents[4] / "mlops_code/problems").glob("*.yml"))
+    problems = sorted(PROBLEMS.glob("*.yml"))
     assert len(problems) >= 3
     names = set()
     for path in problems:

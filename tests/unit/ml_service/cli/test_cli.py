@@ -13,6 +13,7 @@ import pytest
 from ml_service.cli.main import main
 from ml_service.cli.verbs.training import ALL_STEPS
 from ml_service.training.snapshots import STEP_ORDER, parse_steps
+from tests.sample import SHIPPED
 
 VERBS = [
     *(["data", "upload"], ["publish"], ["run"], ["smoke"], ["status"], ["rehearse"]),
@@ -77,6 +78,7 @@ def test_all_steps_are_those_of_a_pipeline() -> None:
     assert parse_steps(ALL_STEPS) == STEP_ORDER
 
 
+@SHIPPED
 def test_a_bad_table_is_refused_without_the_sdk(tmp_path: Path) -> None:
     (tmp_path / "empty.csv").touch()
     arguments = json.dumps(["data", "upload", "--file", str(tmp_path / "empty.csv")])

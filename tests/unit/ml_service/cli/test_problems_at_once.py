@@ -20,6 +20,7 @@ from ml_service.cli.problems_at_once import MAX_PROBLEMS, run_each, taken_out
 from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
 from ml_service.settings.variables import DERIVED_VARIABLES
+from tests.sample import SHIPPED
 
 PROBLEMS = ["paid_amount", "product_sales", "units_by_type"]
 
@@ -156,6 +157,7 @@ def test_who_stops_listening_leaves_no_process_behind(tmp_path: Path) -> None:
             os.kill(int(path.read_text()), 0)
 
 
+@SHIPPED
 def test_the_option_may_stand_before_or_behind_the_verb() -> None:
     for words in (
         ["--problem", "paid_amount,product_sales", "run", "--json"],
@@ -166,6 +168,7 @@ def test_the_option_may_stand_before_or_behind_the_verb() -> None:
     assert taken_out(["problems", "new", "x"]) == ([], ["problems", "new", "x"])
 
 
+@SHIPPED
 @pytest.mark.parametrize(
     ("given", "found"),
     [
@@ -183,6 +186,7 @@ def test_names_that_are_no_problems_are_refused(given: str, found: str) -> None:
     assert caught.value.exit_code == 2
 
 
+@SHIPPED
 def test_a_name_that_would_be_shared_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -191,6 +195,7 @@ def test_a_name_that_would_be_shared_is_refused(
     assert "set for all of them: MODEL_NAME" in capsys.readouterr().err
 
 
+@SHIPPED
 def test_one_problem_needs_no_other_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROBLEM_FILE", "before.yml")
     assert problems_at_once.select(["run", "--problem", "units_by_type"]) == ([], ["run"])

@@ -15,11 +15,12 @@ from ml_service.output.console import Terminal
 from ml_service.output.failures import explain
 from ml_service.settings.new_problem import Columns
 from ml_service.settings.problems import listed, new
-from tests.sample import DATA, PROBLEMS
+from tests.sample import DATA, PROBLEMS, SHIPPED
 
 PRODUCTS = DATA / "daily_sales_by_product.csv"
 
 
+@SHIPPED
 def test_the_shipped_problems_are_listed_without_settings(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["problems", "list", "--json"]) == 0
     found = {problem["name"]: problem for problem in json.loads(capsys.readouterr().out)["problems"]}
