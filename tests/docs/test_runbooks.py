@@ -15,6 +15,7 @@ from ml_service.cli.main import main
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs/runbooks"
 PAGES = sorted(FOLDER.glob("*.md"))
+MORE = [FOLDER.parent / "audit.md"]
 PREFIX = ["python", "-m", "ml_service"]
 
 
@@ -22,7 +23,7 @@ def commands() -> list[list[str]]:
     """The words behind `python -m ml_service` of each command, each once."""
     blocks = [
         block
-        for page in PAGES
+        for page in (*PAGES, *MORE)
         for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     ]
     lines = {line.strip() for block in blocks for line in block.splitlines() if line.strip()}

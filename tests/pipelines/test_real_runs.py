@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 
 from local_azure.cli import lifecycle
 from local_azure.machine_learning.storage.state import StateFolder
+from ml_service.audit.export import verifier
 from tests.agreement import agree
 from tests.pipelines.house import House, Ran, copy_repository
 from tests.story.product import clean_environment, cut_table, raised_table
@@ -238,6 +240,7 @@ def test_rollback_goes_back_to_the_scoring_script_before(
     assert (now.serves, now.status["board"]["serves"]["reason"]) == (before["model"], "answers take too long")
 
 
+ANSWERS_TO_APPROVALS = ("approval.given", "approval.refused")
 CLOCK = "ml_service/production/chain/entry.py"
 
 
@@ -276,7 +279,8 @@ def test_the_audit_exports_all_of_it(house: House, scheduled: Ran) -> None:
     ran = house.run("audit", "--reason", "Schedule", "-p", "controls=false")
     folder = ran.artifact("history-paid_amount-1")
 
-    assert (ran.code, {path.suffix for path in folder.iterdir()}) == (0, {".json", ".csv"})
+    assert ran.code == 0, f"{ran.stages}\n{ran.log('Audit_paid_amount.history')}"
+    assert {path.suffix for path in folder.iterdir()} == {".json", ".csv"}
     with (folder / "releases.csv").open(newline="", encoding="utf-8") as file:
         events = {(row["event"], row["state"]) for row in csv.DictReader(file)}
     assert events >= {("release", "succeeded")}
@@ -290,6 +294,18 @@ def test_the_audit_exports_all_of_it(house: House, scheduled: Ran) -> None:
         ("1", "accepted", rehearsal),
         ("1", "awaiting approval", rehearsal),
     ]
+    (export,) = ran.artifact("audit-paid_amount-1").iterdir()
+    assert verifier.verify(str(export)) == []
+    with zipfile.ZipFile(export) as opened:
+        told = [json.loads(line) for line in opened.read("events.jsonl").splitlines()]
+        facts = json.loads(opened.read("facts.json"))
+    answers = {
+        (event["event"], event["details"]["stage"]) for event in told if event["event"] in ANSWERS_TO_APPROVALS
+    }
+    assert answers >= {(answer, "Production_paid_amount") for answer in ANSWERS_TO_APPROVALS}
+    assert "Grace" in {event["details"]["person"] for event in told if event["event"] == "approval.refused"}
+    assert (facts["findings"], bool(facts["compared"]["builds"])) == ([], True)
+    assert {"tag", "property"} <= {anchor["place"].split()[0] for anchor in facts["anchors"]}
 
 
 @pytest.mark.campaign

@@ -79,6 +79,16 @@ def asked(folder: Path) -> tuple[BuildRecord, str]:
     return record, record.ask("Production", "production")
 
 
+def test_a_build_carries_its_tags(tmp_path: Path) -> None:
+    record, _ = asked(tmp_path / "1")
+    record.tag("ledger.p.1.aa")
+    record.tag("verified")
+    found = read_record(tmp_path / "1")
+    assert found is not None
+    assert found["build"]["tags"] == ["ledger.p.1.aa", "verified"]
+    record.end(Result.SUCCEEDED)
+
+
 def test_an_approval_is_pending_while_its_run_lives_and_canceled_once_it_was_killed(tmp_path: Path) -> None:
     record, approval = asked(tmp_path / "1")
     living = read_record(tmp_path / "1")
