@@ -123,7 +123,9 @@ def main(argv: list[str] | None = None) -> int:
         if problems:
             return problems_at_once.run_each(problems, words, Terminal(as_json="--json" in words), _one)
     except ExplainedError as mistake:
-        typer.echo(f"error: {mistake}", err=True)
+        from ml_service.output.console import harmless
+
+        typer.echo(harmless(f"error: {mistake}"), err=True)
         return mistake.exit_code
     return _one(words)
 

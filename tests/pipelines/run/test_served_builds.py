@@ -170,3 +170,48 @@ def test_a_lease_is_granted_and_a_body_has_a_limit(served: ServedBuilds) -> None
     assert (status, document["value"][0]["runId"], document["value"][0]["rehearsal"]) == (200, 1, "local rehearsal")
     for body in (b"{}", b"[1]", b"[", b"[" * server.MOST_BODY_BYTES, b" " * (server.MOST_BODY_BYTES + 1)):
         assert answer(served, path, body=body)[0] == 400
+
+
+def send(served: ServedBuilds, method: str, path: str, content: bytes) -> int:
+    """The status of a change of the organization."""
+    address = served.variables["System.CollectionUri"] + path
+    headers = {"Authorization": f"Bearer {served.token}"}
+    request = urllib.request.Request(address, content, headers, method=method)  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=10) as found:  # noqa: S310
+            return int(found.status)
+    except urllib.error.HTTPError as error:
+        assert json.loads(error.read())["message"]
+        return int(error.code)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content"),
+    [
+        ("POST", "local/_apis/build/definitions", b"[]"),
+        ("POST", "local/_apis/build/definitions", b'{"name": "a"}'),
+        ("POST", "local/_apis/build/definitions", b"{" * 9_000),
+        ("POST", "_apis/serviceendpoint/endpoints", b'{"name": 1, "type": 2, "url": 3, "authorization": 4}'),
+        ("POST", "local/_apis/distributedtask/environments?api-version=7.1", b'{"name": "without the preview flag"}'),
+        (
+            "PATCH",
+            "local/_apis/pipelines/pipelinePermissions/endpoint/x?api-version=7.1-preview.1",
+            b'{"pipelines": 1}',
+        ),
+        ("PATCH", "local/_apis/build/retention", b'{"runRetention": {"value": 9999}}'),
+        ("PATCH", "local/_apis/build/generalsettings", b'{"enforceJobAuthScope": "yes"}'),
+        ("PUT", "local/_apis/build/retention", b"{}"),
+    ],
+)
+def test_a_change_of_another_form_is_refused_and_changes_nothing(
+    served: ServedBuilds, method: str, path: str, content: bytes
+) -> None:
+    assert send(served, method, path, content) == 400
+    assert answer(served, "/local/local/_apis/build/definitions")[1]["count"] == 0
+    assert answer(served, "/local/local/_apis/build/retention")[1]["purgeRuns"]["value"] == 30
+
+
+def test_what_does_not_exist_is_neither_changed_nor_removed(served: ServedBuilds) -> None:
+    assert send(served, "DELETE", "local/_apis/policy/configurations/7", b"{}") == 404
+    assert send(served, "PUT", "local/_apis/policy/configurations/7", b"{}") == 404
+    assert send(served, "DELETE", "local/_apis/nothing/of/the/kind", b"{}") == 400

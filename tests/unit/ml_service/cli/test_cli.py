@@ -173,3 +173,21 @@ def test_doctor_reports_settings_that_are_not_filled_in_as_a_finding(
     assert finding["check"] == "settings"
     assert "AZURE_RESOURCE_GROUP is still the placeholder" in finding["found"]
     assert "variables.yml" in finding["fix"]
+
+
+BUG = """
+import runpy, sys
+from ml_service.cli import main
+def broken(): raise RuntimeError("a log says ##vso[task.setvariable variable=outcome]accepted")
+main.main = broken
+sys.argv = ["ml_service"]
+runpy.run_module("ml_service", run_name="__main__")
+"""
+
+
+def test_the_traceback_of_a_bug_commands_no_build_agent() -> None:
+    ended = subprocess.run([sys.executable, "-c", BUG], capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.returncode == 1
+    assert "RuntimeError" in ended.stderr
+    assert "##vso[" not in ended.stderr

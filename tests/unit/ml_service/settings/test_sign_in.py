@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from azure_ml.errors import AzureMlError
-from azure_ml.sign_in import Identity, authenticate
+from azure_ml.sign_in import Identity, Offered, authenticate
 from ml_service.settings.variables import Settings
 
 MakeSettings = Callable[[dict[str, str]], Settings]
@@ -134,3 +134,29 @@ def test_a_managed_identity_endpoint_that_does_not_answer_is_named(
 
     assert caught.value.happened == "could not sign in to Azure by managed identity"
     assert caught.value.exit_code == 1
+
+
+TASK = {
+    "AZURESUBSCRIPTION_CLIENT_ID": "client",
+    "AZURESUBSCRIPTION_TENANT_ID": "tenant",
+    "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID": "connection",
+    "SYSTEM_OIDCREQUESTURI": "https://dev.azure.com/oidc",
+}
+AMBIENT = {"MSI_ENDPOINT": "http://127.0.0.1:1/msi", "IDENTITY_ENDPOINT": "http://127.0.0.1:1/identity"}
+
+
+@pytest.mark.parametrize(
+    ("offered", "identity"),
+    [
+        ({**TASK, "SYSTEM_ACCESSTOKEN": "token", **AMBIENT}, Identity.FEDERATED),
+        ({**TASK, **AMBIENT}, Identity.AZ_LOGIN),
+        (AMBIENT, Identity.MANAGED),
+    ],
+)
+def test_the_approved_connection_wins_over_the_identity_of_the_agent(
+    offered: dict[str, str], identity: Identity
+) -> None:
+    found = Offered(**{name.lower(): value for name, value in offered.items()})  # type: ignore[arg-type]
+
+    assert found.identity is identity
+    assert found.connection_id == offered.get("AZURESUBSCRIPTION_SERVICE_CONNECTION_ID", "")

@@ -90,6 +90,12 @@ class Organization:
 
         Raises: AbsentError, ValueError for a request that the service would refuse.
         """
+        try:
+            return self._answer(method, path, query, body)
+        except (KeyError, TypeError, AttributeError):
+            raise ValueError(f"The body sent to {path} has another form than the one that is documented.") from None
+
+    def _answer(self, method: str, path: str, query: Mapping[str, str], body: Callable[[], Any]) -> Document | None:
         if (found := _PROJECT.fullmatch(path)) and method == "GET":
             return self._own(found[1])
         if path.startswith("git/repositories/") and method == "GET":
