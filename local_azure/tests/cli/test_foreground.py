@@ -114,7 +114,8 @@ def test_a_server_that_is_going_is_waited_for(own: StateFolder) -> None:
 
 
 def test_ctrl_c_during_the_start_leaves_no_server(own: StateFolder, tmp_path: Path) -> None:
-    with start(own, tmp_path, "--down", "--", "true") as process:
+    # The command lasts, so that the server is not being stopped already when Ctrl-C comes.
+    with start(own, tmp_path, "--down", "--", "sleep", "60") as process:
         while not own.is_locked():
             assert process.poll() is None
         os.killpg(process.pid, signal.SIGINT)
