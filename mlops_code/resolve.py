@@ -13,11 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from azure_ml.datasets import DatasetVersion, find_dataset
-from azure_ml.pipelines.runs import ENDED, find_run, list_runs, one_word
-from azure_ml.pipelines.runs import Run as HistoryRun
-from azure_ml.step_run import ANOTHER_RUN, NO_NEW_DATA, StepRun, ended_before_training
-from azure_ml.storage.blobs import open_blobs
-from azure_ml.storage.claims import claim
+from azure_ml.pipelines.runs import list_runs
+from azure_ml.pipelines.trainings import claim_training, is_over
+from azure_ml.step_run import ANOTHER_RUN, NO_NEW_DATA, StepRun
 from azure_ml.storage.inbox import holding
 from azure_ml.storage.leases import LeaseHeldError
 from azure_ml.storage.versions import fetch_version
@@ -100,7 +98,7 @@ def why_not(run: StepRun, problem: str, version: DatasetVersion) -> str:
         if other.id != run.id and not is_over(other) and ours is not None and other.number < ours:
             say("another run", run=other.id)
             return ANOTHER_RUN
-    holder = claim(open_blobs(run.workspace), f"training/{problem}.json", run.id, lambda id_: has_ended(run, id_))
+    holder = claim_training(run.workspace, problem, run.id)
     if holder != run.id:
         say("another run", run=holder)
         return ANOTHER_RUN
@@ -108,17 +106,6 @@ def why_not(run: StepRun, problem: str, version: DatasetVersion) -> str:
         say("no new data", data=version.name, version=version.version)
         return NO_NEW_DATA
     return ""
-
-
-def is_over(run: HistoryRun) -> bool:
-    """Whether a run trains no more: it has ended, or its first step has ended it."""
-    return one_word(run.status) in ENDED or bool(ended_before_training(run.properties))
-
-
-def has_ended(run: StepRun, run_id: str) -> bool:
-    """The same of a run by its id; one that does not exist any more has ended."""
-    found = find_run(run.workspace, run_id)
-    return found is None or is_over(found)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from azure_ml.datasets import DatasetVersion
@@ -17,9 +17,10 @@ from azure_ml.pipelines.published import (
     submit_published,
 )
 from azure_ml.pipelines.runs import ENDED, Run, RunStatus, StepState, find_pipeline_run, list_runs, one_word
+from azure_ml.pipelines.trainings import claim_training, training_now
 from azure_ml.workspace import Workspace
 from forecasting.decision.blocks import ACCEPTED, Override
-from ml_service.errors import InvalidRequestError
+from ml_service.errors import ConflictError, InvalidRequestError
 from ml_service.output.closing import Ending
 from ml_service.output.console import Terminal
 from ml_service.output.webhook import DRIFT, WAITING, Event
@@ -48,6 +49,15 @@ from ml_service.training.publish import demand_active, ensure_compute
 SUBMISSION = "submission"
 """Property of a run: the build that has submitted it, and for what."""
 _LOOKED_AT = 50  # runs of the experiment, in which that of this build is
+
+
+@dataclass
+class AnotherTrainingError(ConflictError):
+    """Another run trains the problem. run_id: that run."""
+
+    run_id: str = ""
+
+
 TRIED_STEPS = ("prepare", "train", "evaluate")
 """Of a run that decides and changes nothing."""
 
@@ -134,12 +144,12 @@ def run(workspace: Workspace, settings: Settings, build: Build, terminal: Termin
     """Submit (or pick up) a run and wait for its end; a run that fails is a result, not an exception.
 
     Raises: InvalidRequestError for a pipeline, run or data version that does not exist; ConflictError when another
-    problem has the names; TimedOutError; FaultError.
+    problem has the names; AnotherTrainingError; TimedOutError; FaultError.
     """
     if request.follow_run is not None:
         pipeline_run = _pick_up(workspace, request.follow_run)
     else:
-        pipeline_run = _resumed(workspace, settings, build, request) or _submit(
+        pipeline_run = _resumed(workspace, settings, build, request) or _begun(
             workspace, settings, build, terminal, request
         )
     terminal.note(f"run {pipeline_run.id} in experiment {pipeline_run.experiment}")
@@ -203,6 +213,33 @@ def parameters_of(request: RunRequest, dataset: DatasetVersion) -> Parameters:
         return parameters
     by, why = packed(request.override.person), packed(request.override.reason)
     return {**parameters, OVERRIDE_BY_PARAMETER: by, OVERRIDE_REASON_PARAMETER: why}
+
+
+def _begun(workspace: Workspace, settings: Settings, build: Build, terminal: Terminal, request: RunRequest) -> Run:
+    """Submit, where no other run trains the problem; one that only tries holds up nobody.
+
+    Raises: AnotherTrainingError; where another run was quicker by a moment, ours is canceled by then.
+    """
+    if request.unpublished_steps == TRIED_STEPS:
+        return _submit(workspace, settings, build, terminal, request)
+    ours = request.ours or ownership.demand_ours(workspace, settings)
+    if other := training_now(workspace, ours.problem):
+        raise _another(ours.problem, other)
+    submitted = _submit(workspace, settings, build, terminal, replace(request, ours=ours))
+    other = claim_training(workspace, ours.problem, submitted.id)
+    if other != submitted.id:
+        submitted.cancel()
+        raise _another(ours.problem, other)
+    return submitted
+
+
+def _another(problem: str, run_id: str) -> AnotherTrainingError:
+    return AnotherTrainingError(
+        f"another training of the problem {problem} is going on, and this one was not begun",
+        found=f"run {run_id}",
+        todo=f"follow it: {how_to_follow(run_id)}\nwhen it has ended, repeat the command for what has come since",
+        run_id=run_id,
+    )
 
 
 def _submit(workspace: Workspace, settings: Settings, build: Build, terminal: Terminal, request: RunRequest) -> Run:

@@ -109,6 +109,7 @@ _RESOLVING = (
     "azure_ml/downloads.py",
     "azure_ml/pipelines/__init__.py",
     "azure_ml/pipelines/runs.py",
+    "azure_ml/pipelines/trainings.py",
     *(f"azure_ml/storage/{name}.py" for name in ("__init__", "blobs", "claims", "inbox", "leases", "versions")),
     "forecasting/json_text.py",
     *_DATA,

@@ -176,6 +176,15 @@ def raised_table(path: Path, factor: float) -> Path:
     return path
 
 
+def shifted_table(path: Path, last_day: str, since: str, factor: float) -> Path:
+    """Write the embedded table up to a day, with the amounts multiplied from another day on."""
+    header, *rows = cut_table(path, last_day).read_text().splitlines()
+    parts = (row.rpartition(",") for row in rows)
+    changed = (f"{rest},{float(amount) * (factor if rest[:10] >= since else 1):.4f}" for rest, _, amount in parts)
+    path.write_text("\n".join([header, *changed, ""]))
+    return path
+
+
 def copy_tree(target: Path) -> Path:
     """A copy of everything that the command line needs, for tests that break a file of it."""
     for name in _TREE:

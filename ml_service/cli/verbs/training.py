@@ -13,7 +13,7 @@ from ml_service.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from forecasting.decision.blocks import Override
-    from ml_service.training.run import RunResult
+    from ml_service.training.run import AnotherTrainingError, RunResult
 
 Steps = Annotated[
     str,
@@ -217,7 +217,11 @@ def run(
             override=override,
             wait_minutes=wait,
         )
-        result = module.run(call.workspace, call.settings, call.build, call.terminal, request)
+        try:
+            result = module.run(call.workspace, call.settings, call.build, call.terminal, request)
+        except module.AnotherTrainingError as other:
+            _keep(call, other)
+            return
         if _is_pending(call, result):
             return
         _record(call, result, approval_stage)
@@ -279,6 +283,19 @@ def _run_of_candidate(call: Session) -> str | None:
         return None
     call.terminal.say(f"candidate  {found.model}: {found.line}")
     return found.run_id
+
+
+def _keep(call: Session, other: AnotherTrainingError) -> None:
+    """End as a scheduled run does that finds another training: kept, and the champion stays."""
+    from azure_ml.step_run import ANOTHER_RUN
+    from forecasting.decision.blocks import KEPT
+
+    call.terminal.say(f"outcome    {KEPT}, {ANOTHER_RUN}: run {other.run_id} trains already")
+    told = {"outcome": KEPT, "reason": ANOTHER_RUN, "runId": other.run_id}
+    call.terminal.document({"run_id": other.run_id, "outcome": KEPT, "reason": ANOTHER_RUN})
+    call.agent.outputs({**told, "modelVersion": "", "pending": "false"})
+    call.agent.tag(KEPT)
+    call.ends(other.happened, other.todo, page=True)
 
 
 def _record(call: Session, result: RunResult, approval_stage: str) -> None:

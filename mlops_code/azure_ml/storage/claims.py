@@ -10,6 +10,12 @@ from azure_ml.storage.blobs import Blobs
 _HOLDER = "run_id"
 
 
+def claimed_by(blobs: Blobs, name: str) -> str:
+    """The id of the run that has a claim; empty where none ever had it. It may have ended since."""
+    found = blobs.read_version(name)
+    return str(json.loads(found.content).get(_HOLDER, "")) if found else ""
+
+
 def claim(blobs: Blobs, name: str, run_id: str, has_ended: Callable[[str], bool]) -> str:
     """Take a claim unless another run has it that has not ended; returns the id of the run that has it then.
 

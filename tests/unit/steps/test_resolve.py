@@ -39,8 +39,7 @@ def why_not(monkeypatch: pytest.MonkeyPatch) -> Any:
     def ask(*others: Other, holder: str = "ours") -> str:
         runs = [Other("ours", 10, "Running"), *others]
         monkeypatch.setattr(resolve, "list_runs", lambda *_: iter(runs))
-        monkeypatch.setattr(resolve, "open_blobs", lambda _: None)
-        monkeypatch.setattr(resolve, "claim", lambda *_: holder)
+        monkeypatch.setattr(resolve, "claim_training", lambda *_: holder)
         return resolve.why_not(Ours(), "sales", DATA)
 
     return ask

@@ -1,0 +1,95 @@
+"""`run` submits nothing while another run trains the problem, and stops where another one was quicker."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from azure_ml.pipelines import trainings
+from ml_service.training import run as module
+from ml_service.training.run import AnotherTrainingError, RunRequest
+from tests.unit.azure_ml.test_claims import MemoryBlobs
+
+
+@dataclass
+class Known:
+    """A run of the history."""
+
+    id: str
+    status: str = "Running"
+    properties: dict[str, str] = field(default_factory=dict)
+    canceled: bool = False
+
+    def cancel(self) -> None:
+        """Note it."""
+        self.canceled = True
+
+
+@dataclass
+class Workplace:
+    """Storage and history of the workspace in memory, with the runs that were submitted."""
+
+    blobs: MemoryBlobs
+    submitted: list[Known] = field(default_factory=list)
+    meanwhile: str = ""
+    """The run that takes the claim between our question and our submission."""
+
+    def held_by(self, run_id: str) -> None:
+        """Let a run have the claim."""
+        self.blobs.create("training/sales.json", json.dumps({"run_id": run_id}).encode())
+
+    def submit(self, *_: object) -> Known:
+        """Submit ours."""
+        if self.meanwhile:
+            self.held_by(self.meanwhile)
+        self.submitted.append(Known("ours"))
+        return self.submitted[0]
+
+    def begin(self) -> Known:
+        """What `run` does."""
+        request = RunRequest(ours=cast(Any, SimpleNamespace(problem="sales", endpoint=None)))
+        nothing = cast(Any, None)
+        return cast(Known, module._begun(nothing, nothing, nothing, nothing, request))
+
+
+@pytest.fixture
+def workplace(monkeypatch: pytest.MonkeyPatch) -> Workplace:
+    """One run trains, and some do not any more."""
+    found = Workplace(MemoryBlobs())
+    runs = {
+        "trains": Known("trains"),
+        "ended": Known("ended", "Completed"),
+        "kept": Known("kept", properties={"outcome": "kept", "reason": "another-run"}),
+    }
+    monkeypatch.setattr(trainings, "open_blobs", lambda _: found.blobs)
+    monkeypatch.setattr(trainings, "find_run", lambda _, run_id: runs.get(run_id))
+    monkeypatch.setattr(module, "_submit", found.submit)
+    return found
+
+
+def test_nothing_is_submitted_while_another_run_trains(workplace: Workplace) -> None:
+    workplace.held_by("trains")
+    with pytest.raises(AnotherTrainingError) as refused:
+        workplace.begin()
+    assert (refused.value.run_id, workplace.submitted) == ("trains", [])
+    assert "run --follow trains" in refused.value.todo
+
+
+@pytest.mark.parametrize("before", ["", "ended", "kept", "gone"])
+def test_a_run_that_trains_no_more_holds_nobody_up(workplace: Workplace, before: str) -> None:
+    if before:
+        workplace.held_by(before)
+    ours = workplace.begin()
+    assert workplace.blobs.held is not None
+    assert (json.loads(workplace.blobs.held[0]), ours.canceled) == ({"run_id": "ours"}, False)
+
+
+def test_where_another_was_quicker_ours_is_stopped(workplace: Workplace) -> None:
+    workplace.meanwhile = "trains"
+    with pytest.raises(AnotherTrainingError, match="sales"):
+        workplace.begin()
+    assert workplace.submitted[0].canceled
