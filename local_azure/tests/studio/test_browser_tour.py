@@ -170,7 +170,7 @@ PAGES = ("", "builds", "queue", *(f"w/local-development/{name}" for name in (
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_page_has_a_serious_violation(chromium: Any, server: ServerInfo, ws: Any, scheme: str) -> None:  # noqa: F811
-    from axe_playwright_python.sync_playwright import Axe
+    from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
     from azureml.core import Experiment
 
     run = Experiment(ws, "accessible").start_logging(display_name="a run", snapshot_directory=None)
