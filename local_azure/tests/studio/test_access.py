@@ -123,7 +123,7 @@ def test_every_answer_has_the_headers_that_keep_others_out(studio: Studio) -> No
         assert answer.headers["x-frame-options"] == "DENY"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["cache-control"] == "no-store"
-        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["referrer-policy"] == "same-origin"
     assert studio.new_client().get("/studio/").headers["x-frame-options"] == "DENY"
 
 

@@ -43,8 +43,8 @@ def line_chart(lines: Sequence[Line], label: str, labels: Sequence[str] = ()) ->
     if not points:
         return Markup("")
     across = _scale([x for x, _ in points], _LEFT, _WIDTH - _RIGHT)
-    up = _scale([y for _, y in points], _HEIGHT - _BOTTOM, _TOP)
-    parts = [_grid(up), _axis(across, labels)]
+    up, step = _round_scale([y for _, y in points], _HEIGHT - _BOTTOM, _TOP)
+    parts = [_grid(up, step), _axis(across, labels)]
     parts += [_path(line, place, across, up) for place, line in enumerate(shown)]
     legend = Markup("").join(
         Markup('<li class="line{}"><span aria-hidden="true">{}</span> {}</li>').format(place, "━", line.name)
@@ -67,10 +67,20 @@ def _scale(values: Sequence[float], start: float, end: float) -> _Scale:
     return _Scale(low, high, start, end)
 
 
-def _grid(up: _Scale) -> Markup:
+def _round_scale(values: Sequence[float], start: float, end: float) -> tuple[_Scale, float]:
+    """Return a scale that begins and ends at round numbers, and the step between two lines of its grid."""
+    plain = _scale(values, start, end)
+    rough = (plain.high - plain.low) / _TICKS
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * each for each in (1, 2, 2.5, 5, 10) if power * each >= rough * 0.999)
+    low, high = math.floor(plain.low / step) * step, math.ceil(plain.high / step) * step
+    return _Scale(low, high, start, end), step
+
+
+def _grid(up: _Scale, step: float) -> Markup:
     parts = []
-    for tick in range(_TICKS + 1):
-        value = up.low + (up.high - up.low) * tick / _TICKS
+    for tick in range(round((up.high - up.low) / step) + 1):
+        value = up.low + step * tick
         parts.append(
             Markup(
                 '<path class="grid" d="M{0} {2:.1f}H{1}"/><text x="{3}" y="{4:.1f}" text-anchor="end">{5}</text>'
