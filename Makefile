@@ -74,6 +74,8 @@ check: $(INSTALLED) $(TOOLS)/.installed ## style, types, import rules, shape of 
 	$(VENV)/bin/mypy
 	PYTHONPATH=mlops_code $(VENV)/bin/lint-imports
 	$(VENV)/bin/yamllint --strict .
+	$(TOOLS)/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(TOOLS)/bin/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
 	$(PY) -m tests.structure.shape
 	$(TOOLS)/bin/python -m requirements.sbom
 	$(TOOLS)/bin/python -m requirements.secret_scan

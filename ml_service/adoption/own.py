@@ -88,5 +88,9 @@ def _settings(name: str) -> list[Change]:
         before = f"default: [{sample.PROBLEM}]"
         changes.append(rewritten(ROOT, f".pipelines/{pipeline}.yml", before, f"default: [{name}]"))
     before = f"default: {sample.PROBLEM}\n"
-    changes.append(rewritten(ROOT, ".pipelines/rollback.yml", before, f"default: {name}\n"))
+    for file in (".pipelines/rollback.yml", ".github/workflows/rollback.yml"):
+        changes.append(rewritten(ROOT, file, before, f"default: {name}\n"))
+    for workflow in ("release", "retrain"):
+        matrix = f"problem: [{sample.PROBLEM}]"
+        changes.append(rewritten(ROOT, f".github/workflows/{workflow}.yml", matrix, f"problem: [{name}]"))
     return [*changes, rewritten(ROOT, "pyproject.toml", _TYPED, _TYPED.replace('"data", "bench", ', ""))]

@@ -22,7 +22,7 @@ _OF_THE_TEMPLATE = (
     "tests/story", "tests/unit/bench", "tests/upgrade",
 )  # fmt: skip
 """They run the whole template with its sample, on many servers, and have done so where it was released."""
-_IMPORT = re.compile(r"^\s*(?:from|import) (tests[\w.]*)(?: import ([\w, ]+))?", re.MULTILINE)
+_IMPORT = re.compile(r"^ *(?:from|import) ((?:bench|tests)[\w.]*)(?: import ([\w, ]+))?", re.MULTILINE)
 
 
 def changes(root: Path) -> list[Change]:
@@ -39,7 +39,8 @@ def changes(root: Path) -> list[Change]:
 
 def _without_helpers(root: Path, gone: list[Path]) -> list[Path]:
     """Tests that import what is gone, or another test that does; a conftest takes its folder along."""
-    files = {path: path.read_text(encoding="utf-8") for path in sorted((root / "tests").rglob("*.py"))}
+    sources = [*(root / "tests").rglob("*.py"), *(root / "bench").rglob("*.py")]
+    files = {path: path.read_text(encoding="utf-8") for path in sorted(sources)}
     folders = {root / folder for folder in gone}
     lost = {path for path in files if folders & set(path.parents)}
     found = set(lost)

@@ -138,7 +138,9 @@ class Session:
 
         listens = bool(self.agent_settings.tf_build) if self.for_agent is None else self.for_agent
         folder = self.agent_settings.agent_tempdirectory or tempfile.gettempdir()
-        return Agent(self.terminal, listens, Path(folder))
+        files = (self.agent_settings.github_output, self.agent_settings.github_step_summary)
+        outputs, summary = (Path(name) if name else None for name in files)
+        return Agent(self.terminal, listens, Path(folder), outputs, summary)
 
     @cached_property
     def ask(self) -> Ask:

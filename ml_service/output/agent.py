@@ -1,7 +1,8 @@
-"""What a step of Azure Pipelines tells its build agent: output variables, build tags, summaries, warnings.
+"""What a step tells its build agent: output variables, build tags, summaries, warnings.
 
-The agent reads logging commands from a step's output, one a line. They are printed only for an agent, which sets
-TF_BUILD, or if `--pipeline-variables` asks for them.
+The agent of Azure Pipelines reads logging commands from a step's output, one a line. They are printed only for an
+agent, which sets TF_BUILD, or if `--pipeline-variables` asks for them. The runner of GitHub Actions names two files
+instead, for output variables and for the page of the step.
 """
 
 from __future__ import annotations
@@ -29,12 +30,17 @@ class Agent:
     listens: bool
     folder: Path = Path()
     """Where pages are written; the agent empties it after the job."""
+    outputs_file: Path | None = None
+    summary_file: Path | None = None
+    """Of a runner of GitHub Actions."""
 
     def outputs(self, values: Mapping[str, object]) -> None:
         """Set output variables of this step, which later jobs and stages read by the step's name."""
         for name, value in values.items():
             text = "" if value is None else str(value)
             self._command(f"task.setvariable variable={_escaped(name, _IN_PROPERTY)};isOutput=true", text)
+            if self.outputs_file:
+                _append(self.outputs_file, f"{name}={' '.join(text.split())}\n")  # a line break would begin another
 
     def tag(self, *tags: str) -> None:
         """Tag the build; characters that a tag may not contain become a dash."""
@@ -44,10 +50,12 @@ class Agent:
     def summary(self, page: Path) -> None:
         """Show a Markdown page on the summary of the build."""
         self._command("task.uploadsummary", str(page.resolve()))
+        if self.summary_file:
+            _append(self.summary_file, f"{page.read_text(encoding='utf-8')}\n")
 
     def page(self, title: str, closing: Closing, *, failed: bool = False) -> None:
         """Show on the summary of the build how the command ended, then what it printed, then the end of a log."""
-        if self.listens:
+        if self.listens or self.summary_file:
             page = self.folder / f"{title.replace(' ', '-')}-{os.getpid()}.md"
             heading = f"{title.capitalize()}{' failed' if failed else ''}"
             told = {"answers": closing.answers, "log": "\n".join(closing.log)}
@@ -62,6 +70,11 @@ class Agent:
     def _command(self, command: str, message: str) -> None:
         if self.listens:
             self.terminal.command(f"##vso[{command}]{_escaped(message, _IN_MESSAGE)}")
+
+
+def _append(file: Path, text: str) -> None:
+    with file.open("a", encoding="utf-8") as content:
+        content.write(text)
 
 
 def _escaped(text: str, escapes: Mapping[str, str]) -> str:

@@ -39,6 +39,8 @@ AGENT_VARIABLES = frozenset(
         "SYSTEM_DEFINITIONID",
         "NOTIFICATION_WEBHOOK",
         "SYSTEM_STAGENAME",
+        "GITHUB_OUTPUT",
+        "GITHUB_STEP_SUMMARY",
         *(name.upper() for name in Offered.model_fields),
     }
 )
@@ -91,6 +93,8 @@ class AgentSettings(BaseSettings, Offered):
     system_definitionid: str = ""
     notification_webhook: SecretStr = SecretStr("")
     system_stagename: str = ""
+    github_output: str = ""
+    github_step_summary: str = ""
 
     @classmethod
     def settings_customise_sources(

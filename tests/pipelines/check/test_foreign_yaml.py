@@ -176,3 +176,11 @@ def test_pipelines_of_other_projects_expand_or_are_refused_by_name() -> None:
             assert len(problem.text) > 10, problem
         if not expanded.problems:
             assert yaml.safe_load(final_yaml(expanded.tree))["stages"], file
+
+
+@pytest.mark.parametrize("key", ["on", "'on'"])
+def test_a_workflow_of_github_is_called_what_it_is(tmp_path: Path, key: str) -> None:
+    file = tmp_path / "ci.yml"
+    file.write_text(f"name: ci\n{key}: push\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    steps:\n    - run: make\n")
+    _, (fault,) = check(file)
+    assert str(fault).startswith("ci.yml:2: This file is a workflow of GitHub Actions")

@@ -57,3 +57,15 @@ def test_text_that_we_only_show_gives_the_agent_no_command() -> None:
 
     assert "##vso[" not in out.getvalue() + err.getvalue()
     assert "##_vso[task.complete" in out.getvalue()
+
+
+def test_a_runner_of_github_gets_files_and_no_logging_commands(tmp_path: Path) -> None:
+    out, outputs, summary, page = io.StringIO(), tmp_path / "outputs", tmp_path / "summary", tmp_path / "page.md"
+    page.write_text("# Kept")
+    outputs.write_text("before=1\n")
+    agent = Agent(Terminal(out=out), False, tmp_path, outputs, summary)
+    agent.outputs({"outcome": "kept", "modelVersion": None, "why": "a\npipelineId=other"})
+    agent.summary(page)
+    agent.tag("kept")
+    assert outputs.read_text() == "before=1\noutcome=kept\nmodelVersion=\nwhy=a pipelineId=other\n"
+    assert (summary.read_text(), out.getvalue()) == ("# Kept\n", "")

@@ -26,6 +26,8 @@ Checked: TypeAlias = tuple[Expanded, list[Problem]]
 def check(file: Path, parameters: Mapping[str, str] | None = None, facts: QueueFacts | None = None) -> Checked:
     """Expand one pipeline and find every fault that can be found without running it, in order of location."""
     expanded = expand(file, parameters, facts)
+    if other := _workflow(expanded):
+        return expanded, [other]
     found: set[Problem] = set()
     for problem in _faults(expanded, facts or QueueFacts()):
         found.add(problem)
@@ -36,6 +38,21 @@ def check(file: Path, parameters: Mapping[str, str] | None = None, facts: QueueF
         text = f"There are more than {MOST_FAULTS} faults; the rest is not shown."
         problems[MOST_FAULTS:] = [Problem(problems[MOST_FAULTS - 1].location, text)]
     return expanded, problems
+
+
+def _workflow(expanded: Expanded) -> Problem | None:
+    """Say what a workflow of GitHub Actions is; its faults as a pipeline would say nothing."""
+    document = expanded.documents.get(expanded.file)
+    if not isinstance(document, Fields) or not isinstance(document.get("jobs"), Fields):
+        return None
+    key = next((key for key, _ in document if key == "on"), None)
+    if key is None:
+        return None
+    text = (
+        "This file is a workflow of GitHub Actions ('on', and 'jobs' by name), no pipeline of Azure Pipelines. "
+        "Check it with actionlint or the schema of workflows."
+    )
+    return Problem(key.location, text)
 
 
 def _faults(expanded: Expanded, facts: QueueFacts) -> Iterator[Problem]:

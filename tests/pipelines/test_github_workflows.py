@@ -1,0 +1,94 @@
+"""The workflows of GitHub Actions do what .pipelines does: the same verbs with the same options, stage by stage."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ml_service.settings.new_problem import FOLDER
+from tests.sample import ROOT
+
+WORKFLOWS, TEMPLATES = ROOT / ".github/workflows", ROOT / ".pipelines/templates"
+STAGES = {
+    ("problem", "validate"): "validate.yml",
+    ("problem", "publish"): "publish.yml",
+    ("problem", "train"): "train.yml",
+    ("problem", "production"): "production.yml",
+    ("problem", "verify"): "verify.yml",
+    ("rollback", "propose"): "propose.yml",
+    ("rollback", "rollback"): "kinds/rollback.yml",
+    ("rollback", "verify"): "verify.yml",
+}
+# What only Azure DevOps has (keeping a run, a person's override or take-over, a redeployment), by its template.
+NOT_THERE = {
+    "train.yml": {"--override-by", "--override-reason", "--pending"},
+    "production.yml": {"--take-over"},
+    "propose.yml": {"--take-over", "--model-version", "--deploy", "smoke", "propose release"},
+    "kinds/rollback.yml": {"--take-over"},
+}
+
+
+def workflow(name: str) -> dict[str, Any]:
+    document = yaml.safe_load((WORKFLOWS / f"{name}.yml").read_text(encoding="utf-8"))
+    assert isinstance(document, dict)
+    return document
+
+
+def said(text: str) -> set[str]:
+    """Verbs and options of every call of ml_service in a text."""
+    found = set()
+    for call in re.findall(r"python -m ml_service ((?:[^\n]|\n +(?=--))*)", text):
+        words = call.split()
+        verb = [word for word in words[:2] if word.isalpha()]
+        found |= {" ".join(verb[: 2 if verb[0] in ("data", "propose") else 1])}
+        found |= {word for word in words if word.startswith("--")}
+    return found
+
+
+@pytest.mark.parametrize("place", STAGES, ids=" ".join)
+def test_a_job_calls_the_verbs_of_its_stage(place: tuple[str, str]) -> None:
+    name, job = place
+    steps = workflow(name)["jobs"][job]["steps"]
+    here = said("\n".join(f"{step['run']}\n" for step in steps if "run" in step))
+    there = said((TEMPLATES / STAGES[place]).read_text(encoding="utf-8"))
+    assert here == there - NOT_THERE.get(STAGES[place], set())
+
+
+def test_what_deploys_waits_for_the_environment_and_for_others() -> None:
+    for name, job in (("problem", "production"), ("rollback", "rollback")):
+        found = workflow(name)["jobs"][job]
+        assert found["environment"] == "production"
+        assert found["concurrency"] == {"group": "production-${{ inputs.problem }}", "cancel-in-progress": False}
+    jobs = {**workflow("problem")["jobs"], **workflow("rollback")["jobs"]}
+    assert {job for job, found in jobs.items() if found["environment"] == "production"} == {"production", "rollback"}
+
+
+@pytest.mark.parametrize("file", sorted(WORKFLOWS.glob("*.yml")), ids=lambda path: path.stem)
+def test_a_workflow_has_the_least_rights_and_puts_no_input_into_a_script(file: Path) -> None:
+    document = workflow(file.stem)
+    assert set(document["permissions"].items()) <= {("contents", "read"), ("id-token", "write")}
+    assert ("id-token" in document["permissions"]) == (file.stem != "pr")
+    for job in document["jobs"].values():
+        for step in job.get("steps", []):
+            assert "${{" not in step.get("run", ""), "values reach a script by its environment"
+
+
+def test_the_same_problems_run_on_both() -> None:
+    for name in ("release", "retrain"):
+        pipeline = (ROOT / f".pipelines/{name}.yml").read_text(encoding="utf-8")
+        problems = workflow(name)["jobs"]["problem"]["strategy"]["matrix"]["problem"]
+        assert f"default: [{', '.join(problems)}]" in pipeline
+        assert all((FOLDER / f"{problem}.yml").is_file() for problem in problems)
+    schedule = workflow("retrain")["on"]["schedule"]
+    assert f"- cron: {schedule[0]['cron']}\n" in (ROOT / ".pipelines/retrain.yml").read_text(encoding="utf-8")
+
+
+def test_a_pull_request_runs_the_same_checks() -> None:
+    text = (ROOT / ".pipelines/pr.yml").read_text(encoding="utf-8")
+    lines = [step["run"] for job in workflow("pr")["jobs"].values() for step in job["steps"] if "run" in step]
+    assert len(lines) > 7
+    assert [line for line in lines if line not in text] == []
