@@ -51,10 +51,11 @@ _MOST_TABLES, _MOST_BUILDS = 100, 200
 
 @dataclass
 class Reader:
-    """One reading. unread: what could not be read, and why."""
+    """One reading. code: whether the code of each deployment is read too; unread: what could not be read, and why."""
 
     view: View
     documents: Documents
+    code: bool = True
     unread: list[str] = field(default_factory=list)
     decisions: dict[str, DecisionFacts] = field(default_factory=dict)
 
@@ -70,9 +71,12 @@ class Reader:
             self.unread.append(f"{what}: {known.happened}")
 
 
-def read_population(view: View, documents: Documents) -> Population:
-    """Read everything once. Raises: whatever reading ledger and runs raises; other parts are named in `unread`."""
-    settings, reader = view.settings, Reader(view, documents)
+def read_population(view: View, documents: Documents, *, code: bool = True) -> Population:
+    """Read everything once. code: also that of each deployment.
+
+    Raises: whatever reading ledger and runs raises; other parts are named in `unread`.
+    """
+    settings, reader = view.settings, Reader(view, documents, code)
     kept = ledger.read(view.training, settings)
     entries = kept.chain.entries
     runs = _runs(reader, entries)
@@ -250,16 +254,23 @@ def _deployment(reader: Reader, record: Record) -> DeploymentFacts:
     told = [str(difference) for difference in differences if record.run is not None]
     if record.run is None:
         return DeploymentFacts(record.id, has_run=False, differences=(), anchor="")
-    with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
-        try:
-            scoring = ledger.fetch_scoring(record, Path(scratch))
-            _keep_scoring(reader, record, scoring.folder, scoring.environment)
-        except CheckFailedError as error:
-            told.append(f"{error.happened}: {error.found}, expected {error.expected}")
+    if reader.code:
+        told += _changed_code(reader, record)
     release = record.run.read_file(ledger.RECORD_FILE)
     if release is not None and record.closed is not None:
         reader.documents.keep(ledger.RECORD_FILE, release, f"deployment {record.id}")
     return DeploymentFacts(record.id, True, tuple(told), record.run.properties.get(ANCHOR, ""))
+
+
+def _changed_code(reader: Reader, record: Record) -> list[str]:
+    """What of the code and the environment of a deployment is not as recorded; keeps both where they are."""
+    with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
+        try:
+            scoring = ledger.fetch_scoring(record, Path(scratch))
+        except CheckFailedError as error:
+            return [f"{error.happened}: {error.found}, expected {error.expected}"]
+        _keep_scoring(reader, record, scoring.folder, scoring.environment)
+    return []
 
 
 def _keep_scoring(reader: Reader, record: Record, folder: Path, environment: Path) -> None:

@@ -87,10 +87,10 @@ def _findings(population: Population) -> Iterator[Finding]:
             yield finding
 
 
-def verify(view: View) -> Verified:
-    """Read everything and compare it; changes nothing."""
+def verify(view: View, *, code: bool = True) -> Verified:
+    """Read everything and compare it; changes nothing. code: also the code of each deployment."""
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
-        return judge(read_population(view, Documents(Path(scratch))))
+        return judge(read_population(view, Documents(Path(scratch)), code=code))
 
 
 def show(terminal: Terminal, verified: Verified) -> None:
