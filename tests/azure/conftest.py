@@ -3,6 +3,9 @@
     AZURE_TESTS=yes python -m pytest tests/azure            a real workspace, after `az login`; costs compute time
     AZURE_TESTS=yes python -m local_azure exec -- python -m pytest tests/azure       the same tests, here
 
+With SYSTEM_ACCESSTOKEN (docs/azure.md) the controls of Azure DevOps are compared too. With AZURE_RELEASES=WORKSPACE a
+model is released there, which writes to the ledger of the problem: only in workspaces that nobody else uses.
+
 Everything gets names of its own and is taken away at the end. Versions of data sets and run history stay.
 """
 
@@ -44,7 +47,7 @@ def product(workspace: Any) -> Iterator[Product]:
     name = f"proof-{uuid.uuid4().hex[:8]}"
     yield Product(dict(os.environ), seconds=SECONDS).with_settings(
         PIPELINE_NAME=name, PIPELINE_ENDPOINT_NAME=f"{name}-endpoint", EXPERIMENT_NAME=name,
-        MODEL_NAME=name, DATASET_NAME=name, TEST_SERVICE_NAME=name,
+        MODEL_NAME=name, DATASET_NAME=name, TEST_SERVICE_NAME=name, AZUREML_PRODUCTION_WORKSPACE_NAME="",
     )  # fmt: skip
     take_away(workspace, name)
 

@@ -13,14 +13,16 @@ from local_azure.cli.main import execute, up
 from local_azure.machine_learning.domain.access.denials import RULES
 from ml_service.cli.main import main
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs/azure.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs/azure.md").read_text(encoding="utf-8")
 PYTHON = ["python", "-m"]
 
 
 def commands() -> list[list[str]]:
     """The words behind `python -m` of each line of a block; assignments are left out."""
     blocks = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-    lines = [shlex.split(line) for block in blocks for line in block.splitlines() if not line.startswith("export ")]
+    typed = [line.removeprefix("AZURE_TESTS=yes ") for block in blocks for line in block.splitlines()]
+    lines = [shlex.split(line) for line in typed if not line.startswith("export ")]
     assert [line for line in lines if line[:2] != PYTHON] == []
     return [line[2:] for line in lines]
 
@@ -33,6 +35,8 @@ def _understood(words: list[str]) -> bool:
         command = {"exec": execute, "up": up}[verb]
         inner = list(command.make_context(verb, options).params.get("command", ()))
         return not inner or (inner[:2] == PYTHON and _understood(inner[2:]))
+    if program == "pytest":
+        return (ROOT / rest[0] / "conftest.py").is_file()
     if program == "infra.azure_devops":
         return azure_devops(rest) == 2
     return program == "ml_service" and main([word.replace("NUMBER", "7") for word in rest]) in (2, 3)
@@ -46,3 +50,11 @@ def test_a_command_of_the_page_is_understood(words: list[str], capsys: pytest.Ca
 
 def test_each_refusal_that_can_be_rehearsed_is_explained() -> None:
     assert [name for name in RULES if f"`{name}`" not in PAGE and f"`{name}=" not in PAGE] == []
+
+
+def test_each_test_that_the_findings_name_exists() -> None:
+    findings = PAGE.partition("## The findings of the review")[2]
+    named = set(re.findall(r"`(tests/[\w/.]+|test_\w+\.py)`", findings))
+
+    assert [name for name in named if not (list(ROOT.glob(name)) or list((ROOT / "tests").rglob(name)))] == []
+    assert re.findall(r"^\| F(\d+) ", findings, re.MULTILINE) == [str(number) for number in range(1, 25)]

@@ -10,6 +10,7 @@ import pytest
 
 from local_azure.machine_learning.domain.access.denials import RULES, parsed
 from local_azure.machine_learning.storage.state import STATE_VARIABLE, StateFolder
+from tests.story.conftest import MakeProduct
 from tests.story.product import Sdk
 
 Found = list[tuple[str, str, str]]
@@ -73,3 +74,13 @@ def test_a_refusal_is_found_with_its_fix(sdk: Sdk, refusing: StateFolder, rule: 
 
     assert [one for one in found if check in one[0] and told in one[1] and fix in one[2]], found
     assert not any("/msi/" in text for one in found for text in one), "the address holds a secret"
+
+
+def test_check_asks_production_and_not_only_for_its_name(make_product: MakeProduct) -> None:
+    """Before anything costs money: a workspace that is named and not there would stop the release at its end."""
+    product = make_product("asked")
+
+    named = product.with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME="nowhere")
+    assert "there is no workspace nowhere" in named.run("check", "--production", code=1).err
+    there = product.with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME="local-production")
+    assert "answers" in there.run("check", "--production").out
