@@ -20,8 +20,10 @@ from typing import Any
 import pytest
 
 from ml_service.training.snapshots import assemble_scoring
+from tests.agreement import agree
+from tests.runbooks import walk
 from tests.story.conftest import MakeProduct
-from tests.story.product import Product, Sdk, champions, cut_table
+from tests.story.product import Product, Sdk, champions, cut_table, raised_table
 from tests.story.production import (
     PRODUCTION,
     ROLLBACK,
@@ -455,6 +457,46 @@ def test_the_audit_trail_of_the_story_is_complete_and_proves_itself(
     ):
         assert what in said, what
     assert product.run("audit", "verify", "--json").document["findings"] == []
+
+
+@pytest.mark.campaign
+def test_the_runbooks_of_production_are_walked_in_their_order(shop: Shop, name: str, tmp_path: Path) -> None:
+    """A candidate is approved of, then withdrawn, released all the same, found wrong, and rolled back."""
+    product = shop.product
+    before = agree(product).serves
+    product.run("data", "upload", "--file", raised_table(tmp_path / "raised.csv", 1.01))
+    override = ("--override-by", "Ada", "--override-reason", "a new tariff")
+    run_id = product.run("run", "--unpublished", *override, "--json").document["run_id"]
+    newest = product.run("candidates", "list", "--json").document["candidates"][0]
+    number = newest["model"].rpartition(":")[2]
+    values = {
+        "NUMBER": number,
+        "TEXT": "walked through",
+        "RUN_ID": run_id,
+        "out/failed-check": tmp_path / "failed-check",
+        "out/try": tmp_path / "try",
+    }
+
+    status, listed, verified = walk(product, "runbooks/approve.md", values)
+    assert newest["model"] in status.out
+    assert newest["model"] in listed.out
+    assert f"production is as recorded: {before}" in verified.err + verified.out
+    *_, withdrawn, released = walk(product, "runbooks/reject.md", values)
+    assert "withdrawn" in withdrawn.out + withdrawn.err
+    assert f"{newest['model']} released" in released.out
+    assert agree(product).serves == newest["model"]
+    first, back, again = walk(product, "runbooks/roll-back.md", values)
+    assert newest["model"] in first.out
+    assert f"to {before}" in back.out
+    assert f"production is as recorded: {before}" in again.err + again.out
+    found = agree(product)
+    assert (found.serves, found.candidates[newest["model"]]["setbacks"][0]["kind"]) == (before, "rolled back")
+    walk(product, "runbooks/failed-check.md", values)
+    assert (tmp_path / "failed-check/releases.json").is_file()
+    followed, tried = walk(product, "runbooks/failed-run.md", values)
+    assert "accepted" in followed.out
+    assert "nothing was registered or deployed" in tried.out + tried.err
+    assert (tmp_path / "try/report.html").is_file()
 
 
 def test_no_file_is_left_in_the_working_directory(shop: Shop) -> None:

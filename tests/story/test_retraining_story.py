@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.runbooks import commands_of, walk
 from tests.story.conftest import MakeProduct
-from tests.story.product import ROOT, Ended, Product, Sdk, champions, cut_table, shifted_table, write_problem
+from tests.story.product import Ended, Product, Sdk, champions, cut_table, shifted_table, write_problem
 
 ENDED = ("Completed", "Finished", "Failed", "Canceled")
 SCHEDULE = {"recurrence": {"every": "week", "days": ["Monday"], "at": "05:00"}, "on_data": True, "poll_minutes": 1}
@@ -99,11 +100,7 @@ def schedules_of(workspace: Any, run_ids: list[str]) -> set[str]:
 
 def commands() -> list[str]:
     """The commands of the pages' shell blocks."""
-    found = []
-    for page in PAGES:
-        blocks = re.findall(r"^ *```sh\n(.*?)^ *```", (ROOT / "docs" / page).read_text(), re.DOTALL | re.MULTILINE)
-        found += [line.strip() for block in blocks for line in block.splitlines() if line.strip()]
-    return [line.partition("python -m ml_service ")[2] for line in found]
+    return [command for page in PAGES for command in commands_of(page)]
 
 
 @dataclass
@@ -250,6 +247,24 @@ def test_a_recurrence_fires_by_itself(shop: Shop) -> None:
     assert "-scheduled-recurrence-" in schedule
     assert (fired["outcome"], fired["reason"]) == ("kept", "no-new-data")
     shop.product.run("schedule", "resume")
+
+
+@pytest.mark.campaign
+def test_the_runbooks_of_retraining_are_walked_in_their_order(shop: Shop) -> None:
+    """After a drift, a file is delivered again by mistake; then the schedules rest for a while."""
+    stale = {"again.csv": shop.table("again.csv", "2014-05-29")}
+    shop.sdk(deliver, shop.dataset, stale, ("again",))
+    values = {"FILE": "again.csv", "out/drift": shop.folder / "walked"}
+    _, _, ingested = walk(shop.product, "runbooks/drift.md", values)
+    assert "again.csv" in ingested.out + shop.product.run("data", "quarantine").out
+    seen, accepted, empty, _ = walk(shop.product, "runbooks/quarantined-data.md", values)
+    assert "ends on 2014-05-29" in seen.out
+    assert "accepted again.csv" in accepted.out
+    assert "no file is quarantined" in empty.out
+    _, listed, paused, resumed, applied = walk(shop.product, "runbooks/red-retraining.md", values)
+    assert [listed.out.count("active"), paused.out.count("paused")] == [2, 2]
+    assert "resumed" in resumed.out
+    assert applied.out.count("unchanged") == 2
 
 
 def test_a_paused_schedule_stays_paused(shop: Shop) -> None:

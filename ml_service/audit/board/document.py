@@ -21,7 +21,7 @@ class Agreement(Block):
     finding: Annotated[str, Field(description="What differs, or why it is unknown; empty where all agrees.")]
 
 
-class Earlier(Block):
+class Restorable(Block):
     """The deployment that `rollback --to previous` would restore."""
 
     model: Text
@@ -115,7 +115,7 @@ class Board(Block):
     agreement: Agreement
     serves: Annotated[Serving | None, Field(description="By the ledger; null: nothing has been deployed.")]
     before: Annotated[
-        Earlier | None, Field(description="What a rollback to the previous deployment restores; null: nothing.")
+        Restorable | None, Field(description="What a rollback to the previous deployment restores; null: nothing.")
     ]
     production: Annotated[Place | None, Field(description="null: no production workspace is configured.")]
     test: Place

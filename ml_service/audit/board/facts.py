@@ -10,7 +10,7 @@ from forecasting.calendars import DAILY, calendar_of
 from forecasting.decision.blocks import Data
 from forecasting.decision.record import DecisionRecord
 from forecasting.problem.schedule import Schedule
-from ml_service.audit.board.document import CandidateState, DataState, DriftState, Earlier, ScheduleState
+from ml_service.audit.board.document import CandidateState, DataState, DriftState, Restorable, ScheduleState
 from ml_service.audit.serving import Now
 from ml_service.production import ledger
 from ml_service.production.candidates.candidate import Candidate
@@ -24,13 +24,13 @@ UNKNOWN_DATA = DataState(
 )
 
 
-def earlier_of(known: Sequence[Record], now: Now) -> Earlier | None:
+def restorable_of(known: Sequence[Record], now: Now) -> Restorable | None:
     """What `rollback --to previous` would restore. known: deployments of the service, the newest first."""
     found = ledger.previous(known, now.record)
     if found is None:
         return None
     content = found.content
-    return Earlier(
+    return Restorable(
         model=content.model, deployment=found.id, since=found.started, scoring_sha256=content.scoring_sha256
     )
 

@@ -27,7 +27,7 @@ from ml_service.audit.board.facts import (
     candidate_states,
     data_state,
     drift_state,
-    earlier_of,
+    restorable_of,
     schedule_state,
 )
 from ml_service.audit.serving import Now, Recorded, View, read_recorded, serving_now
@@ -81,7 +81,7 @@ def read_board(view: View) -> Board:
         tags=dict(view.training.tags),
         agreement=_agreement(view, now, production, unfinished),
         serves=serving_of(now) if now else None,
-        before=earlier_of(recorded.known, now) if now else None,
+        before=restorable_of(recorded.known, now) if now else None,
         production=production,
         test=parts.read(
             "test service",

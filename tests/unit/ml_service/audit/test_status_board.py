@@ -19,7 +19,7 @@ from forecasting.decision.blocks import Rule
 from forecasting.problem.schedule import Recurrence, Schedule
 from ml_service.audit.approval.facts import serving_of
 from ml_service.audit.board import document, reading
-from ml_service.audit.board.document import Accuracy, Agreement, Board, DriftState, Earlier, Place, ScheduleState
+from ml_service.audit.board.document import Accuracy, Agreement, Board, DriftState, Place, Restorable, ScheduleState
 from ml_service.audit.board.facts import candidate_states, data_state, drift_state, schedule_state
 from ml_service.audit.board.page import html, show, write_page
 from ml_service.audit.serving import View
@@ -63,7 +63,7 @@ def board(**changes: object) -> Board:
         tags={"evidence": "local rehearsal"},
         agreement=AGREES,
         serves=serving_of(now_of(SECOND, BETTER)),
-        before=Earlier(model="m:1", deployment="d1", since="2026-11-20T10:02:00+00:00", scoring_sha256="5" * 64),
+        before=Restorable(model="m:1", deployment="d1", since="2026-11-20T10:02:00+00:00", scoring_sha256="5" * 64),
         production=Place(service="m", workspace="production", state="Healthy", models=("m:2",), url="http://x/score"),
         test=Place(service="m-test", workspace="training", state="Healthy", models=("m:3",), url=""),
         champion="m:2",
