@@ -15,17 +15,14 @@ STATE ?= $(CURDIR)/.local_azure
 # The second workspace of local_azure stands in for production; environments/production.yml names the real one.
 # WARM= starts every command of it plainly.
 WARM ?= 1
-RELEASE = $(PY) -m local_azure --state '$(STATE)' exec $(if $(WARM),--warm) $(if $(KEEP),,--down) -- $(PY) -m local_azure pipelines run .pipelines/release.yml \
+RELEASE = $(PY) -m local_azure --state '$(STATE)' exec $(if $(WARM),--warm) $(if $(KEEP),,--down) -- .ci/release_and_forecast $(PY) -m local_azure pipelines run .pipelines/release.yml \
 	--pages --azure AZUREML_PRODUCTION_WORKSPACE_NAME=local-production
 define NEXT
-echo "What to try next, with  $(PY) -m local_azure exec --  in front of ml_service:"; \
-echo "  make run                                again: training is reused, the champion kept, Production skipped"; \
-echo "  make release                            the same; where a model is accepted, you approve it"; \
-echo "  python -m ml_service status             what is published, registered, serving"; \
-echo "  python -m ml_service verify             is production what was released? after:"; \
-echo "                                          export AZUREML_PRODUCTION_WORKSPACE_NAME=local-production"; \
-echo "  python -m ml_service data upload --file YOUR.csv    your own table, checked before it is taken"; \
-echo "  python mlops_code/train.py --help       one step alone on plain files"; \
+report=$$(ls -t '$(STATE)'/pipelines/*/artifacts/evidence-*/report.html 2>/dev/null | head -n 1); \
+echo; echo "report     $${report:-none was kept}"; \
+echo "studio     $(PY) -m local_azure studio"; \
+echo "again      make run                             training is reused, the champion kept, Production skipped"; \
+echo "status     $(PY) -m local_azure exec -- $(PY) -m ml_service status"; \
 $(if $(KEEP),echo "Server and web services keep running; stop them with: make down",echo "Nothing that this command has started is left running.")
 endef
 # make itself ends with 2 whatever a command ends with; the line that it prints, "Error N", has the command's own code.

@@ -3,7 +3,16 @@
 import sys
 import traceback
 
-from ml_service.cli.main import main
+try:
+    from ml_service.cli.main import main
+except ModuleNotFoundError as missing:
+    if (missing.name or "").partition(".")[0] in ("ml_service", "azure_ml", "forecasting"):
+        raise
+    sys.stderr.write(
+        f"error: {sys.executable} is not the environment of this repository: it has no package {missing.name}.\n"
+        "  to do:    build it with `make setup`, then activate it: . .venv/bin/activate\n"
+    )
+    sys.exit(2)
 
 
 def _run() -> int:
