@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from azure_ml.services import find_service
 from azure_ml.workspace import Workspace
-from forecasting.inbox.tables import CheckedTable
 from ml_service.output.console import Terminal
 from ml_service.settings.build import Build
 from ml_service.settings.variables import Settings
 from ml_service.training import data, ownership, publish, run, smoke
-from ml_service.training.data import check_file, requested_version
+from ml_service.training.data import Uploaded, check_file, requested_version
+
+Accepted = Callable[[Uploaded], object]
 
 
 def rehearse(
@@ -22,17 +24,25 @@ def rehearse(
     *,
     timeout_minutes: float,
     data_version: int | None,
+    accepted: Accepted,
 ) -> run.RunResult:
     """Go the whole way once; what a refused or failed run leaves out is the service.
 
     data_version: train on this one and upload nothing; None: upload DATA_FILE and train on exactly that.
+    accepted: is told of a table that was uploaded.
 
     Raises: what the parts raise.
     """
     terminal.say(f"workspace  {workspace.banner}, signed in by {settings.identity.value}")
     checked = None if data_version else check_file(settings)
     ours = ownership.demand_ours(workspace, settings)
-    number = _data(workspace, settings, terminal, checked, data_version)
+    if checked is None:
+        number = _requested(workspace, settings, terminal, data_version)
+    else:
+        uploaded = data.upload(workspace, settings, terminal, checked)
+        data.show(terminal, uploaded)
+        accepted(uploaded)
+        number = uploaded.version
     terminal.heading("Publish")
     request = publish.PublishRequest(data_version=number, ours=ours)
     publish.show(terminal, publish.publish(workspace, settings, build, terminal, request))
@@ -63,18 +73,8 @@ def _show_service(workspace: Workspace, settings: Settings, terminal: Terminal) 
         terminal.say(f"  {command:<70} {purpose}")
 
 
-def _data(
-    workspace: Workspace,
-    settings: Settings,
-    terminal: Terminal,
-    checked: CheckedTable | None,
-    data_version: int | None,
-) -> int:
-    """The data version to train on: that of a table that is uploaded, else the one that was asked for."""
-    if checked is not None:
-        uploaded = data.upload(workspace, settings, terminal, checked)
-        data.show(terminal, uploaded)
-        return uploaded.version
+def _requested(workspace: Workspace, settings: Settings, terminal: Terminal, data_version: int | None) -> int:
+    """The data version that was asked for."""
     found = requested_version(workspace, settings, data_version)
     terminal.say(f"data       {found.name} version {found.version}, as asked for; nothing was uploaded")
     return found.version

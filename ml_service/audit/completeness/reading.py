@@ -79,8 +79,8 @@ def read_population(view: View, documents: Documents, *, code: bool = True) -> P
     settings, reader = view.settings, Reader(view, documents, code)
     kept = ledger.read(view.training, settings)
     entries = kept.chain.entries
-    runs = _runs(reader, entries)
     listed = find_versions(view.training, settings.model_name)
+    runs = _runs(reader, entries, [model.properties.get("run_id", "") for model in listed])
     champion = champions_of(listed).get(view.problem)
     tables, oldest = _tables(reader)
     live = live_of(view, kept)
@@ -120,12 +120,12 @@ def _with(facts: Population, reader: Reader) -> Population:
     return replace(facts, anchors=(*facts.anchors, *tagged), unread=tuple(reader.unread))
 
 
-def _runs(reader: Reader, entries: Iterable[Entry]) -> tuple[RunFacts, ...]:
-    """The runs of the experiment, and those elsewhere that entries name."""
+def _runs(reader: Reader, entries: Iterable[Entry], of_models: Iterable[str]) -> tuple[RunFacts, ...]:
+    """The runs of the experiment, and those elsewhere that entries or models name."""
     view = reader.view
     runs = {run.id: run for run in list_runs(view.training, view.settings.experiment_name)}
     named = dict.fromkeys(run_id for entry in entries for run_id in sorted(runs_of(entry)))
-    for run_id in named:
+    for run_id in filter(None, [*named, *of_models]):
         if run_id not in runs and (found := find_run(view.training, run_id)) is not None:
             runs[run_id] = found
     return tuple(_run(reader, run) for run in runs.values())

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from azure_ml.errors import ExplainedError
 from azure_ml.storage.blobs import open_blobs
 from azure_ml.workspace import UNKNOWN, Workspace
+from forecasting.inbox.tables import Acceptance
 from forecasting.problem.problem_file import Problem
 from ml_service.audit.events import kinds
-from ml_service.audit.events.kinds import Attempt
+from ml_service.audit.events.kinds import Attempt, Table
 from ml_service.azure_devops.approvals import Ask, Status
 from ml_service.output.failures import explain
 from ml_service.production.chain import deployments, store
@@ -22,6 +23,7 @@ from ml_service.production.chain.deployments import Actor
 from ml_service.production.chain.entry import Entry, Event, utc_now
 from ml_service.settings.build import Build
 from ml_service.settings.variables import Settings
+from ml_service.training.data import Uploaded
 
 Make = Callable[[Actor], Iterable[Event]]
 """The events to write, given who writes them."""
@@ -78,6 +80,12 @@ class Witness:
             return [event for event in make(actor) if (event.event, event.subject) not in known]
 
         return self.record(new)
+
+    def record_table(self, uploaded: Uploaded, acceptance: Acceptance | None = None) -> None:
+        """Write that a table has become a data version; nothing where its bytes were one before."""
+        if uploaded.created:
+            table = Table.of_checked(uploaded.table, uploaded.name, uploaded.version)
+            self.record(lambda actor: [kinds.data_accepted(table, actor, acceptance)])
 
     def record_approval(self, ask: Ask) -> None:
         """Write who has approved the stage that runs this command; does nothing where nobody can tell."""

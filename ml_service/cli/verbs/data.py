@@ -51,11 +51,7 @@ def upload(
         acceptance = None if reason is None else inbox.acceptance_of(call.build, reason)
         ownership.demand_ours(call.workspace, settings)
         result = data.upload(call.workspace, settings, call.terminal, checked, acceptance)
-        if result.created:
-            from ml_service.audit.events import kinds
-
-            table = kinds.Table.of_checked(checked, result.name, result.version)
-            call.witness.record(lambda actor: [kinds.data_accepted(table, actor, acceptance)])
+        call.witness.record_table(result, acceptance)
         data.show(call.terminal, result)
         call.agent.outputs({"dataVersion": result.version})
         call.ends(

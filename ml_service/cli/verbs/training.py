@@ -303,9 +303,7 @@ def _record(call: Session, result: RunResult, approval_stage: str) -> None:
 
     Without a production that is no candidate: the deploy step has made it champion.
     """
-    from ml_service.audit.events.collecting import of_result
-
-    call.witness.record_new(partial(of_result, result, call.workspace))
+    _record_run(call, result)
     if not call.settings.has_production:
         return
     from ml_service.production.candidates import recording
@@ -316,6 +314,13 @@ def _record(call: Session, result: RunResult, approval_stage: str) -> None:
         return
     accepted = partial(recording.accept, decision=decision, version=model.version, stage=approval_stage)
     recording.try_to(accepted, call.desk)
+
+
+def _record_run(call: Session, result: RunResult) -> None:
+    """Let the ledger tell how a run has ended."""
+    from ml_service.audit.events.collecting import of_result
+
+    call.witness.record_new(partial(of_result, result, call.workspace))
 
 
 def _tell(call: Session, result: RunResult, evidence: Path | None, why: str, *, is_asked: bool) -> None:
@@ -405,7 +410,9 @@ def rehearse(
             call.terminal,
             timeout_minutes=timeout,
             data_version=data_version,
+            accepted=call.witness.record_table,
         )
+        _record_run(call, result)
         _end(call, result)
 
 
