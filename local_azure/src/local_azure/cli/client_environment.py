@@ -67,6 +67,11 @@ def client_environment(inherited: Mapping[str, str], state: StateFolder, info: S
     return {**kept, **client_variables(state, info, kept)}
 
 
+def is_under_exec(environment: Mapping[str, str]) -> bool:
+    """Return whether a process was started by `local_azure exec`."""
+    return environment.get("AZUREML_CURRENT_CLOUD") == CLOUD_NAME
+
+
 def find_config_file(folder: Path) -> Path | None:
     """Return the config file that `Workspace.from_config()` would find from `folder` upwards, or None."""
     for parent in (folder, *folder.parents):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import shutil
 import signal
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ import click
 
 from local_azure.cli import exit_codes, lifecycle
 from local_azure.cli.approvals import Approver
-from local_azure.cli.client_environment import JOB_TOKEN, client_environment
+from local_azure.cli.client_environment import JOB_TOKEN, client_environment, is_under_exec
 from local_azure.cli.output.terminal import show
 from local_azure.cli.warm import PreloadedSteps
 from local_azure.cli.workspace.studio_command import where
@@ -79,7 +80,7 @@ def run_file(
     show(document if options.as_json else "\n".join(_summary(record, result, host.pages_to_print(record))))
     if host.started:
         click.echo("local_azure keeps running; stop it with: python -m local_azure down", err=True)
-    if info := state.running_server():
+    if not is_under_exec(os.environ) and (info := state.running_server()):  # exec knows whether the server stays
         click.echo(where(info), err=True)
     return _exit_code(run, result)
 
