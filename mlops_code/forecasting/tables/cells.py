@@ -35,8 +35,10 @@ def numbers_of(texts: pd.Series[str], reading: Reading) -> pd.Series[float]:
 
 def number_text(value: float, reading: Reading) -> str:
     """A number of a workbook, as a text of this section says it."""
-    whole = float(value).is_integer() and abs(value) < 1e15
-    return (str(int(value)) if whole else repr(float(value))).replace(".", reading.decimal)
+    if isinstance(value, int):
+        return str(value)  # also one that no float can hold: the contract refuses it by its cell
+    whole = value.is_integer() and abs(value) < 1e15
+    return (str(int(value)) if whole else repr(value)).replace(".", reading.decimal)
 
 
 def _pattern(reading: Reading) -> str:

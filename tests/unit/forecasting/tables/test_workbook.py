@@ -115,3 +115,9 @@ def test_a_row_far_below_and_entities_cost_nothing(tmp_path: Path) -> None:
     laughs = with_sheet(laughs.rename(tmp_path / "v.xlsx"), b"<v>2.5</v>", b"<v>&a9;</v>")
     with pytest.raises(ContractError):
         values(laughs)
+
+
+def test_a_number_that_is_too_large_is_refused_by_its_cell(tmp_path: Path) -> None:
+    path = with_sheet(made(tmp_path / "t.xlsx", {"A": ROWS}), b"<v>2.5</v>", b"<v>" + b"1" * 400 + b"</v>")
+    with pytest.raises(ContractError, match=r"column Units at line 2 \('11111"):
+        values(path)
