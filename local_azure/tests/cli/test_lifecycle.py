@@ -36,8 +36,12 @@ def test_all_of_several_commands_at_once_use_one_server(state: StateFolder, tmp_
 
 @pytest.mark.parametrize(
     "content",
-    ["", "null", "[]", "7", '{"pid": 1}', "[" * 100_000, '{"pid": "x", "http_port": 1, "tls_port": 2, "token": "t"}'],
-)
+    [
+        "", "null", "[]", "7", '{"pid": 1}', "[" * 100_000,
+        '{"pid": "x", "http_port": 1, "tls_port": 2, "token": "t"}',
+        '{"pid": 9, "http_port": 1, "tls_port": 2, "token": "t", "studio_token": 5}',
+    ],
+)  # fmt: skip
 def test_odd_files_of_a_server_are_none(state: StateFolder, content: str) -> None:
     state.create()
     descriptor = state.lock()

@@ -24,6 +24,7 @@ from local_azure.studio.application import StudioApplication, make_studio
 PORT = 18080
 ADDRESS = f"http://127.0.0.1:{PORT}"
 START_TOKEN = "the-token-of-this-start"
+STUDIO_TOKEN = "the-token-of-this-studio"
 COOKIE = f"local_azure_studio_{PORT}"
 
 
@@ -84,8 +85,8 @@ class Studio:
         self.workspaces = Workspaces(self.store)
         self.workspace = self.workspaces.ensure("sub", "group", "local-development")
         self.executor = FakeExecutor()
-        redactor = Redactor(self.store, self.workspaces, START_TOKEN)
-        info = ServerInfo(2, 1, 1, START_TOKEN, 0, PORT)
+        redactor = Redactor(self.store, self.workspaces, START_TOKEN, STUDIO_TOKEN)
+        info = ServerInfo(2, 1, 1, START_TOKEN, 0, PORT, STUDIO_TOKEN)
         self.parts = Parts(
             info, self.state, self.store, self.files, self.workspaces, redactor,
             cast(Any, self.executor), cast(Any, None), cast(Any, FakeHost(self.state.services)),
@@ -95,11 +96,15 @@ class Studio:
 
     def new_client(self) -> Browser:
         """A browser that has not signed in."""
-        return Browser(self.application, self._runner)
+        return self.client_of(self.application)
+
+    def client_of(self, application: StudioApplication) -> Browser:
+        """A browser of another studio."""
+        return Browser(application, self._runner)
 
     def one_time_address(self) -> str:
         """What the command line would print."""
-        answer = self.client.post("/studio/one-time-address", headers={"Authorization": f"Bearer {START_TOKEN}"})
+        answer = self.client.post("/studio/one-time-address", headers={"Authorization": f"Bearer {STUDIO_TOKEN}"})
         assert answer.status_code == 200
         return answer.text
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from http.cookies import SimpleCookie
 
 import pytest
-from studio_fixtures import ADDRESS, COOKIE, PORT, START_TOKEN, Studio  # type: ignore[import-not-found]
+from studio_fixtures import ADDRESS, COOKIE, PORT, START_TOKEN, STUDIO_TOKEN, Studio  # type: ignore[import-not-found]
 
+from local_azure.cli.client_environment import client_environment
+from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.domain.access.tokens import Principal, Tokens
+from local_azure.machine_learning.engines.steps.launcher import base_variables
 from local_azure.studio.access import sessions
 from local_azure.studio.access.gate import MAX_FORM_BYTES
+from local_azure.studio.application import make_studio
 from local_azure.studio.site import all_routes
 
 FORM = {"Origin": ADDRESS, "Sec-Fetch-Site": "same-origin"}
@@ -92,18 +97,37 @@ def test_the_last_one_time_addresses_count_and_sessions_end(visitor: Studio) -> 
     assert visitor.client.get("/studio/").status_code == 401
 
 
-def test_only_the_start_token_gets_a_one_time_address(visitor: Studio) -> None:
-    for headers in ({}, {"Authorization": "Bearer x"}, {"Authorization": f"Basic {START_TOKEN}"}):
+def test_only_the_token_of_the_studio_gets_a_one_time_address(visitor: Studio) -> None:
+    for headers in ({}, {"Authorization": "Bearer x"}, {"Authorization": f"Basic {STUDIO_TOKEN}"}):
         assert visitor.client.post("/studio/one-time-address", headers=headers).status_code == 401
-    token = {"Authorization": f"Bearer {START_TOKEN}", "Origin": ADDRESS}
+    token = {"Authorization": f"Bearer {STUDIO_TOKEN}", "Origin": ADDRESS}
     assert visitor.client.post("/studio/one-time-address", headers=token).status_code == 401, "no page asks for one"
     assert visitor.client.get("/studio/one-time-address", headers=token).status_code == 401
+
+
+def test_what_a_step_has_in_its_environment_opens_nothing(visitor: Studio) -> None:
+    """Else a step could approve its own release."""
+    info, state = visitor.parts.info, visitor.state
+    given = client_environment({}, state, info)
+    given |= base_variables(state, Addresses(info.http_port, info.tls_port, info.studio_port))
+    assert any(START_TOKEN in value for value in given.values())
+    for word in re.findall(r"[\w-]+", " ".join(given.values())):
+        assert STUDIO_TOKEN not in word
+        headers = {"Authorization": f"Bearer {word}"}
+        assert visitor.client.post("/studio/one-time-address", headers=headers).status_code == 401
+
+
+def test_a_server_without_a_token_of_its_studio_gives_no_address(visitor: Studio) -> None:
+    parts = replace(visitor.parts, info=replace(visitor.parts.info, studio_token=""))
+    client = visitor.client_of(make_studio(parts))
+    for headers in ({"Authorization": "Bearer "}, {"Authorization": "Bearer"}):
+        assert client.post("/studio/one-time-address", headers=headers).status_code == 401
 
 
 def test_no_token_of_the_planes_opens_a_page(visitor: Studio) -> None:
     for principal in (Principal("user"), Principal("run", visitor.workspace.id, "a-run")):
         bearer, _ = Tokens().bearer(principal)
-        for token in (bearer, START_TOKEN):
+        for token in (bearer, START_TOKEN, STUDIO_TOKEN):
             assert visitor.client.get("/studio/", headers={"Authorization": f"Bearer {token}"}).status_code == 401
 
 

@@ -135,6 +135,7 @@ class _Host:
         """Return variables that point an Azure client at the emulator, which is started when needed."""
         info, started = lifecycle.ensure(self._state)
         self._masker.add(info.token)
+        self._masker.add(info.studio_token)
         self.started = self.started or started
         client = client_environment(environment, self._state, info) | dict(self._options.azure)
         if environment.get(JOB_TOKEN) == self._served.token:  # only steps that map it get it

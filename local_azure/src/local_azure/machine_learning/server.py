@@ -135,7 +135,7 @@ def _compose(settings: _Settings, store: Store, info: ServerInfo) -> _Server:
     addresses = Addresses(info.http_port, info.tls_port, info.studio_port)
     files, tokens, signatures = BlobFiles(state.blobs, WebFiles(state.web_data)), Tokens(), Signatures()
     workspaces, sign_in = Workspaces(store), SignInSecrets(info.token)
-    redactor = Redactor(store, workspaces, info.token, user_info(info.token).partition(":")[2])
+    redactor = Redactor(store, workspaces, info.token, user_info(info.token).partition(":")[2], info.studio_token)
     launcher = Launcher(base_variables(state, addresses), partial(_web_variables_of_steps, state, info))
     executor = Executor(
         store=store,
@@ -176,7 +176,8 @@ async def _serve(settings: _Settings, store: Store, sockets: Sockets, make_studi
     state = settings.state
     ports = [bound.getsockname()[1] for bound in (sockets.http, sockets.tls, sockets.web, sockets.studio)]
     studio_port = ports[3] if make_studio else 0
-    info = ServerInfo(os.getpid(), ports[0], ports[1], secrets.token_hex(32), ports[2], studio_port)
+    token, studio_token = secrets.token_hex(32), secrets.token_hex(32) if make_studio else ""
+    info = ServerInfo(os.getpid(), ports[0], ports[1], token, ports[2], studio_port, studio_token)
     server = _compose(settings, store, info)
     studio = make_studio(server.parts) if make_studio else None
     context = server_context(state.certificates)

@@ -47,12 +47,12 @@ def one_time_address(info: ServerInfo) -> str:
     import urllib.error
     import urllib.request
 
-    if not info.studio_port:
+    if not info.studio_port or not info.studio_token:
         message = (
-            "The running server is of an earlier version, without a studio. Restart it: python -m local_azure down"
+            "The running server is of an earlier version, without this studio. Restart it: python -m local_azure down"
         )
         raise lifecycle.StartError(message, exit_codes.FAILED)
-    headers = {"Authorization": f"Bearer {info.token}"}
+    headers = {"Authorization": f"Bearer {info.studio_token}"}
     request = urllib.request.Request(f"{info.studio_url}/one-time-address", b"", headers)  # noqa: S310 - our own server
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:

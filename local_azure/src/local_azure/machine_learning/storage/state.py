@@ -19,7 +19,7 @@ _LOCK_ATTEMPTS = 5
 
 @dataclass(frozen=True)
 class ServerInfo:
-    """A running server, as written to server.json (mode 0600, because of the token)."""
+    """A running server, as written to server.json (mode 0600, because of the tokens)."""
 
     pid: int
     http_port: int
@@ -27,6 +27,8 @@ class ServerInfo:
     token: str
     web_port: int = 0  # of the proxy for web addresses; a server of an older version has none
     studio_port: int = 0  # of the pages for browsers; 0: this server has none
+    # Opens the studio. Scripts of pipelines have the other token in their environment, and must not approve anything.
+    studio_token: str = ""
 
     @property
     def base_url(self) -> str:
@@ -210,7 +212,6 @@ def _server_info(document: object) -> ServerInfo | None:
     if not isinstance(document, dict) or not required <= set(document) <= set(names):
         return None
     info = ServerInfo(**document)
-    valid = all(map(_is_port, (info.http_port, info.tls_port, info.web_port, info.studio_port))) and isinstance(
-        info.token, str
-    )
+    valid = all(map(_is_port, (info.http_port, info.tls_port, info.web_port, info.studio_port)))
+    valid = valid and isinstance(info.token, str) and isinstance(info.studio_token, str)
     return info if valid and type(info.pid) is int and info.pid > 1 else None

@@ -1,8 +1,8 @@
 """The gate in front of the studio: checks host, origin, session and form before any page is looked at.
 
 A request is answered here unless it has a session, apart from style sheet and script, which hold no data. The tokens
-of the planes count for nothing here, so no step and no web service gets in. The one exception is the start token,
-with which the command line asks for a one-time address; only the user's own files hold it.
+of the planes count for nothing here, nor does the start token, which scripts of pipelines have in their environment.
+The command line asks for a one-time address with the studio's own token, which only server.json holds.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Gate:
     def __init__(self, parts: Parts, load: Callable[[], ASGIApp]) -> None:
         self._host = f"127.0.0.1:{parts.info.studio_port}"
         self._cookie = f"local_azure_studio_{parts.info.studio_port}"
-        self._start_token = parts.info.token
+        self._studio_token = parts.info.studio_token
         self._command = f"python -m local_azure --state {parts.state.root} studio"
         self._sessions = Sessions()
         self._load = load
@@ -109,9 +109,9 @@ class Gate:
     def _one_time_address(self, request: Request) -> Response:
         """What `python -m local_azure studio` asks for."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        known = scheme.lower() == "bearer" and hmac.compare_digest(token.encode(), self._start_token.encode())
-        if "origin" in request.headers or not known:
-            return PlainTextResponse("The token of this server's start is required.", 401)
+        known = scheme.lower() == "bearer" and hmac.compare_digest(token.encode(), self._studio_token.encode())
+        if "origin" in request.headers or not known or not self._studio_token:
+            return PlainTextResponse("The token of this server's studio is required.", 401)
         return PlainTextResponse(f"http://{self._host}{SIGN_IN}?code={self._sessions.new_code()}")
 
     def _sign_in(self, request: Request) -> Response:

@@ -65,15 +65,15 @@ def build(visit: Visit) -> Response:
         seconds=seconds_between(
             run.build.get("startTime") or run.build.get("queueTime"), run.build.get("finishTime")
         ),
-        documents=_documents(visit, run, artifacts),
+        documents=_documents(visit, run, artifacts.names),
         failures=_failures(run, visit),
         issues=result.get("issues") or [],
         tags=result.get("tags") or [],
         graph=_graph(run.stages, address("builds", str(run.number))),
         timeline=_timeline(run),
         summaries=[_summary(path) for path in pipeline_runs.summaries(run)],
-        artifacts=artifacts,
-        uploads=pipeline_runs.kept_files(run, "files"),
+        artifacts=artifacts.names,
+        uploads=pipeline_runs.kept_files(run, "files").names,
         most_comment=MOST_COMMENT_CHARACTERS,
     )
 
@@ -100,8 +100,8 @@ def _failures(run: PipelineRun, visit: Visit) -> list[tuple[Part, Part | None, l
         step = next((step for step in job.parts if step.status.lower() == "failed"), None)
         path = pipeline_runs.log_of(run, job.label)
         lines = pipeline_runs.section(path, step.title, _STEP_BYTES) if step else []
-        shown = [logs.line_of(text) for text in lines] or logs.tail(path, visit.parts.redactor, FAILURE_LINES)
-        found.append((job, step, shown[-FAILURE_LINES:]))
+        shown = [logs.line_of(text) for text in lines[-FAILURE_LINES:]]
+        found.append((job, step, shown or logs.tail(path, visit.parts.redactor, FAILURE_LINES)))
     return found
 
 
@@ -154,8 +154,10 @@ def log(visit: Visit) -> Response:
     hits, is_all = logs.search(path, visit.parts.redactor, wanted)
     window = logs.read_window(path, visit.parts.redactor, int(end) if end.isascii() and end.isdigit() else None)
     if title:
-        lines = [logs.line_of(text) for text in pipeline_runs.section(path, title, _STEP_BYTES)]
-        window = logs.Window(lines, 0, window.size, window.size)
+        texts = pipeline_runs.section(path, title, _STEP_BYTES)
+        if not texts and window.size > logs.SEARCHED_BYTES:
+            texts = ["This step has written nothing into the last 32 MiB of the log of the job."]
+        window = logs.Window([logs.line_of(text) for text in texts], 0, window.size, window.size)
     job = next((part for stage in run.stages for part in stage.parts if part.label == label), None)
     return visit.page(
         "build_log.html.j2",
@@ -183,7 +185,7 @@ def files(visit: Visit) -> Response:
         heading="Artifacts" if kind == "artifacts" else "Uploaded files",
         title=f"{run.name} {run.build.get('buildNumber', run.number)}",
         back=address("builds", str(run.number)),
-        names=pipeline_runs.kept_files(run, kind),
+        listed=pipeline_runs.kept_files(run, kind),
         listing=address("builds", str(run.number), "files", kind),
         file=_shown(visit, run, kind, name) if name else None,
     )

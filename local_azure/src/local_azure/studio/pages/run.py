@@ -16,6 +16,7 @@ from local_azure.studio.pages.runs import parameters_of
 from local_azure.studio.pages.visit import Section, Visit, address
 from local_azure.studio.reading import logs, measured
 from local_azure.studio.reading import run_facts as facts
+from local_azure.studio.reading.file_names import is_readable
 from local_azure.studio.reading.run_facts import Step
 from local_azure.studio.views.charts import bar
 from local_azure.studio.views.formats import parsed, seconds_between
@@ -76,7 +77,7 @@ def _ancestors(visit: Visit, workspace: Workspace, run: Document) -> list[tuple[
 
 def _files(visit: Visit, workspace: Workspace, run: Document) -> list[str]:
     found = artifacts_below(visit.parts.files, workspace, RUN_ORIGIN, run_container(run))
-    return [artifact.path for artifact in found]
+    return [artifact.path for artifact in found if is_readable(artifact.path)]
 
 
 def _graph(visit: Visit, steps: list[Step]) -> object:

@@ -22,6 +22,7 @@ from local_azure.studio.access.headers import FOREIGN
 from local_azure.studio.pages.visit import Section, Visit, address
 from local_azure.studio.reading import logs
 from local_azure.studio.reading import run_facts as facts
+from local_azure.studio.reading.file_names import listed
 from local_azure.studio.reading.shown_file import shown_file
 from local_azure.studio.views.previews import media_type
 
@@ -66,9 +67,7 @@ def log(visit: Visit) -> Response:
 def files(visit: Visit) -> Response:
     """The artifacts of a run, and a preview of one."""
     run, workspace = _run(visit), visit.workspace
-    found = [
-        artifact.path for artifact in artifacts_below(visit.parts.files, workspace, RUN_ORIGIN, run_container(run))
-    ]
+    found = artifacts_below(visit.parts.files, workspace, RUN_ORIGIN, run_container(run))
     name = visit.query("path")
     here = ("w", visit.part("workspace"), "runs", run["runId"])
     file = None
@@ -80,7 +79,7 @@ def files(visit: Visit) -> Response:
         heading="Artifacts",
         title=facts.name_of(run),
         back=address(*here),
-        names=found,
+        listed=listed(artifact.path for artifact in found),
         listing=address(*here, "files"),
         file=file,
     )
@@ -106,7 +105,7 @@ def code(visit: Visit) -> Response:
         heading="Code",
         title=facts.name_of(run),
         back=address(*here),
-        names=sorted(found),
+        listed=listed(found),
         listing=address(*here, "code"),
         file=file,
     )

@@ -82,7 +82,8 @@ class Visit:
             workspaces=[key_of(one, known) for one in known],
             w=f"{ROOT}/w/{quote(chosen, safe='')}",
         )
-        return HTMLResponse(text, http_status)
+        # Half of a surrogate pair, which JSON of others may hold, cannot be sent.
+        return HTMLResponse(text.encode(errors="replace"), http_status)
 
     def see(self, address: str) -> Response:
         """Lead to another page after a change."""
@@ -97,9 +98,9 @@ def key_of(workspace: Workspace, known: list[Workspace]) -> str:
 
 def address(*parts: str, **query: str | list[str]) -> str:
     """Return the address of a page from unencoded parts."""
-    path = "/".join([ROOT, *(quote(part, safe="") for part in parts)])
+    path = "/".join([ROOT, *(quote(part, safe="", errors="replace") for part in parts)])
     given = {name: value for name, value in query.items() if value}
-    return f"{path}?{urlencode(given, doseq=True)}" if given else path
+    return f"{path}?{urlencode(given, doseq=True, errors='replace')}" if given else path
 
 
 Handler = Callable[[Visit], Response]

@@ -69,8 +69,8 @@ def ask(scoring_uri: str, key: str, body: str) -> Answer:
     found = json_of(text)
     if isinstance(found, str):  # a script that returns a text of JSON is answered with it once more encoded
         found = json_of(found) or found
-    shown = pretty(found) if found is not None else text
-    return Answer(status, shown[:_SHOWN_CHARACTERS], forecast_chart(found))
+    shown = pretty(found, _SHOWN_CHARACTERS) if found is not None else text[:_SHOWN_CHARACTERS]
+    return Answer(status, shown, forecast_chart(found))
 
 
 def _call(address: SplitResult, request: _Request, seconds: float) -> tuple[int, str]:

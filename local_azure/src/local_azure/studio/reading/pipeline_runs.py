@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections import deque
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +14,12 @@ from local_azure.machine_learning.errors import not_found
 from local_azure.pipelines.run.builds.answers import answer_of
 from local_azure.pipelines.run.builds.progress import read_progress
 from local_azure.pipelines.run.builds.record import read_record
+from local_azure.studio.reading.file_names import Listed, listed
+from local_azure.studio.reading.logs import SEARCHED_BYTES
 
 MOST_RUNS_READ = 200  # the newest ones
 MOST_RESULT_BYTES = 16 * 1024 * 1024
-_SECTION = "##[section]"
+_SECTION = re.compile(rb"\n##\[section\]([^\n]*)")
 Document = dict[str, Any]
 
 
@@ -242,23 +244,24 @@ def log_of(run: PipelineRun, label: str) -> Path:
 
 
 def section(path: Path, title: str, most_bytes: int) -> list[str]:
-    """Return the lines that a step has written into the log of its job; of very many the last ones."""
-    found: deque[str] = deque()
-    inside, size = False, 0
+    """Return the lines that a step has written into the end of the log of its job; of very many the last ones."""
     if not path.is_file():
         return []
-    with path.open("r", encoding="utf-8", errors="replace") as stream:
-        for line in stream:
-            text = line.rstrip("\n")
-            if text.startswith(_SECTION):
-                inside = text == f"{_SECTION}{title}"
-                continue
-            if inside:
-                found.append(text)
-                size += len(text)
-                while size > most_bytes:
-                    size -= len(found.popleft())
-    return list(found)
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - SEARCHED_BYTES))
+        data = b"\n" + stream.read(SEARCHED_BYTES)
+    pieces, begin = [], None
+    for header in _SECTION.finditer(data):
+        if begin is not None:
+            pieces.append(data[begin : header.start() + 1])
+        begin = header.end() + 1 if header[1].rstrip(b"\r") == title.encode(errors="replace") else None
+    if begin is not None:
+        pieces.append(data[begin:])
+    found = b"".join(pieces)
+    last = found[-most_bytes:]
+    if len(last) < len(found):  # the first line is cut
+        last = last.partition(b"\n")[2]
+    return last.decode(errors="replace").splitlines()
 
 
 def result_of(run: PipelineRun) -> Document:
@@ -271,10 +274,10 @@ def result_of(run: PipelineRun) -> Document:
     return found if isinstance(found, dict) else {}
 
 
-def kept_files(run: PipelineRun, kind: str) -> list[str]:
+def kept_files(run: PipelineRun, kind: str) -> Listed:
     """Return the files below `artifacts`, `summaries` or `files`, by their path in that folder."""
     root = run.folder / kind
-    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    return listed(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
 
 
 def summaries(run: PipelineRun) -> list[Path]:

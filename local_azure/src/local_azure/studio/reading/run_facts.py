@@ -16,6 +16,7 @@ from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.server import Parts
 from local_azure.studio.reading import logs
+from local_azure.studio.reading.file_names import is_readable
 from local_azure.studio.reading.logs import Line
 from local_azure.studio.views.formats import duration, seconds_between
 
@@ -143,7 +144,7 @@ def _failed_part(parts: Parts, workspace: Workspace, run: Document) -> Document:
 def log_names(parts: Parts, workspace: Workspace, run: Document) -> list[str]:
     """Return the logs of a run; the one that has two names is named once."""
     found = log_blobs(parts.files, workspace, run)
-    names = [name for name in found if name != DRIVER_LOG or STANDARD_LOG not in found]
+    names = [name for name in found if is_readable(name) and (name != DRIVER_LOG or STANDARD_LOG not in found)]
     return sorted(names, key=lambda name: (name not in (STANDARD_LOG, DRIVER_LOG), name))
 
 

@@ -27,11 +27,16 @@ class ShownFile:
     size: int
     raw: str
     table: Table | None = None
-    text: str = ""
+    beginning: str = ""
     markdown: Markup = NOTHING
     document_kind: DocumentKind = ""
     document: Any = None
     is_cut: bool = False
+
+    @property
+    def text(self) -> str:
+        """The text of a preview. That of JSON is made here, because most pages show a document in its own form."""
+        return previews.pretty(self.document) if self.kind == "json" else self.beginning
 
 
 def shown_file(name: str, path: Path, redactor: Redactor, raw: str) -> ShownFile:
@@ -49,5 +54,5 @@ def shown_file(name: str, path: Path, redactor: Redactor, raw: str) -> ShownFile
     found = board_in(previews.json_of(beginning)) if kind == "json" and whole else None
     if found is not None:
         told = kind_of_document(found)
-        return ShownFile(name, kind, size, raw, text=previews.pretty(found), document_kind=told, document=found)
-    return ShownFile(name, "text", size, raw, text=beginning, is_cut=not whole)
+        return ShownFile(name, kind, size, raw, document_kind=told, document=found)
+    return ShownFile(name, "text", size, raw, beginning=beginning, is_cut=not whole)

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 _MOST_CHARACTERS = 200
+_NOTHING = Markup('<span class="soft">-</span>')
 
 
 def parsed(text: object) -> dt.datetime | None:
@@ -24,8 +25,11 @@ def moment(text: object) -> Markup:
     """Show a timestamp in UTC; the time of this machine's clock is shown on hover."""
     found = parsed(text)
     if found is None:
-        return Markup('<span class="soft">-</span>')
-    utc, here = found.astimezone(dt.UTC), found.astimezone()
+        return _NOTHING
+    try:
+        utc, here = found.astimezone(dt.UTC), found.astimezone()
+    except (OverflowError, ValueError, OSError):  # within a day of the first or the last date that there is
+        return _NOTHING
     return Markup('<time datetime="{}" title="{} here">{} UTC</time>').format(
         f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{here:%Y-%m-%d %H:%M:%S %Z}", f"{utc:%Y-%m-%d %H:%M:%S}"
     )

@@ -16,6 +16,8 @@ from markupsafe import Markup
 Kind = Literal["table", "json", "image", "page", "markdown", "text", "other"]
 MOST_ROWS = 200
 MOST_COLUMNS = 50
+MOST_CHARACTERS = 2 * 1024 * 1024  # of JSON with its indents, which may be a thousand times as long as without
+_ENCODER = json.JSONEncoder(indent=2, ensure_ascii=False)
 _KINDS: dict[str, Kind] = {
     **dict.fromkeys((".csv", ".tsv"), "table"),
     ".json": "json",
@@ -78,9 +80,19 @@ def json_of(text: str) -> Any:
         return None
 
 
-def pretty(value: object) -> str:
-    """Return JSON as people read it."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
+def pretty(value: object, most: int = MOST_CHARACTERS) -> str:
+    """Return JSON as people read it, up to about so many characters; its last line says that it is cut."""
+    parts: list[str] = []
+    left = most
+    try:
+        for part in _ENCODER.iterencode(value):
+            parts.append(part[:left])
+            left -= len(part)
+            if left < 0:
+                return "".join([*parts, "\n… cut"])
+    except RecursionError:
+        parts.append("\n… too deep")
+    return "".join(parts)
 
 
 @cache

@@ -5,7 +5,7 @@ While it runs, readers get the log masked; when it has ended, the secrets in the
 overwritten. A mask is as long as what it hides, so sizes and ranges stay true. Service logs are only ever read
 through the server, and masked then.
 
-Secret are: key vault values, keys of services, credentials of datastores, token and password of this start, and
+Secret are: key vault values, keys of services, credentials of datastores, tokens and password of this start, and
 whatever looks like a bearer token or a signature of a shared access address. Texts below six bytes are not: masking
 them would spoil logs. Also masked are their forms in URLs, JSON, hex and base64: that of UTF-8 and of UTF-16, at any
 offset.
