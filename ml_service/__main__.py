@@ -1,5 +1,6 @@
 """Entry of `python -m ml_service`."""
 
+import os
 import sys
 import traceback
 
@@ -27,4 +28,6 @@ def _run() -> int:
 
 
 if __name__ == "__main__":
+    # The SDK asks git for the state of the repository; killed meanwhile, git would leave .git/index.lock behind.
+    os.environ.setdefault("GIT_OPTIONAL_LOCKS", "0")  # noqa: TID251 - no setting of ours is read
     sys.exit(_run())

@@ -221,4 +221,4 @@ def test_an_audit_exports_the_history_though_the_controls_differ(scripted: Scrip
     ran, calls = scripted.run("audit", controls={"code": 3})
 
     assert (ran.code, ran.stages["Controls"]) == (1, FAILED)
-    assert {"controls", "history"} == set(verbs(calls))
+    assert {"controls", "audit", "history"} == set(verbs(calls))

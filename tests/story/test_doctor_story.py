@@ -23,11 +23,13 @@ def diagnose(_: Any, environment: str) -> Found:
     from ml_service.doctor.examination import examine
     from ml_service.settings.variables import load
 
-    os.environ["AZUREML_PRODUCTION_WORKSPACE_NAME"] = "local-production"
+    asked = {"AZUREML_PRODUCTION_WORKSPACE_NAME": "local-production", "COMPUTE_NAME": "doctor-cluster"}
+    os.environ.update(asked)  # other stories on this server have created the usual cluster
     try:
         report = examine(load(), environment, lambda _: None)
     finally:
-        del os.environ["AZUREML_PRODUCTION_WORKSPACE_NAME"]
+        for name in asked:
+            del os.environ[name]
     return [(one.check, one.found, one.fix) for one in report.findings]
 
 
@@ -50,7 +52,7 @@ EXPECTED = {
         "--role 'Azure Container Instances Contributor Role'",
     ),
     "list-keys": ("rights in the production workspace", "listkeys/action", "az role assignment create"),
-    "create-compute": ("cluster train-cluster", "may not create it", "infra/deploy"),
+    "create-compute": ("cluster doctor-cluster", "may not create it", "infra/deploy"),
     "quota": ("quota for container groups in local", "0 cores of StandardCores", "Increase"),
     "shared-keys": ("storage of the training workspace", "forbids shared keys", "--allow-shared-key-access true"),
     "registry-admin": ("container registry of the production", "admin user", "az acr update --name localregistry"),

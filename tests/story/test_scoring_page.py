@@ -87,7 +87,7 @@ def test_the_example_with_history_prints_what_the_page_says(
     environment: Mapping[str, str], services: Mapping[str, Live]
 ) -> None:
     (example,) = (block for block in blocks("python") if block.heading == "With history")
-    (printed,) = blocks("text")
+    (printed,) = (block for block in blocks("text") if block.heading == "With history")
     many = services["product-sales-test"]
     variables = {**environment, "URL": many.url, "KEY": many.key, "no_proxy": "127.0.0.1"}
     assert run([sys.executable, "-c", example.text], variables, ROOT).strip() == printed.text.strip()

@@ -150,10 +150,21 @@ def _model(model: ModelFacts, recorded: Mapping[str, Mapping[str, set[str]]], wh
         yield Finding(
             "model-changed", where, f"sha256 {model.files.get(MODEL_FILE, 'of no file')}", f"sha256 {sha256}"
         )
-    for name, field in _DOCUMENTS.items():
-        allowed = recorded[sha256].get(field, set())
+    for name, allowed in _documents_of(model, recorded[sha256]).items():
         if allowed:
             yield from _document(f"{name} beside {where}", model.files.get(name, ""), allowed)
+
+
+def _documents_of(model: ModelFacts, recorded: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    """Hashes that decision and report of a version may have.
+
+    Where entries tell only of later decisions about the same bytes, its own was made before there were such entries:
+    then its property tells which one it is, and nothing tells of its report.
+    """
+    own = model.properties.get("decision_sha256", "")
+    if own and own not in recorded.get("decision_sha256", set()):
+        return {DECISION_FILE: {own}}
+    return {name: recorded.get(field, set()) for name, field in _DOCUMENTS.items()}
 
 
 def _services(found: Population) -> Iterator[Finding]:

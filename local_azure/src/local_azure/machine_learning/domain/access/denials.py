@@ -100,7 +100,7 @@ class Denials:
             if pattern is not None and pattern.fullmatch(f"{method} {path}"):
                 raise _forbidden(action)
         closed = self.value("workspace")
-        if closed and re.search(rf"/workspaces/{re.escape(closed)}(/|$)", path, re.IGNORECASE):
+        if closed and f"/workspaces/{closed}/" in f"{path.lower()}/":
             raise _forbidden("Microsoft.MachineLearningServices/workspaces/read")
 
     def demand_deployment(self) -> None:
@@ -120,11 +120,11 @@ class Denials:
 
 _REFUSED = {
     "list-keys": (
-        re.compile(r"POST .*/services/[^/]+/listkeys", re.IGNORECASE),
+        re.compile(r"^POST .*/services/[^/]+/listkeys", re.IGNORECASE),
         "Microsoft.MachineLearningServices/workspaces/services/aci/listkeys/action",
     ),
     "create-compute": (
-        re.compile(r"PUT .*/computes/[^/]+", re.IGNORECASE),
+        re.compile(r"^PUT .*/computes/[^/]+", re.IGNORECASE),
         "Microsoft.MachineLearningServices/workspaces/computes/write",
     ),
 }
