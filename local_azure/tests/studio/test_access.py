@@ -14,7 +14,7 @@ from local_azure.cli.client_environment import client_environment
 from local_azure.machine_learning.domain.access.addresses import Addresses
 from local_azure.machine_learning.domain.access.tokens import Principal, Tokens
 from local_azure.machine_learning.engines.steps.launcher import base_variables
-from local_azure.studio.access import sessions
+from local_azure.studio.access import gate, sessions
 from local_azure.studio.access.gate import MAX_FORM_BYTES
 from local_azure.studio.application import make_studio
 from local_azure.studio.site import all_routes
@@ -166,6 +166,32 @@ def test_a_link_from_another_site_is_followed_by_a_page_of_ours(visitor: Studio)
     assert 'http-equiv="refresh" content="0;url=/studio/runs/abc?wsid=' in answer.text
     assert "<script" not in answer.text
     assert visitor.client.get(link, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 401
+
+
+def test_a_link_to_another_host_is_not_followed(visitor: Studio) -> None:
+    for path in (f"{ADDRESS}//evil.example/x", f"{ADDRESS}//evil.example/studio/", f"{ADDRESS}/elsewhere"):
+        answer = visitor.client.get(path, headers={"Sec-Fetch-Site": "cross-site"})
+        assert answer.status_code == 401 and "refresh" not in answer.text, path
+
+
+def test_a_path_with_a_tab_is_no_static_file(visitor: Studio) -> None:
+    """The address that starlette shows has none, so the gate once let it pass, to a page that failed."""
+    for path in ("/studio/static/studio.js%09", "/studio/static/studio.js%0A", "/studio/sign-in%09"):
+        assert visitor.client.get(path).status_code == 401, path
+
+
+def test_a_static_file_that_is_gone_is_not_found(visitor: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = "/studio/static/gone.js"
+    monkeypatch.setattr(gate, "STATIC", frozenset((gone,)))
+    assert visitor.client.get(gone).status_code == 404
+
+
+def test_cookies_of_other_programs_hide_no_session(studio: Studio) -> None:
+    own = studio.client.cookies[COOKIE]
+    for text in (f"{COOKIE}={own}; {COOKIE}=other", f"{COOKIE}=other;{COOKIE}={own}", f'x={{"a":1}}; {COOKIE}={own}'):
+        assert studio.new_client().get("/studio/", headers={"Cookie": text}).status_code == 200, text
+    for text in (f"{COOKIE}=other", f"x{COOKIE}={own}", COOKIE, f"x={own}; {COOKIE}=", "=;;="):
+        assert studio.new_client().get("/studio/", headers={"Cookie": text}).status_code == 401, text
 
 
 def test_a_form_has_a_limit(studio: Studio) -> None:

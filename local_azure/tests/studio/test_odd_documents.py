@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 from pathlib import Path
@@ -11,7 +12,10 @@ import pytest
 from pipeline_run_fixtures import CARD, Rehearsal  # type: ignore[import-not-found]
 from studio_fixtures import Studio  # type: ignore[import-not-found]
 
-from local_azure.studio.reading import pipeline_runs
+from local_azure.machine_learning.domain.runs import metrics
+from local_azure.pipelines.run.builds.record import Decision
+from local_azure.studio.reading import asked_service, logs, pipeline_runs
+from local_azure.studio.reading.asked_service import example_of, forecast_chart
 from local_azure.studio.reading.file_names import MOST_NAMES, listed
 from local_azure.studio.views.documents import kind_of_document
 from local_azure.studio.views.formats import moment
@@ -33,16 +37,15 @@ ODD_BOARDS: tuple[dict[str, Any], ...] = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "odd", [*({**CARD, **each} for each in ODD_CARDS), *({**BOARD, **each} for each in ODD_BOARDS)]
-)
-def test_a_document_of_another_shape_does_not_hide_the_question(studio: Studio, odd: dict[str, Any]) -> None:
+def test_a_document_of_another_shape_does_not_hide_the_question(studio: Studio) -> None:
     run = Rehearsal(studio.state.pipeline_runs)
     run.ask()
-    run.write("artifacts", "odd.json", json.dumps(odd))
     assert kind_of_document(CARD) == "approval_card" and kind_of_document(BOARD) == "status_board"
-    page = studio.get("/studio/builds/1")
-    assert "waits for your approval" in page and "from the artifact" not in page
+    for odd in (*({**CARD, **each} for each in ODD_CARDS), *({**BOARD, **each} for each in ODD_BOARDS)):
+        run.write("artifacts", "odd.json", json.dumps(odd))
+        page = studio.get("/studio/builds/1")
+        assert "waits for your approval" in page and "from the artifact" not in page, odd
+        assert kind_of_document(odd) == "", odd
     assert "schema_version" in studio.get("/studio/builds/1/files/artifacts?path=odd.json"), "as JSON"
 
 
@@ -101,3 +104,60 @@ def test_a_list_of_files_ends() -> None:
     found = listed(str(number) for number in range(MOST_NAMES + 5))
     assert (len(found.names), found.is_cut) == (MOST_NAMES, True)
     assert listed(["b", "a", "\udcff"]).names == ["a", "b"] and not listed(["a"]).is_cut
+
+
+def test_a_search_keeps_the_last_lines_only(studio: Studio, tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_text("".join(f"hit {number}\n" for number in range(1_000)))
+    found, is_all = logs.search(log, studio.parts.redactor, "HIT")
+    assert ([line.text for line in found], is_all) == ([f"hit {number}" for number in range(800, 1_000)], True)
+
+
+MATRICES = (
+    ({"class_labels": 5, "matrix": [[1, 2], [3, 4]]}, True),
+    ({"class_labels": ["a"], "matrix": [[1, 2], [3, 4]]}, True),
+    ({"class_labels": ["a", "b"], "matrix": [[1, 2], 3]}, False),
+    ({"class_labels": "ab", "matrix": "x"}, False),
+)
+
+
+@pytest.mark.parametrize(("matrix", "is_shown"), MATRICES)
+def test_an_odd_confusion_matrix_is_a_table_or_a_file(studio: Studio, matrix: Any, is_shown: bool) -> None:
+    run = studio.run("r")
+    kind = {"uxMetricType": "azureml.v1.confusion_matrix"}
+    for name, file in (("m", "m.json"), ("long", "x" * 300)):
+        told = {"data_location": f"aml://artifactId/ExperimentRun/{run['dataContainerId']}/{file}"}
+        rows = [{"metricId": name, "data": told}]
+        document = {"name": name, "columns": {"data_location": "string"}, "properties": kind, "value": rows}
+        metrics.append(studio.store, studio.workspace.id, "r", document)
+    studio.write(run, "m.json", json.dumps({"data": matrix}))
+    assert ("Confusion matrix" in studio.get("/studio/w/local-development/runs/r")) == is_shown
+
+
+def test_odd_swagger_documents_give_an_empty_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    for text in ("[1]", '"x"', "5", '{"definitions": [1]}', '{"definitions": {"ServiceInput": 1}}', "not JSON"):
+        monkeypatch.setattr(asked_service, "_call", lambda *_, text=text: (200, text))
+        assert example_of("http://127.0.0.1:1/score") == "{}"
+
+    def broken(*_: object) -> None:
+        raise http.client.BadStatusLine("x")
+
+    monkeypatch.setattr(asked_service, "_call", broken)
+    assert example_of("http://127.0.0.1:1/score") == "{}"
+
+
+def test_odd_forecasts_are_drawn_as_far_as_they_can_be() -> None:
+    intervals = {"0.8": ["low", 10**400]}
+    first = {"date": "2026-01-01", "value": 1.0, "intervals": intervals}
+    for odd in ({"value": 10**400, "intervals": intervals}, {"date": "x", "value": "y", "intervals": {"0.8": 5}}):
+        assert "<svg" in forecast_chart([first, odd])
+    assert forecast_chart([{"date": "x", "value": True}]) == ""
+
+
+def test_a_second_answer_that_says_the_same_is_told_too(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Rehearsal(studio.state.pipeline_runs)
+    asked = run.ask()
+    first = Decision(True, "Grace", "seen the report")
+    monkeypatch.setattr("local_azure.studio.pages.builds.settle", lambda *_: first)
+    said = studio.post(f"/studio/builds/1/approvals/{asked}", answer="approve", comment="only until Friday")
+    assert said.status_code == 409 and "Grace was faster: approved" in said.text and "not recorded" in said.text

@@ -102,7 +102,11 @@ def test_foreign_files_are_answered_in_a_sandbox(studio: Studio) -> None:
     run = studio.run("r")
     for name, kind in (("report.html", "text/html"), ("x.svg", "image/svg+xml"), ("data.bin", "application/octet")):
         studio.write(run, name, "<script>fetch('/studio/')</script>")
-        answer = studio.client.get(f"{W}/runs/r/raw?path={name}")
+        address = f"{W}/runs/r/raw?path={name}"
+        for destination in ({"Sec-Fetch-Dest": "document"}, {}):
+            alone = studio.client.get(address, headers=destination).headers["content-security-policy"]
+            assert alone.startswith("sandbox;"), "a script that has a window could lead it anywhere"
+        answer = studio.client.get(address, headers={"Sec-Fetch-Dest": "iframe"})
         assert answer.headers["content-type"].startswith(kind)
         policy = answer.headers["content-security-policy"]
         assert policy.startswith("sandbox allow-scripts;") and "allow-same-origin" not in policy

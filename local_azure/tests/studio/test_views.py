@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from local_azure.studio.views.charts import Line, line_chart
+from local_azure.studio.views.charts import Line, drawable, line_chart
 from local_azure.studio.views.formats import duration, moment, number, size
 from local_azure.studio.views.graphs import MOST_NODES, Node, draw
 from local_azure.studio.views.previews import kind_of, table_of
@@ -18,12 +18,19 @@ from local_azure.studio.views.statuses import status
     "values",
     [
         [0.0], [5.0, 5.0], [-1e300, 1e300], [1e-300, 2e-300], [1.0, math.nan, 2.0], [math.inf, 1.0], [1e15, 1e15 + 1],
+        [1e17, 1e17], [1e17, 1e17 + 16], [1e308, -1e308, 1.0], [0.0, 5e-324], [1e300] * 2, [-1e300] * 2,
     ],
 )  # fmt: skip
 def test_a_chart_of_odd_values_has_finite_places(values: list[float]) -> None:
     chart = line_chart([Line("x", tuple((float(n), value) for n, value in enumerate(values)))], "a chart")
     assert "<svg" in chart
     assert not re.search(r"\b(nan|inf)\b", re.sub(r"<text.*?</text>|<title>.*?</title>", "", chart))
+
+
+def test_numbers_of_any_size_can_be_drawn_or_not() -> None:
+    values = [1, 2.5, True, "1", None, 10**400, -(10**400), math.inf, math.nan, 1e308]
+    assert [drawable(value) for value in values] == [1.0, 2.5, *[None] * 8]
+    assert len(number(1e300)) < 10
 
 
 def test_a_chart_has_round_ticks_and_nothing_gives_none() -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hmac
 import logging
 from collections.abc import Callable, Mapping
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, quote
 
 from starlette.datastructures import MutableHeaders
@@ -73,7 +72,7 @@ class Gate:
     async def _answer(self, request: Request) -> Response | None:
         """Answer what is not a page; None: the request may see the pages."""
         self._check_host(request)
-        path = request.url.path
+        path = request.scope["path"]  # as the pages find it; that of `request.url` has no tabs and line breaks
         if request.method == "POST" and path == ONE_TIME_ADDRESS:
             return self._one_time_address(request)
         if request.method not in (*_READING, "POST"):
@@ -82,8 +81,7 @@ class Gate:
             return None
         if path == SIGN_IN:
             return self._sign_in(request)
-        cookie = self._cookie_of(request)
-        session = self._sessions.find(cookie) if cookie else None
+        cookie, session = self._session_of(request)
         if session is None:
             return self._without_session(request)
         request.scope["studio.session"] = session
@@ -126,12 +124,17 @@ class Gate:
         response.set_cookie(self._cookie, cookie, path=ROOT, httponly=True, samesite="strict")
         return response
 
-    def _cookie_of(self, request: Request) -> str:
-        try:
-            found = SimpleCookie(request.headers.get("cookie", "")).get(self._cookie)
-        except CookieError:
-            return ""
-        return found.value if found else ""
+    def _session_of(self, request: Request) -> tuple[str, Session | None]:
+        """Find the cookie that opens a session.
+
+        Cookies belong to all ports of a host: that of another program may have the same name, or be no valid cookie.
+        """
+        pairs = (pair.partition("=") for text in request.headers.getlist("cookie") for pair in text.split(";"))
+        for name, _, value in pairs:
+            session = self._sessions.find(value.strip()) if name.strip() == self._cookie else None
+            if session is not None:
+                return value.strip(), session
+        return "", None
 
     def _without_session(self, request: Request) -> Response:
         """Say how to sign in.
@@ -141,8 +144,10 @@ class Gate:
         """
         if request.method not in _READING:
             raise _RefusedError(401, "You are not signed in. Nothing was changed.")
-        if request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-            address = quote(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
+        path = request.scope["path"]
+        is_ours = path.startswith(f"{ROOT}/")  # a path that begins with two slashes would lead to another host
+        if is_ours and request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+            address = quote(path) + (f"?{request.url.query}" if request.url.query else "")
             return HTMLResponse(notices.go_on(address))
         raise _RefusedError(401, "You are not signed in, or the server was started again since.")
 

@@ -10,15 +10,10 @@ PAGE = {
     ),
     "X-Frame-Options": "DENY",
 }
-# Files that others have written. The sandbox gives them an origin of their own, which no cookie belongs to. Scripts
-# may run in it, because reports with charts are made of them, but reach nothing: no address, no form, no window.
-FOREIGN = {
-    "Content-Security-Policy": (
-        "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-        "img-src data:; font-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
-    ),
-    "X-Frame-Options": "SAMEORIGIN",
-}
+_FOREIGN_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "img-src data:; font-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
+)
 ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     # With "no-referrer", browsers would send forms of our own pages with the origin "null".
@@ -28,3 +23,14 @@ ALWAYS = {
     "Cache-Control": "no-store",
     "X-Local-Azure": "local rehearsal",
 }
+
+
+def foreign(destination: str) -> dict[str, str]:
+    """Return the headers of a file that others have written. destination: of the request's `Sec-Fetch-Dest`.
+
+    The sandbox gives the file an origin of its own, which no cookie belongs to. Inside a frame of ours its scripts
+    run, because reports with charts are made of them, but reach nothing: no address, no form, no window. In a window
+    of its own, a script could lead the window to another site and take along what the file holds.
+    """
+    sandbox = "sandbox allow-scripts" if destination == "iframe" else "sandbox"
+    return {"Content-Security-Policy": f"{sandbox}; {_FOREIGN_POLICY}", "X-Frame-Options": "SAMEORIGIN"}

@@ -230,7 +230,9 @@ def answer(visit: Visit) -> Response:
     if not asked.is_open or not run.is_live:
         raise conflict(f"This approval is closed: {asked.status}{f' by {asked.person}' if asked.person else ''}.")
     person = f"{getpass.getuser()} ({REHEARSAL})"
-    counted = settle(run.folder, asked.id, Decision(is_yes, person, comment))
-    if counted.approved != is_yes:
-        raise conflict(f"{counted.person} was faster: {'approved' if counted.approved else 'rejected'}.")
+    given = Decision(is_yes, person, comment)
+    counted = settle(run.folder, asked.id, given)
+    if counted != given:
+        word = "approved" if counted.approved else "rejected"
+        raise conflict(f"{counted.person} was faster: {word}. Your answer and its comment are not recorded.")
     return visit.see(address("builds", str(run.number)))

@@ -18,7 +18,7 @@ from local_azure.machine_learning.domain.data.blobs import content
 from local_azure.machine_learning.domain.runs import run_records
 from local_azure.machine_learning.domain.runs.run_files import artifact_file
 from local_azure.machine_learning.errors import not_found
-from local_azure.studio.access.headers import FOREIGN
+from local_azure.studio.access import headers
 from local_azure.studio.pages.visit import Section, Visit, address
 from local_azure.studio.reading import logs
 from local_azure.studio.reading import run_facts as facts
@@ -132,5 +132,5 @@ def foreign_file(visit: Visit, name: str, path: Path) -> Response:
     """Answer with a file that others have written, in a sandbox of its own."""
     length = path.stat().st_size
     chunks = content(visit.parts.redactor, path, 0, length)
-    headers = {**FOREIGN, "Content-Length": str(length)}
-    return StreamingResponse(chunks, headers=headers, media_type=media_type(name))
+    sandbox = headers.foreign(visit.request.headers.get("sec-fetch-dest", ""))
+    return StreamingResponse(chunks, headers={**sandbox, "Content-Length": str(length)}, media_type=media_type(name))

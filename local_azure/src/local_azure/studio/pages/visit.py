@@ -71,12 +71,12 @@ class Visit:
     def page(self, template: str, http_status: int = 200, **values: Any) -> HTMLResponse:
         """Render a template."""
         known = self.parts.workspaces.all()
-        session = self.request.scope["studio.session"]
+        session = self.request.scope.get("studio.session")  # none: a static file that is not there
         own = self.request.path_params.get("workspace")
         chosen = own or next((key_of(one, known) for one in known if one.name == WORKSPACE_NAME), "")
         text = self.site.templates.get_template(template).render(
             **values,
-            csrf=session.csrf,
+            csrf=session.csrf if session else "",
             here=self.request.url.path,
             chosen_workspace=chosen,
             workspaces=[key_of(one, known) for one in known],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 from markupsafe import Markup
 
 from local_azure.machine_learning.loopback import LOOPBACK
-from local_azure.studio.views.charts import Line, line_chart
+from local_azure.studio.views.charts import Line, drawable, line_chart
 from local_azure.studio.views.previews import json_of, pretty
 
 SECONDS = 60.0
@@ -47,10 +46,10 @@ def example_of(scoring_uri: str) -> str:
     base = urlsplit(scoring_uri)
     try:
         status, text = _call(base, _Request("GET", "/swagger.json"), _SWAGGER_SECONDS)
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return "{}"
     document = json_of(text) if status == 200 else None
-    shapes = (document or {}).get("definitions") or {}
+    shapes = document.get("definitions") if isinstance(document, dict) else None
     shape = shapes.get("ServiceInput") if isinstance(shapes, dict) else None
     example = shape.get("example") if isinstance(shape, dict) else None
     return pretty(example) if example is not None else "{}"
@@ -94,10 +93,10 @@ def forecast_chart(answer: object) -> Markup:
     places = {date: float(place) for place, date in enumerate(dates)}
     lines: dict[str, list[tuple[float, float]]] = {}
     for row in rows:
-        value = row.get(name)
-        if isinstance(value, int | float) and math.isfinite(value):
+        value = drawable(row.get(name))
+        if value is not None:
             series = str(row.get("series", name))
-            lines.setdefault(series, []).append((places[str(row.get("date"))], float(value)))
+            lines.setdefault(series, []).append((places[str(row.get("date"))], value))
     drawn = [Line(series, tuple(points)) for series, points in lines.items()]
     if len(drawn) == 1:
         drawn += _bounds(rows, places)
@@ -125,11 +124,12 @@ def _bounds(rows: list[Document], places: dict[str, float]) -> list[Line]:
     level = max(levels[0])
     found: list[Line] = []
     for side, word in ((0, "from"), (1, "to")):
-        points = [
-            (places[str(row["date"])], float(bounds[level][side]))
-            for row, bounds in zip(rows, levels, strict=True)
-            if isinstance(bounds.get(level), list) and len(bounds[level]) == 2
-        ]
+        points = []
+        for row, bounds in zip(rows, levels, strict=True):
+            pair = bounds.get(level)
+            bound = drawable(pair[side]) if isinstance(pair, list) and len(pair) == 2 else None
+            if bound is not None:
+                points.append((places[str(row.get("date"))], bound))
         found.append(Line(f"{level} interval, {word}", tuple(points)))
     return found
 

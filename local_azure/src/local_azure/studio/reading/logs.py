@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,8 +62,8 @@ def search(path: Path, redactor: Redactor, text: str) -> tuple[list[Line], bool]
     start = max(0, size - SEARCHED_BYTES)
     wanted = text.lower().encode()
     data = _bytes(path, redactor, start, size)
-    found = list(_hits(data, data.lower(), wanted))
-    return [line_of(line.decode(errors="replace")) for line in found[-MOST_HITS:]], start == 0
+    found = deque(_hits(data, data.lower(), wanted), MOST_HITS)
+    return [line_of(line.decode(errors="replace")) for line in found], start == 0
 
 
 def _hits(data: bytes, lowered: bytes, wanted: bytes) -> Iterator[bytes]:

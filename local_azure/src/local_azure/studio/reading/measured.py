@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -15,7 +14,7 @@ from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.server import Parts
 from local_azure.studio.views import previews
-from local_azure.studio.views.charts import Line, line_chart
+from local_azure.studio.views.charts import Line, drawable, line_chart
 
 NOTHING = Markup("")
 MOST_POINTS = 500
@@ -83,9 +82,9 @@ def _measured(parts: Parts, workspace: Workspace, run: Document, name: str) -> M
 def _line(column: str, values: list[Document]) -> Line:
     points = []
     for place, value in enumerate(values):
-        cell = value.get(column)
-        if isinstance(cell, int | float) and not isinstance(cell, bool) and math.isfinite(cell):
-            points.append((float(place), float(cell)))
+        number = drawable(value.get(column))
+        if number is not None:
+            points.append((float(place), number))
     return Line(column, tuple(points))
 
 
@@ -99,15 +98,20 @@ def _of_file(parts: Parts, workspace: Workspace, run: Document, name: str, value
 
 
 def _matrix(parts: Parts, workspace: Workspace, run: Document, file: str) -> Document | None:
-    """Return {"labels", "rows"} of a confusion matrix."""
+    """Return {"labels", "rows"} of a confusion matrix; labels that are too few give way to numbers."""
     try:
         path = run_artifact(run, file).require_file(parts.files, workspace)
-    except ApiError:
+    except (ApiError, OSError):
         return None
     if path.stat().st_size > _MOST_BYTES:
         return None
     found = previews.json_of(path.read_text(encoding="utf-8", errors="replace"))
     data = found.get("data") if isinstance(found, dict) else None
-    if not isinstance(data, dict) or not isinstance(data.get("matrix"), list):
+    if not isinstance(data, dict):
         return None
-    return {"labels": data.get("class_labels") or range(len(data["matrix"])), "rows": data["matrix"]}
+    rows = data.get("matrix")
+    if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+        return None
+    labels = data.get("class_labels")
+    is_enough = isinstance(labels, list) and len(labels) >= len(rows)
+    return {"labels": labels if is_enough else range(len(rows)), "rows": rows}

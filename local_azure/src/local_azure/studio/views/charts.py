@@ -14,6 +14,7 @@ _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 640, 220, 64, 12, 12, 28
 _TICKS = 4
 _MOST_DOTS = 60
 MOST_LINES = 6  # colors that a reader can tell apart
+_MOST_VALUE, _LEAST_SPAN = 1e300, 1e-300  # beyond these, distances and steps are infinite or zero
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class _Scale:
 
 
 def line_chart(lines: Sequence[Line], label: str, labels: Sequence[str] = ()) -> Markup:
-    """Return a chart of finite points. labels: texts of the horizontal axis at 0, 1, ...; its numbers otherwise."""
+    """Return a chart of drawable points. labels: texts of the horizontal axis at 0, 1, ...; its numbers otherwise."""
     shown = [Line(line.name, _finite(line.points)) for line in lines[:MOST_LINES]]
     points = [point for line in shown for point in line.points]
     if not points:
@@ -57,13 +58,21 @@ def line_chart(lines: Sequence[Line], label: str, labels: Sequence[str] = ()) ->
 
 
 def _finite(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    return tuple(point for point in points if math.isfinite(point[0]) and math.isfinite(point[1]))
+    return tuple((x, y) for x, y in points if drawable(x) is not None and drawable(y) is not None)
+
+
+def drawable(value: object) -> float | None:
+    """Return a number that has a place in a chart; None for everything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _MOST_VALUE:
+        return None
+    return float(value)
 
 
 def _scale(values: Sequence[float], start: float, end: float) -> _Scale:
     low, high = min(values), max(values)
-    if low == high:
-        low, high = low - 0.5, high + 0.5
+    if high - low < _LEAST_SPAN:
+        half = max(0.5, abs(low) * 1e-9)
+        low, high = low - half, high + half
     return _Scale(low, high, start, end)
 
 

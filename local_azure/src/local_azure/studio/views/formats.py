@@ -75,7 +75,7 @@ def number(value: object) -> str:
         return str(value)
     if value == int(value) and abs(value) < 1e15:
         return f"{value:,.0f}"
-    return f"{value:,.2f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{value:,.2f}" if 1000 <= abs(value) < 1e18 else f"{value:.4g}"
 
 
 def short(value: object, most: int = _MOST_CHARACTERS) -> str:
