@@ -60,7 +60,7 @@ def _uncollected(view: View, actor: Actor) -> Iterator[Event]:
     with reading(training, settings.dataset_name) as inbox:
         receipts = [parse_receipt(content) for content in inbox.all_receipts()]
     yield from collecting.of_deliveries(entries, receipts, settings.dataset_name, actor)
-    yield from collecting.of_approvals(entries, _asker(view), actor)
+    yield from collecting.of_approvals(entries, settings.problem_file.stem, _asker(view), actor)
 
 
 def _asker(view: View) -> Callable[[str], dict[str, Approval] | None]:
