@@ -35,6 +35,8 @@ def adopt(terminal: Terminal, wish: Wish, *, dry_run: bool) -> list[Change]:
     """Make the changes, or show them only. Raises: InvalidRequestError; ContractError of forecasting, before any."""
     if not (FOLDER / f"{sample.PROBLEM}.yml").is_file():
         raise InvalidRequestError("this repository was adopted already", todo="add a problem: problems new NAME")
+    if wish.name in sample.NAMES:
+        raise InvalidRequestError(f"{wish.name} is a name of the sample, which is parked", todo="choose another name")
     if not wish.table.is_file():
         raise InvalidRequestError(f"the table {wish.table} does not exist", todo="name it with --data")
     changes = [*_own(terminal, wish), *_settings(wish.name), *sample.changes(ROOT)]

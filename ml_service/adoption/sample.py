@@ -17,6 +17,8 @@ PROBLEM = Path(ONE).stem
 PROBLEMS = FOLDER.relative_to(ROOT)
 DATA, PARKED_DATA = Path("data/adventureworks"), Path("tests/sample_data")
 _FILES = (ONE, MANY, "units_by_type.yml")
+NAMES = frozenset((*(Path(name).stem for name in _FILES), DATA.name))
+"""Of the problems and the folder of data that are parked: a problem of one's own would be parked with them."""
 _OF_THE_TEMPLATE = (
     "bench", "notebooks", "tests/azure", "tests/campaign", "tests/docs", "tests/faults", "tests/pipelines",
     "tests/story", "tests/unit/bench", "tests/upgrade",

@@ -15,6 +15,7 @@ from ml_service.errors import InvalidRequestError
 from ml_service.output.agent import Agent
 from ml_service.output.console import Terminal
 from ml_service.production.chain.entry import Entry
+from ml_service.production.chain.store import Chain
 from ml_service.settings.build import Build
 from ml_service.settings.variables import AgentSettings
 
@@ -46,18 +47,17 @@ def retain(settings: AgentSettings, build: Build, terminal: Terminal, agent: Age
     return f"build {build.build_id} is kept"
 
 
-def retain_unsuccessful(
-    settings: AgentSettings, entries: Sequence[Entry], witness: Witness, terminal: Terminal
-) -> None:
+def retain_unsuccessful(settings: AgentSettings, chain: Chain, witness: Witness, terminal: Terminal) -> None:
     """Get a lease for each build that the ledger names as rejected, refused or failed, once.
 
-    Without the job's token nothing is asked. A build that is gone or cannot be kept is named.
+    Without the job's token nothing is asked. A build that is gone or cannot be kept is named. Behind a damaged entry
+    nothing is written, because it would not fit the copy that is restored: the next call asks again.
     """
     project = open_project(settings)
     if project is None or not settings.system_definitionid.isdecimal():
         return
     kept = list[tuple[str, str]]()
-    for build_id, why in unsuccessful(entries).items():
+    for build_id, why in unsuccessful(chain.entries).items():
         try:
             state = read_build(project, build_id)
             if state is None or not state.definition:
@@ -70,7 +70,7 @@ def retain_unsuccessful(
             continue
         terminal.say(f"retention  build {build_id} is kept: {why}")
         kept.append((build_id, why))
-    if kept:
+    if kept and not chain.faults:
         witness.record(lambda actor: [kinds.build_retained(build_id, why, actor) for build_id, why in kept])
 
 

@@ -135,6 +135,14 @@ def _finding(known: Sequence[Record], record: Record, service: Service) -> tuple
     )
 
 
+def is_only_unhealthy(known: Sequence[Record], service: Service | None) -> bool:
+    """Whether a service is known to be as the last good deployment left it, and does not answer all the same."""
+    last = last_good(known)
+    if service is None or last is None or service.state.state == HEALTHY:
+        return False
+    return label(service) == last.id and changes(known, service) == []
+
+
 def decision_of(training: Workspace, content: Content) -> DecisionRecord | None:
     """The decision that accepted a deployed model; None where it is gone or is not the recorded one."""
     run = find_run(training, content.run_id) if content.run_id else None

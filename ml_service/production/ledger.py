@@ -14,7 +14,7 @@ from typing import Any
 
 from azure_ml.pipelines.runs import Run, find_run, list_runs
 from azure_ml.storage.blobs import Blobs, open_blobs
-from azure_ml.workspace import Workspace
+from azure_ml.workspace import UNKNOWN, Workspace
 from forecasting.json_text import UNREADABLE, strict_json
 from forecasting.problem.problem_file import Problem
 from ml_service.errors import CheckFailedError
@@ -117,7 +117,7 @@ class Record:
     @property
     def told(self) -> Mapping[str, Any]:
         """What its end says beside its state; empty while it has not ended, or where an earlier version wrote it."""
-        return self.closed.details.get("told", {}) if self.closed else {}
+        return deployments.told_by(self.closed) if self.closed else {}
 
     @property
     def before(self) -> str:
@@ -127,7 +127,7 @@ class Record:
     @property
     def content(self) -> Content:
         """What it put into production, or tried to."""
-        return Content(**{field.name: self.properties[field.name] for field in fields(Content)})
+        return Content(**{field.name: self.properties.get(field.name, UNKNOWN) for field in fields(Content)})
 
     @property
     def line(self) -> str:

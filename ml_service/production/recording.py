@@ -100,7 +100,7 @@ class Recorder:
         closed, run = record.closed, record.run
         if closed is None or run is None or "told" not in closed.details or one_word(run.status) in ENDED:
             return
-        told = closed.details["told"]
+        told = record.told
         failure = "" if record.state == ledger.SUCCEEDED else str(told.get("reason", record.state))
         try:
             with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:

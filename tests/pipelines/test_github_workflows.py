@@ -16,17 +16,17 @@ WORKFLOWS, TEMPLATES = ROOT / ".github/workflows", ROOT / ".pipelines/templates"
 STAGES = {
     ("problem", "validate"): "validate.yml",
     ("problem", "publish"): "publish.yml",
-    ("problem", "train"): "train.yml",
+    ("train", "train"): "train.yml",
     ("problem", "production"): "production.yml",
     ("problem", "verify"): "verify.yml",
     ("rollback", "propose"): "propose.yml",
     ("rollback", "rollback"): "kinds/rollback.yml",
     ("rollback", "verify"): "verify.yml",
 }
-# What only Azure DevOps has (keeping a run, a person's override or take-over, a redeployment), by its template.
+# What only Azure DevOps has (a person's reason, override or take-over, a redeployment, schedules), by its template.
 NOT_THERE = {
-    "train.yml": {"--override-by", "--override-reason", "--pending"},
-    "production.yml": {"--take-over"},
+    "train.yml": {"--override-by", "--override-reason", "--pending", "--why"},
+    "production.yml": {"--take-over", "schedule"},
     "propose.yml": {"--take-over", "--model-version", "--deploy", "smoke", "propose release"},
     "kinds/rollback.yml": {"--take-over"},
 }
@@ -59,12 +59,28 @@ def test_a_job_calls_the_verbs_of_its_stage(place: tuple[str, str]) -> None:
 
 
 def test_what_deploys_waits_for_the_environment_and_for_others() -> None:
-    for name, job in (("problem", "production"), ("rollback", "rollback")):
-        found = workflow(name)["jobs"][job]
-        assert found["environment"] == "production"
-        assert found["concurrency"] == {"group": "production-${{ inputs.problem }}", "cancel-in-progress": False}
+    release, rollback = workflow("problem")["jobs"]["production"], workflow("rollback")["jobs"]["rollback"]
+    assert release["environment"] == rollback["environment"] == "production"
+    assert release["concurrency"] == {"group": "production-${{ inputs.problem }}", "cancel-in-progress": False}
+    assert "concurrency" not in rollback, "a release that comes later would cancel it while it waits"
     jobs = {**workflow("problem")["jobs"], **workflow("rollback")["jobs"]}
-    assert {job for job, found in jobs.items() if found["environment"] == "production"} == {"production", "rollback"}
+    assert {job for job, found in jobs.items() if found.get("environment") == "production"} == {
+        "production",
+        "rollback",
+    }
+
+
+def test_train_waits_in_jobs_that_sign_in_anew() -> None:
+    jobs = workflow("problem")["jobs"]
+    waits = [jobs[name]["with"]["until"] for name in ("train", "train_2", "train_3")]
+    assert waits == re.findall(r"until: (--\w+ \d+)", (TEMPLATES / "train.yml").read_text(encoding="utf-8"))
+    assert workflow("train")["jobs"]["train"]["timeout-minutes"] <= 60, "as long as a token lasts"
+    for before, job in (("train", "train_2"), ("train_2", "train_3")):
+        assert jobs[job]["uses"] == jobs["train"]["uses"] == "./.github/workflows/train.yml"
+        assert f"needs.{before}.outputs.pending == 'true'" in jobs[job]["if"]
+        assert before in jobs[job]["needs"]
+    for said in (jobs["production"]["if"], str(jobs["production"]["steps"])):
+        assert all(f"needs.{name}.outputs." in said for name in ("train", "train_2", "train_3"))
 
 
 @pytest.mark.parametrize("file", sorted(WORKFLOWS.glob("*.yml")), ids=lambda path: path.stem)

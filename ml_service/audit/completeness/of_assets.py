@@ -16,6 +16,8 @@ from ml_service.production.chain import deployments
 from ml_service.production.chain.entry import Entry
 
 _MODEL_EVENTS = ("candidate.", deployments.STARTED)
+_LONGEST_NUMBER = 18
+_NO_GAP = "every number up to the newest"
 _DOCUMENTS = {DECISION_FILE: "decision_sha256", REPORT_FILE: "report_sha256"}
 
 
@@ -102,25 +104,35 @@ def _numbers_of(entries: Iterable[Entry], field: str) -> Mapping[int, Entry]:
     told: dict[int, Entry] = {}
     for entry in entries:
         if entry.event.startswith(_MODEL_EVENTS):
-            number = str(entry.details.get("record", entry.details).get(field, ""))
-            if number.isdecimal():
-                told.setdefault(int(number), entry)
+            told_of = entry.details["record"] if entry.event == deployments.STARTED else entry.details
+            if (number := _number(str(told_of.get(field, "")))) is not None:
+                told.setdefault(number, entry)
     return told
+
+
+def _number(text: str) -> int | None:
+    """The version that a text says; None where it says none that a workspace can have."""
+    is_one = text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER and int(text) > 0
+    return int(text) if is_one else None
 
 
 def _versions(models: tuple[ModelFacts, ...], named: Mapping[int, Entry], workspace: str) -> Iterator[Finding]:
     """Versions that are not in a registry any more. workspace: empty for that of training."""
     known, where = {model.version for model in models}, f" in workspace {workspace}" if workspace else ""
-    for version in range(1, max([0, *known, *named]) + 1):
-        if version in known:
-            continue
-        if version in named:
-            expected = f"it, as entry {named[version].sequence} of the ledger names it"
-            yield Finding("model-gone", f"model version {version}{where}", expected=expected)
-        else:
-            yield Finding(
-                "version-missing", f"model version {version}{where}", expected="every number up to the newest"
-            )
+    for version in sorted(named.keys() - known):
+        expected = f"it, as entry {named[version].sequence} of the ledger names it"
+        yield Finding("model-gone", f"model version {version}{where}", expected=expected)
+    for gap in _gaps(1, known | named.keys()):
+        yield Finding("version-missing", f"model version {gap}{where}", expected=_NO_GAP)
+
+
+def _gaps(first: int, numbers: set[int]) -> Iterator[str]:
+    """What of the numbers from the first to the newest is not there, as ranges: a number may be huge."""
+    expected = first
+    for number in sorted(numbers):
+        if number > expected:
+            yield str(expected) if number == expected + 1 else f"{expected} to {number - 1}"
+        expected = max(expected, number + 1)
 
 
 def _recorded_hashes(entries: Iterable[Entry]) -> dict[str, dict[str, set[str]]]:
@@ -185,14 +197,16 @@ def _services(found: Population) -> Iterator[Finding]:
 def _tables(found: Population) -> Iterator[Finding]:
     subjects = [entry.subject for entry in found.chain.entries if entry.event == kinds.DATA_ACCEPTED]
     prefix = f"{found.dataset}:"
-    told = {int(subject.removeprefix(prefix)) for subject in subjects if subject.startswith(prefix)}
+    numbers = [_number(subject.removeprefix(prefix)) for subject in subjects if subject.startswith(prefix)]
+    told = {number for number in numbers if number is not None}
     known = {table.version: table for table in found.tables}
-    for version in range(found.oldest_table, max([0, *told, *known]) + 1):
-        name = f"data version {found.dataset}:{version}"
-        if version not in known:
-            yield Finding("table-gone", name, expected="every number up to the newest")
-        elif version not in told and not _is_earlier(known[version].tags, version, told):
-            yield Finding("table-unrecorded", name)
+    gone = {version for version in told - known.keys() if version >= found.oldest_table}
+    gaps = _gaps(found.oldest_table, told | known.keys())
+    for gap in (*map(str, sorted(gone)), *gaps):
+        yield Finding("table-gone", f"data version {found.dataset}:{gap}", expected=_NO_GAP)
+    for version, table in sorted(known.items()):
+        if version not in told and not _is_earlier(table.tags, version, told):
+            yield Finding("table-unrecorded", f"data version {found.dataset}:{version}")
 
 
 def _is_earlier(tags: Mapping[str, str], version: int, told: set[int]) -> bool:

@@ -49,7 +49,10 @@ class ServiceFacts:
 
 @dataclass(frozen=True)
 class Live:
-    """Whether the service of production is as the ledger says. check: as-recorded, changed or unknown."""
+    """Whether the service of production is as the ledger says. check: as-recorded, changed, unhealthy or unknown.
+
+    One that is unhealthy was not changed: what has served until now is known.
+    """
 
     check: str
     finding: str

@@ -32,7 +32,7 @@ from ml_service.audit.completeness.population import (
     ServiceFacts,
     TableFacts,
 )
-from ml_service.audit.serving import View, compared
+from ml_service.audit.serving import View, compared, is_only_unhealthy
 from ml_service.azure_devops.builds import read_build
 from ml_service.azure_devops.client import AzureDevOpsError, open_project
 from ml_service.errors import CheckFailedError
@@ -84,7 +84,7 @@ def read_population(view: View, documents: Documents, *, code: bool = True) -> P
     champion = champions_of(listed).get(view.problem)
     tables, oldest = _tables(reader)
     live = live_of(view, kept)
-    if live is not None and live.check == "unknown":
+    if live is not None and live.check in ("unknown", "unhealthy"):
         reader.unread.append(f"service {settings.production_service_name}: {live.finding}")
     facts = Population(
         problem=view.problem,
@@ -246,7 +246,8 @@ def live_of(view: View, kept: Ledger) -> Live | None:
     if service is None and not ledger.succeeded(known):
         return None
     _, check, finding = compared(known, service)
-    return Live(check, finding, service.updated if service else "")
+    told = "unhealthy" if is_only_unhealthy(known, service) else check
+    return Live(told, finding, service.updated if service else "")
 
 
 def _deployment(reader: Reader, record: Record) -> DeploymentFacts:

@@ -25,6 +25,8 @@ COLLECTED = {"collected": "read from the service afterwards"}
 AskAll = Callable[[str], Mapping[str, Approval] | None]
 """The approvals of a build by stage; None where nobody can tell."""
 _AWAITING = "candidate.awaiting_approval"
+_MOST_BUILDS = 200
+"""That are asked about at once."""
 
 
 def of_result(result: RunResult, workspace: Workspace, actor: Actor) -> Iterator[Event]:
@@ -92,13 +94,18 @@ def of_deliveries(
             yield event
 
 
-def of_approvals(entries: Iterable[Entry], ask: AskAll, actor: Actor) -> Iterator[Event]:
-    """The answers to approvals that no entry tells of; those that nobody can read are left."""
+def of_approvals(entries: Iterable[Entry], problem: str, ask: AskAll, actor: Actor) -> Iterator[Event]:
+    """The answers to approvals that no entry tells of; those that nobody can read are left.
+
+    A build may ask for several problems, in a stage each: the others are told of in their own ledgers. A build with
+    an answer is not asked about again, and of the others only the newest. problem: as stages name it, by its file.
+    """
     told = list(entries)
-    answered = {entry.subject for entry in told if entry.event.startswith(kinds.APPROVAL)}
-    asked = [entry.build_id for entry in told if entry.event in (kinds.APPROVAL_REQUESTED, _AWAITING)]
-    for build_id in dict.fromkeys(asked):
+    answers = (entry for entry in told if entry.event.startswith(kinds.APPROVAL))
+    answered = {entry.subject.partition("/")[0] for entry in answers if entry.event != kinds.APPROVAL_REQUESTED}
+    asked = (entry.build_id for entry in told if entry.event in (kinds.APPROVAL_REQUESTED, _AWAITING))
+    unanswered = [build_id for build_id in dict.fromkeys(asked) if build_id not in answered]
+    for build_id in unanswered[-_MOST_BUILDS:]:
         for stage, approval in (ask(build_id) or {}).items():
-            new = kinds.answer_subject(build_id, stage) not in answered
-            if new and approval.status is not Status.PENDING:
+            if stage.partition("_")[2] == problem and approval.status is not Status.PENDING:
                 yield kinds.approval_answered(build_id, stage, approval, actor, **COLLECTED)

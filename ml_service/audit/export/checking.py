@@ -9,10 +9,12 @@ from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
 
 
-def verify(path: Path, anchor: str) -> list[str]:
-    """What of an export was changed. Raises: InvalidRequestError where there is none."""
+def verify(path: Path, anchor: str | None = None) -> list[str]:
+    """What of an export was changed. Raises: InvalidRequestError where there is none, or the anchor is blank."""
+    if anchor is not None and not anchor.strip():
+        raise InvalidRequestError("--anchor is blank", expected="the SHA-256 that the command printed")
     try:
-        return verifier.verify(str(path), anchor)
+        return verifier.verify(str(path), anchor or "")
     except verifier.NoExportError as error:
         raise InvalidRequestError(
             str(error), expected="a file that audit export has written, or the folder that it was extracted to"
@@ -27,8 +29,9 @@ def show(terminal: Terminal, path: Path, faults: list[str]) -> None:
     terminal.document({"export": str(path), "changes": faults})
 
 
-def ending(path: Path, faults: list[str]) -> tuple[str, str]:
+def ending(path: Path, faults: list[str], anchor: str | None) -> tuple[str, str]:
     """What happened and what to do next, for the closing."""
     if faults:
         return f"error: {path} is not as it was made; do not trust it", "get it again from the build that made it"
-    return f"{path} is as it was made", "give --anchor to also find one that was forged as a whole"
+    todo = "" if anchor else "give --anchor to also find one that was forged as a whole"
+    return f"{path} is as it was made", todo

@@ -55,7 +55,7 @@ def facts_of(
         **verified.document,
         "made": dict(maker),
         "head": {"entry": head[0].sequence, "sha256": head[0].sha256} if head else {"entry": 0, "sha256": NONE},
-        "missing": sorted(_missing(found.chain.entries, held)),
+        "missing": sorted(set(_missing(found.chain.entries, held))),
         "intervals": [one.document for one in intervals],
         "never_released": [vars(one) for one in never_released(verified)],
         "runs": [

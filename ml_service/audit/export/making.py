@@ -45,7 +45,10 @@ def export(view: View, witness: Witness, target: Path) -> Exported:
         made = bundle.write(verified, documents, witness.actor, target)
     hashes = {"export_sha256": made.sha256, "sums_sha256": made.sums_sha256}
     count = len(verified.findings)
-    witness.record(lambda actor: [kinds.export_made(target.name, hashes, count, actor)])
+    if verified.population.chain.faults:  # what follows a damaged entry would not fit the copy that is restored
+        view.terminal.note("the ledger does not tell of this export: it must be restored first")
+    else:
+        witness.record(lambda actor: [kinds.export_made(target.name, hashes, count, actor)])
     return Exported(made, verified)
 
 
@@ -57,7 +60,7 @@ def _uncollected(view: View, actor: Actor) -> Iterator[Event]:
     with reading(training, settings.dataset_name) as inbox:
         receipts = [parse_receipt(content) for content in inbox.all_receipts()]
     yield from collecting.of_deliveries(entries, receipts, settings.dataset_name, actor)
-    yield from collecting.of_approvals(entries, _asker(view), actor)
+    yield from collecting.of_approvals(entries, settings.problem_file.stem, _asker(view), actor)
 
 
 def _asker(view: View) -> Callable[[str], dict[str, Approval] | None]:

@@ -163,9 +163,11 @@ def contents(export: Export) -> list[str]:
     facts, faults = read_facts(export)
     checked = Checked(export, facts)
     with ExitStack() as stack:
-        events = stack.enter_context(export.open(EVENTS))
-        table = Lines(stack.enter_context(export.open(TABLE)), TABLE)
-        page = Rows(stack.enter_context(export.open(DOSSIER)))
+        try:
+            events, *others = [stack.enter_context(export.open(name)) for name in (EVENTS, TABLE, DOSSIER)]
+        except _UNREADABLE as error:
+            return [*faults, f"a file cannot be read: {error}", *documents(export)]
+        table, page = Lines(others[0], TABLE), Rows(others[1])
         try:
             table.expect(csv_text([COLUMNS]))
             for line in iter(lambda: events.readline(MOST_LINE), b""):
@@ -197,7 +199,7 @@ class Checked:
 
     def __init__(self, export: Export, facts: Document) -> None:
         self._facts = facts
-        self._held = held(export.names)
+        self._held = {*held(export.names), *(one for one in facts["missing"] if isinstance(one, str))}
         self._number = 0
         self.head = "none"
         self.entry: Document | None = None
@@ -217,7 +219,7 @@ class Checked:
             self.faults.append(f"{place}: it is entry {self.entry['sequence']} of problem {self.entry['problem']}")
         for name in EVIDENCE:
             sha256 = self.entry["evidence"].get(name)
-            if sha256 and sha256 not in self._held and sha256 not in self._facts["missing"]:
+            if sha256 and sha256 not in self._held:
                 self.faults.append(f"{place}: the export does not hold its {name} {sha256}")
 
     def end(self) -> list[str]:
@@ -390,10 +392,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Verify an audit export.")
     here = str(Path(__file__).resolve().parent)
     parser.add_argument("path", nargs="?", default=here, help="FILE.zip or FOLDER; default: the folder of this file")
-    parser.add_argument("--anchor", default="", help="SHA-256 of FILE.zip, or of SHA256SUMS of a folder")
+    parser.add_argument("--anchor", help="SHA-256 of FILE.zip, or of SHA256SUMS of a folder")
     options = parser.parse_args()
+    if options.anchor is not None and not options.anchor.strip():
+        parser.error("--anchor is blank; expected a SHA-256")
     try:
-        faults = verify(options.path, options.anchor)
+        faults = verify(options.path, options.anchor or "")
     except NoExportError as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from azure_ml.workspace import UNKNOWN
 from ml_service.audit.completeness.finding import Finding
 from ml_service.audit.events import kinds
 from ml_service.audit.timeline.intervals import Interval, Served, at, during
@@ -14,6 +15,8 @@ from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
 from ml_service.production.chain.entry import Entry
 
+_COLUMNS = ("code", "verdict", "value", "threshold")
+"""Of a rule of the gate."""
 _DAY = len("2026-11-30")
 
 
@@ -67,11 +70,11 @@ def parse_date(text: str, now: datetime) -> Asked:
     """A day, or a moment with its time zone; without one it is UTC. Raises: InvalidRequestError."""
     try:
         begin = datetime.fromisoformat(text.strip())
-    except ValueError:
+        begin = begin.astimezone(UTC) if begin.tzinfo else begin.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise InvalidRequestError(
             f"--date {text} is not a date", expected="a day such as 2026-03-03, or a moment such as 2026-03-03T14:00Z"
         ) from None
-    begin = begin.astimezone(UTC) if begin.tzinfo else begin.replace(tzinfo=UTC)
     if begin > now:
         raise InvalidRequestError(f"--date {text} lies in the future", expected=f"at most {now:%Y-%m-%dT%H:%MZ}")
     end = min(begin + timedelta(days=1), now) if len(text.strip()) <= _DAY else begin
@@ -121,14 +124,21 @@ def _show_served(terminal: Terminal, result: Answer, one: Interval, served: Serv
     terminal.say(f"evidence   decision {facts['decision_sha256']}, report {facts['report_sha256']}")
     gate = result.gate_of(served)
     if gate is not None:
-        terminal.say(f"gate       {gate.details['outcome']}: {gate.details['sentence']}")
-        rules = [(rule["code"], rule["verdict"], rule["value"], rule["threshold"]) for rule in gate.details["rules"]]
-        terminal.table(("rule", "verdict", "value", "threshold"), rules, right=("value", "threshold"))
+        terminal.say(f"gate       {gate.details.get('outcome', UNKNOWN)}: {gate.details.get('sentence', UNKNOWN)}")
+        terminal.table(("rule", *_COLUMNS[1:]), list(_rules_of(gate)), right=_COLUMNS[2:])
     for proof in facts["proof"]:
         places = ", ".join(result.anchored.get(proof["entry"], [])) or "nowhere else"
         terminal.say(
             f"proof      entry {proof['entry']} {proof['event']}, sha256 {proof['sha256']}; noted by {places}"
         )
+
+
+def _rules_of(gate: Entry) -> Iterator[list[str]]:
+    """The rules that an entry tells of; whoever writes to the ledger may have written something else."""
+    told = gate.details.get("rules")
+    for rule in told if isinstance(told, list) else ():
+        if isinstance(rule, dict):
+            yield [str(rule.get(name, UNKNOWN)) for name in _COLUMNS]
 
 
 def ending(result: Answer) -> tuple[str, str]:

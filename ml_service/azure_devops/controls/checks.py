@@ -50,10 +50,11 @@ def checks_of(project: Project, guarded: Guarded, declared: Checks) -> Iterator[
             continue
         found = _found(project, guarded, type_id)
         body = partial(_body, project, guarded, type_id, check)
-        write = partial(_write, project, found, body) if guarded.number else None
-        remove = partial(_remove, project, found) if found else None
         expected = _expected(project, check)
-        facts = _best(project, found, expected)
+        nearest = _nearest(project, found, expected)
+        write = partial(_write, project, nearest, body) if guarded.number else None
+        remove = partial(_remove, project, found) if found else None
+        facts = _facts(project, nearest) if nearest else None
         yield Control(f"{name} of {guarded.title}", guarded.place, expected, facts, write, remove)
 
 
@@ -69,10 +70,14 @@ def _found(project: Project, guarded: Guarded, type_id: str) -> tuple[Document, 
     return tuple(same)
 
 
-def _best(project: Project, found: tuple[Document, ...], expected: Facts) -> Facts | None:
-    """The facts of the check that is nearest to what is expected: a second one makes nothing weaker."""
-    facts = [_facts(project, one) for one in found]
-    return max(facts, key=lambda one: sum(one.get(name) == value for name, value in expected.items()), default=None)
+def _nearest(project: Project, found: tuple[Document, ...], expected: Facts) -> Document | None:
+    """The check that is nearest to what is expected: a second one makes nothing weaker, and is left as it is."""
+
+    def agreement(document: Document) -> int:
+        facts = _facts(project, document)
+        return sum(facts.get(name) == value for name, value in expected.items())
+
+    return max(found, key=agreement, default=None)
 
 
 def _expected(project: Project, check: Check) -> Facts:
@@ -131,9 +136,9 @@ def _template(document: Document) -> str:
     return f"{at(document, 'repositoryName')} {at(document, 'repositoryRef')} {path}"
 
 
-def _write(project: Project, found: tuple[Document, ...], body: Callable[[], Document]) -> None:
-    if found:
-        number = found[0]["id"]
+def _write(project: Project, nearest: Document | None, body: Callable[[], Document]) -> None:
+    if nearest:
+        number = nearest["id"]
         project.send("PATCH", f"{PATH}/{number}", {**body(), "id": number}, preview=True)
     else:
         project.send("POST", PATH, body(), preview=True)

@@ -22,13 +22,15 @@ ExportFile = Annotated[
     typer.Argument(metavar="[FILE.zip]", help="An export, or the folder that it was extracted to; default: live."),
 ]
 Anchor = Annotated[
-    str,
+    str | None,
     typer.Option("--anchor", metavar="SHA256", help="Of the export, as the command that made it has printed it."),
 ]
 
 
 @app.command()
-def verify(file: ExportFile = None, anchor: Anchor = "", for_agent: ForAgent = None, as_json: AsJson = False) -> None:
+def verify(
+    file: ExportFile = None, anchor: Anchor = None, for_agent: ForAgent = None, as_json: AsJson = False
+) -> None:
     """Compare ledger, runs, models, services, data versions and builds, and the bytes of each model and document.
 
     Ends with 3 when something was changed, is missing, or is told of by no entry; each finding says what it means.
@@ -38,7 +40,7 @@ def verify(file: ExportFile = None, anchor: Anchor = "", for_agent: ForAgent = N
         if file is not None:
             _verify_export(call, file, anchor)
             return
-        if anchor:
+        if anchor is not None:
             raise InvalidRequestError("--anchor is the hash of an export", todo="name the export too")
         _demand_readable(call)
         from ml_service.audit.completeness import verifying
@@ -49,13 +51,13 @@ def verify(file: ExportFile = None, anchor: Anchor = "", for_agent: ForAgent = N
         call.ends(*verifying.ending(verified), page=True)
 
 
-def _verify_export(call: Session, file: Path, anchor: str) -> None:
+def _verify_export(call: Session, file: Path, anchor: str | None) -> None:
     from ml_service.audit.export import checking
 
     faults = checking.verify(file, anchor)
     checking.show(call.terminal, file, faults)
     call.exit_code = 3 if faults else 0
-    call.ends(*checking.ending(file, faults))
+    call.ends(*checking.ending(file, faults, anchor))
 
 
 @app.command()
@@ -144,5 +146,5 @@ def retain_builds(for_agent: ForAgent = None) -> None:
 
         said = module.retain(call.agent_settings, call.build, call.terminal, call.agent)
         chain = ledger.read(call.workspace, settings).chain
-        module.retain_unsuccessful(call.agent_settings, chain.entries, call.witness, call.terminal)
+        module.retain_unsuccessful(call.agent_settings, chain, call.witness, call.terminal)
         call.ends(said)

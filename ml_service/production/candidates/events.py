@@ -8,10 +8,9 @@ from typing import Any
 
 from ml_service.production.candidates.candidate import Move, State
 from ml_service.production.chain.deployments import Actor
-from ml_service.production.chain.entry import NONE, Event
+from ml_service.production.chain.entry import CANDIDATE, NONE, Event
 
-_CANDIDATE = "candidate."
-_EVENTS: dict[State, str] = {state: f"{_CANDIDATE}{state.replace(' ', '_')}" for state in State}
+_EVENTS: dict[State, str] = {state: f"{CANDIDATE}{state.replace(' ', '_')}" for state in State}
 _STATES = {event: state for state, event in _EVENTS.items()}
 
 

@@ -99,7 +99,7 @@ def _add_setback(found: Histories, closed: Entry, opened: dict[str, Entry]) -> N
         before = opened.get(record.get("from", ""))
         why = record.get(ASKED_BECAUSE, "")
     elif record["event"] == RELEASE and state == UNDONE:
-        before, why = started, str(closed.details.get("told", {}).get("reason", ""))
+        before, why = started, str(deployments.told_by(closed).get("reason", ""))
     else:
         return
     if before is None or (before is not started and _same_bytes(before, started)):

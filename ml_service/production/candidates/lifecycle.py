@@ -46,7 +46,7 @@ def _candidate(found: Histories, model: ModelVersion, now: Now) -> Candidate:
     sha256, run_id = model.sha256, model.properties.get("run_id", "")
     history = found.of.get(model.version) or History(Subject(model.name, model.version, sha256, run_id))
     accepted = history.accepted
-    begun = accepted.details["since"] if accepted else _registered_at(model)
+    begun = str(accepted.details["since"]) if accepted else _registered_at(model)
     known = history.move or _unrecorded(model, begun, now)
     compared_with = str(accepted.details["compared_with"]) if accepted else ""
     candidate = Candidate(

@@ -10,15 +10,14 @@ from typing import Any
 
 from azure_ml.pipelines.runs import Run
 from azure_ml.workspace import UNKNOWN
-from ml_service.production.chain.entry import NONE, Event
+from ml_service.production.chain.entry import ESSENTIAL, NONE, OPENING, Event
 from ml_service.production.chain.store import Chain
 from ml_service.settings.build import REQUESTED_FOR
 
-STARTED, WITHDRAWN = "deployment.started", "service.withdrawn"
+STARTED, WITHDRAWN = OPENING, "service.withdrawn"
 MIGRATED = {"migrated_from": "properties of the run"}
 OF_ENTRIES = "champion_if_undone"
 """A property that every run of a deployment has which the ledger has entries of, and no run of an earlier version."""
-_ESSENTIAL = frozenset(("event", "model_name", "model_version", "service", "workspace"))
 _KIND = "deployment."
 
 Actor = Mapping[str, str]
@@ -73,6 +72,12 @@ def state_of(event: Event) -> str:
     return str(event.details.get("state", "")) if event.event.startswith(_KIND) else ""
 
 
+def told_by(closed: Event) -> Mapping[str, Any]:
+    """What the end of a deployment says beside its state; empty where an earlier version wrote it."""
+    told = closed.details.get("told")
+    return told if isinstance(told, dict) else {}
+
+
 def migrate(chain: Chain, runs: Iterable[Run], names: frozenset[str]) -> Iterable[Event]:
     """The events of an earlier version's records that the chain does not hold yet, in the order of the runs.
 
@@ -86,7 +91,7 @@ def migrate(chain: Chain, runs: Iterable[Run], names: frozenset[str]) -> Iterabl
     models: dict[str, str] = {}
     for run in sorted(runs, key=lambda run: (run.number, run.created)):
         record = {name: str(value) for name, value in run.properties.items() if name in names}
-        if OF_ENTRIES in record or not record.keys() >= _ESSENTIAL:
+        if OF_ENTRIES in record or not record.keys() >= ESSENTIAL:
             continue
         before = models.get(record.get("from", NONE), NONE)
         opened = started(run.id, record, before, _actor(run, run.created), **MIGRATED)

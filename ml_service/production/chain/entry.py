@@ -19,8 +19,16 @@ from forecasting.json_text import UNREADABLE, strict_json
 NONE = "none"
 _PRODUCTION = ("deployment.", "service.")
 """How the events begin that change production, which only the holder of the lease writes."""
+OPENING = "deployment.started"
+"""The event that opens a deployment."""
+ESSENTIAL = frozenset(("event", "model_name", "model_version", "service", "workspace"))
+"""What the record of every deployment tells."""
+CANDIDATE = "candidate."
+"""How the events begin that tell of a candidate."""
+_OF_A_CANDIDATE = frozenset(("model_name", "model_version", "run_id", "since", "person", "reason", "build_id"))
 MAX_ENTRY_BYTES = 64 * 1024
 """Of one entry, which has some 2 kB."""
+_MOST_DIGITS = 18
 _SHA256 = r"^[0-9a-f]{64}$"
 
 
@@ -91,7 +99,23 @@ def parse(content: bytes) -> Entry | None:
         found = Entry.model_validate(strict_json(content))
     except (*UNREADABLE, ValidationError):
         return None
-    return found if found.content == content else None
+    return found if found.content == content and _is_complete(found) else None
+
+
+def _is_complete(entry: Entry) -> bool:
+    """Whether an entry about a model version tells of it what everybody who reads it relies on."""
+    if entry.event == OPENING:
+        told = entry.details.get("record")
+        texts = ESSENTIAL.union(told if isinstance(told, dict) else ())
+    elif entry.event.startswith(CANDIDATE):
+        told, texts = entry.details, _OF_A_CANDIDATE
+    else:
+        return True
+    if not isinstance(told, dict) or not all(isinstance(told.get(name), str) for name in texts):
+        return False
+    version = told["model_version"]
+    is_number = version.isascii() and version.isdecimal() and len(version) <= _MOST_DIGITS
+    return is_number and entry.after == f"{told['model_name']}:{version}"
 
 
 def utc_now() -> str:

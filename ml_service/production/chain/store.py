@@ -77,8 +77,12 @@ def path(problem: str, sequence: int) -> str:
 def read(blobs: Blobs, problem: str) -> Chain:
     """Read all entries of a problem and check that each follows from the one before it."""
     names = blobs.names(f"{FOLDER}/{problem}/")
-    ours = [name for name in names if _NAME.fullmatch(name.rpartition("/")[2])]
-    faults = [f"{name}: no entry has such a name" for name in names if name not in ours]
+    ours, faults = list[str](), list[str]()
+    for name in names:
+        if _NAME.fullmatch(name.rpartition("/")[2]):
+            ours.append(name)
+        else:
+            faults.append(f"{name}: no entry has such a name")
     entries: list[Entry] = []
     head, expected = NONE, 1
     for name, content in zip(ours, blobs.read_all(ours), strict=True):

@@ -64,6 +64,15 @@ def test_what_git_could_not_bring_back_is_refused(tree: Path) -> None:
 
 
 @SHIPPED
+@pytest.mark.parametrize("name", ["paid_amount", "units_by_type", "adventureworks"])
+def test_a_name_of_the_sample_is_refused(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "sales.csv"
+    table.write_text("Day,Units\n")
+    assert main(["adopt", name, "--data", str(table), "--dry-run"]) == 2
+    assert f"{name} is a name of the sample" in capsys.readouterr().err
+
+
+@SHIPPED
 def test_a_preview_changes_nothing_and_names_every_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = tmp_path / "sales.csv"
     rows = [f"{date(2024, 1, 1) + timedelta(days=number)},{number % 7}" for number in range(300)]

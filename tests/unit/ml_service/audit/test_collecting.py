@@ -64,13 +64,21 @@ def test_deliveries_are_recorded_once_for_a_version_or_for_the_bytes_of_a_file()
 def test_answers_to_approvals_are_recorded_once_and_never_guessed() -> None:
     asked = entries(*(kinds.approval_requested("rollback", "m:1", "worse", {**BY, "build_id": b}, {}) for b in "123"))
     answers = {
-        "1": {"Production": Approval(Status.REJECTED, "Grace", "no")},
-        "2": {"Production": Approval(Status.PENDING)},
+        "1": {
+            "Production_p": Approval(Status.REJECTED, "Grace", "no"),
+            "Production_q": Approval(Status.APPROVED, "Grace", "yes"),
+        },
+        "2": {"Production_p": Approval(Status.PENDING)},
     }
-    found = list(collecting.of_approvals(asked, answers.get, BY))
-    assert told(found) == [("approval.refused", "1/Production")]
+    found = list(collecting.of_approvals(asked, "p", answers.get, BY))
+    assert told(found) == [("approval.refused", "1/Production_p")]
     assert (found[0].details["person"], found[0].details["comment"]) == ("Grace", "no")
-    assert list(collecting.of_approvals((*asked, *entries(*found)), answers.get, BY)) == []
+    seen = list[str]()
+    assert list(collecting.of_approvals((*asked, *entries(*found)), "p", seen.append, BY)) == []
+    assert seen == ["2", "3"], "a build that has an answer is not asked about again"
+    many = [kinds.approval_requested("rollback", "m:1", "x", {**BY, "build_id": str(n)}, {}) for n in range(300)]
+    assert list(collecting.of_approvals(entries(*many), "p", seen.append, BY)) == []
+    assert seen[2:] == [str(number) for number in range(100, 300)]
 
 
 @pytest.mark.parametrize("status", [Status.APPROVED, Status.ENDED])

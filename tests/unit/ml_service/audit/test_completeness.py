@@ -89,6 +89,17 @@ def test_a_gap_in_the_numbers_of_versions_is_named(whole: Population) -> None:
     )
 
 
+def test_a_huge_number_of_a_version_is_one_gap(whole: Population) -> None:
+    newer = replace(whole.models[0], version=20261130, number="20261130")
+    gap = "model version 4 to 20261129 (expected every number up to the newest)"
+    assert f"version-missing: {gap}" in lines(replace(whole, models=(*whole.models, newer)))
+    tables = (*whole.tables, TableFacts("data", 20261130, {}))
+    assert lines(replace(whole, tables=tables)) == [
+        "table-gone: data version data:3 to 20261129 (expected every number up to the newest)",
+        "table-unrecorded: data version data:20261130",
+    ]
+
+
 def test_deleted_runs_are_named_with_the_entry_that_tells_of_them(whole: Population) -> None:
     gone = ("r1", "r2", "r3")
     found = lines(replace(whole, runs=tuple(run for run in whole.runs if run.id not in gone)))

@@ -12,20 +12,24 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from html import unescape
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from forecasting.errors import harmless_cell
 from ml_service.audit.completeness.finding import Finding
 from ml_service.audit.completeness.verifying import Verified
-from ml_service.audit.export import bundle, checking, verifier
+from ml_service.audit.export import bundle, checking, making, verifier
 from ml_service.audit.export.bundle import Made
 from ml_service.azure_devops.approvals import Status
 from ml_service.errors import InvalidRequestError
+from ml_service.output.console import Terminal
+from ml_service.production import ledger
 from tests.unit.ml_service.audit.trail import Trail, day, make_trail, sha
 
 Files = dict[str, bytes]
@@ -269,17 +273,58 @@ def test_hostile_archives_are_refused_or_named(files: Files, tmp_path: Path) -> 
         opened.writestr("../evil.txt", b"x")
         with pytest.warns(UserWarning, match="Duplicate name"):
             opened.writestr("facts.json", files["facts.json"])
-    faults = checking.verify(path, "")
+    faults = checking.verify(path)
     assert "../evil.txt: it is not listed in SHA256SUMS" in faults
     assert "a name occurs twice in the ZIP file" in faults
     damaged = bytearray(path.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     path.write_bytes(damaged)
-    assert checking.verify(path, "")
+    assert checking.verify(path)
     for garbage in (b"", b"PK", b"\x00" * 1000):
         path.write_bytes(garbage)
         with pytest.raises(InvalidRequestError):
-            checking.verify(path, "")
+            checking.verify(path)
+
+
+def test_a_damaged_header_of_any_file_is_a_finding(files: Files, tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as opened:
+        for name, content in files.items():
+            opened.writestr(name, content)
+    with zipfile.ZipFile(path) as opened:
+        headers = [(info.filename, info.header_offset) for info in opened.infolist()]
+    whole = path.read_bytes()
+    for name, place in headers:
+        for offset in (0, 26, 27, 30) if name in (verifier.EVENTS, verifier.SUMS) else (0,):  # signature, name
+            damaged = bytearray(whole)
+            damaged[place + offset] ^= 0x81
+            path.write_bytes(damaged)
+            assert any(fault.startswith(f"{name}: ") for fault in checking.verify(path)), (name, offset)
+
+
+def test_an_export_of_a_damaged_ledger_is_not_told_of_in_it(
+    trail: Trail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded, out = list[Any](), io.StringIO()
+    witness = cast(Any, SimpleNamespace(actor=trail.actor(109), record=recorded.append))
+    view = cast(Any, SimpleNamespace(training=None, settings=None, terminal=Terminal(out=out, err=out)))
+    for faults in (("ledger/p/00000004.json: not an entry in canonical form",), ()):
+        population = trail.population(chain=replace(trail.chain, faults=faults))
+        monkeypatch.setattr(ledger, "read", lambda *_, chain=population.chain: SimpleNamespace(chain=chain))
+        monkeypatch.setattr(making, "read_population", lambda *_, found=population: found)
+        making.export(view, witness, tmp_path / "x.zip")
+        assert len(recorded) == (0 if faults else 2), "what was collected, and the export"
+    assert "the ledger does not tell of this export" in out.getvalue()
+
+
+def test_a_blank_anchor_is_refused(made: Made, files: Files, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequestError, match="--anchor is blank"):
+        checking.verify(made.path, " ")
+    command = [sys.executable, "-I", str(written(files, tmp_path) / "verify.py"), "--anchor", " "]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, "--anchor is blank" in done.stderr) == (2, True)
+    assert "--anchor" in checking.ending(made.path, [], None)[1]
+    assert checking.ending(made.path, [], made.sha256)[1] == ""
 
 
 def line_with(**changes: Any) -> bytes:

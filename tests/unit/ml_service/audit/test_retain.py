@@ -7,14 +7,17 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from ml_service.audit.retain import retain
+from ml_service.audit import retain as module
+from ml_service.audit.retain import retain, retain_unsuccessful
 from ml_service.errors import FaultError, InvalidRequestError
 from ml_service.output.agent import Agent
 from ml_service.output.console import Terminal
+from ml_service.production.chain.store import Chain
 from ml_service.settings.build import Build
 from ml_service.settings.variables import Settings
 
@@ -96,6 +99,25 @@ def test_without_a_token_nothing_is_asked_and_a_warning_says_so(make_settings: M
     printed = keep(make_settings({"BUILD_BUILDID": "345"}))
 
     assert "##vso[task.logissue type=warning]no job token" in printed
+
+
+@pytest.mark.parametrize("faults", [(), ("ledger/p/00000001.json: it is missing",)])
+def test_behind_a_damaged_entry_nothing_is_written(
+    organisation: Organisation,
+    make_settings: MakeSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    faults: tuple[str, ...],
+) -> None:
+    monkeypatch.setattr(module, "unsuccessful", lambda _: {"8": "run.failed"})
+    monkeypatch.setattr(module, "read_build", lambda *_: SimpleNamespace(definition=3))
+    recorded, out = list[Any](), io.StringIO()
+    witness: Any = SimpleNamespace(record=recorded.append)
+
+    settings = make_settings(run_of(organisation))
+    retain_unsuccessful(settings, Chain("p", faults=faults), witness, Terminal(out=out, err=out))
+
+    assert "build 8 is kept" in out.getvalue()
+    assert len(recorded) == (0 if faults else 1)
 
 
 def test_outside_a_run_it_is_a_mistake(make_settings: MakeSettings) -> None:

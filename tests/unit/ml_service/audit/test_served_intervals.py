@@ -74,6 +74,11 @@ def test_a_service_that_is_not_as_recorded_is_unknown_since_it_was_changed(trail
     assert told(gone[-1]) == ("unknown", "", ["d5"])
 
 
+def test_a_service_that_is_only_unhealthy_has_served_what_is_recorded(trail: Trail) -> None:
+    ill = Live("unhealthy", "Service s is Unhealthy: no reason given", "2026-01-06T09:00:00+00:00")
+    assert intervals(trail.chain.entries, ill) == intervals(trail.chain.entries)
+
+
 @pytest.mark.parametrize("state", ["abandoned", "failed"])
 def test_after_a_deployment_whose_end_nobody_knows_it_is_unknown_what_serves(tmp_path: Path, state: str) -> None:
     trail = make_trail(tmp_path)
@@ -118,7 +123,7 @@ def test_a_date_is_a_day_or_a_moment_and_not_in_the_future() -> None:
     assert (whole.begin.hour, (whole.end - whole.begin).days) == (0, 1)
     one = asking.parse_date("2026-03-03T14:00+01:00", now)
     assert one.begin == one.end == datetime(2026, 3, 3, 13, tzinfo=UTC)
-    for text in ("2026-03-05", "yesterday", "", "2026-02-30"):
+    for text in ("2026-03-05", "yesterday", "", "2026-02-30", "0001-01-01T00:00+05:00"):
         with pytest.raises(InvalidRequestError):
             asking.parse_date(text, now)
 

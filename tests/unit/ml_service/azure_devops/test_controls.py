@@ -254,6 +254,21 @@ def test_a_second_approval_makes_nothing_weaker(organization: Organization) -> N
     assert organization.drifts() == []
 
 
+def test_of_two_approvals_the_nearest_is_repaired(organization: Organization) -> None:
+    def both_drifted(kept: Kept) -> None:
+        one = _check(kept, "approval", "production")
+        other = json.loads(json.dumps(one))
+        one["isDisabled"], one["settings"]["requesterCannotBeApprover"] = True, False
+        other["timeout"] = 1
+        kept["pipelines/checks/configurations"]["77"] = {**other, "id": 77}
+
+    organization.seed(both_drifted)
+
+    assert [of for _, of, _ in organization.drifts()] == ["timeout"]
+    organization.apply()
+    assert organization.drifts() == []
+
+
 def test_what_was_applied_is_taken_away_and_teams_stay(organization: Organization) -> None:
     removed = list(remove(organization.project, organization.declared, CONNECTIONS))
 

@@ -12,6 +12,7 @@ import pytest
 
 from azure_ml.services import Service, ServiceState
 from azure_ml.workspace import Workspace
+from ml_service.audit.serving import is_only_unhealthy
 from ml_service.errors import CheckFailedError, ConflictError
 from ml_service.output.console import Terminal
 from ml_service.production import ledger, live
@@ -66,6 +67,19 @@ def test_a_service_that_nobody_has_touched_is_as_recorded() -> None:
     assert changes([FIRST], service()) == []
     demand_unchanged(site(), [FIRST], Serving(service(), FIRST))
     assert is_as_recorded(site(), [FIRST], Serving(service(), FIRST))
+
+
+@pytest.mark.parametrize(
+    ("updated", "deployment", "is_ill"),
+    [(DEPLOYED, "d1", True), ("2026-11-30T11:00", "d1", False), (DEPLOYED, "d0", False)],
+)
+def test_a_service_is_only_unhealthy_where_nothing_of_it_was_changed(
+    updated: str, deployment: str, is_ill: bool
+) -> None:
+    found = service(updated=updated, deployment=deployment)
+    ill = replace(found, state=replace(found.state, state="Unhealthy"))
+    assert is_only_unhealthy([FIRST], ill) == is_ill
+    assert not is_only_unhealthy([FIRST], found)
 
 
 @pytest.mark.parametrize(
