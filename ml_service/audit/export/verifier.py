@@ -37,6 +37,8 @@ EVIDENCE = ("decision_sha256", "report_sha256", "policy_sha256", "environment_sh
 """Evidence of events that the export holds as files."""
 MOST_FILES, MOST_BYTES, MOST_LINE = 200_000, 8 * 1024**3, 1024 * 1024
 MOST_FACTS = 256 * 1024 * 1024
+_UNPRINTABLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs")
+"""Categories of characters: controls, marks of direction, half and private ones, unknown ones, gaps."""
 DAMAGED = "the ledger was damaged when this was exported (see facts.json): "
 """How a finding begins that says nothing about the export: its maker has found the same and said so."""
 _PIECE = 1024 * 1024
@@ -347,16 +349,24 @@ def csv_text(rows: Iterable[Sequence[str]]) -> str:
 def harmless(cell: str) -> str:
     """A cell in one line that no spreadsheet takes for a formula."""
     cell = printable(cell)
-    first = unicodedata.normalize("NFKC", cell.lstrip()[:1])
+    first = unicodedata.ucd_3_2_0.normalize("NFKC", cell.lstrip()[:1])
     formula = first.startswith(("=", "+", "-", "@")) or cell[:1].isspace()
     return "'" + cell if cell and formula else cell
 
 
 def printable(text: str) -> str:
-    """A text in one line; what cannot be printed is written out."""
-    if text.isprintable():
+    """A text in one line; what cannot be printed is written out.
+
+    By the one version of Unicode that every Python has, so that each of them writes what the others expect.
+    """
+    if text.isascii() and text.isprintable():
         return text
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+    return "".join(each if is_printable(each) else ascii(each)[1:-1] for each in text)
+
+
+def is_printable(character: str) -> bool:
+    """Whether a character can be shown and says something."""
+    return character == " " or unicodedata.ucd_3_2_0.category(character) not in _UNPRINTABLE
 
 
 def csv_rows(entry: Document) -> Iterator[list[str]]:

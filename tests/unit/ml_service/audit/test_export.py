@@ -423,6 +423,18 @@ def test_the_table_is_long_plain_and_harmless(files: Files) -> None:
     assert told["gate.decided", "evidence.policy_sha256"][1] == "sha256"
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Zürich 東京", "Zürich 東京"),
+        ("a\nb\u202e\u00a0", "a\\nb\\u202e\\xa0"),
+        ("\U0001f600 \u20ba", "\\U0001f600 \\u20ba"),  # known since Unicode 6: an older Python must write it likewise
+    ],
+)
+def test_what_is_printable_is_the_same_for_every_python(text: str, shown: str) -> None:
+    assert verifier.printable(text) == shown
+
+
 @pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", " =1", "\uff1d1", "kept", "", "3.5", "Zürich"])
 def test_the_verifier_neutralizes_cells_as_the_rest_of_the_project_does(text: str) -> None:
     assert verifier.harmless(text) == harmless_cell(text)
