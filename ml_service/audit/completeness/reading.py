@@ -79,6 +79,8 @@ def read_population(view: View, documents: Documents, *, code: bool = True) -> P
     settings, reader = view.settings, Reader(view, documents, code)
     kept = ledger.read(view.training, settings)
     entries = kept.chain.entries
+    for name, content in kept.chain.unreadable:
+        documents.keep(name.rpartition("/")[2], content, name)
     listed = find_versions(view.training, settings.model_name)
     runs = _runs(reader, entries, [model.properties.get("run_id", "") for model in listed])
     champion = champions_of(listed).get(view.problem)

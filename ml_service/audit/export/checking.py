@@ -25,12 +25,15 @@ def show(terminal: Terminal, path: Path, faults: list[str]) -> None:
     """Print each change."""
     for fault in faults:
         terminal.note(f"error: {fault}")
-    terminal.say(f"export     {path}: {f'{len(faults)} changes' if faults else 'nothing was changed'}")
+    terminal.say(f"export     {path}: {f'{len(faults)} faults' if faults else 'nothing was changed'}")
     terminal.document({"export": str(path), "changes": faults})
 
 
 def ending(path: Path, faults: list[str], anchor: str | None) -> tuple[str, str]:
     """What happened and what to do next, for the closing."""
+    if faults and all(fault.startswith(verifier.DAMAGED) for fault in faults):
+        todo = "see who changed the ledger, and restore it from the copy (docs/production.md)"
+        return f"error: {path} is as it was made, of a ledger that was damaged before", todo
     if faults:
         return f"error: {path} is not as it was made; do not trust it", "get it again from the build that made it"
     todo = "" if anchor else "give --anchor to also find one that was forged as a whole"

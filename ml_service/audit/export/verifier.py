@@ -1,9 +1,10 @@
 """Verify an audit export: python -I verify.py [FILE.zip or FOLDER] [--anchor SHA256]
 
 Needs Python 3.9 or newer and nothing else. Ends with 0 when nothing was changed, with 3 and the place of each change
-otherwise, with 2 when there is no export. Take this file from where you trust it, or give --anchor: a forged export
-may carry a forged verify.py. The anchor is the SHA-256 of FILE.zip, or that of SHA256SUMS for a folder; the command
-that made the export has printed both, and the build that ran it is tagged with them.
+otherwise, or of each damage that the ledger had before, with 2 when there is no export. Take this file from where you
+trust it, or give --anchor: a forged export may carry a forged verify.py. The anchor is the SHA-256 of FILE.zip, or
+that of SHA256SUMS for a folder; the command that made the export has printed both, and the build that ran it is
+tagged with them.
 
 What this cannot show: that the ledger told the truth when the export was made, or that it was complete. facts.json
 and dossier.html say what was compared then, what was found, and what nobody could compare.
@@ -36,6 +37,10 @@ EVIDENCE = ("decision_sha256", "report_sha256", "policy_sha256", "environment_sh
 """Evidence of events that the export holds as files."""
 MOST_FILES, MOST_BYTES, MOST_LINE = 200_000, 8 * 1024**3, 1024 * 1024
 MOST_FACTS = 256 * 1024 * 1024
+_UNPRINTABLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs")
+"""Categories of characters: controls, marks of direction, half and private ones, unknown ones, gaps."""
+DAMAGED = "the ledger was damaged when this was exported (see facts.json): "
+"""How a finding begins that says nothing about the export: its maker has found the same and said so."""
 _PIECE = 1024 * 1024
 _SUM = re.compile(r"([0-9a-f]{64})  ([^\r\n]+)\n")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -194,11 +199,19 @@ def read_facts(export: Export) -> tuple[Document, list[str]]:
     return {"missing": []}, [f"{FACTS}: it is not readable"]
 
 
+def codes(facts: Document) -> list[str]:
+    """The kinds of what was found when the export was made."""
+    findings = facts.get("findings")
+    found = findings if isinstance(findings, list) else []
+    return [str(one.get("code")) for one in found if isinstance(one, dict)]
+
+
 class Checked:
     """The events as they are read, one after the other."""
 
     def __init__(self, export: Export, facts: Document) -> None:
         self._facts = facts
+        self._of_chain = DAMAGED if "ledger-changed" in codes(facts) else ""
         self._held = {*held(export.names), *(one for one in facts["missing"] if isinstance(one, str))}
         self._number = 0
         self.head = "none"
@@ -214,9 +227,10 @@ class Checked:
             self.faults.append(f"{place}: not an entry in canonical form")
             return
         if self.entry["previous_sha256"] != previous:
-            self.faults.append(f"{place}: it follows another entry than the one before it")
+            self.faults.append(f"{self._of_chain}{place}: it follows another entry than the one before it")
         if self.entry["sequence"] != self._number or self.entry["problem"] != self._facts.get("problem"):
-            self.faults.append(f"{place}: it is entry {self.entry['sequence']} of problem {self.entry['problem']}")
+            told = f"it is entry {self.entry['sequence']} of problem {self.entry['problem']}"
+            self.faults.append(f"{self._of_chain}{place}: {told}")
         for name in EVIDENCE:
             sha256 = self.entry["evidence"].get(name)
             if sha256 and sha256 not in self._held:
@@ -224,9 +238,9 @@ class Checked:
 
     def end(self) -> list[str]:
         """What was wrong, and whether the last entry is the one that the facts name."""
-        head = self._facts.get("head")
-        if head != {"entry": self._number, "sha256": self.head}:
-            self.faults.append(f"{EVENTS}: it ends with entry {self._number}, and {FACTS} names {head} as the last")
+        head, last = self._facts.get("head"), self.entry["sequence"] if self.entry else self._number
+        if head != {"entry": last, "sha256": self.head}:
+            self.faults.append(f"{EVENTS}: it ends with entry {last}, and {FACTS} names {head} as the last")
         return self.faults
 
 
@@ -335,16 +349,24 @@ def csv_text(rows: Iterable[Sequence[str]]) -> str:
 def harmless(cell: str) -> str:
     """A cell in one line that no spreadsheet takes for a formula."""
     cell = printable(cell)
-    first = unicodedata.normalize("NFKC", cell.lstrip()[:1])
+    first = unicodedata.ucd_3_2_0.normalize("NFKC", cell.lstrip()[:1])
     formula = first.startswith(("=", "+", "-", "@")) or cell[:1].isspace()
     return "'" + cell if cell and formula else cell
 
 
 def printable(text: str) -> str:
-    """A text in one line; what cannot be printed is written out."""
-    if text.isprintable():
+    """A text in one line; what cannot be printed is written out.
+
+    By the one version of Unicode that every Python has, so that each of them writes what the others expect.
+    """
+    if text.isascii() and text.isprintable():
         return text
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+    return "".join(each if is_printable(each) else ascii(each)[1:-1] for each in text)
+
+
+def is_printable(character: str) -> bool:
+    """Whether a character can be shown and says something."""
+    return character == " " or unicodedata.ucd_3_2_0.category(character) not in _UNPRINTABLE
 
 
 def csv_rows(entry: Document) -> Iterator[list[str]]:
@@ -402,7 +424,8 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     for fault in faults:
-        sys.stdout.write(f"CHANGED  {fault}\n".encode("ascii", "backslashreplace").decode())
+        word = "DAMAGED" if fault.startswith(DAMAGED) else "CHANGED"
+        sys.stdout.write(f"{word}  {fault}\n".encode("ascii", "backslashreplace").decode())
     if not faults:
         covered = (
             "the anchor agrees" if options.anchor else f"no anchor: {SUMS} and {VERIFIER} may be forged together"

@@ -32,6 +32,8 @@ class Chain:
     entries: tuple[Entry, ...] = ()
     faults: tuple[str, ...] = ()
     """What is not as it was written: blob, and what is wrong with it."""
+    unreadable: tuple[tuple[str, bytes], ...] = ()
+    """Blobs that are no entry, and what they hold: evidence for whoever finds out who changed them."""
 
     @property
     def head(self) -> str:
@@ -83,7 +85,7 @@ def read(blobs: Blobs, problem: str) -> Chain:
             ours.append(name)
         else:
             faults.append(f"{name}: no entry has such a name")
-    entries: list[Entry] = []
+    entries, unreadable = list[Entry](), list[tuple[str, bytes]]()
     head, expected = NONE, 1
     for name, content in zip(ours, blobs.read_all(ours), strict=True):
         if name != path(problem, expected):
@@ -93,8 +95,10 @@ def read(blobs: Blobs, problem: str) -> Chain:
             faults.append(f"{name}: {fault}")
         if entry is not None:
             entries.append(entry)
+        elif content is not None:
+            unreadable.append((name, content))
         head, expected = hashlib.sha256(content or b"").hexdigest(), found + 1
-    return Chain(problem, tuple(entries), tuple(faults))
+    return Chain(problem, tuple(entries), tuple(faults), tuple(unreadable))
 
 
 def _fault(entry: Entry | None, number: int, head: str, problem: str) -> str:

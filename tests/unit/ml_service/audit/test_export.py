@@ -30,7 +30,9 @@ from ml_service.azure_devops.approvals import Status
 from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
 from ml_service.production import ledger
+from ml_service.production.chain import store
 from tests.unit.ml_service.audit.trail import Trail, day, make_trail, sha
+from tests.unit.ml_service.production.memory_blobs import MemoryBlobs
 
 Files = dict[str, bytes]
 Change = Callable[[Files], None]
@@ -317,6 +319,32 @@ def test_an_export_of_a_damaged_ledger_is_not_told_of_in_it(
     assert "the ledger does not tell of this export" in out.getvalue()
 
 
+@pytest.mark.parametrize("how", ["removed", "changed", "unreadable"])
+def test_an_untampered_export_of_a_damaged_ledger_is_as_it_was_made(tmp_path: Path, how: str) -> None:
+    trail, blobs = make_trail(tmp_path / "trail"), MemoryBlobs()
+    blobs.stored.update({store.path("p", entry.sequence): entry.content for entry in trail.chain.entries})
+    name = store.path("p", 4)
+    if how == "removed":
+        del blobs.stored[name]
+    else:
+        blobs.stored[name] = blobs.stored[name].replace(b"Ada", b"Eve") if how == "changed" else b"no entry"
+    chain = store.read(blobs, "p")
+    assert chain.unreadable == (((name, b"no entry"),) if how == "unreadable" else ())
+
+    made = bundle.write(trail.verified(chain=chain), trail.documents, trail.actor(109), tmp_path / "x.zip")
+
+    faults = checking.verify(made.path, made.sha256)
+    assert faults
+    assert all(fault.startswith(verifier.DAMAGED) for fault in faults)
+    assert "is as it was made, of a ledger that was damaged" in checking.ending(made.path, faults, made.sha256)[0]
+    with zipfile.ZipFile(made.path) as opened:
+        files = {name: opened.read(name) for name in opened.namelist()}
+    edit_events(cut_tail)(files)
+    summed(files)
+    forged = verifier.verify(str(written(files, tmp_path / "forged")))
+    assert any(fault.startswith("events.jsonl: it ends with entry") for fault in forged)
+
+
 def test_a_blank_anchor_is_refused(made: Made, files: Files, tmp_path: Path) -> None:
     with pytest.raises(InvalidRequestError, match="--anchor is blank"):
         checking.verify(made.path, " ")
@@ -393,6 +421,18 @@ def test_the_table_is_long_plain_and_harmless(files: Files) -> None:
     assert told["data.quarantined", "details.findings.2"] == ("'@SUM(A1)", "")
     assert told["deployment.started", "details.record.changed_by_hand"][1] == "UTC"
     assert told["gate.decided", "evidence.policy_sha256"][1] == "sha256"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Zürich 東京", "Zürich 東京"),
+        ("a\nb\u202e\u00a0", "a\\nb\\u202e\\xa0"),
+        ("\U0001f600 \u20ba", "\\U0001f600 \\u20ba"),  # known since Unicode 6: an older Python must write it likewise
+    ],
+)
+def test_what_is_printable_is_the_same_for_every_python(text: str, shown: str) -> None:
+    assert verifier.printable(text) == shown
 
 
 @pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", " =1", "\uff1d1", "kept", "", "3.5", "Zürich"])
