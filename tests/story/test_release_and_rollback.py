@@ -23,7 +23,7 @@ from ml_service.training.snapshots import assemble_scoring
 from tests.agreement import agree
 from tests.runbooks import walk
 from tests.story.conftest import MakeProduct
-from tests.story.product import Product, Sdk, champions, cut_table, raised_table
+from tests.story.product import Product, Sdk, champions, cut_table, shifted_table
 from tests.story.production import (
     PRODUCTION,
     ROLLBACK,
@@ -464,7 +464,7 @@ def test_the_runbooks_of_production_are_walked_in_their_order(shop: Shop, name: 
     """A candidate is approved of, then withdrawn, released all the same, found wrong, and rolled back."""
     product = shop.product
     before = agree(product).serves
-    product.run("data", "upload", "--file", raised_table(tmp_path / "raised.csv", 1.01))
+    product.run("data", "upload", "--file", shifted_table(tmp_path / "raised.csv", "2014-05-31", "", 1.01))
     override = ("--override-by", "Ada", "--override-reason", "a new tariff")
     run_id = product.run("run", "--unpublished", *override, "--json").document["run_id"]
     newest = product.run("candidates", "list", "--json").document["candidates"][0]
