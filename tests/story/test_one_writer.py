@@ -109,7 +109,7 @@ def test_of_many_writers_one_wins_and_the_others_do_not_follow_it(sdk: Sdk) -> N
 
 def event(number: int) -> Event:
     return Event(
-        event="deployment.started",
+        event="run.finished",
         subject=f"d{number}",
         who="Ada",
         identity="unknown",

@@ -72,7 +72,10 @@ def _check_sizes(table: Path) -> None:
 def _rows(table: Path, reading: Reading) -> Iterator[Sequence[Any]]:
     from openpyxl import load_workbook
 
-    with closing(load_workbook(table, read_only=True, data_only=True, keep_links=False)) as book:
+    with (
+        table.open("rb") as file,  # ours to close: the library leaves its own open where it refuses a file
+        closing(load_workbook(file, read_only=True, data_only=True, keep_links=False)) as book,
+    ):
         name = _sheet_of(table, [sheet.title for sheet in book.worksheets], reading)
         sheet = next(each for each in book.worksheets if each.title == name)
         sheet.reset_dimensions()  # what the file says of its own size is not to be trusted
