@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from azure_ml.errors import ExplainedError
 from azure_ml.storage.blobs import open_blobs
-from azure_ml.workspace import UNKNOWN, Workspace
+from azure_ml.workspace import Workspace
 from forecasting.inbox.tables import Acceptance
 from forecasting.problem.problem_file import Problem
 from ml_service.audit.events import kinds
@@ -20,7 +20,7 @@ from ml_service.azure_devops.approvals import Ask, Status
 from ml_service.output.failures import explain
 from ml_service.production.chain import deployments, store
 from ml_service.production.chain.deployments import Actor
-from ml_service.production.chain.entry import Entry, Event, utc_now
+from ml_service.production.chain.entry import Entry, Event
 from ml_service.settings.build import Build
 from ml_service.settings.variables import Settings
 from ml_service.training.data import Uploaded
@@ -46,14 +46,7 @@ class Witness:
     @property
     def actor(self) -> Actor:
         """Who writes. The identity that signed in is recorded by the runs that it starts."""
-        build = self.build
-        return {
-            "who": build.who,
-            "identity": UNKNOWN,
-            "when": utc_now(),
-            "build_id": build.build_id,
-            "commit": build.commit,
-        }
+        return deployments.actor_of(self.build)
 
     def write(self, make: Make) -> tuple[Entry, ...]:
         """Write events. Raises: as `store.append_at_end`."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from azure_ml.storage.blobs import open_blobs
-from azure_ml.workspace import UNKNOWN, Workspace
+from azure_ml.workspace import Workspace
 from forecasting.decision.record import DecisionRecord
 from forecasting.problem.problem_file import Problem
 from ml_service.azure_devops.approvals import Ask
@@ -21,7 +21,7 @@ from ml_service.production.candidates.candidate import OPEN, Candidate, Move, St
 from ml_service.production.candidates.events import Acceptance, Subject
 from ml_service.production.candidates.reading import read_registry
 from ml_service.production.chain import store
-from ml_service.production.chain.deployments import Actor
+from ml_service.production.chain.deployments import Actor, actor_of
 from ml_service.production.chain.entry import NONE, Entry, Event, utc_now
 from ml_service.settings.build import Build
 from ml_service.settings.override import demand_recordable
@@ -45,14 +45,7 @@ class Desk:
     @property
     def actor(self) -> Actor:
         """The writer of an entry. The identity that signed in is the same as that of the build's runs."""
-        build = self.build
-        return {
-            "who": build.who,
-            "identity": UNKNOWN,
-            "when": utc_now(),
-            "build_id": build.build_id,
-            "commit": build.commit,
-        }
+        return actor_of(self.build)
 
 
 def settle(desk: Desk) -> None:

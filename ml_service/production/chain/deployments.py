@@ -10,9 +10,9 @@ from typing import Any
 
 from azure_ml.pipelines.runs import Run
 from azure_ml.workspace import UNKNOWN
-from ml_service.production.chain.entry import ESSENTIAL, NONE, OPENING, Event
+from ml_service.production.chain.entry import ESSENTIAL, NONE, OPENING, Event, utc_now
 from ml_service.production.chain.store import Chain
-from ml_service.settings.build import REQUESTED_FOR
+from ml_service.settings.build import REQUESTED_FOR, Build
 
 STARTED, WITHDRAWN = OPENING, "service.withdrawn"
 MIGRATED = {"migrated_from": "properties of the run"}
@@ -112,6 +112,17 @@ def missing(chain: Chain, runs: Iterable[Run]) -> list[str]:
         for run in runs
         if OF_ENTRIES in run.properties and run.properties.get("state") and run.id not in ended
     ]
+
+
+def actor_of(build: Build) -> Actor:
+    """Who writes an entry now. The identity that signed in is recorded by the runs of the build."""
+    return {
+        "who": build.who,
+        "identity": UNKNOWN,
+        "when": utc_now(),
+        "build_id": build.build_id,
+        "commit": build.commit,
+    }
 
 
 def _actor(run: Run, when: str) -> Actor:
