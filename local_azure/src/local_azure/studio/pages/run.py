@@ -57,7 +57,6 @@ def run_page(visit: Visit) -> Response:
         step_metrics=_step_metrics(visit, workspace, steps),
         files=files[:_SHOWN_FILES],
         more_files=max(len(files) - _SHOWN_FILES, 0),
-        reports=[name for name in files if name.endswith((".html", ".htm"))],
         log=log,
         tail=logs.tail(artifact_file(parts.files, workspace, run, log), parts.redactor, _TAIL_LINES) if log else [],
         lineage=facts.lineage_of(parts, workspace, run),
