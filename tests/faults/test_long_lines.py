@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from local_azure.machine_learning.domain.workspace.redaction import Redactor
 from local_azure.machine_learning.storage.store import Store
 from tests.faults.fault_server import Machine, number_in
+from tests.processor_time import least_seconds
 
 MEGABYTE = 1_000_000
 SILENCE_SECONDS = 0.2
@@ -56,17 +56,20 @@ def redactor(tmp_path: Path) -> Redactor:
 
 @pytest.mark.parametrize("kind", WORST)
 def test_a_megabyte_of_anything_is_masked_in_linear_time(redactor: Redactor, tmp_path: Path, kind: str) -> None:
-    def seconds(size: int) -> float:
+    def seconds(size: int, enough: float) -> float:
         path = tmp_path / "log"
-        path.write_text(WORST[kind] * (size // len(WORST[kind])), encoding="utf-8")
-        begun = time.process_time()
-        list(redactor.read(path, 0, path.stat().st_size))
-        redactor.scrub(path)
-        redactor.text(path.read_text(encoding="utf-8"))
-        return time.process_time() - begun
+        text = WORST[kind] * (size // len(WORST[kind]))
 
-    assert seconds(MEGABYTE // 20) < 0.2, "a quadratic pattern shows here already, before it would take minutes"
-    assert seconds(MEGABYTE) < 5
+        def mask() -> None:
+            path.write_text(text, encoding="utf-8")
+            list(redactor.read(path, 0, path.stat().st_size))
+            redactor.scrub(path)
+            redactor.text(text)
+
+        return least_seconds(mask, enough)
+
+    assert seconds(MEGABYTE // 20, 2) < 2, "a quadratic pattern shows here already, before it would take minutes"
+    assert seconds(MEGABYTE, 30) < 30
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from local_azure.machine_learning.storage import store as stores
 from local_azure.machine_learning.storage.files import MAX_BLOB_NAME_CHARS, BlobFiles
 from local_azure.machine_learning.storage.store import Store
 from tests.faults.fault_server import Machine, scope
+from tests.processor_time import least_seconds
 
 
 @pytest.fixture
@@ -140,6 +141,4 @@ def test_patterns_mean_what_they_meant() -> None:
 @pytest.mark.parametrize("piece", ["*a", "**a", "**/a", "?*", "a*", "*"])
 def test_a_pattern_of_many_stars_is_read_in_time(piece: str) -> None:
     pattern, path = piece * (MAX_PATTERN_CHARS // len(piece)), "a" * 1_000 + "b"
-    begun = time.process_time()
-    fits(pattern, path)
-    assert time.process_time() - begun < 3
+    assert least_seconds(lambda: fits(pattern, path), 3) < 3

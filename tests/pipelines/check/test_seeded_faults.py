@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import textwrap
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from local_azure.pipelines.check.pipeline_check import check
+from tests.processor_time import least_seconds
 
 CLEAN = """
     trigger: none
@@ -245,7 +245,5 @@ def test_templates_that_include_each_other_are_refused(faults: Faults) -> None:
 def test_check_is_fast(write: Callable[..., Path]) -> None:
     file = write(CLEAN)
     check(file)
-    started = time.perf_counter()
-    check(file)
 
-    assert time.perf_counter() - started < 0.2
+    assert least_seconds(lambda: check(file), 0.2) < 0.2
