@@ -88,7 +88,7 @@ test: $(INSTALLED) $(TOOLS)/.installed ## everything that proves the product
 
 # Files of tests are shared out over processes, more than two cores need: tests wait for servers much of their time.
 # conftest.py says which files begin first.
-WORKERS ?= 3
+WORKERS ?= 4
 product-tests: $(INSTALLED) $(TOOLS)/.installed
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 30 tests
 

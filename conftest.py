@@ -21,7 +21,6 @@ TOGETHER = {
         "tests/story/test_report_story.py", "tests/story/test_names_and_versions.py",
         "tests/story/test_override_story.py",
     ),
-    "production": ("tests/story/test_release_and_rollback.py", "tests/story/test_faults_of_a_deployment.py"),
     "scoring": ("tests/story/test_live_scoring.py", "tests/story/test_scoring_page.py"),
     "services": (
         "tests/faults/test_services_that_return.py", "tests/faults/test_kill_of_services.py",
@@ -46,9 +45,8 @@ LONGEST_FIRST = (
     "tests/faults/test_doors_of_services.py",
     "tests/docs/test_readme.py",
     "tests/pipelines/test_real_runs.py",
-    "tests/story/test_release_and_rollback.py",
+    "tests/story/test_faults_of_a_deployment.py",
     "tests/story/test_release_story.py",
-    "tests/story/test_forged_evidence.py",
     "tests/pipelines/test_pull_request_run.py",
     "tests/faults/test_campaigns.py",
     "tests/faults/test_kill_in_step.py",

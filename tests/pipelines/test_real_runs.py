@@ -173,6 +173,7 @@ def overridden(house: House, scheduled: Ran, tmp_path_factory: pytest.TempPathFa
     return house.run("retrain", *words)
 
 
+@pytest.mark.campaign
 def test_an_override_is_accepted_in_the_name_of_who_queued_the_run_and_released(
     house: House, overridden: Ran
 ) -> None:
@@ -198,6 +199,7 @@ def redeployed(house: House, overridden: Ran, edit: Callable[[str, str], None]) 
     return before, house.run("release", "-p", "redeploy=true", "--approve", "production")
 
 
+@pytest.mark.campaign
 def test_a_changed_scoring_script_is_released_with_the_champions_own_version(
     house: House, redeployed: tuple[dict[str, Any], Ran]
 ) -> None:
@@ -211,6 +213,7 @@ def test_a_changed_scoring_script_is_released_with_the_champions_own_version(
     assert "with another scoring script" in card["if_approved"]
 
 
+@pytest.mark.campaign
 def test_a_scoring_script_that_answers_wrongly_does_not_pass_the_test_service(
     house: House, redeployed: tuple[dict[str, Any], Ran], edit: Callable[[str, str], None]
 ) -> None:
@@ -225,6 +228,7 @@ def test_a_scoring_script_that_answers_wrongly_does_not_pass_the_test_service(
     assert agree(house.product).deployment == before["deployment"]
 
 
+@pytest.mark.campaign
 def test_rollback_goes_back_to_the_scoring_script_before(
     house: House, redeployed: tuple[dict[str, Any], Ran]
 ) -> None:
@@ -274,6 +278,7 @@ def test_a_candidate_that_has_expired_is_released_by_no_approval_and_at_a_termin
     assert (after.serves, after.states["paid-amount:3"]) == ("paid-amount:3", "released")
 
 
+@pytest.mark.campaign
 def test_the_audit_exports_all_of_it(house: House, scheduled: Ran) -> None:
     assert scheduled.code == 0
     ran = house.run("audit", "--reason", "Schedule", "-p", "controls=false")

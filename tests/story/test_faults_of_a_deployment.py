@@ -5,24 +5,28 @@ from __future__ import annotations
 import os
 import random
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 import pytest
 from _pytest.mark import ParameterSet
 
 from tests.campaign.figures import Figures
 from tests.campaign.production.campaign import Challenge, report
-from tests.campaign.production.shop import shop_around
+from tests.campaign.production.shop import Shop, stocked
 from tests.story.deployment_faults import LOST, REFUSED, Fault, Outcome, roll_back
 from tests.story.product import ROOT, Product, Sdk
-from tests.story.production import Shop
 
 pytestmark = pytest.mark.slow
 
+NAME = "faults-of-a-deployment"
 EVERY_CALL = os.environ.get("EVERY_CALL", "")
 ONE_OF_A_KIND = "^(?!GET .*/ledger/)(?!.*/scoring/(?!score.py))"
 """All calls but the transfers of single entries and scoring files, of which there are as many as there are files."""
+
+
+@pytest.fixture(scope="module")
+def shop(environment: Mapping[str, str], sdk: Sdk, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    return stocked(environment, sdk, tmp_path_factory.mktemp("faults"), NAME)
 
 
 @pytest.fixture(scope="module")
@@ -112,16 +116,16 @@ def test_a_fault_after_that_is_undone_in_all_parts(rolls: Sdk, defaults: dict[in
     outcome = rolls(roll_back, "1", fault)
     assert outcome.hit
     assert (outcome.code, outcome.ends, outcome.serves) == (1, ["undone"], before.serves)
-    assert "rolled back by itself: shop" in outcome.said
+    assert f"rolled back by itself: {NAME}" in outcome.said
     demand_agreement(outcome, defaults)
 
 
-def test_raced_stopped_and_killed_verbs_leave_no_split_state(product: Product, sdk: Sdk, tmp_path: Path) -> None:
+@pytest.mark.parametrize("pairs", [[], pytest.param([1], marks=pytest.mark.campaign)], ids=["killed", "also raced"])
+def test_killed_raced_and_stopped_verbs_leave_no_split_state(shop: Shop, pairs: list[int]) -> None:
     chance = random.Random(4)  # noqa: S311 - not for secrets
     figures = Figures("the production campaign in small")
-    shop = shop_around(product, sdk, tmp_path, {1: "101", 2: "102"})
     challenge = Challenge(shop, figures, chance)
-    challenge.run(pairs=[1], kills=1, stopped_every=1)
+    challenge.run(pairs, kills=1, stopped_every=1)
     report([challenge], figures)
     assert figures.broken == [], str(figures)
     assert dict(figures.rows)["kills"] == "2: release 1, rollback 1"

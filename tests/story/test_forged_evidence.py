@@ -24,7 +24,7 @@ from local_azure.machine_learning.storage.state import StateFolder
 from tests.preloading import preloaded
 from tests.story.product import Product, clean_environment, raised_table
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.campaign]
 
 ADA = {"TF_BUILD": "True", "BUILD_REASON": "Manual", "BUILD_REQUESTEDFOR": "Ada Lovelace"}
 OVERRIDE = ("--override-by", "Ada Lovelace", "--override-reason", "the new tariff")
@@ -121,7 +121,7 @@ def test_a_superseded_version_is_told_what_is_newer_and_what_to_do(office: Offic
     assert "rollback --to NUMBER" in said
 
 
-@pytest.mark.parametrize("file", ["decision.json", pytest.param("report.html", marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("file", ["decision.json", "report.html"])
 def test_verify_release_and_rollback_refuse_a_changed_evidence_file(office: Office, file: str) -> None:
     copies = {path: path.read_bytes() for path in office.files(f"model/{file}") if "LocalUpload" in str(path)}
     assert len(copies) == 4, "two versions in two workspaces"

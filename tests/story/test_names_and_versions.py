@@ -69,6 +69,7 @@ def test_rehearse_trains_on_what_it_uploads_or_on_the_version_that_is_asked_for(
 # Two problems, one set of names.
 
 
+@pytest.mark.campaign
 def test_another_problem_does_not_take_over_names(rehearsed: Rehearsed, sdk: Sdk, tmp_path: Path) -> None:
     tree, table = copy_tree(tmp_path / "tree"), write_sales(tmp_path / "sales.csv")
     sample = rehearsed.product.from_tree(tree)

@@ -43,7 +43,7 @@ from tests.story.production import (
     stored,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.campaign]
 
 
 @pytest.fixture
@@ -242,7 +242,6 @@ def test_the_history_holds_everything_also_what_failed(shop: Shop, tmp_path: Pat
         assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row)
 
 
-@pytest.mark.campaign
 def test_a_stopped_release_is_put_right_and_ends_without_changing_anything_when_it_goes_on(
     shop: Shop, name: str, sdk: Sdk, tmp_path: Path
 ) -> None:
@@ -273,7 +272,6 @@ def test_a_stopped_release_is_put_right_and_ends_without_changing_anything_when_
     assert [row["state"] for row in rows].count("abandoned") == 2, "the story has one of its own"
 
 
-@pytest.mark.campaign
 def test_a_killed_first_release_is_withdrawn_and_its_record_says_so(
     make_product: MakeProduct, sdk: Sdk, tmp_path: Path
 ) -> None:
@@ -373,7 +371,6 @@ def test_code_that_is_deployed_by_hand_is_noticed_and_taken_over(
     assert "replaced it" in answer["why"], "the record of the take-over tells since when"
 
 
-@pytest.mark.campaign
 def test_every_verb_refuses_code_that_was_deployed_by_hand_and_each_can_take_it_over(
     shop: Shop, name: str, sdk: Sdk, tmp_path: Path
 ) -> None:
@@ -459,7 +456,6 @@ def test_the_audit_trail_of_the_story_is_complete_and_proves_itself(
     assert product.run("audit", "verify", "--json").document["findings"] == []
 
 
-@pytest.mark.campaign
 def test_the_runbooks_of_production_are_walked_in_their_order(shop: Shop, name: str, tmp_path: Path) -> None:
     """A candidate is approved of, then withdrawn, released all the same, found wrong, and rolled back."""
     product = shop.product

@@ -51,6 +51,7 @@ def releases(product: Product, folder: Path) -> list[dict[str, str]]:
     return list(csv.DictReader((folder / "releases.csv").read_text().splitlines()))[::-1]
 
 
+@pytest.mark.campaign
 def test_a_model_registered_by_the_earlier_version_is_released_and_rolled_back(
     product: Product, tmp_path: Path
 ) -> None:
