@@ -50,12 +50,10 @@ LONGEST_FIRST = (
     "tests/pipelines/test_pull_request_run.py",
     "tests/faults/test_campaigns.py",
     "tests/faults/test_kill_in_step.py",
-    "tests/story/test_champion_story.py",
     "tests/story/test_own_data.py",
     "tests/story/test_proof_on_azure.py",
     "tests/upgrade/test_state_of_an_earlier_version.py",
     "tests/faults/test_broken_documents.py",
-    "tests/docs/test_problem_page.py",
     "tests/faults/test_strict_bodies.py",
     "tests/faults/test_filters_and_numbers.py",
 )

@@ -46,6 +46,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 def test_every_command_runs_in_its_order(shell: Shell) -> None:
     found = "".join(re.findall(r"^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
     assert len(found.splitlines()) == 7

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 # `make test` is what runs this test.
 NOT_AGAIN = {"make test"}
-# Programs below `exec` start preloaded; test_problem_page.py types its commands without.
+# Programs below `exec` start preloaded; a campaign starts them plainly.
 PRELOADED = {VARIABLE: "1" if ENABLED else ""}
 PAGES = sorted(path for path in ROOT.rglob("*.md") if not any(part.startswith(".") for part in path.parts[1:]))
 

@@ -21,6 +21,8 @@ from tests.story.product import (
     write_problem,
 )
 
+pytestmark = [pytest.mark.slow, pytest.mark.campaign]
+
 OPEN_END = {"series.last_date": None}
 WEAK = {**OPEN_END, "training.candidates": [{"recipe": "same_weekday_mean", "weeks": 2}]}
 BROKEN_INIT = "\n\ndef init() -> None:\n    raise RuntimeError('the scales of this service are broken')\n"
