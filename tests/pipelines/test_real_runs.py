@@ -246,6 +246,7 @@ def test_rollback_goes_back_to_the_scoring_script_before(
 
 ANSWERS_TO_APPROVALS = ("approval.given", "approval.refused")
 CLOCK = "ml_service/production/chain/entry.py"
+LAST_DAY = "last_date: 2014-05-31"
 
 
 @pytest.mark.campaign
@@ -343,10 +344,15 @@ def test_withdrawn_superseded_and_trained_on_older_data(
     after = agree(house.product, card_of(ran), approved=True)
     assert (after.serves, after.states[overtaken]) == (released, "superseded")
 
-    older = cut_table(tmp_path / "older.csv", "2014-05-20")
-    house.product.run("data", "upload", "--file", older)
+    problem = house.tree / "mlops_code/problems/paid_amount.yml"
+    newest_days = problem.read_text()
+    assert LAST_DAY in newest_days
+    problem.write_text(newest_days.replace(LAST_DAY, "last_date: 2014-05-20"))
     rejected = ("--reject", "production", "--comment", "the newer data counts")
-    ran = house.run("retrain", "-p", "overrideReason=as it was before", *rejected)
+    try:
+        ran = house.run("release", "-p", "overrideReason=as it was before", *rejected)
+    finally:
+        problem.write_text(newest_days)
     card = card_of(ran)
     assert "It was trained on data until 2014-05-20, and what serves on data until" in " ".join(card["warnings"])
     assert agree(house.product, card).serves == released

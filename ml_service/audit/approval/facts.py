@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from forecasting.decision.blocks import SEASONAL_NAIVE, Evidence
 from forecasting.decision.record import DecisionRecord
+from forecasting.decision.words import deciding
 from ml_service.audit.approval.card import DataChange, Earlier, Improvement, Serving, TableFacts, Verdict, Version
 from ml_service.audit.serving import Now
 from ml_service.output.decision_table import override_sentence, versioned
@@ -81,10 +83,21 @@ def release_improvement(decision: DecisionRecord) -> Improvement:
     champion = versioned(decision.context.champion)
     rival = champion or "the champion" if evidence.champion else "the seasonal naive forecast"
     if gain is None:
-        return Improvement(share=None, metric="", sentence=f"Its error was not compared with that of {rival}.")
+        return Improvement(share=None, metric="", sentence=_why_no_share(evidence, rival))
     first = "" if evidence.champion else "; there was no champion to compare it with"
     sentence = f"{_compared(gain)} {rival}, by {_METRICS[evidence.metric]}{first}"
     return Improvement(share=gain, metric=evidence.metric, sentence=sentence)
+
+
+def _why_no_share(evidence: Evidence, rival: str) -> str:
+    """Why nobody can say by which share the proposed version is better: a share of 0 means nothing."""
+    name, side = _METRICS[evidence.metric], evidence.champion or evidence.baselines.get(SEASONAL_NAIVE)
+    ours, theirs = (deciding(evidence, one.metrics if one else None) for one in (evidence.challenger, side))
+    if ours is None or theirs is None:
+        return f"Not compared with {rival}: its decision holds no {name} of {'it' if theirs is None else 'its own'}"
+    if ours == 0:
+        return f"As good as {rival}, by {name}: both are 0 on the evaluation windows"
+    return f"{rival} had a {name} of 0 on the evaluation windows: no share can be told"
 
 
 def _compared(gain: float) -> str:
@@ -100,14 +113,18 @@ def rollback_improvement(now: Now | None, target: Content, decision: DecisionRec
     if now.content.model_sha256 == target.model_sha256:
         return same_model()
     later, earlier = now.decision, target.model
-    if later is not None and versioned(later.context.champion) == earlier and later.evidence.gain is not None:
+    if later is not None and versioned(later.context.champion) == earlier:
         gain = later.evidence.gain
+        if gain is None:
+            why = _why_no_share(later.evidence, earlier)
+            return Improvement(share=None, metric="", sentence=f"When {now.content.model} was accepted: {why}")
         was = f"When {now.content.model} was accepted, it was {percent(gain)} {_direction(gain)} than {earlier}"
         share = 1 - 1 / (1 - gain) if gain < 1 else None
         return Improvement(share=share, metric=later.evidence.metric, sentence=f"{was}; a rollback gives that up")
     if decision is not None and versioned(decision.context.champion) == now.content.model:
         return release_improvement(decision)
-    sentence = f"{target.model} and {now.content.model} were never compared directly"
+    never = f"{target.model} and {now.content.model} were never compared directly"
+    sentence = f"{never}: each was compared with the champion of its time"
     return Improvement(share=None, metric="", sentence=sentence)
 
 

@@ -23,7 +23,11 @@ from ml_service.output.moments import shown_moment
 
 _HERE = Path(__file__).parent
 _SHOWN_HASH = 12
-_CHECKS = {"as-recorded": "as the ledger records it", "changed": "NOT as recorded", "unknown": "not compared"}
+_CHECKS = {"as-recorded": "is as the ledger records it", "changed": "is NOT as recorded"}
+_CLOSED = (
+    "was compared with the ledger when it was deployed, not since: who wrote this card may not read production. The "
+    "deployment compares it again before it changes anything, and refuses if it was changed by hand"
+)
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,9 @@ def fact_rows(card: ApprovalCard) -> list[tuple[str, str]]:
 
 def compared(now: Serving) -> str:
     """Whether the live service was compared with the ledger, and how that ended."""
-    return f"the live service is {_CHECKS[now.check]}"
+    if now.check != "unknown":
+        return f"the live service {_CHECKS[now.check]}"
+    return f"the live service {f'cannot be compared with the ledger: {now.finding}' if now.finding else _CLOSED}"
 
 
 def _serving(now: Serving | None) -> str:

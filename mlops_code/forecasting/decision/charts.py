@@ -47,7 +47,7 @@ def line_chart(title: str, labels: Sequence[str], lines: Sequence[Line], bands: 
     legend = "".join(f'<span class="key {kind}">{html.escape(name)}</span>' for kind, name in named)
     every = max(1, math.ceil(len(labels) / MAX_LABELS))
     below = [(frame.x(place), labels[place]) for place in range(0, len(labels), every)]
-    return f"<figure><figcaption>{html.escape(title)} {legend}</figcaption>{frame.svg(title, below, marks)}</figure>"
+    return _figure(f"{html.escape(title)} {legend}", frame.svg(title, below, marks))
 
 
 def histogram(title: str, edges: Sequence[float], counts: Sequence[int]) -> str:
@@ -64,8 +64,12 @@ def histogram(title: str, edges: Sequence[float], counts: Sequence[int]) -> str:
     first, last = edges[0], edges[-1]
     scale = (WIDTH - LEFT - RIGHT) / (last - first)
     marks = [(LEFT + (tick - first) * scale, _shown(tick)) for tick in ticks(first, last) if first <= tick <= last]
-    svg = frame.svg(title, marks, bars)
-    return f"<figure><figcaption>{html.escape(title)}</figcaption>{svg}</figure>"
+    return _figure(html.escape(title), frame.svg(title, marks, bars))
+
+
+def _figure(caption: str, svg: str) -> str:
+    """A picture that a keyboard can scroll, because it is wider than a phone."""
+    return f"<figure tabindex=0><figcaption>{caption}</figcaption>{svg}</figure>"
 
 
 def meter(share: float) -> str:

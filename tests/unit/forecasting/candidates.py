@@ -16,8 +16,8 @@ def fitted(panel: Panel, recipe: Recipe) -> FittedModel:
     return fit(recipe, History(panel.values, panel.last, 7, 28), panel.keys)
 
 
-def write_candidate(folder: Path, panel: Panel, recipe: Recipe) -> str:
+def write_candidate(folder: Path, panel: Panel, recipe: Recipe, problem: str = "paid_amount") -> str:
     facts = facts_of(panel, "d" * 64, 889, "daily.csv")
     write_series(folder, panel, facts)
     extra = {"data": facts, "selection": {"last_day": "2014-03-15"}}
-    return write_model(folder, fitted(panel, recipe), "paid_amount", 28, extra)
+    return write_model(folder, fitted(panel, recipe), problem, 28, extra)

@@ -111,7 +111,7 @@ def test_a_real_decision_keeps_the_schema_and_has_its_page(
     for rule in evidence["rules"]:
         assert f"<code>{rule['code']}</code>" in page
     assert (evidence["windows"] is None) == (kind == "short")
-    drawn = page.count("<figure>")
+    drawn = page.count("<figure ")
     assert (evidence["reason"] == "error") == (kind == "broken")
     assert drawn == (0 if kind in {"short", "broken"} else 7 if kind.startswith("many") else 4)
     assert "rehearsal=true" in page

@@ -139,6 +139,38 @@ def test_a_first_release_has_nothing_to_restore() -> None:
     assert card.if_rejected.startswith("Nothing serves, as before")
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "said"),
+    [
+        (
+            131.0,
+            0.0,
+            "m:1 had a mean absolute error of 0 on the evaluation windows: no share can be told",
+        ),
+        (0.0, 0.0, "As good as m:1, by mean absolute error: both are 0 on the evaluation windows"),
+        (131.0, None, "Not compared with m:1: its decision holds no mean absolute error of it"),
+    ],
+)
+def test_where_no_share_can_be_told_the_card_says_exactly_why(ours: float, theirs: float | None, said: str) -> None:
+    made = decided(ours, theirs or 0.0, "m:1")
+    champion = made.evidence.champion
+    assert champion is not None
+    if theirs is None:
+        made = changed(made, evidence=changed(made.evidence, champion=changed(champion, metrics=None)))
+    improvement = card_of(release(decision=made)).improvement
+    assert (improvement.share, improvement.sentence) == (None, said)
+
+
+def test_a_live_service_that_nobody_may_read_is_not_called_as_recorded_and_the_card_says_why() -> None:
+    closed = card_of(release(now=Now(FIRST, OF_FIRST, "unknown")))
+    for page in (html(closed), markdown(closed)):
+        assert "compared with the ledger when it was deployed, not since" in page
+        assert "may not read production" in page
+        assert "before it changes anything" in page
+    untold = card_of(release(now=Now(FIRST, OF_FIRST, "unknown", "Its record does not say")))
+    assert "cannot be compared with the ledger: Its record does not say" in html(untold)
+
+
 def test_a_redeployment_changes_code_and_says_which() -> None:
     other = replace(FIRST.content, scoring_sha256="7" * 64)
     card = card_of(release(kind="redeploy", content=other, decision=OF_FIRST))

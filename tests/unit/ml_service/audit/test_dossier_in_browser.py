@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 import zipfile
 from collections.abc import Iterator
@@ -12,16 +11,11 @@ from typing import Any, Literal
 import pytest
 
 from ml_service.audit.export import bundle
+from tests.browser import A4_PIXELS, chromium, hidden_parts, too_wide
 from tests.unit.ml_service.audit.trail import make_trail
 
 pytestmark = pytest.mark.campaign
-CHROMIUM = shutil.which("chromium") or ""
 EVENTS = 5_000
-A4_PIXELS = 703
-"""Width of a page of A4 within margins of 12 mm, at 96 pixels an inch."""
-_TOO_WIDE = """[...document.querySelectorAll('body *')]
-    .filter(each => !each.closest('.wide') && each.getBoundingClientRect().right > innerWidth + 1)
-    .map(each => each.outerHTML.slice(0, 80))"""
 _BARS = "[...document.querySelectorAll('.track i')].map(each => getComputedStyle(each).backgroundColor)"
 
 
@@ -41,14 +35,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Chromium without a window."""
-    if not CHROMIUM:
-        pytest.skip("Chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -63,8 +51,7 @@ def test_nothing_is_wider_than_the_window(
     opened.goto(page.as_uri())
     assert time.monotonic() - begun < 2
     assert asked == [page.as_uri()], "it loads nothing else"
-    assert opened.evaluate("document.documentElement.scrollWidth") <= width
-    assert opened.evaluate(_TOO_WIDE) == []
+    assert too_wide(opened, scrolls=".wide") == []
     assert opened.locator("#timeline tbody tr").count() >= EVENTS
     context.close()
 
@@ -73,10 +60,7 @@ def test_it_prints_with_all_of_its_tables_and_its_chart(browser: Any, page: Path
     opened = browser.new_page(viewport={"width": A4_PIXELS, "height": 1000})
     opened.goto(page.as_uri())
     opened.emulate_media(media="print")
-    assert opened.evaluate("document.documentElement.scrollWidth") <= A4_PIXELS
-    assert opened.evaluate(_TOO_WIDE.replace("!each.closest('.wide') &&", "")) == [], (
-        "nothing can be scrolled on paper"
-    )
+    assert too_wide(opened) + hidden_parts(opened) == [], "nothing can be scrolled on paper"
     assert len(opened.evaluate(_BARS)) > 5
     opened.pdf(path=str(tmp_path / "x.pdf"), prefer_css_page_size=True)
     assert (tmp_path / "x.pdf").stat().st_size > 100_000
