@@ -11,13 +11,12 @@ from azure_ml.pipelines.published import Endpoint, find_endpoint, list_published
 from azure_ml.pipelines.runs import list_runs
 from azure_ml.services import ServiceState, find_service
 from azure_ml.workspace import Workspace
-from forecasting.errors import ForecastingError
 from forecasting.problem.problem_file import Problem
 from ml_service.audit.board import page
 from ml_service.audit.board.document import Board
 from ml_service.output.console import Terminal
 from ml_service.production import ledger
-from ml_service.retraining.inbox import Quarantined, read_quarantine
+from ml_service.retraining.inbox import Quarantined, quarantine_or_why
 from ml_service.settings.variables import Settings
 from ml_service.training.ownership import foreign_names
 
@@ -99,7 +98,7 @@ class Status:
 def status(workspace: Workspace, production: Workspace | None, settings: Settings) -> Status:
     """Read the state of both workspaces; changes nothing."""
     endpoint = find_endpoint(workspace, settings.pipeline_endpoint_name)
-    quarantined, unread = _quarantine(workspace, settings)
+    quarantined, unread = quarantine_or_why(workspace, settings)
     in_production = None
     if production is not None:
         served = _service_state(production, settings.production_service_name)
@@ -130,14 +129,6 @@ def _unfinished(training: Workspace, production: Workspace, settings: Settings) 
         return None
     ours = ledger.of_service(records, production.name, settings.production_service_name)
     return tuple(record.line for record in ledger.unfinished(ours))
-
-
-def _quarantine(workspace: Workspace, settings: Settings) -> tuple[tuple[Quarantined, ...], str]:
-    """What is quarantined, or why nobody can tell: the rest of the status must not depend on the inbox."""
-    try:
-        return read_quarantine(workspace, settings), ""
-    except (AzureMlError, ForecastingError) as error:
-        return (), str(error)
 
 
 def _service_state(workspace: Workspace, name: str) -> ServiceState | None:

@@ -14,6 +14,7 @@ from azure_ml.workspace import Workspace
 from forecasting.decision.blocks import Rule
 from forecasting.decision.record import DECISION_FILE, REPORT_FILE
 from forecasting.errors import FAILURES_FILE
+from ml_service.audit import last_training
 from ml_service.errors import FaultError
 from ml_service.output.agent import Agent
 from ml_service.output.closing import Closing
@@ -49,6 +50,7 @@ def tell(
             "reason": outcome.reason,
             "modelVersion": model.version if model else "",
             "runId": result.run_id,
+            "ended": last_training.told(result.exit_code, outcome.outcome, outcome.reason, result.run_id),
         }
     )
     tags = [outcome.outcome or "no-outcome"]

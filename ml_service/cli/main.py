@@ -81,6 +81,7 @@ _VERBS = (
     training.smoke,
     forecast.forecast,
     audit.status,
+    audit.outcome,
     training.rehearse,
 )
 for _verb in _VERBS:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ml_service.cli.forking import Ended, preload, run_all
+from ml_service.cli.session import Session
 from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
 from ml_service.settings.variables import ROOT, choose_problem, environment_for, shown
@@ -25,7 +26,8 @@ AT_ONCE = 4
 MAX_PROBLEMS = 100
 _OUTCOME = re.compile(r"^outcome +(.*)$", re.MULTILINE)
 _ERROR = re.compile(r"^error: (.*)$", re.MULTILINE)
-_LONGEST_RESULT = 100
+_TODO = re.compile(r"^what to do next: +(.*)$", re.MULTILINE)
+_LONGEST_RESULT = 200
 _KILOBYTES_PER_MEGABYTE = 1024
 
 
@@ -39,6 +41,8 @@ class Done:
     peak_megabytes: float
     """Largest memory of its process."""
     said: str
+    todo: str
+    """What its closing says to do next; empty where it has none."""
     output: str
     notes: str
 
@@ -92,7 +96,9 @@ def _file(problem: str) -> Path:
 
 
 def run_each(problems: list[str], words: list[str], terminal: Terminal, verb: Callable[[list[str]], int]) -> int:
-    """Run a verb for each problem, some at a time, and print a summary; returns the largest exit code.
+    """Run a verb for each problem, some at a time; returns the largest exit code.
+
+    A summary follows, which is also a page of a build.
 
     verb: runs a command line, in a process of its own, and returns its exit code.
     Raises: InvalidRequestError where a name is set for all problems.
@@ -107,7 +113,11 @@ def run_each(problems: list[str], words: list[str], terminal: Terminal, verb: Ca
         terminal.note(result.notes.rstrip())
         terminal.heading(f"{result.problem}: exit code {result.exit_code}, {result.seconds:.1f} s")
         terminal.say(result.output.rstrip())
-    _show_summary(terminal, [done[problem] for problem in problems])
+    in_order = [done[problem] for problem in problems]
+    _show_summary(terminal, in_order)
+    rows = [(item.problem, item.said, item.todo, str(item.exit_code)) for item in in_order]
+    title = f"{next(word for word in words if not word.startswith('-')).capitalize()} of {len(problems)} problems"
+    Session(terminal).agent.table(title, ("problem", "result", "what to do next", "exit code"), rows)
     return max(result.exit_code for result in done.values())
 
 
@@ -119,6 +129,7 @@ def _done(ended: Ended) -> Done:
         seconds=ended.seconds,
         peak_megabytes=ended.usage.ru_maxrss / _KILOBYTES_PER_MEGABYTE,
         said=_said(ended.output, ended.notes),
+        todo=_todo(ended.output, ended.notes),
         output=ended.output,
         notes=ended.notes,
     )
@@ -130,6 +141,12 @@ def _said(output: str, notes: str) -> str:
         if told := pattern.search(text):
             return told.group(1)[:_LONGEST_RESULT]
     return next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "-")[:_LONGEST_RESULT]
+
+
+def _todo(output: str, notes: str) -> str:
+    """The first line of what to do next, which a verb that fails prints with its notes."""
+    told = _TODO.search(output) or _TODO.search(notes)
+    return told.group(1)[:_LONGEST_RESULT] if told else ""
 
 
 def _show_summary(terminal: Terminal, done: list[Done]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from ml_service.output.console import Terminal
 from ml_service.output.markdown import render
 
 _PAGE = Path(__file__).with_name("page.md.j2")
+_TABLE = Path(__file__).with_name("table.md.j2")
 _IN_MESSAGE = {"%": "%AZP25", "\r": "%0D", "\n": "%0A"}
 _IN_PROPERTY = {**_IN_MESSAGE, "]": "%5D", ";": "%3B"}
 
@@ -55,12 +56,18 @@ class Agent:
 
     def page(self, title: str, closing: Closing, *, failed: bool = False) -> None:
         """Show on the summary of the build how the command ended, then what it printed, then the end of a log."""
+        heading = f"{title.capitalize()}{' failed' if failed else ''}"
+        told = {"answers": closing.answers, "log": "\n".join(closing.log)}
+        self._show(title, _PAGE, title=heading, transcript=self.terminal.transcript, **told)
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Show a table on the summary of the build."""
+        self._show(title, _TABLE, title=title, columns=columns, rows=rows)
+
+    def _show(self, name: str, template: Path, **values: object) -> None:
         if self.listens or self.summary_file:
-            page = self.folder / f"{title.replace(' ', '-')}-{os.getpid()}.md"
-            heading = f"{title.capitalize()}{' failed' if failed else ''}"
-            told = {"answers": closing.answers, "log": "\n".join(closing.log)}
-            text = render(_PAGE, title=heading, transcript=self.terminal.transcript, **told)
-            page.write_text(text, encoding="utf-8")
+            page = self.folder / f"{name.replace(' ', '-')}-{os.getpid()}.md"
+            page.write_text(render(template, **values), encoding="utf-8")
             self.summary(page)
 
     def warn(self, text: str) -> None:

@@ -11,9 +11,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from azure_ml.errors import AzureMlError
 from azure_ml.storage import leases
 from azure_ml.storage.inbox import StoredInbox, files_folder, holding, reading, write_marker
 from azure_ml.workspace import Workspace
+from forecasting.errors import ForecastingError
 from forecasting.inbox import ingest as inboxes
 from forecasting.inbox.files import Receipt
 from forecasting.inbox.ingest import Ingested, When
@@ -71,6 +73,14 @@ def read_quarantine(workspace: Workspace, settings: Settings) -> tuple[Quarantin
     """The quarantined files of the problem's data set, the oldest first; changes nothing."""
     with reading(workspace, settings.dataset_name) as inbox:
         return tuple(map(Quarantined.of, inboxes.read_plan(inbox).quarantined.values()))
+
+
+def quarantine_or_why(workspace: Workspace, settings: Settings) -> tuple[tuple[Quarantined, ...], str]:
+    """What is quarantined, or why nobody can tell: what else a status shows must not depend on the inbox."""
+    try:
+        return read_quarantine(workspace, settings), ""
+    except (AzureMlError, ForecastingError) as error:
+        return (), str(error)
 
 
 def accept(

@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-NOTED = ("PROBLEM_FILE", "BUILD_REASON")
+NOTED = ("PROBLEM_FILE", "BUILD_REASON", "TRAINED_PAID_AMOUNT", "TRAINED_UNITS_BY_TYPE")
 
 
 def main(words: list[str]) -> int:

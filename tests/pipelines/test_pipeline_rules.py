@@ -129,6 +129,7 @@ CONNECTIONS = {
     "Rollback": {PRODUCTION},
     "Verify": {READER},
     "Schedules": {TRAINING},
+    "Summary": {READER},
     "Audit": {READER},
     "Try": {TRIAL},
     "Controls": set(),

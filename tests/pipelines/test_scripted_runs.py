@@ -158,6 +158,19 @@ def test_the_verb_learns_who_overrides_and_why_the_run_was_queued(scripted: Scri
     assert calls[-1]["BUILD_REASON"] == "Schedule", "by which it refuses"
 
 
+def test_the_summary_of_several_problems_learns_how_each_training_ended(scripted: Scripted) -> None:
+    """Also where a stage broke before it trained; nobody is asked in a dry run."""
+    kept = {"variables": {"outcome": "kept", "ended": "kept margin run-1"}}
+    words = ("-p", "problems=[paid_amount, units_by_type]", "-p", "dryRun=true")
+    ran, calls = scripted.run("retrain", *words, run={"each": [kept, {"code": 1}]}, outcome={"code": 3})
+
+    assert (ran.code, ran.stages["Summary"]) == (1, FAILED)
+    told = calls[-1]
+    assert (told["verb"], option(calls, "outcome", "--problem")) == ("outcome", "paid_amount,units_by_type")
+    names = ("TRAINED_PAID_AMOUNT", "TRAINED_UNITS_BY_TYPE")
+    assert {told[name] for name in names} == {"kept margin run-1", ""}
+
+
 PROPOSED = {"variables": {"deployment": "d1", "modelVersion": "7"}}
 
 

@@ -1,4 +1,4 @@
-"""The verbs of audit: status, history, retain."""
+"""The verbs of audit: status, outcome, history, retain."""
 
 from __future__ import annotations
 
@@ -37,6 +37,22 @@ def status(
         call.exit_code = 3 if board.agreement.status == "differs" else 0
         todo = "see what happened: python -m ml_service history --out FOLDER; to go back: docs/production.md"
         call.ends("nothing was changed; the state above was read now", todo if call.exit_code else "")
+
+
+def outcome(for_agent: ForAgent = None, as_json: AsJson = False) -> None:
+    """Say how the last training of the problem ended: accepted, kept or red; what is quarantined; what has drifted.
+
+    In a build it is the training of this build. With --problem and several names, a build shows all of them on one
+    page. Ends with 3 when the training was red.
+    """
+    with session(as_json, for_agent, verb="outcome") as call:
+        settings = call.settings
+        from ml_service.audit import last_training as module
+
+        last = module.last_training(call.workspace, settings)
+        module.show(call.terminal, last)
+        call.exit_code = 3 if last.word == module.RED else 0
+        call.ends("nothing was changed; this is how the last training ended", last.todo, page=False)
 
 
 def history(

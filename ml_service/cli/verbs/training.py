@@ -272,6 +272,7 @@ def _is_pending(call: Session, result: RunResult) -> bool:
 
 def _run_of_candidate(call: Session) -> str | None:
     """The run of the newest candidate that may still be released; None, and says so, where there is none."""
+    from ml_service.audit.last_training import NOTHING_WAITS
     from ml_service.production.candidates.candidate import newest_pending
     from ml_service.production.candidates.reading import read_candidates
 
@@ -279,6 +280,7 @@ def _run_of_candidate(call: Session) -> str | None:
     if found is None:
         call.terminal.say("candidate  none may be released; see python -m ml_service candidates list")
         call.terminal.document({"candidate": None})
+        call.agent.outputs({"ended": NOTHING_WAITS})
         call.ends("no candidate waits for a release")
         return None
     call.terminal.say(f"candidate  {found.model}: {found.line}")
@@ -289,11 +291,13 @@ def _keep(call: Session, other: AnotherTrainingError) -> None:
     """End as a scheduled run does that finds another training: kept, and the champion stays."""
     from azure_ml.step_run import ANOTHER_RUN
     from forecasting.decision.blocks import KEPT
+    from ml_service.audit.last_training import told as handed_on
 
     call.terminal.say(f"outcome    {KEPT}, {ANOTHER_RUN}: run {other.run_id} trains already")
     told = {"outcome": KEPT, "reason": ANOTHER_RUN, "runId": other.run_id}
     call.terminal.document({"run_id": other.run_id, "outcome": KEPT, "reason": ANOTHER_RUN})
-    call.agent.outputs({**told, "modelVersion": "", "pending": "false"})
+    ended = handed_on(0, KEPT, ANOTHER_RUN, other.run_id)
+    call.agent.outputs({**told, "modelVersion": "", "pending": "false", "ended": ended})
     call.agent.tag(KEPT)
     call.ends(other.happened, other.todo, page=True)
 

@@ -31,6 +31,11 @@ MEANING = {
 }
 
 
+def meaning_of(alarms: str) -> tuple[str, ...]:
+    """In words, what a run has recorded in its property `drift`."""
+    return tuple(MEANING.get(alarm, alarm) for alarm in alarms.split(",") if alarm not in ("", "none"))
+
+
 @dataclass(frozen=True)
 class Drift:
     """Statistics by series; NaN where a series has none. coverage: None where no interval is served."""

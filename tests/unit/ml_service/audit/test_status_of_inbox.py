@@ -1,4 +1,4 @@
-"""`status` shows the rest where the inbox cannot be read: a datastore without a key, a damaged receipt."""
+"""`status` and `outcome` show the rest where the inbox cannot be read: no key of the datastore, a damaged receipt."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from azure_ml.errors import AzureMlError
 from forecasting.errors import UsageError
-from ml_service.audit import status
+from ml_service.retraining import inbox
 
 
 @pytest.mark.parametrize("error", [AzureMlError("the default datastore has no credential"), UsageError("damaged")])
@@ -16,6 +16,6 @@ def test_an_inbox_that_cannot_be_read_is_named(error: Exception, monkeypatch: py
     def fail(*_: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(status, "read_quarantine", fail)
+    monkeypatch.setattr(inbox, "read_quarantine", fail)
     nothing: Any = None
-    assert status._quarantine(nothing, nothing) == ((), str(error))
+    assert inbox.quarantine_or_why(nothing, nothing) == ((), str(error))

@@ -41,7 +41,7 @@ def differs(words: list[str]) -> int:
     if problem == "paid_amount":
         sys.stdout.write("outcome    kept, no-new-data: nothing\n")
     elif problem == "product_sales":
-        sys.stderr.write("error: its table is gone\n")
+        sys.stderr.write("error: its table is gone\nwhat to do next:   deliver it again\n")
         return 1
     else:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -60,6 +60,21 @@ def test_one_failing_or_dying_problem_stops_no_other() -> None:
         assert told in summary
     assert "MB" in summary
     assert "error: its table is gone" in err.getvalue()
+
+
+def test_a_build_shows_all_problems_on_one_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TF_BUILD", "True")
+    monkeypatch.setenv("AGENT_TEMPDIRECTORY", str(tmp_path))
+    out = io.StringIO()
+    run_each(PROBLEMS, ["run"], Terminal(out=out, err=io.StringIO()), differs)
+    (page,) = tmp_path.glob("*.md")
+    assert f"##vso[task.uploadsummary]{page}" in out.getvalue()
+    assert page.read_text() == (
+        "# Run of 3 problems\n\n| problem | result | what to do next | exit code |\n| --- | --- | --- | --- |\n"
+        "| paid\\_amount | kept, no-new-data: nothing |  | 0 |\n"
+        "| product\\_sales | its table is gone | deliver it again | 1 |\n"
+        "| units\\_by\\_type | - |  | 1 |\n"
+    )
 
 
 def test_json_is_one_document() -> None:
