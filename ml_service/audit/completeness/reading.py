@@ -19,10 +19,9 @@ from forecasting.decision.record import DECISION_FILE, REPORT_FILE, DecisionReco
 from forecasting.errors import FAILURES_FILE, ModelFileError
 from ml_service.audit import history
 from ml_service.audit.completeness.documents import Documents
-from ml_service.audit.completeness.of_ledger import builds_of, runs_of
+from ml_service.audit.completeness.of_ledger import runs_of
 from ml_service.audit.completeness.population import (
     Anchor,
-    BuildFacts,
     DecisionFacts,
     DeploymentFacts,
     Live,
@@ -32,9 +31,9 @@ from ml_service.audit.completeness.population import (
     ServiceFacts,
     TableFacts,
 )
+from ml_service.audit.completeness.reading_builds import UNASKED, anchors_of_tags, read_builds, read_others
 from ml_service.audit.serving import View, compared, is_only_unhealthy
-from ml_service.azure_devops.builds import read_build
-from ml_service.azure_devops.client import AzureDevOpsError, open_project
+from ml_service.azure_devops.client import open_project
 from ml_service.errors import CheckFailedError
 from ml_service.output.failures import explain
 from ml_service.production import ledger
@@ -46,7 +45,7 @@ from ml_service.training.snapshots import SCORING_ENVIRONMENT
 
 POLICY_FILE, SCORING_PREFIX = "policy.json", "scoring"
 _KEPT_OF_RUNS = (DECISION_FILE, REPORT_FILE, FAILURES_FILE)
-_MOST_TABLES, _MOST_BUILDS = 100, 200
+_MOST_TABLES = 100
 
 
 @dataclass
@@ -106,20 +105,25 @@ def read_population(view: View, documents: Documents, *, code: bool = True) -> P
         champion=champion.label if champion else "",
         tables=tables,
         oldest_table=oldest,
-        builds=_builds(reader, entries),
         candidates=read_registry(view.training, settings).candidates(entries, view.ask),
         decisions=reader.decisions,
         history=history.collect(view.training, settings),
         anchors=tuple(anchors_of_runs(kept)),
     )
-    return _with(facts, reader)
+    return _with_builds(facts, reader)
 
 
-def _with(facts: Population, reader: Reader) -> Population:
-    tagged = [
-        anchor for build in (facts.builds or {}).values() if build for anchor in anchors_of_tags(build, facts.problem)
-    ]
-    return replace(facts, anchors=(*facts.anchors, *tagged), unread=tuple(reader.unread))
+def _with_builds(facts: Population, reader: Reader) -> Population:
+    project, entries = open_project(reader.view.settings), facts.chain.entries
+    stem = reader.view.settings.problem_file.stem
+    if project is None:
+        reader.unread.append(UNASKED)
+        return replace(facts, unread=tuple(reader.unread))
+    builds = read_builds(project, entries, stem, reader.unread)
+    tagged = [anchor for build in builds.values() if build for anchor in anchors_of_tags(build, facts.problem)]
+    others = read_others(project, entries, builds, stem, reader.unread)
+    anchors = (*facts.anchors, *tagged)
+    return replace(facts, builds=builds, other_builds=others, anchors=anchors, unread=tuple(reader.unread))
 
 
 def _runs(reader: Reader, entries: Iterable[Entry], of_models: Iterable[str]) -> tuple[RunFacts, ...]:
@@ -305,33 +309,3 @@ def _tables(reader: Reader) -> tuple[tuple[TableFacts, ...], int]:
         reader.unread.append(f"data versions before {oldest}: only the newest {_MOST_TABLES} are looked at")
     found = (find_dataset(training, name, version) for version in range(last, oldest - 1, -1))
     return tuple(TableFacts(one.name, one.version, one.tags) for one in found if one is not None), oldest
-
-
-def _builds(reader: Reader, entries: Iterable[Entry]) -> Mapping[str, BuildFacts | None] | None:
-    project = open_project(reader.view.settings)
-    numbers = sorted({build for entry in entries for build in builds_of(entry)}, key=int, reverse=True)
-    if project is None:
-        reader.unread.append(
-            "builds, their approvals and build tags: no job token of Azure DevOps (SYSTEM_ACCESSTOKEN)"
-        )
-        return None
-    found: dict[str, BuildFacts | None] = {}
-    for build_id in numbers[:_MOST_BUILDS]:
-        try:
-            state = read_build(project, build_id)
-        except AzureDevOpsError as error:
-            reader.unread.append(f"build {build_id}: {error.happened}")
-            continue
-        found[build_id] = BuildFacts(build_id, state.result, state.tags) if state else None
-    if len(numbers) > _MOST_BUILDS:
-        reader.unread.append(f"builds before {numbers[_MOST_BUILDS - 1]}: only {_MOST_BUILDS} are asked for")
-    return found
-
-
-def anchors_of_tags(build: BuildFacts, problem: str) -> Iterator[Anchor]:
-    """The entries that tags of a build note, as `Entry.tag` writes them."""
-    prefix = f"ledger.{problem}."
-    for tag in build.tags:
-        number, _, sha256 = tag.removeprefix(prefix).partition(".")
-        if tag.startswith(prefix) and number.isdecimal() and len(sha256) == len(f"{0:064}"):
-            yield Anchor(f"tag of build {build.id}", int(number), sha256)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ml_service.audit.completeness import of_assets, of_ledger
+from ml_service.audit.completeness import of_assets, of_builds, of_ledger
 from ml_service.audit.completeness.documents import Documents
 from ml_service.audit.completeness.finding import Finding
 from ml_service.audit.completeness.population import Population
@@ -81,7 +81,8 @@ def judge(population: Population) -> Verified:
 
 def _findings(population: Population) -> Iterator[Finding]:
     seen: set[Finding] = set()
-    for finding in (*of_ledger.findings(population), *of_assets.findings(population)):
+    compared = (of_ledger.findings, of_assets.findings, of_builds.findings)
+    for finding in (finding for findings in compared for finding in findings(population)):
         if finding not in seen:
             seen.add(finding)
             yield finding
