@@ -74,11 +74,12 @@ class DeploymentFacts:
 
 @dataclass(frozen=True)
 class TableFacts:
-    """A data version."""
+    """A data version. files: SHA-256 of each file that lies at its path, which should be one; None: not read."""
 
     name: str
     version: int
     tags: Mapping[str, str]
+    files: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from ml_service.output.console import Terminal
 _ABOUT_ROWS = frozenset(
     {
         *("anchor-differs", "document-changed", "document-gone"),
-        *("model-changed", "model-gone", "version-missing", "run-gone", "table-gone"),
+        *("model-changed", "model-gone", "version-missing", "run-gone", "table-gone", "table-changed"),
     }
 )
 """Findings about what was recorded once, beside those that the rows of `history` have themselves."""
@@ -88,10 +88,10 @@ def _findings(population: Population) -> Iterator[Finding]:
             yield finding
 
 
-def verify(view: View, *, code: bool = True) -> Verified:
-    """Read everything and compare it; changes nothing. code: also the code of each deployment."""
+def verify(view: View, *, whole: bool = True, data: bool = True) -> Verified:
+    """Read everything and compare it; changes nothing. whole, data: as in `Reader`."""
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
-        return judge(read_population(view, Documents(Path(scratch)), code=code))
+        return judge(read_population(view, Documents(Path(scratch)), whole=whole, data=data))
 
 
 def show(terminal: Terminal, verified: Verified) -> None:
