@@ -7,7 +7,7 @@ A stage that was run again names the timelines of its earlier attempts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -141,6 +141,18 @@ def read_approvals(project: AzureDevOps, build_id: str) -> dict[str, Approval]:
         build = _Build.model_validate(project.get(f"build/builds/{build_id}"))
         timeline = _Timeline.model_validate(project.get(f"build/builds/{build_id}/timeline"))
         return {stage: _answer(project, build, asked) for stage, asked in _asked(timeline).items()}
+
+
+def read_by_id(
+    project: AzureDevOps, build_id: str, status: str, approval_ids: Collection[str]
+) -> dict[str, Approval]:
+    """Approvals of a build by their ids, without those that Azure DevOps does not have. Raises: AzureDevOpsError.
+
+    Each stands for itself, whatever other approvals the same stage has asked for. status: of the build.
+    """
+    with _as_documented(build_id):
+        found = _fetched(project, sorted(approval_ids))
+    return {approval.id: _together(_Build(status=status), (approval,)) for approval in found}
 
 
 @contextmanager

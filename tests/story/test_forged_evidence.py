@@ -11,7 +11,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ from tests.story.product import Product, clean_environment, raised_table
 
 pytestmark = [pytest.mark.slow, pytest.mark.campaign]
 
+DATA = "paid-amount-transactions"
+_ROWS = "SELECT seq, workspace, kind, id, name, parent, doc FROM entity WHERE"
 ADA = {"TF_BUILD": "True", "BUILD_REASON": "Manual", "BUILD_REQUESTEDFOR": "Ada Lovelace"}
 OVERRIDE = ("--override-by", "Ada Lovelace", "--override-reason", "the new tariff")
 
@@ -50,6 +52,23 @@ class Office:
                     document["properties"] = {**document["properties"], **properties}
                     store.execute("UPDATE entity SET doc = ? WHERE seq = ?", (json.dumps(document), row))
         self.start()
+
+    @contextmanager
+    def without(self, *objects: tuple[str, str]) -> Iterator[None]:
+        """The server, as long as the block lasts, without objects that each are known by (kind, id)."""
+        lifecycle.stop(self.state)
+        with closing(sqlite3.connect(self.state.database)) as store, store:
+            found = [row for what in objects for row in store.execute(f"{_ROWS} kind = ? AND id = ?", what)]
+            store.executemany("DELETE FROM entity WHERE seq = ?", [row[:1] for row in found])
+        assert len(found) >= len(objects)
+        self.start()
+        try:
+            yield
+        finally:
+            lifecycle.stop(self.state)
+            with closing(sqlite3.connect(self.state.database)) as store, store:
+                store.executemany("INSERT INTO entity VALUES (?, ?, ?, ?, ?, ?, ?)", found)
+            self.start()
 
     def start(self) -> None:
         """Start the server; its port and token are new ones."""
@@ -211,3 +230,33 @@ def test_a_removed_hash_or_file_does_not_make_a_record_intact(
     _, said = office.history(tmp_path, code=3)
     assert f"error: decisions: {run}: decision_sha256 is " in said
     assert f"error: runs: {run}: decision_sha256 is " in said
+
+
+def test_what_was_deleted_from_the_workspace_and_other_bytes_of_data_are_named(
+    office: Office, honest: dict[str, list[dict[str, Any]]]
+) -> None:
+    """Whoever may write to the workspace deletes runs, models, data versions and an entry of the ledger."""
+    run, deployment = honest["runs"][0]["run_id"], honest["releases"][-1]["deployment"]
+    gone = [("run", run), ("run", deployment), ("model", "paid-amount:1"), ("dataset_version", f"{DATA}/1")]
+    sha256 = honest["runs"][0]["data_sha256"]
+    (newest,) = (path for path in office.files("/data.csv") if f"{DATA}/{sha256}/" in str(path))
+    entry = next(path for path in office.files("/00000003.json"))
+    kept = {path: path.read_bytes() for path in (newest, entry)}
+    newest.write_bytes(kept[newest] + b" ")
+    entry.unlink()
+    try:
+        with office.without(*gone):
+            said = office.product.run("audit", "verify", code=3).err
+    finally:
+        for path, content in kept.items():
+            path.write_bytes(content)
+    for line in (
+        f"run-gone: run {run} (expected it, as entry ",
+        f"run-gone: run {deployment} of a deployment",
+        "model-gone: model version 1 (expected it, as entry ",
+        "model-gone: model version 1 in workspace local-production (expected it, as entry ",
+        f"table-gone: data version {DATA}:1 (expected every number up to the newest)",
+        f"table-changed: file of data version {DATA}:2 (found sha256 ",
+        "ledger-changed: ledger/paid_amount/00000003.json: it is missing",
+    ):
+        assert f"error: {line}" in said, said

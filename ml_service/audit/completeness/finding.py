@@ -22,7 +22,10 @@ MEANINGS = {
     "service-changed": "what serves is not what the last deployment left",
     "champion-differs": "the registry names another champion than the last deployment made",
     "table-unrecorded": "a data version that no entry tells of: somebody registered it outside data upload",
+    "table-changed": "the bytes or the tag of a data version are not those that were recorded",
     "table-gone": "the ledger names a data version that the workspace does not have",
+    "build-unrecorded": "a build asked for an approval or deployed, and no entry names it: its entries were removed",
+    "approval-differs": "Azure DevOps tells of another approval than the entry: the entry was forged or changed",
     "build-gone": "an entry names a build that Azure DevOps does not have any more: its log and approval are lost",
 }
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from azure_ml.datasets import SHA256_TAG
 from azure_ml.pipelines.runs import ENDED
 from forecasting.decision.record import DECISION_FILE, REPORT_FILE
 from forecasting.inbox.tables import PROBLEM_TAG
 from forecasting.models.model_file import MODEL_FILE
 from ml_service.audit.completeness.finding import Finding
 from ml_service.audit.completeness.of_ledger import runs_of
-from ml_service.audit.completeness.population import ModelFacts, Population, RunFacts
+from ml_service.audit.completeness.population import ModelFacts, Population, RunFacts, TableFacts
 from ml_service.audit.events import kinds
 from ml_service.production.chain import deployments
 from ml_service.production.chain.entry import Entry
@@ -207,6 +208,27 @@ def _tables(found: Population) -> Iterator[Finding]:
     for version, table in sorted(known.items()):
         if version not in told and not _is_earlier(table.tags, version, told):
             yield Finding("table-unrecorded", f"data version {found.dataset}:{version}")
+    recorded = recorded_tables(found.chain.entries)
+    for table in found.tables:
+        yield from _table(table, recorded.get(f"{table.name}:{table.version}", ""))
+
+
+def recorded_tables(entries: Iterable[Entry]) -> dict[str, str]:
+    """The hashes of data versions as the entries tell them, by `name:version`."""
+    accepted = (entry for entry in entries if entry.event == kinds.DATA_ACCEPTED)
+    return {entry.subject: entry.evidence.get("data_sha256", "") for entry in accepted}
+
+
+def _table(table: TableFacts, recorded: str) -> Iterator[Finding]:
+    """A data version whose tag or whose bytes are not as recorded. recorded: empty where no entry tells of it."""
+    where, tagged = f"data version {table.name}:{table.version}", table.tags.get(SHA256_TAG, "")
+    if recorded and tagged != recorded:
+        told = f"sha256 {tagged}" if tagged else "none"
+        yield Finding("table-changed", f"tag {SHA256_TAG} of {where}", told, f"sha256 {recorded}")
+    expected = recorded or tagged
+    if table.files is not None and table.files != (expected,):
+        bytes_found = f"sha256 {' and '.join(table.files)}" if table.files else "no file"
+        yield Finding("table-changed", f"file of {where}", bytes_found, f"sha256 {expected}")
 
 
 def _is_earlier(tags: Mapping[str, str], version: int, told: set[int]) -> bool:

@@ -23,8 +23,6 @@ def findings(found: Population) -> Iterator[Finding]:
             yield Finding("deployment-open", f"deployment {entry.subject}", found=f"begun {entry.when}")
     yield from _dangling(entries)
     yield from _deployments(found)
-    if found.builds is not None:
-        yield from _builds(entries, found)
 
 
 def anchors(entries: Iterable[Entry], noted: Iterable[Anchor]) -> Iterator[Finding]:
@@ -59,19 +57,6 @@ def _deployments(found: Population) -> Iterator[Finding]:
             yield Finding("run-gone", f"run {one.id} of a deployment")
         for difference in one.differences:
             yield Finding("record-changed", f"deployment {one.id}: {difference}")
-
-
-def _builds(entries: tuple[Entry, ...], found: Population) -> Iterator[Finding]:
-    for build_id, told in (found.builds or {}).items():
-        if told is None:
-            named = next(entry.sequence for entry in entries if build_id in builds_of(entry))
-            yield Finding("build-gone", f"build {build_id}", expected=f"it, as entry {named} names it")
-
-
-def builds_of(entry: Entry) -> set[str]:
-    """The builds that an entry names, by their numbers in Azure DevOps."""
-    named = {entry.build_id, str(entry.details.get("build_id", ""))}
-    return {build for build in named if build.isascii() and build.isdecimal()}
 
 
 def runs_of(entry: Entry) -> set[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ml_service.audit.history import History
+from ml_service.azure_devops.approvals import Approval
 from ml_service.production.candidates.candidate import Candidate
 from ml_service.production.chain.store import Chain
 
@@ -73,11 +74,12 @@ class DeploymentFacts:
 
 @dataclass(frozen=True)
 class TableFacts:
-    """A data version."""
+    """A data version. files: SHA-256 of each file that lies at its path, which should be one; None: not read."""
 
     name: str
     version: int
     tags: Mapping[str, str]
+    files: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,25 @@ class BuildFacts:
     id: str
     result: str
     tags: tuple[str, ...]
+    definition: int = 0
+    """Id of its pipeline; 0 where it is not told."""
+    approvals: Mapping[str, Approval] | None = None
+    """By their ids those that entries name; None where they could not be read."""
+    approvers: frozenset[str] = frozenset()
+    """Whoever has approved a stage of this problem."""
+
+
+@dataclass(frozen=True)
+class OtherBuild:
+    """A build of one of the same pipelines that no entry names, though it did something that entries tell of.
+
+    did: such as `Production_p succeeded`.
+    """
+
+    id: str
+    did: tuple[str, ...]
+    finished: str
+    requested_for: str
 
 
 @dataclass(frozen=True)
@@ -143,6 +164,7 @@ class Population:
     """Tables of lower numbers were not looked at."""
     builds: Mapping[str, BuildFacts | None] | None = None
     """By id; None where Azure DevOps was not asked."""
+    other_builds: tuple[OtherBuild, ...] = ()
     candidates: tuple[Candidate, ...] = ()
     decisions: Mapping[str, DecisionFacts] = field(default_factory=dict)
     """By the SHA-256 of decision.json."""

@@ -9,20 +9,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from azure_ml.datasets import find_dataset
+from azure_ml.datasets import DatasetVersion, find_dataset
 from azure_ml.digests import file_sha256
 from azure_ml.models.champion import champions_of
 from azure_ml.models.versions import ModelVersion, download, find_versions
 from azure_ml.pipelines.runs import Run, find_run, list_runs, one_word
 from azure_ml.services import Service, find_service, list_services
+from azure_ml.storage.versions import hash_files
 from forecasting.decision.record import DECISION_FILE, REPORT_FILE, DecisionRecord, parse_decision
 from forecasting.errors import FAILURES_FILE, ModelFileError
 from ml_service.audit import history
 from ml_service.audit.completeness.documents import Documents
-from ml_service.audit.completeness.of_ledger import builds_of, runs_of
+from ml_service.audit.completeness.of_assets import recorded_tables
+from ml_service.audit.completeness.of_ledger import runs_of
 from ml_service.audit.completeness.population import (
     Anchor,
-    BuildFacts,
     DecisionFacts,
     DeploymentFacts,
     Live,
@@ -32,9 +33,9 @@ from ml_service.audit.completeness.population import (
     ServiceFacts,
     TableFacts,
 )
+from ml_service.audit.completeness.reading_builds import UNASKED, anchors_of_tags, read_builds, read_others
 from ml_service.audit.serving import View, compared, is_only_unhealthy
-from ml_service.azure_devops.builds import read_build
-from ml_service.azure_devops.client import AzureDevOpsError, open_project
+from ml_service.azure_devops.client import open_project
 from ml_service.errors import CheckFailedError
 from ml_service.output.failures import explain
 from ml_service.production import ledger
@@ -46,16 +47,19 @@ from ml_service.training.snapshots import SCORING_ENVIRONMENT
 
 POLICY_FILE, SCORING_PREFIX = "policy.json", "scoring"
 _KEPT_OF_RUNS = (DECISION_FILE, REPORT_FILE, FAILURES_FILE)
-_MOST_TABLES, _MOST_BUILDS = 100, 200
+_MOST_TABLES = 100
 
 
 @dataclass
 class Reader:
-    """One reading. code: whether the code of each deployment is read too; unread: what could not be read, and why."""
+    """One reading. unread: what could not be read, and why."""
 
     view: View
     documents: Documents
-    code: bool = True
+    whole: bool = True
+    """Whether the code of each deployment is read too, and the files of data versions."""
+    data: bool = True
+    """Whether the files of data versions are read; they are of use only in a whole reading."""
     unread: list[str] = field(default_factory=list)
     decisions: dict[str, DecisionFacts] = field(default_factory=dict)
 
@@ -71,12 +75,12 @@ class Reader:
             self.unread.append(f"{what}: {known.happened}")
 
 
-def read_population(view: View, documents: Documents, *, code: bool = True) -> Population:
-    """Read everything once. code: also that of each deployment.
+def read_population(view: View, documents: Documents, *, whole: bool = True, data: bool = True) -> Population:
+    """Read everything once. whole, data: as in `Reader`.
 
     Raises: whatever reading ledger and runs raises; other parts are named in `unread`.
     """
-    settings, reader = view.settings, Reader(view, documents, code)
+    settings, reader = view.settings, Reader(view, documents, whole, data)
     kept = ledger.read(view.training, settings)
     entries = kept.chain.entries
     for name, content in kept.chain.unreadable:
@@ -84,7 +88,7 @@ def read_population(view: View, documents: Documents, *, code: bool = True) -> P
     listed = find_versions(view.training, settings.model_name)
     runs = _runs(reader, entries, [model.properties.get("run_id", "") for model in listed])
     champion = champions_of(listed).get(view.problem)
-    tables, oldest = _tables(reader)
+    tables, oldest = _tables(reader, recorded_tables(entries))
     live = live_of(view, kept)
     if live is not None and live.check in ("unknown", "unhealthy"):
         reader.unread.append(f"service {settings.production_service_name}: {live.finding}")
@@ -106,20 +110,25 @@ def read_population(view: View, documents: Documents, *, code: bool = True) -> P
         champion=champion.label if champion else "",
         tables=tables,
         oldest_table=oldest,
-        builds=_builds(reader, entries),
         candidates=read_registry(view.training, settings).candidates(entries, view.ask),
         decisions=reader.decisions,
         history=history.collect(view.training, settings),
         anchors=tuple(anchors_of_runs(kept)),
     )
-    return _with(facts, reader)
+    return _with_builds(facts, reader)
 
 
-def _with(facts: Population, reader: Reader) -> Population:
-    tagged = [
-        anchor for build in (facts.builds or {}).values() if build for anchor in anchors_of_tags(build, facts.problem)
-    ]
-    return replace(facts, anchors=(*facts.anchors, *tagged), unread=tuple(reader.unread))
+def _with_builds(facts: Population, reader: Reader) -> Population:
+    project, entries = open_project(reader.view.settings), facts.chain.entries
+    stem = reader.view.settings.problem_file.stem
+    if project is None:
+        reader.unread.append(UNASKED)
+        return replace(facts, unread=tuple(reader.unread))
+    builds = read_builds(project, entries, stem, reader.unread)
+    tagged = [anchor for build in builds.values() if build for anchor in anchors_of_tags(build, facts.problem)]
+    others = read_others(project, entries, builds, stem, reader.unread)
+    anchors = (*facts.anchors, *tagged)
+    return replace(facts, builds=builds, other_builds=others, anchors=anchors, unread=tuple(reader.unread))
 
 
 def _runs(reader: Reader, entries: Iterable[Entry], of_models: Iterable[str]) -> tuple[RunFacts, ...]:
@@ -257,7 +266,7 @@ def _deployment(reader: Reader, record: Record) -> DeploymentFacts:
     told = [str(difference) for difference in differences if record.run is not None]
     if record.run is None:
         return DeploymentFacts(record.id, has_run=False, differences=(), anchor="")
-    if reader.code:
+    if reader.whole:
         told += _changed_code(reader, record)
     release = record.run.read_file(ledger.RECORD_FILE)
     if release is not None and record.closed is not None:
@@ -295,8 +304,8 @@ def anchors_of_runs(kept: Ledger) -> Iterator[Anchor]:
             yield Anchor(f"property {ANCHOR} of run {record.id}", int(number), sha256)
 
 
-def _tables(reader: Reader) -> tuple[tuple[TableFacts, ...], int]:
-    """The newest data versions, and the number of the oldest that was looked at."""
+def _tables(reader: Reader, recorded: Mapping[str, str]) -> tuple[tuple[TableFacts, ...], int]:
+    """The newest data versions, and the number of the oldest that was looked at. recorded: their hashes."""
     training, name = reader.view.training, reader.view.settings.dataset_name
     newest = find_dataset(training, name)
     last = newest.version if newest else 0
@@ -304,34 +313,19 @@ def _tables(reader: Reader) -> tuple[tuple[TableFacts, ...], int]:
     if oldest > 1:
         reader.unread.append(f"data versions before {oldest}: only the newest {_MOST_TABLES} are looked at")
     found = (find_dataset(training, name, version) for version in range(last, oldest - 1, -1))
-    return tuple(TableFacts(one.name, one.version, one.tags) for one in found if one is not None), oldest
+    if reader.whole and not reader.data:
+        reader.unread.append("the files of data versions: --skip-data was given")
+    return tuple(_table(reader, one, recorded) for one in found if one is not None), oldest
 
 
-def _builds(reader: Reader, entries: Iterable[Entry]) -> Mapping[str, BuildFacts | None] | None:
-    project = open_project(reader.view.settings)
-    numbers = sorted({build for entry in entries for build in builds_of(entry)}, key=int, reverse=True)
-    if project is None:
-        reader.unread.append(
-            "builds, their approvals and build tags: no job token of Azure DevOps (SYSTEM_ACCESSTOKEN)"
-        )
-        return None
-    found: dict[str, BuildFacts | None] = {}
-    for build_id in numbers[:_MOST_BUILDS]:
-        try:
-            state = read_build(project, build_id)
-        except AzureDevOpsError as error:
-            reader.unread.append(f"build {build_id}: {error.happened}")
-            continue
-        found[build_id] = BuildFacts(build_id, state.result, state.tags) if state else None
-    if len(numbers) > _MOST_BUILDS:
-        reader.unread.append(f"builds before {numbers[_MOST_BUILDS - 1]}: only {_MOST_BUILDS} are asked for")
-    return found
-
-
-def anchors_of_tags(build: BuildFacts, problem: str) -> Iterator[Anchor]:
-    """The entries that tags of a build note, as `Entry.tag` writes them."""
-    prefix = f"ledger.{problem}."
-    for tag in build.tags:
-        number, _, sha256 = tag.removeprefix(prefix).partition(".")
-        if tag.startswith(prefix) and number.isdecimal() and len(sha256) == len(f"{0:064}"):
-            yield Anchor(f"tag of build {build.id}", int(number), sha256)
+def _table(reader: Reader, version: DatasetVersion, recorded: Mapping[str, str]) -> TableFacts:
+    label = f"{version.name}:{version.version}"
+    sha256 = recorded.get(label) or version.sha256
+    files: tuple[str, ...] | None = None
+    if sha256 and reader.whole and reader.data:
+        with (
+            reader.part(f"the files of data version {label}"),
+            tempfile.TemporaryDirectory(prefix="ml_service_") as scratch,
+        ):
+            files = hash_files(reader.view.training, version.name, sha256, Path(scratch))
+    return TableFacts(version.name, version.version, version.tags, files)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ml_service.audit.completeness import of_assets, of_ledger
+from ml_service.audit.completeness import of_assets, of_builds, of_ledger
 from ml_service.audit.completeness.documents import Documents
 from ml_service.audit.completeness.finding import Finding
 from ml_service.audit.completeness.population import Population
@@ -20,7 +20,7 @@ from ml_service.output.console import Terminal
 _ABOUT_ROWS = frozenset(
     {
         *("anchor-differs", "document-changed", "document-gone"),
-        *("model-changed", "model-gone", "version-missing", "run-gone", "table-gone"),
+        *("model-changed", "model-gone", "version-missing", "run-gone", "table-gone", "table-changed"),
     }
 )
 """Findings about what was recorded once, beside those that the rows of `history` have themselves."""
@@ -81,16 +81,17 @@ def judge(population: Population) -> Verified:
 
 def _findings(population: Population) -> Iterator[Finding]:
     seen: set[Finding] = set()
-    for finding in (*of_ledger.findings(population), *of_assets.findings(population)):
+    compared = (of_ledger.findings, of_assets.findings, of_builds.findings)
+    for finding in (finding for findings in compared for finding in findings(population)):
         if finding not in seen:
             seen.add(finding)
             yield finding
 
 
-def verify(view: View, *, code: bool = True) -> Verified:
-    """Read everything and compare it; changes nothing. code: also the code of each deployment."""
+def verify(view: View, *, whole: bool = True, data: bool = True) -> Verified:
+    """Read everything and compare it; changes nothing. whole, data: as in `Reader`."""
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
-        return judge(read_population(view, Documents(Path(scratch)), code=code))
+        return judge(read_population(view, Documents(Path(scratch)), whole=whole, data=data))
 
 
 def show(terminal: Terminal, verified: Verified) -> None:

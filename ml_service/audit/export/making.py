@@ -35,13 +35,13 @@ class Exported:
     verified: Verified
 
 
-def export(view: View, witness: Witness, target: Path) -> Exported:
-    """Write an export of everything; also when something is found."""
+def export(view: View, witness: Witness, target: Path, *, data: bool = True) -> Exported:
+    """Write an export of everything; also when something is found. data: whether files of data versions are read."""
     if not ledger.read(view.training, view.settings).chain.faults:
         witness.record(lambda actor: _uncollected(view, actor))
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
         documents = Documents(Path(scratch))
-        verified = judge(read_population(view, documents))
+        verified = judge(read_population(view, documents, data=data))
         made = bundle.write(verified, documents, witness.actor, target)
     hashes = {"export_sha256": made.sha256, "sums_sha256": made.sums_sha256}
     count = len(verified.findings)

@@ -72,7 +72,7 @@ def history(
         from ml_service.training import ownership
 
         ownership.demand_readable(call.workspace, settings)
-        result = verifying.verify(call.view, code=False).history
+        result = verifying.verify(call.view, whole=False).history
         module.write(result, out)
         module.show(call.terminal, result, out)
         call.exit_code = 3 if result.not_intact else 0

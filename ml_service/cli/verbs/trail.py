@@ -25,13 +25,21 @@ Anchor = Annotated[
     str | None,
     typer.Option("--anchor", metavar="SHA256", help="Of the export, as the command that made it has printed it."),
 ]
+SkipData = Annotated[
+    bool,
+    typer.Option("--skip-data", help="Do not read the files of data versions; they are listed as unverified."),
+]
 
 
 @app.command()
 def verify(
-    file: ExportFile = None, anchor: Anchor = None, for_agent: ForAgent = None, as_json: AsJson = False
+    file: ExportFile = None,
+    anchor: Anchor = None,
+    skip_data: SkipData = False,
+    for_agent: ForAgent = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Compare ledger, runs, models, services, data versions and builds, and the bytes of each model and document.
+    """Compare ledger, runs, models, services, data versions and builds, and the bytes of models, data and documents.
 
     Ends with 3 when something was changed, is missing, or is told of by no entry; each finding says what it means.
     What could not be read is listed as unverified. With FILE.zip an export is verified instead, without a workspace.
@@ -45,7 +53,7 @@ def verify(
         _demand_readable(call)
         from ml_service.audit.completeness import verifying
 
-        verified = verifying.verify(call.view)
+        verified = verifying.verify(call.view, data=not skip_data)
         verifying.show(call.terminal, verified)
         call.exit_code = 3 if verified.findings else 0
         call.ends(*verifying.ending(verified), page=True)
@@ -115,6 +123,7 @@ def _demand_readable(call: Session) -> None:
 @app.command()
 def export(
     out: Annotated[Path, typer.Option("--out", metavar="FILE.zip", dir_okay=False, help="Where to write.")],
+    skip_data: SkipData = False,
     for_agent: ForAgent = None,
     as_json: AsJson = False,
 ) -> None:
@@ -127,7 +136,7 @@ def export(
         _demand_readable(call)
         from ml_service.audit.export import making
 
-        result = making.export(call.view, call.witness, out)
+        result = making.export(call.view, call.witness, out, data=not skip_data)
         making.show(call.terminal, call.agent, result)
         call.exit_code = 3 if result.verified.findings else 0
         call.ends(*making.ending(result), page=True)

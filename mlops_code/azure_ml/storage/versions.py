@@ -42,6 +42,20 @@ def register_file(
     return version_of(registered)
 
 
+def hash_files(workspace: Workspace, name: str, sha256: str, folder: Path) -> tuple[str, ...]:
+    """Hashes of the files that lie where `register_file` puts a version of this hash: its own one, unless changed.
+
+    folder: for one of them at a time. Raises: AzureMlError for more files than a version can have.
+    """
+    blobs = open_blobs(workspace)
+    found, target = list[str](), folder / "file"
+    for blob in blobs.listed(path_of(name, sha256) + "/", _MOST_FILES):
+        if blobs.download(blob.name, str(blob.etag), target):
+            found.append(file_sha256(target))
+            target.unlink()
+    return tuple(found)
+
+
 def fetch_version(workspace: Workspace, version: DatasetVersion, folder: Path) -> Path:
     """Download the file of a version that `register_file` has registered, and check its hash.
 

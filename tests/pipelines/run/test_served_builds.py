@@ -147,6 +147,7 @@ def answer(served: ServedBuilds, path: str, token: str | None = None, body: byte
         ("/local/local/_apis/build/builds/1", 404, "build 1 could not be found"),
         ("/local/local/_apis/build/builds/1/timeline", 404, "build 1 could not be found"),
         ("/local/local/_apis/build/builds/../../etc", 400, "NotImplemented: GET"),
+        ("/local/local/_apis/build/builds?statusFilter=all", 400, "NotImplemented: GET /_apis/build/builds with"),
         ("/local/local/_apis/build/folders", 400, "NotImplemented: GET /_apis/build/folders"),
         ("/other/local/_apis/build/builds/1", 400, "NotImplemented: GET"),
         ("/local/local/_apis/pipelines/approvals", 400, "1 to 100 approvals"),
@@ -156,6 +157,27 @@ def answer(served: ServedBuilds, path: str, token: str | None = None, body: byte
 def test_what_is_not_there_is_refused_by_name(served: ServedBuilds, path: str, status: int, said: str) -> None:
     found, document = answer(served, path)
     assert (found, said in document["message"]) == (status, True), document
+
+
+def test_ended_builds_of_some_pipelines_are_listed_the_newest_first(tmp_path: Path) -> None:
+    for number, definition in ((1, 7), (2, 8), (3, 7), (4, 7), (5, 7)):
+        (tmp_path / str(number)).mkdir()
+        record = BuildRecord(tmp_path / str(number), number, str)
+        record.begin(str(number), {"Train": "Train"}, {"definition": {"id": definition, "name": "release"}})
+        if number != 5:
+            record.end(Result.SUCCEEDED)
+    listing = "/local/local/_apis/build/builds?statusFilter=completed&queryOrder=finishTimeDescending&definitions=7,9"
+    with serving(tmp_path) as opened:
+        second = answer(opened, "/local/local/_apis/build/builds/2")[1]["finishTime"].replace("Z", "%2B00:00")
+        lists = [answer(opened, f"{listing}&{more}") for more in ("$top=100", "$top=1", f"minTime={second}")]
+        wrong = [answer(opened, f"{listing}&{more}")[0] for more in ("$top=x", "minTime=yesterday")]
+    assert [(status, [build["id"] for build in found["value"]]) for status, found in lists] == [
+        (200, [4, 3, 1]),
+        (200, [4]),
+        (200, [4, 3]),
+    ]
+    assert wrong == [400, 400]
+    record.end(Result.CANCELED)
 
 
 def test_nobody_reads_without_the_token_of_the_job(served: ServedBuilds) -> None:

@@ -203,6 +203,36 @@ def test_a_deleted_table_is_named(whole: Population) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("tag", "files", "told"),
+    [
+        ("data 1", ("f" * 64,), f"file of data version data:1 (found sha256 {'f' * 64}; "),
+        ("data 1", (), "file of data version data:1 (found no file; "),
+        ("data 1", (sha("data 1"), "f" * 64), f"file of data version data:1 (found sha256 {sha('data 1')} and fff"),
+        ("data 7", (sha("data 1"),), f"tag sha256 of data version data:1 (found sha256 {sha('data 7')}; "),
+    ],
+)
+def test_a_table_that_was_changed_is_named_with_both_hashes(
+    whole: Population, tag: str, files: tuple[str, ...], told: str
+) -> None:
+    changed = replace(whole.tables[0], tags={"problem": "p", "sha256": sha(tag)}, files=files)
+    (line,) = lines(replace(whole, tables=(changed, *whole.tables[1:])))
+    assert line.startswith(f"table-changed: {told}")
+    assert line.endswith(f"expected sha256 {sha('data 1')})")
+
+
+def test_a_table_of_an_earlier_version_is_compared_with_its_tag(tmp_path: Path) -> None:
+    trail = Trail(tmp_path)
+    trail.upload(2)
+    earlier = TableFacts("data", 1, {"problem": "p", "sha256": sha("data 1")}, (sha("data 1"),))
+    trail.tables.append(earlier)
+    assert lines(trail.population(services=(), live=None)) == []
+    trail.tables[-1] = replace(earlier, files=("f" * 64,))
+    assert [line.partition(" (")[0] for line in lines(trail.population(services=(), live=None))] == [
+        "table-changed: file of data version data:1"
+    ]
+
+
 def test_a_model_that_was_registered_outside_the_pipeline_is_named(whole: Population) -> None:
     properties = {"model_sha256": "e" * 64}
     forged = replace(whole.models[0], version=4, properties=properties, files={"model.json": "e" * 64})

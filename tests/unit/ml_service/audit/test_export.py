@@ -313,7 +313,7 @@ def test_an_export_of_a_damaged_ledger_is_not_told_of_in_it(
     for faults in (("ledger/p/00000004.json: not an entry in canonical form",), ()):
         population = trail.population(chain=replace(trail.chain, faults=faults))
         monkeypatch.setattr(ledger, "read", lambda *_, chain=population.chain: SimpleNamespace(chain=chain))
-        monkeypatch.setattr(making, "read_population", lambda *_, found=population: found)
+        monkeypatch.setattr(making, "read_population", lambda *_, found=population, **__: found)
         making.export(view, witness, tmp_path / "x.zip")
         assert len(recorded) == (0 if faults else 2), "what was collected, and the export"
     assert "the ledger does not tell of this export" in out.getvalue()

@@ -9,7 +9,7 @@ import typer
 
 from azure_ml.workspace import Workspace
 from ml_service.audit.completeness.population import Anchor, BuildFacts
-from ml_service.audit.completeness.reading import anchors_of_tags
+from ml_service.audit.completeness.reading_builds import anchors_of_tags
 from ml_service.audit.events import kinds, witness
 from ml_service.audit.events.witness import Witness
 from ml_service.cli.session import session

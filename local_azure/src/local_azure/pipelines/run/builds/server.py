@@ -12,9 +12,10 @@ import json
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socket import socket
@@ -35,6 +36,7 @@ _APIS = re.compile(rf"/{ORGANIZATION}(?:/{PROJECT})?/_apis/(.+)")
 _ROUTE = re.compile(rf"/{ORGANIZATION}/{PROJECT}/_apis/(build|pipelines)/(.+)")
 _BUILD = re.compile(r"builds/([0-9]{1,9})(/timeline)?")
 _LEASES = "retention/leases"
+_LIST = {"statusFilter": "completed", "queryOrder": "finishTimeDescending"}
 
 
 class _NotFoundError(Exception):
@@ -205,6 +207,9 @@ def _read(folder: Path, route: _Route) -> Document:
             raise _NotFoundError(f"The requested build {build[1]} could not be found.")
         found: Document = document["timeline" if build[2] else "build"]
         return found
+    if (route.area, route.rest) == ("build", "builds"):
+        listed = list(_builds(folder, route.query))
+        return {"count": len(listed), "value": listed}
     if (route.area, route.rest) == ("pipelines", "approvals"):
         wanted = [part for part in route.query.get("approvalIds", "").split(",") if part]
         if not 0 < len(wanted) <= MOST_APPROVALS:
@@ -215,13 +220,54 @@ def _read(folder: Path, route: _Route) -> Document:
     raise _UnsupportedError(f"/_apis/{route.area}/{route.rest}")
 
 
-def _approvals(folder: Path, wanted: list[str]) -> Iterator[Document]:
+def _newest(folder: Path) -> Iterator[Document]:
+    """The records of the newest runs."""
     numbers = sorted((int(path.name) for path in folder.iterdir() if path.name.isdecimal()), reverse=True)
-    missing = set(wanted)
     for number in numbers[:MOST_BUILDS_READ]:
+        if (record := read_record(folder / str(number))) is not None:
+            yield record
+
+
+def _builds(folder: Path, query: Mapping[str, str]) -> Iterator[Document]:
+    """The builds that have ended, the newest first; other lists than this one are not offered.
+
+    learn.microsoft.com/rest/api/azure/devops/build/builds/list
+    """
+    other = query.keys() - {"api-version", *_LIST, "definitions", "minTime", "$top"}
+    if other or any(query.get(name) != value for name, value in _LIST.items()):
+        raise _UnsupportedError(f"/_apis/build/builds with {query}")
+    definitions, begin = query.get("definitions", ""), _moment(query.get("minTime", ""))
+    most = query.get("$top", str(MOST_BUILDS_READ))
+    if not most.isdecimal():
+        raise ValueError("$top must be a number.")
+    found = [record["build"] for record in _newest(folder) if record["build"].get("status") == "completed"]
+    wanted = [build for build in found if not definitions or _definition(build) in definitions.split(",")]
+    recent = [build for build in wanted if _ended(build) >= begin]
+    yield from sorted(recent, key=_ended, reverse=True)[: int(most)]
+
+
+def _ended(build: Document) -> datetime:
+    """When a build has ended; a run that was killed has left no such time."""
+    return _moment(build.get("finishTime") or build.get("queueTime") or "")
+
+
+def _definition(build: Document) -> str:
+    told = build.get("definition")
+    return str(told.get("id", "")) if isinstance(told, dict) else ""
+
+
+def _moment(text: str) -> datetime:
+    """A moment of a query or a record; the first one for an empty text. Raises: ValueError."""
+    found = datetime.fromisoformat(text) if text else datetime.min
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _approvals(folder: Path, wanted: list[str]) -> Iterator[Document]:
+    missing = set(wanted)
+    for record in _newest(folder):
         if not missing:
             return
-        for approval in (read_record(folder / str(number)) or {"approvals": []})["approvals"]:
+        for approval in record["approvals"]:
             if approval.get("id") in missing:
                 missing.discard(approval["id"])
                 yield approval

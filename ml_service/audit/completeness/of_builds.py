@@ -1,0 +1,81 @@
+"""Findings about builds of Azure DevOps: those that are gone, their approvals, and those that no entry names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ml_service.audit.completeness.finding import Finding
+from ml_service.audit.completeness.population import BuildFacts, Population
+from ml_service.audit.events import kinds
+from ml_service.azure_devops.approvals import Approval, Status
+from ml_service.production.chain import deployments
+from ml_service.production.chain.entry import Entry
+
+_DECIDED = {f"{kinds.APPROVAL}given": Status.APPROVED, f"{kinds.APPROVAL}refused": Status.REJECTED}
+_NOBODY = ("", "unknown")
+
+
+def findings(found: Population) -> Iterator[Finding]:
+    """What is not as Azure DevOps tells it; nothing where it was not asked."""
+    for build_id, told in (found.builds or {}).items():
+        entries = [entry for entry in found.chain.entries if build_id in builds_of(entry)]
+        if told is None:
+            yield Finding("build-gone", f"build {build_id}", expected=f"it, as entry {entries[0].sequence} names it")
+        elif told.approvals is not None:
+            for entry in entries:
+                yield from _approval(entry, told, told.approvals)
+    for other in found.other_builds:
+        did = f"{'; '.join(other.did)}; requested for {other.requested_for}, ended {other.finished}"
+        yield Finding("build-unrecorded", f"build {other.id}", did, "an entry that names it")
+
+
+def _approval(entry: Entry, build: BuildFacts, approvals: Mapping[str, Approval]) -> Iterator[Finding]:
+    """What an entry tells of an approval of a build, and Azure DevOps tells otherwise."""
+    subject = f"entry {entry.sequence} about build {build.id}"
+    if (named := named_approval(entry, build.id)) is not None:
+        approval_id, recorded = named
+        found = approvals.get(approval_id)
+        if found is None or _facts(found) != _facts(recorded):
+            yield Finding("approval-differs", subject, _worded(found), _worded(recorded))
+    approver = approver_of(entry, build.id)
+    if approver and approver not in build.approvers:
+        found_names = f"approved by {', '.join(sorted(build.approvers))}" if build.approvers else "approved by nobody"
+        yield Finding("approval-differs", subject, found_names, f"approved by {approver}")
+
+
+def _facts(approval: Approval) -> tuple[str, ...]:
+    return (approval.status, approval.person, approval.comment, approval.when)
+
+
+def _worded(approval: Approval | None) -> str:
+    if approval is None:
+        return "no such approval"
+    comment = f": {approval.comment}" if approval.comment else ""
+    return f"{approval.status} by {approval.person or 'nobody'}, {approval.when}{comment}"
+
+
+def named_approval(entry: Entry, build_id: str) -> tuple[str, Approval] | None:
+    """The id of the approval of a build that an entry tells of, and what it tells; None where it tells of none.
+
+    One that ended without a person has no id.
+    """
+    status, told = _DECIDED.get(entry.event), entry.details
+    if status is None or str(told.get("build_id", "")) != build_id:
+        return None
+    person, comment, decided = (str(told.get(name, "")) for name in ("person", "comment", "decided"))
+    recorded = Approval(status, "" if person in _NOBODY else person, comment, decided)
+    return str(told.get("approval_id", "")), recorded
+
+
+def approver_of(entry: Entry, build_id: str) -> str:
+    """Who has approved a deployment by this build, as its entry tells; empty where it does not."""
+    if entry.event != deployments.STARTED or entry.build_id != build_id:
+        return ""
+    approver = str(entry.details["record"].get("approver", ""))
+    return "" if approver in _NOBODY else approver
+
+
+def builds_of(entry: Entry) -> set[str]:
+    """The builds that an entry names, by their numbers in Azure DevOps."""
+    named = {entry.build_id, str(entry.details.get("build_id", ""))}
+    return {build for build in named if build.isascii() and build.isdecimal()}
