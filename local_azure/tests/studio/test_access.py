@@ -65,6 +65,18 @@ def test_nothing_is_changed_by_the_form_of_another_page(studio: Studio) -> None:
             assert studio.client.post(path, data={"csrf": token}, headers=FORM).status_code == 403, (path, token)
 
 
+@pytest.mark.parametrize("site", ["same-site", "cross-site"])
+def test_a_page_of_another_origin_loads_nothing(studio: Studio, site: str) -> None:
+    """A program on another port of this host is the same site: browsers send our cookie with what its pages load."""
+    for path in addresses("GET"):
+        for mode, destination in (("no-cors", "script"), ("navigate", "iframe"), ("cors", "empty"), ("navigate", "")):
+            loaded = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": destination}
+            answer = studio.client.get(path, headers=loaded)
+            assert answer.status_code == 403 and "local-development" not in answer.text, (path, loaded)
+    followed = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert "Overview" in studio.client.get("/studio/", headers=followed).text, "a link of a notebook"
+
+
 def test_the_one_time_address_works_once(visitor: Studio) -> None:
     address = visitor.one_time_address()
     assert visitor.new_client().get(address).status_code == 200
@@ -144,6 +156,8 @@ def test_every_answer_has_the_headers_that_keep_others_out(studio: Studio) -> No
         assert answer.status_code == status
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy and "unsafe" not in policy
+        for kind in ("script", "style"):
+            assert f"{kind}-src {ADDRESS}/studio/static/;" in policy, "a file of a run is none of the studio's"
         assert answer.headers["x-frame-options"] == "DENY"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["cache-control"] == "no-store"

@@ -5,8 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from pipeline_run_fixtures import CARD, Rehearsal  # type: ignore[import-not-found]
@@ -16,10 +19,10 @@ from local_azure.machine_learning.domain.runs import metrics
 from local_azure.pipelines.run.builds.record import Decision
 from local_azure.studio.reading import asked_service, logs, pipeline_runs
 from local_azure.studio.reading.asked_service import example_of, forecast_chart
-from local_azure.studio.reading.file_names import MOST_NAMES, listed
+from local_azure.studio.reading.file_names import ON_A_PAGE, Listed, listed
 from local_azure.studio.views.documents import kind_of_document
 from local_azure.studio.views.formats import moment
-from local_azure.studio.views.previews import MOST_CHARACTERS, json_of, pretty
+from local_azure.studio.views.previews import MOST_CHARACTERS, json_of, pretty, without_secrets
 
 BOARD: dict[str, Any] = {
     "schema_version": 1, "problem": "sales", "moment": "2026-11-30T10:00:00+00:00", "tags": {},
@@ -62,6 +65,65 @@ def test_odd_texts_and_names_do_not_hide_the_question(studio: Studio) -> None:
     assert "Names that are not UTF-8 are left out: 1" in studio.get("/studio/builds/1/files/artifacts")
 
 
+def test_files_that_lead_elsewhere_do_not_hide_the_question(studio: Studio, tmp_path: Path) -> None:
+    run = Rehearsal(studio.state.pipeline_runs)
+    run.ask()
+    secret = tmp_path / "secret.md"
+    secret.write_text("the secret")
+    for kind, name in (("artifacts", "away.json"), ("artifacts", "gone.json"), ("summaries", "1-away.md")):
+        (run.folder / kind).mkdir(exist_ok=True)
+        (run.folder / kind / name).symlink_to(secret if "away" in name else tmp_path / "gone")
+    run.write("artifacts", "card.json", json.dumps(CARD))
+    run.write("summaries", "²-odd.md", "# An odd name")
+    (studio.state.pipeline_runs / "²").mkdir()
+    page = studio.get("/studio/builds/1")
+    assert "waits for your approval" in page and "20 % better" in page and "An odd name" in page
+    assert "the secret" not in page
+    assert "Waiting for approval" in studio.get("/studio/")
+
+
+def test_a_card_among_many_documents_is_found_or_missed(studio: Studio) -> None:
+    run = Rehearsal(studio.state.pipeline_runs)
+    run.ask()
+    for number in range(pipeline_runs.MOST_DOCUMENTS - 1):
+        run.write("artifacts", f"a/{number}.json", "{}")
+    run.write("artifacts", "evidence/card.json", json.dumps(CARD))
+    page = studio.get("/studio/builds/1")
+    assert "20 % better" in page and "Not all artifacts were looked at" not in page
+    run.write("artifacts", "a/one_more.json", "{}")
+    assert "Not all artifacts were looked at" in studio.get("/studio/builds/1")
+
+
+def test_names_cannot_turn_the_text_behind_them_around(studio: Studio) -> None:
+    """A right-to-left override makes a page read otherwise than it is, such as an environment of an approval."""
+    run = Rehearsal(studio.state.pipeline_runs)
+    run.record.ask("Production", "\u202enoitcudorp\u2066")
+    for page in (studio.get("/studio/builds/1"), studio.get("/studio/")):
+        assert "\ufffdnoitcudorp\ufffd" in page and "\u202e" not in page and "\u2066" not in page
+
+
+def test_numbers_of_an_address_that_are_none_count_as_absent(studio: Studio) -> None:
+    studio.write(studio.run("r"), "user_logs/std_log.txt", "a line")
+    w = "w/local-development"
+    for number in ("9" * 5_000, "9" * 19, "²", "-1", "x"):
+        assert "a line" in studio.get(f"/studio/{w}/runs/r/log?end={number}"), number
+        for place in ("builds", f"{w}/runs"):
+            assert "<h1>" in studio.get(f"/studio/{place}?before={number}")
+
+
+def test_names_of_files_keep_their_blanks(studio: Studio) -> None:
+    studio.write(studio.run("r"), " a .txt", "the content")
+    assert "the content" in studio.get("/studio/w/local-development/runs/r/files?path=%20a%20.txt")
+
+
+def test_secrets_of_an_environment_are_masked() -> None:
+    shown = {"username": "ada", "identity": None, "token": ""}
+    registry = {**shown, **dict.fromkeys(("password", "identityToken"), "x")}
+    found = without_secrets({"docker": [{"baseImageRegistry": registry}], "environmentVariables": {"API_KEY": "k"}})
+    masked = {**shown, "password": "***", "identityToken": "***"}
+    assert found == {"docker": [{"baseImageRegistry": masked}], "environmentVariables": {"API_KEY": "***"}}
+
+
 def test_pages_of_a_run_leave_names_out_that_are_not_utf8(studio: Studio) -> None:
     run = studio.run("r")
     for name in ("outputs/a.txt", "user_logs/std_log.txt"):
@@ -100,10 +162,34 @@ def test_empty_lines_of_a_step_count_too(tmp_path: Path) -> None:
     assert pipeline_runs.section(log, "one", 20) == ["kept 1", "kept 2"], "both times, and no half of a line"
 
 
-def test_a_list_of_files_ends() -> None:
-    found = listed(str(number) for number in range(MOST_NAMES + 5))
-    assert (len(found.names), found.is_cut) == (MOST_NAMES, True)
-    assert listed(["b", "a", "\udcff"]).names == ["a", "b"] and not listed(["a"]).is_cut
+def test_a_list_of_files_has_pages_and_asks_for_no_more_than_one() -> None:
+    asked = (f"{number:05}" for number in range(10 * ON_A_PAGE))
+    found = listed(asked)
+    assert (len(found.names), found.after) == (ON_A_PAGE, f"{ON_A_PAGE - 1:05}")
+    assert next(asked) == f"{ON_A_PAGE + 1:05}", "nothing behind the page was looked at"
+    assert listed(["a", "\udcff", "b"]) == Listed(["a", "b"], "", 1)
+
+
+@pytest.mark.parametrize("place", ["w/local-development/runs/r", "builds/1"])
+def test_many_files_of_a_run_are_shown_page_by_page(studio: Studio, place: str) -> None:
+    run, rehearsal = studio.run("r"), Rehearsal(studio.state.pipeline_runs)
+    kept = studio.write(run, "x", "").parent if place.startswith("w/") else rehearsal.folder / "artifacts"
+    (kept / "a").mkdir(parents=True)
+    (kept / "x").unlink(missing_ok=True)
+    names = {f"a/{number}.txt" for number in range(ON_A_PAGE)} | {"b &.txt", "c.txt"}
+    for name in names:
+        (kept / name).write_text("the content")
+    listing = f"/studio/{place}/files" + ("" if place.startswith("w/") else "/artifacts")
+    first = studio.get(listing)
+    following = re.search(r'<a href="([^"]+)" rel="next">', first)
+    assert following
+    second = studio.get(unescape(following[1]))
+    found = [unquote(name) for name in re.findall(r'\?path=([^"&]+)', first + second)]
+    assert len(found) == len(names) and set(found) == names
+    assert ">First files</a>" in second and 'rel="next"' not in second
+    chosen = re.search(r'<a href="([^"]+path=b[^"]+)"', second)
+    assert chosen and "the content" in studio.get(unescape(chosen[1])), "and it is shown with its page of the list"
+    assert ">c.txt</a>" in studio.get(unescape(chosen[1]))
 
 
 def test_a_search_keeps_the_last_lines_only(studio: Studio, tmp_path: Path) -> None:

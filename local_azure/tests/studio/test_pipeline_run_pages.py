@@ -57,6 +57,17 @@ def test_a_rejection_needs_a_comment_and_an_answer_is_yes_or_no(studio: Studio, 
     assert answer_of(run.folder, asked) is None
 
 
+def test_a_user_without_a_name_can_answer(studio: Studio, run: Rehearsal, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown() -> str:
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.setattr("getpass.getuser", unknown)
+    asked = run.ask()
+    assert studio.post(f"/studio/builds/1/approvals/{asked}", answer="approve").status_code == 303
+    found = answer_of(run.folder, asked)
+    assert found and found.person == f"user {os.getuid()} (local rehearsal)"
+
+
 def test_of_two_answers_the_first_one_counts(run: Rehearsal) -> None:
     asked = run.ask()
     first = Decision(False, "terminal", "no")

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local_azure.machine_learning.server import Parts
 from local_azure.studio.access.gate import Gate
+from local_azure.studio.access.projects import Projects
 
 
 class StudioApplication:
@@ -18,7 +19,8 @@ class StudioApplication:
         self._parts = parts
         self._stopping = threading.Event()
         self._cancel_queued: Callable[[], None] | None = None
-        self._gate = Gate(parts, self._load)
+        self._projects = Projects()
+        self._gate = Gate(parts, self._projects, self._load)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._gate(scope, receive, send)
@@ -34,7 +36,7 @@ class StudioApplication:
         from local_azure.studio.site import make_pages
 
         self._cancel_queued = cancel_all
-        return make_pages(self._parts, self._stopping)
+        return make_pages(self._parts, self._projects, self._stopping)
 
 
 def make_studio(parts: Parts) -> StudioApplication:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.server import Parts
+from local_azure.studio.access.projects import Projects
 from local_azure.studio.pages import builds, overview, published, queueing, registry, run, run_files, runs, services
 from local_azure.studio.pages.visit import ROOT, Site, Visit, address
 from local_azure.studio.views import formats
@@ -32,13 +33,13 @@ def all_routes() -> list[Route]:
     return [route for section in _SECTIONS for route in section.PAGES.routes]
 
 
-def make_pages(parts: Parts, stopping: threading.Event) -> ASGIApp:
+def make_pages(parts: Parts, projects: Projects, stopping: threading.Event) -> ASGIApp:
     """Make the application behind the gate. stopping: set when the server begins to stop."""
     app = Starlette(
         routes=[*all_routes(), Mount(f"{ROOT}/static", StaticFiles(directory=_HERE / "static"))],
         exception_handlers={ApiError: _refused, HTTPException: _unknown, Exception: _broken},
     )
-    app.state.site = Site(parts, _templates(), stopping)
+    app.state.site = Site(parts, _templates(), stopping, projects)
     return app
 
 

@@ -6,11 +6,12 @@ import os
 import sys
 import webbrowser
 from html import escape
+from pathlib import Path
 
 import click
 
 from local_azure.cli import exit_codes, lifecycle
-from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
+from local_azure.machine_learning.storage.state import ServerInfo, StateFolder, find_project
 
 _SECONDS = 10
 _SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
@@ -28,7 +29,7 @@ def studio(state: StateFolder, opened: bool | None) -> None:
     The printed address signs one browser in, once, within ten minutes. The session lasts until the server stops.
     """
     info, _ = lifecycle.ensure(state)
-    address = one_time_address(info)
+    address = one_time_address(info, find_project())
     click.echo(f"Open this address within ten minutes; it works once:\n\n    {address}\n")
     click.echo("The server keeps running; stop it with: python -m local_azure down")
     if opened or (opened is None and _has_screen()):
@@ -42,9 +43,10 @@ def where(info: ServerInfo) -> str:
     return f"The studio shows it at {info.studio_url}/ (sign in: python -m local_azure studio)."
 
 
-def one_time_address(info: ServerInfo) -> str:
-    """Ask the server for an address that signs a browser in."""
+def one_time_address(info: ServerInfo, project: Path | None = None) -> str:
+    """Ask the server for an address that signs a browser in. project: whose pipelines can be queued there."""
     import urllib.error
+    import urllib.parse
     import urllib.request
 
     if not info.studio_port or not info.studio_token:
@@ -53,7 +55,8 @@ def one_time_address(info: ServerInfo) -> str:
         )
         raise lifecycle.StartError(message, exit_codes.FAILED)
     headers = {"Authorization": f"Bearer {info.studio_token}"}
-    request = urllib.request.Request(f"{info.studio_url}/one-time-address", b"", headers)  # noqa: S310 - our own server
+    body = urllib.parse.urlencode({"project": project} if project else {}, errors="surrogateescape").encode()
+    request = urllib.request.Request(f"{info.studio_url}/one-time-address", body, headers)  # noqa: S310 - our own server
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=_SECONDS) as answer:

@@ -54,6 +54,34 @@ def touch(target: Path | int) -> None:
     os.utime(target, ns=(moment, moment))
 
 
+def files_below(folder: Path, after: str = "") -> Iterator[str]:
+    """Yield the paths of the files below a folder, folder by folder, sorted in each.
+
+    What nobody asks for is not read. after: the path behind which to go on.
+    """
+    open_folders = [_entries(folder, "", after)]
+    while open_folders:
+        path, entry, rest = next(open_folders[-1], ("", None, ""))
+        if entry is None:
+            open_folders.pop()
+        elif entry.is_dir(follow_symlinks=False):
+            open_folders.append(_entries(folder, f"{path}/", rest))
+        elif entry.is_file():
+            yield path
+
+
+def _entries(root: Path, inside: str, after: str) -> Iterator[tuple[str, os.DirEntry[str], str]]:
+    """Yield path and entry of what is in one folder, and behind which path inside it to go on."""
+    first, _, rest = after.partition("/")
+    try:
+        found = sorted(os.scandir(root / inside), key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):  # it has gone meanwhile, or is not ours
+        return
+    for entry in found:
+        if entry.name > first or (entry.name == first and rest):
+            yield f"{inside}{entry.name}", entry, rest if entry.name == first else ""
+
+
 class Containers:
     """The files of all containers below one folder, to be read."""
 

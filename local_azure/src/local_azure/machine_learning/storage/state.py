@@ -52,19 +52,24 @@ def find_state_folder(explicit: Path | None = None) -> Path:
     """The folder to use: the given one, the environment's, the nearest .local_azure upwards, or the project's own.
 
     The last is outside the project, in the user's state folder: a step with `source_directory="."` uploads all of
-    the project, and would upload the server's data with it. A project is a git checkout, else the current directory.
+    the project, and would upload the server's data with it.
     """
     if explicit or os.environ.get(STATE_VARIABLE):
         return (explicit or Path(os.environ[STATE_VARIABLE])).absolute()
     here = Path.cwd()
-    upwards = (here, *here.parents)
-    for folder in upwards:
+    for folder in (here, *here.parents):
         if (folder / FOLDER_NAME).is_dir():
             return folder / FOLDER_NAME
-    project = next((folder for folder in upwards if (folder / ".git").exists()), here)
+    project = find_project()
     home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     key = hashlib.sha256(str(project).encode()).hexdigest()[:12]
     return home / "local_azure" / f"{project.name or 'root'}-{key}"
+
+
+def find_project() -> Path:
+    """The project that a command is typed in: the nearest git checkout upwards, else the current directory."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
 
 
 class StateFolder:

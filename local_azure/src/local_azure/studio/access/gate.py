@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from local_azure.machine_learning.server import Parts
 from local_azure.studio.access import headers, notices
+from local_azure.studio.access.projects import Projects
 from local_azure.studio.access.sessions import Session, Sessions
 
 LOG = logging.getLogger("local_azure")
@@ -43,18 +44,20 @@ class _RefusedError(Exception):
 class Gate:
     """The whole studio as one ASGI application. load: makes the pages when somebody first asks for one."""
 
-    def __init__(self, parts: Parts, load: Callable[[], ASGIApp]) -> None:
+    def __init__(self, parts: Parts, projects: Projects, load: Callable[[], ASGIApp]) -> None:
         self._host = f"127.0.0.1:{parts.info.studio_port}"
+        self._headers = headers.page(self._host)
         self._cookie = f"local_azure_studio_{parts.info.studio_port}"
         self._studio_token = parts.info.studio_token
         self._command = f"python -m local_azure --state {parts.state.root} studio"
         self._sessions = Sessions()
+        self._projects = projects
         self._load = load
         self._pages: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        guarded = _with_headers(send)
+        guarded = _with_headers(send, self._headers)
         try:
             response = await self._answer(request)
         except _RefusedError as refusal:
@@ -74,7 +77,7 @@ class Gate:
         self._check_host(request)
         path = request.scope["path"]  # as the pages find it; that of `request.url` has no tabs and line breaks
         if request.method == "POST" and path == ONE_TIME_ADDRESS:
-            return self._one_time_address(request)
+            return await self._one_time_address(request)
         if request.method not in (*_READING, "POST"):
             raise _RefusedError(405, "Pages of the studio are read with GET and changed with POST.")
         if path in STATIC and request.method in _READING:
@@ -84,6 +87,7 @@ class Gate:
         cookie, session = self._session_of(request)
         if session is None:
             return self._without_session(request)
+        _check_reader(request)
         request.scope["studio.session"] = session
         if request.method == "POST":
             request.scope["studio.form"] = await self._checked_form(request, session)
@@ -104,12 +108,14 @@ class Gate:
         if origins != [f"http://{self._host}"] or site != "same-origin":
             raise _RefusedError(403, "This form was not sent by a page of the studio. Nothing was changed.")
 
-    def _one_time_address(self, request: Request) -> Response:
-        """What `python -m local_azure studio` asks for."""
+    async def _one_time_address(self, request: Request) -> Response:
+        """What `python -m local_azure studio` asks for, in the folder of a project."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         known = scheme.lower() == "bearer" and hmac.compare_digest(token.encode(), self._studio_token.encode())
         if "origin" in request.headers or not known or not self._studio_token:
             return PlainTextResponse("The token of this server's studio is required.", 401)
+        form = await _form_of(request, errors="surrogateescape")
+        self._projects.add(form.get("project", [""])[0])
         return PlainTextResponse(f"http://{self._host}{SIGN_IN}?code={self._sessions.new_code()}")
 
     def _sign_in(self, request: Request) -> Response:
@@ -153,28 +159,45 @@ class Gate:
 
     async def _checked_form(self, request: Request, session: Session) -> Mapping[str, list[str]]:
         self._check_origin(request)
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_FORM_BYTES:
-                raise _RefusedError(413, f"A form has at most {MAX_FORM_BYTES} bytes. Nothing was changed.")
-        try:
-            form = parse_qs(body.decode("utf-8"), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS)
-        except ValueError:
-            raise _RefusedError(400, "This form cannot be read. Nothing was changed.") from None
+        form = await _form_of(request)
         if not session.allows(form.get("csrf", [""])[0]):
             raise _RefusedError(403, "This form is of an earlier session. Load the page again; nothing was changed.")
         return form
 
 
-def _with_headers(send: Send) -> Send:
+def _check_reader(request: Request) -> None:
+    """Refuse what a page of another origin loads: a program on another port of this host is the same site, so its
+    pages send our cookie. Links that somebody follows are no such load.
+    """
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    is_followed = request.headers.get("sec-fetch-mode") == "navigate" and request.method in _READING
+    is_whole_window = request.headers.get("sec-fetch-dest") == "document"
+    if site not in ("same-origin", "none") and not (is_followed and is_whole_window):
+        raise _RefusedError(403, "Pages of the studio are not for other sites. Nothing was changed.")
+
+
+async def _form_of(request: Request, errors: str = "replace") -> Mapping[str, list[str]]:
+    """Read the fields of a form. errors: what becomes of bytes that are not UTF-8, as `bytes.decode` has it."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_FORM_BYTES:
+            raise _RefusedError(413, f"A form has at most {MAX_FORM_BYTES} bytes. Nothing was changed.")
+    try:
+        text = body.decode("utf-8")
+        return parse_qs(text, keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS, errors=errors)
+    except ValueError:
+        raise _RefusedError(400, "This form cannot be read. Nothing was changed.") from None
+
+
+def _with_headers(send: Send, of_pages: Mapping[str, str]) -> Send:
     """Send answers with the headers that every one has; a page that sets its own policy keeps it."""
 
     async def guarded(message: Message) -> None:
         if message["type"] == "http.response.start":
             found = MutableHeaders(scope=message)
             own_policy = "content-security-policy" in found
-            for name, value in {**headers.ALWAYS, **({} if own_policy else headers.PAGE)}.items():
+            for name, value in {**headers.ALWAYS, **({} if own_policy else of_pages)}.items():
                 found.setdefault(name, value)
         await send(message)
 

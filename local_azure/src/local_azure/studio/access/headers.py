@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-# Scripts, styles, images and connections of the studio's own origin; nothing inline, nothing from elsewhere.
-PAGE = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Frame-Options": "DENY",
-}
 _FOREIGN_POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
     "img-src data:; font-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
@@ -23,6 +15,20 @@ ALWAYS = {
     "Cache-Control": "no-store",
     "X-Local-Azure": "local rehearsal",
 }
+
+
+def page(host: str) -> dict[str, str]:
+    """Return the headers of a page of the studio at `host`.
+
+    Its own scripts and styles, its images, connections and frames; nothing inline, nothing from elsewhere. A file of
+    a run has an address of the studio too, and is no script or style of its pages.
+    """
+    own = f"http://{host}/studio/static/"
+    policy = (
+        f"default-src 'none'; script-src {own}; style-src {own}; img-src 'self'; connect-src 'self'; "
+        "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    return {"Content-Security-Policy": policy, "X-Frame-Options": "DENY"}
 
 
 def foreign(destination: str) -> dict[str, str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import getpass
+import os
 from collections.abc import Hashable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from starlette.responses import Response
 
-from local_azure.machine_learning.errors import bad_request, conflict, not_found
+from local_azure.machine_learning.errors import ApiError, bad_request, conflict, not_found
 from local_azure.pipelines.run.builds.answers import settle
 from local_azure.pipelines.run.builds.record import MOST_COMMENT_CHARACTERS, REHEARSAL, Decision
 from local_azure.studio.pages.live import live_updates
@@ -37,9 +39,8 @@ Document = dict[str, Any]
 @PAGES.get("/builds")
 def builds(visit: Visit) -> Response:
     """The newest runs; those that wait for somebody first."""
-    root, before = visit.parts.state.pipeline_runs, visit.query("before")
-    last = int(before) if before.isascii() and before.isdigit() and len(before) < 10 else None
-    found = list(pipeline_runs.newest(root, ON_A_PAGE + 1, last))
+    root = visit.parts.state.pipeline_runs
+    found = list(pipeline_runs.newest(root, ON_A_PAGE + 1, visit.number("before")))
     shown = found[:ON_A_PAGE]
     return visit.page(
         "builds.html.j2",
@@ -58,34 +59,34 @@ def build(visit: Visit) -> Response:
     """One run on one page: questions first, then errors, then everything else."""
     run = _run(visit)
     result = pipeline_runs.result_of(run)
-    artifacts = pipeline_runs.kept_files(run, "artifacts")
+    names, is_cut = pipeline_runs.documents(run)
     return visit.page(
         "build.html.j2",
         run=run,
         seconds=seconds_between(
             run.build.get("startTime") or run.build.get("queueTime"), run.build.get("finishTime")
         ),
-        documents=_documents(visit, run, artifacts.names),
+        documents=_documents(visit, run, names),
+        is_cut=is_cut,
         failures=_failures(run, visit),
         issues=result.get("issues") or [],
         tags=result.get("tags") or [],
         graph=_graph(run.stages, address("builds", str(run.number))),
         timeline=_timeline(run),
         summaries=[_summary(path) for path in pipeline_runs.summaries(run)],
-        artifacts=artifacts.names,
+        artifacts=pipeline_runs.kept_files(run, "artifacts").names,
         uploads=pipeline_runs.kept_files(run, "files").names,
         most_comment=MOST_COMMENT_CHARACTERS,
     )
 
 
-def _documents(visit: Visit, run: PipelineRun, artifacts: list[str]) -> list[ShownFile]:
+def _documents(visit: Visit, run: PipelineRun, names: list[str]) -> list[ShownFile]:
     """Return the documents that a project has handed over and the studio can show: cards and boards."""
     found = []
-    for name in [name for name in artifacts if name.endswith(".json")][:SHOWN_CARDS]:
-        shown = _shown(visit, run, "artifacts", name)
-        if shown.document_kind:
-            found.append(shown)
-    return found
+    for name in names:
+        with suppress(ApiError, OSError):  # what cannot be read must not hide the question
+            found.append(_shown(visit, run, "artifacts", name))
+    return [shown for shown in found if shown.document_kind][:SHOWN_CARDS]
 
 
 def _shown(visit: Visit, run: PipelineRun, kind: str, name: str) -> ShownFile:
@@ -150,9 +151,9 @@ def log(visit: Visit) -> Response:
     """The log of a job, or of one of its steps."""
     run, label = _run(visit), visit.part("label")
     path = pipeline_runs.log_of(run, label)
-    wanted, title, end = visit.query("q"), visit.query("step"), visit.query("end")
+    wanted, title = visit.query("q"), visit.query("step")
     hits, is_all = logs.search(path, visit.parts.redactor, wanted)
-    window = logs.read_window(path, visit.parts.redactor, int(end) if end.isascii() and end.isdigit() else None)
+    window = logs.read_window(path, visit.parts.redactor, visit.number("end"))
     if title:
         texts = pipeline_runs.section(path, title, _STEP_BYTES)
         if not texts and window.size > logs.SEARCHED_BYTES:
@@ -177,7 +178,7 @@ def log(visit: Visit) -> Response:
 @PAGES.get(_ONE + "/files/{kind}")
 def files(visit: Visit) -> Response:
     """Artifacts or uploaded files, and a preview of one."""
-    run, kind, name = _run(visit), visit.part("kind"), visit.query("path")
+    run, kind, name = _run(visit), visit.part("kind"), visit.file_name("path")
     if kind not in ("artifacts", "files"):
         raise not_found("Folder", kind[:40])
     return visit.page(
@@ -185,7 +186,8 @@ def files(visit: Visit) -> Response:
         heading="Artifacts" if kind == "artifacts" else "Uploaded files",
         title=f"{run.name} {run.build.get('buildNumber', run.number)}",
         back=address("builds", str(run.number)),
-        listed=pipeline_runs.kept_files(run, kind),
+        listed=pipeline_runs.kept_files(run, kind, visit.file_name("after")),
+        begins_after=visit.file_name("after"),
         listing=address("builds", str(run.number), "files", kind),
         file=_shown(visit, run, kind, name) if name else None,
     )
@@ -194,7 +196,7 @@ def files(visit: Visit) -> Response:
 @PAGES.get(_ONE + "/raw/{kind}")
 def raw(visit: Visit) -> Response:
     """The bytes of one of these files."""
-    run, name = _run(visit), visit.query("path")
+    run, name = _run(visit), visit.file_name("path")
     return foreign_file(visit, name, pipeline_runs.file_of(run, visit.part("kind"), name))
 
 
@@ -229,10 +231,17 @@ def answer(visit: Visit) -> Response:
         raise bad_request("A rejection needs a comment: whoever asked, and the record, should know why.")
     if not asked.is_open or not run.is_live:
         raise conflict(f"This approval is closed: {asked.status}{f' by {asked.person}' if asked.person else ''}.")
-    person = f"{getpass.getuser()} ({REHEARSAL})"
-    given = Decision(is_yes, person, comment)
+    given = Decision(is_yes, f"{_user()} ({REHEARSAL})", comment)
     counted = settle(run.folder, asked.id, given)
     if counted != given:
         word = "approved" if counted.approved else "rejected"
         raise conflict(f"{counted.person} was faster: {word}. Your answer and its comment are not recorded.")
     return visit.see(address("builds", str(run.number)))
+
+
+def _user() -> str:
+    """Return who this server runs for; containers have users without a name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"

@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Hashable
 
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from local_azure.machine_learning.errors import ApiError
 
@@ -24,23 +25,30 @@ def live_updates(state: Callable[[], Hashable | None], stopping: threading.Event
     """
     if not _free.acquire(blocking=False):
         raise ApiError(429, "TooManyPages", f"{MOST_LISTENERS} pages are updated live already; close some of them.")
-    return StreamingResponse(_events(state, stopping), media_type="text/event-stream")
+    return _Listened(_events(state, stopping), media_type="text/event-stream")
+
+
+class _Listened(StreamingResponse):
+    """Frees its place when it has been sent, also where the browser went away before the first event."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            _free.release()
 
 
 async def _events(state: Callable[[], Hashable | None], stopping: threading.Event) -> AsyncIterator[str]:
-    try:
-        yield "retry: 3000\n\n"
-        before, quiet = await asyncio.to_thread(state), 0
-        while before is not None and not stopping.is_set():
-            await asyncio.sleep(POLL_SECONDS)
-            now = await asyncio.to_thread(state)
-            quiet += 1
-            if now != before:
-                quiet = 0
-                yield "event: changed\ndata:\n\n"
-            elif quiet % _QUIET_POLLS == 0:
-                yield ":\n\n"
-            before = now
-        yield "event: over\ndata:\n\n"
-    finally:
-        _free.release()
+    yield "retry: 3000\n\n"
+    before, quiet = await asyncio.to_thread(state), 0
+    while before is not None and not stopping.is_set():
+        await asyncio.sleep(POLL_SECONDS)
+        now = await asyncio.to_thread(state)
+        quiet += 1
+        if now != before:
+            quiet = 0
+            yield "event: changed\ndata:\n\n"
+        elif quiet % _QUIET_POLLS == 0:
+            yield ":\n\n"
+        before = now
+    yield "event: over\ndata:\n\n"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import IO
 
 from starlette.responses import Response
 
@@ -33,7 +36,7 @@ def choose(visit: Visit) -> Response:
 
 
 def _page(visit: Visit, file: str, *, refused: str = "", status: int = 200) -> Response:
-    found = queueable.files(visit.parts.state.pipeline_runs)
+    found = _offered(visit)
     chosen = _chosen(found, file) if file else None
     return visit.page(
         "queue.html.j2",
@@ -47,48 +50,61 @@ def _page(visit: Visit, file: str, *, refused: str = "", status: int = 200) -> R
     )
 
 
+def _offered(visit: Visit) -> list[Queueable]:
+    return queueable.files(visit.parts.state.pipeline_runs, visit.site.projects.all())
+
+
 def _chosen(found: list[Queueable], file: str) -> Queueable:
     """Return one of the offered pipelines; whatever else a form names is refused."""
     for each in found:
         if str(each.file) == file:
             return each
-    raise not_found("Pipeline", file[:200], "Run it once with `python -m local_azure pipelines run FILE`.")
+    raise not_found("Pipeline", file[:200], "Open the studio from the folder of its project.")
 
 
 @PAGES.post("/queue")
 def queue(visit: Visit) -> Response:
     """Start a run, and lead to its page."""
-    found = queueable.files(visit.parts.state.pipeline_runs)
-    chosen = _chosen(found, visit.field("file"))
+    chosen = _chosen(_offered(visit), visit.field("file"))
     words = [sys.executable, "-m", "local_azure", "--state", str(visit.parts.state.root), "pipelines", "run"]
-    words += [str(chosen.file), "--studio", "--branch", visit.field("branch").strip() or "main"]
+    # Of what the form holds nothing may be taken for an option of its own.
+    words += [str(chosen.file), "--studio", f"--branch={visit.field('branch').strip() or 'main'}"]
     for declared in queueable.parameters(chosen.file):
         value = visit.field(f"parameter:{declared.name}")
         if value or declared.default is not None:
-            words += ["-p", f"{declared.name}={value}"]
-    words += [word for line in visit.field("azure").split("\n") if line.strip() for word in ("--azure", line.strip())]
+            words.append(f"--parameter={declared.name}={value}")
+    words += [f"--azure={line.strip()}" for line in visit.field("azure").split("\n") if line.strip()]
+    with tempfile.TemporaryFile() as output:
+        process = _start(words, chosen.file.parent, output)
+        number = _number_of(process, visit.parts.state.pipeline_runs)
+        if number is None:
+            told = _end_of(output) or "The run did not start."
+            return _page(visit, str(chosen.file), refused=told, status=400)
+    return visit.see(address("builds", str(number)))
+
+
+def _start(words: list[str], folder: Path, output: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start a run; what it says goes to a file that has no name, so that it ends with the run."""
     with _guard:
         _forget_ended()
         if len(_running) >= MOST_QUEUED:
             raise bad_request(f"{MOST_QUEUED} runs of the studio are in progress; wait for one to end.")
-        process = _start(words, chosen.file.parent, visit.parts.state.root / "queued.log")
-    number = _number_of(process, visit.parts.state.pipeline_runs)
-    if number is None:
-        told = (visit.parts.state.root / "queued.log").read_text(encoding="utf-8", errors="replace")
-        return _page(
-            visit, str(chosen.file), refused=told[-_SHOWN_CHARACTERS:] or "The run did not start.", status=400
-        )
-    return visit.see(address("builds", str(number)))
-
-
-def _start(words: list[str], folder: Path, log: Path) -> subprocess.Popen[bytes]:
-    with log.open("wb") as output, orphans.GUARD:
-        process = subprocess.Popen(
-            words, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-        )
-        orphans.KEPT.add(process.pid)
-    _running[process.pid] = process
+        try:
+            with orphans.GUARD:
+                process = subprocess.Popen(
+                    words, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                )
+                orphans.KEPT.add(process.pid)
+        except (OSError, ValueError) as error:  # a value that is too long for an argument, or holds a zero byte
+            raise bad_request(f"The run cannot be started with these values: {error}") from None
+        _running[process.pid] = process
     return process
+
+
+def _end_of(output: IO[bytes]) -> str:
+    """Return the last characters of a file that another process may still write."""
+    size = os.fstat(output.fileno()).st_size
+    return os.pread(output.fileno(), _SHOWN_CHARACTERS, max(0, size - _SHOWN_CHARACTERS)).decode(errors="replace")
 
 
 def _number_of(process: subprocess.Popen[bytes], root: Path) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,17 @@ from local_azure.machine_learning.domain.serving import model_files, models, ser
 from local_azure.machine_learning.domain.workspace import compute, environments
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import ApiError, not_found
+from local_azure.machine_learning.storage.files import files_below
 from local_azure.studio.pages.run_files import foreign_file
 from local_azure.studio.pages.visit import Section, Visit, address
 from local_azure.studio.reading import measured
 from local_azure.studio.reading.run_facts import name_of
 from local_azure.studio.reading.shown_file import ShownFile, shown_file
+from local_azure.studio.views.previews import pretty, without_secrets
 
 PAGES = Section()
 MOST_FILES = 100
+MOST_LOOKED_AT = 10_000  # files below a folder, of which a pattern chooses
 MOST_USES = 50
 REPORT = "report.html"
 RUN_ID = re.compile(r"[0-9a-zA-Z_-]{20,256}")  # as the SDK makes them; other values of tags are not looked up
@@ -66,12 +70,12 @@ def _files_of(visit: Visit, workspace: Workspace, saved: Document) -> tuple[list
             base = datastores.readable_path(
                 visit.parts.store, visit.parts.files, workspace, source.datastore, source.base
             )
-            candidates = [base] if base.is_file() else sorted(path for path in base.rglob("*") if path.is_file())
-            for path in candidates[:MOST_FILES]:
-                inside = path.relative_to(base).as_posix() if path != base else ""
-                label = f"{source.base}/{inside}".strip("/") if inside else source.base
-                if source.matches(label):
-                    found.append((label, path))
+            if base.is_file():
+                found.append((source.base, base))
+                continue
+            labels = ((f"{source.base}/{inside}".strip("/"), base / inside) for inside in files_below(base))
+            matching = (pair for pair in islice(labels, MOST_LOOKED_AT) if source.matches(pair[0]))
+            found += islice(matching, MOST_FILES - len(found))
     except ApiError as error:
         return found, error.message
     return found[:MOST_FILES], ""
@@ -79,7 +83,7 @@ def _files_of(visit: Visit, workspace: Workspace, saved: Document) -> tuple[list
 
 def _preview(visit: Visit, files: list[tuple[str, Path]], name: str, version: str) -> ShownFile | None:
     """Return the preview of the file that the address asks for, else of the first one."""
-    wanted = visit.query("path")
+    wanted = visit.file_name("path")
     for label, path in files:
         if label == wanted or not wanted:
             raw = address("w", visit.part("workspace"), "data", name, "raw", version=version, path=label)
@@ -95,9 +99,9 @@ def raw_data(visit: Visit) -> Response:
     saved = datasets.require_saved(visit.parts.store, workspace.id, version["savedDatasetId"])
     files, _ = _files_of(visit, workspace, saved)
     for label, path in files:
-        if label == visit.query("path"):
+        if label == visit.file_name("path"):
             return foreign_file(visit, label, path)
-    raise not_found("File", visit.query("path"))
+    raise not_found("File", visit.file_name("path"))
 
 
 def _runs_that_read(visit: Visit, workspace: Workspace, saved_id: str) -> list[tuple[Document, str]]:
@@ -179,7 +183,7 @@ def _model_files(visit: Visit, workspace: Workspace, model: Document) -> dict[st
 def _model_preview(visit: Visit, model: Document, files: dict[str, Path]) -> ShownFile | None:
     """Return the preview of the file that the address asks for, else of the report, else of none."""
     report = next((name for name in files if name.rpartition("/")[2] == REPORT), "")
-    name = visit.query("path") or report
+    name = visit.file_name("path") or report
     if not name:
         return None
     if name not in files:
@@ -192,7 +196,7 @@ def _model_preview(visit: Visit, model: Document, files: dict[str, Path]) -> Sho
 @PAGES.get(_W + "/models/{name}/raw")
 def raw_model_file(visit: Visit) -> Response:
     """The bytes of a file of a model."""
-    workspace, name = visit.workspace, visit.query("path")
+    workspace, name = visit.workspace, visit.file_name("path")
     model = models.require(visit.parts.store, workspace, f"{visit.part('name')}:{visit.query('version')}")
     files = _model_files(visit, workspace, model)
     if name not in files:
@@ -210,5 +214,8 @@ def computes(visit: Visit) -> Response:
     return visit.page(
         "compute.html.j2",
         clusters=compute.find_all(visit.parts.store, workspace),
-        environments=environments.latest_definitions(visit.parts.store, workspace),
+        environments=[
+            (each["name"], each["version"], pretty(without_secrets(each)))
+            for each in environments.latest_definitions(visit.parts.store, workspace)
+        ],
     )

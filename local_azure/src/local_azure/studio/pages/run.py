@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from itertools import islice
 from typing import Any
 
 from starlette.responses import Response
 
-from local_azure.machine_learning.domain.data.artifacts import RUN_ORIGIN, artifacts_below, run_container
+from local_azure.machine_learning.domain.data.artifacts import run_paths
 from local_azure.machine_learning.domain.runs import experiments, run_records
 from local_azure.machine_learning.domain.runs.run_files import artifact_file
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
@@ -56,7 +57,7 @@ def run_page(visit: Visit) -> Response:
         metrics=measured.of_run(parts, workspace, run),
         step_metrics=_step_metrics(visit, workspace, steps),
         files=files[:_SHOWN_FILES],
-        more_files=max(len(files) - _SHOWN_FILES, 0),
+        has_more_files=len(files) > _SHOWN_FILES,
         log=log,
         tail=logs.tail(artifact_file(parts.files, workspace, run, log), parts.redactor, _TAIL_LINES) if log else [],
         lineage=facts.lineage_of(parts, workspace, run),
@@ -75,8 +76,9 @@ def _ancestors(visit: Visit, workspace: Workspace, run: Document) -> list[tuple[
 
 
 def _files(visit: Visit, workspace: Workspace, run: Document) -> list[str]:
-    found = artifacts_below(visit.parts.files, workspace, RUN_ORIGIN, run_container(run))
-    return [artifact.path for artifact in found if is_readable(artifact.path)]
+    """Return the first files, and one more than are shown where there are more."""
+    found = filter(is_readable, run_paths(visit.parts.files, workspace, run))
+    return list(islice(found, _SHOWN_FILES + 1))
 
 
 def _graph(visit: Visit, steps: list[Step]) -> object:

@@ -8,12 +8,7 @@ from typing import Any
 from starlette.responses import Response, StreamingResponse
 
 from local_azure.machine_learning.domain.data import snapshots
-from local_azure.machine_learning.domain.data.artifacts import (
-    RUN_ORIGIN,
-    artifacts_below,
-    run_artifact,
-    run_container,
-)
+from local_azure.machine_learning.domain.data.artifacts import run_artifact, run_paths
 from local_azure.machine_learning.domain.data.blobs import content
 from local_azure.machine_learning.domain.runs import run_records
 from local_azure.machine_learning.domain.runs.run_files import artifact_file
@@ -44,7 +39,7 @@ def log(visit: Visit) -> Response:
     if name and name not in names:
         raise not_found("Log", name)
     path = artifact_file(parts.files, workspace, run, name) if name else Path("/nonexistent")
-    wanted, end = visit.query("q"), visit.query("end")
+    wanted = visit.query("q")
     hits, is_all = logs.search(path, parts.redactor, wanted)
     return visit.page(
         "log.html.j2",
@@ -57,7 +52,7 @@ def log(visit: Visit) -> Response:
         hits=hits,
         most_hits=logs.MOST_HITS,
         is_all=is_all,
-        window=logs.read_window(path, parts.redactor, int(end) if end.isascii() and end.isdigit() else None),
+        window=logs.read_window(path, parts.redactor, visit.number("end")),
         raw=address("w", visit.part("workspace"), "runs", run["runId"], "raw", path=name) if name else "",
         events=address("w", visit.part("workspace"), "runs", run["runId"], "events") if facts.is_live(run) else "",
     )
@@ -67,8 +62,7 @@ def log(visit: Visit) -> Response:
 def files(visit: Visit) -> Response:
     """The artifacts of a run, and a preview of one."""
     run, workspace = _run(visit), visit.workspace
-    found = artifacts_below(visit.parts.files, workspace, RUN_ORIGIN, run_container(run))
-    name = visit.query("path")
+    name, after = visit.file_name("path"), visit.file_name("after")
     here = ("w", visit.part("workspace"), "runs", run["runId"])
     file = None
     if name:
@@ -79,7 +73,8 @@ def files(visit: Visit) -> Response:
         heading="Artifacts",
         title=facts.name_of(run),
         back=address(*here),
-        listed=listed(artifact.path for artifact in found),
+        listed=listed(run_paths(visit.parts.files, workspace, run, after=after)),
+        begins_after=after,
         listing=address(*here, "files"),
         file=file,
     )
@@ -94,7 +89,7 @@ def code(visit: Visit) -> Response:
         raise not_found("Snapshot", "of this run", "Only runs of scripts have one.")
     found = snapshots.files_of(visit.parts.store, workspace, snapshot)
     here = ("w", visit.part("workspace"), "runs", run["runId"])
-    name, file = visit.query("path"), None
+    name, after, file = visit.file_name("path"), visit.file_name("after"), None
     if name:
         if name not in found:
             raise not_found("File", name, "It is not in the snapshot of this run.")
@@ -105,7 +100,8 @@ def code(visit: Visit) -> Response:
         heading="Code",
         title=facts.name_of(run),
         back=address(*here),
-        listed=listed(found),
+        listed=listed(each for each in sorted(found) if each > after),
+        begins_after=after,
         listing=address(*here, "code"),
         file=file,
     )
@@ -114,14 +110,14 @@ def code(visit: Visit) -> Response:
 @PAGES.get(_RUN + "/raw")
 def raw(visit: Visit) -> Response:
     """The bytes of an artifact."""
-    name = visit.query("path")
+    name = visit.file_name("path")
     return foreign_file(visit, name, run_artifact(_run(visit), name).require_file(visit.parts.files, visit.workspace))
 
 
 @PAGES.get(_RUN + "/code/raw")
 def raw_code(visit: Visit) -> Response:
     """The bytes of a file of a snapshot."""
-    name, run = visit.query("path"), _run(visit)
+    name, run = visit.file_name("path"), _run(visit)
     found = snapshots.files_of(visit.parts.store, visit.workspace, run["properties"].get("ContentSnapshotId", ""))
     if name not in found:
         raise not_found("File", name)

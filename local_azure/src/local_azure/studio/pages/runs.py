@@ -70,13 +70,12 @@ def runs(visit: Visit) -> Response:
     """The newest runs that fit the filters of the address."""
     workspace, store = visit.workspace, visit.parts.store
     chosen = visit.query("experiment")
-    before = visit.query("before")
     asked = Recent(
         limit=ON_A_PAGE + 1,
         experiment_id=experiments.id_of(store, workspace.id, chosen, None) if chosen else None,
         filter=_filter(visit),
         text=visit.query("q"),
-        before=int(before) if before.isascii() and before.isdigit() and len(before) < 18 else None,
+        before=visit.number("before"),
     )
     found = rows_of(visit, workspace.id, asked)
     rows = found[:ON_A_PAGE]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,8 +18,12 @@ from local_azure.machine_learning.domain.workspace.coordinates import WORKSPACE_
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import not_found
 from local_azure.machine_learning.server import Parts
+from local_azure.studio.access.projects import Projects
 
 ROOT = "/studio"
+_MOST_DIGITS = 18
+# They turn the text behind them around, so that a name could make a page say something else.
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,7 @@ class Site:
     parts: Parts
     templates: jinja2.Environment
     stopping: threading.Event
+    projects: Projects
 
 
 @dataclass
@@ -60,6 +66,15 @@ class Visit:
         """A parameter of the query, without blanks around it."""
         return self.request.query_params.get(name, default).strip()
 
+    def file_name(self, name: str) -> str:
+        """A parameter that names a file, as it is."""
+        return self.request.query_params.get(name, "")
+
+    def number(self, name: str) -> int | None:
+        """A whole number of the query; None without one that counts anything here."""
+        given = self.query(name)
+        return int(given) if given.isascii() and given.isdigit() and len(given) <= _MOST_DIGITS else None
+
     def queries(self, name: str) -> list[str]:
         """All values of a parameter of the query."""
         return self.request.query_params.getlist(name)
@@ -83,7 +98,7 @@ class Visit:
             w=f"{ROOT}/w/{quote(chosen, safe='')}",
         )
         # Half of a surrogate pair, which JSON of others may hold, cannot be sent.
-        return HTMLResponse(text.encode(errors="replace"), http_status)
+        return HTMLResponse(_TURNING.sub("\ufffd", text).encode(errors="replace"), http_status)
 
     def see(self, address: str) -> Response:
         """Lead to another page after a change."""

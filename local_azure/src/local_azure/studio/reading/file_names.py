@@ -4,25 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
 
-MOST_NAMES = 5_000
+ON_A_PAGE = 500
 
 
 @dataclass(frozen=True)
 class Listed:
-    """Names in their order. is_cut: there are more files; unreadable: names left out because they are not UTF-8."""
+    """One page of names, in their order.
+
+    after: the name behind which the next page begins, empty on the last one; unreadable: names left out of this page
+    because they are not UTF-8.
+    """
 
     names: list[str]
-    is_cut: bool = False
+    after: str = ""
     unreadable: int = 0
 
 
 def listed(names: Iterable[str]) -> Listed:
-    """Return the first names that come, sorted."""
-    found = list(islice(names, MOST_NAMES + 1))
-    readable = [name for name in found[:MOST_NAMES] if is_readable(name)]
-    return Listed(sorted(readable), len(found) > MOST_NAMES, min(len(found), MOST_NAMES) - len(readable))
+    """Return the first names, and take no more of them than that."""
+    found: list[str] = []
+    unreadable = 0
+    for name in names:
+        if not is_readable(name):
+            unreadable += 1
+        elif len(found) == ON_A_PAGE:
+            return Listed(found, found[-1], unreadable)
+        else:
+            found.append(name)
+    return Listed(found, "", unreadable)
 
 
 def is_readable(name: str) -> bool:

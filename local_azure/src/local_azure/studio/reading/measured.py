@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from local_azure.machine_learning.domain.data.artifacts import run_artifact
+from local_azure.machine_learning.domain.data.blobs import content
 from local_azure.machine_learning.domain.runs import metrics
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import ApiError
@@ -105,7 +106,8 @@ def _matrix(parts: Parts, workspace: Workspace, run: Document, file: str) -> Doc
         return None
     if path.stat().st_size > _MOST_BYTES:
         return None
-    found = previews.json_of(path.read_text(encoding="utf-8", errors="replace"))
+    text = b"".join(content(parts.redactor, path, 0, path.stat().st_size)).decode(errors="replace")
+    found = previews.json_of(text)
     data = found.get("data") if isinstance(found, dict) else None
     if not isinstance(data, dict):
         return None

@@ -7,17 +7,22 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from local_azure.machine_learning.errors import not_found
+from local_azure.machine_learning.storage.files import files_below
 from local_azure.pipelines.run.builds.answers import answer_of
 from local_azure.pipelines.run.builds.progress import read_progress
 from local_azure.pipelines.run.builds.record import read_record
-from local_azure.studio.reading.file_names import Listed, listed
+from local_azure.studio.reading.file_names import Listed, is_readable, listed
 from local_azure.studio.reading.logs import SEARCHED_BYTES
 
 MOST_RUNS_READ = 200  # the newest ones
+MOST_NAMES = 5_000  # of artifacts that are looked at for cards and boards
+MOST_DOCUMENTS = 50  # artifacts in JSON that are read for them
+MOST_SUMMARIES = 50
 MOST_RESULT_BYTES = 16 * 1024 * 1024
 _SECTION = re.compile(rb"\n##\[section\]([^\n]*)")
 Document = dict[str, Any]
@@ -106,7 +111,8 @@ def newest(root: Path, most: int, before: int | None = None) -> Iterator[Pipelin
     """Yield the newest runs below a folder; those that cannot be read are left out."""
     if not root.is_dir():
         return
-    numbers = sorted((int(path.name) for path in root.iterdir() if path.name.isdigit()), reverse=True)
+    names = (path.name for path in root.iterdir())
+    numbers = sorted((int(name) for name in names if name.isascii() and name.isdigit()), reverse=True)
     chosen = [number for number in numbers if before is None or number < before]
     for number in chosen[:most]:
         run = _read(root / str(number))
@@ -274,27 +280,40 @@ def result_of(run: PipelineRun) -> Document:
     return found if isinstance(found, dict) else {}
 
 
-def kept_files(run: PipelineRun, kind: str) -> Listed:
-    """Return the files below `artifacts`, `summaries` or `files`, by their path in that folder."""
-    root = run.folder / kind
-    return listed(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+def kept_files(run: PipelineRun, kind: str, after: str = "") -> Listed:
+    """Return a page of the files below `artifacts` or `files`, by their path in that folder."""
+    return listed(files_below(run.folder / kind, after))
+
+
+def documents(run: PipelineRun) -> tuple[list[str], bool]:
+    """Return the artifacts that may be cards or boards, and whether there are others that were not looked at."""
+    names = list(islice(files_below(run.folder / "artifacts"), MOST_NAMES + 1))
+    found = [name for name in names if name.endswith(".json") and is_readable(name)]
+    return found[:MOST_DOCUMENTS], len(found) > MOST_DOCUMENTS or len(names) > MOST_NAMES
 
 
 def summaries(run: PipelineRun) -> list[Path]:
     """Return the pages that steps have written for the run, in their order."""
-    found = [path for path in (run.folder / "summaries").rglob("*") if path.is_file()]
+    names = islice(files_below(run.folder / "summaries"), MOST_SUMMARIES)
+    found = [path for name in names if (path := _kept_file(run, "summaries", name)) is not None]
     return sorted(found, key=lambda path: (_leading_number(path.name), path.name))
 
 
 def _leading_number(name: str) -> int:
     digits = name.partition("-")[0]
-    return int(digits) if digits.isdigit() else 0
+    return int(digits) if digits.isascii() and digits.isdigit() else 0
 
 
 def file_of(run: PipelineRun, kind: str, name: str) -> Path:
     """Return one of these files; raises a 404 for what is not below that folder."""
-    root = (run.folder / kind).resolve()
-    path = (root / name).resolve() if "\0" not in name else root
-    if kind not in ("artifacts", "summaries", "files") or not path.is_relative_to(root) or not path.is_file():
+    path = _kept_file(run, kind, name) if kind in ("artifacts", "files") else None
+    if path is None:
         raise not_found("File", name[:200], f"Run {run.number} keeps none of that name.")
     return path
+
+
+def _kept_file(run: PipelineRun, kind: str, name: str) -> Path | None:
+    """Return a file below a folder of the run; None for what is not there, or leads elsewhere."""
+    root = (run.folder / kind).resolve()
+    path = (root / name).resolve() if "\0" not in name else root
+    return path if path.is_relative_to(root) and path.is_file() else None

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from local_azure.pipelines.expand.expansion import Declared, declared_parameters, is_pipeline
+from local_azure.pipelines.expand.expansion import Declared, declared_parameters, is_pipeline, repository_root
 from local_azure.studio.reading import pipeline_runs
 from local_azure.studio.reading.pipeline_runs import PipelineRun
 
-MOST_FILES = 50
+MOST_FILES = 200  # that are looked at
 _PATTERNS = ("*.yml", "*.yaml")
+_OF_A_PROJECT = ("azure-pipelines*.yml", ".pipelines/*.yml", ".pipelines/*.yaml")
 Document = dict[str, Any]
 
 
@@ -23,18 +26,49 @@ class Queueable:
     file: Path
     last: PipelineRun | None
 
+    @property
+    def title(self) -> str:
+        """The path in its repository, behind the name of that."""
+        root = repository_root(self.file)
+        return f"{root.name}/{self.file.absolute().relative_to(root).as_posix()}"
 
-def files(root: Path) -> list[Queueable]:
-    """Return the pipelines that ran before, and those beside them in the same folders."""
+
+def files(root: Path, projects: Sequence[Path]) -> list[Queueable]:
+    """Return the pipelines that ran before, those of the projects, and those beside the ones that ran."""
     last: dict[Path, PipelineRun] = {}
     for run in pipeline_runs.newest(root, pipeline_runs.MOST_RUNS_READ):
         told = run.plan.get("file")
         if isinstance(told, str):
             last.setdefault(Path(told), run)
-    folders = dict.fromkeys(file.parent for file in last)
-    beside = [path for folder in folders for pattern in _PATTERNS for path in sorted(folder.glob(pattern))]
-    found = [file for file in dict.fromkeys([*last, *beside]) if is_pipeline(file)]
-    return [Queueable(file, last.get(file)) for file in found[:MOST_FILES]]
+    looked_at = islice(dict.fromkeys(_candidates(last, projects)), MOST_FILES)
+    return [Queueable(file, last.get(file)) for file in looked_at if _is_pipeline(file)]
+
+
+def _candidates(last: Mapping[Path, PipelineRun], projects: Sequence[Path]) -> Iterator[Path]:
+    yield from last
+    for project in projects:
+        yield from _found(project, _OF_A_PROJECT)
+    for folder in dict.fromkeys(file.parent for file in last):
+        yield from _found(folder, _PATTERNS)
+
+
+def _found(folder: Path, patterns: Sequence[str]) -> Iterator[Path]:
+    for pattern in patterns:
+        yield from sorted(islice(folder.glob(pattern), MOST_FILES))
+
+
+def _is_pipeline(file: Path) -> bool:
+    try:
+        facts = file.stat()
+    except (OSError, ValueError):
+        return False
+    return _has_pipeline(file, facts.st_mtime_ns, facts.st_size)
+
+
+@lru_cache(maxsize=2 * MOST_FILES)
+def _has_pipeline(file: Path, _written: int, _size: int) -> bool:
+    """Read a file once for each time it was written: all files are asked about for each page."""
+    return is_pipeline(file)
 
 
 def parameters(file: Path) -> list[Declared]:

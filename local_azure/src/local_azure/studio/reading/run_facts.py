@@ -9,7 +9,7 @@ from typing import Any
 from local_azure.machine_learning.domain.data import datasets
 from local_azure.machine_learning.domain.pipelines import graphs, nodes, pipeline_runs
 from local_azure.machine_learning.domain.runs import run_records
-from local_azure.machine_learning.domain.runs.run_files import DRIVER_LOG, STANDARD_LOG, artifact_file, log_blobs
+from local_azure.machine_learning.domain.runs.run_files import DRIVER_LOG, STANDARD_LOG, artifact_file, log_paths
 from local_azure.machine_learning.domain.runs.statuses import RunStatus
 from local_azure.machine_learning.domain.serving import models, services
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
@@ -22,6 +22,7 @@ from local_azure.studio.views.formats import duration, seconds_between
 
 Document = dict[str, Any]
 FAILURE_LINES = 20
+MOST_LOGS = 100  # of each folder of logs
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def _failed_part(parts: Parts, workspace: Workspace, run: Document) -> Document:
 
 def log_names(parts: Parts, workspace: Workspace, run: Document) -> list[str]:
     """Return the logs of a run; the one that has two names is named once."""
-    found = log_blobs(parts.files, workspace, run)
+    found = list(log_paths(parts.files, workspace, run, MOST_LOGS))
     names = [name for name in found if is_readable(name) and (name != DRIVER_LOG or STANDARD_LOG not in found)]
     return sorted(names, key=lambda name: (name not in (STANDARD_LOG, DRIVER_LOG), name))
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import mimetypes
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -17,6 +18,7 @@ Kind = Literal["table", "json", "image", "page", "markdown", "text", "other"]
 MOST_ROWS = 200
 MOST_COLUMNS = 50
 MOST_CHARACTERS = 2 * 1024 * 1024  # of JSON with its indents, which may be a thousand times as long as without
+_SECRET = re.compile("password|secret|token|credential|key$", re.IGNORECASE)
 _ENCODER = json.JSONEncoder(indent=2, ensure_ascii=False)
 _KINDS: dict[str, Kind] = {
     **dict.fromkeys((".csv", ".tsv"), "table"),
@@ -93,6 +95,16 @@ def pretty(value: object, most: int = MOST_CHARACTERS) -> str:
     except RecursionError:
         parts.append("\n… too deep")
     return "".join(parts)
+
+
+def without_secrets(value: object) -> object:
+    """Return a document in which the values of keys that name a secret are masked."""
+    if isinstance(value, dict):
+        return {
+            key: "***" if inner and isinstance(inner, str) and _SECRET.search(key) else without_secrets(inner)
+            for key, inner in value.items()
+        }
+    return [without_secrets(inner) for inner in value] if isinstance(value, list) else value
 
 
 @cache

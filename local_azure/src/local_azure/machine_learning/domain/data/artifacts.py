@@ -15,7 +15,7 @@ from local_azure.machine_learning.domain.data.blobs import Blob, etag
 from local_azure.machine_learning.domain.data.datastores import ARTIFACTSTORE
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import ApiError
-from local_azure.machine_learning.storage.files import BlobFiles, append_chunks
+from local_azure.machine_learning.storage.files import BlobFiles, append_chunks, files_below
 from local_azure.machine_learning.storage.store import Document, Store
 
 RUN_ORIGIN = "ExperimentRun"
@@ -67,6 +67,17 @@ def artifacts_below(
         path = blob.removeprefix(start)
         if not wanted or path == wanted or path.startswith(f"{wanted}/"):
             yield Artifact(origin, container, path)
+
+
+def run_paths(
+    files: BlobFiles, workspace: Workspace, run: Document, folder: str = "", after: str = ""
+) -> Iterator[str]:
+    """Yield the paths of a run's artifacts, or of those in one folder, as far as they are asked for.
+
+    after: the path inside the folder behind which to go on.
+    """
+    home = files.path(workspace.artifact_container, f"{RUN_ORIGIN}/{run_container(run)}")
+    return (f"{folder}{path}" for path in files_below(home / folder, after))
 
 
 def artifact_document(artifact: Artifact, file: Path) -> Document:

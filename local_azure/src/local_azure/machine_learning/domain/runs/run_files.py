@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
-from local_azure.machine_learning.domain.data.artifacts import run_artifact
+from local_azure.machine_learning.domain.data.artifacts import run_artifact, run_paths
 from local_azure.machine_learning.domain.runs import run_records
 from local_azure.machine_learning.domain.runs.run_documents import Run
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
@@ -23,6 +25,12 @@ _LOG_FOLDERS = ("azureml-logs", "logs", "user_logs", "system_logs")
 def artifact_file(files: BlobFiles, workspace: Workspace, run: Run, name: str) -> Path:
     """Return the file of a run's artifact, whether it exists or not."""
     return run_artifact(run, name).file(files, workspace)
+
+
+def log_paths(files: BlobFiles, workspace: Workspace, run: Run, most: int) -> Iterator[str]:
+    """Yield the first logs of a run, of each folder so many; without reading more of it."""
+    for top in _LOG_FOLDERS:
+        yield from islice(run_paths(files, workspace, run, f"{top}/"), most)
 
 
 def log_blobs(files: BlobFiles, workspace: Workspace, run: Run) -> dict[str, str]:

@@ -1,0 +1,73 @@
+"""What can be queued from a form: pipelines that ran and those of the projects that the studio was opened from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from studio_fixtures import ADDRESS, STUDIO_TOKEN, Studio  # type: ignore[import-not-found]
+
+from local_azure.studio.access.projects import MOST_PROJECTS, Projects
+
+PIPELINE = "parameters:\n- {name: who, type: string, default: world}\nsteps: [{bash: echo}]\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with a pipeline, a template, a file that is no pipeline, and one that nobody can read."""
+    made = tmp_path / "the project"
+    for name, content in (
+        (".git/config", ""), (".pipelines/release.yml", PIPELINE), (".pipelines/other.yaml", "a: b\n"),
+        (".pipelines/templates/t.yml", PIPELINE), ("azure-pipelines-nightly.yml", PIPELINE),
+    ):  # fmt: skip
+        (made / name).parent.mkdir(parents=True, exist_ok=True)
+        (made / name).write_text(content)
+    os.mkfifo(made / ".pipelines" / "pipe.yml")
+    return made
+
+
+def opened(studio: Studio, project: object, token: str = STUDIO_TOKEN) -> int:
+    """Ask for a one-time address in a project."""
+    headers = {"Authorization": f"Bearer {token}"}
+    data = {"project": str(project)}
+    return int(studio.client.post("/studio/one-time-address", data=data, headers=headers).status_code)
+
+
+def test_pipelines_of_the_project_can_be_queued_before_they_have_run(studio: Studio, project: Path) -> None:
+    assert "No pipeline is known" in studio.get("/studio/queue")
+    assert opened(studio, project) == 200
+    page = studio.get("/studio/queue")
+    assert ">the project/.pipelines/release.yml</option>" in page
+    assert ">the project/azure-pipelines-nightly.yml</option>" in page
+    assert page.count("<option") == 2 + 1, "and that of the workspace"
+    form = studio.get(f"/studio/queue?file={project}/.pipelines/release.yml")
+    assert 'name="parameter:who" value="world"' in form
+
+
+def test_only_the_studios_token_adds_a_project(studio: Studio, project: Path) -> None:
+    assert opened(studio, project, "x") == 401
+    studio.post("/studio/queue", project=str(project), file=f"{project}/.pipelines/release.yml")
+    assert "No pipeline is known" in studio.get("/studio/queue")
+    for file in ("/etc/passwd", f"{project}/.pipelines/release.yml", "", "x\0"):
+        assert studio.post("/studio/queue", file=file).status_code == 404, file
+
+
+def test_projects_are_folders_and_only_so_many(tmp_path: Path) -> None:
+    projects = Projects()
+    for folder in ("", "relative", str(tmp_path / "gone"), "/a\0b", "/etc/passwd"):
+        projects.add(folder)
+    assert projects.all() == []
+    made = [tmp_path / str(number) for number in range(MOST_PROJECTS + 1)]
+    for path in (*made, made[1]):
+        path.mkdir(exist_ok=True)
+        projects.add(str(path))
+    assert projects.all()[:2] == [made[1], made[-1]] and len(projects.all()) == MOST_PROJECTS
+
+
+@pytest.mark.parametrize("value", ["a\0b", "x" * 900_000])
+def test_values_that_no_process_takes_are_refused(studio: Studio, project: Path, value: str) -> None:
+    opened(studio, project)
+    form = {"file": f"{project}/.pipelines/release.yml", "parameter:who": value, "csrf": studio.csrf()}
+    answer = studio.client.post("/studio/queue", data=form, headers={"Origin": ADDRESS})
+    assert answer.status_code == 400 and "cannot be started with these values" in answer.text
