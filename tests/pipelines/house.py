@@ -67,7 +67,7 @@ class House:
             capture_output=True,
             text=True,
             check=False,
-            timeout=200,
+            timeout=600,
         )
         assert done.stdout.strip(), done.stderr
         return Ran(done.returncode, json.loads(done.stdout))

@@ -11,6 +11,7 @@ import csv
 import json
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -246,7 +247,19 @@ def test_rollback_goes_back_to_the_scoring_script_before(
 
 ANSWERS_TO_APPROVALS = ("approval.given", "approval.refused")
 CLOCK = "ml_service/production/chain/entry.py"
-LAST_DAY = "last_date: 2014-05-31"
+PROBLEM = "mlops_code/problems/paid_amount.yml"
+
+
+@contextmanager
+def replaced(file: Path, old: str, new: str) -> Iterator[None]:
+    """Another text in a file of the repository, until the block ends."""
+    first = file.read_text()
+    assert old in first
+    file.write_text(first.replace(old, new))
+    try:
+        yield
+    finally:
+        file.write_text(first)
 
 
 @pytest.mark.campaign
@@ -256,15 +269,9 @@ def test_a_candidate_that_has_expired_is_released_by_no_approval_and_at_a_termin
     assert redeployed[1].code == 0
     edit("", "")  # the script as it first was: an earlier test has broken it
     house.product.run("data", "upload", "--file", raised_table(tmp_path / "raised.csv", 1.02))
-    clock = house.tree / CLOCK
-    now = clock.read_text()
-    clock.write_text(
-        now.replace("datetime.now(UTC)", "datetime.fromtimestamp(datetime.now().timestamp() - 31 * 86400, UTC)")
-    )
-    try:
+    a_month_ago = "datetime.fromtimestamp(datetime.now().timestamp() - 31 * 86400, UTC)"
+    with replaced(house.tree / CLOCK, "datetime.now(UTC)", a_month_ago):
         ran = house.run("retrain", "-p", "overrideReason=a month ago", "--approve", "production")
-    finally:
-        clock.write_text(now)
     assert (ran.code, ran.stages["Production_paid_amount"]) == (1, FAILED)
     assert "it is expired" in ran.log("Production_paid_amount.release")
     found = agree(house.product, card_of(ran)).candidates["paid-amount:3"]
@@ -344,18 +351,40 @@ def test_withdrawn_superseded_and_trained_on_older_data(
     after = agree(house.product, card_of(ran), approved=True)
     assert (after.serves, after.states[overtaken]) == (released, "superseded")
 
-    problem = house.tree / "mlops_code/problems/paid_amount.yml"
-    newest_days = problem.read_text()
-    assert LAST_DAY in newest_days
-    problem.write_text(newest_days.replace(LAST_DAY, "last_date: 2014-05-20"))
     rejected = ("--reject", "production", "--comment", "the newer data counts")
-    try:
+    with replaced(house.tree / PROBLEM, "last_date: 2014-05-31", "last_date: 2014-05-20"):
         ran = house.run("release", "-p", "overrideReason=as it was before", *rejected)
-    finally:
-        problem.write_text(newest_days)
     card = card_of(ran)
     assert "It was trained on data until 2014-05-20, and what serves on data until" in " ".join(card["warnings"])
     assert agree(house.product, card).serves == released
+
+
+@pytest.mark.campaign
+def test_a_better_model_is_released_rolled_back_and_asked_for_again(
+    house: House, scheduled: Ran, edit: Callable[[str, str], None]
+) -> None:
+    assert scheduled.code == 0
+    edit("", "")  # the script as it first was: an earlier test has broken it
+    before = house.serves()["model"]
+    with replaced(house.tree / PROBLEM, "weeks: 8 ", "weeks: 20 "):
+        ran = house.run("release", "--approve", "production")
+        card, after = card_of(ran), agree(house.product, card_of(ran), approved=True)
+        better = after.serves
+        assert (card["verdict"]["status"], card["serves_now"]["version"]["model"]) == ("accepted", before)
+        assert f"better than {before}" in card["improvement"]["sentence"]
+        assert (after.before, after.states[better]) == (before, "released")
+
+        ran = house.run("rollback", "-p", "reason=too high on Mondays", "--approve", "production")
+        card, after = card_of(ran), agree(house.product, card_of(ran), approved=True)
+        assert (card["kind"], card["serves_now"]["version"]["model"], after.serves) == ("rollback", better, before)
+        assert f"better than {before}; a rollback gives that up" in card["improvement"]["sentence"]
+        (setback,) = after.candidates[better]["setbacks"]
+        assert (setback["kind"], setback["reason"]) == ("rolled back", "too high on Mondays")
+
+        ran = house.run("release", "--reject", "production", "--comment", "still too high")
+    card = card_of(ran)
+    assert (ran.code, card["proposed"]["model"], agree(house.product, card).serves) == (3, better, before)
+    assert [(one["what"], one["reason"]) for one in card["earlier"]] == [("rolled back", "too high on Mondays")]
 
 
 @pytest.mark.campaign

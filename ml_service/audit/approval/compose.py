@@ -87,7 +87,7 @@ def _warnings(proposal: Proposal, improvement: Improvement) -> Iterator[str]:
     verdict = verdict_of(proposal.decision)
     if verdict.status != "accepted":
         yield f"The gate did not accept this version. {verdict.sentence}" if verdict.override else verdict.sentence
-    for item in proposal.earlier:
+    for item in _unanswered(proposal):
         yield f"These bytes were {item.what} on {shown_moment(item.when)} by {item.who}: {item.reason or 'no reason'}"
     if proposal.take_over:
         yield f"A service that was changed by hand is replaced, and that work is lost: {proposal.take_over}"
@@ -99,6 +99,15 @@ def _warnings(proposal: Proposal, improvement: Improvement) -> Iterator[str]:
     yield from _about_data(proposal)
     if proposal.kind == "release" and proposal.decision is not None:
         yield from warnings_of(proposal.decision.evidence)
+
+
+def _unanswered(proposal: Proposal) -> list[Earlier]:
+    """What happened to the same bytes and is no past matter.
+
+    Whoever approved the deployment that a rollback restores has answered what was known of them until then.
+    """
+    since = proposal.restores.started if proposal.restores else ""
+    return [item for item in proposal.earlier if item.when > since]
 
 
 def _about_data(proposal: Proposal) -> Iterator[str]:

@@ -24,9 +24,10 @@ from ml_service.output.moments import shown_moment
 _HERE = Path(__file__).parent
 _SHOWN_HASH = 12
 _CHECKS = {"as-recorded": "is as the ledger records it", "changed": "is NOT as recorded"}
-_CLOSED = (
-    "was compared with the ledger when it was deployed, not since: who wrote this card may not read production. The "
-    "deployment compares it again before it changes anything, and refuses if it was changed by hand"
+_CLOSED = "was compared with the ledger when it was deployed, not since"
+_WHY_CLOSED = (
+    "who wrote this card may not read production. The deployment compares it again before it changes anything, and "
+    "refuses if it was changed by hand"
 )
 
 
@@ -105,7 +106,8 @@ def _serving(now: Serving | None) -> str:
     if now is None:
         return "nothing: this would be the first deployment"
     by = f"by {now.event} of {now.who}, build {now.build_id}"
-    return f"{now.version.model} since {shown_moment(now.since)}, {by}; {compared(now)}"
+    why = f": {_WHY_CLOSED}" if now.check == "unknown" and not now.finding else ""
+    return f"{now.version.model} since {shown_moment(now.since)}, {by}; {compared(now)}{why}"
 
 
 def _data(data: DataChange) -> str:

@@ -190,6 +190,22 @@ def test_a_rollback_says_what_it_gives_up_and_what_it_restores() -> None:
     assert badge_of(card).tone == "soft", "going back is no fault of what is restored"
 
 
+def test_a_rollback_warns_of_what_came_after_the_deployment_that_it_restores_and_lists_the_rest() -> None:
+    """Whoever approved that deployment has answered what was known of the same bytes until then."""
+    before, after = "2026-11-20T10:00:00+00:00", "2026-11-28T10:00:00+00:00"
+    setbacks = [
+        Setback("rejected", "m:1", before, "Grace", "not before the audit", "99"),
+        Setback("rolled back", "m:1", after, "Ada", "too high", "103"),
+    ]
+    earlier = earlier_of(setbacks, [SECOND, FIRST], version_of(FIRST.content, None))
+    card = card_of(rollback(earlier=earlier))
+    assert [warning for warning in card.warnings if "These bytes" in warning] == [
+        "These bytes were rolled back on 28 Nov 2026, 10:00 UTC by Ada: too high"
+    ]
+    assert "not before the audit" in markdown(card)
+    assert badge_of(card_of(rollback(earlier=earlier[:1]))).tone == "soft"
+
+
 def test_versions_that_never_met_are_not_compared() -> None:
     card = card_of(rollback(now=now_of(SECOND, decided(1.0, 2.0, "m:9"))))
     assert card.improvement.share is None

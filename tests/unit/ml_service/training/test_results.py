@@ -11,12 +11,13 @@ import pytest
 
 from azure_ml.models.versions import ModelVersion
 from azure_ml.pipelines.runs import StepState
-from forecasting.decision.blocks import Baseline, RegisteredChampion, Scores, Windows
+from forecasting.decision.blocks import Baseline, RegisteredChampion, Rule, Scores, Windows
+from forecasting.decision.record import DecisionRecord
 from ml_service.output.console import Terminal
 from ml_service.output.decision_table import decision_rows
 from ml_service.training.follow import Followed, pause
 from ml_service.training.outcome import Outcome, exit_code, show_outcome
-from ml_service.training.run import RunResult, ending, ending_of_try
+from ml_service.training.run import RunResult, ending, ending_of_try, events
 from ml_service.training.run import show as show_run
 from ml_service.training.smoke import Smoked
 from ml_service.training.smoke import show as show_smoke
@@ -150,6 +151,21 @@ def test_the_result_of_a_failed_run_goes_to_standard_output_and_its_log_to_the_c
     assert document["steps"] == [
         {"name": "deploy", "status": "Failed", "seconds": 1.25, "reused": False, "run_id": "step-1"}
     ]
+
+
+def test_people_are_notified_of_a_model_that_waits_and_of_drift(make_settings: MakeSettings) -> None:
+    model = ModelVersion(None, "unit", 7, tags={}, properties={})
+    drifted = Rule(code="drift", status="warning", value=0.4, threshold=0.35, sentence="forecasts are worse.")
+    calm, warned = decision("accepted", rules=()), decision("accepted", rules=(drifted,))
+
+    def told(made: DecisionRecord, kept: ModelVersion | None, production: str = "prod") -> list[str]:
+        result = replace(_result("Finished", "accepted"), outcome=Outcome("accepted", "margin", made, kept))
+        return list(events(result, make_settings({"AZUREML_PRODUCTION_WORKSPACE_NAME": production})))
+
+    assert told(calm, model) == ["approval.waiting"]
+    assert told(warned, model) == ["approval.waiting", "data.drift"]
+    assert (told(warned, None), told(calm, None)) == (["data.drift"], [])
+    assert told(calm, model, production="") == [], "where nobody approves, nothing waits"
 
 
 def test_a_failed_step_is_named_before_the_end_of_its_log(make_settings: MakeSettings) -> None:
