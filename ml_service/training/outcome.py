@@ -9,6 +9,7 @@ from azure_ml.models.registration import find_newest
 from azure_ml.models.versions import ModelVersion
 from azure_ml.pipelines.runs import Run, RunStatus
 from azure_ml.workspace import Workspace
+from forecasting.decision import words
 from forecasting.decision.blocks import ACCEPTED, FAILED, KEPT
 from forecasting.decision.record import DECISION_FILE, DecisionRecord, parse_decision
 from ml_service.errors import FaultError
@@ -111,6 +112,8 @@ def _show_decision(terminal: Terminal, decision: DecisionRecord) -> None:
         terminal.say(f"override   {said}")
     if windows := windows_sentence(evidence):
         terminal.say(f"           {windows}")
+    if drifted := words.drift(evidence):
+        terminal.say(f"drift      {drifted}")
     for note in evidence.data.notes:
         terminal.say(f"note       {note}")
     columns, rows = decision_rows(evidence, decision.context.champion)

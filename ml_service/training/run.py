@@ -19,6 +19,7 @@ from azure_ml.pipelines.published import (
 from azure_ml.pipelines.runs import ENDED, Run, RunStatus, StepState, find_pipeline_run, list_runs, one_word
 from azure_ml.pipelines.trainings import claim_training, training_now
 from azure_ml.workspace import Workspace
+from forecasting.decision import words
 from forecasting.decision.blocks import ACCEPTED, Override
 from ml_service.errors import ConflictError, InvalidRequestError
 from ml_service.output.closing import Ending
@@ -313,14 +314,21 @@ def ending(result: RunResult, settings: Settings, *, is_asked: bool = True) -> E
     if result.complaint:
         return _complaint(result)
     if result.outcome.model is None:
-        return Ending("the champion stays and nothing was registered, which is normal")
+        return Ending(f"the champion stays and nothing was registered, which is normal{_drifted(result)}")
     model, todo = result.outcome.model, ""
     if settings.has_production and not is_asked:
         todo = "nobody is asked to approve it here; to ask, queue retrain.yml with the parameter pending"
     elif settings.has_production:
         terminal = f"; at a terminal: python -m ml_service release --model-version {model.version}"
         todo = f"approve or reject its release{'' if settings.tf_build else terminal}"
-    return Ending(f"{model.label} was accepted, registered and deployed to the test service", todo)
+    return Ending(f"{model.label} was accepted, registered and deployed to the test service{_drifted(result)}", todo)
+
+
+def _drifted(result: RunResult) -> str:
+    """A line more where the newest data is not like the data before."""
+    decision = result.outcome.decision
+    told = words.drift(decision.evidence) if decision else ""
+    return f"\n{told}" if told else ""
 
 
 def events(result: RunResult, settings: Settings) -> list[Event]:
@@ -328,15 +336,14 @@ def events(result: RunResult, settings: Settings) -> list[Event]:
     decision, found = result.outcome.decision, list[Event]()
     if result.outcome.model is not None and not result.exit_code and settings.has_production:
         found.append(WAITING)
-    rules = decision.evidence.rules if decision else ()
-    if any(rule.code == "drift" and rule.status == "warning" for rule in rules):
+    if decision is not None and words.drift(decision.evidence):
         found.append(DRIFT)
     return found
 
 
 def _complaint(result: RunResult) -> Ending:
     log = "\n".join(result.log) or "(it wrote no log)"
-    happened = f"error: run {result.run_id}: {result.complaint}"
+    happened = f"error: run {result.run_id}: {result.complaint}{_drifted(result)}"
     return Ending(happened, _remedy(result), log if result.failed_step else "")
 
 

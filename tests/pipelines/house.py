@@ -55,6 +55,8 @@ class House:
     tree: Path
     state: StateFolder
     environment: Mapping[str, str]
+    seconds: int = 200
+    """How long a run of a pipeline may take."""
 
     def run(self, pipeline: str, *words: str, production: str = PRODUCTION) -> Ran:
         """Run a pipeline of the copy."""
@@ -67,7 +69,7 @@ class House:
             capture_output=True,
             text=True,
             check=False,
-            timeout=600,
+            timeout=self.seconds,
         )
         assert done.stdout.strip(), done.stderr
         return Ran(done.returncode, json.loads(done.stdout))

@@ -89,6 +89,7 @@ class DriftState(Block):
     decided_at: Text
     status: Annotated[str, Field(description="passed, warning, or off where nothing could be compared.")]
     sentence: str
+    meaning: Annotated[str, Field(description="Of a warning: what changed, and what to look at.")] = ""
 
 
 class Accuracy(Block):

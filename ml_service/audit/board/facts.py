@@ -7,6 +7,7 @@ from datetime import date, datetime
 
 from azure_ml.datasets import DatasetVersion
 from forecasting.calendars import DAILY, calendar_of
+from forecasting.decision import words
 from forecasting.decision.blocks import Data
 from forecasting.decision.record import DecisionRecord
 from forecasting.problem.schedule import Schedule
@@ -81,6 +82,7 @@ def drift_state(run_id: str, decision: DecisionRecord) -> DriftState:
         decided_at=decision.context.decided_at,
         status=rule.status if rule else "off",
         sentence=rule.sentence if rule else "the decision has no such rule",
+        meaning=words.drift(decision.evidence),
     )
 
 

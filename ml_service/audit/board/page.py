@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from forecasting.decision import words
 from ml_service.audit.board.document import (
     Accuracy,
     Agreement,
@@ -175,4 +176,5 @@ def _drift(board: Board) -> str:
     if drift is None:
         return "no run has decided yet"
     word = {"passed": "none", "warning": "WARNING", "off": "not measured"}.get(drift.status, drift.status)
-    return f"{word}, by the run of {shown_moment(drift.decided_at)}: {drift.sentence}"
+    said = "\n".join(filter(None, (drift.meaning, words.sentence(drift.sentence))))
+    return f"{word}, by the run of {shown_moment(drift.decided_at)}: {said}"

@@ -29,6 +29,13 @@ TITLES = {
 }
 STATUS = {"passed": "passed", "warning": "warning", "failed": "not passed", "off": "not asked"}
 
+_DRIFTED = {
+    "accepted": "weigh this before the new model is approved",
+    "kept": "look whether the champion, which stays, still serves well",
+    "failed": "this may be why no model is good enough",
+}
+"""What a change of the data means beside a verdict."""
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -55,6 +62,18 @@ def change(value: float | None) -> str:
 def sentence(text: str) -> str:
     """A finding of the gate as a sentence of its own."""
     return text[:1].upper() + text[1:]
+
+
+def drift(evidence: Evidence) -> str:
+    """One sentence to read beside the verdict where the newest data is not like the data before; else empty.
+
+    The verdict itself does not speak of it, because drift decides nothing.
+    """
+    rule = next((rule for rule in evidence.rules if rule.code == "drift" and rule.status == "warning"), None)
+    if rule is None:
+        return ""
+    _, _, why = rule.sentence.rstrip(".").rpartition(": ")  # before it are the counts of series
+    return f"The newest data is not like the data before: {why}; {_DRIFTED[evidence.outcome]}."
 
 
 def better(gain: float) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from forecasting.calendars import WEEKDAYS
 from forecasting.problem.sections import Section
@@ -14,6 +15,23 @@ WeekDay = Literal["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Satur
 MAX_POLL_MINUTES = 1_440
 _MOST_DAYS_AHEAD = 500 * 31 + 366
 """A day on which the longest interval fires lies within so many."""
+_TIME = re.compile(r"[0-9]{2}:[0-9]{2}")
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}")
+
+
+def _demanded(value: object, form: re.Pattern[str], moment: str, expected: str) -> object:
+    """The value, which must have a form and be a moment that there is. Raises: ValueError."""
+    if value is None or (isinstance(value, str) and form.fullmatch(value) and _exists(value, moment)):
+        return value
+    raise ValueError(expected)
+
+
+def _exists(value: str, moment: str) -> bool:
+    try:
+        datetime.strptime(value, moment)
+    except ValueError:
+        return False
+    return True
 
 
 class Recurrence(Section):
@@ -22,10 +40,31 @@ class Recurrence(Section):
     every: Literal["minute", "hour", "day", "week", "month"]
     interval: Annotated[int, Field(ge=1, le=500)] = 1
     days: Annotated[tuple[WeekDay, ...], Field(strict=False)] = ()
-    at: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] | None = None
+    at: str | None = None
     # Fixed, because a schedule without a start fires as soon as it is created; the first Monday counts the intervals.
-    start: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$")] = "2024-01-01T00:00:00"
+    start: str = "2024-01-01T00:00:00"
     time_zone: Annotated[str, Field(max_length=64)] = "UTC"  # a Windows name, such as W. Europe Standard Time
+
+    @field_validator("at", mode="before")
+    @classmethod
+    def _is_time_of_day(cls, value: object) -> object:
+        """YAML reads 15:00 without quotes as a number."""
+        return _demanded(value, _TIME, "%H:%M", 'expected hour and minute in quotes, such as "05:00"')
+
+    @field_validator("start", mode="before")
+    @classmethod
+    def _is_moment(cls, value: object) -> object:
+        return _demanded(
+            value, _MOMENT, "%Y-%m-%dT%H:%M:%S", 'expected a moment in quotes, such as "2024-01-01T00:00:00"'
+        )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_windows_name(cls, value: str) -> str:
+        """Only Azure ML knows the whole list; a name of the other kind is found before anything is published."""
+        if "/" in value:
+            raise ValueError("expected UTC or a Windows name, such as W. Europe Standard Time")
+        return value
 
     @model_validator(mode="after")
     def _fits_together(self) -> Recurrence:

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from forecasting.decision import words
 from forecasting.decision.gate import decide
 from forecasting.decision.rules import MEANING
 from forecasting.evaluation.calibration import IntervalScore
 from forecasting.evaluation.comparison import Age, Segment
 from forecasting.evaluation.drift import Drift
 from tests.unit.forecasting.decision.gate_cases import EARLIER, POLICY, comparison, outcome, scored
+from tests.unit.ml_service.decisions import evidence
 
 
 @pytest.mark.parametrize(
@@ -256,4 +258,8 @@ def test_drift_of_the_data_is_pointed_out_and_blocks_nothing(flagged: int, statu
     rule = table[-1]
     assert (verdict.reason, rule.code, rule.status) == ("margin", "drift", status)
     assert f"{flagged} by level" in rule.sentence
+    beside = words.drift(evidence("kept", rules=tuple(table)))
+    look = "look whether the champion, which stays, still serves well"
+    plain = f"The newest data is not like the data before: the level has moved (20% of the series); {look}."
+    assert beside == (plain if status == "warning" else "")
     assert ("the level has moved (20% of the series)" in rule.sentence) == (status == "warning")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from forecasting.errors import UsageError
+from forecasting.problem.problem_file import Problem
 from forecasting.problem.schedule import Recurrence
+from tests.story.product import write_problem
 
 MONDAY = datetime(2026, 11, 30, 9, 0)
 
@@ -31,6 +35,27 @@ MONDAY = datetime(2026, 11, 30, 9, 0)
 )
 def test_it_fires_next(rule: dict[str, Any], expected: datetime | None) -> None:
     assert Recurrence.model_validate(rule).next_after(MONDAY) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("at", 900, 'hour and minute in quotes, such as "05:00"'),  # YAML reads 15:00 so
+        ("at", "5:00", "hour and minute"),
+        ("at", "24:00", "hour and minute"),
+        ("start", "2024-13-45T99:00:00", "a moment in quotes"),
+        ("start", "2024-02-30T00:00:00", "a moment in quotes"),
+        ("start", None, "a text"),
+        ("time_zone", "Europe/Berlin", "UTC or a Windows name"),
+    ],
+)
+def test_what_is_no_moment_is_refused_when_the_problem_is_read(
+    tmp_path: Path, key: str, value: object, expected: str
+) -> None:
+    rule = {"every": "week", key: value}
+    path = write_problem(tmp_path / "demand.yml", {"schedule": {"recurrence": rule}})
+    with pytest.raises(UsageError, match=f"recurrence.{key}: .*{expected}.*, found {value!r}"):
+        Problem(path).schedule  # noqa: B018 - reading it is what is tested
 
 
 def test_the_longest_interval_fires_within_the_days_that_are_searched() -> None:

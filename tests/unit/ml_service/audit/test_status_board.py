@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -147,7 +148,12 @@ def test_drift_is_what_the_last_decision_says() -> None:
     rule = Rule(code="drift", status="warning", value=0.4, threshold=0.35, sentence="forecasts are clearly worse.")
     made = changed(BETTER, evidence=changed(BETTER.evidence, rules=(rule,)))
     assert drift_state("run-1", made).status == "warning"
-    assert "drift      WARNING, by the run of " in printed(board(drift=drift_state("run-1", made)))
+    shown = printed(board(drift=drift_state("run-1", made)))
+    assert re.search(
+        r"drift      WARNING, by the run of .*: The newest data is not like the data before: "
+        r"forecasts are clearly worse; .*\n +Forecasts are clearly worse\.\n",
+        shown,
+    )
     assert drift_state("run-1", changed(made, evidence=changed(made.evidence, rules=()))).status == "off"
 
 

@@ -15,6 +15,7 @@ from forecasting.decision.blocks import Baseline, RegisteredChampion, Rule, Scor
 from forecasting.decision.record import DecisionRecord
 from ml_service.output.console import Terminal
 from ml_service.output.decision_table import decision_rows
+from ml_service.output.webhook import DRIFT
 from ml_service.training.follow import Followed, pause
 from ml_service.training.outcome import Outcome, exit_code, show_outcome
 from ml_service.training.run import RunResult, ending, ending_of_try, events
@@ -203,6 +204,24 @@ def test_what_to_do_with_an_accepted_model(
     assert ended.happened == "unit:7 was accepted, registered and deployed to the test service"
     assert ended.todo.endswith(todo)
     assert bool(ended.todo) is bool(production)
+
+
+@pytest.mark.parametrize("verdict", ["accepted", "kept", "failed"])
+def test_drift_is_said_beside_the_verdict_whatever_it_is(verdict: str, make_settings: MakeSettings) -> None:
+    """On the terminal and in the closing, which a page and a notification repeat."""
+    counts, why = "of 5 series stand out in the newest window: 5 by level", "the level has moved (100% of the series)"
+    rule = Rule(code="drift", status="warning", value=1.0, threshold=0.1, sentence=f"{counts}: {why}.")
+    model = ModelVersion(None, "unit", 7, tags={}, properties={}) if verdict == "accepted" else None
+    outcome = Outcome(verdict, "margin", decision(verdict, rules=(rule,)), model)
+    status = "Failed" if verdict == "failed" else "Finished"
+    result, out, settings = replace(_result(status, verdict), outcome=outcome), io.StringIO(), make_settings({})
+
+    show_outcome(Terminal(out=out), outcome, deployed=True)
+
+    said = f"The newest data is not like the data before: {why}; "
+    assert f"\ndrift      {said}" in out.getvalue()
+    assert ending(result, settings).happened.splitlines()[-1].startswith(said)
+    assert DRIFT in events(result, settings)
 
 
 @pytest.mark.parametrize(
