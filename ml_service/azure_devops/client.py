@@ -78,23 +78,9 @@ class AzureDevOps:
         self, method: str, path: str, parameters: Mapping[str, str], body: object, *, preview: bool = False
     ) -> dict[str, Any]:
         url = f"{self.address}/_apis/{path}"
+        versioned = {**parameters, "api-version": PREVIEW_VERSION if preview else API_VERSION}
         try:
-            with requests.Session() as session:
-                # The environment may name a proxy, which this machine needs not, and a .netrc with other credentials.
-                session.trust_env = urlsplit(self.address).hostname not in _LOOPBACK
-                answer = session.request(
-                    method,
-                    url,
-                    params={**parameters, "api-version": PREVIEW_VERSION if preview else API_VERSION},
-                    json=body,
-                    auth=_Bearer(self.token),
-                    headers={"Accept": "application/json"},
-                    timeout=_TIMES,
-                    allow_redirects=False,
-                    stream=True,
-                )
-                with answer:
-                    content = _read(answer, url)
+            answer, content = exchange(method, url, self.token, parameters=versioned, body=body)
         except requests.RequestException as error:
             raise AzureDevOpsError(f"Azure DevOps did not answer at {url}", found=type(error).__name__) from error
         if answer.status_code == requests.codes.no_content or (method == "DELETE" and answer.ok):
@@ -102,6 +88,48 @@ class AzureDevOps:
         if answer.status_code not in (requests.codes.ok, requests.codes.created):
             raise _refused(answer, f"{method} {url}", content[:_SHOWN].decode("utf-8", "replace"), self.token)
         return _object(content, url)
+
+
+def exchange(
+    method: str,
+    url: str,
+    token: str,
+    *,
+    parameters: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    body: object = None,
+) -> tuple[requests.Response, bytes]:
+    """One call with a bearer token: the answer, and its content up to a cap.
+
+    Raises: requests.RequestException; AzureDevOpsError for an answer that is too large or too slow.
+    """
+    with requests.Session() as session:
+        # The environment may name a proxy, which this machine needs not, and a .netrc with other credentials.
+        session.trust_env = urlsplit(url).hostname not in _LOOPBACK
+        answer = session.request(
+            method,
+            url,
+            params=parameters,
+            json=body,
+            auth=_Bearer(token),
+            headers={"Accept": "application/json", **(headers or {})},
+            timeout=_TIMES,
+            allow_redirects=False,
+            stream=True,
+        )
+        with answer:
+            return answer, _read(answer, url)
+
+
+def demand_safe(name: str, address: str) -> None:
+    """Raises: InvalidRequestError where a token would go to another machine without TLS. name: of the setting."""
+    parts = urlsplit(address)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        raise InvalidRequestError(
+            f"{name} is not an address that a token may be sent to",
+            found=address,
+            expected="https://..., or http:// on this machine",
+        )
 
 
 def _refused(answer: requests.Response, call: str, content: str, token: str) -> AzureDevOpsError:
@@ -151,11 +179,5 @@ def open_project(settings: AgentSettings) -> AzureDevOps | None:
     token = settings.system_accesstoken.get_secret_value()
     if not (token and settings.system_collectionuri and settings.system_teamproject):
         return None
-    parts = urlsplit(settings.system_collectionuri)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-        raise InvalidRequestError(
-            "SYSTEM_COLLECTIONURI is not an address that a token may be sent to",
-            found=settings.system_collectionuri,
-            expected="https://..., or http:// on this machine",
-        )
+    demand_safe("SYSTEM_COLLECTIONURI", settings.system_collectionuri)
     return AzureDevOps(f"{settings.system_collectionuri.rstrip('/')}/{quote(settings.system_teamproject)}", token)

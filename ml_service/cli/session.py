@@ -146,7 +146,11 @@ class Session:
     def ask(self) -> Ask:
         """How the approval of a build is read."""
         from ml_service.azure_devops.approvals import reader_of
+        from ml_service.github import approvals as github
 
+        repository = github.open_repository(self.settings)
+        if repository is not None:
+            return github.reader_of(repository, self.terminal.note)
         return reader_of(self.settings, self.terminal.note)
 
     @cached_property

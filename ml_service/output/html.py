@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ml_service.output.moments import shown_moment
+from ml_service.output.moments import exact_moment, shown_moment
 
 _SHARED = Path(__file__).parent
 
@@ -28,4 +28,5 @@ def _pages(folder: Path) -> Environment:
         lstrip_blocks=True,
     )
     pages.filters["moment"] = shown_moment
+    pages.filters["exact"] = exact_moment
     return pages

@@ -41,6 +41,9 @@ AGENT_VARIABLES = frozenset(
         "SYSTEM_STAGENAME",
         "GITHUB_OUTPUT",
         "GITHUB_STEP_SUMMARY",
+        "GITHUB_API_URL",
+        "GITHUB_REPOSITORY",
+        "GITHUB_TOKEN",
         *(name.upper() for name in Offered.model_fields),
     }
 )
@@ -95,6 +98,9 @@ class AgentSettings(BaseSettings, Offered):
     system_stagename: str = ""
     github_output: str = ""
     github_step_summary: str = ""
+    github_api_url: str = ""
+    github_repository: str = ""
+    github_token: SecretStr = SecretStr("")
 
     @classmethod
     def settings_customise_sources(

@@ -55,7 +55,7 @@ class House:
     tree: Path
     state: StateFolder
     environment: Mapping[str, str]
-    seconds: int = 200
+    seconds: int = 600
     """How long a run of a pipeline may take."""
 
     def run(self, pipeline: str, *words: str, production: str = PRODUCTION) -> Ran:

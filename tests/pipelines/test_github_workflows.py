@@ -70,6 +70,18 @@ def test_what_deploys_waits_for_the_environment_and_for_others() -> None:
     }
 
 
+def test_what_deploys_can_read_who_has_approved_it() -> None:
+    for name, job in (("problem", "production"), ("rollback", "rollback")):
+        deploying = workflow(name)["jobs"][job]
+        steps = [
+            step for step in deploying["steps"] if re.search("ml_service (release|rollback)", step.get("run", ""))
+        ]
+        assert steps
+        for step in steps:
+            assert step["env"]["SYSTEM_STAGENAME"] == deploying["environment"]
+            assert step["env"]["GITHUB_TOKEN"] == "${{ github.token }}"
+
+
 def test_train_waits_in_jobs_that_sign_in_anew() -> None:
     jobs = workflow("problem")["jobs"]
     waits = [jobs[name]["with"]["until"] for name in ("train", "train_2", "train_3")]
@@ -86,7 +98,9 @@ def test_train_waits_in_jobs_that_sign_in_anew() -> None:
 @pytest.mark.parametrize("file", sorted(WORKFLOWS.glob("*.yml")), ids=lambda path: path.stem)
 def test_a_workflow_has_the_least_rights_and_puts_no_input_into_a_script(file: Path) -> None:
     document = workflow(file.stem)
-    assert set(document["permissions"].items()) <= {("contents", "read"), ("id-token", "write")}
+    rights = {("actions", "read"), ("contents", "read"), ("id-token", "write")}
+    assert set(document["permissions"].items()) <= rights
+    assert ("actions" in document["permissions"]) == (file.stem != "pr"), "to read who has approved"
     assert ("id-token" in document["permissions"]) == (file.stem != "pr")
     for job in document["jobs"].values():
         for step in job.get("steps", []):

@@ -180,6 +180,14 @@ def test_a_bad_table_is_not_taken(name: str, refused: tuple[Product, dict[str, E
     assert not sdk(registered_versions, product.settings["MODEL_NAME"])
 
 
+def test_the_ledger_tells_of_each_bad_table(refused: tuple[Product, dict[str, Ended]]) -> None:
+    product, _ = refused
+    entries = product.run("audit", "log", "--json").document["entries"]
+    told = {entry["subject"]: entry["details"] for entry in entries if entry["event"] == "data.refused"}
+    assert sorted(told) == sorted(f"{name.replace(' ', '_')}.csv" for name in TABLES)
+    assert "column Amount at line 4 ('-39771.1'): negative" in told["negative_amount.csv"]["happened"]
+
+
 @pytest.mark.parametrize("steps", ["prepare,train,evaluate,register,deploy", "train,register,deploy"])
 def test_a_bad_table_that_came_another_way_is_refused_with_its_rows(
     make_product: MakeProduct, sdk: Sdk, tmp_path: Path, steps: str

@@ -11,7 +11,7 @@ from ml_service.azure_devops.approvals import Approval, Status
 from ml_service.production.chain import deployments
 from ml_service.production.chain.entry import Entry
 
-_DECIDED = {f"{kinds.APPROVAL}given": Status.APPROVED, f"{kinds.APPROVAL}refused": Status.REJECTED}
+_DECIDED = {kinds.APPROVAL_GIVEN: Status.APPROVED, kinds.APPROVAL_REFUSED: Status.REJECTED}
 _NOBODY = ("", "unknown")
 
 

@@ -14,7 +14,7 @@ from ml_service.audit.completeness.verifying import Verified
 from ml_service.audit.events import kinds
 from ml_service.audit.export import verifier
 from ml_service.audit.export.facts import LIMITS, never_released, refusals
-from ml_service.audit.timeline.intervals import Interval
+from ml_service.audit.timeline.intervals import Interval, Served, deployments_of
 from ml_service.audit.timeline.log import Index
 from ml_service.output.html import render_page
 from ml_service.production.candidates.candidate import moment
@@ -59,11 +59,16 @@ def pieces(verified: Verified, told: Mapping[str, Any], found: Sequence[Interval
         notes=list(notes(population)),
         chart=chart(found, population.moment),
         intervals=found,
-        deployments=_deployments(entries),
+        since=entries[0].when if entries else "",
+        deployments=deployments_of(entries),
+        approvals=[entry for entry in entries if entry.event.startswith(kinds.APPROVAL)],
+        models_of=_models_of_builds(entries),
+        documents_of=_documents_of(told["documents"], links),
         models=_model_pages(population, links),
         why_not=list(never_released(verified)),
         refused=refusals(entries),
         runs=[entry for entry in entries if entry.event.startswith(kinds.RUN)],
+        gates={entry.subject: entry for entry in entries if entry.event == kinds.GATE_DECIDED},
         overrides=[entry for entry in entries if entry.event == kinds.OVERRIDE_GRANTED],
         tables=[entry for entry in entries if entry.event == kinds.DATA_ACCEPTED],
         changes=[entry for entry in entries if entry.event in (kinds.SCHEDULE_CHANGED, kinds.EXPORT_MADE)],
@@ -109,11 +114,22 @@ def _bar(one: Interval, of: tuple[datetime, datetime], all_of: tuple[datetime, d
     return Bar(round(left, 3), round(min(width, 100 - left), 3), one.status, title)
 
 
-def _deployments(entries: Iterable[Entry]) -> list[tuple[Entry, Entry | None]]:
-    """Each deployment with its end, the oldest first."""
-    told = list(entries)
-    closed = {entry.subject: entry for entry in told if deployments.state_of(entry)}
-    return [(entry, closed.get(entry.subject)) for entry in told if entry.event == deployments.STARTED]
+def _models_of_builds(entries: Iterable[Entry]) -> dict[str, list[str]]:
+    """The models that each build asked for or deployed."""
+    found: dict[str, dict[str, bool]] = {}
+    for entry in entries:
+        if entry.event == deployments.STARTED or entry.event.startswith("candidate."):
+            found.setdefault(_build_of(entry), {})[entry.after] = True
+    return {build: list(models) for build, models in found.items()}
+
+
+def _documents_of(documents: Iterable[Mapping[str, Any]], links: Links) -> dict[str, list[tuple[str, str]]]:
+    """Names and files of the documents that each owner, such as `run ID`, was found to have."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for document in documents:
+        for owner in document["owners"]:
+            found.setdefault(owner, []).append((document["name"], links.get(document["sha256"], "")))
+    return found
 
 
 def model_names(population: Population) -> list[str]:
@@ -125,35 +141,69 @@ def model_names(population: Population) -> list[str]:
     return sorted(named, key=lambda name: (name.rpartition(":")[0], -int(name.rpartition(":")[2])))
 
 
+@dataclass(frozen=True)
+class _Told:
+    """What the pages of all models are made of. answers: to approvals, by their build."""
+
+    index: Index
+    deployments: Mapping[str, Sequence[Served]]
+    answers: Mapping[str, Sequence[Entry]]
+
+    @classmethod
+    def of(cls, entries: tuple[Entry, ...]) -> _Told:
+        """From a ledger."""
+        deployed: dict[str, list[Served]] = {}
+        for one in deployments_of(entries):
+            deployed.setdefault(one.opened.after, []).append(one)
+        answers: dict[str, list[Entry]] = {}
+        for entry in entries:
+            if entry.event.startswith(kinds.APPROVAL) and entry.event != kinds.APPROVAL_REQUESTED:
+                answers.setdefault(_build_of(entry), []).append(entry)
+        return cls(Index(entries), deployed, answers)
+
+
+def _build_of(entry: Entry) -> str:
+    """The build that an entry is about."""
+    return str(entry.details.get("build_id", entry.build_id))
+
+
 def _model_pages(population: Population, links: Links) -> list[dict[str, Any]]:
     """What each page shows."""
-    index = Index(population.chain.entries)
+    told = _Told.of(population.chain.entries)
     registered = {f"{one.name}:{one.version}": one for one in population.models}
-    states = {one.model: one.line for one in population.candidates}
+    states = {one.model: one for one in population.candidates}
     return [
         {
             "name": name,
             "anchor": f"model-{name.rpartition(':')[2]}",
             "registered": registered.get(name),
-            "state": states.get(name, ""),
-            **_model_page(population, name, index.of_model(name), registered.get(name), links),
+            "state": states.get(name),
+            **_model_page(population, name, told, registered.get(name), links),
         }
         for name in model_names(population)
     ]
 
 
 def _model_page(
-    population: Population, name: str, events: Sequence[Entry], registered: ModelFacts | None, links: Links
+    population: Population, name: str, told: _Told, registered: ModelFacts | None, links: Links
 ) -> dict[str, Any]:
+    events, deployed = told.index.of_model(name), told.deployments.get(name, ())
     decision_sha256, decision = _decision(population, events, registered)
+    moves = [entry for entry in events if entry.event.startswith((kinds.APPROVAL, "candidate."))]
+    builds = {*map(_build_of, moves), *(one.opened.build_id for one in deployed)}
+    answers = (entry for build in builds for entry in told.answers.get(build, ()))
     return {
         "facts": _facts(registered, decision),
         "decision": decision,
         "documents": _documents(events, decision_sha256, links),
-        "approvals": [entry for entry in events if entry.event.startswith((kinds.APPROVAL, "candidate."))],
-        "deployments": [pair for pair in _deployments(events) if pair[0].after == name],
+        "approvals": sorted({entry.sequence: entry for entry in (*moves, *answers)}.values(), key=_sequence),
+        "deployments": deployed,
         "data": [entry for entry in events if entry.event.startswith("data.")],
     }
+
+
+def _sequence(entry: Entry) -> int:
+    return entry.sequence
 
 
 def _decision(

@@ -120,7 +120,8 @@ def _show_served(terminal: Terminal, result: Answer, one: Interval, served: Serv
     why = f": {facts['asked_because']}" if facts["asked_because"] else ""
     terminal.say(f"requested  {facts['requested_by']}, build {facts['build_id']}, commit {facts['commit']}{why}")
     comment = f": {facts['approval_comment']}" if facts["approval_comment"] else ""
-    terminal.say(f"approved   {facts['approver']}{comment}")
+    when = f", {facts['approved']}" if facts["approved"] else ""
+    terminal.say(f"approved   {facts['approver']}{when}{comment}")
     terminal.say(f"evidence   decision {facts['decision_sha256']}, report {facts['report_sha256']}")
     gate = result.gate_of(served)
     if gate is not None:

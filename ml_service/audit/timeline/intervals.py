@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from ml_service.audit.completeness.population import Live
+from ml_service.audit.events import kinds
 from ml_service.production.candidates.candidate import moment
 from ml_service.production.chain import deployments
 from ml_service.production.chain.entry import NONE, Entry
@@ -33,6 +34,8 @@ class Served:
 
     opened: Entry
     closed: Entry | None = None
+    approval: Entry | None = None
+    """That tells who has approved the stage of the build that deployed it; None where none does."""
 
     @property
     def record(self) -> dict[str, str]:
@@ -43,8 +46,8 @@ class Served:
     @property
     def document(self) -> dict[str, Any]:
         """For `--json` and the export: facts that are not known are said to be."""
-        record = self.record
-        proof = [entry for entry in (self.opened, self.closed) if entry is not None]
+        record, approved = self.record, self.approval.details if self.approval else {}
+        proof = [entry for entry in (self.opened, self.closed, self.approval) if entry is not None]
         return {
             "model": self.opened.after,
             **{name: record.get(name, "unknown") for name in _FACTS},
@@ -52,8 +55,9 @@ class Served:
             "requested_by": self.opened.who,
             "identity": self.opened.identity,
             "asked_because": record.get(ASKED_BECAUSE, record.get("take_over", "")),
-            "approver": record.get("approver", "unknown"),
-            "approval_comment": record.get("approval_comment", ""),
+            "approver": record.get("approver", "") or str(approved.get("person", "unknown")),
+            "approval_comment": record.get("approval_comment", "") or str(approved.get("comment", "")),
+            "approved": str(approved.get("decided", "")),
             "build_id": self.opened.build_id,
             "commit": self.opened.commit,
             "proof": [{"entry": entry.sequence, "event": entry.event, "sha256": entry.sha256} for entry in proof],
@@ -99,6 +103,8 @@ class _Walk:
     now: Interval = field(default_factory=lambda: Interval("", "", "unknown", why=_AT_FIRST))
     before: Interval | None = None
     opened: dict[str, Served] = field(default_factory=dict)
+    approvals: dict[str, Entry] = field(default_factory=dict)
+    """The last one of each build until now."""
 
     def turn(self, when: str, then: Interval) -> None:
         """From a moment on something else is true."""
@@ -107,7 +113,9 @@ class _Walk:
 
     def follow(self, entry: Entry) -> None:
         """One entry."""
-        if entry.event == deployments.STARTED:
+        if entry.event == kinds.APPROVAL_GIVEN:
+            self.approvals[str(entry.details.get("build_id", entry.build_id))] = entry
+        elif entry.event == deployments.STARTED:
             self._start(entry)
         elif entry.event == deployments.WITHDRAWN:
             self.turn(entry.when, Interval("", "", "nothing", why="the service of a first deployment was deleted"))
@@ -115,7 +123,7 @@ class _Walk:
             self._end(entry, state)
 
     def _start(self, entry: Entry) -> None:
-        new = Served(entry)
+        new = Served(entry, approval=self.approvals.get(entry.build_id))
         self.opened[entry.subject] = new
         if by_hand := new.record.get(CHANGED_BY_HAND, ""):
             why = f"the service was changed by hand; deployment {entry.subject} replaced it"
@@ -127,6 +135,8 @@ class _Walk:
 
     def _end(self, entry: Entry, state: str) -> None:
         new = replace(self.opened.get(entry.subject, Served(entry)), closed=entry)
+        if entry.subject in self.opened:
+            self.opened[entry.subject] = new
         if state == SUCCEEDED and entry.subject in self.opened:
             self.turn(entry.when, Interval("", "", "served", new))
         elif state in _UNDONE and entry.before == NONE:
@@ -149,6 +159,14 @@ def intervals(entries: Iterable[Entry], live: Live | None = None) -> tuple[Inter
     elif live is not None and live.check == "as-recorded" and walk.now.status == "unknown":
         _was_left_alone(walk)
     return (*walk.done, walk.now)
+
+
+def deployments_of(entries: Iterable[Entry]) -> tuple[Served, ...]:
+    """Every deployment that an entry opens, however it ended, the oldest first."""
+    walk = _Walk()
+    for entry in entries:
+        walk.follow(entry)
+    return tuple(walk.opened.values())
 
 
 def _was_changed(walk: _Walk, live: Live) -> None:

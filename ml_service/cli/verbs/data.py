@@ -33,19 +33,18 @@ def upload(
     """Check a table against the data contract and register it as a data version.
 
     The same bytes give the same version again. A table that violates the contract is refused (exit 3) with every
-    finding, and nothing is uploaded. So is one whose number of rows differs too much from the version before it,
-    unless --reason says why.
+    finding, and nothing is uploaded; where the workspace can be opened, the ledger tells of it. So is one whose
+    number of rows differs too much from the version before it, unless --reason says why.
     """
     with session(as_json, for_agent, verb="data upload") as call:
         settings = call.settings
         from azure_ml.digests import file_sha256
+        from ml_service.audit.events.kinds import DATA_REFUSED
         from ml_service.retraining import inbox
         from ml_service.training import data, ownership
 
         source = file or settings.data_file
-        if source.is_file() and settings.tf_build:  # at a terminal a bad table is refused before anything is opened
-            from ml_service.audit.events.kinds import DATA_REFUSED
-
+        if source.is_file():
             call.attempts(source.name, refused_as=DATA_REFUSED, data_sha256=file_sha256(source))
         checked = data.check_file(settings, file)
         acceptance = None if reason is None else inbox.acceptance_of(call.build, reason)

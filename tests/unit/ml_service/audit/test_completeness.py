@@ -27,12 +27,6 @@ from tests.unit.ml_service.audit.trail import Trail, day, make_trail, sha
 from tests.unit.ml_service.production.memory_blobs import MemoryBlobs
 
 
-@pytest.fixture(scope="module")
-def trail(tmp_path_factory: pytest.TempPathFactory) -> Trail:
-    """The story, which tests only read."""
-    return make_trail(tmp_path_factory.mktemp("trail"))
-
-
 @pytest.fixture
 def whole(trail: Trail) -> Population:
     """A population in which everything agrees."""

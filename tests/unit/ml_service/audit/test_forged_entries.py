@@ -20,15 +20,8 @@ from ml_service.production.candidates.histories import read_histories
 from ml_service.production.chain import store
 from ml_service.production.chain.entry import Entry, parse
 from ml_service.production.chain.store import Chain
-from tests.unit.ml_service.audit.trail import Trail, make_trail
+from tests.unit.ml_service.audit.trail import Trail
 from tests.unit.ml_service.production.memory_blobs import MemoryBlobs
-
-
-@pytest.fixture(scope="module")
-def trail(tmp_path_factory: pytest.TempPathFactory) -> Trail:
-    """The story, which tests only read."""
-    return make_trail(tmp_path_factory.mktemp("trail"))
-
 
 RECORD = {"event": "release", "model_name": "m", "model_version": "1", "service": "s", "workspace": "prod"}
 

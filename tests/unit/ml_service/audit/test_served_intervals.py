@@ -9,19 +9,14 @@ import pytest
 
 from ml_service.audit.completeness.population import Live
 from ml_service.audit.timeline import at as asking
-from ml_service.audit.timeline.intervals import Interval, at, during, intervals
+from ml_service.audit.timeline.intervals import Interval, at, deployments_of, during, intervals
 from ml_service.audit.timeline.log import Index
+from ml_service.azure_devops.approvals import Status
 from ml_service.errors import InvalidRequestError
 from ml_service.production.candidates.candidate import moment
 from tests.unit.ml_service.audit.trail import FIRST, Trail, day, make_trail
 
 NOON = timedelta(hours=3)
-
-
-@pytest.fixture(scope="module")
-def trail(tmp_path_factory: pytest.TempPathFactory) -> Trail:
-    """The story, which tests only read."""
-    return make_trail(tmp_path_factory.mktemp("trail"))
 
 
 def begun(trail: Trail, deployment: str, *, ended: bool = False) -> datetime:
@@ -128,6 +123,16 @@ def test_a_date_is_a_day_or_a_moment_and_not_in_the_future() -> None:
             asking.parse_date(text, now)
 
 
+def test_a_rollback_names_who_approved_the_stage_of_its_build(tmp_path: Path) -> None:
+    trail = make_trail(tmp_path)
+    trail.answer(110, Status.APPROVED, "back, please")
+    trail.deploy("d6", 1, "succeeded", 110, event="rollback", approver="", **{"from": "d5"})
+    trail.deploy("d7", 3, "succeeded", 111, event="rollback", approver="", **{"from": "d6"})
+    last, before = deployments_of(trail.chain.entries)[:-3:-1]
+    assert (before.document["approver"], before.document["approval_comment"]) == ("Grace", "back, please")
+    assert (last.document["approver"], last.document["approved"]) == ("unknown", "")
+
+
 def test_the_answer_tells_who_asked_who_approved_and_which_rules_held(trail: Trail) -> None:
     entries, when = trail.chain.entries, begun(trail, "d1", ended=True)
     found = asking.answer(asking.Asked(when, when), entries, intervals(entries), (), {})
@@ -136,7 +141,10 @@ def test_the_answer_tells_who_asked_who_approved_and_which_rules_held(trail: Tra
     assert found.is_known
     assert (served["model"], served["requested_by"], served["approver"]) == ("m:1", "Rita", "Grace")
     assert (served["approval_comment"], served["build_id"], served["commit"]) == ("looks right", "101", "c0ffee")
-    assert [proof["event"] for proof in served["proof"]] == ["deployment.started", "deployment.succeeded"]
+    assert [proof["event"] for proof in served["proof"]] == [
+        *("deployment.started", "deployment.succeeded", "approval.given")
+    ]
+    assert served["approved"] == day(5), "when the person has decided"
     assert {"code", "verdict", "value", "threshold"} <= set(answer["gate"]["rules"][0])
 
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from ml_service.cli.main import main
 from ml_service.cli.verbs.training import ALL_STEPS
 from ml_service.training.snapshots import STEP_ORDER, parse_steps
-from tests.sample import SHIPPED
 
 VERBS = [
     *(["data", "upload"], ["publish"], ["run"], ["smoke"], ["status"], ["rehearse"]),
@@ -76,25 +73,6 @@ def test_help_loads_nothing_that_a_verb_needs() -> None:
 
 def test_all_steps_are_those_of_a_pipeline() -> None:
     assert parse_steps(ALL_STEPS) == STEP_ORDER
-
-
-@SHIPPED
-def test_a_bad_table_is_refused_without_the_sdk(tmp_path: Path) -> None:
-    (tmp_path / "empty.csv").touch()
-    arguments = json.dumps(["data", "upload", "--file", str(tmp_path / "empty.csv")])
-    names = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZUREML_WORKSPACE_NAME")
-    answer = subprocess.run(
-        [sys.executable, "-c", PROBE, arguments],
-        env={**os.environ, **dict.fromkeys(names, "unit")},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-    code, loaded = answer.stderr.splitlines()[-1].removeprefix("probe ").split(" ", 1)
-    assert code == "3"
-    assert "azure" not in loaded
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,18 @@
-"""`data upload` refuses a bad table with exit 3 before it opens any workspace."""
+"""`data upload` refuses a bad table with exit 3, also where no workspace can be opened to record that."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from azure_ml.errors import AzureMlError
 from ml_service.cli.main import main
 from ml_service.errors import FaultError
+from ml_service.settings import workspaces
 from ml_service.settings.variables import Settings
 from ml_service.training import data
 from tests.sample import DATA
@@ -41,6 +44,13 @@ def test_a_table_that_breaks_the_contract_is_refused(
     path.write_text(text)
     for variable in ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZUREML_WORKSPACE_NAME"):
         monkeypatch.setenv(variable, "unit")
+    opened: list[Settings] = []
+
+    def unreachable(settings: Settings) -> NoReturn:
+        opened.append(settings)
+        raise AzureMlError("nobody is signed in")
+
+    monkeypatch.setattr(workspaces, "open_training", unreachable)
 
     assert main(["data", "upload", "--json", "--file", str(path)]) == 3
 
@@ -48,7 +58,8 @@ def test_a_table_that_breaks_the_contract_is_refused(
     assert captured.out == ""
     assert "breaks the data contract" in captured.err
     assert expected in captured.err
-    assert "opening workspace" not in captured.err
+    assert "the ledger does not tell of this: the workspace cannot be opened" in captured.err
+    assert len(opened) == 1
 
 
 def test_the_embedded_table_keeps_the_contract(make_settings: MakeSettings) -> None:

@@ -1,0 +1,157 @@
+"""The approval of an environment in a run of a workflow, read from GitHub: who said what of it.
+
+GitHub tells the reviews of a run by environment, without their times and without the attempt or the job that asked
+(docs.github.com/en/rest/actions/workflow-runs, "Get the review history for a workflow run"). So where the problems of
+one run were approved by several persons, all of them are named; where a run was both rejected and approved, nobody
+can tell which came last.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from ml_service.azure_devops.approvals import MAX_COMMENT_CHARACTERS, Approval, Ask, Status
+from ml_service.azure_devops.client import AzureDevOpsError, demand_safe, exchange
+from ml_service.errors import FaultError
+from ml_service.settings.variables import AgentSettings
+
+_HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
+_REPOSITORY = re.compile(r"[A-Za-z0-9_-]{1,100}/(?!\.{1,2}$)[A-Za-z0-9_.-]{1,100}")
+_MAX_NAMES_CHARACTERS = 200
+_OVER = "completed"
+
+
+class GitHubError(FaultError):
+    """GitHub did not answer, refused, or told something else than its documentation says."""
+
+
+class _Told(BaseModel):
+    """What is read of a document; the service has more, and may leave out what it has not."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _Environment(_Told):
+    name: str = ""
+
+
+class _User(_Told):
+    login: str = ""
+
+
+class _Review(_Told):
+    state: str
+    comment: str | None = None
+    environments: tuple[_Environment, ...] = ()
+    user: _User | None = None
+
+
+class _Run(_Told):
+    status: str | None = None
+    conclusion: str | None = None
+
+
+_REVIEWS = TypeAdapter(tuple[_Review, ...])
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository, and the token of a job that may read its runs (`actions: read`)."""
+
+    address: str
+    """Such as https://api.github.com/repos/owner/name."""
+    token: str = field(repr=False)
+
+    def get(self, path: str) -> Any:
+        """The JSON document at a path below. Raises: GitHubError."""
+        url = f"{self.address}/{path}"
+        try:
+            answer, content = exchange("GET", url, self.token, headers=_HEADERS)
+        except (requests.RequestException, AzureDevOpsError) as error:
+            raise GitHubError(f"GitHub did not answer at {url}", found=type(error).__name__) from error
+        if answer.status_code != requests.codes.ok:
+            raise GitHubError(
+                f"GitHub refused GET {url} (HTTP {answer.status_code})",
+                todo="give the job `permissions: actions: read`, and map GITHUB_TOKEN to the step",
+            )
+        try:
+            return json.loads(content)
+        except (ValueError, RecursionError):
+            raise GitHubError(f"the answer of {url} is not JSON") from None
+
+
+def open_repository(settings: AgentSettings) -> Repository | None:
+    """The repository of this run; None where no job of GitHub has handed over its token.
+
+    Raises: InvalidRequestError where the token would be sent to another machine without TLS.
+    """
+    token, name = settings.github_token.get_secret_value(), settings.github_repository
+    if not (token and settings.github_api_url and _REPOSITORY.fullmatch(name)):
+        return None
+    demand_safe("GITHUB_API_URL", settings.github_api_url)
+    return Repository(f"{settings.github_api_url.rstrip('/')}/repos/{name}", token)
+
+
+def reader_of(repository: Repository, note: Callable[[str], None]) -> Ask:
+    """How approvals are read in a job of GitHub, by run and environment. note: what is said of failures."""
+    known: dict[tuple[str, str], Approval | None] = {}
+
+    def ask(run_id: str, environment: str) -> Approval | None:
+        if not environment or not (run_id.isascii() and run_id.isdecimal()):
+            return None
+        if (run_id, environment) not in known:
+            try:
+                known[run_id, environment] = read_approval(repository, run_id, environment)
+            except GitHubError as error:
+                note(f"the approval of run {run_id} cannot be read: {error}")
+                known[run_id, environment] = None
+        return known[run_id, environment]
+
+    return ask
+
+
+def read_approval(repository: Repository, run_id: str, environment: str) -> Approval | None:
+    """What was said of an environment in a run; None where nobody can tell. Raises: GitHubError."""
+    try:
+        told = _REVIEWS.validate_python(repository.get(f"actions/runs/{run_id}/approvals"))
+        reviews = [review for review in told if _is_of(review, environment)]
+        if not reviews:
+            return _undecided(_Run.model_validate(repository.get(f"actions/runs/{run_id}")))
+    except ValidationError as mistakes:
+        first = mistakes.errors(include_url=False, include_input=False)[0]
+        raise GitHubError(
+            f"GitHub told something else of run {run_id} than its documentation says", found=str(first["msg"])
+        ) from None
+    states = {review.state for review in reviews}
+    if len(states) > 1 or not states <= {Status.APPROVED, Status.REJECTED}:
+        return None
+    return _decided(reviews)
+
+
+def _is_of(review: _Review, environment: str) -> bool:
+    return any(one.name == environment for one in review.environments)
+
+
+def _undecided(run: _Run) -> Approval:
+    """Nobody has decided: of a run that has ended, nobody will."""
+    if run.status == _OVER:
+        return Approval(Status.ENDED, said=run.conclusion or _OVER)
+    return Approval(Status.PENDING, said=run.status or "")
+
+
+def _decided(reviews: Sequence[_Review]) -> Approval:
+    names = dict.fromkeys(review.user.login for review in reviews if review.user and review.user.login)
+    comments = dict.fromkeys(review.comment for review in reviews if review.comment)
+    return Approval(
+        status=Status(reviews[0].state),
+        person=", ".join(names)[:_MAX_NAMES_CHARACTERS],
+        comment="; ".join(comments)[:MAX_COMMENT_CHARACTERS],
+        said=reviews[0].state,
+    )

@@ -1,0 +1,171 @@
+"""Who has approved an environment of a run on GitHub, from answers of the form that its documentation shows."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from ml_service.azure_devops.approvals import Approval, Status
+from ml_service.cli.session import Session
+from ml_service.errors import InvalidRequestError
+from ml_service.github.approvals import open_repository
+from ml_service.output.console import Terminal
+from ml_service.settings.variables import Settings
+
+MakeSettings = Callable[[dict[str, str]], Settings]
+TOKEN = "ghs-of-a-job"
+RUN = "/repos/house/forecasts/actions/runs/7"
+
+
+def review(state: str, who: str, comment: str, environment: str = "production") -> dict[str, Any]:
+    """A review, with the keys that GitHub's documentation shows."""
+    url = "https://api.github.com/repos/house/forecasts"
+    return {
+        "state": state,
+        "comment": comment,
+        "environments": [
+            {
+                "id": 161088068,
+                "node_id": "MDExOkVudmlyb25tZW50MTYxMDg4MDY4",
+                "name": environment,
+                "url": f"{url}/environments/{environment}",
+                "html_url": f"https://github.com/house/forecasts/deployments/activity_log?environments_filter={environment}",
+                "created_at": "2020-11-23T22:00:40Z",
+                "updated_at": "2020-11-23T22:00:40Z",
+            }
+        ],
+        "user": {"login": who, "id": 1, "type": "User", "site_admin": False},
+    }
+
+
+class GitHub(ThreadingHTTPServer):
+    """Answers with what it holds by path, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers: dict[str, Any] = {}
+        self.status = 200
+        self.asked: list[tuple[str, str, str]] = []
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Those of a job."""
+        address = f"http://127.0.0.1:{self.server_port}"
+        return {"GITHUB_TOKEN": TOKEN, "GITHUB_API_URL": address, "GITHUB_REPOSITORY": "house/forecasts"}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: GitHub
+
+    def do_GET(self) -> None:
+        self.server.asked.append((self.path, self.headers["Authorization"], self.headers["Accept"]))
+        found = self.server.answers.get(self.path)
+        self.send_response(self.server.status if found is not None else 404)
+        self.end_headers()
+        self.wfile.write(found if isinstance(found, bytes) else json.dumps(found).encode())
+
+    def log_message(self, *_: object) -> None:
+        """Silence."""
+
+
+@pytest.fixture
+def github() -> Iterator[GitHub]:
+    """A listener on loopback."""
+    with GitHub() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+Asked = Callable[[], tuple[Approval | None, str]]
+
+
+@pytest.fixture
+def asked(github: GitHub, make_settings: MakeSettings) -> Asked:
+    """The answer for run 7, as a verb in a job of GitHub reads it, and what was said."""
+    out = io.StringIO()
+    call = Session(Terminal(out=out, err=out))
+    call.settings = make_settings(github.variables)
+    return lambda: (call.ask("7", "production"), out.getvalue())
+
+
+def test_an_approval_is_read_with_person_and_comment(github: GitHub, asked: Asked) -> None:
+    other = review("rejected", "eve", "no", "test")
+    github.answers = {f"{RUN}/approvals": [review("approved", "grace", "looks right"), other]}
+    assert asked() == (Approval(Status.APPROVED, "grace", "looks right", said="approved"), "")
+    assert asked()[0], "asked once"
+    assert github.asked == [(f"{RUN}/approvals", f"Bearer {TOKEN}", "application/vnd.github+json")]
+
+
+@pytest.mark.parametrize(
+    ("reviews", "expected"),
+    [
+        (
+            [review("rejected", "grace", "not today")],
+            Approval(Status.REJECTED, "grace", "not today", said="rejected"),
+        ),
+        (
+            [review("approved", "ada", ""), review("approved", "grace", "go"), review("approved", "ada", "go")],
+            Approval(Status.APPROVED, "ada, grace", "go", said="approved"),
+        ),
+        ([review("approved", "ada", ""), review("rejected", "grace", "")], None),
+        ([review("pending", "ada", "")], None),
+    ],
+)
+def test_reviews_of_one_environment_give_one_answer_or_none(
+    github: GitHub, asked: Asked, reviews: list[dict[str, Any]], expected: Approval | None
+) -> None:
+    github.answers = {f"{RUN}/approvals": reviews}
+    assert asked() == (expected, "")
+
+
+@pytest.mark.parametrize(
+    ("run", "expected"),
+    [
+        ({"status": "waiting", "conclusion": None}, Approval(Status.PENDING, said="waiting")),
+        ({"status": "completed", "conclusion": "cancelled"}, Approval(Status.ENDED, said="cancelled")),
+    ],
+)
+def test_without_a_review_the_run_tells_whether_there_can_be_one(
+    github: GitHub, asked: Asked, run: dict[str, Any], expected: Approval
+) -> None:
+    github.answers = {f"{RUN}/approvals": [], RUN: run}
+    assert asked() == (expected, "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "said"),
+    [
+        (None, 404, "permissions: actions: read"),
+        ([], 403, "permissions: actions: read"),
+        (b"<html>", 200, "is not JSON"),
+        ({"message": "no list"}, 200, "something else of run 7 than its documentation says"),
+        ([{"state": 3}], 200, "something else of run 7 than its documentation says"),
+    ],
+)
+def test_what_cannot_be_read_is_said_and_unknown(
+    github: GitHub, asked: Asked, answer: Any, status: int, said: str
+) -> None:
+    github.answers, github.status = {f"{RUN}/approvals": answer} if answer is not None else {}, status
+    approval, told = asked()
+    assert approval is None
+    assert "the approval of run 7 cannot be read" in told
+    assert said in told
+    assert TOKEN not in told
+
+
+def test_the_token_goes_to_no_other_machine_without_tls(make_settings: MakeSettings) -> None:
+    variables = {"GITHUB_TOKEN": TOKEN, "GITHUB_REPOSITORY": "house/forecasts"}
+    with pytest.raises(InvalidRequestError, match="GITHUB_API_URL is not an address"):
+        open_repository(make_settings({**variables, "GITHUB_API_URL": "http://example.com"}))
+    for missing in ({"GITHUB_TOKEN": ""}, {"GITHUB_REPOSITORY": "../house"}, {"GITHUB_API_URL": ""}):
+        told = {**variables, "GITHUB_API_URL": "https://api.github.com", **missing}
+        assert open_repository(make_settings(told)) is None
