@@ -16,12 +16,10 @@ from typing import Any
 
 import pytest
 
-from local_azure.cli import lifecycle
-from local_azure.machine_learning.storage.state import StateFolder
 from ml_service.audit.export import verifier
 from tests.agreement import agree
-from tests.pipelines.house import House, Ran, copy_repository
-from tests.story.product import clean_environment, cut_table, raised_table
+from tests.pipelines.house import House, Ran, opened
+from tests.story.product import cut_table, raised_table
 
 pytestmark = pytest.mark.slow
 
@@ -34,13 +32,8 @@ OK, SKIPPED, FAILED = "Succeeded", "Skipped", "Failed"
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """A repository with the files of this one, and a server that its first step starts."""
-    folder = tmp_path_factory.mktemp("house")
-    state = StateFolder(folder / "state")
-    info = lifecycle.start(state)
-    assert info
-    yield House(copy_repository(folder / "repository"), state, clean_environment(tmp_path_factory.mktemp("home")))
-    lifecycle.stop(state)
+    with opened(tmp_path_factory.mktemp("house")) as house:
+        yield house
 
 
 @pytest.fixture(scope="module")
