@@ -33,7 +33,7 @@ def check_cluster(reader: Reader, place: Place, settings: Settings) -> Iterator[
 def _ready(check: str, cluster: Document) -> Iterator[Finding]:
     state = at(cluster, "properties", "provisioningState")
     if state in _CHANGING:
-        yield Finding(check, f"it is {state}", "Succeeded", "wait a few minutes, then look again")
+        yield Finding(check, f"it is {state}", "Succeeded", "wait a few minutes, then repeat the command")
     elif state not in (None, "Succeeded"):
         yield Finding(check, f"it is {state}", "Succeeded", "delete it in the studio, then infra/deploy")
 

@@ -40,7 +40,7 @@ def again(house: House, build: Path) -> Ended:
     found = re.search(r"\bid ([0-9a-f-]{36}), steps(?:.|\n)*?default data \S+ version (\d+)", log)
     assert found
     job = house.product.with_settings(TF_BUILD="True", BUILD_BUILDID=build.name)
-    return job.run("run", "--pipeline-id", found[1], "--data-version", found[2], "--wait", 45)
+    return job.run("run", "--pipeline-id", found[1], "--data-version", found[2], "--wait", 40)
 
 
 def test_a_canceled_train_asks_nobody_and_its_run_is_picked_up_by_the_same_build(house: House) -> None:

@@ -105,6 +105,13 @@ def test_the_evidence_is_there_before_the_approval(rejected: Ran) -> None:
     assert any(Path(path).parent.parent.name == "summaries" for path in rejected.document["kept"])
 
 
+def test_the_agent_has_deployed_for_test_and_no_step(rejected: Ran) -> None:
+    log = rejected.log("Train_paid_amount.train")
+    assert "deploying paid-amount:1 to service paid-amount-test in workspace local-development" in log
+    assert "outcome    accepted, first-model: registered and deployed to the test service" in log
+    assert "steps prepare, train, evaluate, register\n" in rejected.log("Publish_paid_amount.publish")
+
+
 def card_of(ran: Ran) -> dict[str, Any]:
     """The approval card of a run."""
     card = json.loads((ran.artifact("evidence-paid_amount-1") / "approval_card.json").read_text())
