@@ -12,7 +12,7 @@ from azure_ml.errors import AzureMlError, ExplainedError
 from ml_service.azure_devops.controls.configured import SIGN_IN, configured_connections, open_controls
 from ml_service.azure_devops.controls.declared import read_declared
 from ml_service.azure_devops.controls.whole import compare
-from ml_service.doctor import resources, rights
+from ml_service.doctor import cluster, resources, rights
 from ml_service.doctor.finding import Document, Finding, Place, Reader, Result, Unknown, at
 from ml_service.doctor.resource_manager import FORBIDDEN, RefusedError, ResourceManager
 from ml_service.output.failures import explain
@@ -109,15 +109,18 @@ def checks_of_place(
 ) -> Iterator[tuple[str, Callable[[], Iterable[Result]]]]:
     """The checks of one workspace that exists."""
     name, location = place.environment, str(at(workspace, "location") or "")
+    yield f"state of the {name} workspace", partial(resources.check_state, place, workspace)
     yield f"resource providers of {name}", partial(resources.check_providers, reader, place)
     yield f"rights in {name}", partial(rights.check_rights, reader, place)
     yield f"storage of {name}", partial(resources.check_storage, reader, place, workspace)
+    yield f"key vault of {name}", partial(resources.check_vault, reader, place, workspace)
     yield f"container registry of {name}", partial(resources.check_registry, reader, place, workspace)
     yield f"container groups of {name}", partial(rights.check_container_groups, reader, place, workspace)
+    yield f"locks of {name}", partial(resources.check_locks, reader, place)
     yield f"quota for container groups of {name}", partial(resources.check_container_quota, reader, place, location)
     if name == "training":
-        yield "cluster", partial(resources.check_cluster, reader, place, settings)
-        yield "quota of the cluster", partial(resources.check_cluster_quota, reader, place, settings, location)
+        yield "cluster", partial(cluster.check_cluster, reader, place, settings)
+        yield "quota of the cluster", partial(cluster.check_cluster_quota, reader, place, settings, location)
         yield "names", partial(_names, settings)
 
 

@@ -1,12 +1,11 @@
-"""What a workspace stands on: providers, storage, registry, cluster, quota."""
+"""What a workspace stands on: providers, storage, vault, registry, locks, room for container groups."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from ml_service.doctor.finding import Document, Finding, Place, Reader, Result, Unknown, at
-from ml_service.doctor.rights import CREATE_COMPUTE, allows, permissions_at
-from ml_service.settings.variables import Settings
+from ml_service.doctor.quota import enough
 
 PROVIDERS = (
     "Microsoft.ContainerInstance",
@@ -19,7 +18,8 @@ PROVIDERS = (
     "Microsoft.Storage",
 )
 """As infra/deploy registers them."""
-_RESOURCES, _ML, _STORAGE, _REGISTRY, _ACI = "2021-04-01", "2024-04-01", "2023-05-01", "2023-07-01", "2023-05-01"
+_RESOURCES, _STORAGE, _VAULT = "2021-04-01", "2023-05-01", "2023-07-01"
+_REGISTRY, _ACI, _LOCKS = "2023-07-01", "2023-05-01", "2016-09-01"
 _LEAST_SERVICE_CORES = 1
 """Of a web service while it is replaced: 0.5 for the old one and 0.5 for the new one."""
 
@@ -41,109 +41,118 @@ def check_providers(reader: Reader, place: Place) -> Iterator[Finding]:
         )
 
 
+def check_state(place: Place, workspace: Document) -> Iterator[Finding]:
+    """Whether the workspace is ready, and can be reached from where agents run."""
+    check = f"{place.environment} workspace"
+    state = at(workspace, "properties", "provisioningState")
+    if state not in (None, "Succeeded"):
+        yield Finding(
+            check, f"it is {state}", "Succeeded", "wait while it is being made; where it has failed, infra/deploy"
+        )
+    yield from _reached(
+        check,
+        workspace,
+        f"az ml workspace update --name {place.workspace} --resource-group {place.resource_group} "
+        "--public-network-access Enabled",
+    )
+
+
 def check_storage(reader: Reader, place: Place, workspace: Document) -> Iterator[Finding]:
     """Whether the storage account allows shared keys, which SDK v1 signs in to data stores with."""
     path = str(at(workspace, "properties", "storageAccount") or "")
+    check, name = f"storage of the {place.environment} workspace", path.rpartition("/")[2]
     account = reader.read(path, _STORAGE) if path else None
+    if account is None:
+        yield _gone(
+            check, f"storage account {name or 'of no name'}", "its blobs with the portal, Recover deleted account"
+        )
+        return
     if at(account, "properties", "allowSharedKeyAccess") is False:
-        name = path.rpartition("/")[2]
         yield Finding(
-            f"storage of the {place.environment} workspace",
+            check,
             f"storage account {name} forbids shared keys",
             "allowSharedKeyAccess: true, or data stores with a shared access signature",
             f"az storage account update --name {name} --allow-shared-key-access true;\n"
             "where a policy forbids that, give the default data store a signature (docs/production.md, One writer)",
         )
+    if str(at(workspace, "properties", "systemDatastoresAuthMode")).lower() == "identity":
+        yield Finding(
+            check,
+            "the workspace's data stores have no key: systemDatastoresAuthMode is identity",
+            "AccessKey",
+            f"az ml workspace update --name {place.workspace} --resource-group {place.resource_group} "
+            "--system-datastores-auth-mode accesskey",
+        )
+    open_it = f"az storage account update --name {name} --public-network-access Enabled --default-action Allow"
+    yield from _reached(check, account, open_it)
+
+
+def check_vault(reader: Reader, place: Place, workspace: Document) -> Iterator[Finding]:
+    """Whether the key vault is there: it keeps the keys of data stores."""
+    path = str(at(workspace, "properties", "keyVault") or "")
+    check, name = f"key vault of the {place.environment} workspace", path.rpartition("/")[2]
+    vault = reader.read(path, _VAULT) if path else None
+    if vault is None:
+        yield _gone(check, f"key vault {name or 'of no name'}", f"az keyvault recover --name {name}")
+        return
+    open_it = f"az keyvault update --name {name} --public-network-access Enabled --default-action Allow"
+    yield from _reached(check, vault, open_it)
 
 
 def check_registry(reader: Reader, place: Place, workspace: Document) -> Iterator[Result]:
     """Whether the registry's admin user is on: a container group pulls the image of a web service with it."""
-    path, name = str(at(workspace, "properties", "containerRegistry") or ""), "container registry"
+    path = str(at(workspace, "properties", "containerRegistry") or "")
+    check, name = f"container registry of the {place.environment} workspace", path.rpartition("/")[2]
     if not path:
-        yield Unknown(f"{name} of the {place.environment} workspace", "it is created with the first image")
+        yield Unknown(check, "it is created with the first image")
         return
     registry = reader.read(path, _REGISTRY)
+    if registry is None:
+        yield _gone(check, f"registry {name}", "infra/deploy creates it; images are built again")
+        return
     if at(registry, "properties", "adminUserEnabled") is not True:
         yield Finding(
-            f"{name} of the {place.environment} workspace",
-            f"the admin user of registry {path.rpartition('/')[2]} is off",
+            check,
+            f"the admin user of registry {name} is off",
             "on: Azure Container Instances pulls images with it",
-            f"az acr update --name {path.rpartition('/')[2]} --admin-enabled true",
+            f"az acr update --name {name} --admin-enabled true",
+        )
+    yield from _reached(check, registry, f"az acr update --name {name} --public-network-enabled true")
+
+
+def check_locks(reader: Reader, place: Place) -> Iterator[Finding]:
+    """Whether a lock of the resource group forbids a deployment, which replaces a container group."""
+    path = f"{place.group_path}/providers/Microsoft.Authorization/locks"
+    for lock in reader.listed(path, _LOCKS, {"$filter": "atScope()"}):
+        name, level = at(lock, "name"), at(lock, "properties", "level")
+        yield Finding(
+            f"locks of resource group {place.resource_group}",
+            f"lock {name} ({level}) is on the whole group: a web service cannot be replaced",
+            "locks on single resources, such as the workspace",
+            f"az lock delete --name {name} --resource-group {place.resource_group}",
         )
 
 
-def check_cluster(reader: Reader, place: Place, settings: Settings) -> Iterator[Finding]:
-    """Whether the cluster is there, or may be created, and is what the settings say."""
-    check = f"cluster {settings.compute_name}"
-    found = reader.read(f"{place.path}/computes/{settings.compute_name}", _ML)
-    if found is None:
-        if not allows(permissions_at(reader, place.path), CREATE_COMPUTE):
-            yield Finding(
-                check,
-                "it does not exist, and this identity may not create it",
-                "a cluster",
-                "infra/deploy creates it",
-            )
-        return
-    state, inner = at(found, "properties", "provisioningState"), at(found, "properties", "properties")
-    size = str(at(inner, "vmSize") or "")
-    if state not in (None, "Succeeded"):
-        yield Finding(check, f"it is {state}", "Succeeded", "delete it in the studio, then infra/deploy")
-    if size.lower() != settings.compute_vm_size.lower():
+def _gone(check: str, what: str, fix: str) -> Finding:
+    return Finding(check, f"{what} does not exist any more", "what the workspace was created with", fix)
+
+
+def _reached(check: str, document: Document, fix: str) -> Iterator[Finding]:
+    """A finding where hosted agents and container groups, whose addresses change, are kept out."""
+    rules = at(document, "properties", "networkAcls") or at(document, "properties", "networkRuleSet")
+    is_off = str(at(document, "properties", "publicNetworkAccess")).lower() == "disabled"
+    denies = str(at(rules, "defaultAction")).lower() == "deny"
+    if is_off or denies:
         yield Finding(
             check,
-            f"its nodes are {size}",
-            f"{settings.compute_vm_size} (COMPUTE_VM_SIZE)",
-            "change variables.yml, or delete the cluster and run infra/deploy: the size of nodes is fixed",
+            "its public network access is " + ("off" if is_off else "limited to some networks"),
+            "open: hosted agents and container groups come from addresses that change",
+            fix,
         )
-    if at(inner, "scaleSettings", "minNodeCount"):
-        yield Finding(
-            check,
-            f"{at(inner, 'scaleSettings', 'minNodeCount')} nodes run all the time and cost money",
-            "0 nodes when idle",
-            f"az ml compute update --name {settings.compute_name} --min-instances 0",
-        )
-
-
-def check_cluster_quota(reader: Reader, place: Place, settings: Settings, location: str) -> Iterator[Result]:
-    """Whether the quota of the VM family is enough for all nodes."""
-    base = f"/subscriptions/{place.subscription}/providers/Microsoft.MachineLearningServices/locations/{location}"
-    check, wanted = f"quota for {settings.compute_vm_size} in {location}", settings.compute_vm_size.lower()
-    sizes = reader.read(f"{base}/vmSizes", _ML) or {}
-    listed = at(sizes, "value") or at(sizes, "amlCompute") or ()
-    size: Document = next((one for one in listed if str(at(one, "name")).lower() == wanted), {})
-    if not size:
-        yield Finding(
-            check,
-            "this region offers no such size",
-            "a size of the list",
-            f"az ml compute list-sizes --location {location} names them; change COMPUTE_VM_SIZE",
-        )
-        return
-    needed = int(at(size, "vCPUs") or 0) * settings.compute_max_nodes
-    usages = reader.listed(f"{base}/usages", _ML)
-    yield from _enough(check, usages, str(at(size, "family")), needed)
 
 
 def check_container_quota(reader: Reader, place: Place, location: str) -> Iterator[Result]:
     """Whether there is room for one more container group."""
     base = f"/subscriptions/{place.subscription}/providers/Microsoft.ContainerInstance/locations/{location}"
     usages = reader.listed(f"{base}/usages", _ACI)
-    yield from _enough(f"quota for container groups in {location}", usages, "StandardCores", _LEAST_SERVICE_CORES)
-
-
-def _enough(check: str, usages: tuple[Document, ...], family: str, needed: int) -> Iterator[Result]:
-    usage: Mapping[str, object] = next(
-        (one for one in usages if str(at(one, "name", "value")).lower() == family.lower()), {}
-    )
-    if not usage:
-        yield Unknown(check, f"Azure lists no usage of {family}")
-        return
-    left = int(str(at(usage, "limit"))) - int(str(at(usage, "currentValue")))
-    if left < needed:
-        yield Finding(
-            check,
-            f"{left} cores of {family} are left",
-            f"{needed} cores",
-            "ask for more: portal, Quotas, Increase; or choose another region or size, or fewer COMPUTE_MAX_NODES",
-        )
+    yield from enough(f"quota for container groups in {location}", usages, "StandardCores", _LEAST_SERVICE_CORES)

@@ -47,7 +47,12 @@ def _of_model_code(error: ForecastingError) -> ExplainedError:
 
 
 def _advice(status: int | None) -> str:
-    if status in (401, 403):
+    if status == 401:
+        return (
+            "sign in again: az login, or map SYSTEM_ACCESSTOKEN in env: of the step; after a release or rollback\n"
+            "ask what serves: python -m ml_service verify"
+        )
+    if status == 403:
         return "check the role of the signed-in identity on the workspace; a new role takes up to an hour to work"
     if status == 409:
         return "another process is changing the same object: wait until it has finished, then repeat the command"

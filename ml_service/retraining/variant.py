@@ -14,7 +14,7 @@ from ml_service.settings.build import Build
 from ml_service.settings.variables import Settings
 from ml_service.training import publish
 from ml_service.training.pipeline import built
-from ml_service.training.snapshots import SCHEDULED_STEPS
+from ml_service.training.snapshots import scheduled_steps
 
 
 def scheduled(settings: Settings) -> Settings:
@@ -40,7 +40,7 @@ def ensure_variant(workspace: Workspace, settings: Settings, build: Build, termi
     endpoint = find_endpoint(workspace, named.pipeline_endpoint_name)
     if endpoint is not None and _is_current(workspace, named, build, endpoint):
         return endpoint
-    request = publish.PublishRequest(steps=SCHEDULED_STEPS)
+    request = publish.PublishRequest(steps=scheduled_steps(settings))
     done = publish.publish(workspace, named, build, terminal, request)
     terminal.say(f"pipeline   published {done.name} version {done.version}")
     found = find_endpoint(workspace, named.pipeline_endpoint_name)
@@ -54,5 +54,5 @@ def _is_current(workspace: Workspace, named: Settings, build: Build, endpoint: E
     default = find_published(workspace, endpoint.default_pipeline)
     if default is None:
         return False
-    with built(workspace, named, build, SCHEDULED_STEPS, None) as pipeline:
+    with built(workspace, named, build, scheduled_steps(named), None) as pipeline:
         return publish.fingerprint_of(default) == pipeline.fingerprint

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -149,6 +149,7 @@ class Settings(AgentSettings):
     dataset_name: str = Field(examples=["paid-amount-transactions"], pattern=_ASSET_NAME)
     data_file: Path = Field(examples=["data/adventureworks/daily_by_type.csv"])
     problem_file: Path = Field(examples=["mlops_code/problems/paid_amount.yml"])
+    test_deployment: Literal["agent", "step"] = Field(default="agent", examples=["agent"])
     test_service_name: str = Field(examples=["paid-amount-test"], pattern=_SERVICE_NAME)
     production_service_name: str = Field(default="", examples=["paid-amount"], pattern=f"^$|{_SERVICE_NAME}")
     azureml_production_workspace_name: str = Field(default="", examples=["mlops-prod-ws"])

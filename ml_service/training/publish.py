@@ -17,7 +17,7 @@ from ml_service.settings.variables import Settings
 from ml_service.training import ownership
 from ml_service.training.data import VERSIONS_SEARCHED, requested_version
 from ml_service.training.pipeline import BuiltPipeline, built
-from ml_service.training.snapshots import FORECAST, RESOLVE, STEP_ORDER
+from ml_service.training.snapshots import FORECAST, RESOLVE, default_steps
 
 _FINGERPRINT = re.compile(r"graph ([0-9a-f]{64})")
 
@@ -52,7 +52,8 @@ class Published:
 class PublishRequest:
     """What the user asked `publish` for."""
 
-    steps: tuple[str, ...] = STEP_ORDER
+    steps: tuple[str, ...] | None = None
+    """None: those of the settings."""
     data_version: int | None = None
     """Default of the pipeline's data; None: the newest."""
     ours: ownership.Ours | None = None
@@ -68,7 +69,8 @@ def publish(
     ConflictError when the build id was published before with another graph, the endpoint is disabled, or another
     problem has the names.
     """
-    steps, ours = request.steps, request.ours or ownership.demand_ours(workspace, settings)
+    steps = request.steps or default_steps(settings)
+    ours = request.ours or ownership.demand_ours(workspace, settings)
     dataset, other = None, ""
     if not {RESOLVE, FORECAST} & set(steps):
         dataset = requested_version(workspace, settings, request.data_version)

@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from azure_ml.datasets import DatasetVersion
+from azure_ml.errors import ExplainedError
+from azure_ml.models.champion_move import make_champion
+from azure_ml.models.versions import find_versions
 from azure_ml.pipelines.argument_text import packed
 from azure_ml.pipelines.published import (
     Parameters,
@@ -24,6 +27,7 @@ from forecasting.decision.blocks import ACCEPTED, Override
 from ml_service.errors import ConflictError, InvalidRequestError
 from ml_service.output.closing import Ending
 from ml_service.output.console import Terminal
+from ml_service.output.failures import explain
 from ml_service.output.webhook import DRIFT, WAITING, Event
 from ml_service.settings.build import Build
 from ml_service.settings.variables import Settings
@@ -46,6 +50,8 @@ from ml_service.training.pipeline import (
     built,
 )
 from ml_service.training.publish import demand_active, ensure_compute
+from ml_service.training.smoke import DEFAULT_HORIZON, deploy_for_test
+from ml_service.training.snapshots import DEPLOY
 
 SUBMISSION = "submission"
 """Property of a run: the build that has submitted it, and for what."""
@@ -97,6 +103,16 @@ class RunResult:
     failed_step: StepState | None
     log: tuple[str, ...]
     """The last lines of the failed step."""
+    deployed_here: bool = False
+    """Whether this process has deployed the model to the test service, because no step of the run does."""
+    trouble: ExplainedError | None = None
+    """What kept this process from deploying it."""
+
+    @property
+    def is_deployed(self) -> bool:
+        """Whether the test service got the model."""
+        steps = self.followed.steps
+        return self.deployed_here or any(_is_deploy(step) and step.status == RunStatus.FINISHED for step in steps)
 
     @property
     def is_pending(self) -> bool:
@@ -106,6 +122,8 @@ class RunResult:
     @property
     def exit_code(self) -> int:
         """What the process ends with."""
+        if self.trouble is not None:
+            return self.trouble.exit_code
         return exit_code(self.followed.status, self.outcome.outcome)
 
     @property
@@ -113,15 +131,21 @@ class RunResult:
         """Why the exit code is not 0, in one sentence; empty when it is."""
         if not self.exit_code:
             return ""
-        if self.outcome.reason == "contract":
-            return "refused (contract): the table breaks the data contract; nothing was trained or registered"
+        if self.trouble is not None:
+            return f"its model was registered, but not deployed to the test service\n{self.trouble}"
         if self.exit_code == 3:
-            return f"refused ({self.outcome.reason}): the data contract or the gate said no; nothing was registered"
+            return self._refusal
         if self.failed_step is not None:
             return f"step {self.failed_step.name} failed; the end of its log is below"
         if self.followed.status == RunStatus.CANCELED:
             return "somebody cancelled the run"
         return "the run ended without recording an outcome; was its pipeline published from this project?"
+
+    @property
+    def _refusal(self) -> str:
+        if self.outcome.reason == "contract":
+            return "refused (contract): the table breaks the data contract; nothing was trained or registered"
+        return f"refused ({self.outcome.reason}): the data contract or the gate said no; nothing was registered"
 
     @property
     def document(self) -> dict[str, Any]:
@@ -162,7 +186,7 @@ def run(workspace: Workspace, settings: Settings, build: Build, terminal: Termin
         terminal.note(f"  or in the studio: {pipeline_run.portal}")
         raise
     failed = next((step for step in followed.steps if step.status == RunStatus.FAILED), None)
-    return RunResult(
+    result = RunResult(
         run_id=pipeline_run.id,
         experiment=pipeline_run.experiment,
         portal=pipeline_run.portal,
@@ -171,6 +195,37 @@ def run(workspace: Workspace, settings: Settings, build: Build, terminal: Termin
         failed_step=failed,
         log=tuple(last_log_lines(pipeline_run, failed)) if failed else (),
     )
+    return _deployed_for_test(workspace, settings, terminal, result)
+
+
+def _deployed_for_test(workspace: Workspace, settings: Settings, terminal: Terminal, result: RunResult) -> RunResult:
+    """Deploy an accepted model to the test service where no step of its run does, as the settings say.
+
+    Without a production this makes it the champion, as the step would. What goes wrong is part of the result.
+    """
+    model, steps = result.outcome.model, result.followed.steps
+    is_left_to_us = settings.test_deployment == "agent" and not any(_is_deploy(step) for step in steps)
+    if model is None or result.exit_code or not is_left_to_us:
+        return result
+    if any(other.version > model.version for other in find_versions(workspace, model.name)):
+        terminal.note(f"the test service stays as it is: a newer version of {model.name} is registered")
+        return result
+    try:
+        problem = ownership.demand_ours(workspace, settings).problem
+        version = str(model.version)
+        deploy_for_test(workspace, settings, problem, version, horizon=DEFAULT_HORIZON, announce=terminal.note)
+        if not settings.has_production:
+            make_champion(workspace, model.name, model.version, problem, f"run {result.run_id}")
+    except Exception as error:
+        trouble = explain(error)
+        if trouble is None:
+            raise
+        return replace(result, trouble=trouble)
+    return replace(result, deployed_here=True)
+
+
+def _is_deploy(step: StepState) -> bool:
+    return step.name == DEPLOY
 
 
 def _pick_up(workspace: Workspace, run_id: str) -> Run:
@@ -350,6 +405,8 @@ def _complaint(result: RunResult) -> Ending:
 def _remedy(result: RunResult) -> str:
     if result.outcome.reason == "contract":
         return "correct the table where the findings say, then: python -m ml_service data upload"
+    if result.trouble is not None:
+        return result.trouble.todo or "repeat the command: it picks the run up and deploys its model"
     if result.exit_code == 3:
         return (
             "read the report, then change data or recipes; only an accountable person overrides the gate:\n"
@@ -366,7 +423,6 @@ def show(terminal: Terminal, result: RunResult) -> None:
         [(step.name, shown_status(step), shown_seconds(step)) for step in result.followed.steps],
         right=("time",),
     )
-    deployed = any(step.name == "deploy" and step.status == RunStatus.FINISHED for step in result.followed.steps)
-    show_outcome(terminal, result.outcome, deployed=deployed)
+    show_outcome(terminal, result.outcome, deployed=result.is_deployed)
     terminal.say(f"portal     {result.portal}")
     terminal.document(result.document)

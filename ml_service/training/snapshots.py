@@ -16,7 +16,7 @@ import yaml
 
 from azure_ml.digests import file_sha256, folder_sha256
 from ml_service.errors import InvalidRequestError
-from ml_service.settings.variables import ROOT
+from ml_service.settings.variables import ROOT, Settings
 
 CODE = ROOT / "mlops_code"
 ENVIRONMENTS = CODE / "environments"
@@ -26,7 +26,7 @@ SCORING_ENVIRONMENT = "scoring.yml"
 
 STEP_ORDER = ("prepare", "train", "evaluate", "register", "deploy")
 RESOLVE = "resolve"
-SCHEDULED_STEPS = (RESOLVE, *STEP_ORDER)
+DEPLOY = STEP_ORDER[-1]
 """Of the pipeline that schedules run: its first step finds the data version."""
 FORECAST = "forecast"
 """The only step of the pipeline that writes the forecasts of all series."""
@@ -160,6 +160,19 @@ STEP_FILES: Mapping[str, StepFiles] = {
     FORECAST: StepFiles(("forecast.py", *_FORECASTING), ("series",), reusable=False),
     "deploy": StepFiles(("deploy.py", *_DEPLOYING), _ALL_SECTIONS, reusable=False, scoring=_SCORING),
 }
+
+
+def default_steps(settings: Settings) -> tuple[str, ...]:
+    """The steps of a pipeline where nobody names them."""
+    return STEP_ORDER if settings.test_deployment == "step" else STEP_ORDER[:-1]
+
+
+def scheduled_steps(settings: Settings) -> tuple[str, ...]:
+    """The steps of the pipeline that schedules run.
+
+    Without a production no agent takes what they accept, so the last step deploys it and makes it the champion.
+    """
+    return (RESOLVE, *(default_steps(settings) if settings.has_production else STEP_ORDER))
 
 
 def parse_steps(text: str) -> tuple[str, ...]:

@@ -48,6 +48,7 @@ def product(workspace: Any) -> Iterator[Product]:
     yield Product(dict(os.environ), seconds=SECONDS).with_settings(
         PIPELINE_NAME=name, PIPELINE_ENDPOINT_NAME=f"{name}-endpoint", EXPERIMENT_NAME=name,
         MODEL_NAME=name, DATASET_NAME=name, TEST_SERVICE_NAME=name, AZUREML_PRODUCTION_WORKSPACE_NAME="",
+        TEST_DEPLOYMENT="step",
     )  # fmt: skip
     take_away(workspace, name)
 

@@ -29,6 +29,13 @@ def test_the_whole_way(workspace: Any, product: Product, rehearsed: Ended) -> No
     assert served(workspace, name) == ("Healthy", [1])
 
 
+def test_the_agent_deploys_for_test_too(workspace: Any, product: Product, rehearsed: Ended) -> None:
+    """F6: the whole way has deployed with the token of a step; this is what `TEST_DEPLOYMENT: agent` does."""
+    product.run("smoke", "--deploy", "1")
+
+    assert served(workspace, product.settings["MODEL_NAME"]) == ("Healthy", [1])
+
+
 def test_the_published_run_has_finished_with_all_steps(run: Any) -> None:
     assert run.get_status() == "Finished"
     assert {step.name: step.get_status() for step in run.get_steps()} == dict.fromkeys(STEPS, "Finished")

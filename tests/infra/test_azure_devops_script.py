@@ -17,7 +17,7 @@ from tests.unit.ml_service.conftest import VARIABLES
 @pytest.fixture(autouse=True)
 def _organization(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An empty organization, and settings that lead there."""
-    ids = {name.replace("CONNECTION", "CLIENT_ID"): "client" for name in CONNECTION_VARIABLES}
+    ids = {name.replace("CONNECTION", "CLIENT_ID"): f"client of {name}" for name in CONNECTION_VARIABLES}
     names = {name: name.lower().replace("_", "-") for name in CONNECTION_VARIABLES}
     given = {**VARIABLES, **ids, **names, "TENANT_ID": "t", "AZUREML_PRODUCTION_WORKSPACE_NAME": "prod-ws"}
     with serving(tmp_path) as served:

@@ -21,6 +21,7 @@ NOT_OF_INFRASTRUCTURE = {
     **dict.fromkeys(IN_AZURE_DEVOPS, "known only when the template has been deployed"),
     **dict.fromkeys(POOL_VARIABLES, "build agents belong to Azure DevOps, not to a subscription"),
     "NOTIFICATIONS": "the receiver of notifications exists already, and its address is a secret of the builds",
+    "TEST_DEPLOYMENT": "it decides which identity deploys, and both have the role",
     "PROBLEM_FILE": "a problem needs no resource of its own; publish and release create what it names",
     "PRODUCTION_SERVICE_NAME": "the web service is created by the first release, which knows its model",
 }

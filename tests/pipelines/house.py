@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from local_azure.cli import lifecycle
 from local_azure.cli.client_environment import client_variables
 from local_azure.cli.warm import VARIABLE
 from local_azure.machine_learning.storage.state import StateFolder
 from tests.preloading import ENABLED, preloaded
-from tests.story.product import ROOT, Product
+from tests.story.product import ROOT, Product, clean_environment
 
 TREE = (".pipelines", ".ci", "data", "environments", "ml_service", "mlops_code", "requirements", "variables.yml")
+Found = TypeVar("Found")
+SECONDS = 600
+"""That a run, or what is waited for in one, may take."""
 PRODUCTION = "AZUREML_PRODUCTION_WORKSPACE_NAME=local-production"
 
 
@@ -48,6 +55,40 @@ class Ran:
         return Path(self.document["folder"], "artifacts", name)
 
 
+@dataclass
+class Going:
+    """A run in progress. The process is the runner, which is the agent of its jobs too."""
+
+    process: subprocess.Popen[str]
+    folder: Path
+
+    def until(self, found: Callable[[], Found | None]) -> Found:
+        """What is found, once it is; the run must not end before."""
+        deadline = time.monotonic() + SECONDS
+        while True:
+            has_ended = self.process.poll() is not None
+            if (what := found()) is not None:
+                return what
+            assert not has_ended, f"the run has ended\n{self.process.communicate()}"
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def until_logged(self, job: str, pattern: str) -> str:
+        """The first group of a pattern, once a job has logged it."""
+        log = self.folder / "logs" / f"{job}.log"
+
+        def found() -> str | None:
+            match = re.search(pattern, log.read_text(encoding="utf-8")) if log.is_file() else None
+            return match.group(1) if match else None
+
+        return self.until(found)
+
+    def ended(self) -> Ran:
+        """The run, once it has ended."""
+        written, _ = self.process.communicate(timeout=SECONDS)
+        return Ran(self.process.returncode, json.loads(written))
+
+
 @dataclass(frozen=True)
 class House:
     """A copy of the repository and a server."""
@@ -55,17 +96,15 @@ class House:
     tree: Path
     state: StateFolder
     environment: Mapping[str, str]
-    seconds: int = 600
+    seconds: int = SECONDS
     """How long a run of a pipeline may take."""
 
     def run(self, pipeline: str, *words: str, production: str = PRODUCTION) -> Ran:
         """Run a pipeline of the copy."""
-        file = str(self.tree / ".pipelines" / f"{pipeline}.yml")
-        runner = [sys.executable, "-m", "local_azure", "--state", str(self.state.root), "pipelines", "run", file]
         done = subprocess.run(
-            [*runner, "--json", "--azure", production, *words],
+            self._command(pipeline, *words, production=production),
             cwd=self.tree,
-            env={**self.environment, VARIABLE: "1" if ENABLED else ""},
+            env=self._variables,
             capture_output=True,
             text=True,
             check=False,
@@ -73,6 +112,33 @@ class House:
         )
         assert done.stdout.strip(), done.stderr
         return Ran(done.returncode, json.loads(done.stdout))
+
+    @contextmanager
+    def begun(self, pipeline: str, *words: str) -> Iterator[Going]:
+        """A run that has begun; killed at the end of the block, should it last that long."""
+        with subprocess.Popen(
+            self._command(pipeline, *words),
+            cwd=self.tree,
+            env=self._variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                assert process.stderr is not None
+                _, _, folder = process.stderr.readline().rstrip().partition("kept in ")
+                yield Going(process, Path(folder))
+            finally:
+                process.kill()
+
+    def _command(self, pipeline: str, *words: str, production: str = PRODUCTION) -> list[str]:
+        file = str(self.tree / ".pipelines" / f"{pipeline}.yml")
+        runner = [sys.executable, "-m", "local_azure", "--state", str(self.state.root), "pipelines", "run", file]
+        return [*runner, "--json", "--azure", production, *words]
+
+    @property
+    def _variables(self) -> dict[str, str]:
+        return {**self.environment, VARIABLE: "1" if ENABLED else ""}
 
     @property
     def product(self) -> Product:
@@ -106,3 +172,13 @@ def copy_repository(tree: Path, *more: str) -> Path:
             shutil.copy2(source, tree / name)
     subprocess.run(["git", "init", "--quiet", str(tree)], check=True)
     return tree
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[House]:
+    """A repository with the files of this one, and a server for it."""
+    state = StateFolder(folder / "state")
+    lifecycle.start(state)
+    (folder / "home").mkdir()
+    yield House(copy_repository(folder / "repository"), state, clean_environment(folder / "home"))
+    lifecycle.stop(state)

@@ -17,12 +17,10 @@ from typing import Any
 
 import pytest
 
-from local_azure.cli import lifecycle
-from local_azure.machine_learning.storage.state import StateFolder
 from ml_service.audit.export import verifier
 from tests.agreement import agree
-from tests.pipelines.house import House, Ran, copy_repository
-from tests.story.product import clean_environment, cut_table, raised_table
+from tests.pipelines.house import House, Ran, opened
+from tests.story.product import cut_table, raised_table
 
 pytestmark = pytest.mark.slow
 
@@ -35,13 +33,8 @@ OK, SKIPPED, FAILED = "Succeeded", "Skipped", "Failed"
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """A repository with the files of this one, and a server that its first step starts."""
-    folder = tmp_path_factory.mktemp("house")
-    state = StateFolder(folder / "state")
-    info = lifecycle.start(state)
-    assert info
-    yield House(copy_repository(folder / "repository"), state, clean_environment(tmp_path_factory.mktemp("home")))
-    lifecycle.stop(state)
+    with opened(tmp_path_factory.mktemp("house")) as house:
+        yield house
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +104,13 @@ def test_the_evidence_is_there_before_the_approval(rejected: Ran) -> None:
     assert pages[0].endswith("approval_card.md"), "the card is the first page that an approver sees"
     assert {"accepted", "paid-amount-1"} <= set(rejected.document["tags"])
     assert any(Path(path).parent.parent.name == "summaries" for path in rejected.document["kept"])
+
+
+def test_the_agent_has_deployed_for_test_and_no_step(rejected: Ran) -> None:
+    log = rejected.log("Train_paid_amount.train")
+    assert "deploying paid-amount:1 to service paid-amount-test in workspace local-development" in log
+    assert "outcome    accepted, first-model: registered and deployed to the test service" in log
+    assert "steps prepare, train, evaluate, register\n" in rejected.log("Publish_paid_amount.publish")
 
 
 def card_of(ran: Ran) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def test_a_run_that_never_ends_is_ended_and_red(scripted: Scripted) -> None:
 
     assert (ran.code, ran.stages["Train_paid_amount"], ran.stages["Production_paid_amount"]) == (1, FAILED, SKIPPED)
     last = calls[-1]["words"]
-    assert last[last.index("--timeout") + 1] == "45"
+    assert last[last.index("--timeout") + 1] == "40"
     assert "--wait" not in last
 
 

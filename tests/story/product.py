@@ -28,6 +28,7 @@ from tests.preloading import python
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "data/adventureworks/daily_by_type.csv"
 PROBLEM = ROOT / "mlops_code/problems/paid_amount.yml"
+BY_STEP = {"TEST_DEPLOYMENT": "step"}
 STEPS = ["prepare", "train", "evaluate", "register", "deploy"]
 
 _DEAD_PROXY = "http://127.0.0.1:9"  # any stray request to the outside ends here
@@ -135,12 +136,16 @@ def _with_workspace(function: Callable[..., Found], args: tuple[Any, ...], more:
 
 
 def clean_environment(home: Path) -> dict[str, str]:
-    """This process's variables without anything that decides about a build, and with a home of its own."""
+    """This process's variables without anything that decides about a build, and with a home of its own.
+
+    The published pipelines of stories deploy for test by their last step; those of .pipelines/ and of the docs, which
+    see these variables not or change them, from the agent.
+    """
     decided = {name.upper() for name in Settings.model_fields} | AGENT_VARIABLES
     kept = {name: value for name, value in os.environ.items() if name.upper() not in decided}
     # With it set, every process would compile its imports again.
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
-    return {**kept, "HOME": str(home), "HTTPS_PROXY": _DEAD_PROXY, "https_proxy": _DEAD_PROXY}
+    return {**kept, **BY_STEP, "HOME": str(home), "HTTPS_PROXY": _DEAD_PROXY, "https_proxy": _DEAD_PROXY}
 
 
 def write_problem(path: Path, changes: Mapping[str, object]) -> Path:

@@ -55,7 +55,8 @@ def checks_of(project: Project, guarded: Guarded, declared: Checks) -> Iterator[
         write = partial(_write, project, nearest, body) if guarded.number else None
         remove = partial(_remove, project, found) if found else None
         facts = _facts(project, nearest) if nearest else None
-        yield Control(f"{name} of {guarded.title}", guarded.place, expected, facts, write, remove)
+        is_part = not guarded.number
+        yield Control(f"{name} of {guarded.title}", guarded.place, expected, facts, write, remove, is_part)
 
 
 def _found(project: Project, guarded: Guarded, type_id: str) -> tuple[Document, ...]:
@@ -87,6 +88,7 @@ def _expected(project: Project, check: Check) -> Facts:
                 "approvers": shown(check.teams),
                 "approvals needed": shown(check.minimum),
                 "requester may approve": shown(check.requester_may_approve),
+                "blocked approvers": "none",
             }
         case BranchControl():
             facts = {"branches": shown(check.branches), "protected branches only": shown(check.protected_only)}
@@ -108,6 +110,9 @@ def _facts(project: Project, document: Document) -> Facts:
         facts["approvers"] = shown([_approver(project, one) for one in at(settings, "approvers") or ()])
         facts["approvals needed"] = _needed(settings)
         facts["requester may approve"] = shown(not at(settings, "requesterCannotBeApprover"))
+        facts["blocked approvers"] = shown(
+            [_approver(project, one) for one in at(settings, "blockedApprovers") or ()]
+        )
     elif kind == TASK:
         inputs = at(settings, "inputs") or {}
         branches = [part.strip() for part in str(at(inputs, "allowedBranches") or "").split(",") if part.strip()]

@@ -30,9 +30,11 @@ class Control:
     found: Facts | None
     """None: there is no such object."""
     write: Callable[[], None] | None = field(repr=False, default=None)
-    """Create it, or make it what it must be; None: only a person can."""
+    """Create it, or make it what it must be; None: only a person can, or what it belongs to must exist first."""
     remove: Callable[[], None] | None = field(repr=False, default=None)
     """None: it belongs to the project itself, or there is none."""
+    is_part: bool = False
+    """Whether it belongs to an object that does not exist: `apply` makes that one first."""
 
     @property
     def drifts(self) -> tuple[Drift, ...]:
@@ -43,5 +45,5 @@ class Control:
         return tuple(self._drift(name, self.expected[name], self.found.get(name, "none")) for name in differing)
 
     def _drift(self, name: str, expected: str, found: str) -> Drift:
-        remedy = "python -m infra.azure_devops apply" if self.write else "by hand"
+        remedy = "python -m infra.azure_devops apply" if self.write or self.is_part else "by hand"
         return Drift(self.title, name, expected, found, f"{self.place} ({remedy})")

@@ -16,6 +16,8 @@ BUILD_VALIDATION = "0609b952-1397-4640-95ec-e00a01b2c241"
 """Ids of the kinds of policies: learn.microsoft.com/azure/devops/repos/git/branch-policies."""
 _FROM_YAML = 2
 """`settingsSourceType` of a trigger that the YAML file sets."""
+_ALL_OFF = "all switched off"
+"""Where the page overrides the YAML and no trigger is left, the list is empty."""
 
 
 def team_controls(project: Project, names: frozenset[str]) -> Iterator[Control]:
@@ -54,7 +56,7 @@ def pipeline_controls(project: Project, declared: Declared) -> Iterator[Control]
 
 
 def _pipeline_facts(document: Document) -> Mapping[str, str]:
-    triggers = at(document, "triggers") or ()
+    triggers = at(document, "triggers") or ({"triggerType": _ALL_OFF},)
     overridden = [str(at(one, "triggerType")) for one in triggers if at(one, "settingsSourceType") != _FROM_YAML]
     return {
         "file": str(at(document, "process", "yamlFilename") or "none").lstrip("/"),
@@ -100,7 +102,8 @@ def policy_controls(project: Project, declared: Declared) -> Iterator[Control]:
     number = project.pipelines.get(declared.build_validation)
     if number is None:
         expected = {"build definition": declared.build_validation}
-        yield Control(f"build validation of branch {declared.branch}", _place(declared), expected, None)
+        title = f"build validation of branch {declared.branch}"
+        yield Control(title, _place(declared), expected, None, is_part=True)
         return
     validation = {
         "buildDefinitionId": number,
@@ -108,6 +111,7 @@ def policy_controls(project: Project, declared: Declared) -> Iterator[Control]:
         "manualQueueOnly": False,
         "validDuration": 0,
         "displayName": declared.build_validation,
+        "filenamePatterns": [],
     }
     yield _policy(project, declared, "build validation", BUILD_VALIDATION, validation)
 

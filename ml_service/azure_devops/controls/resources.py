@@ -63,8 +63,8 @@ def connection_controls(project: Project, connection: Connection, declared: Reso
     """A service connection, its checks and its pipelines."""
     title, place = f"connection {connection.name}", f"Project settings > Service connections > {connection.name}"
     expected = {"authentication": _FEDERATED, "subscription": connection.subscription, "shared with projects": "no"}
-    if connection.client_id:
-        expected["identity"] = connection.client_id
+    known = {"identity": connection.client_id, "tenant": connection.tenant_id}
+    expected |= {name: value for name, value in known.items() if value}
     found = _endpoint(project, connection.name)
     can_write = bool(connection.client_id and connection.tenant_id)
     yield Control(
@@ -94,17 +94,38 @@ def others_control(project: Project, connections: Collection[Connection]) -> Con
     return Control("other connections to these subscriptions", place, {"names": "none"}, {"names": shown(others)})
 
 
+def identities_control(project: Project, connections: Mapping[str, Connection]) -> Control:
+    """Settings whose connections sign in as one identity: it has the rights of both, with no approval in between."""
+    found: dict[str, list[str]] = {}
+    for setting, connection in connections.items():
+        if document := _endpoint(project, connection.name):
+            found.setdefault(_identity(document), []).append(setting)
+    shared = [" = ".join(settings) for identity, settings in found.items() if identity and len(settings) > 1]
+    return Control(
+        "identities of the connections",
+        "variables.yml, infra/settings.yml",
+        {"shared": "none"},
+        {"shared": shown(shared)},
+    )
+
+
+def _identity(document: Document) -> str:
+    return str(at(document, "authorization", "parameters", "serviceprincipalid") or "")
+
+
 def _endpoint(project: Project, name: str) -> Document | None:
     listed = project.listed(ENDPOINTS, {"endpointNames": name})
     return next((one for one in listed if one.get("name") == name), None)
 
 
 def _endpoint_facts(document: Document) -> Mapping[str, str]:
+    projects = at(document, "serviceEndpointProjectReferences") or ()
     return {
         "authentication": shown(at(document, "authorization", "scheme")),
         "subscription": shown(at(document, "data", "subscriptionId")),
-        "shared with projects": shown(bool(at(document, "isShared"))),
-        "identity": shown(at(document, "authorization", "parameters", "serviceprincipalid")),
+        "shared with projects": shown(bool(at(document, "isShared")) or len(projects) > 1),
+        "identity": shown(_identity(document)),
+        "tenant": shown(at(document, "authorization", "parameters", "tenantid")),
     }
 
 
@@ -143,7 +164,7 @@ def _permission(project: Project, kind: str, title: str, number: str, wanted: tu
     expected = {"pipelines": shown(wanted)}
     place = "its page > ... > Security > Pipeline permissions"
     if not number:
-        return Control(f"permissions of {title}", place, expected, None)
+        return Control(f"permissions of {title}", place, expected, None, is_part=True)
     path = f"pipelines/pipelinePermissions/{kind}/{number}"
     document = project.read(path, preview=True)
     allowed = {int(one["id"]) for one in at(document, "pipelines") or () if at(one, "authorized")}

@@ -19,6 +19,7 @@ from ml_service.azure_devops.controls.resources import (
     Connection,
     connection_controls,
     environment_controls,
+    identities_control,
     others_control,
 )
 
@@ -37,6 +38,7 @@ def controls(project: Project, declared: Declared, connections: Mapping[str, Con
     for setting, resource in declared.connections.items():
         if setting in connections:
             yield from connection_controls(project, connections[setting], resource)
+    yield identities_control(project, connections)
     yield others_control(project, connections.values())
     yield from policy_controls(project, declared)
     yield settings_control(project, declared)

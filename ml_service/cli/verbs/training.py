@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from ml_service.training.run import AnotherTrainingError, RunResult
 
 Steps = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--steps",
         metavar="NAMES",
         help="Some of prepare,train,evaluate,register,deploy in this order, always with train and register. "
-        "Without prepare, train reads the raw table; without evaluate, register applies the gate itself.",
+        "Without prepare, train reads the raw table; without evaluate, register applies the gate itself. "
+        "Default: all; without deploy where TEST_DEPLOYMENT is agent.",
     ),
 ]
 ENDPOINT_DEFAULT = "default"
@@ -110,8 +111,6 @@ ApprovalStage = Annotated[
         help="The stage of this build that asks for an approval of what is accepted; recorded with the candidate.",
     ),
 ]
-ALL_STEPS = "prepare,train,evaluate,register,deploy"
-"""As ml_service/training/snapshots.py has them, which takes too long to load for `--help`."""
 
 
 def check(
@@ -143,7 +142,7 @@ def check(
 
 
 def publish(
-    steps: Steps = ALL_STEPS,
+    steps: Steps = None,
     data_version: PublishedData = "newest",
     for_agent: ForAgent = None,
     as_json: AsJson = False,
@@ -154,7 +153,7 @@ def publish(
     (exit 4). The compute cluster is created when it does not exist.
     """
     with session(as_json, for_agent, verb="publish") as call:
-        names, number = _steps(steps), _data_version(data_version)
+        names, number = None if steps is None else _steps(steps), _data_version(data_version)
         settings = call.settings
         from ml_service.training import publish as module
 
@@ -196,7 +195,8 @@ def run(
         _at_most_one(
             {"--pipeline-id": chosen, "--unpublished": unpublished, "--follow": follow, "--pending": pending}
         )
-        code, names, number = _reason(reason), _unpublished_steps(unpublished, steps), _data_version(data_version)
+        code, number = _reason(reason), _data_version(data_version)
+        names = _unpublished_steps(call, unpublished, steps)
         override = _override(override_by, override_reason, follow)
         from ml_service.settings.override import demand_allowed
 
@@ -452,14 +452,18 @@ def _data_version(text: str) -> int | None:
     raise InvalidRequestError(f"--data-version {text} is not a version", expected="a number from 1, or newest")
 
 
-def _unpublished_steps(unpublished: bool, steps: str | None) -> tuple[str, ...] | None:
+def _unpublished_steps(call: Session, unpublished: bool, steps: str | None) -> tuple[str, ...] | None:
     if steps is not None and not unpublished:
         raise InvalidRequestError(
             "--steps needs --unpublished here",
             found="a published pipeline, whose steps are fixed",
             todo="add --unpublished, or choose the steps with `publish --steps`",
         )
-    return _steps(steps or ALL_STEPS) if unpublished else None
+    if not unpublished:
+        return None
+    from ml_service.training.snapshots import default_steps
+
+    return _steps(steps) if steps else default_steps(call.settings)
 
 
 def _steps(names: str) -> tuple[str, ...]:

@@ -215,6 +215,32 @@ SEEDED: dict[str, tuple[Callable[[Kept], object], tuple[str, str, str]]] = {
         lambda kept: kept["build/retention"]["purgeRuns"].update(value=30),
         ("retention", "purgeRuns", "30 days"),
     ),
+    "who should approve is blocked": (
+        lambda kept: _check(kept, "approval", "production")["settings"].update(
+            blockedApprovers=[{"id": "ada", "displayName": "Ada"}]
+        ),
+        ("approval of environment production", "blocked approvers", "Ada"),
+    ),
+    "a merge starts nothing": (
+        lambda kept: _named(kept, "build/definitions", "release").update(triggers=[]),
+        ("pipeline release", "triggers", "overridden on the page: all switched off"),
+    ),
+    "only some changes are checked": (
+        lambda kept: _policy(kept, "0609b952")["settings"].update(filenamePatterns=["/docs/*"]),
+        ("build validation of branch main", "filenamePatterns", "/docs/*"),
+    ),
+    "the connection belongs to another tenant": (
+        lambda kept: _named(kept, "serviceendpoint/endpoints", "ml-production")["authorization"]["parameters"].update(
+            tenantid="other"
+        ),
+        ("connection ml-production", "tenant", "other"),
+    ),
+    "another project may use the connection": (
+        lambda kept: _named(kept, "serviceendpoint/endpoints", "ml-production")[
+            "serviceEndpointProjectReferences"
+        ].append({"projectReference": {"id": "other"}}),
+        ("connection ml-production", "shared with projects", "yes"),
+    ),
     "whoever queues a run sets variables": (
         lambda kept: kept["build/generalsettings"].update(enforceSettableVar=False),
         ("settings of pipelines", "enforceSettableVar", "no"),
@@ -241,6 +267,28 @@ def test_a_drift_is_found_and_applying_again_repairs_it(organization: Organizati
     organization.apply()
     left = {"other connections to these subscriptions"} & {expected[0]}  # what somebody made stays
     assert {one for one, _, _ in organization.drifts()} == left
+
+
+def test_two_connections_of_one_identity_are_found(organization: Organization) -> None:
+    """Whoever may train could deploy to production then."""
+    connections = {
+        **CONNECTIONS,
+        "TRAINING_CONNECTION": Connection("ml-training", TRAINING, "client-2", "tenant"),
+    }
+    list(apply(organization.project, organization.declared, connections))
+
+    (drift,) = compare(organization.project, organization.declared, connections).drifts
+
+    assert (drift.property, drift.found) == ("shared", "TRAINING_CONNECTION = PRODUCTION_CONNECTION")
+
+
+def test_what_is_missing_with_its_resource_is_created_with_it(organization: Organization) -> None:
+    organization.seed(_without("distributedtask/environments", "production"))
+
+    drifts = compare(organization.project, organization.declared, CONNECTIONS).drifts
+
+    assert len(drifts) == 6
+    assert all(one.todo.endswith("(python -m infra.azure_devops apply)") for one in drifts)
 
 
 def test_a_second_approval_makes_nothing_weaker(organization: Organization) -> None:

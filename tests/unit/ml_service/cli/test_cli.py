@@ -9,8 +9,6 @@ import sys
 import pytest
 
 from ml_service.cli.main import main
-from ml_service.cli.verbs.training import ALL_STEPS
-from ml_service.training.snapshots import STEP_ORDER, parse_steps
 
 VERBS = [
     *(["data", "upload"], ["publish"], ["run"], ["smoke"], ["status"], ["rehearse"]),
@@ -69,10 +67,6 @@ def test_help_loads_nothing_that_a_verb_needs() -> None:
 
     loaded = {name.partition(".")[0] for name in answer.stdout.splitlines()[-1].split()}
     assert loaded & {"pydantic", "jinja2", "yaml", "numpy", "pandas", "azureml"} == set()
-
-
-def test_all_steps_are_those_of_a_pipeline() -> None:
-    assert parse_steps(ALL_STEPS) == STEP_ORDER
 
 
 @pytest.mark.parametrize(

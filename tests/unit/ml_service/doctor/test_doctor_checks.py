@@ -61,6 +61,7 @@ def sound() -> Documents:
         },
         ROLE: {"properties": {"permissions": [{"actions": ["Microsoft.ContainerInstance/*"]}]}},
         "/storage": {"properties": {"allowSharedKeyAccess": True}},
+        "/vault": {"properties": {}},
         "/registry": {"properties": {"adminUserEnabled": True}},
         f"{WORKSPACE}/computes/train-cluster": {
             "properties": {"provisioningState": "Succeeded", "properties": cluster}
@@ -76,12 +77,12 @@ def sound() -> Documents:
 DOCUMENT: Document = {
     "location": "here",
     "identity": {"userAssignedIdentities": {"one": {"principalId": "p"}}},
-    "properties": {"storageAccount": "/storage", "containerRegistry": "/registry"},
+    "properties": {"storageAccount": "/storage", "keyVault": "/vault", "containerRegistry": "/registry"},
 }
 
 
-def _found(documents: Documents, settings: Settings) -> list[Finding]:
-    looks = checks_of_place(Azure(documents), PLACE, DOCUMENT, settings)
+def _found(documents: Documents, settings: Settings, workspace: Document = DOCUMENT) -> list[Finding]:
+    looks = checks_of_place(Azure(documents), PLACE, workspace, settings)
     found = [one for check, look in looks if check != "names" for one in examination._looked(check, look)]
     return [one for one in found if isinstance(one, Finding)]
 
@@ -131,8 +132,64 @@ SEEDED: dict[str, tuple[Callable[[Documents], object], str, str]] = {
     ),
     "a registry that somebody deleted": (
         lambda documents: documents.pop("/registry"),
-        "admin user of registry registry is off",
-        "az acr update",
+        "registry registry does not exist any more",
+        "infra/deploy",
+    ),
+    "a storage account that somebody deleted": (
+        lambda documents: documents.pop("/storage"),
+        "storage account storage does not exist",
+        "Recover deleted account",
+    ),
+    "a vault that somebody deleted": (
+        lambda documents: documents.pop("/vault"),
+        "key vault vault does not exist",
+        "az keyvault recover --name vault",
+    ),
+    "storage that only some networks reach": (
+        _set("/storage", "properties", "networkAcls", value={"defaultAction": "Deny"}),
+        "limited to some networks",
+        "az storage account update --name storage --public-network-access Enabled --default-action Allow",
+    ),
+    "a vault that no network reaches": (
+        _set("/vault", "properties", "publicNetworkAccess", value="Disabled"),
+        "public network access is off",
+        "az keyvault update --name vault",
+    ),
+    "a registry that no network reaches": (
+        _set("/registry", "properties", "publicNetworkAccess", value="Disabled"),
+        "public network access is off",
+        "az acr update --name registry --public-network-enabled true",
+    ),
+    "a group that is locked": (
+        lambda documents: documents.update(
+            {
+                f"{GROUP}/providers/Microsoft.Authorization/locks": {
+                    "value": [{"name": "hands-off", "properties": {"level": "CanNotDelete"}}]
+                }
+            }
+        ),
+        "lock hands-off (CanNotDelete)",
+        "az lock delete --name hands-off --resource-group g",
+    ),
+    "a cluster that grows to no node": (
+        _set(CLUSTER, "properties", "properties", "scaleSettings", "maxNodeCount", value=0),
+        "never has more than 0 nodes",
+        "--max-instances 2",
+    ),
+    "a cluster whose nodes Azure may take away": (
+        _set(CLUSTER, "properties", "properties", "vmPriority", value="LowPriority"),
+        "LowPriority",
+        "infra/deploy",
+    ),
+    "a virtual machine with the name of the cluster": (
+        _set(CLUSTER, "properties", "computeType", value="ComputeInstance"),
+        "it is a ComputeInstance",
+        "another COMPUTE_NAME",
+    ),
+    "a cluster that is still being made": (
+        _set(CLUSTER, "properties", "provisioningState", value="Creating"),
+        "it is Creating",
+        "wait",
     ),
     "a cluster of another size": (
         _set(CLUSTER, "properties", "properties", "vmSize", value="STANDARD_NC6"),
@@ -184,6 +241,25 @@ def test_a_misconfiguration_is_found_with_its_fix(name: str, make_settings: Make
     change(documents)
 
     (finding,) = _found(documents, make_settings({}))
+
+    assert told in finding.found
+    assert fix in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told", "fix"),
+    [
+        ("provisioningState", "Failed", "it is Failed", "infra/deploy"),
+        ("publicNetworkAccess", "Disabled", "public network access is off", "az ml workspace update --name w"),
+        ("systemDatastoresAuthMode", "Identity", "systemDatastoresAuthMode is identity", "accesskey"),
+    ],
+)
+def test_a_workspace_that_is_not_as_infra_makes_it_is_found(
+    name: str, value: str, told: str, fix: str, make_settings: MakeSettings
+) -> None:
+    workspace = {**DOCUMENT, "properties": {**DOCUMENT["properties"], name: value}}
+
+    (finding,) = _found(sound(), make_settings({}), workspace)
 
     assert told in finding.found
     assert fix in finding.fix

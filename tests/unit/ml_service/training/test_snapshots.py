@@ -18,10 +18,13 @@ from ml_service.training.snapshots import (
     STEP_FILES,
     STEP_ORDER,
     assemble,
+    default_steps,
     parse_steps,
     problem_text,
+    scheduled_steps,
 )
 from tests.sample import PROBLEMS
+from tests.unit.ml_service.conftest import MakeSettings
 
 PROBLEM = {"source": {"date": "Day"}, "series": {"name": "x"}, "training": {"horizon": 7}, "gate": {"floor": 1.0}}
 PROBLEM_FILE = PROBLEMS / "paid_amount.yml"
@@ -204,3 +207,11 @@ def test_the_problem_text_does_not_depend_on_the_order_of_the_file() -> None:
     turned = dict(reversed(PROBLEM.items()))
 
     assert problem_text(PROBLEM, ("source", "gate")) == problem_text(turned, ("gate", "source"))
+
+
+def test_who_deploys_for_test_decides_about_the_last_step(make_settings: MakeSettings) -> None:
+    production = {"AZUREML_PRODUCTION_WORKSPACE_NAME": "prod"}
+    assert default_steps(make_settings({})) == ("prepare", "train", "evaluate", "register")
+    assert scheduled_steps(make_settings({}))[-1] == "deploy", "without a production nobody else would"
+    assert scheduled_steps(make_settings(production))[-1] == "register"
+    assert default_steps(make_settings({"TEST_DEPLOYMENT": "step"})) == STEP_ORDER

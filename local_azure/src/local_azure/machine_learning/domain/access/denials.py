@@ -67,6 +67,12 @@ class Given:
     rules: Mapping[str, str] = field(default_factory=dict)
     since: float = 0.0
 
+    @property
+    def token_end(self) -> int | None:
+        """When tokens end, those given out before too, in seconds since 1970; None where no rule says so."""
+        seconds = self.rules.get("token-after")
+        return None if seconds is None else int(self.since) + int(seconds)
+
 
 class Denials:
     """Decides what is refused. read: the rules that are in force now."""
@@ -85,17 +91,19 @@ class Denials:
         if "sign-in" in given.rules:
             message = "AADSTS70021: No matching federated identity record found for presented assertion subject."
             raise ApiError(401, "unauthorized_client", message)
-        if "token-after" not in given.rules:
-            return None
-        end = int(given.since) + int(given.rules["token-after"])
-        if time.time() >= end:
+        end = given.token_end
+        if end is not None and time.time() >= end:
             message = "AADSTS700024: Client assertion is not within its valid time range."
             raise ApiError(401, "invalid_client", message)
         return end
 
     def demand(self, method: str, path: str) -> None:
-        """Raise the refusal of a request, where a rule is about it."""
-        for name in self._read().rules:
+        """Raise the refusal of a person's request, where a rule is about it."""
+        given = self._read()
+        if given.token_end is not None and time.time() >= given.token_end:
+            message = "The access token has expired: its sign-in has ended."
+            raise ApiError(401, "ExpiredAuthenticationToken", message)
+        for name in given.rules:
             pattern, action = _REFUSED.get(name, (None, ""))
             if pattern is not None and pattern.fullmatch(f"{method} {path}"):
                 raise _forbidden(action)

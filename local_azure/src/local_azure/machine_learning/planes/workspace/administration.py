@@ -66,6 +66,18 @@ def storage_account(denials: Denials, *, name: str) -> Document:
     return {"name": name, "location": "local", "properties": {"allowSharedKeyAccess": allowed}}
 
 
+@PLANE.route("GET", _GROUP + "/Microsoft.KeyVault/vaults/{name}", evidence="assumed")
+def key_vault(*, name: str) -> Document:
+    """The key vault of the workspaces."""
+    return {"name": name, "location": "local", "properties": {"provisioningState": "Succeeded"}}
+
+
+@PLANE.route("GET", _GROUP + "/Microsoft.Authorization/locks", evidence="assumed")
+def locks() -> Document:
+    """Locks of a resource group; nobody has set any."""
+    return {"value": []}
+
+
 @PLANE.route("GET", _GROUP + "/Microsoft.ContainerRegistry/registries/{name}", evidence="assumed")
 def registry(denials: Denials, *, name: str) -> Document:
     """The container registry of the workspaces."""
