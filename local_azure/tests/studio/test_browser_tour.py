@@ -14,6 +14,7 @@ from browser_fixtures import chromium, signed_in  # type: ignore[import-not-foun
 from service_fixtures import *  # type: ignore[import-not-found]  # noqa: F403 - the fixtures
 
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
+from tests.pipelines.approval_pipeline import PIPELINE
 
 pytestmark = [pytest.mark.campaign, pytest.mark.filterwarnings("ignore:azureml.core.model:FutureWarning")]
 
@@ -25,28 +26,6 @@ while not pathlib.Path("GATE").exists():
     time.sleep(0.05)
 Run.get_context().log("loss", 0.125)
 print("the step goes on", flush=True)
-"""
-PIPELINE = """
-parameters:
-- {name: who, type: string, default: world}
-- {name: loud, type: boolean, default: false}
-stages:
-- stage: Train
-  jobs:
-  - job: train
-    steps:
-    - bash: |
-        mkdir evidence && echo '<p>all of it</p>' > evidence/report.html
-        echo "hello $WHO"
-      displayName: Judge
-      env: {WHO: "${{ parameters.who }}"}
-    - publish: evidence
-      artifact: evidence
-- stage: Production
-  jobs:
-  - deployment: release
-    environment: production
-    strategy: {runOnce: {deploy: {steps: [{bash: echo deployed}]}}}
 """
 
 

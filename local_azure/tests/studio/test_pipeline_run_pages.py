@@ -29,6 +29,7 @@ def test_the_question_comes_first_with_the_card(studio: Studio, run: Rehearsal) 
     page = studio.get("/studio/builds/1")
     assert page.index("waits for your approval") < page.index('id="stages"')
     assert "20 % better" in page and "model:7" in page and "nothing changes" in page
+    assert page.split('id="stages"')[1].count("Waiting for approval") > 0, "its stage does not run"
     assert "<script>alert" not in page and "&lt;script&gt;alert(1)" in page
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Any
 
 import pytest
 
+from local_azure.studio.pages.published import rhythm
+from local_azure.studio.reading.run_facts import name_of
 from local_azure.studio.views.charts import Line, drawable, line_chart
-from local_azure.studio.views.formats import duration, moment, number, size
+from local_azure.studio.views.formats import duration, moment, number, parted, size
 from local_azure.studio.views.graphs import MOST_NODES, Node, draw
 from local_azure.studio.views.previews import kind_of, table_of
-from local_azure.studio.views.statuses import status
+from local_azure.studio.views.statuses import Status, status
 
 
 @pytest.mark.parametrize(
@@ -80,3 +83,34 @@ def test_previews_of_files() -> None:
     table = table_of("a,b\n1,2\n3,", whole=False)
     assert (table.columns, table.rows, table.is_cut) == (["a", "b"], [["1", "2"]], True)
     assert table_of("", whole=True).columns == []
+
+
+def test_names_break_between_their_words() -> None:
+    assert parted("a_<b>_c") == "a_<wbr>&lt;b&gt;_<wbr>c"
+
+
+@pytest.mark.parametrize(
+    ("recurrence", "told"),
+    [
+        (("Day", 1, {"Hours": [2, 14], "Minutes": [5]}), "every day at 02:05, 14:05 UTC"),
+        (("1", 2, {"WeekDays": ["Monday"]}), "every 2 weeks on Monday at 10:20 UTC"),
+        (("Month", 1, {}), "every month on day 30 at 10:20 UTC"),
+        (("Minute", 15, {}), "every 15 minutes"),
+        (("Hour", 1, {}), "every hour"),
+    ],
+)
+def test_when_a_schedule_fires_is_said_in_words(recurrence: tuple[str, int, dict[str, Any]], told: str) -> None:
+    document = dict(zip(("Frequency", "Interval", "Schedule"), recurrence, strict=True))
+    created = "2026-11-30T10:20:00.6598252+00:00"
+    assert rhythm({"Recurrence": document, "CreatedDate": created, "DataStoreTriggerInfo": None}) == told
+
+
+def test_a_node_without_a_status_is_a_name_alone() -> None:
+    drawn = draw([Node("a", "prepare", Status("", "soft", ""))], "steps")
+    assert "<title>prepare</title>" in drawn and 'class="state"' not in drawn
+
+
+def test_runs_without_a_name_go_by_the_beginning_of_their_id() -> None:
+    assert name_of({"runId": "0878ec1b-a18e-4322-99d8-f6b92f363523"}) == "run 0878ec1b"
+    assert name_of({"runId": "training_1700000000_abcdef"}) == "run training_1700000000_abcdef"
+    assert name_of({"runId": "x", "displayName": "a release"}) == "a release"

@@ -21,28 +21,10 @@ import pytest
 from local_azure.pipelines.run.builds.answers import settle
 from local_azure.pipelines.run.builds.progress import read_progress
 from local_azure.pipelines.run.builds.record import Decision, read_record
+from tests.pipelines.approval_pipeline import PIPELINE
 
 Run = Callable[..., Any]
 
-PIPELINE = """
-    stages:
-    - stage: Train
-      jobs:
-      - job: train
-        steps:
-        - bash: |
-            echo "# Verdict: accepted" > page.md
-            mkdir evidence && echo "<p>all of it</p>" > evidence/report.html
-            echo "##vso[task.uploadsummary]$PWD/page.md"
-          displayName: Judge
-        - publish: evidence
-          artifact: evidence
-    - stage: Production
-      jobs:
-      - deployment: release
-        environment: production
-        strategy: {runOnce: {deploy: {steps: [{bash: echo deployed}]}}}
-"""
 QUESTION = "Approve Production to the environment production? [y/N]: "
 CTRL_C, CTRL_D = b"\x03", b"\x04"
 

@@ -58,6 +58,7 @@ def _templates() -> jinja2.Environment:
         "size": formats.size,
         "number": formats.number,
         "short": formats.short,
+        "parted": formats.parted,
         "status": status,
     }
     made.globals |= {"address": address, "root": ROOT}

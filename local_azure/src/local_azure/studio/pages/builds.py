@@ -18,7 +18,7 @@ from local_azure.studio.pages.live import live_updates
 from local_azure.studio.pages.run_files import foreign_file
 from local_azure.studio.pages.visit import Section, Visit, address
 from local_azure.studio.reading import logs, pipeline_runs
-from local_azure.studio.reading.pipeline_runs import Part, PipelineRun
+from local_azure.studio.reading.pipeline_runs import WAITING, Part, PipelineRun
 from local_azure.studio.reading.shown_file import ShownFile, shown_file
 from local_azure.studio.views import previews
 from local_azure.studio.views.charts import bar
@@ -113,7 +113,7 @@ def _graph(stages: list[Part], base: str) -> object:
             title=stage.title,
             status=status(stage.status),
             waits_for=stage.waits_for,
-            note=_took(stage),
+            note="" if stage.status == WAITING else _took(stage),
             address=f"{base}#stage-{stage.label}",
         )
         for stage in stages

@@ -6,18 +6,22 @@ from typing import Any
 
 from starlette.responses import Response
 
+from local_azure.machine_learning.clock import utc_now
 from local_azure.machine_learning.domain.pipelines import endpoints, graphs, pipeline_runs, published, schedules
 from local_azure.machine_learning.domain.pipelines.entities import is_active
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
+from local_azure.machine_learning.engines.schedules import recurrence
 from local_azure.machine_learning.errors import ApiError
 from local_azure.studio.pages.visit import Section, Visit, address
+from local_azure.studio.reading.run_facts import short_id
+from local_azure.studio.views.formats import parsed
 from local_azure.studio.views.graphs import Node, draw
 from local_azure.studio.views.statuses import Status
 
 PAGES = Section()
 SHOWN_RUNS = 20
 _W = "/w/{workspace}"
-_PLAIN = Status("step", "soft", "•")
+_PLAIN = Status("", "soft", "")
 Document = dict[str, Any]
 
 
@@ -42,11 +46,16 @@ def _versions(endpoint: Document, pipelines: dict[str, Document]) -> list[Docume
         {
             "number": entry["Version"],
             "id": entry["PipelineId"],
-            "version": (pipelines.get(entry["PipelineId"]) or {}).get("Version") or "",
+            "title": _title(pipelines.get(entry["PipelineId"]) or {}) or entry["PipelineId"],
             "is_default": entry["Version"] == endpoint["DefaultVersion"],
         }
         for entry in reversed(endpoint["PipelineVersionList"])
     ]
+
+
+def _title(pipeline: Document) -> str:
+    version = pipeline.get("Version")
+    return f"{pipeline.get('Name', '')}{f', version {version}' if version else ''}"
 
 
 @PAGES.get(_W + "/pipelines/{pipeline_id}")
@@ -62,7 +71,10 @@ def pipeline(visit: Visit) -> Response:
         graph=_graph(visit, workspace, found),
         endpoints=behind,
         experiment=_experiment(visit, workspace, found),
-        runs=pipeline_runs.of_pipeline(store, workspace.id, found["Id"])[:SHOWN_RUNS],
+        runs=[
+            (run, run["Description"] or f"run {short_id(run['Id'])}")
+            for run in pipeline_runs.of_pipeline(store, workspace.id, found["Id"])[:SHOWN_RUNS]
+        ],
     )
 
 
@@ -106,20 +118,28 @@ def all_schedules(visit: Visit) -> Response:
     """Schedules with their last and next firing."""
     store, workspace = visit.parts.store, visit.workspace
     rows = []
+    titles = {pipeline["Id"]: _title(pipeline) for pipeline in published.newest_first(store, workspace.id)}
     for schedule in schedules.newest_first(store, workspace.id):
         fired = schedules.started_runs(store, workspace.id, schedule["Id"], limit=1)
         following = visit.parts.scheduler.next_time(workspace, schedule["Id"]) if is_active(schedule) else None
-        rows.append((schedule, is_active(schedule), fired[0] if fired else None, following, _rhythm(schedule)))
+        title = titles.get(schedule.get("PipelineId"), "")
+        rows.append((schedule, title, is_active(schedule), fired[0] if fired else None, following, rhythm(schedule)))
     return visit.page("schedules.html.j2", rows=rows)
 
 
-def _rhythm(schedule: Document) -> str:
+def rhythm(schedule: Document) -> str:
     """Return when a schedule fires, in words."""
-    trigger, recurrence = schedule.get("DataStoreTriggerInfo"), schedule.get("Recurrence") or {}
+    trigger = schedule.get("DataStoreTriggerInfo")
     if trigger:
         where = f"{trigger.get('DataStoreName')}/{trigger.get('PathOnDataStore') or ''}"
         return f"on changed blobs of {where}, looked at every {trigger['PollingInterval']} min"
-    interval, unit = recurrence.get("Interval", 1), str(recurrence.get("Frequency", "")).lower()
-    days = (recurrence.get("Schedule") or {}).get("WeekDays") or []
-    on = f" on {', '.join(map(str, days))}" if days else ""
-    return f"every {interval} {unit}{'s' if interval != 1 else ''}{on}"
+    found = recurrence.parse(schedule["Recurrence"], parsed(schedule["CreatedDate"]) or utc_now())
+    unit = found.frequency.lower()
+    every = f"every {unit}" if found.interval == 1 else f"every {found.interval} {unit}s"
+    if unit in ("minute", "hour"):
+        return every
+    if unit == "week":
+        every += f" on {', '.join(recurrence.WEEK_DAYS[day] for day in sorted(found.week_days))}"
+    if unit == "month":
+        every += f" on day {found.anchor.day}"
+    return f"{every} at {', '.join(f'{time:%H:%M}' for time in found.times)} {found.anchor:%Z}"

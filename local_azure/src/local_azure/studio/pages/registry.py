@@ -159,7 +159,7 @@ def model_versions(visit: Visit) -> Response:
         files=sorted(files),
         preview=_model_preview(visit, chosen, files),
         run=run,
-        metrics=measured.scalars(visit.parts, workspace, run["runId"]) if run else {},
+        metrics=measured.of_family(visit.parts, workspace, _family(visit, workspace, run)) if run else {},
         pipeline=run["rootRunId"] if run else "",
     )
 
@@ -170,6 +170,10 @@ def _run_of(visit: Visit, workspace: Workspace, model: Document) -> Document | N
     ids = [value for value in told if isinstance(value, str) and RUN_ID.fullmatch(value)]
     found = (visit.parts.store.get(workspace.id, run_records.KIND, run_id) for run_id in ids)
     return next((run for run in found if run is not None), None)
+
+
+def _family(visit: Visit, workspace: Workspace, run: Document) -> list[Document]:
+    return [run, *run_records.children(visit.parts.store, workspace.id, run["runId"])]
 
 
 def _model_files(visit: Visit, workspace: Workspace, model: Document) -> dict[str, Path]:

@@ -16,7 +16,7 @@ from local_azure.machine_learning.domain.runs.statuses import RunStatus
 from local_azure.machine_learning.errors import bad_request, not_found
 from local_azure.studio.pages.visit import Section, Visit, address, key_of
 from local_azure.studio.reading import measured
-from local_azure.studio.reading.run_facts import is_live, name_of, shown_status
+from local_azure.studio.reading.run_facts import is_live, name_of, short_id, shown_status
 from local_azure.studio.views.formats import seconds_between
 from local_azure.studio.views.previews import json_of
 
@@ -39,6 +39,12 @@ class Row:
     def name(self) -> str:
         """What people call it."""
         return name_of(self.run)
+
+    @property
+    def short_id(self) -> str:
+        """What tells it from others of its name; empty where the name does."""
+        found = short_id(self.run["runId"])
+        return "" if found in self.name else found
 
     @property
     def status(self) -> str:
@@ -121,7 +127,7 @@ def compare(visit: Visit) -> Response:
     workspace, store = visit.workspace, visit.parts.store
     found = [run_records.require(store, workspace.id, run_id) for run_id in ids]
     families = [[run, *run_records.children(store, workspace.id, run["runId"])] for run in found]
-    metrics = [_metrics(visit, family) for family in families]
+    metrics = [measured.of_family(visit.parts, workspace, family) for family in families]
     facts = [_facts(run) for run in found]
     return visit.page(
         "compare.html.j2",
@@ -130,15 +136,6 @@ def compare(visit: Visit) -> Response:
         differing=[row for row in _side_by_side(facts) if len(set(map(str, row[1]))) > 1],
         same=[row for row in _side_by_side(facts) if len(set(map(str, row[1]))) == 1],
     )
-
-
-def _metrics(visit: Visit, family: list[Document]) -> Document:
-    """Single metrics of a run and of its steps; a step's name is in front where two log the same one."""
-    found: Document = {}
-    for part in family:
-        for name, value in measured.scalars(visit.parts, visit.workspace, part["runId"]).items():
-            found[f"{name_of(part)}: {name}" if name in found else name] = value
-    return found
 
 
 def _facts(run: Document) -> Document:

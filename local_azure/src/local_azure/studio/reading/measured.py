@@ -14,6 +14,7 @@ from local_azure.machine_learning.domain.runs import metrics
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.server import Parts
+from local_azure.studio.reading.run_facts import name_of
 from local_azure.studio.views import previews
 from local_azure.studio.views.charts import Line, drawable, line_chart
 
@@ -60,6 +61,15 @@ def scalars(parts: Parts, workspace: Workspace, run_id: str) -> dict[str, Any]:
         value = metrics.sample(parts.store, workspace.id, run_id, name, 1)["value"]
         if value and len(value[-1]["data"]) == 1:
             found[name] = next(iter(value[-1]["data"].values()))
+    return found
+
+
+def of_family(parts: Parts, workspace: Workspace, family: list[Document]) -> Document:
+    """Return single values of a run and of its steps; a step's name is in front where two log the same one."""
+    found: Document = {}
+    for run in family:
+        for name, value in scalars(parts, workspace, run["runId"]).items():
+            found[f"{name_of(run)}: {name}" if name in found else name] = value
     return found
 
 

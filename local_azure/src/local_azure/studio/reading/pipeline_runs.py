@@ -19,6 +19,7 @@ from local_azure.pipelines.run.builds.record import read_record
 from local_azure.studio.reading.file_names import Listed, is_readable, listed
 from local_azure.studio.reading.logs import SEARCHED_BYTES
 
+WAITING = "waiting for approval"
 MOST_RUNS_READ = 200  # the newest ones
 MOST_NAMES = 5_000  # of artifacts that are looked at for cards and boards
 MOST_DOCUMENTS = 50  # artifacts in JSON that are read for them
@@ -88,7 +89,7 @@ class PipelineRun:
     def status(self) -> str:
         """What its badge shows."""
         if self.is_live:
-            return "waiting for approval" if any(one.is_open for one in self.approvals) else "Running"
+            return WAITING if any(one.is_open for one in self.approvals) else "Running"
         return str(self.build.get("result", "unknown"))
 
     @property
@@ -122,7 +123,7 @@ def newest(root: Path, most: int, before: int | None = None) -> Iterator[Pipelin
 
 def waiting(root: Path) -> list[PipelineRun]:
     """Return the runs that wait for an approval, the oldest first."""
-    return [run for run in newest(root, MOST_RUNS_READ) if run.status == "waiting for approval"][::-1]
+    return [run for run in newest(root, MOST_RUNS_READ) if run.status == WAITING][::-1]
 
 
 def require(root: Path, number: str) -> PipelineRun:
@@ -141,10 +142,15 @@ def _read(folder: Path) -> PipelineRun | None:
     plan: Document = next((line["plan"] for line in lines if isinstance(line.get("plan"), dict)), {})
     records = record["timeline"]["records"]
     stages = _stages(records, plan, lines)
+    approvals = [_approval(folder, one, records) for one in record["approvals"]]
+    asking = {one.stage for one in approvals if one.is_open}
+    for stage in stages:
+        if stage.title in asking and stage.status == "inProgress":
+            stage.status = WAITING
     return PipelineRun(
         folder,
         record["build"],
-        [_approval(folder, one, records) for one in record["approvals"]],
+        approvals,
         stages,
         plan,
         [{**line["tests"], "label": line.get("label", "")} for line in lines if isinstance(line.get("tests"), dict)],

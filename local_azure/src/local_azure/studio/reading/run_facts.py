@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -22,6 +23,7 @@ from local_azure.studio.views.formats import duration, seconds_between
 
 Document = dict[str, Any]
 FAILURE_LINES = 20
+_RANDOM_ID = re.compile("[0-9a-f]{8}-[0-9a-f-]{27}")
 MOST_LOGS = 100  # of each folder of logs
 
 
@@ -63,8 +65,14 @@ class Lineage:
 
 
 def name_of(run: Document) -> str:
-    """Return what people call a run."""
-    return str(run.get("displayName") or run.get("name") or run.get("scriptName") or run["runId"])
+    """Return what people call a run; one without a name goes by its id."""
+    given = run.get("displayName") or run.get("name") or run.get("scriptName")
+    return str(given or f"run {short_id(run['runId'])}")
+
+
+def short_id(run_id: str) -> str:
+    """Return as much of an id as people need to tell runs apart: the beginning of a random one."""
+    return run_id[:8] if _RANDOM_ID.fullmatch(run_id) else run_id
 
 
 def is_live(run: Document) -> bool:

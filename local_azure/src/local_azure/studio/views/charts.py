@@ -12,6 +12,7 @@ from local_azure.studio.views.formats import number
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 640, 220, 64, 12, 12, 28
 _TICKS = 4
+_BETWEEN = Markup(' class="between"')  # left out where there is little room
 _MOST_DOTS = 60
 MOST_LINES = 6  # colors that a reader can tell apart
 _MOST_VALUE, _LEAST_SPAN = 1e300, 1e-300  # beyond these, distances and steps are infinite or zero
@@ -105,8 +106,8 @@ def _axis(across: _Scale, labels: Sequence[str]) -> Markup:
         text = labels[round(value)] if labels and 0 <= round(value) < len(labels) else number(value)
         anchor = ("start", "middle", "end")[(tick > 0) + (tick == _TICKS)]
         found.append(
-            Markup('<text x="{:.1f}" y="{}" text-anchor="{}">{}</text>').format(
-                across(value), _HEIGHT - 8, anchor, text
+            Markup('<text{} x="{:.1f}" y="{}" text-anchor="{}">{}</text>').format(
+                _BETWEEN if tick % 2 else "", across(value), _HEIGHT - 8, anchor, text
             )
         )
     return Markup("").join(found)

@@ -78,6 +78,11 @@ def number(value: object) -> str:
     return f"{value:,.2f}" if 1000 <= abs(value) < 1e18 else f"{value:.4g}"
 
 
+def parted(name: str) -> Markup:
+    """Show a name of several words so that it breaks between them and not inside one."""
+    return Markup("_<wbr>").join(name.split("_"))
+
+
 def short(value: object, most: int = _MOST_CHARACTERS) -> str:
     """Show a text of others in a cell: one line, cut where it is long."""
     text = " ".join(str("" if value is None else value).split())

@@ -75,11 +75,14 @@ def _edge(start: tuple[float, float], end: tuple[float, float]) -> Markup:
 
 
 def _box(node: Node, x: float, y: float) -> Markup:
-    note = f" · {node.note}" if node.note else ""
+    state = f"{node.status.word} · {node.note}" if node.note else node.status.word
+    second = Markup('<text class="state" x="12" y="40">{} {}</text>').format(node.status.sign, state)
     inner = Markup(
-        '<title>{0}: {1}{2}</title><rect width="{3}" height="{4}" rx="6"/>'
-        '<text class="name" x="12" y="22">{5}</text><text class="state" x="12" y="40">{6} {1}{2}</text>'
-    ).format(node.title, node.status.word, note, _WIDTH, _HEIGHT, short(node.title, _CHARACTERS), node.status.sign)
+        '<title>{}{}</title><rect width="{}" height="{}" rx="6"/><text class="name" x="12" y="{}">{}</text>{}'
+    ).format(
+        node.title, f": {state}" if state else "", _WIDTH, _HEIGHT, 22 if state else 31,
+        short(node.title, _CHARACTERS), second if state else "",
+    )  # fmt: skip
     group = Markup('<g class="node {}" transform="translate({:.0f} {:.0f})">{}</g>').format(
         node.status.tone, x, y, inner
     )

@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+
+from local_azure.cli.workspace.studio_command import one_time_address
+from local_azure.machine_learning.storage.state import ServerInfo
 
 WIDGETS = Path(__file__).parents[5] / ".venv-widgets"
 PROGRAM = """
@@ -59,7 +63,9 @@ print("hello from the step")
 @pytest.mark.skipif(
     not (WIDGETS / ".installed").exists(), reason="azureml-widgets is not installed: make .venv-widgets/.installed"
 )
-def test_the_widget_shows_a_pipeline_run_and_its_step(project: Any, experiment: Any) -> None:
+def test_the_widget_shows_a_pipeline_run_and_its_step_and_links_to_them(
+    project: Any, experiment: Any, server: ServerInfo
+) -> None:
     run = project.finished(experiment.submit(project.pipeline(project.step("one", STEP))))
     step = project.steps_of(run)["one"]
     pipeline, single = _shown(project.folder, run.id, step.id)
@@ -72,6 +78,13 @@ def test_the_widget_shows_a_pipeline_run_and_its_step(project: Any, experiment: 
     ]
     assert "hello from the step" in single["run_logs"]
     assert "user_logs/std_log.txt" in single["run_properties"]["log_files"]
+    browser = requests.Session()
+    browser.get(one_time_address(server), timeout=30)
+    for widget, run_id in ((pipeline, run.id), (single, step.id)):
+        link = widget["workbench_run_details_uri"]
+        assert link.startswith(server.studio_url) and requests.get(link, timeout=30).status_code == 401
+        page = browser.get(link, timeout=30)
+        assert page.url.endswith(f"/runs/{run_id}") and "Completed" in page.text and run_id in page.text
 
 
 def _shown(folder: Path, *run_ids: str) -> list[dict[str, Any]]:
