@@ -12,6 +12,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from forecasting.json_text import UNREADABLE, strict_json
 from ml_service.errors import FaultError, InvalidRequestError
@@ -25,6 +27,17 @@ _TIMES = (5, 20)  # seconds to connect, and between two pieces
 _MOST_SECONDS = 60
 """Of one answer, however steadily it comes."""
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_BUSY = (429, 502, 503, 504)
+_REPEATED = Retry(
+    total=2,
+    connect=0,  # who does not listen at all is not asked again
+    status_forcelist=_BUSY,
+    allowed_methods=("GET",),
+    backoff_factor=0.5,
+    retry_after_max=10,
+    raise_on_status=False,
+)
+"""A read is repeated when the service is busy or falls silent; a call that changes something never is."""
 _SHOWN = 300
 
 
@@ -106,6 +119,8 @@ def exchange(
     with requests.Session() as session:
         # The environment may name a proxy, which this machine needs not, and a .netrc with other credentials.
         session.trust_env = urlsplit(url).hostname not in _LOOPBACK
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, HTTPAdapter(max_retries=_REPEATED))
         answer = session.request(
             method,
             url,

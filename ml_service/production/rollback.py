@@ -45,7 +45,8 @@ class RolledBack:
 def rollback(site: Site, desk: Desk, to: str) -> RolledBack:
     """Go back to a version number, to `previous`, or to what served `before-this-build`.
 
-    The last is for the failure hook of a release: it does nothing when the release has undone itself.
+    The last is for the failure hook of a release: it does nothing when the release has undone itself, or was refused
+    before this build had begun to deploy anything.
     Raises: CheckFailedError (nothing to go back to, or its hash does not verify; production is untouched),
     ConflictError (another process is at work), FaultError.
     """
@@ -59,9 +60,11 @@ def _rollback(recorder: Recorder, to: str) -> RolledBack:
     site = recorder.site
     known = recorder.here
     now = serving(site, known)
+    before = now.record.content.model if now else NONE
+    if to == BEFORE_THIS_BUILD and not _of_build(known, site.build.build_id):
+        return RolledBack(to=before, before=before, deployment="", url=now.service.url if now else "")
     demand_unchanged(site, known, now)
     target = target_of(known, now.record if now else None, to, site.build.build_id)
-    before = now.record.content.model if now else NONE
     if target is None:
         closed = _withdraw_unfinished(recorder, known, now)
         return RolledBack(to=NONE, before=before, deployment=closed, url="")
@@ -119,8 +122,12 @@ def _withdraw_unfinished(recorder: Recorder, known: Sequence[Record], now: Servi
         site.terminal.note(f"nothing served before this build: deleting service {now.service.name}")
         withdraw(site)
         recorder.append(withdrawn(now.record.opened, recorder.actor()))
-    ours = (record.id for record in known if record.properties["build_id"] == site.build.build_id)
-    return next(ours, "")
+    return _of_build(known, site.build.build_id)[0].id
+
+
+def _of_build(known: Sequence[Record], build_id: str) -> list[Record]:
+    """The deployments that a build has begun, the newest first."""
+    return [record for record in known if record.properties["build_id"] == build_id]
 
 
 def target_of(known: Sequence[Record], live: Record | None, to: str, build_id: str) -> Record | None:

@@ -386,10 +386,13 @@ def _drifted(result: RunResult) -> str:
     return f"\n{told}" if told else ""
 
 
-def events(result: RunResult, settings: Settings) -> list[Event]:
-    """What people are notified of beside a failure: a model that waits for approval, and drift of the data."""
+def events(result: RunResult, settings: Settings, *, is_asked: bool = True) -> list[Event]:
+    """What people are notified of beside a failure: a model that waits for approval, and drift of the data.
+
+    is_asked: whether somebody is asked to approve what was accepted.
+    """
     decision, found = result.outcome.decision, list[Event]()
-    if result.outcome.model is not None and not result.exit_code and settings.has_production:
+    if is_asked and result.outcome.model is not None and not result.exit_code and settings.has_production:
         found.append(WAITING)
     if decision is not None and words.drift(decision.evidence):
         found.append(DRIFT)

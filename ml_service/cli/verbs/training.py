@@ -12,6 +12,8 @@ from ml_service.cli.session import AsJson, ForAgent, Session, demand_version, gi
 from ml_service.errors import InvalidRequestError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from forecasting.decision.blocks import Override
     from ml_service.training.run import AnotherTrainingError, RunResult
 
@@ -197,7 +199,8 @@ def run(
         )
         code, number = _reason(reason), _data_version(data_version)
         names = _unpublished_steps(call, unpublished, steps)
-        override = _override(override_by, override_reason, follow)
+        override = _override(override_by, override_reason, {"--follow": follow, "--pending": pending})
+        _at_most_one({"--pending": pending, "--data-version": number})
         from ml_service.settings.override import demand_allowed
 
         demand_allowed(override, call.settings, code)
@@ -273,10 +276,10 @@ def _is_pending(call: Session, result: RunResult) -> bool:
 def _run_of_candidate(call: Session) -> str | None:
     """The run of the newest candidate that may still be released; None, and says so, where there is none."""
     from ml_service.audit.last_training import NOTHING_WAITS
-    from ml_service.production.candidates.candidate import newest_pending
-    from ml_service.production.candidates.reading import read_candidates
+    from ml_service.production.candidates.reading import newest_tested, read_candidates
 
-    found = newest_pending(read_candidates(call.workspace, call.settings, call.ask))
+    candidates = read_candidates(call.workspace, call.settings, call.ask)
+    found = newest_tested(call.workspace, candidates, call.terminal.say)
     if found is None:
         call.terminal.say("candidate  none may be released; see python -m ml_service candidates list")
         call.terminal.document({"candidate": None})
@@ -316,7 +319,9 @@ def _record(call: Session, result: RunResult, approval_stage: str) -> None:
     if decision is None or model is None:
         recording.try_to(recording.settle, call.desk)
         return
-    accepted = partial(recording.accept, decision=decision, version=model.version, stage=approval_stage)
+    # A stage asks only after a training that has succeeded, its test deployment included.
+    stage = approval_stage if result.exit_code == 0 else ""
+    accepted = partial(recording.accept, decision=decision, version=model.version, stage=stage)
     recording.try_to(accepted, call.desk)
 
 
@@ -349,7 +354,7 @@ def _end(call: Session, result: RunResult, *, is_asked: bool = True) -> None:
     from ml_service.training.run import ending, events
 
     call.exit_code, call.ending = result.exit_code, ending(result, call.settings, is_asked=is_asked)
-    call.events += events(result, call.settings)
+    call.events += events(result, call.settings, is_asked=is_asked)
 
 
 def _propose(call: Session, result: RunResult, evidence: Path, why: str) -> None:
@@ -420,11 +425,13 @@ def rehearse(
         _end(call, result)
 
 
-def _override(person: str, reason: str, follow: str | None) -> Override | None:
+def _override(person: str, reason: str, decided: Mapping[str, object]) -> Override | None:
+    """decided: options that name a run whose gate has decided already."""
     from ml_service.settings.override import parse
 
     override = parse(person, reason)
-    _at_most_one({"--override-by": override, "--follow": follow})
+    for option, value in decided.items():
+        _at_most_one({"--override-by": override, option: value})
     return override
 
 

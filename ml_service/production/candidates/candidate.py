@@ -112,13 +112,18 @@ class Candidate:
         return f"{self.state} since {self.since}{by}" + (f": {why}" if why else "")
 
 
-def newest_pending(candidates: Iterable[Candidate]) -> Candidate | None:
-    """The newest candidate that may be released as it stands; None when there is none.
+def pending(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """The candidates that may be released as they stand, the newest first.
 
     One whose approval cannot be read is none: it may have been rejected.
     """
     valid = (found for found in candidates if found.state in (State.ACCEPTED, State.AWAITING))
-    return max(valid, key=lambda found: (found.accepted, found.version), default=None)
+    return sorted(valid, key=lambda found: (found.accepted, found.version), reverse=True)
+
+
+def newest_pending(candidates: Iterable[Candidate]) -> Candidate | None:
+    """The newest candidate that may be released as it stands; None when there is none."""
+    return next(iter(pending(candidates)), None)
 
 
 def moment(text: str) -> datetime | None:

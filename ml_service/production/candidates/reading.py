@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from azure_ml.models.champion import champions_of
 from azure_ml.models.versions import ModelVersion, find_versions
+from azure_ml.pipelines.runs import RunStatus, find_pipeline_run, one_word
 from azure_ml.workspace import Workspace
 from forecasting.problem.problem_file import Problem
 from ml_service.azure_devops.approvals import Ask
 from ml_service.production import ledger
-from ml_service.production.candidates.candidate import Candidate
+from ml_service.production.candidates.candidate import Candidate, pending
 from ml_service.production.candidates.lifecycle import Now, candidates_of
 from ml_service.production.chain.entry import Entry
 from ml_service.settings.variables import Settings
@@ -49,3 +50,20 @@ def read_candidates(training: Workspace, settings: Settings, ask: Ask) -> tuple[
     chain = ledger.read(training, settings).chain
     chain.demand_whole()
     return read_registry(training, settings).candidates(chain.entries, ask)
+
+
+def newest_tested(
+    training: Workspace, candidates: Iterable[Candidate], say: Callable[[str], None]
+) -> Candidate | None:
+    """The newest candidate that may be released and whose training has not failed; None when there is none.
+
+    A training fails after its version is registered when the test service does not start or answers wrongly. Such a
+    candidate is passed over, and named.
+    """
+    for candidate in pending(candidates):
+        run = find_pipeline_run(training, candidate.run_id) if candidate.run_id else None
+        if run is not None and one_word(run.status) not in (RunStatus.FAILED, RunStatus.CANCELED):
+            return candidate
+        ended = one_word(run.status) if run is not None else "not there any more"
+        say(f"candidate  {candidate.model} is passed over: run {candidate.run_id} is {ended}")
+    return None

@@ -67,7 +67,8 @@ def try_to(write: Callable[[Desk], None], desk: Desk) -> None:
 def accept(desk: Desk, decision: DecisionRecord, version: int, stage: str) -> None:
     """Record that the gate has accepted a version, and which stage of this build now asks for its approval.
 
-    stage: empty where none does. Nothing is recorded of the champion's own bytes, nor twice of one training run.
+    stage: empty where none does. Nothing is recorded of the champion's own bytes. A training run is accepted once,
+    and each build that asks for an approval of it is named once. A candidate that is decided already awaits nothing.
     """
     evidence, context = decision.evidence, decision.context
     subject = Subject(context.model_name, version, evidence.challenger.model_sha256, context.run_id)
@@ -80,16 +81,23 @@ def accept(desk: Desk, decision: DecisionRecord, version: int, stage: str) -> No
 
     def wanted(candidates: tuple[Candidate, ...], entries: tuple[Entry, ...]) -> Iterable[Event]:
         yield from _due(desk, candidates)
-        known = {entry.event for entry in entries if entry.details.get("run_id") == subject.run_id}
+        known = [entry for entry in entries if entry.details.get("run_id") == subject.run_id]
         accepted = events.accepted(acceptance, desk.actor)
-        if accepted.event not in known:
+        is_new = all(entry.event != accepted.event for entry in known)
+        if is_new:
             yield accepted
         move = Move(State.AWAITING, utc_now(), desk.build.who, "", desk.build.build_id)
         awaiting = events.moved(subject, move, desk.actor, stage=stage)
-        if stage and awaiting.event not in known:
+        is_open = is_new or any(one.version == version and one.state in OPEN for one in candidates)
+        if stage and is_open and all(_asks(entry) != _asks(awaiting) for entry in known):
             yield awaiting
 
     _write(desk, wanted)
+
+
+def _asks(found: Entry | Event) -> tuple[str, object, object]:
+    """What happened, and in which stage of which build."""
+    return found.event, found.details.get("build_id"), found.details.get("stage")
 
 
 def withdraw(desk: Desk, version: int, reason: str) -> Candidate:

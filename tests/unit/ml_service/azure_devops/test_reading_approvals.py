@@ -29,6 +29,8 @@ class Organization(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers: dict[str, Any] = {}
         self.status, self.headers = 200, dict[str, str]()
+        self.busy: list[int] = []
+        """Statuses of the next answers, before all others."""
         self.asked: list[tuple[str, str]] = []
 
     def holds(self, build: str = "completed", **statuses: str) -> None:
@@ -76,7 +78,8 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(found, list):
             wanted = query["approvalIds"][0].split(",")
             found = {"count": 1, "value": [one for one in found if one["id"] in wanted]}
-        self.send_response(self.server.status if found is not None else 404)
+        busy = self.server.busy.pop(0) if self.server.busy else 0
+        self.send_response(busy or (self.server.status if found is not None else 404))
         for name, value in self.server.headers.items():
             self.send_header(name, value)
         self.end_headers()
@@ -229,3 +232,14 @@ def test_a_build_of_a_laptop_is_not_asked_for(organization: Organization, make_s
 def test_the_token_goes_to_no_other_machine_without_tls(make_settings: MakeSettings, address: str) -> None:
     with pytest.raises(InvalidRequestError, match="not an address that a token may be sent to"):
         open_project(make_settings(variables(address)))
+
+
+@pytest.mark.parametrize(("busy", "found"), [([429, 503], Status.PENDING), ([503] * 3, None)])
+def test_a_read_is_repeated_twice_while_the_service_is_busy(
+    organization: Organization, asked: Asked, busy: list[int], found: Status | None
+) -> None:
+    organization.holds("inProgress", a="pending")
+    organization.busy = [*busy]
+    approval, _ = asked()
+    assert (approval.status if approval else None) == found
+    assert organization.busy == []

@@ -97,6 +97,11 @@ def test_help_loads_nothing_that_a_verb_needs() -> None:
         (["propose", "release", "--model-version", "1"], "--evidence"),
         (["smoke", "--deploy", "latest"], "a number from 1, or champion"),
         (["release", "--pending", "--run", "x"], "both --run and --pending"),
+        (["run", "--pending", "--data-version", "2"], "--pending and --data-version exclude each other"),
+        (
+            ["run", "--pending", "--override-by", "Ada", "--override-reason", "tariff"],
+            "--override-by and --pending exclude each other",
+        ),
         (["release", "--pending", "--reason", "$(x)"], "--reason cannot be recorded as it is"),
         (["candidates", "withdraw", "--model-version", "1"], "--reason"),
         (["candidates", "withdraw", "--model-version", "0", "--reason", "x"], "--model-version"),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from azure_ml.workspace import Workspace
 from ml_service.azure_devops.approvals import Approval, Status
+from ml_service.production.candidates import reading
 from ml_service.production.candidates.candidate import State, newest_pending
 from ml_service.production.chain.entry import parse
 from tests.unit.ml_service.production.candidate_story import Story
@@ -202,6 +205,28 @@ def test_the_newest_pending_one_is_what_was_accepted_last_and_is_still_valid() -
     assert newest is not None
     assert newest.version == 3
     assert newest_pending([]) is None
+
+
+def test_a_candidate_whose_training_has_failed_is_passed_over_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    story, said = Story(), list[str]()
+    for version in (1, 2, 3):
+        story.accept(version, build=version)
+    states = {"r1": "Completed", "r2": "Failed"}
+    monkeypatch.setattr(
+        reading,
+        "find_pipeline_run",
+        lambda _, run: SimpleNamespace(status=states[run]) if run in states else None,
+    )
+    candidates = story.candidates(dict.fromkeys("123", Approval(Status.PENDING))).values()
+    newest = reading.newest_tested(Workspace(None, "w", "g"), candidates, said.append)
+    assert newest is not None
+    assert newest.version == 1
+    assert said == [
+        "candidate  m:3 is passed over: run r3 is not there any more",
+        "candidate  m:2 is passed over: run r2 is Failed",
+    ]
+    del states["r1"]
+    assert reading.newest_tested(Workspace(None, "w", "g"), candidates, said.append) is None
 
 
 def test_entries_of_candidates_say_all_that_an_auditor_asks() -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from azure_ml.pipelines.runs import Run
 from azure_ml.workspace import Workspace
-from ml_service.production import ledger
+from ml_service.production import ledger, rollback
 from ml_service.production.chain import deployments
 from ml_service.production.chain.entry import NONE
 from ml_service.production.chain.store import Chain
 from ml_service.production.ledger import Record
+from ml_service.production.recording import Recorder
 from ml_service.production.site import last_good
 from tests.unit.ml_service.production.candidate_story import Story
 
@@ -200,3 +202,15 @@ def test_a_record_that_is_none_any_more_is_not_intact_and_no_fault(content: byte
 def test_a_deleted_run_is_a_difference() -> None:
     found = ledger.compare(record(1, 1, record_sha256="a" * 64))[1]
     assert [str(item) for item in found] == ["run is absent, entry 1 of the ledger says d1"]
+
+
+@pytest.mark.parametrize(("known", "to"), [((record(1, 1),), "m:1"), ((), NONE)])
+def test_the_hook_of_a_build_that_has_deployed_nothing_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, known: tuple[Record, ...], to: str
+) -> None:
+    live = SimpleNamespace(record=known[0], service=SimpleNamespace(url="http://x/score")) if known else None
+    monkeypatch.setattr(rollback, "serving", lambda *_: live)
+    site = SimpleNamespace(build=SimpleNamespace(build_id="b2"))  # whoever asks more of it fails
+    recorder = cast(Recorder, SimpleNamespace(site=site, here=known))
+    done = rollback._rollback(recorder, rollback.BEFORE_THIS_BUILD)
+    assert (done.to, done.before, done.deployment) == (to, to, "")

@@ -116,6 +116,27 @@ def test_the_rejection_of_an_earlier_build_is_recorded_before_the_same_bytes_are
     assert "candidate m:1: rejected since 2026-11-30T12:00:00+00:00 by Grace: not before Monday" in house.said
 
 
+def test_a_second_build_that_asks_for_the_same_candidate_has_its_rejection_recorded(house: House) -> None:
+    house.accept(1, build=7, run="r1")
+    house.approvals["7"] = Approval(Status.ENDED, said="timedOut")
+    house.approvals["8"] = Approval(Status.PENDING)
+    for _ in range(2):
+        house.accept(1, build=8, run="r1")
+    assert house.events[2:] == ["accepted m:1", "awaiting_approval m:1"]
+    assert house.chain.entries[-1].details["build_id"] == "8"
+    house.approvals["8"] = REJECTED
+    recording.settle(house.desk(9))
+    assert house.events[4:] == ["rejected m:1"]
+
+
+def test_a_candidate_that_was_rejected_awaits_nothing(house: House) -> None:
+    house.accept(1, build=7, run="r1")
+    house.approvals["7"] = REJECTED
+    recording.settle(house.desk(8))
+    house.accept(1, build=9, run="r1")
+    assert house.events == ["accepted m:1", "awaiting_approval m:1", "rejected m:1"]
+
+
 def test_what_is_due_is_recorded_once_by_whichever_verb_comes(house: House) -> None:
     house.accept(1, build=7, run="r1")
     house.approvals["7"] = REJECTED

@@ -159,14 +159,18 @@ def test_people_are_notified_of_a_model_that_waits_and_of_drift(make_settings: M
     drifted = Rule(code="drift", status="warning", value=0.4, threshold=0.35, sentence="forecasts are worse.")
     calm, warned = decision("accepted", rules=()), decision("accepted", rules=(drifted,))
 
-    def told(made: DecisionRecord, kept: ModelVersion | None, production: str = "prod") -> list[str]:
+    def told(
+        made: DecisionRecord, kept: ModelVersion | None, production: str = "prod", *, is_asked: bool = True
+    ) -> list[str]:
         result = replace(_result("Finished", "accepted"), outcome=Outcome("accepted", "margin", made, kept))
-        return list(events(result, make_settings({"AZUREML_PRODUCTION_WORKSPACE_NAME": production})))
+        settings = make_settings({"AZUREML_PRODUCTION_WORKSPACE_NAME": production})
+        return list(events(result, settings, is_asked=is_asked))
 
     assert told(calm, model) == ["approval.waiting"]
     assert told(warned, model) == ["approval.waiting", "data.drift"]
     assert (told(warned, None), told(calm, None)) == (["data.drift"], [])
     assert told(calm, model, production="") == [], "where nobody approves, nothing waits"
+    assert told(calm, model, is_asked=False) == [], "a dry run asks nobody"
 
 
 def test_a_failed_step_is_named_before_the_end_of_its_log(make_settings: MakeSettings) -> None:
