@@ -5,29 +5,34 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from azure_ml.pipelines.runs import ENDED, find_run, list_runs, one_word
+from azure_ml.step_run import ANOTHER_RUN
 from azure_ml.workspace import Workspace
 from forecasting.decision.blocks import ACCEPTED
 from forecasting.evaluation.drift import meaning_of
 from ml_service.output.console import Terminal
-from ml_service.retraining.inbox import Quarantined, quarantine_or_why
+from ml_service.output.moments import shown_moment
+from ml_service.retraining.inbox import Unused, unused_or_why
 from ml_service.settings.variables import Settings, other_values
 from ml_service.training.outcome import exit_code
 
 RED, NONE, RUNNING = "red", "none", "running"
 NOTHING_WAITS = f"{NONE} nothing-waits"
 """What a build tells of a training that it did not need: no candidate waits for a release."""
+NO_REASON = "no-outcome"
+"""In the place of a reason where a run has recorded none: a step broke, or somebody has canceled it."""
 _SHOWN_FILES = 2
 _TODO = {
     ACCEPTED: "approve or reject the release of the new model",
     RED: "follow docs/runbooks/red-retraining.md; the champion stays meanwhile",
     RUNNING: "see it end: python -m ml_service run --follow {run_id}",
+    ANOTHER_RUN: "where this repeats, the other run hangs: docs/runbooks/red-retraining.md",
 }
-_TODO_QUARANTINE = "decide about the quarantined files: docs/runbooks/quarantined-data.md"
+_TODO_INBOX = "look after the files that are not trained on: docs/runbooks/quarantined-data.md"
 
 
 def told(code: int, outcome: str, reason: str, run_id: str) -> str:
     """What a build hands on about a training that has ended. code: what `run` ends with."""
-    return " ".join((RED if code else outcome or NONE, reason or "-", run_id))
+    return " ".join((RED if code else outcome or NONE, reason or NO_REASON, run_id))
 
 
 def variable_of(problem: str) -> str:
@@ -45,37 +50,41 @@ class LastTraining:
     run_id: str
     drift: tuple[str, ...]
     """In words, by which statistics the newest data differs from the data before."""
-    quarantined: tuple[Quarantined, ...]
-    inbox_unread: str
-    """Why the inbox cannot be read; empty where it can."""
+    inbox: Unused
 
     @property
     def line(self) -> str:
         """The whole of it in one line."""
-        said = f"{self.word}, {self.reason}" if self.reason else self.word
-        files = [item.file for item in self.quarantined]
-        more = f" and {len(files) - _SHOWN_FILES} more" if len(files) > _SHOWN_FILES else ""
-        parts = [
-            said,
-            *([f"quarantined: {', '.join(files[:_SHOWN_FILES])}{more}"] if files else []),
-            *(["the inbox cannot be read"] if self.inbox_unread else []),
-            *([f"drift: {', '.join(self.drift)}"] if self.drift else []),
-        ]
-        return "; ".join(parts)
+        said = [f"{self.word}, {self.reason}"]
+        if self.inbox.quarantined:
+            said.append(f"quarantined: {_few([item.file for item in self.inbox.quarantined])}")
+        if self.inbox.unread:
+            said.append(f"not read: {_few(list(self.inbox.unread))}")
+        if self.inbox.unknown:
+            said.append("the inbox cannot be read")
+        if self.drift:
+            said.append(f"drift: {', '.join(self.drift)}")
+        return "; ".join(said)
 
     @property
     def todo(self) -> str:
         """What a person does next; empty where nothing waits."""
-        first = _TODO.get(self.word, "").format(run_id=self.run_id)
-        return "; ".join(filter(None, (first, _TODO_QUARANTINE if self.quarantined else "")))
+        first = _TODO.get(self.reason, _TODO.get(self.word, "")).format(run_id=self.run_id)
+        waits = self.inbox.quarantined or self.inbox.unread
+        return "; ".join(filter(None, (first, _TODO_INBOX if waits else "")))
+
+
+def _few(names: list[str]) -> str:
+    """The first of some names, and how many more there are."""
+    more = f" and {len(names) - _SHOWN_FILES} more" if len(names) > _SHOWN_FILES else ""
+    return ", ".join(names[:_SHOWN_FILES]) + more
 
 
 def last_training(workspace: Workspace, settings: Settings) -> LastTraining:
     """The training of this build, as its stage has told; at a terminal the newest run. Changes nothing."""
     problem = settings.problem_file.stem
     ended = _of_build(workspace, problem) if settings.tf_build else _newest(workspace, settings)
-    quarantined, unread = quarantine_or_why(workspace, settings)
-    return LastTraining(problem, *ended, quarantined, unread)
+    return LastTraining(problem, *ended, unused_or_why(workspace, settings))
 
 
 Ended = tuple[str, str, str, tuple[str, ...]]
@@ -90,7 +99,7 @@ def _of_build(workspace: Workspace, problem: str) -> Ended:
         return RED, "no training of this build has ended; see the log of its stage", "", ()
     word, reason, run_id = (*words, "", "")[:3]
     run = find_run(workspace, run_id) if run_id else None
-    return word, reason.strip("-"), run_id, meaning_of(run.properties.get("drift", "") if run else "")
+    return word, reason or NO_REASON, run_id, meaning_of(run.properties.get("drift", "") if run else "")
 
 
 def _newest(workspace: Workspace, settings: Settings) -> Ended:
@@ -99,9 +108,9 @@ def _newest(workspace: Workspace, settings: Settings) -> Ended:
         return NONE, "no training was begun", "", ()
     status, outcome, reason = one_word(run.status), *(run.properties.get(key, "") for key in ("outcome", "reason"))
     if status not in ENDED:
-        return RUNNING, "", run.id, ()
+        return RUNNING, f"since {shown_moment(run.created)}", run.id, ()
     word = RED if exit_code(status, outcome) else outcome
-    return word, reason, run.id, meaning_of(run.properties.get("drift", ""))
+    return word, reason or NO_REASON, run.id, meaning_of(run.properties.get("drift", ""))
 
 
 def show(terminal: Terminal, last: LastTraining) -> None:
@@ -109,8 +118,10 @@ def show(terminal: Terminal, last: LastTraining) -> None:
     terminal.say(f"outcome    {last.line}")
     if last.run_id:
         terminal.say(f"run        {last.run_id}")
-    for item in last.quarantined:
+    for item in last.inbox.quarantined:
         terminal.say(f"quarantine {item.file}, since {item.when}: {item.findings[0]}")
-    if last.inbox_unread:
-        terminal.say(f"inbox      not readable: {last.inbox_unread}")
+    for file, why in last.inbox.unread.items():
+        terminal.say(f"not read   {file}: {why}")
+    if last.inbox.unknown:
+        terminal.say(f"inbox      not readable: {last.inbox.unknown}")
     terminal.document({**asdict(last), "line": last.line})

@@ -16,7 +16,7 @@ from ml_service.audit.board import page
 from ml_service.audit.board.document import Board
 from ml_service.output.console import Terminal
 from ml_service.production import ledger
-from ml_service.retraining.inbox import Quarantined, quarantine_or_why
+from ml_service.retraining.inbox import Quarantined, unused_or_why
 from ml_service.settings.variables import Settings
 from ml_service.training.ownership import foreign_names
 
@@ -87,6 +87,8 @@ class Status:
     models: tuple[ModelState, ...]
     quarantined: tuple[Quarantined, ...]
     """Delivered files that wait for a person."""
+    waiting: dict[str, str]
+    """Delivered files that no ingest reads as they are, and why."""
     inbox_unread: str
     """Why the inbox cannot be read; empty where it can."""
     service: ServiceState | None
@@ -98,8 +100,7 @@ class Status:
 def status(workspace: Workspace, production: Workspace | None, settings: Settings) -> Status:
     """Read the state of both workspaces; changes nothing."""
     endpoint = find_endpoint(workspace, settings.pipeline_endpoint_name)
-    quarantined, unread = quarantine_or_why(workspace, settings)
-    in_production = None
+    in_production, unused = None, unused_or_why(workspace, settings)
     if production is not None:
         served = _service_state(production, settings.production_service_name)
         in_production = ProductionState(production.name, served, _unfinished(workspace, production, settings))
@@ -115,8 +116,9 @@ def status(workspace: Workspace, production: Workspace | None, settings: Setting
         published=_published(workspace, settings, endpoint),
         runs=_runs(workspace, settings),
         models=_models(workspace, settings),
-        quarantined=quarantined,
-        inbox_unread=unread,
+        quarantined=unused.quarantined,
+        waiting=dict(unused.unread),
+        inbox_unread=unused.unknown,
         service=_service_state(workspace, settings.test_service_name),
         production=in_production,
     )
@@ -192,9 +194,12 @@ def show(terminal: Terminal, state: Status, board: Board) -> None:
     if state.endpoint_url:
         terminal.say(f"           {state.endpoint_url}")
     _show_lists(terminal, state)
-    if state.inbox_unread:
+    if state.inbox_unread or state.waiting:
         terminal.heading("Inbox")
+    if state.inbox_unread:
         terminal.say(f"not readable: {state.inbox_unread}")
+    for file, why in state.waiting.items():
+        terminal.say(f"not read   {file}: {why}")
     if state.quarantined:
         terminal.heading("Quarantined data (python -m ml_service data quarantine)")
         terminal.table(("file", "since", "findings"), [_quarantine_row(item) for item in state.quarantined])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,6 +46,17 @@ class Quarantined:
         return cls(receipt.file, receipt.sha256, receipt.when, receipt.problem, receipt.findings)
 
 
+@dataclass(frozen=True)
+class Unused:
+    """What lies in the inbox and is not trained on."""
+
+    quarantined: tuple[Quarantined, ...] = ()
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """Files that no ingest reads as they are, and why."""
+    unknown: str = ""
+    """Why the inbox cannot be read; empty where it can."""
+
+
 def acceptance_of(build: Build, reason: str) -> Acceptance:
     """This person's acceptance of a table. Raises: InvalidRequestError."""
     text = " ".join(reason.split())
@@ -69,18 +80,19 @@ def ingest(workspace: Workspace, settings: Settings, build: Build, terminal: Ter
     return done
 
 
-def read_quarantine(workspace: Workspace, settings: Settings) -> tuple[Quarantined, ...]:
-    """The quarantined files of the problem's data set, the oldest first; changes nothing."""
+def read_unused(workspace: Workspace, settings: Settings) -> Unused:
+    """The files that are quarantined, the oldest first, and those that are not read; changes nothing."""
     with reading(workspace, settings.dataset_name) as inbox:
-        return tuple(map(Quarantined.of, inboxes.read_plan(inbox).quarantined.values()))
+        plan = inboxes.read_plan(inbox)
+        return Unused(tuple(map(Quarantined.of, plan.quarantined.values())), plan.waiting)
 
 
-def quarantine_or_why(workspace: Workspace, settings: Settings) -> tuple[tuple[Quarantined, ...], str]:
-    """What is quarantined, or why nobody can tell: what else a status shows must not depend on the inbox."""
+def unused_or_why(workspace: Workspace, settings: Settings) -> Unused:
+    """The same, or why nobody can tell: what else a status shows must not depend on the inbox."""
     try:
-        return read_quarantine(workspace, settings), ""
+        return read_unused(workspace, settings)
     except (AzureMlError, ForecastingError) as error:
-        return (), str(error)
+        return Unused(unknown=str(error))
 
 
 def accept(
@@ -137,8 +149,7 @@ def show_ingested(terminal: Terminal, settings: Settings, done: Ingested) -> Non
         terminal.say(f"data       {receipt.file}: {did} {name} version {receipt.version}")
     if not done.taken:
         terminal.say("data       no new file became a version")
-    for file, why in done.waiting.items():
-        terminal.say(f"not read   {file}: {why}")
+    _say_unread(terminal, done.waiting)
     if done.left:
         terminal.say(f"not read   {done.left} more files; repeat the command")
     quarantined = tuple(map(Quarantined.of, done.quarantined))
@@ -153,12 +164,19 @@ def show_ingested(terminal: Terminal, settings: Settings, done: Ingested) -> Non
     terminal.document(document)
 
 
-def show_quarantine(terminal: Terminal, quarantined: tuple[Quarantined, ...]) -> None:
-    """Print the quarantined files with their findings."""
-    if not quarantined:
+def show_unused(terminal: Terminal, unused: Unused) -> None:
+    """Print the quarantined files with their findings, and those that are not read with the reason."""
+    if not unused.quarantined:
         terminal.say("no file is quarantined")
-    _say_quarantine(terminal, quarantined)
-    terminal.document({"quarantined": [asdict(item) for item in quarantined]})
+    _say_unread(terminal, unused.unread)
+    _say_quarantine(terminal, unused.quarantined)
+    quarantined = [asdict(item) for item in unused.quarantined]
+    terminal.document({"quarantined": quarantined, "waiting": dict(unused.unread)})
+
+
+def _say_unread(terminal: Terminal, unread: Mapping[str, str]) -> None:
+    for file, why in unread.items():
+        terminal.say(f"not read   {file}: {why}")
 
 
 def _say_quarantine(terminal: Terminal, quarantined: tuple[Quarantined, ...]) -> None:

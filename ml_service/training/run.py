@@ -19,7 +19,7 @@ from azure_ml.pipelines.published import (
     submit_endpoint,
     submit_published,
 )
-from azure_ml.pipelines.runs import ENDED, Run, RunStatus, StepState, find_pipeline_run, list_runs, one_word
+from azure_ml.pipelines.runs import ENDED, Run, RunStatus, StepState, find_pipeline_run, find_run, list_runs, one_word
 from azure_ml.pipelines.trainings import claim_training, training_now
 from azure_ml.workspace import Workspace
 from forecasting.decision import words
@@ -28,6 +28,7 @@ from ml_service.errors import ConflictError, InvalidRequestError
 from ml_service.output.closing import Ending
 from ml_service.output.console import Terminal
 from ml_service.output.failures import explain
+from ml_service.output.moments import shown_moment
 from ml_service.output.webhook import DRIFT, WAITING, Event
 from ml_service.settings.build import Build
 from ml_service.settings.variables import Settings
@@ -280,20 +281,23 @@ def _begun(workspace: Workspace, settings: Settings, build: Build, terminal: Ter
         return _submit(workspace, settings, build, terminal, request)
     ours = request.ours or ownership.demand_ours(workspace, settings)
     if other := training_now(workspace, ours.problem):
-        raise _another(ours.problem, other)
+        raise _another(workspace, ours.problem, other)
     submitted = _submit(workspace, settings, build, terminal, replace(request, ours=ours))
     other = claim_training(workspace, ours.problem, submitted.id)
     if other != submitted.id:
         submitted.cancel()
-        raise _another(ours.problem, other)
+        raise _another(workspace, ours.problem, other)
     return submitted
 
 
-def _another(problem: str, run_id: str) -> AnotherTrainingError:
+def _another(workspace: Workspace, problem: str, run_id: str) -> AnotherTrainingError:
+    run = find_run(workspace, run_id)
+    since = f", which began {shown_moment(run.created)}" if run else ""
     return AnotherTrainingError(
         f"another training of the problem {problem} is going on, and this one was not begun",
-        found=f"run {run_id}",
-        todo=f"follow it: {how_to_follow(run_id)}\nwhen it has ended, repeat the command for what has come since",
+        found=f"run {run_id}{since}",
+        todo=f"follow it: {how_to_follow(run_id)}\nwhen it has ended, repeat the command for what has come since\n"
+        f"if it hangs, cancel it: {how_to_follow(run_id)} --timeout 0.01",
         run_id=run_id,
     )
 

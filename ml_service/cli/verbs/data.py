@@ -84,23 +84,26 @@ def ingest(as_json: AsJson = False) -> None:
         set_aside = [receipt.file for receipt in done.quarantined if receipt.when >= begun]
         call.events += [QUARANTINED] if set_aside else []
         also = f"; quarantined: {', '.join(set_aside)}" if set_aside else ""
-        call.ends(
-            f"{len(done.taken)} new files were read{also}",
-            "see what was set aside: python -m ml_service data quarantine",
-        )
+        also += f"; {len(done.waiting)} were not read" if done.waiting else ""
+        todo = "see what is not trained on: python -m ml_service data quarantine"
+        call.ends(f"{len(done.taken)} new files were read{also}", todo if done.quarantined or done.waiting else "")
 
 
 @app.command()
 def quarantine(as_json: AsJson = False) -> None:
-    """Show the delivered files that are not trained on until somebody accepts or replaces them."""
+    """Show the delivered files that are not trained on: quarantined until somebody accepts or replaces them, or not
+    read, with the reason.
+    """
     with session(as_json, verb="data quarantine") as call:
         settings = call.settings
         from ml_service.retraining import inbox
 
-        inbox.show_quarantine(call.terminal, inbox.read_quarantine(call.workspace, settings))
-        call.ends(
-            "nothing was changed", "accept one: python -m ml_service data accept NAME --reason TEXT, or replace it"
-        )
+        unused = inbox.read_unused(call.workspace, settings)
+        inbox.show_unused(call.terminal, unused)
+        todo = "have what is not read delivered as docs/data.md says" if unused.unread else ""
+        if unused.quarantined:
+            todo = "accept one: python -m ml_service data accept NAME --reason TEXT, or replace it"
+        call.ends("nothing was changed", todo)
 
 
 @app.command()

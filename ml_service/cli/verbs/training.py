@@ -296,13 +296,13 @@ def _keep(call: Session, other: AnotherTrainingError) -> None:
     from forecasting.decision.blocks import KEPT
     from ml_service.audit.last_training import told as handed_on
 
-    call.terminal.say(f"outcome    {KEPT}, {ANOTHER_RUN}: run {other.run_id} trains already")
+    call.terminal.say(f"outcome    {KEPT}, {ANOTHER_RUN}: {other.found} trains already")
     told = {"outcome": KEPT, "reason": ANOTHER_RUN, "runId": other.run_id}
     call.terminal.document({"run_id": other.run_id, "outcome": KEPT, "reason": ANOTHER_RUN})
     ended = handed_on(0, KEPT, ANOTHER_RUN, other.run_id)
     call.agent.outputs({**told, "modelVersion": "", "pending": "false", "ended": ended})
     call.agent.tag(KEPT)
-    call.ends(other.happened, other.todo, page=True)
+    call.ends(f"{other.happened}: {other.found}", other.todo, page=True)
 
 
 def _record(call: Session, result: RunResult, approval_stage: str) -> None:

@@ -10,31 +10,42 @@ import pytest
 
 from ml_service.audit import last_training as module
 from ml_service.audit.last_training import LastTraining, last_training, told, variable_of
-from ml_service.retraining.inbox import Quarantined
+from ml_service.retraining.inbox import Quarantined, Unused
 
 
-def quarantined(*names: str) -> tuple[Quarantined, ...]:
-    return tuple(Quarantined(name, "0" * 64, "2014-06-02T05:00:00+00:00", "demand", ("too old",)) for name in names)
+def quarantined(*names: str) -> Unused:
+    found = (Quarantined(name, "0" * 64, "2014-06-02T05:00:00+00:00", "demand", ("too old",)) for name in names)
+    return Unused(tuple(found))
 
 
 @pytest.mark.parametrize(
     ("last", "line", "todo"),
     [
-        (("accepted", "margin", "run", (), (), ""), "accepted, margin", "approve or reject"),
+        (("accepted", "margin", "run", (), Unused()), "accepted, margin", "approve or reject"),
         (
-            ("kept", "another-run", "run", (), quarantined("a.csv"), ""),
-            "kept, another-run; quarantined: a.csv",
+            ("kept", "margin", "run", (), quarantined("a.csv")),
+            "kept, margin; quarantined: a.csv",
             "quarantined-data.md",
         ),
-        (("red", "", "run", (), (), ""), "red", "red-retraining.md"),
+        (("red", "no-outcome", "run", (), Unused()), "red, no-outcome", "red-retraining.md"),
+        (("kept", "another-run", "run", (), Unused()), "kept, another-run", "the other run hangs"),
         (
-            ("kept", "margin", "run", ("the level has moved",), quarantined(*"abcd"), ""),
+            ("kept", "margin", "run", ("the level has moved",), quarantined(*"abcd")),
             "kept, margin; quarantined: a, b and 2 more; drift: the level has moved",
             "quarantined-data.md",
         ),
-        (("none", "nothing-waits", "", (), (), "HTTP 403"), "none, nothing-waits; the inbox cannot be read", ""),
+        (
+            ("kept", "no-new-data", "run", (), Unused(unread={"growing.csv": "it may still grow"})),
+            "kept, no-new-data; not read: growing.csv",
+            "quarantined-data.md",
+        ),
+        (
+            ("none", "nothing-waits", "", (), Unused(unknown="HTTP 403")),
+            "none, nothing-waits; the inbox cannot be read",
+            "",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_line_says_all_that_a_person_must_know(last: tuple[Any, ...], line: str, todo: str) -> None:
     found = LastTraining("demand", *last)
     assert found.line == line
@@ -47,7 +58,7 @@ def build(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A build whose stage may have told something; its run has found drift."""
     run = SimpleNamespace(properties={"drift": "level"})
     monkeypatch.setattr(module, "find_run", lambda _workspace, run_id: run if run_id == "run-1" else None)
-    monkeypatch.setattr(module, "quarantine_or_why", lambda *_: ((), ""))
+    monkeypatch.setattr(module, "unused_or_why", lambda *_: Unused())
     return SimpleNamespace(problem_file=Path("demand.yml"), tf_build="True")
 
 
@@ -56,7 +67,7 @@ def build(monkeypatch: pytest.MonkeyPatch) -> Any:
     [
         (told(0, "kept", "margin", "run-1"), "kept, margin; drift: the level has moved"),
         (told(1, "accepted", "margin", "run-2"), "red, margin"),
-        (told(1, "", "", "run-2"), "red"),
+        (told(1, "", "", "run-2"), "red, no-outcome"),
         (module.NOTHING_WAITS, "none, nothing-waits"),
         ("", "red, no training of this build has ended; see the log of its stage"),
         ("$(TRAINED_demand)", "red, no training of this build has ended; see the log of its stage"),

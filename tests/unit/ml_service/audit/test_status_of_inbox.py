@@ -16,6 +16,6 @@ def test_an_inbox_that_cannot_be_read_is_named(error: Exception, monkeypatch: py
     def fail(*_: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(inbox, "read_quarantine", fail)
+    monkeypatch.setattr(inbox, "read_unused", fail)
     nothing: Any = None
-    assert inbox.quarantine_or_why(nothing, nothing) == ((), str(error))
+    assert inbox.unused_or_why(nothing, nothing) == inbox.Unused(unknown=str(error))

@@ -23,6 +23,7 @@ class Known:
     status: str = "Running"
     properties: dict[str, str] = field(default_factory=dict)
     canceled: bool = False
+    created: str = "2026-11-23T05:00:07+00:00"
 
     def cancel(self) -> None:
         """Note it."""
@@ -66,7 +67,8 @@ def workplace(monkeypatch: pytest.MonkeyPatch) -> Workplace:
         "kept": Known("kept", properties={"outcome": "kept", "reason": "another-run"}),
     }
     monkeypatch.setattr(trainings, "open_blobs", lambda _: found.blobs)
-    monkeypatch.setattr(trainings, "find_run", lambda _, run_id: runs.get(run_id))
+    for asked in (trainings, module):
+        monkeypatch.setattr(asked, "find_run", lambda _, run_id: runs.get(run_id))
     monkeypatch.setattr(module, "_submit", found.submit)
     return found
 
@@ -76,7 +78,8 @@ def test_nothing_is_submitted_while_another_run_trains(workplace: Workplace) -> 
     with pytest.raises(AnotherTrainingError) as refused:
         workplace.begin()
     assert (refused.value.run_id, workplace.submitted) == ("trains", [])
-    assert "run --follow trains" in refused.value.todo
+    assert refused.value.found == "run trains, which began 23 Nov 2026, 05:00 UTC"
+    assert "cancel it: python -m ml_service run --follow trains --timeout" in refused.value.todo
 
 
 @pytest.mark.parametrize("before", ["", "ended", "kept", "gone"])
