@@ -22,6 +22,7 @@ NOT_OF_INFRASTRUCTURE = {
     **dict.fromkeys(POOL_VARIABLES, "build agents belong to Azure DevOps, not to a subscription"),
     "NOTIFICATIONS": "the receiver of notifications exists already, and its address is a secret of the builds",
     "PROBLEM_FILE": "a problem needs no resource of its own; publish and release create what it names",
+    "PROBLEMS": "as PROBLEM_FILE",
     "PRODUCTION_SERVICE_NAME": "the web service is created by the first release, which knows its model",
 }
 
