@@ -5,7 +5,6 @@ PY := $(VENV)/bin/python
 UV := $(shell command -v uv || echo $(VENV)/bin/uv)
 INSTALLED := $(VENV)/.installed
 TOOLS := .venv-tools
-WIDGETS := .venv-widgets
 # With this variable set, every process compiles its imports again and starts three times as slowly.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -31,14 +30,17 @@ define KEEP_CODE
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run release down test product-tests emulator-tests check sbom advisories unit campaign lock golden schema coverage bench clean
+.PHONY: help setup run release down test product-tests check sbom advisories unit lock schema clean
+
+# What only the template itself has: tests of local_azure, campaigns, measurements. `adopt` removes the file.
+-include template.mk
 
 help: ## show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: $(INSTALLED) ## build .venv from the hashed lock files
 
-$(INSTALLED): requirements/bootstrap.txt requirements/build.txt requirements/dev.txt requirements/install local_azure/pyproject.toml
+$(INSTALLED): requirements/bootstrap.txt requirements/build.txt requirements/dev.txt requirements/install $(wildcard local_azure/pyproject.toml vendor/local_azure.txt)
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: $(PYTHON) was not found. Name another one: make PYTHON=/path/to/python3.11 setup"; exit 2; }
 	requirements/install $(PYTHON) $(VENV)
 	@touch $(INSTALLED)
@@ -46,11 +48,6 @@ $(INSTALLED): requirements/bootstrap.txt requirements/build.txt requirements/dev
 $(TOOLS)/.installed: requirements/tools.txt | $(INSTALLED)
 	$(PY) -m venv --clear --without-pip $(TOOLS)
 	$(UV) pip sync --quiet --python $(TOOLS)/bin/python --require-hashes requirements/tools.txt
-	@touch $@
-
-# The real azureml-widgets, which one test shows runs with. Where it cannot be installed, that test is skipped.
-$(WIDGETS)/.installed: requirements/widgets.txt | $(INSTALLED)
-	$(UV) pip install --quiet --python $(PY) --target $(WIDGETS) --no-deps --require-hashes -r requirements/widgets.txt
 	@touch $@
 
 run: $(INSTALLED) ## the release pipeline on this machine, approval given by make run itself (KEEP=1 leaves it running)
@@ -84,7 +81,7 @@ advisories: $(TOOLS)/.installed ## known advisories about the locked packages (a
 	$(TOOLS)/bin/python -m requirements.advisories
 
 test: $(INSTALLED) $(TOOLS)/.installed ## everything that proves the product
-	@$(MAKE) --no-print-directory -j3 check product-tests emulator-tests
+	@$(MAKE) --no-print-directory -j3 check product-tests $(EMULATOR_TESTS)
 
 # Files of tests are shared out over processes, more than two cores need: tests wait for servers much of their time.
 # conftest.py says which files begin first.
@@ -92,33 +89,13 @@ WORKERS ?= 4
 product-tests: $(INSTALLED) $(TOOLS)/.installed
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 30 tests
 
-# These tests bring the SDK into their processes, which must not have met it before their server is there: they run apart,
-# at the same time, each process with a server of its own. What they print is shown when they have ended.
-EMULATOR_WORKERS ?= 2
-emulator-tests: $(INSTALLED)
-	-@$(MAKE) --no-print-directory $(WIDGETS)/.installed
-	@log=$$(mktemp); $(PY) -m pytest -n $(EMULATOR_WORKERS) --dist loadfile --no-loadscope-reorder --durations 30 local_azure/tests > "$$log" 2>&1; \
-	code=$$?; cat "$$log"; rm -f "$$log"; exit $$code
-
 unit: $(INSTALLED) $(TOOLS)/.installed ## the fast tests only
 	$(PY) -m pytest tests/unit
-
-campaign: $(INSTALLED) ## what takes long: kills while clients write, raced and killed releases; at most an hour (SHORT=1, SEED=N repeats one, ONLY=NAMES)
-	$(PY) -m tests.campaign $(if $(SHORT),--short) $(if $(SEED),--seed $(SEED)) $(ONLY)
-
-golden: $(INSTALLED) ## write the expected expansions of .pipelines/ anew; read the difference before you commit it
-	$(PY) -m tests.pipelines.golden
 
 schema: $(INSTALLED) ## write docs/*.schema.json from the typed documents
 	PYTHONPATH=mlops_code $(PY) -c 'import sys; from forecasting.decision.record import schema; sys.stdout.write(schema())' > docs/decision.schema.json
 	PYTHONPATH=mlops_code $(PY) -c 'import sys; from ml_service.audit.approval.card import schema; sys.stdout.write(schema())' > docs/approval_card.schema.json
 	PYTHONPATH=mlops_code $(PY) -c 'import sys; from ml_service.audit.board.document import schema; sys.stdout.write(schema())' > docs/status_board.schema.json
-
-coverage: $(INSTALLED) ## write local_azure/COVERAGE.md from the route table
-	$(PY) -m local_azure.machine_learning.planes.coverage > local_azure/COVERAGE.md
-
-bench: $(INSTALLED) ## measure against dvc, side by side (see bench/README.md)
-	bench/run
 
 # Training, scoring and arima_202 get the versions of the laptop's lock. Targets are Linux, as the build agents are.
 COMPILE = $(UV) pip compile --quiet --generate-hashes --no-header --python-version 3.11 --python-platform linux
@@ -131,4 +108,4 @@ lock: $(INSTALLED) ## resolve requirements/*.in again and what is written from t
 	$(PY) -m requirements.held_back
 
 clean: ## remove the environment and all local data
-	rm -rf $(VENV) $(TOOLS) $(WIDGETS) dist .local_azure .azureml .campaign
+	rm -rf $(VENV) $(TOOLS) .venv-widgets dist .local_azure .azureml .campaign

@@ -44,17 +44,19 @@ class Change:
             target.unlink()
 
 
-def rewritten(root: Path, path: str, old: str, new: str) -> Change:
-    """A file with one text in place of another. Raises: InvalidRequestError where the old text is not in it once."""
+def rewritten(root: Path, path: str, *pairs: tuple[str, str]) -> Change:
+    """A file with other texts: pairs of old and new. Raises: InvalidRequestError if an old one is not there once."""
     text = (root / path).read_text(encoding="utf-8")
-    if text.count(old) != 1:
-        raise InvalidRequestError(
-            f"{path} is not as the template has it",
-            found=f"{text.count(old)} times {old!r}",
-            expected="once",
-            todo="make this change by hand, or start from an unchanged copy of the template",
-        )
-    return Change(Path(path), text.replace(old, new).encode())
+    for old, new in pairs:
+        if text.count(old) != 1:
+            raise InvalidRequestError(
+                f"{path} is not as the template has it",
+                found=f"{text.count(old)} times {old!r}",
+                expected="once",
+                todo="make this change by hand, or start from an unchanged copy of the template",
+            )
+        text = text.replace(old, new)
+    return Change(Path(path), text.encode())
 
 
 def demand_committed(root: Path, allowed: Iterable[Path]) -> None:

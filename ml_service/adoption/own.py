@@ -1,4 +1,4 @@
-"""`adopt`: one's own problem in the place of the sample, in problem file, settings and the pipelines' defaults."""
+"""`adopt`: one's own problem in the place of the sample, in problem file and settings."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ml_service.adoption import sample
+from ml_service.adoption import emulator, sample
 from ml_service.adoption.changes import Change, demand_committed, make_all, rewritten
 from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
 from ml_service.settings import problems
 from ml_service.settings.new_problem import FOLDER, Columns, text_of
+from ml_service.settings.pipeline_problems import with_names
 from ml_service.settings.variables import ROOT
 
-_TYPED = 'files = ["ml_service", "mlops_code", "data", "bench", '
-"""Of mypy, which refuses a folder that has no Python file any more."""
-_LISTS = ("audit", "release", "retrain", "try")
-"""Pipelines whose parameter `problems` is a list."""
+_TYPED = ('"data", "bench", ', '"local_azure/src", "local_azure/tests", ')
+"""Folders in the settings of mypy, which refuses one that has no Python file any more."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def adopt(terminal: Terminal, wish: Wish, *, dry_run: bool) -> list[Change]:
         raise InvalidRequestError(f"{wish.name} is a name of the sample, which is parked", todo="choose another name")
     if not wish.table.is_file():
         raise InvalidRequestError(f"the table {wish.table} does not exist", todo="name it with --data")
-    changes = [*_own(terminal, wish), *_settings(wish.name), *sample.changes(ROOT)]
+    changes = [*_own(terminal, wish), *_settings(wish.name), *sample.changes(ROOT), *emulator.changes(ROOT)]
     if not dry_run:
         demand_committed(ROOT, (change.path for change in changes[:2]))
         make_all(ROOT, changes)
@@ -79,20 +78,14 @@ def _with_table(text: str, table: Path) -> str:
 
 
 def _settings(name: str) -> list[Change]:
-    """PROBLEM_FILE, and the problems that pipelines run where nobody chooses others.
+    """PROBLEM_FILE, and the problems that pipelines run; what mypy reads.
 
     The names of everything else, those of production too, follow from the problem.
     """
-    path = f"mlops_code/problems/{name}.yml"
-    before = f"PROBLEM_FILE: mlops_code/problems/{sample.PROBLEM}.yml"
-    changes = [rewritten(ROOT, "variables.yml", before, f"PROBLEM_FILE: {path}")]
-    for pipeline in _LISTS:
-        before = f"default: [{sample.PROBLEM}]"
-        changes.append(rewritten(ROOT, f".pipelines/{pipeline}.yml", before, f"default: [{name}]"))
-    before = f"default: {sample.PROBLEM}\n"
-    for file in (".pipelines/rollback.yml", ".github/workflows/rollback.yml"):
-        changes.append(rewritten(ROOT, file, before, f"default: {name}\n"))
-    for workflow in ("release", "retrain"):
-        matrix = f"problem: [{sample.PROBLEM}]"
-        changes.append(rewritten(ROOT, f".github/workflows/{workflow}.yml", matrix, f"problem: [{name}]"))
-    return [*changes, rewritten(ROOT, "pyproject.toml", _TYPED, _TYPED.replace('"data", "bench", ', ""))]
+    before = f"PROBLEM_FILE: {sample.PROBLEMS.as_posix()}/{sample.PROBLEM}.yml"
+    settings = rewritten(ROOT, "variables.yml", (before, f"PROBLEM_FILE: {sample.PROBLEMS.as_posix()}/{name}.yml"))
+    listed = with_names((settings.content or b"").decode(), [name])
+    return [
+        Change(settings.path, listed.encode()),
+        rewritten(ROOT, "pyproject.toml", *((text, "") for text in _TYPED)),
+    ]

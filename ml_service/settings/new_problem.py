@@ -101,15 +101,25 @@ def text_of(name: str, columns: Columns, table: Path | None, dates: Dates) -> st
         sections["series"]["frequency"] = dates.calendar.frequency
     if columns.keys:
         sections["series"] |= {"keys": list(columns.keys), "missing": columns.missing}
-    start = f"# {name}: what is forecast, and by which rules. {ONE} explains every line.\n"
-    return f"{start}{yaml.safe_dump(sections, sort_keys=False, allow_unicode=True)}\n{_others(columns.keys, dates)}"
+    start = f"# {name}: what is forecast, and by which rules. {shown(example(ONE))} explains it.\n"
+    dumped = yaml.dump(sections, Dumper=_Indenting, sort_keys=False, allow_unicode=True, width=100)
+    return f"{start}{dumped}\n{_others(columns.keys, dates)}"
+
+
+class _Indenting(yaml.SafeDumper):
+    """Indents lists, as the sections that are copied from the sample do: yamllint asks for one way in a file."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+        """Indent, whatever PyYAML would do."""
+        super().increase_indent(flow, indentless=False)
 
 
 def _others(keys: Sequence[str], dates: Dates) -> str:
     """The sections contract, training and gate."""
     calendar = dates.calendar
     if calendar == DAILY:
-        return _with_year(_from_contract(_example(MANY if keys else ONE)), dates.steps)
+        text = example(MANY if keys else ONE).read_text(encoding="utf-8")
+        return _with_year(_from_contract(text), dates.steps)
     usual, days_a_step = calendar.defaults, _DAYS_OF_YEAR / calendar.year
     return _SECTIONS.substitute(
         min_days=round(usual.minimum * days_a_step),
@@ -127,10 +137,10 @@ def _others(keys: Sequence[str], dates: Dates) -> str:
     )
 
 
-def _example(name: str) -> str:
-    """The text of one of the sample's problem files."""
+def example(name: str) -> Path:
+    """One of the sample's problem files, wherever it lies."""
     path = FOLDER / name
-    return (path if path.is_file() else FOLDER / PARKED / name).read_text(encoding="utf-8")
+    return path if path.is_file() else FOLDER / PARKED / name
 
 
 def _with_year(text: str, days: int) -> str:

@@ -16,7 +16,17 @@ from forecasting.problem.problem_file import Problem
 from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
 from ml_service.settings.names import as_export, as_variables, own_settings
-from ml_service.settings.new_problem import FOLDER, ONE, Columns, Dates, dates_of, dates_without_table, text_of
+from ml_service.settings.new_problem import (
+    FOLDER,
+    ONE,
+    Columns,
+    Dates,
+    dates_of,
+    dates_without_table,
+    example,
+    text_of,
+)
+from ml_service.settings.pipeline_problems import add_name
 from ml_service.settings.variables import shown
 
 
@@ -63,7 +73,7 @@ def listed(folder: Path = FOLDER) -> list[Described]:
         raise InvalidRequestError(
             f"{len(mistakes)} mistakes in the problem files",
             found="\n".join(mistakes),
-            todo=f"correct them; {ONE} explains every line",
+            todo=f"correct them; {shown(example(ONE))} explains every line",
         )
     return found
 
@@ -195,6 +205,8 @@ def new(
     settings = own_settings(name, shown(path), "YOUR.csv" if table is None else str(table))
     _show_settings(terminal, settings)
     facts = None if table is None else _checked(terminal, Problem(path), table)
+    if folder == FOLDER and Problem(path).table.file:
+        terminal.say(f"pipelines  {add_name(name)}")
     terminal.document({**asdict(described), "data": facts, "settings": settings})
     return path
 

@@ -70,6 +70,9 @@ INFRA_FILE = ROOT / "infra" / "settings.yml"
 SWITCHES = frozenset({"NOTIFICATIONS"})
 """Other names in variables.yml that only .pipelines/ reads: what builds do beside their work."""
 
+LIST_VARIABLE = "PROBLEMS"
+"""Name in variables.yml of the problems that .pipelines/ and .github/ run, with a space between two."""
+
 DERIVED_VARIABLES = frozenset({"DATA_FILE", *names_of("")})
 """Names that are derived from the problem file; optional in variables.yml or environments/production.yml."""
 

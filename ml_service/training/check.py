@@ -10,7 +10,9 @@ from forecasting.inbox.tables import CheckedTable
 from forecasting.problem.problem_file import Problem
 from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
-from ml_service.settings.variables import Settings, demand_production
+from ml_service.settings.new_problem import FOLDER, ONE, example
+from ml_service.settings.pipeline_problems import read_names
+from ml_service.settings.variables import LIST_VARIABLE, Settings, demand_production, shown
 from ml_service.training.data import check_file
 
 
@@ -34,11 +36,13 @@ def check(settings: Settings, *, production: bool) -> Checked:
         demand_production(settings)
     paths = sorted({settings.problem_file, *settings.problem_file.parent.glob("*.yml")})
     mistakes = [f"{path.name}: {mistake}" for path in paths if (mistake := _mistake(path))]
+    listed = [name for name in read_names() if not (FOLDER / f"{name}.yml").is_file()]
+    mistakes += [f"{name}.yml: does not exist, but {LIST_VARIABLE} of variables.yml names it" for name in listed]
     if mistakes:
         raise InvalidRequestError(
-            f"{len(mistakes)} of {len(paths)} problem files are not usable",
+            f"{len(mistakes)} of {len({*paths, *listed})} problem files are not usable",
             found="\n".join(mistakes),
-            todo="correct them; mlops_code/problems/paid_amount.yml explains every line",
+            todo=f"correct them; {shown(example(ONE))} explains every line",
         )
     return Checked(
         problems=tuple(path.stem for path in paths),

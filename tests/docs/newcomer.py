@@ -22,6 +22,7 @@ class Newcomer:
 
     clone: Path
     environment: Mapping[str, str]
+    seconds: float = SECONDS
 
     @property
     def state(self) -> StateFolder:
@@ -34,7 +35,7 @@ class Newcomer:
         done = subprocess.run(
             ["bash", "-c", f"set -euo pipefail\n{told}"],
             cwd=self.clone, env={**self.environment, **more},
-            capture_output=True, text=True, check=False, timeout=SECONDS,
+            capture_output=True, text=True, check=False, timeout=self.seconds,
         )  # fmt: skip
         last = lines[done.stderr.count(">>> ") - 1]
         assert done.returncode == 0, f"{last}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"

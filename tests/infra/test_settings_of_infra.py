@@ -23,6 +23,7 @@ NOT_OF_INFRASTRUCTURE = {
     "NOTIFICATIONS": "the receiver of notifications exists already, and its address is a secret of the builds",
     "TEST_DEPLOYMENT": "it decides which identity deploys, and both have the role",
     "PROBLEM_FILE": "a problem needs no resource of its own; publish and release create what it names",
+    "PROBLEMS": "as PROBLEM_FILE",
     "PRODUCTION_SERVICE_NAME": "the web service is created by the first release, which knows its model",
 }
 

@@ -16,7 +16,7 @@ from local_azure.pipelines.expand.queue_facts import QueueFacts
 ROOT = Path(__file__).resolve().parents[2]
 PIPELINES = ROOT / ".pipelines"
 FOLDER = Path(__file__).resolve().parent / "golden"
-BECAUSE = {"reason": "forecasts doubled"}
+BECAUSE = {"problem": "paid_amount", "reason": "forecasts doubled"}
 TWO_PROBLEMS = "[paid_amount, units_by_type]"
 
 

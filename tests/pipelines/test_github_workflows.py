@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from ml_service.settings.new_problem import FOLDER
+from ml_service.settings.pipeline_problems import with_names
 from tests.sample import ROOT
 
 WORKFLOWS, TEMPLATES = ROOT / ".github/workflows", ROOT / ".pipelines/templates"
@@ -100,8 +103,8 @@ def test_a_workflow_has_the_least_rights_and_puts_no_input_into_a_script(file: P
     document = workflow(file.stem)
     rights = {("actions", "read"), ("contents", "read"), ("id-token", "write")}
     assert set(document["permissions"].items()) <= rights
-    assert ("actions" in document["permissions"]) == (file.stem != "pr"), "to read who has approved"
-    assert ("id-token" in document["permissions"]) == (file.stem != "pr")
+    assert ("actions" in document["permissions"]) == (file.stem not in ("pr", "template")), "to read who has approved"
+    assert ("id-token" in document["permissions"]) == (file.stem not in ("pr", "template"))
     for job in document["jobs"].values():
         for step in job.get("steps", []):
             assert "${{" not in step.get("run", ""), "values reach a script by its environment"
@@ -110,15 +113,27 @@ def test_a_workflow_has_the_least_rights_and_puts_no_input_into_a_script(file: P
 def test_the_same_problems_run_on_both() -> None:
     for name in ("release", "retrain"):
         pipeline = (ROOT / f".pipelines/{name}.yml").read_text(encoding="utf-8")
-        problems = workflow(name)["jobs"]["problem"]["strategy"]["matrix"]["problem"]
-        assert f"default: [{', '.join(problems)}]" in pipeline
-        assert all((FOLDER / f"{problem}.yml").is_file() for problem in problems)
+        jobs = workflow(name)["jobs"]
+        assert jobs["problem"]["strategy"]["matrix"]["problem"] == "${{ fromJSON(needs.problems.outputs.names) }}"
+        assert jobs["problems"]["steps"][-1]["run"] == '.ci/problems >> "$GITHUB_OUTPUT"'
+        assert "  default: [all]\n" in pipeline
     schedule = workflow("retrain")["on"]["schedule"]
     assert f"- cron: {schedule[0]['cron']}\n" in (ROOT / ".pipelines/retrain.yml").read_text(encoding="utf-8")
 
 
-def test_a_pull_request_runs_the_same_checks() -> None:
-    text = (ROOT / ".pipelines/pr.yml").read_text(encoding="utf-8")
-    lines = [step["run"] for job in workflow("pr")["jobs"].values() for step in job["steps"] if "run" in step]
-    assert len(lines) > 7
+@pytest.mark.parametrize("names", [["bakery"], ["bakery", "units_by_type"]])
+def test_a_workflow_reads_the_list_of_problems(tmp_path: Path, names: list[str]) -> None:
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci/problems", tmp_path / ".ci")
+    settings = (ROOT / "variables.yml").read_text(encoding="utf-8")
+    (tmp_path / "variables.yml").write_text(with_names(settings, names), encoding="utf-8")
+    said = subprocess.run([tmp_path / ".ci/problems"], capture_output=True, text=True, check=True).stdout
+    assert json.loads(said.removeprefix("names=")) == names
+
+
+@pytest.mark.parametrize(("name", "file", "count"), [("pr", "pr", 9), ("template", "templates/template_jobs", 2)])
+def test_a_pull_request_runs_the_same_checks(name: str, file: str, count: int) -> None:
+    text = (ROOT / f".pipelines/{file}.yml").read_text(encoding="utf-8")
+    lines = [step["run"] for job in workflow(name)["jobs"].values() for step in job["steps"] if "run" in step]
+    assert len(lines) == count
     assert [line for line in lines if line not in text] == []

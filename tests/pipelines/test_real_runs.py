@@ -234,7 +234,9 @@ def test_rollback_goes_back_to_the_scoring_script_before(
     house: House, redeployed: tuple[dict[str, Any], Ran]
 ) -> None:
     before, _ = redeployed
-    ran = house.run("rollback", "-p", "reason=answers take too long", "--approve", "production")
+    ran = house.run(
+        "rollback", "-p", "problem=paid_amount", "-p", "reason=answers take too long", "--approve", "production"
+    )
 
     stages = ("Propose_paid_amount", "Rollback_paid_amount", "Verify_paid_amount")
     assert (ran.code, ran.stages) == (0, dict.fromkeys(stages, OK))

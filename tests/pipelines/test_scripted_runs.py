@@ -23,6 +23,7 @@ STAGES = (
 )
 OK, SKIPPED, FAILED = "Succeeded", "Skipped", "Failed"
 BECAUSE = ("-p", "reason=forecasts doubled")
+BACK = ("rollback", "-p", "problem=paid_amount", *BECAUSE)
 ACCEPTED = {"variables": {"outcome": "accepted", "modelVersion": "7"}}
 PUBLISHED = {
     "data": {"variables": {"dataVersion": "4"}},
@@ -175,7 +176,7 @@ PROPOSED = {"variables": {"deployment": "d1", "modelVersion": "7"}}
 
 
 def test_a_rollback_that_is_refused_asks_nobody(scripted: Scripted) -> None:
-    ran, calls = scripted.run("rollback", "-p", "to=99", *BECAUSE, "--reject", "production", propose={"code": 3})
+    ran, calls = scripted.run(*BACK, "-p", "to=99", "--reject", "production", propose={"code": 3})
 
     assert (ran.code, ran.document["rejected"]) == (1, [])
     assert list(ran.stages.values()) == [FAILED, SKIPPED, SKIPPED]
@@ -183,7 +184,7 @@ def test_a_rollback_that_is_refused_asks_nobody(scripted: Scripted) -> None:
 
 
 def test_a_rollback_goes_to_the_deployment_on_the_card_with_the_reason(scripted: Scripted) -> None:
-    ran, calls = scripted.run("rollback", *BECAUSE, "--approve", "production", propose=PROPOSED)
+    ran, calls = scripted.run(*BACK, "--approve", "production", propose=PROPOSED)
 
     assert (ran.code, verbs(calls)) == (0, ["propose", "rollback", "verify", "retain"])
     assert option(calls, "rollback", "--to") == "d1"
@@ -193,7 +194,7 @@ def test_a_rollback_goes_to_the_deployment_on_the_card_with_the_reason(scripted:
 
 def test_a_rollback_without_a_reason_is_not_queued(scripted: Scripted) -> None:
     with pytest.raises(AssertionError, match=r"'reason' of .* needs a value"):
-        scripted.run("rollback", "--approve", "production")
+        scripted.run("rollback", "-p", "problem=paid_amount", "--approve", "production")
 
 
 def test_a_redeployment_passes_the_test_service_before_anybody_is_asked(scripted: Scripted) -> None:

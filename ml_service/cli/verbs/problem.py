@@ -77,10 +77,10 @@ def adopt(
 ) -> None:
     """Make this copy of the template yours: your problem takes the place of the sample.
 
-    Writes the problem file (or takes mlops_code/problems/NAME.yml, if it is there), the table, PROBLEM_FILE and the
-    defaults of the pipelines; parks the sample's problem files and removes its data, and the tests and notebooks that
-    prove the template with it. The tree must be committed, so that git undoes all of it. Ends with 2 or 3 as problems
-    new does, and then nothing is changed.
+    Writes the problem file (or takes mlops_code/problems/NAME.yml, if it is there), the table, PROBLEM_FILE and
+    PROBLEMS; parks the sample's problem files and data for the unit tests, puts the wheel of local_azure in the
+    place of its sources, and removes the tests and notebooks that prove the template itself. The tree must be
+    committed, so that git undoes all of it. Ends with 2 or 3 as problems new does, and then nothing is changed.
     """
     with session(as_json, verb="adopt") as call:
         from ml_service.adoption import own
@@ -97,7 +97,10 @@ def adopt(
         if dry_run:
             call.ends(f"{len(changes)} changes were shown, none was made", "repeat without --dry-run")
         else:
-            call.ends(f"this repository forecasts {name}", "look at it (git status), commit it, then: make run")
+            call.ends(
+                f"this repository forecasts {name}",
+                "look at it (git status), commit it, then: make run, which brings the environment up to date",
+            )
 
 
 def ask_what_missing_means(gaps: int) -> str:

@@ -295,7 +295,7 @@ def test_a_person_may_decide_against_the_gate_and_is_recorded(step: Step, candid
 def test_another_problem_is_another_file_and_no_code(
     step: Step, table: Path, tmp_path: Path, *, problem: str, file: str, series: int
 ) -> None:
-    about = ("--problem", CODE / f"problems/{problem}.yml")
+    about = ("--problem", PROBLEMS / f"{problem}.yml")
     for name in "ab":
         prepared, candidate = tmp_path / f"series-{name}", tmp_path / name
         assert step("prepare", *about, "--data", table.with_name(file), "--series", prepared).code == 0

@@ -34,7 +34,7 @@ def tree(tmp_path: Path) -> Path:
 
 def test_changes_are_made_in_order_and_git_undoes_them(tree: Path) -> None:
     made = [
-        rewritten(tree, "a.yml", "[x]", "[own]"),
+        rewritten(tree, "a.yml", ("[x]", "[own]")),
         Change(Path("new/c"), b"c"),
         Change(Path("old"), to=Path("parked/old")),
         Change(Path("parked/old/b")),
@@ -50,7 +50,7 @@ def test_changes_are_made_in_order_and_git_undoes_them(tree: Path) -> None:
 
 def test_a_file_that_is_not_as_the_template_has_it_is_named(tree: Path) -> None:
     with pytest.raises(InvalidRequestError, match=r"a\.yml is not as the template has it"):
-        rewritten(tree, "a.yml", "[y]", "[own]")
+        rewritten(tree, "a.yml", ("[y]", "[own]"))
 
 
 def test_what_git_could_not_bring_back_is_refused(tree: Path) -> None:
@@ -85,8 +85,9 @@ def test_a_preview_changes_nothing_and_names_every_file(tmp_path: Path, capsys: 
     assert main(words) == 0
     document = json.loads(capsys.readouterr().out)
     changes = set(document["changes"])
-    assert {"write   variables.yml", "write   .pipelines/release.yml", "write   data/bakery/sales.csv"} <= changes
+    assert {"write   variables.yml", "write   data/bakery/sales.csv"} <= changes
     assert "move    data/adventureworks to tests/sample_data" in changes
+    assert {"remove  local_azure/src", "remove  local_azure/tests", "write   vendor/local_azure.txt"} <= changes
     after = subprocess.run(["git", "status", "--short"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert before == after
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from ml_service.output.console import Terminal
 from ml_service.output.failures import explain
 from ml_service.settings.new_problem import Columns
 from ml_service.settings.problems import listed, new
-from tests.sample import DATA, PROBLEMS, SHIPPED
+from tests.sample import DATA, PROBLEMS, ROOT, SHIPPED
 
 PRODUCTS = DATA / "daily_sales_by_product.csv"
 
@@ -67,6 +69,9 @@ def test_a_new_problem_reads_its_table(
     assert problem.training.metric == ("rmsse" if keys else "mae")
     assert "problems check" in capsys.readouterr().out
     assert main(["problems", "check", str(path)]) == 0
+    style = [sys.executable, "-m", "yamllint", "--strict", "-c", str(ROOT / ".yamllint"), str(path)]
+    checked = subprocess.run(style, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, f"the pull request would be red: {checked.stdout}"
     with pytest.raises(InvalidRequestError, match="exists already"):
         new(Terminal(as_json=False), "units", columns, tmp_path)
 

@@ -15,7 +15,7 @@ from ml_service.errors import FaultError
 from ml_service.settings import workspaces
 from ml_service.settings.variables import Settings
 from ml_service.training import data
-from tests.sample import DATA
+from tests.sample import DATA, PROBLEMS
 
 TABLE = DATA / "daily_by_type.csv"
 MakeSettings = Callable[[dict[str, str]], Settings]
@@ -42,6 +42,7 @@ def test_a_table_that_breaks_the_contract_is_refused(
     text, expected = BAD_TABLES[name]
     path = tmp_path / "table.csv"
     path.write_text(text)
+    monkeypatch.setenv("PROBLEM_FILE", str(PROBLEMS / "paid_amount.yml"))
     for variable in ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZUREML_WORKSPACE_NAME"):
         monkeypatch.setenv(variable, "unit")
     opened: list[Settings] = []
@@ -79,6 +80,7 @@ def test_a_file_that_changes_after_the_check_is_not_uploaded(tmp_path: Path) -> 
 
 
 def test_a_missing_file_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("PROBLEM_FILE", str(PROBLEMS / "paid_amount.yml"))
     for variable in ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZUREML_WORKSPACE_NAME"):
         monkeypatch.setenv(variable, "unit")
 
