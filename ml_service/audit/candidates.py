@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ml_service.output.console import Terminal
-from ml_service.production.candidates.candidate import Candidate, Setback
+from ml_service.production.candidates.candidate import Candidate, Setback, newest_pending
 
 
 def show(terminal: Terminal, candidates: Sequence[Candidate]) -> None:
@@ -19,6 +19,12 @@ def show(terminal: Terminal, candidates: Sequence[Candidate]) -> None:
         for setback in candidate.setbacks:
             terminal.say(f"    {sentence(setback)}")
     terminal.document({"candidates": [row(candidate) for candidate in candidates]})
+
+
+def next_step(candidates: Sequence[Candidate]) -> str:
+    """What to do next: to release a candidate, where one may be released as it stands; empty otherwise."""
+    waiting = newest_pending(candidates)
+    return f"release {waiting.model}: python -m ml_service release --pending" if waiting else ""
 
 
 def sentence(setback: Setback) -> str:

@@ -245,6 +245,7 @@ def test_rollback_goes_back_to_the_scoring_script_before(
     assert (card["restores"], card["serves_now"]["check"]) == (before["deployment"], "as-recorded")
     now = agree(house.product, card, approved=True)
     assert (now.serves, now.status["board"]["serves"]["reason"]) == (before["model"], "answers take too long")
+    assert now.status["board"]["before"]["rolled_back"] == "answers take too long", "previous is what was left"
 
 
 ANSWERS_TO_APPROVALS = ("approval.given", "approval.refused")

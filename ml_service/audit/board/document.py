@@ -28,6 +28,7 @@ class Restorable(Block):
     deployment: Text
     since: Annotated[Text, Field(description="When its deployment began, in UTC.")]
     scoring_sha256: str
+    rolled_back: Annotated[str, Field(description="Why it was rolled back since; empty: it was not.")] = ""
 
 
 class Place(Block):

@@ -136,7 +136,8 @@ def _before(board: Board) -> str:
     if before is None:
         return "nothing else has served: there is nothing to roll back to"
     code = f", scoring {before.scoring_sha256[:_SHOWN_HASH]}" if before.scoring_sha256 else ""
-    return f"{before.model} since {shown_moment(before.since)}{code}; rollback --to previous restores it"
+    warned = f", although it was rolled back: {before.rolled_back}" if before.rolled_back else ""
+    return f"{before.model} since {shown_moment(before.since)}{code}; rollback --to previous restores it{warned}"
 
 
 def _place(place: Place) -> str:

@@ -28,8 +28,9 @@ def list_candidates(as_json: AsJson = False) -> None:
         from ml_service.audit import candidates as module
         from ml_service.production.candidates.reading import read_candidates
 
-        module.show(call.terminal, read_candidates(call.workspace, settings, call.ask))
-        call.ends("nothing was changed", "release the newest open one: python -m ml_service release --pending")
+        candidates = read_candidates(call.workspace, settings, call.ask)
+        module.show(call.terminal, candidates)
+        call.ends("nothing was changed", module.next_step(candidates))
 
 
 @app.command()

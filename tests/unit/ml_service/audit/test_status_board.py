@@ -21,8 +21,9 @@ from forecasting.problem.schedule import Recurrence, Schedule
 from ml_service.audit.approval.facts import serving_of
 from ml_service.audit.board import document, reading
 from ml_service.audit.board.document import Accuracy, Agreement, Board, DriftState, Place, Restorable, ScheduleState
-from ml_service.audit.board.facts import candidate_states, data_state, drift_state, schedule_state
+from ml_service.audit.board.facts import candidate_states, data_state, drift_state, restorable_of, schedule_state
 from ml_service.audit.board.page import html, show, write_page
+from ml_service.audit.candidates import next_step
 from ml_service.audit.serving import View
 from ml_service.errors import CheckFailedError, ConflictError, FaultError
 from ml_service.output.console import Terminal
@@ -30,7 +31,14 @@ from ml_service.production.candidates.candidate import Candidate, Move, Setback,
 from ml_service.production.verify import UnverifiedError
 from ml_service.retraining.schedules import Scheduled
 from ml_service.settings.build import Build
-from tests.unit.ml_service.audit.test_approval_card import BETTER, SECOND, now_of
+from tests.unit.ml_service.audit.test_approval_card import (
+    BETTER,
+    FIRST,
+    OF_FIRST,
+    SECOND,
+    now_of,
+    rolled_back,
+)
 from tests.unit.ml_service.decisions import changed
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -99,6 +107,26 @@ def test_it_says_what_serves_since_when_and_by_whom() -> None:
     ):
         assert said in text
     assert "\x1b" not in text, "colors are for terminals"
+
+
+def test_after_a_rollback_it_says_that_another_one_would_restore_what_was_left() -> None:
+    back = rolled_back(SECOND, asked_because="too high on Mondays")
+    found = restorable_of([back, SECOND, FIRST], now_of(back, OF_FIRST))
+    assert found is not None
+    assert (found.model, found.rolled_back) == ("m:2", "too high on Mondays")
+    text = printed(board(before=found))
+    assert "rollback --to previous restores it, although it was rolled back: too high on Mondays" in text
+    calm = restorable_of([SECOND, FIRST], now_of(SECOND, BETTER))
+    assert calm is not None and (calm.model, calm.rolled_back) == ("m:1", "")
+
+
+@pytest.mark.parametrize(
+    ("state", "todo"),
+    [(State.ACCEPTED, "release --pending"), (State.AWAITING, "release --pending"), (State.REJECTED, ""), (None, "")],
+)
+def test_the_list_offers_a_release_only_of_a_candidate_that_may_be_released(state: State | None, todo: str) -> None:
+    listed = [replace(REJECTED, move=replace(REJECTED.move, state=state))] if state else []
+    assert (todo in next_step(listed)) if todo else (next_step(listed) == "")
 
 
 def test_the_page_says_the_same_and_neutralizes_foreign_text() -> None:
