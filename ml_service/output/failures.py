@@ -7,6 +7,10 @@ from azure_ml.sdk_errors import has_azure_class, http_status, is_of_azure, is_of
 from forecasting.errors import ForecastingError, RefusedError, UsageError, is_about_a_place
 from ml_service.errors import CheckFailedError, FaultError, InvalidRequestError
 
+_DOCTOR = "If a right, a quota or a resource is missing, this names it with its fix: python -m ml_service doctor"
+_UNREGISTERED = "is not registered"
+"""In Azure's sentence about a resource provider, which comes with the status of a conflict."""
+
 
 def explain(error: BaseException) -> ExplainedError | None:
     """Describe an exception; None for a bug of this program, which is shown as a traceback."""
@@ -24,11 +28,9 @@ def explain(error: BaseException) -> ExplainedError | None:
             found=message_of(error),
             todo="check the network, the proxy and that the service is up; whether the call had an effect is unknown",
         )
-    status = http_status(error)
+    status, found = http_status(error), message_of(error)
     return FaultError(
-        "Azure ML refused a call" + (f" (HTTP {status})" if status else ""),
-        found=message_of(error),
-        todo=_advice(status),
+        "Azure ML refused a call" + (f" (HTTP {status})" if status else ""), found=found, todo=_advice(status, found)
     )
 
 
@@ -46,16 +48,16 @@ def _of_model_code(error: ForecastingError) -> ExplainedError:
     return InvalidRequestError(str(error)) if isinstance(error, UsageError) else FaultError(str(error))
 
 
-def _advice(status: int | None) -> str:
+def _advice(status: int | None, found: str) -> str:
     if status == 401:
         return (
             "sign in again: az login, or map SYSTEM_ACCESSTOKEN in env: of the step; after a release or rollback\n"
             "ask what serves: python -m ml_service verify"
         )
     if status == 403:
-        return "check the role of the signed-in identity on the workspace; a new role takes up to an hour to work"
-    if status == 409:
+        return f"{_DOCTOR}\na new role takes up to an hour to work"
+    if status == 409 and _UNREGISTERED not in found:
         return "another process is changing the same object: wait until it has finished, then repeat the command"
     if status is not None and status >= 500:
         return "the service is in trouble: repeat the command later; every verb can be repeated safely"
-    return "see the message; every verb can be repeated safely"
+    return f"see the message. {_DOCTOR}\nevery verb can be repeated safely"

@@ -133,7 +133,8 @@ class RunResult:
         if not self.exit_code:
             return ""
         if self.trouble is not None:
-            return f"its model was registered, but not deployed to the test service\n{self.trouble}"
+            why = ": ".join(filter(None, (self.trouble.happened, self.trouble.found)))
+            return f"its model was registered, but not deployed to the test service\n{why}"
         if self.exit_code == 3:
             return self._refusal
         if self.failed_step is not None:

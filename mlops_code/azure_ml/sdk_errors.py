@@ -34,10 +34,13 @@ def is_of_network(error: BaseException) -> bool:
 
 
 def http_status(error: BaseException) -> int | None:
-    """The HTTP status that an exception carries, wherever that library keeps it."""
+    """The HTTP status that an exception carries, wherever that library keeps it: some have it in their text only."""
     response: Any = getattr(error, "response", None)
     status = getattr(response, "status_code", None) or getattr(error, "status_code", None)
-    return status if isinstance(status, int) else None
+    if isinstance(status, int):
+        return status
+    told = re.search(r"^Response Code: (\d{3})$", str(getattr(error, "message", "")), re.MULTILINE)
+    return int(told[1]) if told else None
 
 
 def none_if_absent(read: Callable[[], Found]) -> Found | None:
@@ -58,7 +61,9 @@ def message_of(error: BaseException) -> str:
     wrapped = re.search(r'\{\s*"error"', text)
     if wrapped:
         with suppress(ValueError, KeyError, TypeError, RecursionError):
-            text = str(json.loads(text[wrapped.start() : text.rfind("}") + 1])["error"]["message"])
+            # The SDK shows the bytes of some bodies as Python does, with quotes that JSON does not escape.
+            body = text[wrapped.start() : text.rfind("}") + 1].replace("\\'", "'")
+            text = str(json.loads(body)["error"]["message"])
     lines = [line.strip().removeprefix("Message: ") for line in text.splitlines() if line.strip()]
     told = [line for line in lines if not re.fullmatch(r"\w+(Error|Exception|Response):?|InnerException.*", line)]
     return "\n".join((told or lines)[:_SHOWN_LINES])

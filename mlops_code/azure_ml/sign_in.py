@@ -272,7 +272,7 @@ def _not_opened(address: Address, text: str) -> AzureMlError:
     if any(word in lowered for word in _DENIED):
         return AzureMlError(
             f"no access to {address}",
-            found=text.partition("\n")[0],
+            found=" ".join(text.split()),
             expected="the role AzureML Data Scientist on the workspace",
             todo="ask its owner for the role; a new role takes up to an hour to work",
         )

@@ -12,6 +12,7 @@ from infra.azure_devops import main as azure_devops
 from local_azure.cli.main import execute, up
 from local_azure.machine_learning.domain.access.denials import RULES
 from ml_service.cli.main import main
+from tests.docs.newcomer import Newcomer
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/azure.md").read_text(encoding="utf-8")
@@ -46,6 +47,58 @@ def _understood(words: list[str]) -> bool:
 def test_a_command_of_the_page_is_understood(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert _understood(words)
     assert "No such" not in capsys.readouterr().err
+
+
+def rehearsal() -> tuple[list[str], list[str]]:
+    """The assignments of the section *Rehearse it*, and the commands after them."""
+    found = re.search(r"^## Rehearse it$.*?```sh\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE)
+    assert found
+    lines = found[1].splitlines()
+    return [line for line in lines if line.startswith("export ")], [line for line in lines if "local_azure" in line]
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(600)
+def test_the_rehearsal_runs_as_the_page_has_it(newcomer: Newcomer) -> None:
+    exports, lines = rehearsal()
+    for line in lines:
+        refused = " || [ $? = 3 ]" if "--deny" in line else ""
+        ended = newcomer.types([*exports, f"{line}{refused}"])
+        if refused:
+            assert "--role 'Azure Container Instances Contributor Role'" in ended.out
+
+
+RELEASE = "python -m local_azure pipelines run .pipelines/release.yml --verbose --approve production"
+PRODUCTION = "AZUREML_PRODUCTION_WORKSPACE_NAME=local-production"
+
+
+def refusals() -> dict[str, list[str]]:
+    """By the name of a rule what a step says then, as the page has it."""
+    table = PAGE.partition("## When the first run stops")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (.+?) \| .+ \| `([a-z-]+)(?:=[A-Z]+)?` \|$", table, re.MULTILINE)
+    return {rule: re.findall(r"`([^`]+)`", said) for said, rule in rows}
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(1800)
+def test_each_stop_of_a_first_release_is_explained_by_the_page_and_by_doctor(newcomer: Newcomer) -> None:
+    """Somebody new tries a release under each refusal, then asks `doctor`; at the end nothing is refused."""
+    told = refusals()
+    assert told.keys() == RULES.keys()
+    unexplained = []
+    for rule in sorted(told, key=lambda rule: rule != "create-compute"):  # as long as there is no cluster
+        value = "=0" if rule == "token-after" else ""
+        lines = [f"python -m local_azure up --deny {rule}{value}", f"{RELEASE} --azure {PRODUCTION} || [ $? = 1 ]"]
+        stopped = newcomer.types(lines)
+        ended = newcomer.types(
+            [f"export {PRODUCTION}", "python -m local_azure exec -- python -m ml_service doctor || [ $? = 3 ]"]
+        )
+        said = stopped.out + stopped.err
+        if not any(phrase in said for phrase in told[rule]) or "  fix  " not in ended.out:
+            unexplained.append((rule, said[-1500:], ended.out))
+    assert unexplained == []
+
+    newcomer.types(["python -m local_azure up", f"{RELEASE} --azure {PRODUCTION}"])
 
 
 def test_each_refusal_that_can_be_rehearsed_is_explained() -> None:

@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
-from local_azure.cli import lifecycle
 from local_azure.cli.warm import VARIABLE
 from local_azure.machine_learning.planes import coverage
 from ml_service.cli.main import app
 from ml_service.cli.verbs.data import app as data_app
-from tests.docs.newcomer import Newcomer, make_clone
+from tests.docs.newcomer import Newcomer
 from tests.preloading import ENABLED
-from tests.story.product import clean_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -35,21 +32,6 @@ def commands() -> list[str]:
     """Lines of the README's shell blocks."""
     blocks = re.findall(r"^```sh\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
     return [line for block in blocks for line in block.splitlines() if line and line not in NOT_AGAIN]
-
-
-@pytest.fixture
-def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
-    """No variable of a build or of an outer make, no state folder of another server, no path to other sources."""
-    (tmp_path / "home").mkdir()
-    environment = clean_environment(tmp_path / "home")
-    for name in ("LOCAL_AZURE_STATE", "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
-        environment.pop(name, None)
-    environment = {
-        name: value for name, value in environment.items() if not name.startswith(("AZURE", "ARM_", "MSI_"))
-    }
-    newcomer = Newcomer(make_clone(tmp_path / "clone"), environment)
-    yield newcomer
-    lifecycle.stop(newcomer.state)
 
 
 def parts() -> list[list[str]]:

@@ -59,6 +59,29 @@ def test_an_sdk_error_with_a_response_names_the_status_and_the_advice() -> None:
     assert "role" in known.todo
 
 
+def test_a_refusal_that_is_only_text_gives_its_sentence_and_status() -> None:
+    """As the SDK raises it for models and services: the body as Python shows bytes."""
+    body = json.dumps({"error": {"code": "AuthorizationFailed", "message": "The client 'x' may not."}}).encode()
+    told = f"Received bad response from Model Management Service:\nResponse Code: 403\nHeaders: {{}}\nContent: {body!r}"
+
+    known = explain(WebserviceException(told))
+
+    assert known is not None
+    assert (known.happened, known.found) == ("Azure ML refused a call (HTTP 403)", "The client 'x' may not.")
+    assert "python -m ml_service doctor" in known.todo
+
+
+def test_a_provider_that_is_not_registered_is_no_conflict() -> None:
+    error = WebserviceException("The subscription is not registered to use namespace 'Microsoft.ContainerInstance'.")
+    error.response = SimpleNamespace(status_code=409)
+
+    known = explain(error)
+
+    assert known is not None
+    assert "doctor" in known.todo
+    assert "another process" not in known.todo
+
+
 def test_a_wrapped_json_error_is_unwrapped() -> None:
     body = json.dumps({"error": {"code": "UserError", "message": "quota is used up"}})
 
