@@ -1,8 +1,9 @@
 """Take pictures of the studio from a real run: python docs/images/shoot.py [--review FOLDER], after KEEP=1 make run.
 
-Without --review, the three pictures of README.md. With it, every kind of page in full, 1280 and 400 pixels wide,
-light and dark, for somebody to look at. Needs Chromium and the packages of requirements/dev.txt; the server of the
-state folder is started when needed.
+Without --review, the three pictures of README.md; that of a pipeline run is of one that waits for its approval, as
+after `python -m local_azure pipelines run .pipelines/release.yml --studio -p redeploy=true`. With it, every kind of
+page in full, 1280 and 400 pixels wide, light and dark, for somebody to look at. Needs Chromium and the packages of
+requirements/dev.txt; the server of the state folder is started when needed.
 """
 
 from __future__ import annotations

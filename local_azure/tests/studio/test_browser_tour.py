@@ -143,53 +143,132 @@ def test_one_release_is_approved_and_another_rejected(waiting: subprocess.Popen[
     assert "hello Ada" in page.locator(".log").inner_text()
 
 
-PAGES = ("", "builds", "queue", *(f"w/local-development/{name}" for name in (
-    "runs", "pipelines", "schedules", "data", "models", "services", "compute")))  # fmt: skip
+@pytest.fixture(scope="module")
+def finished(state: StateFolder, server: ServerInfo, tmp_path_factory: pytest.TempPathFactory) -> int:
+    """Number of a run of the pipeline that was approved and has ended."""
+    file = tmp_path_factory.mktemp("repository") / "azure-pipelines.yml"
+    file.write_text(PIPELINE)
+    command = [sys.executable, "-m", "local_azure", "--state", str(state.root), "pipelines", "run", str(file)]
+    subprocess.run([*command, "--approve", "production"], check=True, capture_output=True)
+    return max(int(path.name) for path in state.pipeline_runs.iterdir() if path.name.isdigit())
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_has_a_serious_violation(chromium: Any, server: ServerInfo, ws: Any, scheme: str) -> None:  # noqa: F811
-    from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+@pytest.fixture(scope="module")
+def failed(ws: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A failed run with metrics of every kind, a log and a table."""
     from azureml.core import Experiment
 
-    run = Experiment(ws, "accessible").start_logging(display_name="a run", snapshot_directory=None)
+    run = Experiment(ws, "accessible").start_logging(display_name="a run", snapshot_directory=None, outputs=None)
     for loss in (0.5, 0.25, 0.125):
         run.log("loss", loss)
+    run.log("rows", 7)
+    run.log_table("quantiles", {"quantile": [0.1, 0.9], "pinball": [1.0, 2.0]})
+    folder = tmp_path_factory.mktemp("files")
+    for name, text in (("std_log.txt", "begun\nValueError: no\n"), ("table.csv", "date,value\n2026-01-01,1\n" * 40)):
+        (folder / name).write_text(text)
+        run.upload_file(f"{'user_logs' if name.endswith('txt') else 'outputs'}/{name}", str(folder / name))
     run.fail("it broke")
-    page = signed_in(chromium, server, color_scheme=scheme, bypass_csp=True)
-    root = _root(page)
-    found = {}
-    for address in (*(f"{root}/{name}" for name in PAGES), run.get_portal_url()):
-        page.goto(address)
+    return run
+
+
+@pytest.fixture(scope="module")
+def registered(ws: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Name of a dataset."""
+    from azureml.core import Dataset
+
+    (folder := tmp_path_factory.mktemp("data")).joinpath("table.csv").write_text("date,value\n2026-01-01,1\n")
+    Dataset.File.upload_directory(str(folder), (ws.get_default_datastore(), "toured"), show_progress=False)
+    made = Dataset.File.from_files((ws.get_default_datastore(), "toured"), validate=False)
+    return str(made.register(ws, "toured", create_new_version=True).name)
+
+
+@pytest.fixture
+def published(project: Any) -> Any:
+    """A published pipeline that a schedule would run next year."""
+    from azureml.pipeline.core import Schedule, ScheduleRecurrence
+
+    made = project.pipeline(project.step("one", "print(1)")).publish("toured pipeline")
+    yearly = ScheduleRecurrence("Month", 12, start_time="2099-01-01T00:00:00")
+    schedule = Schedule.create(project.workspace, "toured schedule", made.id, "toured", recurrence=yearly)
+    yield made
+    schedule.disable()
+
+
+@pytest.fixture
+def places(failed: Any, finished: int, registered: str, published: Any, service: Any) -> dict[str, str]:
+    """Every kind of page, by its address below the studio: what a person reads on it."""
+    w = f"w/{failed.experiment.workspace.name}"
+    run = f"{w}/runs/{failed.id}"
+    return {
+        "": "Newest runs", "builds": "azure-pipelines.yml", f"builds/{finished}": "Verdict: accepted",
+        f"builds/{finished}/log/Train.train?step=Judge": "hello world",
+        f"builds/{finished}/files/artifacts": "evidence/report.html",
+        f"builds/{finished}/files/artifacts?path=evidence/report.html": "Open the file itself",
+        "queue": "azure-pipelines.yml", "nowhere": "no such page",
+        f"{w}/runs": "a run", f"{w}/runs?q=nothing": "No run fits these filters", run: "it broke",
+        f"{run}/log": "ValueError: no", f"{run}/files?path=outputs/table.csv": "2026-01-01",
+        f"{w}/pipelines": "toured pipeline", f"{w}/pipelines/{published.id}": "Submit a run",
+        f"{w}/schedules": "toured schedule", f"{w}/data": registered, f"{w}/data/{registered}": "table.csv",
+        f"{w}/models": service.models[0].name, f"{w}/models/{service.models[0].name}": "weights.txt",
+        f"{w}/services": service.name, f"{w}/services/{service.name}": "Ask it", f"{w}/compute": "Environments",
+    }  # fmt: skip
+
+
+LIGHT, DARK = {"color_scheme": "light"}, {"color_scheme": "dark"}
+PHONE = {"viewport": {"width": 400, "height": 800}}
+
+
+@pytest.mark.parametrize("settings", [LIGHT, DARK, LIGHT | PHONE, DARK | PHONE])
+def test_no_page_has_a_serious_violation(
+    chromium: Any,  # noqa: F811
+    server: ServerInfo,
+    places: dict[str, str],
+    settings: dict[str, Any],
+) -> None:
+    from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+
+    page = signed_in(chromium, server, bypass_csp=True, **settings)
+    root, found = _root(page), {}
+
+    def check(address: str) -> None:
+        page.goto(f"{root}/{address}")
         violations = Axe().run(page).response["violations"]
         found[address] = [each["id"] for each in violations if each["impact"] in ("serious", "critical")]
+        width = page.viewport_size["width"]
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{address} is too wide"
+
+    for address in places:
+        check(address)
+    page.context.clear_cookies()
+    check("sign-in?code=used")
     assert {address: ids for address, ids in found.items() if ids} == {}
     page.context.close()
 
 
-def test_pages_work_without_scripts_fit_a_phone_and_print(
+def test_every_page_works_without_scripts(chromium: Any, server: ServerInfo, places: dict[str, str]) -> None:  # noqa: F811
+    page = signed_in(chromium, server, java_script_enabled=False)
+    root = _root(page)
+    for address, text in places.items():
+        page.goto(f"{root}/{address}")
+        assert text in page.locator("main").inner_text(), address
+    page.context.close()
+
+
+def test_filters_and_forms_work_without_scripts_and_pages_print(
     chromium: Any,  # noqa: F811
     server: ServerInfo,
     ws: Any,
+    failed: Any,
     tmp_path: Path,
 ) -> None:
-    from azureml.core import Experiment
-
-    run = Experiment(ws, "plain").start_logging(display_name="a plain run", snapshot_directory=None)
-    run.log("loss", 0.5)
-    run.complete()
-    page = signed_in(chromium, server, java_script_enabled=False, viewport={"width": 400, "height": 800})
-    root = _root(page)
-    page.goto(f"{root}/w/{ws.name}/runs")
-    page.get_by_label("Experiment").select_option("plain")
+    page = signed_in(chromium, server, java_script_enabled=False, **PHONE)
+    page.goto(f"{_root(page)}/w/{ws.name}/runs")
+    page.get_by_label("Experiment").select_option("accessible")
     page.get_by_role("button", name="Filter").click()
-    page.get_by_role("link", name="a plain run").first.click()
-    assert "0.5" in page.locator("#metrics").inner_text()
+    page.get_by_role("link", name=failed.display_name, exact=True).first.click()
+    assert "3 values" in page.locator("#metrics").inner_text()
     page.pdf(path=tmp_path / "run.pdf")
     assert (tmp_path / "run.pdf").read_bytes().startswith(b"%PDF")
+    page.get_by_role("button", name="Sign out").click()
+    assert "Signed out" in page.content()
     page.context.close()
-    narrow = signed_in(chromium, server, viewport={"width": 400, "height": 800})
-    for address in (*(f"{root}/{name}" for name in PAGES), run.get_portal_url()):
-        narrow.goto(address)
-        assert narrow.evaluate("document.documentElement.scrollWidth") <= 400, address
-    narrow.context.close()

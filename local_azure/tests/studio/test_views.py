@@ -114,3 +114,9 @@ def test_runs_without_a_name_go_by_the_beginning_of_their_id() -> None:
     assert name_of({"runId": "0878ec1b-a18e-4322-99d8-f6b92f363523"}) == "run 0878ec1b"
     assert name_of({"runId": "training_1700000000_abcdef"}) == "run training_1700000000_abcdef"
     assert name_of({"runId": "x", "displayName": "a release"}) == "a release"
+
+
+@pytest.mark.parametrize(("count", "ticks"), [(1, ["0"]), (3, ["0", "1", "2"]), (40, ["0", "10", "20", "29", "39"])])
+def test_values_are_counted_in_whole_numbers(count: int, ticks: list[str]) -> None:
+    chart = line_chart([Line("x", tuple((float(n), 0.5 * n) for n in range(count)))], "a chart")
+    assert re.findall(r'<text[^>]* y="212"[^>]*>([^<]+)</text>', chart) == ticks

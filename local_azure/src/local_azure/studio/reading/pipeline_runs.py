@@ -93,6 +93,12 @@ class PipelineRun:
         return str(self.build.get("result", "unknown"))
 
     @property
+    def commit(self) -> str:
+        """The commit that it ran; empty outside of a repository."""
+        found = str(self.build.get("sourceVersion") or "")
+        return found if found.strip("0") else ""
+
+    @property
     def name(self) -> str:
         """The name of the pipeline's file; of a run of an earlier version, that of its definition."""
         if isinstance(self.plan.get("file"), str):

@@ -100,14 +100,16 @@ def _grid(up: _Scale, step: float) -> Markup:
 
 
 def _axis(across: _Scale, labels: Sequence[str]) -> Markup:
+    """Return the texts below a chart, at whole numbers: points are counted, or named by `labels`."""
     found = []
-    for tick in range(_TICKS + 1):
-        value = across.low + (across.high - across.low) * tick / _TICKS
-        text = labels[round(value)] if labels and 0 <= round(value) < len(labels) else number(value)
-        anchor = ("start", "middle", "end")[(tick > 0) + (tick == _TICKS)]
+    spread = [across.low + (across.high - across.low) * tick / _TICKS for tick in range(_TICKS + 1)]
+    ticks = sorted({round(value) for value in spread if across.low <= round(value) <= across.high})
+    for place, value in enumerate(ticks):
+        text = labels[value] if labels and 0 <= value < len(labels) else number(value)
+        anchor = {across.low: "start", across.high: "end"}.get(value, "middle")
         found.append(
             Markup('<text{} x="{:.1f}" y="{}" text-anchor="{}">{}</text>').format(
-                _BETWEEN if tick % 2 else "", across(value), _HEIGHT - 8, anchor, text
+                _BETWEEN if place % 2 and place < len(ticks) - 1 else "", across(value), _HEIGHT - 8, anchor, text
             )
         )
     return Markup("").join(found)
