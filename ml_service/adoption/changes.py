@@ -49,7 +49,7 @@ def rewritten(root: Path, path: str, old: str, new: str) -> Change:
     text = (root / path).read_text(encoding="utf-8")
     if text.count(old) != 1:
         raise InvalidRequestError(
-            f"{path} is not as the template has it",
+            f"{path} differs from the template",
             found=f"{text.count(old)} times {old!r}",
             expected="once",
             todo="make this change by hand, or start from an unchanged copy of the template",
@@ -71,7 +71,7 @@ def demand_committed(root: Path, allowed: Iterable[Path]) -> None:
     if dirty:
         raise InvalidRequestError(
             f"{len(dirty)} files are changed or new, such as {dirty[0]}",
-            expected="a committed tree, so that git undoes the adoption",
+            expected="no uncommitted changes, so that git can undo the adoption",
             todo="commit them first",
         )
 

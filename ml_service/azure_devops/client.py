@@ -96,7 +96,7 @@ class AzureDevOps:
                 with answer:
                     content = _read(answer, url)
         except requests.RequestException as error:
-            raise AzureDevOpsError(f"Azure DevOps did not answer at {url}", found=type(error).__name__) from error
+            raise AzureDevOpsError(f"Azure DevOps did not respond at {url}", found=type(error).__name__) from error
         if answer.status_code == requests.codes.no_content or (method == "DELETE" and answer.ok):
             return {}
         if answer.status_code not in (requests.codes.ok, requests.codes.created):
@@ -132,7 +132,7 @@ def _read(answer: requests.Response, url: str) -> bytes:
         content += piece
         if len(content) > MAX_ANSWER_BYTES or time.monotonic() - begun > _MOST_SECONDS:
             most = f"at most {MAX_ANSWER_BYTES} bytes within {_MOST_SECONDS} s"
-            raise AzureDevOpsError(f"the answer of {url} is too large or too slow", expected=most)
+            raise AzureDevOpsError(f"the response of {url} is too large or too slow", expected=most)
     return bytes(content)
 
 
@@ -140,7 +140,7 @@ def _object(content: bytes, url: str) -> dict[str, Any]:
     try:
         return strict_json(content)
     except UNREADABLE:
-        raise AzureDevOpsError(f"the answer of {url} is not a JSON object") from None
+        raise AzureDevOpsError(f"the response of {url} is not a JSON object") from None
 
 
 def open_project(settings: AgentSettings) -> AzureDevOps | None:
@@ -154,7 +154,7 @@ def open_project(settings: AgentSettings) -> AzureDevOps | None:
     parts = urlsplit(settings.system_collectionuri)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         raise InvalidRequestError(
-            "SYSTEM_COLLECTIONURI is not an address that a token may be sent to",
+            "a token must not be sent to the address in SYSTEM_COLLECTIONURI",
             found=settings.system_collectionuri,
             expected="https://..., or http:// on this machine",
         )

@@ -50,7 +50,7 @@ def check_storage(reader: Reader, place: Place, workspace: Document) -> Iterator
         yield Finding(
             f"storage of the {place.environment} workspace",
             f"storage account {name} forbids shared keys",
-            "allowSharedKeyAccess: true, or data stores with a shared access signature",
+            "allowSharedKeyAccess: true, or datastores with a shared access signature",
             f"az storage account update --name {name} --allow-shared-key-access true;\n"
             "where a policy forbids that, give the default data store a signature (docs/production.md, One writer)",
         )
@@ -60,13 +60,13 @@ def check_registry(reader: Reader, place: Place, workspace: Document) -> Iterato
     """Whether the registry's admin user is on: a container group pulls the image of a web service with it."""
     path, name = str(at(workspace, "properties", "containerRegistry") or ""), "container registry"
     if not path:
-        yield Unknown(f"{name} of the {place.environment} workspace", "it is created with the first image")
+        yield Unknown(f"{name} of the {place.environment} workspace", "it is created together with the first image")
         return
     registry = reader.read(path, _REGISTRY)
     if at(registry, "properties", "adminUserEnabled") is not True:
         yield Finding(
             f"{name} of the {place.environment} workspace",
-            f"the admin user of registry {path.rpartition('/')[2]} is off",
+            f"the admin user of registry {path.rpartition('/')[2]} is disabled",
             "on: Azure Container Instances pulls images with it",
             f"az acr update --name {path.rpartition('/')[2]} --admin-enabled true",
         )
@@ -80,7 +80,7 @@ def check_cluster(reader: Reader, place: Place, settings: Settings) -> Iterator[
         if not allows(permissions_at(reader, place.path), CREATE_COMPUTE):
             yield Finding(
                 check,
-                "it does not exist, and this identity may not create it",
+                "it does not exist, and this identity has no permission to create it",
                 "a cluster",
                 "infra/deploy creates it",
             )
@@ -115,8 +115,8 @@ def check_cluster_quota(reader: Reader, place: Place, settings: Settings, locati
     if not size:
         yield Finding(
             check,
-            "this region offers no such size",
-            "a size of the list",
+            "this size is not available in this region",
+            "an available size",
             f"az ml compute list-sizes --location {location} names them; change COMPUTE_VM_SIZE",
         )
         return
@@ -145,5 +145,5 @@ def _enough(check: str, usages: tuple[Document, ...], family: str, needed: int) 
             check,
             f"{left} cores of {family} are left",
             f"{needed} cores",
-            "ask for more: portal, Quotas, Increase; or choose another region or size, or fewer COMPUTE_MAX_NODES",
+            "request more: portal, Quotas, Increase; or choose another region or size, or fewer COMPUTE_MAX_NODES",
         )

@@ -20,9 +20,9 @@ def explain(error: BaseException) -> ExplainedError | None:
         return None
     if is_of_network(error):
         return FaultError(
-            "a call to Azure did not get through",
+            "a call to Azure got no response",
             found=message_of(error),
-            todo="check the network, the proxy and that the service is up; whether the call had an effect is unknown",
+            todo="check the network, the proxy and the service; it is unknown whether the call had an effect",
         )
     status = http_status(error)
     return FaultError(
@@ -48,9 +48,9 @@ def _of_model_code(error: ForecastingError) -> ExplainedError:
 
 def _advice(status: int | None) -> str:
     if status in (401, 403):
-        return "check the role of the signed-in identity on the workspace; a new role takes up to an hour to work"
+        return "check the role of the signed-in identity on the workspace; a new role takes up to an hour to apply"
     if status == 409:
         return "another process is changing the same object: wait until it has finished, then repeat the command"
     if status is not None and status >= 500:
-        return "the service is in trouble: repeat the command later; every verb can be repeated safely"
-    return "see the message; every verb can be repeated safely"
+        return "the service has a fault: repeat the command later; every verb can be repeated safely"
+    return "read the message; every verb can be repeated safely"

@@ -36,7 +36,7 @@ def check(settings: Settings, *, production: bool) -> Checked:
     mistakes = [f"{path.name}: {mistake}" for path in paths if (mistake := _mistake(path))]
     if mistakes:
         raise InvalidRequestError(
-            f"{len(mistakes)} of {len(paths)} problem files are not usable",
+            f"{len(mistakes)} of {len(paths)} problem files are invalid",
             found="\n".join(mistakes),
             todo="correct them; mlops_code/problems/paid_amount.yml explains every line",
         )

@@ -113,13 +113,13 @@ class RunResult:
         if not self.exit_code:
             return ""
         if self.outcome.reason == "contract":
-            return "refused (contract): the table breaks the data contract; nothing was trained or registered"
+            return "refused (contract): the table violates the data contract; nothing was trained or registered"
         if self.exit_code == 3:
-            return f"refused ({self.outcome.reason}): the data contract or the gate said no; nothing was registered"
+            return f"refused ({self.outcome.reason}): the data contract or the gate refused; nothing was registered"
         if self.failed_step is not None:
             return f"step {self.failed_step.name} failed; the end of its log is below"
         if self.followed.status == RunStatus.CANCELED:
-            return "somebody cancelled the run"
+            return "somebody canceled the run"
         return "the run ended without recording an outcome; was its pipeline published from this project?"
 
     @property
@@ -177,7 +177,7 @@ def _pick_up(workspace: Workspace, run_id: str) -> Run:
     if found is None:
         raise InvalidRequestError(
             f"there is no pipeline run {run_id} in workspace {workspace.name}",
-            todo="see the last runs: python -m ml_service status",
+            todo="list the last runs: python -m ml_service status",
         )
     return found
 
@@ -235,7 +235,7 @@ def _begun(workspace: Workspace, settings: Settings, build: Build, terminal: Ter
 
 def _another(problem: str, run_id: str) -> AnotherTrainingError:
     return AnotherTrainingError(
-        f"another training of the problem {problem} is going on, and this one was not begun",
+        f"another training run of the problem {problem} is in progress, so this one was not started",
         found=f"run {run_id}",
         todo=f"follow it: {how_to_follow(run_id)}\nwhen it has ended, repeat the command for what has come since",
         run_id=run_id,
@@ -281,7 +281,7 @@ def _submit_published(workspace: Workspace, settings: Settings, pipeline_id: str
     if published is None:
         raise InvalidRequestError(
             f"there is no published pipeline {pipeline_id} in workspace {workspace.name}",
-            todo="see the ids: python -m ml_service status",
+            todo="list the ids: python -m ml_service status",
         )
     return submit_published(workspace, published, settings.experiment_name, parameters)
 
@@ -309,7 +309,9 @@ def ending(result: RunResult, settings: Settings, *, is_asked: bool = True) -> E
     whoever approves there would go past the approval with it.
     """
     if result.is_pending:
-        return Ending(f"run {result.run_id} goes on; nothing is decided yet", how_to_follow(result.run_id))
+        return Ending(
+            f"run {result.run_id} is still in progress; there is no decision yet", how_to_follow(result.run_id)
+        )
     if result.complaint:
         return _complaint(result)
     if result.outcome.model is None:
@@ -342,7 +344,7 @@ def _complaint(result: RunResult) -> Ending:
 
 def _remedy(result: RunResult) -> str:
     if result.outcome.reason == "contract":
-        return "correct the table where the findings say, then: python -m ml_service data upload"
+        return "correct the table as the findings say, then: python -m ml_service data upload"
     if result.exit_code == 3:
         return (
             "read the report, then change data or recipes; only an accountable person overrides the gate:\n"

@@ -10,7 +10,7 @@ import typer
 from ml_service.cli.session import AsJson, ForAgent, session
 
 app = typer.Typer(
-    help="Versions of the training data, and the inbox that files are delivered to.",
+    help="Versions of the training data, and the inbox for delivered files.",
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -25,16 +25,16 @@ def upload(
     ] = None,
     reason: Annotated[
         str | None,
-        typer.Option("--reason", metavar="TEXT", help="Why a table of an unusual size is right; recorded."),
+        typer.Option("--reason", metavar="TEXT", help="Why a table of unusual size is right; it is recorded."),
     ] = None,
     for_agent: ForAgent = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a table against the data contract and register it as a data version.
 
-    The same bytes give the same version again. A table that violates the contract is refused (exit 3) with every
-    finding, and nothing is uploaded. So is one whose number of rows differs too much from the version before it,
-    unless --reason says why.
+    The same bytes give the same version again. A table that violates the contract is refused (exit 3) with all
+    findings, and nothing is uploaded. The same applies if its number of rows differs too much from the previous
+    version, unless --reason is given.
     """
     with session(as_json, for_agent, verb="data upload") as call:
         settings = call.settings
@@ -62,10 +62,10 @@ def upload(
 
 @app.command()
 def ingest(as_json: AsJson = False) -> None:
-    """Check every new file in the inbox of the data set: it becomes a version, or is quarantined with its findings.
+    """Check each new file in the inbox of the data set and register it as a version or quarantine it.
 
-    May be repeated: a file is read once, until it is replaced. Ends with 0 also when files are quarantined, with 4
-    when another process is ingesting.
+    Idempotent: a file is read once, until it is replaced. Exits with 0 even if files are quarantined, and with 4 if
+    another process is ingesting.
     """
     with session(as_json, verb="data ingest") as call:
         settings = call.settings
@@ -87,13 +87,13 @@ def ingest(as_json: AsJson = False) -> None:
         also = f"; quarantined: {', '.join(set_aside)}" if set_aside else ""
         call.ends(
             f"{len(done.taken)} new files were read{also}",
-            "see what was set aside: python -m ml_service data quarantine",
+            "list the quarantined files: python -m ml_service data quarantine",
         )
 
 
 @app.command()
 def quarantine(as_json: AsJson = False) -> None:
-    """Show the delivered files that are not trained on until somebody accepts or replaces them."""
+    """Show the delivered files that are excluded from training until somebody accepts or replaces them."""
     with session(as_json, verb="data quarantine") as call:
         settings = call.settings
         from ml_service.retraining import inbox
@@ -107,13 +107,13 @@ def quarantine(as_json: AsJson = False) -> None:
 @app.command()
 def accept(
     file: Annotated[str, typer.Argument(help="Name of the quarantined file.")],
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why it is right as it is; recorded.")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why it is right; it is recorded.")],
     as_json: AsJson = False,
 ) -> None:
     """Register a quarantined file as the newest data version although its delivery is unusual.
 
-    Only size, order, length and age of a delivery can be accepted. A table with invalid cells, rows or series is
-    refused (exit 3): it must be replaced.
+    Only the size, order, length and age of a delivery can be accepted. A table with invalid cells, rows or series is
+    refused (exit 3) and must be replaced.
     """
     with session(as_json, verb="data accept") as call:
         settings = call.settings

@@ -49,7 +49,7 @@ def test_changes_are_made_in_order_and_git_undoes_them(tree: Path) -> None:
 
 
 def test_a_file_that_is_not_as_the_template_has_it_is_named(tree: Path) -> None:
-    with pytest.raises(InvalidRequestError, match=r"a\.yml is not as the template has it"):
+    with pytest.raises(InvalidRequestError, match=r"a\.yml differs from the template"):
         rewritten(tree, "a.yml", "[y]", "[own]")
 
 
