@@ -73,7 +73,7 @@ def demand_committed(root: Path, allowed: Iterable[Path]) -> None:
     if dirty:
         raise InvalidRequestError(
             f"{len(dirty)} files are changed or new, such as {dirty[0]}",
-            expected="a committed tree, so that git undoes the adoption",
+            expected="no uncommitted changes, so that git can undo the adoption",
             todo="commit them first",
         )
 

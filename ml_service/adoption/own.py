@@ -33,7 +33,7 @@ class Wish:
 def adopt(terminal: Terminal, wish: Wish, *, dry_run: bool) -> list[Change]:
     """Make the changes, or show them only. Raises: InvalidRequestError; ContractError of forecasting, before any."""
     if not (FOLDER / f"{sample.PROBLEM}.yml").is_file():
-        raise InvalidRequestError("this repository was adopted already", todo="add a problem: problems new NAME")
+        raise InvalidRequestError("this repository was already adopted", todo="add a problem: problems new NAME")
     if wish.name in sample.NAMES:
         raise InvalidRequestError(f"{wish.name} is a name of the sample, which is parked", todo="choose another name")
     if not wish.table.is_file():
@@ -53,7 +53,7 @@ def _own(terminal: Terminal, wish: Wish) -> Sequence[Change]:
     table = Path("data") / wish.name / wish.table.name
     path = FOLDER / f"{wish.name}.yml"
     if wish.columns is not None and path.exists():
-        raise InvalidRequestError(f"{path} exists already", todo="leave out --date and --measure, or remove it")
+        raise InvalidRequestError(f"{path} exists already", todo="omit --date and --measure, or remove the file")
     if wish.columns is None and not path.exists():
         raise InvalidRequestError(
             f"{path} does not exist", expected="--date and --measure, or that file", todo="name the columns"

@@ -328,10 +328,10 @@ def ending(history: History, folder: Path) -> tuple[str, str]:
     """What happened and what to do next, for the closing."""
     if history.not_intact:
         count = len(history.not_intact)
-        return f"error: {count} records are not as they were written; all was exported to {folder}", (
+        return f"error: {count} records were changed; everything was exported to {folder}", (
             "do not trust them: see who changed them, and restore them as docs/production.md says"
         )
-    return f"every record is as it was written; exported to {folder}", ""
+    return f"all records are unchanged; exported to {folder}", ""
 
 
 def show(terminal: Terminal, history: History, folder: Path) -> None:

@@ -10,7 +10,7 @@ from ml_service.output.closing import NOT_OPENED
 from ml_service.output.failures import explain
 from ml_service.settings.variables import Settings
 
-UNKNOWN = "unknown, it could not be read: {why}; ask production itself: python -m ml_service verify"
+UNKNOWN = "unknown, because it could not be read: {why}; check production: python -m ml_service verify"
 
 
 def live_now(settings: Settings, training: Workspace | None, production: Workspace | None) -> str:
@@ -39,5 +39,5 @@ def _by_registry(settings: Settings, training: Workspace) -> str:
     champion = find_champion(training, settings.model_name, Problem(settings.problem_file).series.name)
     who = f"{champion.label} is champion" if champion else "there is no champion"
     if settings.has_production:
-        return f"{who}, says the registry; this command does not change production"
+        return f"{who}, according to the registry; this command does not change production"
     return f"{who}; no production workspace is configured"

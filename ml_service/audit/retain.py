@@ -32,9 +32,9 @@ def retain(settings: AgentSettings, build: Build, terminal: Terminal, agent: Age
     Raises: InvalidRequestError (a variable of the build agent is missing), AzureDevOpsError (Azure DevOps refused).
     """
     if not settings.system_accesstoken.get_secret_value():
-        agent.warn("no job token was handed over (SYSTEM_ACCESSTOKEN): this run is not protected from retention")
+        agent.warn("no job token is available (SYSTEM_ACCESSTOKEN), so this run is not protected from retention")
         terminal.say("retention  not asked for: no job token")
-        return "retention was not asked for: no job token"
+        return "no retention lease was requested: no job token"
     project = open_project(settings)
     if project is None or not (settings.system_definitionid.isdecimal() and build.build_id.isdecimal()):
         raise InvalidRequestError(
@@ -61,14 +61,14 @@ def retain_unsuccessful(settings: AgentSettings, chain: Chain, witness: Witness,
         try:
             state = read_build(project, build_id)
             if state is None or not state.definition:
-                terminal.say(f"retention  build {build_id} is gone, or its pipeline is not told: {why}")
+                terminal.say(f"retention  build {build_id} no longer exists, or its pipeline is unknown: {why}")
                 continue
             lease = _lease(state.definition, int(settings.system_definitionid), build_id)
             project.post("build/retention/leases", [lease])
         except AzureDevOpsError as error:
             terminal.note(f"warning: build {build_id} could not be kept: {error.happened}")
             continue
-        terminal.say(f"retention  build {build_id} is kept: {why}")
+        terminal.say(f"retention  build {build_id} is retained: {why}")
         kept.append((build_id, why))
     if kept and not chain.faults:
         witness.record(lambda actor: [kinds.build_retained(build_id, why, actor) for build_id, why in kept])

@@ -107,11 +107,11 @@ def compared(known: Sequence[Record], service: Service | None) -> tuple[Record |
     """
     last = last_good(known)
     if service is None:
-        gone = f"The service is gone, and {last.content.model} serves by the ledger" if last else ""
+        gone = f"The service does not exist, but according to the ledger {last.content.model} serves" if last else ""
         return last, "changed" if last else "as-recorded", gone
     record = ledger.find(known, label(service))
     if record is None:
-        return last, "changed", f"Service {service.name} was not deployed by a release: no record tells who made it"
+        return last, "changed", f"Service {service.name} was not deployed by a release, so its creator is unknown"
     return record, *_finding(known, record, service)
 
 
@@ -127,7 +127,7 @@ def _finding(known: Sequence[Record], record: Record, service: Service) -> tuple
         )
     found = changes(known, service)
     if found is None:
-        return "unknown", "Whether the live code is the recorded one cannot be told: its record does not say"
+        return "unknown", "The live code cannot be compared with the record, which lacks the data for it"
     return (
         ("changed", f"The service was changed by hand: {'; '.join(map(str, found))}")
         if found

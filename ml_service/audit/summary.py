@@ -69,7 +69,7 @@ def write(workspace: Workspace, result: RunResult, closing: Closing, transcript:
     folder.mkdir(parents=True, exist_ok=True)
     run = find_pipeline_run(workspace, result.run_id)
     if run is None:
-        raise FaultError(f"run {result.run_id} is gone from workspace {workspace.name}")
+        raise FaultError(f"run {result.run_id} no longer exists in workspace {workspace.name}")
     kept = run.files() & {DECISION_FILE, REPORT_FILE, FAILURES_FILE}
     for name in kept:
         (folder / name).write_bytes(run.read_file(name) or b"")

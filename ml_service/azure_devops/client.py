@@ -95,7 +95,7 @@ class AzureDevOps:
         try:
             answer, content = exchange(method, url, self.token, parameters=versioned, body=body)
         except requests.RequestException as error:
-            raise AzureDevOpsError(f"Azure DevOps did not answer at {url}", found=type(error).__name__) from error
+            raise AzureDevOpsError(f"Azure DevOps did not respond at {url}", found=type(error).__name__) from error
         if answer.status_code == requests.codes.no_content or (method == "DELETE" and answer.ok):
             return {}
         if answer.status_code not in (requests.codes.ok, requests.codes.created):
@@ -175,7 +175,7 @@ def _read(answer: requests.Response, url: str) -> bytes:
         content += piece
         if len(content) > MAX_ANSWER_BYTES or time.monotonic() - begun > _MOST_SECONDS:
             most = f"at most {MAX_ANSWER_BYTES} bytes within {_MOST_SECONDS} s"
-            raise AzureDevOpsError(f"the answer of {url} is too large or too slow", expected=most)
+            raise AzureDevOpsError(f"the response of {url} is too large or too slow", expected=most)
     return bytes(content)
 
 
@@ -183,7 +183,7 @@ def _object(content: bytes, url: str) -> dict[str, Any]:
     try:
         return strict_json(content)
     except UNREADABLE:
-        raise AzureDevOpsError(f"the answer of {url} is not a JSON object") from None
+        raise AzureDevOpsError(f"the response of {url} is not a JSON object") from None
 
 
 def open_project(settings: AgentSettings) -> AzureDevOps | None:

@@ -1,7 +1,7 @@
-"""The command line: its verbs in the order in which `--help` shows them.
+"""The command line, with the verbs in the order in which `--help` shows them.
 
-Usage and configuration errors and `--help` import none of the Azure libraries: those take two seconds, so every verb
-checks its arguments and the settings before it imports its module.
+Usage and configuration errors and `--help` import none of the Azure libraries, because those take two
+seconds. So every verb checks its arguments and the settings before it imports its module.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from ml_service.cli.verbs import (
 
 _EXIT_CODES = """\b
 Exit codes:
-  0    done; also when the champion was kept: a new model that is not better is not an error
-  1    fault: something broke, or Azure refused
+  0    success, also if the champion was kept: a new model that is not better is not an error
+  1    fault: a step failed, or Azure refused a call
   2    usage or configuration: a setting or an argument is missing or invalid
   3    refused by the data contract, the gate or a check
   4    conflict: the object exists with different content, or is disabled
-  124  timed out (the run is cancelled)
+  124  timed out (the run is canceled)
   130  interrupted with Ctrl-C (the run continues)
 """
 
 _HELP = """Publish, run and check the training pipeline in Azure ML; release what it accepts.
 
-The usual way: `data upload` registers the table, `publish` publishes the pipeline, `run` trains, decides,
-registers and deploys to the test service, `smoke` asks the service for a forecast. `rehearse` does all four.
-`propose` writes the card for an approval, `release` puts an accepted version into production, `verify` re-checks
+The usual sequence: `data upload` registers the table, `publish` publishes the pipeline, `run` trains, decides,
+registers and deploys to the test service, `smoke` checks the forecasts of the service. `rehearse` does all four.
+`propose` writes the approval card, `release` deploys an accepted version to production, `verify` re-checks
 production, `rollback` restores an earlier deployment.
 
 Settings come from variables.yml; environment variables override them. Results go to standard output,
@@ -93,13 +93,13 @@ app.command()(problem.adopt)
 @app.callback()
 def _options(
     *,
-    _problem: Annotated[  # `main` takes it out of the command line, wherever it stands
+    _problem: Annotated[  # `main` removes it from the command line, in any position
         str | None,
         typer.Option(
             _PROBLEM,
             metavar="NAMES",
-            help="Work on these files of mlops_code/problems, such as paid_amount,product_sales; several are done "
-            "at the same time, and one that fails stops no other.",
+            help="Work on these files of mlops_code/problems, such as paid_amount,product_sales. Several are "
+            "processed in parallel; a failure does not stop the others.",
         ),
     ] = None,
     verbose: Annotated[
@@ -112,7 +112,7 @@ def _options(
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Entry: returns the exit code; usage errors are printed by typer and give 2."""
+    """Run the command line and return the exit code; typer prints usage errors, which give 2."""
     words = sys.argv[1:] if argv is None else argv
     if not any(word.partition("=")[0] == _PROBLEM for word in words):
         return _one(words)
@@ -132,7 +132,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _one(words: list[str]) -> int:
-    """One verb for one problem, in this process."""
+    """Run one verb for one problem in this process."""
     try:
         with warnings.catch_warnings():
             # The SDK is out of support: users cannot fix its own deprecation warnings.

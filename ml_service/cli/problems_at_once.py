@@ -1,7 +1,7 @@
-"""`--problem a,b,c`: one verb for several problems, each in a process of its own, some of them at the same time.
+"""`--problem a,b,c`: run one verb for several problems, each in its own process, some in parallel.
 
-A process each, because a problem that breaks, or runs out of memory, must stop no other, and because the SDK keeps
-state of its own in a process.
+Each problem has its own process so that one that fails or runs out of memory does not stop the others, and because
+the SDK keeps state per process.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ml_service.settings.variables import ROOT, choose_problem, environment_for,
 
 OPTION = "--problem"
 AT_ONCE = 4
-"""Processes at the same time: a run mostly waits for the service, and each needs memory."""
+"""Number of parallel processes: a run mostly waits for the service, and each process needs memory."""
 MAX_PROBLEMS = 100
 _OUTCOME = re.compile(r"^outcome +(.*)$", re.MULTILINE)
 _ERROR = re.compile(r"^error: (.*)$", re.MULTILINE)
@@ -39,7 +39,7 @@ class Done:
     exit_code: int
     seconds: float
     peak_megabytes: float
-    """Largest memory of its process."""
+    """Peak memory of its process."""
     said: str
     todo: str
     """What its closing says to do next; empty where it has none."""
@@ -48,7 +48,7 @@ class Done:
 
     @property
     def document(self) -> dict[str, Any]:
-        """For `--json`; with the document that the verb has printed, if it has printed one."""
+        """The result for `--json`, with the document that the verb has printed, if any."""
         try:
             result = json.loads(self.output)
         except ValueError:
@@ -58,7 +58,7 @@ class Done:
 
 
 def taken_out(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The problems that a command line names, and the command line without them. Raises: InvalidRequestError."""
+    """Return the problems named in a command line, and the rest of it. Raises: InvalidRequestError."""
     rest, names = [], []
     words = iter(argv)
     for word in words:
@@ -87,7 +87,7 @@ def _demand_usable(problems: list[str]) -> None:
         f"{OPTION} names no problems to work on",
         found=found,
         expected=f"1 to {MAX_PROBLEMS} names of files of mlops_code/problems, such as paid_amount,product_sales",
-        todo="see them: python -m ml_service problems list",
+        todo="list them: python -m ml_service problems list",
     )
 
 

@@ -1,4 +1,4 @@
-"""One call of the command line: its streams, settings, build and workspaces, each made when it is first asked for."""
+"""One call of the command line: its streams, settings, build and workspaces, each created on first use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:  # `--help` loads nothing of what a verb needs
+if TYPE_CHECKING:  # `--help` loads none of the modules that a verb needs
     from azure_ml.errors import ExplainedError
     from azure_ml.workspace import Workspace
     from ml_service.audit.events.kinds import Attempt
@@ -45,32 +45,32 @@ ForAgent = Annotated[
 
 @dataclass
 class Session:
-    """What a verb works with; each part is made when it is first asked for."""
+    """The objects that a verb works with, each created on first use."""
 
     terminal: Terminal
     for_agent: bool | None = None
-    """None: if a build agent runs this process."""
+    """Whether to print logging commands; None: only if a build agent runs this process."""
     verb: str = "command"
-    """What its page is called."""
+    """Title of its page."""
     exit_code: int = 0
-    """What the process ends with when nothing fails."""
+    """Exit code of the process if nothing fails."""
     ending: Ending | None = None
-    """How it ends, where `ends` was called or a failure has ended it."""
+    """How it ended, once `ends` was called or a failure has ended it."""
     has_page: bool | None = None
-    """Whether the build gets a page of this command; None: of a failure only."""
+    """Whether the build gets a page of this command; None: only for a failure."""
     events: list[Event] = field(default_factory=list)
-    """What people are notified of when the command has ended; a failure adds its own."""
+    """Events to notify people of when the command has ended; a failure adds its own."""
     attempt: Attempt | None = None
-    """What the command was asked to do, where the ledger shall tell that it was refused."""
+    """The request, if a refusal of it is to be recorded in the ledger."""
 
     def ends(self, happened: str, todo: str = "", *, page: bool | None = None) -> None:
-        """Say what the command has done and what to do next. page: show it on the summary of the build too."""
+        """Set what the command has done and what to do next. page: also show it on the summary of the build."""
         from ml_service.output.closing import Ending
 
         self.ending, self.has_page = Ending(happened, todo), page
 
     def attempts(self, target: str, *, reason: str = "", refused_as: str = "", **evidence: str) -> None:
-        """From here on the ledger tells where this command is refused. refused_as: kind of that event."""
+        """Record in the ledger if this command is refused from here on. refused_as: kind of that event."""
         from ml_service.audit.events.kinds import REQUEST_REFUSED, Attempt
         from ml_service.production.chain.entry import utc_now
 
@@ -79,42 +79,42 @@ class Session:
 
     @cached_property
     def witness(self) -> Witness:
-        """Who writes events to the ledger."""
+        """The writer of events to the ledger."""
         from ml_service.audit.events.witness import Witness
 
         return Witness(self.workspace, self.settings, self.build, self.terminal.note)
 
     @cached_property
     def closing(self) -> Closing:
-        """What the command ends with; made when exit code and ending are known."""
+        """The closing lines of the command; created when exit code and ending are known."""
         from ml_service.output.closing import Ending, closing
 
         return closing(_live(self), self.ending or Ending("done"), self.exit_code)
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings; reading them reports everything that is missing at once."""
+        """The settings; reading them reports all missing ones together."""
         from ml_service.settings import variables
 
         return variables.load()
 
     @cached_property
     def agent_settings(self) -> AgentSettings:
-        """What the build agent tells; there is always some answer, also where the other settings are missing."""
+        """The settings from the build agent, which can be read even if the other settings are missing."""
         from ml_service.settings.variables import AgentSettings
 
         return AgentSettings()
 
     @cached_property
     def build(self) -> Build:
-        """Which build this is."""
+        """The current build."""
         from ml_service.settings.build import current_build
 
         return current_build(self.agent_settings)
 
     @cached_property
     def workspace(self) -> Workspace:
-        """The workspace, signed in."""
+        """The training workspace, signed in."""
         from ml_service.settings import workspaces
 
         settings = self.settings
@@ -133,7 +133,7 @@ class Session:
 
     @cached_property
     def agent(self) -> Agent:
-        """The build agent that reads our logging commands."""
+        """The build agent, which reads our logging commands."""
         from ml_service.output.agent import Agent
 
         listens = bool(self.agent_settings.tf_build) if self.for_agent is None else self.for_agent
@@ -144,7 +144,7 @@ class Session:
 
     @cached_property
     def ask(self) -> Ask:
-        """How the approval of a build is read."""
+        """The function that reads the approval of a build."""
         from ml_service.azure_devops.approvals import reader_of
         from ml_service.github import approvals as github
 
@@ -155,7 +155,7 @@ class Session:
 
     @cached_property
     def desk(self) -> Desk:
-        """Who writes down what becomes of candidates."""
+        """The objects needed to record transitions of candidates."""
         from ml_service.production.candidates.recording import Desk
 
         return Desk(self.workspace, self.settings, self.build, self.ask, self.terminal.note)
@@ -178,7 +178,7 @@ class Session:
 
     @cached_property
     def view(self) -> View:
-        """Both workspaces for the verbs that only read; a person who may train may have no role in production."""
+        """Both workspaces for read-only verbs; production may be missing, because the user may have no role there."""
         from azure_ml.errors import AzureMlError
         from forecasting.problem.problem_file import Problem
         from ml_service.audit.serving import View
@@ -188,13 +188,13 @@ class Session:
             try:
                 production = self.production
             except AzureMlError as error:
-                self.terminal.note(f"production is not shown: {error}")
+                self.terminal.note(f"production cannot be read: {error}")
         problem = Problem(self.settings.problem_file).series.name
         return View(self.workspace, production, self.settings, self.build, self.terminal, problem, self.ask)
 
 
 def demand_version(option: str, text: str | None, *words: str) -> None:
-    """Raises: InvalidRequestError where a text that is given is neither a version nor one of the words."""
+    """Raise InvalidRequestError if a text is given that is neither a version nor one of the words."""
     if text and text not in words and not (text.isdecimal() and int(text) >= 1):
         from ml_service.errors import InvalidRequestError
 
@@ -204,7 +204,7 @@ def demand_version(option: str, text: str | None, *words: str) -> None:
 
 
 def given(reason: str, option: str = "--reason") -> str:
-    """A reason as it is recorded; empty where none is given. Raises: InvalidRequestError."""
+    """Return a reason as it is recorded, empty if none is given. Raises: InvalidRequestError."""
     from ml_service.settings.override import demand_recordable, text_of
 
     text = text_of(reason)
@@ -216,8 +216,8 @@ def given(reason: str, option: str = "--reason") -> str:
 def session(as_json: bool, for_agent: bool | None = None, *, verb: str = "command") -> Iterator[Session]:
     """Run one verb, close it with what is live, what happened and what to do next, and end the process.
 
-    Failures that are not bugs of this program are shown as a message. The SDK prints its progress to standard output,
-    where our result belongs: what it prints is dropped.
+    Failures that are not bugs of this program are shown as a message. The SDK's progress output is dropped, because
+    standard output is reserved for our result.
     """
     from ml_service.output.closing import Ending, of_error
     from ml_service.output.console import Terminal
@@ -248,7 +248,7 @@ def _notify_of(opened: Session, known: ExplainedError) -> None:
 
 
 def _record_refusal(opened: Session, known: ExplainedError) -> None:
-    """Let the ledger tell of a refused request, as far as the workspace can be opened."""
+    """Record a refused request in the ledger, if the workspace can be opened."""
     from ml_service.output.failures import explain
 
     if opened.attempt is None:
@@ -258,11 +258,11 @@ def _record_refusal(opened: Session, known: ExplainedError) -> None:
     except Exception as error:
         if explain(error) is None:
             raise
-        opened.terminal.note("note: the ledger does not tell of this: the workspace cannot be opened")
+        opened.terminal.note("note: this is not recorded in the ledger, because the workspace cannot be opened")
 
 
 def _anchor(opened: Session) -> None:
-    """Note the last entry of the ledger elsewhere: in a tag, the log and the summary of the build."""
+    """Anchor the last entry of the ledger in a tag, the log and the summary of the build."""
     from ml_service.output.failures import explain
 
     if "witness" not in vars(opened) or not opened.agent.listens:
@@ -272,7 +272,7 @@ def _anchor(opened: Session) -> None:
     except Exception as error:
         if explain(error) is None:
             raise
-        opened.terminal.note("note: the last entry of the ledger cannot be read, so this build does not note it")
+        opened.terminal.note("note: the last entry of the ledger cannot be read, so this build has no anchor of it")
         return
     if last is not None:
         opened.terminal.say(f"ledger     entry {last.sequence}, sha256 {last.sha256}")
@@ -280,19 +280,19 @@ def _anchor(opened: Session) -> None:
 
 
 def _close(opened: Session) -> None:
-    """Print the closing of a command, show it on a page of the build, and notify people where they asked for it."""
+    """Print the closing of a command, show it on a page of the build, and send notifications if configured."""
     _anchor(opened)
     failed = bool(opened.exit_code)
     opened.terminal.close(opened.closing.lines, failed=failed)
     has_page = failed if opened.has_page is None else opened.has_page
-    if has_page and "settings" in vars(opened):  # without them nobody knows whether an agent listens
+    if has_page and "settings" in vars(opened):  # they tell whether this is a build agent
         opened.agent.page(opened.verb, opened.closing, failed=failed)
     if "settings" in vars(opened) and opened.settings.notification_webhook.get_secret_value():
         _notify(opened)
 
 
 def _notify(opened: Session) -> None:
-    """Send what happened to the webhook; a receiver that is dead costs seconds and changes nothing."""
+    """Send the events to the webhook; an unreachable receiver costs a few seconds and changes nothing."""
     from ml_service.output.webhook import event_of_failure, send
 
     failure = event_of_failure(opened.verb, opened.exit_code)
@@ -320,7 +320,7 @@ def _notice(opened: Session, event: Event) -> Notice:
 
 
 def _live(opened: Session) -> str:
-    """What is live, as far as the workspaces can tell that this command has opened."""
+    """Return what is live, as far as the workspaces opened by this command show it."""
     parts: dict[str, Any] = vars(opened)
     training, production = parts.get("workspace"), parts.get("production")
     if training is None and production is None:

@@ -60,7 +60,7 @@ def _looked(check: str, look: Callable[[], Iterable[Result]]) -> Iterator[Result
         if known is None:
             raise
         if isinstance(known, RefusedError) and known.status == FORBIDDEN:
-            yield Unknown(check, f"this identity may not look: {known.found or known.happened}")
+            yield Unknown(check, f"this identity has no permission to check it: {known.found or known.happened}")
         else:
             yield of_error(check, known)
 
@@ -68,7 +68,7 @@ def _looked(check: str, look: Callable[[], Iterable[Result]]) -> Iterator[Result
 def of_error(check: str, error: ExplainedError) -> Finding:
     """A failure that a verb would end with, as a finding."""
     found = f"{error.happened}: {error.found}" if error.found else error.happened
-    return Finding(check, found, error.expected or "no failure", error.todo or "see what was found")
+    return Finding(check, found, error.expected or "no failure", error.todo or "see the finding")
 
 
 def places(settings: Settings, environment: str) -> list[Place]:
@@ -144,14 +144,14 @@ def _sign_in(settings: Settings) -> Iterator[Result]:
     if left < LEAST_TOKEN_SECONDS:
         yield Finding(
             _SIGN_IN,
-            f"the token ends in {max(left, 0) // 60} minutes",
+            f"the token expires in {max(left, 0) // 60} minutes",
             f"at least {LEAST_TOKEN_SECONDS // 60} minutes, or a sign-in that is renewed",
             "at a terminal: az login; in a pipeline: map SYSTEM_ACCESSTOKEN and set keepAzSessionActive: true",
         )
     if settings.tf_build and settings.identity is sign_in.Identity.AZ_LOGIN:
         yield Finding(
             _SIGN_IN,
-            "the sign-in of this step is not renewed: its token ends after an hour",
+            "the sign-in of this step is not renewed: its token expires after an hour",
             "the variables of AzureCLI@2, and the job's token",
             "map SYSTEM_ACCESSTOKEN: $(System.AccessToken) in env: of the step",
         )
@@ -169,7 +169,7 @@ def _workspace(reader: Reader, place: Place) -> Iterator[Result]:
             f"this identity may not read workspace {place.workspace}",
             "the role AzureML Data Scientist on it",
             f"az role assignment create --assignee IDENTITY --role 'AzureML Data Scientist' --scope {place.path};\n"
-            "a new role takes up to an hour to work",
+            "a new role takes up to an hour to apply",
         )
         return
     if found is None:
@@ -192,7 +192,7 @@ def _names(settings: Settings) -> Iterator[Result]:
         try:
             look()
         except ExplainedError as error:
-            yield of_error("names and default data store", error)
+            yield of_error("names and default datastore", error)
     shared = not settings.has_production or settings.azureml_production_workspace_name == workspace.name
     if shared and settings.test_service_name == settings.production_service_name:
         yield Finding(
@@ -205,7 +205,7 @@ def _names(settings: Settings) -> Iterator[Result]:
 
 def _azure_devops(settings: Settings) -> Iterator[Result]:
     if not settings.system_accesstoken.get_secret_value():
-        yield Unknown("Azure DevOps", f"not signed in to a project; to look there too:\n{SIGN_IN}")
+        yield Unknown("Azure DevOps", f"not signed in to a project; to check its controls, too:\n{SIGN_IN}")
         return
     declared = read_declared()
     result = compare(open_controls(settings, declared), declared, configured_connections(settings))

@@ -44,7 +44,7 @@ class ResourceManager:
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            raise AzureMlError(f"Azure did not answer at {path}", found=type(error).__name__) from error
+            raise AzureMlError(f"Azure did not respond at {path}", found=type(error).__name__) from error
         if answer.status_code == requests.codes.not_found:
             return None
         if answer.status_code != requests.codes.ok:
@@ -54,7 +54,7 @@ class ResourceManager:
         except ValueError:
             document = None
         if not isinstance(document, Mapping):
-            raise AzureMlError(f"Azure answered {path} with something else than a JSON object")
+            raise AzureMlError(f"the response of Azure at {path} is not a JSON object")
         return document
 
     def listed(

@@ -71,7 +71,7 @@ def check_storage(reader: Reader, place: Place, workspace: Document) -> Iterator
         yield Finding(
             check,
             f"storage account {name} forbids shared keys",
-            "allowSharedKeyAccess: true, or data stores with a shared access signature",
+            "allowSharedKeyAccess: true, or datastores with a shared access signature",
             f"az storage account update --name {name} --allow-shared-key-access true;\n"
             "where a policy forbids that, give the default data store a signature (docs/production.md, One writer)",
         )

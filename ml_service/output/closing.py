@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 from azure_ml.errors import ExplainedError
 
-NOT_OPENED = "as before; this command opened no workspace"
+NOT_OPENED = "unchanged; this command opened no workspace"
 LOG_LINES = 40
 """The end of a log that is shown: as much as a step that fails on the log of its service needs to show both."""
 _LABELS = ("live now", "what happened", "what to do next")
 _WIDTH = max(map(len, _LABELS)) + 4
 _NEXT = {
     0: "nothing",
-    1: "remove the cause, then repeat the command: every verb can be repeated safely",
-    2: "correct what is named, then repeat the command",
-    3: "nothing is needed to keep what is live; correct what was found before you try once more",
-    4: "see whose it is before you decide; nothing was overwritten",
-    124: "see what is still in progress, then repeat the command with more time",
-    130: "repeat the command when you want to go on: every verb can be repeated safely",
+    1: "fix the cause, then repeat the command: every verb can be repeated safely",
+    2: "correct the named settings or arguments, then repeat the command",
+    3: "what is live needs no action; correct the findings before you try again",
+    4: "find out whose it is before you decide; nothing was overwritten",
+    124: "check what is still in progress, then repeat the command with more time",
+    130: "repeat the command to continue: every verb can be repeated safely",
 }
 """What to do by exit code, where nothing more precise is known."""
 

@@ -24,9 +24,9 @@ def explain(error: BaseException) -> ExplainedError | None:
         return None
     if is_of_network(error):
         return FaultError(
-            "a call to Azure did not get through",
+            "a call to Azure got no response",
             found=message_of(error),
-            todo="check the network, the proxy and that the service is up; whether the call had an effect is unknown",
+            todo="check the network, the proxy and the service; it is unknown whether the call had an effect",
         )
     status, found = http_status(error), message_of(error)
     return FaultError(

@@ -26,8 +26,8 @@ Event = Literal[
 ]
 WAITING, TRAINING_FAILED, DRIFT, QUARANTINED, LIVE_CHECK_FAILED, RELEASE_FAILED = get_args(Event)
 TITLES: dict[Event, str] = {
-    WAITING: "a model waits for approval",
-    TRAINING_FAILED: "a training run is red",
+    WAITING: "a model is waiting for approval",
+    TRAINING_FAILED: "a training run has failed",
     DRIFT: "the data has drifted",
     QUARANTINED: "delivered data is in quarantine",
     LIVE_CHECK_FAILED: "the check of production failed",
@@ -122,7 +122,7 @@ class _Call(threading.Thread):
     def __init__(self, url: str, notice: Notice) -> None:
         super().__init__(daemon=True)
         self._url, self._notice = url, notice
-        self.outcome = "not sent, the receiver did not answer in time"
+        self.outcome = "not sent, because the receiver did not respond in time"
 
     def run(self) -> None:
         import requests
@@ -134,7 +134,7 @@ class _Call(threading.Thread):
                 self._url, content, headers=kind, timeout=SECONDS, allow_redirects=False, stream=True
             ) as answer:
                 ok = answer.ok and not answer.is_redirect
-                self.outcome = "sent" if ok else f"not taken, the receiver answered HTTP {answer.status_code}"
+                self.outcome = "sent" if ok else f"not accepted, the receiver answered HTTP {answer.status_code}"
         except Exception as error:  # whatever it is: a release does not fail because of it
             self.outcome = f"not sent ({type(error).__name__})"
 
@@ -147,7 +147,7 @@ def _wrong(url: str) -> str:
     except ValueError:
         return "NOTIFICATION_WEBHOOK is not an address"
     if named or not host:
-        return "NOTIFICATION_WEBHOOK is not an address without a user and password"
+        return "NOTIFICATION_WEBHOOK contains a user or password"
     if parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK):
         return ""
     return "NOTIFICATION_WEBHOOK does not begin with https://"

@@ -155,7 +155,7 @@ def _undone(recorder: Recorder, deployment: Deployment, error: BaseException) ->
         raise
     except Exception as second:
         undone = Undone((message_of(second),))
-    state, did, serves = ledger.UNDONE, f"rolled back by itself: {back}", back
+    state, did, serves = ledger.UNDONE, f"rolled back automatically: {back}", back
     if undone.failed:
         state, serves = ledger.FAILED, "unknown"
         did = f"the rollback to {back} failed too: {'; '.join(undone.failed)}"
@@ -173,7 +173,7 @@ def _undone(recorder: Recorder, deployment: Deployment, error: BaseException) ->
 
 
 def _explained(error: BaseException, record: Record) -> ExplainedError:
-    happened = f"deployment of {record.content.model} broke off"
+    happened = f"the deployment of {record.content.model} was interrupted"
     if isinstance(error, KeyboardInterrupt):
         return InterruptedByUserError(happened, found="interrupted by the user")
     return explain(error) or FaultError(happened, found=repr(error))
@@ -248,5 +248,5 @@ def _deploy(site: Site, deployment: str, content: Content, scoring: Scoring) -> 
             error.happened, found=error.found, expected=error.expected, todo=error.todo, log=error.log
         ) from error
     steps = stored.model.calendar.count(stored.horizon)
-    site.terminal.note(f"service {name} answers as the model itself forecasts ({steps})")
+    site.terminal.note(f"service {name} gives the model's own forecasts ({steps})")
     return service

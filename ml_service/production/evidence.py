@@ -62,10 +62,10 @@ def _registered(workspace: Workspace, content: Content, version: str) -> ModelVe
     found = get_version(workspace, content.model_name, int(version))
     if found is None:
         raise CheckFailedError(
-            f"model {content.model} is gone from workspace {workspace.name}",
+            f"model {content.model} no longer exists in workspace {workspace.name}",
             found=f"no version {version} of {content.model_name} there",
             expected="every released version, with the decision that accepted it",
-            todo="see who deleted it; it cannot be proven any more: release another version",
+            todo="find out who deleted it; it can no longer be verified, so release another version",
         )
     return found
 
@@ -73,7 +73,7 @@ def _registered(workspace: Workspace, content: Content, version: str) -> ModelVe
 def _demand_same(whose: str, what: str, found: str, recorded: str) -> None:
     if found != recorded:
         raise CheckFailedError(
-            f"the {what} of {whose} is not the one that was recorded at its release",
+            f"the {what} of {whose} differs from the one recorded at its release",
             found=f"sha256 {found}" if found else "no such file",
             expected=f"sha256 {recorded}",
             todo="do not deploy or trust it: somebody registered or changed it outside the pipeline",

@@ -239,7 +239,7 @@ def fetch_scoring(record: Record, folder: Path) -> Scoring:
     for name, found in scoring.hashes.items():
         if found != record.properties.get(name):
             raise CheckFailedError(
-                f"the files of deployment {record.id} are not the ones that were recorded",
+                f"the files of deployment {record.id} differ from the recorded ones",
                 found=f"{name} {found}",
                 expected=f"{name} {record.properties.get(name)}",
                 todo="do not deploy them: somebody changed the artifacts in the storage account",
@@ -250,9 +250,9 @@ def fetch_scoring(record: Record, folder: Path) -> Scoring:
 def _demand_run(record: Record) -> Run:
     if record.run is None:
         raise CheckFailedError(
-            f"the run of deployment {record.id} is gone, and the files that it served with",
+            f"the run of deployment {record.id} no longer exists, and neither do its files",
             expected="every run that the ledger names",
-            todo="see who deleted it; release a version instead",
+            todo="find out who deleted it; release a version instead",
         )
     return record.run
 
@@ -290,8 +290,8 @@ def demand_intact(record: Record) -> None:
     _, changed = compare(record)
     if changed:
         raise CheckFailedError(
-            f"the record of deployment {record.id} is not as it was written",
+            f"the record of deployment {record.id} was changed",
             found="\n".join(map(str, changed)),
             expected="a run with the properties of release.json, and release.json with the hash in the ledger",
-            todo="do not trust it: see who changed it; the whole list: python -m ml_service history --out FOLDER",
+            todo="do not trust it; find out who changed it; all records: python -m ml_service history --out FOLDER",
         )

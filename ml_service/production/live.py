@@ -69,7 +69,7 @@ def demand_unchanged(site: Site, known: Sequence[Record], now: Serving | None) -
         f"{name} was changed by hand since deployment {now.record.id}; nothing was changed here",
         found="\n".join(map(str, found)),
         expected="a service that only release and rollback change",
-        todo="see who changed it, and why; to deploy over it: the same command with --take-over --reason TEXT",
+        todo="find out who changed it and why; to replace it: the same command with --take-over --reason TEXT",
     )
 
 
@@ -88,9 +88,9 @@ def demand_recorded_code(service: Service, content: Content, served: Mapping[str
     recorded = {SCORING: content.scoring_sha256, VERSION: content.model_version}
     if found := differences(served, recorded, "the record of its deployment"):
         raise CheckFailedError(
-            f"service {service.name} answers with other code than was deployed",
+            f"service {service.name} runs other code than was deployed",
             found="\n".join(map(str, found)),
             expected=f"{content.model} with scoring folder sha256 {content.scoring_sha256}",
-            todo="see who changed it; to deploy over it: release or rollback with --take-over --reason TEXT",
+            todo="find out who changed it; to replace it: release or rollback with --take-over --reason TEXT",
         )
     return True

@@ -151,7 +151,7 @@ def accepted_by(site: Site, run_id: str) -> str:
             f"run {run_id} has no model to release",
             found=f"outcome {outcome.outcome or 'none'}",
             expected=ACCEPTED,
-            todo="nothing: the outcome `kept` is normal and leaves nothing to release",
+            todo="nothing: the outcome `kept` is normal and there is nothing to release",
         )
     return str(outcome.model.version)
 
@@ -182,10 +182,10 @@ def _latest_decision(
     decision = read_outcome(training, run, model.name).decision if run else None
     if decision is None or decision.verdict.outcome != ACCEPTED:
         raise CheckFailedError(
-            f"the decision that accepted model {model.label} last is gone",
+            f"the last decision that accepted model {model.label} no longer exists",
             found=f"run {candidate.run_id} has none, or is gone",
             expected="the run that the ledger names, with its decision record",
-            todo="see who deleted it; train again: python -m ml_service run",
+            todo="find out who deleted it; train again: python -m ml_service run",
         )
     if decision.evidence.challenger.model_sha256 != model.sha256:
         raise CheckFailedError(f"run {candidate.run_id} has decided on other bytes than those of model {model.label}")
@@ -202,7 +202,7 @@ def _requested_model(site: Site, version: str, candidates: Sequence[Candidate]) 
             f"the problem {site.problem} has no candidate that may be released",
             found=f"{newest.model}: {newest.line}" if newest else "no candidate",
             expected=f"one that is {State.ACCEPTED} or {State.AWAITING}",
-            todo="see all of them: python -m ml_service candidates list; or train: python -m ml_service run",
+            todo="list all candidates: python -m ml_service candidates list; or train: python -m ml_service run",
         )
     return requested_model(site.training, site.settings, site.problem, str(found.version))
 
@@ -214,7 +214,9 @@ def _demand_decision(training: Workspace, model: ModelVersion, folder: Path, sto
     """
     name = model.label
     if not (folder / DECISION_FILE).is_file():
-        raise CheckFailedError(f"model {name} has no decision record", todo="only what the gate accepted is released")
+        raise CheckFailedError(
+            f"model {name} has no decision record", todo="release a model that the gate has accepted"
+        )
     decision = read_decision(folder, stored.sha256)
     recorded = {
         "the model": model.properties.get("decision_sha256"),

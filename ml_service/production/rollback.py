@@ -156,7 +156,7 @@ def target_of(known: Sequence[Record], live: Record | None, to: str, build_id: s
         raise CheckFailedError(
             f"{wanted} has never served in production, so there is nothing to roll back to",
             expected=f"one of the versions {', '.join(map(str, served)) or '(none has)'}",
-            todo="a version that has not served yet is released, not rolled back to",
+            todo="to deploy a version that has not served yet, use release",
         )
     return found
 

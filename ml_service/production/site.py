@@ -79,20 +79,20 @@ def serving(site: Site, known: tuple[Record, ...]) -> Serving | None:
         )
     record = ledger.find(known, label(service))
     if record is None and site.take_over:
-        site.terminal.note(f"taking over service {name} in workspace {site.production.name}, which was made by hand")
+        site.terminal.note(f"taking over service {name} in {site.production.name}, which was created by hand")
         return None
     if record is None:
         raise ConflictError(
             f"service {name} in workspace {site.production.name} was not deployed by a release",
             found="no record of its deployment",
-            todo="choose another PRODUCTION_SERVICE_NAME; or deploy over it: the same command with\n"
-            "--take-over --reason TEXT (what was made by hand cannot be restored)",
+            todo="choose another PRODUCTION_SERVICE_NAME; or replace it: the same command with\n"
+            "--take-over --reason TEXT (manual changes cannot be restored)",
         )
     return Serving(service, record)
 
 
 def label(service: Service) -> str:
-    """Id of the deployment that a service says it was made by; empty where it was made by hand."""
+    """Return the id of the deployment that created a service, or an empty text if it was created by hand."""
     return service.labels.get("deployment", "")
 
 
@@ -109,7 +109,7 @@ def settled_service(site: Site) -> Service | None:
             raise TimedOutError(
                 f"service {name} in workspace {site.production.name} is still {TRANSITIONING}",
                 expected=f"the end of its deployment within {_DEPLOYMENT_SECONDS // 60} minutes",
-                todo="see the service in the studio, then repeat the command",
+                todo="look at the service in the studio, then repeat the command",
             )
         time.sleep(_LOOK_SECONDS)
     return service

@@ -14,7 +14,7 @@ from ml_service.production.live import changes, demand_recorded_code
 from ml_service.production.site import Site, known_deployments, serving
 from ml_service.training import smoke
 
-_ROLL_BACK = "see what happened: python -m ml_service history; to go back: rollback --to previous"
+_ROLL_BACK = "see what happened: python -m ml_service history; to roll back: rollback --to previous"
 
 
 class UnverifiedError(CheckFailedError):
@@ -86,10 +86,10 @@ def _demand_proof(service: str, *, has_facts: bool, reports_code: bool) -> None:
         missing.append("its scoring script does not report the hash of its folder")
     if missing:
         raise UnverifiedError(
-            f"the code of service {service} is unverified; all else is as the ledger says",
+            f"the code of service {service} is unverified; everything else agrees with the ledger",
             found="\n".join(missing),
             expected="a deployment by this version of the scoring script and of the release",
-            todo="deploy it again, which makes it verifiable: python -m ml_service release --model-version champion",
+            todo="redeploy it, which makes it verifiable: python -m ml_service release --model-version champion",
         )
 
 

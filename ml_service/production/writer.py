@@ -71,7 +71,7 @@ def path(problem: str) -> str:
 
 def _say(site: Site) -> Callable[[Mapping[str, str]], None]:
     return lambda holder: site.terminal.note(
-        f"production of {site.problem} is in the hands of: {_told(holder)}\n"
+        f"production of {site.problem} is locked by: {_told(holder)}\n"
         f"waiting up to {leases.SECONDS} s to see whether that process is alive"
     )
 
@@ -91,7 +91,7 @@ def _tidy_up(recorder: Recorder) -> None:
             failed = Deployment(site, record, last_good(here)).undo_pointers()
         told = {
             "serves": "unknown",
-            "reason": f"its process ended before it did; closed in build {site.build.build_id}",
+            "reason": f"its process ended before the deployment did; closed in build {site.build.build_id}",
             "evidence": site.production.tags,
         }
         if failed:
@@ -107,7 +107,7 @@ def _refused(site: Site, holder: Mapping[str, str]) -> ExplainedError:
     return ConflictError(
         f"production of the problem {site.problem} is being changed by another process; nothing was changed here",
         found=_told(holder),
-        todo="when it has ended, see what serves: python -m ml_service verify; then decide again",
+        todo="when it has ended, check what serves: python -m ml_service verify; then decide again",
     )
 
 
@@ -115,13 +115,13 @@ def _lost(problem: str, holder: Mapping[str, str]) -> ExplainedError:
     return ConflictError(
         f"this process has lost the lease on production of the problem {problem}; it stops and undoes nothing",
         found=f"taken over by {_told(holder)}",
-        todo="see what serves: python -m ml_service verify; the record of this process is closed by the other one",
+        todo="check what serves: python -m ml_service verify; the other process closes the record of this one",
     )
 
 
 def _told(holder: Mapping[str, str]) -> str:
     """Who holds the lease, as far as it says."""
     if not holder:
-        return "a process that has not said who it is"
+        return "an unknown process"
     said = {key: holder.get(key, "unknown") for key in ("verb", "who", "build_id", "since")}
     return f"{said['verb']} by {said['who']}, build {said['build_id']}, since {said['since']}"

@@ -116,7 +116,7 @@ def _held(
     holder = {"verb": verb, "who": build.who, "build_id": build.build_id, "since": now()}
 
     def waiting(other: Mapping[str, str]) -> None:
-        terminal.note(f"another process ingests: {_told(other)}; waiting up to {leases.SECONDS} s")
+        terminal.note(f"another process is ingesting: {_told(other)}; waiting up to {leases.SECONDS} s")
 
     try:
         with holding(workspace, settings.dataset_name, holder, waiting) as inbox:
@@ -185,5 +185,5 @@ def _say_quarantine(terminal: Terminal, quarantined: tuple[Quarantined, ...]) ->
         for finding in item.findings:
             terminal.say(f"           {finding}")
     if quarantined:
-        terminal.say("to do      deliver a corrected file under the same name, or, if it is right as it is:")
+        terminal.say("to do      deliver a corrected file under the same name, or, if the file is right:")
         terminal.say(f"           python -m ml_service data accept {quarantined[0].file} --reason TEXT")

@@ -33,8 +33,8 @@ def parse(person: str, reason: str) -> Override | None:
         return None
     if missing:
         raise InvalidRequestError(
-            f"an override needs a person and a reason, {missing[0]} is missing",
-            todo="give both, or neither: then the gate decides",
+            f"an override needs a person and a reason, but {missing[0]} is missing",
+            todo="give both; or neither, and the gate decides",
         )
     for name, text in given.items():
         demand_recordable(name, text)
@@ -45,7 +45,7 @@ def demand_recordable(name: str, text: str) -> None:
     """Refuse a text of an option that is unsafe in a log, a page or a command line. Raises: InvalidRequestError."""
     if len(text) > LONGEST or not text.isprintable() or text.startswith("-") or "$(" in text or "##" in text:
         raise InvalidRequestError(
-            f"{name} cannot be recorded as it is",
+            f"{name} cannot be recorded",
             found=f"{text[:80]!r}",
             expected=f"one line of at most {LONGEST} characters without a leading dash, $( or ##",
         )

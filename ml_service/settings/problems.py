@@ -198,7 +198,7 @@ def new(
         described = describe(path)
     except ForecastingError as mistake:
         path.unlink()
-        raise InvalidRequestError(f"{name} does not make a legal problem", found=str(mistake)) from None
+        raise InvalidRequestError(f"the problem file for {name} would be invalid", found=str(mistake)) from None
     terminal.say(f"written    {path}")
     if table is None:
         terminal.say(f"next       python -m ml_service problems check {path} --data YOUR.csv")
@@ -220,7 +220,7 @@ def looked_at(terminal: Terminal, columns: Columns, table: Path, decided: Decide
     for row in found.understood():
         terminal.say(f"           {row}")
     if found.reading.several_rows:
-        done = {"sum": "added up; --mean averages them", "mean": "averaged"}[columns.aggregation]
+        done = {"sum": "summed; --mean averages them", "mean": "averaged"}[columns.aggregation]
         terminal.say(f"rows       a day has several rows of a series, which are {done}")
     missing = _missing(found.gaps, decided)
     if columns.keys:
@@ -236,7 +236,7 @@ def _missing(gaps: int, decided: Decided) -> str:
     if decided.ask is None:
         raise InvalidRequestError(
             f"the table has {gaps} series-days without a row",
-            expected="what such a day means",
+            expected="the meaning of such a day",
             todo="repeat with --missing zero if nothing happened then, or --missing refuse if it is a mistake",
         )
     return decided.ask(gaps)
@@ -244,7 +244,7 @@ def _missing(gaps: int, decided: Decided) -> str:
 
 def _show_settings(terminal: Terminal, settings: Mapping[str, str]) -> None:
     """Print a problem's own names; with another problem's names it would replace that problem's objects."""
-    terminal.say("settings   its own names, for variables.yml (the last one for environments/production.yml):")
+    terminal.say("settings its names, for variables.yml (the last one for environments/production.yml):")
     for line in as_variables(settings):
         terminal.say(f"  {line}")
     terminal.say("or in a shell, to try it out:")

@@ -93,7 +93,7 @@ def parse_rules(rules: Sequence[str]) -> dict[str, object]:
         known = {name: field.annotation for name, field in Reading.model_fields.items()}
         if not equals or key not in known:
             raise InvalidRequestError(
-                f"--reading {rule} is no rule", expected=f"KEY=VALUE with a key of {', '.join(known)}",
+                f"--reading {rule} is invalid", expected=f"KEY=VALUE with a key of {', '.join(known)}",
                 todo="correct it",
             )  # fmt: skip
         found[key] = yaml.safe_load(value) if known[key] is bool else value

@@ -218,9 +218,9 @@ def environment_for(
     shared = sorted(DERIVED_VARIABLES & {*environment, *_read_variables(variables_file), *production})
     if shared:
         raise InvalidRequestError(
-            "several problems would use the same names",
+            "several problems would have the same names",
             found=f"set for all of them: {', '.join(shared)}",
-            todo="remove them from the environment and the files: the names then follow from each problem",
+            todo="remove them from the environment and the files: the names are then derived from each problem",
         )
     return {**environment, "PROBLEM_FILE": problem_file}
 
@@ -278,13 +278,13 @@ def _read_variables(path: Path) -> dict[str, str]:
         document = read_yaml(path)
     except UNREADABLE as error:
         raise InvalidRequestError(
-            f"{shown(path)} is not readable as YAML", found=str(error), todo="correct the line that is named"
+            f"{shown(path)} is not readable as YAML", found=str(error), todo="correct the line"
         ) from None
     variables = document.get("variables") if isinstance(document, dict) else None
     if not isinstance(variables, dict):
         raise InvalidRequestError(
-            f"{shown(path)} holds no variables",
-            expected="a mapping `variables:` with one `NAME: value` a line",
+            f"{shown(path)} has no variables",
+            expected="a mapping `variables:` with one `NAME: value` per line",
             todo="restore the file from version control and fill in your values",
         )
     return {str(name): "" if value is None else str(value) for name, value in variables.items()}

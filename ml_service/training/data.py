@@ -102,7 +102,7 @@ def _copy(source: Path, sha256: str, folder: Path) -> Path:
     shutil.copyfile(source, copy)
     if file_sha256(copy) != sha256:
         raise FaultError(
-            f"{source} changed while it was read", todo="repeat `data upload` when nobody writes the file"
+            f"{source} changed while it was being read", todo="repeat `data upload` when nobody is writing the file"
         )
     return copy
 
@@ -114,10 +114,10 @@ def _store(workspace: Workspace, settings: Settings, table: CheckedTable, tags: 
     )
     if dataset.sha256 != table.sha256:
         raise FaultError(
-            f"data set {dataset.name} version {dataset.version} carries another hash than was uploaded",
+            f"data set {dataset.name} version {dataset.version} has another hash than the uploaded file",
             found=dataset.sha256,
             expected=table.sha256,
-            todo="somebody registered the same data set at the same moment: repeat `data upload`",
+            todo="somebody registered the same data set at the same time: repeat `data upload`",
         )
     return dataset
 
@@ -137,7 +137,7 @@ def requested_version(workspace: Workspace, settings: Settings, version: int | N
 def show(terminal: Terminal, result: Uploaded) -> None:
     """Print what was done."""
     table, name, version = result.table, result.name, result.version
-    did = "registered" if result.created else "unchanged: these bytes are registered already as"
+    did = "registered" if result.created else "unchanged: these bytes are already registered as"
     terminal.say(f"data       {did} {name} version {version}")
     terminal.say(f"           {table.rows} rows, {table.first_date} to {table.last_date}, sha256 {table.sha256[:12]}")
     for note in table.notes:

@@ -51,7 +51,7 @@ def shown_status(step: StepState) -> str:
 def follow(run: Run, terminal: Terminal, timeout_minutes: float, wait_minutes: float | None = None) -> Followed:
     """Wait for the end of a run. wait_minutes: after these return what it is then; it goes on.
 
-    Raises: TimedOutError (the run is cancelled then); FaultError when the service is silent (the run continues).
+    Raises: TimedOutError (the run is then canceled); FaultError if the service does not respond (the run continues).
     """
     started = time.monotonic()
     with _progress(terminal) as show:
@@ -62,7 +62,7 @@ def follow(run: Run, terminal: Terminal, timeout_minutes: float, wait_minutes: f
             if status in ENDED or (wait_minutes is not None and elapsed >= wait_minutes * 60):
                 return Followed(status=status, steps=steps, seconds=elapsed)
             if elapsed > timeout_minutes * 60:
-                raise _cancelled(run, timeout_minutes, steps)
+                raise _canceled(run, timeout_minutes, steps)
             time.sleep(pause(elapsed))
 
 
@@ -84,7 +84,7 @@ def _poll(run: Run) -> tuple[str, tuple[StepState, ...]]:
         raise FaultError(
             f"cannot reach the service to follow run {run.id}; the run continues",
             found=str(known),
-            todo=f"pick it up again: {how_to_follow(run.id)}",
+            todo=f"follow it again: {how_to_follow(run.id)}",
         ) from error
 
 
@@ -93,20 +93,20 @@ def last_log_lines(run: Run, step: StepState) -> list[str]:
     return run.read_step_log(step).splitlines()[-LOG_LINES:]
 
 
-def _cancelled(run: Run, timeout_minutes: float, steps: tuple[StepState, ...]) -> ExplainedError:
+def _canceled(run: Run, timeout_minutes: float, steps: tuple[StepState, ...]) -> ExplainedError:
     running = [step.name for step in steps if step.status not in ENDED]
     try:
         run.cancel()
-        did = "the run was cancelled"
+        did = "the run was canceled"
     except Exception as error:
         known = explain(error)
         if known is None:
             raise
-        did = f"cancelling it failed too ({known.happened}): cancel it in the studio"
+        did = f"canceling it failed too ({known.happened}): cancel it in the studio"
     return TimedOutError(
         f"run {run.id} did not end within {timeout_minutes:g} minutes; {did}",
-        found=f"still at work: {', '.join(running) or 'no step'}",
-        todo="allow more with --timeout; the first run on a new cluster also builds its image",
+        found=f"still running: {', '.join(running) or 'no step'}",
+        todo="allow more time with --timeout; the first run on a new cluster also builds its image",
     )
 
 

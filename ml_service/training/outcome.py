@@ -70,7 +70,7 @@ def _decision(run: Run, recorded: str) -> DecisionRecord:
     found = hashlib.sha256(content).hexdigest()
     if found != recorded:
         raise FaultError(
-            f"the decision record of run {run.id} is not the one that the run recorded",
+            f"the decision record of run {run.id} differs from the one recorded by the run",
             found=f"sha256 {found}",
             expected=f"sha256 {recorded}",
             todo="do not trust this run: somebody changed the artifact; run again",
@@ -97,7 +97,7 @@ def _meaning(outcome: Outcome, deployed: bool) -> str:
         return "the gate accepts it; nothing was registered or deployed"
     if outcome.outcome == ACCEPTED:
         done = "registered and deployed to the test service"
-        return done if deployed else "registered, but not deployed; the champion is as before"
+        return done if deployed else "registered, but not deployed; the champion is unchanged"
     if outcome.outcome == KEPT:
         return "the champion stays and nothing was registered; this is not an error"
     if outcome.outcome == FAILED:

@@ -117,7 +117,7 @@ def demand_data_ours(newest: DatasetVersion | None, columns: str, settings: Sett
 def demand(claims: Iterable[Claim], problem: str, settings: Settings) -> None:
     """Raises: ConflictError when another problem holds one of them; it names all, and the names to use instead."""
     if taken := _taken(claims, problem):
-        happened = f"the problem {problem} would replace what belongs to the problem {taken[0].owner}"
+        happened = f"the problem {problem} would replace objects of the problem {taken[0].owner}"
         raise _conflict(f"{happened}; nothing was changed", taken, problem, settings)
 
 

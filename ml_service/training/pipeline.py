@@ -91,7 +91,7 @@ def built(
         )
         if faults:
             raise FaultError(
-                f"the graph of {settings.pipeline_name} is not sound",
+                f"the graph of {settings.pipeline_name} is invalid",
                 found="\n".join(faults),
                 todo="correct ml_service/training/pipeline.py; nothing was published",
             )

@@ -148,7 +148,7 @@ def _published_before(
     if recorded == pipeline.fingerprint:
         return earlier
     raise ConflictError(
-        f"{settings.pipeline_name} version {build.build_id} is published already with another graph",
+        f"{settings.pipeline_name} version {build.build_id} is already published with another graph",
         found=f"graph {recorded[:12] or 'unknown'} as {earlier.id}",
         expected=f"graph {pipeline.fingerprint[:12]}",
         todo="publish under another build id: a published version never changes",
@@ -170,7 +170,7 @@ def _on_endpoint(
     if endpoint is None:
         description = f"{ownership.mark(ours.problem)}; default: the newest published {settings.pipeline_name}"
         return pipelines.create_endpoint(workspace, name, published, description)
-    demand_active(endpoint, "somebody disabled it on purpose: ask, enable it, then repeat `publish`")
+    demand_active(endpoint, "it was disabled on purpose: find out why, enable it, then repeat `publish`")
     if published.id in endpoint.versions:
         return endpoint
     return pipelines.make_default(endpoint, published)

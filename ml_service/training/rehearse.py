@@ -68,7 +68,7 @@ def _show_service(workspace: Workspace, settings: Settings, terminal: Terminal) 
     if service is not None:
         terminal.say(f"service    {service.state.line}")
     smoke.show(terminal, smoke.smoke(workspace, settings.test_service_name, smoke.DEFAULT_HORIZON))
-    terminal.heading("What to try next, where this command ran")
+    terminal.heading("What to try next, in the same environment")
     for command, purpose in _NEXT:
         terminal.say(f"  {command:<70} {purpose}")
 
@@ -76,7 +76,7 @@ def _show_service(workspace: Workspace, settings: Settings, terminal: Terminal) 
 def _requested(workspace: Workspace, settings: Settings, terminal: Terminal, data_version: int | None) -> int:
     """The data version that was asked for."""
     found = requested_version(workspace, settings, data_version)
-    terminal.say(f"data       {found.name} version {found.version}, as asked for; nothing was uploaded")
+    terminal.say(f"data       {found.name} version {found.version}, as requested; nothing was uploaded")
     return found.version
 
 
@@ -84,6 +84,6 @@ _NEXT = (
     ("python -m ml_service status", "what is published, registered, serving"),
     ("python -m ml_service run", "again: prepare and train are reused, the champion is kept"),
     ("python -m ml_service run --unpublished --steps train,register,deploy", "the three steps, not published"),
-    ("python -m ml_service data upload --file YOUR.csv", "your own table, checked before it is taken"),
+    ("python -m ml_service data upload --file YOUR.csv", "your own table, checked before it is uploaded"),
     ("python mlops_code/train.py --help", "one step alone on plain files"),
 )

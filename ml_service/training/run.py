@@ -140,7 +140,7 @@ class RunResult:
         if self.failed_step is not None:
             return f"step {self.failed_step.name} failed; the end of its log is below"
         if self.followed.status == RunStatus.CANCELED:
-            return "somebody cancelled the run"
+            return "somebody canceled the run"
         return "the run ended without recording an outcome; was its pipeline published from this project?"
 
     @property
@@ -235,7 +235,7 @@ def _pick_up(workspace: Workspace, run_id: str) -> Run:
     if found is None:
         raise InvalidRequestError(
             f"there is no pipeline run {run_id} in workspace {workspace.name}",
-            todo="see the last runs: python -m ml_service status",
+            todo="list the last runs: python -m ml_service status",
         )
     return found
 
@@ -342,7 +342,7 @@ def _submit_published(workspace: Workspace, settings: Settings, pipeline_id: str
     if published is None:
         raise InvalidRequestError(
             f"there is no published pipeline {pipeline_id} in workspace {workspace.name}",
-            todo="see the ids: python -m ml_service status",
+            todo="list the ids: python -m ml_service status",
         )
     return submit_published(workspace, published, settings.experiment_name, parameters)
 
@@ -370,7 +370,9 @@ def ending(result: RunResult, settings: Settings, *, is_asked: bool = True) -> E
     whoever approves there would go past the approval with it.
     """
     if result.is_pending:
-        return Ending(f"run {result.run_id} goes on; nothing is decided yet", how_to_follow(result.run_id))
+        return Ending(
+            f"run {result.run_id} is still in progress; there is no decision yet", how_to_follow(result.run_id)
+        )
     if result.complaint:
         return _complaint(result)
     if result.outcome.model is None:

@@ -161,10 +161,10 @@ def demand_same_forecast(service: Service, stored: StoredModel, horizon: int, mo
         failed.extend(failures)
         if wrong := difference(answer, stored, question):
             raise CheckFailedError(
-                f"service {service.name} does not answer as its registered model {model}",
+                f"service {service.name} gives other answers than its registered model {model}",
                 found=wrong,
                 expected="the same days, values, intervals and model hash",
-                todo="the service runs other code or another model than it says: correct it and deploy again",
+                todo="the service runs other code or another model than it reports: correct it and redeploy",
             )
     return LiveCheck(answers[0], len(asked), tuple(failed))
 
@@ -215,7 +215,7 @@ def requested_model(workspace: Workspace, settings: Settings, problem: str, vers
     if model is None:
         raise InvalidRequestError(
             f"there is no model {name} version {version} in workspace {workspace.name}",
-            todo="see the versions: python -m ml_service status",
+            todo="list the versions: python -m ml_service status",
         )
     return model
 
@@ -236,7 +236,7 @@ def fetch_files(registered: ModelVersion, target: Path) -> FetchedModel:
     folder = next((path.parent for path in target.rglob(MODEL_FILE)), None)
     if folder is None:
         raise CheckFailedError(
-            f"model {name} holds no {MODEL_FILE}",
+            f"model {name} contains no {MODEL_FILE}",
             todo="it was not registered by this pipeline: register it again",
         )
     try:
@@ -247,7 +247,7 @@ def fetch_files(registered: ModelVersion, target: Path) -> FetchedModel:
         ) from error
     if stored.sha256 != recorded:
         raise CheckFailedError(
-            f"the file of model {name} is not the one that was registered",
+            f"the file of model {name} differs from the registered one",
             found=f"sha256 {stored.sha256}",
             expected=f"sha256 {recorded or '(none recorded)'}",
             todo="do not release this version: somebody changed the file in the storage account; run again",
@@ -276,12 +276,12 @@ def show(terminal: Terminal, result: Smoked, *, as_part: bool = False) -> None:
     asked = tuple(dict.fromkeys(result.series))
     steps = calendar_of(result.frequency).count(len(result.dates) // max(len(asked), 1))
     many = f" of each of {len(asked)} series" if asked else ""
-    terminal.say(f"smoke      {result.service} answers as model {result.model} itself forecasts ({steps}{many})")
-    terminal.say(f"           {result.questions} questions were compared: other horizons and a newer history too")
+    terminal.say(f"smoke      {result.service} gives the forecasts of model {result.model} ({steps}{many})")
+    terminal.say(f"           {result.questions} requests were compared, with other horizons and a newer history")
     for failure in result.failed_before:
         terminal.say(f"           a call was repeated: {failure}")
     if len(asked) < result.series_of_model and asked:
-        terminal.say(f"           {len(asked)} of the model's {result.series_of_model} series were asked for")
+        terminal.say(f"           {len(asked)} of the model's {result.series_of_model} series were requested")
     rows: list[tuple[str, ...]] = [
         (day, f"{date.fromisoformat(day):%a}", f"{value:.2f}", bar)
         for day, value, bar in zip(result.dates, result.values, _bars(result), strict=True)

@@ -19,7 +19,7 @@ def test_doctor_can_look_everywhere_and_finds_nothing(product: Product) -> None:
     report = product.run("doctor", "--environment", "training", "--json").document
 
     assert report["findings"] == []
-    hidden = [one for one in report["unknown"] if "may not look" in one["reason"]]
+    hidden = [one for one in report["unknown"] if "no permission to check" in one["reason"]]
     assert hidden == [], "these checks prove nothing for this identity"
 
 

@@ -136,7 +136,7 @@ def test_the_next_run_records_the_rejection_and_tells_it_of_the_same_bytes(house
     assert [(one["what"], one["who"], one["reason"]) for one in card["earlier"]] == [
         ("rejected", "Grace", "not before the audit")
     ]
-    assert "these bytes are registered already" in scheduled.log("Train_paid_amount.train") or house.champions() == [
+    assert "these bytes are already registered" in scheduled.log("Train_paid_amount.train") or house.champions() == [
         1
     ]
 
@@ -225,7 +225,7 @@ def test_a_scoring_script_that_answers_wrongly_does_not_pass_the_test_service(
 
     assert (ran.code, ran.document["result"], ran.document["rejected"]) == (1, FAILED, []), "nobody is asked"
     assert (ran.stages["Propose_paid_amount"], ran.stages["Production_paid_amount"]) == (FAILED, SKIPPED)
-    assert "does not answer as its registered model" in ran.log("Propose_paid_amount.propose")
+    assert "gives other answers than its registered model" in ran.log("Propose_paid_amount.propose")
     assert agree(house.product).deployment == before["deployment"]
 
 
@@ -358,7 +358,9 @@ def test_withdrawn_superseded_and_trained_on_older_data(
     with replaced(house.tree / PROBLEM, "last_date: 2014-05-31", "last_date: 2014-05-20"):
         ran = house.run("release", "-p", "overrideReason=as it was before", *rejected)
     card = card_of(ran)
-    assert "It was trained on data until 2014-05-20, and what serves on data until" in " ".join(card["warnings"])
+    assert "It was trained on data until 2014-05-20, and the serving model on data until" in " ".join(
+        card["warnings"]
+    )
     assert agree(house.product, card).serves == released
 
 

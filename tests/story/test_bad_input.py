@@ -172,7 +172,7 @@ def refused(make_product: MakeProduct, tmp_path_factory: pytest.TempPathFactory)
 def test_a_bad_table_is_not_taken(name: str, refused: tuple[Product, dict[str, Ended]], sdk: Sdk) -> None:
     product, ended = refused
     said = ended[name].err
-    assert f"{name.replace(' ', '_')}.csv breaks the data contract (1 finding)" in said
+    assert f"{name.replace(' ', '_')}.csv violates the data contract (1 finding)" in said
     for text in TABLES[name][1]:
         assert text in said
     assert not ended[name].out
@@ -201,7 +201,7 @@ def test_a_bad_table_that_came_another_way_is_refused_with_its_rows(
     assert [(step["name"], step["status"]) for step in ended.document["steps"]] == [(first, "Failed")]
     assert (ended.document["outcome"], ended.document["reason"]) == ("failed", "contract")
     assert "column TransactionDate at 2013-12-24: no row of type S, P, W" in ended.err, "the step's log is shown"
-    assert "refused (contract): the table breaks the data contract" in ended.err
+    assert "refused (contract): the table violates the data contract" in ended.err
     assert not sdk(registered_versions, product.settings["MODEL_NAME"])
     experiment = product.settings["EXPERIMENT_NAME"]
     assert sdk(run_facts, experiment) == {
@@ -285,7 +285,7 @@ def test_a_run_that_takes_too_long_is_cancelled(
 ) -> None:
     break_step(tree, "train", "import time\ntime.sleep(300)")
     ended = product.from_tree(tree).run("run", "--unpublished", "--timeout", "0.04", code=124)
-    assert "did not end within 0.04 minutes; the run was cancelled" in ended.err
+    assert "did not end within 0.04 minutes; the run was canceled" in ended.err
     assert "still at work: train" in ended.err
     assert "allow more with --timeout" in ended.err
     facts = sdk(run_facts, product.settings["EXPERIMENT_NAME"])

@@ -43,7 +43,7 @@ def refusing(environment: Mapping[str, str]) -> Iterator[StateFolder]:
 
 EXPECTED = {
     "sign-in": ("sign-in", "AADSTS70021", "check that the identity exists"),
-    "token-after=300": ("sign-in", "the token ends in", "az login"),
+    "token-after=300": ("sign-in", "the token expires in", "az login"),
     "workspace": ("production workspace", "may not read workspace local-production", "az role assignment create"),
     "provider": ("resource providers of", "Microsoft.ContainerInstance", "az provider register --namespace"),
     "container-groups": (
@@ -52,7 +52,7 @@ EXPECTED = {
         "--role 'Azure Container Instances Contributor Role'",
     ),
     "list-keys": ("rights in the production workspace", "listkeys/action", "az role assignment create"),
-    "create-compute": ("cluster doctor-cluster", "may not create it", "infra/deploy"),
+    "create-compute": ("cluster doctor-cluster", "has no permission to create it", "infra/deploy"),
     "quota": ("quota for container groups in local", "0 cores of StandardCores", "Increase"),
     "shared-keys": ("storage of the training workspace", "forbids shared keys", "--allow-shared-key-access true"),
     "registry-admin": ("container registry of the production", "admin user", "az acr update --name localregistry"),

@@ -116,7 +116,7 @@ def test_a_fault_after_that_is_undone_in_all_parts(rolls: Sdk, defaults: dict[in
     outcome = rolls(roll_back, "1", fault)
     assert outcome.hit
     assert (outcome.code, outcome.ends, outcome.serves) == (1, ["undone"], before.serves)
-    assert f"rolled back by itself: {NAME}" in outcome.said
+    assert f"rolled back automatically: {NAME}" in outcome.said
     demand_agreement(outcome, defaults)
 
 
@@ -159,6 +159,6 @@ def test_a_fault_at_every_call_in_turn(rolls: Sdk, defaults: dict[int, str]) -> 
             else:
                 assert (outcome.code, outcome.serves) == (1, before.serves)
                 assert outcome.ends in ([], ["undone"])
-                assert ("rolled back by itself: " in outcome.said) == bool(outcome.ends)
+                assert ("rolled back automatically: " in outcome.said) == bool(outcome.ends)
             if how == REFUSED and outcome.hit.startswith(("GET", "HEAD")):
                 break  # to read has no effect that an answer could hide

@@ -156,7 +156,7 @@ def test_verify_release_and_rollback_refuse_a_changed_evidence_file(office: Offi
         number = 2 if serves else 1
         assert f"the {file} of model paid-amount:" in refused.err
         assert re.search(rf":{number} in workspace local-development|:\d+ in workspace local-production", refused.err)
-        assert "is not the one that was recorded at its release" in refused.err
+        assert "differs from the one recorded at its release" in refused.err
     office.product.run("verify", "--horizon", 1)
 
 
@@ -179,7 +179,10 @@ def test_a_damaged_ledger_is_named_stops_production_and_is_restored_from_the_cop
         ("rollback", "--to", "previous", "--reason", "worse"),
     ):
         refused = office.product.run(*words, code=3).err
-        assert "the ledger of the problem paid_amount is not as it was written; nothing was changed" in refused
+        assert (
+            "the ledger of the problem paid_amount was changed or damaged; this command has changed nothing"
+            in refused
+        )
     shutil.copytree(copy, ledger, dirs_exist_ok=True)
     last = max(number for number, entry in enumerate(entries) if b"deployment.succeeded" in entry.read_bytes())
     for entry in entries[last:]:

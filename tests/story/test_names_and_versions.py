@@ -62,7 +62,7 @@ def test_rehearse_trains_on_what_it_uploads_or_on_the_version_that_is_asked_for(
     assert f"submitting on data {older_table.settings['DATASET_NAME']} version 1" in ended.err
     assert ended.found(r"default data \S+ version (\d)") == "1"
     again = older_table.run("rehearse", "--data-version", 2)
-    assert "version 2, as asked for; nothing was uploaded" in again.out
+    assert "version 2, as requested; nothing was uploaded" in again.out
     assert f"submitting on data {older_table.settings['DATASET_NAME']} version 2" in again.err
 
 
@@ -79,7 +79,7 @@ def test_another_problem_does_not_take_over_names(rehearsed: Rehearsed, sdk: Sdk
     energy = sample.with_settings(PROBLEM_FILE="mlops_code/problems/energy.yml", DATA_FILE=table)
     for words in ("check", "data upload", "publish", "rehearse", "run", "run --unpublished"):
         said = energy.run(*words.split(), code=4).err
-        assert "the problem energy would replace what belongs to the problem paid_amount; nothing was changed" in said
+        assert "the problem energy would replace objects of the problem paid_amount; nothing was changed" in said
         assert f"model {name} (MODEL_NAME) belongs to the problem paid_amount" in said
         assert f"pipeline endpoint {name}-endpoint (PIPELINE_ENDPOINT_NAME)" in said
         assert f"service {name} (TEST_SERVICE_NAME)" in said
@@ -132,5 +132,5 @@ def test_two_problems_may_share_one_table(make_product: MakeProduct) -> None:
     units = make_product("units").with_settings(
         PROBLEM_FILE="mlops_code/problems/units_by_type.yml", DATASET_NAME=sample.settings["DATASET_NAME"]
     )
-    assert "registered already as" in units.run("data", "upload").out
+    assert "already registered as" in units.run("data", "upload").out
     units.run("check")

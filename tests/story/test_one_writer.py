@@ -154,7 +154,7 @@ def test_each_number_of_the_ledger_is_given_once_and_damage_is_named(sdk: Sdk) -
     assert (len(found.entries), found.faults) == (2, ())
     assert [fault.partition("/p")[2].partition("/")[2] for fault in damaged.faults] == [
         "note.txt: no entry has such a name",
-        f"00000003.json: follows an entry with sha256 {found.entries[1].sha256}, and the one before it has "
+        f"00000003.json: follows an entry with sha256 {found.entries[1].sha256}, but the previous entry has "
         f"{damaged.entries[1].sha256}",
         "00000004.json: not an entry in canonical form",
     ]
@@ -186,7 +186,7 @@ def test_who_finds_production_in_other_hands_changes_nothing_and_names_them(
         sdk(let_go)
         said = process.stderr.read()
         assert process.wait(60) == 4
-    assert "is in the hands of: rollback to previous by Ada, build 7, since 2026-11-30T09:00:00" in seen
+    assert "is locked by: rollback to previous by Ada, build 7, since 2026-11-30T09:00:00" in seen
     assert "is being changed by another process; nothing was changed here" in said
     assert "rollback to previous by Ada, build 7, since 2026-11-30T09:00:00" in said
 

@@ -126,8 +126,8 @@ def test_the_first_release_copies_exactly_that_version(shop: Shop, name: str, sd
 
 
 def test_a_failing_check_is_undone_and_red(shop: Shop, name: str) -> None:
-    assert "does not answer as its registered model" in shop.refused.err
-    assert f"rolled back by itself: {name}:1" in shop.refused.err
+    assert "gives other answers than its registered model" in shop.refused.err
+    assert f"rolled back automatically: {name}:1" in shop.refused.err
     live, _, happened = shop.refused.err.partition("live now: ")[2].partition("\nwhat happened: ")
     assert live.strip().startswith(f"{name}:1 in workspace {PRODUCTION}, service {name} Healthy, deployed ")
     assert "error: service" in happened
@@ -163,7 +163,7 @@ def test_status_shows_production_to_who_may_see_it_only(shop: Shop, name: str) -
     assert (verified["model"], verified["copy"]) == (f"{name}:2", f"{name}:3")
     assert verified["service"]["models"] == [verified["smoked"]["model"]] == [f"{name}:2"]
     without = shop.product.with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME="not-mine").run("status")
-    assert "production is not shown: " in without.err
+    assert "production cannot be read: " in without.err
     assert (
         "no production workspace is configured"
         in shop.product.with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME="").run("status").out
@@ -192,7 +192,7 @@ def test_what_may_not_be_released_or_gone_back_to(shop: Shop, name: str, sdk: Sd
 
 @pytest.mark.parametrize(
     ("end", "said"),
-    [("model/model.json", "cannot be trusted"), ("scoring/score.py", "are not the ones that were recorded")],
+    [("model/model.json", "cannot be trusted"), ("scoring/score.py", "differ from the recorded ones")],
 )
 def test_a_target_with_another_hash_is_refused(
     shop: Shop, environment: Mapping[str, str], sdk: Sdk, end: str, said: str
@@ -256,7 +256,7 @@ def test_a_stopped_release_is_put_right_and_ends_without_changing_anything_when_
         in_progress = shop.product.run("status", "--json").document["production"]["unfinished"]
         assert [line.partition(", since ")[0].rpartition(", ")[2] for line in in_progress] == ["build 105"]
         undone = build.run("rollback", "--to", "before-this-build", "--reason", "worse")
-        assert "in the hands of: release of version champion by" in undone.err, "until its lease has expired"
+        assert "locked by: release of version champion by" in undone.err, "until its lease has expired"
         assert "closing as abandoned: release of " in undone.err
         after = agreed(shop.product, sdk, tmp_path / "after")
         stopped.send_signal(signal.SIGCONT)
@@ -299,7 +299,7 @@ def test_a_killed_first_release_is_withdrawn_and_its_record_says_so(
     ]
     attempt = rows[-1]
     assert (attempt["deployment"], attempt["intact"]) == (undone["deployment"], True)
-    assert "its process ended before it did; closed in build 201" in attempt["reason"]
+    assert "its process ended before the deployment did; closed in build 201" in attempt["reason"]
     assert attempt["ended"]
 
 

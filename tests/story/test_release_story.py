@@ -80,7 +80,7 @@ def test_the_first_rehearsal_shows_the_whole_way(rehearsed: Rehearsed) -> None:
 
 def test_the_second_rehearsal_reuses_training_and_keeps_the_champion(rehearsed: Rehearsed, sdk: Sdk) -> None:
     first, second, name = rehearsed.first, rehearsed.second, rehearsed.product.settings["MODEL_NAME"]
-    assert f"these bytes are registered already as {name} version 1" in second.out
+    assert f"these bytes are already registered as {name} version 1" in second.out
     states = {step: state for step, state, _ in STEP_LINE.findall(second.out)}
     reused, anew = "Finished (reused)", "Finished"
     assert states == dict(zip(STEPS, [reused, reused, anew, anew, anew], strict=True))
@@ -231,5 +231,5 @@ def test_a_build_is_published_once(three_steps: ThreeSteps) -> None:
     with ThreadPoolExecutor(2) as pool:
         again, other = pool.map(publish, ("train,register,deploy", "train,register"), (0, 4))
     assert again.document == {**three_steps.published, "already": True}
-    assert "version 41 is published already with another graph" in other.err
+    assert "version 41 is already published with another graph" in other.err
     assert "publish under another build id" in other.err

@@ -24,7 +24,7 @@ def test_services_return_and_the_record_of_production_verifies(product: Product)
     assert status["service"]["state"] == "Healthy"
     assert product.run("smoke").code == 0
     unverified = product.run("verify", code=3).err
-    assert "the code of service paid-amount is unverified; all else is as the ledger says" in unverified
+    assert "the code of service paid-amount is unverified; everything else agrees with the ledger" in unverified
     assert "its scoring script does not report the hash of its folder" in unverified
 
 

@@ -78,7 +78,7 @@ def _improvement(proposal: Proposal) -> Improvement:
     if proposal.kind == "rollback":
         return rollback_improvement(proposal.now, proposal.content, proposal.decision)
     if proposal.decision is None:
-        return Improvement(share=None, metric="", sentence="Unknown: its decision cannot be read")
+        return Improvement(share=None, metric="", sentence="Unknown, because its decision cannot be read")
     return release_improvement(proposal.decision)
 
 
@@ -93,9 +93,9 @@ def _warnings(proposal: Proposal, improvement: Improvement) -> Iterator[str]:
         yield f"A service that was changed by hand is replaced, and that work is lost: {proposal.take_over}"
     elif proposal.now is not None and proposal.now.finding:
         yield proposal.now.finding
-    yield from (f"A deployment has not ended: {line}" for line in proposal.unfinished)
+    yield from (f"A deployment is unfinished: {line}" for line in proposal.unfinished)
     if proposal.kind == "release" and improvement.share is not None and improvement.share < 0:
-        yield f"The forecasts get worse by what was measured: {improvement.sentence}"
+        yield f"According to the measurements, the forecasts get worse: {improvement.sentence}"
     yield from _about_data(proposal)
     if proposal.kind == "release" and proposal.decision is not None:
         yield from warnings_of(proposal.decision.evidence)
@@ -117,7 +117,7 @@ def _about_data(proposal: Proposal) -> Iterator[str]:
         return
     ours, theirs = decision.evidence.data.last_date, now.decision.evidence.data.last_date
     if ours < theirs:
-        yield f"It was trained on data until {ours}, and what serves on data until {theirs}"
+        yield f"It was trained on data until {ours}, and the serving model on data until {theirs}"
 
 
 def _if_approved(proposal: Proposal) -> str:
@@ -142,7 +142,7 @@ def _if_approved(proposal: Proposal) -> str:
 
 
 def _if_rejected(proposal: Proposal) -> str:
-    stays = f"{_what_serves(proposal)} keeps serving" if proposal.now else "Nothing serves, as before"
+    stays = f"{_what_serves(proposal)} keeps serving" if proposal.now else "Nothing serves, as now"
     said = "Say why in the comment. The run ends red; nothing in production is changed"
     if proposal.kind == "release":
         ours = proposal.content.model

@@ -109,7 +109,7 @@ def _compared(gain: float) -> str:
 def rollback_improvement(now: Now | None, target: Content, decision: DecisionRecord | None) -> Improvement:
     """What was measured when one of both was accepted against the other."""
     if now is None:
-        return Improvement(share=None, metric="", sentence="Nothing serves now that it could be compared with.")
+        return Improvement(share=None, metric="", sentence="Nothing serves now to compare it with.")
     if now.content.model_sha256 == target.model_sha256:
         return same_model()
     later, earlier = now.decision, target.model

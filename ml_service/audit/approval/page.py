@@ -71,7 +71,11 @@ def badge_of(card: ApprovalCard) -> Badge:
     """An override is amber and never an acceptance; so is whatever has a warning."""
     if card.verdict.status == "override":
         return Badge("override: a person decides against the gate", "warn")
-    kinds = {"release": "accepted by the gate", "redeploy": "the same model again", "rollback": "back to what served"}
+    kinds = {
+        "release": "accepted by the gate",
+        "redeploy": "the same model again",
+        "rollback": "earlier deployment",
+    }
     text = kinds[card.kind] if card.verdict.status == "accepted" else "its decision cannot be read"
     if card.warnings:
         return Badge(f"{text}, with {_count(len(card.warnings), 'warning')}", "warn")
@@ -117,12 +121,12 @@ def _data(data: DataChange) -> str:
     if before is None:
         return _table(after)
     if before == after:
-        return f"{_table(after)}; the same as that of what serves"
+        return f"{_table(after)}; the same as now"
     days = (after.last_day - before.last_day).days
     changes = [_signed(days, "day"), _signed(after.rows - before.rows, "row")]
     if after.series != before.series:
         changes.append(_signed(after.series - before.series, "series", "series"))
-    return f"{_table(after)}; against what serves: {', '.join(changes)}"
+    return f"{_table(after)}; compared with now: {', '.join(changes)}"
 
 
 def _table(facts: TableFacts) -> str:

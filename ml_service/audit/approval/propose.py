@@ -28,8 +28,8 @@ from ml_service.training.smoke import CHAMPION, fetch_files, requested_model
 from ml_service.training.snapshots import assemble_scoring
 
 _WHY = {
-    "schedule": "the schedule of retraining",
-    "code": "a change of code was merged",
+    "schedule": "scheduled retraining",
+    "code": "a code change was merged",
     "data": "new data",
     "manual": "started by hand",
 }

@@ -134,7 +134,7 @@ def _before(board: Board) -> str:
     """What a rollback would restore; of the same model it is the code that would change."""
     before = board.before
     if before is None:
-        return "nothing else has served: there is nothing to roll back to"
+        return "nothing else has served, so there is nothing to roll back to"
     code = f", scoring {before.scoring_sha256[:_SHOWN_HASH]}" if before.scoring_sha256 else ""
     warned = f", although it was rolled back: {before.rolled_back}" if before.rolled_back else ""
     return f"{before.model} since {shown_moment(before.since)}{code}; rollback --to previous restores it{warned}"
@@ -143,7 +143,7 @@ def _before(board: Board) -> str:
 def _place(place: Place) -> str:
     where = f"service {place.service} in workspace {place.workspace}"
     if not place.state:
-        return f"{where}, not looked at"
+        return f"{where}, not checked"
     models = f", {', '.join(place.models)}" if place.models else ""
     return f"{where} is {place.state}{models}" + (f"\n{place.url}" if place.url else "")
 
@@ -151,7 +151,7 @@ def _place(place: Place) -> str:
 def _data(data: DataState) -> str:
     if data.version == 0:
         return f"{data.data_set}: no version is registered"
-    until = f"until {data.last_day}" if data.last_day else "whose last day is not recorded"
+    until = f"until {data.last_day}" if data.last_day else "with unrecorded last day"
     behind = f", {data.steps_behind:,} {data.unit} behind today" if data.steps_behind else ""
     newer = "\nnewer than the data of the serving model" if data.newer_than_served else ""
     rows = f", {data.rows:,} rows" if data.rows is not None else ""

@@ -104,7 +104,7 @@ def _agreement(view: View, now: Now | None, production: Place | None, unfinished
     if not view.settings.has_production:
         return Agreement(status="nothing serves", finding="no production workspace is configured")
     if view.production is None:
-        return Agreement(status="unknown", finding="the production workspace is closed to who looks")
+        return Agreement(status="unknown", finding="you have no access to the production workspace")
     if now is None and production is not None and production.state == _ABSENT:
         return Agreement(status="nothing serves", finding="nothing has been released")
     site = Site(view.training, view.production, view.settings, view.build, view.terminal, view.problem)
@@ -180,9 +180,7 @@ def _accuracy(view: View, now: Now | None, data: DataState) -> Accuracy | None:
         table = _download(view.training, newest, Path(scratch))
         panel, sha256, _ = read_data(Problem(view.settings.problem_file), table)
     if sha256 != newest.sha256 or stored.sha256 != content.model_sha256:
-        raise CheckFailedError(
-            f"the table of {newest.name} version {newest.version} is not the one that was registered"
-        )
+        raise CheckFailedError(f"the table of {newest.name} version {newest.version} differs from the registered one")
     found = live_accuracy(stored.model, panel, stored.horizon)
     return Accuracy(model=content.model, gain=found.gain, **vars(found)) if found else None
 

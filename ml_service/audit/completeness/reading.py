@@ -228,7 +228,7 @@ def _copies(reader: Reader) -> tuple[ModelFacts, ...] | None:
     view = reader.view
     if view.production is None:
         if view.settings.has_production:
-            reader.unread.append("the production workspace: it is closed to who looks")
+            reader.unread.append("the production workspace: you have no access to it")
         return None
     found = find_versions(view.production, view.settings.model_name)
     return tuple(_model(reader, model, "copy") for model in _newest_first(found))
@@ -311,7 +311,7 @@ def _tables(reader: Reader, recorded: Mapping[str, str]) -> tuple[tuple[TableFac
     last = newest.version if newest else 0
     oldest = max(1, last - _MOST_TABLES + 1)
     if oldest > 1:
-        reader.unread.append(f"data versions before {oldest}: only the newest {_MOST_TABLES} are looked at")
+        reader.unread.append(f"data versions before {oldest}: only the newest {_MOST_TABLES} are checked")
     found = (find_dataset(training, name, version) for version in range(last, oldest - 1, -1))
     if reader.whole and not reader.data:
         reader.unread.append("the files of data versions: --skip-data was given")

@@ -113,7 +113,7 @@ def show(terminal: Terminal, verified: Verified) -> None:
 def ending(verified: Verified) -> tuple[str, str]:
     """What happened and what to do next, for the closing."""
     if not verified.findings:
-        return "everything that could be compared is as recorded", ""
+        return "everything that could be compared agrees with the records", ""
     count = len(verified.findings)
-    told = f"error: {count} finding{'s' if count > 1 else ''}: the records and what they tell of do not agree"
-    return told, "keep the evidence first: python -m ml_service audit export --out FILE.zip; then docs/audit.md"
+    told = f"error: {count} finding{'s' if count > 1 else ''}: the records do not agree with the recorded objects"
+    return told, "preserve the evidence first: python -m ml_service audit export --out FILE.zip; then docs/audit.md"

@@ -111,5 +111,6 @@ class Witness:
         if known is None:
             raise error
         self.say(
-            f"warning: the ledger does not tell of this yet: {known.happened}; see: python -m ml_service audit verify"
+            f"warning: this is not recorded in the ledger yet: {known.happened}; "
+            "see: python -m ml_service audit verify"
         )

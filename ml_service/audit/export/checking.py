@@ -17,7 +17,7 @@ def verify(path: Path, anchor: str | None = None) -> list[str]:
         return verifier.verify(str(path), anchor or "")
     except verifier.NoExportError as error:
         raise InvalidRequestError(
-            str(error), expected="a file that audit export has written, or the folder that it was extracted to"
+            str(error), expected="a file written by audit export, or the folder with its extracted content"
         ) from None
 
 
@@ -32,9 +32,9 @@ def show(terminal: Terminal, path: Path, faults: list[str]) -> None:
 def ending(path: Path, faults: list[str], anchor: str | None) -> tuple[str, str]:
     """What happened and what to do next, for the closing."""
     if faults and all(fault.startswith(verifier.DAMAGED) for fault in faults):
-        todo = "see who changed the ledger, and restore it from the copy (docs/production.md)"
-        return f"error: {path} is as it was made, of a ledger that was damaged before", todo
+        todo = "find out who changed the ledger, and restore it from the backup (docs/production.md)"
+        return f"error: {path} is unchanged, but the ledger was already damaged when it was made", todo
     if faults:
-        return f"error: {path} is not as it was made; do not trust it", "get it again from the build that made it"
-    todo = "" if anchor else "give --anchor to also find one that was forged as a whole"
-    return f"{path} is as it was made", todo
+        return f"error: {path} was changed; do not trust it", "get it again from the build that made it"
+    todo = "" if anchor else "pass --anchor to also detect an export that was forged as a whole"
+    return f"{path} is unchanged", todo

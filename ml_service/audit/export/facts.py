@@ -19,7 +19,7 @@ from ml_service.production.chain.entry import NONE, Entry
 
 SCHEMA_VERSION = 1
 LIMITS = (
-    "A chain of hashes shows that an entry was changed, removed in the middle or inserted. It does not show that the "
+    "A hash chain reveals that an entry was changed, removed in the middle or inserted. It does not reveal that the "
     "whole chain was written anew, or that its end was cut: only a note of an entry elsewhere (an anchor) does.",
     "Whoever owns subscription and organization can change the ledger and the anchors in both; only a locked blob "
     "container, a signed tag or a copy with somebody else withstands that.",

@@ -46,7 +46,7 @@ def export(view: View, witness: Witness, target: Path, *, data: bool = True) -> 
     hashes = {"export_sha256": made.sha256, "sums_sha256": made.sums_sha256}
     count = len(verified.findings)
     if verified.population.chain.faults:  # what follows a damaged entry would not fit the copy that is restored
-        view.terminal.note("the ledger does not tell of this export: it must be restored first")
+        view.terminal.note("this export is not recorded in the ledger, which must be restored first")
     else:
         witness.record(lambda actor: [kinds.export_made(target.name, hashes, count, actor)])
     return Exported(made, verified)
@@ -98,6 +98,6 @@ def ending(result: Exported) -> tuple[str, str]:
     """What happened and what to do next, for the closing."""
     count, path = len(result.verified.findings), result.made.path
     if not count:
-        return f"exported to {path}; everything that could be compared is as recorded", ""
+        return f"exported to {path}; everything that could be compared agrees with the records", ""
     todo = "see the first page of dossier.html; what each finding means: docs/audit.md"
     return f"error: exported to {path}, with {count} finding{'s' if count > 1 else ''}", todo

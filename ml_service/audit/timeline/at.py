@@ -73,10 +73,10 @@ def parse_date(text: str, now: datetime) -> Asked:
         begin = begin.astimezone(UTC) if begin.tzinfo else begin.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise InvalidRequestError(
-            f"--date {text} is not a date", expected="a day such as 2026-03-03, or a moment such as 2026-03-03T14:00Z"
+            f"--date {text} is not a date", expected="a day such as 2026-03-03, or a time such as 2026-03-03T14:00Z"
         ) from None
     if begin > now:
-        raise InvalidRequestError(f"--date {text} lies in the future", expected=f"at most {now:%Y-%m-%dT%H:%MZ}")
+        raise InvalidRequestError(f"--date {text} is in the future", expected=f"at most {now:%Y-%m-%dT%H:%MZ}")
     end = min(begin + timedelta(days=1), now) if len(text.strip()) <= _DAY else begin
     return Asked(begin, end)
 
@@ -145,7 +145,7 @@ def _rules_of(gate: Entry) -> Iterator[list[str]]:
 def ending(result: Answer) -> tuple[str, str]:
     """What happened and what to do next, for the closing."""
     if result.is_known:
-        return "the ledger tells what served; nothing was changed", ""
+        return "the answer is proven by the ledger; nothing was changed", ""
     if result.findings:
-        return "the ledger is not as it was written; do not trust the answer", "see all findings: audit verify"
-    return "what served is unknown for that time, or for a part of it", "see what is known: audit log"
+        return "the ledger was changed; do not trust the answer", "see all findings: audit verify"
+    return "what served is unknown for that time, or for a part of it", "list what is known: audit log"

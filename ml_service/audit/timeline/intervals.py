@@ -21,10 +21,10 @@ from ml_service.production.live import CHANGED_BY_HAND
 
 Status = Literal["served", "nothing", "unknown"]
 _UNDONE = (UNDONE, "rolled-back")
-_AT_FIRST = "no deployment was recorded until then, and a service that is made by hand leaves no entry"
+_AT_FIRST = "no deployment was recorded until then, and a service created by hand leaves no entry"
 _WHEN_CLOSED = {
-    FAILED: "it failed, and nobody can tell what was left of it",
-    ABANDONED: "its process had died, and nobody can tell how far it came",
+    FAILED: "it failed, and it is unknown what was left of it",
+    ABANDONED: "its process died, and it is unknown how far it got",
 }
 
 
@@ -171,7 +171,7 @@ def deployments_of(entries: Iterable[Entry]) -> tuple[Served, ...]:
 
 def _was_changed(walk: _Walk, live: Live) -> None:
     """The service is not as recorded, since it was last changed; where nobody can tell since when, all along."""
-    changed = Interval("", "", "unknown", why=f"it is not as recorded: {live.finding}")
+    changed = Interval("", "", "unknown", why=f"it differs from the record: {live.finding}")
     begin, since = moment(walk.now.begin), moment(live.since)
     if since is not None and (begin is None or begin < since):
         walk.turn(live.since, changed)

@@ -23,7 +23,7 @@ def open_controls(settings: Settings, declared: Declared) -> Project:
     api = open_project(settings)
     if api is None:
         raise InvalidRequestError(
-            "nobody has said which project of Azure DevOps is meant, or signed in to it",
+            "the project in Azure DevOps or the sign-in to it is not configured",
             expected="SYSTEM_COLLECTIONURI, SYSTEM_TEAMPROJECT and SYSTEM_ACCESSTOKEN, as a step maps them",
             todo=f"at a terminal:\n{SIGN_IN}",
         )
@@ -40,7 +40,7 @@ def configured_connections(settings: Settings) -> dict[str, Connection]:
     needed = {name for name in CONNECTION_VARIABLES if settings.has_production or name != _PRODUCTION}
     if missing := sorted(needed - given.keys()):
         raise InvalidRequestError(
-            f"{len(missing)} service connections are not named",
+            f"{len(missing)} service connections are not configured",
             found=f"not filled in: {', '.join(missing)}",
             todo="edit variables.yml, or set environment variables of these names",
         )

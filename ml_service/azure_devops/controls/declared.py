@@ -110,7 +110,7 @@ def read_declared(path: Path = FILE) -> Declared:
     except ValidationError as mistakes:
         lines = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in mistakes.errors(include_url=False)]
         raise InvalidRequestError(
-            f"{shown(path)} does not describe the controls", found="\n".join(lines), todo="correct what is named"
+            f"{shown(path)} does not describe the controls", found="\n".join(lines), todo="correct the file"
         ) from None
     if unknown := declared.unknown_pipelines:
         raise InvalidRequestError(

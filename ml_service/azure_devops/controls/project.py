@@ -39,7 +39,7 @@ class Project:
         """The documents of a list. Raises: AzureDevOpsError where the answer is none."""
         value = self.read(path, parameters, preview=preview, above=above).get("value", [])
         if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
-            raise AzureDevOpsError(f"Azure DevOps answered {path} with something else than a list of objects")
+            raise AzureDevOpsError(f"the response of Azure DevOps at {path} is not a list of objects")
         return tuple(value)
 
     def send(self, method: str, path: str, body: object, *, preview: bool = False, above: bool = False) -> Document:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ml_service.audit.approval.card import ApprovalCard
 
 app = typer.Typer(
-    help="Check that a release or a rollback can be done, change nothing, and write the card for its approval.",
+    help="Check whether a release or a rollback is possible and write its approval card; changes nothing.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -42,19 +42,19 @@ def propose_release(
     *,
     model_version: Annotated[
         str,
-        typer.Option("--model-version", metavar="NUMBER", help="As release has it: a version, or champion."),
+        typer.Option("--model-version", metavar="NUMBER", help="A version, or champion, as for release."),
     ],
     evidence: Evidence,
     take_over: TakeOver = False,
     reason: Annotated[
-        str, typer.Option("--reason", metavar="TEXT", help="Why it is asked for, or taken over; none: no reason.")
+        str, typer.Option("--reason", metavar="TEXT", help="Why it is released or taken over; none: no reason.")
     ] = "",
     for_agent: ForAgent = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the approval card of a release or of a redeployment of the champion.
 
-    A version that release would refuse is refused here, with the same exit code, before anybody is asked.
+    A version that release would refuse is refused already here, with the same exit code, before anybody is asked.
     """
     with session(as_json, for_agent, verb="propose release") as call:
         demand_version("--model-version", model_version, "champion")
@@ -81,8 +81,8 @@ def propose_rollback(
 ) -> None:
     """Write the approval card of a rollback.
 
-    A version that has never served (exit 3), a target whose files are not as recorded (exit 3) and a rollback without
-    a reason (exit 2) are refused here, before anybody is asked.
+    Refuses, before anybody is asked, a version that has never served (exit 3), a target whose files differ from the
+    record (exit 3) and a rollback without a reason (exit 2).
     """
     with session(as_json, for_agent, verb="propose rollback") as call:
         demand_target(to)
@@ -103,7 +103,7 @@ def _demand_production(call: Session) -> None:
 
 
 def _tell(call: Session, card: ApprovalCard, folder: Path) -> None:
-    """Show the card, put it on the summary of the build, and say what exactly would be deployed."""
+    """Show the card, add it to the summary of the build, and set the output variables that name the deployment."""
     from ml_service.audit.approval import page
     from ml_service.audit.approval.card import CARD_SUMMARY
     from ml_service.audit.events.kinds import approval_requested

@@ -19,10 +19,10 @@ def status(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what serves, by which decision and person, and whether that agrees with the ledger; candidates, data,
-    forecasts against newer actuals, drift; then what is published, ran and is registered.
+    """Show what serves, who decided it, and whether that agrees with the ledger; candidates, data, forecast accuracy
+    and drift; then published pipelines, runs and models.
 
-    Production is compared as verify does. Ends with 3 when live service, ledger and champion disagree.
+    Production is compared as by verify. Exits with 3 if live service, ledger and champion disagree.
     """
     with session(as_json, verb="status") as call:
         settings, view = call.settings, call.view
@@ -35,8 +35,8 @@ def status(
             page.write_page(board, html)
         module.show(call.terminal, module.status(view.training, view.production, settings), board)
         call.exit_code = 3 if board.agreement.status == "differs" else 0
-        todo = "see what happened: python -m ml_service history --out FOLDER; to go back: docs/production.md"
-        call.ends("nothing was changed; the state above was read now", todo if call.exit_code else "")
+        todo = "see what happened: python -m ml_service history --out FOLDER; to roll back: docs/production.md"
+        call.ends("nothing was changed; the status above is current", todo if call.exit_code else "")
 
 
 def outcome(for_agent: ForAgent = None, as_json: AsJson = False) -> None:
@@ -56,14 +56,14 @@ def outcome(for_agent: ForAgent = None, as_json: AsJson = False) -> None:
 
 
 def history(
-    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", file_okay=False, help="Where to write.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", file_okay=False, help="The folder to write to.")],
     as_json: AsJson = False,
 ) -> None:
     """Write the history of runs, decisions, models and releases, each as a JSON and a CSV file.
 
-    Kept and failed runs are included, and the findings of audit verify. Records whose hash does not verify are
-    marked; then, and where something that was recorded is gone, the exit code is 3. Names that belong to another
-    problem are refused (exit 4).
+    Includes kept and failed runs, and the findings of audit verify. Marks records whose hash does not verify. Exits
+    with 3 if there are such records or if a recorded object is missing, and with 4 if the names in the settings
+    belong to another problem.
     """
     with session(as_json, verb="history") as call:
         settings = call.settings
@@ -80,7 +80,7 @@ def history(
 
 
 def retain(for_agent: ForAgent = None) -> None:
-    """Keep this build indefinitely: get a retention lease from Azure DevOps with the token SYSTEM_ACCESSTOKEN."""
+    """Retain this build indefinitely: create a retention lease in Azure DevOps with the token SYSTEM_ACCESSTOKEN."""
     with session(False, for_agent, verb="retain") as call:
         from ml_service.audit import retain as module
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ml_service.output.console import Terminal
 
 app = typer.Typer(
-    help="The approvals, checks, locks, permissions and policies of Azure DevOps that production relies on.",
+    help="The Azure DevOps approvals, checks, locks, permissions and policies that protect production.",
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -26,7 +26,7 @@ app = typer.Typer(
 
 
 class Environment(StrEnum):
-    """Whose release is looked at."""
+    """The environment whose release is examined."""
 
     TRAINING = "training"
     PRODUCTION = "production"
@@ -35,14 +35,14 @@ class Environment(StrEnum):
 def doctor(
     environment: Annotated[
         Environment | None,
-        typer.Option("--environment", help="Default: production where one is configured, else training."),
+        typer.Option("--environment", help="Default: production if it is configured, otherwise training."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look for what would stop a release, before the first one: each finding has its fix, and any ends with 3.
+    """Find what would stop the first release; each finding has its fix. Exits with 3 if there are findings.
 
-    Looks at settings, sign-in, rights, resource providers, storage, registry, cluster, quota, names, and with
-    SYSTEM_ACCESSTOKEN at the controls of Azure DevOps. Run it under the identity that will release; changes nothing.
+    Checks settings, sign-in, permissions, resource providers, storage, registry, cluster, quota, names and, with
+    SYSTEM_ACCESSTOKEN, the controls of Azure DevOps. Run it under the identity that will release. Changes nothing.
     """
     with session(as_json, verb="doctor") as call:
         from ml_service.doctor.examination import Report, examine, of_error
@@ -65,21 +65,21 @@ def doctor(
 
 @app.callback()
 def _controls() -> None:
-    """Keep `verify` a word of its own."""
+    """Keep `verify` a subcommand, although it is the only one."""
 
 
 @app.command("verify")
 def verify(
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", dir_okay=False, help="Also write it as JSON, for an audit."),
+        typer.Option("--out", metavar="FILE", dir_okay=False, help="Also write the result as JSON, for an audit."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare what Azure DevOps has with infra/azure_devops.yml; ends with 3 where something differs.
+    """Compare the controls in Azure DevOps with infra/azure_devops.yml; exits with 3 if they differ.
 
     Reads teams, pipelines, environments, service connections, their checks and permissions, branch policies,
-    retention and settings of the project that SYSTEM_COLLECTIONURI and SYSTEM_TEAMPROJECT name; changes nothing.
+    retention and settings of the project given by SYSTEM_COLLECTIONURI and SYSTEM_TEAMPROJECT. Changes nothing.
     """
     with session(as_json, verb="controls verify") as call:
         settings = call.settings
@@ -95,10 +95,10 @@ def verify(
         _show(call.terminal, result)
         call.exit_code = 3 if result.drifts else 0
         if result.drifts:
-            todo = "see who changed it; then python -m infra.azure_devops apply, or a pull request that declares it"
+            todo = "see who changed them; then python -m infra.azure_devops apply, or declare it by a pull request"
             call.ends(f"{len(result.drifts)} controls differ from infra/azure_devops.yml", todo)
         else:
-            call.ends(f"{len(result.compared)} controls are as infra/azure_devops.yml says")
+            call.ends(f"{len(result.compared)} controls match infra/azure_devops.yml")
 
 
 def _show_report(terminal: Terminal, report: Report) -> None:
@@ -110,7 +110,7 @@ def _show_report(terminal: Terminal, report: Report) -> None:
             for line in rest:
                 terminal.say(f"  {'':<10}{line}")
     for unknown in report.unknown:
-        terminal.say(f"not looked at: {unknown.check}: {unknown.reason}")
+        terminal.say(f"not checked: {unknown.check}: {unknown.reason}")
     terminal.say(f"passed     {', '.join(report.passed) or 'nothing'}")
     terminal.document(asdict(report))
 

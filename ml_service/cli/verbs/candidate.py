@@ -9,7 +9,7 @@ import typer
 from ml_service.cli.session import AsJson, session
 
 app = typer.Typer(
-    help="Candidates: versions that the gate has accepted, and what has become of them.",
+    help="Candidates: versions that the gate has accepted, with their states.",
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -18,10 +18,10 @@ app = typer.Typer(
 
 @app.command("list")
 def list_candidates(as_json: AsJson = False) -> None:
-    """Show every candidate: its state, since when, by whom and why, and what happened to its bytes before.
+    """Show every candidate: its state with time, person and reason, and the earlier history of its bytes.
 
-    Whether an approval was given is read from Azure DevOps with the job's token (SYSTEM_ACCESSTOKEN); without one the
-    state is unknown. Changes nothing.
+    Approvals are read from Azure DevOps with the job's token (SYSTEM_ACCESSTOKEN); without it, the state of a
+    candidate whose approval was requested is unknown. Changes nothing.
     """
     with session(as_json, verb="candidates list") as call:
         settings = call.settings
@@ -35,11 +35,11 @@ def list_candidates(as_json: AsJson = False) -> None:
 
 @app.command()
 def withdraw(
-    model_version: Annotated[int, typer.Option("--model-version", metavar="NUMBER", min=1, help="The candidate.")],
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is recorded.")],
+    model_version: Annotated[int, typer.Option("--model-version", metavar="NUMBER", min=1, help="The version.")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="The reason; it is recorded.")],
     as_json: AsJson = False,
 ) -> None:
-    """Take a candidate back: it is not released any more, also not by an approval that is still asked for.
+    """Withdraw a candidate: it can no longer be released, not even by a pending approval.
 
     Ends with 3 for one that is no longer open: released, rejected, superseded, expired or withdrawn.
     """

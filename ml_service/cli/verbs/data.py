@@ -10,7 +10,7 @@ import typer
 from ml_service.cli.session import AsJson, ForAgent, session
 
 app = typer.Typer(
-    help="Versions of the training data, and the inbox that files are delivered to.",
+    help="Versions of the training data, and the inbox for delivered files.",
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -25,7 +25,7 @@ def upload(
     ] = None,
     reason: Annotated[
         str | None,
-        typer.Option("--reason", metavar="TEXT", help="Why a table of an unusual size is right; recorded."),
+        typer.Option("--reason", metavar="TEXT", help="Why a table of unusual size is right; it is recorded."),
     ] = None,
     for_agent: ForAgent = None,
     as_json: AsJson = False,
@@ -61,10 +61,10 @@ def upload(
 
 @app.command()
 def ingest(as_json: AsJson = False) -> None:
-    """Check every new file in the inbox of the data set: it becomes a version, or is quarantined with its findings.
+    """Check each new file in the inbox of the data set and register it as a version or quarantine it.
 
-    May be repeated: a file is read once, until it is replaced. Ends with 0 also when files are quarantined, with 4
-    when another process is ingesting.
+    Idempotent: a file is read once, until it is replaced. Exits with 0 even if files are quarantined, and with 4 if
+    another process is ingesting.
     """
     with session(as_json, verb="data ingest") as call:
         settings = call.settings
@@ -109,13 +109,13 @@ def quarantine(as_json: AsJson = False) -> None:
 @app.command()
 def accept(
     file: Annotated[str, typer.Argument(help="Name of the quarantined file.")],
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why it is right as it is; recorded.")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why it is right; it is recorded.")],
     as_json: AsJson = False,
 ) -> None:
     """Register a quarantined file as the newest data version although its delivery is unusual.
 
-    Only size, order, length and age of a delivery can be accepted. A table with invalid cells, rows or series is
-    refused (exit 3): it must be replaced.
+    Only the size, order, length and age of a delivery can be accepted. A table with invalid cells, rows or series is
+    refused (exit 3) and must be replaced.
     """
     with session(as_json, verb="data accept") as call:
         settings = call.settings

@@ -20,28 +20,28 @@ def forecast(
         Path | None, typer.Option("--out", metavar="FILE", help="Table to write: .csv or .parquet.", dir_okay=False)
     ] = None,
     horizon: Annotated[
-        int | None, typer.Option("--horizon", min=1, help="Steps ahead; default: those that the model was made for.")
+        int | None, typer.Option("--horizon", min=1, help="Steps ahead; default: the horizon of the model.")
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option("--model", metavar="FOLDER", help="A model that train.py has written; needs no Azure."),
+        typer.Option("--model", metavar="FOLDER", help="A model written by train.py; needs no Azure."),
     ] = None,
     model_version: Annotated[
         str | None, typer.Option("--model-version", metavar="NUMBER", help="A registered version; default: champion.")
     ] = None,
     service: Annotated[
-        Literal["test", "production"] | None, typer.Option("--service", help="Ask this web service instead.")
+        Literal["test", "production"] | None, typer.Option("--service", help="Use this web service instead.")
     ] = None,
     publish: Annotated[
         bool,
-        typer.Option("--publish", help="Publish the pipeline that writes this table with the champion of that time."),
+        typer.Option("--publish", help="Publish a pipeline that writes this table with the current champion."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the forecasts of all series with their intervals to one table, or publish the pipeline that does.
+    """Write the forecasts of all series with their intervals to one table, or publish a pipeline that does.
 
-    The columns are series, date, forecast and lower and upper bounds. Ends with 2 for a model that does not exist or
-    needs values of columns that are known in advance, with 3 for a model file that is not the registered one.
+    The columns are series, date, forecast and lower and upper bounds. Exits with 2 if the model does not exist or
+    needs values of columns that are known in advance, and with 3 if the model file is not the registered one.
     """
     with session(as_json, verb="forecast") as call:
         demand_version("--model-version", model_version, "champion")
@@ -66,7 +66,7 @@ def forecast(
 def _source(
     call: Session, model: Path | None, version: str | None, service: str | None, horizon: int | None
 ) -> Source:
-    """Where the forecasts come from."""
+    """Return the source of the forecasts."""
     from ml_service.forecasts import table
 
     if model is not None:

@@ -13,19 +13,19 @@ from ml_service.errors import InvalidRequestError
 
 Missing = Annotated[
     Literal["zero", "refuse"] | None,
-    typer.Option("--missing", help="What a day of a series without a row means: zero, or a mistake."),
+    typer.Option("--missing", help="Whether a missing row of a series means zero, or is a mistake."),
 ]
 Rules = Annotated[
     list[str] | None,
     typer.Option(
         "--reading",
         metavar="KEY=VALUE",
-        help="How the table is written, such as decimal=, or date_format=%d/%m/%Y; may be repeated. "
-        "What is left out is found in the table.",
+        help="Format of the table, such as decimal=, or date_format=%d/%m/%Y; may be repeated. "
+        "Keys that are not given are detected in the table.",
     ),
 ]
 app = typer.Typer(
-    help="Problem files, which define what is forecast: columns, series, contract, candidates, gate.",
+    help="Problem files, which define a forecasting problem: columns, series, contract, candidates, gate.",
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -50,7 +50,7 @@ def check(
 ) -> None:
     """Validate a problem file and report all mistakes together; with --data also check a table.
 
-    Ends with 2 for a mistake in the file, 3 for a table that violates the data contract.
+    Exits with 2 if the file has a mistake, and with 3 if the table violates the data contract.
     """
     with session(as_json, verb="problems check") as call:
         from ml_service.settings import problems
@@ -61,21 +61,21 @@ def check(
 
 
 def adopt(
-    name: Annotated[str, typer.Argument(help="Of your problem: lowercase letters, digits and _.")],
+    name: Annotated[str, typer.Argument(help="Name of your problem: lowercase letters, digits and _.")],
     *,
     data: Annotated[Path, typer.Option("--data", help="Your table; it is copied to data/NAME.", dir_okay=False)],
     date: Annotated[
-        str | None, typer.Option("--date", help="As for problems new; left out with an own file.")
+        str | None, typer.Option("--date", help="Column with the day; omit it if you have a problem file.")
     ] = None,
     measure: Annotated[str | None, typer.Option("--measure", help="Column with the number to forecast.")] = None,
     key: Annotated[list[str] | None, typer.Option("--key", help="Column that identifies the series.")] = None,
     mean: Annotated[bool, typer.Option("--mean", help="Average the rows of a day and series.")] = False,
     missing: Missing = None,
     reading: Rules = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the changes, make none.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the changes without making them.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make this copy of the template yours: your problem takes the place of the sample.
+    """Make this copy of the template yours: replace the sample with your problem.
 
     Writes the problem file (or takes mlops_code/problems/NAME.yml, if it is there), the table, PROBLEM_FILE and
     PROBLEMS; parks the sample's problem files and data for the unit tests, puts the wheel of local_azure in the
@@ -95,7 +95,7 @@ def adopt(
         decided = problems.Decided(proposed_reading.parse_rules(reading or ()), missing or "", ask)
         changes = own.adopt(call.terminal, own.Wish(name, data, columns, decided), dry_run=dry_run)
         if dry_run:
-            call.ends(f"{len(changes)} changes were shown, none was made", "repeat without --dry-run")
+            call.ends(f"{len(changes)} changes were listed; nothing was changed", "repeat without --dry-run")
         else:
             call.ends(
                 f"this repository forecasts {name}",
@@ -121,13 +121,13 @@ def new(
         list[str] | None, typer.Option("--key", help="Column that identifies the series; may be repeated.")
     ] = None,
     mean: Annotated[
-        bool, typer.Option("--mean", help="Average the rows of a day and series; without it they are added up.")
+        bool, typer.Option("--mean", help="Average the rows of a day and series instead of summing them.")
     ] = False,
     data: Annotated[
-        Path | None, typer.Option("--data", help="Your table (.csv, .csv.gz, .xlsx), to be checked at once.")
+        Path | None, typer.Option("--data", help="Your table (.csv, .csv.gz, .xlsx), which is also checked.")
     ] = None,
     frequency: Annotated[
-        str, typer.Option("--frequency", help="Of the values, without --data: day, week-sunday, month, ...")
+        str, typer.Option("--frequency", help="Frequency, if --data is not given: day, week-sunday, month, ...")
     ] = "day",
     missing: Missing = None,
     reading: Rules = None,
@@ -135,13 +135,13 @@ def new(
 ) -> None:
     """Write mlops_code/problems/NAME.yml for your own table; review and edit it afterwards.
 
-    With --data the table says how it is written (separator, decimal mark, encoding, dates), its frequency (daily, on
-    business days, weekly or monthly) and whether a day has several rows. What was found is shown, with three rows as
-    they are understood, and the table is checked against the new file.
+    With --data, the format of the table (separator, decimal mark, encoding, dates), its frequency (daily, on business
+    days, weekly or monthly) and whether a day has several rows are detected in the table. The result is shown
+    together with the first three rows, and the table is checked against the new file.
 
-    Ends with 2 where the table can be read in two ways, or has days of a series without a row and --missing is not
-    given; with 3 if the table lacks a column (nothing is written), violates the data contract or is too short (the
-    file stays: edit it, or fix the table).
+    Exits with 2 if the table is ambiguous, or if series lack rows on some days and --missing is not given; with 3 if
+    the table lacks a column (nothing is written), violates the data contract or is too short (the file stays: edit
+    it, or fix the table).
     """
     with session(as_json, verb="problems new") as call:
         from ml_service.settings import new_problem, problems, proposed_reading
@@ -152,4 +152,4 @@ def new(
         ask = None if as_json or not sys.stdin.isatty() else ask_what_missing_means
         decided = problems.Decided(rules, missing or "", ask)
         problems.new(call.terminal, name, columns, table=data, decided=decided)
-        call.ends(f"the problem file of {name} was written", "read and edit it, then point PROBLEM_FILE to it")
+        call.ends(f"the problem file of {name} was written", "review and edit it, then set PROBLEM_FILE to it")

@@ -12,21 +12,19 @@ from ml_service.cli.session import AsJson, ForAgent, demand_version, given, sess
 from ml_service.errors import InvalidRequestError
 
 _DEPLOYMENT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""The id of a deployment's run, as the SDK makes them."""
+"""The id of a deployment's run, as created by the SDK."""
 
 TakeOver = Annotated[
     bool,
     typer.Option(
         "--take-over",
-        help="Replace a service that was changed or made by hand; needs --reason. Lease, approval, hashes and live "
-        "check are as ever.",
+        help="Replace a service that was changed or created by hand; needs --reason. Lease, approval, hashes and "
+        "live check work as usual.",
     ),
 ]
 Why = Annotated[
     str,
-    typer.Option(
-        "--reason", metavar="TEXT", help="Why it is rolled back; it is recorded, and nobody is asked without."
-    ),
+    typer.Option("--reason", metavar="TEXT", help="The reason for the rollback, which is required and recorded."),
 ]
 To = Annotated[
     str,
@@ -44,8 +42,8 @@ ReleaseReason = Annotated[
     typer.Option(
         "--reason",
         metavar="TEXT",
-        help="Why it is released; it is recorded. Needed at a terminal for one that was rejected or withdrawn, "
-        "or has expired, and with --take-over. none: no reason.",
+        help="The reason for the release, which is recorded. Required at a terminal for a version that was rejected "
+        "or withdrawn or has expired, and with --take-over. none: no reason.",
     ),
 ]
 
@@ -57,12 +55,13 @@ def release(
         typer.Option(
             "--model-version",
             metavar="NUMBER",
-            help="Release this version of the training workspace; champion: release the champion's own version "
-            "again, after a change of the scoring script or the service's settings.",
+            help="Release this version of the training workspace; champion: redeploy the champion's version, "
+            "after a change to the scoring script or the service's settings.",
         ),
     ] = None,
     run: Annotated[
-        str | None, typer.Option("--run", metavar="RUN_ID", help="Release what this pipeline run has accepted.")
+        str | None,
+        typer.Option("--run", metavar="RUN_ID", help="Release the version that this pipeline run has accepted."),
     ] = None,
     pending: Annotated[
         bool, typer.Option("--pending", help="Release the newest candidate that may still be released.")
@@ -72,7 +71,7 @@ def release(
         typer.Option(
             "--override-reason",
             metavar="TEXT",
-            help="Refused unless it is none: a release asks no gate. Give it to run.",
+            help="Refused unless it is none, because a release does not run the gate. Pass it to run instead.",
         ),
     ] = "none",
     take_over: TakeOver = False,
@@ -80,13 +79,13 @@ def release(
     for_agent: ForAgent = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put one accepted model version into production and make it the champion.
+    """Deploy one accepted model version to production and make it the champion.
 
-    Its file is copied to the production workspace, hash and decision record are checked, and the live service's
-    answers must equal the model's own forecast. If a check fails (exit 3), the previous deployment is restored. Every
-    attempt leaves a record. Releasing a version that is already deployed changes nothing. A candidate that was
-    rejected or withdrawn, or has expired, is refused (exit 3) without --reason, and a service that was changed by
-    hand (exit 4) without --take-over.
+    Copies its file to the production workspace, checks hash and decision record, and requires that the live service's
+    answers equal the model's own forecast. If a check fails (exit 3), the previous deployment is restored. Every
+    attempt is recorded. Releasing a version that is already deployed changes nothing. A candidate that was rejected
+    or withdrawn or has expired is refused without --reason (exit 3), and a service that was changed by hand is
+    refused without --take-over (exit 4).
     """
     with session(as_json, for_agent, verb="release") as call:
         _exactly_one({"--model-version": model_version, "--run": run, "--pending": pending})
@@ -110,11 +109,11 @@ def verify(
     for_agent: ForAgent = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check that production serves what its last record says, that this is the champion, and that it forecasts right.
+    """Check that production serves the last recorded deployment, the champion, and that its forecasts are right.
 
-    Several horizons and a newer history are asked for, and update time, image and scoring hash of the live service
-    are compared with the ledger. Ends with 3 when service, record and champion disagree or the live code cannot be
-    compared (unverified), 1 when nothing is deployed.
+    Requests several horizons and one forecast after a newer history, and compares update time, image and scoring hash
+    of the live service with the ledger. Exits with 3 if service, record and champion disagree or if the live code
+    cannot be compared (unverified), and with 1 if nothing is deployed.
     """
     with session(as_json, for_agent, verb="verify") as call:
         site = call.site
@@ -135,9 +134,9 @@ def rollback(
 ) -> None:
     """Restore an earlier deployment of production: its model, scoring script and environment.
 
-    A rollback is a new deployment; its record names the old and the new version, and why: without --reason nothing is
-    done (exit 2). A target whose hashes do not verify is refused (exit 3) and nothing is changed. A service that was
-    changed by hand is refused (exit 4) without --take-over.
+    A rollback is a new deployment; its record names the old and the new version and the reason, which is required
+    (exit 2). A target whose hashes do not verify is refused (exit 3), and nothing is changed. A service that was
+    changed by hand is refused without --take-over (exit 4).
     """
     with session(as_json, for_agent, verb="rollback") as call:
         demand_target(to)
@@ -159,25 +158,25 @@ def demand_target(to: str) -> None:
 
 
 def demand_reason(reason: str) -> str:
-    """Why it is rolled back. Raises: InvalidRequestError without a reason, or with one that cannot be recorded."""
+    """Return the reason of a rollback. Raises: InvalidRequestError if there is none or it cannot be recorded."""
     why = given(reason)
     if not why:
         raise InvalidRequestError(
             "a rollback needs a reason, and none is given",
-            expected="--reason TEXT (parameter reason of rollback.yml): one line for whoever approves and audits",
-            todo="say what is wrong with what serves, then repeat the command",
+            expected="--reason TEXT (parameter reason of rollback.yml): one line for approvers and auditors",
+            todo="repeat the command and say what is wrong with the current deployment",
         )
     return why
 
 
 def taken_over(asked: bool, reason: str) -> str:
-    """Why a service is taken over by a release; empty where it is not. Raises: InvalidRequestError."""
+    """Return why a release takes over a service; empty if it does not. Raises: InvalidRequestError."""
     why = given(reason)
     if asked != bool(why):
         raise InvalidRequestError(
             "--take-over and --reason belong together",
             found="--take-over without --reason" if asked else "--reason without --take-over",
-            todo="give both, or neither: then a service that was changed by hand is refused",
+            todo="give both; or neither, and a service that was changed by hand is refused",
         )
     return why
 
@@ -188,7 +187,7 @@ def _exactly_one(options: dict[str, object]) -> None:
         raise InvalidRequestError(
             "it is not clear what to release",
             found=f"both {' and '.join(given)}" if given else f"neither {' nor '.join(options)}",
-            expected="one of them; an empty version means that no run has accepted a model",
+            expected="exactly one of them; an empty version means that no run has accepted a model",
         )
 
 
@@ -198,7 +197,7 @@ def _no_override(reason: str) -> None:
     if reason.strip().lower() not in ("", NONE):
         raise InvalidRequestError(
             "--override-reason has no effect on a release: the gate has decided in a training run",
-            found="a redeployment of the champion, or a version that was accepted already",
-            expected="one of both: an override of the gate, or a release",
+            found="a redeployment of the champion, or a version that is already accepted",
+            expected="either an override of the gate or a release",
             todo="train with it: python -m ml_service run --override-by NAME --override-reason TEXT",
         )

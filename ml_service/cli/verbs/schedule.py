@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ml_service.retraining.schedules import Scheduled
 
 app = typer.Typer(
-    help="Schedules that retrain by themselves, as the problem file's section `schedule` says.",
+    help="Schedules for automatic retraining, defined by the section `schedule` of the problem file.",
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -21,9 +21,9 @@ app = typer.Typer(
 
 @app.command("apply")
 def apply_(as_json: AsJson = False) -> None:
-    """Publish the scheduled pipeline and make the schedules what the problem file says; may be repeated.
+    """Publish the scheduled pipeline and update the schedules to match the problem file; idempotent.
 
-    A schedule that somebody has paused stays paused, also when its settings have changed.
+    A paused schedule stays paused, even if its settings have changed.
     """
     with session(as_json, verb="schedule apply") as call:
         settings = call.settings
@@ -32,7 +32,7 @@ def apply_(as_json: AsJson = False) -> None:
 
         ownership.demand_ours(call.workspace, settings)
         _tell(call, schedules.apply(call.workspace, settings, call.build, call.terminal))
-        call.ends("the schedules are as the problem file says")
+        call.ends("the schedules match the problem file")
 
 
 @app.command("list")
@@ -48,7 +48,7 @@ def list_(as_json: AsJson = False) -> None:
 
 @app.command()
 def pause(as_json: AsJson = False) -> None:
-    """Let no schedule of the problem fire until `schedule resume`; a run that is going on is not ended."""
+    """Pause all schedules of the problem until `schedule resume`; a run in progress continues."""
     with session(as_json, verb="schedule pause") as call:
         settings = call.settings
         from ml_service.retraining import schedules
@@ -59,7 +59,7 @@ def pause(as_json: AsJson = False) -> None:
 
 @app.command()
 def resume(as_json: AsJson = False) -> None:
-    """Let the paused schedules of the problem fire again."""
+    """Resume the paused schedules of the problem."""
     with session(as_json, verb="schedule resume") as call:
         settings = call.settings
         from ml_service.retraining import schedules
@@ -70,7 +70,7 @@ def resume(as_json: AsJson = False) -> None:
 
 @app.command()
 def remove(as_json: AsJson = False) -> None:
-    """Remove the schedules of the problem: Azure ML keeps them, disabled and renamed."""
+    """Remove the schedules of the problem; Azure ML keeps them, disabled and renamed."""
     with session(as_json, verb="schedule remove") as call:
         settings = call.settings
         from ml_service.retraining import schedules
@@ -80,7 +80,7 @@ def remove(as_json: AsJson = False) -> None:
 
 
 def _tell(call: Session, done: tuple[Scheduled, ...]) -> None:
-    """Show what was done, and let the ledger tell of each schedule that was changed."""
+    """Show what was done, and record each changed schedule in the ledger."""
     from ml_service.audit.events import kinds
     from ml_service.retraining import schedules
 

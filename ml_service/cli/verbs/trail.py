@@ -12,14 +12,16 @@ from ml_service.cli.session import AsJson, ForAgent, Session, session
 from ml_service.errors import InvalidRequestError
 
 app = typer.Typer(
-    help="The audit trail: is it complete and unchanged, what served when, and an export that proves itself.",
+    help="The audit trail: verify that it is complete and unchanged, show what served at a given time, export it.",
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 ExportFile = Annotated[
     Path | None,
-    typer.Argument(metavar="[FILE.zip]", help="An export, or the folder that it was extracted to; default: live."),
+    typer.Argument(
+        metavar="[FILE.zip]", help="An export, or the folder with its extracted content; default: the live services."
+    ),
 ]
 Anchor = Annotated[
     str | None,
@@ -41,8 +43,9 @@ def verify(
 ) -> None:
     """Compare ledger, runs, models, services, data versions and builds, and the bytes of models, data and documents.
 
-    Ends with 3 when something was changed, is missing, or is told of by no entry; each finding says what it means.
-    What could not be read is listed as unverified. With FILE.zip an export is verified instead, without a workspace.
+    Exits with 3 if an object was changed, is missing or has no entry in the ledger; each finding explains its
+    meaning. Objects that could not be read are listed as unverified. With FILE.zip, verifies an export instead,
+    without a workspace.
     """
     with session(as_json, for_agent, verb="audit verify") as call:
         if file is not None:
@@ -70,13 +73,15 @@ def _verify_export(call: Session, file: Path, anchor: str | None) -> None:
 
 @app.command()
 def at(
-    date: Annotated[str, typer.Option("--date", metavar="DATE", help="A day (UTC), or a moment: 2026-03-03T14:00Z.")],
+    date: Annotated[
+        str, typer.Option("--date", metavar="DATE", help="A day (UTC), or a time such as 2026-03-03T14:00Z.")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Show which bytes served then, since when, who asked and approved, on what evidence, and the proof.
+    """Show which bytes served at that time, since when, who requested and approved them, the evidence and the proof.
 
-    Ends with 3 where that is unknown: before the first deployment, while one was in progress, after one that was
-    abandoned, or since somebody changed the service by hand; and where the ledger is not as it was written.
+    Exits with 3 if that is unknown: before the first deployment, during a deployment, after an abandoned one, or
+    after a manual change of the service; also if the ledger was changed.
     """
     with session(as_json, verb="audit at") as call:
         from ml_service.audit.timeline import at as module
@@ -98,7 +103,7 @@ def log(
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """List the events of the ledger, the oldest first; with --model those of one model, its runs and its data."""
+    """List the events in the ledger, oldest first; with --model only those of one model, its runs and its data."""
     with session(as_json, verb="audit log") as call:
         settings = call.settings
         from ml_service.audit.timeline import log as module
@@ -122,15 +127,15 @@ def _demand_readable(call: Session) -> None:
 
 @app.command()
 def export(
-    out: Annotated[Path, typer.Option("--out", metavar="FILE.zip", dir_okay=False, help="Where to write.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.zip", dir_okay=False, help="The file to write.")],
     skip_data: SkipData = False,
     for_agent: ForAgent = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write everything into one file that proves itself: events, documents, a page for people, and verify.py.
+    """Write the whole audit trail to one verifiable file: events, documents, a page for people, and verify.py.
 
-    What no entry tells of yet, such as the end of a scheduled run, is collected first. The file is also written when
-    something is found; the exit code is then 3. Its SHA-256, which is printed, is what a later check needs.
+    First collects events without an entry, such as the end of a scheduled run. The file is written even if there are
+    findings; the exit code is then 3. Keep the printed SHA-256, which a later verification needs.
     """
     with session(as_json, for_agent, verb="audit export") as call:
         _demand_readable(call)
@@ -144,9 +149,9 @@ def export(
 
 @app.command("retain")
 def retain_builds(for_agent: ForAgent = None) -> None:
-    """Keep this build, and those that the ledger names as rejected, refused or failed: they kept nothing themselves.
+    """Retain this build, and the builds that the ledger names as rejected, refused or failed.
 
-    Gets retention leases from Azure DevOps with the token SYSTEM_ACCESSTOKEN; without it nothing is asked.
+    Creates retention leases in Azure DevOps with the token SYSTEM_ACCESSTOKEN; without it, does nothing.
     """
     with session(False, for_agent, verb="audit retain") as call:
         settings = call.settings

@@ -30,16 +30,16 @@ Steps = Annotated[
 ENDPOINT_DEFAULT = "default"
 PipelineId = Annotated[
     str,
-    typer.Option("--pipeline-id", help="Run this published pipeline; default: the one that the endpoint runs."),
+    typer.Option("--pipeline-id", help="Run this published pipeline; default: the endpoint's default."),
 ]
 Unpublished = Annotated[
-    bool, typer.Option("--unpublished", help="Run the pipeline as it stands in this folder; publish nothing.")
+    bool, typer.Option("--unpublished", help="Run the pipeline of this working tree without publishing it.")
 ]
 UnpublishedSteps = Annotated[
     str | None, typer.Option("--steps", metavar="NAMES", help="With --unpublished: the steps, as for publish.")
 ]
 Reason = Annotated[
-    str, typer.Option("--reason", help="Why: manual, schedule, data or code; recorded with the decision.")
+    str, typer.Option("--reason", help="What started it: manual, schedule, data or code; recorded with the decision.")
 ]
 DataVersion = Annotated[
     str, typer.Option("--data-version", metavar="NUMBER", help="Train on this data version; a number or newest.")
@@ -58,24 +58,26 @@ RehearsedData = Annotated[
         "--data-version",
         metavar="NUMBER",
         min=1,
-        help="Upload nothing, train on this data version; default: upload DATA_FILE and train on exactly that.",
+        help="Train on this data version and upload nothing; default: upload DATA_FILE and train on it.",
     ),
 ]
 Evidence = Annotated[
     Path | None,
-    typer.Option("--evidence", file_okay=False, help="Write decision.json, summary.md and the report here."),
+    typer.Option(
+        "--evidence", file_okay=False, help="Write decision.json, summary.md and the report to this folder."
+    ),
 ]
 OverrideBy = Annotated[
     str,
-    typer.Option("--override-by", metavar="NAME", help="Who accepts against the gate; with --override-reason."),
+    typer.Option("--override-by", metavar="NAME", help="Who overrides the gate; needs --override-reason."),
 ]
 OverrideReason = Annotated[
     str,
     typer.Option(
         "--override-reason",
         metavar="TEXT",
-        help="Why the gate is overridden; recorded with its own verdict. Only judgements of quality can be "
-        "overridden, not a refusal because no judgement was possible.",
+        help="Why the gate is overridden; recorded with the gate's verdict. Only a verdict on quality can "
+        "be overridden, not a refusal because no comparison was possible.",
     ),
 ]
 Wait = Annotated[
@@ -84,25 +86,25 @@ Wait = Annotated[
         "--wait",
         metavar="MINUTES",
         min=0,
-        help="End with 0 after these although the run goes on; the same command in the same build picks it up.",
+        help="Exit with 0 after this time; the run continues, and repeating the command in this build waits on.",
     ),
 ]
 Timeout = Annotated[
-    float, typer.Option("--timeout", metavar="MINUTES", min=0.01, help="Cancel the run when it takes longer.")
+    float, typer.Option("--timeout", metavar="MINUTES", min=0.01, help="Cancel the run if it takes longer.")
 ]
 Why = Annotated[
     str,
-    typer.Option("--why", metavar="TEXT", help="Why a person asks for it, for the approval card; none: no reason."),
+    typer.Option("--why", metavar="TEXT", help="A person's reason, for the approval card; none: no reason."),
 ]
 Follow = Annotated[
-    str | None, typer.Option("--follow", metavar="RUN_ID", help="Follow a run that is already submitted.")
+    str | None, typer.Option("--follow", metavar="RUN_ID", help="Follow a run that was already submitted.")
 ]
 Pending = Annotated[
     bool,
     typer.Option(
         "--pending",
-        help="Follow the run of the newest candidate that may still be released, such as one of a schedule; without "
-        "one there is nothing to do.",
+        help="Follow the run of the newest candidate that may still be released, such as one of a schedule; does "
+        "nothing if there is none.",
     ),
 ]
 ApprovalStage = Annotated[
@@ -110,21 +112,21 @@ ApprovalStage = Annotated[
     typer.Option(
         "--approval-stage",
         metavar="NAME",
-        help="The stage of this build that asks for an approval of what is accepted; recorded with the candidate.",
+        help="The stage of this build that requests the approval of an accepted model; recorded with the candidate.",
     ),
 ]
 
 
 def check(
     production: Annotated[
-        bool, typer.Option("--production", help="Demand that a production workspace is configured and answers too.")
+        bool, typer.Option("--production", help="Also require a configured, responding production workspace.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check settings, every problem file, the table against the data contract, and that the workspace answers.
+    """Check settings, all problem files, the table against the data contract, and access to the workspace.
 
-    Also checks that no other problem uses the same names (exit 4). Changes nothing. These errors would otherwise be
-    found only after an hour of training.
+    Also checks that no other problem uses the same names (exit 4). Changes nothing. Without this check, such errors
+    would be found only after an hour of training.
     """
     with session(as_json, verb="check") as call:
         settings = call.settings
@@ -139,7 +141,7 @@ def check(
         ownership.demand_data_ours(newest, result.table.columns, settings)
         module.show(call.terminal, result, call.workspace.banner)
         if production:
-            call.terminal.say(f"production {call.production.banner} answers")
+            call.terminal.say(f"production {call.production.banner} responds")
         call.ends("settings, problem files and table are valid", "publish and run: python -m ml_service rehearse")
 
 
@@ -151,8 +153,8 @@ def publish(
 ) -> None:
     """Publish the pipeline with the build id as version and make it the default of the pipeline endpoint.
 
-    Publishing the same graph under the same build id again changes nothing; another graph under it is a conflict
-    (exit 4). The compute cluster is created when it does not exist.
+    Publishing the same graph under the same build id again changes nothing; a different graph is a conflict (exit 4).
+    Creates the compute cluster if it does not exist.
     """
     with session(as_json, for_agent, verb="publish") as call:
         names, number = None if steps is None else _steps(steps), _data_version(data_version)
@@ -186,11 +188,11 @@ def run(
     for_agent: ForAgent = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run the pipeline, follow it and say what it decided.
+    """Run the pipeline, follow it and show its decision.
 
-    Ends with 0 when the new model was accepted or the champion was kept, 3 when the data contract or the gate
-    refused, 1 when a step failed (its last log lines are shown), 124 when it took too long. Ctrl-C stops only the
-    following; the run continues.
+    Exits with 0 if the new model was accepted or the champion was kept, 3 if the data contract or the gate refused, 1
+    if a step failed (the end of its log is shown), and 124 after a timeout. Ctrl-C only stops following; the run
+    continues.
     """
     with session(as_json, for_agent, verb="run") as call:
         chosen = _pipeline_id(pipeline_id)
@@ -228,7 +230,7 @@ def run(
         if _is_pending(call, result):
             return
         _record(call, result, approval_stage)
-        # On a build agent a dry run has no stage that asks: a card would ask for nothing.
+        # On a build agent a dry run has no approval stage, so a card would be pointless.
         _tell(call, result, evidence, asked_because, is_asked=bool(approval_stage) or not call.settings.tf_build)
 
 
@@ -239,10 +241,11 @@ def try_recipe(
     for_agent: ForAgent = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train with this working tree's recipes and judge the result against the champion; change nothing else.
+    """Train with the recipes of this working tree and compare the result with the champion; change nothing else.
 
-    Nothing is published, registered or deployed, on a branch too: the run has the steps prepare, train and evaluate,
-    in an experiment of its own. Ends with 0 when the gate would accept the model or keep the champion, else as run.
+    Nothing is published, registered or deployed, so it can be used on a branch: the run consists of the steps
+    prepare, train and evaluate, in a separate experiment. Exits with 0 if the gate would accept the model or keep the
+    champion, otherwise like run.
     """
     with session(as_json, for_agent, verb="try") as call:
         number = _data_version(data_version)
@@ -262,19 +265,19 @@ def try_recipe(
 
 
 def _is_pending(call: Session, result: RunResult) -> bool:
-    """Tell the job after this one whether the run goes on; say so where it does."""
+    """Tell the next job whether the run is still in progress, and show that."""
     from ml_service.training.run import ending
 
     call.agent.outputs({"pending": str(result.is_pending).lower()})
     if result.is_pending:
-        call.terminal.say(f"run        {result.run_id} goes on")
+        call.terminal.say(f"run        {result.run_id} is still in progress")
         call.terminal.document(result.document)
         call.ending = ending(result, call.settings)
     return result.is_pending
 
 
 def _run_of_candidate(call: Session) -> str | None:
-    """The run of the newest candidate that may still be released; None, and says so, where there is none."""
+    """Return the run of the newest candidate that may still be released; if there is none, say so and return None."""
     from ml_service.audit.last_training import NOTHING_WAITS
     from ml_service.production.candidates.reading import newest_tested, read_candidates
 
@@ -284,14 +287,14 @@ def _run_of_candidate(call: Session) -> str | None:
         call.terminal.say("candidate  none may be released; see python -m ml_service candidates list")
         call.terminal.document({"candidate": None})
         call.agent.outputs({"ended": NOTHING_WAITS})
-        call.ends("no candidate waits for a release")
+        call.ends("no candidate is waiting for a release")
         return None
     call.terminal.say(f"candidate  {found.model}: {found.line}")
     return found.run_id
 
 
 def _keep(call: Session, other: AnotherTrainingError) -> None:
-    """End as a scheduled run does that finds another training: kept, and the champion stays."""
+    """End like a scheduled run that finds another training run: the champion is kept."""
     from azure_ml.step_run import ANOTHER_RUN
     from forecasting.decision.blocks import KEPT
     from ml_service.audit.last_training import told as handed_on
@@ -306,9 +309,9 @@ def _keep(call: Session, other: AnotherTrainingError) -> None:
 
 
 def _record(call: Session, result: RunResult, approval_stage: str) -> None:
-    """Write down how a run has ended and what the gate has accepted.
+    """Record how a run has ended and which model the gate has accepted.
 
-    Without a production that is no candidate: the deploy step has made it champion.
+    Without a production workspace the model is no candidate, because the deploy step has already made it champion.
     """
     _record_run(call, result)
     if not call.settings.has_production:
@@ -326,16 +329,16 @@ def _record(call: Session, result: RunResult, approval_stage: str) -> None:
 
 
 def _record_run(call: Session, result: RunResult) -> None:
-    """Let the ledger tell how a run has ended."""
+    """Record in the ledger how a run has ended."""
     from ml_service.audit.events.collecting import of_result
 
     call.witness.record_new(partial(of_result, result, call.workspace))
 
 
 def _tell(call: Session, result: RunResult, evidence: Path | None, why: str, *, is_asked: bool) -> None:
-    """Show the result of a run and hand it on: files, output variables and tags of the build, exit code.
+    """Show the result of a run and pass it on: files, output variables and tags of the build, exit code.
 
-    why: a person's reason, which may be empty. is_asked: whether somebody is asked to approve what is accepted.
+    why: a person's reason, which may be empty. is_asked: whether an approval of the accepted model is requested.
     """
     from ml_service.audit import summary
     from ml_service.training import run as module
@@ -350,7 +353,7 @@ def _tell(call: Session, result: RunResult, evidence: Path | None, why: str, *, 
 
 
 def _end(call: Session, result: RunResult, *, is_asked: bool = True) -> None:
-    """Close the command as the run has ended."""
+    """Set exit code and closing lines according to the result of the run."""
     from ml_service.training.run import ending, events
 
     call.exit_code, call.ending = result.exit_code, ending(result, call.settings, is_asked=is_asked)
@@ -358,7 +361,7 @@ def _end(call: Session, result: RunResult, *, is_asked: bool = True) -> None:
 
 
 def _propose(call: Session, result: RunResult, evidence: Path, why: str) -> None:
-    """Write the approval card of what a run has accepted: the first page that the person who approves sees."""
+    """Write the approval card of the model that a run has accepted, the first page that the approver sees."""
     from ml_service.audit.approval.card import CARD_SUMMARY
     from ml_service.audit.approval.propose import propose_release
 
@@ -381,11 +384,11 @@ def smoke(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask the test service for a forecast and compare it with the forecast of the registered model itself.
+    """Request forecasts from the test service and compare them with those of the registered model.
 
-    Several horizons and a newer history are asked for; a call that fails is repeated first. Ends with 3 for a wrong
-    number, a refused call or a model file with another hash, with 1 for a service that is missing or not healthy,
-    whose log is shown, and with 4 when the names in the settings belong to another problem.
+    Requests several horizons and one forecast after a newer history; failed calls are retried. Exits with 3 for a
+    wrong number, a refused call or a model file with another hash; with 1 for a service that is missing or unhealthy,
+    whose log is shown; and with 4 if the names in the settings belong to another problem.
     """
     with session(as_json, verb="smoke") as call:
         demand_version("--deploy", deploy, "champion")
@@ -400,14 +403,14 @@ def smoke(
             problem, note = ownership.demand_ours(call.workspace, settings).problem, call.terminal.note
             smoked = module.deploy_for_test(call.workspace, settings, problem, deploy, horizon=horizon, announce=note)
         module.show(call.terminal, smoked)
-        call.ends(f"the test service answers as {smoked.model} itself forecasts")
+        call.ends(f"the test service gives the same forecasts as {smoked.model}")
 
 
 def rehearse(
     timeout: Timeout = 120.0,
     data_version: RehearsedData = None,
 ) -> None:
-    """Do everything once: data upload, publish, run, smoke; then say what to try next."""
+    """Run data upload, publish, run and smoke in sequence, then suggest what to try next."""
     with session(False, verb="rehearse") as call:
         settings = call.settings
         from ml_service.training import rehearse as module
@@ -443,7 +446,9 @@ def _reason(text: str) -> str:
 
 
 def _pipeline_id(text: str) -> str | None:
-    """The id of a published pipeline; None for the endpoint's default, which no missing id leads to."""
+    """Return the id of a published pipeline, or None for the endpoint's default. Raises: InvalidRequestError if
+    empty.
+    """
     if not text.strip():
         raise InvalidRequestError(
             "--pipeline-id is empty", expected=f"the id of a published pipeline, or {ENDPOINT_DEFAULT}"

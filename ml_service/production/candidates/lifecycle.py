@@ -95,13 +95,13 @@ def _answered(candidate: Candidate, history: History, now: Now) -> Move | None:
     build, stage = candidate.move.build_id, str(history.asked.details.get("stage", ""))
     approval = now.ask(build, stage)
     if approval is None:
-        why = f"build {build} has asked for an approval, and its answer cannot be read"
+        why = f"build {build} has requested an approval, and the answer cannot be read"
         return replace(candidate.move, state=State.UNKNOWN, person="", reason=why)
     no = approval if approval.status is Status.REJECTED else approval.rejected_before
     if no is not None:
         return Move(State.REJECTED, no.when or candidate.since, no.person, no.comment, build)
     if approval.status is Status.ENDED:
-        why = f"the approval that build {build} asked for ended as {approval.said or 'unanswered'}"
+        why = f"the approval requested by build {build} ended as {approval.said or 'unanswered'}"
         return Move(State.ACCEPTED, approval.when or candidate.since, approval.person, why, build)
     return None
 

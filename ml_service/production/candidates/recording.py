@@ -61,7 +61,7 @@ def try_to(write: Callable[[Desk], None], desk: Desk) -> None:
         known = explain(error)
         if known is None:
             raise
-        desk.say(f"warning: what became of candidates is not recorded yet; the next verb that writes does: {known}")
+        desk.say(f"warning: candidates are not up to date in the ledger; the next writing verb records them: {known}")
 
 
 def accept(desk: Desk, decision: DecisionRecord, version: int, stage: str) -> None:
@@ -106,7 +106,7 @@ def withdraw(desk: Desk, version: int, reason: str) -> Candidate:
     Raises: InvalidRequestError (no such candidate, no reason), CheckFailedError (it is no longer open).
     """
     if not reason.strip():
-        raise InvalidRequestError("a candidate is withdrawn with a reason", todo="add --reason TEXT")
+        raise InvalidRequestError("withdrawing a candidate requires a reason", todo="add --reason TEXT")
     demand_recordable("--reason", reason)
     found: list[Candidate] = []
 
@@ -132,7 +132,7 @@ def demand_candidate(candidates: Iterable[Candidate], version: int, model_name: 
     if found is None:
         raise InvalidRequestError(
             f"there is no candidate {model_name}:{version}",
-            todo="see the candidates: python -m ml_service candidates list",
+            todo="list the candidates: python -m ml_service candidates list",
         )
     return found
 

@@ -52,10 +52,10 @@ class Chain:
         """Raises: CheckFailedError when an entry is missing, changed or foreign."""
         if self.faults:
             raise CheckFailedError(
-                f"the ledger of the problem {self.problem} is not as it was written; nothing was changed",
+                f"the ledger of the problem {self.problem} was changed or damaged; this command has changed nothing",
                 found="\n".join(self.faults),
-                expected=f"{path(self.problem, 1)} and its successors, each with the hash of the one before it",
-                todo="see who changed it, and restore it from the copy (docs/production.md)",
+                expected=f"{path(self.problem, 1)} and its successors, each with the hash of the previous one",
+                todo="find out who changed it, and restore it from the backup (docs/production.md)",
             )
 
 
@@ -108,7 +108,7 @@ def _fault(entry: Entry | None, number: int, head: str, problem: str) -> str:
     if (entry.problem, entry.sequence) != (problem, number):
         return f"is entry {entry.sequence} of the problem {entry.problem}"
     if entry.previous_sha256 != head:
-        return f"follows an entry with sha256 {entry.previous_sha256}, and the one before it has {head}"
+        return f"follows an entry with sha256 {entry.previous_sha256}, but the previous entry has {head}"
     return ""
 
 
@@ -120,9 +120,9 @@ def append(blobs: Blobs, chain: Chain, entry: Entry) -> Chain:
     """
     if not _create(blobs, chain.problem, entry):
         raise ConflictError(
-            f"another process has written entry {entry.sequence} of the ledger of {chain.problem}",
-            expected="one process at a time that changes production",
-            todo="see who does: python -m ml_service history --out FOLDER; then repeat the command",
+            f"another process has already written entry {entry.sequence} of the ledger of {chain.problem}",
+            expected="only one process at a time that changes production",
+            todo="find out which: python -m ml_service history --out FOLDER; then repeat the command",
         )
     return replace(chain, entries=(*chain.entries, entry))
 
@@ -197,7 +197,7 @@ def _is_stored(blobs: Blobs, name: str, entry: Entry, because: Exception) -> boo
         return blobs.read(name) == entry.content
     except Exception as error:
         raise UncertainError(
-            f"whether {name} is stored is unknown: neither writing nor reading it was answered",
+            f"it is unknown whether {name} is stored: neither writing nor reading it got a response",
             found=str(because),
-            todo="see that the storage account can be reached, then repeat the command",
+            todo="make sure that the storage account can be reached, then repeat the command",
         ) from error

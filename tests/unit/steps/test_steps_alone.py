@@ -201,7 +201,7 @@ def test_a_broken_table_is_refused_and_nothing_is_written(
     broken.write_text("".join(line + "\n" for line in BROKEN[expected](table.read_text().splitlines())))
     ended = step(name, "--data", broken, output, tmp_path / "out")
     assert ended.code == 3
-    assert "broken.csv breaks the data contract" in ended.err
+    assert "broken.csv violates the data contract" in ended.err
     assert expected in ended.err
     assert "outcome=failed reason=contract data_sha256=" in ended.out
     assert not (tmp_path / "out").exists()

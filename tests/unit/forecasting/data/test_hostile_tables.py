@@ -151,7 +151,7 @@ def test_what_is_not_is_refused_with_its_place(tmp_path: Path, kind: str) -> Non
     with pytest.raises(ContractError) as caught:
         read(tmp_path, content, as_of=DAYS[-1])
     assert said in str(caught.value)
-    assert "table.csv breaks the data contract" in str(caught.value)
+    assert "table.csv violates the data contract" in str(caught.value)
     assert len(list(csv.reader(io.StringIO(caught.value.table())))) > 1
 
 

@@ -136,7 +136,7 @@ def test_a_first_release_has_nothing_to_restore() -> None:
     assert card.serves_now is None
     assert "the seasonal naive forecast" in card.improvement.sentence
     assert "the service is deleted again" in card.if_approved
-    assert card.if_rejected.startswith("Nothing serves, as before")
+    assert card.if_rejected.startswith("Nothing serves, as now")
 
 
 @pytest.mark.parametrize(
@@ -241,8 +241,8 @@ def test_what_an_approver_should_weigh_comes_first() -> None:
     card = card_of(release(decision=made, now=touched, unfinished=("release of m:3, by Ada",)))
     assert [warning.partition(":")[0] for warning in card.warnings] == [
         "The service was changed by hand",
-        "A deployment has not ended",
-        "It was trained on data until 2014-05-31, and what serves on data until 2014-06-30",
+        "A deployment is unfinished",
+        "It was trained on data until 2014-05-31, and the serving model on data until 2014-06-30",
         "bias",
     ]
     assert badge_of(card).text == "accepted by the gate, with 4 warnings"

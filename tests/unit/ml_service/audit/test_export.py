@@ -62,7 +62,7 @@ def test_an_export_of_a_damaged_ledger_is_not_told_of_in_it(
         monkeypatch.setattr(making, "read_population", lambda *_, found=population, **__: found)
         making.export(view, witness, tmp_path / "x.zip")
         assert len(recorded) == (0 if faults else 2), "what was collected, and the export"
-    assert "the ledger does not tell of this export" in out.getvalue()
+    assert "this export is not recorded in the ledger" in out.getvalue()
 
 
 @pytest.mark.parametrize("how", ["removed", "changed", "unreadable"])
@@ -82,7 +82,7 @@ def test_an_untampered_export_of_a_damaged_ledger_is_as_it_was_made(tmp_path: Pa
     faults = checking.verify(made.path, made.sha256)
     assert faults
     assert all(fault.startswith(verifier.DAMAGED) for fault in faults)
-    assert "is as it was made, of a ledger that was damaged" in checking.ending(made.path, faults, made.sha256)[0]
+    assert "is unchanged, but the ledger was already damaged" in checking.ending(made.path, faults, made.sha256)[0]
     with zipfile.ZipFile(made.path) as opened:
         files = {name: opened.read(name) for name in opened.namelist()}
     edit_events(cut_tail)(files)

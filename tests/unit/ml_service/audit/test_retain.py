@@ -116,7 +116,7 @@ def test_behind_a_damaged_entry_nothing_is_written(
     settings = make_settings(run_of(organisation))
     retain_unsuccessful(settings, Chain("p", faults=faults), witness, Terminal(out=out, err=out))
 
-    assert "build 8 is kept" in out.getvalue()
+    assert "build 8 is retained" in out.getvalue()
     assert len(recorded) == (0 if faults else 1)
 
 

@@ -82,7 +82,7 @@ def test_after_a_deployment_whose_end_nobody_knows_it_is_unknown_what_serves(tmp
     untouched = intervals(trail.chain.entries, Live("as-recorded", "", ""))
     assert told(untouched[-1]) == ("served", "d5", []), "its last change is that of d5"
     by_hand = intervals(trail.chain.entries, Live("changed", "by hand", day(trail.today + 1)))
-    assert (by_hand[-1].begin, by_hand[-1].why) == (day(trail.today + 1), "it is not as recorded: by hand")
+    assert (by_hand[-1].begin, by_hand[-1].why) == (day(trail.today + 1), "it differs from the record: by hand")
     trail.deploy("d7", 1, "succeeded", 110)
     assert told(intervals(trail.chain.entries)[-1]) == ("served", "d7", [])
 

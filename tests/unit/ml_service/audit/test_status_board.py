@@ -169,7 +169,7 @@ def test_what_nobody_has_recorded_is_unknown() -> None:
     assert data_state("sales", None, None, TODAY).version == 0
     found = data_state("sales", dataset(rows="many", last_date="yesterday"), None, TODAY)
     assert (found.rows, found.last_day, found.steps_behind, found.newer_than_served) == (None, None, None, None)
-    assert "whose last day is not recorded" in printed(board(data=found))
+    assert "with unrecorded last day" in printed(board(data=found))
 
 
 def test_drift_is_what_the_last_decision_says() -> None:

@@ -62,7 +62,7 @@ def test_the_page_of_a_broken_contract_names_rules_columns_and_places() -> None:
         transcript="as printed",
     )
 
-    assert "the table breaks the data contract" in page
+    assert "the table violates the data contract" in page
     assert page.index("| **live now** | paid:3 |") < page.index("## Data contract")
     assert "2 rules are violated; all places are in `contract_failures.csv` beside this page." in page
     assert "| Units | negative | at least 0 | line 3, line 9 | Deliver reversals as a type of their own. |" in page

@@ -109,7 +109,7 @@ def test_an_entry_that_cannot_be_written_is_said_and_fails_no_command(
 
     monkeypatch.setattr(witness, "open_blobs", closed)
     assert house.witness().record(accepted) == ()
-    assert "the ledger does not tell of this yet: the datastore has no credential" in house.said[0]
+    assert "this is not recorded in the ledger yet: the datastore has no credential" in house.said[0]
 
 
 def test_nothing_is_written_behind_an_entry_that_was_changed(house: House) -> None:
@@ -117,7 +117,7 @@ def test_nothing_is_written_behind_an_entry_that_was_changed(house: House) -> No
     house.blobs.stored[store.path(PROBLEM, 1)] += b" "
     house.witness().record(accepted)
     assert list(house.blobs.stored) == [store.path(PROBLEM, 1)]
-    assert "is not as it was written" in house.said[0]
+    assert "was changed or damaged" in house.said[0]
 
 
 def test_no_entry_is_stored_that_could_not_be_read_again(house: House) -> None:
@@ -151,7 +151,7 @@ def test_nothing_is_added_to_a_damaged_ledger_so_that_the_copy_can_be_restored(h
     del house.blobs.stored[store.path(PROBLEM, 1)]
     house.witness().record_refusal(Attempt("release", "version 9", utc_now(), ""), CheckFailedError("damaged"))
     assert list(house.blobs.stored) == [store.path(PROBLEM, 2)]
-    assert "warning: the ledger does not tell of this yet" in house.said[-1]
+    assert "warning: this is not recorded in the ledger yet" in house.said[-1]
 
 
 def test_a_deployment_that_was_begun_tells_itself_how_it_ended(house: House) -> None:

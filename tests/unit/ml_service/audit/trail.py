@@ -247,7 +247,7 @@ def make_trail(folder: Path) -> Trail:
     """The story. Moments are `day(n)` with the n of `today` after each event."""
     trail = Trail(folder)
     trail.upload(1)
-    refused = CheckFailedError("bad.csv breaks the data contract", found="3 rows", expected="at least 730 rows")
+    refused = CheckFailedError("bad.csv violates the data contract", found="3 rows", expected="at least 730 rows")
     trail.add(
         kinds.refused(
             Attempt("data upload", "bad.csv", day(1), "", None, kinds.DATA_REFUSED), refused, trail.actor(100)

@@ -105,12 +105,12 @@ def test_help_loads_nothing_that_a_verb_needs() -> None:
         (["release", "--pending", "--reason", "$(x)"], "--reason cannot be recorded as it is"),
         (["candidates", "withdraw", "--model-version", "1"], "--reason"),
         (["candidates", "withdraw", "--model-version", "0", "--reason", "x"], "--model-version"),
-        (["rollback", "--to", "1", "--take-over", "--reason", "$(x)"], "--reason cannot be recorded as it is"),
+        (["rollback", "--to", "1", "--take-over", "--reason", "$(x)"], "--reason cannot be recorded"),
         (["rollback", "--to", "yesterday"], "a number from 1, or previous or before-this-build"),
         (["history"], "--out"),
         (["audit", "export"], "--out"),
         (["audit", "at", "--date", "yesterday"], "a day such as 2026-03-03"),
-        (["audit", "at", "--date", "9999-01-01"], "lies in the future"),
+        (["audit", "at", "--date", "9999-01-01"], "is in the future"),
         (["audit", "verify", "--anchor", "0" * 64], "--anchor is the hash of an export"),
         (["audit", "verify", "nothing.zip"], "neither a folder nor a readable ZIP file"),
     ],
@@ -134,7 +134,7 @@ def test_every_verb_reports_placeholders_before_it_does_anything(
     assert main(verb) == 2
 
     message = capsys.readouterr().err
-    assert message.startswith("\nlive now:          as before; this command opened no workspace\n")
+    assert message.startswith("\nlive now:          unchanged; this command opened no workspace\n")
     assert "\nwhat happened:     error: 3 settings are not usable\n" in message
     assert message.count("is still the placeholder") == 3
 

@@ -127,7 +127,7 @@ SEEDED: dict[str, tuple[Callable[[Documents], object], str, str]] = {
     ),
     "a registry without its admin user": (
         _set("/registry", "properties", "adminUserEnabled", value=False),
-        "admin user of registry registry is off",
+        "admin user of registry registry is disabled",
         "az acr update --name registry --admin-enabled true",
     ),
     "a registry that somebody deleted": (
@@ -213,7 +213,7 @@ SEEDED: dict[str, tuple[Callable[[Documents], object], str, str]] = {
     ),
     "a size that the region lacks": (
         _set(f"{LOCATION}/vmSizes", "value", value=[]),
-        "offers no such size",
+        "is not available in this region",
         "COMPUTE_VM_SIZE",
     ),
     "no room for a container group": (

@@ -85,7 +85,7 @@ def test_a_receiver_that_refuses_or_redirects_is_asked_once(receiver: Any, statu
     receiver.status = status
 
     assert send(address(receiver), [notice()]) == [
-        f"notification approval.waiting: not taken, the receiver answered HTTP {status}"
+        f"notification approval.waiting: not accepted, the receiver answered HTTP {status}"
     ]
     assert len(receiver.got) == 1
 
@@ -96,7 +96,7 @@ def test_a_receiver_that_never_answers_costs_no_more_than_the_limit() -> None:
         said = send(f"http://127.0.0.1:{silent.getsockname()[1]}/{ITS_QUERY}", [notice(), notice()], seconds=0.3)
 
         assert time.monotonic() - begun < 2
-    assert all("did not answer in time" in line for line in said)
+    assert all("did not respond in time" in line for line in said)
     assert ITS_QUERY not in "".join(said)
 
 

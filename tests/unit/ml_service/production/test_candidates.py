@@ -35,7 +35,7 @@ def test_without_an_answer_the_state_is_unknown_and_nothing_is_recorded_of_it() 
     story.accept(1, build=7)
     (found,) = story.candidates().values()
     assert (found.state, found.due) == (State.UNKNOWN, False)
-    assert "build 7 has asked for an approval" in found.reason
+    assert "build 7 has requested an approval" in found.reason
     assert newest_pending([found]) is None, "it may have been rejected"
 
 

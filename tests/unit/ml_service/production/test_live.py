@@ -136,5 +136,5 @@ def test_what_the_answers_say_of_their_code_is_compared() -> None:
     assert demand_recorded_code(service(), content, sound)
     assert not demand_recorded_code(service(), content, {live.VERSION: "9"}), "an earlier script names the copy"
     for other in ({live.SCORING: "7" * 64}, {live.VERSION: "2"}):
-        with pytest.raises(CheckFailedError, match="answers with other code than was deployed"):
+        with pytest.raises(CheckFailedError, match="runs other code than was deployed"):
             demand_recorded_code(service(), content, {**sound, **other})

@@ -191,7 +191,7 @@ def _begun(house: House) -> Any:
 def test_a_candidate_is_withdrawn_with_a_reason_and_only_while_it_is_open(house: House) -> None:
     house.accept(1, build=7, run="r1")
     desk = house.desk(9)
-    with pytest.raises(InvalidRequestError, match="with a reason"):
+    with pytest.raises(InvalidRequestError, match="requires a reason"):
         recording.withdraw(desk, 1, " ")
     with pytest.raises(InvalidRequestError, match="no candidate unit:2"):
         recording.withdraw(desk, 2, "wrong table")
@@ -207,10 +207,10 @@ def test_a_candidate_is_withdrawn_with_a_reason_and_only_while_it_is_open(house:
 def test_a_ledger_that_was_changed_is_not_extended_and_the_verb_goes_on(house: House) -> None:
     house.accept(1, build=7, run="r1")
     house.blobs.stored[store.path(PROBLEM, 1)] += b" "
-    with pytest.raises(CheckFailedError, match="not as it was written"):
+    with pytest.raises(CheckFailedError, match="was changed or damaged"):
         recording.settle(house.desk(8))
     recording.try_to(recording.settle, house.desk(8))
-    assert "the next verb that writes does" in house.said[-1]
+    assert "the next writing verb records them" in house.said[-1]
     assert len(house.blobs.stored) == 2
 
 

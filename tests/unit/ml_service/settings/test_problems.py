@@ -90,8 +90,8 @@ def test_candidates_of_a_new_problem_look_a_year_back_where_the_history_allows(
     assert not keys or candidates["histgb_direct"].get("year", 0.0) == year
 
 
-def test_a_name_that_is_not_legal_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(InvalidRequestError, match="legal problem"):
+def test_an_invalid_name_leaves_no_file(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequestError, match="would be invalid"):
         new(Terminal(as_json=False), "Two Words", Columns("Day", "Units", (), "sum"), tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -167,7 +167,7 @@ def test_the_access_token_is_never_printed(
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("variables: [a, b]", "holds no variables"), ("variables:\n  A: [", "not readable as YAML")],
+    [("variables: [a, b]", "has no variables"), ("variables:\n  A: [", "not readable as YAML")],
 )
 def test_a_broken_file_is_named(tmp_path: Path, text: str, expected: str) -> None:
     path = tmp_path / "variables.yml"

@@ -57,7 +57,7 @@ def test_a_table_that_breaks_the_contract_is_refused(
 
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "breaks the data contract" in captured.err
+    assert "violates the data contract" in captured.err
     assert expected in captured.err
     assert "the ledger does not tell of this: the workspace cannot be opened" in captured.err
     assert len(opened) == 1
@@ -75,7 +75,7 @@ def test_a_file_that_changes_after_the_check_is_not_uploaded(tmp_path: Path) -> 
     copies.mkdir()
     shutil.copyfile(TABLE, path)
 
-    with pytest.raises(FaultError, match="changed while it was read"):
+    with pytest.raises(FaultError, match="changed while it was being read"):
         data._copy(path, "0" * 64, copies)
 
 

@@ -58,8 +58,8 @@ def test_one_alone_and_what_cannot_be_recorded_are_usage_errors(person: str, rea
 @pytest.mark.parametrize(
     ("words", "part"),
     [
-        (["--override-by", "Ada"], "needs a person and a reason, --override-reason is missing"),
-        (["--override-reason", "because"], "needs a person and a reason, --override-by is missing"),
+        (["--override-by", "Ada"], "needs a person and a reason, but --override-reason is missing"),
+        (["--override-reason", "because"], "needs a person and a reason, but --override-by is missing"),
         (["--override-by", "Ada", "--override-reason", "because", "--follow", "x"], "exclude each other"),
     ],
 )

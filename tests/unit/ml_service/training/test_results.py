@@ -130,7 +130,7 @@ def _result(status: str, outcome: str, failed: str = "") -> RunResult:
         (_result("Finished", "kept"), ""),
         (_result("Failed", "failed", "evaluate"), "refused (floor)"),
         (_result("Failed", "accepted", "deploy"), "step deploy failed"),
-        (_result("Canceled", ""), "somebody cancelled the run"),
+        (_result("Canceled", ""), "somebody canceled the run"),
         (_result("Finished", ""), "without recording an outcome"),
     ],
 )
@@ -294,7 +294,7 @@ def test_many_series_are_named_and_counted() -> None:
     show_smoke(Terminal(out=out), Smoked("svc", "u", "m:1", "0" * 64, days, (1.0, 2.0, 100.0, 50.0), names, 12))
     said = out.getvalue()
     assert "(2 days of each of 2 series)" in said
-    assert "2 of the model's 12 series were asked for" in said
+    assert "2 of the model's 12 series were requested" in said
     lines = [line.split() for line in said.splitlines() if "bread" in line]
     assert [line[0] for line in lines] == list(names)
     assert [len(line[-1]) for line in lines] == [15, 30, 30, 15], "each series has a scale of its own"
