@@ -83,7 +83,7 @@ def check_cluster_quota(reader: Reader, place: Place, settings: Settings, locati
     if not size:
         yield Finding(
             check,
-            "this region offers no such size",
+            "this size is not available in this region",
             "a size of the list",
             f"az ml compute list-sizes --location {location} names them; change COMPUTE_VM_SIZE",
         )

@@ -113,8 +113,8 @@ def check_registry(reader: Reader, place: Place, workspace: Document) -> Iterato
     if at(registry, "properties", "adminUserEnabled") is not True:
         yield Finding(
             check,
-            f"the admin user of registry {name} is off",
-            "on: Azure Container Instances pulls images with it",
+            f"the admin user of registry {name} is disabled",
+            "enabled: Azure Container Instances pulls images with it",
             f"az acr update --name {name} --admin-enabled true",
         )
     yield from _reached(check, registry, f"az acr update --name {name} --public-network-enabled true")

@@ -146,7 +146,7 @@ class RunResult:
     @property
     def _refusal(self) -> str:
         if self.outcome.reason == "contract":
-            return "refused (contract): the table breaks the data contract; nothing was trained or registered"
+            return "refused (contract): the table violates the data contract; nothing was trained or registered"
         return f"refused ({self.outcome.reason}): the data contract or the gate said no; nothing was registered"
 
     @property

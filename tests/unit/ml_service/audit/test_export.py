@@ -227,7 +227,7 @@ ON_THE_PAGE = [
     (
         10,
         "refused",
-        "data.refused: data upload bad.csv Ada, build 100 bad.csv breaks the data contract; found 3 rows",
+        "data.refused: data upload bad.csv Ada, build 100 bad.csv violates the data contract; found 3 rows",
     ),
     (10, "refused", "request.refused: rollback 99 Rita, build 106 version 99 has never served in production"),
     (11, "why-not", "m:2 rejected 2026-01-25 09:00:00 Grace not before Monday"),

@@ -102,7 +102,7 @@ def test_help_loads_nothing_that_a_verb_needs() -> None:
             ["run", "--pending", "--override-by", "Ada", "--override-reason", "tariff"],
             "--override-by and --pending exclude each other",
         ),
-        (["release", "--pending", "--reason", "$(x)"], "--reason cannot be recorded as it is"),
+        (["release", "--pending", "--reason", "$(x)"], "--reason cannot be recorded"),
         (["candidates", "withdraw", "--model-version", "1"], "--reason"),
         (["candidates", "withdraw", "--model-version", "0", "--reason", "x"], "--model-version"),
         (["rollback", "--to", "1", "--take-over", "--reason", "$(x)"], "--reason cannot be recorded"),
@@ -124,7 +124,7 @@ def test_usage_errors_end_with_2_and_say_what_is_wrong(
     assert message in captured.err
     assert captured.out == ""
     if "Usage:" not in captured.err:  # typer's own messages name the option; all others say what is live
-        assert "live now:          as before" in captured.err
+        assert "live now:          unchanged" in captured.err
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -49,7 +49,7 @@ def test_a_failure_has_a_page_where_an_agent_listens(make_settings: MakeSettings
         raise CheckFailedError("no")
 
     (page,) = tmp_path.glob("release-*.md")
-    assert page.read_text().startswith("# Release failed\n\n|   |   |\n| --- | --- |\n| **live now** | as before")
+    assert page.read_text().startswith("# Release failed\n\n|   |   |\n| --- | --- |\n| **live now** | unchanged")
 
 
 @pytest.mark.parametrize("listens", [True, False])

@@ -59,7 +59,7 @@ def test_a_table_that_breaks_the_contract_is_refused(
     assert captured.out == ""
     assert "violates the data contract" in captured.err
     assert expected in captured.err
-    assert "the ledger does not tell of this: the workspace cannot be opened" in captured.err
+    assert "this is not recorded in the ledger, because the workspace cannot be opened" in captured.err
     assert len(opened) == 1
 
 
