@@ -49,6 +49,9 @@ def test_a_command_of_the_page_is_understood(words: list[str], capsys: pytest.Ca
     assert "No such" not in capsys.readouterr().err
 
 
+ACTIVATED = ". .venv/bin/activate"
+
+
 def rehearsal() -> tuple[list[str], list[str]]:
     """The assignments of the section *Rehearse it*, and the commands after them."""
     found = re.search(r"^## Rehearse it$.*?```sh\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE)
@@ -63,7 +66,7 @@ def test_the_rehearsal_runs_as_the_page_has_it(newcomer: Newcomer) -> None:
     exports, lines = rehearsal()
     for line in lines:
         refused = " || [ $? = 3 ]" if "--deny" in line else ""
-        ended = newcomer.types([*exports, f"{line}{refused}"])
+        ended = newcomer.types([ACTIVATED, *exports, f"{line}{refused}"])
         if refused:
             assert "--role 'Azure Container Instances Contributor Role'" in ended.out
 
@@ -88,17 +91,16 @@ def test_each_stop_of_a_first_release_is_explained_by_the_page_and_by_doctor(new
     unexplained = []
     for rule in sorted(told, key=lambda rule: rule != "create-compute"):  # as long as there is no cluster
         value = "=0" if rule == "token-after" else ""
-        lines = [f"python -m local_azure up --deny {rule}{value}", f"{RELEASE} --azure {PRODUCTION} || [ $? = 1 ]"]
-        stopped = newcomer.types(lines)
-        ended = newcomer.types(
-            [f"export {PRODUCTION}", "python -m local_azure exec -- python -m ml_service doctor || [ $? = 3 ]"]
-        )
+        up = f"python -m local_azure up --deny {rule}{value}"
+        stopped = newcomer.types([ACTIVATED, up, f"{RELEASE} --azure {PRODUCTION} || [ $? = 1 ]"])
+        doctor = "python -m local_azure exec -- python -m ml_service doctor || [ $? = 3 ]"
+        ended = newcomer.types([ACTIVATED, f"export {PRODUCTION}", doctor])
         said = stopped.out + stopped.err
         if not any(phrase in said for phrase in told[rule]) or "  fix  " not in ended.out:
             unexplained.append((rule, said[-1500:], ended.out))
     assert unexplained == []
 
-    newcomer.types(["python -m local_azure up", f"{RELEASE} --azure {PRODUCTION}"])
+    newcomer.types([ACTIVATED, "python -m local_azure up", f"{RELEASE} --azure {PRODUCTION}"])
 
 
 def test_each_refusal_that_can_be_rehearsed_is_explained() -> None:

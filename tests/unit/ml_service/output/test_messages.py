@@ -62,9 +62,7 @@ def test_an_sdk_error_with_a_response_names_the_status_and_the_advice() -> None:
 def test_a_refusal_that_is_only_text_gives_its_sentence_and_status() -> None:
     """As the SDK raises it for models and services: the body as Python shows bytes."""
     body = json.dumps({"error": {"code": "AuthorizationFailed", "message": "The client 'x' may not."}}).encode()
-    told = (
-        f"Received bad response from Model Management Service:\nResponse Code: 403\nHeaders: {{}}\nContent: {body!r}"
-    )
+    told = f"Received bad response from the service:\nResponse Code: 403\nHeaders: {{}}\nContent: {body!r}"
 
     known = explain(WebserviceException(told))
 
