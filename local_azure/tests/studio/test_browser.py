@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,45 @@ def test_a_hostile_report_reaches_nothing(chromium: Any, server: ServerInfo, fai
     page.wait_for_load_state()
     assert page.locator("#seen").inner_text() == "nothing yet", "in a window of its own, no script runs"
     page.context.close()
+
+
+LEADING_AWAY = """<!doctype html><p id="seen">a report</p><meta http-equiv="refresh" content="1;url=WHERE/refresh">
+<img src="WHERE/image"><iframe src="WHERE/frame"></iframe><form action="WHERE/form" method="post"></form><script>
+const tries = [() => { location.href = "WHERE/location"; }, () => { top.location = "WHERE/top"; },
+  () => { window.open("WHERE/window"); }, () => { document.forms[0].submit(); }, () => { fetch("WHERE/fetch"); },
+  () => { navigator.sendBeacon("WHERE/beacon"); }, () => { location.href = "/studio/queue"; }];
+for (const each of tries) { try { each(); } catch (error) { } }
+</script>"""
+
+
+def test_a_hostile_report_leads_nowhere(chromium: Any, server: ServerInfo, failed: Any) -> None:  # noqa: F811
+    _, child = failed
+    reached: list[str] = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            reached.append(self.path)
+            self.send_response(204)
+            self.end_headers()
+
+        do_POST = do_GET  # noqa: N815 - as the library calls it
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as elsewhere:
+        threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
+        where = f"http://127.0.0.1:{elsewhere.server_port}"
+        Path("away.html").write_text(LEADING_AWAY.replace("WHERE", where))
+        child.upload_file("outputs/away.html", "away.html")
+        page = signed_in(chromium, server)
+        page.goto(child.get_portal_url())
+        page.get_by_role("link", name="outputs/away.html").click()
+        page.locator("iframe").wait_for()
+        page.wait_for_timeout(2_000)  # longer than its refresh takes
+        assert page.url.startswith(server.studio_url), "the window itself stays"
+        assert len(page.context.pages) == 1, "no other window opens"
+        assert all("Queue a run" not in frame.content() for frame in page.frames[1:])
+        elsewhere.shutdown()
+    page.context.close()
+    assert reached == []
 
 
 def test_nothing_is_shown_to_a_browser_that_has_not_signed_in(chromium: Any, server: ServerInfo, failed: Any) -> None:  # noqa: F811
