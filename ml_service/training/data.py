@@ -9,16 +9,17 @@ from __future__ import annotations
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
-from azure_ml.datasets import DatasetVersion, find_by_hash, find_dataset
+from azure_ml.datasets import DatasetVersion, find_dataset
 from azure_ml.digests import file_sha256
+from azure_ml.storage.blobs import open_blobs
 from azure_ml.storage.inbox import write_marker
-from azure_ml.storage.versions import register_file
+from azure_ml.storage.versions import find_stored, register_file
 from azure_ml.workspace import Workspace
 from forecasting.data.contract import Delivery
-from forecasting.data.delivery import check_rows
+from forecasting.data.delivery import check_order, check_rows
 from forecasting.errors import ContractError
 from forecasting.inbox.tables import Acceptance, Before, CheckedTable, check_table, description_of, tags_of
 from forecasting.problem.problem_file import Problem
@@ -26,9 +27,6 @@ from ml_service.errors import FaultError, InvalidRequestError
 from ml_service.output.console import Terminal
 from ml_service.settings.variables import Settings
 from ml_service.training import ownership
-
-VERSIONS_SEARCHED = 25
-"""How many of the newest versions are searched for the bytes of a table; one costs the service two calls."""
 
 
 @dataclass(frozen=True)
@@ -68,17 +66,17 @@ def upload(
 ) -> Uploaded:
     """Upload and register a table unless its bytes are registered already, and say so to the change schedule.
 
-    acceptance: of a table whose size is unusual. Raises: FaultError; ContractError of forecasting for such a table
-    without it; ConflictError when the data set is another problem's and has other columns.
+    acceptance: of a table whose size or order is unusual. Raises: FaultError; ContractError of forecasting for such a
+    table without it; ConflictError when the data set is another problem's and has other columns.
     """
     newest = find_dataset(workspace, settings.dataset_name)
-    known = find_by_hash(workspace, newest, table.sha256, VERSIONS_SEARCHED)
+    known = find_stored(workspace, open_blobs(workspace), newest, table.sha256)
     if newest is not None and known is not None:
         return Uploaded(table, known.name, known.version, created=False, newest=newest.version)
     ownership.demand_data_ours(newest, table.columns, settings)
     problem, before = Problem(settings.problem_file), Before.of_tags(newest.tags if newest else {})
     if acceptance is None:
-        _demand_usual_size(problem, table, before)
+        _demand_usual(problem, table, before)
     terminal.note(f"uploading {table.rows} rows to {settings.dataset_name}")
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
         copy = replace(table, path=_copy(table.path, table.sha256, Path(scratch)))
@@ -87,9 +85,13 @@ def upload(
     return Uploaded(table, dataset.name, dataset.version, created=True, newest=dataset.version)
 
 
-def _demand_usual_size(problem: Problem, table: CheckedTable, before: Before) -> None:
-    """Raises: ContractError of forecasting; trained on, the table would fail every later run."""
+def _demand_usual(problem: Problem, table: CheckedTable, before: Before) -> None:
+    """Compare a table with the newest version: another size would fail every later run, an older table is stale.
+
+    Raises: ContractError of forecasting.
+    """
     findings = check_rows(table.rows, before.rows, problem.contract)
+    findings += check_order(date.fromisoformat(table.last_date), problem.source, before.last)
     if findings:
         accept = "If it is right, repeat `data upload` with --reason TEXT, which is recorded."
         raise ContractError(str(table.path), [replace(finding, fix=accept) for finding in findings])

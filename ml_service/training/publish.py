@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass
 
-from azure_ml.datasets import DatasetVersion, find_by_hash
+from azure_ml.datasets import DatasetVersion
 from azure_ml.digests import file_sha256
 from azure_ml.pipelines import published as pipelines
 from azure_ml.pipelines.graph import create_compute, has_compute
+from azure_ml.storage.blobs import open_blobs
+from azure_ml.storage.versions import find_stored
 from azure_ml.workspace import Workspace
 from ml_service.errors import ConflictError
 from ml_service.output.console import Terminal
 from ml_service.settings.build import Build
 from ml_service.settings.variables import Settings
 from ml_service.training import ownership
-from ml_service.training.data import VERSIONS_SEARCHED, requested_version
+from ml_service.training.data import requested_version
 from ml_service.training.pipeline import BuiltPipeline, built
 from ml_service.training.snapshots import FORECAST, RESOLVE, default_steps
 
@@ -111,9 +113,9 @@ def _other_table(workspace: Workspace, settings: Settings, newest: DatasetVersio
     """A sentence when the table of this working tree is an older data version than the newest, else empty."""
     if not settings.data_file.is_file():
         return ""
-    found = find_by_hash(workspace, newest, file_sha256(settings.data_file), VERSIONS_SEARCHED)
+    found = find_stored(workspace, open_blobs(workspace), newest, file_sha256(settings.data_file))
     if found is None:
-        return f"DATA_FILE {settings.data_file.name} is none of the newest versions; register it with data upload"
+        return f"DATA_FILE {settings.data_file.name} is no data version; register it with data upload"
     if found.version == newest.version:
         return ""
     return (

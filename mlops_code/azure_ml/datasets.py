@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,17 +49,24 @@ def find_dataset(workspace: Workspace, name: str, version: int | None = None) ->
 
 
 def find_by_hash(
-    workspace: Workspace, newest: DatasetVersion | None, sha256: str, most: int | None = None
+    workspace: Workspace,
+    newest: DatasetVersion | None,
+    sha256: str,
+    seen: MutableMapping[int, DatasetVersion] | None = None,
 ) -> DatasetVersion | None:
     """The version that holds these bytes, the newest first; None when none of them does.
 
-    newest: the newest version. most: how many older versions are looked at, None for all; one costs two calls.
+    newest: the newest version. seen: the versions that were looked at before, to which others are added; a version
+    that is not among them costs two calls. For bytes that may be new use `storage.versions.find_stored`.
     """
     if newest is None or newest.sha256 == sha256:
         return newest
-    oldest = 1 if most is None else max(newest.version - most + 1, 1)
-    for version in range(newest.version - 1, oldest - 1, -1):
-        candidate = find_dataset(workspace, newest.name, version)
-        if candidate is not None and candidate.sha256 == sha256:
+    known = {} if seen is None else seen
+    for version in range(newest.version - 1, 0, -1):
+        candidate = known.get(version) or find_dataset(workspace, newest.name, version)
+        if candidate is None:
+            continue
+        known[version] = candidate
+        if candidate.sha256 == sha256:
             return candidate
     return None

@@ -25,7 +25,7 @@ def upload(
     ] = None,
     reason: Annotated[
         str | None,
-        typer.Option("--reason", metavar="TEXT", help="Why a table of unusual size is right; it is recorded."),
+        typer.Option("--reason", metavar="TEXT", help="Why a table of unusual size or order is right; it is recorded."),
     ] = None,
     for_agent: ForAgent = None,
     as_json: AsJson = False,
@@ -34,7 +34,7 @@ def upload(
 
     The same bytes give the same version again. A table that violates the contract is refused (exit 3) with every
     finding, and nothing is uploaded; where the workspace can be opened, the ledger tells of it. So is one whose
-    number of rows differs too much from the version before it, unless --reason says why.
+    number of rows differs too much from the newest version, or that ends before it, unless --reason says why.
     """
     with session(as_json, for_agent, verb="data upload") as call:
         settings = call.settings

@@ -17,7 +17,7 @@ from azure_ml.datasets import DatasetVersion, find_dataset
 from azure_ml.digests import file_sha256
 from azure_ml.storage import leases
 from azure_ml.storage.blobs import Blobs, open_blobs
-from azure_ml.storage.versions import register_file
+from azure_ml.storage.versions import find_stored, register_file
 from azure_ml.workspace import Workspace
 
 MAX_FILES = 1_000
@@ -97,15 +97,9 @@ class StoredInbox:
         return target, file_sha256(target)
 
     def find(self, sha256: str) -> int | None:
-        """The version of the data set that holds these bytes; one that was not looked at before costs two calls."""
-        newest = self._newest()
-        for number in range(newest.version if newest else 0, 0, -1):
-            found = self._versions.get(number) or find_dataset(self.workspace, self.dataset, number)
-            if found is not None:
-                self._versions[number] = found
-                if found.sha256 == sha256:
-                    return number
-        return None
+        """The version of the data set that holds these bytes."""
+        found = find_stored(self.workspace, self.blobs, self._newest(), sha256, self._versions)
+        return found.version if found else None
 
     def newest(self) -> Mapping[str, str]:
         """The tags of the newest version; none where there is none."""

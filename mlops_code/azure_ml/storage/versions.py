@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
-from azure_ml.datasets import SHA256_TAG, DatasetVersion, version_of
+from azure_ml.datasets import SHA256_TAG, DatasetVersion, find_by_hash, version_of
 from azure_ml.digests import file_sha256
 from azure_ml.errors import AzureMlError
-from azure_ml.storage.blobs import open_blobs
+from azure_ml.storage.blobs import Blobs, open_blobs
 from azure_ml.workspace import Workspace
 
 _MOST_FILES = 10
@@ -17,6 +17,25 @@ _MOST_FILES = 10
 def path_of(name: str, sha256: str) -> str:
     """Folder of the default datastore that holds a version: the service reuses steps by a path, not by its bytes."""
     return f"datasets/{name}/{sha256}"
+
+
+def find_stored(
+    workspace: Workspace,
+    blobs: Blobs,
+    newest: DatasetVersion | None,
+    sha256: str,
+    seen: MutableMapping[int, DatasetVersion] | None = None,
+) -> DatasetVersion | None:
+    """The version that `register_file` has made of these bytes, however old it is; None when there is none.
+
+    newest, seen: as `find_by_hash` takes them. One listing tells that bytes are new; versions are searched only where
+    a file lies at the path of the bytes.
+    """
+    if newest is None or newest.sha256 == sha256:
+        return newest
+    if not blobs.listed(path_of(newest.name, sha256) + "/", _MOST_FILES):
+        return None
+    return find_by_hash(workspace, newest, sha256, seen)
 
 
 def register_file(

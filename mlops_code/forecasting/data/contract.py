@@ -118,7 +118,7 @@ def _check(
     findings += irregular
     if panel is not None:
         findings += check_history(panel, source, contract, delivery.as_of)
-        findings += check_order(panel, source, delivery.newest)
+        findings += check_order(panel.last, source, delivery.newest)
         late = [name for change in panel.changes if change.kind == LATE for name in change.names]
         findings += check_series(LATE, late, len(late), len(panel.keys), contract)
         findings += [] if findings else check_sums(panel, rule.measure)

@@ -72,11 +72,14 @@ def check_history(panel: Panel, source: Source, contract: Contract, as_of: date 
     return findings
 
 
-def check_order(panel: Panel, source: Source, newest: date | None) -> list[Finding]:
-    """Find a table that ends before the newest data version does: an old file that was delivered again."""
-    if newest is None or panel.last >= newest:
+def check_order(last: date, source: Source, newest: date | None) -> list[Finding]:
+    """Find a table that ends before the newest data version does: an old file that was delivered again.
+
+    last: the last day of the table; newest: that of the version, None: nothing to compare.
+    """
+    if newest is None or last >= newest:
         return []
-    found, expected = f"ends on {panel.last}", f"{newest}, the last day of the newest data version, or later"
+    found, expected = f"ends on {last}", f"{newest}, the last day of the newest data version, or later"
     return [Finding(source.date, (), found, expected, "Deliver the newest table.")]
 
 

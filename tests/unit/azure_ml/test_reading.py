@@ -41,18 +41,16 @@ def test_both_services_have_one_word_for_an_ended_run() -> None:
 
 
 def version(number: int) -> DatasetVersion:
-    return DatasetVersion(SimpleNamespace(), "data", number, {"sha256": f"hash-{number}"})
+    return DatasetVersion(None, "data", number, {"sha256": f"hash-{number}"})
 
 
-@pytest.mark.parametrize(("most", "found"), [(None, 1), (5, 1), (4, None)])
-def test_the_bytes_of_a_table_are_looked_for_in_the_newest_versions(
-    monkeypatch: pytest.MonkeyPatch, most: int | None, found: int | None
-) -> None:
+def test_the_bytes_of_a_table_are_looked_for_in_every_version(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets, "find_dataset", lambda _workspace, _name, number: version(number))
 
-    known = find_by_hash(HERE, version(5), "hash-1", most)
+    known = find_by_hash(HERE, version(5), "hash-1")
 
-    assert (known.version if known else None) == found
+    assert known == version(1)
+    assert find_by_hash(HERE, version(5), "hash-6") is None
     assert find_by_hash(HERE, None, "hash-1") is None
 
 
