@@ -36,8 +36,8 @@ def add_context_arguments(parser: argparse.ArgumentParser) -> None:
         "none; in a pipeline the registry answers",
     )
     parser.add_argument("--reason", default="manual", help="why the run was started: manual, schedule, data or code")
-    parser.add_argument("--build-id", default=NONE, help="build that made the pipeline")
-    parser.add_argument("--commit", default=NONE, help="commit that the pipeline was made from")
+    parser.add_argument("--build-id", default=NONE, help="build that published the pipeline")
+    parser.add_argument("--commit", default=NONE, help="commit that the pipeline was published from")
     parser.add_argument(
         "--workspace-tags",
         type=unpacked,
@@ -49,13 +49,13 @@ def add_context_arguments(parser: argparse.ArgumentParser) -> None:
         "--override-by",
         type=unpacked,
         default=NONE,
-        help="person who decides against the gate, or none, plain or packed; needs the next one",
+        help="person who overrides the gate, or none, plain or packed; needs the next option",
     )
     parser.add_argument(
         "--override-reason",
         type=unpacked,
         default=NONE,
-        help="why, plain or packed; both are recorded with the decision",
+        help="the reason, plain or packed; both are recorded with the decision",
     )
 
 
@@ -85,7 +85,7 @@ def champion_for(args: argparse.Namespace, run: Run, problem: str) -> Champion |
     """
     if run.workspace is None:
         if args.champion is None:
-            raise UsageError("Run alone, this step needs --champion: the champion's folder, or the word none.")
+            raise UsageError("Outside a pipeline this step needs --champion: the champion's folder, or none.")
         return None if args.champion == NONE else Champion(read_model(Path(args.champion)))
     if not args.model_name:
         raise UsageError("--model-name is missing; in a pipeline the champion is looked up by it.")

@@ -35,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
         "champion stays; 2 usage or missing file; 3 a file is not the one that was decided on.",
     )
     parser.add_argument("--problem", type=Path, required=True, help="problem file; reads its section series")
-    parser.add_argument("--registration", type=Path, required=True, help="folder that register.py wrote")
+    parser.add_argument("--registration", type=Path, required=True, help="folder written by register.py")
     parser.add_argument("--service", required=True, help="name of the test service")
     parser.add_argument("--scoring", type=Path, required=True, help="folder with score.py and what it imports")
     parser.add_argument("--environment", type=Path, required=True, help="conda file of the service")
@@ -43,7 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--champion-by",
         choices=("deploy", "release"),
         default="deploy",
-        help="who makes the version the champion: this step after its check, or the release to production",
+        help="what makes the version the champion: this step after its check, or the release to production",
     )
     add_scheduled_argument(parser)
     return parser
@@ -57,7 +57,7 @@ def deploy(args: argparse.Namespace, run: Run) -> int:
         return 0
     stored = read_model(args.registration / MODEL_FOLDER)
     if stored.sha256 != registration["model_sha256"]:
-        raise ModelFileError(f"{args.registration} registers another model than it holds. Register again.")
+        raise ModelFileError(f"{args.registration} names another model than the one it contains. Register again.")
     for needed in (args.scoring / "score.py", args.environment):
         if not needed.is_file():
             raise UsageError(f"{needed}: no such file. The service is built from it.")
@@ -115,7 +115,7 @@ def check(service: Service, stored: StoredModel) -> None:
     for question in asked:
         if wrong := difference(_answer(service, question), stored, question):
             raise AzureMlError(
-                f"service {service.name} does not answer as the model itself forecasts; the champion stays",
+                f"service {service.name} gives other answers than the model itself; the champion stays",
                 found=wrong,
             )
     say("service checked", service=service.name, url=service.url, days=stored.horizon, questions=len(asked))

@@ -21,9 +21,9 @@ def build_parser() -> argparse.ArgumentParser:
         "1 fault; 2 usage or missing file; 3 failed (the floor, or nothing trustworthy to decide on).",
     )
     parser.add_argument("--problem", type=Path, required=True, help="problem file; also reads section gate")
-    parser.add_argument("--candidate", type=Path, required=True, help="folder that train.py wrote")
+    parser.add_argument("--candidate", type=Path, required=True, help="folder written by train.py")
     parser.add_argument("--evaluation", type=Path, required=True, help="folder to write both files to")
-    parser.add_argument("--model-name", default="", help="registered name, to find the champion")
+    parser.add_argument("--model-name", default="", help="registered name, to look up the champion")
     add_context_arguments(parser)
     add_scheduled_argument(parser)
     return parser

@@ -29,10 +29,10 @@ def build_parser() -> argparse.ArgumentParser:
         "3 the model file is damaged.",
     )
     parser.add_argument("--problem", type=Path, required=True, help="problem file; reads its section series")
-    parser.add_argument("--model", type=Path, help="only where the step runs alone: folder that train.py wrote")
+    parser.add_argument("--model", type=Path, help="only if the step is run by itself: folder written by train.py")
     parser.add_argument("--model-name", default="", help="registered name")
     parser.add_argument("--model-version", default=CHAMPION, help="its number, or champion")
-    parser.add_argument("--horizon", type=int, default=0, help="steps ahead; 0: those that the model was made for")
+    parser.add_argument("--horizon", type=int, default=0, help="steps ahead; 0: the horizon of the model")
     parser.add_argument("--format", choices=("csv", "parquet"), default="csv")
     parser.add_argument("--forecasts", type=Path, required=True, help="folder to write to")
     return parser
@@ -43,7 +43,7 @@ def model_of(args: argparse.Namespace, run: Run, scratch: Path) -> StoredModel:
     if args.model is not None:
         return read_model(args.model)
     if run.workspace is None:
-        raise UsageError("Name the folder of a model with --model; the registry is asked in a pipeline only.")
+        raise UsageError("Pass the folder of a model with --model; the registry is used only in a pipeline.")
     found = registered(run.workspace, args, Problem(args.problem).series.name)
     download(found, scratch)
     manifests = list(scratch.rglob(MANIFEST_FILE))
@@ -51,7 +51,7 @@ def model_of(args: argparse.Namespace, run: Run, scratch: Path) -> StoredModel:
         raise ModelFileError(f"{found.label} holds {len(manifests)} files {MANIFEST_FILE}, expected one model.")
     stored = read_model(manifests[0].parent)
     if stored.sha256 != found.sha256:
-        raise ModelFileError(f"The file of {found.label} is not the one that was registered. Register it again.")
+        raise ModelFileError(f"The file of {found.label} differs from the registered one. Register it again.")
     run.tag({"model": found.label, "model_sha256": stored.sha256})
     return stored
 

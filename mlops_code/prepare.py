@@ -46,12 +46,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--accepted-rows", type=int, metavar="N",
-        help="rows of the last accepted version, for contract.rows_change; in a pipeline the champion says them",
+        help="rows of the last accepted version, for contract.rows_change; in a pipeline taken from the champion",
     )  # fmt: skip
     parser.add_argument("--model-name", default="", help="registered name, to find the last accepted version")
     parser.add_argument(
         "--dataset-name",
-        help="data set whose version holds the table; says what it was compared with, or who accepts it",
+        help="data set whose version contains the table; its tags say what it was compared with, or who accepted it",
     )
     parser.add_argument("--failures", type=Path, metavar="FILE", help="where to write the table of a refusal")
     add_scheduled_argument(parser)

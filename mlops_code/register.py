@@ -34,13 +34,13 @@ def build_parser() -> argparse.ArgumentParser:
         "0 registered or kept; 1 fault; 2 usage or missing file; 3 failed or refused, nothing registered.",
     )
     parser.add_argument("--problem", type=Path, required=True, help="problem file with all sections")
-    parser.add_argument("--candidate", type=Path, required=True, help="folder that train.py wrote")
+    parser.add_argument("--candidate", type=Path, required=True, help="folder written by train.py")
     parser.add_argument(
-        "--evaluation", type=Path, help="folder that evaluate.py wrote; without it the gate decides here"
+        "--evaluation", type=Path, help="folder written by evaluate.py; without it the gate decides in this step"
     )
     parser.add_argument("--registration", type=Path, required=True, help="folder to write to")
     parser.add_argument("--model-name", required=True, help="name to register under")
-    parser.add_argument("--dataset-name", help="data set whose version holds the data, found by its tag sha256")
+    parser.add_argument("--dataset-name", help="data set whose version contains the data, found by its tag sha256")
     add_context_arguments(parser)
     add_scheduled_argument(parser)
     return parser
@@ -129,7 +129,7 @@ def register_once(workspace: Workspace, name: str, folder: Path, properties: dic
     earlier = find_newest(workspace, name, {key: properties[key] for key in ("problem", "model_sha256")})
     if earlier is not None:
         by = earlier.properties.get("run_id")
-        say("these bytes are registered already", model=earlier.name, version=earlier.version, by_run=by)
+        say("these bytes are already registered", model=earlier.name, version=earlier.version, by_run=by)
         return earlier
     recipe, problem = properties["recipe"], properties["problem"]
     registered = register_files(

@@ -23,7 +23,7 @@ def read_registration(folder: Path) -> dict[str, Any]:
     """Read registration.json. Raises: UsageError (not there), ModelFileError (not what register.py writes)."""
     path = folder / FILE
     if not path.is_file():
-        raise UsageError(f"{path}: no such file. Name the folder that register.py has written.")
+        raise UsageError(f"{path}: no such file. Name the folder written by register.py.")
     try:
         document = strict_json(path.read_bytes())
         return {key: document[key] for key in _READ}

@@ -43,8 +43,8 @@ def retain(settings: AgentSettings, build: Build, terminal: Terminal, agent: Age
         )
     definition = int(settings.system_definitionid)
     project.post("build/retention/leases", [_lease(definition, definition, build.build_id)])
-    terminal.say(f"retention  build {build.build_id} is kept")
-    return f"build {build.build_id} is kept"
+    terminal.say(f"retention  build {build.build_id} is retained")
+    return f"build {build.build_id} is retained"
 
 
 def retain_unsuccessful(settings: AgentSettings, chain: Chain, witness: Witness, terminal: Terminal) -> None:

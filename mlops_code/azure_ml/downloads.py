@@ -29,7 +29,7 @@ def read_capped(answer: requests.Response, most: int, what: str) -> bytes:
                 f"{what} is too large to be read",
                 found=f"more than {most} bytes",
                 expected=f"at most {most} bytes",
-                todo="correct what sends it",
+                todo="correct the sender",
             )
     return bytes(content)
 
@@ -59,8 +59,8 @@ def _pieces(answer: requests.Response, what: str) -> Iterator[bytes]:
     for piece in answer.iter_content(_PIECE):
         if time.monotonic() > deadline:
             raise AzureMlError(
-                f"{what} comes too slowly",
+                f"{what} arrives too slowly",
                 found=f"not all of it in {MAX_SECONDS:.0f} s",
-                todo="repeat the command; if it happens again, see the state of what sends it",
+                todo="repeat the command; if it happens again, check the state of the sender",
             )
         yield piece

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-KEPT = "kept: callers go on with the keys that they have"
-FIRST = "made with the service: give them to its callers"
-CHANGED = "not kept: callers get HTTP 401 until they use the new ones, which Azure ML shows to who may read keys"
+KEPT = "kept: callers continue to use their keys"
+FIRST = "created with the service: give them to its callers"
+CHANGED = "not kept: callers get HTTP 401 until they use the new ones, shown by Azure ML to people who may read keys"
 
 
 @dataclass(frozen=True)

@@ -209,7 +209,7 @@ def _not_healthy(service: Service, message: str) -> AzureMlError:
         f"service {service.name} did not become healthy",
         found=message.partition("\n")[0],
         expected=HEALTHY,
-        todo="correct what the log shows, then deploy again",
+        todo="fix the fault that the log shows, then deploy again",
         log=service.log,
     )
 
@@ -230,7 +230,7 @@ def ask(service: Service, question: Mapping[str, Any], pauses: Sequence[float] =
             final = isinstance(error, ServiceRefusedError) and error.status in _FINAL
             if not left or final or time.monotonic() > until:
                 if len(failed) > 1:
-                    error.happened += f"; {len(failed)} calls failed, one after the other"
+                    error.happened += f"; {len(failed)} calls failed in sequence"
                 raise
         time.sleep(left.pop(0))
 
@@ -242,15 +242,15 @@ def _ask_once(service: Service, question: Mapping[str, Any]) -> bytes:
     headers = {"Authorization": f"Bearer {key}"}
     try:
         with requests.post(service.url, json=question, headers=headers, timeout=_ASK_SECONDS, stream=True) as answer:
-            what = f"the answer of service {service.name}"
+            what = f"the response of service {service.name}"
             if answer.status_code == _OK:
                 return read_capped(answer, MAX_ANSWER_BYTES, what)
             reason = read_beginning(answer, MAX_ERROR_BYTES, what).decode(errors="replace")
     except requests.RequestException as error:
         raise NoAnswerError(
-            f"service {service.name} did not answer at {service.url}",
+            f"service {service.name} did not respond at {service.url}",
             found=type(error).__name__,
-            todo="see its state: python -m ml_service status",
+            todo="check its state: python -m ml_service status",
         ) from error
     raise ServiceRefusedError(
         f"service {service.name} refused the call with HTTP {answer.status_code}",

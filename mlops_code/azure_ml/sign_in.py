@@ -213,12 +213,12 @@ def _credential(offered: Offered) -> Credential:
 def _sign_in_failed(offered: Offered, error: Exception) -> AzureMlError:
     identity, todo = offered.identity, "check that the identity exists and may use the workspace"
     if identity is Identity.FEDERATED:
-        todo = "check the service connection: the pipeline must be authorised for it, its federation must be current"
+        todo = "check the service connection: the pipeline must be authorized, its federated credential valid"
     elif identity is Identity.AZ_LOGIN and offered.system_oidcrequesturi:
         missing = ", ".join(offered.missing_for_federation)
-        todo = f"on Azure Pipelines hand over {missing}: then the service connection signs in by itself"
+        todo = f"on Azure Pipelines pass {missing} to the step, so that the service connection can sign in"
     elif identity is Identity.AZ_LOGIN:
-        todo = "install the Azure command line and type `az login`"
+        todo = "install the Azure CLI and run `az login`"
     return AzureMlError(f"could not sign in to Azure by {identity.value}", found=_told(offered, error), todo=todo)
 
 
@@ -274,12 +274,12 @@ def _not_opened(address: Address, text: str) -> AzureMlError:
             f"no access to {address}",
             found=" ".join(text.split()),
             expected="the role AzureML Data Scientist on the workspace",
-            todo="ask its owner for the role; a new role takes up to an hour to work",
+            todo="ask its owner for the role; a new role takes up to an hour to apply",
         )
     if "not found" in lowered or "notfound" in lowered:
         return AzureMlError(
             f"there is no {address}",
-            found=f"subscription {address.subscription} was asked",
+            found=f"subscription {address.subscription} was searched",
             todo=f"check {address.said_by}",
         )
-    return AzureMlError(f"could not open {address}", found=text, todo="see the message; nothing was changed")
+    return AzureMlError(f"could not open {address}", found=text, todo="read the message; nothing was changed")

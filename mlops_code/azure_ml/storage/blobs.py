@@ -82,7 +82,7 @@ class Blobs:
             raise AzureMlError(
                 f"the blob {name} of workspace {self.workspace} is too large",
                 expected=f"at most {MAX_BLOB_BYTES} bytes",
-                todo="see who wrote it: this project writes a few kB",
+                todo="find out who wrote it: this project writes only a few kB",
             )
         return BlobVersion(content, str(found.properties.etag))
 
@@ -111,7 +111,7 @@ class Blobs:
         if len(found) > most:
             raise AzureMlError(
                 f"more than {most} blobs lie below {prefix} in workspace {self.workspace}",
-                todo="move the old ones away, then repeat",
+                todo="move old blobs elsewhere, then repeat the command",
             )
         return found
 

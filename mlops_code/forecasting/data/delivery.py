@@ -66,7 +66,7 @@ def check_history(panel: Panel, source: Source, contract: Contract, as_of: date 
         fix = f"Deliver the newest {panel.calendar.units}."
         findings.append(Finding(source.date, (), found, expected, fix))
     if panel.calendar == MONTHLY and as_of is not None and panel.last <= as_of < after:
-        fix = "Deliver it when the month is over, or set series.last_date."
+        fix = "Deliver it after the end of the month, or set series.last_date."
         found = f"the month of {panel.last} has not ended on {as_of}"
         findings.append(Finding(source.date, (), found, "whole months", fix))
     return findings

@@ -125,7 +125,7 @@ def _numbers(
     findings = _findings(wish, texts == "", "empty", "the name of a category")
     if len(names) > MAX_CATEGORIES:
         found = f"{len(names)} categories"
-        fix = "Join rare categories, or make it a column of numbers."
+        fix = "Merge rare categories, or make it a numeric column."
         findings.append(Finding(wish.column, (), found, f"at most {MAX_CATEGORIES}", fix))
     column = Column(wish.column, tuple(str(name) for name in names))
     return column, pd.Series(codes.astype(np.float64), index=texts.index), findings
@@ -142,7 +142,7 @@ def _ambiguous(numbers: pd.Series[float], place: pd.Series[int], wish: FutureCol
     fix = "Give all rows of a day and series the same value."
     places = tuple(line_of(index) for index in numbers.index[differs & numbers.notna()])
     found = "another value than an earlier row of the same day and series"
-    return [Finding(wish.column, places, found, "one value a day and series", fix)] if places else []
+    return [Finding(wish.column, places, found, "one value per day and series", fix)] if places else []
 
 
 def _filled(values: Array, missing: str) -> Array:

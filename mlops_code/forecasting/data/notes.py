@@ -81,7 +81,7 @@ def edge_changes(edges: Edges, keys: Sequence[str], first: date, calendar: Calen
         return f"{_name(keys[row])}: no row before {calendar.after(first, gap)}, {calendar.count(gap)}"
 
     kinds = (
-        (LATE, edges.late, since, "late, their last season is repeated and no zero is assumed"),
+        (LATE, edges.late, since, "late, their last season is repeated and zeros are not assumed"),
         (ENDED, edges.ended, since, "ended, filled with zeros at the end and still forecast"),
         (YOUNG, edges.begun, until, "filled with zeros at the start, perhaps new"),
     )
@@ -142,8 +142,8 @@ def set_changes(keys: Iterable[str], before: Iterable[str]) -> list[Change]:
     fresh = tuple(name for name in new if name not in set(renamed.values()))
     pairs = [f"{_quoted(old)} is now {_quoted(name)}" for old, name in renamed.items()]
     found = [
-        Change(LOST, lost, f"{_series(len(lost))} of the champion gone, will no longer be forecast: {_listed(lost)}"),
-        Change(RENAMED, tuple(renamed), f"{_series(len(renamed))} renamed, clients must ask anew: {_joined(pairs)}"),
+        Change(LOST, lost, f"{_series(len(lost))} of the champion gone, no longer forecast: {_listed(lost)}"),
+        Change(RENAMED, tuple(renamed), f"{_series(len(renamed))} renamed, clients must adapt: {_joined(pairs)}"),
         Change(NEW, fresh, f"{_series(len(fresh))} new, unknown to the champion: {_listed(fresh)}"),
     ]
     return [change for change in found if change.names]

@@ -203,7 +203,7 @@ def _unparsed(table: Path, said: str) -> ContractError:
 
 
 def _ragged(table: Path, line: int, cells: str) -> ContractError:
-    fix = "Quote texts that hold a comma, and write numbers with a point: 12.5, not 12,5."
+    fix = "Quote texts that contain a comma, and write numbers with a point: 12.5, not 12,5."
     return _refusal(table, f"has {cells}", "one cell a column", fix=fix, places=(f"line {line}",))
 
 

@@ -127,7 +127,7 @@ def _missing_dates(
     places = tuple(f"{day:%Y-%m-%d}" for day in missing)
     kinds = f" of type {', '.join(rule.types)}" if rule.types else ""
     expected = f"every {calendar.unit} from {every[0]:%Y-%m-%d} to {every[-1]:%Y-%m-%d}"
-    fix = f"Deliver the missing {calendar.units}; a gap is never filled in silence."
+    fix = f"Deliver the missing {calendar.units}; a gap is never filled silently."
     return [Finding(source.date, places, f"no row{kinds}", expected, fix)]
 
 
@@ -155,5 +155,5 @@ def _count_findings(active: NDArray[np.bool_], rule: SeriesRule, contract: Contr
         return [Finding(column, (), found, "at least one", fix)]
     if count > contract.max_series:
         found, expected = f"{count} series", f"at most {contract.max_series} (contract.max_series)"
-        return [Finding(column, (), found, expected, "Is it the right column? Else raise the bound.")]
+        return [Finding(column, (), found, expected, "Check that it is the right column, or raise the limit.")]
     return []

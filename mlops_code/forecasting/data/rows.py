@@ -38,7 +38,7 @@ class CellCheck:
 
 DAY = CellCheck(
     "day", "not a day", f"{{form}}, {FIRST_DAY.year} to {LAST_DAY.year}",
-    "Remove rows that are no day, such as totals; for days in another form set reading.date_format.",
+    "Remove rows that are not days, such as totals; for dates in another format set reading.date_format.",
 )  # fmt: skip
 TYPE = CellCheck("type", "empty", "a kind of row such as S", "Fill in the type.")
 KEY = CellCheck(
@@ -46,16 +46,16 @@ KEY = CellCheck(
 )
 FINITE = CellCheck(
     "finite", "NaN, infinite or not a number", "a finite number such as {number}",
-    "Correct or remove the row; for numbers in another form set reading.decimal and reading.thousands.",
+    "Correct or remove the row; for numbers in another format set reading.decimal and reading.thousands.",
 )  # fmt: skip
 LARGE = CellCheck(
     "large", "too large", "at most {bound:g} (contract.max_value)", "Correct the row, or use a larger unit."
 )
 NOT_NEGATIVE = CellCheck(
     "not_negative", "negative", "at least 0",
-    "If such values are real, as of temperatures or returns, set contract.non_negative to false; else correct them.",
+    "If such values are valid, as for returns, set contract.non_negative to false; else correct them.",
 )  # fmt: skip
-COUNT = CellCheck("count", "not a whole number of at least 1", "a count", "Leave out days without transactions.")
+COUNT = CellCheck("count", "not a whole number of at least 1", "a count", "Omit days without transactions.")
 CELL_CHECKS = {check.name: check for check in (DAY, TYPE, KEY, FINITE, LARGE, NOT_NEGATIVE, COUNT)}
 
 
@@ -118,7 +118,7 @@ def without_future(
     if used.empty:
         return frame[~late], []
     places = tuple(f"{line_of(index)} ({day:%Y-%m-%d})" for index, day in zip(used.index, used, strict=True))
-    fix = "Remove days that have not been, or set series.last_date."
+    fix = "Remove future days, or set series.last_date."
     return frame[~late], [Finding(source.date, places, "in the future", f"days up to {latest}", fix)]
 
 

@@ -141,7 +141,7 @@ def read_series(folder: Path) -> tuple[Panel, dict[str, Any]]:
     path = folder / SERIES_FILE
     for needed in (path, folder / FACTS_FILE):
         if not needed.is_file():
-            raise UsageError(f"{needed}: no such file. Name a folder that prepare.py or train.py has written.")
+            raise UsageError(f"{needed}: no such file. Name a folder written by prepare.py or train.py.")
     try:
         facts = strict_json((folder / FACTS_FILE).read_bytes())
         calendar = calendar_of(facts.get("frequency", DAILY.frequency))

@@ -85,9 +85,9 @@ def decide_candidate(
     rule, training, policy = problem.series, problem.training, problem.gate
     for model in (stored, *fallbacks):
         if model.problem != rule.name:
-            raise UsageError(f"{candidate} holds a model of the problem {model.problem}, --problem is {rule.name}.")
+            raise UsageError(f"{candidate} is a model of the problem {model.problem}, but --problem is {rule.name}.")
         if _data_of(model) != facts["data_sha256"]:
-            raise RefusedError(f"{candidate}: the model was not trained on the series beside it. Train again.")
+            raise RefusedError(f"{candidate}: the model was not trained on the series next to it. Train again.")
     if champion:
         facts = with_changes(facts, panel, champion.stored)
     _demand_acceptable(problem, panel, facts, champion, as_of)

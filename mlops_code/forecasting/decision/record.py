@@ -101,7 +101,7 @@ def read_decision(folder: Path, *model_sha256: str) -> DecisionRecord:
     """
     path = folder / DECISION_FILE
     if not path.is_file():
-        raise UsageError(f"{path}: no such file. Name a folder that evaluate.py has written.")
+        raise UsageError(f"{path}: no such file. Name a folder written by evaluate.py.")
     with path.open("rb") as content:
         record = parse_decision(content.read(MAX_BYTES + 1), str(path))
     found = record.evidence.challenger.model_sha256

@@ -68,7 +68,7 @@ def why_not_read(file: InboxFile) -> str:
         return f"its name does not end with {' or '.join(ENDINGS)}"
     if file.type != WHOLE_TYPE:
         return f"it is a blob of type {file.type}, which may still grow; deliver a block blob"
-    return "" if file.size else "it is empty so far"
+    return "" if file.size else "it is still empty"
 
 
 class Receipt(BaseModel):

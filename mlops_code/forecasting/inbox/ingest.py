@@ -98,7 +98,7 @@ def ingest(inbox: Inbox, problem: Problem, when: When) -> Ingested:
     for file in plan.read:
         done = _take(inbox, problem, file, when)
         if done is None:
-            waiting[file.name] = "it was replaced or removed while it was read"
+            waiting[file.name] = "it was replaced or removed while it was being read"
             continue
         receipt, new = done
         inbox.keep(key_of(file), receipt.content)
@@ -140,7 +140,7 @@ def check_delivered(
     table = check_table(problem, path, delivery, accepted=accepted)
     if before.columns not in ("", table.columns):
         found, expected = "has other columns than the newest data version", "the same header"
-        raise ContractError(path.name, [Finding("", (), found, expected, "Deliver it as a data set of its own.")])
+        raise ContractError(path.name, [Finding("", (), found, expected, "Deliver it to another data set.")])
     return table
 
 

@@ -54,7 +54,7 @@ class Arima202(RecipeFamily):
     def update(self, _recipe: Recipe, arrays: Mapping[str, Array], history: History) -> dict[str, Array]:
         parameters = arrays["parameters"]
         if len(parameters) != len(history.values):
-            raise ValueError("arima_202 has parameters of its own for each series, and the series are others now")
+            raise ValueError("arima_202 has parameters for each series, and the series have changed")
         filtered = zip(history.values, parameters, strict=True)
         return {**arrays, "state": np.stack([_state(_model(values).filter(given)) for values, given in filtered])}
 

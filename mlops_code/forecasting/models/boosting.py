@@ -90,7 +90,7 @@ class BoostingDirect(DirectRecipe):
             # A child always stands behind its parent, so every walk ends.
             child = arrays[name][inner]
             if (feature[inner] < 0).any() or (child <= place[inner]).any() or (child >= nodes).any():
-                raise ValueError(f"a {name} child does not stand behind its parent")
+                raise ValueError(f"a {name} child does not come after its parent")
 
 
 def walk(forest: Mapping[str, Array], rows: Array) -> Array:

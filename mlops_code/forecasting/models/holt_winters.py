@@ -64,7 +64,7 @@ class HoltWinters(RecipeFamily):
     def update(self, _recipe: Recipe, arrays: Mapping[str, Array], history: History) -> dict[str, Array]:
         weights = arrays["weights"]
         if len(weights) != len(history.values):
-            raise ValueError("holt_winters has weights of its own for each series, and the series are others now")
+            raise ValueError("holt_winters has weights for each series, and the series have changed")
         (state,) = _filtered(history.values, history.season, weights[None], [history.days])
         return state.best(weights[None])
 

@@ -138,7 +138,7 @@ def read_manifest(folder: Path, prefix: str = "") -> dict[str, Any]:
 
 def _bytes_of(path: Path, most: int) -> bytes:
     if not path.is_file():
-        raise UsageError(f"{path}: no such file. Name a folder that train.py or register.py has written.")
+        raise UsageError(f"{path}: no such file. Name a folder written by train.py or register.py.")
     if path.is_symlink():
         raise ModelFileError(f"{path} is a link to another file: not a file of ours. It was not opened.")
     if path.stat().st_size > most:

@@ -51,7 +51,7 @@ _EXPECTED = {
     "float_type": "expected a number",
     "finite_number": "expected a finite number",
     "string_type": "expected a text",
-    "string_pattern_mismatch": "expected a name of small letters, digits and _, up to 64, starting with a letter",
+    "string_pattern_mismatch": "expected a name of lowercase letters, digits and _, up to 64, starting with a letter",
     "tuple_type": "expected a list such as [S, P]",
     "date_type": "expected a day written YYYY-MM-DD without quotes",
     "bool_type": "expected true or false",
@@ -191,5 +191,5 @@ def _load(path: Path) -> dict[str, Any]:
     except UNREADABLE as mistake:
         raise UsageError(f"{path} is not a readable YAML file: {str(mistake)[:_LONGEST_REASON]}") from None
     if not isinstance(document, dict):
-        raise UsageError(f"{path} holds no sections; expected {', '.join(SECTIONS)}.")
+        raise UsageError(f"{path} has no sections; expected {', '.join(SECTIONS)}.")
     return document

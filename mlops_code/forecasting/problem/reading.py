@@ -23,7 +23,7 @@ def _readable(date_format: str) -> str:
     if unknown := [f"%{letter}" for letter in _DIRECTIVE.findall(date_format) if letter not in _DIRECTIVES]:
         raise ValueError(f"{', '.join(unknown)} is not supported, expected a form {_EXAMPLES}")
     if not all(set(parts) & set(re.findall(r"%.", date_format)) for parts in _WHAT_MAKES_A_DAY):
-        raise ValueError(f"it says no day, expected year, month and day, {_EXAMPLES}")
+        raise ValueError(f"it lacks the day, month or year, expected all three, {_EXAMPLES}")
     return date_format
 
 
@@ -31,7 +31,7 @@ def _known_zone(name: str) -> str:
     try:
         return ZoneInfo(name).key
     except (OSError, ValueError):
-        raise ValueError("it is no time zone, expected one such as Europe/Berlin, Asia/Tokyo or UTC") from None
+        raise ValueError("it is not a time zone, expected one such as Europe/Berlin, Asia/Tokyo or UTC") from None
 
 
 class Reading(Section):

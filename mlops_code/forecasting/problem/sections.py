@@ -82,7 +82,7 @@ def demand_columns(source: Source, rule: SeriesRule) -> None:
     if rule.measure not in source.measures:
         raise ValueError(f"series.measure {rule.measure} is not one of source.measures")
     if rule.types and source.type is None:
-        raise ValueError("series.types needs source.type, the column that holds them")
+        raise ValueError("series.types needs source.type, the column with the types")
 
 
 def demand_future(future: Future, source: Source, rule: SeriesRule) -> None:

@@ -66,6 +66,6 @@ def _demand_small(text: str) -> None:
         elif isinstance(event, yaml.AliasEvent):
             aliases += 1
         if depth > MAX_DEPTH:
-            raise ValueError(f"lists and mappings lie in each other more than {MAX_DEPTH} deep; write it flatter")
+            raise ValueError(f"lists and mappings are nested more than {MAX_DEPTH} levels deep; use fewer levels")
         if aliases > MAX_ALIASES:
             raise ValueError(f"more than {MAX_ALIASES} references (*name); write the parts out")

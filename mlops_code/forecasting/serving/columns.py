@@ -26,7 +26,7 @@ def ahead_of(given: object, names: Sequence[str], known: Known, horizon: int) ->
     """The values of each series, shape (series, horizon, columns). Raises: QuestionError."""
     if not isinstance(given, Mapping) or set(given) != set(names):
         found = [str(name)[:SHOWN] for name in given] if isinstance(given, Mapping) else given
-        raise QuestionError("future", f"an object for each series that is asked for, such as {names[0]}", found)
+        raise QuestionError("future", f"an object for each requested series, such as {names[0]}", found)
     return np.stack([columns_of(f"future.{name}", given[name], known, horizon) for name in names])
 
 

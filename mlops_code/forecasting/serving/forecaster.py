@@ -54,7 +54,7 @@ class Forecaster:
         given = document.get("history")
         names = self._names(document, None if given is None else self._known("history", given, given))
         if len(names) * horizon > MAX_POINTS:
-            fewer = f"name fewer series or ask for fewer {self.model.calendar.units}"
+            fewer = f"name fewer series or request fewer {self.model.calendar.units}"
             limit = f"series x horizon up to {MAX_POINTS}: {fewer}"
             raise QuestionError("series", limit, len(names) * horizon)
         lines = None if "history" not in document else self._lines(names, document["history"])
@@ -94,7 +94,7 @@ class Forecaster:
             raise QuestionError("series", f"a list of names, such as [{json.dumps(self.model.keys[0])}]", wanted)
         names = self._known("series", wanted, told or ())
         if told is not None and set(told) != set(names):
-            raise QuestionError("history", "the history of each series that is asked for, and no other", list(told))
+            raise QuestionError("history", "the history of each requested series, and no other", list(told))
         return names
 
     def _known(self, field: str, given: object, others: object) -> tuple[str, ...]:

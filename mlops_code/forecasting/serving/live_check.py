@@ -63,7 +63,7 @@ def difference(answer: Mapping[str, Any], stored: StoredModel, asked: Mapping[st
             return f"{wrong}, when asked for {model.calendar.count(horizon)}{after}"
     serving = answer.get("model")
     if not isinstance(serving, dict) or serving.get("sha256") != stored.sha256:
-        return f"the service serves the model {serving}, expected sha256 {stored.sha256}"
+        return f"the service uses the model {serving}, expected sha256 {stored.sha256}"
     return None
 
 

@@ -21,7 +21,7 @@ REFUSALS = {
     411: "No Content-Length.",
     413: "The body is too large.",
     415: "Not JSON.",
-    422: "A field cannot be used; the answer names it.",
+    422: "A field is invalid; the response names it.",
 }
 Document = dict[str, Any]
 
@@ -57,7 +57,7 @@ def _shapes(version: int, forecaster: Forecaster) -> Document:
             "horizon": {"type": "integer", "minimum": 1, "maximum": MAX_HORIZON, "description": calendar.units},
             "series": {
                 "type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True,
-                "description": f"some of the model's series, such as {name}; all where it is left out",
+                "description": f"some of the model's series, such as {name}; default: all",
             },
             **_data_shapes(version, forecaster),
         },
@@ -117,7 +117,7 @@ def _object(properties: Document, required: list[str] | None = None) -> Document
 def _operation(version: int) -> Document:
     operation: Document = {
         "operationId": "RunMLService",
-        "description": "Forecast the days after the model's data, or after the history that is given",
+        "description": "Forecast the days after the model's data, or after a given history",
         "security": [{"Bearer": []}],
         "responses": {
             "200": _response(version, "The forecast.", "ServiceOutput"),

@@ -62,7 +62,7 @@ def test_a_blip_is_repeated_and_told(server: ThreadingHTTPServer, blip: int) -> 
     answer = ask(service(server, blip, blip, 200), {}, AT_ONCE)
     assert answer.content == b"{}"
     assert len(answer.failed_before) == 2
-    assert ("did not answer" if blip == 0 else f"HTTP {blip}") in answer.failed_before[0]
+    assert ("did not respond" if blip == 0 else f"HTTP {blip}") in answer.failed_before[0]
 
 
 @pytest.mark.parametrize("status", [400, 405, 413, 415, 422])
@@ -76,7 +76,7 @@ def test_a_refusal_is_a_verdict_at_once(server: ThreadingHTTPServer, status: int
 def test_what_does_not_pass_ends_with_the_number_of_calls(
     server: ThreadingHTTPServer, status: int, error: type[Exception]
 ) -> None:
-    with pytest.raises(error, match="; 3 calls failed, one after the other") as caught:
+    with pytest.raises(error, match="; 3 calls failed in sequence") as caught:
         ask(service(server, status, status, status, 200), {}, AT_ONCE)
     assert left(server) == [200]
     assert "s3cret" not in str(caught.value)

@@ -77,7 +77,7 @@ def run(address: str, size: int) -> Run:
 def test_an_answer_at_the_cap_is_read_and_above_it_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "MAX_ANSWER_BYTES", MOST)
     assert len(services.ask(service(address, 200, MOST), {}).content) == MOST
-    with pytest.raises(AzureMlError, match="answer of service svc is too large") as caught:
+    with pytest.raises(AzureMlError, match="response of service svc is too large") as caught:
         services.ask(service(address, 200, MOST + 1), {})
     assert f"at most {MOST} bytes" in str(caught.value)
 
@@ -112,7 +112,7 @@ def test_of_a_long_log_the_end_is_read(address: str, monkeypatch: pytest.MonkeyP
 
 def test_what_drips_is_given_up(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "MAX_SECONDS", -1.0)
-    with pytest.raises(AzureMlError, match="comes too slowly"):
+    with pytest.raises(AzureMlError, match="arrives too slowly"):
         services.ask(service(address, 200, MOST), {})
 
 

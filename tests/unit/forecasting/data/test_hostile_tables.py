@@ -111,7 +111,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "decimal comma": (with_row(4, "2024-02-27,2,5"), "line 4: has 3 cells, the header has 2"),
     "decimal commas": (
         text([HEADER, *(row.replace(".", ",") for row in ROWS)]),
-        "line 2: has more cells than the header; expected one cell a column. Quote texts that hold a comma",
+        "line 2: has more cells than the header; expected one cell a column. Quote texts that contain a comma",
     ),
     "quoted decimal comma": (with_row(4, '2024-02-27,"2,5"'), f"column Units at line 4 ('2,5'): {NUMBER}"),
     "thousands": (with_row(4, '2024-02-27,"1,000"'), f"column Units at line 4 ('1,000'): {NUMBER}"),

@@ -40,7 +40,7 @@ def test_a_series_that_ends_early_is_named_with_its_days(tmp_path: Path) -> None
     """As a delivery in which the newest days of one shop are not there yet."""
     (note,) = read(tmp_path, {"A": ALL, "C": ALL[:39]}).notes
     assert note == (
-        "1 series late, their last season is repeated and no zero is assumed: C: no row since 2024-02-08, 21 days"
+        "1 series late, their last season is repeated and zeros are not assumed: C: no row since 2024-02-08, 21 days"
     )
 
 
@@ -101,7 +101,7 @@ def said(keys: list[str], before: list[str]) -> list[str]:
 
 def test_gone_and_new_series_are_named() -> None:
     assert said(["A", "C"], ["A", "B"]) == [
-        "1 series of the champion gone, will no longer be forecast: B",
+        "1 series of the champion gone, no longer forecast: B",
         "1 series new, unknown to the champion: C",
     ]
     assert said(["A", "B"], ["B", "A"]) == []
@@ -111,7 +111,7 @@ def test_gone_and_new_series_are_named() -> None:
 def test_a_series_under_another_form_of_its_name_is_renamed(old: str, new: str) -> None:
     (renamed,) = set_changes(["A", new], ["A", old])
     assert (renamed.kind, renamed.names) == ("renamed", (old,))
-    assert renamed.said == f"1 series renamed, clients must ask anew: {old!a} is now {new!a}"
+    assert renamed.said == f"1 series renamed, clients must adapt: {old!a} is now {new!a}"
 
 
 def test_a_note_names_only_so_many() -> None:

@@ -160,12 +160,12 @@ def test_what_is_noted_of_the_series_is_in_evidence_and_report(tmp_path: Path, m
     gone, new = many.keys[39], many.keys[0]
     assert decision.record.evidence.data.notes == (
         told,
-        f"1 series of the champion gone, will no longer be forecast: {gone}",
+        f"1 series of the champion gone, no longer forecast: {gone}",
         f"1 series new, unknown to the champion: {new}",
     )
     assert parse_decision(decision.record.content) == decision.record
     page = report(decision.record, read_model(tmp_path / "new").model)
-    assert f"will no longer be forecast: {gone}" in page
+    assert f"no longer forecast: {gone}" in page
     decided = decide_candidate(Problem(keyed), tmp_path / "new", None, REQUEST).record
     assert decided.evidence.data.notes == (told,)
     with_none = decide_candidate(Problem(keyed), tmp_path / "old", champion, REQUEST).record

@@ -84,7 +84,7 @@ def test_a_lost_series_asks_a_person_and_is_named_everywhere(tmp_path: Path) -> 
     assert "lost series: B. A person decides" in evidence.sentence
     assert {kind: change.names for kind, change in evidence.data.changes.items()} == {"lost": ("B",), "new": ("C",)}
     page = report(decision.record, read_model(tmp_path / "newer").model, decision.judgement)
-    assert "1 series of the champion gone, will no longer be forecast: B" in page
+    assert "1 series of the champion gone, no longer forecast: B" in page
     assert "1 series new, unknown to the champion: C" in page
     assert parse_decision(decision.record.content).evidence == evidence
 
@@ -100,7 +100,7 @@ def test_a_renamed_series_is_told_with_both_names(tmp_path: Path, name: str) -> 
     evidence = decided(tmp_path, panel("A", name, days=DAYS + MONTH)).record.evidence
     assert evidence.reason == "lost-series"
     assert evidence.data.changes.keys() == {"renamed"}
-    assert f"1 series renamed, clients must ask anew: 'B' is now {name!a}" in evidence.data.notes
+    assert f"1 series renamed, clients must adapt: 'B' is now {name!a}" in evidence.data.notes
 
 
 def test_within_the_limit_nobody_is_asked_and_beyond_it_the_data_is_refused(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def test_a_version_says_how_it_was_judged(inbox: MemoryInbox, problem: Problem) 
         (File("old/may.csv"), "subfolder"),
         (File("may.csv.part"), "does not end with .csv or .csv.gz"),
         (File("may.csv", type="AppendBlob"), "may still grow"),
-        (File("may.csv", size=0), "empty so far"),
+        (File("may.csv", size=0), "still empty"),
     ],
 )
 def test_what_is_no_whole_delivery_is_not_read(inbox: MemoryInbox, problem: Problem, file: File, why: str) -> None:

@@ -228,10 +228,10 @@ def test_the_tree_walker_gives_every_bit_of_scikit_learns_forecast(many: Panel, 
 @pytest.mark.parametrize(
     ("change", "part"),
     [
-        (lambda arrays: arrays["left"].__setitem__(0, 0), "does not stand behind"),
-        (lambda arrays: arrays["right"].__setitem__(0, 1e6), "does not stand behind"),
+        (lambda arrays: arrays["left"].__setitem__(0, 0), "does not come after"),
+        (lambda arrays: arrays["right"].__setitem__(0, 1e6), "does not come after"),
         (lambda arrays: arrays["feature"].__setitem__(0, 99), "does not exist"),
-        (lambda arrays: arrays["feature"].__setitem__(0, -2), "does not stand behind"),
+        (lambda arrays: arrays["feature"].__setitem__(0, -2), "does not come after"),
         (lambda arrays: arrays["roots"].__setitem__(0, -1), "does not exist"),
         (lambda arrays: arrays["feature"].__setitem__(0, 0.5), "whole number"),
         (lambda arrays: arrays.update(value=arrays["value"][:-1]), "different lengths"),
@@ -279,7 +279,7 @@ def test_frozen_parameters_take_other_days_and_other_series(many: Panel, recipe:
     assert (later.cutoff, later.keys) == (many.day(259), ("a", "b"))
     assert forecast(later, 28).shape == (2, 28)
     if own:
-        with pytest.raises(ValueError, match="weights of its own for each series"):
+        with pytest.raises(ValueError, match="weights for each series"):
             update(model, history(many, 260))
     with pytest.raises(ValueError, match="days of history"):
         update(model, history(many, 6))

@@ -16,9 +16,9 @@ LAUGHS = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" fo
 MERGES = "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 40))
 BOMBS = {
     "size": ("series: " + "x" * yaml_text.MAX_BYTES, "more than 131072 bytes; shorten it"),
-    "lists": ("a: " + "[" * 60_000, "more than 20 deep"),
-    "mappings": ("a: " + "{a: " * 30_000, "more than 20 deep"),
-    "dashes": ("- " * 60_000 + "x", "more than 20 deep"),
+    "lists": ("a: " + "[" * 60_000, "more than 20 levels deep"),
+    "mappings": ("a: " + "{a: " * 30_000, "more than 20 levels deep"),
+    "dashes": ("- " * 60_000 + "x", "more than 20 levels deep"),
     "laughs": (LAUGHS, "more than 20 references"),
     "merges": (MERGES, "more than 20 references"),
     "digits": ("a: " + "9" * 100_000, "4300 digits"),

@@ -56,9 +56,7 @@ def values_of(answer: Document) -> list[float]:
 def test_the_days_ahead_of_the_table_need_no_column(service: Forecaster) -> None:
     made = values_of(service.answer(service.read({"horizon": AHEAD})))
     assert made == forecast(service.model, AHEAD).ravel().tolist()
-    with pytest.raises(
-        QuestionError, match="future: expected an object for each series that is asked for, such as a"
-    ):
+    with pytest.raises(QuestionError, match="future: expected an object for each requested series, such as a"):
         service.read({"horizon": AHEAD + 1})
 
 
@@ -88,8 +86,8 @@ def test_a_history_brings_its_columns(service: Forecaster) -> None:
 @pytest.mark.parametrize(
     ("future", "part"),
     [
-        ({"a": ahead([0], ["sun"])}, "future: expected an object for each series"),
-        ([], "future: expected an object for each series"),
+        ({"a": ahead([0], ["sun"])}, "future: expected an object for each requested series"),
+        ([], "future: expected an object for each requested series"),
         ({"b": {"Promotion": [0, 0]}}, "future.b: expected an object with the columns Promotion, Weather"),
         ({"b": ahead([0], ["sun", "sun"])}, "future.b.Promotion: expected a list of 2 values, found '1 values'"),
         ({"b": ahead([0, float("nan")], ["sun", "sun"])}, r"future.b.Promotion\[1\]: expected a number"),

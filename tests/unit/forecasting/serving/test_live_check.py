@@ -64,7 +64,7 @@ def test_the_live_answer_is_compared_to_the_last_digit_that_counts(stored: Store
     days = answer["forecast"]
     assert "expected 27 days" in str(difference(answer, stored, {"horizon": 27}))
     assert "expected 28 days" in str(difference({"error": {"status": 500}}, stored, asked))
-    assert "serves the model" in str(difference({**answer, "model": {"sha256": "other"}}, stored, asked))
+    assert "uses the model" in str(difference({**answer, "model": {"sha256": "other"}}, stored, asked))
     off = [*days[:3], {**days[3], "value": days[3]["value"] * (1 + 1e-8)}, *days[4:]]
     assert "2014-06-04" in str(difference({**answer, "forecast": off}, stored, asked))
     late = [{**days[0], "date": "2014-07-01"}, *days[1:]]

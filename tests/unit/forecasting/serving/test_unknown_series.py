@@ -57,7 +57,7 @@ def test_a_series_without_history_must_be_one_of_the_model(many: Panel) -> None:
     asked = service(many, GLOBAL[0])
     with pytest.raises(QuestionError, match=r"series: expected .*, or of others with their history, found 'new'"):
         asked.read({"horizon": 1, "series": ["new"]})
-    with pytest.raises(QuestionError, match="the history of each series that is asked for"):
+    with pytest.raises(QuestionError, match="the history of each requested series"):
         asked.read({"horizon": 1, "series": [many.keys[0]], "history": {"new": history(many, 0, 60)}})
     with pytest.raises(QuestionError, match="history: expected names"):
         asked.read({"horizon": 1, "history": {"": history(many, 0, 60)}})

@@ -45,11 +45,11 @@ def test_a_day_is_that_of_the_time_zone() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("date_format", "%d.%m", "it says no day"),
+        ("date_format", "%d.%m", "it lacks the day"),
         ("date_format", "%A %Y-%m-%d", "%A is not supported"),
         ("date_format", "%Y-%m-%dT%H:%M:%S%z", "time_zone and %z in date_format belong together"),
         ("time_zone", "Europe/Berlin", "time_zone and %z in date_format belong together"),
-        ("time_zone", "../../etc/passwd", "it is no time zone"),
+        ("time_zone", "../../etc/passwd", "it is not a time zone"),
         ("thousands", ".", "thousands and decimal are both '.'"),
         ("encoding", "rot13", "Input should be 'utf-8'"),
     ],

@@ -84,7 +84,7 @@ def test_a_lease_for_ever_is_asked_with_the_token_of_the_job(
 
     assert path == "/house/_apis/build/retention/leases?api-version=7.1"
     assert (authorization, body) == ("Bearer job-token", [lease])
-    assert "build 345 is kept" in printed
+    assert "build 345 is retained" in printed
     assert "job-token" not in printed
 
 

@@ -60,7 +60,7 @@ def test_a_total_below_the_rows_is_refused_once(tmp_path: Path) -> None:
     table = TABLES["a total below the rows"]
     path, _ = written(tmp_path, table)
     problem = Problem(problem_of(tmp_path, table, path))
-    with pytest.raises(ContractError, match="Remove rows that are no day, such as totals") as refusal:
+    with pytest.raises(ContractError, match="Remove rows that are not days, such as totals") as refusal:
         problems.read_data(problem, path)
     assert len(refusal.value.findings) == 1
 

@@ -104,7 +104,7 @@ def test_a_problem_file_that_is_no_mapping_is_named(
     variables: dict[str, str], write_variables: WriteVariables, tmp_path: Path
 ) -> None:
     (tmp_path / "list.yml").write_text("- a\n")
-    with pytest.raises(UsageError, match=r"list\.yml holds no sections"):
+    with pytest.raises(UsageError, match=r"list\.yml has no sections"):
         load(write_variables(bare(variables, PROBLEM_FILE=str(tmp_path / "list.yml"))))
 
 

@@ -46,7 +46,7 @@ def test_every_mistake_of_a_file_is_named(tmp_path: Path, capsys: pytest.Capture
     assert main(["problems", "check", str(tmp_path / "bad.yml")]) == 2
     said = capsys.readouterr().err
     assert "aggregation: expected" in said
-    assert "name: expected a name of small letters" in said
+    assert "name: expected a name of lowercase letters" in said
     with pytest.raises(InvalidRequestError) as caught:
         listed(tmp_path)
     assert "bad.yml" in caught.value.found
