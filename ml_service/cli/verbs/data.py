@@ -25,7 +25,7 @@ def upload(
     ] = None,
     reason: Annotated[
         str | None,
-        typer.Option("--reason", metavar="TEXT", help="Why a table of unusual size or order is right; it is recorded."),
+        typer.Option("--reason", metavar="TEXT", help="Why a table of unusual size or order is right; recorded."),
     ] = None,
     for_agent: ForAgent = None,
     as_json: AsJson = False,
