@@ -61,7 +61,7 @@ def pieces(verified: Verified, told: Mapping[str, Any], found: Sequence[Interval
         intervals=found,
         since=entries[0].when if entries else "",
         deployments=deployments_of(entries),
-        approvals=[entry for entry in entries if entry.event.startswith(kinds.APPROVAL)],
+        approvals=sorted((entry for entry in entries if entry.event.startswith(kinds.APPROVAL)), key=_happened),
         models_of=_models_of_builds(entries),
         documents_of=_documents_of(told["documents"], links),
         models=_model_pages(population, links),
@@ -188,38 +188,39 @@ def _model_page(
     population: Population, name: str, told: _Told, registered: ModelFacts | None, links: Links
 ) -> dict[str, Any]:
     events, deployed = told.index.of_model(name), told.deployments.get(name, ())
-    decision_sha256, decision = _decision(population, events, registered)
+    decisions = _decisions(population, events, registered)
     moves = [entry for entry in events if entry.event.startswith((kinds.APPROVAL, "candidate."))]
     builds = {*map(_build_of, moves), *(one.opened.build_id for one in deployed)}
     answers = (entry for build in builds for entry in told.answers.get(build, ()))
     return {
-        "facts": _facts(registered, decision),
-        "decision": decision,
-        "documents": _documents(events, decision_sha256, links),
-        "approvals": sorted({entry.sequence: entry for entry in (*moves, *answers)}.values(), key=_sequence),
+        "facts": _facts(registered),
+        "decisions": decisions,
+        "documents": _documents(events, decisions, links),
+        "approvals": sorted({entry.sequence: entry for entry in (*moves, *answers)}.values(), key=_happened),
         "deployments": deployed,
         "data": [entry for entry in events if entry.event.startswith("data.")],
     }
 
 
-def _sequence(entry: Entry) -> int:
-    return entry.sequence
+def _happened(entry: Entry) -> tuple[str, int]:
+    """When what an entry tells of has happened, which may be long before it was written; in UTC."""
+    told = entry.details.get("decided") or entry.details.get("since") or entry.when
+    return str(told), entry.sequence
 
 
-def _decision(
-    population: Population, events: Sequence[Entry], registered: ModelFacts | None
-) -> tuple[str, DecisionFacts | None]:
-    """The decision that accepted a version last, by its hash."""
-    named = [entry.evidence["decision_sha256"] for entry in events if "decision_sha256" in entry.evidence]
-    if registered is not None and registered.properties.get("decision_sha256"):
-        named.insert(0, registered.properties["decision_sha256"])
-    for sha256 in reversed(named):
-        if sha256 in population.decisions:
-            return sha256, population.decisions[sha256]
-    return named[-1] if named else "", None
+def _decisions(
+    population: Population, events: Iterable[Entry], registered: ModelFacts | None
+) -> dict[str, DecisionFacts | None]:
+    """The decisions about a version by their hashes, the first one first; None for one that could not be read.
+
+    The gate may have accepted the same bytes more than once, each time with other values.
+    """
+    own = registered.properties.get("decision_sha256", "") if registered else ""
+    named = [own, *(entry.evidence.get("decision_sha256", "") for entry in events)]
+    return {sha256: population.decisions.get(sha256) for sha256 in filter(None, named)}
 
 
-def _facts(registered: ModelFacts | None, decision: DecisionFacts | None) -> list[tuple[str, str]]:
+def _facts(registered: ModelFacts | None) -> list[tuple[str, str]]:
     shown = (
         "model_sha256",
         "run_id",
@@ -232,14 +233,12 @@ def _facts(registered: ModelFacts | None, decision: DecisionFacts | None) -> lis
         "reason",
     )
     properties = registered.properties if registered else {}
-    told = [(name, str(properties.get(name, "unknown"))) for name in shown]
-    data = [(f"data: {name}", value) for name, value in decision.data.items()] if decision else []
-    return [*told, *data]
+    return [(name, str(properties.get(name, "unknown"))) for name in shown]
 
 
-def _documents(events: Iterable[Entry], decision_sha256: str, links: Links) -> list[tuple[str, str, str]]:
+def _documents(events: Iterable[Entry], decisions: Iterable[str], links: Links) -> list[tuple[str, str, str]]:
     """Kind, hash and file of each document of a version; an empty file: the export does not hold it."""
-    told = {("decision_sha256", decision_sha256)} if decision_sha256 else set()
+    told = {("decision_sha256", sha256) for sha256 in decisions}
     for entry in events:
         told |= {(name, sha256) for name, sha256 in entry.evidence.items() if name in verifier.EVIDENCE}
     return [(name.removesuffix("_sha256"), sha256, _file_of(sha256, name, links)) for name, sha256 in sorted(told)]

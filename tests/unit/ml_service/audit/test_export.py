@@ -19,10 +19,13 @@ import pytest
 from forecasting.errors import harmless_cell
 from ml_service.audit.completeness.finding import Finding
 from ml_service.audit.completeness.verifying import Verified
+from ml_service.audit.events import kinds
 from ml_service.audit.export import bundle, checking, making, verifier
-from ml_service.azure_devops.approvals import Status
+from ml_service.azure_devops.approvals import Approval, Status
 from ml_service.output.console import Terminal
 from ml_service.production import ledger
+from ml_service.production.candidates import events as candidates
+from ml_service.production.candidates.events import Acceptance, Subject
 from ml_service.production.chain import store
 from tests.unit.ml_service.audit.exported import Files, cut_tail, edit_events, summed, written
 from tests.unit.ml_service.audit.trail import Trail, day, make_trail, sha
@@ -247,3 +250,21 @@ def test_the_page_says_first_what_was_compared(files: Files) -> None:
     first = text_of(files["dossier.html"]).partition("Contents")[0]
     assert "35 entries since 2026-01-06 09:00:00" in first
     assert "Everything that could be compared is as recorded. Compared: entries 35, deployments 5, runs 5" in first
+
+
+def test_the_page_shows_every_decision_about_the_same_bytes_and_approvals_in_their_order(tmp_path: Path) -> None:
+    trail = make_trail(tmp_path / "trail")
+    again = trail.train("r6", "accepted", "model 1", data=2, build=110)
+    subject = Subject("m", 1, sha("model 1"), "r6")
+    trail.add(candidates.accepted(Acceptance(subject, again.sha256, "m:3", "better again"), trail.actor(110)))
+    late = Approval(Status.REJECTED, "Grace", "found later", day(1), "id-100", "rejected")
+    trail.add(kinds.approval_answered("100", "Production", late, trail.actor(111)))
+    made = bundle.write(trail.verified(), trail.documents, trail.actor(112), tmp_path / "x.zip")
+    with zipfile.ZipFile(made.path) as opened:
+        page = opened.read("dossier.html")
+    decisions = section(page, "model-1").split("Decision on run ")[1:]
+    assert [said.partition(":")[0] for said in decisions] == ["r1", "r6"]
+    assert again.sha256 in decisions[1]
+    assert sha("data 2") in decisions[1]
+    told = section(page, "approvals")
+    assert told.index("found later") < told.index("looks right"), "by the time of the answer, not of the entry"
