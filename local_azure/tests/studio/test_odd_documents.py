@@ -17,6 +17,7 @@ from studio_fixtures import Studio  # type: ignore[import-not-found]
 
 from local_azure.machine_learning.domain.runs import metrics
 from local_azure.pipelines.run.builds.record import Decision
+from local_azure.studio.pages.run import MOST_STEPS
 from local_azure.studio.reading import asked_service, logs, pipeline_runs
 from local_azure.studio.reading.asked_service import example_of, forecast_chart
 from local_azure.studio.reading.file_names import ON_A_PAGE, Listed, listed
@@ -247,3 +248,14 @@ def test_a_second_answer_that_says_the_same_is_told_too(studio: Studio, monkeypa
     monkeypatch.setattr("local_azure.studio.pages.builds.settle", lambda *_: first)
     said = studio.post(f"/studio/builds/1/approvals/{asked}", answer="approve", comment="only until Friday")
     assert said.status_code == 409 and "Grace was faster: approved" in said.text and "not recorded" in said.text
+
+
+def test_a_run_with_very_many_runs_below_it_shows_some_of_them(studio: Studio) -> None:
+    """Each was once asked for its metrics, which took a second for a thousand."""
+    studio.run("top")
+    with studio.store.transaction():
+        for number in range(MOST_STEPS + 1_000):
+            studio.run(f"below-{number}", parentRunId="top", name=f"the run {number}")
+    studio.log_metric("below-0", "loss", [0.5])
+    page = studio.get("/studio/w/local-development/runs/top")
+    assert page.count('<td class="name">') == MOST_STEPS and "and 1,000 more" in page and ">0.5<" in page

@@ -26,6 +26,7 @@ from local_azure.studio.views.statuses import status
 
 PAGES = Section()
 _RUN = "/w/{workspace}/runs/{run_id}"
+MOST_STEPS = 200
 _SHOWN_FILES = 12
 _TAIL_LINES = 15
 Document = dict[str, Any]
@@ -36,7 +37,8 @@ def run_page(visit: Visit) -> Response:
     """One run on one page."""
     parts, workspace = visit.parts, visit.workspace
     run = run_records.require(parts.store, workspace.id, visit.part("run_id"))
-    steps = facts.steps_of(parts, workspace, run)
+    every_step = facts.steps_of(parts, workspace, run)
+    steps = every_step[:MOST_STEPS]
     files = _files(visit, workspace, run)
     log = facts.main_log(parts, workspace, run)
     failure = facts.failure_of(parts, workspace, run)
@@ -52,6 +54,7 @@ def run_page(visit: Visit) -> Response:
         failure=failure,
         failure_name=facts.name_of(failure.run) if failure else "",
         steps=steps,
+        more_steps=len(every_step) - len(steps),
         graph=_graph(visit, steps),
         timeline=_timeline(run, steps),
         metrics=measured.of_run(parts, workspace, run),
@@ -115,7 +118,8 @@ def _second(origin: str, moment: str | None) -> float:
 
 def _step_metrics(visit: Visit, workspace: Workspace, steps: list[Step]) -> list[tuple[Step, Document]]:
     """Return the steps that have logged single values, with these."""
-    found = [(step, measured.scalars(visit.parts, workspace, step.run_id)) for step in steps if step.run_id]
+    begun = [step for step in steps if step.run_id][: measured.MOST_OF_FAMILY]
+    found = [(step, measured.scalars(visit.parts, workspace, step.run_id)) for step in begun]
     return [(step, values) for step, values in found if values]
 
 

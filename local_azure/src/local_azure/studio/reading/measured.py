@@ -22,6 +22,7 @@ NOTHING = Markup("")
 MOST_POINTS = 500
 MOST_METRICS = 200
 MOST_ROWS = 100
+MOST_OF_FAMILY = 50  # runs whose values are shown together
 _MOST_BYTES = 1024 * 1024
 Document = dict[str, Any]
 
@@ -67,7 +68,7 @@ def scalars(parts: Parts, workspace: Workspace, run_id: str) -> dict[str, Any]:
 def of_family(parts: Parts, workspace: Workspace, family: list[Document]) -> Document:
     """Return single values of a run and of its steps; a step's name is in front where two log the same one."""
     found: Document = {}
-    for run in family:
+    for run in family[:MOST_OF_FAMILY]:
         for name, value in scalars(parts, workspace, run["runId"]).items():
             found[f"{name_of(run)}: {name}" if name in found else name] = value
     return found
