@@ -15,7 +15,7 @@ from ml_service.training.outcome import exit_code
 
 RED, NONE, RUNNING = "red", "none", "running"
 NOTHING_WAITS = f"{NONE} nothing-waits"
-"""What a build tells of a training that it did not need: no candidate waits for a release."""
+"""The outputs of a build that needed no training: no candidate is waiting for a release."""
 _SHOWN_FILES = 2
 _TODO = {
     ACCEPTED: "approve or reject the release of the new model",

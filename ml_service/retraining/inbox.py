@@ -76,7 +76,7 @@ def read_quarantine(workspace: Workspace, settings: Settings) -> tuple[Quarantin
 
 
 def quarantine_or_why(workspace: Workspace, settings: Settings) -> tuple[tuple[Quarantined, ...], str]:
-    """What is quarantined, or why nobody can tell: what else a status shows must not depend on the inbox."""
+    """Return what is quarantined, or why that is unknown: the rest of a status must not depend on the inbox."""
     try:
         return read_quarantine(workspace, settings), ""
     except (AzureMlError, ForecastingError) as error:

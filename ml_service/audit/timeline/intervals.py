@@ -36,13 +36,13 @@ class Served:
 
     @property
     def record(self) -> dict[str, str]:
-        """What its first entry tells of it."""
+        """Its data from its first entry."""
         told: dict[str, str] = self.opened.details["record"]
         return told
 
     @property
     def document(self) -> dict[str, Any]:
-        """For `--json` and the export: facts that are not known are said to be."""
+        """The facts for `--json` and the export, in which unknown ones are marked as such."""
         record = self.record
         proof = [entry for entry in (self.opened, self.closed) if entry is not None]
         return {
@@ -93,7 +93,7 @@ class Interval:
 
 @dataclass
 class _Walk:
-    """The entries, one after the other. before: what was true when the deployment in progress began."""
+    """Processes the entries in order. before: the state when the deployment in progress began."""
 
     done: list[Interval] = field(default_factory=list)
     now: Interval = field(default_factory=lambda: Interval("", "", "unknown", why=_AT_FIRST))
@@ -152,7 +152,7 @@ def intervals(entries: Iterable[Entry], live: Live | None = None) -> tuple[Inter
 
 
 def _was_changed(walk: _Walk, live: Live) -> None:
-    """The service is not as recorded, since it was last changed; where nobody can tell since when, all along."""
+    """The service differs from the record since its last change, or all along if that time is unknown."""
     changed = Interval("", "", "unknown", why=f"it differs from the record: {live.finding}")
     begin, since = moment(walk.now.begin), moment(live.since)
     if since is not None and (begin is None or begin < since):
