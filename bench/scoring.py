@@ -5,7 +5,7 @@
 Both run as services of one local_azure, that is under azureml-inference-server-http with one worker each. Every round
 sends the same requests to both, beginning with the other one each time; what counts is the ratio of a round, because
 whatever else the machine does meets both of its halves. A request has a history of so many days, or none: without one
-the answer is always the same and kept as text, with one everything is read, checked and forecast anew.
+the response is always the same and cached as text; with one everything is parsed, checked and forecast each time.
 A history is sent compact and day by day. Exit codes: 0 measured and every aim met, 1 one missed or a fault.
 """
 

@@ -94,7 +94,7 @@ def why_not(run: StepRun, problem: str, version: DatasetVersion) -> str:
     others = list(list_runs(run.workspace, run.experiment, LOOKED_AT))
     ours = next((other.number for other in others if other.id == run.id), None)
     for other in others:
-        # Numbers can be equal; of runs that the claim does not tell apart, the one that began first goes on.
+        # Numbers can be equal; of runs that the claim does not distinguish, the one that started first continues.
         if other.id != run.id and not is_over(other) and ours is not None and other.number < ours:
             say("another run", run=other.id)
             return ANOTHER_RUN

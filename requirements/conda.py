@@ -1,6 +1,6 @@
 """Write the conda files of the Azure ML environments from their locks: `python -m requirements.conda`.
 
-Azure ML uploads the text of a conda file and nothing beside it, so every package stands in the file itself. conda
+Azure ML uploads only the text of a conda file, so every package is listed in the file itself. conda
 writes the lines of the pip section into a requirements file; as one of them has hashes, pip demands them of all.
 Of the locked hashes the file names those of the wheels for Linux on x86-64, and the source where there is no wheel.
 """

@@ -53,13 +53,13 @@ class History:
     workspace: str
     kinds: dict[str, list[Row]]
     faults: tuple[str, ...] = ()
-    """What of the ledger's entries is not as it was written."""
+    """The faults of the ledger's entries."""
     findings: tuple[str, ...] = ()
     """What `audit verify` finds beside that about something that was recorded."""
 
     @property
     def not_intact(self) -> list[str]:
-        """What is not as it was recorded: kind, object, and field with both values where they are known."""
+        """The differences from the records: kind, object, and field with both values if they are known."""
         rows = [
             f"{kind}: {_object(row)}" + (f": {integrity.Difference(**difference)}" if difference else "")
             for kind, rows in self.kinds.items()
@@ -278,7 +278,9 @@ def _model_row(model: ModelVersion, decisions: _Decisions) -> Row:
 
 
 def _candidate_rows(chain: Chain) -> list[Row]:
-    """The moves of candidates, the newest first. Where the ledger was changed, nobody can tell of a single one."""
+    """Return the transitions of candidates, newest first; none if the ledger was changed, because none can be
+    trusted.
+    """
     found = ((entry, move_of(entry)) for entry in reversed(chain.entries))
     intact = None if chain.faults else True
     return [{**_candidate_row(entry, move), "intact": intact} for entry, move in found if move is not None]

@@ -75,7 +75,7 @@ def retain_unsuccessful(settings: AgentSettings, chain: Chain, witness: Witness,
 
 
 def unsuccessful(entries: Sequence[Entry]) -> dict[str, str]:
-    """Builds that entries tell of as rejected, refused or failed, and that none tells are kept; with the reason."""
+    """Return the builds that entries record as rejected, refused or failed but not as retained, with the reason."""
     done = {entry.subject for entry in entries if entry.event == kinds.BUILD_RETAINED}
     found: dict[str, str] = {}
     for entry in entries:

@@ -30,11 +30,11 @@ Check = Literal["as-recorded", "changed", "unknown"]
 
 @dataclass(frozen=True)
 class View:
-    """Both workspaces, and who looks at them; nothing is changed through it."""
+    """Both workspaces and the identity that reads them; nothing is changed through it."""
 
     training: Workspace
     production: Workspace | None
-    """None where it is closed to who looks."""
+    """None if the caller has no access to it."""
     settings: Settings
     build: Build
     terminal: Terminal
@@ -52,7 +52,7 @@ class Now:
     """The decision about its model; None where it cannot be read."""
     check: Check
     finding: str = ""
-    """What is not as recorded, or why nobody can tell; empty where the workspace is closed to who looks."""
+    """What differs from the record, or why that is unknown; empty if the caller has no access to the workspace."""
 
     @property
     def content(self) -> Content:
@@ -62,7 +62,7 @@ class Now:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What the ledger and the registry tell of a problem."""
+    """The state of a problem according to the ledger and the registry."""
 
     known: tuple[Record, ...]
     """The deployments of its service, the newest first."""
@@ -70,7 +70,7 @@ class Recorded:
     """The newest version first."""
 
     def candidate(self, version: str) -> Candidate | None:
-        """What the ledger tells of a version."""
+        """The history of a version in the ledger."""
         return next((one for one in self.candidates if str(one.version) == version), None)
 
     def setbacks(self, version: str) -> tuple[Setback, ...]:
@@ -136,7 +136,7 @@ def _finding(known: Sequence[Record], record: Record, service: Service) -> tuple
 
 
 def is_only_unhealthy(known: Sequence[Record], service: Service | None) -> bool:
-    """Whether a service is known to be as the last good deployment left it, and does not answer all the same."""
+    """Whether a service is known to be unchanged since the last successful deployment and still does not respond."""
     last = last_good(known)
     if service is None or last is None or service.state.state == HEALTHY:
         return False

@@ -66,7 +66,7 @@ class ProductionState:
     workspace: str
     service: ServiceState | None
     unfinished: tuple[str, ...] | None
-    """Deployments that have not ended, the newest first; None where the ledger is closed to who looks."""
+    """Unfinished deployments, newest first; None if the caller has no access to the ledger."""
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ class Approval:
 
 
 Ask = Callable[[str, str], Approval | None]
-"""The approval of a build's stage, by id and name; None where nobody can tell."""
+"""Returns the approval of a build's stage, by id and name; None if unknown."""
 
 
 class _Told(BaseModel):
@@ -107,7 +107,7 @@ class _Approvals(_Told):
 
 
 def reader_of(settings: Settings, note: Callable[[str], None]) -> Ask:
-    """How approvals are read in this process; without a job token nobody can tell. note: what is said of failures."""
+    """Return the function that reads approvals; without a job token they are unknown. note: prints failures."""
     project = open_project(settings)
     known: dict[tuple[str, str], Approval | None] = {}
 
@@ -196,7 +196,7 @@ def _fetched(project: AzureDevOps, asked: list[str]) -> tuple[_Approval, ...]:
 
 
 def _asked(timeline: _Timeline) -> dict[str, list[str]]:
-    """The ids of the approvals that a timeline tells of, by stage."""
+    """Return the ids of the approvals in a timeline, by stage."""
     records, asked = {record.id: record for record in timeline.records}, dict[str, list[str]]()
     for record in timeline.records:
         if record.type == _APPROVAL:

@@ -1,4 +1,4 @@
-"""All checks in their order; what one check needs and does not have is said, and the others still look."""
+"""All checks in order; a check that lacks its prerequisites says so, and the others still run."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ _OF_FAILURES: dict[str, Event] = {
     "rollback": RELEASE_FAILED,
 }
 _RED = frozenset((1, 3, 124))
-"""Exit codes that people are told of: not those of a mistake at the keyboard, a conflict or Ctrl-C."""
+"""Exit codes that cause a notification: not those of a usage error, a conflict or Ctrl-C."""
 SECONDS = 4.5
 """For all notifications of a command together, whatever the receivers do."""
 MOST_CHARACTERS = 500
@@ -70,7 +70,7 @@ def event_of_failure(verb: str, exit_code: int) -> Event | None:
 
 
 def events_of_error(error: ExplainedError) -> list[Event]:
-    """What people are told of an error, beside that the verb has failed."""
+    """Return the events of an error in addition to the failure of the verb."""
     return [LIVE_CHECK_FAILED] if isinstance(error, LiveCheckError) else []
 
 

@@ -1,7 +1,8 @@
 """Compare what can be changed with the hashed document that holds it too.
 
-Properties and tags of runs and models can be changed by whoever may write to the workspace; the hash of a document
-covers the document only. So each field that both hold is compared, and a difference is named with both values.
+Properties and tags of runs and models can be changed by anyone with write access to the workspace; the hash of a
+document covers the document only. So each field that both hold is compared, and a difference is named with both
+values.
 """
 
 from __future__ import annotations

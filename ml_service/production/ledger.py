@@ -286,7 +286,7 @@ def _json_object(content: bytes) -> dict[str, Any]:
 
 
 def demand_intact(record: Record) -> None:
-    """Raises: CheckFailedError when the record is not as it was written, with field and both values."""
+    """Raise CheckFailedError, with field and both values, if the record was changed."""
     _, changed = compare(record)
     if changed:
         raise CheckFailedError(

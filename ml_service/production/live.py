@@ -1,7 +1,7 @@
 """What the live service says of itself, compared with what the ledger says of it.
 
-Whoever may deploy can replace the code of a service and keep its tags. Azure ML then reports another update time and
-another image, and the scoring script reports another hash of its own folder.
+Anyone who may deploy can replace the code of a service and keep its tags. Azure ML then reports another update time
+and another image, and the scoring script reports another hash of its own folder.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ _LONGEST_FAILURE = 1000
 
 
 class Recorder:
-    """The ledger of a problem in the hands of the one process that may extend it."""
+    """The ledger of a problem, for the only process that may extend it."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
@@ -62,7 +62,7 @@ class Recorder:
     def append(self, event: Event) -> Entry:
         """Store an event as the next entry.
 
-        Raises: ConflictError when another process has changed production, UncertainError when nobody can tell whether
+        Raises: ConflictError when another process has changed production, UncertainError if it is unknown whether
         it is stored; else whatever the storage raises, and it is not stored.
         """
         self._chain = store.append_beside_others(self._blobs, self._chain, event)
@@ -147,7 +147,7 @@ def build_facts(event: str, site: Site, before: str) -> dict[str, str]:
 
 
 def _document(opened: Entry, state: str, ended: str, told: Mapping[str, Any]) -> bytes:
-    """release.json: the same bytes whoever makes it from the entries."""
+    """release.json, derived from the entries with the same bytes in every process."""
     document = {
         "schema_version": ledger.SCHEMA_VERSION,
         "deployment": opened.subject,

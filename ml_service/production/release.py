@@ -88,7 +88,7 @@ class _Chosen:
     candidate: Candidate | None
     """None for the champion, and for a version that somebody's own code has registered."""
     approval: Mapping[str, str]
-    """Who has approved it, for the record; empty where nobody can tell."""
+    """Return who has approved it, for the record; empty if unknown."""
 
 
 def _approval_facts(site: Site, desk: Desk) -> dict[str, str]:
@@ -161,7 +161,7 @@ def demand_accepted(
 ) -> DecisionRecord:
     """The decision that accepted a version last, which may still be released by it. Raises: CheckFailedError.
 
-    candidate: what the ledger tells of the version; None where it is not asked, as for the champion.
+    candidate: the version's state in the ledger; None if it is not needed, as for the champion.
     """
     registered = _demand_decision(training, model, files.path, files.stored)
     decision = _latest_decision(training, model, candidate, registered)

@@ -1,7 +1,7 @@
-"""One writer: production of a problem changes only in the hands of the process that holds its lease.
+"""One writer: only the process that holds the lease of a problem changes its production.
 
 The lease is on a blob of the training workspace's default datastore. Before every call to a workspace and every new
-entry of the ledger the holder makes sure that nobody else can have it. Whoever finds it held changes nothing.
+entry of the ledger the holder makes sure that nobody else can have it. A process that finds it taken changes nothing.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class Proposal:
         return ", ".join(f"{key} {value!r}" for key, value in unusual.items()) or "a plain CSV file"
 
     def understood(self) -> list[str]:
-        """The first rows: each cell as it stands in the table, and what it was taken for."""
+        """The first rows: each cell as written in the table, and the value it was read as."""
         date, *_, measure = self.cells.columns
         keys = list(self.cells.columns[1:-1])
         told = []

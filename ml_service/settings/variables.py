@@ -84,7 +84,7 @@ _COMPUTE_NAME = r"^[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]$"
 
 
 class AgentSettings(BaseSettings, Offered):
-    """What the build agent tells of this build; every name is optional."""
+    """Settings that the build agent provides about this build; all are optional."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 

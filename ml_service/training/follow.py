@@ -49,7 +49,7 @@ def shown_status(step: StepState) -> str:
 
 
 def follow(run: Run, terminal: Terminal, timeout_minutes: float, wait_minutes: float | None = None) -> Followed:
-    """Wait for the end of a run. wait_minutes: after these return what it is then; it goes on.
+    """Wait for the end of a run. wait_minutes: return its state after this time; the run continues.
 
     Raises: TimedOutError (the run is then canceled); FaultError if the service does not respond (the run continues).
     """

@@ -30,7 +30,7 @@ class Outcome:
 
 
 UNDECIDED = Outcome("", "", None, None)
-"""Of a run that goes on."""
+"""Outcome of a run that is still in progress."""
 
 
 def read_outcome(workspace: Workspace, run: Run, model_name: str) -> Outcome:

@@ -116,7 +116,7 @@ class _Graph:
         self._workspace = workspace
         self._champion_by = "release" if settings.has_production else "deploy"
         self._reason = graph.parameter(REASON_PARAMETER, DEFAULT_REASON)
-        # Parameters of the deciding steps only, so that an override trains nothing anew.
+        # Parameters of the deciding steps only, so that an override causes no retraining.
         self._override_by = graph.parameter(OVERRIDE_BY_PARAMETER, NO_OVERRIDE)
         self._override_reason = graph.parameter(OVERRIDE_REASON_PARAMETER, NO_OVERRIDE)
         self._outputs = {step: graph.output(_OUTPUTS[step]) for step in folders if step in _OUTPUTS}

@@ -26,10 +26,10 @@ def rehearse(
     data_version: int | None,
     accepted: Accepted,
 ) -> run.RunResult:
-    """Go the whole way once; what a refused or failed run leaves out is the service.
+    """Run all verbs once; after a refused or failed run, the service is not checked.
 
     data_version: train on this one and upload nothing; None: upload DATA_FILE and train on exactly that.
-    accepted: is told of a table that was uploaded.
+    accepted: called with a table that was uploaded.
 
     Raises: what the parts raise.
     """

@@ -87,7 +87,7 @@ class RunRequest:
     override: Override | None = None
     """Accept against a judgement of quality by the gate."""
     wait_minutes: float | None = None
-    """Return after these although the run goes on; None: follow it to its end."""
+    """Return after this time although the run continues; None: follow it to its end."""
     ours: ownership.Ours | None = None
     """That the names are ours, where that has been asked already."""
 
@@ -117,7 +117,7 @@ class RunResult:
 
     @property
     def is_pending(self) -> bool:
-        """Whether the run goes on: only the following has ended."""
+        """Whether the run is still in progress and only following it has ended."""
         return self.followed.status not in ENDED
 
     @property

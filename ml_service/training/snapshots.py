@@ -178,7 +178,7 @@ def scheduled_steps(settings: Settings) -> tuple[str, ...]:
 def parse_steps(text: str) -> tuple[str, ...]:
     """Read `train,register,deploy`.
 
-    Raises: InvalidRequestError when a name is unknown, stands twice, stands in the wrong place, or train or register
+    Raises: InvalidRequestError if a name is unknown, repeated or in the wrong place, or if train or register
     is missing (there is no pipeline without them: register applies the gate where evaluate is left out).
     """
     names = tuple(name.strip() for name in text.split(",") if name.strip())

@@ -1,4 +1,4 @@
-"""Read what a service sends, up to a cap: whoever sends more fills no memory and no disk."""
+"""Read responses of a service up to a cap, so that a larger response fills neither memory nor disk."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Keep the keys of a web service over a deployment: its callers go on with the keys that they have.
+"""Keep the keys of a web service across a deployment, so that its callers can continue to use them.
 
-Azure gives a service that is deployed anew new keys unless the request names them (azureml/core/webservice/aci.py,
+Azure gives a redeployed service new keys unless the request contains them (azureml/core/webservice/aci.py,
 `deploy_configuration(primary_key=...)`). Keys pass through memory only: no log, record or command line holds them.
 """
 

@@ -30,7 +30,7 @@ def acknowledged(told: list[Path]) -> Iterator[dict[str, Any]]:
 
 
 def wait_for_writes(told: list[Path], more: int) -> None:
-    """Return when the clients have been told so many facts more."""
+    """Return when the clients have got this number of further acknowledgments."""
     wanted = sum(1 for _ in acknowledged(told)) + more
     deadline = time.monotonic() + 60
     while sum(1 for _ in acknowledged(told)) < wanted:

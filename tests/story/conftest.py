@@ -23,7 +23,7 @@ MakeProduct = Callable[[str], Product]
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """A product that went the whole way twice with nothing changed between."""
+    """A product that ran the whole pipeline twice with no change in between."""
 
     product: Product
     first: Ended

@@ -17,7 +17,7 @@ import requests
 from urllib3.response import HTTPResponse
 
 REFUSED, LOST = "refused", "answer lost"
-"""A call has no effect, or has it and is answered with an error all the same."""
+"""A call has no effect, or it takes effect but is answered with an error."""
 _ANSWER = b'{"error": {"code": "Injected", "message": "injected fault"}}'
 
 

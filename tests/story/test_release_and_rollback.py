@@ -457,7 +457,7 @@ def test_the_audit_trail_of_the_story_is_complete_and_proves_itself(
 
 
 def test_the_runbooks_of_production_are_walked_in_their_order(shop: Shop, name: str, tmp_path: Path) -> None:
-    """A candidate is approved of, then withdrawn, released all the same, found wrong, and rolled back."""
+    """A candidate is approved, then withdrawn, released nevertheless, found wrong, and rolled back."""
     product = shop.product
     before = agree(product).serves
     product.run("data", "upload", "--file", shifted_table(tmp_path / "raised.csv", "2014-05-31", "", 1.01))

@@ -1,4 +1,4 @@
-"""`exec` in the hands of people: Ctrl-C, two commands at once, a server that is just going, a broken store."""
+"""`exec` as people use it: Ctrl-C, two commands at once, a server that is just going, a broken store."""
 
 from __future__ import annotations
 

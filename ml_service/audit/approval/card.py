@@ -40,7 +40,7 @@ class Serving(Block):
     approver: Annotated[str, Field(description="Who approved it; empty where Azure DevOps has not told.")]
     build_id: str
     check: Annotated[Check, Field(description="Whether the live service is as the ledger records it.")]
-    finding: Annotated[str, Field(description="What is not, or why nobody can tell; empty where all is well.")]
+    finding: Annotated[str, Field(description="What differs, or why it is unknown; empty if all is well.")]
 
 
 class Target(Block):

@@ -112,7 +112,7 @@ def propose_rollback(view: View, to: str, reason: str, folder: Path, *, take_ove
 def demand_replaceable(view: View, take_over: str) -> None:
     """Refuse where release and rollback would, because the service was changed by hand. Raises: ConflictError.
 
-    Where the production workspace is closed to who proposes, they find it after the approval.
+    If the proposing identity has no access to the production workspace, they are found after the approval.
     """
     if view.production is None:
         return

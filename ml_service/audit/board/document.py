@@ -16,7 +16,7 @@ class Agreement(Block):
 
     status: Annotated[
         Literal["agrees", "differs", "unknown", "nothing serves"],
-        Field(description="differs: status ends with 3; unknown: nobody can tell now, and finding says why."),
+        Field(description="differs: status exits with 3; unknown: see finding for the reason."),
     ]
     finding: Annotated[str, Field(description="What differs, or why it is unknown; empty where all agrees.")]
 

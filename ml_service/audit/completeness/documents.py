@@ -1,4 +1,4 @@
-"""The documents that were read, in a folder by their SHA-256: each is kept once, whoever has it."""
+"""The documents that were read, in a folder by their SHA-256: each is stored once, however many objects have it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A finding: one thing that is not as the records say, or that no record tells of, and what that means."""
+"""A finding: one object that differs from its record or has no record, with the meaning of that."""
 
 from __future__ import annotations
 

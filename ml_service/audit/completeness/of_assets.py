@@ -1,4 +1,4 @@
-"""Findings about what the entries tell of: runs, models and their bytes, services, tables."""
+"""Findings about recorded objects: runs, models and their bytes, services, tables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DOCUMENTS = {DECISION_FILE: "decision_sha256", REPORT_FILE: "report_sha256"}
 
 
 def findings(found: Population) -> Iterator[Finding]:
-    """What runs, models, services and tables lack, and what of them no entry tells of."""
+    """Return the findings about runs, models, services and tables that are incomplete or have no entry."""
     if found.history is not None:
         yield from (Finding("record-changed", difference) for difference in found.history.differences)
     yield from _runs(found)
@@ -62,7 +62,7 @@ def _runs(found: Population) -> Iterator[Finding]:
 
 
 def _documents_of_run(run: RunFacts, entry: Entry) -> Iterator[Finding]:
-    """Decision and report among the run's artifacts, against the entry that told of them."""
+    """Compare decision and report among the run's artifacts with the entry that recorded them."""
     for name, field in _DOCUMENTS.items():
         expected = entry.evidence.get(field, "")
         if expected:
@@ -137,7 +137,7 @@ def _gaps(first: int, numbers: set[int]) -> Iterator[str]:
 
 
 def _recorded_hashes(entries: Iterable[Entry]) -> dict[str, dict[str, set[str]]]:
-    """By the hash of a model: the hashes of decisions and reports that entries tell of it."""
+    """By the hash of a model: the hashes of its decisions and reports in the entries."""
     told: dict[str, dict[str, set[str]]] = {}
     for entry in entries:
         model = entry.evidence.get("model_sha256", "")
@@ -172,7 +172,7 @@ def _documents_of(model: ModelFacts, recorded: Mapping[str, set[str]]) -> dict[s
     """Hashes that decision and report of a version may have.
 
     Where entries tell only of later decisions about the same bytes, its own was made before there were such entries:
-    then its property tells which one it is, and nothing tells of its report.
+    then its property identifies it, and its report is not recorded.
     """
     own = model.properties.get("decision_sha256", "")
     if own and own not in recorded.get("decision_sha256", set()):
@@ -220,7 +220,7 @@ def recorded_tables(entries: Iterable[Entry]) -> dict[str, str]:
 
 
 def _table(table: TableFacts, recorded: str) -> Iterator[Finding]:
-    """A data version whose tag or whose bytes are not as recorded. recorded: empty where no entry tells of it."""
+    """A data version whose tag or whose bytes are not as recorded. recorded: empty if no entry records it."""
     where, tagged = f"data version {table.name}:{table.version}", table.tags.get(SHA256_TAG, "")
     if recorded and tagged != recorded:
         told = f"sha256 {tagged}" if tagged else "none"

@@ -30,7 +30,7 @@ def findings(found: Population) -> Iterator[Finding]:
 
 
 def _approval(entry: Entry, build: BuildFacts, approvals: Mapping[str, Approval]) -> Iterator[Finding]:
-    """What an entry tells of an approval of a build, and Azure DevOps tells otherwise."""
+    """Return the findings where an entry and Azure DevOps differ about the approval of a build."""
     subject = f"entry {entry.sequence} about build {build.id}"
     if (named := named_approval(entry, build.id)) is not None:
         approval_id, recorded = named
@@ -55,7 +55,7 @@ def _worded(approval: Approval | None) -> str:
 
 
 def named_approval(entry: Entry, build_id: str) -> tuple[str, Approval] | None:
-    """The id of the approval of a build that an entry tells of, and what it tells; None where it tells of none.
+    """Return the id and the data of the approval of a build in an entry; None if it records no approval.
 
     One that ended without a person has no id.
     """

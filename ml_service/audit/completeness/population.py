@@ -58,7 +58,7 @@ class Live:
     check: str
     finding: str
     since: str
-    """When the service was last changed; empty where nobody can tell."""
+    """When the service was last changed; empty if unknown."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class BuildFacts:
 
 @dataclass(frozen=True)
 class OtherBuild:
-    """A build of one of the same pipelines that no entry names, though it did something that entries tell of.
+    """A build of one of the same pipelines that no entry names, though it did something that should be recorded.
 
     did: such as `Production_p succeeded`.
     """
@@ -153,7 +153,7 @@ class Population:
     runs: tuple[RunFacts, ...] = ()
     models: tuple[ModelFacts, ...] = ()
     copies: tuple[ModelFacts, ...] | None = None
-    """Of the production workspace; None where it is closed to who looks, or none is configured."""
+    """Services of the production workspace; None if the caller has no access to it or none is configured."""
     services: tuple[ServiceFacts, ...] = ()
     live: Live | None = None
     """None where nothing serves and nothing should, or production is closed."""
@@ -169,7 +169,7 @@ class Population:
     decisions: Mapping[str, DecisionFacts] = field(default_factory=dict)
     """By the SHA-256 of decision.json."""
     history: History | None = None
-    """Rows of runs, decisions, models and releases, compared with the hashed documents that tell of them too."""
+    """Rows of runs, decisions, models and releases, compared with the hashed documents that also record them."""
     anchors: tuple[Anchor, ...] = ()
     unread: tuple[str, ...] = ()
     """What could not be read, and why: nothing is said about it."""

@@ -70,7 +70,7 @@ def _of_problem(by_stage: Mapping[str, Approval], stem: str) -> dict[str, Approv
 def read_others(
     project: AzureDevOps, entries: Sequence[Entry], builds: Builds, stem: str, unread: list[str]
 ) -> tuple[OtherBuild, ...]:
-    """The builds of the same pipelines that no entry names and that have done what entries tell of."""
+    """Return the builds of the same pipelines that no entry names although they did something that is recorded."""
     definitions = {build.definition for build in builds.values() if build and build.definition}
     if not definitions:
         return ()

@@ -1,4 +1,4 @@
-"""What has happened and no entry tells of yet, read from the services afterwards.
+"""Events without an entry, read from the services afterwards.
 
 A scheduled run has no command that waits for it, a refused approval ends the build that asked. Such entries say that
 they were collected, so that nobody takes their moment for that of the event.
@@ -23,7 +23,7 @@ from ml_service.training.run import RunResult
 
 COLLECTED = {"collected": "read from the service afterwards"}
 AskAll = Callable[[str], Mapping[str, Approval] | None]
-"""The approvals of a build by stage; None where nobody can tell."""
+"""The approvals of a build by stage; None if unknown."""
 _AWAITING = "candidate.awaiting_approval"
 _MOST_BUILDS = 200
 """That are asked about at once."""
@@ -38,7 +38,7 @@ def of_result(result: RunResult, workspace: Workspace, actor: Actor) -> Iterator
 
 
 def of_runs(entries: Iterable[Entry], runs: Iterable[Run], actor: Actor) -> Iterator[Event]:
-    """The ends of runs that no entry tells of, the oldest first."""
+    """Return the ends of runs that no entry records, oldest first."""
     known = {entry.subject for entry in entries if entry.event.startswith(kinds.RUN)}
     for run in sorted(runs, key=lambda run: (run.number, run.created)):
         if run.id not in known and one_word(run.status) in ENDED:
@@ -76,7 +76,7 @@ def of_receipts(receipts: Iterable[Receipt], dataset: str, actor: Actor, **detai
 def of_deliveries(
     entries: Iterable[Entry], receipts: Iterable[Receipt], dataset: str, actor: Actor
 ) -> Iterator[Event]:
-    """What became of files that the scheduled pipeline has ingested and no entry tells of."""
+    """Return the results for files that the scheduled pipeline has ingested and that no entry records."""
     told = list(entries)
     accepted = {entry.subject for entry in told if entry.event == kinds.DATA_ACCEPTED}
     refused = {
@@ -95,10 +95,11 @@ def of_deliveries(
 
 
 def of_approvals(entries: Iterable[Entry], problem: str, ask: AskAll, actor: Actor) -> Iterator[Event]:
-    """The answers to approvals that no entry tells of; those that nobody can read are left.
+    """Return the answers to approvals that no entry records, except for those that cannot be read.
 
-    A build may ask for several problems, in a stage each: the others are told of in their own ledgers. A build with
-    an answer is not asked about again, and of the others only the newest. problem: as stages name it, by its file.
+    A build may request approvals for several problems, in one stage each: the others are recorded in their own
+    ledgers. A build with an answer is not asked about again, and of the others only the newest. problem: as stages
+    name it, by its file.
     """
     told = list(entries)
     answers = (entry for entry in told if entry.event.startswith(kinds.APPROVAL))

@@ -1,7 +1,7 @@
 """Write events to the ledger as they happen.
 
-What has happened has happened: where an entry cannot be written, the command says so and goes on, and `audit verify`
-finds the run, table or schedule that no entry tells of.
+If an entry cannot be written, the event has happened nevertheless: the command prints a warning and continues, and
+`audit verify` finds the run, table or schedule without an entry.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Make = Callable[[Actor], Iterable[Event]]
 
 @dataclass(frozen=True)
 class Witness:
-    """Who writes events, for which problem. say: what is said of an entry that could not be written."""
+    """The writer of events for a problem. say: prints the warning about an entry that could not be written."""
 
     training: Workspace
     settings: Settings
@@ -65,7 +65,7 @@ class Witness:
             return ()
 
     def record_new(self, make: Make) -> tuple[Entry, ...]:
-        """As `record`, without the events that an entry tells of already, by kind and subject."""
+        """Like `record`, but skip events that already have an entry of the same kind and subject."""
 
         def new(actor: Actor) -> Iterable[Event]:
             entries = store.read(open_blobs(self.training), self.problem).entries
@@ -81,7 +81,7 @@ class Witness:
             self.record(lambda actor: [kinds.data_accepted(table, actor, acceptance)])
 
     def record_approval(self, ask: Ask) -> None:
-        """Write who has approved the stage that runs this command; does nothing where nobody can tell."""
+        """Record who has approved the stage that runs this command; does nothing if that is unknown."""
         build, stage = self.build.build_id, self.settings.system_stagename
         approval = ask(build, stage)
         if approval is not None and approval.status is Status.APPROVED:

@@ -20,8 +20,8 @@ from ml_service.production.chain.entry import NONE, Entry
 SCHEMA_VERSION = 1
 LIMITS = (
     "A hash chain reveals that an entry was changed, removed in the middle or inserted. It does not reveal that the "
-    "whole chain was written anew, or that its end was cut: only a note of an entry elsewhere (an anchor) does.",
-    "Whoever owns subscription and organization can change the ledger and the anchors in both; only a locked blob "
+    "whole chain was rewritten, or that it was truncated: only the hash of an entry kept elsewhere (an anchor) does.",
+    "An owner of subscription and organization can change the ledger and the anchors in both; only a locked blob "
     "container, a signed tag or a copy with somebody else withstands that.",
     "The records tell what the pipeline did, not that a model is right.",
     "Of several changes of a service by hand only the last one has a time.",

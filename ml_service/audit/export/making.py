@@ -1,4 +1,4 @@
-"""`audit export`: collect what no entry tells of yet, verify everything, write the export, and note its hash."""
+"""`audit export`: collect events without an entry, verify everything, write the export, and record its hash."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def export(view: View, witness: Witness, target: Path, *, data: bool = True) -> 
 
 
 def _uncollected(view: View, actor: Actor) -> Iterator[Event]:
-    """What has happened and no entry tells of."""
+    """Return the events without an entry."""
     training, settings = view.training, view.settings
     entries = ledger.read(training, settings).chain.entries
     yield from collecting.of_runs(entries, list_runs(training, settings.experiment_name), actor)
@@ -64,7 +64,7 @@ def _uncollected(view: View, actor: Actor) -> Iterator[Event]:
 
 
 def _asker(view: View) -> Callable[[str], dict[str, Approval] | None]:
-    """How all approvals of a build are read; None where nobody can tell."""
+    """Return the function that reads all approvals of a build; it returns None if they are unknown."""
     project = open_project(view.settings)
 
     def ask(build_id: str) -> dict[str, Approval] | None:

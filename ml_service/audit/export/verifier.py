@@ -207,7 +207,7 @@ def codes(facts: Document) -> list[str]:
 
 
 class Checked:
-    """The events as they are read, one after the other."""
+    """The events, in the order in which they are read."""
 
     def __init__(self, export: Export, facts: Document) -> None:
         self._facts = facts

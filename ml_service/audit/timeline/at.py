@@ -135,7 +135,7 @@ def _show_served(terminal: Terminal, result: Answer, one: Interval, served: Serv
 
 
 def _rules_of(gate: Entry) -> Iterator[list[str]]:
-    """The rules that an entry tells of; whoever writes to the ledger may have written something else."""
+    """Return the rules in an entry, which may be malformed: anybody with write access can change the ledger."""
     told = gate.details.get("rules")
     for rule in told if isinstance(told, list) else ():
         if isinstance(rule, dict):

@@ -39,7 +39,7 @@ class Served:
 
     @property
     def record(self) -> dict[str, str]:
-        """What its first entry tells of it."""
+        """Its data from its first entry."""
         told: dict[str, str] = self.opened.details["record"]
         return told
 
@@ -97,7 +97,7 @@ class Interval:
 
 @dataclass
 class _Walk:
-    """The entries, one after the other. before: what was true when the deployment in progress began."""
+    """Processes the entries in order. before: the state when the deployment in progress began."""
 
     done: list[Interval] = field(default_factory=list)
     now: Interval = field(default_factory=lambda: Interval("", "", "unknown", why=_AT_FIRST))
@@ -170,7 +170,7 @@ def deployments_of(entries: Iterable[Entry]) -> tuple[Served, ...]:
 
 
 def _was_changed(walk: _Walk, live: Live) -> None:
-    """The service is not as recorded, since it was last changed; where nobody can tell since when, all along."""
+    """The service differs from the record since its last change, or all along if that time is unknown."""
     changed = Interval("", "", "unknown", why=f"it differs from the record: {live.finding}")
     begin, since = moment(walk.now.begin), moment(live.since)
     if since is not None and (begin is None or begin < since):

@@ -17,7 +17,7 @@ _LONGEST_REASON = 300
 
 @dataclass
 class History:
-    """What the ledger tells of one model version."""
+    """The history of one model version in the ledger."""
 
     subject: Subject
     move: Move | None = None
@@ -30,7 +30,7 @@ class History:
 
 @dataclass
 class Histories:
-    """All that the ledger tells of candidates."""
+    """The histories of all candidates in the ledger."""
 
     of: dict[int, History] = field(default_factory=dict)
     """By version."""

@@ -34,7 +34,7 @@ class Now:
 def candidates_of(entries: Sequence[Entry], models: Iterable[ModelVersion], now: Now) -> tuple[Candidate, ...]:
     """Every candidate of a problem, the newest version first.
 
-    models: the registered versions of its model. One that the ledger does not tell of was registered before
+    models: the registered versions of its model. One without an entry in the ledger was registered before
     candidates were recorded, and is followed from its registration.
     """
     found = read_histories(entries)
@@ -72,7 +72,7 @@ def _registered_at(model: ModelVersion) -> str:
 
 
 def _unrecorded(model: ModelVersion, begun: str, now: Now) -> Move:
-    """The state of a version that the ledger does not tell of."""
+    """Return the state of a version without entries in the ledger."""
     build_id = model.properties.get("build_id", "")
     if now.champion is not None and now.champion.version == model.version:
         since = now.champion.tags.get(SINCE_TAG, begun)

@@ -24,5 +24,5 @@ def demand_releasable(candidate: Candidate, reason: str, *, in_pipeline: bool) -
         found=candidate.line,
         expected=f"one that is {State.ACCEPTED} or {State.AWAITING}",
         todo="release the newest valid one: python -m ml_service release --pending;\n"
-        "to release this one all the same, at a terminal: add --reason TEXT, which is recorded",
+        "to release this one nevertheless, at a terminal: add --reason TEXT, which is recorded",
     )

@@ -25,7 +25,7 @@ Actor = Mapping[str, str]
 
 
 def started(subject: str, record: Mapping[str, str], before: str, actor: Actor, **details: Any) -> Event:
-    """A deployment begins. record: all that its run tells of it; before: `name:version` that serves, or `none`."""
+    """The start of a deployment. record: the data of its run; before: the serving `name:version`, or `none`."""
     after = f"{record['model_name']}:{record['model_version']}"
     return Event(
         event=STARTED,

@@ -24,7 +24,7 @@ OPENING = "deployment.started"
 ESSENTIAL = frozenset(("event", "model_name", "model_version", "service", "workspace"))
 """What the record of every deployment tells."""
 CANDIDATE = "candidate."
-"""How the events begin that tell of a candidate."""
+"""Prefix of the events about candidates."""
 _OF_A_CANDIDATE = frozenset(("model_name", "model_version", "run_id", "since", "person", "reason", "build_id"))
 MAX_ENTRY_BYTES = 64 * 1024
 """Of one entry, which has some 2 kB."""
@@ -103,7 +103,7 @@ def parse(content: bytes) -> Entry | None:
 
 
 def _is_complete(entry: Entry) -> bool:
-    """Whether an entry about a model version tells of it what everybody who reads it relies on."""
+    """Whether an entry about a model version has the fields that its readers rely on."""
     if entry.event == OPENING:
         told = entry.details.get("record")
         texts = ESSENTIAL.union(told if isinstance(told, dict) else ())

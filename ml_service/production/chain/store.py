@@ -21,7 +21,7 @@ _NAME = re.compile(r"[0-9]{8}\.json")
 
 
 class UncertainError(FaultError):
-    """Nobody can tell whether an entry is stored."""
+    """It is unknown whether an entry is stored."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Chain:
     problem: str
     entries: tuple[Entry, ...] = ()
     faults: tuple[str, ...] = ()
-    """What is not as it was written: blob, and what is wrong with it."""
+    """The faults of the chain: each names the blob and what is wrong with it."""
     unreadable: tuple[tuple[str, bytes], ...] = ()
-    """Blobs that are no entry, and what they hold: evidence for whoever finds out who changed them."""
+    """Blobs that are not entries, with their content: evidence for the person who investigates the change."""
 
     @property
     def head(self) -> str:
@@ -147,7 +147,7 @@ def append_beside_others(blobs: Blobs, chain: Chain, event: Event) -> Chain:
 def append_at_end(blobs: Blobs, problem: str, events: Iterable[Event]) -> tuple[Entry, ...]:
     """Store events that change nothing in production behind the last entry, whichever that is; reads no other one.
 
-    Raises: CheckFailedError when the last entry is not as it was written, ConflictError after many attempts, else as
+    Raises: CheckFailedError if the last entry was changed or damaged, ConflictError after many attempts, else as
     `append`; those that were stored before stay.
     """
     last, stored = read_last(blobs, problem), list[Entry]()

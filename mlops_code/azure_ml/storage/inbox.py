@@ -1,7 +1,7 @@
 """The inbox of a data set in the default datastore, its receipts, and the data set's versions.
 
 Files lie in `inbox/<data set>/`, receipts in `deliveries/<data set>/`, markers of finished deliveries in
-`ready/<data set>/`. One process at a time changes them: whoever opens the inbox holds its lease.
+`ready/<data set>/`. Only one process at a time changes them: opening the inbox takes its lease.
 """
 
 from __future__ import annotations

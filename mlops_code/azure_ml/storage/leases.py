@@ -123,8 +123,8 @@ def acquire(blobs: Blobs, name: str, holder: Holder, waiting: Callable[[Holder],
     """Take the lease on a blob, which is made when there is none, and write into it who holds it.
 
     The lease of a holder that has died is waited for; from a living one it is never taken, also not when that one
-    gives it back meanwhile: whoever waits has decided on what was true before. waiting: told once who holds it.
-    Raises: LeaseHeldError.
+    releases it meanwhile, because the waiting process decided on an outdated state. waiting: called once with the
+    holder. Raises: LeaseHeldError.
     """
     from azure.core.exceptions import HttpResponseError
 
@@ -178,6 +178,6 @@ def _read_holder(blob: Any) -> Holder:
 
 
 def _elapsed() -> float:
-    """Seconds that go on while the process is stopped or the machine sleeps, whatever the clock does."""
+    """Seconds of a clock that runs while the process is stopped or the machine sleeps, and that cannot be set."""
     clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     return time.clock_gettime(clock)

@@ -1,7 +1,7 @@
 """The blocks of a decision record, typed; attributes are named like the keys of decision.json.
 
 `evidence` is a function of data, policy, recipes and override alone, so that anybody can make it again and compare
-its hash; who asked, when, and which registered version was the champion stand in `context`.
+its hash; who asked, when, and which registered version was the champion are in `context`.
 """
 
 from __future__ import annotations

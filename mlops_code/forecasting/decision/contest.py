@@ -104,7 +104,7 @@ def refit(
     lower: float | None,
     progress: Progress = silent,
 ) -> Refitted:
-    """Refit everybody at the same origins. lower: bound of the values. progress: told of each fit.
+    """Refit all models at the same origins. lower: bound of the values. progress: called for each fit.
 
     Raises: ValueError, ArithmeticError (a fit is impossible), UsageError (a recipe needs an extra).
     """

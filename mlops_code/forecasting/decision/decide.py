@@ -76,7 +76,7 @@ def decide_candidate(
     """Judge the candidate folder that train.py wrote.
 
     request: who asked and when; None as champion means "none registered". as_of: the day of the run, for freshness.
-    progress: told of each fit.
+    progress: called for each fit.
     Raises: UsageError, RefusedError (a file is damaged, model and series come from different data, the data is stale
     or jumps in size against the champion's).
     """

@@ -134,8 +134,8 @@ def backtest(
 ) -> dict[str, Array]:
     """Forecasts of each recipe, by label: shape (series, origins, horizon).
 
-    A mean of recipes is the mean of its parts' forecasts, which are made once for all. progress: told of each fit.
-    Raises: ValueError (too little history), UsageError (a recipe needs an extra).
+    A mean of recipes is the mean of its parts' forecasts, which are computed only once. progress: called for each
+    fit. Raises: ValueError (too little history), UsageError (a recipe needs an extra).
     """
     made: dict[str, Array] = {}
 

@@ -253,7 +253,7 @@ def _masks(actuals: Actuals, setting: Setting, usable: Mask) -> list[tuple[str, 
 def _bootstrap(ours: Array, theirs: Array, policy: GatePolicy) -> float:
     """Share of draws of series, with replacement, in which the challenger's mean error is the smaller one.
 
-    The differences are sorted first: which series stands in which row must not decide.
+    The differences are sorted first, because the order of the series must not matter.
     """
     loss, rule = np.sort(ours - theirs), policy.bootstrap
     if not np.isfinite(loss).all():

@@ -70,7 +70,7 @@ def choose(panel: Panel, training: Training, lower: float | None, progress: Prog
     """Choose a recipe on windows that end before the days held back for the gate.
 
     The best parameter-free recipe, which may be the baseline, is chosen unless a fitted one beats it by the margin.
-    lower: bound of the values. progress: told of each fit. Raises: UsageError (a recipe of the problem file),
+    lower: bound of the values. progress: called for each fit. Raises: UsageError (a recipe of the problem file),
     HistoryError, RefusedError (a score is not finite).
     """
     recipes, rule = recipes_of(training), training.selection

@@ -1,6 +1,7 @@
 """Take what was delivered: a file becomes a data version, or waits in quarantine until a person decides.
 
-Nothing here knows where files lie: `Inbox` is what the storage must offer. Whoever calls holds the inbox alone.
+This module does not know where files are stored: `Inbox` is the interface of the storage. The caller has exclusive
+access to the inbox.
 """
 
 from __future__ import annotations

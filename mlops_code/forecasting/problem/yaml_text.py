@@ -32,7 +32,7 @@ class _Loader(yaml.SafeLoader):
             line = key.start_mark.line + 1
             if value in lines:
                 raise ValueError(
-                    f"the key {key.value} stands in line {lines[value]} and again in line {line}; keep one of the two"
+                    f"the key {key.value} is in line {lines[value]} and again in line {line}; keep one of the two"
                 )
             lines[value] = line
         return node

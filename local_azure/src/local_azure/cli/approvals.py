@@ -1,4 +1,4 @@
-"""Who approves a deployment on this machine: the command line, else whoever answers first here or in the studio.
+"""Approval of a deployment on this machine: by the command line, or by the first answer here or in the studio.
 
 Where nobody can be asked, nobody approves.
 """

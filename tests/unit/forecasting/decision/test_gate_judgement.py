@@ -298,7 +298,7 @@ def test_the_order_of_the_series_in_the_table_changes_no_verdict(many: Panel, pr
 def test_a_value_that_is_not_finite_anywhere_in_the_series_never_promotes(
     panel: Panel, problem: Problem, day: int, value: float, pair: tuple[Recipe, Recipe | None]
 ) -> None:
-    """The contract lets no such value in; were one there all the same, nothing would be decided by it."""
+    """The contract rejects such values; if one were present nevertheless, it would decide nothing."""
     values = panel.values.copy()
     values[0, day] = value
     with warnings.catch_warnings():

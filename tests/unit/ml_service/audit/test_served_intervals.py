@@ -1,4 +1,4 @@
-"""What served at a moment: in each interval of the story, and unknown where nobody can tell."""
+"""What served at a given time: in each interval of the story, and unknown if no entry proves it."""
 
 from __future__ import annotations
 

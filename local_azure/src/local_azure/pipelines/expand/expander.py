@@ -181,7 +181,7 @@ class Expander:
     # -- directives
 
     def _bodies(self, directive: Directive, value: Value, scope: Scope, chain: _Chain, within: str) -> list[Value]:
-        """Expand the content of a directive as often as it applies; what does not apply is parsed all the same."""
+        """Expand the content of a directive as often as it applies; content that does not apply is still parsed."""
         scopes: list[Scope] = []
         unused = scope.inner(dry=True)
         try:

@@ -40,5 +40,5 @@ def go_on(address: str) -> str:
     return _PAGE.format(
         title="One moment",
         head=f'<meta http-equiv="refresh" content="0;url={shown}">',
-        body=f'<p><a href="{shown}">Go on</a></p>',
+        body=f'<p><a href="{shown}">Continue</a></p>',
     )

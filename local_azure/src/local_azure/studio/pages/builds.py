@@ -219,7 +219,7 @@ def events(visit: Visit) -> Response:
 
 @PAGES.post(_ONE + "/approvals/{approval_id}")
 def answer(visit: Visit) -> Response:
-    """Approve or reject; whoever answers first counts."""
+    """Approve or reject; the first answer counts."""
     run, comment = _run(visit), visit.field("comment").strip()
     asked = next((one for one in run.approvals if one.id == visit.part("approval_id")), None)
     if asked is None:
@@ -228,7 +228,7 @@ def answer(visit: Visit) -> Response:
         raise bad_request("Choose Approve or Reject.")
     is_yes = visit.field("answer") == "approve"
     if not is_yes and not comment:
-        raise bad_request("A rejection needs a comment: whoever asked, and the record, should know why.")
+        raise bad_request("A rejection needs a comment, so that the requester and the record know the reason.")
     if not asked.is_open or not run.is_live:
         raise conflict(f"This approval is closed: {asked.status}{f' by {asked.person}' if asked.person else ''}.")
     given = Decision(is_yes, f"{_user()} ({REHEARSAL})", comment)

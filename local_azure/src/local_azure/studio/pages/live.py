@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from local_azure.machine_learning.errors import ApiError
 
 POLL_SECONDS = 0.5
-MOST_LISTENERS = 64  # open pages at a time that are told of changes
+MOST_LISTENERS = 64  # open pages that are updated live at a time
 _QUIET_POLLS = 30  # after which a line is sent that says nothing, so that a dead connection is noticed
 
 _free = threading.Semaphore(MOST_LISTENERS)

@@ -1,4 +1,4 @@
-"""What a page tells of one run: its steps, its first failure, where its data came from and what came of it."""
+"""The facts that a page shows about one run: its steps, its first failure, the origin of its data and its results."""
 
 from __future__ import annotations
 

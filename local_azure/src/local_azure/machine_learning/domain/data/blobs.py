@@ -179,7 +179,7 @@ class Blob:
 
     @contextmanager
     def _turn(self, conditions: Conditions, facts: Facts) -> Iterator[None]:
-        """The moment at which the blob changes: writers of all blobs come one after the other."""
+        """Hold the lock under which a blob changes: writes to blobs are serialized."""
         with self._store.transaction():
             self.require_writable(conditions)
             if not self.exists():  # a lease ends with its blob

@@ -177,7 +177,7 @@ def _require_unique(root: yaml.Node | None) -> None:
                 waiting.append(value)
                 line = key.start_mark.line + 1
                 if str(key.value) in lines:
-                    where = f"stands in line {lines[key.value]} and again in line {line}"
+                    where = f"is in line {lines[key.value]} and again in line {line}"
                     raise bad_request(f"In the definition of the dataset the key '{key.value}' {where}.")
                 lines[str(key.value)] = line
 

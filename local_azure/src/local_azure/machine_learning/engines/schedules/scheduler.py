@@ -2,8 +2,8 @@
 
 The state of a schedule, {"anchor", "next", "seen"}, is in the store and moves on in the transaction that records the
 runs it starts: a killed server neither fires twice nor forgets. Times that passed while no server ran are made up for
-once, however many they were; a schedule that was disabled or changed starts anew and makes up for nothing (both
-assumed).
+once, however many they were; a schedule that was disabled or changed starts over without making up for missed runs
+(both assumed).
 """
 
 from __future__ import annotations

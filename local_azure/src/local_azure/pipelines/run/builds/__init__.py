@@ -1,1 +1,1 @@
-"""What Azure DevOps would tell of the runs on this machine: records in its own forms, served on loopback."""
+"""An emulation of Azure DevOps' REST API for the runs on this machine: records in its format, served on loopback."""

@@ -1,4 +1,4 @@
-"""Answers to approvals, given by whoever comes first: a terminal, the command line, or another program.
+"""Answers to approvals, of which the first counts: from a terminal, the command line, or another program.
 
 An answer is a file beside the record of the run. It is created once and whole, so of two people who answer at the
 same moment one decides, and both learn who it was.

@@ -1,6 +1,6 @@
 """The record of one build: the build itself, its timeline and its approvals, in the forms of Azure DevOps' REST API.
 
-It is written anew at each change (a temporary file, fsync, rename), so a run that is killed leaves the last whole
+It is rewritten at each change (temporary file, fsync, rename), so a killed run leaves the last complete
 one. While the run lives it holds a lock on a file beside the record: the record of a dead run shows as canceled.
 """
 

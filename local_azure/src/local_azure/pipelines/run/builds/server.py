@@ -1,7 +1,7 @@
 """Serves what Azure DevOps' REST API would tell: builds, timelines and approvals of the runs below a folder, and what
 administers the project (organization.py).
 
-On loopback, to whoever has the token, as long as the block that opened it lasts. Whatever else is asked for is
+On loopback, only with the token, until the block that opened it ends. Whatever else is asked for is
 refused with the name of the route.
 """
 

@@ -48,7 +48,7 @@ def _totals(suite: ET.Element, failed: int) -> dict[str, object]:
 
 
 def _missing(context: StepContext, inputs: Inputs, flag: str) -> bool:
-    """Say that there are no files; whether the task succeeds all the same."""
+    """Report that there are no files; return whether the task still succeeds."""
     context.log.say("##[warning]No result files were found.")
     return not is_true(inputs.get(flag, ""))
 
