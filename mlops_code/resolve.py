@@ -62,7 +62,8 @@ def resolve(args: argparse.Namespace, run: Run) -> int:
     run.tag({"data_set": version.name, "data_version": str(version.version), "data_sha256": version.sha256})
     if reason := why_not(run, problem.series.name, version):
         (args.resolved / PASSED_FILE).write_text(f"{reason}\n", encoding="utf-8")
-        record_outcome(run, KEPT, reason, {})
+        # The hash keeps the decision about these bytes known when its own run is no longer among the newest.
+        record_outcome(run, KEPT, reason, {"data_sha256": version.sha256} if reason == NO_NEW_DATA else {})
         return 0
     table = fetch_version(run.workspace, version, args.resolved)
     say("resolved", data=version.name, version=version.version, sha256=version.sha256, file=table.name)

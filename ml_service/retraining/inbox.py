@@ -13,7 +13,7 @@ from typing import Any
 
 from azure_ml.errors import AzureMlError
 from azure_ml.storage import leases
-from azure_ml.storage.inbox import StoredInbox, files_folder, holding, reading, write_marker
+from azure_ml.storage.inbox import StoredInbox, files_folder, holding, reading
 from azure_ml.workspace import Workspace
 from forecasting.errors import ForecastingError
 from forecasting.inbox import ingest as inboxes
@@ -73,11 +73,8 @@ def ingest(workspace: Workspace, settings: Settings, build: Build, terminal: Ter
     Raises: ConflictError when another process holds the inbox.
     """
     with _held(workspace, settings, build, terminal, "data ingest") as inbox:
-        done = inboxes.ingest(inbox, Problem(settings.problem_file), When(datetime.now(UTC).date(), now()))
-    for receipt in done.taken:
-        if receipt.version in done.created:
-            write_marker(workspace, settings.dataset_name, receipt.sha256)
-    return done
+        when = When(datetime.now(UTC).date(), now())
+        return inboxes.ingest(inbox, Problem(settings.problem_file), when, inbox.announce)
 
 
 def read_unused(workspace: Workspace, settings: Settings) -> Unused:
@@ -104,9 +101,8 @@ def accept(
     """
     with _held(workspace, settings, build, terminal, "data accept") as inbox:
         problem = Problem(settings.problem_file)
-        version, sha256 = inboxes.accept(inbox, problem, name, acceptance, datetime.now(UTC).date())
-    write_marker(workspace, settings.dataset_name, sha256)
-    return version, sha256
+        today = datetime.now(UTC).date()
+        return inboxes.accept(inbox, problem, name, acceptance, today, announce=inbox.announce)
 
 
 @contextmanager

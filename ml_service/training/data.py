@@ -66,12 +66,15 @@ def upload(
 ) -> Uploaded:
     """Upload and register a table unless its bytes are registered already, and say so to the change schedule.
 
+    Repeated, it tells the change schedule of the newest version where that has failed before.
     acceptance: of a table whose size or order is unusual. Raises: FaultError; ContractError of forecasting for such a
     table without it; ConflictError when the data set is another problem's and has other columns.
     """
     newest = find_dataset(workspace, settings.dataset_name)
     known = find_stored(workspace, open_blobs(workspace), newest, table.sha256)
     if newest is not None and known is not None:
+        if known.version == newest.version:
+            write_marker(workspace, known.name, table.sha256)
         return Uploaded(table, known.name, known.version, created=False, newest=newest.version)
     ownership.demand_data_ours(newest, table.columns, settings)
     problem, before = Problem(settings.problem_file), Before.of_tags(newest.tags if newest else {})

@@ -23,6 +23,8 @@ from azure_ml.workspace import Workspace
 MAX_FILES = 1_000
 """Blobs of an inbox."""
 _FILES, _RECEIPTS, _MARKERS, _LEASES = "inbox", "deliveries", "ready", "leases"
+_MARK = b"{}"
+"""Content of a marker."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,12 @@ class StoredInbox:
         found = self._newest()
         return found.tags if found else {}
 
+    def announce(self, version: int, sha256: str) -> None:
+        """Write the marker of a version, once, if it is the newest one: no older one is trained on."""
+        newest = self._newest()
+        if newest is not None and newest.version == version:
+            self.blobs.create(_marker(self.dataset, sha256), _MARK)
+
     def _newest(self) -> DatasetVersion | None:
         found = self._versions[max(self._versions)] if self._versions else find_dataset(self.workspace, self.dataset)
         if found is not None:
@@ -131,7 +139,11 @@ def markers_folder(dataset: str) -> str:
 
 def write_marker(workspace: Workspace, dataset: str, name: str) -> None:
     """Say that there is something new to train on, once for a name."""
-    open_blobs(workspace).create(f"{markers_folder(dataset)}/{name}", b"{}")
+    open_blobs(workspace).create(_marker(dataset, name), _MARK)
+
+
+def _marker(dataset: str, name: str) -> str:
+    return f"{markers_folder(dataset)}/{name}"
 
 
 @contextmanager

@@ -6,7 +6,7 @@ access to the inbox.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -76,6 +76,15 @@ class Ingested:
     """Numbers of the new versions."""
 
 
+Announce = Callable[[int, str], None]
+"""Says that a version, of these bytes, is there to be trained on. It is asked before a receipt is kept, so that an
+announcement that fails is made when the command is repeated."""
+
+
+def unannounced(_version: int, _sha256: str) -> None:
+    """For a caller who trains on the newest version anyway."""
+
+
 def read_plan(inbox: Inbox) -> Plan:
     """What an ingest would do now, and what is quarantined; changes nothing. Raises: UsageError."""
     files = inbox.files()
@@ -90,7 +99,7 @@ def _kept(inbox: Inbox, keys: Iterable[str]) -> dict[str, Receipt]:
     return {key: parse_receipt(content) for key, content in found if content is not None}
 
 
-def ingest(inbox: Inbox, problem: Problem, when: When) -> Ingested:
+def ingest(inbox: Inbox, problem: Problem, when: When, announce: Announce = unannounced) -> Ingested:
     """Check every new file and register or quarantine it. Raises: UsageError; what the storage raises."""
     plan = read_plan(inbox)
     taken: list[Receipt] = []
@@ -102,6 +111,8 @@ def ingest(inbox: Inbox, problem: Problem, when: When) -> Ingested:
             waiting[file.name] = "it was replaced or removed while it was being read"
             continue
         receipt, new = done
+        if receipt.version is not None:
+            announce(receipt.version, receipt.sha256)
         inbox.keep(key_of(file), receipt.content)
         (refused if receipt.version is None else taken).append(receipt)
         created += [receipt.version] if new and receipt.version is not None else []
@@ -167,7 +178,15 @@ def _receipt(
     )
 
 
-def accept(inbox: Inbox, problem: Problem, name: str, acceptance: Acceptance, day: date) -> tuple[int, str]:
+def accept(
+    inbox: Inbox,
+    problem: Problem,
+    name: str,
+    acceptance: Acceptance,
+    day: date,
+    *,
+    announce: Announce = unannounced,
+) -> tuple[int, str]:
     """Register a quarantined file as the newest version although its delivery is unusual; returns it and its hash.
 
     May be repeated. Raises: UsageError where no such file is quarantined; ContractError where it violates more of the
@@ -188,5 +207,6 @@ def accept(inbox: Inbox, problem: Problem, name: str, acceptance: Acceptance, da
         before = Before.of_tags(inbox.newest())
         table = check_delivered(problem, path, before, day, accepted=True)
         version = _register(inbox, problem, table, before, acceptance)
+    announce(version, sha256)
     inbox.keep(acceptance_key(sha256), _receipt(problem, file, when, sha256, version).content)
     return version, sha256

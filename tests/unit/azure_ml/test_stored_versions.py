@@ -53,3 +53,9 @@ def test_a_data_set_without_a_version_holds_nothing(monkeypatch: pytest.MonkeyPa
     store = MemoryDatastore("sales")
     store.serve(monkeypatch)
     assert StoredInbox(nobody, "sales", tmp_path, store.blobs).find("hash-1") is None
+
+
+def test_only_the_newest_version_is_announced_and_once(store: MemoryDatastore, inbox: StoredInbox) -> None:
+    for version in (1, VERSIONS, VERSIONS):
+        inbox.announce(version, f"hash-{version}")
+    assert store.markers == [f"hash-{VERSIONS}"]

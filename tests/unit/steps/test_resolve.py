@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,6 +70,37 @@ def test_a_run_that_began_before_and_still_trains_goes_first(why_not: Any) -> No
 def test_of_two_runs_of_the_same_second_the_claim_decides(why_not: Any) -> None:
     assert why_not(Other("twin", 10, "Running"), holder="twin") == "another-run"
     assert why_not(Other("twin", 10, "Running"), holder="ours") == ""
+
+
+def test_data_is_trained_on_once_however_many_runs_without_new_data_follow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [Other("decided", 1, properties={"outcome": "kept", "data_sha256": DATA.sha256})]
+
+    class Scheduled(Ours):
+        """A run whose outcome becomes a part of the history."""
+
+        def mark(self, properties: Mapping[str, str]) -> None:
+            """Properties that say nothing of the outcome."""
+
+        def tag(self, tags: Mapping[str, str]) -> None:
+            """Tags that say nothing of the outcome."""
+
+        def record(self, outcome: str, reason: str, facts: Mapping[str, str]) -> None:
+            told = {"outcome": outcome, "reason": reason, **facts}
+            runs.append(Other(f"run-{len(runs)}", len(runs) + 1, properties=told))
+
+    monkeypatch.setattr(resolve, "take_delivered", lambda *_: None)
+    monkeypatch.setattr(resolve, "find_dataset", lambda *_: DATA)
+    monkeypatch.setattr(resolve, "claim_training", lambda *_: Ours.id)
+    monkeypatch.setattr(resolve, "list_runs", lambda _workspace, _experiment, most: reversed(runs[-most:]))
+    monkeypatch.setattr(resolve, "fetch_version", lambda *_: pytest.fail("trained on again"))
+    problem = tmp_path / "sales.yml"
+    problem.write_text("series: {name: sales, measure: Units, aggregation: sum}\n")
+    args = argparse.Namespace(problem=problem, dataset_name="sales", resolved=tmp_path / "resolved")
+    for _ in range(resolve.LOOKED_AT + 10):
+        assert resolve.resolve(args, Scheduled()) == 0
+    assert {run.properties["reason"] for run in runs[1:]} == {"no-new-data"}
 
 
 def test_only_what_the_first_step_has_ended_is_passed_over() -> None:

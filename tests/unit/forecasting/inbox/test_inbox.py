@@ -137,6 +137,48 @@ def test_an_acceptance_that_broke_off_is_completed(inbox: MemoryInbox, problem: 
     assert not read_plan(inbox).quarantined
 
 
+class Announcements:
+    """What a change schedule is told, by a storage that fails for the first time."""
+
+    def __init__(self) -> None:
+        self.told: list[int] = []
+        self.fails = True
+
+    def __call__(self, version: int, sha256: str) -> None:
+        if self.fails:
+            self.fails = False
+            raise ConnectionError("the storage does not answer")
+        assert sha256
+        self.told.append(version)
+
+
+def test_an_announcement_that_failed_is_made_when_the_file_is_ingested_again(
+    inbox: MemoryInbox, problem: Problem
+) -> None:
+    inbox.deliver("may.csv", table(40))
+    announce = Announcements()
+    with pytest.raises(ConnectionError):
+        ingest(inbox, problem, WHEN, announce)
+    assert (len(inbox.versions), inbox.kept) == (1, {})
+    for _ in range(2):
+        ingest(inbox, problem, WHEN, announce)
+    assert (announce.told, len(inbox.versions), len(inbox.kept)) == ([1], 1, 1)
+
+
+def test_an_announcement_that_failed_is_made_when_the_file_is_accepted_again(
+    inbox: MemoryInbox, problem: Problem
+) -> None:
+    inbox.deliver("good.csv", table(40))
+    inbox.deliver("large.csv", table(100))
+    ingest(inbox, problem, WHEN)
+    announce = Announcements()
+    with pytest.raises(ConnectionError):
+        accept(inbox, problem, "large.csv", BY, WHEN.day, announce=announce)
+    assert accept(inbox, problem, "large.csv", BY, WHEN.day, announce=announce)[0] == 2
+    assert (announce.told, len(inbox.versions)) == ([2], 2)
+    assert not read_plan(inbox).quarantined
+
+
 def test_nobody_can_accept_what_is_no_table(inbox: MemoryInbox, problem: Problem) -> None:
     inbox.deliver("bad.csv", table(40, value="x"))
     ingest(inbox, problem, WHEN)

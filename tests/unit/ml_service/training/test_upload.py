@@ -68,3 +68,19 @@ def test_a_table_as_new_as_the_newest_version_is_taken(
 ) -> None:
     store.add("delivery", columns=table.columns, rows=str(table.rows), last_date=table.last_date)
     assert upload(settings, table).version == 2
+
+
+def test_a_marker_that_could_not_be_written_is_written_when_the_command_is_repeated(
+    store: MemoryDatastore, settings: Settings, table: CheckedTable
+) -> None:
+    object.__setattr__(store.blobs, "broken", True)
+    with pytest.raises(ConnectionError):
+        upload(settings, table)
+    object.__setattr__(store.blobs, "broken", False)
+    assert (upload(settings, table).created, store.markers) == (False, [table.sha256])
+
+
+def test_no_marker_leads_to_an_old_version(store: MemoryDatastore, settings: Settings, table: CheckedTable) -> None:
+    store.add(table.sha256)
+    store.add("delivery", **LATER)
+    assert (upload(settings, table).version, store.markers) == (1, [])
