@@ -21,7 +21,7 @@ def check_cluster(reader: Reader, place: Place, settings: Settings) -> Iterator[
         if not allows(permissions_at(reader, place.path), CREATE_COMPUTE):
             yield Finding(
                 check,
-                "it does not exist, and this identity may not create it",
+                "it does not exist, and this identity has no permission to create it",
                 "a cluster",
                 "infra/deploy creates it",
             )

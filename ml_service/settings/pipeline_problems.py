@@ -9,7 +9,7 @@ from pathlib import Path
 from ml_service.errors import InvalidRequestError
 from ml_service.settings.variables import LIST_VARIABLE, VARIABLES_FILE, shown
 
-_LINE = re.compile(rf"^(  {LIST_VARIABLE}:) *(.*?) *$", re.MULTILINE)
+_LINE = re.compile(rf"^(  {LIST_VARIABLE}:)(.*)$", re.MULTILINE)
 
 
 def read_names(path: Path = VARIABLES_FILE) -> list[str]:

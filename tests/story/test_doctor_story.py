@@ -85,4 +85,4 @@ def test_check_asks_production_and_not_only_for_its_name(make_product: MakeProdu
     named = product.with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME="nowhere")
     assert "there is no workspace nowhere" in named.run("check", "--production", code=1).err
     there = product.with_settings(AZUREML_PRODUCTION_WORKSPACE_NAME="local-production")
-    assert "answers" in there.run("check", "--production").out
+    assert "responds" in there.run("check", "--production").out

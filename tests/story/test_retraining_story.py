@@ -164,7 +164,7 @@ def test_schedules_are_applied_once(shop: Shop) -> None:
 
 def test_a_file_is_read_when_it_is_whole(shop: Shop) -> None:
     blob = shop.sdk(begin, shop.dataset, "april.csv", shop.table("april.csv", "2014-04-30"))
-    assert "no new file was accepted as a version" in shop.types("data ingest").out
+    assert "no new file became a version" in shop.types("data ingest").out
     shop.sdk(commit, blob)
 
 

@@ -110,12 +110,12 @@ def test_statuses_and_limits_are_those_of_the_code() -> None:
     assert rows["body"] == f"{1024 * 1024} bytes"
     assert rows["`horizon`"] == f"{limits.MAX_HORIZON} days"
     assert rows["series x days of an answer"] == f"{serving.MAX_POINTS}"
-    assert rows["days of history a series"].startswith(f"{MAX_HISTORY_DAYS}, from 1900-01-01 to 2200-12-31")
+    assert rows["days of history per series"].startswith(f"{MAX_HISTORY_DAYS}, from 1900-01-01 to 2200-12-31")
     assert rows["a value of history"].startswith(f"{limits.LARGEST:g}, ")
 
 
 def test_the_days_that_each_recipe_needs_are_those_of_the_code() -> None:
-    table = PAGE.split("days of history, at least")[1].split("## Answer")[0]
+    table = PAGE.split("minimum days of history")[1].split("## Answer")[0]
     rows = re.findall(r"^\| (.+?) \| (.+?) \|$", table, re.MULTILINE)
     told = {name: said for names, said in rows for name in re.findall(r"`(\w+)`", names)}
     assert told.keys() == FAMILIES.keys() - {"seasonal_naive"}
