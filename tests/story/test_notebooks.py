@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -71,3 +72,45 @@ def test_no_output_is_committed(name: str) -> None:
 def test_the_workshop_has_eleven_tasks_in_order() -> None:
     headings = "\n".join(cell["source"][0] for cell in cells("train_register_deploy", "markdown"))
     assert re.findall(r"^## (\d+)\. ", headings, re.MULTILINE) == [str(number) for number in range(1, 12)]
+
+
+LOCAL = '{"subscription_id": "00000000-0000-0000-0000-000000000001"}'
+OWN = '{"subscription_id": "11111111-2222-3333-4444-555555555555"}'
+
+
+@pytest.mark.parametrize(
+    ("config", "cloud", "said"),
+    [
+        ("", "", "there is no config.json that names a workspace"),
+        (LOCAL, "", "but this kernel was not started by local_azure"),
+        (LOCAL, "LocalAzure", ""),
+        (OWN, "", ""),
+    ],
+)
+def test_a_kernel_that_would_sign_in_to_the_real_azure_stops_at_once(
+    tmp_path: Path, config: str, cloud: str, said: str
+) -> None:
+    if config:
+        (tmp_path / ".azureml").mkdir()
+        (tmp_path / ".azureml/config.json").write_text(config)
+    kept = {name: value for name, value in os.environ.items() if name != "AZUREML_CURRENT_CLOUD"}
+    done = subprocess.run(
+        [sys.executable, "-c", "import kernel_check; kernel_check.demand()"],
+        cwd=tmp_path, env={**kept, "PYTHONPATH": str(ROOT / "notebooks"), "AZUREML_CURRENT_CLOUD": cloud},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, said in done.stderr) == (1 if said else 0, True), done.stderr
+    assert ("local_azure kernel install" in done.stderr) == bool(said)
+
+
+def test_a_python_without_the_sdk_is_named(tmp_path: Path) -> None:
+    code = f"import sys; sys.path.insert(0, {str(ROOT / 'notebooks')!r}); import kernel_check; kernel_check.demand()"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "has no Azure ML SDK" in done.stderr
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_the_first_cell_looks_at_the_kernel(name: str) -> None:
+    assert "kernel_check.demand()" in "".join(cells(name, "code")[0]["source"])
