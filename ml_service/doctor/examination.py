@@ -96,6 +96,7 @@ def _checks(settings: Settings, environment: str) -> Iterator[tuple[str, Callabl
     """Each check when its turn has come: later ones need what earlier ones have found."""
     if environment == "production":
         yield "settings of production", partial(_production_settings, settings)
+        yield "separation of the environments", partial(_separation, settings)
     yield _SIGN_IN, partial(_sign_in, settings)
     reader = ResourceManager(sign_in.authenticate(settings))
     for place in places(settings, environment):
@@ -131,6 +132,18 @@ def _production_settings(settings: Settings) -> Iterator[Result]:
             "AZUREML_PRODUCTION_WORKSPACE_NAME is empty: there is no production environment",
             "the name of the production workspace",
             "fill in environments/production.yml, then infra/deploy creates it",
+        )
+
+
+def _separation(settings: Settings) -> Iterator[Result]:
+    """Whether production is a workspace of its own: else whoever may train may deploy to it."""
+    training, production = places(settings, "production")
+    if training.path.lower() == production.path.lower():
+        yield Finding(
+            "separation of the environments",
+            f"production is the training workspace, {training.workspace}: who may train may deploy to it, unasked",
+            "another workspace",
+            "change environments/production.yml, then infra/deploy creates it",
         )
 
 

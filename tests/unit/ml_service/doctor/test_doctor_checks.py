@@ -309,6 +309,15 @@ def test_a_release_needs_both_workspaces(make_settings: MakeSettings) -> None:
     assert production.subscription == training.subscription
 
 
+@pytest.mark.parametrize(("name", "found"), [("unit-ws", 1), ("UNIT-WS", 1), ("prod-ws", 0)])
+def test_a_production_that_is_the_training_workspace_is_found(
+    name: str, found: int, make_settings: MakeSettings
+) -> None:
+    settings = make_settings({"AZUREML_PRODUCTION_WORKSPACE_NAME": name})
+
+    assert len(list(examination._separation(settings))) == found
+
+
 def test_without_production_nothing_else_of_it_is_asked(
     make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
