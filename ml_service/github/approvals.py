@@ -2,8 +2,8 @@
 
 GitHub tells the reviews of a run by environment, without their times and without the attempt or the job that asked
 (docs.github.com/en/rest/actions/workflow-runs, "Get the review history for a workflow run"). So where the problems of
-one run were approved by several persons, all of them are named; where a run was both rejected and approved, nobody
-can tell which came last.
+one run were approved by several persons, all of them are named; if a run was both rejected and approved, it is
+unknown which came last.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def reader_of(repository: Repository, note: Callable[[str], None]) -> Ask:
 
 
 def read_approval(repository: Repository, run_id: str, environment: str) -> Approval | None:
-    """What was said of an environment in a run; None where nobody can tell. Raises: GitHubError."""
+    """Return the answer for an environment in a run; None if unknown. Raises: GitHubError."""
     try:
         told = _REVIEWS.validate_python(repository.get(f"actions/runs/{run_id}/approvals"))
         reviews = [review for review in told if _is_of(review, environment)]

@@ -85,7 +85,7 @@ def read_unused(workspace: Workspace, settings: Settings) -> Unused:
 
 
 def unused_or_why(workspace: Workspace, settings: Settings) -> Unused:
-    """The same, or why nobody can tell: what else a status shows must not depend on the inbox."""
+    """Return the same, or why it is unknown: the rest of a status must not depend on the inbox."""
     try:
         return read_unused(workspace, settings)
     except (AzureMlError, ForecastingError) as error:

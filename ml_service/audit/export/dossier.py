@@ -203,7 +203,7 @@ def _model_page(
 
 
 def _happened(entry: Entry) -> tuple[str, int]:
-    """When what an entry tells of has happened, which may be long before it was written; in UTC."""
+    """Return the time of an event in UTC, which may be long before its entry was written."""
     told = entry.details.get("decided") or entry.details.get("since") or entry.when
     return str(told), entry.sequence
 

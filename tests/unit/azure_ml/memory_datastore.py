@@ -31,7 +31,7 @@ class MemoryContainer(Blobs):
     def create(self, name: str, content: bytes) -> bool:
         if self.broken:
             raise ConnectionError("the storage does not answer")
-        return self.held.setdefault(name, content) is content
+        return content is self.held.setdefault(name, content)
 
     def read_all(self, names: Any) -> list[bytes | None]:
         return [self.held.get(name) for name in names]
