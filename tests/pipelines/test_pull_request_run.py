@@ -77,7 +77,7 @@ def test_each_defect_turns_the_job_red_that_looks_for_it(house: House) -> None:
     with (
         defect(house, "ml_service/errors.py", "from typing", "import json\nfrom typing"),
         defect(house, "mlops_code/problems/paid_amount.yml", "gate:", "gaet:"),
-        defect(house, ".pipelines/audit.yml", "dependsOn: []", "dependsOn: [Nowhere]"),
+        defect(house, ".pipelines/templates/kinds/audit.yml", "dependsOn: []", "dependsOn: [Nowhere]"),
         defect(house, "local_azure/tests/test_of_local_azure.py", "assert errors", "assert not errors"),
     ):
         ran = house.run("pr", *QUEUED)
@@ -86,7 +86,7 @@ def test_each_defect_turns_the_job_red_that_looks_for_it(house: House) -> None:
     assert ran.jobs == dict(zip(JOBS, ["Failed", "Failed", "Succeeded", "Failed", "Succeeded"], strict=True))
     assert "unused-import" in ran.log("Check.style")
     found = ran.log("Check.pipelines")
-    assert ".pipelines/audit.yml:2: The pipeline must contain at least one stage" in found
+    assert ".pipelines/audit.yml:3: The pipeline must contain at least one stage" in found
     assert "paid_amount.yml: unknown section gaet; expected " in found
     assert "release.yml: no faults." in found, "one fault hides no other file"
     assert ["error", "Check.emulator", "1 test(s) failed, 1 test(s) collected."] in ran.document["issues"]
