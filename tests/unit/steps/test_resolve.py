@@ -83,7 +83,8 @@ def test_data_is_trained_on_once_however_many_runs_without_new_data_follow(
         def mark(self, properties: Mapping[str, str]) -> None:
             """Properties that say nothing of the outcome."""
 
-        tag = mark
+        def tag(self, tags: Mapping[str, str]) -> None:
+            """Tags that say nothing of the outcome."""
 
         def record(self, outcome: str, reason: str, facts: Mapping[str, str]) -> None:
             told = {"outcome": outcome, "reason": reason, **facts}
