@@ -14,7 +14,7 @@ from pathlib import Path
 
 from azure_ml.datasets import DatasetVersion, find_dataset
 from azure_ml.pipelines.runs import list_runs
-from azure_ml.pipelines.trainings import claim_training, is_over
+from azure_ml.pipelines.trainings import LOOKED_AT, claim_training, is_over
 from azure_ml.step_run import ANOTHER_RUN, NO_NEW_DATA, StepRun
 from azure_ml.storage.inbox import holding
 from azure_ml.storage.leases import LeaseHeldError
@@ -25,8 +25,6 @@ from forecasting.problem.problem_file import Problem
 from step import PASSED_FILE, Run, guarded, record_outcome, say, today
 
 KEPT = "kept"
-LOOKED_AT = 50
-"""How many of the newest runs are looked at for data that was decided on before."""
 
 
 class NoDataError(RefusedError):

@@ -63,17 +63,20 @@ def upload(
     terminal: Terminal,
     table: CheckedTable,
     acceptance: Acceptance | None = None,
+    *,
+    announce: bool = True,
 ) -> Uploaded:
     """Upload and register a table unless its bytes are registered already, and say so to the change schedule.
 
     Repeated, it tells the change schedule of the newest version where that has failed before.
+    announce: False where the caller trains on the version itself: a scheduled training would be in the way.
     acceptance: of a table whose size or order is unusual. Raises: FaultError; ContractError of forecasting for such a
     table without it; ConflictError when the data set is another problem's and has other columns.
     """
     newest = find_dataset(workspace, settings.dataset_name)
     known = find_stored(workspace, open_blobs(workspace), newest, table.sha256)
     if newest is not None and known is not None:
-        if known.version == newest.version:
+        if announce and known.version == newest.version:
             write_marker(workspace, known.name, table.sha256)
         return Uploaded(table, known.name, known.version, created=False, newest=newest.version)
     ownership.demand_data_ours(newest, table.columns, settings)
@@ -84,7 +87,8 @@ def upload(
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
         copy = replace(table, path=_copy(table.path, table.sha256, Path(scratch)))
         dataset = _store(workspace, settings, copy, tags_of(copy, problem.series.name, before, acceptance))
-    write_marker(workspace, dataset.name, table.sha256)
+    if announce:
+        write_marker(workspace, dataset.name, table.sha256)
     return Uploaded(table, dataset.name, dataset.version, created=True, newest=dataset.version)
 
 

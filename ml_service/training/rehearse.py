@@ -39,7 +39,7 @@ def rehearse(
     if checked is None:
         number = _requested(workspace, settings, terminal, data_version)
     else:
-        uploaded = data.upload(workspace, settings, terminal, checked)
+        uploaded = data.upload(workspace, settings, terminal, checked, announce=False)
         data.show(terminal, uploaded)
         accepted(uploaded)
         number = uploaded.version

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -20,7 +22,7 @@ from azure_ml.pipelines.published import (
     submit_published,
 )
 from azure_ml.pipelines.runs import ENDED, Run, RunStatus, StepState, find_pipeline_run, find_run, list_runs, one_word
-from azure_ml.pipelines.trainings import claim_training, training_now
+from azure_ml.pipelines.trainings import LOOKED_AT, claim_training, training_now
 from azure_ml.workspace import Workspace
 from forecasting.decision import words
 from forecasting.decision.blocks import ACCEPTED, Override
@@ -56,7 +58,6 @@ from ml_service.training.snapshots import DEPLOY
 
 SUBMISSION = "submission"
 """Property of a run: the build that has submitted it, and for what."""
-_LOOKED_AT = 50  # runs of the experiment, in which that of this build is
 
 
 @dataclass
@@ -257,7 +258,7 @@ def _resumed(workspace: Workspace, settings: Settings, build: Build, request: Ru
     submission = submission_of(settings, build, request)
     if not submission:
         return None
-    for found in list_runs(workspace, settings.experiment_name, _LOOKED_AT):
+    for found in list_runs(workspace, settings.experiment_name, LOOKED_AT):
         if found.properties.get(SUBMISSION) == submission:
             ended_badly = one_word(found.status) in (RunStatus.FAILED, RunStatus.CANCELED)
             return None if ended_badly else find_pipeline_run(workspace, found.id)
@@ -276,19 +277,32 @@ def parameters_of(request: RunRequest, dataset: DatasetVersion) -> Parameters:
 def _begun(workspace: Workspace, settings: Settings, build: Build, terminal: Terminal, request: RunRequest) -> Run:
     """Submit, where no other run trains the problem; one that only tries holds up nobody.
 
-    Raises: AnotherTrainingError; where another run was quicker by a moment, ours is canceled by then.
+    Raises: AnotherTrainingError; where another run was quicker by a moment, or the claim failed, ours is canceled.
     """
     if request.unpublished_steps == TRIED_STEPS:
         return _submit(workspace, settings, build, terminal, request)
     ours = request.ours or ownership.demand_ours(workspace, settings)
-    if other := training_now(workspace, ours.problem):
+    if other := training_now(workspace, ours.problem, settings.experiment_name):
         raise _another(workspace, ours.problem, other)
     submitted = _submit(workspace, settings, build, terminal, replace(request, ours=ours))
-    other = claim_training(workspace, ours.problem, submitted.id)
-    if other != submitted.id:
-        submitted.cancel()
-        raise _another(workspace, ours.problem, other)
+    with _canceled_on_failure(submitted, terminal):
+        other = claim_training(workspace, ours.problem, submitted.id)
+        if other != submitted.id:
+            raise _another(workspace, ours.problem, other)
     return submitted
+
+
+@contextmanager
+def _canceled_on_failure(submitted: Run, terminal: Terminal) -> Iterator[None]:
+    """Cancel a run that we could not mark or claim: nobody would know it, and a repetition would train beside it."""
+    try:
+        yield
+    except BaseException:
+        try:
+            submitted.cancel()
+        except Exception as error:
+            terminal.note(f"run {submitted.id} could not be canceled ({error}); cancel it in the studio")
+        raise
 
 
 def _another(workspace: Workspace, problem: str, run_id: str) -> AnotherTrainingError:
@@ -308,7 +322,8 @@ def _submit(workspace: Workspace, settings: Settings, build: Build, terminal: Te
     submission = submission_of(settings, build, request)
     properties = {**build.person, **({SUBMISSION: submission} if submission else {})}
     if properties:
-        submitted.add_properties(properties)
+        with _canceled_on_failure(submitted, terminal):
+            submitted.add_properties(properties)
     return submitted
 
 

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 
 SHOWN_PLACES = 5
 LISTED_PLACES = 10_000
+LONGEST_CELL = 500
+"""Characters of a cell of `ContractError.table`: it repeats what it found in somebody else's table, in every line."""
 FAILURES_FILE = "contract_failures.csv"
 """Name of the file that holds `ContractError.table`."""
 
@@ -101,7 +103,7 @@ class ContractError(RefusedError):
     def table(self) -> str:
         """The places of every finding as CSV: file, column, place, found, expected, fix.
 
-        Of more than 10,000 places the last line of the finding says how many are not listed.
+        Of more than 10,000 places the last line of the finding says how many are not listed. Long cells are cut.
         """
         text = io.StringIO()
         lines = csv.writer(text, lineterminator="\n")
@@ -111,8 +113,12 @@ class ContractError(RefusedError):
             more = len(finding.places) - LISTED_PLACES
             listed = (*finding.places[:LISTED_PLACES], f"and {more} more") if more > 0 else finding.places
             for place in listed or ("",):
-                lines.writerow([harmless_cell(cell) for cell in (self.file, finding.column, place, *about)])
+                lines.writerow([harmless_cell(_cut(cell)) for cell in (self.file, finding.column, place, *about)])
         return text.getvalue()
+
+
+def _cut(cell: str) -> str:
+    return cell if len(cell) <= LONGEST_CELL else f"{cell[:LONGEST_CELL]}..."
 
 
 def printable(text: str) -> str:

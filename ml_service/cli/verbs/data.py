@@ -27,6 +27,10 @@ def upload(
         str | None,
         typer.Option("--reason", metavar="TEXT", help="Why a table of unusual size or order is right; recorded."),
     ] = None,
+    no_marker: Annotated[
+        bool,
+        typer.Option("--no-marker", help="Start no scheduled training; the caller trains on it itself."),
+    ] = False,
     for_agent: ForAgent = None,
     as_json: AsJson = False,
 ) -> None:
@@ -49,7 +53,7 @@ def upload(
         checked = data.check_file(settings, file)
         acceptance = None if reason is None else inbox.acceptance_of(call.build, reason)
         ownership.demand_ours(call.workspace, settings)
-        result = data.upload(call.workspace, settings, call.terminal, checked, acceptance)
+        result = data.upload(call.workspace, settings, call.terminal, checked, acceptance, announce=not no_marker)
         call.witness.record_table(result, acceptance)
         data.show(call.terminal, result)
         call.agent.outputs({"dataVersion": result.version})

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from azure_ml.pipelines.runs import ENDED, Run, find_run, one_word
+from azure_ml.pipelines.runs import ENDED, Run, find_run, list_runs, one_word
 from azure_ml.step_run import ended_before_training
 from azure_ml.storage.blobs import open_blobs
 from azure_ml.storage.claims import claim, claimed_by
 from azure_ml.workspace import Workspace
+
+LOOKED_AT = 50
+"""How many of the newest runs of an experiment are looked at."""
 
 
 def is_over(run: Run) -> bool:
@@ -14,10 +17,15 @@ def is_over(run: Run) -> bool:
     return one_word(run.status) in ENDED or bool(ended_before_training(run.properties))
 
 
-def training_now(workspace: Workspace, problem: str) -> str:
-    """The id of the run that trains a problem; empty where none does."""
+def training_now(workspace: Workspace, problem: str, experiment: str) -> str:
+    """The id of the run that trains a problem; empty where none does.
+
+    It has the claim, or is a run of the experiment that was submitted without one and has not ended.
+    """
     holder = claimed_by(open_blobs(workspace), _name(problem))
-    return holder if holder and not _has_ended(workspace, holder) else ""
+    if holder and not _has_ended(workspace, holder):
+        return holder
+    return next((run.id for run in list_runs(workspace, experiment, LOOKED_AT) if not is_over(run)), "")
 
 
 def claim_training(workspace: Workspace, problem: str, run_id: str) -> str:

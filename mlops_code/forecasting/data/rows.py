@@ -84,7 +84,7 @@ def check_duplicates(frame: pd.DataFrame, source: Source, rule: SeriesRule) -> l
         return []
     days, names = twice[source.date], [name for name in identity if name != source.date]
     places = tuple(
-        f"{line_of(index)} ({' '.join([f'{day:%Y-%m-%d}', *twice.loc[index, names]])})"
+        f"{line_of(index)} ({' '.join([f'{day:%Y-%m-%d}', *map(_cut, twice.loc[index, names])])})"
         for index, day in zip(twice.index, days, strict=True)
     )
     fix = (
@@ -160,6 +160,10 @@ def _findings_of(failures: pd.DataFrame, raw: pd.DataFrame, contract: Contract, 
         expected = check.expected.format(bound=contract.max_value, form=form, number=number)
         findings.append(Finding(str(column), places, check.found, expected, check.fix))
     return findings
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def _shown(text: str) -> str:

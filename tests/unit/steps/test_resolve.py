@@ -12,6 +12,7 @@ import pytest
 
 import resolve
 from azure_ml.datasets import DatasetVersion
+from azure_ml.pipelines.trainings import LOOKED_AT
 from azure_ml.step_run import StepRun, ended_before_training
 
 DATA = DatasetVersion(None, "sales", 3, {"sha256": "a" * 64})
@@ -98,7 +99,7 @@ def test_data_is_trained_on_once_however_many_runs_without_new_data_follow(
     problem = tmp_path / "sales.yml"
     problem.write_text("series: {name: sales, measure: Units, aggregation: sum}\n")
     args = argparse.Namespace(problem=problem, dataset_name="sales", resolved=tmp_path / "resolved")
-    for _ in range(resolve.LOOKED_AT + 10):
+    for _ in range(LOOKED_AT + 10):
         assert resolve.resolve(args, Scheduled()) == 0
     assert {run.properties["reason"] for run in runs[1:]} == {"no-new-data"}
 

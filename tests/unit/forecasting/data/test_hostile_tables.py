@@ -240,6 +240,17 @@ def test_the_table_of_a_refusal_stays_readable(tmp_path: Path) -> None:
     assert lines[-1]["place"] == "and 20000 more"
 
 
+def test_long_cells_of_a_refusal_are_cut_to_what_a_csv_reader_takes(tmp_path: Path) -> None:
+    source, rule = SOURCE.model_copy(update={"type": "Kind"}), RULE
+    row = f"2024-02-25,{'k' * 140_000},1"
+    with pytest.raises(ContractError) as caught:
+        read(tmp_path, text(["Day,Kind,Units", row, row]), source=source, rule=rule)
+    assert len(caught.value.findings[0].places[0]) < 200
+    finding = Finding("C" * 140_000, ("line 2",), "odd", "even", "Mend it.")
+    (line,) = csv.DictReader(io.StringIO(ContractError("t.csv", [finding]).table()))
+    assert len(line["column"]) < 1_000
+
+
 def test_what_was_read_is_written_and_read_again(tmp_path: Path) -> None:
     panel = read(tmp_path, with_row(4, "2024-02-27,1e15"))
     write_series(tmp_path / "series", panel, facts_of(panel, "0" * 64, 260, "table.csv"))

@@ -29,6 +29,10 @@ class Known:
         """Note it."""
         self.canceled = True
 
+    def add_properties(self, _: object) -> None:
+        """Fail, as a service does that has just taken the run."""
+        raise ConnectionError("the service does not answer")
+
 
 @dataclass
 class Workplace:
@@ -38,6 +42,8 @@ class Workplace:
     submitted: list[Known] = field(default_factory=list)
     meanwhile: str = ""
     """The run that takes the claim between our question and our submission."""
+    history: list[Known] = field(default_factory=list)
+    """The runs of the experiment."""
 
     def held_by(self, run_id: str) -> None:
         """Let a run have the claim."""
@@ -53,8 +59,8 @@ class Workplace:
     def begin(self) -> Known:
         """What `run` does."""
         request = RunRequest(ours=cast(Any, SimpleNamespace(problem="sales", endpoint=None)))
-        nothing = cast(Any, None)
-        return cast(Known, module._begun(nothing, nothing, nothing, nothing, request))
+        nothing, settings = cast(Any, None), cast(Any, SimpleNamespace(experiment_name="sales"))
+        return cast(Known, module._begun(nothing, settings, nothing, nothing, request))
 
 
 @pytest.fixture
@@ -69,6 +75,7 @@ def workplace(monkeypatch: pytest.MonkeyPatch) -> Workplace:
     monkeypatch.setattr(trainings, "open_blobs", lambda _: found.blobs)
     for asked in (trainings, module):
         monkeypatch.setattr(asked, "find_run", lambda _, run_id: runs.get(run_id))
+    monkeypatch.setattr(trainings, "list_runs", lambda *_: iter(found.history))
     monkeypatch.setattr(module, "_submit", found.submit)
     return found
 
@@ -96,3 +103,30 @@ def test_where_another_was_quicker_ours_is_stopped(workplace: Workplace) -> None
     with pytest.raises(AnotherTrainingError, match="sales"):
         workplace.begin()
     assert workplace.submitted[0].canceled
+
+
+def test_a_run_that_was_submitted_without_a_claim_is_waited_for(workplace: Workplace) -> None:
+    workplace.history = [Known("over", "Failed"), Known("by-hand")]
+    with pytest.raises(AnotherTrainingError) as refused:
+        workplace.begin()
+    assert (refused.value.run_id, workplace.submitted) == ("by-hand", [])
+
+
+def test_a_run_whose_claim_fails_is_canceled(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> str:
+        raise ConnectionError("the storage does not answer")
+
+    monkeypatch.setattr(module, "claim_training", fail)
+    with pytest.raises(ConnectionError):
+        workplace.begin()
+    assert workplace.submitted[0].canceled
+
+
+def test_a_run_that_cannot_be_marked_is_canceled(monkeypatch: pytest.MonkeyPatch) -> None:
+    submitted, nothing = Known("ours"), cast(Any, None)
+    monkeypatch.setattr(module, "_submitted", lambda *_: submitted)
+    monkeypatch.setattr(module, "submission_of", lambda *_: "7 default newest manual none")
+    build = cast(Any, SimpleNamespace(person={}))
+    with pytest.raises(ConnectionError):
+        module._submit(nothing, nothing, build, nothing, RunRequest())
+    assert submitted.canceled

@@ -37,8 +37,10 @@ def table(settings: Settings) -> CheckedTable:
     return data.check_file(settings)
 
 
-def upload(settings: Settings, table: CheckedTable, acceptance: Acceptance | None = None) -> data.Uploaded:
-    return data.upload(NOWHERE, settings, Terminal(as_json=True), table, acceptance)
+def upload(
+    settings: Settings, table: CheckedTable, acceptance: Acceptance | None = None, **how: bool
+) -> data.Uploaded:
+    return data.upload(NOWHERE, settings, Terminal(as_json=True), table, acceptance, **how)
 
 
 def test_a_release_never_registers_the_table_of_its_repository_again(
@@ -84,3 +86,10 @@ def test_no_marker_leads_to_an_old_version(store: MemoryDatastore, settings: Set
     store.add(table.sha256)
     store.add("delivery", **LATER)
     assert (upload(settings, table).version, store.markers) == (1, [])
+
+
+def test_a_caller_who_trains_on_the_version_starts_no_scheduled_training(
+    store: MemoryDatastore, settings: Settings, table: CheckedTable
+) -> None:
+    for created in (True, False):
+        assert (upload(settings, table, announce=False).created, store.markers) == (created, [])
