@@ -379,7 +379,9 @@ def test_a_better_model_is_released_rolled_back_and_asked_for_again(
         assert f"better than {before}" in card["improvement"]["sentence"]
         assert (after.before, after.states[better]) == (before, "released")
 
-        ran = house.run("rollback", "-p", "reason=too high on Mondays", "--approve", "production")
+        ran = house.run(
+            "rollback", "-p", "problem=paid_amount", "-p", "reason=too high on Mondays", "--approve", "production"
+        )
         card, after = card_of(ran), agree(house.product, card_of(ran), approved=True)
         assert (card["kind"], card["serves_now"]["version"]["model"], after.serves) == ("rollback", better, before)
         assert f"better than {before}; a rollback gives that up" in card["improvement"]["sentence"]
