@@ -136,14 +136,14 @@ def _wanted(workspace: Workspace, settings: Settings, endpoint: Endpoint) -> Ite
     common: dict[str, Any] = {"experiment": settings.experiment_name}
     if rule.recurrence is not None:
         firing = firing_of(rule.recurrence)
-        name = name_of(endpoint.name, "recurrence", asdict(firing))
+        name = name_of(endpoint.name, "recurrence", {**common, **asdict(firing)})
         asked = {**common, "parameters": {REASON_PARAMETER: _REASONS["recurrence"]}}
         yield _Wanted(
             "recurrence", name, lambda: schedules.create_recurring(workspace, endpoint, name, firing, **asked)
         )
     if rule.on_data:
         watched = {"folder": markers_folder(settings.dataset_name), "poll_minutes": rule.poll_minutes}
-        watching = name_of(endpoint.name, "data", watched)
+        watching = name_of(endpoint.name, "data", {**common, **watched})
         told = {**common, **watched, "parameters": {REASON_PARAMETER: _REASONS["data"]}}
         yield _Wanted("data", watching, lambda: schedules.create_watching(workspace, endpoint, watching, **told))
 

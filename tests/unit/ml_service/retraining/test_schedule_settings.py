@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from azure_ml.pipelines.schedules import StoredSchedule
 from forecasting.errors import UsageError
 from forecasting.problem.problem_file import Problem
 from forecasting.problem.schedule import MAX_POLL_MINUTES, Recurrence
-from ml_service.retraining.schedules import Scheduled, firing_of, name_of
+from ml_service.retraining.schedules import Scheduled, _wanted, firing_of, name_of
 
 
 def problem_of(folder: Path, schedule: dict[str, Any]) -> Problem:
@@ -69,3 +70,18 @@ def test_other_settings_give_another_name_and_the_name_tells_the_kind() -> None:
     assert len(names) == 2
     for name in names:
         assert Scheduled.of(StoredSchedule(None, "1", name, is_active=False)).kind == "recurrence"
+
+
+def test_another_experiment_gives_other_schedules(make_settings: Any, tmp_path: Path) -> None:
+    """The service cannot be asked which experiment a schedule names."""
+    path = problem_of(tmp_path, {"on_data": True, "recurrence": {"every": "day"}}).path
+    path.write_text(path.read_text() + "series: {name: sales, measure: Units, aggregation: sum}\n")
+    endpoint: Any = SimpleNamespace(name="sales-endpoint")
+    names = [
+        {wanted.name for wanted in _wanted(endpoint, make_settings(chosen), endpoint)}
+        for chosen in (
+            {"PROBLEM_FILE": str(path), "EXPERIMENT_NAME": experiment} for experiment in ("one", "other", "one")
+        )
+    ]
+    assert names[0] == names[2]
+    assert (len(names[0]), names[0] & names[1]) == (2, set())
