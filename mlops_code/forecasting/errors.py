@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 SHOWN_PLACES = 5
 LISTED_PLACES = 10_000
-LONGEST_CELL = 500
+_LONGEST_CELL = 500
 """Characters of a cell of `ContractError.table`: it repeats what it found in somebody else's table, in every line."""
 FAILURES_FILE = "contract_failures.csv"
 """Name of the file that holds `ContractError.table`."""
@@ -118,7 +118,7 @@ class ContractError(RefusedError):
 
 
 def _cut(cell: str) -> str:
-    return cell if len(cell) <= LONGEST_CELL else f"{cell[:LONGEST_CELL]}..."
+    return cell if len(cell) <= _LONGEST_CELL else f"{cell[:_LONGEST_CELL]}..."
 
 
 def printable(text: str) -> str:

@@ -45,7 +45,7 @@ def parts() -> list[list[str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_every_command_runs_in_its_order(newcomer: Newcomer) -> None:
     make_run, make_run_again, down, rest = parts()
     # `activate` brings the packages of this checkout; the sources are the clone's own.

@@ -287,7 +287,7 @@ def test_a_run_that_takes_too_long_is_cancelled(
     ended = product.from_tree(tree).run("run", "--unpublished", "--timeout", "0.04", code=124)
     assert "did not end within 0.04 minutes; the run was canceled" in ended.err
     assert "still running: train" in ended.err
-    assert "allow more with --timeout" in ended.err
+    assert "allow more time with --timeout" in ended.err
     facts = sdk(run_facts, product.settings["EXPERIMENT_NAME"])
     assert (facts["status"], facts["steps"]["train"]) == ("Canceled", "Canceled")
     nothing_registered()

@@ -13,6 +13,7 @@ import pytest
 
 from requirements import advisories
 from requirements.locks import ROOT, Locked, canonical, locked
+from tests.sample import SHIPPED
 
 TOOLS = ROOT / ".venv-tools/bin/python"
 needs_tools = pytest.mark.skipif(not TOOLS.exists(), reason="`make check` and `make unit` build .venv-tools")
@@ -140,6 +141,7 @@ BILLS: list[tuple[list[tuple[str, str]], tuple[str, str, list[str]], list[str]]]
 
 
 @needs_tools
+@SHIPPED
 def test_a_file_of_others_is_scanned_as_soon_as_it_is_not_as_it_was_published(tmp_path: Path) -> None:
     assert tool(SCANNED, str(tmp_path)) == [True, True]
 

@@ -86,7 +86,7 @@ def test_a_key_that_stands_twice_is_refused_with_both_lines(tmp_path: Path, kind
     (tmp_path / "p.yml").write_text(text)
     with pytest.raises(UsageError) as caught:
         Problem(tmp_path / "p.yml")
-    said = f"the key {key} stands in line {first} and again in line {second}; keep one of the two"
+    said = f"the key {key} is in line {first} and again in line {second}; keep one of the two"
     assert str(tmp_path / "p.yml") in str(caught.value)
     assert said in str(caught.value)
 

@@ -67,9 +67,9 @@ def test_a_definition_with_a_key_twice_is_refused(store: Store, workspace: Works
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        ("paths: []\\n", "the key 'paths' stands in line 3 and again in line 5"),
-        ("x: {y: 1, y: 2}\\n", "the key 'y' stands in line 5 and again in line 5"),
-        ("x: &x {a: 1}\\ny: [*x, *x, {a: 1, a: 2}]\\n", "the key 'a' stands in line 6 and again in line 6"),
+        ("paths: []\\n", "the key 'paths' is in line 3 and again in line 5"),
+        ("x: {y: 1, y: 2}\\n", "the key 'y' is in line 5 and again in line 5"),
+        ("x: &x {a: 1}\\ny: [*x, *x, {a: 1, a: 2}]\\n", "the key 'a' is in line 6 and again in line 6"),
         ("x: [" + "1, " * MAX_DEFINITION_PARTS + "]\\n", f"more than {MAX_DEFINITION_PARTS}"),
     ],
 )
