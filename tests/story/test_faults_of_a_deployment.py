@@ -120,12 +120,12 @@ def test_a_fault_after_that_is_undone_in_all_parts(rolls: Sdk, defaults: dict[in
     demand_agreement(outcome, defaults)
 
 
-@pytest.mark.campaign
-def test_killed_raced_and_stopped_verbs_leave_no_split_state(shop: Shop) -> None:
+@pytest.mark.parametrize("pairs", [[], pytest.param([1], marks=pytest.mark.campaign)], ids=["killed", "also raced"])
+def test_killed_raced_and_stopped_verbs_leave_no_split_state(shop: Shop, pairs: list[int]) -> None:
     chance = random.Random(4)  # noqa: S311 - not for secrets
     figures = Figures("the production campaign in small")
     challenge = Challenge(shop, figures, chance)
-    challenge.run(pairs=[1], kills=1, stopped_every=1)
+    challenge.run(pairs, kills=1, stopped_every=1)
     report([challenge], figures)
     assert figures.broken == [], str(figures)
     assert dict(figures.rows)["kills"] == "2: release 1, rollback 1"
