@@ -140,7 +140,7 @@ def test_a_failing_check_is_undone_and_red(shop: Shop, name: str) -> None:
 def test_callers_keep_their_keys_through_releases_and_what_undoes_them(shop: Shop, name: str, sdk: Sdk) -> None:
     keys = shop.keys
     assert f"service {name}: it is new and gets new keys" in shop.first.err
-    assert shop.first.document["keys"].startswith("made with the service")
+    assert shop.first.document["keys"].startswith("created with the service")
     assert "keys       kept" in shop.second.out
     assert sdk(serving, name)["keys"] == keys
     said = [told for ended in (shop.first, shop.refused, shop.hook, shop.second) for told in (ended.out, ended.err)]
