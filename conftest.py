@@ -46,7 +46,6 @@ LONGEST_FIRST = (
     "tests/docs/test_readme.py",
     "tests/pipelines/test_real_runs.py",
     "tests/story/test_faults_of_a_deployment.py",
-    "tests/story/test_retraining_story.py",
     "tests/story/test_release_story.py",
     "tests/pipelines/test_pull_request_run.py",
     "tests/faults/test_campaigns.py",
