@@ -45,8 +45,18 @@ def warnings_of(evidence: Evidence) -> list[str]:
     """What the person who approves should weigh: warnings of the gate, and why another recipe is proposed."""
     found = [f"{rule.code}: {rule.sentence}" for rule in evidence.rules if rule.status == "warning"]
     if evidence.instead_of:
-        found.append(f"{evidence.challenger.recipe} is proposed because {evidence.instead_of.why}.")
+        found.append(_instead(evidence.challenger, evidence.instead_of))
     return found
+
+
+def _instead(challenger: Contender, chosen: Replaced) -> str:
+    """Why the simpler recipe is proposed; by both errors, where they are known."""
+    ours, theirs = (one.metrics.mae if one.metrics else None for one in (challenger, chosen))
+    if ours is None or theirs is None or ours >= theirs:
+        return f"{challenger.recipe} is proposed because {chosen.why}."
+    chose = f"On earlier windows training had chosen {chosen.recipe}"
+    larger = f"on the evaluation windows its mean absolute error is larger: {_shown(theirs)}, not {_shown(ours)}"
+    return f"The simpler recipe {challenger.recipe} is proposed. {chose}; {larger}."
 
 
 def windows_sentence(evidence: Evidence) -> str:

@@ -17,9 +17,23 @@ def exact_moment(text: str) -> str:
     return text if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
+def shown_duration(start: str, end: str) -> str:
+    """The time between two moments in its largest unit, such as `3 days` or `2 minutes`; empty where one is none."""
+    first, last = _moment(start), _moment(end)
+    if first is None or last is None:
+        return ""
+    seconds = max((last - first).total_seconds(), 0)
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        number = int(seconds // length)
+        if number:
+            return f"{number} {unit}{'s' * (number != 1)}"
+    return "less than a minute"
+
+
 def _moment(text: str) -> datetime | None:
+    """In UTC, which is also meant where no zone is named."""
     try:
         moment = datetime.fromisoformat(text)
-        return moment if moment.tzinfo is None else moment.astimezone(UTC)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None

@@ -73,6 +73,17 @@ class Improvement(Block):
     sentence: Text
 
 
+class Measured(Block):
+    """A version on the evaluation windows on which both were compared."""
+
+    model: Text
+    mean_absolute_error: Annotated[float | None, Field(description="In the unit of the values.")]
+    bias_share: Annotated[
+        float | None,
+        Field(description="Sum of the forecasts over that of the actuals, less one; positive: too high."),
+    ]
+
+
 class TableFacts(Block):
     """The data that a version was judged on."""
 
@@ -120,6 +131,10 @@ class ApprovalCard(Block):
     target: Target
     verdict: Verdict
     improvement: Improvement
+    measured: Annotated[
+        tuple[Measured, ...],
+        Field(description="Both versions, where the decision about one compared it with the other."),
+    ] = ()
     asked: Asked
     data: DataChange
     earlier: tuple[Earlier, ...]

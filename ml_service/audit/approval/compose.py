@@ -9,6 +9,7 @@ from forecasting.decision.record import DecisionRecord
 from ml_service.audit.approval.card import ApprovalCard, Asked, Earlier, Improvement, Kind, Target
 from ml_service.audit.approval.facts import (
     data_change,
+    measured_of,
     release_improvement,
     rollback_improvement,
     same_model,
@@ -61,6 +62,7 @@ def card_of(proposal: Proposal) -> ApprovalCard:
         target=proposal.target,
         verdict=verdict_of(proposal.decision),
         improvement=improvement,
+        measured=measured_of(now, proposal.content, proposal.decision),
         asked=proposal.asked,
         data=data_change(now, proposal.decision),
         earlier=proposal.earlier,
@@ -124,19 +126,20 @@ def _if_approved(proposal: Proposal) -> str:
     target, ours = proposal.target, proposal.content.model
     place = f"service {target.service} in workspace {target.workspace}"
     checked = (
-        f"Its live answers are compared with the model's own forecast; if one differs, "
-        f"{_what_serves(proposal)} is restored by itself. Callers keep address and keys."
+        "Whether the deployment works is checked: its live answers must equal the model's own forecast; if one "
+        f"differs, {_what_serves(proposal)} is restored by itself. Callers keep address and keys."
     )
     if proposal.kind == "redeploy":
         return f"{ours} is deployed again to {place}, with {_changes(proposal)}. {checked}"
     if proposal.kind == "rollback":
         when = shown_moment(proposal.restores.started) if proposal.restores else "an earlier deployment"
         moved = "It becomes champion, and the next scheduled training runs the pipeline that trained it."
-        return f"{ours} is deployed to {place}, with scoring script and environment of {when}. {moved} {checked}"
+        code = f"with the scoring script and environment that it had on {when}"
+        return f"{ours} is deployed to {place}, {code}. {moved} {checked}"
     if proposal.now is None:
         return (
-            f"{ours} is the first version that serves, as {place}. Its live answers are compared with the model's "
-            "own forecast; if one differs, the service is deleted again."
+            f"{ours} is the first version that serves, as {place}. Whether the deployment works is checked: its live "
+            "answers must equal the model's own forecast; if one differs, the service is deleted again."
         )
     return f"{ours} replaces {proposal.now.content.model} as {place}, and becomes champion. {checked}"
 
@@ -147,7 +150,7 @@ def _if_rejected(proposal: Proposal) -> str:
     if proposal.kind == "release":
         ours = proposal.content.model
         return f"{stays}. {said}; {ours} stays registered, and the next run records it as rejected, with the comment."
-    return f"{stays}. {said}."
+    return f"{stays}. {said}; the rejection and its comment stay with this build."
 
 
 def _what_serves(proposal: Proposal) -> str:

@@ -7,7 +7,16 @@ from collections.abc import Iterable, Sequence
 from forecasting.decision.blocks import SEASONAL_NAIVE, Evidence
 from forecasting.decision.record import DecisionRecord
 from forecasting.decision.words import deciding
-from ml_service.audit.approval.card import DataChange, Earlier, Improvement, Serving, TableFacts, Verdict, Version
+from ml_service.audit.approval.card import (
+    DataChange,
+    Earlier,
+    Improvement,
+    Measured,
+    Serving,
+    TableFacts,
+    Verdict,
+    Version,
+)
 from ml_service.audit.serving import Now
 from ml_service.output.decision_table import override_sentence, versioned
 from ml_service.production import ledger
@@ -73,8 +82,8 @@ def verdict_of(decision: DecisionRecord | None) -> Verdict:
 
 
 def percent(share: float) -> str:
-    """A share as people compare it, such as `47.6 %`."""
-    return f"{abs(share) * 100:.1f} %"
+    """A share as people compare it, such as `47.6%`."""
+    return f"{abs(share) * 100:.1f}%"
 
 
 def release_improvement(decision: DecisionRecord) -> Improvement:
@@ -126,6 +135,23 @@ def rollback_improvement(now: Now | None, target: Content, decision: DecisionRec
     never = f"{target.model} and {now.content.model} were never compared directly"
     sentence = f"{never}: each was compared with the champion of its time"
     return Improvement(share=None, metric="", sentence=sentence)
+
+
+def measured_of(now: Now | None, proposed: Content, decision: DecisionRecord | None) -> tuple[Measured, ...]:
+    """Both versions on the windows of the decision that compared them; empty where none did."""
+    if now is None or now.content.model_sha256 == proposed.model_sha256:
+        return ()
+    if decision is not None and versioned(decision.context.champion) == now.content.model:
+        sides = decision.evidence.champion, decision.evidence.challenger
+    elif now.decision is not None and versioned(now.decision.context.champion) == proposed.model:
+        sides = now.decision.evidence.challenger, now.decision.evidence.champion
+    else:
+        return ()
+    return tuple(
+        Measured(model=model, mean_absolute_error=side.metrics.mae, bias_share=side.metrics.bias_ratio)
+        for model, side in zip((now.content.model, proposed.model), sides, strict=True)
+        if side is not None and side.metrics is not None
+    )
 
 
 def same_model() -> Improvement:

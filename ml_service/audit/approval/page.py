@@ -10,16 +10,17 @@ from ml_service.audit.approval.card import (
     CARD_PAGE,
     CARD_SUMMARY,
     ApprovalCard,
-    DataChange,
     Earlier,
+    Measured,
     Serving,
     TableFacts,
     Version,
 )
+from ml_service.audit.approval.facts import percent
 from ml_service.output.console import Terminal
 from ml_service.output.html import render_page
 from ml_service.output.markdown import render
-from ml_service.output.moments import shown_moment
+from ml_service.output.moments import shown_duration, shown_moment
 
 _HERE = Path(__file__).parent
 _SHOWN_HASH = 12
@@ -74,7 +75,7 @@ def badge_of(card: ApprovalCard) -> Badge:
     kinds = {
         "release": "accepted by the gate",
         "redeploy": "the same model again",
-        "rollback": "earlier deployment",
+        "rollback": "back to an earlier deployment",
     }
     text = kinds[card.kind] if card.verdict.status == "accepted" else "its decision cannot be read"
     if card.warnings:
@@ -85,18 +86,20 @@ def badge_of(card: ApprovalCard) -> Badge:
 def fact_rows(card: ApprovalCard) -> list[tuple[str, str]]:
     """What both pages list: name and text of each fact."""
     asked, proposed = card.asked, card.proposed
-    return [
+    rows = [
         ("asked by", f"{asked.who}, {shown_moment(asked.when)}"),
         ("why", asked.why),
-        ("build, commit", f"build {asked.build_id or 'none'}, commit {asked.commit[:_SHOWN_HASH] or 'unknown'}"),
-        ("serves now", _serving(card.serves_now)),
-        ("the gate, when it was accepted", card.verdict.sentence),
-        ("data", _data(card.data)),
+        ("asked in", f"build {asked.build_id or 'none'}, commit {asked.commit[:_SHOWN_HASH] or 'unknown'}"),
+        ("serves now", _serving(card.serves_now, asked.when)),
+        (f"the gate, when {proposed.model} was accepted", card.verdict.sentence),
+        ("measured then", _measured(card.measured)),
+        ("data", _data(card)),
         ("these bytes before", _earlier(card.earlier)),
         ("model sha256", proposed.model_sha256[:_SHOWN_HASH]),
         ("scoring script", _code(card.serves_now, proposed, "scoring_sha256")),
         ("environment", _code(card.serves_now, proposed, "environment_sha256")),
     ]
+    return [(name, text) for name, text in rows if text]
 
 
 def compared(now: Serving) -> str:
@@ -106,27 +109,47 @@ def compared(now: Serving) -> str:
     return f"the live service {f'cannot be compared with the ledger: {now.finding}' if now.finding else _CLOSED}"
 
 
-def _serving(now: Serving | None) -> str:
+def _serving(now: Serving | None, asked: str) -> str:
     if now is None:
         return "nothing: this would be the first deployment"
     by = f"by {now.event} of {now.who}, build {now.build_id}"
     why = f": {_WHY_CLOSED}" if now.check == "unknown" and not now.finding else ""
-    return f"{now.version.model} since {shown_moment(now.since)}, {by}; {compared(now)}{why}"
+    model, lasted = _with_recipe(now.version), shown_duration(now.since, asked)
+    return f"{model} since {shown_moment(now.since)} ({lasted}), {by}; {compared(now)}{why}"
 
 
-def _data(data: DataChange) -> str:
-    before, after = data.before, data.after
+def _with_recipe(version: Version) -> str:
+    return f"{version.model}, {version.recipe}," if version.recipe else version.model
+
+
+def _measured(found: tuple[Measured, ...]) -> str:
+    """Error and bias of both versions on the same windows: a reason such as "too high" can be held against them."""
+    said = []
+    for one in found:
+        bias = ""
+        if one.bias_share is not None:
+            bias = f", forecasts {percent(one.bias_share)} too {'high' if one.bias_share > 0 else 'low'} in total"
+            if percent(one.bias_share) == percent(0):
+                bias = ", forecasts neither too high nor too low in total"
+        error = "no error known" if one.mean_absolute_error is None else f"error {one.mean_absolute_error:,.4g}"
+        said.append(f"{one.model}: {error}{bias}")
+    return "; ".join(said)
+
+
+def _data(card: ApprovalCard) -> str:
+    before, after = card.data.before, card.data.after
+    now = card.serves_now.version.model if card.serves_now else ""
     if after is None:
         return "unknown: the decision cannot be read"
     if before is None:
         return _table(after)
     if before == after:
-        return f"{_table(after)}; the same as now"
+        return f"{_table(after)}; the same for {now}"
     days = (after.last_day - before.last_day).days
     changes = [_signed(days, "day"), _signed(after.rows - before.rows, "row")]
     if after.series != before.series:
         changes.append(_signed(after.series - before.series, "series", "series"))
-    return f"{_table(after)}; compared with now: {', '.join(changes)}"
+    return f"{_table(after)}; compared with {now}: {', '.join(changes)}"
 
 
 def _table(facts: TableFacts) -> str:
@@ -162,6 +185,6 @@ def show(terminal: Terminal, card: ApprovalCard, folder: Path) -> None:
     for warning in card.warnings:
         terminal.say(f"warning    {warning}")
     terminal.say(f"result     {card.improvement.sentence}")
-    terminal.say(f"now        {_serving(card.serves_now)}")
+    terminal.say(f"now        {_serving(card.serves_now, card.asked.when)}")
     terminal.say(f"card       {folder / CARD_PAGE}")
     terminal.document(card.model_dump(mode="json"))

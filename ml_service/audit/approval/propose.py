@@ -31,7 +31,7 @@ _WHY = {
     "schedule": "scheduled retraining",
     "code": "a code change was merged",
     "data": "new data",
-    "manual": "started by hand",
+    "manual": "started by hand, no reason given",
 }
 _REDEPLOYED = "started by hand, to deploy the code of this commit"
 

@@ -104,7 +104,7 @@ class Accuracy(Block):
     error: Annotated[float, Field(ge=0, description="Mean absolute error, in the unit of the measure.")]
     naive_error: Annotated[float, Field(ge=0, description="The same of the seasonal naive forecast.")]
     gain: Annotated[float | None, Field(description="Share by which the error is smaller than the naive one.")]
-    coverage: Annotated[Share | None, Field(description="Share of the actuals inside the 80 % interval.")]
+    coverage: Annotated[Share | None, Field(description="Share of the actuals inside the 80% interval.")]
 
 
 class Board(Block):

@@ -164,9 +164,9 @@ def _accuracy(found: Accuracy | None) -> str:
     against = ""
     if found.gain is not None:
         direction = "better" if found.gain >= 0 else "WORSE"
-        against = f", {abs(found.gain) * 100:.1f} % {direction} than the seasonal naive forecast"
+        against = f", {abs(found.gain) * 100:.1f}% {direction} than the seasonal naive forecast"
     covered = (
-        f"\n{found.coverage:.0%} of the actuals are inside the 80 % interval" if found.coverage is not None else ""
+        f"\n{found.coverage:.0%} of the actuals are inside the 80% interval" if found.coverage is not None else ""
     )
     window = f"{found.first} to {found.last}, {found.series:,} series"
     return f"{found.model} against the actuals of {window}: mean absolute error {found.error:,.1f}{against}{covered}"

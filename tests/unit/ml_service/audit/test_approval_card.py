@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from forecasting.decision.blocks import RegisteredChampion, Rule
+from forecasting.decision.blocks import RegisteredChampion, Replaced, Rule
 from forecasting.decision.record import DecisionRecord
 from ml_service.audit.approval import card as document
-from ml_service.audit.approval.card import CARD_FILE, CARD_PAGE, CARD_SUMMARY, Asked, Target, Version
+from ml_service.audit.approval.card import CARD_FILE, CARD_PAGE, CARD_SUMMARY, Asked, Kind, Measured, Target, Version
 from ml_service.audit.approval.compose import Proposal, card_of
 from ml_service.audit.approval.facts import earlier_of, version_of
-from ml_service.audit.approval.page import badge_of, html, markdown, write_card
+from ml_service.audit.approval.page import badge_of, fact_rows, html, markdown, write_card
 from ml_service.audit.serving import Now
+from ml_service.output.decision_table import warnings_of
 from ml_service.production import ledger
 from ml_service.production.candidates.candidate import Setback
 from ml_service.production.ledger import Record
@@ -100,7 +101,7 @@ def test_a_release_says_from_what_to_what_and_how_much_better_in_percent() -> No
     assert card.title == "Release of m:2"
     assert card.serves_now is not None
     assert (card.serves_now.version.model, card.serves_now.since) == ("m:1", FIRST.started)
-    assert card.improvement.sentence == "47.6 % better than m:1, by mean absolute error"
+    assert card.improvement.sentence == "47.6% better than m:1, by mean absolute error"
     assert "m:2 replaces m:1 as service m in workspace production" in card.if_approved
     assert card.if_rejected.startswith("m:1 keeps serving. Say why in the comment")
     assert (card.warnings, badge_of(card).tone) == ((), "good")
@@ -109,7 +110,7 @@ def test_a_release_says_from_what_to_what_and_how_much_better_in_percent() -> No
 def test_the_pages_show_what_the_document_says() -> None:
     card = card_of(release())
     for page in (html(card), markdown(card)):
-        for said in ("47.6 % better than", "Ada Lovelace", "new data", "build 104", "never rejected", "+28 days"):
+        for said in ("47.6% better than", "Ada Lovelace", "new data", "build 104", "never rejected", "+28 days"):
             assert said in page
         assert "local rehearsal" in page
     assert '<a href="report.html">' in html(card)
@@ -184,8 +185,8 @@ def test_a_rollback_says_what_it_gives_up_and_what_it_restores() -> None:
     card = card_of(rollback(asked=Asked(**{**dict(ASKED), "why": "forecasts doubled on Friday"})))
     assert card.title == "Rollback to m:1"
     assert card.restores == FIRST.id
-    assert "m:2 was accepted, it was 47.6 % better than m:1; a rollback gives that up" in card.improvement.sentence
-    assert "with scoring script and environment of 27 Nov 2026, 10:01 UTC" in card.if_approved
+    assert "m:2 was accepted, it was 47.6% better than m:1; a rollback gives that up" in card.improvement.sentence
+    assert "with the scoring script and environment that it had on 27 Nov 2026, 10:01 UTC" in card.if_approved
     assert "forecasts doubled on Friday" in html(card)
     assert badge_of(card).tone == "soft", "going back is no fault of what is restored"
 
@@ -282,3 +283,43 @@ def test_a_version_without_a_decision_has_no_recipe() -> None:
         scoring_sha256="5" * 64,
         environment_sha256="6" * 64,
     )
+
+
+def test_both_pages_say_which_version_forecasts_too_high_and_for_how_long_it_has_served() -> None:
+    measured = card_of(rollback()).measured
+    assert [one.model for one in measured] == ["m:2", "m:1"]
+    both = (
+        Measured(model="m:2", mean_absolute_error=237.2, bias_share=-0.037),
+        Measured(model="m:1", mean_absolute_error=246.7, bias_share=0.0001),
+    )
+    facts = dict(fact_rows(changed(card_of(rollback()), measured=both)))
+    assert facts["measured then"] == (
+        "m:2: error 237.2, forecasts 3.7% too low in total; "
+        "m:1: error 246.7, forecasts neither too high nor too low in total"
+    )
+    assert "(2 days)" in facts["serves now"]
+
+
+def test_versions_that_never_met_have_no_measurements_and_no_row_of_them() -> None:
+    card = card_of(rollback(now=now_of(SECOND, decided(1.0, 2.0, "m:9"))))
+    assert card.measured == ()
+    assert "measured then" not in dict(fact_rows(card))
+
+
+@pytest.mark.parametrize("kind", ["release", "redeploy", "rollback"])
+def test_the_runbook_names_every_badge(kind: Kind) -> None:
+    runbook = (ROOT / "docs/runbooks/approve.md").read_text(encoding="utf-8")
+    plain = changed(card_of(release()), kind=kind, warnings=())
+    assert f"| *{badge_of(plain).text}* (" in runbook
+    override = changed(plain, verdict=changed(plain.verdict, status="override"))
+    assert f"| *{badge_of(override).text.partition(':')[0]}* (" in runbook
+
+
+def test_the_simpler_recipe_is_proposed_with_both_errors_and_the_runbook_knows_the_sentence() -> None:
+    scores = BETTER.evidence.challenger.metrics
+    assert scores is not None
+    chosen = Replaced(recipe="holt_winters()", metrics=changed(scores, mae=257.7), why="it loses")
+    evidence = changed(BETTER.evidence, instead_of=chosen)
+    (said,) = warnings_of(evidence)
+    assert said.startswith("The simpler recipe ") and "is larger: 257.7, not 131.0" in said
+    assert "*The simpler recipe … is proposed*" in (ROOT / "docs/runbooks/approve.md").read_text(encoding="utf-8")

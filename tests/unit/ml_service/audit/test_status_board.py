@@ -198,9 +198,9 @@ def test_forecasts_are_measured_against_the_seasonal_naive_forecast() -> None:
         coverage=0.714,
     )
     text = printed(board(accuracy=found))
-    assert "mean absolute error 210.0, 25.0 % better than the seasonal naive forecast" in text
-    assert "71% of the actuals are inside the 80 % interval" in text
-    assert "25.0 % WORSE" in printed(board(accuracy=changed(found, gain=-0.25)))
+    assert "mean absolute error 210.0, 25.0% better than the seasonal naive forecast" in text
+    assert "71% of the actuals are inside the 80% interval" in text
+    assert "25.0% WORSE" in printed(board(accuracy=changed(found, gain=-0.25)))
 
 
 def test_schedules_have_a_place() -> None:
