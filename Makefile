@@ -12,9 +12,9 @@ unexport PYTHONDONTWRITEBYTECODE
 STATE ?= $(CURDIR)/.local_azure
 
 # The second workspace of local_azure stands in for production; environments/production.yml names the real one.
-# WARM= starts every command of it plainly.
+# WARM= starts every command of it plainly; else they start preloaded, which a python on the PATH can.
 WARM ?= 1
-RELEASE = $(PY) -m local_azure --state '$(STATE)' exec $(if $(WARM),--warm) $(if $(KEEP),,--down) -- .ci/release_and_forecast $(PY) -m local_azure pipelines run .pipelines/release.yml \
+RELEASE = PATH='$(CURDIR)/$(VENV)/bin':"$$PATH" $(PY) -m local_azure --state '$(STATE)' exec $(if $(WARM),--warm) $(if $(KEEP),,--down) -- .ci/release_and_forecast $(PY) -m local_azure pipelines run .pipelines/release.yml \
 	--pages --azure AZUREML_PRODUCTION_WORKSPACE_NAME=local-production
 define NEXT
 report=$$(ls -t '$(STATE)'/pipelines/*/artifacts/evidence-*/report.html 2>/dev/null | head -n 1); \

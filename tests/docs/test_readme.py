@@ -1,4 +1,4 @@
-"""Every command of the README runs, in its order, in a clone; every link leads somewhere; tables are current.
+"""Every command of the README and of two pages behind it runs, in a clone; links lead somewhere; tables are current.
 
 `make run`, again, and `make down` are what a newcomer types first: a clone that knows nothing of this checkout.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -14,13 +15,18 @@ import requests
 
 from local_azure.cli.warm import VARIABLE
 from local_azure.machine_learning.planes import coverage
-from ml_service.cli.main import app
+from ml_service.cli.main import app, main
 from ml_service.cli.verbs.data import app as data_app
 from tests.docs.newcomer import Newcomer
 from tests.preloading import ENABLED
 
 ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README, FIRST_STEPS, COMMANDS, ARCHITECTURE = (
+    (ROOT / name).read_text(encoding="utf-8")
+    for name in ("README.md", "docs/first_steps.md", "docs/commands.md", "docs/architecture.md")
+)
+MOST_LINES = 110
+"""Of the README: two screens."""
 # `make test` is what runs this test.
 NOT_AGAIN = {"make test"}
 # Programs below `exec` start preloaded; a campaign starts them plainly.
@@ -29,15 +35,15 @@ PAGES = sorted(path for path in ROOT.rglob("*.md") if not any(part.startswith(".
 
 
 def commands() -> list[str]:
-    """Lines of the README's shell blocks."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
-    return [line for block in blocks for line in block.splitlines() if line and line not in NOT_AGAIN]
+    """Lines of the shell blocks of the three pages, each once: the pages behind the README begin as it does."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", f"{README}\n{FIRST_STEPS}\n{COMMANDS}", re.DOTALL | re.MULTILINE)
+    return list(dict.fromkeys(line for block in blocks for line in block.splitlines() if line not in NOT_AGAIN))
 
 
 def parts() -> list[list[str]]:
-    """The commands of the README, cut where a test looks at what they have left; each part is a shell of its own."""
+    """The commands, cut where a test looks at what they have left; each part is a shell of its own."""
     found = commands()
-    assert len(found) > 15
+    assert len(found) > 25
     cuts = [0, found.index("make run") + 1, found.index("make down"), found.index("make down") + 1]
     first, second, down, rest = (found[begin:end] for begin, end in zip(cuts, [*cuts[1:], None], strict=True))
     activated = [line for line in second if line.endswith("activate")]
@@ -55,6 +61,7 @@ def test_every_command_runs_in_its_order(newcomer: Newcomer) -> None:
     assert first.found(r"^outcome +(\w+)") == "accepted"
     assert first.found(r"^service +(\S+ Healthy), ") == "paid-amount-test Healthy"
     assert "make down" not in first.out
+    assert "--warm has no effect" not in first.err
     assert not newcomer.state.is_locked()
     assert newcomer.processes() == []
 
@@ -117,13 +124,39 @@ def test_every_verb_and_exit_code_is_in_a_table() -> None:
         if command.callback
     }
     verbs = {name.replace("_", " ") for name in verbs} | deliveries | {"problems", "schedule"}
-    assert verbs - set(re.findall(r"^\| `([a-z ]+)` \|", README, re.MULTILINE)) == set()
+    assert verbs - set(re.findall(r"^\| `([a-z ]+)` \|", COMMANDS, re.MULTILINE)) == set()
     codes = re.findall(r"^ +(\d+) +\w", app.info.epilog or "", re.MULTILINE)
-    assert codes == re.findall(r"^\| (\d+) \| ", README, re.MULTILINE)
+    assert codes == re.findall(r"^\| (\d+) \| ", COMMANDS, re.MULTILINE)
 
 
-def test_the_folders_of_the_readme_exist() -> None:
-    table = README.split("## Where things are")[1]
+def test_the_folders_of_the_page_about_the_code_exist() -> None:
+    table = ARCHITECTURE.split("## Folders")[1].split("\n## ")[0]
     folders = re.findall(r"^\| `([a-z_]+/)` \|", table, re.MULTILINE)
     assert len(folders) > 5
     assert [folder for folder in folders if not (ROOT / folder).is_dir()] == []
+
+
+def test_the_readme_fits_two_screens_and_leads_to_every_page() -> None:
+    assert len(README.splitlines()) <= MOST_LINES
+    written_for_readers = {page.name for page in (ROOT / "docs").glob("*.md")} - {"dependencies.md"}
+    assert {name for name in written_for_readers if f"docs/{name}" not in README} == set()
+
+
+def parts_in_common(page: str) -> list[str]:
+    """What a translation leaves as it is: headings by their level, blocks of code, where links and pictures lead."""
+    blocks = re.findall(r"^```\w*\n.*?^```", page, re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^(#+) ", re.sub(r"^```.*?^```", "", page, flags=re.DOTALL | re.MULTILINE), re.MULTILINE)
+    return [*headings, *blocks, *sorted(re.findall(r'(?:\]\(|src="|srcset=")([^)"]+)', page))]
+
+
+def test_the_japanese_readme_has_the_same_parts() -> None:
+    japanese = (ROOT / "README.ja.md").read_text(encoding="utf-8")
+    assert parts_in_common(japanese.replace("(README.md)", "(README.ja.md)")) == parts_in_common(README)
+
+
+def test_adopt_is_understood_as_the_readme_has_it(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = re.findall(r"^python -m ml_service (adopt .+)$", README, re.MULTILINE)
+    assert [line.endswith("--dry-run") for line in lines] == [True, False]
+    for line in lines:
+        assert main(shlex.split(line)) == 2
+        assert "the table sales.csv does not exist" in capsys.readouterr().err
