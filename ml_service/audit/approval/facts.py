@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from forecasting.decision.blocks import SEASONAL_NAIVE, Evidence
+from forecasting.decision.blocks import SEASONAL_NAIVE, Contender, Evidence
 from forecasting.decision.record import DecisionRecord
 from forecasting.decision.words import deciding
 from ml_service.audit.approval.card import (
@@ -141,6 +141,7 @@ def measured_of(now: Now | None, proposed: Content, decision: DecisionRecord | N
     """Both versions on the windows of the decision that compared them; empty where none did."""
     if now is None or now.content.model_sha256 == proposed.model_sha256:
         return ()
+    sides: tuple[Contender | None, Contender | None]
     if decision is not None and versioned(decision.context.champion) == now.content.model:
         sides = decision.evidence.champion, decision.evidence.challenger
     elif now.decision is not None and versioned(now.decision.context.champion) == proposed.model:
