@@ -42,7 +42,7 @@ CAMPAIGNS = (
     Campaign("kills", "tests.campaign.kills", 20 * 60),
     Campaign("production", "tests.campaign.production.campaign", 40 * 60),
     Campaign("faults", "tests.campaign.faults", 10 * 60),
-    Campaign("stories", "tests.campaign.stories", 25 * 60),
+    Campaign("stories", "tests.campaign.stories", 35 * 60),
 )
 
 

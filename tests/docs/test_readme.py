@@ -51,6 +51,26 @@ def parts() -> list[list[str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_first_release_is_one_command(newcomer: Newcomer) -> None:
+    """`make run` that leaves the server running, what the README then asks it, and `make down`."""
+    _, kept_running, down, _ = parts()
+    own = {"PYTHONPATH": str(newcomer.clone / "local_azure/src"), **PRELOADED}
+
+    first = newcomer.types(kept_running, **own)
+    assert first.found(r"^outcome +(\w+)") == "accepted"
+    assert "stop them with: make down" in first.out
+    assert newcomer.state.running_server() is not None
+    score = first.found(r"^service +.* Healthy, .*(http://127\.0\.0\.1:\d+/score)$")
+    assert requests.post(score, json={"horizon": 1}, timeout=10).status_code == 401, "it lives, and asks for its key"
+
+    assert newcomer.types(down).out.strip() == "Stopped."
+    assert not newcomer.state.is_locked()
+    assert newcomer.processes() == []
+    assert git_status(newcomer.clone) == "", "nothing of a run is seen by git"
+
+
+@pytest.mark.campaign
 @pytest.mark.timeout(900)
 def test_every_command_runs_in_its_order(newcomer: Newcomer) -> None:
     make_run, make_run_again, down, rest = parts()

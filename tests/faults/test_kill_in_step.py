@@ -56,6 +56,7 @@ def test_a_killed_server_takes_its_steps_with_it_and_says_so_after_a_restart(
     assert list(machine.state.work.iterdir()) == [], "nothing of the cut off step is left"
 
 
+@pytest.mark.campaign
 @pytest.mark.slow
 def test_a_server_that_is_killed_at_any_moment_leaves_no_run_open(machine: Machine, tmp_path: Path) -> None:
     moments = random.Random(7)  # noqa: S311 - not for secrets
@@ -72,6 +73,7 @@ def test_a_server_that_is_killed_at_any_moment_leaves_no_run_open(machine: Machi
     assert list(machine.state.work.iterdir()) == []
 
 
+@pytest.mark.campaign
 def test_a_step_run_that_had_no_node_yet_is_ended_too(machine: Machine, tmp_path: Path) -> None:
     cut_off = machine.submit("plain", first="sleep", folder=str(tmp_path))
     number_in(tmp_path / "step")
@@ -82,6 +84,7 @@ def test_a_step_run_that_had_no_node_yet_is_ended_too(machine: Machine, tmp_path
     assert LOST in machine.run("orphan")["error"]["error"]["message"]
 
 
+@pytest.mark.campaign
 def test_a_killed_parent_of_steps_takes_all_with_it_and_is_replaced(machine: Machine, tmp_path: Path) -> None:
     for behaviours in (
         ("sleep", "detached"),

@@ -38,6 +38,7 @@ def parent_of_services(machine: Machine) -> int | None:
     return next((child for child in children(machine.info.pid) if "gunicorn" in command_line(child)), None)
 
 
+@pytest.mark.campaign
 def test_a_service_that_dies_while_it_is_brought_back_is_started_again(deployed: Deployed) -> None:
     deployed.machine.kill()
     will_die(deployed, ATTEMPTS - 1)
@@ -74,6 +75,7 @@ def test_a_service_that_keeps_dying_while_it_is_brought_back_has_failed(deployed
     assert (home(deployed) / "dies").read_text() == str(100 - ATTEMPTS)
 
 
+@pytest.mark.campaign
 def test_a_killed_parent_counts_against_no_service(deployed: Deployed) -> None:
     for _ in range(ATTEMPTS + 1):
         parent, worker = (
@@ -115,7 +117,7 @@ def small_disk(state: StateFolder, free: int) -> Iterator[Machine]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("free", [80 * 1024, 350 * 1024])
+@pytest.mark.parametrize("free", [pytest.param(80 * 1024, marks=pytest.mark.campaign), 350 * 1024])
 def test_a_service_that_has_no_room_returns_when_there_is_some(deployed: Deployed, free: int) -> None:
     deployed.machine.stop()
     for release in home(deployed).parent.glob("app-*"):

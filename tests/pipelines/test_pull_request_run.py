@@ -16,7 +16,7 @@ from local_azure.machine_learning.storage.state import StateFolder
 from tests.pipelines.house import House, copy_repository
 from tests.story.product import clean_environment
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.campaign]
 
 SOUND = (
     '"""A test."""\n\nfrom {package} import errors\n\n\ndef test_it_is_there() -> None:\n    assert errors.__doc__\n'
@@ -72,7 +72,6 @@ def test_a_sound_tree_is_green_and_its_results_are_published(house: House) -> No
     assert ran.document["artifacts"] == []
 
 
-@pytest.mark.campaign
 def test_each_defect_turns_the_job_red_that_looks_for_it(house: House) -> None:
     with (
         defect(house, "ml_service/errors.py", "from typing", "import json\nfrom typing"),

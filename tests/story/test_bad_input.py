@@ -188,7 +188,10 @@ def test_the_ledger_tells_of_each_bad_table(refused: tuple[Product, dict[str, En
     assert "column Amount at line 4 ('-39771.1'): negative" in told["negative_amount.csv"]["happened"]
 
 
-@pytest.mark.parametrize("steps", ["prepare,train,evaluate,register,deploy", "train,register,deploy"])
+@pytest.mark.parametrize(
+    "steps",
+    ["prepare,train,evaluate,register,deploy", pytest.param("train,register,deploy", marks=pytest.mark.campaign)],
+)
 def test_a_bad_table_that_came_another_way_is_refused_with_its_rows(
     make_product: MakeProduct, sdk: Sdk, tmp_path: Path, steps: str
 ) -> None:
@@ -280,6 +283,7 @@ def test_a_step_that_breaks_shows_its_log_and_stops_the_rest(
     nothing_registered()
 
 
+@pytest.mark.campaign
 def test_a_run_that_takes_too_long_is_cancelled(
     product: Product, tree: Path, nothing_registered: Callable[[], None], sdk: Sdk
 ) -> None:

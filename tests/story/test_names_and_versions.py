@@ -39,6 +39,7 @@ def older_table(make_product: MakeProduct, tmp_path_factory: pytest.TempPathFact
     return product
 
 
+@pytest.mark.campaign
 def test_upload_tells_the_agent_its_version_and_publish_takes_it(older_table: Product, sdk: Sdk) -> None:
     told = older_table.run("data", "upload", "--pipeline-variables").out
     assert "##vso[task.setvariable variable=dataVersion;isOutput=true]1" in told
@@ -48,6 +49,7 @@ def test_upload_tells_the_agent_its_version_and_publish_takes_it(older_table: Pr
     assert "has no version 9" in older_table.run("publish", "--data-version", 9, code=2).err
 
 
+@pytest.mark.campaign
 def test_publish_alone_takes_the_newest_and_says_so(older_table: Product) -> None:
     said = older_table.with_settings(BUILD_BUILDID="newest").run("publish").out
     name = older_table.settings["DATASET_NAME"]

@@ -37,6 +37,7 @@ def project(tmp_path: Path) -> Path:
     return project
 
 
+@pytest.mark.campaign
 def test_both_notebooks_run_with_the_installed_kernel(environment: Mapping[str, str], project: Path) -> None:
     prefix = project.parent / "prefix"
     install = [sys.executable, "-m", "local_azure", "kernel", "install", "--prefix", str(prefix)]

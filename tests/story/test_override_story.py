@@ -45,6 +45,7 @@ def story(rehearsed: Rehearsed, sdk: Sdk, tmp_path_factory: pytest.TempPathFacto
     return Overridden(product, kept, accepted, short, page, (before, after, sdk(champions, name)))
 
 
+@pytest.mark.campaign
 def test_without_an_override_the_champion_is_kept(story: Overridden) -> None:
     document = story.kept.document
     assert (document["outcome"], document["reason"]) == ("kept", "no-new-data")
@@ -52,6 +53,7 @@ def test_without_an_override_the_champion_is_kept(story: Overridden) -> None:
     assert story.champions[0] == [1]
 
 
+@pytest.mark.campaign
 def test_with_one_the_same_model_is_accepted_and_its_bytes_are_not_registered_twice(
     story: Overridden, sdk: Sdk
 ) -> None:
@@ -61,11 +63,13 @@ def test_with_one_the_same_model_is_accepted_and_its_bytes_are_not_registered_tw
     assert sdk(served, story.product.settings["TEST_SERVICE_NAME"]) == ("Healthy", [1])
 
 
+@pytest.mark.campaign
 def test_an_override_trains_nothing_anew(story: Overridden) -> None:
     reused = {step["name"]: step["reused"] for step in story.accepted.document["steps"]}
     assert reused == {"prepare": True, "train": True, "evaluate": False, "register": False, "deploy": False}
 
 
+@pytest.mark.campaign
 def test_who_and_why_and_the_gates_own_verdict_are_recorded_and_shown(story: Overridden, tmp_path: Path) -> None:
     evidence = story.accepted.document["decision"]["evidence"]
     assert evidence["override"] == {"person": "Ada Lovelace", "reason": REASON}
@@ -77,6 +81,7 @@ def test_who_and_why_and_the_gates_own_verdict_are_recorded_and_shown(story: Ove
     assert '"person": "Ada Lovelace"' in (tmp_path / "history/decisions.json").read_text()
 
 
+@pytest.mark.campaign
 def test_nothing_that_could_not_be_decided_is_accepted(story: Overridden, sdk: Sdk) -> None:
     document = story.short.document
     assert (document["outcome"], document["reason"], document["model"]) == ("failed", "too-few-origins", None)
@@ -85,8 +90,8 @@ def test_nothing_that_could_not_be_decided_is_accepted(story: Overridden, sdk: S
 
 
 @pytest.mark.parametrize("reason", ["Schedule", "PullRequest", "IndividualCI"])
-def test_a_run_that_nobody_queued_by_hand_is_refused_before_it_signs_in(story: Overridden, reason: str) -> None:
-    queued = story.product.with_settings(TF_BUILD="True", BUILD_REASON=reason, BUILD_REQUESTEDFOR="Ada Lovelace")
+def test_a_run_that_nobody_queued_by_hand_is_refused_before_it_signs_in(rehearsed: Rehearsed, reason: str) -> None:
+    queued = rehearsed.product.with_settings(TF_BUILD="True", BUILD_REASON=reason, BUILD_REQUESTEDFOR="Ada Lovelace")
     ended = queued.run("run", *WORDS, code=3)
     assert f"a run with the reason {reason} may not override the gate" in ended.err
     assert "opening workspace" not in ended.err

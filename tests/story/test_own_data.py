@@ -78,6 +78,7 @@ def products(items: Product, sdk: Sdk, tmp_path_factory: pytest.TempPathFactory)
     return items.run("rehearse"), *live(sdk, items, tmp_path_factory.mktemp("items"))
 
 
+@pytest.mark.campaign
 def test_many_series_go_the_whole_way(products: tuple[Ended, Live, StoredModel]) -> None:
     ended, service, stored = products
     assert ended.found(r"^outcome +(\w+, [\w-]+):") == "accepted, first-model"
@@ -95,6 +96,7 @@ def test_many_series_go_the_whole_way(products: tuple[Ended, Live, StoredModel])
         assert 0 <= lowest <= low <= entry["value"] <= high <= highest
 
 
+@pytest.mark.campaign
 def test_raw_history_gives_the_models_own_forecast(products: tuple[Ended, Live, StoredModel]) -> None:
     """The table's own numbers, as they stand in it: nobody scales anything, nobody remembers anything."""
     _, service, stored = products
@@ -108,6 +110,7 @@ def test_raw_history_gives_the_models_own_forecast(products: tuple[Ended, Live, 
         assert values == pytest.approx(by_series(known)[key], rel=1e-9)
 
 
+@pytest.mark.campaign
 def test_a_product_that_the_model_does_not_know_needs_its_history(
     products: tuple[Ended, Live, StoredModel],
 ) -> None:
@@ -130,6 +133,7 @@ def forecasts_of_a_pipeline(workspace: Any, endpoint: str, experiment: str, out:
     return status
 
 
+@pytest.mark.campaign
 def test_all_series_are_forecast_to_a_table(
     products: tuple[Ended, Live, StoredModel], items: Product, sdk: Sdk, tmp_path: Path
 ) -> None:

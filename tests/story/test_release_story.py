@@ -169,6 +169,7 @@ def test_data_lies_at_the_hash_of_its_bytes(rehearsed: Rehearsed, sdk: Sdk, tmp_
     assert sdk(blob, path, str(tmp_path)) == {f"{path}/data.csv": TABLE.read_bytes()}
 
 
+@pytest.mark.campaign
 def test_an_edit_of_the_gate_retrains_nothing(rehearsed: Rehearsed, tmp_path: Path) -> None:
     stricter = write_problem(tmp_path / "stricter.yml", {"gate.margin": 0.1})
     product = rehearsed.product.with_settings(PROBLEM_FILE=stricter, EXPERIMENT_NAME="story-gate")
@@ -197,6 +198,7 @@ def submit_endpoint(workspace: Any, endpoint: str, experiment: str) -> tuple[str
     return run.get_status(), [step.name for step in run.get_steps()], run.get_properties()
 
 
+@pytest.mark.campaign
 def test_three_steps_are_published_behind_an_active_endpoint(three_steps: ThreeSteps, sdk: Sdk) -> None:
     published = three_steps.published
     status, pipeline_id, steps = sdk(published_steps, three_steps.product.settings["PIPELINE_ENDPOINT_NAME"])
@@ -204,6 +206,7 @@ def test_three_steps_are_published_behind_an_active_endpoint(three_steps: ThreeS
     assert sorted(steps) == sorted(published["steps"]) == sorted(THREE_STEPS)
 
 
+@pytest.mark.campaign
 def test_three_steps_finish_and_obey_the_gate(three_steps: ThreeSteps, sdk: Sdk) -> None:
     product, published = three_steps.product, three_steps.published
     words = ("--pipeline-id", published["pipeline_id"], "--data-version", 1, "--reason", "schedule", "--json")
@@ -224,6 +227,7 @@ def test_three_steps_finish_and_obey_the_gate(three_steps: ThreeSteps, sdk: Sdk)
     assert sdk(served, product.settings["TEST_SERVICE_NAME"]) == ("Healthy", [1])
 
 
+@pytest.mark.campaign
 def test_a_build_is_published_once(three_steps: ThreeSteps) -> None:
     def publish(steps: str, code: int) -> Ended:
         return three_steps.product.run("publish", "--steps", steps, "--json", code=code)

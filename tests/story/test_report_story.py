@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from tests.story.conftest import Rehearsed
@@ -48,6 +49,7 @@ def test_the_report_is_registered_beside_its_model(rehearsed: Rehearsed, sdk: Sd
     assert json.loads(files["manifest.json"])["model_sha256"] in files["report.html"]
 
 
+@pytest.mark.campaign
 def test_a_recipe_is_tried_against_the_champion_and_nothing_changes(
     rehearsed: Rehearsed, sdk: Sdk, tmp_path: Path
 ) -> None:

@@ -151,6 +151,7 @@ def shop(make_product: MakeProduct, sdk: Sdk, tmp_path_factory: pytest.TempPathF
     return Shop(product.with_settings(**names), sdk, folder)
 
 
+@pytest.mark.begins_story
 def test_schedules_are_applied_once(shop: Shop) -> None:
     did = "created"
     for _ in range(2):
@@ -162,12 +163,14 @@ def test_schedules_are_applied_once(shop: Shop) -> None:
         did = "unchanged"
 
 
+@pytest.mark.begins_story
 def test_a_file_is_read_when_it_is_whole(shop: Shop) -> None:
     blob = shop.sdk(begin, shop.dataset, "april.csv", shop.table("april.csv", "2014-04-30"))
     assert "no new file became a version" in shop.types("data ingest").out
     shop.sdk(commit, blob)
 
 
+@pytest.mark.begins_story
 def test_two_triggers_in_the_same_second_start_one_training_and_it_is_released(shop: Shop) -> None:
     shop.sdk(deliver, shop.dataset, {}, ("april-1", "april-2"))
     runs = shop.runs(2)
@@ -189,6 +192,7 @@ def test_two_triggers_in_the_same_second_start_one_training_and_it_is_released(s
     assert shop.sdk(champions, shop.product.settings["MODEL_NAME"]) == [1]
 
 
+@pytest.mark.campaign
 def test_a_bad_file_is_quarantined_and_the_next_training_takes_the_good_version(shop: Shop) -> None:
     files = {"may.csv": shop.table("may.csv", "2014-05-31"), "stale.csv": shop.table("stale.csv", "2014-05-30")}
     shop.sdk(deliver, shop.dataset, files, ("may",))
@@ -201,6 +205,7 @@ def test_a_bad_file_is_quarantined_and_the_next_training_takes_the_good_version(
     assert f"none   {last['id']}" in re.sub(" +", "   ", status.out)
 
 
+@pytest.mark.campaign
 def test_a_person_accepts_the_file_and_it_is_trained_on(shop: Shop) -> None:
     accept = next(line for line in commands() if line.startswith("data accept"))
     assert "version 3" in shop.types(accept, FILE="stale.csv").out
@@ -210,6 +215,7 @@ def test_a_person_accepts_the_file_and_it_is_trained_on(shop: Shop) -> None:
     assert "no file is quarantined" in shop.types("data quarantine").out
 
 
+@pytest.mark.campaign
 def test_a_trigger_and_a_command_while_a_training_goes_on_leave_it_alone(shop: Shop) -> None:
     experiment = shop.product.settings["EXPERIMENT_NAME"]
     going_on = shop.sdk(begin_training, experiment, "paid_amount")
@@ -223,6 +229,7 @@ def test_a_trigger_and_a_command_while_a_training_goes_on_leave_it_alone(shop: S
     assert len(shop.runs(6)) == 6, "the command has submitted nothing"
 
 
+@pytest.mark.campaign
 def test_a_shifted_table_raises_drift_in_status_and_report_and_promotes_nothing_by_itself(shop: Shop) -> None:
     """The stable one of the test before has raised none."""
     shifted = shifted_table(shop.folder / "june.csv", "2014-06-04", "2014-05-01", 4.0)
@@ -243,6 +250,7 @@ def test_a_shifted_table_raises_drift_in_status_and_report_and_promotes_nothing_
     assert decision["reason"] != "drift", "the gate decides by the forecasts alone"
 
 
+@pytest.mark.campaign
 def test_a_recurrence_fires_by_itself(shop: Shop) -> None:
     often = {**SCHEDULE, "recurrence": {"every": "minute", "interval": 5}}  # of a clock that is sixty times as fast
     problem = Path(shop.product.settings["PROBLEM_FILE"])
@@ -260,10 +268,6 @@ def test_a_recurrence_fires_by_itself(shop: Shop) -> None:
 @pytest.mark.campaign
 def test_the_runbooks_of_retraining_are_walked_in_their_order(shop: Shop) -> None:
     """After a drift, a file is delivered again by mistake; then the schedules rest for a while."""
-    if not shop.typed:  # alone, as the campaign runs it, the story before it has not been told
-        shop.product.run("data", "upload", "--file", shop.table("newest.csv", "2014-05-31"))
-        for words in ("publish", "run", "schedule apply"):
-            shop.product.run(*words.split())
     stale = {"again.csv": shop.table("again.csv", "2014-05-29")}
     shop.sdk(deliver, shop.dataset, stale, ("again",))
     values = {"FILE": "again.csv", "out/drift": shop.folder / "walked"}
@@ -279,6 +283,7 @@ def test_the_runbooks_of_retraining_are_walked_in_their_order(shop: Shop) -> Non
     assert applied.out.count("unchanged") == 2
 
 
+@pytest.mark.campaign
 def test_a_paused_schedule_stays_paused(shop: Shop) -> None:
     assert "paused" in shop.types("schedule pause").out
     assert shop.types("schedule list").out.count("paused") == 2
@@ -290,6 +295,7 @@ def test_a_paused_schedule_stays_paused(shop: Shop) -> None:
     assert "no schedule" in shop.types("schedule list").out
 
 
+@pytest.mark.campaign
 def test_history_knows_runs_without_a_decision(shop: Shop) -> None:
     command = next(line for line in commands() if line.startswith("history"))
     out = shop.folder / "history"
@@ -297,5 +303,6 @@ def test_history_knows_runs_without_a_decision(shop: Shop) -> None:
     assert "another-run" in "".join(path.read_text() for path in out.glob("runs.*"))
 
 
+@pytest.mark.campaign
 def test_every_command_of_the_pages_was_typed(shop: Shop) -> None:
     assert set(commands()) - shop.typed == set()
