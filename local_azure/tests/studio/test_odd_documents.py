@@ -246,7 +246,7 @@ def test_a_second_answer_that_says_the_same_is_told_too(studio: Studio, monkeypa
     asked = run.ask()
     first = Decision(True, "Grace", "seen the report")
     monkeypatch.setattr("local_azure.studio.pages.builds.settle", lambda *_: first)
-    said = studio.post(f"/studio/builds/1/approvals/{asked}", answer="approve", comment="only until Friday")
+    said = studio.answer(asked, answer="approve", comment="only until Friday")
     assert said.status_code == 409 and "Grace was faster: approved" in said.text and "not recorded" in said.text
 
 

@@ -36,7 +36,7 @@ def test_the_question_comes_first_with_the_card(studio: Studio, run: Rehearsal) 
 @pytest.mark.parametrize(("answer", "status"), [("approve", "approved"), ("reject", "rejected")])
 def test_an_answer_is_for_the_run_to_find(studio: Studio, run: Rehearsal, answer: str, status: str) -> None:
     asked = run.ask()
-    said = studio.post(f"/studio/builds/1/approvals/{asked}", answer=answer, comment=f"because {HOSTILE}")
+    said = studio.answer(asked, answer=answer, comment=f"because {HOSTILE}")
     assert (said.status_code, said.headers["location"]) == (303, "/studio/builds/1")
     found = answer_of(run.folder, asked)
     assert found and (found.approved, found.comment) == (answer == "approve", f"because {HOSTILE}")
@@ -44,16 +44,63 @@ def test_an_answer_is_for_the_run_to_find(studio: Studio, run: Rehearsal, answer
     page = studio.get("/studio/builds/1")
     assert "waits for your approval" not in page and "<script>alert" not in page
     assert status in page.lower()
-    again = studio.post(f"/studio/builds/1/approvals/{asked}", answer="approve", comment="me too")
+    again = studio.answer(asked, answer="approve", comment="me too")
     assert again.status_code == 409
     assert answer_of(run.folder, asked) == found
 
 
+@pytest.mark.parametrize("answer", ["approve", "reject"])
+@pytest.mark.parametrize("changed", ["artifacts", "summaries"])
+def test_an_answer_counts_only_for_the_evidence_that_was_shown(
+    studio: Studio, run: Rehearsal, answer: str, changed: str
+) -> None:
+    asked = run.ask()
+    run.write("artifacts", "evidence/approval_card.json", json.dumps(CARD))
+    run.write("summaries", "Train.train/1-card.md", "# model:7")
+    seen = studio.shown_evidence(asked)
+    files = {"artifacts": ("evidence/approval_card.json", json.dumps({**CARD, "title": "Release of model:8"}))}
+    files["summaries"] = ("Train.train/1-card.md", "# model:8")
+    run.write(changed, *files[changed])
+    for evidence in (seen, "", "x"):
+        said = studio.post(
+            f"/studio/builds/1/approvals/{asked}", answer=answer, comment=f"good {HOSTILE}", evidence=evidence
+        )
+        assert said.status_code == 409 and "evidence has changed" in said.text and "not recorded" in said.text
+        assert "model:8" in said.text and "&lt;script&gt;alert(1)&lt;/script&gt;" in said.text, "the typed comment"
+        assert answer_of(run.folder, asked) is None
+    again = studio.shown_evidence(asked)
+    assert f'value="{again}"' in said.text, "its form can be sent"
+    assert studio.answer(asked, answer=answer, comment="good").status_code == 303
+    found = answer_of(run.folder, asked)
+    assert found and found.evidence == again != seen
+
+
+def test_a_question_shows_the_cards_of_the_stages_before_it(studio: Studio, run: Rehearsal) -> None:
+    """Of several problems in one run, each question once showed the cards of all."""
+    run.plan(Train="train", Production="release", Other="other")
+    plan = json.loads((run.folder / "progress.jsonl").read_text())
+    plan["plan"]["stages"][1]["waits_for"] = ["Train"]
+    run.write("", "progress.jsonl", json.dumps(plan) + "\n")
+    asked = run.ask()
+    for name, label in (("mine", "Train.train"), ("others", "Other.other")):
+        run.progress.found("artifact", label, {"name": name})
+        run.write("artifacts", f"{name}/approval_card.json", json.dumps({**CARD, "title": f"card of {name}"}))
+    seen = studio.shown_evidence(asked)
+    question, rest = studio.get("/studio/builds/1").split('id="failures"')
+    assert "card of mine" in question and "card of others" not in question
+    assert "card of others" in rest and "card of mine" not in rest
+    run.write("artifacts", "others/approval_card.json", json.dumps({**CARD, "title": "another card of others"}))
+    run.progress.found("artifact", "Other.other", {"name": "later"})
+    run.write("artifacts", "later/report.html", "<p>later</p>")
+    assert studio.shown_evidence(asked) == seen, "what is no evidence of it refuses no answer"
+    run.write("artifacts", "unknown/report.html", "<p>whose?</p>")
+    assert studio.shown_evidence(asked) != seen, "what nobody has published counts for every question"
+
+
 def test_a_rejection_needs_a_comment_and_an_answer_is_yes_or_no(studio: Studio, run: Rehearsal) -> None:
     asked = run.ask()
-    address = f"/studio/builds/1/approvals/{asked}"
     for fields in ({"answer": "reject", "comment": "  "}, {"answer": "maybe"}, {}):
-        assert studio.post(address, **fields).status_code == 400
+        assert studio.answer(asked, **fields).status_code == 400
     assert studio.post("/studio/builds/1/approvals/unknown", answer="approve").status_code == 404
     assert answer_of(run.folder, asked) is None
 
@@ -64,7 +111,7 @@ def test_a_user_without_a_name_can_answer(studio: Studio, run: Rehearsal, monkey
 
     monkeypatch.setattr("getpass.getuser", unknown)
     asked = run.ask()
-    assert studio.post(f"/studio/builds/1/approvals/{asked}", answer="approve").status_code == 303
+    assert studio.answer(asked, answer="approve").status_code == 303
     found = answer_of(run.folder, asked)
     assert found and found.person == f"user {os.getuid()} (local rehearsal)"
 
@@ -90,7 +137,7 @@ def test_an_answer_that_cannot_be_read_is_none(run: Rehearsal) -> None:
 def test_the_approval_of_a_dead_run_cannot_be_given(studio: Studio, run: Rehearsal) -> None:
     asked = run.ask()
     os.close(run.record._lock)  # what the kernel does when the process is killed
-    assert studio.post(f"/studio/builds/1/approvals/{asked}", answer="approve").status_code == 409
+    assert studio.answer(asked, answer="approve").status_code == 409
     assert "waits for your approval" not in studio.get("/studio/builds/1")
 
 

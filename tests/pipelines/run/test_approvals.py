@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from local_azure.pipelines.run.builds.answers import settle
+from local_azure.pipelines.run.builds.evidence import evidence_of
 from local_azure.pipelines.run.builds.progress import read_progress
 from local_azure.pipelines.run.builds.record import Decision, read_record
 from tests.pipelines.approval_pipeline import PIPELINE
@@ -93,6 +94,24 @@ def test_the_evidence_is_shown_before_the_question_and_once(terminal: Terminal) 
     assert terminal.read_until("Run 2").count("# Verdict: accepted") == 1
     assert terminal.process.wait() == 0
     assert terminal.document["results"]["Production"] == "Succeeded"
+
+
+@pytest.mark.parametrize("keys", [b"y\n", b"n too late\n"])
+def test_an_answer_counts_only_for_the_page_that_was_shown(terminal: Terminal, keys: bytes) -> None:
+    page = next((terminal.state / "pipelines/1/summaries").rglob("*.md"))
+    page.write_text("# Verdict: another one\n")
+    terminal.type(keys)
+    assert "The evidence has changed since it was shown, so this answer is not recorded." in terminal.read_until(
+        "another one"
+    )
+    terminal.seen = terminal.seen.partition("another one")[2]
+    assert QUESTION in terminal.read_until(QUESTION)
+    terminal.type(b"y\n")
+    terminal.read_until("Kept in")
+    assert terminal.process.wait() == 0
+    answer = next((terminal.state / "pipelines/1/answers").glob("*.json"))
+    lines = read_progress(terminal.state / "pipelines/1")
+    assert json.loads(answer.read_text())["evidence"] == evidence_of(page.parents[2], "Production", lines).sha256
 
 
 @pytest.mark.parametrize(

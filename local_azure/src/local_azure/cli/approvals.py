@@ -16,12 +16,13 @@ from pathlib import Path
 
 from local_azure.cli.output.terminal import show
 from local_azure.pipelines.run.builds.answers import answer_of, settle
+from local_azure.pipelines.run.builds.evidence import CHANGED, Evidence, evidence_of
+from local_azure.pipelines.run.builds.progress import read_progress
 from local_azure.pipelines.run.builds.record import Decision
 from local_azure.pipelines.run.record import RunRecord
-from local_azure.pipelines.run.run_state import RunState
+from local_azure.pipelines.run.run_state import Question, RunState
 
 _POLL_SECONDS = 0.2
-_EVIDENCE = (".html", ".json", ".csv", ".md")
 
 
 class Approver:
@@ -46,42 +47,39 @@ class Approver:
         self._ask = ask or sys.stdin.isatty()
         self._wait = wait
         self._one_question = threading.Lock()
-        self.shown: set[Path] = set()
-        """Pages that were shown with a question."""
+        self.shown: dict[Path, str] = {}
+        """Pages that were shown with a question, and what they said."""
 
-    def decide(self, run: RunState, environment: str, stage: str, approval_id: str) -> Decision | None:
+    def decide(self, run: RunState, question: Question) -> Decision | None:
         """Decide whether the stage may deploy to the environment; None: the run was canceled before.
 
         A rejection is recorded; Ctrl-C is not a rejection. Of several answers, the first one counts.
         """
-        folder = run.record.folder
-        own = self._decide(run, environment, stage, lambda: answer_of(folder, approval_id) is not None)
-        if run.canceled.is_set() and not (own and own[0]):
+        folder, environment = run.record.folder, question.environment
+        own = self._decide(run, question, lambda: answer_of(folder, question.approval_id) is not None)
+        if run.canceled.is_set() and not (own and own.approved):
             return None
-        decision = answer_of(folder, approval_id)
+        decision = answer_of(folder, question.approval_id)
         if own is not None:
-            decision = settle(folder, approval_id, Decision(own[0], self._person, own[1]))
+            decision = settle(folder, question.approval_id, own)
         if decision is None:
             return None
         if not decision.approved:
             run.record.rejected.append(environment)
-            run.say(f"  environment {environment}: REJECTED, no job of {stage} runs")
+            run.say(f"  environment {environment}: REJECTED, no job of {question.title} runs")
         return decision
 
-    def _decide(
-        self, run: RunState, environment: str, stage: str, answered: Callable[[], bool]
-    ) -> tuple[bool, str] | None:
-        """Return the answer and its comment; None: answered in the studio, or the run was canceled."""
-        if environment in self._reject:
-            return False, self._comment
-        if environment in self._approve:
-            return True, self._comment
+    def _decide(self, run: RunState, question: Question, answered: Callable[[], bool]) -> Decision | None:
+        """Return the answer; None: answered in the studio, or the run was canceled."""
+        environment = question.environment
+        if environment in self._reject or environment in self._approve:
+            return Decision(environment not in self._reject, self._person, self._comment)
 
         def is_over() -> bool:
             return run.canceled.is_set() or answered()
 
         if self._ask:
-            return self._asked(run, f"Approve {stage} to the environment {environment}?", answered, is_over)
+            return self._asked(run, question, answered, is_over)
         if self._wait:
             run.say(f"  environment {environment}: waits for the approval in the studio")
             while not is_over():
@@ -89,22 +87,33 @@ class Approver:
             return None
         message = f"The environment {environment} needs an approval, and nobody can be asked:"
         show(f"{message} pass --approve {environment} or --reject {environment}.", err=True)
-        return False, "nobody could be asked"
+        return Decision(False, self._person, "nobody could be asked")
 
     def _asked(
-        self, run: RunState, question: str, answered: Callable[[], bool], is_over: Callable[[], bool]
-    ) -> tuple[bool, str] | None:
-        """What the person at the terminal says; None as of `_decide`."""
+        self, run: RunState, question: Question, answered: Callable[[], bool], is_over: Callable[[], bool]
+    ) -> Decision | None:
+        """What the person at the terminal says of the evidence as it is then; None as of `_decide`."""
         with self._turn(is_over) as has_turn:
-            if not has_turn:
-                return None
-            self._show_evidence(run.record)
-            show("Answer here, or in the studio: python -m local_azure studio", err=True)
-            found = _answered(question, is_over)
-            if not answered():
-                return found
-            show("\nanswered in the studio", err=True)
-            return None
+            evidence = _evidence(run.record, question) if has_turn else None
+            while evidence:
+                found = self._answer(run.record, question, evidence, is_over)
+                if answered():
+                    show("\nanswered in the studio", err=True)
+                    return None
+                shown, evidence = evidence, _evidence(run.record, question)
+                if is_over() or evidence == shown:
+                    return found
+                show(f"\n{CHANGED}:", err=True)
+        return None
+
+    def _answer(
+        self, record: RunRecord, question: Question, evidence: Evidence, is_over: Callable[[], bool]
+    ) -> Decision:
+        self._show_evidence(record, evidence)
+        show("Answer here, or in the studio: python -m local_azure studio", err=True)
+        asked = f"Approve {question.title} to the environment {question.environment}?"
+        approved, comment = _answered(asked, is_over)
+        return Decision(approved, self._person, comment, evidence.sha256)
 
     @contextmanager
     def _turn(self, is_over: Callable[[], bool]) -> Iterator[bool]:
@@ -118,14 +127,21 @@ class Approver:
         finally:
             self._one_question.release()
 
-    def _show_evidence(self, record: RunRecord) -> None:
-        """Show the pages that were not shown before, and the paths of all evidence."""
-        for page in record.summaries():
-            if page not in self.shown:
-                self.shown.add(page)
-                show(f"\n{page.read_text(encoding='utf-8').strip()}\n", err=True)
-        for path in _evidence(record):
+    def _show_evidence(self, record: RunRecord, evidence: Evidence) -> None:
+        """Show the pages that were not shown before as they are now, and the paths of the artifacts."""
+        files = {record.folder / name for name in evidence.files}
+        pages = [page for page in record.summaries() if page in files]
+        for page in pages:
+            text = page.read_text(encoding="utf-8").strip()
+            if self.shown.get(page) != text:
+                self.shown[page] = text
+                show(f"\n{text}\n", err=True)
+        for path in sorted(files - set(pages)):
             show(f"evidence: {path}", err=True)
+
+
+def _evidence(record: RunRecord, question: Question) -> Evidence:
+    return evidence_of(record.folder, question.stage, read_progress(record.folder))
 
 
 def _answered(question: str, is_over: Callable[[], bool]) -> tuple[bool, str]:
@@ -166,13 +182,6 @@ def _discard_typed_input() -> None:
     """Drop what was typed before the question: it cannot be an answer."""
     if sys.stdin.isatty():
         termios.tcflush(sys.stdin, termios.TCIFLUSH)
-
-
-def _evidence(record: RunRecord) -> Iterator[Path]:
-    """Yield the files in the artifacts of the run that a person can read."""
-    for path in sorted((record.folder / "artifacts").rglob("*")):
-        if path.suffix in _EVIDENCE and path.is_file():
-            yield path
 
 
 def _typed_line(is_over: Callable[[], bool]) -> str | None:

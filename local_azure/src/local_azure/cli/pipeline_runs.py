@@ -31,7 +31,7 @@ from local_azure.pipelines.run.builds.server import ServedBuilds, serving
 from local_azure.pipelines.run.pipeline_runner import PipelineRunner
 from local_azure.pipelines.run.record import RunRecord
 from local_azure.pipelines.run.results import Result
-from local_azure.pipelines.run.run_state import RunState
+from local_azure.pipelines.run.run_state import Question, RunState
 from local_azure.pipelines.run.tasks.steps import unsupported
 
 _MOST_NAMES = 10_000
@@ -154,9 +154,9 @@ class _Host:
             stream.write(json.dumps(dict(kept)))
         return count
 
-    def approve(self, run: RunState, environment: str, stage: str, approval_id: str) -> Decision | None:
+    def approve(self, run: RunState, question: Question) -> Decision | None:
         """Decide whether the stage may deploy to the environment."""
-        return self._approver.decide(run, environment, stage, approval_id)
+        return self._approver.decide(run, question)
 
     def pages_to_print(self, record: RunRecord) -> list[Path]:
         """Return the pages to print: with --pages, those not yet shown with a question about an approval."""

@@ -20,7 +20,7 @@ from local_azure.pipelines.run.builds.progress import why_not
 from local_azure.pipelines.run.job_runner import JobRunner
 from local_azure.pipelines.run.parallel import run_in_order
 from local_azure.pipelines.run.results import Result, worst
-from local_azure.pipelines.run.run_state import RunState
+from local_azure.pipelines.run.run_state import Question, RunState
 
 _Contexts: TypeAlias = Mapping[str, Value]
 
@@ -151,7 +151,8 @@ class PipelineRunner:
     def _is_approved(self, stage: Stage, environment: str) -> bool:
         """Ask for the approval of an environment, on record."""
         asked = self._run.record.build.ask(str(stage.name), environment)
-        decision = self._run.host.approve(self._run, environment, stage.title, asked)
+        question = Question(environment, str(stage.name), stage.title, asked)
+        decision = self._run.host.approve(self._run, question)
         self._run.record.build.decide(asked, decision)
         return decision is not None and decision.approved
 

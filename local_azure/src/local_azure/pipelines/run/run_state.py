@@ -17,6 +17,17 @@ from local_azure.pipelines.run.results import Result
 SHOWN_LINES = 40
 
 
+@dataclass(frozen=True)
+class Question:
+    """Whether a stage may deploy to an environment. stage, title: its name and what people read."""
+
+    environment: str
+    stage: str
+    title: str
+    approval_id: str
+    """Under which others may answer first."""
+
+
 class RunHost(Protocol):
     """What a run needs of the program that started it."""
 
@@ -29,11 +40,8 @@ class RunHost(Protocol):
     def next_revision(self, name: str) -> int:
         """Count the runs of a name, from 1."""
 
-    def approve(self, run: "RunState", environment: str, stage: str, approval_id: str) -> Decision | None:
-        """Decide, as an approver would, whether a stage may deploy to an environment; None: nobody has decided.
-
-        approval_id: under which others may answer first.
-        """
+    def approve(self, run: "RunState", question: Question) -> Decision | None:
+        """Decide as an approver would; None: nobody has decided."""
 
 
 @dataclass

@@ -6,13 +6,15 @@ import getpass
 import os
 from collections.abc import Hashable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
 from local_azure.machine_learning.errors import ApiError, bad_request, conflict, not_found
 from local_azure.pipelines.run.builds.answers import settle
+from local_azure.pipelines.run.builds.evidence import CHANGED, Evidence
 from local_azure.pipelines.run.builds.record import MOST_COMMENT_CHARACTERS, REHEARSAL, Decision
 from local_azure.studio.pages.live import live_updates
 from local_azure.studio.pages.run_files import foreign_file
@@ -36,6 +38,26 @@ _ONE = "/builds/{number}"
 Document = dict[str, Any]
 
 
+class Refused(NamedTuple):
+    """An answer that is not recorded, because the evidence has changed since it was shown."""
+
+    approval_id: str
+    comment: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """An open approval with its cards, and the SHA-256 of all that it is about.
+
+    refused: why the last answer is not recorded; its comment is offered again.
+    """
+
+    cards: list[ShownFile]
+    evidence: str
+    refused: str
+    comment: str
+
+
 @PAGES.get("/builds")
 def builds(visit: Visit) -> Response:
     """The newest runs; those that wait for somebody first."""
@@ -57,16 +79,28 @@ def _run(visit: Visit) -> PipelineRun:
 @PAGES.get(_ONE)
 def build(visit: Visit) -> Response:
     """One run on one page: questions first, then errors, then everything else."""
-    run = _run(visit)
+    return _page(visit, _run(visit))
+
+
+def _page(visit: Visit, run: PipelineRun, refused: Refused | None = None) -> Response:
+    """Show a run, and the answer that was not recorded."""
+    # Before the cards are read: a change in between must refuse the answer, too.
+    evidence = pipeline_runs.evidence(run) if run.is_live else {}
     result = pipeline_runs.result_of(run)
     names, is_cut = pipeline_runs.documents(run)
+    documents = _documents(visit, run, names)
+    questions = {key: _question(documents, found, key, refused) for key, found in evidence.items()}
+    with_question = [card.name for question in questions.values() for card in question.cards]
     return visit.page(
         "build.html.j2",
+        409 if refused else 200,
         run=run,
+        questions=questions,
+        is_refused=refused is not None,
         seconds=seconds_between(
             run.build.get("startTime") or run.build.get("queueTime"), run.build.get("finishTime")
         ),
-        documents=_documents(visit, run, names),
+        documents=[shown for shown in documents if shown.name not in with_question],
         is_cut=is_cut,
         failures=_failures(run, visit),
         issues=result.get("issues") or [],
@@ -78,6 +112,17 @@ def build(visit: Visit) -> Response:
         uploads=pipeline_runs.kept_files(run, "files").names,
         most_comment=MOST_COMMENT_CHARACTERS,
     )
+
+
+def _question(documents: list[ShownFile], evidence: Evidence, approval_id: str, refused: Refused | None) -> Question:
+    cards = [
+        shown
+        for shown in documents
+        if shown.document_kind == "approval_card" and f"artifacts/{shown.name}" in evidence.files
+    ]
+    if refused is None or refused.approval_id != approval_id:
+        return Question(cards, evidence.sha256, refused="", comment="")
+    return Question(cards, evidence.sha256, refused=f"{CHANGED}, then answer again.", comment=refused.comment)
 
 
 def _documents(visit: Visit, run: PipelineRun, names: list[str]) -> list[ShownFile]:
@@ -231,7 +276,9 @@ def answer(visit: Visit) -> Response:
         raise bad_request("A rejection needs a comment, so that the requester and the record know the reason.")
     if not asked.is_open or not run.is_live:
         raise conflict(f"This approval is closed: {asked.status}{f' by {asked.person}' if asked.person else ''}.")
-    given = Decision(is_yes, f"{_user()} ({REHEARSAL})", comment)
+    if visit.field("evidence") != pipeline_runs.evidence(run)[asked.id].sha256:
+        return _page(visit, run, Refused(asked.id, comment))
+    given = Decision(is_yes, f"{_user()} ({REHEARSAL})", comment, visit.field("evidence"))
     counted = settle(run.folder, asked.id, given)
     if counted != given:
         word = "approved" if counted.approved else "rejected"

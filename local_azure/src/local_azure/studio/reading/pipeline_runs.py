@@ -14,6 +14,7 @@ from typing import Any
 from local_azure.machine_learning.errors import not_found
 from local_azure.machine_learning.storage.files import files_below
 from local_azure.pipelines.run.builds.answers import answer_of
+from local_azure.pipelines.run.builds.evidence import Evidence, evidence_of
 from local_azure.pipelines.run.builds.progress import read_progress
 from local_azure.pipelines.run.builds.record import read_record
 from local_azure.studio.reading.file_names import Listed, is_readable, listed
@@ -36,6 +37,8 @@ class Approval:
     id: str
     environment: str
     stage: str
+    """Its title; `label` is its name."""
+    label: str
     status: str
     asked: str
     decided: str
@@ -71,9 +74,7 @@ class PipelineRun:
     build: Document
     approvals: list[Approval]
     stages: list[Part]
-    plan: Document
-    tests: list[Document]
-    coverage: list[Document]
+    course: list[Document]
 
     @property
     def number(self) -> int:
@@ -91,6 +92,22 @@ class PipelineRun:
         if self.is_live:
             return WAITING if any(one.is_open for one in self.approvals) else "Running"
         return str(self.build.get("result", "unknown"))
+
+    @property
+    def plan(self) -> Document:
+        """What it was queued with; empty for a run of an earlier version."""
+        return _plan(self.course)
+
+    @property
+    def tests(self) -> list[Document]:
+        """The test results that jobs have published."""
+        found = [line for line in self.course if isinstance(line.get("tests"), dict)]
+        return [{**line["tests"], "label": line.get("label", "")} for line in found]
+
+    @property
+    def coverage(self) -> list[Document]:
+        """The coverage that jobs have published."""
+        return [line["coverage"] for line in self.course if isinstance(line.get("coverage"), dict)]
 
     @property
     def commit(self) -> str:
@@ -145,23 +162,18 @@ def _read(folder: Path) -> PipelineRun | None:
     if record is None:
         return None
     lines = read_progress(folder)
-    plan: Document = next((line["plan"] for line in lines if isinstance(line.get("plan"), dict)), {})
     records = record["timeline"]["records"]
-    stages = _stages(records, plan, lines)
+    stages = _stages(records, lines)
     approvals = [_approval(folder, one, records) for one in record["approvals"]]
     asking = {one.stage for one in approvals if one.is_open}
     for stage in stages:
         if stage.title in asking and stage.status == "inProgress":
             stage.status = WAITING
-    return PipelineRun(
-        folder,
-        record["build"],
-        approvals,
-        stages,
-        plan,
-        [{**line["tests"], "label": line.get("label", "")} for line in lines if isinstance(line.get("tests"), dict)],
-        [line["coverage"] for line in lines if isinstance(line.get("coverage"), dict)],
-    )
+    return PipelineRun(folder, record["build"], approvals, stages, lines)
+
+
+def _plan(course: list[Document]) -> Document:
+    return next((line["plan"] for line in course if isinstance(line.get("plan"), dict)), {})
 
 
 def _approval(folder: Path, found: Document, records: list[Document]) -> Approval:
@@ -177,6 +189,7 @@ def _approval(folder: Path, found: Document, records: list[Document]) -> Approva
         id=str(found["id"]),
         environment=str((found.get("resource") or {}).get("name", "")),
         stage=str(stage.get("name", "")),
+        label=str(stage.get("identifier", "")),
         status=status,
         asked=str(found.get("createdOn", "")),
         decided=str(step.get("lastModifiedOn", "")),
@@ -185,9 +198,9 @@ def _approval(folder: Path, found: Document, records: list[Document]) -> Approva
     )
 
 
-def _stages(records: list[Document], plan: Document, lines: list[Document]) -> list[Part]:
-    """The stages of the record; with plan and course also their jobs and steps, conditions and reasons."""
-    planned = {str(stage.get("name")): stage for stage in plan.get("stages") or []}
+def _stages(records: list[Document], lines: list[Document]) -> list[Part]:
+    """The stages of the record; with the course also their jobs and steps, conditions and reasons."""
+    planned = {str(stage.get("name")): stage for stage in _plan(lines).get("stages") or []}
     found = []
     for record in records:
         if record.get("type") != "Stage":
@@ -295,6 +308,11 @@ def result_of(run: PipelineRun) -> Document:
 def kept_files(run: PipelineRun, kind: str, after: str = "") -> Listed:
     """Return a page of the files below `artifacts` or `files`, by their path in that folder."""
     return listed(files_below(run.folder / kind, after))
+
+
+def evidence(run: PipelineRun) -> dict[str, Evidence]:
+    """Return what each open approval is about, by its id."""
+    return {one.id: evidence_of(run.folder, one.label, run.course) for one in run.approvals if one.is_open}
 
 
 def documents(run: PipelineRun) -> tuple[list[str], bool]:

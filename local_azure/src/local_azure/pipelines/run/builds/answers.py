@@ -25,7 +25,8 @@ def answer_of(folder: Path, approval_id: str) -> Decision | None:
     try:
         with _file(folder, approval_id).open("rb") as stream:
             found = json.loads(stream.read(MOST_ANSWER_BYTES))
-        return Decision(found["approved"] is True, str(found["person"]), str(found["comment"]))
+        approved, evidence = found["approved"] is True, str(found.get("evidence", ""))
+        return Decision(approved, str(found["person"]), str(found["comment"]), evidence)
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
 

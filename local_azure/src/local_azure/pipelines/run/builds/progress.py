@@ -20,6 +20,7 @@ from local_azure.pipelines.run.results import Result
 
 PROGRESS_FILE = "progress.jsonl"
 MOST_PROGRESS_BYTES = 8 * 1024 * 1024
+ARTIFACT = "artifact"
 _REFERENCE = re.compile(r"dependencies\.(\w+)\.(?:outputs\['([^']{1,200})'\]|result)", re.IGNORECASE)
 _ENDINGS = {Result.SKIPPED: "was skipped", Result.FAILED: "failed", Result.CANCELED: "was canceled"}
 
@@ -50,7 +51,7 @@ class Progress:
         self._write({kind: label, "title": title, "result": str(result), "why": why})
 
     def found(self, what: str, label: str, facts: Mapping[str, Any]) -> None:
-        """A job has published test results or coverage."""
+        """A job has published test results, coverage or an artifact."""
         self._write({what: dict(facts), "label": label})
 
     def _write(self, line: Mapping[str, Any]) -> None:

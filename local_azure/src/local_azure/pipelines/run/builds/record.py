@@ -44,6 +44,8 @@ class Decision:
     approved: bool
     person: str
     comment: str = ""
+    evidence: str = ""
+    """SHA-256 of the evidence that the person was shown; empty where none was, as for `--approve`."""
 
 
 class BuildRecord:
