@@ -132,7 +132,8 @@ def read_approval(project: AzureDevOps, build_id: str, stage: str) -> Approval:
         timeline = _Timeline.model_validate(project.get(f"build/builds/{build_id}/timeline"))
         asked = _asked(timeline).get(stage, [])
         now = _answer(project, build, asked) if asked else _undecided(build, "not asked for")
-        return replace(now, rejected_before=_rejected_before(project, build_id, timeline, stage))
+        before = next(_rejections_before(project, build_id, timeline, stage), None)
+        return replace(now, rejected_before=before)
 
 
 def read_approvals(project: AzureDevOps, build_id: str) -> dict[str, Approval]:
@@ -155,6 +156,18 @@ def read_by_id(
     return {approval.id: _together(_Build(status=status), (approval,)) for approval in found}
 
 
+def read_rejections(project: AzureDevOps, build_id: str, is_asked: Callable[[str], bool]) -> tuple[Approval, ...]:
+    """Every rejection of the stages that are asked for, also in their earlier attempts. Raises: AzureDevOpsError."""
+    with _as_documented(build_id):
+        timeline = _Timeline.model_validate(project.get(f"build/builds/{build_id}/timeline"))
+        stages = {record.identifier for record in timeline.records if record.type == _STAGE}
+        found = list[Approval]()
+        for stage in sorted(stage for stage in stages if stage and is_asked(stage)):
+            found += _rejected(project, _asked(timeline).get(stage, []))
+            found += _rejections_before(project, build_id, timeline, stage)
+    return tuple(found)
+
+
 @contextmanager
 def _as_documented(build_id: str) -> Iterator[None]:
     try:
@@ -168,8 +181,8 @@ def _as_documented(build_id: str) -> Iterator[None]:
         ) from None
 
 
-def _rejected_before(project: AzureDevOps, build_id: str, timeline: _Timeline, stage: str) -> Approval | None:
-    """The newest rejection in earlier attempts of a stage: each has a timeline of its own."""
+def _rejections_before(project: AzureDevOps, build_id: str, timeline: _Timeline, stage: str) -> Iterator[Approval]:
+    """The rejections in earlier attempts of a stage, the newest first: each attempt has a timeline of its own."""
     attempts = [
         attempt
         for record in timeline.records
@@ -178,10 +191,12 @@ def _rejected_before(project: AzureDevOps, build_id: str, timeline: _Timeline, s
     ]
     for attempt in reversed(attempts[-MAX_ATTEMPTS:]):
         earlier = _Timeline.model_validate(project.get(f"build/builds/{build_id}/timeline/{attempt.timeline_id}"))
-        for approval in _fetched(project, _asked(earlier).get(stage, [])):
-            if approval.status == Status.REJECTED:
-                return _decided(Status.REJECTED, approval)
-    return None
+        yield from _rejected(project, _asked(earlier).get(stage, []))
+
+
+def _rejected(project: AzureDevOps, asked: list[str]) -> Iterator[Approval]:
+    found = (approval for approval in _fetched(project, asked) if approval.status == Status.REJECTED)
+    return (_decided(Status.REJECTED, approval) for approval in found)
 
 
 def _answer(project: AzureDevOps, build: _Build, asked: list[str]) -> Approval:

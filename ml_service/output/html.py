@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,20 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ml_service.output.moments import exact_moment, shown_moment
 
 _SHARED = Path(__file__).parent
+_PARTS = 500
+"""Parts of a template's text that make one piece of a page."""
 
 
 def render_page(template: Path, **values: Any) -> str:
     """The page of a template, which extends `page.html.j2`."""
-    return _pages(template.parent).get_template(template.name).render(values)
+    return "".join(stream_page(template, **values))
+
+
+def stream_page(template: Path, **values: Any) -> Iterator[str]:
+    """The same page piece by piece, so that a long one, whose values may be iterators, takes no memory."""
+    stream = _pages(template.parent).get_template(template.name).stream(values)
+    stream.enable_buffering(_PARTS)
+    yield from stream
 
 
 @cache

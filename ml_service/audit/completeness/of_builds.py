@@ -8,6 +8,8 @@ from ml_service.audit.completeness.finding import Finding
 from ml_service.audit.completeness.population import BuildFacts, Population
 from ml_service.audit.events import kinds
 from ml_service.azure_devops.approvals import Approval, Status
+from ml_service.production.candidates.candidate import State
+from ml_service.production.candidates.events import move_of
 from ml_service.production.chain import deployments
 from ml_service.production.chain.entry import Entry
 
@@ -41,6 +43,16 @@ def _approval(entry: Entry, build: BuildFacts, approvals: Mapping[str, Approval]
     if approver and approver not in build.approvers:
         found_names = f"approved by {', '.join(sorted(build.approvers))}" if build.approvers else "approved by nobody"
         yield Finding("approval-differs", subject, found_names, f"approved by {approver}")
+    rejection = rejection_of(entry, build.id)
+    if rejection is not None and not any(_tells(one, rejection) for one in build.rejections):
+        told = " and ".join(map(_worded, build.rejections)) or "no rejection"
+        yield Finding("approval-differs", subject, told, _worded(rejection))
+
+
+def _tells(found: Approval, recorded: Approval) -> bool:
+    """Whether it is the rejection that a candidate's entry records, which has its time where it tells one."""
+    same = (found.person, found.comment) == (recorded.person, recorded.comment)
+    return same and found.when in ("", recorded.when)
 
 
 def _facts(approval: Approval) -> tuple[str, ...]:
@@ -65,6 +77,14 @@ def named_approval(entry: Entry, build_id: str) -> tuple[str, Approval] | None:
     person, comment, decided = (str(told.get(name, "")) for name in ("person", "comment", "decided"))
     recorded = Approval(status, "" if person in _NOBODY else person, comment, decided)
     return str(told.get("approval_id", "")), recorded
+
+
+def rejection_of(entry: Entry, build_id: str) -> Approval | None:
+    """The rejection in a build of the candidate that an entry is about; None if it records none."""
+    move = move_of(entry)
+    if move is None or move.state is not State.REJECTED or move.build_id != build_id:
+        return None
+    return Approval(Status.REJECTED, move.person, move.reason, move.since)
 
 
 def approver_of(entry: Entry, build_id: str) -> str:

@@ -95,6 +95,8 @@ class BuildFacts:
     """By their ids those that entries name; None where they could not be read."""
     approvers: frozenset[str] = frozenset()
     """Whoever has approved a stage of this problem."""
+    rejections: tuple[Approval, ...] = ()
+    """Of the stages of this problem, where an entry tells of a rejected candidate."""
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from ml_service.audit.completeness.of_builds import approver_of, builds_of, named_approval
+from ml_service.audit.completeness.of_builds import approver_of, builds_of, named_approval, rejection_of
 from ml_service.audit.completeness.population import Anchor, BuildFacts, OtherBuild
-from ml_service.azure_devops.approvals import Approval, Status, read_approvals, read_by_id
+from ml_service.azure_devops.approvals import Approval, Status, read_approvals, read_by_id, read_rejections
 from ml_service.azure_devops.builds import EndedBuild, list_ended, read_build, succeeded_stages
 from ml_service.azure_devops.client import AzureDevOps, AzureDevOpsError
 from ml_service.production.chain.entry import Entry
@@ -53,10 +53,22 @@ def _build(
         approvers = _who_approved(approvals)
         if {approver_of(entry, build_id) for entry in entries} - {""} - approvers:
             approvers |= _who_approved(_of_problem(read_approvals(project, build_id), stem))
+        is_told = any(rejection_of(entry, build_id) for entry in entries)
+        rejections = read_rejections(project, build_id, _stages_of(entries, stem)) if is_told else ()
     except AzureDevOpsError as error:
         unread.append(f"the approvals of build {build_id}: {error.happened}")
         return facts
-    return replace(facts, approvals=approvals, approvers=approvers)
+    return replace(facts, approvals=approvals, approvers=approvers, rejections=rejections)
+
+
+def _stages_of(entries: Sequence[Entry], stem: str) -> Callable[[str], bool]:
+    """Whether a stage is of this problem: by its name, or because its entries have asked for it."""
+    asked = {str(entry.details.get("stage", "")) for entry in entries}
+    return lambda stage: stage in asked or _is_of(stem, stage)
+
+
+def _is_of(stem: str, stage: str) -> bool:
+    return stage.partition("_")[2] == stem
 
 
 def _who_approved(approvals: Mapping[str, Approval]) -> frozenset[str]:
@@ -64,7 +76,7 @@ def _who_approved(approvals: Mapping[str, Approval]) -> frozenset[str]:
 
 
 def _of_problem(by_stage: Mapping[str, Approval], stem: str) -> dict[str, Approval]:
-    return {stage: approval for stage, approval in by_stage.items() if stage.partition("_")[2] == stem}
+    return {stage: approval for stage, approval in by_stage.items() if _is_of(stem, stage)}
 
 
 def read_others(
@@ -89,7 +101,7 @@ def read_others(
 def _other(project: AzureDevOps, build: EndedBuild, stem: str, unread: list[str]) -> OtherBuild | None:
     """What a build has done for this problem; None where that leaves no entry."""
     try:
-        stages = [stage for stage in succeeded_stages(project, build.id) if stage.partition("_")[2] == stem]
+        stages = [stage for stage in succeeded_stages(project, build.id) if _is_of(stem, stage)]
         approvals = _of_problem(read_approvals(project, build.id), stem)
     except AzureDevOpsError as error:
         unread.append(f"build {build.id}: {error.happened}")

@@ -95,13 +95,13 @@ def write(verified: Verified, documents: Documents, maker: Actor, target: Path) 
 def _write_all(
     archive: _Archive, verified: Verified, documents: Documents, found: tuple[Interval, ...], maker: Actor
 ) -> None:
-    entries = verified.population.chain.entries
-    for document in documents:
+    entries, kept = verified.population.chain.entries, tuple(documents)
+    for document in kept:
         with archive.file(place_of(document)) as target, documents.path(document).open("rb") as source:
             shutil.copyfileobj(source, target)
-    told = facts.facts_of(verified, found, maker, documents)
+    told = facts.facts_of(verified, maker, kept)
     with archive.file(verifier.DOSSIER) as page:
-        for piece in dossier.pieces(verified, told, found, {one.sha256: place_of(one) for one in documents}):
+        for piece in dossier.pieces(verified, told, found, {one: place_of(one) for one in kept}):
             page.write(piece.encode("utf-8", "backslashreplace"))  # a comment may hold half a character
     with archive.file(verifier.TABLE) as table:
         table.write(verifier.csv_text([verifier.COLUMNS]).encode())
@@ -110,7 +110,9 @@ def _write_all(
     with archive.file(verifier.EVENTS) as events:
         for entry in entries:
             events.write(entry.content)
-    archive.add(verifier.FACTS, facts.content_of(told))
+    with archive.file(verifier.FACTS) as target:
+        for piece in facts.pieces(told, facts.lists_of(verified, found, kept)):
+            target.write(piece.encode())
     archive.add(verifier.VERIFIER, Path(verifier.__file__).read_bytes())
 
 

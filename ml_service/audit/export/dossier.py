@@ -8,6 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
+from ml_service.audit.completeness.documents import Document
 from ml_service.audit.completeness.of_assets import notes
 from ml_service.audit.completeness.population import DecisionFacts, ModelFacts, Population
 from ml_service.audit.completeness.verifying import Verified
@@ -16,13 +19,12 @@ from ml_service.audit.export import verifier
 from ml_service.audit.export.facts import LIMITS, never_released, refusals
 from ml_service.audit.timeline.intervals import Interval, Served, deployments_of
 from ml_service.audit.timeline.log import Index
-from ml_service.output.html import render_page
+from ml_service.output.html import stream_page
 from ml_service.production.candidates.candidate import moment
 from ml_service.production.chain import deployments
 from ml_service.production.chain.entry import Entry
 
 _TEMPLATE = Path(__file__).with_name("dossier.html.j2")
-_ROWS = "<!-- the timeline -->"
 _LEAST_WIDTH = 0.4  # percent: what is narrower cannot be seen
 Links = Mapping[str, str]
 """Files of the export by the SHA-256 of their content."""
@@ -47,11 +49,16 @@ class Chart:
     rows: tuple[tuple[str, tuple[Bar, ...]], ...]
 
 
-def pieces(verified: Verified, told: Mapping[str, Any], found: Sequence[Interval], links: Links) -> Iterator[str]:
-    """The page in pieces, so that a long timeline takes no memory. told: facts.json; found: all of time."""
-    population = verified.population
-    entries = population.chain.entries
-    page = render_page(
+def pieces(
+    verified: Verified, told: Mapping[str, Any], found: Sequence[Interval], places: Mapping[Document, str]
+) -> Iterator[str]:
+    """The page piece by piece, so that a long one takes no memory.
+
+    told: facts.json without its lists; found: all of time; places: files of the export.
+    """
+    population, entries = verified.population, verified.population.chain.entries
+    links = {document.sha256: place for document, place in places.items()}
+    return stream_page(
         _TEMPLATE,
         title=f"Audit dossier: {population.problem}",
         told={**told, "scoring": _scoring_folders(links)},
@@ -63,7 +70,8 @@ def pieces(verified: Verified, told: Mapping[str, Any], found: Sequence[Interval
         deployments=deployments_of(entries),
         approvals=sorted((entry for entry in entries if entry.event.startswith(kinds.APPROVAL)), key=_happened),
         models_of=_models_of_builds(entries),
-        documents_of=_documents_of(told["documents"], links),
+        documents_of=_documents_of(places),
+        model_names=model_names(population),
         models=_model_pages(population, links),
         why_not=list(never_released(verified)),
         refused=refusals(entries),
@@ -74,12 +82,13 @@ def pieces(verified: Verified, told: Mapping[str, Any], found: Sequence[Interval
         changes=[entry for entry in entries if entry.event in (kinds.SCHEDULE_CHANGED, kinds.EXPORT_MADE)],
         limits=LIMITS,
         links=links,
+        rows=map(_row, entries),
     )
-    before, _, after = page.partition(_ROWS)
-    yield before
-    for entry in entries:
-        yield verifier.timeline_row(entry.model_dump(by_alias=True), entry.sha256) + "\n"
-    yield after.lstrip("\n")
+
+
+def _row(entry: Entry) -> Markup:
+    """The row of an event in the timeline, which the verifier has escaped."""
+    return Markup(verifier.timeline_row(entry.model_dump(by_alias=True), entry.sha256))  # noqa: S704 - escaped
 
 
 def _scoring_folders(links: Links) -> dict[str, bool]:
@@ -123,12 +132,12 @@ def _models_of_builds(entries: Iterable[Entry]) -> dict[str, list[str]]:
     return {build: list(models) for build, models in found.items()}
 
 
-def _documents_of(documents: Iterable[Mapping[str, Any]], links: Links) -> dict[str, list[tuple[str, str]]]:
+def _documents_of(places: Mapping[Document, str]) -> dict[str, list[tuple[str, str]]]:
     """Names and files of the documents that each owner, such as `run ID`, was found to have."""
     found: dict[str, list[tuple[str, str]]] = {}
-    for document in documents:
-        for owner in document["owners"]:
-            found.setdefault(owner, []).append((document["name"], links.get(document["sha256"], "")))
+    for document, place in places.items():
+        for owner in document.owners:
+            found.setdefault(owner, []).append((document.name, place))
     return found
 
 
@@ -167,21 +176,19 @@ def _build_of(entry: Entry) -> str:
     return str(entry.details.get("build_id", entry.build_id))
 
 
-def _model_pages(population: Population, links: Links) -> list[dict[str, Any]]:
-    """What each page shows."""
+def _model_pages(population: Population, links: Links) -> Iterator[dict[str, Any]]:
+    """What the page of each version shows."""
     told = _Told.of(population.chain.entries)
     registered = {f"{one.name}:{one.version}": one for one in population.models}
     states = {one.model: one for one in population.candidates}
-    return [
-        {
+    for name in model_names(population):
+        yield {
             "name": name,
             "anchor": f"model-{name.rpartition(':')[2]}",
             "registered": registered.get(name),
             "state": states.get(name),
             **_model_page(population, name, told, registered.get(name), links),
         }
-        for name in model_names(population)
-    ]
 
 
 def _model_page(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ml_service.audit.completeness.documents import Document
+from ml_service.audit.completeness.population import ModelFacts, RunFacts
 from ml_service.audit.completeness.verifying import Verified
 from ml_service.audit.events import kinds
 from ml_service.audit.export.verifier import EVIDENCE
@@ -40,44 +41,47 @@ class Refusal:
     reason: str
 
 
-def facts_of(
-    verified: Verified, intervals: Sequence[Interval], maker: Actor, documents: Iterable[Document]
-) -> dict[str, Any]:
-    """The document. maker: who makes the export."""
-    found = verified.population
-    kept = list(documents)
-    held = {document.sha256 for document in kept} | {
-        document.name.split("/")[1] for document in kept if "/" in document.name
-    }
-    head = found.chain.entries[-1:]
+def facts_of(verified: Verified, maker: Actor, kept: Iterable[Document]) -> dict[str, Any]:
+    """The document without its long lists. maker: who makes the export; kept: the documents that it holds."""
+    entries = verified.population.chain.entries
+    folders = {document.name.split("/")[1] for document in kept if "/" in document.name}
+    held = folders | {document.sha256 for document in kept}
+    head = entries[-1:]
     return {
         "schema_version": SCHEMA_VERSION,
         **verified.document,
         "made": dict(maker),
         "head": {"entry": head[0].sequence, "sha256": head[0].sha256} if head else {"entry": 0, "sha256": NONE},
-        "missing": sorted(set(_missing(found.chain.entries, held))),
-        "intervals": [one.document for one in intervals],
-        "never_released": [vars(one) for one in never_released(verified)],
-        "runs": [
-            {
-                "run_id": run.id,
-                "status": run.status,
-                "created": run.created,
-                "outcome": run.properties.get("outcome", ""),
-            }
-            for run in found.runs
-        ],
-        "models": [_model(model.name, model.version, model.properties, model.files) for model in found.models],
-        "copies": [_model(copy.name, copy.version, copy.properties, copy.files) for copy in found.copies or ()],
-        "services": [vars(service) for service in found.services],
-        "tables": [{"version": table.version, **table.tags} for table in found.tables],
-        "documents": [vars(document) for document in kept],
+        "missing": sorted(set(_missing(entries, held))),
         "limits": list(LIMITS),
     }
 
 
-def _model(name: str, version: int, properties: Mapping[str, str], files: Mapping[str, str] | None) -> dict[str, Any]:
-    return {"model": f"{name}:{version}", "properties": dict(properties), "files": dict(files or {})}
+def lists_of(
+    verified: Verified, intervals: Iterable[Interval], kept: Iterable[Document]
+) -> dict[str, Iterator[Mapping[str, Any]]]:
+    """The long lists of the document, whose items are made one at a time."""
+    found = verified.population
+    return {
+        "intervals": (one.document for one in intervals),
+        "never_released": (vars(one) for one in never_released(verified)),
+        "runs": map(_run, found.runs),
+        "models": map(_model, found.models),
+        "copies": map(_model, found.copies or ()),
+        "services": map(vars, found.services),
+        "tables": ({"version": table.version, **table.tags} for table in found.tables),
+        "documents": map(vars, kept),
+    }
+
+
+def _run(run: RunFacts) -> dict[str, Any]:
+    outcome = run.properties.get("outcome", "")
+    return {"run_id": run.id, "status": run.status, "created": run.created, "outcome": outcome}
+
+
+def _model(model: ModelFacts) -> dict[str, Any]:
+    files = dict(model.files or {})
+    return {"model": f"{model.name}:{model.version}", "properties": dict(model.properties), "files": files}
 
 
 def _missing(entries: Iterable[Entry], held: set[str]) -> Iterator[str]:
@@ -105,6 +109,25 @@ def refusals(entries: Iterable[Entry]) -> list[Entry]:
     return [entry for entry in entries if entry.event in refused or entry.event.startswith(kinds.REQUEST)]
 
 
-def content_of(document: Mapping[str, Any]) -> bytes:
-    """The bytes of facts.json."""
-    return (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=True, default=str) + "\n").encode()
+def pieces(told: Mapping[str, Any], lists: Mapping[str, Iterable[Any]]) -> Iterator[str]:
+    """facts.json piece by piece, so that long lists take no memory: as `json.dumps` writes it, with sorted keys."""
+    before = "{"
+    for name in sorted({*told, *lists}):
+        yield f"{before}\n {json.dumps(name)}: "
+        yield from _items(lists[name]) if name in lists else (_text(told[name], 1),)
+        before = ","
+    yield "\n}\n"
+
+
+def _items(items: Iterable[Any]) -> Iterator[str]:
+    before = "["
+    for item in items:
+        yield f"{before}\n  {_text(item, 2)}"
+        before = ","
+    yield "[]" if before == "[" else "\n ]"
+
+
+def _text(value: Any, depth: int) -> str:
+    """A value as JSON whose lines begin where those of a part of a document do."""
+    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=True, default=str)
+    return text.replace("\n", "\n" + " " * depth)

@@ -13,6 +13,7 @@ and dossier.html say what was compared then, what was found, and what nobody cou
 from __future__ import annotations
 
 import argparse
+import codecs
 import csv
 import hashlib
 import html
@@ -44,6 +45,10 @@ DAMAGED = "the ledger was damaged when this was exported (see facts.json): "
 _PIECE = 1024 * 1024
 _SUM = re.compile(r"([0-9a-f]{64})  ([^\r\n]+)\n")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_MARK = re.compile(r"[^ \t\r\n]")
+_END = re.compile(r"[ \t\r\n,:\]}]")
+_COMPARED = ("problem", "head", "missing", "findings")
+"""What of facts.json is compared with the events."""
 _ROW = '<tr id="e'
 _TIMES = ("when", "since", "begun", "ended", "decided", "decided_at", "delivered", "recorded", "changed_by_hand")
 _TEXTS = ("problem", "previous_sha256", "when", "event", "subject", "who", "what")
@@ -188,15 +193,95 @@ def contents(export: Export) -> list[str]:
 
 
 def read_facts(export: Export) -> tuple[Document, list[str]]:
-    """facts.json, and what is wrong with it."""
+    """What facts.json tells that is compared, and what is wrong with it."""
     try:
         with export.open(FACTS) as content:
-            found = json.loads(content.read(MOST_FACTS))
-        if isinstance(found, dict) and isinstance(found.get("missing"), list):
+            found = Json(content).members(_COMPARED)
+        if isinstance(found.get("missing"), list):
             return found, []
     except (ValueError, RecursionError, *_UNREADABLE):
         pass
     return {"missing": []}, [f"{FACTS}: it is not readable"]
+
+
+class Json:
+    """A JSON document that is read piece by piece: only the value at hand is in memory."""
+
+    def __init__(self, content: IO[bytes]) -> None:
+        self._content = content
+        self._decode = codecs.getincrementaldecoder("utf-8")().decode
+        self._left = MOST_FACTS
+        self._text, self._at = "", 0
+
+    def members(self, names: Sequence[str]) -> Document:
+        """The members of these names of the object that the document is. Raises: ValueError where it is none."""
+        found = {}
+        for _ in self._each("{", "}"):
+            name = self._value()
+            if not isinstance(name, str) or self._mark() != ":":
+                raise ValueError
+            if name in names:
+                found[name] = self._value()
+            else:
+                self._pass()
+        if self._next():
+            raise ValueError
+        return found
+
+    def _pass(self) -> None:
+        """Read a value, a list item by item."""
+        for _ in self._each("[", "]") if self._next() == "[" else (None,):
+            self._value()
+
+    def _each(self, first: str, last: str) -> Iterator[None]:
+        """Stop at each member of an object, or at each item of a list."""
+        if self._mark() != first:
+            raise ValueError
+        mark = self._mark() if self._next() == last else ","
+        while mark == ",":
+            yield
+            mark = self._mark()
+        if mark != last:
+            raise ValueError
+
+    def _mark(self) -> str:
+        mark = self._next()
+        self._at += 1
+        return mark
+
+    def _next(self) -> str:
+        """The character that follows the blanks, which stays; empty at the end."""
+        while True:
+            found = _MARK.search(self._text, self._at)
+            if found:
+                self._at = found.start()
+                return found[0]
+            self._at = len(self._text)
+            if not self._more():
+                return ""
+
+    def _value(self) -> Any:
+        self._next()
+        while True:
+            try:
+                value, end = json.JSONDecoder().raw_decode(self._text, self._at)
+            except ValueError:
+                if not self._more():
+                    raise
+            else:
+                if _END.match(self._text, end) or not self._more():  # the rest of a number may not be read yet
+                    self._at = end
+                    return value
+
+    def _more(self) -> bool:
+        """Read as much again as is at hand, so that the time stays linear. Raises: ValueError for too much."""
+        piece = self._content.read(max(_PIECE // 16, len(self._text)))
+        self._left -= len(piece)
+        if self._left < 0:
+            raise ValueError
+        if text := self._decode(piece, final=not piece):
+            self._text, self._at = self._text[self._at :] + text, 0
+        return bool(piece)
 
 
 def codes(facts: Document) -> list[str]:

@@ -18,6 +18,9 @@ from ml_service.audit.completeness.reading_builds import read_builds, read_other
 from ml_service.audit.events import kinds
 from ml_service.azure_devops.approvals import Approval, Status, read_approvals
 from ml_service.azure_devops.client import AzureDevOps
+from ml_service.production.candidates import events as candidates
+from ml_service.production.candidates.candidate import Move, State
+from ml_service.production.candidates.events import Subject
 from ml_service.production.chain import deployments
 from ml_service.production.chain.deployments import Actor
 from ml_service.production.chain.entry import NONE, Event
@@ -42,12 +45,13 @@ def run_build(folder: Path, number: int, decision: Decision | None, stage: str =
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureDevOps]:
-    """Build 1 was approved, 2 refused; 3 did nothing here, 4 deployed, 5 was refused, 6 is another problem's."""
+    """Build 1 was approved, 2 refused; 3 did nothing here, 4 deployed, 5 was refused, 6 and 7 are another's."""
     folder = tmp_path_factory.mktemp("runs")
     yes, no = Decision(True, "Grace", "looks right"), Decision(False, "Grace", "not before Monday")
     for number, decision in enumerate((yes, no, None, yes, no), 1):
         run_build(folder, number, decision)
     run_build(folder, 6, yes, "Production_q")
+    run_build(folder, 7, no, "Production_q")
     with serving(folder) as served:
         address = f"{served.variables['System.CollectionUri']}{served.variables['System.TeamProject']}"
         yield AzureDevOps(address, served.token)
@@ -131,6 +135,40 @@ def test_an_approver_of_a_deployment_that_approved_nothing_is_named(project: Azu
             f"(found approved by {names}; expected approved by {approver})"
         )
     assert without_others(found(project, *deployed("2", "unknown"))) == []
+
+
+def rejected(project: AzureDevOps, build: str, **changes: str) -> Event:
+    """The entry that tells that a candidate was rejected in a build, as the next verb writes it, with other facts."""
+    no = read_approvals(project, "2")[STAGE]
+    told = {"since": no.when, "person": no.person, "reason": no.comment, "build_id": build, **changes}
+    return candidates.moved(Subject("m", 1, "a" * 64, "r1"), Move(State.REJECTED, **told), actor("1"))
+
+
+def test_a_rejected_candidate_is_asked_for_again(project: AzureDevOps) -> None:
+    assert without_others(found(project, rejected(project, "2"))) == []
+    for build, changes, told in (
+        ("2", {"person": "Mallory"}, "(found rejected by Grace"),
+        ("2", {"reason": "x"}, ": not before Monday; expected rejected by Grace"),
+        ("2", {"since": "2026-01-01T00:00:00+00:00"}, "expected rejected by Grace, 2026-01-01T00:00:00+00:00: not"),
+        ("1", {}, "(found no rejection; expected rejected by Grace"),
+        ("6", {}, "(found no rejection; expected rejected by Grace"),
+        ("7", {}, "(found no rejection; expected rejected by Grace"),
+    ):
+        (line,) = without_others(found(project, rejected(project, build, **changes)))
+        assert line.startswith(f"approval-differs: entry 1 about build {build} (found ")
+        assert told in line
+
+
+def test_the_rejection_of_a_stage_with_another_name_is_found_where_entries_ask_for_it(project: AzureDevOps) -> None:
+    subject, asked = Subject("m", 1, "a" * 64, "r1"), Move(State.AWAITING, "", "", "", "7")
+    awaiting = candidates.moved(subject, asked, actor("7"), stage="Production_q")
+    assert without_others(found(project, awaiting, rejected(project, "7", since=decided(project, "7")))) == []
+
+
+def decided(project: AzureDevOps, build: str) -> str:
+    """When the only approval of a build was answered."""
+    (approval,) = read_approvals(project, build).values()
+    return approval.when
 
 
 def test_what_azure_devops_does_not_answer_is_unread_and_no_finding(project: AzureDevOps) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from ml_service.azure_devops import client
-from ml_service.azure_devops.approvals import Approval, Status, reader_of
+from ml_service.azure_devops.approvals import Approval, Status, read_rejections, reader_of
 from ml_service.azure_devops.client import AzureDevOpsError, open_project
 from ml_service.errors import InvalidRequestError
 from ml_service.settings.variables import Settings
@@ -164,6 +164,19 @@ def test_a_rejection_of_an_earlier_attempt_is_read_too(organization: Organizatio
     assert approval.said == now
     assert approval.rejected_before is not None
     assert (approval.rejected_before.person, approval.rejected_before.comment) == ("Grace", "because of first")
+
+
+def test_every_rejection_of_a_stage_is_read_the_newest_first(
+    organization: Organization, make_settings: MakeSettings
+) -> None:
+    organization.holds(first="rejected")
+    organization.run_again(second="timedOut")
+    organization.run_again(third="rejected", fourth="approved")
+    project = open_project(make_settings(variables(f"http://127.0.0.1:{organization.server_port}/org/")))
+    assert project is not None
+    found = read_rejections(project, "7", lambda stage: stage == STAGE)
+    assert [one.approval_id for one in found] == ["third", "first"]
+    assert {one.status for one in found} == {Status.REJECTED}
 
 
 def test_attempts_that_nobody_rejected_tell_nothing(organization: Organization, asked: Asked) -> None:
