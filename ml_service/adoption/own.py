@@ -1,4 +1,4 @@
-"""`adopt`: one's own problem in the place of the sample, in problem file and settings."""
+"""`adopt`: one's own problem in the place of the sample, in problem file, settings and README."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ml_service.adoption import emulator, sample
+from ml_service.adoption import emulator, pages, sample
 from ml_service.adoption.changes import Change, demand_committed, make_all, rewritten
 from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
@@ -39,6 +39,7 @@ def adopt(terminal: Terminal, wish: Wish, *, dry_run: bool) -> list[Change]:
     if not wish.table.is_file():
         raise InvalidRequestError(f"the table {wish.table} does not exist", todo="name it with --data")
     changes = [*_own(terminal, wish), *_settings(wish.name), *sample.changes(ROOT), *emulator.changes(ROOT)]
+    changes += pages.changes(ROOT, wish.name, changes[0].path, changes)
     if not dry_run:
         demand_committed(ROOT, (change.path for change in changes[:2]))
         make_all(ROOT, changes)

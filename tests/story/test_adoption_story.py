@@ -13,9 +13,9 @@ import pytest
 from local_azure.cli import lifecycle
 from tests.docs.newcomer import Newcomer, make_clone
 from tests.story.own_data import write_sales
-from tests.story.product import clean_environment
+from tests.story.product import ROOT, clean_environment
 
-ADOPT = "python -m ml_service adopt bakery --data ../sales.csv --date Day --measure Units --key Shop --key Item"
+(ADOPT,) = re.findall(r"^(python -m ml_service adopt .+ Item)$", (ROOT / "README.md").read_text(), re.MULTILINE)
 
 
 @pytest.fixture
@@ -45,6 +45,7 @@ def test_an_adopted_repository_is_green(adopter: Newcomer) -> None:
         adopter.clone / "mlops_code/problems/bakery.yml"
     ]
     assert not list((adopter.clone / "local_azure").rglob("*.py"))
+    assert (adopter.clone / "README.md").read_text().startswith("# bakery\n")
     # Its environment is made anew: that of this checkout, which the clone has used, is of other sources.
     shutil.rmtree(adopter.clone / ".venv")
     run = adopter.types(["make run"])

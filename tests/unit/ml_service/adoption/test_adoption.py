@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 from datetime import date, timedelta
 from pathlib import Path
@@ -10,10 +12,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ml_service.adoption import sample
+from ml_service.adoption import emulator, pages, sample
 from ml_service.adoption.changes import Change, demand_committed, make_all, rewritten
 from ml_service.cli.main import main
 from ml_service.errors import InvalidRequestError
+from tests.docs.test_readme import dead_links
 from tests.sample import ROOT, SHIPPED
 
 
@@ -87,9 +90,34 @@ def test_a_preview_changes_nothing_and_names_every_file(tmp_path: Path, capsys: 
     changes = set(document["changes"])
     assert {"write   variables.yml", "write   data/bakery/sales.csv"} <= changes
     assert "move    data/adventureworks to tests/sample_data" in changes
+    assert {"write   README.md", "remove  README.ja.md", "write   docs/studio.md"} <= changes
     assert {"remove  local_azure/src", "remove  local_azure/tests", "write   vendor/local_azure.txt"} <= changes
     after = subprocess.run(["git", "status", "--short"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert before == after
+
+
+def test_a_link_to_what_is_gone_becomes_plain_text() -> None:
+    page = "[a](../old/x.md#part) [b](../kept/y.md#part) ![c](../old/z.png) [d](https://example.org/old) [e](#part)"
+    kept = pages.without_links(page, Path("docs"), {Path("old")})
+    assert kept == "a [b](../kept/y.md#part) c [d](https://example.org/old) [e](#part)"
+
+
+@SHIPPED
+def test_every_page_that_stays_links_to_what_stays(tmp_path: Path) -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for path in map(Path, filter(None, listed.split("\0"))):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / path, tmp_path / path)
+    own = [Change(Path("data/bakery/sales.csv"), b""), Change(Path("mlops_code/problems/bakery.yml"), b"")]
+    others = [*own, *sample.changes(tmp_path), *emulator.changes(tmp_path)]
+    make_all(tmp_path, [*others, *pages.changes(tmp_path, "bakery", own[0].path, others)])
+
+    dead = {page.relative_to(tmp_path).as_posix(): dead_links(page) for page in tmp_path.rglob("*.md")}
+    assert len(dead) > 50
+    assert {page: links for page, links in dead.items() if links} == {}
+    readme = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert readme.startswith("# bakery\n")
+    assert set(re.findall(r"^make (\w+)$", readme, re.MULTILINE)) == {"run", "test"}
 
 
 @SHIPPED
