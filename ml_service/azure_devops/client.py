@@ -17,6 +17,7 @@ from urllib3.util import Retry
 
 from forecasting.json_text import UNREADABLE, strict_json
 from ml_service.errors import FaultError, InvalidRequestError
+from ml_service.output.failures import advice_of
 from ml_service.settings.variables import AgentSettings
 
 API_VERSION = "7.1"
@@ -95,7 +96,11 @@ class AzureDevOps:
         try:
             answer, content = exchange(method, url, self.token, parameters=versioned, body=body)
         except requests.RequestException as error:
-            raise AzureDevOpsError(f"Azure DevOps did not respond at {url}", found=type(error).__name__) from error
+            raise AzureDevOpsError(
+                f"Azure DevOps did not respond at {url}",
+                found=type(error).__name__,
+                todo="check the network, the proxy and SYSTEM_COLLECTIONURI, then repeat the command",
+            ) from error
         if answer.status_code == requests.codes.no_content or (method == "DELETE" and answer.ok):
             return {}
         if answer.status_code not in (requests.codes.ok, requests.codes.created):
@@ -117,8 +122,10 @@ def exchange(
     Raises: requests.RequestException; AzureDevOpsError for an answer that is too large or too slow.
     """
     with requests.Session() as session:
-        # The environment may name a proxy, which this machine needs not, and a .netrc with other credentials.
-        session.trust_env = urlsplit(url).hostname not in _LOOPBACK
+        # The environment may name a proxy, which this machine needs not, and a .netrc with other credentials. It also
+        # names the certificates, which a service with TLS needs.
+        parts = urlsplit(url)
+        session.trust_env = parts.scheme == "https" or parts.hostname not in _LOOPBACK
         for scheme in ("https://", "http://"):
             session.mount(scheme, HTTPAdapter(max_retries=_REPEATED))
         answer = session.request(
@@ -149,11 +156,14 @@ def demand_safe(name: str, address: str) -> None:
 
 def _refused(answer: requests.Response, call: str, content: str, token: str) -> AzureDevOpsError:
     # A token that is invalid is answered with 203 and a page to sign in.
-    kind = NotFoundError if answer.status_code == requests.codes.not_found else AzureDevOpsError
+    status = answer.status_code
+    kind = NotFoundError if status == requests.codes.not_found else AzureDevOpsError
+    in_trouble = "" if status == requests.codes.unauthorized else advice_of(status)
     return kind(
-        f"Azure DevOps refused {call} (HTTP {answer.status_code})",
+        f"Azure DevOps refused {call} (HTTP {status})",
         found=content.replace(token, "***"),
-        todo="see that the token is valid (SYSTEM_ACCESSTOKEN; a person's lives an hour) and may read this: a job's\n"
+        todo=in_trouble
+        or "see that the token is valid (SYSTEM_ACCESSTOKEN; a person's lives an hour) and may read this: a job's\n"
         "token has the rights of the project's build service, a person's token those of the person",
     )
 
@@ -183,7 +193,7 @@ def _object(content: bytes, url: str) -> dict[str, Any]:
     try:
         return strict_json(content)
     except UNREADABLE:
-        raise AzureDevOpsError(f"the response of {url} is not a JSON object") from None
+        raise AzureDevOpsError(f"the response of {url} is not a JSON object", todo="repeat the command") from None
 
 
 def open_project(settings: AgentSettings) -> AzureDevOps | None:

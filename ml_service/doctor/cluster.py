@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ml_service.doctor.finding import Document, Finding, Place, Reader, Result, at
+from ml_service.doctor.finding import Finding, Place, Reader, Result, resource_at
 from ml_service.doctor.quota import enough
 from ml_service.doctor.rights import CREATE_COMPUTE, allows, permissions_at
+from ml_service.documents import Document, at, number_at, records_at, text_at
 from ml_service.settings.variables import Settings
 
 _ML = "2024-04-01"
@@ -16,7 +17,7 @@ _CHANGING = ("Creating", "Updating", "Resizing")
 def check_cluster(reader: Reader, place: Place, settings: Settings) -> Iterator[Finding]:
     """Whether the cluster is there, or may be created, and is what the settings say."""
     check = f"cluster {settings.compute_name}"
-    found = reader.read(f"{place.path}/computes/{settings.compute_name}", _ML)
+    found = resource_at(reader, f"{place.path}/computes/{settings.compute_name}", _ML)
     if found is None:
         if not allows(permissions_at(reader, place.path), CREATE_COMPUTE):
             yield Finding(
@@ -45,7 +46,7 @@ def _as_set(check: str, properties: Document, settings: Settings) -> Iterator[Fi
         fix = "choose another COMPUTE_NAME, or delete it, then infra/deploy"
         yield Finding(check, f"it is a {kind}", "a cluster (AmlCompute)", fix)
         return
-    size, scale = str(at(inner, "vmSize") or ""), at(inner, "scaleSettings")
+    size, scale = text_at(inner, "vmSize"), at(inner, "scaleSettings")
     if size.lower() != settings.compute_vm_size.lower():
         yield Finding(
             check,
@@ -56,15 +57,15 @@ def _as_set(check: str, properties: Document, settings: Settings) -> Iterator[Fi
     if str(at(inner, "vmPriority")).lower() == "lowpriority":
         fix = "delete the cluster and run infra/deploy"
         yield Finding(check, "Azure may take its nodes away during a run (LowPriority)", "Dedicated nodes", fix)
-    if at(scale, "minNodeCount"):
+    if least := number_at(scale, "minNodeCount"):
         yield Finding(
             check,
-            f"{at(scale, 'minNodeCount')} nodes run all the time and cost money",
+            f"{least} nodes run all the time and cost money",
             "0 nodes when idle",
             f"az ml compute update --name {settings.compute_name} --min-instances 0",
         )
-    most = at(scale, "maxNodeCount")
-    if most is not None and int(most) < settings.compute_max_nodes:
+    most = number_at(scale, "maxNodeCount")
+    if most < settings.compute_max_nodes:
         yield Finding(
             check,
             f"it never has more than {most} nodes",
@@ -78,7 +79,7 @@ def check_cluster_quota(reader: Reader, place: Place, settings: Settings, locati
     base = f"/subscriptions/{place.subscription}/providers/Microsoft.MachineLearningServices/locations/{location}"
     check, wanted = f"quota for {settings.compute_vm_size} in {location}", settings.compute_vm_size.lower()
     sizes = reader.read(f"{base}/vmSizes", _ML) or {}
-    listed = at(sizes, "value") or at(sizes, "amlCompute") or ()
+    listed = records_at(sizes, "amlCompute" if at(sizes, "amlCompute") else "value")
     size: Document = next((one for one in listed if str(at(one, "name")).lower() == wanted), {})
     if not size:
         yield Finding(
@@ -88,6 +89,6 @@ def check_cluster_quota(reader: Reader, place: Place, settings: Settings, locati
             f"az ml compute list-sizes --location {location} names them; change COMPUTE_VM_SIZE",
         )
         return
-    needed = int(at(size, "vCPUs") or 0) * settings.compute_max_nodes
+    needed = number_at(size, "vCPUs") * settings.compute_max_nodes
     usages = reader.listed(f"{base}/usages", _ML)
-    yield from enough(check, usages, str(at(size, "family")), needed)
+    yield from enough(check, usages, text_at(size, "family"), needed)

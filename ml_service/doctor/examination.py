@@ -12,9 +12,10 @@ from azure_ml.errors import AzureMlError, ExplainedError
 from ml_service.azure_devops.controls.configured import SIGN_IN, configured_connections, open_controls
 from ml_service.azure_devops.controls.declared import read_declared
 from ml_service.azure_devops.controls.whole import compare
-from ml_service.doctor import cluster, resources, rights
-from ml_service.doctor.finding import Document, Finding, Place, Reader, Result, Unknown, at
-from ml_service.doctor.resource_manager import FORBIDDEN, RefusedError, ResourceManager
+from ml_service.doctor import cluster, locks, resources, rights
+from ml_service.doctor.finding import Finding, Place, Reader, Result, Unknown, resource_at
+from ml_service.doctor.resource_manager import FORBIDDEN, MALFORMED, RefusedError, ResourceManager
+from ml_service.documents import Document, at
 from ml_service.output.failures import explain
 from ml_service.settings.variables import Settings
 
@@ -29,6 +30,14 @@ class Report:
     passed: tuple[str, ...]
     findings: tuple[Finding, ...]
     unknown: tuple[Unknown, ...]
+
+
+def sentence_of(report: Report) -> str:
+    """What an examination has found, in one line; checks that could not look are counted, never passed over."""
+    if report.findings:
+        return f"{len(report.findings)} findings"
+    unchecked = f"; {len(report.unknown)} {'was' if len(report.unknown) == 1 else 'were'} not checked"
+    return "nothing was found that would stop a release" + (unchecked if report.unknown else "")
 
 
 def examine(settings: Settings, environment: str, note: Callable[[str], None]) -> Report:
@@ -98,10 +107,10 @@ def _checks(settings: Settings, environment: str) -> Iterator[tuple[str, Callabl
         yield "settings of production", partial(_production_settings, settings)
         yield "separation of the environments", partial(_separation, settings)
     yield _SIGN_IN, partial(_sign_in, settings)
-    reader = ResourceManager(sign_in.authenticate(settings))
+    reader = ResourceManager(partial(sign_in.authenticate, settings))
     for place in places(settings, environment):
         yield f"{place.environment} workspace", partial(_workspace, reader, place)
-        workspace = reader.read(place.path, _ML) or {}
+        workspace = reader.read(place.path, _ML) or {}  # as it was read before
         yield from checks_of_place(reader, place, workspace, settings)
 
 
@@ -117,7 +126,8 @@ def checks_of_place(
     yield f"key vault of {name}", partial(resources.check_vault, reader, place, workspace)
     yield f"container registry of {name}", partial(resources.check_registry, reader, place, workspace)
     yield f"container groups of {name}", partial(rights.check_container_groups, reader, place, workspace)
-    yield f"locks of {name}", partial(resources.check_locks, reader, place)
+    yield f"insights of {name}", partial(resources.check_insights, reader, place, workspace)
+    yield f"locks of {name}", partial(locks.check_locks, reader, place, workspace)
     yield f"quota for container groups of {name}", partial(resources.check_container_quota, reader, place, location)
     if name == "training":
         yield "cluster", partial(cluster.check_cluster, reader, place, settings)
@@ -173,8 +183,10 @@ def _sign_in(settings: Settings) -> Iterator[Result]:
 def _workspace(reader: Reader, place: Place) -> Iterator[Result]:
     check = f"{place.environment} workspace"
     try:
-        found = reader.read(place.path, _ML)
+        found = resource_at(reader, place.path, _ML)
     except RefusedError as error:
+        if error.status == MALFORMED:
+            error.todo = f"check {place.said_by}"
         if error.status != FORBIDDEN:
             raise
         yield Finding(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-Document = Mapping[str, Any]
+from ml_service.documents import Document, demand_mapping
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,14 @@ class Reader(Protocol):
         """The documents of a list."""
 
 
+def resource_at(reader: Reader, path: str, api_version: str) -> Document | None:
+    """A resource; None where there is none. Raises: FaultError for a document without its properties."""
+    found = reader.read(path, api_version)
+    if found is not None:
+        demand_mapping(found, "properties")
+    return found
+
+
 @dataclass(frozen=True)
 class Place:
     """The workspace of one environment, as the settings name it. said_by: the settings that do."""
@@ -62,12 +70,3 @@ class Place:
     def path(self) -> str:
         """Address of the workspace in Azure Resource Manager."""
         return f"{self.group_path}/providers/Microsoft.MachineLearningServices/workspaces/{self.workspace}"
-
-
-def at(document: object, *path: str) -> Any:
-    """What a document has at a path of keys; None where it has nothing there."""
-    for key in path:
-        if not isinstance(document, Mapping):
-            return None
-        document = document.get(key)
-    return document

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ml_service.doctor.finding import Document, Finding, Result, Unknown, at
+from ml_service.doctor.finding import Finding, Result, Unknown
+from ml_service.documents import Document, number_at, text_at
 
 
 def enough(check: str, usages: tuple[Document, ...], family: str, needed: int) -> Iterator[Result]:
     """A finding where fewer than the needed cores of a family are left."""
-    usage: Document = next((one for one in usages if str(at(one, "name", "value")).lower() == family.lower()), {})
+    usage: Document = next((one for one in usages if text_at(one, "name", "value").lower() == family.lower()), {})
     if not usage:
         yield Unknown(check, f"Azure lists no usage of {family}")
         return
-    left = int(str(at(usage, "limit"))) - int(str(at(usage, "currentValue")))
+    left = number_at(usage, "limit") - number_at(usage, "currentValue")
     if left < needed:
         yield Finding(
             check,

@@ -1,11 +1,12 @@
-"""What a workspace stands on: providers, storage, vault, registry, locks, room for container groups."""
+"""What a workspace stands on: providers, storage, vault, registry, insights, room for container groups."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ml_service.doctor.finding import Document, Finding, Place, Reader, Result, Unknown, at
+from ml_service.doctor.finding import Finding, Place, Reader, Result, Unknown, resource_at
 from ml_service.doctor.quota import enough
+from ml_service.documents import Document, at, text_at
 
 PROVIDERS = (
     "Microsoft.ContainerInstance",
@@ -19,7 +20,7 @@ PROVIDERS = (
 )
 """As infra/deploy registers them."""
 _RESOURCES, _STORAGE, _VAULT = "2021-04-01", "2023-05-01", "2023-07-01"
-_REGISTRY, _ACI, _LOCKS = "2023-07-01", "2023-05-01", "2016-09-01"
+_REGISTRY, _ACI, _INSIGHTS = "2023-07-01", "2023-05-01", "2020-02-02"
 _LEAST_SERVICE_CORES = 1
 """Of a web service while it is replaced: 0.5 for the old one and 0.5 for the new one."""
 
@@ -27,11 +28,7 @@ _LEAST_SERVICE_CORES = 1
 def check_providers(reader: Reader, place: Place) -> Iterator[Finding]:
     """Whether the resource providers are registered in the subscription."""
     base = f"/subscriptions/{place.subscription}/providers"
-    missing = [
-        name
-        for name in PROVIDERS
-        if at(reader.read(f"{base}/{name}", _RESOURCES), "registrationState") != "Registered"
-    ]
+    missing = [name for name in PROVIDERS if not _is_registered(reader.read(f"{base}/{name}", _RESOURCES))]
     if missing:
         yield Finding(
             f"resource providers of subscription {place.subscription}",
@@ -41,6 +38,10 @@ def check_providers(reader: Reader, place: Place) -> Iterator[Finding]:
         )
 
 
+def _is_registered(provider: Document | None) -> bool:
+    return provider is not None and text_at(provider, "registrationState") == "Registered"
+
+
 def check_state(place: Place, workspace: Document) -> Iterator[Finding]:
     """Whether the workspace is ready, and can be reached from where agents run."""
     check = f"{place.environment} workspace"
@@ -48,6 +49,14 @@ def check_state(place: Place, workspace: Document) -> Iterator[Finding]:
     if state not in (None, "Succeeded"):
         yield Finding(
             check, f"it is {state}", "Succeeded", "wait while it is being made; where it has failed, infra/deploy"
+        )
+    kind = at(workspace, "kind")
+    if kind not in (None, "Default"):
+        yield Finding(
+            check,
+            f"it is a {kind}, which SDK v1 cannot use",
+            "a workspace of the kind Default",
+            f"name another workspace in {place.said_by}; infra/deploy creates it",
         )
     yield from _reached(
         check,
@@ -61,7 +70,7 @@ def check_storage(reader: Reader, place: Place, workspace: Document) -> Iterator
     """Whether the storage account allows shared keys, which SDK v1 signs in to data stores with."""
     path = str(at(workspace, "properties", "storageAccount") or "")
     check, name = f"storage of the {place.environment} workspace", path.rpartition("/")[2]
-    account = reader.read(path, _STORAGE) if path else None
+    account = resource_at(reader, path, _STORAGE) if path else None
     if account is None:
         yield _gone(
             check, f"storage account {name or 'of no name'}", "its blobs with the portal, Recover deleted account"
@@ -91,7 +100,7 @@ def check_vault(reader: Reader, place: Place, workspace: Document) -> Iterator[F
     """Whether the key vault is there: it keeps the keys of data stores."""
     path = str(at(workspace, "properties", "keyVault") or "")
     check, name = f"key vault of the {place.environment} workspace", path.rpartition("/")[2]
-    vault = reader.read(path, _VAULT) if path else None
+    vault = resource_at(reader, path, _VAULT) if path else None
     if vault is None:
         yield _gone(check, f"key vault {name or 'of no name'}", f"az keyvault recover --name {name}")
         return
@@ -106,7 +115,7 @@ def check_registry(reader: Reader, place: Place, workspace: Document) -> Iterato
     if not path:
         yield Unknown(check, "it is created with the first image")
         return
-    registry = reader.read(path, _REGISTRY)
+    registry = resource_at(reader, path, _REGISTRY)
     if registry is None:
         yield _gone(check, f"registry {name}", "infra/deploy creates it; images are built again")
         return
@@ -120,17 +129,12 @@ def check_registry(reader: Reader, place: Place, workspace: Document) -> Iterato
     yield from _reached(check, registry, f"az acr update --name {name} --public-network-enabled true")
 
 
-def check_locks(reader: Reader, place: Place) -> Iterator[Finding]:
-    """Whether a lock of the resource group forbids a deployment, which replaces a container group."""
-    path = f"{place.group_path}/providers/Microsoft.Authorization/locks"
-    for lock in reader.listed(path, _LOCKS, {"$filter": "atScope()"}):
-        name, level = at(lock, "name"), at(lock, "properties", "level")
-        yield Finding(
-            f"locks of resource group {place.resource_group}",
-            f"lock {name} ({level}) is on the whole group: a web service cannot be replaced",
-            "locks on single resources, such as the workspace",
-            f"az lock delete --name {name} --resource-group {place.resource_group}",
-        )
+def check_insights(reader: Reader, place: Place, workspace: Document) -> Iterator[Finding]:
+    """Whether the workspace's Application Insights is there: a deployment asks for it."""
+    path = str(at(workspace, "properties", "applicationInsights") or "")
+    if path and resource_at(reader, path, _INSIGHTS) is None:
+        check = f"insights of the {place.environment} workspace"
+        yield _gone(check, f"Application Insights {path.rpartition('/')[2]}", "infra/deploy creates it")
 
 
 def _gone(check: str, what: str, fix: str) -> Finding:

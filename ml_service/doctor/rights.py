@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 
-from ml_service.doctor.finding import Document, Finding, Place, Reader, at
+from ml_service.doctor.finding import Finding, Place, Reader, resource_at
+from ml_service.documents import Document, at, records_at, text_at, texts_at
 
 _VERSION = "2022-04-01"
 _WORKSPACE = "Microsoft.MachineLearningServices/workspaces"
@@ -36,13 +37,13 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
 def allows(permissions: Iterable[Document], action: str) -> bool:
     """Whether some role of a list allows an action: its actions match, and none of its exceptions does."""
     return any(
-        _matches(at(one, "actions") or (), action) and not _matches(at(one, "notActions") or (), action)
+        _matches(texts_at(one, "actions"), action) and not _matches(texts_at(one, "notActions"), action)
         for one in permissions
     )
 
 
 def _matches(patterns: Iterable[str], action: str) -> bool:
-    return any(fnmatchcase(action.lower(), str(pattern).lower()) for pattern in patterns)
+    return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
 
 
 def permissions_at(reader: Reader, path: str) -> tuple[Document, ...]:
@@ -70,9 +71,10 @@ def check_container_groups(reader: Reader, place: Place, workspace: Document) ->
     for principal in principals:
         query = {"$filter": f"assignedTo('{principal}')"}
         path = f"{place.group_path}/providers/Microsoft.Authorization/roleAssignments"
-        roles = {str(at(one, "properties", "roleDefinitionId")) for one in reader.listed(path, _VERSION, query)}
-        definitions = [reader.read(role, _VERSION) or {} for role in sorted(roles)]
-        if any(allows(at(one, "properties", "permissions") or (), CONTAINER_GROUPS) for one in definitions):
+        held = [one for one in reader.listed(path, _VERSION, query) if _is_for(one, place.group_path)]
+        roles = {text_at(one, "properties", "roleDefinitionId") for one in held}
+        definitions = [resource_at(reader, role, _VERSION) or {} for role in sorted(roles)]
+        if any(allows(_permissions(one), CONTAINER_GROUPS) for one in definitions):
             return
     yield Finding(
         f"container groups of the {place.environment} workspace",
@@ -84,8 +86,18 @@ def check_container_groups(reader: Reader, place: Place, workspace: Document) ->
     )
 
 
+def _is_for(assignment: Document, group_path: str) -> bool:
+    """Whether an assignment is about a whole group: Azure lists those of single resources in it, too."""
+    scope = text_at(assignment, "properties", "scope").rstrip("/").lower()
+    return f"{group_path.lower()}/".startswith(f"{scope}/")
+
+
+def _permissions(definition: Document) -> tuple[Document, ...]:
+    return records_at(definition, "properties", "permissions", may_lack=not definition)
+
+
 def _principals(workspace: Document) -> list[str]:
-    own = at(workspace, "identity", "principalId")
-    assigned = at(workspace, "identity", "userAssignedIdentities") or {}
-    found = [own, *(at(one, "principalId") for one in assigned.values())]
+    own, assigned = at(workspace, "identity", "principalId"), at(workspace, "identity", "userAssignedIdentities")
+    identities = assigned.values() if isinstance(assigned, Mapping) else ()
+    found = [own, *(at(one, "principalId") for one in identities)]
     return [str(one) for one in found if one]

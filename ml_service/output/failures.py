@@ -48,16 +48,25 @@ def _of_model_code(error: ForecastingError) -> ExplainedError:
     return InvalidRequestError(str(error)) if isinstance(error, UsageError) else FaultError(str(error))
 
 
-def _advice(status: int | None, found: str) -> str:
+def advice_of(status: int) -> str:
+    """What to do about a refusal whose HTTP status says it all; empty where the message has to be read."""
     if status == 401:
         return (
             "sign in again: az login, or map SYSTEM_ACCESSTOKEN in env: of the step; after a release or rollback\n"
             "ask what serves: python -m ml_service verify"
         )
+    if status == 429:
+        return "the service limits the number of calls: wait a few minutes, then repeat the command"
+    if status >= 500:
+        return "the service is in trouble: repeat the command later; every verb can be repeated safely"
+    return ""
+
+
+def _advice(status: int | None, found: str) -> str:
+    if status is not None and (known := advice_of(status)):
+        return known
     if status == 403:
         return f"{_DOCTOR}\na new role takes up to an hour to work"
     if status == 409 and _UNREGISTERED not in found:
         return "another process is changing the same object: wait until it has finished, then repeat the command"
-    if status is not None and status >= 500:
-        return "the service is in trouble: repeat the command later; every verb can be repeated safely"
     return f"see the message. {_DOCTOR}\nevery verb can be repeated safely"

@@ -13,7 +13,8 @@ from typing import Any
 
 from ml_service.azure_devops.controls.control import Control, Facts
 from ml_service.azure_devops.controls.declared import Approval, BranchControl, Checks, Lock, RequiredTemplate
-from ml_service.azure_devops.controls.project import Document, Project, at, shown
+from ml_service.azure_devops.controls.project import Project, shown
+from ml_service.documents import Document, at
 
 PATH = "pipelines/checks/configurations"
 APPROVAL = "8c6f20a7-a545-4486-9777-f762fafe0d4d"

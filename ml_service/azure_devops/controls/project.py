@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote
 
 from ml_service.azure_devops.client import AzureDevOps, AzureDevOpsError, NotFoundError
+from ml_service.documents import Document
 
-Document = Mapping[str, Any]
 MOST_LISTED = 5_000
 
 
@@ -96,15 +95,6 @@ class Project:
         """The id of each pipeline by name."""
         found = self.listed("build/definitions", {"$top": str(MOST_LISTED)})
         return {str(one["name"]): int(one["id"]) for one in found}
-
-
-def at(document: object, *path: str) -> Any:
-    """What a document has at a path of keys; None where it has nothing there."""
-    for key in path:
-        if not isinstance(document, Mapping):
-            return None
-        document = document.get(key)
-    return document
 
 
 def shown(value: object) -> str:

@@ -7,7 +7,8 @@ from functools import partial
 
 from ml_service.azure_devops.controls.control import Control
 from ml_service.azure_devops.controls.declared import Declared
-from ml_service.azure_devops.controls.project import Document, Project, at, shown
+from ml_service.azure_devops.controls.project import Project, shown
+from ml_service.documents import Document, at
 
 DEFINITIONS, POLICIES = "build/definitions", "policy/configurations"
 RETENTION, SETTINGS = "build/retention", "build/generalsettings"

@@ -9,7 +9,8 @@ from functools import partial
 from ml_service.azure_devops.controls.checks import Guarded, checks_of
 from ml_service.azure_devops.controls.control import Control
 from ml_service.azure_devops.controls.declared import Resource
-from ml_service.azure_devops.controls.project import Document, Project, at, shown
+from ml_service.azure_devops.controls.project import Project, shown
+from ml_service.documents import Document, at
 
 ENVIRONMENTS = "distributedtask/environments"
 ENDPOINTS = "serviceendpoint/endpoints"

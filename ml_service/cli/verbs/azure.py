@@ -45,7 +45,7 @@ def doctor(
     SYSTEM_ACCESSTOKEN, the controls of Azure DevOps. Run it under the identity that will release. Changes nothing.
     """
     with session(as_json, verb="doctor") as call:
-        from ml_service.doctor.examination import Report, examine, of_error
+        from ml_service.doctor.examination import Report, examine, of_error, sentence_of
         from ml_service.errors import InvalidRequestError
 
         try:
@@ -57,10 +57,7 @@ def doctor(
             report = examine(settings, chosen.value, call.terminal.note)
         _show_report(call.terminal, report)
         call.exit_code = 3 if report.findings else 0
-        found = (
-            f"{len(report.findings)} findings" if report.findings else "nothing was found that would stop a release"
-        )
-        call.ends(found, "apply each fix, then: python -m ml_service doctor" if report.findings else "")
+        call.ends(sentence_of(report), "apply each fix, then: python -m ml_service doctor" if report.findings else "")
 
 
 @app.callback()

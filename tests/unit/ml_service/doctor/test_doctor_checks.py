@@ -10,10 +10,11 @@ import pytest
 
 from ml_service.azure_devops.controls import configured
 from ml_service.doctor import examination, resources
-from ml_service.doctor.examination import Report, checks_of_place, examine, places
-from ml_service.doctor.finding import Document, Finding, Place
+from ml_service.doctor.examination import Report, checks_of_place, examine, places, sentence_of
+from ml_service.doctor.finding import Finding, Place, Unknown
 from ml_service.doctor.resource_manager import RefusedError
 from ml_service.doctor.rights import allows
+from ml_service.documents import Document, records_at
 from ml_service.settings.variables import Settings
 
 MakeSettings = Callable[[dict[str, str]], Settings]
@@ -22,6 +23,8 @@ WORKSPACE = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/w"
 PLACE = Place("training", "s", "g", "w", "the settings")
 LOCATION = "/subscriptions/s/providers/Microsoft.MachineLearningServices/locations/here"
 ROLE = "/roles/r"
+ASSIGNMENTS = f"{GROUP}/providers/Microsoft.Authorization/roleAssignments"
+LOCKS = f"{GROUP}/providers/Microsoft.Authorization/locks"
 Documents = dict[str, Any]
 
 
@@ -42,7 +45,8 @@ class Azure:
         self, path: str, api_version: str, parameters: Mapping[str, str] | None = None
     ) -> tuple[Document, ...]:
         """The documents of a list."""
-        return tuple((self.read(path, api_version) or {}).get("value", ()))
+        found = self.read(path, api_version)
+        return () if found is None else records_at(found, "value")
 
 
 def sound() -> Documents:
@@ -50,19 +54,19 @@ def sound() -> Documents:
     providers = {
         f"/subscriptions/s/providers/{name}": {"registrationState": "Registered"} for name in resources.PROVIDERS
     }
-    cluster = {"vmSize": "STANDARD_DS2_V2", "scaleSettings": {"minNodeCount": 0}}
+    cluster = {"vmSize": "STANDARD_DS2_V2", "scaleSettings": {"minNodeCount": 0, "maxNodeCount": 4}}
     return {
         **providers,
         f"{WORKSPACE}/providers/Microsoft.Authorization/permissions": {
             "value": [{"actions": ["*"], "notActions": []}]
         },
-        f"{GROUP}/providers/Microsoft.Authorization/roleAssignments": {
-            "value": [{"properties": {"roleDefinitionId": ROLE}}]
-        },
+        ASSIGNMENTS: {"value": [{"properties": {"roleDefinitionId": ROLE, "scope": GROUP}}]},
         ROLE: {"properties": {"permissions": [{"actions": ["Microsoft.ContainerInstance/*"]}]}},
         "/storage": {"properties": {"allowSharedKeyAccess": True}},
         "/vault": {"properties": {}},
         "/registry": {"properties": {"adminUserEnabled": True}},
+        "/insights": {"properties": {}},
+        LOCKS: {"value": []},
         f"{WORKSPACE}/computes/train-cluster": {
             "properties": {"provisioningState": "Succeeded", "properties": cluster}
         },
@@ -77,7 +81,12 @@ def sound() -> Documents:
 DOCUMENT: Document = {
     "location": "here",
     "identity": {"userAssignedIdentities": {"one": {"principalId": "p"}}},
-    "properties": {"storageAccount": "/storage", "keyVault": "/vault", "containerRegistry": "/registry"},
+    "properties": {
+        "storageAccount": "/storage",
+        "keyVault": "/vault",
+        "containerRegistry": "/registry",
+        "applicationInsights": "/insights",
+    },
 }
 
 
@@ -95,6 +104,10 @@ def _set(path: str, *keys: str | int, value: object) -> Callable[[Documents], No
         inner[keys[-1]] = value
 
     return change
+
+
+def _lock(scope: str, level: str = "CanNotDelete") -> Document:
+    return {"id": f"{scope}/providers/Microsoft.Authorization/locks/l", "properties": {"level": level}}
 
 
 PERMISSIONS = f"{WORKSPACE}/providers/Microsoft.Authorization/permissions"
@@ -161,15 +174,34 @@ SEEDED: dict[str, tuple[Callable[[Documents], object], str, str]] = {
         "az acr update --name registry --public-network-enabled true",
     ),
     "a group that is locked": (
-        lambda documents: documents.update(
-            {
-                f"{GROUP}/providers/Microsoft.Authorization/locks": {
-                    "value": [{"name": "hands-off", "properties": {"level": "CanNotDelete"}}]
-                }
-            }
-        ),
-        "lock hands-off (CanNotDelete)",
-        "az lock delete --name hands-off --resource-group g",
+        _set(LOCKS, "value", value=[{"id": f"{LOCKS}/hands-off", "properties": {"level": "CanNotDelete"}}]),
+        "lock hands-off (CanNotDelete) is on the whole group",
+        f"az lock delete --ids {LOCKS}/hands-off",
+    ),
+    "a subscription that is locked": (
+        _set(LOCKS, "value", value=[_lock("/subscriptions/s", "ReadOnly")]),
+        "lock l (ReadOnly) is on the whole subscription",
+        "az lock delete --ids /subscriptions/s/providers/Microsoft.Authorization/locks/l",
+    ),
+    "storage that gives no key": (
+        _set(LOCKS, "value", value=[_lock("/storage", "ReadOnly")]),
+        "lock l (ReadOnly) is on storage: nothing can be written there",
+        "az lock delete --ids /storage",
+    ),
+    "a web service that cannot be replaced": (
+        _set(LOCKS, "value", value=[_lock(f"{GROUP}/providers/Microsoft.ContainerInstance/containerGroups/c")]),
+        "is on container group c",
+        "az lock delete --ids",
+    ),
+    "a role on one container group only": (
+        _set(ASSIGNMENTS, "value", 0, "properties", "scope", value=f"{GROUP}/providers/X/containerGroups/c"),
+        "containerGroups/write",
+        "--assignee-object-id p",
+    ),
+    "insights that somebody deleted": (
+        lambda documents: documents.pop("/insights"),
+        "Application Insights insights does not exist any more",
+        "infra/deploy",
     ),
     "a cluster that grows to no node": (
         _set(CLUSTER, "properties", "properties", "scaleSettings", "maxNodeCount", value=0),
@@ -265,6 +297,29 @@ def test_a_workspace_that_is_not_as_infra_makes_it_is_found(
     assert fix in finding.fix
 
 
+def test_a_workspace_of_a_kind_that_the_sdk_does_not_know_is_found(make_settings: MakeSettings) -> None:
+    (finding,) = _found(sound(), make_settings({}), {**DOCUMENT, "kind": "Hub"})
+
+    assert finding.found == "it is a Hub, which SDK v1 cannot use"
+
+
+def test_a_lock_against_deletion_of_what_no_release_deletes_is_in_nobodys_way(make_settings: MakeSettings) -> None:
+    documents = sound() | {LOCKS: {"value": [_lock(WORKSPACE), _lock("/storage"), _lock("/other", "ReadOnly")]}}
+
+    assert _found(documents, make_settings({})) == []
+
+
+@pytest.mark.parametrize("half", [{}, {"properties": None}, {"value": None}, {"value": "none"}, {"value": [{}]}])
+@pytest.mark.parametrize("path", sound())
+def test_a_half_written_answer_is_a_finding_and_never_all_right(
+    path: str, half: Document, make_settings: MakeSettings
+) -> None:
+    found = _found(sound() | {path: half}, make_settings({}))
+
+    assert found, "a release would meet what nobody could look at"
+    assert all(one.fix for one in found)
+
+
 def test_a_missing_cluster_is_a_finding_only_for_who_may_not_create_it(make_settings: MakeSettings) -> None:
     documents = sound()
     del documents[CLUSTER]
@@ -316,6 +371,13 @@ def test_a_production_that_is_the_training_workspace_is_found(
     settings = make_settings({"AZUREML_PRODUCTION_WORKSPACE_NAME": name})
 
     assert len(list(examination._separation(settings))) == found
+
+
+def test_what_no_check_could_look_at_is_counted_at_the_end() -> None:
+    unknown = (Unknown("storage", "no permission"),)
+
+    assert sentence_of(Report((), (), unknown)) == "nothing was found that would stop a release; 1 was not checked"
+    assert sentence_of(Report((), (), ())) == "nothing was found that would stop a release"
 
 
 def test_without_production_nothing_else_of_it_is_asked(

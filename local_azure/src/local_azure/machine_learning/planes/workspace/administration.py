@@ -72,6 +72,12 @@ def key_vault(*, name: str) -> Document:
     return {"name": name, "location": "local", "properties": {"provisioningState": "Succeeded"}}
 
 
+@PLANE.route("GET", _GROUP + "/Microsoft.insights/components/{name}", evidence="assumed")
+def insights(*, name: str) -> Document:
+    """The Application Insights of the workspaces."""
+    return {"name": name, "location": "local", "properties": {"provisioningState": "Succeeded"}}
+
+
 @PLANE.route("GET", _GROUP + "/Microsoft.Authorization/locks", evidence="assumed")
 def locks() -> Document:
     """Locks of a resource group; nobody has set any."""
