@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from azure_ml.datasets import find_by_hash, find_dataset
@@ -14,6 +14,7 @@ from azure_ml.models.registration import register as register_files
 from azure_ml.models.versions import ModelVersion
 from azure_ml.workspace import Workspace
 from deciding import add_context_arguments, decide_for, exit_code_of, record_decision
+from forecasting.decision import words
 from forecasting.decision.blocks import ACCEPTED
 from forecasting.decision.decide import proposals_in
 from forecasting.decision.record import REPORT_FILE, DecisionRecord, read_decision
@@ -79,6 +80,12 @@ def describe(args: argparse.Namespace, run: Run, stored: StoredModel, decision: 
     }
 
 
+def tags_of(decision: DecisionRecord) -> dict[str, str]:
+    """What a list of versions should say of a decision, also when the champion of that day serves no longer."""
+    error = words.error(decision.evidence, decision.context.champion)
+    return {**({"error": error} if error else {}), **decision.overridden_by}
+
+
 def data_version(workspace: Workspace, dataset_name: str, sha256: str) -> str:
     """The version of a data set that holds these bytes.
 
@@ -108,7 +115,7 @@ def register(args: argparse.Namespace, run: Run) -> int:
         keep_report(args, decision, folder)
         if run.workspace is not None:
             properties = describe(args, run, stored, decision)
-            registered = register_once(run.workspace, args.model_name, folder, properties)
+            registered = register_once(run.workspace, args.model_name, folder, tags_of(decision), properties)
     else:
         say(f"nothing registered: {decision.verdict.sentence}")
     document = {
@@ -124,7 +131,9 @@ def register(args: argparse.Namespace, run: Run) -> int:
     return exit_code
 
 
-def register_once(workspace: Workspace, name: str, folder: Path, properties: dict[str, str]) -> ModelVersion:
+def register_once(
+    workspace: Workspace, name: str, folder: Path, tags: Mapping[str, str], properties: dict[str, str]
+) -> ModelVersion:
     """Register the files of a folder as a new version; the same bytes of a problem are registered once."""
     earlier = find_newest(workspace, name, {key: properties[key] for key in ("problem", "model_sha256")})
     if earlier is not None:
@@ -136,7 +145,7 @@ def register_once(workspace: Workspace, name: str, folder: Path, properties: dic
         workspace,
         name,
         folder,
-        tags={"problem": problem, "recipe": recipe},
+        tags={"problem": problem, "recipe": recipe, **tags},
         properties=properties,
         description=f"{recipe} for {problem}, data to {properties['cutoff']}",
     )

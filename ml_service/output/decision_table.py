@@ -72,7 +72,7 @@ def windows_sentence(evidence: Evidence) -> str:
 
 def versioned(champion: RegisteredChampion | None) -> str:
     """`name:version` of a champion; empty where there is none, or none that is registered."""
-    return f"{champion.name}:{champion.version}" if champion and champion.version else ""
+    return champion.label if champion else ""
 
 
 def _shown(value: float | None) -> str:

@@ -41,6 +41,7 @@ from ml_service.training.snapshots import Scoring, assemble_scoring
 PENDING = "pending"
 _COPIED = ("data_sha256", "data_version", "recipe", "cutoff", "problem", "commit", "build_id", "run_id", "reason")
 """Properties of the training workspace's version that its copy carries too."""
+_COPIED_TAGS = ("problem", "recipe", "error", "override_by", "override_reason")
 
 
 @dataclass(frozen=True)
@@ -277,7 +278,7 @@ def _production_copy(site: Site, model: ModelVersion, folder: Path) -> ModelVers
         site.production,
         model.name,
         folder,
-        tags={key: model.tags[key] for key in ("problem", "recipe") if key in model.tags},
+        tags={key: model.tags[key] for key in _COPIED_TAGS if key in model.tags},
         properties={**copied, **origin, "decision_sha256": model.properties["decision_sha256"]},
         description=model.description,
     )

@@ -17,6 +17,10 @@ NO_NEW_DATA, ANOTHER_RUN = "no-new-data", "another-run"
 """Reasons of a scheduled run that keeps the champion without training."""
 
 
+OVERRIDE_TAGS = ("override_by", "override_reason")
+"""Facts of an outcome that lists of runs show too."""
+
+
 def ended_before_training(properties: Mapping[str, str]) -> str:
     """Why a run has ended before it trained, from its properties; empty where it has not, or a gate has decided."""
     reason = properties.get("reason", "")
@@ -92,6 +96,7 @@ class StepRun:
         recorded = self.recorded().get("outcome")
         if recorded is not None:
             return str(recorded)
-        self._pipeline.add_properties({"outcome": outcome, "reason": reason, **facts})
-        self._pipeline.set_tags({"outcome": outcome, "reason": reason})
+        told = {"outcome": outcome, "reason": reason}
+        self._pipeline.add_properties({**told, **facts})
+        self._pipeline.set_tags({**told, **{key: facts[key] for key in OVERRIDE_TAGS if key in facts}})
         return None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
+from pipeline_run_fixtures import Rehearsal  # type: ignore[import-not-found]
 from studio_fixtures import ADDRESS, STUDIO_TOKEN, Studio  # type: ignore[import-not-found]
 
+from local_azure.machine_learning.errors import bad_request
 from local_azure.studio.access.projects import MOST_PROJECTS, Projects
 
 PIPELINE = "parameters:\n- {name: who, type: string, default: world}\nsteps: [{bash: echo}]\n"
@@ -71,3 +74,39 @@ def test_values_that_no_process_takes_are_refused(studio: Studio, project: Path,
     form = {"file": f"{project}/.pipelines/release.yml", "parameter:who": value, "csrf": studio.csrf()}
     answer = studio.client.post("/studio/queue", data=form, headers={"Origin": ADDRESS})
     assert answer.status_code == 400 and "cannot be started with these values" in answer.text
+
+
+def test_the_form_begins_with_the_defaults_and_repeats_no_reason_of_the_last_run(studio: Studio) -> None:
+    run = Rehearsal(studio.state.pipeline_runs)
+    file = run.folder / "release.yml"
+    file.write_text(
+        "parameters:\n- {name: overrideReason, type: string, default: none}\n"
+        "- {name: redeploy, type: boolean, default: false}\n- {name: hosts, type: object, default: [a]}\n"
+        "steps: [{bash: echo}]\n"
+    )
+    given = {"overrideReason": "the campaign week", "redeploy": "true", "hosts": "[b]"}
+    run.write("", "progress.jsonl", json.dumps({"plan": {"file": str(file), "parameters": given}}) + "\n")
+    form = studio.get(f"/studio/queue?file={file}").split('id="form"')[1]
+    assert 'name="parameter:overrideReason" placeholder="none">' in form
+    assert "<option selected>false</option>" in form and "<option selected>true" not in form
+    assert ">[&#34;a&#34;]</textarea>" in form
+    assert "the last run had: the campaign week" in form, "said, not filled in"
+
+
+def test_a_text_that_is_left_empty_keeps_its_default(
+    studio: Studio, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / ".pipelines/release.yml").write_text(PIPELINE.replace("world", "none"))
+    opened(studio, project)
+    commands: list[list[str]] = []
+
+    def refuse(words: list[str], *_: object) -> None:
+        commands.append(words)
+        raise bad_request("not today")
+
+    monkeypatch.setattr("local_azure.studio.pages.queueing._start", refuse)
+    for value in ("", "them"):
+        studio.post("/studio/queue", file=f"{project}/.pipelines/release.yml", **{"parameter:who": value})
+    assert [[word for word in words if word.startswith("--parameter")] for words in commands] == [
+        [], ["--parameter=who=them"],
+    ]  # fmt: skip

@@ -309,6 +309,11 @@ class RegisteredChampion(Block):
     model_sha256: Sha256
     cutoff: Day
 
+    @property
+    def label(self) -> str:
+        """`name:version`; empty for one from a folder."""
+        return f"{self.name}:{self.version}" if self.version else ""
+
 
 class Request(Block):
     """Who asked for a decision, why and where. workspace: null where the step ran alone."""

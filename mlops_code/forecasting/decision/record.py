@@ -57,6 +57,12 @@ class DecisionRecord(Block):
         return Verdict(outcome=evidence.outcome, reason=evidence.reason, sentence=evidence.sentence)
 
     @property
+    def overridden_by(self) -> dict[str, str]:
+        """Who has decided against the gate and why, as tags and properties tell it; empty without an override."""
+        override = self.evidence.override
+        return {"override_by": override.person, "override_reason": override.reason} if override else {}
+
+    @property
     def content(self) -> bytes:
         """The bytes of decision.json."""
         return to_json(as_json(self))

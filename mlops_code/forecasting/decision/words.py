@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from forecasting.decision.blocks import Evidence, Rule, Scores
+from forecasting.decision.blocks import SEASONAL_NAIVE, Evidence, RegisteredChampion, Rule, Scores
 
 NONE = "–"
 TITLES = {
@@ -113,6 +113,22 @@ def deciding(evidence: Evidence, scores: Scores | None) -> float | None:
     """The value of the metric that decides."""
     value: float | None = getattr(scores, evidence.metric) if scores else None
     return value
+
+
+def error(evidence: Evidence, champion: RegisteredChampion | None) -> str:
+    """The candidate's error beside that of the champion it was compared with; empty where it was not scored."""
+    ours = deciding(evidence, evidence.challenger.metrics)
+    if ours is None:
+        return ""
+    rival = evidence.champion or evidence.baselines.get(SEASONAL_NAIVE)
+    theirs = deciding(evidence, rival.metrics if rival else None)
+    told = f"{evidence.metric.upper()} {amount(ours)}"
+    if theirs is None:
+        return told
+    name = "the seasonal naive forecast"
+    if evidence.champion:
+        name = f"{(champion.label if champion else '') or 'a model'}, the champion then"
+    return f"{told} against {amount(theirs)} of {name}: {gain(ours, theirs)}"
 
 
 def gain(ours: float | None, theirs: float | None) -> str:

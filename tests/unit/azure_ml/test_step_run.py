@@ -31,3 +31,13 @@ def test_the_first_outcome_stands() -> None:
     assert run.record("failed", "error", {}) == "kept"
     assert pipeline.properties == {"outcome": "kept", "reason": "margin", "decision_sha256": "abc"}
     assert pipeline.tags == {"outcome": "kept", "reason": "margin"}
+
+
+def test_who_overrides_the_gate_and_why_are_tags_in_plain_words() -> None:
+    run, pipeline = StepRun(), Pipeline()
+    run.__dict__["_pipeline"] = pipeline
+    override = {"override_by": "A. Turing", "override_reason": "new tariff"}
+
+    assert run.record("accepted", "override", {"decision_sha256": "abc", **override}) is None
+    assert pipeline.tags == {"outcome": "accepted", "reason": "override", **override}
+    assert pipeline.properties == {**pipeline.tags, "decision_sha256": "abc"}

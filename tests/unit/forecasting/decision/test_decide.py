@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from forecasting.data.series import Panel, facts_of, write_series
+from forecasting.decision import words
 from forecasting.decision.blocks import Override, Request
 from forecasting.decision.decide import Champion, decide_candidate
 from forecasting.decision.record import parse_decision, read_decision
@@ -69,6 +70,10 @@ def test_the_record_holds_what_an_auditor_asks(candidate: Path, problem: Problem
     assert sum(evidence["residuals"]["counts"]) == 8 * 28
     assert decision.metrics["challenger_mae"] == pytest.approx(246.7, rel=0.01)
     assert document["context"] == {**dict(REQUEST), "champion": None}
+    assert decision.overridden_by == {}
+    assert words.error(decision.evidence, None) == (
+        "MAE 246.7 against 311.7 of the seasonal naive forecast: 20.9% better"
+    )
 
 
 def test_an_override_is_recorded_beside_what_the_gate_said(candidate: Path, problem: Problem) -> None:
@@ -81,8 +86,15 @@ def test_an_override_is_recorded_beside_what_the_gate_said(candidate: Path, prob
     assert evidence["override"] == {"person": "A. Turing", "reason": "the new tariff starts on Monday"}
     decision.write(candidate)
     assert read_decision(candidate, read_model(candidate).sha256).verdict.reason == "override"
+    assert decision.overridden_by == {"override_by": signed.person, "override_reason": signed.reason}
     with pytest.raises(UsageError, match="a person and a reason"):
         decide_candidate(problem, candidate, champion, REQUEST, override=Override(person="A. Turing", reason=""))
+
+
+def test_the_error_names_the_champion_of_that_time(candidate: Path, problem: Problem) -> None:
+    decision = decide_candidate(problem, candidate, Champion(read_model(candidate), "m", "3"), REQUEST).record
+    told = words.error(decision.evidence, decision.context.champion)
+    assert told.endswith(" of m:3, the champion then: equal")
 
 
 def test_changed_data_is_a_new_decision(tmp_path: Path, candidate: Path, problem: Problem, panel: Panel) -> None:

@@ -38,12 +38,14 @@ def choose(visit: Visit) -> Response:
 def _page(visit: Visit, file: str, *, refused: str = "", status: int = 200) -> Response:
     found = _offered(visit)
     chosen = _chosen(found, file) if file else None
+    declared = queueable.parameters(chosen.file) if chosen else []
     return visit.page(
         "queue.html.j2",
         status,
         found=found,
         chosen=chosen,
-        parameters=queueable.parameters(chosen.file) if chosen else [],
+        parameters=declared,
+        left_empty={one.name for one in declared if queueable.may_stay_empty(one)},
         before=queueable.given_before(chosen.last, "parameters") if chosen else {},
         azure=queueable.given_before(chosen.last, "azure") if chosen else {},
         refused=refused,
@@ -71,7 +73,7 @@ def queue(visit: Visit) -> Response:
     words += [str(chosen.file), "--studio", f"--branch={visit.field('branch').strip() or 'main'}"]
     for declared in queueable.parameters(chosen.file):
         value = visit.field(f"parameter:{declared.name}")
-        if value or declared.default is not None:
+        if value or (declared.default is not None and not queueable.may_stay_empty(declared)):
             words.append(f"--parameter={declared.name}={value}")
     words += [f"--azure={line.strip()}" for line in visit.field("azure").split("\n") if line.strip()]
     with tempfile.TemporaryFile() as output:

@@ -16,6 +16,7 @@ from local_azure.studio.reading.pipeline_runs import PipelineRun
 MOST_FILES = 200  # that are looked at
 _PATTERNS = ("*.yml", "*.yaml")
 _OF_A_PROJECT = ("azure-pipelines*.yml", ".pipelines/*.yml", ".pipelines/*.yaml")
+_NOTHING = "none"
 Document = dict[str, Any]
 
 
@@ -74,6 +75,12 @@ def _has_pipeline(file: Path, _written: int, _size: int) -> bool:
 def parameters(file: Path) -> list[Declared]:
     """Return the parameters that a pipeline declares."""
     return declared_parameters(file)
+
+
+def may_stay_empty(declared: Declared) -> bool:
+    """Tell whether a text is none by default: Azure Pipelines has no optional parameters, so files write none."""
+    is_text = declared.kind.lower() == "string" and not declared.values
+    return is_text and declared.default is not None and declared.default.strip().lower() == _NOTHING
 
 
 def given_before(last: PipelineRun | None, key: str) -> Mapping[str, str]:
