@@ -1,4 +1,4 @@
-"""What local_azure promises about itself, in one table: YAML, steps, reruns, refusals, a long history, many clients.
+"""What local_azure guarantees, in one table: YAML, steps, reruns, refusals, a long history, many clients.
 
     python -m bench.service [--runs 10000] [--clients 50] [--seconds 10]
 

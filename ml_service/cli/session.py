@@ -223,7 +223,7 @@ def session(as_json: bool, for_agent: bool | None = None, *, verb: str = "comman
     from ml_service.output.console import Terminal
     from ml_service.output.failures import explain
 
-    opened = Session(Terminal(as_json=as_json), for_agent, verb)
+    opened, refusal = Session(Terminal(as_json=as_json), for_agent, verb), None
     with redirect_stdout(io.StringIO()):
         try:
             yield opened
@@ -235,9 +235,14 @@ def session(as_json: bool, for_agent: bool | None = None, *, verb: str = "comman
             if known is None:
                 raise
             opened.exit_code, opened.ending = known.exit_code, of_error(known)
-            _record_refusal(opened, known)
             _notify_of(opened, known)
+            refusal = known if opened.attempt is not None else None
+        if refusal is not None and _waits_for_nothing(opened):
+            _record_refusal(opened, refusal)
+            refusal = None
         _close(opened)
+        if refusal is not None:
+            _record_refusal(opened, refusal)
     raise typer.Exit(opened.exit_code)
 
 
@@ -245,6 +250,11 @@ def _notify_of(opened: Session, known: ExplainedError) -> None:
     from ml_service.output.webhook import events_of_error
 
     opened.events += events_of_error(known)
+
+
+def _waits_for_nothing(opened: Session) -> bool:
+    """Whether a refusal may be recorded before it is told: at a terminal nobody should wait for a slow workspace."""
+    return "workspace" in vars(opened) or opened.agent.listens
 
 
 def _record_refusal(opened: Session, known: ExplainedError) -> None:
@@ -255,6 +265,8 @@ def _record_refusal(opened: Session, known: ExplainedError) -> None:
         return
     try:
         opened.witness.record_refusal(opened.attempt, known)
+    except KeyboardInterrupt:
+        opened.terminal.note("note: this is not recorded in the ledger, because you interrupted that")
     except Exception as error:
         if explain(error) is None:
             raise

@@ -14,10 +14,14 @@ import csv
 import errno
 import io
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 SHOWN_PLACES = 5
 LISTED_PLACES = 10_000
+LISTED_ROWS = 20_000
+"""Of the whole of `ContractError.table`."""
 _LONGEST_CELL = 500
 """Characters of a cell of `ContractError.table`: it repeats what it found in somebody else's table, in every line."""
 FAILURES_FILE = "contract_failures.csv"
@@ -103,18 +107,24 @@ class ContractError(RefusedError):
     def table(self) -> str:
         """The places of every finding as CSV: file, column, place, found, expected, fix.
 
-        Of more than 10,000 places the last line of the finding says how many are not listed. Long cells are cut.
+        Where a finding has more than 10,000 places or the table more than 20,000 rows, a last row says how many are
+        not listed. Long cells are cut.
         """
-        text = io.StringIO()
+        text, rows = io.StringIO(), self._rows()
         lines = csv.writer(text, lineterminator="\n")
         lines.writerow(["file", "column", "place", "found", "expected", "fix"])
+        for row in islice(rows, LISTED_ROWS):
+            lines.writerow([harmless_cell(_cut(cell)) for cell in row])
+        if more := sum(1 for _ in rows):
+            lines.writerow([harmless_cell(_cut(self.file)), "", f"and {more} more", "", "", ""])
+        return text.getvalue()
+
+    def _rows(self) -> Iterator[tuple[str, ...]]:
         for finding in self.findings:
-            about = (finding.found, finding.expected, finding.fix)
             more = len(finding.places) - LISTED_PLACES
             listed = (*finding.places[:LISTED_PLACES], f"and {more} more") if more > 0 else finding.places
             for place in listed or ("",):
-                lines.writerow([harmless_cell(_cut(cell)) for cell in (self.file, finding.column, place, *about)])
-        return text.getvalue()
+                yield self.file, finding.column, place, finding.found, finding.expected, finding.fix
 
 
 def _cut(cell: str) -> str:

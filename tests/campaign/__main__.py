@@ -3,9 +3,9 @@
     python -m tests.campaign [--short] [--seed N] [--out .campaign] [NAME...]
 
 A campaign is a module of this folder with a `main` that takes --seed and --short (a few minutes at most), prints its
-figures, ends whatever it has begun and returns 1 when a promise was broken. What it prints goes to OUT/NAME.txt as
-well; OUT/summary.txt has a line each. Processes that a campaign leaves are ended here, by their numbers, and count as
-a broken promise.
+figures, ends whatever it has begun and returns 1 when a guarantee was violated. What it prints goes to OUT/NAME.txt
+too; OUT/summary.txt has a line each. Processes that a campaign leaves are ended here, by their numbers, and count as
+a violated guarantee.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def run_all(
             left = most_seconds - (since - begun)
             fault = run_one(campaign, started, out, options, left) if left > 0 else "had no time left"
             taken = f"{time.monotonic() - since:.0f} s, {out / campaign.name}.txt"
-            figures.add(campaign.name, f"{'BROKEN' if fault else 'kept'} in {taken}")
+            figures.add(campaign.name, f"{'VIOLATED' if fault else 'kept'} in {taken}")
             if fault:
                 figures.broke(f"{campaign.name} {fault}")
     finally:
@@ -106,7 +106,7 @@ def run_all(
 
 
 def main(argv: list[str] | None = None, known: Sequence[Campaign] = CAMPAIGNS) -> int:
-    """Run what is asked for; 1 when a promise was broken."""
+    """Run what is asked for; 1 when a guarantee was violated."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(one.name for one in known)}")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="of everything that is random")

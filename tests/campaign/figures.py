@@ -1,4 +1,4 @@
-"""Figures of a campaign as a table, and the promises that they broke."""
+"""Figures of a campaign as a table, and the guarantees that they violated."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def slowest(seconds: Iterable[float]) -> str:
 
 @dataclass
 class Figures:
-    """Lines of a table, and what was promised and not kept; thread-safe as far as lists are."""
+    """Lines of a table, and what was guaranteed and not kept; thread-safe as far as lists are."""
 
     title: str
     rows: list[tuple[str, str]] = field(default_factory=list)
@@ -29,13 +29,13 @@ class Figures:
         """One more line."""
         self.rows.append((name, str(value)))
 
-    def broke(self, promise: str) -> None:
-        """A promise was not kept."""
-        self.broken.append(promise)
+    def broke(self, guarantee: str) -> None:
+        """A guarantee was not kept."""
+        self.broken.append(guarantee)
 
     def __str__(self) -> str:
         """The table."""
         width = max((len(name) for name, _ in self.rows), default=0)
         lines = [self.title, *(f"  {name:<{width}}  {value}" for name, value in self.rows)]
-        lines += [f"  BROKEN: {promise}" for promise in self.broken]
-        return "\n".join([*lines, "every promise was kept" if not self.broken else f"{len(self.broken)} broken"])
+        lines += [f"  VIOLATED: {guarantee}" for guarantee in self.broken]
+        return "\n".join([*lines, "every guarantee was kept" if not self.broken else f"{len(self.broken)} violated"])

@@ -2,10 +2,10 @@
 
     python -m tests.campaign.kills [--short] [--kills 200] [--seconds 420] [--seed N] [--keep FOLDER]
 
-Every kill is a kill -9 at a random moment. Promised, and measured: nothing that was acknowledged is lost, every start
-of the server succeeds, every service that was healthy answers again with its key, no run is left open or fails
+Every kill is a kill -9 at a random moment. Guaranteed, and measured: nothing that was acknowledged is lost, every
+start of the server succeeds, every service that was healthy answers again with its key, no run is left open or fails
 without a reason, every verb comes to its end when it is begun again, and no process is left. Exit code 1 when one of
-these promises is broken.
+these guarantees is violated.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Campaign:
             self.figures.broke(f"service {name} did not come back")
 
     def _look(self, victims: Victims, reading: ReadBack, watch: Watch, verbs: Verbs) -> None:
-        """Everything that was promised, in the quiet after the last kill."""
+        """Everything that is guaranteed, in the quiet after the last kill."""
         figures, server = self.figures, self._server
         self._away(watch)
         watch.stop()
@@ -153,7 +153,7 @@ class Campaign:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one campaign; 1 when a promise was broken."""
+    """Run one campaign; 1 when a guarantee was violated."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--kills", type=int, help=f"how many processes are killed ({KILLS})")
     parser.add_argument("--seconds", type=float, help=f"in how many seconds ({SECONDS:.0f})")
@@ -170,8 +170,8 @@ def main(argv: list[str] | None = None) -> int:
         campaign = Campaign(folder, arguments.kills or kills, arguments.seconds or seconds, arguments.seed)
         try:
             campaign.run()
-        except BrokenOffError as promise:
-            campaign.figures.broke(str(promise))
+        except BrokenOffError as guarantee:
+            campaign.figures.broke(str(guarantee))
         except BaseException as error:
             campaign.figures.broke(f"the campaign itself broke off: {type(error).__name__}: {error}")
             traceback.print_exc()

@@ -24,7 +24,7 @@ COMMAND = [PYTHON, "-m", "local_azure"]
 
 
 class BrokenOffError(Exception):
-    """A promise is broken without which the campaign cannot go on."""
+    """A guarantee is violated without which the campaign cannot go on."""
 
 
 class CampaignServer:

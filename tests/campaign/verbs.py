@@ -136,7 +136,7 @@ class Verbs:
         return "" if code == 0 else f"verify ended with {code}: {out[-400:]}{err[-400:]}"
 
     def report(self, figures: Figures) -> None:
-        """How many ended, and which promises broke."""
+        """How many ended, and which guarantees were violated."""
         counts = self.counts
         figures.add("verbs ended", f"{counts.ended}, killed {counts.killed}, begun again {counts.again}")
         for broken in self.broken:

@@ -1,4 +1,4 @@
-"""`make campaign` in small: four kills that break no promise, and a frame that lets no broken promise pass."""
+"""`make campaign` in small: four kills that violate no guarantee, and a frame that reports each violated one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KILLS, SECONDS, SEED = 4, 2, 4
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_four_kills_break_no_promise(tmp_path: Path) -> None:
+def test_four_kills_violate_no_guarantee(tmp_path: Path) -> None:
     words = ["--kills", str(KILLS), "--seconds", str(SECONDS), "--seed", str(SEED), "--keep", str(tmp_path)]
     command = [sys.executable, "-m", "tests.campaign.kills", *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=580)
@@ -83,7 +83,7 @@ def test_the_frame_says_what_was_broken_and_leaves_nothing(frame: Path, name: st
     summary = (out / "summary.txt").read_text()
     assert "good" in summary.splitlines()[1]
     assert "kept" in summary.splitlines()[1]
-    assert f"BROKEN: {said}" in summary
+    assert f"VIOLATED: {said}" in summary
     assert summary.strip() in done.stdout
     left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if b"sleep\0" + b"60" in _words(path)]
     assert not [path for path in left if _words(path) in (b"sleep\x00601\x00", b"sleep\x00602\x00")]

@@ -96,7 +96,7 @@ class BuildFacts:
     approvers: frozenset[str] = frozenset()
     """Whoever has approved a stage of this problem."""
     rejections: tuple[Approval, ...] = ()
-    """Of the stages of this problem, where an entry tells of a rejected candidate."""
+    """Of the stages of this problem; read only where an entry records a rejected candidate."""
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
     python -m tests.campaign.production.campaign [--short] [--pairs 50] [--kills 40] [--seed N] [--keep FOLDER]
 
-Promised, and measured: of two verbs that want to change production at once, either one runs after the other, or one
+Guaranteed, and measured: of two verbs that want to change production at once, either one runs after the other, or one
 changes it and the other is refused and names the first; a verb that was killed and is repeated once leaves what the
-undisturbed one leaves; service, champion, ledger and endpoint agree each time. Exit code 1 when a promise is broken.
+undisturbed one leaves; service, champion, ledger and endpoint agree each time. Exit code 1 when one of
+these guarantees is violated.
 """
 
 from __future__ import annotations
@@ -64,12 +65,13 @@ class Challenge:
         self.callers.append(caller)
         try:
             self.killing.kill_each(kills)
-            _say(f"{self.shop.name}: {self.killing.kills.total()} kills, {len(self._figures.broken)} broken promises")
+            kills, violated = self.killing.kills.total(), len(self._figures.broken)
+            _say(f"{self.shop.name}: {kills} kills, {violated} violated guarantees")
             self.racing.usual_seconds = max(self.killing.durations.values())
             for number in pairs:
                 self.racing.race(number, stopping=number % stopped_every == 0)
                 if number % PROGRESS_EVERY == 0:
-                    _say(f"pair {number}, {len(self._figures.broken)} broken promises")
+                    _say(f"pair {number}, {len(self._figures.broken)} violated guarantees")
         finally:
             caller.stop()
         if self.shop.sdk(serving, self.shop.name)["keys"] != keys:
@@ -127,7 +129,7 @@ def _say(text: str) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one campaign; 1 when a promise was broken."""
+    """Run one campaign; 1 when a guarantee was violated."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--pairs", type=int, help=f"how many pairs of verbs are raced ({PAIRS})")
     parser.add_argument("--kills", type=int, help=f"how often each verb is killed ({KILLS})")

@@ -40,7 +40,7 @@ class Pair:
 
 
 def faults_of(pair: Pair, rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """What of a pair is against the promise. rows: all deployments as `history` tells them, the newest first."""
+    """What of a pair is against the guarantee. rows: all deployments as `history` tells them, the newest first."""
     first, second = pair.endings
     rows = list(rows)
     faults = [*_faults(pair, first, second, rows), *_faults(pair, second, first, rows)]

@@ -16,7 +16,7 @@ import pytest
 from forecasting.data.contract import Delivery, read_table
 from forecasting.data.reading import find_table
 from forecasting.data.series import Panel, facts_of, read_series, write_series
-from forecasting.errors import ContractError, Finding, UsageError
+from forecasting.errors import LISTED_ROWS, ContractError, Finding, UsageError
 from forecasting.problem.sections import Contract, SeriesRule, Source
 
 SOURCE = Source(date="Day", measures=("Units",))
@@ -238,6 +238,18 @@ def test_the_table_of_a_refusal_stays_readable(tmp_path: Path) -> None:
     lines = list(csv.DictReader(io.StringIO(ContractError("t.csv", [finding]).table())))
     assert len(lines) == 10_001
     assert lines[-1]["place"] == "and 20000 more"
+
+
+@pytest.mark.parametrize("findings", [LISTED_ROWS // 100, LISTED_ROWS // 100 + 3])
+def test_the_whole_table_of_a_refusal_is_capped(findings: int) -> None:
+    places = tuple(f"line {number}" for number in range(100))
+    odd = [Finding(f"c{number}", places, "odd", "even", "Correct it.") for number in range(findings)]
+    lines = list(csv.DictReader(io.StringIO(ContractError("t.csv", odd).table())))
+    listed = [(line["column"], line["place"]) for line in lines]
+    if findings == LISTED_ROWS // 100:
+        assert (len(listed), listed[-1]) == (LISTED_ROWS, (f"c{findings - 1}", "line 99"))
+    else:
+        assert (len(listed), listed[-1]) == (LISTED_ROWS + 1, ("", "and 300 more"))
 
 
 def test_long_cells_of_a_refusal_are_cut_to_what_a_csv_reader_takes(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from ml_service.settings.variables import Settings
 from ml_service.training import data
 from tests.sample import DATA, PROBLEMS
 
+NOT_RECORDED = "this is not recorded in the ledger, because the workspace cannot be opened"
 TABLE = DATA / "daily_by_type.csv"
 MakeSettings = Callable[[dict[str, str]], Settings]
 
@@ -59,8 +60,33 @@ def test_a_table_that_breaks_the_contract_is_refused(
     assert captured.out == ""
     assert "violates the data contract" in captured.err
     assert expected in captured.err
-    assert "this is not recorded in the ledger, because the workspace cannot be opened" in captured.err
+    told = [captured.err.index(text) for text in ("what to do next:", "opening workspace", NOT_RECORDED)]
+    assert told == sorted(told), "the refusal is told before anybody waits for the workspace"
     assert len(opened) == 1
+
+
+@pytest.mark.parametrize("agent", ["", "True"])
+def test_a_refusal_is_told_first_at_a_terminal_and_recorded_first_in_a_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], agent: str
+) -> None:
+    (tmp_path / "table.csv").write_text("")
+    monkeypatch.setenv("PROBLEM_FILE", str(PROBLEMS / "paid_amount.yml"))
+    monkeypatch.setenv("AGENT_TEMPDIRECTORY", str(tmp_path))
+    monkeypatch.setenv("TF_BUILD", agent)
+    for variable in ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZUREML_WORKSPACE_NAME"):
+        monkeypatch.setenv(variable, "unit")
+    told: list[bool] = []
+
+    def interrupted(_: Settings) -> NoReturn:
+        told.append("what happened:" in capsys.readouterr().err)
+        raise KeyboardInterrupt if not agent else AzureMlError("nobody is signed in")
+
+    monkeypatch.setattr(workspaces, "open_training", interrupted)
+
+    assert main(["data", "upload", "--file", str(tmp_path / "table.csv")]) == 3
+    assert told[0] is not bool(agent)
+    said = capsys.readouterr().err
+    assert ("because the workspace cannot be opened" if agent else "because you interrupted that") in said
 
 
 def test_the_embedded_table_keeps_the_contract(make_settings: MakeSettings) -> None:
