@@ -33,8 +33,10 @@ training:
   candidates:  # simplest first
     - {recipe: season_mean, seasons: $seasons}
     - {recipe: window_mean, steps: $window}
+    - {recipe: exponential_smoothing}
     - {recipe: holt_winters}
     - {recipe: ridge_direct, alpha: 1.0, scaled: $scaled}
+    - {recipe: median_of, of: [{recipe: seasonal_naive}, {recipe: holt_winters}, {recipe: exponential_smoothing}]}
   # origins: forecasts that are compared; step: $units from one to the next; held_back: $units that belong to the gate
   selection: {origins: $origins, step: $step, margin: 0.02, held_back: $held_back}
 

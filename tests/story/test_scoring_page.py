@@ -124,6 +124,7 @@ def test_the_days_that_each_recipe_needs_are_those_of_the_code() -> None:
         "season_mean": {"seasons": 3},
         "window_mean": {"days": 40},
         "last_year": {},
+        "exponential_smoothing": {},
         "holt_winters": {},
         "ridge_direct": {"alpha": 1},
         "histgb_direct": {"rounds": 5, "leaves": 4, "min_rows": 50, "rate": 0.1},

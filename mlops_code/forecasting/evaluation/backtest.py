@@ -14,7 +14,7 @@ from forecasting.calendars import Calendar
 from forecasting.data.series import Panel
 from forecasting.errors import HistoryError
 from forecasting.evaluation.metrics import Actuals, scales_of
-from forecasting.models.catalog import BASELINE, days_needed, fits, forecast
+from forecasting.models.catalog import BASELINE, combined, days_needed, fits, forecast
 from forecasting.models.recipe import Array, History, Recipe
 from forecasting.problem.sections import Training
 
@@ -134,7 +134,7 @@ def backtest(
 ) -> dict[str, Array]:
     """Forecasts of each recipe, by label: shape (series, origins, horizon).
 
-    A mean of recipes is the mean of its parts' forecasts, which are computed only once. progress: called for each
+    The parts of a combination are forecast only once. progress: called for each
     fit. Raises: ValueError (too little history), UsageError (a recipe needs an extra).
     """
     made: dict[str, Array] = {}
@@ -142,9 +142,7 @@ def backtest(
     def predictions(recipe: Recipe) -> Array:
         if recipe.label not in made:
             parts = [predictions(part) for part in recipe.parts]
-            made[recipe.label] = (
-                np.asarray(np.mean(parts, axis=0)) if parts else _predict(recipe, history, windows, progress)
-            )
+            made[recipe.label] = combined(recipe, parts) if parts else _predict(recipe, history, windows, progress)
         return made[recipe.label]
 
     return {recipe.label: predictions(recipe) for recipe in recipes}

@@ -13,10 +13,10 @@ from forecasting.known import Known
 from forecasting.models.arima import Arima202
 from forecasting.models.baselines import LastYear, SameWeekdayMean, WindowMean
 from forecasting.models.boosting import BoostingDirect
-from forecasting.models.holt_winters import HoltWinters
-from forecasting.models.mean import MeanOf
+from forecasting.models.combination import Combination
 from forecasting.models.recipe import Array, FittedModel, History, Recipe, RecipeFamily, day_after, family_of
 from forecasting.models.ridge import RidgeDirect
+from forecasting.models.smoothing import ExponentialSmoothing, HoltWinters
 
 BASELINE = Recipe("seasonal_naive")
 """What scales every metric and is never a challenger."""
@@ -27,12 +27,14 @@ FAMILIES: dict[str, RecipeFamily] = {
     "season_mean": SameWeekdayMean(counted="seasons"),
     "window_mean": WindowMean(),
     "last_year": LastYear(),
+    "exponential_smoothing": ExponentialSmoothing(),
     "holt_winters": HoltWinters(),
     "ridge_direct": RidgeDirect(),
     "histgb_direct": BoostingDirect(),
     "arima_202": Arima202(),
 }
-FAMILIES["mean_of"] = MeanOf(FAMILIES)
+COMBINATIONS = {"mean_of": Combination(FAMILIES, np.mean, 2), "median_of": Combination(FAMILIES, np.median, 3)}
+FAMILIES.update(COMBINATIONS)
 
 
 def make_recipe(name: str, parameters: Mapping[str, float], parts: Sequence[Recipe] = ()) -> Recipe:
@@ -50,6 +52,11 @@ def parameter_free(recipe: Recipe) -> bool:
 def learns(recipe: Recipe) -> frozenset[str]:
     """Which of `recipe.PATTERNS` the recipe can carry on into the future."""
     return FAMILIES[recipe.name].learns(recipe)
+
+
+def combined(recipe: Recipe, forecasts: Sequence[Array]) -> Array:
+    """The forecasts of a recipe's parts as the recipe's own."""
+    return COMBINATIONS[recipe.name].combined(forecasts)
 
 
 def days_needed(recipe: Recipe, season: int, horizon: int, calendar: Calendar) -> int:

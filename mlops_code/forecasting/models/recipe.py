@@ -32,7 +32,7 @@ PATTERNS = (TREND, SEASON, YEAR, EVENTS)
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is made: a name that `catalog` knows, its parameters, and for a mean its parts."""
+    """How a model is made: a name that `catalog` knows, its parameters, and for a combination its parts."""
 
     name: str
     parameters: Mapping[str, float] = field(default_factory=dict)
@@ -139,7 +139,7 @@ class RecipeFamily(ABC):
 
     @abstractmethod
     def update(self, recipe: Recipe, arrays: Mapping[str, Array], history: History, /) -> dict[str, Array]:
-        """The same parameters with the lags of another history."""
+        """The same parameters with the lags of another history. NaN where a series is unknown to the model."""
 
     @abstractmethod
     def forecast(self, model: FittedModel, horizon: int, /) -> Array:

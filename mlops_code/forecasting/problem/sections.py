@@ -146,7 +146,7 @@ class Future(Section):
 
 
 class Candidate(Section):
-    """A recipe that training may choose, by name and parameters; `of` lists the parts of a mean."""
+    """A recipe that training may choose, by name and parameters; `of` lists the parts of a combination."""
 
     recipe: Text
     parameters: dict[str, Finite] = Field(default_factory=dict)

@@ -179,8 +179,10 @@ class Forecaster:
         """The model with the rows that are asked for, and with the history that was given."""
         model = self.model
         if question.series != model.keys:
-            rows = [self._places.get(name, 0) for name in question.series]  # the history replaces that of others
+            rows = [self._places.get(name, 0) for name in question.series]
             arrays = {name: array[rows] if name in self._by_series else array for name, array in model.arrays.items()}
+            for name in self._by_series:
+                arrays[name][self._unknown(question)] = np.nan  # for their history to replace
             served = model.intervals
             model = replace(
                 model,
@@ -194,9 +196,13 @@ class Forecaster:
         history = replace(question.history, known=question.known)
         return replace(update(model, history, question.series), intervals=self._intervals(model, question))
 
+    def _unknown(self, question: Question) -> list[int]:
+        """The rows of series that the model does not know."""
+        return [row for row, name in enumerate(question.series) if name not in self._places]
+
     def _intervals(self, model: FittedModel, question: Question) -> Intervals | None:
         """The intervals of the model; those of unknown series in units of the seasonal changes of their history."""
-        unknown = [row for row, name in enumerate(question.series) if name not in self._places]
+        unknown = self._unknown(question)
         if model.intervals is None or question.history is None or not unknown:
             return model.intervals
         values, scales = question.history.values[unknown], model.intervals.scales.copy()

@@ -25,17 +25,20 @@ STARTS = {
 }
 TREES = {"rounds": 4.0, "leaves": 6.0, "min_rows": 20.0, "rate": 0.3, "year": 1.0}
 RIDGE = make_recipe("ridge_direct", {"alpha": 1.0, "scaled": 1.0, "year": 1.0})
+SMOOTHED = make_recipe("exponential_smoothing", {})
 RECIPES = [
     make_recipe("seasonal_naive", {}),
     make_recipe("same_weekday_mean", {"weeks": 8.0}),
     make_recipe("season_mean", {"seasons": 8.0}),
     make_recipe("window_mean", {"days": 56.0}),
     make_recipe("last_year", {}),
+    SMOOTHED,
     make_recipe("holt_winters", {}),
     make_recipe("ridge_direct", {"alpha": 1.0, "year": 1.0}),
     RIDGE,
     make_recipe("histgb_direct", {**TREES, "scaled": 1.0, "poisson": 1.0}),
     make_recipe("mean_of", {}, [make_recipe("holt_winters", {}), make_recipe("histgb_direct", TREES)]),
+    make_recipe("median_of", {}, [make_recipe("seasonal_naive", {}), SMOOTHED, make_recipe("holt_winters", {})]),
 ]
 LOOK_BACK = {"seasonal_naive", "same_weekday_mean", "season_mean", "last_year"}  # may not see the day that is changed
 SLOW = {"arima_202"}  # statsmodels fits it on the days that it is given: see test_arima

@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from forecasting.calendars import DAILY
+from forecasting.calendars import WEEKLY as WEEKS
 from forecasting.data.series import Panel
 from forecasting.models.boosting import walk
 from forecasting.models.catalog import (
@@ -27,8 +28,8 @@ from forecasting.models.catalog import (
     update,
 )
 from forecasting.models.direct import MAX_RATIO, Layout, layout_of, recent_of, training_rows, year_changes
-from forecasting.models.holt_winters import GRID
 from forecasting.models.recipe import Array, FittedModel, History, Recipe
+from forecasting.models.smoothing import GRID, TRENDLESS
 
 WEEKLY = make_recipe("same_weekday_mean", {"weeks": 8})
 NAIVE = make_recipe("seasonal_naive", {})
@@ -40,8 +41,10 @@ BOOSTING = make_recipe("histgb_direct", SMALL)
 POISSON = make_recipe("histgb_direct", {**SMALL, "scaled": 1.0, "poisson": 1.0})
 YEAR = make_recipe("last_year", {})
 HOLT = make_recipe("holt_winters", {})
+SMOOTHED = make_recipe("exponential_smoothing", {})
 BOTH = make_recipe("mean_of", {}, [WEEKLY, BOOSTING])
-RECIPES = [NAIVE, WEEKLY, WINDOW, HOLT, RIDGE, SCALED, BOOSTING, POISSON, BOTH]
+MEDIAN = make_recipe("median_of", {}, [NAIVE, WEEKLY, SMOOTHED])
+RECIPES = [NAIVE, WEEKLY, WINDOW, SMOOTHED, HOLT, RIDGE, SCALED, BOOSTING, POISSON, BOTH, MEDIAN]
 ALL = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.label)
 
 
@@ -105,7 +108,52 @@ def test_holt_winters_carries_a_trend_on_and_the_weekday_mean_does_not() -> None
     assert holt < weekly / 4
 
 
+def smoothed(values: list[float], alpha: float, gamma: float) -> tuple[float, list[float]]:
+    """Written out day by day for one series and one set of weights; returns Akaike's criterion and 30 days ahead."""
+    season = [(values[place] + values[7 + place]) / 2 for place in range(7)]
+    level, squares, free = float(np.mean(season)), 0.0, 9 if gamma else 2
+    season = [value - level if gamma else 0.0 for value in season]
+    for day, value in enumerate(values):
+        missed = value - level - season[day % 7]
+        squares += missed**2 if day >= 14 else 0.0
+        level += alpha * missed
+        season[day % 7] += gamma * (1 - alpha) * missed
+    scored = len(values) - 14
+    criterion = scored * np.log(squares / scored) + 2 * free * scored / (scored - free - 1)
+    return float(criterion), [level + season[(len(values) + ahead) % 7] for ahead in range(30)]
+
+
+def test_exponential_smoothing_takes_the_weights_and_the_season_that_akaike_prefers(many: Panel) -> None:
+    rows = many.rows([3, 20, 39])
+    made = forecast(fit(SMOOTHED, replace(history(rows, 150), lower=None)), 30)
+    for row, values in enumerate(rows.values[:, :150].tolist()):
+        tried = [smoothed(values, alpha, gamma) for alpha, _, gamma in TRENDLESS.tolist()]
+        assert made[row] == pytest.approx(min(tried)[1], rel=1e-9)
+
+
+def test_exponential_smoothing_has_a_season_only_where_the_series_has_one() -> None:
+    chance, days = np.random.default_rng(3), np.arange(200)
+    values = np.stack([np.full(200, 5.0), 50.0 + 20.0 * (days % 7 == 0)]) + chance.normal(size=(2, 200))
+    made = forecast(fit(SMOOTHED, History(values, date(2014, 1, 1), 7, 28)), 28)
+    assert np.ptp(made[0]) == 0.0
+    assert np.ptp(made[1]) > 10.0
+
+
+@pytest.mark.parametrize("level", [0.0, 3.0])
+def test_a_constant_series_stays_what_it_is(level: float) -> None:
+    made = forecast(fit(SMOOTHED, History(np.full((1, 60), level), date(2014, 1, 1), 7, 28)), 28)
+    assert made.tolist() == [[level] * 28]
+
+
+def test_a_season_that_is_longer_than_its_history_could_show_is_left_out() -> None:
+    """Of 156 weeks 52 are scored, fewer than the 54 numbers of a season of 52 weeks and its weights."""
+    values = 50.0 + 20.0 * np.sin(2 * np.pi * np.arange(156) / 52)[None]
+    weeks = History(values, date(2014, 1, 5), 52, 12, calendar=WEEKS[6])
+    assert np.ptp(forecast(fit(SMOOTHED, weeks), 12)) == 0.0
+
+
 def test_each_recipe_says_what_it_can_learn() -> None:
+    assert learns(SMOOTHED) == learns(MEDIAN) == {"season"}
     assert learns(WINDOW) == frozenset()
     assert learns(WEEKLY) == {"season"}
     assert learns(BOTH) == learns(RIDGE) == {"season", "events"}
@@ -255,6 +303,12 @@ def test_a_mean_is_the_mean_of_its_parts(panel: Panel) -> None:
     assert np.array_equal(forecast(fit(BOTH, chosen), 28), np.mean(parts, axis=0))
 
 
+def test_a_median_is_the_median_of_its_parts(panel: Panel) -> None:
+    chosen = history(panel, 200)
+    parts = [forecast(fit(part, chosen), 28) for part in MEDIAN.parts]
+    assert np.array_equal(forecast(fit(MEDIAN, chosen), 28), np.median(parts, axis=0))
+
+
 @ALL
 def test_a_fit_never_sees_the_day_after_its_cutoff(panel: Panel, recipe: Recipe) -> None:
     values = np.concatenate([panel.values[:, :200], np.full((1, 105), 1e6)], axis=1)
@@ -273,7 +327,7 @@ def test_a_model_given_its_own_history_again_is_the_same_model(many: Panel, reci
 
 @ALL
 def test_frozen_parameters_take_other_days_and_other_series(many: Panel, recipe: Recipe) -> None:
-    own = recipe is HOLT  # whose parameters belong to the series that they were fitted to
+    own = recipe in (HOLT, SMOOTHED, MEDIAN)  # whose parameters belong to the series that they were fitted to
     model = fit(recipe, history(many.rows([3, 4]) if own else many, 200))
     later = update(model, history(many.rows([3, 4]), 260), ("a", "b"))
     assert (later.cutoff, later.keys) == (many.day(259), ("a", "b"))
@@ -325,6 +379,8 @@ def test_values_below_zero_are_forecast_where_the_contract_admits_them(panel: Pa
         ("histgb_direct", {**SMALL, "leaves": 1.0}),
         ("mean_of", {"weeks": 8.0}),
         ("mean_of", {}),
+        ("median_of", {}),
+        ("exponential_smoothing", {"alpha": 0.1}),
         ("arima_202", {"order": 2.0}),
     ],
 )
@@ -334,8 +390,13 @@ def test_wild_recipes_are_refused(name: str, parameters: dict[str, float]) -> No
 
 
 def test_a_mean_of_means_is_refused() -> None:
-    with pytest.raises(ValueError, match="not means of recipes"):
+    with pytest.raises(ValueError, match="not means or medians of recipes"):
         make_recipe("mean_of", {}, [BOTH, WEEKLY])
+
+
+def test_a_median_of_two_recipes_is_refused_because_it_is_their_mean() -> None:
+    with pytest.raises(ValueError, match="with 3 to 5 recipes"):
+        make_recipe("median_of", {}, [WEEKLY, NAIVE])
 
 
 def test_labels_tell_parameters_apart() -> None:

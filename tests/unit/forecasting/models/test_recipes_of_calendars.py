@@ -26,11 +26,17 @@ RECIPES = [
     make_recipe("season_mean", {"seasons": 2}),
     make_recipe("window_mean", {"steps": 6}),
     make_recipe("last_year", {}),
+    make_recipe("exponential_smoothing", {}),
     make_recipe("holt_winters", {}),
     make_recipe("ridge_direct", {"alpha": 1.0}),
     make_recipe("ridge_direct", {"alpha": 1.0, "scaled": 1.0}),
     make_recipe("histgb_direct", TREES),
     make_recipe("mean_of", {}, [make_recipe("window_mean", {"steps": 6}), make_recipe("holt_winters", {})]),
+    make_recipe(
+        "median_of",
+        {},
+        [make_recipe(name, {}) for name in ("seasonal_naive", "holt_winters", "exponential_smoothing")],
+    ),
 ]
 EACH = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.label)
 HORIZON = 6

@@ -31,6 +31,7 @@ RIDGE = make_recipe("ridge_direct", {"alpha": 1.0, "scaled": 1.0})
 BOOSTING = make_recipe("histgb_direct", {"rounds": 5, "leaves": 4, "min_rows": 50, "rate": 0.1, "scaled": 1.0})
 RECIPES = [make_recipe("same_weekday_mean", {"weeks": 8}), WINDOW, RIDGE, BOOSTING]
 RECIPES += [make_recipe("mean_of", {}, [WINDOW, RIDGE])]
+RECIPES += [make_recipe("median_of", {}, RECIPES[:3])]
 
 
 def history_of(panel: Panel, days: int) -> History:

@@ -11,7 +11,7 @@ import pytest
 from forecasting.data.series import Panel
 from forecasting.evaluation.calibration import served_intervals
 from forecasting.evaluation.metrics import scales_of
-from forecasting.models.catalog import fit, make_recipe
+from forecasting.models.catalog import fit, forecast, make_recipe
 from forecasting.models.recipe import History, Recipe
 from forecasting.serving.forecaster import Forecaster
 from forecasting.serving.questions import QuestionError
@@ -51,6 +51,20 @@ def test_an_unknown_series_is_forecast_as_a_known_one_with_its_history(many: Pan
     low, high = alone[0]["intervals"]["0.8"]
     assert high - alone[0]["value"] == pytest.approx(size)
     assert low == pytest.approx(max(0.0, alone[0]["value"] - size))
+
+
+def test_weights_of_an_unknown_series_come_from_its_history(many: Panel) -> None:
+    smoothed = make_recipe("exponential_smoothing", {})
+    recipe = make_recipe("median_of", {}, [make_recipe("seasonal_naive", {}), GLOBAL[0], smoothed])
+    asked, known = service(many, recipe), many.keys[7]
+    lines = {known: history(many, 7, 100), "new": history(many, 30, 100)}
+    both = asked.answer(asked.read({"horizon": 9, "history": lines}))["forecast"]
+    recent = History(many.values[[30], -100:], many.last, 7, 28)
+    assert [entry["value"] for entry in both if entry["series"] == "new"] == forecast(fit(recipe, recent), 9)[
+        0
+    ].tolist()
+    alone = asked.answer(asked.read({"horizon": 9, "history": {known: lines[known]}}))["forecast"]
+    assert [entry for entry in both if entry["series"] == known] == alone
 
 
 def test_a_series_without_history_must_be_one_of_the_model(many: Panel) -> None:

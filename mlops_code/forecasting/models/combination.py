@@ -1,10 +1,10 @@
-"""The mean of other recipes' forecasts: the safest way to use a fitted one."""
+"""The mean or the median of other recipes' forecasts: the safest way to use a fitted one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -15,11 +15,26 @@ MAX_PARTS = 5
 _T = TypeVar("_T")
 
 
-class MeanOf(RecipeFamily):
-    """families: the catalog, which knows the parts of a mean. Arrays are named by part: 0.profile, 1.weights."""
+class Statistic(Protocol):
+    """`numpy.mean` or `numpy.median`."""
 
-    def __init__(self, families: Mapping[str, RecipeFamily]) -> None:
+    def __call__(self, forecasts: Sequence[Array], /, *, axis: int) -> Array: ...
+
+
+class Combination(RecipeFamily):
+    """families: the catalog, which knows the parts. Arrays are named by part: 0.profile, 1.weights.
+
+    statistic: what is taken of the forecasts; fewest: parts that it needs.
+    """
+
+    def __init__(self, families: Mapping[str, RecipeFamily], statistic: Statistic, fewest: int) -> None:
         self._families = families
+        self._statistic = statistic
+        self._fewest = fewest
+
+    def combined(self, forecasts: Sequence[Array]) -> Array:
+        """The forecasts of the parts as one."""
+        return np.asarray(self._statistic(forecasts, axis=0))
 
     def parameter_free(self, recipe: Recipe) -> bool:
         return all(family_of(self._families, part).parameter_free(part) for part in recipe.parts)
@@ -31,10 +46,11 @@ class MeanOf(RecipeFamily):
         return frozenset().union(*(family_of(self._families, part).learns(part) for part in recipe.parts))
 
     def check(self, recipe: Recipe) -> None:
-        if recipe.parameters or not 2 <= len(recipe.parts) <= MAX_PARTS:
-            raise ValueError(f"{recipe.name}: expected a list `of` with 2 to {MAX_PARTS} recipes and nothing else")
+        if recipe.parameters or not self._fewest <= len(recipe.parts) <= MAX_PARTS:
+            expected = f"a list `of` with {self._fewest} to {MAX_PARTS} recipes and nothing else"
+            raise ValueError(f"{recipe.name}: expected {expected}")
         if any(part.parts for part in recipe.parts):
-            raise ValueError(f"{recipe.name}: expected recipes that are not means of recipes themselves")
+            raise ValueError(f"{recipe.name}: expected recipes that are not means or medians of recipes themselves")
         for part in recipe.parts:
             family_of(self._families, part).check(part)
 
@@ -57,8 +73,9 @@ class MeanOf(RecipeFamily):
         return _joined([family_of(self._families, part).update(part, own, history) for part, own in parts])
 
     def forecast(self, model: FittedModel, horizon: int) -> Array:
-        made = [family_of(self._families, part.recipe).forecast(part, horizon) for part in _parts(model)]
-        return np.asarray(np.mean(made, axis=0))
+        return self.combined(
+            [family_of(self._families, part.recipe).forecast(part, horizon) for part in _parts(model)]
+        )
 
     def demand_sound(self, model: FittedModel) -> None:
         for part in _parts(model):
