@@ -14,7 +14,7 @@ from typing import Any
 from ml_service.azure_devops.controls.control import Control, Facts
 from ml_service.azure_devops.controls.declared import Approval, BranchControl, Checks, Lock, RequiredTemplate
 from ml_service.azure_devops.controls.project import Project, shown
-from ml_service.documents import Document, at
+from ml_service.documents import Document, at, number_at, records_at, text_at
 
 PATH = "pipelines/checks/configurations"
 APPROVAL = "8c6f20a7-a545-4486-9777-f762fafe0d4d"
@@ -24,6 +24,7 @@ TASK = "fe1de3ee-a436-41b4-bb20-f6eb4cb879a7"
 BRANCH_CONTROL = "86b05a0c-73e6-4f7d-b3cf-e38f3b39a75b"
 """The definition that a check of the kind TASK runs."""
 _ENABLED = "enabled"
+_GIT = "git"
 _MINUTES = 1_440  # that a check which waits for nobody may take
 Check = Approval | Lock | BranchControl | RequiredTemplate
 
@@ -108,11 +109,13 @@ def _facts(project: Project, document: Document) -> Facts:
     facts["timeout"] = f"{at(document, 'timeout')} min"
     kind = str(at(document, "type", "id")).lower()
     if kind == APPROVAL:
-        facts["approvers"] = shown([_approver(project, one) for one in at(settings, "approvers") or ()])
+        facts["approvers"] = shown(
+            [_approver(project, one) for one in records_at(settings, "approvers", may_lack=True)]
+        )
         facts["approvals needed"] = _needed(settings)
         facts["requester may approve"] = shown(not at(settings, "requesterCannotBeApprover"))
         facts["blocked approvers"] = shown(
-            [_approver(project, one) for one in at(settings, "blockedApprovers") or ()]
+            [_approver(project, one) for one in records_at(settings, "blockedApprovers", may_lack=True)]
         )
     elif kind == TASK:
         inputs = at(settings, "inputs") or {}
@@ -121,30 +124,33 @@ def _facts(project: Project, document: Document) -> Facts:
         facts["protected branches only"] = shown(at(inputs, "ensureProtectionOfBranch") or "false")
         facts["branches of unknown protection"] = shown(at(inputs, "allowUnknownStatusBranch") or "false")
     elif kind == REQUIRED_TEMPLATE:
-        facts["templates"] = shown([_template(one) for one in at(settings, "extendsChecks") or ()])
+        facts["templates"] = shown([_template(one) for one in records_at(settings, "extendsChecks", may_lack=True)])
     return facts
 
 
 def _needed(settings: Document) -> str:
     """How many must approve: 0 means each of those who are named."""
-    needed, named = int(at(settings, "minRequiredApprovers") or 0), len(at(settings, "approvers") or ())
-    return shown(needed or named)
+    needed = number_at(settings, "minRequiredApprovers") if at(settings, "minRequiredApprovers") else 0
+    return shown(needed or len(records_at(settings, "approvers", may_lack=True)))
 
 
 def _approver(project: Project, document: Document) -> str:
+    """A team of the project by its name; of anybody else the id, too, because a person may be named like a team."""
     known = {number.lower(): name for name, number in project.teams.items()}
-    number = str(at(document, "id")).lower()
-    return known.get(number) or str(at(document, "displayName") or number)
+    number = text_at(document, "id")
+    named = str(at(document, "displayName") or "")
+    return known.get(number.lower()) or f"{named} ({number}, no team of this project)".lstrip()
 
 
 def _template(document: Document) -> str:
-    path = str(at(document, "templatePath")).lstrip("/")
-    return f"{at(document, 'repositoryName')} {at(document, 'repositoryRef')} {path}"
+    path, kind = str(at(document, "templatePath")).lstrip("/"), str(at(document, "repositoryType"))
+    elsewhere = "" if kind == _GIT else f" ({kind})"
+    return f"{at(document, 'repositoryName')}{elsewhere} {at(document, 'repositoryRef')} {path}"
 
 
 def _write(project: Project, nearest: Document | None, body: Callable[[], Document]) -> None:
     if nearest:
-        number = nearest["id"]
+        number = number_at(nearest, "id")
         project.send("PATCH", f"{PATH}/{number}", {**body(), "id": number}, preview=True)
     else:
         project.send("POST", PATH, body(), preview=True)
@@ -181,7 +187,7 @@ def _settings(project: Project, check: Check) -> dict[str, Any]:
             return {"displayName": "Branch control", "definitionRef": definition, "inputs": inputs}
         case RequiredTemplate():
             template = {
-                "repositoryType": "git",
+                "repositoryType": _GIT,
                 "repositoryName": f"{project.name}/{project.repository}",
                 "repositoryRef": check.ref,
                 "templatePath": check.path,
@@ -193,4 +199,4 @@ def _settings(project: Project, check: Check) -> dict[str, Any]:
 
 def _remove(project: Project, found: tuple[Document, ...]) -> None:
     for one in found:
-        project.send("DELETE", f"{PATH}/{one['id']}", None, preview=True)
+        project.send("DELETE", f"{PATH}/{number_at(one, 'id')}", None, preview=True)

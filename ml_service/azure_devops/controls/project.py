@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from ml_service.azure_devops.client import AzureDevOps, AzureDevOpsError, NotFoundError
-from ml_service.documents import Document
+from ml_service.documents import Document, at, number_at, text_at
 
 MOST_LISTED = 5_000
 
@@ -36,9 +36,12 @@ class Project:
         self, path: str, parameters: Mapping[str, str] | None = None, *, preview: bool = False, above: bool = False
     ) -> tuple[Document, ...]:
         """The documents of a list. Raises: AzureDevOpsError where the answer is none."""
-        value = self.read(path, parameters, preview=preview, above=above).get("value", [])
+        value = self.read(path, parameters, preview=preview, above=above).get("value")
         if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
-            raise AzureDevOpsError(f"the response of Azure DevOps at {path} is not a list of objects")
+            raise AzureDevOpsError(
+                f"the response of Azure DevOps at {path} is not a list of objects",
+                todo="repeat the command, and see that the token may read this",
+            )
         return tuple(value)
 
     def send(self, method: str, path: str, body: object, *, preview: bool = False, above: bool = False) -> Document:
@@ -51,7 +54,7 @@ class Project:
     @property
     def name(self) -> str:
         """The project's name."""
-        return str(self._own["name"])
+        return text_at(self._own, "name")
 
     @property
     def repository(self) -> str:
@@ -88,13 +91,24 @@ class Project:
     def teams(self) -> dict[str, str]:
         """The id of each team by name; a team's id is that of its group."""
         path, most = f"projects/{self.project_id}/teams", {"$top": str(MOST_LISTED)}
-        return {str(one["name"]): str(one["id"]) for one in self.listed(path, most, above=True)}
+        return {text_at(one, "name"): text_at(one, "id") for one in self.listed(path, most, above=True)}
 
     @property
     def pipelines(self) -> dict[str, int]:
-        """The id of each pipeline by name."""
-        found = self.listed("build/definitions", {"$top": str(MOST_LISTED)})
-        return {str(one["name"]): int(one["id"]) for one in found}
+        """The id of each pipeline by name; of several with one name in different folders, by folder and name.
+
+        The one in the uppermost folder keeps the name alone.
+        """
+        listed = self.listed("build/definitions", {"$top": str(MOST_LISTED)})
+        found: dict[str, int] = {}
+        for folder, name, number in sorted(_pipeline(one) for one in listed):
+            found[f"{folder}\\{name}" if name in found else name] = number
+        return found
+
+
+def _pipeline(document: Document) -> tuple[str, str, int]:
+    """Folder (empty: none), name and id of a pipeline."""
+    return str(at(document, "path") or "").rstrip("\\"), text_at(document, "name"), number_at(document, "id")
 
 
 def shown(value: object) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
-from ml_service.azure_devops.controls.control import Control
+from ml_service.azure_devops.controls.control import Control, Facts
 from ml_service.azure_devops.controls.declared import Declared
 from ml_service.azure_devops.controls.project import Project, shown
-from ml_service.documents import Document, at
+from ml_service.documents import Document, at, number_at, records_at
 
 DEFINITIONS, POLICIES = "build/definitions", "policy/configurations"
 RETENTION, SETTINGS = "build/retention", "build/generalsettings"
@@ -17,6 +17,9 @@ BUILD_VALIDATION = "0609b952-1397-4640-95ec-e00a01b2c241"
 """Ids of the kinds of policies: learn.microsoft.com/azure/devops/repos/git/branch-policies."""
 _FROM_YAML = 2
 """`settingsSourceType` of a trigger that the YAML file sets."""
+_YAML, _AZURE_REPOS = 2, "TfsGit"
+"""`type` of a process that a file describes, and of a repository in this organization."""
+_BUILD = "buildDefinitionId"
 _ALL_OFF = "all switched off"
 """Where the page overrides the YAML and no trigger is left, the list is empty."""
 
@@ -50,29 +53,43 @@ def pipeline_controls(project: Project, declared: Declared) -> Iterator[Control]
             f"pipeline {name}",
             f"Pipelines > {name} > Edit > ... > Triggers",
             expected,
-            _pipeline_facts(document) if document else None,
+            _pipeline_facts(project, document) if document else None,
             partial(_write_pipeline, project, name, file, declared.branch, document),
             partial(_send, project, "DELETE", f"{DEFINITIONS}/{number}", None) if document else None,
         )
 
 
-def _pipeline_facts(document: Document) -> Mapping[str, str]:
-    triggers = at(document, "triggers") or ({"triggerType": _ALL_OFF},)
+def _pipeline_facts(project: Project, document: Document) -> Facts:
+    triggers = records_at(document, "triggers", may_lack=True) or ({"triggerType": _ALL_OFF},)
     overridden = [str(at(one, "triggerType")) for one in triggers if at(one, "settingsSourceType") != _FROM_YAML]
     return {
-        "file": str(at(document, "process", "yamlFilename") or "none").lstrip("/"),
+        "file": _file(document),
         "branch": shown(at(document, "repository", "defaultBranch")),
-        "repository": shown(at(document, "repository", "name")),
+        "repository": _repository(project, document),
         "enabled": shown(at(document, "queueStatus") in (None, "enabled")),
         "triggers": f"overridden on the page: {shown(overridden)}" if overridden else "of the YAML",
     }
+
+
+def _file(document: Document) -> str:
+    """The file that describes a pipeline; one that was clicked together has none."""
+    is_yaml = at(document, "process", "type") == _YAML
+    return str(at(document, "process", "yamlFilename") or "none").lstrip("/") if is_yaml else "none"
+
+
+def _repository(project: Project, document: Document) -> str:
+    """The repository of a pipeline; its kind and id, too, where another one has the same name."""
+    name, kind = shown(at(document, "repository", "name")), at(document, "repository", "type")
+    number = str(at(document, "repository", "id"))
+    is_ours = kind == _AZURE_REPOS and number.lower() == project.repository_id.lower()
+    return name if is_ours or name != project.repository else f"{name} ({kind} {number})"
 
 
 def _write_pipeline(project: Project, name: str, file: str, branch: str, document: Document) -> None:
     repository = {
         "id": project.repository_id,
         "name": project.repository,
-        "type": "TfsGit",
+        "type": _AZURE_REPOS,
         "defaultBranch": f"refs/heads/{branch}",
     }
     trigger = {"triggerType": "continuousIntegration", "settingsSourceType": _FROM_YAML, "branchFilters": []}
@@ -80,13 +97,13 @@ def _write_pipeline(project: Project, name: str, file: str, branch: str, documen
         **document,
         "name": name,
         "type": "build",
-        "process": {"type": 2, "yamlFilename": file},
+        "process": {"type": _YAML, "yamlFilename": file},
         "repository": repository,
         "queueStatus": "enabled",
         "triggers": [trigger],
     }
     if document:
-        project.send("PUT", f"{DEFINITIONS}/{document['id']}", body)
+        project.send("PUT", f"{DEFINITIONS}/{number_at(document, 'id')}", body)
     else:
         project.send("POST", DEFINITIONS, body)
 
@@ -107,7 +124,7 @@ def policy_controls(project: Project, declared: Declared) -> Iterator[Control]:
         yield Control(title, _place(declared), expected, None, is_part=True)
         return
     validation = {
-        "buildDefinitionId": number,
+        _BUILD: number,
         "queueOnSourceUpdateOnly": True,
         "manualQueueOnly": False,
         "validDuration": 0,
@@ -128,29 +145,49 @@ def _policy(project: Project, declared: Declared, name: str, kind: str, settings
         "matchKind": "Exact",
     }
     listed = project.listed(POLICIES, {"policyType": kind})
-    found = [one for one in listed if at(one, "type", "id") == kind and _is_about(one, scope)]
+    about = [one for one in listed if str(at(one, "type", "id")).lower() == kind and _is_about(one, scope)]
     body = {"isEnabled": True, "isBlocking": True, "type": {"id": kind}, "settings": {**settings, "scope": [scope]}}
     expected = {"enabled": "yes", "blocks a merge": "yes", **{key: shown(value) for key, value in settings.items()}}
-    facts = None
-    if found:
-        facts = {"enabled": shown(at(found[0], "isEnabled")), "blocks a merge": shown(at(found[0], "isBlocking"))}
-        facts |= {key: shown(at(found[0], "settings", key)) for key in settings}
-    path = f"{POLICIES}/{found[0]['id']}" if found else POLICIES
+    found = _nearest(about, expected)
+    path = f"{POLICIES}/{number_at(found, 'id')}" if found else POLICIES
     return Control(
         f"{name} of branch {declared.branch}",
         _place(declared),
         expected,
-        facts,
+        _policy_facts(found, expected) if found else None,
         partial(_send, project, "PUT" if found else "POST", path, body),
         partial(_send, project, "DELETE", path, None) if found else None,
     )
 
 
+def _policy_facts(document: Document, expected: Facts) -> Facts:
+    settings = {key: shown(at(document, "settings", key)) for key in expected}
+    return {
+        **settings,
+        "enabled": shown(at(document, "isEnabled")),
+        "blocks a merge": shown(at(document, "isBlocking")),
+    }
+
+
+def _nearest(about: Iterable[Document], expected: Facts) -> Document | None:
+    """The policy that is compared: that of the declared build, since others may be checked too, or the nearest."""
+
+    def agreement(document: Document) -> int:
+        facts = _policy_facts(document, expected)
+        return sum(facts[name] == value for name, value in expected.items())
+
+    build = expected.get(_BUILD)
+    ours = [one for one in about if build in (None, shown(at(one, "settings", _BUILD)))]
+    return max(ours, key=agreement, default=None)
+
+
 def _is_about(document: Document, scope: Mapping[str, str]) -> bool:
     """Whether a policy is about our branch alone; an exact scope has both names."""
-    scopes = at(document, "settings", "scope") or ()
+    scopes = records_at(document, "settings", "scope", may_lack=True)
     return any(
-        at(one, "repositoryId") == scope["repositoryId"] and at(one, "refName") == scope["refName"] for one in scopes
+        str(at(one, "repositoryId")).lower() == scope["repositoryId"].lower()
+        and at(one, "refName") == scope["refName"]
+        for one in scopes
     )
 
 

@@ -10,11 +10,12 @@ from ml_service.azure_devops.controls.checks import Guarded, checks_of
 from ml_service.azure_devops.controls.control import Control
 from ml_service.azure_devops.controls.declared import Resource
 from ml_service.azure_devops.controls.project import Project, shown
-from ml_service.documents import Document, at
+from ml_service.documents import Document, at, number_at, records_at, text_at
 
 ENVIRONMENTS = "distributedtask/environments"
 ENDPOINTS = "serviceendpoint/endpoints"
 _FEDERATED = "WorkloadIdentityFederation"
+_AZURE, _CLOUD = "azurerm", "AzureCloud"
 
 
 @dataclass(frozen=True)
@@ -31,23 +32,24 @@ class Connection:
 def environment_controls(project: Project, name: str, declared: Resource) -> Iterator[Control]:
     """An environment, its checks and its pipelines."""
     title, place = f"environment {name}", f"Pipelines > Environments > {name} > Approvals and checks"
-    found = next(
-        (one for one in project.listed(ENVIRONMENTS, {"name": name}, preview=True) if one["name"] == name), None
-    )
+    number = _environment(project, name)
     yield Control(
         title,
         "Pipelines > Environments",
         {"exists": "yes"},
-        {"exists": "yes"} if found else None,
+        {"exists": "yes"} if number else None,
         partial(_create_environment, project, name),
-        partial(_delete, project, f"{ENVIRONMENTS}/{found['id']}") if found else None,
+        partial(_delete, project, f"{ENVIRONMENTS}/{number}") if number else None,
     )
-    found = next(
-        (one for one in project.listed(ENVIRONMENTS, {"name": name}, preview=True) if one["name"] == name), None
-    )
-    number = str(found["id"]) if found else ""
+    number = _environment(project, name)
     yield from checks_of(project, Guarded("environment", title, number, place), declared.checks)
     yield _permission(project, "environment", title, number, declared.pipelines)
+
+
+def _environment(project: Project, name: str) -> str:
+    """The id of an environment; empty where there is none."""
+    listed = project.listed(ENVIRONMENTS, {"name": name}, preview=True)
+    return next((text_at(one, "id") for one in listed if at(one, "name") == name), "")
 
 
 def _create_environment(project: Project, name: str) -> None:
@@ -63,9 +65,13 @@ def _delete(project: Project, path: str) -> None:
 def connection_controls(project: Project, connection: Connection, declared: Resource) -> Iterator[Control]:
     """A service connection, its checks and its pipelines."""
     title, place = f"connection {connection.name}", f"Project settings > Service connections > {connection.name}"
-    expected = {"authentication": _FEDERATED, "subscription": connection.subscription, "shared with projects": "no"}
-    known = {"identity": connection.client_id, "tenant": connection.tenant_id}
-    expected |= {name: value for name, value in known.items() if value}
+    expected = {"type": _AZURE, "cloud": _CLOUD, "authentication": _FEDERATED, "shared with projects": "no"}
+    known = {
+        "subscription": connection.subscription,
+        "identity": connection.client_id,
+        "tenant": connection.tenant_id,
+    }
+    expected |= {name: value.lower() for name, value in known.items() if value}
     found = _endpoint(project, connection.name)
     can_write = bool(connection.client_id and connection.tenant_id)
     yield Control(
@@ -74,10 +80,14 @@ def connection_controls(project: Project, connection: Connection, declared: Reso
         expected,
         _endpoint_facts(found) if found else None,
         partial(_write_endpoint, project, connection, found) if can_write else None,
-        partial(_delete_endpoint, project, str(found["id"])) if found else None,
+        partial(_delete_endpoint, project, text_at(found, "id")) if found else None,
     )
     found = _endpoint(project, connection.name)
-    number = str(found["id"]) if found else ""
+    number = text_at(found, "id") if found else ""
+    if found:
+        ready = {"ready": shown(at(found, "isReady")), "enabled": shown(not at(found, "isDisabled"))}
+        verified = f"{place} > Edit > Verify and save"
+        yield Control(f"state of {title}", verified, {"ready": "yes", "enabled": "yes"}, ready)
     guarded = Guarded("endpoint", title, number, f"{place} > Approvals and checks")
     yield from checks_of(project, guarded, declared.checks)
     yield _permission(project, "endpoint", title, number, declared.pipelines)
@@ -85,14 +95,20 @@ def connection_controls(project: Project, connection: Connection, declared: Reso
 
 def others_control(project: Project, connections: Collection[Connection]) -> Control:
     """Connections to the same subscriptions that are not declared: a pipeline could deploy with one, unasked."""
-    names, subscriptions = {one.name for one in connections}, {one.subscription for one in connections}
+    names, subscriptions = {one.name for one in connections}, {one.subscription.lower() for one in connections}
     others = [
-        str(one["name"])
+        name
         for one in project.listed(ENDPOINTS)
-        if one["name"] not in names and at(one, "data", "subscriptionId") in subscriptions
+        if (name := text_at(one, "name")) not in names and _reaches(one, subscriptions)
     ]
     place = "Project settings > Service connections"
     return Control("other connections to these subscriptions", place, {"names": "none"}, {"names": shown(others)})
+
+
+def _reaches(document: Document, subscriptions: Collection[str]) -> bool:
+    """Whether a connection may reach one of the subscriptions: a management group has any of them below it."""
+    in_group = at(document, "data", "managementGroupId")
+    return bool(in_group) or _lowered(document, "data", "subscriptionId") in subscriptions
 
 
 def identities_control(project: Project, connections: Mapping[str, Connection]) -> Control:
@@ -111,7 +127,12 @@ def identities_control(project: Project, connections: Mapping[str, Connection]) 
 
 
 def _identity(document: Document) -> str:
-    return str(at(document, "authorization", "parameters", "serviceprincipalid") or "")
+    return _lowered(document, "authorization", "parameters", "serviceprincipalid")
+
+
+def _lowered(document: Document, *path: str) -> str:
+    """An id, which Azure writes in either case."""
+    return str(at(document, *path) or "").lower()
 
 
 def _endpoint(project: Project, name: str) -> Document | None:
@@ -120,13 +141,15 @@ def _endpoint(project: Project, name: str) -> Document | None:
 
 
 def _endpoint_facts(document: Document) -> Mapping[str, str]:
-    projects = at(document, "serviceEndpointProjectReferences") or ()
+    projects = records_at(document, "serviceEndpointProjectReferences", may_lack=True)
     return {
+        "type": shown(at(document, "type")),
+        "cloud": shown(at(document, "data", "environment")),
         "authentication": shown(at(document, "authorization", "scheme")),
-        "subscription": shown(at(document, "data", "subscriptionId")),
+        "subscription": shown(_lowered(document, "data", "subscriptionId")),
         "shared with projects": shown(bool(at(document, "isShared")) or len(projects) > 1),
         "identity": shown(_identity(document)),
-        "tenant": shown(at(document, "authorization", "parameters", "tenantid")),
+        "tenant": shown(_lowered(document, "authorization", "parameters", "tenantid")),
     }
 
 
@@ -134,14 +157,14 @@ def _write_endpoint(project: Project, connection: Connection, found: Document | 
     reference = {"projectReference": {"id": project.project_id, "name": project.name}, "name": connection.name}
     body = {
         "name": connection.name,
-        "type": "azurerm",
+        "type": _AZURE,
         "url": "https://management.azure.com/",
         "authorization": {
             "scheme": _FEDERATED,
             "parameters": {"tenantid": connection.tenant_id, "serviceprincipalid": connection.client_id},
         },
         "data": {
-            "environment": "AzureCloud",
+            "environment": _CLOUD,
             "scopeLevel": "Subscription",
             "subscriptionId": connection.subscription,
             "subscriptionName": connection.subscription,
@@ -151,7 +174,8 @@ def _write_endpoint(project: Project, connection: Connection, found: Document | 
         "serviceEndpointProjectReferences": [reference],
     }
     if found:
-        project.send("PUT", f"{ENDPOINTS}/{found['id']}", {**body, "id": found["id"]}, above=True)
+        number = text_at(found, "id")
+        project.send("PUT", f"{ENDPOINTS}/{number}", {**body, "id": number}, above=True)
     else:
         project.send("POST", ENDPOINTS, body, above=True)
 
@@ -168,7 +192,8 @@ def _permission(project: Project, kind: str, title: str, number: str, wanted: tu
         return Control(f"permissions of {title}", place, expected, None, is_part=True)
     path = f"pipelines/pipelinePermissions/{kind}/{number}"
     document = project.read(path, preview=True)
-    allowed = {int(one["id"]) for one in at(document, "pipelines") or () if at(one, "authorized")}
+    listed = records_at(document, "pipelines", may_lack=True)
+    allowed = {number_at(one, "id") for one in listed if at(one, "authorized")}
     is_open = bool(at(document, "allPipelines", "authorized"))
     found = {"pipelines": "every pipeline of the project" if is_open else shown(_names(project, allowed))}
     write = partial(_permit, project, path, wanted, allowed)

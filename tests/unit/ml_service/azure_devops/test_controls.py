@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
-from local_azure.pipelines.run.builds.organization import FILE
+from azure_ml.errors import ExplainedError
+from local_azure.pipelines.run.builds.organization import FILE, PROJECT_ID
 from local_azure.pipelines.run.builds.server import PROJECT, serving
+from ml_service.azure_devops import client
 from ml_service.azure_devops.client import AzureDevOps, AzureDevOpsError
 from ml_service.azure_devops.controls.declared import Declared, read_declared
 from ml_service.azure_devops.controls.project import Project
@@ -26,6 +29,7 @@ CONNECTIONS = {
     "TRIAL_CONNECTION": Connection("ml-trial", TRAINING, "client-4", "tenant"),
 }
 Kept = dict[str, Any]
+TEAMS = f"projects/{PROJECT_ID}/teams"
 
 
 class Organization:
@@ -125,6 +129,15 @@ def _stranger(kept: Kept) -> None:
     _permission(kept, "ml-production")["pipelines"].append({"id": 99, "authorized": True})
 
 
+def _namesake(kept: Kept) -> None:
+    kept["build/definitions"]["99"] = {"id": 99, "name": "release", "path": "\\evil"}
+    _permission(kept, "ml-production")["pipelines"].append({"id": 99, "authorized": True})
+
+
+def _to_group() -> Kept:
+    return {"id": "x", "name": "above", "data": {"scopeLevel": "ManagementGroup", "managementGroupId": "all"}}
+
+
 def _back_door(kept: Kept) -> None:
     one = {**_named(kept, "serviceendpoint/endpoints", "ml-production"), "id": "x", "name": "handy"}
     kept["serviceendpoint/endpoints"]["x"] = one
@@ -147,7 +160,7 @@ SEEDED: dict[str, tuple[Callable[[Kept], object], tuple[str, str, str]]] = {
         lambda kept: _check(kept, "approval", "ml-production")["settings"].update(
             approvers=[{"id": "ada", "displayName": "Ada"}]
         ),
-        ("approval of connection ml-production", "approvers", "Ada"),
+        ("approval of connection ml-production", "approvers", "Ada (ada, no team of this project)"),
     ),
     "the approval is switched off": (
         lambda kept: _check(kept, "approval", "production").update(isDisabled=True),
@@ -219,7 +232,7 @@ SEEDED: dict[str, tuple[Callable[[Kept], object], tuple[str, str, str]]] = {
         lambda kept: _check(kept, "approval", "production")["settings"].update(
             blockedApprovers=[{"id": "ada", "displayName": "Ada"}]
         ),
-        ("approval of environment production", "blocked approvers", "Ada"),
+        ("approval of environment production", "blocked approvers", "Ada (ada, no team of this project)"),
     ),
     "a merge starts nothing": (
         lambda kept: _named(kept, "build/definitions", "release").update(triggers=[]),
@@ -240,6 +253,96 @@ SEEDED: dict[str, tuple[Callable[[Kept], object], tuple[str, str, str]]] = {
             "serviceEndpointProjectReferences"
         ].append({"projectReference": {"id": "other"}}),
         ("connection ml-production", "shared with projects", "yes"),
+    ),
+    "a person who is named like the team approves": (
+        lambda kept: _check(kept, "approval", "production")["settings"].update(
+            approvers=[{"id": "ada", "displayName": "Release managers"}]
+        ),
+        ("approval of environment production", "approvers", "Release managers (ada, no team of this project)"),
+    ),
+    "a template on GitHub has the same name": (
+        lambda kept: _check(kept, "template", "production")["settings"]["extendsChecks"][0].update(
+            repositoryType="github"
+        ),
+        (
+            "required template of environment production",
+            "templates",
+            "local/local (github) refs/heads/main .pipelines/templates/governed.yml",
+        ),
+    ),
+    "a pipeline of the same name may use the connection": (
+        _namesake,
+        ("permissions of connection ml-production", "pipelines", "\\evil\\release, release, retrain, rollback"),
+    ),
+    "a pipeline runs a repository of another project": (
+        lambda kept: _named(kept, "build/definitions", "release")["repository"].update(id="other"),
+        ("pipeline release", "repository", "local (TfsGit other)"),
+    ),
+    "a pipeline runs a repository of GitHub": (
+        lambda kept: _named(kept, "build/definitions", "release")["repository"].update(type="GitHub"),
+        ("pipeline release", "repository", f"local (GitHub {PROJECT_ID})"),
+    ),
+    "a pipeline was clicked together": (
+        lambda kept: _named(kept, "build/definitions", "release").update(process={"type": 1, "phases": []}),
+        ("pipeline release", "file", "none"),
+    ),
+    "a pipeline is paused": (
+        lambda kept: _named(kept, "build/definitions", "retrain").update(queueStatus="paused"),
+        ("pipeline retrain", "enabled", "no"),
+    ),
+    "branches of unknown protection deploy": (
+        lambda kept: _check(kept, "branch", "production")["settings"]["inputs"].update(
+            allowUnknownStatusBranch="true"
+        ),
+        ("branch control of environment production", "branches of unknown protection", "yes"),
+    ),
+    "the connection is to another cloud": (
+        lambda kept: _named(kept, "serviceendpoint/endpoints", "ml-reader")["data"].update(
+            environment="AzureUSGovernment"
+        ),
+        ("connection ml-reader", "cloud", "AzureUSGovernment"),
+    ),
+    "the connection is of another kind": (
+        lambda kept: _named(kept, "serviceendpoint/endpoints", "ml-reader").update(type="dockerregistry"),
+        ("connection ml-reader", "type", "dockerregistry"),
+    ),
+    "the connection is still a draft": (
+        lambda kept: _named(kept, "serviceendpoint/endpoints", "ml-training").update(isReady=False),
+        ("state of connection ml-training", "ready", "no"),
+    ),
+    "the connection is switched off": (
+        lambda kept: _named(kept, "serviceendpoint/endpoints", "ml-training").update(isDisabled=True),
+        ("state of connection ml-training", "enabled", "no"),
+    ),
+    "a connection to a management group": (
+        lambda kept: kept["serviceendpoint/endpoints"].update(x=_to_group()),
+        ("other connections to these subscriptions", "names", "above"),
+    ),
+    "a connection whose subscription is in capitals": (
+        lambda kept: kept["serviceendpoint/endpoints"].update(
+            x={"id": "x", "name": "loud", "data": {"subscriptionId": PRODUCTION.upper()}}
+        ),
+        ("other connections to these subscriptions", "names", "loud"),
+    ),
+    "the reviews are optional": (
+        lambda kept: _policy(kept, "fa4e907d").update(isEnabled=False),
+        ("reviews of branch main", "enabled", "no"),
+    ),
+    "the reviews are those of another branch": (
+        lambda kept: _policy(kept, "fa4e907d")["settings"]["scope"][0].update(refName="refs/heads/other"),
+        ("reviews of branch main", "exists", "no"),
+    ),
+    "another build is checked": (
+        lambda kept: _policy(kept, "0609b952")["settings"].update(buildDefinitionId=1_000),
+        ("build validation of branch main", "exists", "no"),
+    ),
+    "approvals wait for a year": (
+        lambda kept: _check(kept, "approval", "ml-trial").update(timeout=500_000),
+        ("approval of connection ml-trial", "timeout", "500000 min"),
+    ),
+    "more must approve than there are": (
+        lambda kept: _check(kept, "approval", "production")["settings"].update(minRequiredApprovers=9),
+        ("approval of environment production", "approvals needed", "9"),
     ),
     "whoever queues a run sets variables": (
         lambda kept: kept["build/generalsettings"].update(enforceSettableVar=False),
@@ -265,8 +368,46 @@ def test_a_drift_is_found_and_applying_again_repairs_it(organization: Organizati
     if expected[0] != "environment production":  # whose checks and permissions are missing with it
         assert drifts == [expected]
     organization.apply()
-    left = {"other connections to these subscriptions"} & {expected[0]}  # what somebody made stays
+    by_hand = ("other connections to these subscriptions", "state of connection ml-training")
+    left = {expected[0]}.intersection(by_hand)  # what somebody made stays, and a person verifies a connection
     assert {one for one, _, _ in organization.drifts()} == left
+
+
+def test_ids_are_the_same_in_either_case(organization: Organization) -> None:
+    def louder(kept: Kept) -> None:
+        endpoint = _named(kept, "serviceendpoint/endpoints", "ml-production")
+        endpoint["data"]["subscriptionId"] = PRODUCTION.upper()
+        endpoint["authorization"]["parameters"].update(serviceprincipalid="CLIENT-2", tenantid="Tenant")
+
+    organization.seed(louder)
+
+    assert organization.drifts() == []
+
+
+def test_the_check_of_another_build_is_left_alone(organization: Organization) -> None:
+    def another(kept: Kept) -> None:
+        ours = _policy(kept, "0609b952")
+        other = json.loads(json.dumps(ours)) | {"id": 77, "isBlocking": False}
+        other["settings"]["buildDefinitionId"] = 1_000
+        kept["policy/configurations"] = {"77": other, **kept["policy/configurations"]}
+
+    organization.seed(another)
+
+    assert organization.drifts() == []
+
+
+def test_a_team_that_was_made_anew_does_not_approve_yet(organization: Organization) -> None:
+    """Its name is the old one, but the checks name the id of the team that is gone."""
+    organization.seed(lambda kept: _named(kept, TEAMS, "Release managers").update(id="anew"))
+
+    drifts = organization.drifts()
+
+    assert {(of, name) for of, name, _ in drifts} == {
+        (f"approval of {one}", "approvers")
+        for one in ("environment production", "connection ml-production", "connection ml-trial")
+    }
+    organization.apply()
+    assert organization.drifts() == []
 
 
 def test_two_connections_of_one_identity_are_found(organization: Organization) -> None:
@@ -324,6 +465,67 @@ def test_what_was_applied_is_taken_away_and_teams_stay(organization: Organizatio
     missing = {one for one, name, _ in organization.drifts() if name == "exists"}
     assert {"environment production", "connection ml-production", "pipeline release"} <= missing
     assert "team Release managers" not in missing
+
+
+PARTS = {
+    "serviceendpoint/endpoints": ("name", "authorization", "data", "type"),
+    "distributedtask/environments": ("name",),
+    "pipelines/checks/configurations": ("settings", "type"),
+    "build/definitions": ("name", "process", "repository", "triggers"),
+    "policy/configurations": ("settings", "type", "isEnabled"),
+    TEAMS: ("name", "id"),
+}
+
+
+@pytest.mark.parametrize("value", [None, 5, ["x"], {}])
+@pytest.mark.parametrize(("path", "part"), [(path, part) for path, parts in PARTS.items() for part in parts])
+def test_a_half_written_document_is_explained_or_a_drift(
+    organization: Organization, path: str, part: str, value: object
+) -> None:
+    """Whatever is missing, it is neither a traceback nor taken for what was declared."""
+    organization.seed(lambda kept: next(iter(kept[path].values())).update({part: value}))
+
+    try:
+        assert organization.drifts()
+    except ExplainedError as error:
+        assert error.todo
+
+
+@pytest.mark.parametrize(
+    ("path", "fact"),
+    [
+        ("build/generalsettings", {"enforceSettableVar": None}),
+    ],
+)
+def test_a_half_written_setting_is_a_drift(organization: Organization, path: str, fact: Kept) -> None:
+    organization.seed(lambda kept: kept.update({path: fact}))
+
+    assert organization.drifts()
+
+
+@pytest.mark.parametrize(
+    ("status", "fix"),
+    [
+        (401, "see that the token is valid"),
+        (403, "may read this"),
+        (404, "may read this"),
+        (429, "wait a few minutes"),
+        (500, "repeat the command later"),
+    ],
+)
+def test_a_refusal_says_what_to_do(
+    organization: Organization, status: int, fix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of a list: one that is not there is not an empty one."""
+    answer = requests.Response()
+    answer.status_code = status
+    monkeypatch.setattr(client, "exchange", lambda *_, **__: (answer, b"{}"))
+
+    with pytest.raises(AzureDevOpsError) as refused:
+        organization.api.get("serviceendpoint/endpoints")
+    assert fix in refused.value.todo
+    with pytest.raises(AzureDevOpsError):
+        organization.project.listed("serviceendpoint/endpoints")
 
 
 def test_without_client_ids_a_connection_is_left_to_a_person(organization: Organization) -> None:
