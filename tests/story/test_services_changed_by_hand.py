@@ -1,4 +1,4 @@
-"""Code that is deployed over the service of production by hand is noticed, not replaced unknowingly, and taken over."""
+"""Code deployed over the service of production by hand is noticed, not replaced unknowingly, and taken over."""
 
 from __future__ import annotations
 
