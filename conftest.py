@@ -45,7 +45,6 @@ LONGEST_FIRST = (
     "local_azure/tests/machine_learning/planes/pipelines/test_pipelines.py",
     "local_azure/tests/machine_learning/processes/clients/test_life_cycle.py",
     "local_azure/tests/machine_learning/engines/steps/test_parallel_runs.py",
-    "local_azure/tests/test_classic_project.py",
     "tests/faults/test_doors_of_services.py",
     "tests/docs/test_readme.py",
     "tests/pipelines/test_real_runs.py",

@@ -66,6 +66,7 @@ def classic(state: StateFolder, ws: Any, tmp_path: Path) -> Classic:
     return Classic(state, tmp_path, variables)
 
 
+@pytest.mark.campaign
 def test_only_a_better_model_is_registered(ws: Any, classic: Classic) -> None:
     from azureml.core import Model
 

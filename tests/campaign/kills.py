@@ -102,7 +102,7 @@ class Campaign:
         reading.by_sdk()
         runs = self._ended_runs()
         reading.by_rest(again=True)
-        if not verbs.broken and verbs.counts.ended:
+        if not verbs.broken and verbs.has_released:
             self._expect(verbs.verify)
         self._services_of_all()
         server.down()

@@ -54,7 +54,7 @@ class Verbs:
         self._base = clean_environment(folder)
         self._current: Popen[str] | None = None
         self._is_over = False
-        self._released = False
+        self.has_released = False
         self._last_kill = -HARM_SECONDS
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -63,7 +63,7 @@ class Verbs:
         self._thread.start()
 
     def finish(self, seconds: float) -> None:
-        """Let the verbs of this turn come to their ends, the last of them undisturbed."""
+        """Let the verb that runs come to its end, undisturbed."""
         self._is_over = True
         self._thread.join(seconds)
         if self._thread.is_alive():
@@ -89,17 +89,22 @@ class Verbs:
         table = self._tables[build % len(self._tables)]
         self.ended(build, "data", "upload", "--file", str(table))
         self.ended(build, "publish")
-        run = self.ended(build, "run", "--data-version", "1", *(OVERRIDE if self._released else []), "--json")
+        run = self.ended(build, "run", "--data-version", "1", *(OVERRIDE if self.has_released else []), "--json")
         if not run:
             return
         released = self.ended(build, "release", "--run", str(run["run_id"]), "--json")
         before = str(released.get("before", "none")).rpartition(":")[2]
-        self._released = self._released or bool(released)
+        self.has_released = self.has_released or bool(released)
         if before != "none" and build % 2:
             self.ended(build, "rollback", "--to", before, "--reason", "worse", "--json")
 
     def ended(self, build: int, *words: str) -> dict[str, Any]:
-        """Run a verb until it ends with 0; returns the document it printed, or nothing when it never did."""
+        """Run a verb until it ends with 0; returns the document it printed, or nothing when it never did.
+
+        Once the campaign is over, no further verb begins.
+        """
+        if self._is_over:
+            return {}
         for _ in range(MOST_ATTEMPTS):
             begun = time.monotonic()
             code, out, err = self._attempt(build, words)

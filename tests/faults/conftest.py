@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -34,10 +35,28 @@ def sdk(machine: Machine, folder: Path, *words: str) -> str:
     return done.stdout
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that the first test process makes and the others of this run share, none of which may change it."""
+    own = factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / name
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "made").exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a process that failed to make it
+            folder.mkdir()
+            make(folder)
+            (folder / "made").touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state folder, at rest, with the pipelines "plain" and "limited" (1 s a step)."""
-    folder = tmp_path_factory.mktemp("published")
+    return made_once(tmp_path_factory, "published", publish) / "state"
+
+
+def publish(folder: Path) -> None:
+    """Publish the two pipelines."""
     (folder / "step").mkdir()
     shutil.copy(HERE / "misbehaving_step.py", folder / "step")
     machine = Machine(folder / "state").start()
@@ -46,7 +65,6 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sdk(machine, folder, str(HERE / "publish_faults.py"), str(folder / "step"))
     finally:
         machine.stop()
-    return folder / "state"
 
 
 def copied(published: Path, state: Path) -> Machine:
@@ -98,11 +116,16 @@ class Deployed:
 @pytest.fixture(scope="session")
 def with_service(published: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A state folder, at rest, with the service of deploy_faults.py; and the key of the service."""
-    folder = tmp_path_factory.mktemp("with_service")
-    ensure_config_file(folder)
-    for machine in copied_server(published, folder / "state"):
-        facts = json.loads(sdk(machine, folder, str(HERE / "deploy_faults.py")).partition("RESULT")[2])
-    return folder / "state", str(facts["key"])
+
+    def deploy(folder: Path) -> None:
+        ensure_config_file(folder)
+        for machine in copied_server(published, folder / "state"):
+            (folder / "facts.json").write_text(
+                sdk(machine, folder, str(HERE / "deploy_faults.py")).partition("RESULT")[2]
+            )
+
+    folder = made_once(tmp_path_factory, "with_service", deploy)
+    return folder / "state", str(json.loads((folder / "facts.json").read_text())["key"])
 
 
 def copied_service(with_service: tuple[Path, str], state: Path) -> Iterator[Deployed]:

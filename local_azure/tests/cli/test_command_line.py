@@ -159,6 +159,7 @@ def test_env_prints_what_a_shell_can_evaluate(local_azure: CommandLine) -> None:
     assert any(line.startswith("export ARM_CLOUD_METADATA_URL='http://127.0.0.1:") for line in lines)
 
 
+@pytest.mark.campaign
 def test_data_survives_a_killed_server(local_azure: CommandLine) -> None:
     make = "from azureml.core import *; Experiment(Workspace.from_config(), 'kept').tag('a', 'b')"
     read = "from azureml.core import *; print('TAGS', Experiment(Workspace.from_config(), 'kept').tags)"

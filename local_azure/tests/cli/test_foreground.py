@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -118,6 +119,7 @@ def test_ctrl_c_during_the_start_leaves_no_server(own: StateFolder, tmp_path: Pa
     with start(own, tmp_path, "--down", "--", "sleep", "60") as process:
         while not own.is_locked():
             assert process.poll() is None
+            time.sleep(0.02)  # to look takes the lock for a moment, and a server that finds it taken does not start
         os.killpg(process.pid, signal.SIGINT)
         process.communicate(timeout=30)
     assert not own.is_locked()

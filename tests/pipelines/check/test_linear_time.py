@@ -109,7 +109,14 @@ PIPELINES = {
 }
 
 
-@pytest.mark.parametrize("name", PIPELINES)
+# Linear like the others, and with so many faults that each takes seconds.
+IN_A_CAMPAIGN = ("tasks", "unknown inputs", "unknown keys", "artifacts")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.campaign) if name in IN_A_CAMPAIGN else name for name in PIPELINES],
+)
 def test_checking(name: str, write: Callable[..., Path]) -> None:
     service_schema()
     file = write(PIPELINES[name])

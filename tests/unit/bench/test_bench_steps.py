@@ -8,13 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.ensemble import HistGradientBoostingRegressor
 
 from bench.runners import DATA
-from bench.steps import evaluate, prepare, register, train
 
 
 def test_four_scripts_register_the_model_that_was_fitted(tmp_path: Path) -> None:
+    # scikit-learn takes a second to import, and every test process imports this module.
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    from bench.steps import evaluate, prepare, register, train
+
     features, model, metrics, entry = (str(tmp_path / name) for name in ("features", "model", "metrics", "entry"))
     assert prepare.main(["--data", str(DATA), "--features", features]) == 0
     assert train.main(["--features", features, "--model", model]) == 0

@@ -30,6 +30,16 @@ def good(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def judged(good: Path) -> tuple[Path, Path]:
+    """The good candidate, and how the gate has judged it."""
+    folder = good.with_name("evaluation")
+    words = ["--problem", PROBLEMS / "paid_amount.yml", "--candidate", good, "--evaluation", folder]
+    command = [sys.executable, CODE / "evaluate.py", *words, "--champion", "none"]
+    subprocess.run(list(map(str, command)), check=True, capture_output=True)
+    return good, folder
+
+
 @pytest.fixture
 def hostile(good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """hostile(kind) is a folder; the working directory is watched for traces."""
@@ -51,11 +61,9 @@ def test_the_pickle_of_these_tests_would_do_harm(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_steps_refuse_a_hostile_candidate_and_a_hostile_champion(
-    step: Step, good: Path, hostile: Callable[[str], Path], tmp_path: Path, kind: str
+    step: Step, judged: tuple[Path, Path], hostile: Callable[[str], Path], tmp_path: Path, kind: str
 ) -> None:
-    evil = hostile(kind)
-    evaluation, out = tmp_path / "evaluation", tmp_path / "out"
-    assert step("evaluate", "--candidate", good, "--evaluation", evaluation, "--champion", "none").code == 0
+    (good, evaluation), evil, out = judged, hostile(kind), tmp_path / "out"
     named = ("--registration", out, "--model-name", "paid-amount")
     for ended in (
         step("evaluate", "--candidate", evil, "--evaluation", out, "--champion", "none"),

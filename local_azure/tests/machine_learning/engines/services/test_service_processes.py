@@ -106,6 +106,7 @@ def _ask(facts: dict[str, str]) -> object:
     return requests.post(facts["address"], json={"data": [1]}, headers=headers, timeout=20).json()
 
 
+@pytest.mark.campaign
 def test_services_come_back_with_the_server(tmp_path: Path, sources: Path) -> None:
     slow = sources / "slow"
     wait = f'    import time\n    time.sleep(60 if os.path.exists("{slow}") else 0)\n'

@@ -86,6 +86,7 @@ def test_a_killed_server(own: Machine) -> None:
     gone(program, child, parent)
 
 
+@pytest.mark.campaign
 def test_down_and_a_new_server(own: Machine) -> None:
     first = own.parent
     with waiting(own) as (process, program, child):

@@ -212,6 +212,7 @@ def prepare_with(python: Path, state: StateFolder, environment: dict[str, str], 
     return Machine(state, variables, folder)
 
 
+@pytest.mark.campaign
 def test_a_parent_that_does_not_fit_any_more(own_machine: Machine, tmp_path: Path) -> None:
     state, python = own_machine.state, tmp_path / "home/bin/python"
     kept = ("PATH", "PYTHONPATH")
