@@ -94,16 +94,16 @@ def _restore(recorder: Recorder, target: Record, now: Serving | None) -> RolledB
         scoring = ledger.fetch_scoring(target, Path(scratch))
         demand_evidence(site, target)
         facts = build_facts(ledger.ROLLBACK, site, before_id(now))
-        facts |= {**_of_target(target), **pointers(site, content), **facts_of_take_over(site, recorder.here)}
+        facts |= {**of_target(target), **pointers(site, content), **facts_of_take_over(site, recorder.here)}
         record = recorder.begin(facts, before, content, scoring)
         service = deploy_to_production(recorder, record, scoring, last_good(recorder.here))
     return RolledBack(content.model, before, record.id, service.url, content.scoring_sha256, service.keys)
 
 
-def _of_target(target: Record) -> dict[str, str]:
+def of_target(target: Record) -> dict[str, str]:
     """What the record of a rollback takes over from the deployment that it restores."""
-    report = target.properties.get("report_sha256", "")
-    return {"back_to": target.id, **({"report_sha256": report} if report else {})}
+    taken = ("report_sha256", ledger.APPROVED_DECISION, ledger.APPROVED_RUN)
+    return {"back_to": target.id, **{name: target.properties[name] for name in taken if target.properties.get(name)}}
 
 
 def _withdraw_unfinished(recorder: Recorder, known: Sequence[Record], now: Serving | None) -> str:

@@ -303,7 +303,7 @@ def _keep(call: Session, other: AnotherTrainingError) -> None:
     told = {"outcome": KEPT, "reason": ANOTHER_RUN, "runId": other.run_id}
     call.terminal.document({"run_id": other.run_id, "outcome": KEPT, "reason": ANOTHER_RUN})
     ended = handed_on(0, KEPT, ANOTHER_RUN, other.run_id)
-    call.agent.outputs({**told, "modelVersion": "", "pending": "false", "ended": ended})
+    call.agent.outputs({**told, "modelVersion": "", "decision": "", "pending": "false", "ended": ended})
     call.agent.tag(KEPT)
     call.ends(f"{other.happened}: {other.found}", other.todo, page=True)
 
