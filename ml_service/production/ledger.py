@@ -139,6 +139,11 @@ class Record:
         return told.get(APPROVED_RUN, content.run_id), told.get(APPROVED_DECISION, content.decision_sha256)
 
     @property
+    def why(self) -> str:
+        """Why a person asked for it, or that nobody has said."""
+        return self.properties.get(ASKED_BECAUSE) or "no reason"
+
+    @property
     def line(self) -> str:
         """What it is and whose, for people who meet it unfinished."""
         return f"{self.opened.what}, by {self.opened.who}, build {self.opened.build_id}, since {self.started}"
@@ -237,6 +242,12 @@ def previous(records: Sequence[Record], live: Record | None) -> Record | None:
     if current is None:
         return None
     return next((record for record in good if record.content.served != current.content.served), None)
+
+
+def left_by(records: Sequence[Record], left: Record) -> Record | None:
+    """The newest rollback that has replaced a deployment; None if none has. records: the newest first."""
+    back = (record for record in succeeded(records) if record.properties["event"] == ROLLBACK)
+    return next((record for record in back if record.before == left.id), None)
 
 
 def fetch_scoring(record: Record, folder: Path) -> Scoring:

@@ -21,8 +21,8 @@ from ml_service.errors import CheckFailedError, ConflictError, InvalidRequestErr
 from ml_service.output.agent import Agent
 from ml_service.output.console import Terminal
 from ml_service.production import ledger
-from ml_service.production.candidates.candidate import Candidate, State, newest_pending
-from ml_service.production.candidates.reading import read_registry
+from ml_service.production.candidates.candidate import Candidate, State
+from ml_service.production.candidates.reading import newest_pending, read_registry
 from ml_service.production.candidates.recording import Desk, settle, try_to
 from ml_service.production.candidates.releasing import demand_releasable
 from ml_service.production.chain.entry import NONE
@@ -244,13 +244,13 @@ def _latest_decision(
 def _requested_model(site: Site, version: str, candidates: Sequence[Candidate]) -> ModelVersion:
     if version != PENDING:
         return requested_model(site.training, site.settings, site.problem, version)
-    found = newest_pending(candidates)
+    found = newest_pending(site.training, candidates, site.terminal.say)
     if found is None:
         newest = next(iter(candidates), None)
         raise CheckFailedError(
             f"the problem {site.problem} has no candidate that may be released",
             found=f"{newest.model}: {newest.line}" if newest else "no candidate",
-            expected=f"one that is {State.ACCEPTED} or {State.AWAITING}",
+            expected=f"one that is {State.ACCEPTED} or {State.AWAITING}, and whose training has not failed",
             todo="list all candidates: python -m ml_service candidates list; or train: python -m ml_service run",
         )
     return requested_model(site.training, site.settings, site.problem, str(found.version))

@@ -65,6 +65,8 @@ def _rollback(recorder: Recorder, to: str) -> RolledBack:
         return RolledBack(to=before, before=before, deployment="", url=now.service.url if now else "")
     demand_unchanged(site, known, now)
     target = target_of(known, now.record if now else None, to, site.build.build_id)
+    if target is not None and to == PREVIOUS:
+        demand_not_left(known, target)
     if target is None:
         closed = _withdraw_unfinished(recorder, known, now)
         return RolledBack(to=NONE, before=before, deployment=closed, url="")
@@ -159,6 +161,22 @@ def target_of(known: Sequence[Record], live: Record | None, to: str, build_id: s
             todo="to deploy a version that has not served yet, use release",
         )
     return found
+
+
+def demand_not_left(known: Sequence[Record], target: Record) -> None:
+    """Refuse to restore, unnamed, what a rollback has replaced: whoever asks twice would get the bad version back.
+
+    A pipeline names the deployment, because its card shows what happened to it. Raises: CheckFailedError.
+    """
+    left = ledger.left_by(known, target)
+    if left is not None:
+        raise CheckFailedError(
+            f"the previous deployment, of {target.content.model}, was itself rolled back; nothing was changed",
+            found=f"rolled back by {left.opened.who} at {left.started}: {left.why}",
+            expected="a deployment that no rollback has replaced, or one that is named",
+            todo="to go further back, name a version: python -m ml_service rollback --to NUMBER --reason TEXT;\n"
+            f"to restore this one nevertheless: python -m ml_service rollback --to {target.id} --reason TEXT",
+        )
 
 
 def ending(result: RolledBack) -> tuple[str, str]:

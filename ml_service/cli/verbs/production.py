@@ -158,8 +158,9 @@ def rollback(
     """Restore an earlier deployment of production: its model, scoring script and environment.
 
     A rollback is a new deployment; its record names the old and the new version and the reason, which is required
-    (exit 2). A target whose hashes do not verify is refused (exit 3), and nothing is changed. A service that was
-    changed by hand is refused without --take-over (exit 4).
+    (exit 2). A target whose hashes do not verify is refused (exit 3), and nothing is changed; so is previous if that
+    deployment was itself rolled back: name it to restore it. A service that was changed by hand is refused without
+    --take-over (exit 4).
     """
     with session(as_json, for_agent, verb="rollback") as call:
         demand_target(to)
