@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ml_service.output.console import Terminal
-from ml_service.production.candidates.candidate import Candidate, Setback, newest_pending
+from ml_service.production.candidates.candidate import Candidate, Setback
 
 
 def show(terminal: Terminal, candidates: Sequence[Candidate]) -> None:
@@ -21,9 +21,8 @@ def show(terminal: Terminal, candidates: Sequence[Candidate]) -> None:
     terminal.document({"candidates": [row(candidate) for candidate in candidates]})
 
 
-def next_step(candidates: Sequence[Candidate]) -> str:
-    """What to do next: to release a candidate, where one may be released as it stands; empty otherwise."""
-    waiting = newest_pending(candidates)
+def next_step(waiting: Candidate | None) -> str:
+    """What to do next: to release the candidate that waits, if one does; empty otherwise."""
     return f"release {waiting.model}: python -m ml_service release --pending" if waiting else ""
 
 

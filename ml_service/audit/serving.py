@@ -94,10 +94,10 @@ def serving_now(view: View, known: Sequence[Record]) -> Now | None:
     """What serves; None where nothing has been deployed successfully, or a service is not ours."""
     last = last_good(known)
     if view.production is None:
-        return Now(last, decision_of(view.training, last.content), "unknown") if last else None
+        return Now(last, decision_of(view.training, last), "unknown") if last else None
     service = find_service(view.production, view.settings.production_service_name)
     record, check, finding = compared(known, service)
-    return Now(record, decision_of(view.training, record.content), check, finding) if record else None
+    return Now(record, decision_of(view.training, record), check, finding) if record else None
 
 
 def compared(known: Sequence[Record], service: Service | None) -> tuple[Record | None, Check, str]:
@@ -143,13 +143,14 @@ def is_only_unhealthy(known: Sequence[Record], service: Service | None) -> bool:
     return label(service) == last.id and changes(known, service) == []
 
 
-def decision_of(training: Workspace, content: Content) -> DecisionRecord | None:
-    """The decision that accepted a deployed model; None where it is gone or is not the recorded one."""
-    run = find_run(training, content.run_id) if content.run_id else None
+def decision_of(training: Workspace, record: Record) -> DecisionRecord | None:
+    """The decision by which a model was deployed; None where it is gone or is not the recorded one."""
+    run_id, sha256 = record.judged
+    run = find_run(training, run_id) if run_id else None
     if run is None:
         return None
     file = integrity.fetch(run, DECISION_FILE)
-    if file.sha256 != content.decision_sha256:
+    if file.sha256 != sha256:
         return None
     try:
         return parse_decision(file.content)

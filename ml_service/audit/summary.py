@@ -49,6 +49,7 @@ def tell(
             "outcome": outcome.outcome or "none",
             "reason": outcome.reason,
             "modelVersion": model.version if model else "",
+            "decision": outcome.decision.sha256 if outcome.decision else "",
             "runId": result.run_id,
             "ended": last_training.told(result.exit_code, outcome.outcome, outcome.reason, result.run_id),
         }

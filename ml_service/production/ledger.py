@@ -32,11 +32,14 @@ SUCCEEDED, UNDONE, FAILED, ABANDONED = "succeeded", "undone", "failed", "abandon
 RECORD_FILE = "release.json"
 ASKED_BECAUSE = "asked_because"
 """Fact of a record: why a person asked for it. Not `reason`: in release.json that says why a deployment failed."""
+APPROVED_DECISION, APPROVED_RUN = "approved_decision_sha256", "approved_run_id"
+"""Facts of a record: the decision that accepted the bytes last, and its run; `Content` names the one registered with
+them."""
 SCHEMA_VERSION = 1
 FACTS = (
     *("event", "from", "back_to", "build_id", "commit", "workspace", "service", REQUESTED_FOR, "report_sha256"),
     *(deployments.OF_ENTRIES, "endpoint_default", "endpoint_default_if_undone", "take_over", ASKED_BECAUSE),
-    *("approver", "approval_comment", "changed_by_hand"),
+    *("approver", "approval_comment", "changed_by_hand", APPROVED_DECISION, APPROVED_RUN),
 )
 """Of a record beside its content; ids of pipelines for the default of the pipeline endpoint. take_over: why a service
 that was changed by hand was replaced; approver: of the stage that deployed it, as Azure DevOps says;
@@ -128,6 +131,17 @@ class Record:
     def content(self) -> Content:
         """What it put into production, or tried to."""
         return Content(**{field.name: self.properties.get(field.name, UNKNOWN) for field in fields(Content)})
+
+    @property
+    def judged(self) -> tuple[str, str]:
+        """Run and SHA-256 of the decision by which it was deployed."""
+        told, content = self.properties, self.content
+        return told.get(APPROVED_RUN, content.run_id), told.get(APPROVED_DECISION, content.decision_sha256)
+
+    @property
+    def why(self) -> str:
+        """Why a person asked for it, or that nobody has said."""
+        return self.properties.get(ASKED_BECAUSE) or "no reason"
 
     @property
     def line(self) -> str:
@@ -228,6 +242,12 @@ def previous(records: Sequence[Record], live: Record | None) -> Record | None:
     if current is None:
         return None
     return next((record for record in good if record.content.served != current.content.served), None)
+
+
+def left_by(records: Sequence[Record], left: Record) -> Record | None:
+    """The newest rollback that has replaced a deployment; None if none has. records: the newest first."""
+    back = (record for record in succeeded(records) if record.properties["event"] == ROLLBACK)
+    return next((record for record in back if record.before == left.id), None)
 
 
 def fetch_scoring(record: Record, folder: Path) -> Scoring:

@@ -17,12 +17,12 @@ from forecasting.decision.blocks import ACCEPTED
 from forecasting.decision.record import DECISION_FILE, DecisionRecord, read_decision
 from forecasting.models.model_file import StoredModel
 from ml_service.azure_devops.approvals import Status
-from ml_service.errors import CheckFailedError, InvalidRequestError
+from ml_service.errors import CheckFailedError, ConflictError, InvalidRequestError
 from ml_service.output.agent import Agent
 from ml_service.output.console import Terminal
 from ml_service.production import ledger
-from ml_service.production.candidates.candidate import Candidate, State, newest_pending
-from ml_service.production.candidates.reading import read_registry
+from ml_service.production.candidates.candidate import Candidate, State
+from ml_service.production.candidates.reading import newest_pending, read_registry
 from ml_service.production.candidates.recording import Desk, settle, try_to
 from ml_service.production.candidates.releasing import demand_releasable
 from ml_service.production.chain.entry import NONE
@@ -56,15 +56,19 @@ class Released:
     """`name:version` that served until then, or `none`."""
     already: bool
     """True when exactly this served before, and nothing was changed."""
+    decision_sha256: str
+    """Of the decision that accepted it."""
     keys: str = ""
     """What became of the service's keys; empty when nothing was deployed."""
 
 
-def release(site: Site, desk: Desk, version: str) -> Released:
+def release(site: Site, desk: Desk, version: str, approved_decision: str = "") -> Released:
     """Deploy the model version `version` (a number, or one of the words champion and pending) to production.
 
-    Raises: InvalidRequestError (no such version), ConflictError (another problem's, or another process is at work),
-    CheckFailedError (hash, decision, candidate or check), FaultError; a check that fails has been undone by then.
+    approved_decision: SHA-256 of the decision on the card that was approved; empty: the last one that accepted it.
+    Raises: InvalidRequestError (no such version), ConflictError (another problem's, another decision, or another
+    process is at work), CheckFailedError (hash, decision, candidate or check), FaultError; a check that fails has
+    been undone by then.
     """
     try_to(settle, desk)
     with writing(site, f"{ledger.RELEASE} of version {version}") as recorder:
@@ -74,7 +78,8 @@ def release(site: Site, desk: Desk, version: str) -> Released:
         owned = ownership.Claim(f"model {model.name}", "MODEL_NAME", ownership.owner_of_model(model))
         ownership.demand([owned], site.problem, site.settings)
         candidate = next((one for one in candidates if one.version == model.version), None)
-        chosen = _Chosen(model, candidate if version != CHAMPION else None, _approval_facts(site, desk))
+        candidate = candidate if version != CHAMPION else None
+        chosen = _Chosen(model, candidate, approved_decision, _approval_facts(site, desk))
         with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
             released = _release(recorder, chosen, Path(scratch))
     try_to(settle, desk)
@@ -88,6 +93,8 @@ class _Chosen:
     model: ModelVersion
     candidate: Candidate | None
     """None for the champion, and for a version that somebody's own code has registered."""
+    approved_decision: str
+    """SHA-256; empty: any that accepted it last."""
     approval: Mapping[str, str]
     """Return who has approved it, for the record; empty if unknown."""
 
@@ -106,8 +113,8 @@ def _approval_facts(site: Site, desk: Desk) -> dict[str, str]:
 def _release(recorder: Recorder, chosen: _Chosen, scratch: Path) -> Released:
     site, model = recorder.site, chosen.model
     files = fetch_files(model, scratch / "model")
-    stored = files.stored
-    demand_accepted(site.training, site.problem, model, files, chosen.candidate)
+    decision = demand_accepted(site.training, site.problem, model, files, chosen.candidate)
+    demand_approved(decision, chosen.approved_decision, model.label)
     if chosen.candidate is not None:
         demand_releasable(chosen.candidate, site.reason, in_pipeline=bool(site.settings.tf_build))
     scoring = assemble_scoring(scratch / "deployment")
@@ -117,20 +124,45 @@ def _release(recorder: Recorder, chosen: _Chosen, scratch: Path) -> Released:
     content = content_of(model, scoring, _production_copy(site, model, files.path))
     before = now.record.content.model if now else NONE
     if now is not None and _serves_already(site, now, known, content):
-        demand_evidence(site, now.record)
-        checked = demand_same_forecast(now.service, stored, stored.horizon, content.model)
-        demand_recorded_code(now.service, content, checked.served)
-        return Released(now.record.id, content, now.service.name, now.service.url, before, already=True)
+        return _checked_again(site, now, files.stored)
     facts = {
         **build_facts(ledger.RELEASE, site, before_id(now)),
         **chosen.approval,
         **report_facts(files.path),
+        ledger.APPROVED_DECISION: decision.sha256,
+        ledger.APPROVED_RUN: decision.context.run_id,
         **pointers(site, content),
         **facts_of_take_over(site, known),
     }
     record = recorder.begin(facts, before, content, scoring)
     service = deploy_to_production(recorder, record, scoring, last_good(known))
-    return Released(record.id, content, service.name, service.url, before, already=False, keys=service.keys)
+    return Released(
+        record.id,
+        content,
+        service.name,
+        service.url,
+        before,
+        already=False,
+        decision_sha256=decision.sha256,
+        keys=service.keys,
+    )
+
+
+def _checked_again(site: Site, now: Serving, stored: StoredModel) -> Released:
+    """What serves already, with its evidence and answers checked. Raises: CheckFailedError."""
+    content, service = now.record.content, now.service
+    demand_evidence(site, now.record)
+    checked = demand_same_forecast(service, stored, stored.horizon, content.model)
+    demand_recorded_code(service, content, checked.served)
+    return Released(
+        now.record.id,
+        content,
+        service.name,
+        service.url,
+        content.model,
+        already=True,
+        decision_sha256=now.record.judged[1],
+    )
 
 
 def _serves_already(site: Site, now: Serving, known: Sequence[Record], content: Content) -> bool:
@@ -170,6 +202,22 @@ def demand_accepted(
     return decision
 
 
+def demand_approved(decision: DecisionRecord, approved: str, label: str) -> None:
+    """Refuse what was accepted again since its approval was requested: nobody has approved the later decision.
+
+    approved: SHA-256 of the decision that was approved; empty: any. Raises: ConflictError.
+    """
+    if approved in ("", decision.sha256):
+        return
+    raise ConflictError(
+        f"model {label} is not released: another decision has accepted it since its approval was requested",
+        found=f"decision sha256 {decision.sha256}, of run {decision.context.run_id}",
+        expected=f"decision sha256 {approved}, which was approved",
+        todo="read the report of that run and approve the build that asks for it; or release the version at a "
+        "terminal:\npython -m ml_service release --pending",
+    )
+
+
 def _latest_decision(
     training: Workspace, model: ModelVersion, candidate: Candidate | None, registered: DecisionRecord
 ) -> DecisionRecord:
@@ -196,13 +244,13 @@ def _latest_decision(
 def _requested_model(site: Site, version: str, candidates: Sequence[Candidate]) -> ModelVersion:
     if version != PENDING:
         return requested_model(site.training, site.settings, site.problem, version)
-    found = newest_pending(candidates)
+    found = newest_pending(site.training, candidates, site.terminal.say)
     if found is None:
         newest = next(iter(candidates), None)
         raise CheckFailedError(
             f"the problem {site.problem} has no candidate that may be released",
             found=f"{newest.model}: {newest.line}" if newest else "no candidate",
-            expected=f"one that is {State.ACCEPTED} or {State.AWAITING}",
+            expected=f"one that is {State.ACCEPTED} or {State.AWAITING}, and whose training has not failed",
             todo="list all candidates: python -m ml_service candidates list; or train: python -m ml_service run",
         )
     return requested_model(site.training, site.settings, site.problem, str(found.version))
@@ -303,7 +351,7 @@ def show(terminal: Terminal, agent: Agent, site: Site, result: Released) -> None
     did = "already served" if result.already else f"released (before: {result.before})"
     terminal.say(f"release    {content.model} {did}")
     terminal.say(f"           copy {content.model_name}:{content.production_version} in {site.production.banner}")
-    terminal.say(f"           model sha256 {content.model_sha256[:12]}, decision {content.decision_sha256[:12]}")
+    terminal.say(f"           model sha256 {content.model_sha256[:12]}, decision {result.decision_sha256[:12]}")
     terminal.say(f"service    {result.service} Healthy, {result.url}")
     terminal.say(f"           scoring {content.scoring_sha256[:12]}, environment {content.environment_sha256[:12]}")
     if result.keys:

@@ -65,6 +65,8 @@ def _rollback(recorder: Recorder, to: str) -> RolledBack:
         return RolledBack(to=before, before=before, deployment="", url=now.service.url if now else "")
     demand_unchanged(site, known, now)
     target = target_of(known, now.record if now else None, to, site.build.build_id)
+    if target is not None and to == PREVIOUS:
+        demand_not_left(known, target)
     if target is None:
         closed = _withdraw_unfinished(recorder, known, now)
         return RolledBack(to=NONE, before=before, deployment=closed, url="")
@@ -94,16 +96,16 @@ def _restore(recorder: Recorder, target: Record, now: Serving | None) -> RolledB
         scoring = ledger.fetch_scoring(target, Path(scratch))
         demand_evidence(site, target)
         facts = build_facts(ledger.ROLLBACK, site, before_id(now))
-        facts |= {**_of_target(target), **pointers(site, content), **facts_of_take_over(site, recorder.here)}
+        facts |= {**of_target(target), **pointers(site, content), **facts_of_take_over(site, recorder.here)}
         record = recorder.begin(facts, before, content, scoring)
         service = deploy_to_production(recorder, record, scoring, last_good(recorder.here))
     return RolledBack(content.model, before, record.id, service.url, content.scoring_sha256, service.keys)
 
 
-def _of_target(target: Record) -> dict[str, str]:
+def of_target(target: Record) -> dict[str, str]:
     """What the record of a rollback takes over from the deployment that it restores."""
-    report = target.properties.get("report_sha256", "")
-    return {"back_to": target.id, **({"report_sha256": report} if report else {})}
+    taken = ("report_sha256", ledger.APPROVED_DECISION, ledger.APPROVED_RUN)
+    return {"back_to": target.id, **{name: target.properties[name] for name in taken if target.properties.get(name)}}
 
 
 def _withdraw_unfinished(recorder: Recorder, known: Sequence[Record], now: Serving | None) -> str:
@@ -159,6 +161,22 @@ def target_of(known: Sequence[Record], live: Record | None, to: str, build_id: s
             todo="to deploy a version that has not served yet, use release",
         )
     return found
+
+
+def demand_not_left(known: Sequence[Record], target: Record) -> None:
+    """Refuse to restore, unnamed, what a rollback has replaced: whoever asks twice would get the bad version back.
+
+    A pipeline names the deployment, because its card shows what happened to it. Raises: CheckFailedError.
+    """
+    left = ledger.left_by(known, target)
+    if left is not None:
+        raise CheckFailedError(
+            f"the previous deployment, of {target.content.model}, was itself rolled back; nothing was changed",
+            found=f"rolled back by {left.opened.who} at {left.started}: {left.why}",
+            expected="a deployment that no rollback has replaced, or one that is named",
+            todo="to go further back, name a version: python -m ml_service rollback --to NUMBER --reason TEXT;\n"
+            f"to restore this one nevertheless: python -m ml_service rollback --to {target.id} --reason TEXT",
+        )
 
 
 def ending(result: RolledBack) -> tuple[str, str]:

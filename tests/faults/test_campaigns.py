@@ -100,6 +100,7 @@ PAIR = "pair1-1", "pair1-2"
 NAMED = (
     f"error: production is being changed; nothing was changed here\n  found: release by Ada, build {PAIR[0]}, since"
 )
+TWICE = "error: the previous deployment, of m:2, was itself rolled back; nothing was changed"
 
 
 def pair(*codes: int, said: str = NAMED, stopped: bool = False, already: bool = False) -> Pair:
@@ -124,6 +125,8 @@ def row(place: int, state: str = "succeeded", before: str = "none") -> dict[str,
         (pair(0, 0, already=True), [], ""),
         (pair(0, 4, stopped=True), [row(0), row(1, "abandoned")], ""),
         (pair(0, 4), [row(0), row(1, "abandoned")], "was refused, and its deployments are ['abandoned']"),
+        (pair(0, 3, said=TWICE), [row(0)], ""),
+        (pair(0, 3, said=TWICE), [row(0), row(1)], "ended with 3"),
         (pair(0, 4), [row(0), row(1)], "was refused, and its deployments are ['succeeded']"),
         (pair(0, 4, said="error: no"), [row(0)], "does not name the winner, build pair1-1"),
         (pair(0, 1), [row(0)], "ended with 1"),

@@ -29,9 +29,9 @@ STAGES = {
 # What only Azure DevOps has (a person's reason, override or take-over, a redeployment, schedules), by its template.
 NOT_THERE = {
     "train.yml": {"--override-by", "--override-reason", "--pending", "--why"},
-    "production.yml": {"--take-over", "schedule"},
-    "propose.yml": {"--take-over", "--model-version", "--deploy", "smoke", "propose release"},
-    "kinds/rollback.yml": {"--take-over"},
+    "production.yml": {"--take-over-reason", "schedule"},
+    "propose.yml": {"--take-over-reason", "--model-version", "--deploy", "smoke", "propose release"},
+    "kinds/rollback.yml": {"--take-over-reason"},
 }
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from azure_ml.digests import file_sha256
 from ml_service.audit.export import verifier
 from tests.agreement import agree
 from tests.pipelines.house import House, Ran, opened
@@ -178,6 +179,13 @@ def overridden(house: House, scheduled: Ran, tmp_path_factory: pytest.TempPathFa
     house.product.run("data", "upload", "--file", raised)
     words = ("-p", "overrideReason=the new tariff starts on Monday", "--approve", "production")
     return house.run("retrain", *words)
+
+
+def test_a_release_is_by_the_decision_that_was_approved(house: House, rejected: Ran, scheduled: Ran) -> None:
+    """The gate has accepted these bytes twice; the record once named the decision that was rejected."""
+    first, second = (card_of(ran)["verdict"]["decision_sha256"] for ran in (rejected, scheduled))
+    assert file_sha256(scheduled.artifact("evidence-paid_amount-1") / "decision.json") == second != first
+    assert f", decision {second[:12]}" in scheduled.log("Production_paid_amount.release")
 
 
 @pytest.mark.campaign
@@ -380,7 +388,7 @@ def test_a_better_model_is_released_rolled_back_and_asked_for_again(
     with replaced(house.tree / PROBLEM, "weeks: 8 ", "weeks: 20 "):
         ran = house.run("release", "--approve", "production")
         card, after = card_of(ran), agree(house.product, card_of(ran), approved=True)
-        better = after.serves
+        better, approved = after.serves, card["verdict"]["decision_sha256"]
         assert (card["verdict"]["status"], card["serves_now"]["version"]["model"]) == ("accepted", before)
         assert f"better than {before}" in card["improvement"]["sentence"]
         assert (after.before, after.states[better]) == (before, "released")
@@ -398,6 +406,13 @@ def test_a_better_model_is_released_rolled_back_and_asked_for_again(
     card = card_of(ran)
     assert (ran.code, card["proposed"]["model"], agree(house.product, card).serves) == (3, better, before)
     assert [(one["what"], one["reason"]) for one in card["earlier"]] == [("rolled back", "too high on Mondays")]
+
+    again = card["verdict"]["decision_sha256"]
+    words = ("release", "--model-version", better.rpartition(":")[2], "--reason", "the tariff is back", "--decision")
+    assert "another decision has accepted it" in house.product.run(*words, approved, code=4).err
+    assert house.serves()["model"] == before
+    assert house.product.run(*words, again, "--json").document["decision_sha256"] == again != approved
+    house.product.run("rollback", "--to", before.rpartition(":")[2], "--reason", "the tariff was an error")
 
 
 @pytest.mark.campaign

@@ -24,7 +24,7 @@ STAGES = (
 OK, SKIPPED, FAILED = "Succeeded", "Skipped", "Failed"
 BECAUSE = ("-p", "reason=forecasts doubled")
 BACK = ("rollback", "-p", "problem=paid_amount", *BECAUSE)
-ACCEPTED = {"variables": {"outcome": "accepted", "modelVersion": "7"}}
+ACCEPTED = {"variables": {"outcome": "accepted", "modelVersion": "7", "decision": "d7"}}
 PUBLISHED = {
     "data": {"variables": {"dataVersion": "4"}},
     "publish": {"variables": {"pipelineId": "the-pipeline"}},
@@ -88,7 +88,8 @@ def test_what_a_stage_found_is_what_the_next_one_takes(scripted: Scripted) -> No
     assert option(calls, "run", "--why") == option(calls, "release", "--reason") == "forecasts doubled"
     assert option(calls, "publish", "--data-version") == option(calls, "run", "--data-version") == "4"
     assert option(calls, "run", "--pipeline-id") == "the-pipeline"
-    assert option(calls, "release", "--model-version") == "7"
+    assert (option(calls, "release", "--model-version"), option(calls, "release", "--decision")) == ("7", "d7")
+    assert option(calls, "release", "--take-over-reason") == "none"
 
 
 def test_a_run_that_goes_on_is_picked_up_by_the_next_job(scripted: Scripted) -> None:
@@ -101,7 +102,7 @@ def test_a_run_that_goes_on_is_picked_up_by_the_next_job(scripted: Scripted) -> 
     assert len(trained) == 2
     assert trained[0][:-1] == trained[1][:-1], "the same command, which submits nothing the second time"
     assert ran.jobs["Train_paid_amount.train_3"] == SKIPPED
-    assert option(calls, "release", "--model-version") == "7"
+    assert (option(calls, "release", "--model-version"), option(calls, "release", "--decision")) == ("7", "d7")
 
 
 def test_a_run_that_never_ends_is_ended_and_red(scripted: Scripted) -> None:
@@ -172,7 +173,8 @@ def test_the_summary_of_several_problems_learns_how_each_training_ended(scripted
     assert {told[name] for name in names} == {"kept margin run-1", ""}
 
 
-PROPOSED = {"variables": {"deployment": "d1", "modelVersion": "7"}}
+PROPOSED = {"variables": {"deployment": "d1", "modelVersion": "7", "decision": "d7"}}
+TAKEN_OVER = ("-p", "takeOverReason=a hotfix on Friday")
 
 
 def test_a_rollback_that_is_refused_asks_nobody(scripted: Scripted) -> None:
@@ -184,11 +186,13 @@ def test_a_rollback_that_is_refused_asks_nobody(scripted: Scripted) -> None:
 
 
 def test_a_rollback_goes_to_the_deployment_on_the_card_with_the_reason(scripted: Scripted) -> None:
-    ran, calls = scripted.run(*BACK, "--approve", "production", propose=PROPOSED)
+    ran, calls = scripted.run(*BACK, *TAKEN_OVER, "--approve", "production", propose=PROPOSED)
 
     assert (ran.code, verbs(calls)) == (0, ["propose", "rollback", "verify", "retain"])
     assert option(calls, "rollback", "--to") == "d1"
     assert option(calls, "propose", "--reason") == option(calls, "rollback", "--reason") == "forecasts doubled"
+    for verb in ("propose", "rollback"):
+        assert option(calls, verb, "--take-over-reason") == "a hotfix on Friday", "both reasons are recorded"
     assert (ran.artifact("evidence-paid_amount-1") / "decision.json").is_file()
 
 
@@ -199,12 +203,14 @@ def test_a_rollback_without_a_reason_is_not_queued(scripted: Scripted) -> None:
 
 def test_a_redeployment_passes_the_test_service_before_anybody_is_asked(scripted: Scripted) -> None:
     words = ("release", "-p", "redeploy=true", "--approve", "production")
-    ran, calls = scripted.run(*words, *BECAUSE, propose=PROPOSED)
+    ran, calls = scripted.run(*words, *BECAUSE, *TAKEN_OVER, propose=PROPOSED)
 
     assert (ran.code, verbs(calls)) == (0, ["check", "smoke", "propose", "release", "verify", "retain", "schedule"])
     assert option(calls, "propose", "--reason") == option(calls, "release", "--reason") == "forecasts doubled"
+    for verb in ("propose", "release"):
+        assert option(calls, verb, "--take-over-reason") == "a hotfix on Friday", "both reasons are recorded"
     assert option(calls, "smoke", "--deploy") == option(calls, "propose", "--model-version") == "champion"
-    assert option(calls, "release", "--model-version") == "7"
+    assert (option(calls, "release", "--model-version"), option(calls, "release", "--decision")) == ("7", "d7")
 
     ran, calls = scripted.run(*words, smoke={"code": 3})
     assert (ran.code, verbs(calls)) == (1, ["check", "smoke"])

@@ -198,7 +198,10 @@ def open_shop(product: Product, sdk: Sdk, folder: Path) -> Shop:
     proposed = product.run(*ROLLBACK, "--to", "previous", "--evidence", folder / "card", "--json").document
     back = product.run("rollback", "--to", proposed["restores"], "--reason", "worse", "--json")
     agree_after("back")
-    forth = product.run("rollback", "--to", "previous", "--reason", "worse", "--json")
+    twice = product.run("rollback", "--to", "previous", "--reason", "worse", code=3)
+    left = proposed["serves_now"]["deployment"]
+    assert "was itself rolled back; nothing was changed" in twice.err and f"--to {left}" in twice.err
+    forth = product.run("rollback", "--to", left, "--reason", "worse", "--json")
     agree_after("forth")
     other = product.from_tree(
         edited(folder / "other", "mlops_code/score.py", "KEPT_ANSWERS = 32", "KEPT_ANSWERS = 16")

@@ -60,6 +60,9 @@ class Verdict(Block):
     ]
     sentence: str
     override: Override | None
+    decision_sha256: Annotated[
+        str, Field(description="Of the decision that is approved; a release by another one is refused. Empty: gone.")
+    ] = ""
 
 
 class Improvement(Block):

@@ -77,8 +77,11 @@ def verdict_of(decision: DecisionRecord | None) -> Verdict:
         return Verdict(status="unknown", sentence="The decision about this version cannot be read.", override=None)
     evidence = decision.evidence
     if evidence.override is not None:
-        return Verdict(status="override", sentence=override_sentence(evidence), override=evidence.override)
-    return Verdict(status="accepted", sentence=evidence.sentence, override=None)
+        said, status = override_sentence(evidence), "override"
+    else:
+        said, status = evidence.sentence, "accepted"
+    told = {"status": status, "sentence": said, "override": evidence.override, "decision_sha256": decision.sha256}
+    return Verdict.model_validate(told)
 
 
 def percent(share: float) -> str:

@@ -95,6 +95,7 @@ def fact_rows(card: ApprovalCard) -> list[tuple[str, str]]:
         ("measured then", _measured(card.measured)),
         ("data", _data(card)),
         ("these bytes before", _earlier(card.earlier)),
+        ("decision sha256", card.verdict.decision_sha256[:_SHOWN_HASH] or "unknown"),
         ("model sha256", proposed.model_sha256[:_SHOWN_HASH]),
         ("scoring script", _code(card.serves_now, proposed, "scoring_sha256")),
         ("environment", _code(card.serves_now, proposed, "environment_sha256")),

@@ -7,12 +7,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from azure_ml.digests import file_sha256
+from azure_ml.pipelines.runs import find_run
 from forecasting.decision.record import DECISION_FILE, REPORT_FILE, DecisionRecord, read_decision
 from ml_service.audit.approval.card import ApprovalCard, Asked, Target
 from ml_service.audit.approval.compose import Proposal, card_of
 from ml_service.audit.approval.facts import earlier_of, version_of
 from ml_service.audit.approval.page import write_card
-from ml_service.audit.serving import View, read_recorded, serving_now
+from ml_service.audit.serving import View, decision_of, read_recorded, serving_now
 from ml_service.errors import CheckFailedError
 from ml_service.production import ledger
 from ml_service.production.chain.entry import utc_now
@@ -61,6 +63,7 @@ def propose_release(
         content = content_of(model, assemble_scoring(Path(scratch, "deployment")))
         report = _keep_report(files.path, folder)
     decision = decided or accepted
+    _keep_decision(view, decision, folder)
     known, now = recorded.known, serving_now(view, recorded.known)
     again = now is not None and now.content.model_sha256 == content.model_sha256
     proposal = Proposal(
@@ -128,7 +131,10 @@ def _demand_restorable(view: View, restored: Record, folder: Path) -> tuple[Deci
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
         ledger.fetch_scoring(restored, Path(scratch))
         files = fetch_evidence(view.training, restored, content.model_version, Path(scratch, "model"))
-        return read_decision(files.path, content.model_sha256), _keep_report(files.path, folder)
+        registered, report = read_decision(files.path, content.model_sha256), _keep_report(files.path, folder)
+    decision = decision_of(view.training, restored) or registered
+    _keep_decision(view, decision, folder)
+    return decision, report
 
 
 def _keep_report(source: Path, folder: Path) -> str:
@@ -138,6 +144,16 @@ def _keep_report(source: Path, folder: Path) -> str:
         if (source / name).is_file():
             shutil.copyfile(source / name, folder / name)
     return REPORT_FILE if (folder / REPORT_FILE).is_file() else ""
+
+
+def _keep_decision(view: View, decision: DecisionRecord, folder: Path) -> None:
+    """Let decision and report beside the card be those that it names: the bytes may have been accepted before."""
+    if (folder / DECISION_FILE).is_file() and file_sha256(folder / DECISION_FILE) == decision.sha256:
+        return
+    (folder / DECISION_FILE).write_bytes(decision.content)
+    run = find_run(view.training, decision.context.run_id)
+    if run is not None and (report := run.read_file(REPORT_FILE)):
+        (folder / REPORT_FILE).write_bytes(report)
 
 
 def _why(decision: DecisionRecord) -> str:

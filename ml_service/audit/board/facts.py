@@ -36,15 +36,8 @@ def restorable_of(known: Sequence[Record], now: Now) -> Restorable | None:
         deployment=found.id,
         since=found.started,
         scoring_sha256=content.scoring_sha256,
-        rolled_back=_why_left(known, found),
+        rolled_back=left.why if (left := ledger.left_by(known, found)) else "",
     )
-
-
-def _why_left(known: Sequence[Record], found: Record) -> str:
-    """Why a rollback has replaced a deployment; empty where none has."""
-    kind = (ledger.ROLLBACK, ledger.SUCCEEDED)
-    left = (one for one in known if (one.properties["event"], one.state) == kind and one.before == found.id)
-    return next((one.properties.get(ledger.ASKED_BECAUSE) or "no reason" for one in left), "")
 
 
 def candidate_states(candidates: Sequence[Candidate]) -> tuple[CandidateState, ...]:

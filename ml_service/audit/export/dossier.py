@@ -23,6 +23,7 @@ from ml_service.output.html import stream_page
 from ml_service.production.candidates.candidate import moment
 from ml_service.production.chain import deployments
 from ml_service.production.chain.entry import Entry
+from ml_service.production.ledger import APPROVED_DECISION
 
 _TEMPLATE = Path(__file__).with_name("dossier.html.j2")
 _LEAST_WIDTH = 0.4  # percent: what is narrower cannot be seen
@@ -223,7 +224,8 @@ def _decisions(
     The gate may have accepted the same bytes more than once, each time with other values.
     """
     own = registered.properties.get("decision_sha256", "") if registered else ""
-    named = [own, *(entry.evidence.get("decision_sha256", "") for entry in events)]
+    told = ("decision_sha256", APPROVED_DECISION)
+    named = [own, *(entry.evidence.get(name, "") for entry in events for name in told)]
     return {sha256: population.decisions.get(sha256) for sha256 in filter(None, named)}
 
 

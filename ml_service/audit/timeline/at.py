@@ -122,7 +122,7 @@ def _show_served(terminal: Terminal, result: Answer, one: Interval, served: Serv
     comment = f": {facts['approval_comment']}" if facts["approval_comment"] else ""
     when = f", {facts['approved']}" if facts["approved"] else ""
     terminal.say(f"approved   {facts['approver']}{when}{comment}")
-    terminal.say(f"evidence   decision {facts['decision_sha256']}, report {facts['report_sha256']}")
+    terminal.say(f"evidence   decision {served.decision_sha256}, report {facts['report_sha256']}")
     gate = result.gate_of(served)
     if gate is not None:
         terminal.say(f"gate       {gate.details.get('outcome', UNKNOWN)}: {gate.details.get('sentence', UNKNOWN)}")

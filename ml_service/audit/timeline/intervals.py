@@ -16,7 +16,7 @@ from ml_service.audit.events import kinds
 from ml_service.production.candidates.candidate import moment
 from ml_service.production.chain import deployments
 from ml_service.production.chain.entry import NONE, Entry
-from ml_service.production.ledger import ABANDONED, ASKED_BECAUSE, FAILED, SUCCEEDED, UNDONE
+from ml_service.production.ledger import ABANDONED, APPROVED_DECISION, ASKED_BECAUSE, FAILED, SUCCEEDED, UNDONE
 from ml_service.production.live import CHANGED_BY_HAND
 
 Status = Literal["served", "nothing", "unknown"]
@@ -44,6 +44,11 @@ class Served:
         return told
 
     @property
+    def decision_sha256(self) -> str:
+        """Of the decision by which it was deployed."""
+        return self.record.get(APPROVED_DECISION) or self.record.get("decision_sha256", "unknown")
+
+    @property
     def document(self) -> dict[str, Any]:
         """For `--json` and the export: facts that are not known are said to be."""
         record, approved = self.record, self.approval.details if self.approval else {}
@@ -66,7 +71,7 @@ class Served:
 
 _FACTS = (
     *("event", "model_sha256", "scoring_sha256", "environment_sha256", "decision_sha256", "report_sha256"),
-    *("run_id", "workspace", "service", "production_version"),
+    *("run_id", "workspace", "service", "production_version", APPROVED_DECISION),
 )
 
 

@@ -11,6 +11,7 @@ import typer
 from ml_service.cli.session import AsJson, ForAgent, Session, demand_version, given, session
 from ml_service.cli.verbs.production import (
     TakeOver,
+    TakeOverReason,
     To,
     Why,
     demand_reason,
@@ -46,6 +47,7 @@ def propose_release(
     ],
     evidence: Evidence,
     take_over: TakeOver = False,
+    take_over_reason: TakeOverReason = "none",
     reason: Annotated[
         str, typer.Option("--reason", metavar="TEXT", help="Why it is released or taken over; none: no reason.")
     ] = "",
@@ -59,7 +61,7 @@ def propose_release(
     with session(as_json, for_agent, verb="propose release") as call:
         demand_version("--model-version", model_version, "champion")
         why = given(reason)
-        taken = taken_over(take_over, why) if take_over else ""
+        taken = taken_over(take_over, take_over_reason, why)
         _demand_production(call)
         from ml_service.audit.approval import propose as module
 
@@ -75,6 +77,7 @@ def propose_rollback(
     to: To,
     evidence: Evidence,
     take_over: TakeOver = False,
+    take_over_reason: TakeOverReason = "none",
     reason: Why = "",
     for_agent: ForAgent = None,
     as_json: AsJson = False,
@@ -90,7 +93,7 @@ def propose_rollback(
         _demand_production(call)
         from ml_service.audit.approval import propose as module
 
-        taken = why if take_over else ""
+        taken = taken_over(take_over, take_over_reason, why)
         call.attempts(to, reason=why)
         module.demand_replaceable(call.view, taken)
         _tell(call, module.propose_rollback(call.view, to, why, evidence, take_over=taken), evidence)
@@ -113,7 +116,8 @@ def _tell(call: Session, card: ApprovalCard, folder: Path) -> None:
     call.witness.record(lambda actor: [approval_requested(card.kind, target, why, actor, evidence)])
     page.show(call.terminal, card, folder)
     call.agent.summary(folder / CARD_SUMMARY)
-    call.agent.outputs({"modelVersion": card.proposed.model.rpartition(":")[2], "deployment": card.restores})
+    version, decision = card.proposed.model.rpartition(":")[2], card.verdict.decision_sha256
+    call.agent.outputs({"modelVersion": version, "decision": decision, "deployment": card.restores})
     call.agent.tag("proposed")
     call.ends(
         f"{card.proposed.model} can be deployed; nothing was changed yet", "approve or reject the stage that follows"

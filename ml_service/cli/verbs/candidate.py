@@ -26,11 +26,12 @@ def list_candidates(as_json: AsJson = False) -> None:
     with session(as_json, verb="candidates list") as call:
         settings = call.settings
         from ml_service.audit import candidates as module
-        from ml_service.production.candidates.reading import read_candidates
+        from ml_service.production.candidates.reading import newest_pending, read_candidates
 
         candidates = read_candidates(call.workspace, settings, call.ask)
         module.show(call.terminal, candidates)
-        call.ends("nothing was changed", module.next_step(candidates))
+        waiting = newest_pending(call.workspace, candidates, call.terminal.say)
+        call.ends("nothing was changed", module.next_step(waiting))
 
 
 @app.command()

@@ -22,6 +22,14 @@ TakeOver = Annotated[
         "live check work as usual.",
     ),
 ]
+TakeOverReason = Annotated[
+    str,
+    typer.Option(
+        "--take-over-reason",
+        metavar="TEXT",
+        help="As --take-over, with a reason of its own, which is recorded beside --reason. none: no take-over.",
+    ),
+]
 Why = Annotated[
     str,
     typer.Option("--reason", metavar="TEXT", help="The reason for the rollback, which is required and recorded."),
@@ -35,6 +43,7 @@ To = Annotated[
         "before-this-build (undo what this build did; for the failure hook of a release), or the id of a deployment.",
     ),
 ]
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _AFTER_RELEASE = "check it: python -m ml_service verify\nto undo it: python -m ml_service rollback --to previous"
 
 ReleaseReason = Annotated[
@@ -66,6 +75,15 @@ def release(
     pending: Annotated[
         bool, typer.Option("--pending", help="Release the newest candidate that may still be released.")
     ] = False,
+    decision: Annotated[
+        str | None,
+        typer.Option(
+            "--decision",
+            metavar="SHA256",
+            help="The decision on the approved card: if another one has accepted the version since, the release is "
+            "refused (exit 4).",
+        ),
+    ] = None,
     override_reason: Annotated[
         str,
         typer.Option(
@@ -75,6 +93,7 @@ def release(
         ),
     ] = "none",
     take_over: TakeOver = False,
+    take_over_reason: TakeOverReason = "none",
     reason: ReleaseReason = "",
     for_agent: ForAgent = None,
     as_json: AsJson = False,
@@ -91,14 +110,16 @@ def release(
         _exactly_one({"--model-version": model_version, "--run": run, "--pending": pending})
         demand_version("--model-version", model_version, "champion")
         _no_override(override_reason)
+        approved = _approved_decision(decision)
         why = given(reason)
-        site = replace(call.site, take_over=taken_over(take_over, why) if take_over else "", reason=why)
+        taken = taken_over(take_over, take_over_reason, why)
+        site = replace(call.site, take_over=taken, reason=why)
         from ml_service.production import release as module
 
         call.attempts(f"run {run}" if run else f"version {model_version or module.PENDING}", reason=why)
         call.witness.record_approval(call.ask)
         wanted = module.PENDING if pending else model_version or module.accepted_by(site, str(run))
-        result = module.release(site, call.desk, wanted)
+        result = module.release(site, call.desk, wanted, approved)
         module.show(call.terminal, call.agent, site, result)
         did = "served already; nothing was changed" if result.already else f"was released (before: {result.before})"
         call.ends(f"{result.content.model} {did}", _AFTER_RELEASE, page=True)
@@ -126,8 +147,10 @@ def verify(
 
 
 def rollback(
+    *,
     to: To,
     take_over: TakeOver = False,
+    take_over_reason: TakeOverReason = "none",
     reason: Why = "",
     for_agent: ForAgent = None,
     as_json: AsJson = False,
@@ -135,13 +158,15 @@ def rollback(
     """Restore an earlier deployment of production: its model, scoring script and environment.
 
     A rollback is a new deployment; its record names the old and the new version and the reason, which is required
-    (exit 2). A target whose hashes do not verify is refused (exit 3), and nothing is changed. A service that was
-    changed by hand is refused without --take-over (exit 4).
+    (exit 2). A target whose hashes do not verify is refused (exit 3), and nothing is changed; so is previous if that
+    deployment was itself rolled back: name it to restore it. A service that was changed by hand is refused without
+    --take-over (exit 4).
     """
     with session(as_json, for_agent, verb="rollback") as call:
         demand_target(to)
         why = demand_reason(reason)
-        site = replace(call.site, take_over=why if take_over else "", reason=why)
+        taken = taken_over(take_over, take_over_reason, why)
+        site = replace(call.site, take_over=taken, reason=why)
         call.attempts(to, reason=why)
         call.witness.record_approval(call.ask)
         from ml_service.production import rollback as module
@@ -169,16 +194,29 @@ def demand_reason(reason: str) -> str:
     return why
 
 
-def taken_over(asked: bool, reason: str) -> str:
-    """Return why a release takes over a service; empty if it does not. Raises: InvalidRequestError."""
-    why = given(reason)
-    if asked != bool(why):
+def taken_over(asked: bool, own_reason: str, why: str) -> str:
+    """Return why a service that was changed by hand is replaced; empty if it is refused.
+
+    asked: --take-over, whose reason is that of the whole command. Raises: InvalidRequestError.
+    """
+    told = given(own_reason, "--take-over-reason")
+    if asked and not (told or why):
         raise InvalidRequestError(
             "--take-over and --reason belong together",
-            found="--take-over without --reason" if asked else "--reason without --take-over",
+            found="--take-over without --reason",
             todo="give both; or neither, and a service that was changed by hand is refused",
         )
-    return why
+    return told or (why if asked else "")
+
+
+def _approved_decision(decision: str | None) -> str:
+    """Return the SHA-256 of the approved decision; empty if none is named. Raises: InvalidRequestError."""
+    if decision is not None and not _SHA256.fullmatch(decision):
+        raise InvalidRequestError(
+            f"--decision {decision[:64] or '(empty)'} is not a decision",
+            expected="the SHA-256 on the approval card: the output variable decision of run or propose release",
+        )
+    return decision or ""
 
 
 def _exactly_one(options: dict[str, object]) -> None:

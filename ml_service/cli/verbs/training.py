@@ -279,10 +279,10 @@ def _is_pending(call: Session, result: RunResult) -> bool:
 def _run_of_candidate(call: Session) -> str | None:
     """Return the run of the newest candidate that may still be released; if there is none, say so and return None."""
     from ml_service.audit.last_training import NOTHING_WAITS
-    from ml_service.production.candidates.reading import newest_tested, read_candidates
+    from ml_service.production.candidates.reading import newest_pending, read_candidates
 
     candidates = read_candidates(call.workspace, call.settings, call.ask)
-    found = newest_tested(call.workspace, candidates, call.terminal.say)
+    found = newest_pending(call.workspace, candidates, call.terminal.say)
     if found is None:
         call.terminal.say("candidate  none may be released; see python -m ml_service candidates list")
         call.terminal.document({"candidate": None})
@@ -303,7 +303,7 @@ def _keep(call: Session, other: AnotherTrainingError) -> None:
     told = {"outcome": KEPT, "reason": ANOTHER_RUN, "runId": other.run_id}
     call.terminal.document({"run_id": other.run_id, "outcome": KEPT, "reason": ANOTHER_RUN})
     ended = handed_on(0, KEPT, ANOTHER_RUN, other.run_id)
-    call.agent.outputs({**told, "modelVersion": "", "pending": "false", "ended": ended})
+    call.agent.outputs({**told, "modelVersion": "", "decision": "", "pending": "false", "ended": ended})
     call.agent.tag(KEPT)
     call.ends(f"{other.happened}: {other.found}", other.todo, page=True)
 

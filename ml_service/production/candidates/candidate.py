@@ -121,11 +121,6 @@ def pending(candidates: Iterable[Candidate]) -> list[Candidate]:
     return sorted(valid, key=lambda found: (found.accepted, found.version), reverse=True)
 
 
-def newest_pending(candidates: Iterable[Candidate]) -> Candidate | None:
-    """The newest candidate that may be released as it stands; None when there is none."""
-    return next(iter(pending(candidates)), None)
-
-
 def moment(text: str) -> datetime | None:
     """A moment of the ledger or of a registry; None where it is not one with a time zone."""
     try:

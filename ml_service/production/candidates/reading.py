@@ -52,7 +52,7 @@ def read_candidates(training: Workspace, settings: Settings, ask: Ask) -> tuple[
     return read_registry(training, settings).candidates(chain.entries, ask)
 
 
-def newest_tested(
+def newest_pending(
     training: Workspace, candidates: Iterable[Candidate], say: Callable[[str], None]
 ) -> Candidate | None:
     """The newest candidate that may be released and whose training has not failed; None when there is none.

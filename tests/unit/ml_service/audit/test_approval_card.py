@@ -249,9 +249,17 @@ def test_what_an_approver_should_weigh_comes_first() -> None:
     assert badge_of(card).text == "accepted by the gate, with 4 warnings"
 
 
+def test_the_card_names_the_decision_that_is_approved() -> None:
+    made = decision("accepted")
+    card = card_of(release(decision=made))
+    assert card.verdict.decision_sha256 == made.sha256
+    assert made.sha256[:12] in markdown(card) and made.sha256[:12] in html(card)
+
+
 def test_a_decision_that_is_gone_is_said_and_is_no_acceptance() -> None:
     card = card_of(rollback(decision=None))
     assert (card.verdict.status, card.data.after, badge_of(card).tone) == ("unknown", None, "warn")
+    assert card.verdict.decision_sha256 == ""
     assert "cannot be read" in markdown(card)
 
 

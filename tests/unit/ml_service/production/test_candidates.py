@@ -11,7 +11,7 @@ import pytest
 from azure_ml.workspace import Workspace
 from ml_service.azure_devops.approvals import Approval, Status
 from ml_service.production.candidates import reading
-from ml_service.production.candidates.candidate import State, newest_pending
+from ml_service.production.candidates.candidate import State, pending
 from ml_service.production.chain.entry import parse
 from tests.unit.ml_service.production.candidate_story import Story
 
@@ -36,7 +36,7 @@ def test_without_an_answer_the_state_is_unknown_and_nothing_is_recorded_of_it() 
     (found,) = story.candidates().values()
     assert (found.state, found.due) == (State.UNKNOWN, False)
     assert "build 7 has requested an approval" in found.reason
-    assert newest_pending([found]) is None, "it may have been rejected"
+    assert pending([found]) == [], "it may have been rejected"
 
 
 def test_a_rejection_is_due_with_approver_comment_and_time_and_stays_once_it_is_recorded() -> None:
@@ -198,13 +198,9 @@ def test_the_newest_pending_one_is_what_was_accepted_last_and_is_still_valid() -
         story.accept(version, build=version, awaits=version != 2)
     story.accept(1, build=4)
     every = {"1": PENDING, "3": PENDING, "4": PENDING}
-    newest = newest_pending(story.candidates(every).values())
-    assert newest is not None
-    assert newest.version == 1
-    newest = newest_pending(story.candidates({**every, "4": REJECTED}).values())
-    assert newest is not None
-    assert newest.version == 3
-    assert newest_pending([]) is None
+    assert [one.version for one in pending(story.candidates(every).values())] == [1, 3, 2]
+    assert [one.version for one in pending(story.candidates({**every, "4": REJECTED}).values())] == [3, 2]
+    assert pending([]) == []
 
 
 def test_a_candidate_whose_training_has_failed_is_passed_over_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +214,7 @@ def test_a_candidate_whose_training_has_failed_is_passed_over_and_named(monkeypa
         lambda _, run: SimpleNamespace(status=states[run]) if run in states else None,
     )
     candidates = story.candidates(dict.fromkeys("123", Approval(Status.PENDING))).values()
-    newest = reading.newest_tested(Workspace(None, "w", "g"), candidates, said.append)
+    newest = reading.newest_pending(Workspace(None, "w", "g"), candidates, said.append)
     assert newest is not None
     assert newest.version == 1
     assert said == [
@@ -226,7 +222,7 @@ def test_a_candidate_whose_training_has_failed_is_passed_over_and_named(monkeypa
         "candidate  m:2 is passed over: run r2 is Failed",
     ]
     del states["r1"]
-    assert reading.newest_tested(Workspace(None, "w", "g"), candidates, said.append) is None
+    assert reading.newest_pending(Workspace(None, "w", "g"), candidates, said.append) is None
 
 
 def test_entries_of_candidates_say_all_that_an_auditor_asks() -> None:

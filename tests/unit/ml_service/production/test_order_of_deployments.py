@@ -10,6 +10,7 @@ import pytest
 
 from azure_ml.pipelines.runs import Run
 from azure_ml.workspace import Workspace
+from ml_service.errors import CheckFailedError
 from ml_service.production import ledger, rollback
 from ml_service.production.chain import deployments
 from ml_service.production.chain.entry import NONE
@@ -214,3 +215,24 @@ def test_the_hook_of_a_build_that_has_deployed_nothing_changes_nothing(
     recorder = cast(Recorder, SimpleNamespace(site=site, here=known))
     done = rollback._rollback(recorder, rollback.BEFORE_THIS_BUILD)
     assert (done.to, done.before, done.deployment) == (to, to, "")
+
+
+LEFT = {"event": ledger.ROLLBACK, "from": "d2"}
+
+
+def test_previous_is_refused_where_it_was_itself_rolled_back() -> None:
+    """Who typed `rollback --to previous` twice once got the bad version back."""
+    back = record(3, 1, ledger.SUCCEEDED, None, **LEFT, asked_because="too high on Mondays")
+    known = (back, record(2, 2), record(1, 1))
+    target = rollback.target_of(known, back, rollback.PREVIOUS, "b9")
+    assert target is not None and target.id == "d2"
+    with pytest.raises(CheckFailedError) as refused:
+        rollback.demand_not_left(known, target)
+    for said in ("m:2, was itself rolled back", "by Ada", "too high on Mondays", "rollback --to d2 --reason TEXT"):
+        assert said in str(refused.value)
+    released = (record(4, 2), *known)
+    target = rollback.target_of(released, released[0], rollback.PREVIOUS, "b9")
+    assert target is not None and target.id == "d3"
+    rollback.demand_not_left(released, target)
+    undone = (record(3, 1, ledger.UNDONE, None, **LEFT), *known[1:])
+    rollback.demand_not_left(undone, known[1])
