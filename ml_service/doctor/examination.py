@@ -12,7 +12,7 @@ from azure_ml.errors import AzureMlError, ExplainedError
 from ml_service.azure_devops.controls.configured import SIGN_IN, configured_connections, open_controls
 from ml_service.azure_devops.controls.declared import read_declared
 from ml_service.azure_devops.controls.whole import compare
-from ml_service.doctor import cluster, locks, resources, rights
+from ml_service.doctor import cluster, locks, pipelines, resources, rights
 from ml_service.doctor.finding import Finding, Place, Reader, Result, Unknown, resource_at
 from ml_service.doctor.resource_manager import FORBIDDEN, MALFORMED, RefusedError, ResourceManager
 from ml_service.documents import Document, at
@@ -35,7 +35,7 @@ class Report:
 def sentence_of(report: Report) -> str:
     """What an examination has found, in one line; checks that could not look are counted, never passed over."""
     if report.findings:
-        return f"{len(report.findings)} findings"
+        return f"{len(report.findings)} finding{'' if len(report.findings) == 1 else 's'}"
     unchecked = f"; {len(report.unknown)} {'was' if len(report.unknown) == 1 else 'were'} not checked"
     return "nothing was found that would stop a release" + (unchecked if report.unknown else "")
 
@@ -106,6 +106,7 @@ def _checks(settings: Settings, environment: str) -> Iterator[tuple[str, Callabl
     if environment == "production":
         yield "settings of production", partial(_production_settings, settings)
         yield "separation of the environments", partial(_separation, settings)
+    yield "settings of pipelines", pipelines.check_pipeline_settings
     yield _SIGN_IN, partial(_sign_in, settings)
     reader = ResourceManager(partial(sign_in.authenticate, settings))
     for place in places(settings, environment):

@@ -34,9 +34,11 @@ FILLED = {
 RECORDER = """#!/bin/sh
 echo "$*" >> "$AZ_CALLS"
 case "$*" in
+  "$FAILS"*) exit 1 ;;
   "group exists"*) echo "$GROUP_EXISTS" ;;
-  "keyvault list"*) echo vault-1 ;;
+  "keyvault list-deleted"*) echo "$DELETED_VAULTS" ;;
   "identity list"*) echo principal-1 ;;
+  "role assignment list"*) echo assignment-1 ;;
   "resource list"*) echo prod-ws ;;
 esac
 """
@@ -64,11 +66,14 @@ class Checkout:
             filled = {key: given.get(key, value) for key, value in variables.items()}
             (self.folder / name).write_text(yaml.safe_dump({"variables": filled}), encoding="utf-8")
 
-    def run(self, *command: str, exists: bool = True) -> tuple[int, str, list[str]]:
-        """Exit code, both outputs, and what az was asked."""
+    def run(
+        self, *command: str, exists: bool = True, fails: str = "nothing", vaults: str = "vault-1"
+    ) -> tuple[int, str, list[str]]:
+        """Exit code, both outputs, and what az was asked. fails: how the command of az begins that fails."""
         self.calls.write_text("", encoding="utf-8")
         path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
         environment = {"PATH": path, "AZ_CALLS": str(self.calls), "GROUP_EXISTS": str(exists).lower()}
+        environment |= {"FAILS": fails, "DELETED_VAULTS": vaults}
         site = str(Path(yaml.__file__).parents[1])
         script = str(self.folder / command[0])
         done = subprocess.run(
@@ -129,14 +134,65 @@ def test_production_is_removed_with_its_role_in_training_and_its_names_are_free_
         "keyvault purge",
     ]
     assert "group delete --name prod-rg --subscription sub-2 --yes" in calls
-    assert not any("dev-rg" in call for call in calls if not call.startswith("role assignment"))
+    assert "role assignment delete --ids assignment-1" in calls
+    (listed,) = [call for call in calls if call.startswith("role assignment list")]
+    assert "--subscription sub-1 --scope /subscriptions/sub-1/resourceGroups/dev-rg/" in listed
+    assert not any("dev-rg" in call for call in calls if call.split()[0] not in ("role", "group"))
+
+
+def test_with_training_goes_the_role_of_its_reader_in_production(checkout: Checkout) -> None:
+    code, said, calls = checkout.run("infra/remove", "training", "dev-rg")
+
+    assert code == 0, said
+    (listed,) = [call for call in calls if call.startswith("role assignment list")]
+    assert "--scope /subscriptions/sub-2/resourceGroups/prod-rg/" in listed
+    assert listed.count("workspaces/prod-ws") == 1
 
 
 def test_removing_again_finds_nothing(checkout: Checkout) -> None:
-    code, said, calls = checkout.run("infra/remove", "training", "dev-rg", exists=False)
+    code, said, calls = checkout.run("infra/remove", "training", "dev-rg", exists=False, vaults="")
 
-    assert (code, len(calls)) == (0, 1)
+    assert code == 0
+    assert [call.split(" --")[0] for call in calls] == ["group exists", "keyvault list-deleted"]
     assert "dev-rg does not exist" in said
+
+
+@pytest.mark.parametrize(
+    "fails",
+    [
+        "group exists --name prod-rg",
+        "group exists --name dev-rg",
+        "identity list",
+        "role assignment list",
+        "role assignment delete",
+        "resource list",
+        "ml workspace delete",
+        "group delete",
+        "keyvault list-deleted",
+        "keyvault purge",
+    ],
+)
+def test_a_removal_that_stopped_in_the_middle_is_finished_by_the_next(checkout: Checkout, fails: str) -> None:
+    """Also after the group is gone: its vault would keep the name, and the next deployment would fail."""
+    code, _, calls = checkout.run("infra/remove", "production", "prod-rg", fails=fails)
+    assert code != 0
+    assert calls[-1].startswith(fails), "nothing goes on behind a failure"
+
+    is_gone = fails.startswith("keyvault")
+    code, said, calls = checkout.run("infra/remove", "production", "prod-rg", exists=not is_gone)
+
+    assert code == 0, said
+    assert calls[-1] == "keyvault purge --name vault-1 --subscription sub-2"
+
+
+@pytest.mark.parametrize("fails", ["bicep build", "provider register", "deployment sub create"])
+def test_a_deployment_that_stopped_in_the_middle_is_repeated_as_a_whole(checkout: Checkout, fails: str) -> None:
+    _, _, whole = checkout.run("infra/deploy")
+    code, _, calls = checkout.run("infra/deploy", fails=fails)
+    assert code != 0
+    assert calls[-1].startswith(fails)
+
+    assert checkout.run("infra/deploy")[2] == whole
 
 
 @pytest.mark.parametrize(

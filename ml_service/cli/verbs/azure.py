@@ -46,12 +46,15 @@ def doctor(
     """
     with session(as_json, verb="doctor") as call:
         from ml_service.doctor.examination import Report, examine, of_error, sentence_of
-        from ml_service.errors import InvalidRequestError
+        from ml_service.output.failures import explain
 
         try:
             settings = call.settings
-        except InvalidRequestError as mistake:
-            report = Report((), (of_error("settings", mistake),), ())
+        except Exception as mistake:
+            known = explain(mistake)
+            if known is None:
+                raise
+            report = Report((), (of_error("settings", known),), ())
         else:
             chosen = environment or (Environment.PRODUCTION if settings.has_production else Environment.TRAINING)
             report = examine(settings, chosen.value, call.terminal.note)

@@ -51,6 +51,10 @@ class Organization:
         """What a run of `apply` says."""
         return list(apply(self.project, self.declared, CONNECTIONS))
 
+    def remove(self) -> list[str]:
+        """What a run of `remove` says."""
+        return list(remove(self.project, self.declared, CONNECTIONS))
+
     def drifts(self) -> list[tuple[str, str, str]]:
         """Object, property and what was found."""
         found = compare(self.project, self.declared, CONNECTIONS).drifts
@@ -423,6 +427,37 @@ def test_two_connections_of_one_identity_are_found(organization: Organization) -
     assert (drift.property, drift.found) == ("shared", "TRAINING_CONNECTION = PRODUCTION_CONNECTION")
 
 
+@pytest.mark.parametrize("most", [1, 12, 22])
+def test_an_application_and_a_removal_that_stop_in_the_middle_are_finished_by_the_next(
+    organization: Organization, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send, left = Project.send, 0
+
+    def stopping(project: Project, *sent: Any, **more: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise AzureDevOpsError("Azure DevOps did not respond")
+        return send(project, *sent, **more)
+
+    monkeypatch.setattr(Project, "send", stopping)
+    organization.seed(lambda kept: kept.clear())
+    left = most
+    with pytest.raises(AzureDevOpsError):
+        organization.apply()
+    left = 1_000
+    organization.apply()
+    assert organization.drifts() == []
+    assert organization.apply() == []
+
+    left = most
+    with pytest.raises(AzureDevOpsError):
+        organization.remove()
+    left = 1_000
+    organization.remove()
+    assert organization.remove() == []
+
+
 def test_what_is_missing_with_its_resource_is_created_with_it(organization: Organization) -> None:
     organization.seed(_without("distributedtask/environments", "production"))
 
@@ -459,7 +494,7 @@ def test_of_two_approvals_the_nearest_is_repaired(organization: Organization) ->
 
 
 def test_what_was_applied_is_taken_away_and_teams_stay(organization: Organization) -> None:
-    removed = list(remove(organization.project, organization.declared, CONNECTIONS))
+    removed = organization.remove()
 
     assert removed[-1] == "removed pipeline audit"
     missing = {one for one, name, _ in organization.drifts() if name == "exists"}
@@ -494,6 +529,7 @@ def test_a_half_written_document_is_explained_or_a_drift(
 @pytest.mark.parametrize(
     ("path", "fact"),
     [
+        ("build/retention", {"purgeRuns": {}}),
         ("build/generalsettings", {"enforceSettableVar": None}),
     ],
 )

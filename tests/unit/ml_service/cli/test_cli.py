@@ -156,6 +156,17 @@ def test_doctor_reports_settings_that_are_not_filled_in_as_a_finding(
     assert "variables.yml" in finding["fix"]
 
 
+def test_doctor_reports_a_problem_file_that_is_not_there_as_a_finding(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PROBLEM_FILE", "mlops_code/problems/none.yml")
+
+    assert main(["doctor", "--json"]) == 3
+
+    (finding,) = json.loads(capsys.readouterr().out)["findings"]
+    assert "none.yml: no such problem file" in finding["found"]
+
+
 BUG = """
 import runpy, sys
 from ml_service.cli import main

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +14,11 @@ from ml_service.azure_devops.controls import configured
 from ml_service.doctor import examination, resources
 from ml_service.doctor.examination import Report, checks_of_place, examine, places, sentence_of
 from ml_service.doctor.finding import Finding, Place, Unknown
+from ml_service.doctor.pipelines import check_pipeline_settings
 from ml_service.doctor.resource_manager import RefusedError
 from ml_service.doctor.rights import allows
 from ml_service.documents import Document, records_at
-from ml_service.settings.variables import Settings
+from ml_service.settings.variables import VARIABLES_FILE, Settings
 
 MakeSettings = Callable[[dict[str, str]], Settings]
 GROUP = "/subscriptions/s/resourceGroups/g"
@@ -371,6 +374,27 @@ def test_a_production_that_is_the_training_workspace_is_found(
     settings = make_settings({"AZUREML_PRODUCTION_WORKSPACE_NAME": name})
 
     assert len(list(examination._separation(settings))) == found
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ("PROBLEMS: paid_amount nothing_like_it", "PROBLEMS names nothing_like_it: no such problem"),
+        ("PROBLEMS: ''", "no such problem"),
+        ("AGENT_IMAGE: ''", "AGENT_POOL and AGENT_IMAGE are empty"),
+        ("NOTIFICATIONS: mail", "NOTIFICATIONS is mail"),
+    ],
+)
+def test_a_setting_that_only_pipelines_read_is_looked_at(changed: str, told: str, tmp_path: Path) -> None:
+    text, name = VARIABLES_FILE.read_text(encoding="utf-8"), changed.partition(":")[0]
+    path = tmp_path / "variables.yml"
+    path.write_text(re.sub(rf"^  {name}:.*$", f"  {changed}", text, flags=re.MULTILINE), encoding="utf-8")
+
+    (finding,) = check_pipeline_settings(path)
+
+    assert told in finding.found
+    assert "variables.yml" in finding.fix
+    assert list(check_pipeline_settings()) == []
 
 
 def test_what_no_check_could_look_at_is_counted_at_the_end() -> None:
