@@ -31,6 +31,11 @@ def findings(found: Population) -> Iterator[Finding]:
         yield Finding("build-unrecorded", f"build {other.id}", did, "an entry that names it")
 
 
+def compared_builds(builds: Mapping[str, BuildFacts | None] | None) -> frozenset[str]:
+    """The builds whose approvals were compared with Azure DevOps."""
+    return frozenset(build for build, told in (builds or {}).items() if told and told.approvals is not None)
+
+
 def _approval(entry: Entry, build: BuildFacts, approvals: Mapping[str, Approval]) -> Iterator[Finding]:
     """Return the findings where an entry and Azure DevOps differ about the approval of a build."""
     subject = f"entry {entry.sequence} about build {build.id}"

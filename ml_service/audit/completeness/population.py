@@ -113,6 +113,21 @@ class OtherBuild:
 
 
 @dataclass(frozen=True)
+class RuleFacts:
+    """A rule of the gate in words, with numbers rounded for reading; the exact ones are in the decision record.
+
+    limit: of a range both bounds; sentence: what was found.
+    """
+
+    code: str
+    title: str
+    verdict: str
+    value: str
+    limit: str
+    sentence: str
+
+
+@dataclass(frozen=True)
 class DecisionFacts:
     """What the dossier shows of a decision record."""
 
@@ -120,8 +135,7 @@ class DecisionFacts:
     outcome: str
     reason: str
     sentence: str
-    rules: tuple[tuple[str, str, str, str, str], ...]
-    """Code, status, value, threshold, sentence."""
+    rules: tuple[RuleFacts, ...]
     data: Mapping[str, str]
     challenger: Mapping[str, str]
     override: Mapping[str, str]

@@ -16,6 +16,7 @@ from azure_ml.models.versions import ModelVersion, download, find_versions
 from azure_ml.pipelines.runs import Run, find_run, list_runs, one_word
 from azure_ml.services import Service, find_service, list_services
 from azure_ml.storage.versions import hash_files
+from forecasting.decision import words
 from forecasting.decision.record import DECISION_FILE, REPORT_FILE, DecisionRecord, parse_decision
 from forecasting.errors import FAILURES_FILE, ModelFileError
 from ml_service.audit import history
@@ -29,6 +30,7 @@ from ml_service.audit.completeness.population import (
     Live,
     ModelFacts,
     Population,
+    RuleFacts,
     RunFacts,
     ServiceFacts,
     TableFacts,
@@ -170,7 +172,15 @@ def _decision_facts(record: DecisionRecord) -> DecisionFacts:
     evidence = record.evidence
     data, challenger = evidence.data, evidence.challenger
     rules = tuple(
-        (rule.code, rule.status, _n(rule.value), _n(rule.threshold), rule.sentence) for rule in evidence.rules
+        RuleFacts(
+            rule.code,
+            words.title(rule),
+            words.STATUS[rule.status],
+            words.found(rule),
+            words.limit(rule, evidence.policy),
+            rule.sentence,
+        )
+        for rule in evidence.rules
     )
     facts = {
         "data_sha256": data.data_sha256,
@@ -178,6 +188,7 @@ def _decision_facts(record: DecisionRecord) -> DecisionFacts:
         "series": str(data.series),
         "first_date": data.first_date.isoformat(),
         "last_date": data.last_date.isoformat(),
+        "days": str(data.days),
     }
     override = evidence.override.model_dump() if evidence.override else {}
     made = {"recipe": challenger.recipe, "cutoff": challenger.cutoff.isoformat(), "sha256": challenger.model_sha256}
@@ -192,10 +203,6 @@ def _decision_facts(record: DecisionRecord) -> DecisionFacts:
         override,
         dict(evidence.policy),
     )
-
-
-def _n(number: float | None) -> str:
-    return "none" if number is None else repr(number)
 
 
 def _newest_first(models: Iterable[ModelVersion]) -> list[ModelVersion]:

@@ -12,10 +12,11 @@ from markupsafe import Markup
 
 from ml_service.audit.completeness.documents import Document
 from ml_service.audit.completeness.of_assets import notes
+from ml_service.audit.completeness.of_builds import compared_builds
 from ml_service.audit.completeness.population import DecisionFacts, ModelFacts, Population
 from ml_service.audit.completeness.verifying import Verified
 from ml_service.audit.events import kinds
-from ml_service.audit.export import verifier
+from ml_service.audit.export import rows, verifier, versions
 from ml_service.audit.export.facts import LIMITS, never_released, refusals
 from ml_service.audit.timeline.intervals import Interval, Served, deployments_of
 from ml_service.audit.timeline.log import Index
@@ -65,31 +66,66 @@ def pieces(
         told={**told, "scoring": _scoring_folders(links)},
         findings=verified.findings,
         notes=list(notes(population)),
-        chart=chart(found, population.moment),
-        intervals=found,
-        since=entries[0].when if entries else "",
-        deployments=deployments_of(entries),
-        approvals=sorted((entry for entry in entries if entry.event.startswith(kinds.APPROVAL)), key=_happened),
-        models_of=_models_of_builds(entries),
+        why_not=list(never_released(verified)),
         documents_of=_documents_of(places),
         model_names=model_names(population),
+        states={one.model: one for one in population.candidates},
         models=_model_pages(population, links),
-        why_not=list(never_released(verified)),
-        refused=refusals(entries),
-        runs=[entry for entry in entries if entry.event.startswith(kinds.RUN)],
-        gates={entry.subject: entry for entry in entries if entry.event == kinds.GATE_DECIDED},
-        overrides=[entry for entry in entries if entry.event == kinds.OVERRIDE_GRANTED],
-        tables=[entry for entry in entries if entry.event == kinds.DATA_ACCEPTED],
-        changes=[entry for entry in entries if entry.event in (kinds.SCHEDULE_CHANGED, kinds.EXPORT_MADE)],
         limits=LIMITS,
         links=links,
-        rows=map(_row, entries),
+        happened=lambda entry: verifier.happened(entry.details, entry.when),
+        moment=verifier.moment,
+        timeline=map(_row, entries),
+        **_of_production(population, found),
+        **_of_entries(entries),
     )
 
 
 def _row(entry: Entry) -> Markup:
     """The row of an event in the timeline, which the verifier has escaped."""
     return Markup(verifier.timeline_row(entry.model_dump(by_alias=True), entry.sha256))  # noqa: S704 - escaped
+
+
+def _of_production(population: Population, found: Sequence[Interval]) -> dict[str, Any]:
+    """What served when, and what confirms it."""
+    entries = population.chain.entries
+    servings, builds = versions.servings(found), rows.builds(entries, population.builds)
+    return {
+        "now": population.moment,
+        "chart": chart(found, population.moment),
+        "intervals": [one for one in found if one.served or one.begin != one.end],
+        "servings": servings,
+        "possible_now": {one.opened.after for one in found[-1].possible},
+        "unreleased": versions.unreleased(entries, servings),
+        "deployments": deployments_of(entries),
+        "duties": rows.duties,
+        "builds": builds,
+        "build_ids": {one.id for one in builds},
+        "compared_builds": compared_builds(population.builds),
+        "judged": {one.data["data_sha256"]: one.data for one in population.decisions.values()},
+        "decided": {one.run_id: one for one in population.decisions.values()},
+        "last_anchored": max((one.sequence for one in population.anchors), default=0),
+    }
+
+
+def _of_entries(entries: tuple[Entry, ...]) -> dict[str, Any]:
+    """What the entries record beside deployments."""
+    return {
+        "since": entries[0].when if entries else "",
+        "approvals": sorted(rows.answers(entries), key=_happened),
+        "stages": rows.stages_of(entries),
+        "refused": refusals(entries),
+        "failed": rows.failures(entries),
+        "models_of": _models_of_builds(entries),
+        "models_of_run": rows.models_of_runs(entries),
+        "overrides_of": rows.overrides_of(entries),
+        "runs": {entry.subject: entry for entry in entries if entry.event.startswith(kinds.RUN)},
+        "gates": {entry.subject: entry for entry in entries if entry.event == kinds.GATE_DECIDED},
+        "overrides": [entry for entry in entries if entry.event == kinds.OVERRIDE_GRANTED],
+        "tables": [entry for entry in entries if entry.event == kinds.DATA_ACCEPTED],
+        "schedules": [entry for entry in entries if entry.event == kinds.SCHEDULE_CHANGED],
+        "exports": [entry for entry in entries if entry.event in (kinds.EXPORT_MADE, kinds.BUILD_RETAINED)],
+    }
 
 
 def _scoring_folders(links: Links) -> dict[str, bool]:
@@ -212,8 +248,7 @@ def _model_page(
 
 def _happened(entry: Entry) -> tuple[str, int]:
     """Return the time of an event in UTC, which may be long before its entry was written."""
-    told = entry.details.get("decided") or entry.details.get("since") or entry.when
-    return str(told), entry.sequence
+    return verifier.happened(entry.details, entry.when), entry.sequence
 
 
 def _decisions(
@@ -229,20 +264,23 @@ def _decisions(
     return {sha256: population.decisions.get(sha256) for sha256 in filter(None, named)}
 
 
+_FACTS = {
+    "model_sha256": "SHA-256 of the model file",
+    "run_id": "training run",
+    "recipe": "recipe",
+    "cutoff": "last day of its data",
+    "data_version": "data version",
+    "data_sha256": "SHA-256 of the data",
+    "commit": "commit that trained it",
+    "build_id": "build that trained it",
+    "reason": "training was requested because",
+}
+"""What a page says of a registered version, by property."""
+
+
 def _facts(registered: ModelFacts | None) -> list[tuple[str, str]]:
-    shown = (
-        "model_sha256",
-        "run_id",
-        "recipe",
-        "cutoff",
-        "data_version",
-        "data_sha256",
-        "commit",
-        "build_id",
-        "reason",
-    )
     properties = registered.properties if registered else {}
-    return [(name, str(properties.get(name, "unknown"))) for name in shown]
+    return [(words, str(properties.get(name, "unknown"))) for name, words in _FACTS.items()]
 
 
 def _documents(events: Iterable[Entry], decisions: Iterable[str], links: Links) -> list[tuple[str, str, str]]:

@@ -49,7 +49,10 @@ _MARK = re.compile(r"[^ \t\r\n]")
 _END = re.compile(r"[ \t\r\n,:\]}]")
 _COMPARED = ("problem", "head", "missing", "findings")
 """What of facts.json is compared with the events."""
+_MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.][0-9]+)?(?:Z|[+]00:00)")
 _ROW = '<tr id="e'
+_HAPPENED = ("decided", "decided_at", "since", "delivered", "ended")
+"""Details that hold the time of an event, whose entry may have been written later."""
 _TIMES = ("when", "since", "begun", "ended", "decided", "decided_at", "delivered", "recorded", "changed_by_hand")
 _TEXTS = ("problem", "previous_sha256", "when", "event", "subject", "who", "what")
 _UNITS = {"rows": "rows", "exit_code": "code", "findings": "count", "number": "count", "first_date": "day"}
@@ -184,7 +187,7 @@ def contents(export: Export) -> list[str]:
                 checked.event(line)
                 if checked.entry is not None:
                     table.expect(csv_text(csv_rows(checked.entry)))
-                    page.expect(timeline_row(checked.entry, checked.head))
+                    page.expect([form(checked.entry, checked.head) for form in (timeline_row, earlier_row)])
             table.end()
             page.end()
         except _UNREADABLE as error:
@@ -373,13 +376,15 @@ class Rows:
 
     def __init__(self, content: IO[bytes]) -> None:
         self._rows = (line for line in content if line.startswith(_ROW.encode()))
+        self._forms = [0, 1]
         self.faults: list[str] = []
 
-    def expect(self, row: str) -> None:
-        """The next row."""
+    def expect(self, forms: Sequence[str]) -> None:
+        """The next row, in the same form as all before: that of this version, or that of the versions before it."""
         found = next(self._rows, b"").rstrip(b"\n").decode("utf-8", "replace")
-        if found != row and not self.faults:
-            number = row[len(_ROW) :].partition('"')[0]
+        self._forms = [form for form in self._forms if found == forms[form]]
+        if not self._forms and not self.faults:
+            number = forms[0][len(_ROW) :].partition('"')[0]
             self.faults.append(f"{DOSSIER}, event {number}: it does not tell what {EVENTS} tells")
 
     def end(self) -> None:
@@ -486,10 +491,33 @@ def unit(field: str, value: str) -> str:
     return "day" if last.endswith("_date") else _UNITS.get(last, "")
 
 
+def happened(details: Mapping[str, Any], when: str) -> str:
+    """When an event took place, as its details tell it, or else when its entry was written. Times are UTC."""
+    told = (details.get(name) for name in _HAPPENED)
+    return next((text for text in told if isinstance(text, str) and text), when)
+
+
+def moment(text: str) -> str:
+    """A time in UTC to the second, such as `2026-11-30 09:12:05`; another text stays as it is."""
+    found = _MOMENT.fullmatch(text)
+    return f"{found[1]} {found[2]}" if found else text
+
+
 def timeline_row(entry: Document, sha256: str) -> str:
     """The row of an event in dossier.html."""
+    when, took_place = moment(entry["when"]), moment(happened(entry["details"], entry["when"]))
+    times = when if when == took_place else f"{when}, happened {took_place}"
+    return _row(entry, sha256, times, entry["event"].replace(".", " ").replace("_", " "))
+
+
+def earlier_row(entry: Document, sha256: str) -> str:
+    """The row of an event as earlier versions wrote it."""
+    return _row(entry, sha256, entry["when"], entry["event"])
+
+
+def _row(entry: Document, sha256: str, times: str, event: str) -> str:
     number = str(entry["sequence"])
-    told = [entry["when"], entry["event"], entry["subject"], entry["who"], entry["what"]]
+    told = [times, event, entry["subject"], entry["who"], entry["what"]]
     cells = "".join(f"<td>{html.escape(printable(' '.join(text.split())))}</td>" for text in told)
     return f'{_ROW}{number}"><td>{number}</td>{cells}<td><code>{sha256}</code></td></tr>'
 

@@ -125,8 +125,8 @@ def edit_scoring(files: Files) -> None:
 def edit_page(files: Files) -> None:
     """Change a fact in the timeline of the page."""
     page = files["dossier.html"]
-    assert b"<td>deployment.undone</td>" in page
-    files["dossier.html"] = page.replace(b"<td>deployment.undone</td>", b"<td>deployment.succeeded</td>", 1)
+    assert b"<td>deployment undone</td>" in page
+    files["dossier.html"] = page.replace(b"<td>deployment undone</td>", b"<td>deployment succeeded</td>", 1)
 
 
 def edit_table(files: Files) -> None:

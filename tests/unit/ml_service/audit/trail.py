@@ -68,6 +68,8 @@ class Trail:
     tables: list[TableFacts] = field(default_factory=list)
     opened: dict[str, Event] = field(default_factory=dict)
     champion: str = ""
+    answers: dict[str, Approval] = field(default_factory=dict)
+    """What Azure DevOps has said of approvals, by their ids."""
 
     def __post_init__(self) -> None:
         self.documents = Documents(self.folder)
@@ -164,6 +166,7 @@ class Trail:
     def answer(self, build: int, status: Status, comment: str) -> None:
         """Azure DevOps says what Grace has said."""
         approval = Approval(status, "Grace", comment, day(self.today), f"id-{build}", status)
+        self.answers[approval.approval_id] = approval
         self.add(kinds.approval_answered(str(build), "Production", approval, self.actor(build)))
 
     def deploy(self, name: str, version: int, state: str, build: int, **more: str) -> None:
@@ -206,7 +209,8 @@ class Trail:
         opened = [entry for entry in self.chain.entries if entry.event == deployments.STARTED]
         closed = {entry.subject: entry for entry in self.chain.entries if deployments.state_of(entry)}
         anchors = [Anchor(f"property of run {name}", one.sequence, one.sha256) for name, one in closed.items()]
-        builds = {str(build): BuildFacts(str(build), "succeeded", ()) for build in range(100, 110)}
+        of_azure = BuildFacts("", "succeeded", (), approvals=self.answers, approvers=frozenset({"Grace"}))
+        builds = {str(build): replace(of_azure, id=str(build)) for build in range(100, 110)}
         found = Population(
             problem="p",
             model_name="m",
