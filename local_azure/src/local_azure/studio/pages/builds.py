@@ -90,21 +90,25 @@ def _page(visit: Visit, run: PipelineRun, refused: Refused | None = None) -> Res
     names, is_cut = pipeline_runs.documents(run)
     documents = _documents(visit, run, names)
     questions = {key: _question(documents, found, key, refused) for key, found in evidence.items()}
-    with_question = [card.name for question in questions.values() for card in question.cards]
+    closed = [one for one in run.approvals if one.id not in questions]
+    shown_then = {one.id: _cards(documents, pipeline_runs.shown_with(run, one)) for one in closed}
+    in_place = [question.cards for question in questions.values()] + list(shown_then.values())
+    with_approval = {card.name for cards in in_place for card in cards}
     return visit.page(
         "build.html.j2",
         409 if refused else 200,
         run=run,
         questions=questions,
+        shown_then=shown_then,
         is_refused=refused is not None,
         seconds=seconds_between(
             run.build.get("startTime") or run.build.get("queueTime"), run.build.get("finishTime")
         ),
-        documents=[shown for shown in documents if shown.name not in with_question],
+        documents=[shown for shown in documents if shown.name not in with_approval],
         is_cut=is_cut,
         failures=_failures(run, visit),
         issues=result.get("issues") or [],
-        tags=result.get("tags") or [],
+        tags=run.tags,
         graph=_graph(run.stages, address("builds", str(run.number))),
         timeline=_timeline(run),
         summaries=[_summary(path) for path in pipeline_runs.summaries(run)],
@@ -115,14 +119,16 @@ def _page(visit: Visit, run: PipelineRun, refused: Refused | None = None) -> Res
 
 
 def _question(documents: list[ShownFile], evidence: Evidence, approval_id: str, refused: Refused | None) -> Question:
-    cards = [
-        shown
-        for shown in documents
-        if shown.document_kind == "approval_card" and f"artifacts/{shown.name}" in evidence.files
-    ]
+    cards = _cards(documents, evidence.files)
     if refused is None or refused.approval_id != approval_id:
         return Question(cards, evidence.sha256, refused="", comment="")
     return Question(cards, evidence.sha256, refused=f"{CHANGED}, then answer again.", comment=refused.comment)
+
+
+def _cards(documents: list[ShownFile], files: tuple[str, ...]) -> list[ShownFile]:
+    """Return the approval cards among these files of a run."""
+    cards = [shown for shown in documents if shown.document_kind == "approval_card"]
+    return [card for card in cards if f"artifacts/{card.name}" in files]
 
 
 def _documents(visit: Visit, run: PipelineRun, names: list[str]) -> list[ShownFile]:
