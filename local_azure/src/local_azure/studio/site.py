@@ -20,6 +20,7 @@ from local_azure.machine_learning.server import Parts
 from local_azure.studio.access.projects import Projects
 from local_azure.studio.pages import builds, overview, published, queueing, registry, run, run_files, runs, services
 from local_azure.studio.pages.visit import ROOT, Site, Visit, address
+from local_azure.studio.reading.run_facts import name_of
 from local_azure.studio.views import formats
 from local_azure.studio.views.statuses import is_notable, notable_tags, status
 
@@ -61,6 +62,7 @@ def _templates() -> jinja2.Environment:
         "parted": formats.parted,
         "unpacked": formats.unpacked,
         "status": status,
+        "run_name": name_of,
     }
     made.globals |= {"address": address, "root": ROOT, "is_notable": is_notable, "notable_tags": notable_tags}
     return made

@@ -18,8 +18,8 @@ from local_azure.pipelines.run.builds.evidence import CHANGED, Evidence
 from local_azure.pipelines.run.builds.record import MOST_COMMENT_CHARACTERS, REHEARSAL, Decision
 from local_azure.studio.pages.live import live_updates
 from local_azure.studio.pages.run_files import foreign_file
-from local_azure.studio.pages.visit import Section, Visit, address
-from local_azure.studio.reading import logs, pipeline_runs
+from local_azure.studio.pages.visit import Section, Visit, address, key_of
+from local_azure.studio.reading import logs, origins, pipeline_runs
 from local_azure.studio.reading.pipeline_runs import WAITING, Part, PipelineRun
 from local_azure.studio.reading.shown_file import ShownFile, shown_file
 from local_azure.studio.views import previews
@@ -114,8 +114,19 @@ def _page(visit: Visit, run: PipelineRun, refused: Refused | None = None) -> Res
         summaries=[_summary(path) for path in pipeline_runs.summaries(run)],
         artifacts=pipeline_runs.kept_files(run, "artifacts").names,
         uploads=pipeline_runs.kept_files(run, "files").names,
+        made=_made(visit, run),
         most_comment=MOST_COMMENT_CHARACTERS,
     )
+
+
+def _made(visit: Visit, run: PipelineRun) -> dict[str, list[tuple[str, Document]]]:
+    """Return the runs, models and services that a build has made, each with the workspace of its address."""
+    made, known = origins.made_by(visit.parts, run.number), visit.parts.workspaces.all()
+
+    def placed(found: list[origins.Placed]) -> list[tuple[str, Document]]:
+        return [(key_of(place, known), one) for place, one in found]
+
+    return {"runs": placed(made.runs), "models": placed(made.models), "services": placed(made.services)}
 
 
 def _question(documents: list[ShownFile], evidence: Evidence, approval_id: str, refused: Refused | None) -> Question:

@@ -124,6 +124,11 @@ class PipelineRun:
         return found if found.strip("0") else ""
 
     @property
+    def title(self) -> str:
+        """What people call it: its build number."""
+        return str(self.build.get("buildNumber") or self.number)
+
+    @property
     def tags(self) -> list[str]:
         """Its build tags, each once: what deserves attention first, long ones last."""
         given = self.build.get("tags")
@@ -164,9 +169,14 @@ def waiting(root: Path) -> list[PipelineRun]:
     return [run for run in newest(root, MOST_RUNS_READ) if run.status == WAITING][::-1]
 
 
+def find(root: Path, number: str) -> PipelineRun | None:
+    """Return one run; None where there is none of that number."""
+    return _read(root / number) if number.isascii() and number.isdigit() and len(number) < 10 else None
+
+
 def require(root: Path, number: str) -> PipelineRun:
     """Return one run; raises a 404."""
-    run = _read(root / number) if number.isascii() and number.isdigit() and len(number) < 10 else None
+    run = find(root, number)
     if run is None:
         raise not_found("Pipeline run", number[:20])
     return run
