@@ -320,7 +320,8 @@ def _another(workspace: Workspace, problem: str, run_id: str) -> AnotherTraining
 def _submit(workspace: Workspace, settings: Settings, build: Build, terminal: Terminal, request: RunRequest) -> Run:
     submitted = _submitted(workspace, settings, build, terminal, request)
     submission = submission_of(settings, build, request)
-    properties = {**build.person, **({SUBMISSION: submission} if submission else {})}
+    of_build = {"build_id": build.build_id} if settings.tf_build else {}
+    properties = {**build.person, **of_build, **({SUBMISSION: submission} if submission else {})}
     if properties:
         with _canceled_on_failure(submitted, terminal):
             submitted.add_properties(properties)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -31,6 +32,28 @@ def test_the_question_comes_first_with_the_card(studio: Studio, run: Rehearsal) 
     assert "20 % better" in page and "model:7" in page and "nothing changes" in page
     assert page.split('id="stages"')[1].count("Waiting for approval") > 0, "its stage does not run"
     assert "<script>alert" not in page and "&lt;script&gt;alert(1)" in page
+
+
+def test_an_answered_approval_says_what_was_shown_then(studio: Studio, run: Rehearsal) -> None:
+    asked = run.ask()
+    run.write("artifacts", "evidence/approval_card.json", json.dumps(CARD))
+    run.record.decide(asked, Decision(True, "Grace", "fine by me"))
+    page = studio.get("/studio/builds/1")
+    approval = page.split('id="approvals"')[1].split('id="failures"')[0]
+    assert "by Grace: To production to production" in approval and "fine by me" in approval
+    assert " after the question" in approval and "What was shown then" in approval
+    assert "Served then" in approval and "Was proposed" in approval and "model:7" in approval
+    assert page.count('aria-label="Approval card"') == 1 and "Serves now" not in page
+    preview = studio.get("/studio/builds/1/files/artifacts?path=evidence/approval_card.json")
+    assert "Served then" in preview, "a file may be old"
+
+
+def test_a_tag_of_an_override_is_seen_first(studio: Studio, run: Rehearsal) -> None:
+    for tag in ("ledger." + "0" * 70, "released", "override", "released"):
+        run.record.tag(tag)
+    head = studio.get("/studio/builds/1").split('id="head"')[1].split('id="approvals"')[0]
+    assert re.findall("override|released|ledger.0{70}", head) == ["override", "released", "ledger." + "0" * 70]
+    assert 'class="tag warn"><span aria-hidden="true">⚠</span> override' in head
 
 
 @pytest.mark.parametrize(("answer", "status"), [("approve", "approved"), ("reject", "rejected")])

@@ -11,7 +11,7 @@ import pytest
 from local_azure.studio.pages.published import rhythm
 from local_azure.studio.reading.run_facts import name_of
 from local_azure.studio.views.charts import Line, drawable, line_chart
-from local_azure.studio.views.formats import duration, moment, number, parted, size
+from local_azure.studio.views.formats import duration, moment, number, parted, size, unpacked
 from local_azure.studio.views.graphs import MOST_NODES, Node, draw
 from local_azure.studio.views.previews import kind_of, table_of
 from local_azure.studio.views.statuses import Status, status
@@ -83,6 +83,12 @@ def test_previews_of_files() -> None:
     table = table_of("a,b\n1,2\n3,", whole=False)
     assert (table.columns, table.rows, table.is_cut) == (["a", "b"], [["1", "2"]], True)
     assert table_of("", whole=True).columns == []
+
+
+def test_packed_texts_are_read_and_others_left_alone() -> None:
+    assert unpacked("base64_TWFya2V0aW5nIG5lZWRzIGl0") == "Marketing needs it"
+    for value in ("base64_", "base64_!", "base64_AAEC", "base64_TWFya2V0aW5nIG5lZWRzI", "plain", 3, None):
+        assert unpacked(value) == value
 
 
 def test_names_break_between_their_words() -> None:

@@ -20,8 +20,9 @@ from local_azure.machine_learning.server import Parts
 from local_azure.studio.access.projects import Projects
 from local_azure.studio.pages import builds, overview, published, queueing, registry, run, run_files, runs, services
 from local_azure.studio.pages.visit import ROOT, Site, Visit, address
+from local_azure.studio.reading.run_facts import name_of
 from local_azure.studio.views import formats
-from local_azure.studio.views.statuses import status
+from local_azure.studio.views.statuses import is_notable, notable_tags, status
 
 LOG = logging.getLogger("local_azure")
 _HERE = Path(__file__).parent
@@ -59,9 +60,11 @@ def _templates() -> jinja2.Environment:
         "number": formats.number,
         "short": formats.short,
         "parted": formats.parted,
+        "unpacked": formats.unpacked,
         "status": status,
+        "run_name": name_of,
     }
-    made.globals |= {"address": address, "root": ROOT}
+    made.globals |= {"address": address, "root": ROOT, "is_notable": is_notable, "notable_tags": notable_tags}
     return made
 
 

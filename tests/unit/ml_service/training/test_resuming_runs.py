@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -92,3 +93,14 @@ def test_another_build_or_request_submits_its_own(
 def test_at_a_terminal_each_run_is_submitted(history: History, make_settings: MakeSettings) -> None:
     assert submission_of(make_settings({}), BUILD, REQUEST) == ""
     assert submission_of(make_settings({"TF_BUILD": "True"}), Build("local-1", "c"), REQUEST) == ""
+
+
+def test_a_run_names_the_build_that_has_submitted_it(
+    settings: Settings, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[dict[str, str]] = []
+    submitted = SimpleNamespace(id="r", add_properties=found.append)
+    monkeypatch.setattr(module, "_submitted", lambda *_: submitted)
+    for given in (settings, make_settings({"TF_BUILD": ""})):
+        module._submit(None, given, BUILD, None, REQUEST)  # type: ignore[arg-type]
+    assert [properties["build_id"] for properties in found] == ["17"], "at a terminal there is no build"

@@ -18,8 +18,8 @@ from local_azure.pipelines.run.builds.evidence import CHANGED, Evidence
 from local_azure.pipelines.run.builds.record import MOST_COMMENT_CHARACTERS, REHEARSAL, Decision
 from local_azure.studio.pages.live import live_updates
 from local_azure.studio.pages.run_files import foreign_file
-from local_azure.studio.pages.visit import Section, Visit, address
-from local_azure.studio.reading import logs, pipeline_runs
+from local_azure.studio.pages.visit import Section, Visit, address, key_of
+from local_azure.studio.reading import logs, origins, pipeline_runs
 from local_azure.studio.reading.pipeline_runs import WAITING, Part, PipelineRun
 from local_azure.studio.reading.shown_file import ShownFile, shown_file
 from local_azure.studio.views import previews
@@ -90,39 +90,56 @@ def _page(visit: Visit, run: PipelineRun, refused: Refused | None = None) -> Res
     names, is_cut = pipeline_runs.documents(run)
     documents = _documents(visit, run, names)
     questions = {key: _question(documents, found, key, refused) for key, found in evidence.items()}
-    with_question = [card.name for question in questions.values() for card in question.cards]
+    closed = [one for one in run.approvals if one.id not in questions]
+    shown_then = {one.id: _cards(documents, pipeline_runs.shown_with(run, one)) for one in closed}
+    in_place = [question.cards for question in questions.values()] + list(shown_then.values())
+    with_approval = {card.name for cards in in_place for card in cards}
     return visit.page(
         "build.html.j2",
         409 if refused else 200,
         run=run,
         questions=questions,
+        shown_then=shown_then,
         is_refused=refused is not None,
         seconds=seconds_between(
             run.build.get("startTime") or run.build.get("queueTime"), run.build.get("finishTime")
         ),
-        documents=[shown for shown in documents if shown.name not in with_question],
+        documents=[shown for shown in documents if shown.name not in with_approval],
         is_cut=is_cut,
         failures=_failures(run, visit),
         issues=result.get("issues") or [],
-        tags=result.get("tags") or [],
+        tags=run.tags,
         graph=_graph(run.stages, address("builds", str(run.number))),
         timeline=_timeline(run),
         summaries=[_summary(path) for path in pipeline_runs.summaries(run)],
         artifacts=pipeline_runs.kept_files(run, "artifacts").names,
         uploads=pipeline_runs.kept_files(run, "files").names,
+        made=_made(visit, run),
         most_comment=MOST_COMMENT_CHARACTERS,
     )
 
 
+def _made(visit: Visit, run: PipelineRun) -> dict[str, list[tuple[str, Document]]]:
+    """Return the runs, models and services that a build has made, each with the workspace of its address."""
+    made, known = origins.made_by(visit.parts, run.number), visit.parts.workspaces.all()
+
+    def placed(found: list[origins.Placed]) -> list[tuple[str, Document]]:
+        return [(key_of(place, known), one) for place, one in found]
+
+    return {"runs": placed(made.runs), "models": placed(made.models), "services": placed(made.services)}
+
+
 def _question(documents: list[ShownFile], evidence: Evidence, approval_id: str, refused: Refused | None) -> Question:
-    cards = [
-        shown
-        for shown in documents
-        if shown.document_kind == "approval_card" and f"artifacts/{shown.name}" in evidence.files
-    ]
+    cards = _cards(documents, evidence.files)
     if refused is None or refused.approval_id != approval_id:
         return Question(cards, evidence.sha256, refused="", comment="")
     return Question(cards, evidence.sha256, refused=f"{CHANGED}, then answer again.", comment=refused.comment)
+
+
+def _cards(documents: list[ShownFile], files: tuple[str, ...]) -> list[ShownFile]:
+    """Return the approval cards among these files of a run."""
+    cards = [shown for shown in documents if shown.document_kind == "approval_card"]
+    return [card for card in cards if f"artifacts/{card.name}" in files]
 
 
 def _documents(visit: Visit, run: PipelineRun, names: list[str]) -> list[ShownFile]:

@@ -17,9 +17,9 @@ from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import ApiError, not_found
 from local_azure.machine_learning.storage.files import files_below
 from local_azure.studio.pages.run_files import foreign_file
-from local_azure.studio.pages.visit import Section, Visit, address
-from local_azure.studio.reading import measured
-from local_azure.studio.reading.run_facts import name_of
+from local_azure.studio.pages.visit import Section, Visit, address, key_of
+from local_azure.studio.reading import measured, origins, pipeline_runs
+from local_azure.studio.reading.run_facts import data_read, name_of
 from local_azure.studio.reading.shown_file import ShownFile, shown_file
 from local_azure.studio.views.previews import pretty, without_secrets
 
@@ -149,31 +149,36 @@ def model_versions(visit: Visit) -> Response:
     if chosen is None:
         raise not_found("Model", f"{name}:{wanted}")
     files = _model_files(visit, workspace, chosen)
-    run = _run_of(visit, workspace, chosen)
+    place, run = _origin(visit, workspace, chosen)
+    family = [run, *run_records.children(visit.parts.store, place.id, run["runId"])] if run else []
+    known = visit.parts.workspaces.all()
     return visit.page(
         "model.html.j2",
         name=name,
         versions=found,
         chosen=chosen,
-        served=[service for service, version in _served(visit, workspace).get(name, []) if version == wanted],
+        served=[(key_of(each, known), one) for each, one in origins.serving(visit.parts, workspace, chosen)],
+        data=data_read(visit.parts, place, family),
+        build=pipeline_runs.find(visit.parts.state.pipeline_runs, origins.build_of(chosen)),
         files=sorted(files),
         preview=_model_preview(visit, chosen, files),
         run=run,
-        metrics=measured.of_family(visit.parts, workspace, _family(visit, workspace, run)) if run else {},
+        place=key_of(place, known),
+        metrics=measured.of_family(visit.parts, place, family),
         pipeline=run["rootRunId"] if run else "",
     )
 
 
-def _run_of(visit: Visit, workspace: Workspace, model: Document) -> Document | None:
-    """Return the run that made a model: the one that it was registered with, else the one that a tag names."""
+def _origin(visit: Visit, workspace: Workspace, model: Document) -> tuple[Workspace, Document | None]:
+    """Return the run that made a model, with its workspace: the one it was registered with, else the one a tag names.
+
+    A copy may name a run of another workspace.
+    """
     told = [model["runId"], *(model.get("kvTags") or {}).values(), *(model.get("properties") or {}).values()]
     ids = [value for value in told if isinstance(value, str) and RUN_ID.fullmatch(value)]
-    found = (visit.parts.store.get(workspace.id, run_records.KIND, run_id) for run_id in ids)
-    return next((run for run in found if run is not None), None)
-
-
-def _family(visit: Visit, workspace: Workspace, run: Document) -> list[Document]:
-    return [run, *run_records.children(visit.parts.store, workspace.id, run["runId"])]
+    places = [workspace, *(other for other in visit.parts.workspaces.all() if other.id != workspace.id)]
+    found = ((place, visit.parts.store.get(place.id, run_records.KIND, run_id)) for run_id in ids for place in places)
+    return next(((place, run) for place, run in found if run is not None), (workspace, None))
 
 
 def _model_files(visit: Visit, workspace: Workspace, model: Document) -> dict[str, Path]:

@@ -15,9 +15,10 @@ from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.studio.pages.live import live_updates
 from local_azure.studio.pages.runs import parameters_of
 from local_azure.studio.pages.visit import Section, Visit, address
-from local_azure.studio.reading import logs, measured
+from local_azure.studio.reading import logs, measured, pipeline_runs
 from local_azure.studio.reading import run_facts as facts
 from local_azure.studio.reading.file_names import is_readable
+from local_azure.studio.reading.origins import build_of
 from local_azure.studio.reading.run_facts import Step
 from local_azure.studio.views.charts import bar
 from local_azure.studio.views.formats import parsed, seconds_between
@@ -65,6 +66,7 @@ def run_page(visit: Visit) -> Response:
         tail=logs.tail(artifact_file(parts.files, workspace, run, log), parts.redactor, _TAIL_LINES) if log else [],
         lineage=facts.lineage_of(parts, workspace, run),
         parameters=parameters_of(run),
+        build=pipeline_runs.find(parts.state.pipeline_runs, build_of(run)),
         snapshot=run["properties"].get("ContentSnapshotId", ""),
     )
 

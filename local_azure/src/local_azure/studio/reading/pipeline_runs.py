@@ -14,11 +14,13 @@ from typing import Any
 from local_azure.machine_learning.errors import not_found
 from local_azure.machine_learning.storage.files import files_below
 from local_azure.pipelines.run.builds.answers import answer_of
-from local_azure.pipelines.run.builds.evidence import Evidence, evidence_of
+from local_azure.pipelines.run.builds.evidence import Evidence, evidence_of, files_before
 from local_azure.pipelines.run.builds.progress import read_progress
 from local_azure.pipelines.run.builds.record import read_record
 from local_azure.studio.reading.file_names import Listed, is_readable, listed
 from local_azure.studio.reading.logs import SEARCHED_BYTES
+from local_azure.studio.views.formats import seconds_between
+from local_azure.studio.views.statuses import is_notable
 
 WAITING = "waiting for approval"
 MOST_RUNS_READ = 200  # the newest ones
@@ -27,6 +29,7 @@ MOST_DOCUMENTS = 50  # artifacts in JSON that are read for them
 MOST_SUMMARIES = 50
 MOST_RESULT_BYTES = 16 * 1024 * 1024
 _SECTION = re.compile(rb"\n##\[section\]([^\n]*)")
+_READABLE_TAG = 60  # characters
 Document = dict[str, Any]
 
 
@@ -49,6 +52,11 @@ class Approval:
     def is_open(self) -> bool:
         """Whether somebody is still asked."""
         return self.status == "pending"
+
+    @property
+    def took(self) -> float | None:
+        """Seconds until the answer; None without one."""
+        return seconds_between(self.asked, self.decided) if self.decided else None
 
 
 @dataclass
@@ -116,6 +124,18 @@ class PipelineRun:
         return found if found.strip("0") else ""
 
     @property
+    def title(self) -> str:
+        """What people call it: its build number."""
+        return str(self.build.get("buildNumber") or self.number)
+
+    @property
+    def tags(self) -> list[str]:
+        """Its build tags, each once: what deserves attention first, long ones last."""
+        given = self.build.get("tags")
+        tags = list(dict.fromkeys(map(str, given))) if isinstance(given, list) else []
+        return sorted(tags, key=lambda tag: (not is_notable(tag), len(tag) > _READABLE_TAG))
+
+    @property
     def name(self) -> str:
         """The name of the pipeline's file; of a run of an earlier version, that of its definition."""
         if isinstance(self.plan.get("file"), str):
@@ -149,9 +169,14 @@ def waiting(root: Path) -> list[PipelineRun]:
     return [run for run in newest(root, MOST_RUNS_READ) if run.status == WAITING][::-1]
 
 
+def find(root: Path, number: str) -> PipelineRun | None:
+    """Return one run; None where there is none of that number."""
+    return _read(root / number) if number.isascii() and number.isdigit() and len(number) < 10 else None
+
+
 def require(root: Path, number: str) -> PipelineRun:
     """Return one run; raises a 404."""
-    run = _read(root / number) if number.isascii() and number.isdigit() and len(number) < 10 else None
+    run = find(root, number)
     if run is None:
         raise not_found("Pipeline run", number[:20])
     return run
@@ -313,6 +338,11 @@ def kept_files(run: PipelineRun, kind: str, after: str = "") -> Listed:
 def evidence(run: PipelineRun) -> dict[str, Evidence]:
     """Return what each open approval is about, by its id."""
     return {one.id: evidence_of(run.folder, one.label, run.course) for one in run.approvals if one.is_open}
+
+
+def shown_with(run: PipelineRun, approval: Approval) -> tuple[str, ...]:
+    """Return the files that an approval is or was about, by their path in the folder of the run."""
+    return files_before(run.folder, approval.label, run.course)
 
 
 def documents(run: PipelineRun) -> tuple[list[str], bool]:

@@ -19,6 +19,7 @@ from local_azure.machine_learning.server import Parts
 from local_azure.studio.reading import logs
 from local_azure.studio.reading.file_names import is_readable
 from local_azure.studio.reading.logs import Line
+from local_azure.studio.reading.origins import held
 from local_azure.studio.views.formats import duration, seconds_between
 
 Document = dict[str, Any]
@@ -166,18 +167,19 @@ def lineage_of(parts: Parts, workspace: Workspace, run: Document) -> Lineage:
     """Return the data that a run and its steps read, the models registered by them, the services of these."""
     family = [run, *run_records.children(parts.store, workspace.id, run["runId"])]
     ids = {one["runId"] for one in family}
-    read = list(chain.from_iterable(one.get("inputDatasets") or [] for one in family))
     every = models.find(parts.store, workspace, {}, latest_only=False)
     found = [model for _, model in every if _names_one(model, ids)]
     ids_of_models = {model["id"] for model in found}
-    served = [service for service in services.find(parts.store, workspace, {}) if ids_of_models & _held(service)]
+    served = [service for service in services.find(parts.store, workspace, {}) if ids_of_models & held(service)]
+    return Lineage(data_read(parts, workspace, family), found, served)
+
+
+def data_read(parts: Parts, workspace: Workspace, family: list[Document]) -> list[Document]:
+    """Return name and version of each dataset that a run or one of its steps read."""
+    read = chain.from_iterable(one.get("inputDatasets") or [] for one in family)
     data = [_data_set(parts, workspace, entry) for entry in read]
     named = {(one["name"], one["version"], "" if one["name"] else one["saved"]): one for one in data}
-    return Lineage(list(named.values()), found, served)
-
-
-def _held(service: Document) -> set[str]:
-    return set(service["environmentImageRequest"].get("modelIds") or [])
+    return list(named.values())
 
 
 def _names_one(model: Document, run_ids: set[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import math
 
@@ -9,6 +10,7 @@ from markupsafe import Markup
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 _MOST_CHARACTERS = 200
+_PACKED, _MOST_PACKED = "base64_", 100_000
 _NOTHING = Markup('<span class="soft">-</span>')
 
 
@@ -76,6 +78,18 @@ def number(value: object) -> str:
     if value == int(value) and abs(value) < 1e15:
         return f"{value:,.0f}"
     return f"{value:,.2f}" if 1000 <= abs(value) < 1e18 else f"{value:.4g}"
+
+
+def unpacked(value: object) -> object:
+    """Return the text that a value holds in URL-safe base64 of UTF-8 behind `base64_`; any other value as it is."""
+    if not isinstance(value, str) or not value.startswith(_PACKED) or len(value) > _MOST_PACKED:
+        return value
+    held = value.removeprefix(_PACKED)
+    try:
+        text = base64.b64decode(held + "=" * (-len(held) % 4), altchars=b"-_", validate=True).decode()
+    except ValueError:
+        return value
+    return text if text.isprintable() and text else value
 
 
 def parted(name: str) -> Markup:

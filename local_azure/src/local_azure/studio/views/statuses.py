@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,6 +36,7 @@ _LOOKS: dict[str, _Look] = {
     **dict.fromkeys(("succeededwithissues", "partiallysucceeded", "warning"), ("warn", "!")),
     **dict.fromkeys(("pending approval", "waiting for approval"), ("warn", "?")),
 }
+_NOTABLE = "override"
 _WORDS = {
     "NotStarted": "Not started",
     "CancelRequested": "Canceling",
@@ -44,6 +46,16 @@ _WORDS = {
     "notStarted": "Not started",
     "pending": "Waiting",
 }
+
+
+def is_notable(name: object, value: object = "") -> bool:
+    """Tell whether a tag is shown in amber: its name or its value begins with `override`."""
+    return any(str(text or "").lower().startswith(_NOTABLE) for text in (name, value))
+
+
+def notable_tags(tags: Mapping[str, object] | None) -> list[tuple[str, object]]:
+    """Return the tags of a run or model that are shown in amber wherever it appears."""
+    return [(name, value) for name, value in (tags or {}).items() if is_notable(name, value)]
 
 
 def status(word: object) -> Status:

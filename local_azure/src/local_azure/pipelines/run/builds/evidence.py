@@ -31,10 +31,15 @@ class Evidence:
 
 
 def evidence_of(folder: Path, stage: str, course: Sequence[Document]) -> Evidence:
-    """Return the evidence for a stage of the run in a folder.
+    """Return the evidence for a stage of the run in a folder. course: the progress of the run."""
+    files = files_before(folder, stage, course)
+    return Evidence(files, _digest(folder, files))
 
-    course: the progress of the run. An artifact whose stage is not known, as in a run of an earlier version, belongs
-    to every question.
+
+def files_before(folder: Path, stage: str, course: Sequence[Document]) -> tuple[str, ...]:
+    """Return the pages and artifacts of the stages before a stage, as paths in the folder of the run.
+
+    An artifact whose stage is not known, as in a run of an earlier version, belongs to every question.
     """
     before = _stages_before(stage, course)
     artifacts = {str(line[ARTIFACT].get("name")): line for line in course if isinstance(line.get(ARTIFACT), dict)}
@@ -45,8 +50,7 @@ def evidence_of(folder: Path, stage: str, course: Sequence[Document]) -> Evidenc
         return before is None or not label or label.partition(".")[0] in before
 
     readable = (path for path in _files(folder, "artifacts") if path.suffix in _READABLE)
-    files = tuple(str(path) for path in (*_files(folder, "summaries"), *readable) if belongs(path))
-    return Evidence(files, _digest(folder, files))
+    return tuple(str(path) for path in (*_files(folder, "summaries"), *readable) if belongs(path))
 
 
 def _stages_before(stage: str, course: Sequence[Document]) -> set[str] | None:
