@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ml_service.adoption.changes import Change
 
-_LINK = re.compile(r"!?\[([^][]*)\]\(([^()#\s]+)[^()\s]*\)")
+_LINK = re.compile(r"!?\[([^][]*+)\]\(([^()#\s]++)[^()\s]*+\)")
 _README, _JAPANESE = Path("README.md"), Path("README.ja.md")
 _PLACES = ("*.md", "docs/**/*.md", "infra/*.md", "local_azure/*.md")
 _TEXT = """# {name}

@@ -128,5 +128,5 @@ def test_a_run_that_cannot_be_marked_is_canceled(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(module, "submission_of", lambda *_: "7 default newest manual none")
     build = cast(Any, SimpleNamespace(person={}))
     with pytest.raises(ConnectionError):
-        module._submit(nothing, nothing, build, nothing, RunRequest())
+        module._submit(nothing, cast(Any, SimpleNamespace(tf_build=False)), build, nothing, RunRequest())
     assert submitted.canceled

@@ -32,7 +32,7 @@ class Made:
 
 
 def build_of(document: Document) -> str:
-    """Return the number of the build that made a run or model; empty where none is named."""
+    """Return the number of the build that made a run or model; empty if it names none."""
     told = {**(document.get("tags") or document.get("kvTags") or {}), **(document.get("properties") or {})}
     number = str(told.get(BUILD) or "")
     return number if number.isascii() and number.isdigit() else ""
