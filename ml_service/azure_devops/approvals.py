@@ -15,8 +15,8 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ml_service.azure_devops.client import AzureDevOps, AzureDevOpsError, open_project
-from ml_service.settings.variables import Settings
+from ml_service.azure_devops.client import AzureDevOps, AzureDevOpsError
+from ml_service.errors import FaultError
 
 MAX_COMMENT_CHARACTERS = 2_000
 _MAX_NAME_CHARACTERS = 200
@@ -106,19 +106,21 @@ class _Approvals(_Told):
     value: tuple[_Approval, ...] = ()
 
 
-def reader_of(settings: Settings, note: Callable[[str], None]) -> Ask:
-    """Return the function that reads approvals; without a job token they are unknown. note: prints failures."""
-    project = open_project(settings)
+def reader_of(read: Ask, kind: str, note: Callable[[str], None]) -> Ask:
+    """Return the function that reads each approval once; what cannot be read is unknown.
+
+    read: asks a service; kind: what that calls a build. note: prints failures.
+    """
     known: dict[tuple[str, str], Approval | None] = {}
 
     def ask(build_id: str, stage: str) -> Approval | None:
-        if project is None or not stage or not (build_id.isascii() and build_id.isdecimal()):
+        if not stage or not (build_id.isascii() and build_id.isdecimal()):
             return None
         if (build_id, stage) not in known:
             try:
-                known[build_id, stage] = read_approval(project, build_id, stage)
-            except AzureDevOpsError as error:
-                note(f"the approval of build {build_id} cannot be read: {error}")
+                known[build_id, stage] = read(build_id, stage)
+            except FaultError as error:
+                note(f"the approval of {kind} {build_id} cannot be read: {error}")
                 known[build_id, stage] = None
         return known[build_id, stage]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -145,13 +145,17 @@ class Session:
     @cached_property
     def ask(self) -> Ask:
         """The function that reads the approval of a build."""
-        from ml_service.azure_devops.approvals import reader_of
+        from ml_service.azure_devops.approvals import read_approval, reader_of
+        from ml_service.azure_devops.client import open_project
         from ml_service.github import approvals as github
 
-        repository = github.open_repository(self.settings)
+        repository, note = github.open_repository(self.settings), self.terminal.note
         if repository is not None:
-            return github.reader_of(repository, self.terminal.note)
-        return reader_of(self.settings, self.terminal.note)
+            return reader_of(partial(github.read_approval, repository), "run", note)
+        project = open_project(self.settings)
+        if project is not None:
+            return reader_of(partial(read_approval, project), "build", note)
+        return lambda _build_id, _stage: None
 
     @cached_property
     def desk(self) -> Desk:

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import requests
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from ml_service.azure_devops.approvals import MAX_COMMENT_CHARACTERS, Approval, Ask, Status
+from ml_service.azure_devops.approvals import MAX_COMMENT_CHARACTERS, Approval, Status
 from ml_service.azure_devops.client import AzureDevOpsError, demand_safe, exchange
 from ml_service.errors import FaultError
 from ml_service.settings.variables import AgentSettings
@@ -97,24 +97,6 @@ def open_repository(settings: AgentSettings) -> Repository | None:
         return None
     demand_safe("GITHUB_API_URL", settings.github_api_url)
     return Repository(f"{settings.github_api_url.rstrip('/')}/repos/{name}", token)
-
-
-def reader_of(repository: Repository, note: Callable[[str], None]) -> Ask:
-    """How approvals are read in a job of GitHub, by run and environment. note: what is said of failures."""
-    known: dict[tuple[str, str], Approval | None] = {}
-
-    def ask(run_id: str, environment: str) -> Approval | None:
-        if not environment or not (run_id.isascii() and run_id.isdecimal()):
-            return None
-        if (run_id, environment) not in known:
-            try:
-                known[run_id, environment] = read_approval(repository, run_id, environment)
-            except GitHubError as error:
-                note(f"the approval of run {run_id} cannot be read: {error}")
-                known[run_id, environment] = None
-        return known[run_id, environment]
-
-    return ask
 
 
 def read_approval(repository: Repository, run_id: str, environment: str) -> Approval | None:

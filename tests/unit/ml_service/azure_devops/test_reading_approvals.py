@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import io
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from ml_service.azure_devops import client
-from ml_service.azure_devops.approvals import Approval, Status, read_rejections, reader_of
+from ml_service.azure_devops.approvals import Approval, Status, read_rejections
 from ml_service.azure_devops.client import AzureDevOpsError, open_project
+from ml_service.cli.session import Session
 from ml_service.errors import InvalidRequestError
+from ml_service.output.console import Terminal
 from ml_service.settings.variables import Settings
+from tests.unit.ml_service.loopback import Listener, listening
 
 MakeSettings = Callable[[dict[str, str]], Settings]
 TOKEN = "job-token-of-a-build"
 STAGE = "Production_p"
 
 
-class Organization(ThreadingHTTPServer):
-    """Answers with what it holds by path, and keeps what it was asked."""
+class Organization(Listener):
+    """The REST API of an organization of Azure DevOps."""
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answers: dict[str, Any] = {}
-        self.status, self.headers = 200, dict[str, str]()
-        self.busy: list[int] = []
-        """Statuses of the next answers, before all others."""
-        self.asked: list[tuple[str, str]] = []
+    def answer(self, path: str, query: Mapping[str, list[str]]) -> Any:
+        """What it holds; of approvals those that are asked for."""
+        found = super().answer(path.removeprefix("/org/the%20house/_apis/"), query)
+        if not isinstance(found, list):
+            return found
+        wanted = query["approvalIds"][0].split(",")
+        return {"count": 1, "value": [one for one in found if one["id"] in wanted]}
 
     def holds(self, build: str = "completed", **statuses: str) -> None:
         """A build 7 whose stage has these approvals; of another stage one that was rejected."""
@@ -67,53 +67,34 @@ class Organization(ThreadingHTTPServer):
         self.answers = {**before, f"build/builds/7/timeline/t{number}": timeline, **self.answers}
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: Organization
-
-    def do_GET(self) -> None:
-        parts = urlsplit(self.path)
-        query = parse_qs(parts.query)
-        self.server.asked.append((self.path, self.headers["Authorization"]))
-        found = self.server.answers.get(parts.path.removeprefix("/org/the%20house/_apis/"))
-        if isinstance(found, list):
-            wanted = query["approvalIds"][0].split(",")
-            found = {"count": 1, "value": [one for one in found if one["id"] in wanted]}
-        busy = self.server.busy.pop(0) if self.server.busy else 0
-        self.send_response(busy or (self.server.status if found is not None else 404))
-        for name, value in self.server.headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(found if isinstance(found, bytes) else json.dumps(found).encode())
-
-    def log_message(self, *_: object) -> None:
-        """Silence."""
-
-
 @pytest.fixture
 def organization() -> Iterator[Organization]:
     """A listener on loopback."""
-    with Organization() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
+    with listening(Organization()) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def variables(address: str) -> dict[str, str]:
     return {"SYSTEM_ACCESSTOKEN": TOKEN, "SYSTEM_COLLECTIONURI": address, "SYSTEM_TEAMPROJECT": "the house"}
 
 
-Asked = Callable[[], tuple[Approval | None, list[str]]]
+def in_job(settings: Settings) -> tuple[Session, io.StringIO]:
+    """A verb in a job with these settings, and what it says."""
+    out = io.StringIO()
+    call = Session(Terminal(out=out, err=out))
+    call.settings = settings
+    return call, out
+
+
+Asked = Callable[[], tuple[Approval | None, str]]
 
 
 @pytest.fixture
 def asked(organization: Organization, make_settings: MakeSettings) -> Asked:
     """The answer for build 7, and what was said."""
-    said: list[str] = []
     address = f"http://127.0.0.1:{organization.server_port}/org/"
-    ask = reader_of(make_settings(variables(address)), said.append)
-    return lambda: (ask("7", STAGE), said)
+    call, out = in_job(make_settings(variables(address)))
+    return lambda: (call.ask("7", STAGE), out.getvalue())
 
 
 def test_a_rejection_is_read_with_person_comment_and_time(organization: Organization, asked: Asked) -> None:
@@ -122,8 +103,8 @@ def test_a_rejection_is_read_with_person_comment_and_time(organization: Organiza
     assert approval == Approval(
         Status.REJECTED, "Grace", "because of one", "2026-11-19T08:14:49+00:00", "one", "rejected"
     )
-    assert said == []
-    assert {token for _, token in organization.asked} == {f"Bearer {TOKEN}"}
+    assert said == ""
+    assert {headers["Authorization"] for _, headers in organization.asked} == {f"Bearer {TOKEN}"}
     assert all(
         "api-version=7.1" in path and path.startswith("/org/the%20house/_apis/") for path, _ in organization.asked
     )
@@ -193,7 +174,7 @@ def test_an_answer_that_is_none_is_said_and_unknown(organization: Organization, 
     organization.answers["build/builds/7/timeline"] = content
     approval, said = asked()
     assert approval is None
-    assert "the approval of build 7 cannot be read" in said[0]
+    assert "the approval of build 7 cannot be read" in said
 
 
 @pytest.mark.parametrize("status", [203, 302, 401, 403, 500])
@@ -205,8 +186,8 @@ def test_a_refusal_is_unknown_follows_nobody_and_shows_no_token(
     organization.status, organization.headers = status, {"Location": "/elsewhere"}
     approval, said = asked()
     assert (approval, len(organization.asked)) == (None, 1)
-    assert f"HTTP {status}" in said[0]
-    assert TOKEN not in said[0]
+    assert f"HTTP {status}" in said
+    assert TOKEN not in said
 
 
 def test_an_answer_has_a_limit(
@@ -229,15 +210,15 @@ def test_without_a_job_token_nobody_is_asked_and_nothing_is_guessed(
 ) -> None:
     given = variables("http://127.0.0.1:9/")
     del given[missing]
-    said: list[str] = []
-    assert reader_of(make_settings(given), said.append)("7", STAGE) is None
-    assert said == []
+    call, out = in_job(make_settings(given))
+    assert call.ask("7", STAGE) is None
+    assert out.getvalue() == ""
 
 
 def test_a_build_of_a_laptop_is_not_asked_for(organization: Organization, make_settings: MakeSettings) -> None:
-    ask = reader_of(make_settings(variables(f"http://127.0.0.1:{organization.server_port}/org/")), print)
+    call, _ = in_job(make_settings(variables(f"http://127.0.0.1:{organization.server_port}/org/")))
     for build in ("local-20261130T090000Z", "7/../8", "", "٧"):
-        assert ask(build, STAGE) is None
+        assert call.ask(build, STAGE) is None
     assert organization.asked == []
 
 

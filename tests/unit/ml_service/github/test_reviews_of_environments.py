@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import io
-import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -17,6 +14,7 @@ from ml_service.errors import InvalidRequestError
 from ml_service.github.approvals import open_repository
 from ml_service.output.console import Terminal
 from ml_service.settings.variables import Settings
+from tests.unit.ml_service.loopback import Listener, listening
 
 MakeSettings = Callable[[dict[str, str]], Settings]
 TOKEN = "ghs-of-a-job"
@@ -44,14 +42,8 @@ def review(state: str, who: str, comment: str, environment: str = "production") 
     }
 
 
-class GitHub(ThreadingHTTPServer):
-    """Answers with what it holds by path, and keeps what it was asked."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answers: dict[str, Any] = {}
-        self.status = 200
-        self.asked: list[tuple[str, str, str]] = []
+class GitHub(Listener):
+    """The REST API of GitHub."""
 
     @property
     def variables(self) -> dict[str, str]:
@@ -60,29 +52,11 @@ class GitHub(ThreadingHTTPServer):
         return {"GITHUB_TOKEN": TOKEN, "GITHUB_API_URL": address, "GITHUB_REPOSITORY": "house/forecasts"}
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: GitHub
-
-    def do_GET(self) -> None:
-        self.server.asked.append((self.path, self.headers["Authorization"], self.headers["Accept"]))
-        found = self.server.answers.get(self.path)
-        self.send_response(self.server.status if found is not None else 404)
-        self.end_headers()
-        self.wfile.write(found if isinstance(found, bytes) else json.dumps(found).encode())
-
-    def log_message(self, *_: object) -> None:
-        """Silence."""
-
-
 @pytest.fixture
 def github() -> Iterator[GitHub]:
     """A listener on loopback."""
-    with GitHub() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
+    with listening(GitHub()) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 Asked = Callable[[], tuple[Approval | None, str]]
@@ -102,7 +76,9 @@ def test_an_approval_is_read_with_person_and_comment(github: GitHub, asked: Aske
     github.answers = {f"{RUN}/approvals": [review("approved", "grace", "looks right"), other]}
     assert asked() == (Approval(Status.APPROVED, "grace", "looks right", said="approved"), "")
     assert asked()[0], "asked once"
-    assert github.asked == [(f"{RUN}/approvals", f"Bearer {TOKEN}", "application/vnd.github+json")]
+    ((path, headers),) = github.asked
+    assert (path, headers["Authorization"]) == (f"{RUN}/approvals", f"Bearer {TOKEN}")
+    assert headers["Accept"] == "application/vnd.github+json"
 
 
 @pytest.mark.parametrize(
