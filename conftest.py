@@ -21,6 +21,10 @@ TOGETHER = {
         "tests/story/test_report_story.py", "tests/story/test_names_and_versions.py",
         "tests/story/test_override_story.py",
     ),
+    "production": (
+        "tests/story/test_release_and_rollback.py", "tests/story/test_services_changed_by_hand.py",
+        "tests/story/test_trail_and_runbooks_of_production.py",
+    ),
     "scoring": ("tests/story/test_live_scoring.py", "tests/story/test_scoring_page.py"),
     "services": (
         "tests/faults/test_services_that_return.py", "tests/faults/test_kill_of_services.py",

@@ -94,3 +94,9 @@ def rehearsed(make_product: MakeProduct) -> Rehearsed:
 def shop(make_product: MakeProduct, sdk: Sdk, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """The story of production, at its end: two versions that were released, and a ledger of all that went on."""
     return open_shop(make_product("shop"), sdk, tmp_path_factory.mktemp("shop"))
+
+
+@pytest.fixture
+def name(shop: Shop) -> str:
+    """Name of model and service of the story of production."""
+    return shop.product.settings["MODEL_NAME"]

@@ -23,6 +23,7 @@ from local_azure.cli.client_environment import client_variables
 from local_azure.machine_learning.storage.state import StateFolder
 from tests.preloading import preloaded
 from tests.story.product import Product, clean_environment, raised_table
+from tests.story.tampering import tampered
 
 pytestmark = [pytest.mark.slow, pytest.mark.campaign]
 
@@ -146,13 +147,12 @@ def test_verify_release_and_rollback_refuse_a_changed_evidence_file(office: Offi
     assert len(copies) == 4, "two versions in two workspaces"
     for path, content in copies.items():
         serves = b"Ada Lovelace" in content
-        path.write_bytes(content + b" ")
-        refused = office.product.run(
-            *(("verify",) if serves else ("rollback", "--to", 1, "--reason", "worse")), code=3
-        )
-        if serves:
-            office.product.run("release", "--model-version", 2, code=3)
-        path.write_bytes(content)
+        with tampered([path]):
+            refused = office.product.run(
+                *(("verify",) if serves else ("rollback", "--to", 1, "--reason", "worse")), code=3
+            )
+            if serves:
+                office.product.run("release", "--model-version", 2, code=3)
         number = 2 if serves else 1
         assert f"the {file} of model paid-amount:" in refused.err
         assert re.search(rf":{number} in workspace local-development|:\d+ in workspace local-production", refused.err)
@@ -244,15 +244,8 @@ def test_what_was_deleted_from_the_workspace_and_other_bytes_of_data_are_named(
     sha256 = honest["runs"][0]["data_sha256"]
     (newest,) = (path for path in office.files("/data.csv") if f"{DATA}/{sha256}/" in str(path))
     entry = next(path for path in office.files("/00000003.json"))
-    kept = {path: path.read_bytes() for path in (newest, entry)}
-    newest.write_bytes(kept[newest] + b" ")
-    entry.unlink()
-    try:
-        with office.without(*gone):
-            said = office.product.run("audit", "verify", code=3).err
-    finally:
-        for path, content in kept.items():
-            path.write_bytes(content)
+    with tampered([newest], removed=[entry]), office.without(*gone):
+        said = office.product.run("audit", "verify", code=3).err
     for line in (
         f"run-gone: run {run} (expected it, as entry ",
         f"run-gone: run {deployment} of a deployment",

@@ -9,25 +9,16 @@ import csv
 import json
 import re
 import signal
-import subprocess
-import sys
-import zipfile
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ml_service.training.snapshots import assemble_scoring
-from tests.agreement import agree
-from tests.runbooks import walk
 from tests.story.conftest import MakeProduct
-from tests.story.product import Product, Sdk, champions, cut_table, shifted_table
+from tests.story.product import Sdk, champions, cut_table
 from tests.story.production import (
     PRODUCTION,
     ROLLBACK,
-    SCORING,
     TRAINING,
     Agreed,
     Shop,
@@ -36,20 +27,14 @@ from tests.story.production import (
     copies,
     deploying,
     edited,
-    in_production,
     killed_while_it_deploys,
     serving,
     shop_of,
     stored,
 )
+from tests.story.tampering import tampered
 
 pytestmark = [pytest.mark.slow, pytest.mark.campaign]
-
-
-@pytest.fixture
-def name(shop: Shop) -> str:
-    """Name of model and service."""
-    return shop.product.settings["MODEL_NAME"]
 
 
 def test_the_run_tells_the_agent_and_moves_no_champion(shop: Shop, name: str) -> None:
@@ -199,14 +184,8 @@ def test_a_target_with_another_hash_is_refused(
 ) -> None:
     name = shop.product.settings["MODEL_NAME"]
     before = sdk(serving, name)
-    originals = {path: path.read_bytes() for path in stored(environment, end)}
-    try:
-        for path, content in originals.items():
-            path.write_bytes(content + b" ")
+    with tampered(stored(environment, end)):
         assert said in shop.product.run("rollback", "--to", 1, "--reason", "worse", code=3).err
-    finally:
-        for path, content in originals.items():
-            path.write_bytes(content)
     after = sdk(serving, name)
     assert (after["labels"], after["state"]) == (before["labels"], "Healthy"), "nothing was changed"
 
@@ -301,198 +280,6 @@ def test_a_killed_first_release_is_withdrawn_and_its_record_says_so(
     assert (attempt["deployment"], attempt["intact"]) == (undone["deployment"], True)
     assert "its process ended before the deployment did; closed in build 201" in attempt["reason"]
     assert attempt["ended"]
-
-
-def deploy_by_hand(workspace: Any, name: str, scoring: str, environment: str) -> None:
-    """Deploy another scoring folder over the production service, with its model, tags and properties."""
-    from azureml.core import Environment, Model
-    from azureml.core.model import InferenceConfig
-    from azureml.core.webservice import AciWebservice, Webservice
-
-    production = in_production(workspace)
-    found = Webservice(production, name)
-    settings = AciWebservice.deploy_configuration(
-        cpu_cores=0.5, memory_gb=1, auth_enabled=True, tags=found.tags, properties=found.properties
-    )
-    conda = Environment.from_conda_specification("forecast-scoring", environment)
-    inference = InferenceConfig(entry_script="score.py", source_directory=scoring, environment=conda)
-    Model.deploy(production, name, found.models, inference, settings, overwrite=True).wait_for_deployment()
-
-
-def remove_tags(workspace: Any, name: str) -> None:
-    """Let the production service say nothing of who made it."""
-    from azureml.core.webservice import Webservice
-
-    Webservice(in_production(workspace), name).update(tags={})
-
-
-TAKE_OVER = ("--take-over", "--reason", "a hotfix on Friday")
-
-
-def change_by_hand(name: str, sdk: Sdk, folder: Path) -> None:
-    """Deploy code whose answers are right for 28 days only, with all that the service said of itself before."""
-    tree = edited(
-        folder / "tree", SCORING, '"value": value}', '"value": value * (1 if question.horizon == 28 else 3)}'
-    )
-    scoring = assemble_scoring(folder / "scoring", tree / "mlops_code")
-    before = sdk(serving, name)
-    sdk(deploy_by_hand, name, str(scoring.folder), str(scoring.environment))
-    now = sdk(serving, name)
-    assert (now["labels"], now["versions"]) == (before["labels"], before["versions"])
-
-
-def refuses_what_was_changed_by_hand(product: Product, name: str, words: str) -> None:
-    """Run a verb that must not touch the service."""
-    refused = product.run(*words.split(), code=4).err
-    assert f"service {name} in workspace {PRODUCTION} was changed by hand" in refused, words
-
-
-def test_code_that_is_deployed_by_hand_is_noticed_and_taken_over(
-    shop: Shop, name: str, sdk: Sdk, tmp_path: Path
-) -> None:
-    product = shop.product
-    change_by_hand(name, sdk, tmp_path)
-    labels = sdk(serving, name)["labels"]
-    assert "service_updated" in product.run("verify", "--horizon", 28, code=3).err
-    assert "DIFFERS: service" in product.run("status", code=3).out
-    found = product.run("audit", "verify", "--json", code=3).document["findings"]
-    assert [finding["code"] for finding in found] == ["service-changed"]
-    asked = datetime.now(UTC).isoformat(timespec="seconds")
-    (answer,) = product.run("audit", "at", "--date", asked, "--json", code=3).document["answers"]
-    assert (answer["status"], "changed by hand" in answer["why"]) == ("unknown", True)
-    refuses_what_was_changed_by_hand(product, name, "rollback --to previous --reason worse")
-    assert sdk(serving, name)["labels"] == labels, "nothing was changed"
-    taken = product.run("release", "--model-version", "champion", *TAKE_OVER)
-    assert "taking over service" in taken.err
-    agreed(product, sdk, tmp_path / "after")
-    last = json.loads((tmp_path / "after/releases.json").read_text())["releases"][0]
-    assert (last["take_over"], last["intact"]) == ("a hotfix on Friday", True)
-    (answer,) = product.run("audit", "at", "--date", asked, "--json", code=3).document["answers"]
-    assert "replaced it" in answer["why"], "the record of the take-over tells since when"
-
-
-def test_every_verb_refuses_code_that_was_deployed_by_hand_and_each_can_take_it_over(
-    shop: Shop, name: str, sdk: Sdk, tmp_path: Path
-) -> None:
-    product = shop.product
-    change_by_hand(name, sdk, tmp_path)
-    labels = sdk(serving, name)["labels"]
-    for words in (
-        "rollback --to 2 --reason worse",
-        "release --model-version 2",
-        "release --model-version champion",
-    ):
-        refuses_what_was_changed_by_hand(product, name, words)
-    assert sdk(serving, name)["labels"] == labels, "nothing was changed"
-    sdk(remove_tags, name)
-    assert "was not deployed by a release" in product.run("rollback", "--to", 2, "--reason", "worse", code=4).err
-    product.run("rollback", "--to", 2, *TAKE_OVER)
-    agreed(product, sdk, tmp_path / "tagged")
-
-
-def inside(interval: dict[str, Any]) -> str:
-    """A moment of an interval of an export."""
-    begin, end = (datetime.fromisoformat(interval[name]) for name in ("since", "until"))
-    return (begin + (end - begin) / 2).isoformat()
-
-
-def test_the_audit_trail_of_the_story_is_complete_and_proves_itself(
-    shop: Shop, name: str, environment: Mapping[str, str], tmp_path: Path
-) -> None:
-    product, file, folder = shop.product, tmp_path / "audit.zip", tmp_path / "extracted"
-    product.run("rollback", "--to", 99, "--reason", "worse", code=3)
-    made = product.run("audit", "export", "--out", file, "--json").document
-    assert made["findings"] == []
-    assert "somebody's own code has registered model" in made["notes"][0]
-    with zipfile.ZipFile(file) as opened:
-        opened.extractall(folder)
-    verify = [sys.executable, "-I", "verify.py", "--anchor", made["sums_sha256"]]
-    plain = subprocess.run(verify, cwd=folder, env={}, capture_output=True, text=True, check=False)
-    assert (plain.returncode, plain.stderr) == (0, ""), plain.stdout
-    product.run("audit", "verify", file, "--anchor", made["sha256"])
-
-    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
-    kinds = {event["event"] for event in events}
-    assert {"data.accepted", "run.finished", "gate.decided", "candidate.accepted", "deployment.undone"} <= kinds
-    assert {"approval.requested", "request.refused"} <= kinds
-    assert [event["subject"] for event in events if event["event"] == "request.refused"][-1] == "99"
-    first, *rest = json.loads((folder / "facts.json").read_text())["intervals"]
-    assert (first["status"], first["since"]) == ("unknown", "")
-    undone = next(event["subject"] for event in events if event["event"] == "deployment.undone")
-    in_failed = next(one for one in rest if one["why"] == f"deployment {undone} was in progress")
-    served = next(
-        one for one in rest if one["served"] and one["served"]["deployment"] == shop.agreed["first"].deployment
-    )
-    for date, code, status in (
-        ("2026-01-01", 3, "unknown"),
-        (inside(in_failed), 3, "unknown"),
-        (inside(served), 0, "served"),
-    ):
-        (answer,) = product.run("audit", "at", "--date", date, "--json", code=code).document["answers"]
-        assert answer["status"] == status, date
-    assert answer["served"]["model"] == f"{name}:1"
-    assert answer["gate"]["rules"]
-
-    originals = {
-        path: path.read_bytes()
-        for end in ("model/model.json", "report.html", "decision.json")
-        for path in stored(environment, end)
-    }
-    try:
-        for path, content in originals.items():
-            path.write_bytes(content + b" ")
-        said = product.run("audit", "verify", code=3).err
-    finally:
-        for path, content in originals.items():
-            path.write_bytes(content)
-    for what in (
-        f"model-changed: model {name}:1 ",
-        f"report.html beside model {name}:2 ",
-        f"decision.json beside copy {name}:2 in workspace {PRODUCTION}",
-        f"report.html of run {events[1]['subject']}",
-        f"decision.json of run {events[1]['subject']}",
-    ):
-        assert what in said, what
-    assert product.run("audit", "verify", "--json").document["findings"] == []
-
-
-def test_the_runbooks_of_production_are_walked_in_their_order(shop: Shop, name: str, tmp_path: Path) -> None:
-    """A candidate is approved, then withdrawn, released nevertheless, found wrong, and rolled back."""
-    product = shop.product
-    before = agree(product).serves
-    product.run("data", "upload", "--file", shifted_table(tmp_path / "raised.csv", "2014-05-31", "", 1.01))
-    override = ("--override-by", "Ada", "--override-reason", "a new tariff")
-    run_id = product.run("run", "--unpublished", *override, "--json").document["run_id"]
-    newest = product.run("candidates", "list", "--json").document["candidates"][0]
-    number = newest["model"].rpartition(":")[2]
-    values = {
-        "NUMBER": number,
-        "TEXT": "walked through",
-        "RUN_ID": run_id,
-        "out/failed-check": tmp_path / "failed-check",
-        "out/try": tmp_path / "try",
-    }
-
-    status, listed, verified = walk(product, "runbooks/approve.md", values)
-    assert newest["model"] in status.out
-    assert newest["model"] in listed.out
-    assert f"production is as recorded: {before}" in verified.err + verified.out
-    *_, withdrawn, released = walk(product, "runbooks/reject.md", values)
-    assert "withdrawn" in withdrawn.out + withdrawn.err
-    assert f"{newest['model']} released" in released.out
-    assert agree(product).serves == newest["model"]
-    first, back, again = walk(product, "runbooks/roll-back.md", values)
-    assert newest["model"] in first.out
-    assert f"to {before}" in back.out
-    assert f"production is as recorded: {before}" in again.err + again.out
-    found = agree(product)
-    assert (found.serves, found.candidates[newest["model"]]["setbacks"][0]["kind"]) == (before, "rolled back")
-    walk(product, "runbooks/failed-check.md", values)
-    assert (tmp_path / "failed-check/releases.json").is_file()
-    followed, tried = walk(product, "runbooks/failed-run.md", values)
-    assert "accepted" in followed.out
-    assert "nothing was registered or deployed" in tried.out + tried.err
-    assert (tmp_path / "try/report.html").is_file()
 
 
 def test_no_file_is_left_in_the_working_directory(shop: Shop) -> None:
