@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,6 @@ from ml_service.settings.build import REQUESTED_FOR
 from ml_service.settings.variables import Settings
 
 Row = dict[str, Any]
-Facts = Callable[[DecisionRecord], Mapping[str, object]]
 _RECORDED = (
     *(name for name in ledger.FACTS if name not in (REQUESTED_FOR, "report_sha256")),
     *(field.name for field in fields(ledger.Content)),
@@ -60,41 +59,52 @@ class History:
     @property
     def not_intact(self) -> list[str]:
         """The differences from the records: kind, object, and field with both values if they are known."""
-        rows = [
-            f"{kind}: {_object(row)}" + (f": {integrity.Difference(**difference)}" if difference else "")
-            for kind, rows in self.kinds.items()
-            for row in rows
-            if row.get("intact") is False
-            for difference in row.get("differences") or [None]
-        ]
+        rows = (line for kind, rows in self.kinds.items() for row in rows for line in _not_intact(kind, row))
         return [*(f"ledger: {fault}" for fault in self.faults), *rows, *self.findings]
 
     @property
-    def differences(self) -> list[str]:
-        """What of runs, decisions and models is not as recorded; the ledger is compared apart."""
-        return [line for line in self.not_intact if not line.startswith(("ledger: ", "releases: "))]
+    def differences(self) -> tuple[str, ...]:
+        """As `compare` finds them."""
+        rows = ((kind, row) for kind in ("runs", "decisions", "models") for row in self.kinds[kind])
+        return tuple(line for kind, row in rows for line in _not_intact(kind, row))
 
 
 def collect(workspace: Workspace, settings: Settings) -> History:
     """Read the whole history of the problem that the settings name; changes nothing."""
     runs = list(list_runs(workspace, settings.experiment_name))
     decisions = _Decisions(workspace, runs)
-    decided = [(run, found) for run in runs if (found := decisions.of(run.id)) is not None]
-    models = find_versions(workspace, settings.model_name)
     kept = ledger.read(workspace, settings)
-    return History(
-        workspace=workspace.banner,
-        kinds={
-            "runs": [_run_row(run, decisions) for run in runs],
-            "decisions": [
-                _decision_row(run.id, run.properties.get("decision_sha256", ""), found) for run, found in decided
-            ],
-            "models": [_model_row(model, decisions) for model in models],
-            "candidates": _candidate_rows(kept.chain),
-            "releases": [_release_row(record, decisions) for record in kept.records],
-        },
-        faults=kept.chain.faults,
-    )
+    kinds: dict[str, list[Row]] = {"runs": [], "decisions": [], "models": []}
+    for kind, row in _rows(runs, find_versions(workspace, settings.model_name), decisions):
+        kinds[kind].append(row)
+    kinds["candidates"] = _candidate_rows(kept.chain)
+    kinds["releases"] = [_release_row(record, decisions) for record in kept.records]
+    return History(workspace.banner, kinds, faults=kept.chain.faults)
+
+
+def compare(workspace: Workspace, settings: Settings) -> tuple[str, ...]:
+    """What of runs, decisions and models is not as recorded, with one row in memory; the ledger is compared apart."""
+    runs = list(list_runs(workspace, settings.experiment_name))
+    models = find_versions(workspace, settings.model_name)
+    rows = _rows(runs, models, _Decisions(workspace, runs))
+    return tuple(line for kind, row in rows for line in _not_intact(kind, row))
+
+
+def _rows(runs: Iterable[Run], models: Iterable[ModelVersion], decisions: _Decisions) -> Iterator[tuple[str, Row]]:
+    """The rows about runs, each with that of its decision, and about models, with their kinds."""
+    for run in runs:
+        read = decisions.read(run)
+        yield "runs", _run_row(run, decisions)
+        if read is not None:
+            yield "decisions", _decision_row(run.id, run.properties.get("decision_sha256", ""), *read)
+    for model in models:
+        yield "models", _model_row(model, decisions)
+
+
+def _not_intact(kind: str, row: Row) -> Iterator[str]:
+    if row.get("intact") is False:
+        for difference in row.get("differences") or [None]:
+            yield f"{kind}: {_object(row)}" + (f": {integrity.Difference(**difference)}" if difference else "")
 
 
 def _object(row: Row) -> str:
@@ -132,10 +142,13 @@ def _write_csv(path: Path, rows: list[Row]) -> None:
 
 @dataclass(frozen=True)
 class _Decision:
-    """decision.json of a run, and what it says; None when it is no longer a decision record."""
+    """What rows need of decision.json of a run. of_run, of_model: None when it is no longer a decision record."""
 
     file: File
-    record: DecisionRecord | None
+    of_run: Mapping[str, object] | None = None
+    of_model: Mapping[str, object] | None = None
+    override: tuple[str, str] = ("", "")
+    """Person and reason; empty where the gate decided."""
 
 
 class _Decisions:
@@ -144,20 +157,27 @@ class _Decisions:
     def __init__(self, workspace: Workspace, runs: Iterable[Run]) -> None:
         self._workspace = workspace
         self._known = {run.id: run for run in runs}
-        self._fetched: dict[str, _Decision | None] = {}
+        self._read: dict[str, _Decision | None] = {}
+
+    def read(self, run: Run) -> tuple[File, DecisionRecord | None] | None:
+        """The whole decision of a run that has recorded one or holds one, of which the facts are kept."""
+        found = _fetch(run)
+        self._read[run.id] = _facts_of(*found) if found else None
+        return found
 
     def of(self, run_id: str) -> _Decision | None:
-        """The decision of a run that has recorded one or holds one; None where neither is the case."""
-        if run_id not in self._fetched:
+        """What is kept of the decision of a run; None where it has none."""
+        if run_id not in self._read:
             run = self._run(run_id)
-            self._fetched[run_id] = _fetch(run) if run is not None else None
-        return self._fetched[run_id]
+            if run is None:
+                return None
+            self.read(run)
+        return self._read[run_id]
 
     def overridden(self, run_id: str) -> Row:
         """Who accepted the run's model against the gate, and why; empty texts where the gate decided."""
         decision = self.of(run_id)
-        override = decision.record.evidence.override if decision and decision.record else None
-        person, reason = (override.person, override.reason) if override else ("", "")
+        person, reason = decision.override if decision else ("", "")
         return {"override_by": person, "override_reason": reason}
 
     def _run(self, run_id: str) -> Run | None:
@@ -166,26 +186,38 @@ class _Decisions:
         return find_run(self._workspace, run_id)
 
 
-def _fetch(run: Run) -> _Decision | None:
+def _fetch(run: Run) -> tuple[File, DecisionRecord | None] | None:
+    """The document, and what it says; None when it is no longer a decision record."""
     if "decision_sha256" not in run.properties and not run.properties.get("outcome"):
         return None
     file = integrity.fetch(run, DECISION_FILE)
     if not file.sha256 and "decision_sha256" not in run.properties:
         return None
     try:
-        return _Decision(file, parse_decision(file.content))
+        return file, parse_decision(file.content)
     except ModelFileError:
-        return _Decision(file, None)
+        return file, None
 
 
-def _not_as_decided(row: Row, recorded: str, decision: _Decision | None, facts: Facts) -> list[Difference]:
+def _facts_of(file: File, record: DecisionRecord | None) -> _Decision:
+    kept = replace(file, content=b"")
+    if record is None:
+        return _Decision(kept)
+    override = record.evidence.override
+    by = (override.person, override.reason) if override else ("", "")
+    return _Decision(kept, run_facts(record), model_facts(record), by)
+
+
+def _not_as_decided(
+    row: Row, recorded: str, decision: _Decision | None, facts: Mapping[str, object] | None
+) -> list[Difference]:
     """What of a row is not as its decision says, or that the decision is not the recorded one."""
     changed = integrity.of_hash("decision_sha256", recorded, decision.file if decision else _NO_FILE)
     if changed:
         return changed
-    if decision is None or decision.record is None:
+    if facts is None:
         return [Difference("decision", "recorded", "", DECISION_FILE)]
-    return integrity.differences(row, facts(decision.record), DECISION_FILE)
+    return integrity.differences(row, facts, DECISION_FILE)
 
 
 def run_facts(record: DecisionRecord) -> dict[str, object]:
@@ -233,7 +265,7 @@ def _run_row(run: Run, decisions: _Decisions) -> Row:
     if decision is None and without:
         return _judged(row, None)  # it broke, violated the contract or had nothing to train on: nothing was decided
     recorded = told["decision_sha256"] if decision else "none"
-    return _judged(row, _not_as_decided(row, recorded, decision, run_facts))
+    return _judged(row, _not_as_decided(row, recorded, decision, decision.of_run if decision else None))
 
 
 def _people(run: Run) -> Row:
@@ -244,9 +276,9 @@ def _people(run: Run) -> Row:
     return {"created_by": run.created_by, REQUESTED_FOR: run.properties.get(REQUESTED_FOR, "")}
 
 
-def _decision_row(run_id: str, recorded: str, decision: _Decision) -> Row:
-    evidence = as_json(decision.record.evidence) if decision.record else {}
-    context = as_json(decision.record.context) if decision.record else {}
+def _decision_row(run_id: str, recorded: str, file: File, record: DecisionRecord | None) -> Row:
+    evidence = as_json(record.evidence) if record else {}
+    context = as_json(record.context) if record else {}
     row = {
         "run_id": run_id,
         **{name: evidence.get(name) for name in ("outcome", "reason", "sentence", "gate", "override")},
@@ -255,7 +287,7 @@ def _decision_row(run_id: str, recorded: str, decision: _Decision) -> Row:
         **{name: context.get(name) for name in ("decided_at", "build_id", "commit", "champion")},
         **{name: evidence.get(name) for name in ("policy", "data", "challenger", "baselines")},
     }
-    return _judged(row, integrity.of_hash("decision_sha256", recorded, decision.file))
+    return _judged(row, integrity.of_hash("decision_sha256", recorded, file))
 
 
 def _model_row(model: ModelVersion, decisions: _Decisions) -> Row:
@@ -273,8 +305,9 @@ def _model_row(model: ModelVersion, decisions: _Decisions) -> Row:
     }
     if "decision_sha256" not in properties and "model_sha256" not in properties:
         return _judged(row, None)  # registered by somebody's own code, not by this pipeline
-    recorded = properties.get("decision_sha256", "")
-    return _judged(row, _not_as_decided(row, recorded, decisions.of(run_id), model_facts))
+    decision = decisions.of(run_id)
+    recorded, facts = properties.get("decision_sha256", ""), decision.of_model if decision else None
+    return _judged(row, _not_as_decided(row, recorded, decision, facts))
 
 
 def _candidate_rows(chain: Chain) -> list[Row]:

@@ -24,8 +24,7 @@ _DOCUMENTS = {DECISION_FILE: "decision_sha256", REPORT_FILE: "report_sha256"}
 
 def findings(found: Population) -> Iterator[Finding]:
     """Return the findings about runs, models, services and tables that are incomplete or have no entry."""
-    if found.history is not None:
-        yield from (Finding("record-changed", difference) for difference in found.history.differences)
+    yield from (Finding("record-changed", difference) for difference in found.differences)
     yield from _runs(found)
     yield from _models(found)
     yield from _services(found)

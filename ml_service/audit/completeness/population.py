@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from ml_service.audit.history import History
 from ml_service.azure_devops.approvals import Approval
 from ml_service.production.candidates.candidate import Candidate
 from ml_service.production.chain.store import Chain
@@ -139,7 +137,6 @@ class DecisionFacts:
     data: Mapping[str, str]
     challenger: Mapping[str, str]
     override: Mapping[str, str]
-    policy: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -184,8 +181,8 @@ class Population:
     candidates: tuple[Candidate, ...] = ()
     decisions: Mapping[str, DecisionFacts] = field(default_factory=dict)
     """By the SHA-256 of decision.json."""
-    history: History | None = None
-    """Rows of runs, decisions, models and releases, compared with the hashed documents that also record them."""
+    differences: tuple[str, ...] = ()
+    """What of runs, decisions and models is not as in the hashed documents that also record it."""
     anchors: tuple[Anchor, ...] = ()
     unread: tuple[str, ...] = ()
     """What could not be read, and why: nothing is said about it."""

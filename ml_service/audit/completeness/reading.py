@@ -36,6 +36,7 @@ from ml_service.audit.completeness.population import (
     TableFacts,
 )
 from ml_service.audit.completeness.reading_builds import UNASKED, anchors_of_tags, read_builds, read_others
+from ml_service.audit.history import History
 from ml_service.audit.serving import View, compared, is_only_unhealthy
 from ml_service.azure_devops.client import open_project
 from ml_service.errors import CheckFailedError
@@ -58,10 +59,10 @@ class Reader:
 
     view: View
     documents: Documents
-    whole: bool = True
-    """Whether the code of each deployment is read too, and the files of data versions."""
     data: bool = True
-    """Whether the files of data versions are read; they are of use only in a whole reading."""
+    """Whether the files of data versions are read."""
+    rows: History | None = None
+    """Those of `history`, which needs neither the code of each deployment nor the files of data versions."""
     unread: list[str] = field(default_factory=list)
     decisions: dict[str, DecisionFacts] = field(default_factory=dict)
 
@@ -77,12 +78,14 @@ class Reader:
             self.unread.append(f"{what}: {known.happened}")
 
 
-def read_population(view: View, documents: Documents, *, whole: bool = True, data: bool = True) -> Population:
-    """Read everything once. whole, data: as in `Reader`.
+def read_population(
+    view: View, documents: Documents, *, data: bool = True, rows: History | None = None
+) -> Population:
+    """Read everything once. data, rows: as in `Reader`.
 
     Raises: whatever reading ledger and runs raises; other parts are named in `unread`.
     """
-    settings, reader = view.settings, Reader(view, documents, whole, data)
+    settings, reader = view.settings, Reader(view, documents, data, rows)
     kept = ledger.read(view.training, settings)
     entries = kept.chain.entries
     for name, content in kept.chain.unreadable:
@@ -114,7 +117,7 @@ def read_population(view: View, documents: Documents, *, whole: bool = True, dat
         oldest_table=oldest,
         candidates=read_registry(view.training, settings).candidates(entries, view.ask),
         decisions=reader.decisions,
-        history=history.collect(view.training, settings),
+        differences=history.compare(view.training, settings) if rows is None else rows.differences,
         anchors=tuple(anchors_of_runs(kept)),
     )
     return _with_builds(facts, reader)
@@ -201,7 +204,6 @@ def _decision_facts(record: DecisionRecord) -> DecisionFacts:
         facts,
         made,
         override,
-        dict(evidence.policy),
     )
 
 
@@ -273,7 +275,7 @@ def _deployment(reader: Reader, record: Record) -> DeploymentFacts:
     told = [str(difference) for difference in differences if record.run is not None]
     if record.run is None:
         return DeploymentFacts(record.id, has_run=False, differences=(), anchor="")
-    if reader.whole:
+    if reader.rows is None:
         told += _changed_code(reader, record)
     release = record.run.read_file(ledger.RECORD_FILE)
     if release is not None and record.closed is not None:
@@ -320,7 +322,7 @@ def _tables(reader: Reader, recorded: Mapping[str, str]) -> tuple[tuple[TableFac
     if oldest > 1:
         reader.unread.append(f"data versions before {oldest}: only the newest {_MOST_TABLES} are checked")
     found = (find_dataset(training, name, version) for version in range(last, oldest - 1, -1))
-    if reader.whole and not reader.data:
+    if reader.rows is None and not reader.data:
         reader.unread.append("the files of data versions: --skip-data was given")
     return tuple(_table(reader, one, recorded) for one in found if one is not None), oldest
 
@@ -329,7 +331,7 @@ def _table(reader: Reader, version: DatasetVersion, recorded: Mapping[str, str])
     label = f"{version.name}:{version.version}"
     sha256 = recorded.get(label) or version.sha256
     files: tuple[str, ...] | None = None
-    if sha256 and reader.whole and reader.data:
+    if sha256 and reader.rows is None and reader.data:
         with (
             reader.part(f"the files of data version {label}"),
             tempfile.TemporaryDirectory(prefix="ml_service_") as scratch,

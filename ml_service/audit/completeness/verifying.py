@@ -33,10 +33,8 @@ class Verified:
     population: Population
     findings: tuple[Finding, ...]
 
-    @property
-    def history(self) -> History:
-        """The rows of `history`, with every finding; those about something recorded make them not intact."""
-        rows = self.population.history or History(self.population.training, {})
+    def added_to(self, rows: History) -> History:
+        """The rows of `history` with every finding; those about something recorded make them not intact."""
         told = tuple(finding.line for finding in self.findings if finding.code in _ABOUT_ROWS)
         kinds = {**rows.kinds, "findings": [dict(finding.document) for finding in self.findings]}
         return replace(rows, kinds=kinds, findings=told)
@@ -88,10 +86,10 @@ def _findings(population: Population) -> Iterator[Finding]:
             yield finding
 
 
-def verify(view: View, *, whole: bool = True, data: bool = True) -> Verified:
-    """Read everything and compare it; changes nothing. whole, data: as in `Reader`."""
+def verify(view: View, *, data: bool = True, rows: History | None = None) -> Verified:
+    """Read everything and compare it; changes nothing. data, rows: as in `Reader`."""
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
-        return judge(read_population(view, Documents(Path(scratch)), whole=whole, data=data))
+        return judge(read_population(view, Documents(Path(scratch)), data=data, rows=rows))
 
 
 def show(terminal: Terminal, verified: Verified) -> None:

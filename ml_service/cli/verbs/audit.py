@@ -72,7 +72,8 @@ def history(
         from ml_service.training import ownership
 
         ownership.demand_readable(call.workspace, settings)
-        result = verifying.verify(call.view, whole=False).history
+        rows = module.collect(call.workspace, settings)
+        result = verifying.verify(call.view, rows=rows).added_to(rows)
         module.write(result, out)
         module.show(call.terminal, result, out)
         call.exit_code = 3 if result.not_intact else 0

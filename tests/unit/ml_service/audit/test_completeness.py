@@ -261,7 +261,8 @@ def test_what_a_deployment_left_and_was_changed_is_named(whole: Population) -> N
 
 def test_a_field_that_was_edited_is_named_as_history_names_it(whole: Population) -> None:
     row = {"run_id": "r1", "intact": False, "differences": []}
-    assert lines(replace(whole, history=History("w", {"runs": [row]}))) == ["record-changed: runs: r1"]
+    differences = tuple(History("w", {"runs": [row]}).not_intact)
+    assert lines(replace(whole, differences=differences)) == ["record-changed: runs: r1"]
 
 
 def test_an_entry_that_names_a_deployment_nobody_opened_is_dangling(tmp_path: Path) -> None:

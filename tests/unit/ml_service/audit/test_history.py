@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import csv
+import tracemalloc
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from forecasting.decision.record import DecisionRecord
+from ml_service.audit import history as module
 from ml_service.audit.history import History, safe_cell, write
+from ml_service.production import ledger
 from ml_service.production.integrity import differences
+from tests.unit.ml_service.decisions import changed, decision
 
 
 @pytest.mark.parametrize(
@@ -63,3 +70,77 @@ def test_a_difference_names_field_and_both_values() -> None:
 @pytest.mark.parametrize("text", ["", "a=1", "3.5", "Zürich", "2024-01-01", "a\n=1", "(=1)"])
 def test_other_cells_stay_as_they_are(text: str) -> None:
     assert safe_cell(text) == text
+
+
+class Workplace:
+    """A workspace with runs that have decided, each with a document of its own."""
+
+    workspace = cast(Any, SimpleNamespace(banner="w"))
+    settings = cast(Any, SimpleNamespace(experiment_name="e", model_name="m"))
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.runs: list[Any] = []
+        self.read: list[str] = []
+        none = SimpleNamespace(chain=SimpleNamespace(faults=(), entries=()), records=())
+        patch.setattr(module, "list_runs", lambda *_: iter(self.runs))
+        patch.setattr(module, "find_versions", lambda *_: [self.model(run) for run in self.runs])
+        patch.setattr(ledger, "read", lambda *_: none)
+
+    def decide(self, run_id: str) -> Any:
+        """A run that the gate has accepted."""
+        found = decision("accepted")
+        record = DecisionRecord.of(found.evidence, changed(found.context, run_id=run_id))
+        told = {"outcome": "accepted", "reason": record.evidence.reason, "decision_sha256": record.sha256}
+
+        def read_file(_: str) -> bytes:
+            self.read.append(run_id)
+            return bytes(bytearray(record.content))
+
+        facts = dict.fromkeys(("status", "created", "ended", "created_by"), "")
+        properties = {**told, "data_sha256": record.evidence.data.data_sha256}
+        self.runs.append(SimpleNamespace(id=run_id, properties=properties, read_file=read_file, **facts))
+        return self.runs[-1]
+
+    def model(self, run: Any) -> Any:
+        """The version that a run has registered."""
+        record = DecisionRecord.of(
+            decision("accepted").evidence, changed(decision("accepted").context, run_id=run.id)
+        )
+        properties = {name: str(value) for name, value in module.model_facts(record).items()}
+        told = {**properties, "decision_sha256": run.properties["decision_sha256"], "run_id": run.id}
+        name = str(properties.pop("name"))
+        return SimpleNamespace(
+            name=name, version=1, created="", created_by="", tags={}, properties=told, number="1", sha256=""
+        )
+
+
+def test_an_audit_finds_what_history_shows_and_reads_each_decision_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    workplace = Workplace(monkeypatch)
+    runs = [workplace.decide(f"r{number}") for number in range(4)]
+    assert module.compare(workplace.workspace, workplace.settings) == ()
+    assert workplace.read == ["r0", "r1", "r2", "r3"]
+    runs[1].properties["outcome"] = "kept"
+    runs[2].properties["decision_sha256"] = "f" * 64
+    runs[3].read_file = lambda _: b"no decision"
+    found = module.compare(workplace.workspace, workplace.settings)
+    assert {line.partition(" is ")[0] for line in found} == {
+        "runs: r1: outcome",
+        *(f"{kind}: r{number}: decision_sha256" for kind in ("runs", "decisions") for number in (2, 3)),
+        f"models: {workplace.model(runs[2]).name}:1: decision_sha256",
+    }
+    rows = module.collect(workplace.workspace, workplace.settings)
+    assert sorted(found) == sorted(rows.not_intact) == sorted(rows.differences)
+
+
+def test_an_audit_keeps_no_decision_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    workplace, peaks = Workplace(monkeypatch), list[int]()
+    monkeypatch.setattr(module, "find_versions", lambda *_: [])
+    for count in (5, 5, 45):  # the first one imports and compiles
+        workplace.runs = []
+        runs = [workplace.decide(f"r{number}") for number in range(count)]
+        size = len(runs[0].read_file(""))
+        tracemalloc.start()
+        assert module.compare(workplace.workspace, workplace.settings) == ()
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert (peaks[2] - peaks[1]) / 40 < size / 3
