@@ -19,7 +19,7 @@ import pandas as pd
 import yaml
 from pydantic import ValidationError
 
-from forecasting.data.reading import SEPARATORS, find_table, line_of, read_cells
+from forecasting.data.reading import HEADER_LINES, SEPARATORS, find_table, line_of, read_cells
 from forecasting.data.sizes import opened
 from forecasting.problem.reading import Reading
 from forecasting.tables.cells import days_of, numbers_of
@@ -40,7 +40,9 @@ _DAYS = (
     "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%d %b %Y",
     "%d-%b-%Y", "%b %d, %Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%Y年%m月%d日",
 )  # fmt: skip
-_TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", "T%H:%M", "T%H:%M:%S", "T%H:%M:%S.%f", " %I:%M %p")
+_TIMES = (
+    "", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", "T%H:%M", "T%H:%M:%S", "T%H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p",
+)  # fmt: skip
 _OFFSETS = ("", "%z")
 _NUMBERS: tuple[tuple[str, str | None], ...] = (
     (".", None),
@@ -162,8 +164,8 @@ def _encoding(sample: bytes, needed: Sequence[str]) -> str:
     legal = [name for name in ("utf-8", *_ENCODINGS) if _decodes(sample, name)]
     if not legal or legal[0] == "utf-8":
         return "utf-8"
-    header = sample.split(b"\n", 1)[0]
-    named = (name for name in legal if set(needed) <= set(_words(header.decode(name, errors="replace"))))
+    ways = product(legal, sample.split(b"\n")[:HEADER_LINES])
+    named = (name for name, line in ways if set(needed) <= set(_words(line, name)))
     if not "".join(needed).isascii():
         return next(named, legal[-1])
     from charset_normalizer import from_bytes
@@ -172,9 +174,9 @@ def _encoding(sample: bytes, needed: Sequence[str]) -> str:
     return str(best.encoding) if best is not None and best.encoding in legal else legal[-1]
 
 
-def _words(header: str) -> list[str]:
-    """The names of the columns, whatever separates them."""
-    return [name.strip(' "') for name in re.split(r"[,;\t|]", header.strip())]
+def _words(line: bytes, encoding: str) -> list[str]:
+    """The names of the columns, if this line has them, whatever separates them."""
+    return [name.strip(' "') for name in re.split(r"[,;\t|]", line.decode(encoding, errors="replace").strip())]
 
 
 def _decodes(sample: bytes, encoding: str) -> bool:
@@ -191,6 +193,8 @@ def _of_dates(texts: pd.Series[str], given: Mapping[str, object]) -> dict[str, o
     if "date_format" in given:
         return {}
     forms = _fitting(_forms(), lambda form: days_of(texts, _trial(form)).notna().mean())
+    plain = set(forms)  # a form with fractions of a second also reads texts without
+    forms = [form for form in forms if ".%f" not in form or form.replace(".%f", "") not in plain]
     if len(forms) > 1:
         example = texts.iloc[0]
         raise _undecided("the dates", repr(example), [[f"date_format={form}"] for form in forms])

@@ -31,13 +31,13 @@ def adopter(tmp_path: Path) -> Iterator[Newcomer]:
     kept = {
         key: value for key, value in environment.items() if not key.startswith("AZURE") and "PROXY" not in key.upper()
     }
-    adopter = Newcomer(clone, {**kept, **own}, seconds=1500)
+    adopter = Newcomer(clone, {**kept, **own}, seconds=3000)
     yield adopter
     lifecycle.stop(adopter.state)
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(7200)
 def test_an_adopted_repository_is_green(adopter: Newcomer) -> None:
     commit = "git -c user.name=t -c user.email=t@example.org commit -qm adopted"
     adopter.types([ADOPT, "git add -A", commit])

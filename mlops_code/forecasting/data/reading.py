@@ -11,7 +11,8 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -27,6 +28,7 @@ PLAIN = Reading()
 SHOWN_HEADER = 1_000  # characters
 CELLS_AT_A_TIME = 2_000_000
 FIRST_DATA_LINE = 2  # line 1 is the header
+HEADER_LINES, HEADER_BYTES = 20, 64 * 1024  # among which a header below titles is looked for
 AGAIN = "Deliver it again."
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _BROKEN_ARCHIVE = (gzip.BadGzipFile, zlib.error, EOFError)
@@ -117,6 +119,9 @@ def _checked(table: Path, cells: list[str], needed: Sequence[str], reading: Read
     """The names of the columns without blanks around them. Raises: ContractError (one is missing or there twice)."""
     check_columns(table, len(cells))
     names = [name.strip() for name in cells]
+    if set(needed).isdisjoint(names) and (line := _line_of_header(table, needed, reading)):
+        found, fix = f"is not the header, which is in line {line}", "Remove the lines above the header."
+        raise _refusal(table, found, "the header", fix=fix, places=("line 1",))
     if not any(names):
         raise _refusal(table, "is empty", "the header", places=("line 1",))
     if mark := _other_separator(names, needed, reading):
@@ -138,6 +143,27 @@ def _checked(table: Path, cells: list[str], needed: Sequence[str], reading: Read
     if findings:
         raise ContractError(str(table), findings)
     return names
+
+
+def _line_of_header(table: Path, needed: Sequence[str], reading: Reading) -> int:
+    """The line below titles and notes that has all needed names; 0 if there is none."""
+    for line, cells in _first_lines(table, reading):
+        if line >= FIRST_DATA_LINE and set(needed) <= {cell.strip() for cell in cells}:
+            return line
+    return 0
+
+
+def _first_lines(table: Path, reading: Reading) -> Iterator[tuple[int, list[str]]]:
+    """The number of each of the first lines, and its cells; of a text once for each mark that may separate them."""
+    if is_workbook(table):
+        for line, row in enumerate(islice(read_rows(table, reading), HEADER_LINES), 1):
+            yield line, [text_of(cell, reading) for cell in row]
+        return
+    with opened(table) as content:
+        text = content.read(HEADER_BYTES).decode(_codec(reading), errors="replace")
+    for line, written in enumerate(text.splitlines()[:HEADER_LINES], 1):
+        for mark in SEPARATORS:
+            yield line, written.replace('"', "").split(mark)
 
 
 def _other_separator(names: list[str], needed: Sequence[str], reading: Reading) -> str:

@@ -138,7 +138,8 @@ def _missing_of_series(
     source: Source,
     unit: str,
 ) -> list[Finding]:
-    gaps = np.argwhere(np.isnan(values))
+    absent = np.isnan(values)
+    gaps = np.argwhere(absent & ~absent.all(axis=0))  # a date that no series has is a finding of its own
     if not len(gaps):
         return []
     places = tuple(f"{keys[row]} {every[column]:%Y-%m-%d}" for row, column in gaps)

@@ -5,7 +5,7 @@ Cells are read as text and converted here, so that a finding can name the line a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -46,7 +46,12 @@ KEY = CellCheck(
 )
 FINITE = CellCheck(
     "finite", "NaN, infinite or not a number", "a finite number such as {number}",
-    "Correct or remove the row; for numbers in another format set reading.decimal and reading.thousands.",
+    "Correct or remove the row: no currency, no unit, the minus in front. "
+    "For numbers in another format set reading.decimal and reading.thousands.",
+)  # fmt: skip
+EMPTY = CellCheck(
+    "empty", "empty", "a number",
+    "Fill it in, or remove the row; series.missing says what a series without a row on a day means.",
 )  # fmt: skip
 LARGE = CellCheck(
     "large", "too large", "at most {bound:g} (contract.max_value)", "Correct the row, or use a larger unit."
@@ -56,7 +61,7 @@ NOT_NEGATIVE = CellCheck(
     "If such values are valid, as for returns, set contract.non_negative to false; else correct them.",
 )  # fmt: skip
 COUNT = CellCheck("count", "not a whole number of at least 1", "a count", "Omit days without transactions.")
-CELL_CHECKS = {check.name: check for check in (DAY, TYPE, KEY, FINITE, LARGE, NOT_NEGATIVE, COUNT)}
+CELL_CHECKS = {check.name: check for check in (DAY, TYPE, KEY, FINITE, EMPTY, LARGE, NOT_NEGATIVE, COUNT)}
 
 
 def typed_rows(
@@ -155,11 +160,23 @@ def _findings_of(failures: pd.DataFrame, raw: pd.DataFrame, contract: Contract, 
     form = "YYYY-MM-DD" if reading.date_format == ISO_DAY else reading.date_format
     number = "1234.5".replace(".", reading.decimal)
     for (column, name), group in failures.groupby(["column", "check"], sort=False):
-        check = CELL_CHECKS[str(name)]
-        places = tuple(f"{line_of(index)} ({_shown(str(raw.at[index, column]))})" for index in sorted(group["index"]))
-        expected = check.expected.format(bound=contract.max_value, form=form, number=number)
-        findings.append(Finding(str(column), places, check.found, expected, check.fix))
+        for check, texts in _by_cure(CELL_CHECKS[str(name)], raw.loc[sorted(group["index"]), str(column)]):
+            cells = zip(texts.index, texts, strict=True)
+            places = tuple(f"{line_of(index)} ({_shown(str(text))})" for index, text in cells)
+            expected = check.expected.format(bound=contract.max_value, form=form, number=number)
+            findings.append(Finding(str(column), places, check.found, expected, check.fix))
     return findings
+
+
+def _by_cure(check: CellCheck, texts: pd.Series[str]) -> Iterator[tuple[CellCheck, pd.Series[str]]]:
+    """Cells that fail a check, apart where something else is to be done about them: an empty one has no format."""
+    if check is FINITE:
+        empty = texts.str.strip() == ""
+        if empty.any():
+            yield EMPTY, texts[empty]
+        texts = texts[~empty]
+    if len(texts):
+        yield check, texts
 
 
 def _cut(text: str) -> str:

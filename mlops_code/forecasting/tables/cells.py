@@ -9,16 +9,21 @@ import pandas as pd
 
 from forecasting.problem.reading import Reading
 
+_FRACTION = ".%f"
 _BLANKS = " \u00a0\u202f"  # how programs write a blank between thousands
 
 
 def days_of(texts: pd.Series[str], reading: Reading) -> pd.Series[pd.Timestamp]:
     """The day of each text, at midnight and without a zone; NaT where it is not written in `date_format`."""
     written = texts.str.strip()
-    if reading.time_zone is None:
-        return pd.to_datetime(written, format=reading.date_format, errors="coerce").dt.normalize()
-    moments = pd.to_datetime(written, format=reading.date_format, errors="coerce", utc=True)
-    return moments.dt.tz_convert(reading.time_zone).dt.tz_localize(None).dt.normalize()
+    zoned = reading.time_zone is not None
+    moments = pd.to_datetime(written, format=reading.date_format, errors="coerce", utc=zoned)
+    if _FRACTION in reading.date_format:  # programs leave out a fraction of a second that is zero
+        whole = reading.date_format.replace(_FRACTION, "")
+        moments = moments.fillna(pd.to_datetime(written, format=whole, errors="coerce", utc=zoned))
+    if zoned:
+        moments = moments.dt.tz_convert(reading.time_zone).dt.tz_localize(None)
+    return moments.dt.normalize()
 
 
 def numbers_of(texts: pd.Series[str], reading: Reading) -> pd.Series[float]:

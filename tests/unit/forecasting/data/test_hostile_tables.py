@@ -98,6 +98,7 @@ def test_no_zero_is_negative(tmp_path: Path) -> None:
 
 
 NUMBER = "NaN, infinite or not a number; expected a finite number such as 1234.5"
+EMPTY = "empty; expected a number. Fill it in, or remove the row"
 REFUSED: dict[str, tuple[bytes, str]] = {
     "latin letters": (with_row(1, "Day,Units,Größe").decode().encode("latin-1"), "line 1: is not UTF-8 (byte 0xf6"),
     "latin letters later": (
@@ -127,10 +128,10 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "column twice, a blank": (text(["Day,Units, Units", *(f"{row},1" for row in ROWS)]), "Units at line 1: more"),
     "header again": (text([HEADER, *ROWS, HEADER]), "column Units at line 262 ('Units')"),
     "a line of totals": (text([HEADER, *ROWS, "Total,9"]), "column Day at line 262 ('Total'): not a day"),
-    "short row": (with_row(4, "2024-02-27"), f"column Units at line 4 (''): {NUMBER}"),
+    "short row": (with_row(4, "2024-02-27"), f"column Units at line 4 (''): {EMPTY}"),
     "nothing but the day after an empty line": (
         text([HEADER, *ROWS[:3], "", "2024-02-28", *ROWS[4:]]),
-        f"column Units at line 6 (''): {NUMBER}",
+        f"column Units at line 6 (''): {EMPTY}",
     ),
     "infinity": (with_row(4, "2024-02-27,Infinity"), f"column Units at line 4 ('Infinity'): {NUMBER}"),
     "beyond a double": (with_row(4, "2024-02-27,1e400"), f"column Units at line 4 ('1e400'): {NUMBER}"),
@@ -139,7 +140,13 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "open quotation mark": (with_row(4, '2024-02-27,"2'), "line 4: has a quotation mark that is never closed"),
     "long cell": (with_row(4, f"2024-02-27,{'9' * 500}x"), f"line 4 ('{'9' * 80}'...)"),
     "huge cell in the header": (text([f"Day,Units,{'x' * 200_000}"]), "line 1: is not a header"),
-    "empty first line": (b"\n" + PLAIN, "line 1: is empty; expected the header"),
+    "empty first line": (b"\n" + PLAIN, "line 1: is not the header, which is in line 2"),
+    "a title and a note": (
+        b"Sales\nof 2024,\n\n" + PLAIN.replace(b",", b";"),
+        "line 1: is not the header, which is in line 4; expected the header. Remove the lines above the header.",
+    ),
+    "a hint for a spreadsheet": (b"sep=,\n" + PLAIN, "line 1: is not the header, which is in line 2"),
+    "nothing but empty lines": (b"\n\n\n", "line 1: is empty; expected the header"),
     "a page that asks for a password": (b"<html>Sign in</html>", "the header is <html>Sign in</html>"),
     "a workbook": (b"PK\x03\x04\x14\0\x06\0\x08\0" + bytes(range(128, 256)), "is not UTF-8 (byte 0x80"),
 }  # fmt: skip

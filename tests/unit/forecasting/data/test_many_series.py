@@ -87,6 +87,9 @@ def test_a_missing_day_of_a_series_is_refused_unless_it_means_zero(tmp_path: Pat
 def test_a_day_without_any_row_is_never_taken_for_zero(tmp_path: Path) -> None:
     message = refused(*small(tmp_path, ROWS.replace("b,x,2024-01-02,5\n", "")))
     assert "2024-01-02: no row" in message
+    every = refused(*small(tmp_path, ROWS.replace("b,x,2024-01-02,5\n", ""), missing="refuse"))
+    assert "2024-01-02: no row" in every
+    assert "a series without a row" not in every, "it is named once, with the cure that helps"
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,15 @@ def test_a_day_is_that_of_the_time_zone() -> None:
     assert [str(day)[:10] for day in days] == ["2024-03-01", "2024-03-02", "2024-03-02", "NaT"]
 
 
+def test_a_fraction_of_a_second_may_be_left_out() -> None:
+    for suffix, zone in (("", None), ("%z", "UTC")):
+        reading = Reading(date_format=f"%Y-%m-%dT%H:%M:%S.%f{suffix}", time_zone=zone)
+        end = "Z" if zone else ""
+        texts = pd.Series([f"2024-03-01T10:00:00.250{end}", f"2024-03-02T10:00:00{end}", "2024-03-03"])
+        days = days_of(texts, reading)
+        assert [str(day)[:10] for day in days] == ["2024-03-01", "2024-03-02", "NaT"]
+
+
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
