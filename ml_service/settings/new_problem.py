@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -149,6 +150,7 @@ def _with_year(text: str, days: int) -> str:
     """The candidates that look a year back, where the history is long enough for them."""
     if days >= _YEAR_DAYS:
         text = text.replace("      # year: true  ", "      year: true    ")
+        text = re.sub(r"^    # (- recipe: median_of |  of:|    - \{)", r"    \1", text, flags=re.MULTILINE)
         text = text.replace("scaled: true}  # year: true, too, from 450 days of history on", "scaled: true}")
         text = text.replace("scaled: true}", "scaled: true, year: true}")
     if days >= _TWO_YEARS_DAYS:

@@ -20,9 +20,9 @@ LATE, ENDED, YOUNG, SILENT = "late", "ended", "young", "silent"
 LOST, RENAMED, NEW = "lost", "renamed", "new"
 TIMES_USUAL = 2
 ENOUGH_ROWS = 10  # below, a series has shown no gap that could be called usual
-# Fewer series than this share of the smallest number before have rows: no delivery of six real families was so thin,
-# and with half of the series a week or two late, 85 to 100 % are (bench/forecasting/README.md).
-THIN = 0.8
+# Fewer series than this share of the smallest number before have rows: 1 % of the deliveries of six real families are
+# so thin, and with 30 % of the series a week or two late, 68 to 100 % are (bench/forecasting/README.md).
+THIN = 0.9
 COMPARED, SKIPPED = 12, 3  # weeks that the newest one is compared with; weeks between, which may be late as well
 FEW_SERIES = 10  # below, chance moves their number
 

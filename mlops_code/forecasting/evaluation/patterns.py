@@ -25,7 +25,7 @@ _NAMES = {TREND: "a trend", SEASON: "a season", YEAR: "a yearly pattern", EVENTS
 LEARNED_BY = {
     TREND: "holt_winters can",
     SEASON: "same_weekday_mean, or season_mean, can",
-    YEAR: "ridge_direct and histgb_direct can with year: true, and last_year",
+    YEAR: "ridge_direct, histgb_direct and exponential_smoothing can with year: true, and last_year",
     EVENTS: "ridge_direct and histgb_direct can where the section future names columns or holidays",
 }
 

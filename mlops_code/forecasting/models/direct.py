@@ -66,7 +66,7 @@ def layout_of(recipe: Recipe, data: History | FittedModel) -> Layout:
     return Layout(
         switched(recipe, "scaled"),
         data.calendar,
-        _has_year(recipe, data.season, data.calendar),
+        has_year(recipe, data.season, data.calendar),
         known is not None and known.holidays is not None,
         known.width if known else 0,
     )
@@ -168,7 +168,7 @@ class DirectRecipe(RecipeFamily):
     def lag_shapes(self, recipe: Recipe, season: int, series: int, calendar: Calendar) -> Shapes:
         """Shapes of what a model keeps of the last steps."""
         shapes: Shapes = {"lags": (series, calendar.lags.seasons, season)}
-        if _has_year(recipe, season, calendar):
+        if has_year(recipe, season, calendar):
             shapes["changes"] = (series, steps_of_year(calendar, season) // season)
         return shapes
 
@@ -267,7 +267,7 @@ def _recent(values: Array, history: History, layout: Layout, known: Known | None
     return Recent(np.ascontiguousarray(lags), layout, changes, known)
 
 
-def _has_year(recipe: Recipe, season: int, calendar: Calendar) -> bool:
+def has_year(recipe: Recipe, season: int, calendar: Calendar) -> bool:
     """Whether a recipe looks at the year before; where a season is a year, its lags do."""
     return switched(recipe, "year") and steps_of_year(calendar, season) > season
 

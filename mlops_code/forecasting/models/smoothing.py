@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecasting.calendars import Calendar
+from forecasting.models.direct import has_year, switched, year_changes
 from forecasting.models.recipe import (
     SEASON,
     TREND,
+    YEAR,
     Array,
     FittedModel,
     History,
@@ -27,6 +29,8 @@ from forecasting.models.recipe import (
     Shapes,
     bounded,
     demand_names,
+    demand_switch,
+    steps_of_year,
 )
 
 # How fast level, trend and season follow. On 500 and 302 real series a grid of twice the size gains nothing.
@@ -36,6 +40,7 @@ TRENDLESS = np.array(list(itertools.product((0.02, 0.06, 0.15, 0.35, 0.7), (0.0,
 DAMPING = 0.98
 START_SEASONS = 2  # whose means are the first level and season
 SEASONS_NEEDED = 4
+YEAR_SHARE = 0.5  # of last year's change that is expected again: one year is one observation (bench/forecasting)
 BLOCK = 2048  # series at a time, so that memory does not grow with their number
 
 
@@ -116,15 +121,32 @@ class HoltWinters(RecipeFamily):
 
 
 class ExponentialSmoothing(HoltWinters):
-    """No trend, and a season only where it lowers Akaike's criterion: few sales show none and are blurred by one."""
+    """No trend, and a season only where it lowers Akaike's criterion: few sales show none and are blurred by one.
+
+    year: whether the level follows that of all series together in the year before.
+    """
 
     grid = TRENDLESS
 
     def serves_others(self, _recipe: Recipe) -> bool:
         return True
 
-    def learns(self, _recipe: Recipe) -> frozenset[str]:
-        return frozenset({SEASON})
+    def learns(self, recipe: Recipe) -> frozenset[str]:
+        return frozenset({SEASON} | ({YEAR} if switched(recipe, "year") else set()))
+
+    def check(self, recipe: Recipe) -> None:
+        demand_names(recipe, (), ("year",))
+        demand_switch(recipe, "year")
+
+    def shapes(self, recipe: Recipe, season: int, series: int, calendar: Calendar) -> Shapes:
+        shapes = super().shapes(recipe, season, series, calendar)
+        if has_year(recipe, season, calendar):
+            shapes["changes"] = (steps_of_year(calendar, season) // season,)
+        return shapes
+
+    def fits(self, recipe: Recipe, history: History, cutoffs: Sequence[int]) -> Iterator[dict[str, Array]]:
+        for days, fitted in zip(cutoffs, super().fits(recipe, history, cutoffs), strict=True):
+            yield {**fitted, **_changes(recipe, history.until(days))}
 
     def update(self, recipe: Recipe, arrays: Mapping[str, Array], history: History) -> dict[str, Array]:
         """The weights of an unknown series come from its history."""
@@ -134,7 +156,14 @@ class ExponentialSmoothing(HoltWinters):
             (fitted,) = self._best_fits(history.values[unknown], history.season, [history.days])
             for name, array in fitted.items():
                 updated[name][unknown] = array
-        return updated
+        return {**updated, **_changes(recipe, history)}
+
+    def forecast(self, model: FittedModel, horizon: int) -> Array:
+        made, changes = super().forecast(model, horizon), model.arrays.get("changes")
+        if changes is None:
+            return made
+        ahead = changes[np.arange(horizon) // model.season % len(changes)]
+        return np.asarray(made * (1 + YEAR_SHARE * (ahead - 1)))
 
     def loss(self, state: State, season: int) -> Array:
         """Akaike's criterion, corrected for few values (Hurvich, Tsai 1989); infinite where there are too few."""
@@ -143,6 +172,19 @@ class ExponentialSmoothing(HoltWinters):
         penalty = np.where(left > 0, 2 * free * state.scored / np.maximum(left, 1), np.inf)
         error = np.maximum(state.error, np.finfo(np.float64).tiny)  # a constant series has none
         return np.asarray(state.scored * np.log(error / state.scored) + penalty)
+
+
+def _changes(recipe: Recipe, history: History) -> dict[str, Array]:
+    """How the level of all series together changed in the year before, where a recipe looks at it.
+
+    One series alone says too little about a week, so each is divided by its size and all are averaged.
+    """
+    season, calendar, values = history.season, history.calendar, history.values
+    if not has_year(recipe, season, calendar):
+        return {}
+    size = np.abs(values).mean(axis=1, keepdims=True)
+    common = (values / np.where(size > 0, size, 1.0)).mean(axis=0, keepdims=True)
+    return {"changes": year_changes(common, season, steps_of_year(calendar, season), calendar.lags.seasons)[0]}
 
 
 def _filtered(values: Array, season: int, weights: Array, cutoffs: Sequence[int]) -> Iterator[State]:

@@ -74,6 +74,16 @@ def test_half_of_a_sparse_table_that_is_late_is_noted_although_no_series_looks_l
     assert thin_end_notes(values[:, -28:], DAILY) == []
 
 
+def test_a_seventh_of_a_table_that_is_late_is_noted() -> None:
+    values = np.ones((100, 160))
+    assert thin_end_notes(values, DAILY) == []
+    values[:9, -7:] = np.nan
+    assert thin_end_notes(values, DAILY) == [], "a few may end"
+    values[:15, -7:] = np.nan
+    (note,) = thin_end_notes(values, DAILY)
+    assert "85 of 100 series have rows" in note
+
+
 def test_a_series_that_begins_late_is_named(tmp_path: Path) -> None:
     (note,) = read(tmp_path, {"A": ALL, "D": ALL[45:]}).notes
     assert note == ("1 series filled with zeros at the start, perhaps new: D: no row before 2024-02-15, 45 days")

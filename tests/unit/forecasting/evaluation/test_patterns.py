@@ -83,5 +83,5 @@ def test_what_no_candidate_can_learn_is_said_with_who_could() -> None:
     assert "where the section future names columns or holidays" in blind
     (year,) = not_learned(found, [HOLT, RIDGE], future=True)
     assert year.endswith(
-        "which no candidate can learn; ridge_direct and histgb_direct can with year: true, and last_year"
+        "can learn; ridge_direct, histgb_direct and exponential_smoothing can with year: true, and last_year"
     )

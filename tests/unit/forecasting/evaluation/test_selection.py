@@ -19,6 +19,7 @@ from tests.sample import PROBLEMS
 
 WEEKLY = make_recipe("same_weekday_mean", {"weeks": 8})
 RIDGE = make_recipe("ridge_direct", {"alpha": 1.0})
+MEDIAN = make_recipe("median_of", {}, [BASELINE, WEEKLY, make_recipe("exponential_smoothing", {})])
 
 
 def only(training: Training, *candidates: Candidate) -> Training:
@@ -29,7 +30,7 @@ def test_training_chooses_before_the_gates_days_and_takes_the_simple_recipe(pane
     choice = choose(panel, problem.training, 0.0)
     assert choice.recipe == WEEKLY
     assert panel.day(choice.windows.last_day) == date(2014, 3, 15)
-    assert set(choice.scores) == {WEEKLY.label, "holt_winters()", RIDGE.label, "seasonal_naive()"}
+    assert set(choice.scores) == {WEEKLY.label, "holt_winters()", RIDGE.label, MEDIAN.label, "seasonal_naive()"}
 
 
 def test_the_choice_ignores_what_happens_in_the_days_held_back(panel: Panel, problem: Problem) -> None:
@@ -53,8 +54,9 @@ def test_progress_is_told_of_each_fit(panel: Panel, problem: Problem) -> None:
     told: list[tuple[str, int, int]] = []
     choose(panel, problem.training, 0.0, lambda *fit: told.append(fit))
     assert told[:2] == [(WEEKLY.label, 1, 8), (WEEKLY.label, 2, 8)]
-    assert told[-1] == (RIDGE.label, 8, 8)
-    assert len(told) == 3 * 8
+    assert told[2 * 8 : 4 * 8 : 8] == [(RIDGE.label, 1, 8), ("seasonal_naive()", 1, 8)]
+    assert told[-1] == (MEDIAN.parts[-1].label, 8, 8)
+    assert len(told) == 5 * 8, "the parts of a median are told, those that are candidates once"
 
 
 def test_the_baseline_is_chosen_where_no_candidate_beats_it(problem: Problem) -> None:

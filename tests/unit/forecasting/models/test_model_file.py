@@ -26,7 +26,7 @@ RIDGE = make_recipe("ridge_direct", {"alpha": 1.0})
 SCALED = make_recipe("ridge_direct", {"alpha": 1.0, "scaled": 1.0})
 TREES = {"rounds": 5.0, "leaves": 4.0, "min_rows": 20.0, "rate": 0.1, "scaled": 1.0}
 BOTH = make_recipe("mean_of", {}, [WEEKLY, make_recipe("histgb_direct", TREES)])
-MEDIAN = make_recipe("median_of", {}, [WEEKLY, make_recipe("exponential_smoothing", {}), RIDGE])
+MEDIAN = make_recipe("median_of", {}, [WEEKLY, make_recipe("exponential_smoothing", {"year": 1.0}), RIDGE])
 RECIPES = pytest.mark.parametrize("recipe", [WEEKLY, RIDGE, SCALED, BOTH, MEDIAN], ids=lambda recipe: recipe.name)
 Change = Callable[[dict[str, Any]], object]
 

@@ -25,7 +25,7 @@ STARTS = {
 }
 TREES = {"rounds": 4.0, "leaves": 6.0, "min_rows": 20.0, "rate": 0.3, "year": 1.0}
 RIDGE = make_recipe("ridge_direct", {"alpha": 1.0, "scaled": 1.0, "year": 1.0})
-SMOOTHED = make_recipe("exponential_smoothing", {})
+SMOOTHED = make_recipe("exponential_smoothing", {"year": 1.0})
 RECIPES = [
     make_recipe("seasonal_naive", {}),
     make_recipe("same_weekday_mean", {"weeks": 8.0}),

@@ -43,6 +43,7 @@ YEAR = make_recipe("last_year", {})
 HOLT = make_recipe("holt_winters", {})
 SMOOTHED = make_recipe("exponential_smoothing", {})
 BOTH = make_recipe("mean_of", {}, [WEEKLY, BOOSTING])
+SMOOTHED_YEAR = make_recipe("exponential_smoothing", {"year": 1.0})
 MEDIAN = make_recipe("median_of", {}, [NAIVE, WEEKLY, SMOOTHED])
 RECIPES = [NAIVE, WEEKLY, WINDOW, SMOOTHED, HOLT, RIDGE, SCALED, BOOSTING, POISSON, BOTH, MEDIAN]
 ALL = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.label)
@@ -152,7 +153,22 @@ def test_a_season_that_is_longer_than_its_history_could_show_is_left_out() -> No
     assert np.ptp(forecast(fit(SMOOTHED, weeks), 12)) == 0.0
 
 
+def test_exponential_smoothing_expects_half_of_the_change_that_all_series_had_last_year() -> None:
+    values = np.full((3, 430), 10.0) * np.array([[1.0], [100.0], [3.0]])
+    values[:, 430 - 364 + 7 : 430 - 364 + 28] *= 3.0  # the second to the fourth week of a year ago
+    plain, yearly = (
+        forecast(fit(recipe, History(values, date(2014, 12, 31), 7, 28)), 28) for recipe in (SMOOTHED, SMOOTHED_YEAR)
+    )
+    ratio = (yearly / plain)[:, ::7]
+    assert np.allclose(ratio, ratio[0]), "all series together"
+    steady = 0.25 * values[0, -420:].mean() / 10
+    assert ratio[0, 2] == pytest.approx(1 + 0.5 * ((3 + steady) / (1 + steady) - 1))
+    short = History(values[:, -419:], date(2014, 12, 31), 7, 28)
+    assert np.array_equal(forecast(fit(SMOOTHED_YEAR, short), 28), forecast(fit(SMOOTHED, short), 28)), "unknown"
+
+
 def test_each_recipe_says_what_it_can_learn() -> None:
+    assert learns(SMOOTHED_YEAR) == {"season", "year"}
     assert learns(SMOOTHED) == learns(MEDIAN) == {"season"}
     assert learns(WINDOW) == frozenset()
     assert learns(WEEKLY) == {"season"}
@@ -381,6 +397,7 @@ def test_values_below_zero_are_forecast_where_the_contract_admits_them(panel: Pa
         ("mean_of", {}),
         ("median_of", {}),
         ("exponential_smoothing", {"alpha": 0.1}),
+        ("exponential_smoothing", {"year": 2.0}),
         ("arima_202", {"order": 2.0}),
     ],
 )

@@ -25,6 +25,7 @@ def test_the_default_problem_says_what_the_workshop_did(problem: Problem) -> Non
         "same_weekday_mean",
         "holt_winters",
         "ridge_direct",
+        "median_of",
     ]
     assert (problem.gate.origins, problem.gate.margin, problem.gate.floor) == (8, 0.02, 1.0)
 

@@ -88,6 +88,10 @@ def test_candidates_of_a_new_problem_look_a_year_back_where_the_history_allows(
     assert ("last_year" in candidates) == last_year
     assert candidates["ridge_direct"].get("year", 0.0) == year
     assert not keys or candidates["histgb_direct"].get("year", 0.0) == year
+    if keys:
+        medians = [each for each in Problem(path).training.candidates if each.recipe == "median_of"]
+        assert [each.of[-1].parameters.get("year", 0.0) for each in medians] == [0.0, year][: 1 + (year > 0)]
+    assert max(map(len, path.read_text().splitlines())) <= 120, "yamllint of the pull request"
 
 
 def test_an_invalid_name_leaves_no_file(tmp_path: Path) -> None:
