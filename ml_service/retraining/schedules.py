@@ -129,6 +129,21 @@ def _each(
     return tuple(done)
 
 
+def todo_after_delivery(settings: Settings, otherwise: str) -> str:
+    """What a person does about a version whose marker was written: where a schedule watches for it, only wait.
+
+    otherwise: what trains on the version where none does.
+    """
+    rule = Problem(settings.problem_file).schedule
+    if rule is None or not rule.on_data:
+        return otherwise
+    waits = f"wait for the training that its marker starts within {rule.poll_minutes} minutes"
+    return (
+        f"{waits}: python -m ml_service outcome\n"
+        f"while the schedules are paused: {otherwise.removeprefix('train on it: ')}"
+    )
+
+
 def _wanted(workspace: Workspace, settings: Settings, endpoint: Endpoint) -> Iterator[_Wanted]:
     rule = Problem(settings.problem_file).schedule
     if rule is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,19 @@ def test_a_command_is_understood(words: list[str], capsys: pytest.CaptureFixture
     assert main([values.get(word, word) for word in words]) == 2
     said = capsys.readouterr().err
     assert "settings are not usable" in said, "its words are right; what it lacks is a workspace"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_row_of_a_table_belongs_to_it(page: Path) -> None:
+    """A row with another indentation ends the table and is shown as text."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    rows = [line for line in lines if line.lstrip().startswith("|")]
+    torn = [
+        line
+        for above, line in pairwise(lines)
+        if {above, line} <= set(rows) and above.partition("|")[0] != line.partition("|")[0]
+    ]
+    assert torn == []
 
 
 def test_every_runbook_is_listed_in_the_readme() -> None:

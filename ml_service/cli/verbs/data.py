@@ -45,6 +45,7 @@ def upload(
         from azure_ml.digests import file_sha256
         from ml_service.audit.events.kinds import DATA_REFUSED
         from ml_service.retraining import inbox
+        from ml_service.retraining.schedules import todo_after_delivery
         from ml_service.training import data, ownership
 
         source = file or settings.data_file
@@ -57,10 +58,9 @@ def upload(
         call.witness.record_table(result, acceptance)
         data.show(call.terminal, result)
         call.agent.outputs({"dataVersion": result.version})
-        call.ends(
-            f"the table is data version {result.version}",
-            "train on it: python -m ml_service publish, then python -m ml_service run --reason data",
-        )
+        todo = "train on it: python -m ml_service publish, then python -m ml_service run --reason data"
+        todo = todo if no_marker else todo_after_delivery(settings, todo)
+        call.ends(f"the table is data version {result.version}", todo)
 
 
 @app.command()
@@ -124,6 +124,7 @@ def accept(
     with session(as_json, verb="data accept") as call:
         settings = call.settings
         from ml_service.retraining import inbox
+        from ml_service.retraining.schedules import todo_after_delivery
         from ml_service.training import ownership
 
         acceptance = inbox.acceptance_of(call.build, reason)
@@ -138,4 +139,5 @@ def accept(
         call.witness.record(lambda actor: [kinds.data_accepted(table, actor, acceptance)])
         call.terminal.say(f"data       accepted {file} as {settings.dataset_name} version {version}")
         call.terminal.document({"file": file, "name": settings.dataset_name, "version": version})
-        call.ends(f"{file} is data version {version}", "train on it: python -m ml_service run --reason data")
+        todo = todo_after_delivery(settings, "train on it: python -m ml_service run --reason data")
+        call.ends(f"{file} is data version {version}", todo)

@@ -54,7 +54,8 @@ def pause(as_json: AsJson = False) -> None:
         from ml_service.retraining import schedules
 
         _tell(call, schedules.pause(call.workspace, settings))
-        call.ends("no schedule of the problem fires until it is resumed")
+        todo = "when the cause is fixed: python -m ml_service schedule resume"
+        call.ends("no schedule of the problem fires until it is resumed", todo)
 
 
 @app.command()
@@ -65,7 +66,8 @@ def resume(as_json: AsJson = False) -> None:
         from ml_service.retraining import schedules
 
         _tell(call, schedules.resume(call.workspace, settings))
-        call.ends("the schedules of the problem fire again")
+        todo = "make sure that they run the code of this commit: python -m ml_service schedule apply"
+        call.ends("the schedules of the problem fire again", todo)
 
 
 @app.command()

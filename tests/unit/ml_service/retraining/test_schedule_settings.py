@@ -14,7 +14,7 @@ from azure_ml.pipelines.schedules import StoredSchedule
 from forecasting.errors import UsageError
 from forecasting.problem.problem_file import Problem
 from forecasting.problem.schedule import MAX_POLL_MINUTES, Recurrence
-from ml_service.retraining.schedules import Scheduled, _wanted, firing_of, name_of
+from ml_service.retraining.schedules import Scheduled, _wanted, firing_of, name_of, todo_after_delivery
 
 
 def problem_of(folder: Path, schedule: dict[str, Any]) -> Problem:
@@ -34,6 +34,28 @@ def problem_of(folder: Path, schedule: dict[str, Any]) -> Problem:
 )
 def test_a_schedule_is_read(tmp_path: Path, schedule: dict[str, Any]) -> None:
     assert problem_of(tmp_path, schedule).schedule is not None
+
+
+@pytest.mark.parametrize(
+    ("schedule", "said"),
+    [
+        ({"on_data": True, "poll_minutes": 7}, "wait for the training that its marker starts within 7 minutes"),
+        ({"recurrence": {"every": "day"}}, "train on it: python -m ml_service run"),
+        (None, "train on it: python -m ml_service run"),
+    ],
+)
+def test_nobody_is_told_to_train_on_what_a_schedule_watches_for(
+    tmp_path: Path, schedule: dict[str, Any] | None, said: str
+) -> None:
+    """As docs/runbooks/quarantined-data.md says; a training by hand would end as another-run."""
+    path = tmp_path / "problem.yml"
+    path.write_text(yaml.safe_dump({"schedule": schedule} if schedule else {"series": {}}))
+    settings: Any = SimpleNamespace(problem_file=path)
+
+    told = todo_after_delivery(settings, "train on it: python -m ml_service run")
+
+    assert told.startswith(said)
+    assert "python -m ml_service run" in told
 
 
 @pytest.mark.parametrize(
