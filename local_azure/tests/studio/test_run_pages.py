@@ -193,11 +193,26 @@ def test_two_runs_side_by_side(studio: Studio) -> None:
         studio.run(f"step-{run_id}", parentRunId=run_id, name="train")
         studio.log_metric(f"step-{run_id}", "loss", [9.0, loss])
     page = studio.get(f"{W}/compare?run=one&run=two")
-    row = re.search(r'<th scope="row">loss</th><td>(.+?)</td><td>(.+?)</td>', page)
-    assert row and row.groups() == ("0.5", "0.25"), "the last values, of the steps too"
+    row = page.partition('<th scope="row">loss</th>')[2].partition("</tr>")[0]
+    shown = re.findall(r"<span[^>]*>(.+?)</span>", row)
+    assert shown == ["0.5", "0.25", "-0.25 (-50.0%)"], "the last values, of the steps too, and the difference"
+    assert re.findall(r'data-label="(.+?)"', row) == ["run one", "run two", "second less first"], "for narrow screens"
+    assert '/runs" aria-current="page">Runs</a>' in page, "its place in the navigation"
     differing = page.split("What differs")[1].split("What is the same")[0]
     assert "tag recipe" in differing and "tag same" not in differing
     assert studio.client.get(f"{W}/compare?run=one").status_code == 400
+
+
+def test_a_page_ends_its_breadcrumbs_and_a_log_names_run_and_status(studio: Studio) -> None:
+    studio.run("r", displayName="a training")
+    studio.run("s", parentRunId="r", name="evaluate")
+    ended(studio, "s", RunStatus.COMPLETED)
+    log = studio.get(f"{W}/runs/s/log")
+    crumbs = log.split('aria-label="Breadcrumb">')[1].split("</nav>")[0]
+    assert re.findall(">([^<]+)</a>", crumbs) == ["Runs", "training", "a training", "evaluate"]
+    assert crumbs.endswith('/ <span aria-current="page">Log</span>')
+    head = log.split("<h1>")[1].split("</div>")[0]
+    assert "Log of evaluate" in head and "Completed" in head
 
 
 def test_a_metric_of_very_many_values_is_a_chart_of_some(studio: Studio) -> None:

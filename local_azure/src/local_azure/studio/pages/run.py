@@ -9,10 +9,11 @@ from typing import Any
 from starlette.responses import Response
 
 from local_azure.machine_learning.domain.data.artifacts import run_paths
-from local_azure.machine_learning.domain.runs import experiments, run_records
+from local_azure.machine_learning.domain.runs import run_records
 from local_azure.machine_learning.domain.runs.run_files import artifact_file
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.studio.pages.live import live_updates
+from local_azure.studio.pages.run_files import above
 from local_azure.studio.pages.runs import parameters_of
 from local_azure.studio.pages.visit import Section, Visit, address
 from local_azure.studio.reading import logs, measured, pipeline_runs
@@ -48,8 +49,7 @@ def run_page(visit: Visit) -> Response:
         run=run,
         name=facts.name_of(run),
         status=facts.shown_status(run),
-        experiment=experiments.by_id(parts.store, workspace.id, run["experimentId"])["name"],
-        ancestors=_ancestors(visit, workspace, run),
+        above=above(visit, workspace, run),
         seconds=seconds_between(run.get("startTimeUtc"), run.get("endTimeUtc")),
         is_live=facts.is_live(run),
         failure=failure,
@@ -69,15 +69,6 @@ def run_page(visit: Visit) -> Response:
         build=pipeline_runs.find(parts.state.pipeline_runs, build_of(run)),
         snapshot=run["properties"].get("ContentSnapshotId", ""),
     )
-
-
-def _ancestors(visit: Visit, workspace: Workspace, run: Document) -> list[tuple[str, str]]:
-    """Return ids and names of the runs above a run, the outermost first."""
-    found: list[tuple[str, str]] = []
-    while run.get("parentRunId"):
-        run = run_records.require(visit.parts.store, workspace.id, run["parentRunId"])
-        found.insert(0, (run["runId"], facts.name_of(run)))
-    return found
 
 
 def _files(visit: Visit, workspace: Workspace, run: Document) -> list[str]:

@@ -10,8 +10,9 @@ from starlette.responses import Response, StreamingResponse
 from local_azure.machine_learning.domain.data import snapshots
 from local_azure.machine_learning.domain.data.artifacts import run_artifact, run_paths
 from local_azure.machine_learning.domain.data.blobs import content
-from local_azure.machine_learning.domain.runs import run_records
+from local_azure.machine_learning.domain.runs import experiments, run_records
 from local_azure.machine_learning.domain.runs.run_files import artifact_file
+from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import not_found
 from local_azure.studio.access import headers
 from local_azure.studio.pages.visit import Section, Visit, address
@@ -30,6 +31,18 @@ def _run(visit: Visit) -> Document:
     return run_records.require(visit.parts.store, visit.workspace.id, visit.part("run_id"))
 
 
+def above(visit: Visit, workspace: Workspace, run: Document, *, itself: bool = False) -> list[tuple[str, str]]:
+    """Return addresses and names of the pages above a run, the outermost first; itself: above a page of its files."""
+    key, store = visit.part("workspace"), visit.parts.store
+    experiment = experiments.by_id(store, workspace.id, run["experimentId"])["name"]
+    found = [(address("w", key, "runs", run["runId"]), facts.name_of(run))] if itself else []
+    while run.get("parentRunId"):
+        run = run_records.require(store, workspace.id, run["parentRunId"])
+        found.insert(0, (address("w", key, "runs", run["runId"]), facts.name_of(run)))
+    outer = [(address("w", key, "runs"), "Runs"), (address("w", key, "runs", experiment=experiment), experiment)]
+    return outer + found
+
+
 @PAGES.get(_RUN + "/log")
 def log(visit: Visit) -> Response:
     """A window of a log from its end, or the lines of it that hold a text."""
@@ -45,7 +58,8 @@ def log(visit: Visit) -> Response:
         "log.html.j2",
         run=run,
         title=facts.name_of(run),
-        back=address("w", visit.part("workspace"), "runs", run["runId"]),
+        status=facts.shown_status(run),
+        above=above(visit, workspace, run, itself=True),
         names=names,
         name=name,
         wanted=wanted,
@@ -72,7 +86,7 @@ def files(visit: Visit) -> Response:
         "files.html.j2",
         heading="Artifacts",
         title=facts.name_of(run),
-        back=address(*here),
+        above=above(visit, workspace, run, itself=True),
         listed=listed(run_paths(visit.parts.files, workspace, run, after=after)),
         begins_after=after,
         listing=address(*here, "files"),
@@ -99,7 +113,7 @@ def code(visit: Visit) -> Response:
         "files.html.j2",
         heading="Code",
         title=facts.name_of(run),
-        back=address(*here),
+        above=above(visit, workspace, run, itself=True),
         listed=listed(each for each in sorted(found) if each > after),
         begins_after=after,
         listing=address(*here, "code"),

@@ -17,6 +17,8 @@ from local_azure.machine_learning.errors import bad_request, not_found
 from local_azure.studio.pages.visit import Section, Visit, address, key_of
 from local_azure.studio.reading import measured
 from local_azure.studio.reading.run_facts import is_live, name_of, short_id, shown_status
+from local_azure.studio.views.charts import drawable
+from local_azure.studio.views.formats import number as shown_number
 from local_azure.studio.views.formats import seconds_between
 from local_azure.studio.views.previews import json_of
 
@@ -128,13 +130,13 @@ def compare(visit: Visit) -> Response:
     found = [run_records.require(store, workspace.id, run_id) for run_id in ids]
     families = [[run, *run_records.children(store, workspace.id, run["runId"])] for run in found]
     metrics = [measured.of_family(visit.parts, workspace, family) for family in families]
-    facts = [_facts(run) for run in found]
+    facts = _side_by_side([_facts(run) for run in found])
     return visit.page(
         "compare.html.j2",
         runs=[Row(run, "") for run in found],
         metrics=_side_by_side(metrics),
-        differing=[row for row in _side_by_side(facts) if len(set(map(str, row[1]))) > 1],
-        same=[row for row in _side_by_side(facts) if len(set(map(str, row[1]))) == 1],
+        differing=[row for row in facts if row.differs],
+        same=[row for row in facts if not row.differs],
     )
 
 
@@ -150,9 +152,32 @@ def parameters_of(run: Document) -> Document:
     return found if isinstance(found, dict) else {}
 
 
-def _side_by_side(columns: list[Document]) -> list[tuple[str, list[Any]]]:
+@dataclass(frozen=True)
+class Compared:
+    """One metric, parameter, tag or property of several runs."""
+
+    name: str
+    values: list[Any]
+
+    @property
+    def differs(self) -> bool:
+        """Whether not all runs have the same."""
+        return len(set(map(str, self.values))) > 1
+
+    @property
+    def difference(self) -> str:
+        """Of two numbers: what the second one is more than the first, and as a share of it."""
+        numbers = [number for value in self.values if (number := drawable(value)) is not None]
+        if len(numbers) != 2 or len(self.values) != 2:
+            return ""
+        first, second = numbers
+        share = f" ({(second - first) / abs(first):+.1%})" if first and first != second else ""
+        return f"{'+' if second > first else ''}{shown_number(second - first)}{share}"
+
+
+def _side_by_side(columns: list[Document]) -> list[Compared]:
     names = dict.fromkeys(chain.from_iterable(columns))
-    return [(name, _row(columns, name)) for name in names]
+    return [Compared(name, _row(columns, name)) for name in names]
 
 
 def _row(columns: list[Document], name: str) -> list[Any]:
