@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Any, TextIO
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 from rich.table import Table
@@ -72,6 +73,34 @@ class Terminal:
         """The result as one JSON object, when that was asked for."""
         if self.as_json:
             self._results.file.write(json.dumps(value, indent=2, sort_keys=False, default=str) + "\n")
+            self._results.file.flush()
+
+
+class _Lasting:
+    """A stream whose reader may leave, as in `release | head`: the rest is dropped, and the command goes on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write text, or drop it. Returns its number of characters."""
+        self._lasting(lambda: self._stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand over what was written, or drop it."""
+        self._lasting(self._stream.flush)
+
+    def _lasting(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())  # Python itself flushes at the exit, and would end with 120
+            os.close(nowhere)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def harmless(text: str) -> str:
@@ -82,4 +111,4 @@ def harmless(text: str) -> str:
 def _console(stream: TextIO, *, record: bool = True) -> Console:
     terminal = stream.isatty()
     width = None if terminal else _WIDTH_WITHOUT_TERMINAL
-    return Console(file=stream, width=width, no_color=not terminal, record=record)
+    return Console(file=cast(TextIO, _Lasting(stream)), width=width, no_color=not terminal, record=record)

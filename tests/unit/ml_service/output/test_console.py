@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
+from subprocess import PIPE
+
+import pytest
 
 from ml_service.output.console import Terminal
+from tests.story.product import ROOT
 
 
 def test_a_table_in_a_file_is_never_cut() -> None:
@@ -31,3 +37,25 @@ def test_what_others_wrote_cannot_act_on_the_terminal() -> None:
     assert err.getvalue().count(SHOWN) == 1
     assert "\u00fc" in out.getvalue()
     assert SHOWN in terminal.transcript
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_reader_that_leaves_does_not_break_a_command_off(as_json: bool) -> None:
+    """As with `release | head -n 1`: what happens to production must not depend on who reads."""
+    program = (
+        "import sys; from ml_service.output.console import Terminal\n"
+        f"terminal = Terminal(as_json={as_json})\n"
+        "terminal.document({'first': 'x' * 200_000})\n"
+        "for number in range(2_000): terminal.say(f'line {number} ' + 'x' * 200)\n"
+        "terminal.close(['live now: m:2'], failed=False)\n"
+        "sys.exit(3)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=PIPE, stderr=PIPE, text=True, cwd=ROOT) as command:
+        assert command.stdout is not None
+        assert command.stderr is not None
+        command.stdout.read(1)
+        command.stdout.close()
+        said = command.stderr.read()
+    assert command.returncode == 3
+    assert "Error" not in said
+    assert ("live now: m:2" in said) == as_json
