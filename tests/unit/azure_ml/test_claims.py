@@ -5,8 +5,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Lock
 
+import pytest
+
+from azure_ml.errors import AzureMlError
 from azure_ml.storage.blobs import Blobs, BlobVersion
-from azure_ml.storage.claims import claim
+from azure_ml.storage.claims import claim, claimed_by
 
 NAME = "training/paid_amount.json"
 
@@ -62,3 +65,15 @@ def test_a_claim_is_kept_until_its_run_has_ended() -> None:
     assert claim(blobs, NAME, "one", lambda _: False) == "one", "a step that is repeated keeps it"
     assert claim(blobs, NAME, "two", lambda _: False) == "one"
     assert claim(blobs, NAME, "two", lambda _: True) == "two"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"run_id": 7}', b"\xff", b"[" * 100_000])
+def test_a_damaged_claim_is_named_with_its_cure_and_left_as_it_is(content: bytes) -> None:
+    blobs = MemoryBlobs()
+    blobs.create(NAME, content)
+    with pytest.raises(AzureMlError, match=NAME) as raised:
+        claimed_by(blobs, NAME)
+    assert "delete this blob" in raised.value.todo
+    with pytest.raises(AzureMlError, match=NAME):
+        claim(blobs, NAME, "run-1", lambda _: True)
+    assert blobs.held == (content, 1)
