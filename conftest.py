@@ -64,6 +64,13 @@ LONGEST_FIRST = (
 )
 _GROUPS = {file: group for group, files in TOGETHER.items() for file in files}
 _RANKS = {file: rank for rank, file in enumerate(LONGEST_FIRST)}
+_PLACES = {file: place for files in TOGETHER.values() for place, file in enumerate(files)}
+
+
+def _turn(item: pytest.Item) -> tuple[int, int]:
+    """Files of a group follow each other as it lists them, in whatever order they were named or found."""
+    file = item.nodeid.partition("::")[0]
+    return _RANKS.get(file, len(_RANKS)), _PLACES.get(file, 0)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -73,7 +80,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("campaign"):
                 item.add_marker(pytest.mark.skip(reason="`make campaign` runs it"))
-    items.sort(key=lambda item: _RANKS.get(item.nodeid.partition("::")[0], len(_RANKS)))
+    items.sort(key=_turn)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -379,7 +379,7 @@ def test_a_production_that_is_the_training_workspace_is_found(
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ("PROBLEMS: paid_amount nothing_like_it", "PROBLEMS names nothing_like_it: no such problem"),
+        ("PROBLEMS: nothing_like_it", "PROBLEMS names nothing_like_it: no such problem"),
         ("PROBLEMS: ''", "no such problem"),
         ("AGENT_IMAGE: ''", "AGENT_POOL and AGENT_IMAGE are empty"),
         ("NOTIFICATIONS: mail", "NOTIFICATIONS is mail"),
