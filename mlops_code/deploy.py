@@ -10,11 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from azure_ml.digests import file_sha256, folder_sha256
 from azure_ml.errors import AzureMlError
 from azure_ml.models.champion_move import make_champion
 from azure_ml.models.versions import ModelVersion, get_version
-from azure_ml.services import Service, ServiceRefusedError, ask, deploy_service
+from azure_ml.services import Service, ServiceRefusedError, ask, deploy_service, labels_of
 from azure_ml.workspace import Workspace
 from forecasting.errors import ModelFileError, UsageError
 from forecasting.json_text import strict_json
@@ -84,14 +83,7 @@ def serve(args: argparse.Namespace, run: Run, workspace: Workspace, model: Model
         model,
         scoring=args.scoring,
         environment=args.environment,
-        labels={
-            "model_name": model.name,
-            "model_version": str(model.version),
-            "model_sha256": stored.sha256,
-            "scoring_sha256": folder_sha256(args.scoring),
-            "environment_sha256": file_sha256(args.environment),
-            "run_id": run.id,
-        },
+        labels=labels_of(model, stored.sha256, scoring=args.scoring, environment=args.environment, run_id=run.id),
         announce=say,
     )
     check(service, stored)

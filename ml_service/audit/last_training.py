@@ -13,7 +13,7 @@ from ml_service.output.console import Terminal
 from ml_service.output.moments import shown_moment
 from ml_service.retraining.inbox import Unused, unused_or_why
 from ml_service.settings.variables import Settings, other_values
-from ml_service.training.outcome import exit_code
+from ml_service.training.runs.outcome import exit_code
 
 RED, NONE, RUNNING = "red", "none", "running"
 NOTHING_WAITS = f"{NONE} nothing-waits"

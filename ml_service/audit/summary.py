@@ -21,7 +21,7 @@ from ml_service.output.closing import Closing
 from ml_service.output.decision_table import decision_rows, override_sentence, warnings_of, windows_sentence
 from ml_service.output.markdown import render
 from ml_service.settings.variables import Settings
-from ml_service.training.run import RunResult
+from ml_service.training.runs.result import RunResult
 
 SUMMARY_FILE = "summary.md"
 _TEMPLATE = Path(__file__).with_name("summary.md.j2")

@@ -25,7 +25,7 @@ IMPORTED = (
     "ml_service.audit.status",
     "ml_service.production.release",
     "ml_service.training.publish",
-    "ml_service.training.run",
+    "ml_service.training.runs.run",
 )
 """What most verbs import, and what that imports; none of it starts a thread of Python or reads settings."""
 MAX_OUTPUT_BYTES = 1024 * 1024

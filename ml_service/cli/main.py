@@ -25,8 +25,8 @@ from ml_service.cli.verbs import (
     production,
     schedule,
     trail,
-    training,
 )
+from ml_service.cli.verbs.training import check, publish, rehearse, run, smoke, try_recipe
 
 _EXIT_CODES = """\b
 Exit codes:
@@ -69,24 +69,24 @@ app.add_typer(candidate.app, name="candidates")
 app.add_typer(trail.app, name="audit")
 app.add_typer(azure.app, name="controls")
 _VERBS = (
-    training.check,
+    check.check,
     azure.doctor,
     production.release,
     production.verify,
     production.rollback,
     audit.history,
     audit.retain,
-    training.publish,
-    training.run,
-    training.smoke,
+    publish.publish,
+    run.run,
+    smoke.smoke,
     forecast.forecast,
     audit.status,
     audit.outcome,
-    training.rehearse,
+    rehearse.rehearse,
 )
 for _verb in _VERBS:
     app.command()(_verb)
-app.command("try")(training.try_recipe)
+app.command("try")(try_recipe.try_recipe)
 app.command()(problem.adopt)
 
 

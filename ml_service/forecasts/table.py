@@ -12,7 +12,8 @@ from forecasting.problem.problem_file import Problem
 from forecasting.serving.bulk import Answer, answers_of, asked_in_parts, write_forecast
 from ml_service.output.console import Terminal
 from ml_service.settings.variables import Settings
-from ml_service.training.smoke import answer_of, fetch_model, healthy_service, requested_model, served_model
+from ml_service.training.registered import fetch_model, requested_model
+from ml_service.training.smoke import answer_of, healthy_service, served_model
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from forecasting.models.model_file import StoredModel
 from ml_service.errors import CheckFailedError
 from ml_service.production.ledger import Content, Record
 from ml_service.production.site import Site
-from ml_service.training.smoke import FetchedModel, fetch_files, fetch_model
+from ml_service.training.registered import FetchedModel, fetch_files, fetch_model
 
 
 def production_model(site: Site, content: Content) -> tuple[ModelVersion, StoredModel]:

@@ -34,8 +34,9 @@ from ml_service.production.recording import Recorder, build_facts
 from ml_service.production.site import Serving, Site, before_id, is_settled, last_good, serving
 from ml_service.production.writer import writing
 from ml_service.training import ownership
-from ml_service.training.outcome import read_outcome
-from ml_service.training.smoke import CHAMPION, FetchedModel, demand_same_forecast, fetch_files, requested_model
+from ml_service.training.registered import CHAMPION, FetchedModel, fetch_files, requested_model
+from ml_service.training.runs.outcome import read_outcome
+from ml_service.training.smoke import demand_same_forecast
 from ml_service.training.snapshots import Scoring, assemble_scoring
 
 PENDING = "pending"

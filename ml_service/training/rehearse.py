@@ -10,8 +10,12 @@ from azure_ml.workspace import Workspace
 from ml_service.output.console import Terminal
 from ml_service.settings.build import Build
 from ml_service.settings.variables import Settings
-from ml_service.training import data, ownership, publish, run, smoke
+from ml_service.training import data, ownership, publish, smoke
 from ml_service.training.data import Uploaded, check_file, requested_version
+from ml_service.training.runs import ending
+from ml_service.training.runs.result import RunResult
+from ml_service.training.runs.run import run
+from ml_service.training.runs.submitting import RunRequest
 
 Accepted = Callable[[Uploaded], object]
 
@@ -25,7 +29,7 @@ def rehearse(
     timeout_minutes: float,
     data_version: int | None,
     accepted: Accepted,
-) -> run.RunResult:
+) -> RunResult:
     """Run all verbs once; after a refused or failed run, the service is not checked.
 
     data_version: train on this one and upload nothing; None: upload DATA_FILE and train on exactly that.
@@ -48,14 +52,9 @@ def rehearse(
     publish.show(terminal, publish.publish(workspace, settings, build, terminal, request))
     terminal.heading("Run")
     ours = replace(ours, endpoint=None)  # it has a new default since
-    result = run.run(
-        workspace,
-        settings,
-        build,
-        terminal,
-        run.RunRequest(timeout_minutes=timeout_minutes, data_version=number, ours=ours),
-    )
-    run.show(terminal, result)
+    asked = RunRequest(timeout_minutes=timeout_minutes, data_version=number, ours=ours)
+    result = run(workspace, settings, build, terminal, asked)
+    ending.show(terminal, result)
     if not result.exit_code:
         _show_service(workspace, settings, terminal)
     return result

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from azure_ml import environments
+from azure_ml.digests import file_sha256, folder_sha256
 from azure_ml.downloads import MAX_ANSWER_BYTES, MAX_ERROR_BYTES, read_beginning, read_capped
 from azure_ml.errors import AzureMlError
 from azure_ml.models.versions import ModelVersion, version_of
@@ -154,6 +155,20 @@ def image_sha256(service: Service) -> str:
         "assets": [str(asset.get("url")).partition("?")[0] for asset in request.get("assets") or []],
     }
     return hashlib.sha256(json.dumps(built, sort_keys=True).encode()).hexdigest()
+
+
+def labels_of(
+    model: ModelVersion, model_sha256: str, *, scoring: Path, environment: Path, run_id: str
+) -> dict[str, str]:
+    """The labels of a test service: what it is built from. run_id: the run that the model comes from."""
+    return {
+        "model_name": model.name,
+        "model_version": str(model.version),
+        "model_sha256": model_sha256,
+        "scoring_sha256": folder_sha256(scoring),
+        "environment_sha256": file_sha256(environment),
+        "run_id": run_id,
+    }
 
 
 def deploy_service(

@@ -26,7 +26,7 @@ from ml_service.production.rollback import target_of
 from ml_service.production.site import Site, serving
 from ml_service.settings.build import build_url
 from ml_service.training import ownership
-from ml_service.training.smoke import CHAMPION, fetch_files, requested_model
+from ml_service.training.registered import CHAMPION, fetch_files, requested_model
 from ml_service.training.snapshots import assemble_scoring
 
 _WHY = {

@@ -38,7 +38,7 @@ from ml_service.production.site import Site
 from ml_service.production.verify import UnverifiedError, verify
 from ml_service.retraining.schedules import read_schedules
 from ml_service.settings.problems import read_data
-from ml_service.training.smoke import fetch_model
+from ml_service.training.registered import fetch_model
 
 MAX_TABLE_BYTES = 256 * 1024 * 1024
 """Of a table that is downloaded to compare forecasts with its actuals."""

@@ -19,7 +19,7 @@ from ml_service.azure_devops.approvals import Approval, Status
 from ml_service.production import integrity
 from ml_service.production.chain.deployments import Actor
 from ml_service.production.chain.entry import Entry, Event
-from ml_service.training.run import RunResult
+from ml_service.training.runs.result import RunResult
 
 COLLECTED = {"collected": "read from the service afterwards"}
 AskAll = Callable[[str], Mapping[str, Approval] | None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -49,36 +49,32 @@ def list_(as_json: AsJson = False) -> None:
 @app.command()
 def pause(as_json: AsJson = False) -> None:
     """Pause all schedules of the problem until `schedule resume`; a run in progress continues."""
-    with session(as_json, verb="schedule pause") as call:
-        settings = call.settings
-        from ml_service.retraining import schedules
-
-        _tell(call, schedules.pause(call.workspace, settings))
-        todo = "when the cause is fixed: python -m ml_service schedule resume"
-        call.ends("no schedule of the problem fires until it is resumed", todo)
+    todo = "when the cause is fixed: python -m ml_service schedule resume"
+    _change_all("pause", as_json, "no schedule of the problem fires until it is resumed", todo)
 
 
 @app.command()
 def resume(as_json: AsJson = False) -> None:
     """Resume the paused schedules of the problem."""
-    with session(as_json, verb="schedule resume") as call:
-        settings = call.settings
-        from ml_service.retraining import schedules
-
-        _tell(call, schedules.resume(call.workspace, settings))
-        todo = "make sure that they run the code of this commit: python -m ml_service schedule apply"
-        call.ends("the schedules of the problem fire again", todo)
+    todo = "make sure that they run the code of this commit: python -m ml_service schedule apply"
+    _change_all("resume", as_json, "the schedules of the problem fire again", todo)
 
 
 @app.command()
 def remove(as_json: AsJson = False) -> None:
     """Remove the schedules of the problem; Azure ML keeps them, disabled and renamed."""
-    with session(as_json, verb="schedule remove") as call:
+    _change_all("remove", as_json, "the schedules of the problem are removed")
+
+
+def _change_all(verb: Literal["pause", "resume", "remove"], as_json: bool, happened: str, todo: str = "") -> None:
+    """Apply the change that a verb names to all schedules of the problem."""
+    with session(as_json, verb=f"schedule {verb}") as call:
         settings = call.settings
         from ml_service.retraining import schedules
 
-        _tell(call, schedules.remove(call.workspace, settings))
-        call.ends("the schedules of the problem are removed")
+        changes = {"pause": schedules.pause, "resume": schedules.resume, "remove": schedules.remove}
+        _tell(call, changes[verb](call.workspace, settings))
+        call.ends(happened, todo)
 
 
 def _tell(call: Session, done: tuple[Scheduled, ...]) -> None:

@@ -6,9 +6,9 @@ from forecasting.decision.blocks import Replaced, Rule
 from forecasting.decision.record import DecisionRecord
 from ml_service.audit.summary import markdown, read_violations, rule_rows
 from ml_service.output.closing import Closing, Ending, closing
-from ml_service.training.follow import Followed
-from ml_service.training.outcome import Outcome
-from ml_service.training.run import RunResult
+from ml_service.training.runs.follow import Followed
+from ml_service.training.runs.outcome import Outcome
+from ml_service.training.runs.result import RunResult
 from tests.unit.ml_service.decisions import changed, decision
 
 FINISHED = Followed("Finished", (), 2.0)

@@ -10,8 +10,8 @@ from typing import Any, cast
 import pytest
 
 from azure_ml.pipelines import trainings
-from ml_service.training import run as module
-from ml_service.training.run import AnotherTrainingError, RunRequest
+from ml_service.training.runs import submitting as module
+from ml_service.training.runs.submitting import AnotherTrainingError, RunRequest
 from tests.unit.azure_ml.test_claims import MemoryBlobs
 
 

@@ -16,10 +16,11 @@ from forecasting.decision.record import DecisionRecord
 from ml_service.output.console import Terminal
 from ml_service.output.decision_table import decision_rows
 from ml_service.output.webhook import DRIFT
-from ml_service.training.follow import Followed, pause
-from ml_service.training.outcome import Outcome, exit_code, show_outcome
-from ml_service.training.run import RunResult, ending, ending_of_try, events
-from ml_service.training.run import show as show_run
+from ml_service.training.runs.ending import ending, ending_of_try, events
+from ml_service.training.runs.ending import show as show_run
+from ml_service.training.runs.follow import Followed, pause
+from ml_service.training.runs.outcome import Outcome, exit_code, show_outcome
+from ml_service.training.runs.result import RunResult
 from ml_service.training.smoke import Smoked
 from ml_service.training.smoke import show as show_smoke
 from tests.unit.ml_service.conftest import MakeSettings

@@ -18,9 +18,10 @@ from ml_service.output.closing import Ending, closing
 from ml_service.output.console import Terminal
 from ml_service.settings.override import demand_allowed, parse
 from ml_service.settings.variables import Settings
-from ml_service.training.follow import Followed
-from ml_service.training.outcome import Outcome, show_outcome
-from ml_service.training.run import RunRequest, RunResult, parameters_of
+from ml_service.training.runs.follow import Followed
+from ml_service.training.runs.outcome import Outcome, show_outcome
+from ml_service.training.runs.result import RunResult
+from ml_service.training.runs.submitting import RunRequest, parameters_of
 from tests.unit.ml_service.decisions import decision
 
 ADA = Override(person="Ada Lovelace", reason="the new tariff starts on Monday")

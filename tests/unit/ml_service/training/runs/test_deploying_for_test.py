@@ -13,10 +13,11 @@ from azure_ml.pipelines.runs import StepState
 from ml_service.errors import CheckFailedError
 from ml_service.output.console import Terminal
 from ml_service.training import ownership
-from ml_service.training import run as module
-from ml_service.training.follow import Followed
-from ml_service.training.outcome import Outcome
-from ml_service.training.run import RunResult, ending
+from ml_service.training.runs import run as module
+from ml_service.training.runs.ending import ending
+from ml_service.training.runs.follow import Followed
+from ml_service.training.runs.outcome import Outcome
+from ml_service.training.runs.result import RunResult
 from tests.unit.ml_service.conftest import MakeSettings
 
 Case = tuple[dict[str, str], str, int, list[str], list[int]]

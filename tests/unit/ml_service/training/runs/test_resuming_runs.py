@@ -12,8 +12,8 @@ import pytest
 from forecasting.decision.blocks import Override
 from ml_service.settings.build import Build
 from ml_service.settings.variables import Settings
-from ml_service.training import run as module
-from ml_service.training.run import SUBMISSION, RunRequest, submission_of
+from ml_service.training.runs import submitting as module
+from ml_service.training.runs.submitting import SUBMISSION, RunRequest, submission_of
 
 MakeSettings = Callable[[dict[str, str]], Settings]
 BUILD = Build("17", "commit")
