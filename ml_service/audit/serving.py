@@ -12,8 +12,7 @@ from typing import Literal
 from azure_ml.pipelines.runs import find_run
 from azure_ml.services import HEALTHY, Service, find_service
 from azure_ml.workspace import Workspace
-from forecasting.decision.record import DECISION_FILE, DecisionRecord, parse_decision
-from forecasting.errors import ModelFileError
+from forecasting.decision.record import DecisionRecord
 from ml_service.azure_devops.approvals import Ask
 from ml_service.output.console import Terminal
 from ml_service.production import integrity, ledger
@@ -147,12 +146,4 @@ def decision_of(training: Workspace, record: Record) -> DecisionRecord | None:
     """The decision by which a model was deployed; None where it is gone or is not the recorded one."""
     run_id, sha256 = record.judged
     run = find_run(training, run_id) if run_id else None
-    if run is None:
-        return None
-    file = integrity.fetch(run, DECISION_FILE)
-    if file.sha256 != sha256:
-        return None
-    try:
-        return parse_decision(file.content)
-    except ModelFileError:
-        return None
+    return integrity.decision_of_hash(run, sha256) if run else None

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from azure_ml.pipelines.runs import Run
+from forecasting.decision.record import DECISION_FILE, DecisionRecord, parse_decision
+from forecasting.errors import ModelFileError
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,17 @@ def fetch(run: Run, name: str) -> File:
     """Download a file of a run."""
     content = run.read_file(name)
     return File(name, b"", "") if content is None else File(name, content, hashlib.sha256(content).hexdigest())
+
+
+def decision_of_hash(run: Run, sha256: str) -> DecisionRecord | None:
+    """The decision record of a run; None where it cannot be read or its hash is not the recorded one."""
+    file = fetch(run, DECISION_FILE)
+    if file.sha256 != sha256:
+        return None
+    try:
+        return parse_decision(file.content)
+    except ModelFileError:
+        return None
 
 
 def differences(exported: Mapping[str, object], recorded: Mapping[str, object], document: str) -> list[Difference]:

@@ -132,11 +132,6 @@ class StepFiles:
     scoring: tuple[str, ...] = field(default=())
     """Files of the folder `scoring/`, which the step hands to the web service."""
 
-    @property
-    def all_sources(self) -> frozenset[str]:
-        """Every file of mlops_code/ that can change this snapshot."""
-        return frozenset((*self.files, *self.scoring))
-
 
 STEP_FILES: Mapping[str, StepFiles] = {
     RESOLVE: StepFiles(("resolve.py", *_RESOLVING), _READ_SECTIONS, reusable=False),

@@ -17,7 +17,7 @@ from azure_ml.pipelines.runs import list_runs
 from azure_ml.services import find_service
 from azure_ml.storage.blobs import open_blobs
 from azure_ml.workspace import Workspace
-from forecasting.decision.record import DECISION_FILE, DecisionRecord, parse_decision
+from forecasting.decision.record import DECISION_FILE, parse_decision
 from forecasting.evaluation.live import live_accuracy
 from forecasting.problem.problem_file import Problem
 from ml_service.audit.approval.facts import serving_of
@@ -158,12 +158,8 @@ def _drift(view: View) -> DriftState | None:
     """Of the newest run that has decided."""
     for run in list_runs(view.training, view.settings.experiment_name, _RUNS):
         if "decision_sha256" in run.properties:
-            return drift_state(run.id, _decided(integrity.fetch(run, DECISION_FILE)))
+            return drift_state(run.id, parse_decision(integrity.fetch(run, DECISION_FILE).content))
     return None
-
-
-def _decided(file: integrity.File) -> DecisionRecord:
-    return parse_decision(file.content)
 
 
 def _accuracy(view: View, now: Now | None, data: DataState) -> Accuracy | None:

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from azure_ml.pipelines.runs import ENDED, Run, find_run, one_word
 from azure_ml.workspace import Workspace
-from forecasting.decision.record import DECISION_FILE, REPORT_FILE, DecisionRecord, parse_decision
-from forecasting.errors import ModelFileError
+from forecasting.decision.record import REPORT_FILE, DecisionRecord
 from forecasting.inbox.files import Receipt
 from ml_service.audit.events import kinds
 from ml_service.audit.events.kinds import Table
@@ -53,13 +52,7 @@ def _of_run(run: Run, status: str, decision: DecisionRecord | None, actor: Actor
 def _decision(run: Run) -> DecisionRecord | None:
     """The decision of a run, where it is the one that the run has recorded."""
     recorded = run.properties.get("decision_sha256")
-    file = integrity.fetch(run, DECISION_FILE) if recorded else None
-    if file is None or file.sha256 != recorded:
-        return None
-    try:
-        return parse_decision(file.content)
-    except ModelFileError:
-        return None
+    return integrity.decision_of_hash(run, recorded) if recorded else None
 
 
 def of_receipts(receipts: Iterable[Receipt], dataset: str, actor: Actor, **details: str) -> Iterator[Event]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from forecasting.models.arima import Arima202
 from forecasting.models.baselines import LastYear, SameWeekdayMean, WindowMean
 from forecasting.models.boosting import BoostingDirect
 from forecasting.models.combination import Combination
-from forecasting.models.recipe import Array, FittedModel, History, Recipe, RecipeFamily, day_after, family_of
+from forecasting.models.recipe import Array, FittedModel, History, Recipe, RecipeFamily, family_of
 from forecasting.models.ridge import RidgeDirect
 from forecasting.models.smoothing import ExponentialSmoothing, HoltWinters
 
@@ -117,20 +116,6 @@ def _seen(recipe: Recipe, history: History) -> Known | None:
 def forecast(model: FittedModel, horizon: int) -> Array:
     """Forecast the steps after the cutoff: shape (series, horizon), unit of the series."""
     return FAMILIES[model.recipe.name].forecast(model, horizon)
-
-
-def dated_forecast(model: FittedModel, horizon: int, key: str | None = None) -> list[tuple[date, float]]:
-    """Forecast of one series as (day, value) pairs; key may be left out where there is only one.
-
-    Raises: ValueError where a value is not finite or the series is unknown.
-    """
-    if (key is None and len(model.keys) != 1) or (key is not None and key not in model.keys):
-        raise ValueError(f"series {key!r} is unknown; the model has {len(model.keys)}, such as {model.keys[0]}")
-    values = forecast(model, horizon)[0 if key is None else model.keys.index(key)]
-    if not np.isfinite(values).all():
-        raise ValueError("the model forecasts a value that is not finite")
-    days = model.calendar.range(day_after(model), horizon)
-    return list(zip(days, values.tolist(), strict=True))
 
 
 def demand_sound(model: FittedModel) -> None:

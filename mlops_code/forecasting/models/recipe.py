@@ -26,7 +26,6 @@ HalfWidth = tuple[float, ...]
 Shapes = dict[str, tuple[int | None, ...]]
 """Shape of each array of a model; None is a length that only the fit knows."""
 TREND, SEASON, YEAR, EVENTS = "trend", "season", "year", "events"
-PATTERNS = (TREND, SEASON, YEAR, EVENTS)
 """What a recipe may be able to learn beside the level of a series."""
 
 
@@ -119,7 +118,7 @@ class RecipeFamily(ABC):
 
     @abstractmethod
     def learns(self, recipe: Recipe, /) -> frozenset[str]:
-        """Which of PATTERNS the recipe can carry on into the future."""
+        """Which of TREND, SEASON, YEAR and EVENTS the recipe can carry on into the future."""
 
     @abstractmethod
     def check(self, recipe: Recipe, /) -> None:

@@ -27,11 +27,6 @@ service has been recorded, [fidelity](../docs/fidelity.md) states every differen
 EVIDENCE: tuple[Evidence, ...] = ("driven", "sdk-source", "assumed")
 
 
-def unproven(reached: set[tuple[str, str]]) -> list[str]:
-    """Routes that are called driven and are not among the (method, path) that the SDK reached."""
-    return [f"{r.method} {r.path}" for r in ROUTES if r.evidence == "driven" and r.key not in reached]
-
-
 def _words(route: Route) -> str:
     return f"recorded, {route.evidence}" if route.recorded else route.evidence
 

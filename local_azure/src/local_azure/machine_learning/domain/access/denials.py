@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 from local_azure.machine_learning.errors import ApiError
 
-DEFAULT_TOKEN_SECONDS = 3_600
 _VALUE = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _ACI = "Microsoft.ContainerInstance"
 
