@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from bench.processes import BenchError
-from bench.processor import adopt_orphans, wait_until_quiet
-from bench.runners import ROOT, RUNNERS, Place
-from bench.samples import Sample
-from bench.table import aims, table
+from bench.comparison.runners import ROOT, RUNNERS, Place
+from bench.comparison.samples import Sample
+from bench.comparison.table import aims, table
+from bench.measuring.processes import BenchError
+from bench.measuring.processor import adopt_orphans, wait_until_quiet
 
 HOME = ROOT / ".bench"
 DVC_PROGRAMS = HOME / "dvc/bin"

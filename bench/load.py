@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from bench.load_client import Acknowledged, Client, Server, work_together
-from bench.processes import BenchError, local_azure, run, server
+from bench.measuring.processes import BenchError, local_azure, run, server
 
 HOME = Path(__file__).resolve().parent.parent / ".bench/load"
 BATCH = 500

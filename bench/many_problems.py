@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.processes import BenchError, local_azure, run, server
+from bench.measuring.processes import BenchError, local_azure, run, server
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".bench/many_problems"

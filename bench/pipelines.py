@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.load import Row
-from bench.processes import run
+from bench.measuring.processes import run
 from local_azure.pipelines.check.pipeline_check import check
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -27,7 +27,7 @@ from pathlib import Path
 from statistics import median
 from urllib.parse import urlsplit
 
-from bench.processes import BenchError, local_azure, run, server
+from bench.measuring.processes import BenchError, local_azure, run, server
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".bench/scoring"
@@ -111,7 +111,7 @@ def train(folder: Path) -> Path:
 def deploy(state: Path, name: str, model: Path, scoring: Path) -> Service:
     """Deploy a scoring folder by a process of its own that uses the SDK."""
     words = [name, model.name, str(scoring), str(ROOT / "mlops_code/environments/scoring.yml")]
-    client = [sys.executable, "-m", "bench.scoring_client", *words]
+    client = [sys.executable, str(ROOT / "bench/sdk/deploy_scoring.py"), *words]
     done = subprocess.run(
         local_azure(state, "exec", "--", *client), cwd=HOME, capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'local_azure/src'}"},

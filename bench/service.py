@@ -16,7 +16,7 @@ from statistics import median
 from typing import Any
 
 from bench import load, pipelines
-from bench.processes import BenchError, local_azure, run, server
+from bench.measuring.processes import BenchError, local_azure, run, server
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".bench/service"

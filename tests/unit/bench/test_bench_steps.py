@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bench.runners import DATA
+from bench.comparison.runners import DATA
 
 
 def test_four_scripts_register_the_model_that_was_fitted(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bench.samples import AGAIN, FIRST, Sample
-from bench.table import LABELS, aims, summary, table
+from bench.comparison.samples import AGAIN, FIRST, Sample
+from bench.comparison.table import LABELS, aims, summary, table
 
 SAMPLES = [
     Sample("dvc", FIRST, 6.0, cpu=6.5, others=0.1),

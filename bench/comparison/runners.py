@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.processes import BenchError, Finished, local_azure, run, server
-from bench.samples import AGAIN, FIRST, Sample
+from bench.comparison.samples import AGAIN, FIRST, Sample
+from bench.measuring.processes import BenchError, Finished, local_azure, run, server
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "data/adventureworks/daily_by_type.csv"
 CLIENT = ROOT / "bench/sdk/client.py"
 _STEPS = ("prepare", "train", "evaluate", "register")
@@ -53,7 +53,7 @@ def dvc(place: Place) -> Iterator[Sample]:
     """`dvc repro` without a cache, and again."""
     project = place.folder
     shutil.copytree(ROOT / "bench/steps", project / "steps", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "bench/dvc/dvc.yaml", project)
+    shutil.copy(ROOT / "bench/comparison/dvc.yaml", project)
     (project / "data").mkdir()
     shutil.copy(DATA, project / "data")
     # dvc keeps hashes of files outside the project too; here they go with it.

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.processor import machine_seconds, reaped_seconds, tree_seconds
+from bench.measuring.processor import machine_seconds, reaped_seconds, tree_seconds
 
 _TIMEOUT_SECONDS = 600
 _SHOWN_LINES = 25

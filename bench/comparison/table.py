@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bench.samples import AGAIN, FIRST, Sample, cpu_of, seconds_of
+from bench.comparison.samples import AGAIN, FIRST, Sample, cpu_of, seconds_of
 
 LABELS = {
     "dvc": "`dvc repro`, whole process",

@@ -1,6 +1,6 @@
 """Deploy one scoring folder with the plain SDK and print its address and key as JSON. Started by bench.scoring.
 
-python -m bench.scoring_client NAME MODEL_FOLDER SCORING_FOLDER CONDA_FILE
+python bench/sdk/deploy_scoring.py NAME MODEL_FOLDER SCORING_FOLDER CONDA_FILE
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Wall time and processor time of commands, alone or around a server."""
