@@ -40,8 +40,8 @@ _REPEATED = Retry(
     retry_after_max=int(_LONGEST_WAIT),
     raise_on_status=False,
 )
-"""A read is repeated when the service is busy or falls silent. A call that changes something may have been carried out
-nevertheless, so only who can look for its effect repeats it: `BusyError`."""
+"""A read is repeated when the service is busy or falls silent. A call that changes something may have been carried
+out nevertheless: its caller looks for the effect before it repeats the call (`BusyError`)."""
 _SHOWN = 300
 
 
