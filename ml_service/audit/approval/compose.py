@@ -165,10 +165,11 @@ def _if_approved(proposal: Proposal) -> str:
 
 def _if_rejected(proposal: Proposal) -> str:
     stays = f"{_what_serves(proposal)} keeps serving" if proposal.now else "Nothing serves, as now"
-    said = "Say why in the comment. The run ends red; nothing in production is changed"
+    said = "Say why in the comment. This build ends red and runs nothing further; nothing in production is changed"
     if proposal.kind == "release":
         ours = proposal.content.model
-        return f"{stays}. {said}; {ours} stays registered, and the next run records it as rejected, with the comment."
+        recorded = "the next training, release or rollback records it as rejected, with the comment"
+        return f"{stays}. {said}; {ours} stays registered, and {recorded}."
     return f"{stays}. {said}; the rejection and its comment stay with this build."
 
 
