@@ -414,3 +414,52 @@ def test_the_simpler_recipe_is_proposed_with_both_errors_and_the_runbook_knows_t
     (said,) = warnings_of(evidence)
     assert said.startswith("The simpler recipe ") and "is larger: 257.7, not 131.0" in said
     assert "*The simpler recipe … is proposed*" in (ROOT / "docs/runbooks/approve.md").read_text(encoding="utf-8")
+
+
+def every_warning() -> list[str]:
+    """One sentence of each kind that a card may have."""
+    what = Now(
+        FIRST, changed(OF_FIRST, evidence=changed(OF_FIRST.evidence, data=BETTER.evidence.data)), "changed", "x"
+    )
+    newer = changed(BETTER.evidence.data, last_date=date.fromisoformat("2014-06-30"))
+    later = replace(what, decision=changed(BETTER, evidence=changed(BETTER.evidence, data=newer)), finding="")
+    setbacks = [Setback(kind, "m:2", "2026-11-27T10:03:00+00:00", "G", "y", "1") for kind in SETBACKS]
+    earlier = earlier_of(setbacks, [], version_of(SECOND.content, None))
+    warned = Rule(code="bias", status="warning", value=0.3, threshold=0.2, sentence="too high.")
+    chosen = Replaced(recipe="r()", metrics=None, why="it was not scored")
+    told = changed(BETTER, evidence=changed(BETTER.evidence, rules=(warned,), instead_of=chosen))
+    cards = (
+        card_of(release(decision=decision("override"))),
+        card_of(rollback(decision=None)),
+        card_of(release(decision=told, now=later, earlier=earlier, max_age_days=1, unfinished=("release of m:3",))),
+        card_of(release(take_over="the hotfix of Friday")),
+        card_of(release(decision=decided(300.0, 250.0, "m:1"))),
+    )
+    return [warning for card in cards for warning in card.warnings]
+
+
+SETBACKS = ("rejected", "rolled back", "undone")
+IN_AMBER = (
+    "The gate did not accept this version", "The decision about this version cannot be read",
+    "This model was rejected", "was released before, and rolled back", "A release of this model was undone",
+    "A service that was changed by hand is replaced", "A deployment is unfinished",
+    "According to the measurements, the forecasts get worse", "Its data is older than that of", "Its data is too old",
+    "The gate warns (", "is proposed because",
+)  # fmt: skip
+
+
+def test_the_runbook_has_a_row_for_every_warning() -> None:
+    page = (ROOT / "docs/runbooks/approve.md").read_text(encoding="utf-8")
+    cells = [line.split("|")[1] for line in page.splitlines() if line.startswith("| ")]
+    warnings = every_warning()
+    assert [warning for warning in warnings if not any(words in warning for words in IN_AMBER)] == []
+    assert [words for words in IN_AMBER if not any(words in warning for warning in warnings)] == []
+    assert [words for words in IN_AMBER if not any(words in cell for cell in cells)] == []
+
+
+def test_the_runbook_names_the_rows_of_the_card() -> None:
+    page = (ROOT / "docs/runbooks/approve.md").read_text(encoding="utf-8")
+    made = changed(BETTER, evidence=changed(BETTER.evidence, segments=parts(("Mon", 1.0, 2.0))))
+    names = dict(fact_rows(card_of(release(decision=made))))
+    for name in ("serves now", "measured", "error by weekday"):
+        assert name in names and f"| *{name}*" in page
