@@ -54,6 +54,11 @@ class _Review(_Told):
     environments: tuple[_Environment, ...] = ()
     user: _User | None = None
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of its environments."""
+        return frozenset(one.name for one in self.environments)
+
 
 class _Run(_Told):
     status: str | None = None
@@ -152,11 +157,7 @@ def _as_documented(run_id: str) -> Iterator[None]:
 
 def _reviews(repository: Repository, run_id: str, environments: Collection[str]) -> list[_Review]:
     told = _REVIEWS.validate_python(repository.get(f"actions/runs/{run_id}/approvals"))
-    return [review for review in told if any(_is_of(review, environment) for environment in environments)]
-
-
-def _is_of(review: _Review, environment: str) -> bool:
-    return any(one.name == environment for one in review.environments)
+    return [review for review in told if not review.names.isdisjoint(environments)]
 
 
 def _undecided(run: _Run) -> Approval:
