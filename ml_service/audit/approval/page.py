@@ -144,19 +144,19 @@ def _never_compared(card: ApprovalCard) -> str:
     now, proposed = card.serves_now, card.proposed
     if now is None or now.version.model_sha256 == proposed.model_sha256:
         return ""
-    return f"not measured: {now.version.model} and {proposed.model} were never compared on the same days"
+    return "not measured: the two were never compared on the same days"
 
 
 def _parts(card: ApprovalCard) -> str:
     """Where the errors lie; a reason may name a weekday, of which nobody has measured the bias."""
     found = card.by_part
-    if found is None or card.serves_now is None:
+    if found is None:
         return "not measured" if card.measured else ""
     errors = ", ".join(f"{one.name} {_error(one.now)} → {_error(one.proposed)}" for one in found.errors)
     fewest = min(one.forecasts for one in found.errors)
     unit = "" if found.unit == "values" else ", in units of the usual change of each series"
-    whose = f"{card.serves_now.version.model} → {card.proposed.model}, at least {fewest} forecasts each{unit}"
-    return f"{errors} ({whose}). Not measured: whether one {found.part} is forecast too high or too low"
+    whose = f"now → proposed, at least {fewest} forecasts each{unit}"
+    return f"{errors} ({whose}); whether a {found.part} is forecast too high or too low is not measured"
 
 
 def _error(value: float | None) -> str:

@@ -319,7 +319,7 @@ def test_both_pages_say_which_version_forecasts_too_high_and_for_how_long_it_has
 def test_of_versions_that_never_met_the_card_says_that_nothing_is_measured() -> None:
     card = card_of(rollback(now=now_of(SECOND, decided(1.0, 2.0, "m:9"))))
     assert (card.measured, card.by_part) == ((), None)
-    assert dict(fact_rows(card))["measured"] == "not measured: m:2 and m:1 were never compared on the same days"
+    assert dict(fact_rows(card))["measured"] == "not measured: the two were never compared on the same days"
     again = dict(fact_rows(card_of(release(kind="redeploy", content=FIRST.content, decision=OF_FIRST))))
     assert "measured" not in again, "one model is not compared with itself"
 
@@ -337,11 +337,13 @@ def test_both_pages_show_the_error_by_weekday_of_both_versions_and_that_its_sign
     segments = parts(("Mon", 348.17, 419.2), ("Sun", 22.72, None))
     made = changed(BETTER, evidence=changed(BETTER.evidence, segments=segments))
     forward, back = card_of(release(decision=made)), card_of(rollback(now=now_of(SECOND, made)))
-    said = "Not measured: whether one weekday is forecast too high or too low"
+    said = "whether a weekday is forecast too high or too low is not measured"
     assert dict(fact_rows(forward))["error by weekday"] == (
-        f"Mon 419.2 → 348.2, Sun unknown → 22.72 (m:1 → m:2, at least 32 forecasts each). {said}"
+        f"Mon 419.2 → 348.2, Sun unknown → 22.72 (now → proposed, at least 32 forecasts each); {said}"
     )
-    assert dict(fact_rows(back))["error by weekday"].startswith("Mon 348.2 → 419.2, Sun 22.72 → unknown (m:2 → m:1")
+    assert dict(fact_rows(back))["error by weekday"].startswith(
+        "Mon 348.2 → 419.2, Sun 22.72 → unknown (now → proposed,"
+    )
     for page in (html(back), markdown(back)):
         assert said in page
     scaled = changed(made, evidence=changed(made.evidence, metric="mase"))
