@@ -11,6 +11,7 @@ from ml_service.audit.events import kinds
 from ml_service.audit.events.witness import Witness
 from ml_service.azure_devops.builds import read_build
 from ml_service.azure_devops.client import AzureDevOpsError, open_project
+from ml_service.azure_devops.retention import keep_build
 from ml_service.errors import InvalidRequestError
 from ml_service.output.agent import Agent
 from ml_service.output.console import Terminal
@@ -19,7 +20,6 @@ from ml_service.production.chain.store import Chain
 from ml_service.settings.build import Build
 from ml_service.settings.variables import AgentSettings
 
-_FOR_EVER_DAYS = 36500
 _UNSUCCESSFUL = (
     *("approval.refused", "candidate.rejected"),
     *("deployment.undone", "deployment.failed", "deployment.abandoned", "run.failed", "run.canceled"),
@@ -42,7 +42,7 @@ def retain(settings: AgentSettings, build: Build, terminal: Terminal, agent: Age
             expected="SYSTEM_COLLECTIONURI, SYSTEM_TEAMPROJECT, SYSTEM_DEFINITIONID, BUILD_BUILDID of a build agent",
         )
     definition = int(settings.system_definitionid)
-    project.post("build/retention/leases", [_lease(definition, definition, build.build_id)])
+    keep_build(project, definition, definition, build.build_id)
     terminal.say(f"retention  build {build.build_id} is retained")
     return f"build {build.build_id} is retained"
 
@@ -63,8 +63,7 @@ def retain_unsuccessful(settings: AgentSettings, chain: Chain, witness: Witness,
             if state is None or not state.definition:
                 terminal.say(f"retention  build {build_id} no longer exists, or its pipeline is unknown: {why}")
                 continue
-            lease = _lease(state.definition, int(settings.system_definitionid), build_id)
-            project.post("build/retention/leases", [lease])
+            keep_build(project, state.definition, int(settings.system_definitionid), build_id)
         except AzureDevOpsError as error:
             terminal.note(f"warning: build {build_id} could not be kept: {error.happened}")
             continue
@@ -84,13 +83,3 @@ def unsuccessful(entries: Sequence[Entry]) -> dict[str, str]:
             if build_id.isascii() and build_id.isdecimal() and build_id not in done:
                 found.setdefault(build_id, entry.event)
     return found
-
-
-def _lease(definition: int, owner: int, build_id: str) -> dict[str, object]:
-    return {
-        "daysValid": _FOR_EVER_DAYS,
-        "definitionId": definition,
-        "ownerId": f"Pipeline:{owner}",
-        "protectPipeline": True,
-        "runId": int(build_id),
-    }

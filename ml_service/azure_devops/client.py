@@ -29,21 +29,31 @@ _MOST_SECONDS = 60
 """Of one answer, however steadily it comes."""
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _BUSY = (429, 502, 503, 504)
+_LONGEST_WAIT = 10.0
+"""In seconds, before a call is repeated."""
 _REPEATED = Retry(
     total=2,
     connect=0,  # who does not listen at all is not asked again
     status_forcelist=_BUSY,
     allowed_methods=("GET",),
     backoff_factor=0.5,
-    retry_after_max=10,
+    retry_after_max=int(_LONGEST_WAIT),
     raise_on_status=False,
 )
-"""A read is repeated when the service is busy or falls silent; a call that changes something never is."""
+"""A read is repeated when the service is busy or falls silent. A call that changes something may have been carried
+out nevertheless: its caller looks for the effect before it repeats the call (`BusyError`)."""
 _SHOWN = 300
 
 
 class AzureDevOpsError(FaultError):
     """Azure DevOps did not answer, or refused."""
+
+
+class BusyError(AzureDevOpsError):
+    """Azure DevOps was busy or fell silent: whether it has carried the call out is unknown."""
+
+    wait: float = 0.0
+    """Seconds after which it asks to be called again; 0 where it does not say."""
 
 
 class NotFoundError(AzureDevOpsError):
@@ -96,7 +106,8 @@ class AzureDevOps:
         try:
             answer, content = exchange(method, url, self.token, parameters=versioned, body=body)
         except requests.RequestException as error:
-            raise AzureDevOpsError(
+            kind = BusyError if isinstance(error, requests.ReadTimeout) else AzureDevOpsError
+            raise kind(
                 f"Azure DevOps did not respond at {url}",
                 found=type(error).__name__,
                 todo="check the network, the proxy and SYSTEM_COLLECTIONURI, then repeat the command",
@@ -157,15 +168,19 @@ def demand_safe(name: str, address: str) -> None:
 def _refused(answer: requests.Response, call: str, content: str, token: str) -> AzureDevOpsError:
     # A token that is invalid is answered with 203 and a page to sign in.
     status = answer.status_code
-    kind = NotFoundError if status == requests.codes.not_found else AzureDevOpsError
+    kinds = {requests.codes.not_found: NotFoundError, **dict.fromkeys(_BUSY, BusyError)}
     in_trouble = "" if status == requests.codes.unauthorized else advice_of(status)
-    return kind(
+    error = kinds.get(status, AzureDevOpsError)(
         f"Azure DevOps refused {call} (HTTP {status})",
         found=content.replace(token, "***"),
         todo=in_trouble
         or "see that the token is valid (SYSTEM_ACCESSTOKEN; a person's lives an hour) and may read this: a job's\n"
         "token has the rights of the project's build service, a person's token those of the person",
     )
+    after = answer.headers.get("Retry-After", "")
+    if isinstance(error, BusyError) and after.isascii() and after.isdecimal():
+        error.wait = min(float(after), _LONGEST_WAIT)
+    return error
 
 
 class _Bearer(requests.auth.AuthBase):

@@ -107,6 +107,8 @@ def _checks(settings: Settings, environment: str) -> Iterator[tuple[str, Callabl
         yield "settings of production", partial(_production_settings, settings)
         yield "separation of the environments", partial(_separation, settings)
     yield "settings of pipelines", pipelines.check_pipeline_settings
+    webhook = settings.notification_webhook.get_secret_value()
+    yield "notifications", partial(pipelines.check_notifications, webhook)
     yield _SIGN_IN, partial(_sign_in, settings)
     reader = ResourceManager(partial(sign_in.authenticate, settings))
     for place in places(settings, environment):

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ml_service.doctor.finding import Finding
+from ml_service.output.webhook import fault_of
 from ml_service.settings.pipeline_problems import read_names
 from ml_service.settings.variables import LIST_VARIABLE, POOL_VARIABLES, ROOT, SWITCHES, VARIABLES_FILE, other_values
 
 _CHECK = "settings of pipelines"
 _SWITCHED = ("none", "webhook")
+_ADDRESS = "https://..., or http:// on this machine, without a user or password"
 
 
 def check_pipeline_settings(variables_file: Path = VARIABLES_FILE) -> Iterator[Finding]:
@@ -37,3 +39,10 @@ def check_pipeline_settings(variables_file: Path = VARIABLES_FILE) -> Iterator[F
             yield Finding(
                 _CHECK, f"{name} is {given[name]}", " or ".join(_SWITCHED), f"correct {name} in variables.yml"
             )
+
+
+def check_notifications(webhook: str) -> Iterator[Finding]:
+    """Whether notifications can be sent to an address, if one is given: a verb only prints that it sent nothing."""
+    if webhook and (wrong := fault_of(webhook)):
+        fix = "correct the secret variable NOTIFICATION_WEBHOOK, or remove it (docs/notifications.md)"
+        yield Finding("notifications", f"{wrong}: nobody would be notified", _ADDRESS, fix)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,7 @@ from ml_service.settings.variables import AgentSettings
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 _REPOSITORY = re.compile(r"[A-Za-z0-9_-]{1,100}/(?!\.{1,2}$)[A-Za-z0-9_.-]{1,100}")
 _MAX_NAMES_CHARACTERS = 200
+_NEXT_NAME, _NEXT_COMMENT = ", ", "; "
 _OVER = "completed"
 
 
@@ -51,6 +53,11 @@ class _Review(_Told):
     comment: str | None = None
     environments: tuple[_Environment, ...] = ()
     user: _User | None = None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of its environments."""
+        return frozenset(one.name for one in self.environments)
 
 
 class _Run(_Told):
@@ -101,24 +108,56 @@ def open_repository(settings: AgentSettings) -> Repository | None:
 
 def read_approval(repository: Repository, run_id: str, environment: str) -> Approval | None:
     """Return the answer for an environment in a run; None if unknown. Raises: GitHubError."""
-    try:
-        told = _REVIEWS.validate_python(repository.get(f"actions/runs/{run_id}/approvals"))
-        reviews = [review for review in told if _is_of(review, environment)]
+    with _as_documented(run_id):
+        reviews = _reviews(repository, run_id, {environment})
         if not reviews:
             return _undecided(_Run.model_validate(repository.get(f"actions/runs/{run_id}")))
-    except ValidationError as mistakes:
-        first = mistakes.errors(include_url=False, include_input=False)[0]
-        raise GitHubError(
-            f"GitHub told something else of run {run_id} than its documentation says", found=str(first["msg"])
-        ) from None
     states = {review.state for review in reviews}
     if len(states) > 1 or not states <= {Status.APPROVED, Status.REJECTED}:
         return None
     return _decided(reviews)
 
 
-def _is_of(review: _Review, environment: str) -> bool:
-    return any(one.name == environment for one in review.environments)
+def read_reviews(repository: Repository, run_id: str, environments: Collection[str]) -> tuple[Approval, ...]:
+    """Every approval and rejection of some environments in a run, one for each review. Raises: GitHubError."""
+    with _as_documented(run_id):
+        reviews = _reviews(repository, run_id, environments)
+    return tuple(_decided([one]) for one in reviews if one.state in (Status.APPROVED, Status.REJECTED))
+
+
+def tells(reviews: Sequence[Approval], recorded: Approval) -> bool:
+    """Whether reviews hold an answer that `read_approval` has read once; there may be more of them since.
+
+    It names each reviewer and each comment once.
+    """
+    same = [review for review in reviews if review.status is recorded.status]
+    people, comments = {review.person for review in same}, {review.comment for review in same}
+    by_them = _are_in(recorded.person, _NEXT_NAME, people, _MAX_NAMES_CHARACTERS)
+    return bool(same) and by_them and _are_in(recorded.comment, _NEXT_COMMENT, comments, MAX_COMMENT_CHARACTERS)
+
+
+def _are_in(joined: str, separator: str, found: Collection[str], most: int) -> bool:
+    """Whether every part of a text is one of those found; the last one may have been cut with the text."""
+    told = [part for text in found for part in text.split(separator)]
+    *whole, last = joined.split(separator)
+    is_last = any(part.startswith(last) for part in told) if len(joined) >= most else last in (*told, "")
+    return is_last and all(part in told for part in whole)
+
+
+@contextmanager
+def _as_documented(run_id: str) -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as mistakes:
+        first = mistakes.errors(include_url=False, include_input=False)[0]
+        raise GitHubError(
+            f"GitHub told something else of run {run_id} than its documentation says", found=str(first["msg"])
+        ) from None
+
+
+def _reviews(repository: Repository, run_id: str, environments: Collection[str]) -> list[_Review]:
+    told = _REVIEWS.validate_python(repository.get(f"actions/runs/{run_id}/approvals"))
+    return [review for review in told if not review.names.isdisjoint(environments)]
 
 
 def _undecided(run: _Run) -> Approval:
@@ -133,7 +172,7 @@ def _decided(reviews: Sequence[_Review]) -> Approval:
     comments = dict.fromkeys(review.comment for review in reviews if review.comment)
     return Approval(
         status=Status(reviews[0].state),
-        person=", ".join(names)[:_MAX_NAMES_CHARACTERS],
-        comment="; ".join(comments)[:MAX_COMMENT_CHARACTERS],
+        person=_NEXT_NAME.join(names)[:_MAX_NAMES_CHARACTERS],
+        comment=_NEXT_COMMENT.join(comments)[:MAX_COMMENT_CHARACTERS],
         said=reviews[0].state,
     )

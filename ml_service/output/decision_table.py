@@ -37,13 +37,20 @@ def override_sentence(evidence: Evidence) -> str:
     override, gate = evidence.override, evidence.gate
     if override is None:
         return ""
-    said = f"{gate.outcome} ({gate.reason}): {gate.sentence}"
+    said = f"{gate.outcome} ({gate.reason}): {without_choice(evidence, gate.sentence)}"
     return f"{override.person} is accountable: {override.reason} -- The gate itself said {said}"
+
+
+def without_choice(evidence: Evidence, sentence: str) -> str:
+    """A verdict's sentence without its beginning about the choice between two recipes, which is a warning as well."""
+    chosen = evidence.instead_of
+    begins = f"{evidence.challenger.recipe} is proposed, because {chosen.why}: " if chosen else ""
+    return sentence.removeprefix(begins)
 
 
 def warnings_of(evidence: Evidence) -> list[str]:
     """What the person who approves should weigh: warnings of the gate, and why another recipe is proposed."""
-    found = [f"{rule.code}: {rule.sentence}" for rule in evidence.rules if rule.status == "warning"]
+    found = [f"The gate warns ({rule.code}): {rule.sentence}" for rule in evidence.rules if rule.status == "warning"]
     if evidence.instead_of:
         found.append(_instead(evidence.challenger, evidence.instead_of))
     return found

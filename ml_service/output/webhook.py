@@ -103,7 +103,7 @@ def send(url: str, notices: Sequence[Notice], seconds: float = SECONDS) -> list[
 
     A receiver that does not answer in time is left alone: its thread ends with this process.
     """
-    if wrong := _wrong(url):
+    if wrong := fault_of(url):
         return [f"notification {notice.event}: not sent, {wrong}" for notice in notices]
     deadline = time.monotonic() + seconds
     calls = [(notice, _Call(url, notice)) for notice in notices]
@@ -139,18 +139,18 @@ class _Call(threading.Thread):
             self.outcome = f"not sent ({type(error).__name__})"
 
 
-def _wrong(url: str) -> str:
-    """Why nothing is sent to an address; empty where it may be. The address itself is not repeated."""
+def fault_of(url: str) -> str:
+    """Why nothing is sent to an address; empty where it may be. The address is a secret and is not repeated."""
     try:
         parts = urlsplit(url)
         host, named = parts.hostname or "", bool(parts.username or parts.password)
     except ValueError:
         return "NOTIFICATION_WEBHOOK is not an address"
-    if named or not host:
+    if named:
         return "NOTIFICATION_WEBHOOK contains a user or password"
-    if parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK):
-        return ""
-    return "NOTIFICATION_WEBHOOK does not begin with https://"
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
+        return "NOTIFICATION_WEBHOOK does not begin with https://"
+    return "" if host else "NOTIFICATION_WEBHOOK names no server"
 
 
 def _capped(text: str) -> str:

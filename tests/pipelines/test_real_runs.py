@@ -372,9 +372,7 @@ def test_withdrawn_superseded_and_trained_on_older_data(
     with replaced(house.tree / PROBLEM, "last_date: 2014-05-31", "last_date: 2014-05-20"):
         ran = house.run("release", "-p", "overrideReason=as it was before", *rejected)
     card = card_of(ran)
-    assert "It was trained on data until 2014-05-20, and the serving model on data until" in " ".join(
-        card["warnings"]
-    )
+    assert "which serves: it ends on 2014-05-20, not on " in " ".join(card["warnings"])
     assert agree(house.product, card).serves == released
 
 

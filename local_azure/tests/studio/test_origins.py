@@ -67,6 +67,19 @@ def test_an_override_is_seen_at_every_version(studio: Studio) -> None:
     assert "</span> override_reason: &lt;the campaign&gt;" in studio.get(f"{W}/models")
 
 
+@pytest.mark.usefixtures("production")
+def test_tags_of_versions_are_shown_as_they_are_set_and_amber_ones_are_never_cut(studio: Studio) -> None:
+    tags = {**{f"tag{number}": "x" for number in range(7)}, "role": "first of all", "override_by": "Eve"}
+    register(studio, studio.workspace, b"third", kvTags=tags)
+    for page in (studio.get(f"{W}/models"), studio.get(f"{W}/models/sales?version=1")):
+        assert "</span> override_by: Eve</span>" in page
+        assert "tag4: x" in page and "tag5: x" not in page, "six of them"
+    register(studio, studio.workspace, b"fourth", kvTags={"champion": "sales", "role": "first of all"})
+    page = studio.get(f"{W}/models/sales?version=4")
+    assert '<span class="tag">champion: sales</span><span class="tag">role: first of all</span>' in page
+    assert "★" not in page, "no tag means more to the studio than another one"
+
+
 def test_a_build_and_what_it_has_made_lead_to_each_other(studio: Studio, production: Workspace) -> None:
     made = studio.get("/studio/builds/1").split('id="made"')[1]
     for link in (

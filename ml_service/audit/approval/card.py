@@ -87,6 +87,26 @@ class Measured(Block):
     ]
 
 
+class PartError(Block):
+    """Errors of both versions in one part of the forecasts; null where a version was not scored there."""
+
+    name: Annotated[Text, Field(description="Such as Mon, or Jan.")]
+    forecasts: Annotated[Count, Field(description="How many forecasts the errors are of.")]
+    now: Annotated[float | None, Field(description="Of what serves now.")]
+    proposed: float | None
+
+
+class ByPart(Block):
+    """The error of both versions by weekday or month; no decision measures the bias of a part."""
+
+    part: Annotated[Literal["weekday", "month"], Field(description="What a place in the season is called.")]
+    unit: Annotated[
+        Literal["values", "usual change"],
+        Field(description="What errors count: values of the table, or the usual change of each series."),
+    ]
+    errors: Annotated[tuple[PartError, ...], Field(min_length=1)]
+
+
 class TableFacts(Block):
     """The data that a version was judged on."""
 
@@ -114,7 +134,7 @@ class Asked(Block):
 
 
 class Earlier(Block):
-    """What happened to the same bytes before."""
+    """What happened to the same model before: the same file, whatever its version was called."""
 
     what: Literal["rejected", "rolled back", "undone"]
     when: str
@@ -138,6 +158,9 @@ class ApprovalCard(Block):
         tuple[Measured, ...],
         Field(description="Both versions, where the decision about one compared it with the other."),
     ] = ()
+    by_part: Annotated[ByPart | None, Field(description="Of the same windows as `measured`; null: not measured.")] = (
+        None
+    )
     asked: Asked
     data: DataChange
     earlier: tuple[Earlier, ...]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from forecasting.decision.record import DecisionRecord
 from ml_service.audit.approval.card import ApprovalCard, Asked, Earlier, Improvement, Kind, Target
 from ml_service.audit.approval.facts import (
+    by_part_of,
     data_change,
     measured_of,
     release_improvement,
@@ -22,6 +24,11 @@ from ml_service.output.decision_table import warnings_of
 from ml_service.output.moments import shown_moment
 from ml_service.production.ledger import Content, Record
 
+_BEFORE = {
+    "rejected": "This model was rejected",
+    "rolled back": "This model was released before, and rolled back",
+    "undone": "A release of this model was undone",
+}
 _TITLES = {"release": "Release of", "redeploy": "Redeployment of", "rollback": "Rollback to"}
 
 
@@ -47,6 +54,8 @@ class Proposal:
     unfinished: tuple[str, ...] = ()
     """Deployments that have not ended, one sentence each."""
     report: str = ""
+    max_age_days: int | None = None
+    """How old the newest data may be, by the problem file; None where it sets no limit."""
 
 
 def card_of(proposal: Proposal) -> ApprovalCard:
@@ -63,6 +72,7 @@ def card_of(proposal: Proposal) -> ApprovalCard:
         verdict=verdict_of(proposal.decision),
         improvement=improvement,
         measured=measured_of(now, proposal.content, proposal.decision),
+        by_part=by_part_of(now, proposal.content, proposal.decision),
         asked=proposal.asked,
         data=data_change(now, proposal.decision),
         earlier=proposal.earlier,
@@ -76,7 +86,7 @@ def card_of(proposal: Proposal) -> ApprovalCard:
 
 def _improvement(proposal: Proposal) -> Improvement:
     if proposal.kind == "redeploy":
-        return same_model()
+        return same_model(proposal.now, proposal.content)
     if proposal.kind == "rollback":
         return rollback_improvement(proposal.now, proposal.content, proposal.decision)
     if proposal.decision is None:
@@ -90,7 +100,8 @@ def _warnings(proposal: Proposal, improvement: Improvement) -> Iterator[str]:
     if verdict.status != "accepted":
         yield f"The gate did not accept this version. {verdict.sentence}" if verdict.override else verdict.sentence
     for item in _unanswered(proposal):
-        yield f"These bytes were {item.what} on {shown_moment(item.when)} by {item.who}: {item.reason or 'no reason'}"
+        happened = f"{_BEFORE[item.what]} on {shown_moment(item.when)} by {item.who}"
+        yield f"{happened}: {item.reason or 'no reason was given'}"
     if proposal.take_over:
         yield f"A service that was changed by hand is replaced, and that work is lost: {proposal.take_over}"
     elif proposal.now is not None and proposal.now.finding:
@@ -104,7 +115,7 @@ def _warnings(proposal: Proposal, improvement: Improvement) -> Iterator[str]:
 
 
 def _unanswered(proposal: Proposal) -> list[Earlier]:
-    """What happened to the same bytes and is no past matter.
+    """What happened to the same model and is no past matter.
 
     Whoever approved the deployment that a rollback restores has answered what was known of them until then.
     """
@@ -113,13 +124,21 @@ def _unanswered(proposal: Proposal) -> list[Earlier]:
 
 
 def _about_data(proposal: Proposal) -> Iterator[str]:
-    """A challenger that has seen less of the past than what serves is no step forward in time."""
+    """A challenger that has seen less of the past than what serves, or than the problem demands, is no step forward.
+
+    The contract has checked the age before the training; an approval may be asked for long after it.
+    """
     decision, now = proposal.decision, proposal.now
-    if proposal.kind != "release" or decision is None or now is None or now.decision is None:
+    if proposal.kind != "release" or decision is None:
         return
-    ours, theirs = decision.evidence.data.last_date, now.decision.evidence.data.last_date
-    if ours < theirs:
-        yield f"It was trained on data until {ours}, and the serving model on data until {theirs}"
+    ours = decision.evidence.data.last_date
+    theirs = now.decision.evidence.data.last_date if now is not None and now.decision is not None else ours
+    if now is not None and ours < theirs:
+        yield f"Its data is older than that of {now.content.model}, which serves: it ends on {ours}, not on {theirs}"
+    limit, age = proposal.max_age_days, (datetime.fromisoformat(proposal.asked.when).date() - ours).days
+    if limit is not None and age > limit:
+        allowed = f"contract.max_age_days of the problem allows {limit}"
+        yield f"Its data is too old: it ends on {ours}, {age} days before this request; {allowed}"
 
 
 def _if_approved(proposal: Proposal) -> str:
@@ -127,7 +146,7 @@ def _if_approved(proposal: Proposal) -> str:
     place = f"service {target.service} in workspace {target.workspace}"
     checked = (
         "Whether the deployment works is checked: its live answers must equal the model's own forecast; if one "
-        f"differs, {_what_serves(proposal)} is restored by itself. Callers keep address and keys."
+        f"differs, {_what_serves(proposal)} is restored automatically. Callers keep address and keys."
     )
     if proposal.kind == "redeploy":
         return f"{ours} is deployed again to {place}, with {_changes(proposal)}. {checked}"
@@ -146,10 +165,11 @@ def _if_approved(proposal: Proposal) -> str:
 
 def _if_rejected(proposal: Proposal) -> str:
     stays = f"{_what_serves(proposal)} keeps serving" if proposal.now else "Nothing serves, as now"
-    said = "Say why in the comment. The run ends red; nothing in production is changed"
+    said = "Say why in the comment. This build ends red and runs nothing further; nothing in production is changed"
     if proposal.kind == "release":
         ours = proposal.content.model
-        return f"{stays}. {said}; {ours} stays registered, and the next run records it as rejected, with the comment."
+        recorded = "the next training, release or rollback records it as rejected, with the comment"
+        return f"{stays}. {said}; {ours} stays registered, and {recorded}."
     return f"{stays}. {said}; the rejection and its comment stay with this build."
 
 

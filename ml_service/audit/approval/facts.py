@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
+from forecasting.calendars import calendar_of
 from forecasting.decision.blocks import SEASONAL_NAIVE, Contender, Evidence
 from forecasting.decision.record import DecisionRecord
 from forecasting.decision.words import deciding
 from ml_service.audit.approval.card import (
+    ByPart,
     DataChange,
     Earlier,
     Improvement,
     Measured,
+    PartError,
     Serving,
     TableFacts,
     Verdict,
     Version,
 )
 from ml_service.audit.serving import Now
-from ml_service.output.decision_table import override_sentence, versioned
+from ml_service.output.decision_table import override_sentence, versioned, without_choice
 from ml_service.production import ledger
 from ml_service.production.candidates.candidate import Setback
 from ml_service.production.ledger import Content, Record
@@ -79,7 +83,7 @@ def verdict_of(decision: DecisionRecord | None) -> Verdict:
     if evidence.override is not None:
         said, status = override_sentence(evidence), "override"
     else:
-        said, status = evidence.sentence, "accepted"
+        said, status = without_choice(evidence, evidence.sentence), "accepted"
     told = {"status": status, "sentence": said, "override": evidence.override, "decision_sha256": decision.sha256}
     return Verdict.model_validate(told)
 
@@ -112,9 +116,10 @@ def _why_no_share(evidence: Evidence, rival: str) -> str:
     return f"{rival} had a {name} of 0 on the evaluation windows: no share can be told"
 
 
-def _compared(gain: float) -> str:
+def _compared(gain: float, *, first: bool = True) -> str:
+    """first: whether a sentence begins with it."""
     if percent(gain) == percent(0):
-        return "As good as"
+        return "As good as" if first else "as good as"
     return f"{percent(gain)} {_direction(gain)} than"
 
 
@@ -123,16 +128,17 @@ def rollback_improvement(now: Now | None, target: Content, decision: DecisionRec
     if now is None:
         return Improvement(share=None, metric="", sentence="Nothing serves now to compare it with.")
     if now.content.model_sha256 == target.model_sha256:
-        return same_model()
+        return same_model(now, target)
     later, earlier = now.decision, target.model
     if later is not None and versioned(later.context.champion) == earlier:
         gain = later.evidence.gain
         if gain is None:
             why = _why_no_share(later.evidence, earlier)
             return Improvement(share=None, metric="", sentence=f"When {now.content.model} was accepted: {why}")
-        was = f"When {now.content.model} was accepted, it was {percent(gain)} {_direction(gain)} than {earlier}"
+        was = f"When {now.content.model} was accepted, it was {_compared(gain, first=False)} {earlier}"
+        follows = "; a rollback gives that up" if gain > 0 and percent(gain) != percent(0) else ""
         share = 1 - 1 / (1 - gain) if gain < 1 else None
-        return Improvement(share=share, metric=later.evidence.metric, sentence=f"{was}; a rollback gives that up")
+        return Improvement(share=share, metric=later.evidence.metric, sentence=f"{was}{follows}")
     if decision is not None and versioned(decision.context.champion) == now.content.model:
         return release_improvement(decision)
     never = f"{target.model} and {now.content.model} were never compared directly"
@@ -140,27 +146,69 @@ def rollback_improvement(now: Now | None, target: Content, decision: DecisionRec
     return Improvement(share=None, metric="", sentence=sentence)
 
 
+@dataclass(frozen=True)
+class Compared:
+    """The decision that compared two versions. was_proposed: whether its challenger is what is proposed now."""
+
+    evidence: Evidence
+    was_proposed: bool
+
+
+def compared_in(now: Now | None, proposed: Content, decision: DecisionRecord | None) -> Compared | None:
+    """The decision about one version that compared it with the other; None where none did."""
+    if now is None or now.content.model_sha256 == proposed.model_sha256:
+        return None
+    if decision is not None and versioned(decision.context.champion) == now.content.model:
+        return Compared(decision.evidence, was_proposed=True)
+    if now.decision is not None and versioned(now.decision.context.champion) == proposed.model:
+        return Compared(now.decision.evidence, was_proposed=False)
+    return None
+
+
 def measured_of(now: Now | None, proposed: Content, decision: DecisionRecord | None) -> tuple[Measured, ...]:
     """Both versions on the windows of the decision that compared them; empty where none did."""
-    if now is None or now.content.model_sha256 == proposed.model_sha256:
+    found = compared_in(now, proposed, decision)
+    if now is None or found is None:
         return ()
-    sides: tuple[Contender | None, Contender | None]
-    if decision is not None and versioned(decision.context.champion) == now.content.model:
-        sides = decision.evidence.champion, decision.evidence.challenger
-    elif now.decision is not None and versioned(now.decision.context.champion) == proposed.model:
-        sides = now.decision.evidence.challenger, now.decision.evidence.champion
-    else:
-        return ()
+    sides: tuple[Contender | None, ...] = (found.evidence.champion, found.evidence.challenger)
     return tuple(
         Measured(model=model, mean_absolute_error=side.metrics.mae, bias_share=side.metrics.bias_ratio)
-        for model, side in zip((now.content.model, proposed.model), sides, strict=True)
+        for model, side in zip(
+            (now.content.model, proposed.model), sides if found.was_proposed else sides[::-1], strict=True
+        )
         if side is not None and side.metrics is not None
     )
 
 
-def same_model() -> Improvement:
+def by_part_of(now: Now | None, proposed: Content, decision: DecisionRecord | None) -> ByPart | None:
+    """The errors of both versions by weekday or month; None where no decision has measured them."""
+    found = compared_in(now, proposed, decision)
+    if found is None:
+        return None
+    evidence, part = found.evidence, calendar_of(found.evidence.data.frequency).part
+    errors = [
+        PartError(
+            name=segment.name,
+            forecasts=segment.points,
+            now=segment.champion if found.was_proposed else segment.challenger,
+            proposed=segment.challenger if found.was_proposed else segment.champion,
+        )
+        for segment in evidence.segments
+        if segment.kind == part
+    ]
+    if not errors:
+        return None
+    unit = "values" if evidence.metric == "mae" else "usual change"
+    return ByPart.model_validate({"part": part, "unit": unit, "errors": tuple(errors)})
+
+
+def same_model(now: Now | None, proposed: Content) -> Improvement:
     """Of a deployment that changes no model."""
-    return Improvement(share=None, metric="", sentence="The model stays the same; only its code changes")
+    is_same = now is not None and now.content.served == proposed.served
+    said = "Nothing changes: model and code are those that serve now"
+    if not is_same:
+        said = "The model stays the same; only its code changes"
+    return Improvement(share=None, metric="", sentence=said)
 
 
 def _direction(gain: float) -> str:
@@ -168,7 +216,7 @@ def _direction(gain: float) -> str:
 
 
 def earlier_of(setbacks: Iterable[Setback], records: Sequence[Record], proposed: Version) -> tuple[Earlier, ...]:
-    """What happened to these bytes before.
+    """What happened to the same model before.
 
     setbacks: of the model file, whatever code served it. records: deployments of the service, the newest first; of
     them rollbacks of the code alone, where it is the code that is proposed.

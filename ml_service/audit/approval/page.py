@@ -11,7 +11,6 @@ from ml_service.audit.approval.card import (
     CARD_SUMMARY,
     ApprovalCard,
     Earlier,
-    Measured,
     Serving,
     TableFacts,
     Version,
@@ -91,10 +90,11 @@ def fact_rows(card: ApprovalCard) -> list[tuple[str, str]]:
         ("why", asked.why),
         ("asked in", f"build {asked.build_id or 'none'}, commit {asked.commit[:_SHOWN_HASH] or 'unknown'}"),
         ("serves now", _serving(card.serves_now, asked.when)),
-        (f"the gate, when {proposed.model} was accepted", card.verdict.sentence),
-        ("measured then", _measured(card.measured)),
+        (f"the gate about {proposed.model}", card.verdict.sentence),
+        ("measured", _measured(card)),
+        (f"error by {card.by_part.part if card.by_part else 'weekday or month'}", _parts(card)),
         ("data", _data(card)),
-        ("these bytes before", _earlier(card.earlier)),
+        ("this model before", _earlier(card.earlier)),
         ("decision sha256", card.verdict.decision_sha256[:_SHOWN_HASH] or "unknown"),
         ("model sha256", proposed.model_sha256[:_SHOWN_HASH]),
         ("scoring script", _code(card.serves_now, proposed, "scoring_sha256")),
@@ -123,10 +123,12 @@ def _with_recipe(version: Version) -> str:
     return f"{version.model}, {version.recipe}," if version.recipe else version.model
 
 
-def _measured(found: tuple[Measured, ...]) -> str:
+def _measured(card: ApprovalCard) -> str:
     """Error and bias of both versions on the same windows: a reason such as "too high" can be held against them."""
+    if not card.measured:
+        return _never_compared(card)
     said = []
-    for one in found:
+    for one in card.measured:
         bias = ""
         if one.bias_share is not None:
             bias = f", forecasts {percent(one.bias_share)} too {'high' if one.bias_share > 0 else 'low'} in total"
@@ -137,13 +139,37 @@ def _measured(found: tuple[Measured, ...]) -> str:
     return "; ".join(said)
 
 
+def _never_compared(card: ApprovalCard) -> str:
+    """Empty where there are no two models to compare."""
+    now, proposed = card.serves_now, card.proposed
+    if now is None or now.version.model_sha256 == proposed.model_sha256:
+        return ""
+    return "not measured: the two were never compared on the same days"
+
+
+def _parts(card: ApprovalCard) -> str:
+    """Where the errors lie; a reason may name a weekday, of which nobody has measured the bias."""
+    found = card.by_part
+    if found is None:
+        return "not measured" if card.measured else ""
+    errors = ", ".join(f"{one.name} {_error(one.now)} → {_error(one.proposed)}" for one in found.errors)
+    fewest = min(one.forecasts for one in found.errors)
+    unit = "" if found.unit == "values" else ", in units of the usual change of each series"
+    whose = f"now → proposed, at least {fewest} forecasts each{unit}"
+    return f"{errors} ({whose}); whether a {found.part} is forecast too high or too low is not measured"
+
+
+def _error(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:,.4g}"
+
+
 def _data(card: ApprovalCard) -> str:
     before, after = card.data.before, card.data.after
     now = card.serves_now.version.model if card.serves_now else ""
     if after is None:
         return "unknown: the decision cannot be read"
     if before is None:
-        return _table(after)
+        return f"{_table(after)}; that of {now} cannot be read" if now else _table(after)
     if before == after:
         return f"{_table(after)}; the same for {now}"
     days = (after.last_day - before.last_day).days
@@ -168,7 +194,10 @@ def _count(number: int, one: str) -> str:
 def _earlier(found: tuple[Earlier, ...]) -> str:
     if not found:
         return "never rejected, undone or rolled back"
-    said = (f"{item.what} on {shown_moment(item.when)} by {item.who}: {item.reason or 'no reason'}" for item in found)
+    said = (
+        f"{item.what} on {shown_moment(item.when)} by {item.who}: {item.reason or 'no reason was given'}"
+        for item in found
+    )
     return "; ".join(said)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from azure_ml.digests import file_sha256
 from azure_ml.pipelines.runs import find_run
 from forecasting.decision.record import DECISION_FILE, REPORT_FILE, DecisionRecord, read_decision
+from forecasting.problem.problem_file import Problem
 from ml_service.audit.approval.card import ApprovalCard, Asked, Target
 from ml_service.audit.approval.compose import Proposal, card_of
 from ml_service.audit.approval.facts import earlier_of, version_of
@@ -78,6 +79,7 @@ def propose_release(
         take_over=take_over,
         unfinished=_unfinished(known),
         report=report,
+        max_age_days=Problem(view.settings.problem_file).contract.max_age_days,
     )
     return write_card(card_of(proposal), folder)
 

@@ -136,8 +136,10 @@ def _before(board: Board) -> str:
     if before is None:
         return "nothing else has served, so there is nothing to roll back to"
     code = f", scoring {before.scoring_sha256[:_SHOWN_HASH]}" if before.scoring_sha256 else ""
-    warned = f", although it was rolled back: {before.rolled_back}" if before.rolled_back else ""
-    return f"{before.model} since {shown_moment(before.since)}{code}; rollback --to previous restores it{warned}"
+    told = "; rollback --to previous restores it"
+    if before.rolled_back:
+        told = f"; rollback --to previous refuses it, because it was rolled back: {before.rolled_back}"
+    return f"{before.model} since {shown_moment(before.since)}{code}{told}"
 
 
 def _place(place: Place) -> str:

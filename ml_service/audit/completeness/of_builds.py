@@ -1,13 +1,14 @@
-"""Findings about builds of Azure DevOps: those that are gone, their approvals, and those that no entry names."""
+"""Findings about builds: those that are gone, their approvals, and those that no entry names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from ml_service.audit.completeness.finding import Finding
 from ml_service.audit.completeness.population import BuildFacts, Population
 from ml_service.audit.events import kinds
 from ml_service.azure_devops.approvals import Approval, Status
+from ml_service.github.approvals import tells
 from ml_service.production.candidates.candidate import State
 from ml_service.production.candidates.events import move_of
 from ml_service.production.chain import deployments
@@ -18,7 +19,7 @@ _NOBODY = ("", "unknown")
 
 
 def findings(found: Population) -> Iterator[Finding]:
-    """What is not as Azure DevOps tells it; nothing where it was not asked."""
+    """What is not as Azure DevOps or GitHub tells it; nothing where neither was asked."""
     for build_id, told in (found.builds or {}).items():
         entries = [entry for entry in found.chain.entries if build_id in builds_of(entry)]
         if told is None:
@@ -26,14 +27,18 @@ def findings(found: Population) -> Iterator[Finding]:
         elif told.approvals is not None:
             for entry in entries:
                 yield from _approval(entry, told, told.approvals)
+        elif told.reviews is not None:
+            for entry in entries:
+                yield from _reviewed(entry, build_id, told.reviews)
     for other in found.other_builds:
         did = f"{'; '.join(other.did)}; requested for {other.requested_for}, ended {other.finished}"
         yield Finding("build-unrecorded", f"build {other.id}", did, "an entry that names it")
 
 
 def compared_builds(builds: Mapping[str, BuildFacts | None] | None) -> frozenset[str]:
-    """The builds whose approvals were compared with Azure DevOps."""
-    return frozenset(build for build, told in (builds or {}).items() if told and told.approvals is not None)
+    """The builds whose approvals were compared with Azure DevOps or GitHub."""
+    asked = ((build, told) for build, told in (builds or {}).items() if told is not None)
+    return frozenset(build for build, told in asked if told.approvals is not None or told.reviews is not None)
 
 
 def _approval(entry: Entry, build: BuildFacts, approvals: Mapping[str, Approval]) -> Iterator[Finding]:
@@ -54,6 +59,20 @@ def _approval(entry: Entry, build: BuildFacts, approvals: Mapping[str, Approval]
         yield Finding("approval-differs", subject, told, _worded(rejection))
 
 
+def _reviewed(entry: Entry, run_id: str, reviews: Sequence[Approval]) -> Iterator[Finding]:
+    """Return the findings where an entry and the reviews of a run on GitHub differ."""
+    named, approver = named_approval(entry, run_id), approver_of(entry, run_id)
+    recorded = (
+        named[1] if named else None,
+        Approval(Status.APPROVED, approver) if approver else None,
+        rejection_of(entry, run_id),
+    )
+    for one in recorded:
+        if one is not None and not tells(reviews, one):
+            told = " and ".join(map(_worded, reviews)) or "no review"
+            yield Finding("approval-differs", f"entry {entry.sequence} about run {run_id}", told, _worded(one))
+
+
 def _tells(found: Approval, recorded: Approval) -> bool:
     """Whether it is the rejection that a candidate's entry records, which has its time where it tells one."""
     same = (found.person, found.comment) == (recorded.person, recorded.comment)
@@ -68,7 +87,8 @@ def _worded(approval: Approval | None) -> str:
     if approval is None:
         return "no such approval"
     comment = f": {approval.comment}" if approval.comment else ""
-    return f"{approval.status} by {approval.person or 'nobody'}, {approval.when}{comment}"
+    when = f", {approval.when}" if approval.when else ""
+    return f"{approval.status} by {approval.person or 'nobody'}{when}{comment}"
 
 
 def named_approval(entry: Entry, build_id: str) -> tuple[str, Approval] | None:

@@ -82,7 +82,7 @@ class TableFacts:
 
 @dataclass(frozen=True)
 class BuildFacts:
-    """A build as Azure DevOps tells it; None for one that it does not have."""
+    """A build as Azure DevOps or GitHub tells it; None for one that it does not have."""
 
     id: str
     result: str
@@ -95,6 +95,8 @@ class BuildFacts:
     """Whoever has approved a stage of this problem."""
     rejections: tuple[Approval, ...] = ()
     """Of the stages of this problem; read only where an entry records a rejected candidate."""
+    reviews: tuple[Approval, ...] | None = None
+    """On GitHub: each review of the environment, without an id and a time; None elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,7 @@ class Population:
     oldest_table: int = 1
     """Tables of lower numbers were not looked at."""
     builds: Mapping[str, BuildFacts | None] | None = None
-    """By id; None where Azure DevOps was not asked."""
+    """By id; None where neither Azure DevOps nor GitHub was asked."""
     other_builds: tuple[OtherBuild, ...] = ()
     candidates: tuple[Candidate, ...] = ()
     decisions: Mapping[str, DecisionFacts] = field(default_factory=dict)

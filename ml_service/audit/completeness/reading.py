@@ -1,4 +1,4 @@
-"""Read the population of a problem from both workspaces and Azure DevOps; changes nothing."""
+"""Read the population of a problem from both workspaces and Azure DevOps or GitHub; changes nothing."""
 
 from __future__ import annotations
 
@@ -36,10 +36,12 @@ from ml_service.audit.completeness.population import (
     TableFacts,
 )
 from ml_service.audit.completeness.reading_builds import UNASKED, anchors_of_tags, read_builds, read_others
+from ml_service.audit.completeness.reading_reviews import NOT_ON_GITHUB, read_reviewed
 from ml_service.audit.history import History
 from ml_service.audit.serving import View, compared, is_only_unhealthy
 from ml_service.azure_devops.client import open_project
 from ml_service.errors import CheckFailedError
+from ml_service.github.approvals import open_repository
 from ml_service.output.failures import explain
 from ml_service.production import ledger
 from ml_service.production.candidates.reading import read_registry
@@ -124,8 +126,11 @@ def read_population(
 
 
 def _with_builds(facts: Population, reader: Reader) -> Population:
-    project, entries = open_project(reader.view.settings), facts.chain.entries
-    stem = reader.view.settings.problem_file.stem
+    settings, entries = reader.view.settings, facts.chain.entries
+    project, repository, stem = open_project(settings), open_repository(settings), settings.problem_file.stem
+    if repository is not None:
+        reviewed = read_reviewed(repository, entries, reader.unread)
+        return replace(facts, builds=reviewed, unread=(*reader.unread, NOT_ON_GITHUB))
     if project is None:
         reader.unread.append(UNASKED)
         return replace(facts, unread=tuple(reader.unread))

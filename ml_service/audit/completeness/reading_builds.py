@@ -12,7 +12,10 @@ from ml_service.azure_devops.builds import EndedBuild, list_ended, read_build, s
 from ml_service.azure_devops.client import AzureDevOps, AzureDevOpsError
 from ml_service.production.chain.entry import Entry
 
-UNASKED = "builds, their approvals and build tags: no job token of Azure DevOps (SYSTEM_ACCESSTOKEN)"
+UNASKED = (
+    "builds, their approvals and rejections, and build tags: no job token of Azure DevOps (SYSTEM_ACCESSTOKEN) or of "
+    "GitHub (GITHUB_TOKEN), so nobody was asked"
+)
 _MOST_BUILDS, _MOST_OTHERS = 200, 100
 _WRITING = ("Production", "Rollback")
 """How the stages begin whose command always writes to the ledger when it succeeds."""

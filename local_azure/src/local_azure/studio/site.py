@@ -22,7 +22,7 @@ from local_azure.studio.pages import builds, overview, published, queueing, regi
 from local_azure.studio.pages.visit import ROOT, Site, Visit, address
 from local_azure.studio.reading.run_facts import name_of
 from local_azure.studio.views import formats
-from local_azure.studio.views.statuses import is_notable, notable_tags, status
+from local_azure.studio.views.statuses import first_tags, is_notable, notable_tags, status
 
 LOG = logging.getLogger("local_azure")
 _HERE = Path(__file__).parent
@@ -64,7 +64,8 @@ def _templates() -> jinja2.Environment:
         "status": status,
         "run_name": name_of,
     }
-    made.globals |= {"address": address, "root": ROOT, "is_notable": is_notable, "notable_tags": notable_tags}
+    made.globals |= {"address": address, "root": ROOT, "is_notable": is_notable}
+    made.globals |= {"notable_tags": notable_tags, "first_tags": first_tags}
     return made
 
 

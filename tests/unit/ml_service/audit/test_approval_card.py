@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from forecasting.decision.blocks import RegisteredChampion, Replaced, Rule
+from forecasting.decision.blocks import RegisteredChampion, Replaced, Rule, Segment
 from forecasting.decision.record import DecisionRecord
 from ml_service.audit.approval import card as document
 from ml_service.audit.approval.card import CARD_FILE, CARD_PAGE, CARD_SUMMARY, Asked, Kind, Measured, Target, Version
@@ -200,8 +200,8 @@ def test_a_rollback_warns_of_what_came_after_the_deployment_that_it_restores_and
     ]
     earlier = earlier_of(setbacks, [SECOND, FIRST], version_of(FIRST.content, None))
     card = card_of(rollback(earlier=earlier))
-    assert [warning for warning in card.warnings if "These bytes" in warning] == [
-        "These bytes were rolled back on 28 Nov 2026, 10:00 UTC by Ada: too high"
+    assert [warning for warning in card.warnings if "This model" in warning] == [
+        "This model was released before, and rolled back on 28 Nov 2026, 10:00 UTC by Ada: too high"
     ]
     assert "not before the audit" in markdown(card)
     assert badge_of(card_of(rollback(earlier=earlier[:1]))).tone == "soft"
@@ -213,12 +213,19 @@ def test_versions_that_never_met_are_not_compared() -> None:
     assert "never compared directly" in card.improvement.sentence
 
 
-@pytest.mark.parametrize("kind", ["rejected", "rolled back", "undone"])
-def test_what_happened_to_the_same_bytes_before_is_said_first(kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("rejected", "This model was rejected"),
+        ("rolled back", "This model was released before, and rolled back"),
+        ("undone", "A release of this model was undone"),
+    ],
+)
+def test_what_happened_to_the_same_model_before_is_said_first(kind: str, said: str) -> None:
     setback = Setback(kind, "m:2", "2026-11-27T10:03:00+00:00", "Grace", "forecasts doubled", "103")
     found = earlier_of([setback], [SECOND, FIRST], version_of(SECOND.content, None))
     card = card_of(release(earlier=found))
-    assert f"were {kind} on 27 Nov 2026, 10:03 UTC by Grace: forecasts doubled" in card.warnings[0]
+    assert card.warnings[0] == f"{said} on 27 Nov 2026, 10:03 UTC by Grace: forecasts doubled"
     assert badge_of(card).tone == "warn"
 
 
@@ -243,9 +250,10 @@ def test_what_an_approver_should_weigh_comes_first() -> None:
     assert [warning.partition(":")[0] for warning in card.warnings] == [
         "The service was changed by hand",
         "A deployment is unfinished",
-        "It was trained on data until 2014-05-31, and the serving model on data until 2014-06-30",
-        "bias",
+        "Its data is older than that of m",
+        "The gate warns (bias)",
     ]
+    assert card.warnings[2].endswith(" m:1, which serves: it ends on 2014-05-31, not on 2014-06-30")
     assert badge_of(card).text == "accepted by the gate, with 4 warnings"
 
 
@@ -301,17 +309,94 @@ def test_both_pages_say_which_version_forecasts_too_high_and_for_how_long_it_has
         Measured(model="m:1", mean_absolute_error=246.7, bias_share=0.0001),
     )
     facts = dict(fact_rows(changed(card_of(rollback()), measured=both)))
-    assert facts["measured then"] == (
+    assert facts["measured"] == (
         "m:2: error 237.2, forecasts 3.7% too low in total; "
         "m:1: error 246.7, forecasts neither too high nor too low in total"
     )
     assert "(2 days)" in facts["serves now"]
 
 
-def test_versions_that_never_met_have_no_measurements_and_no_row_of_them() -> None:
+def test_of_versions_that_never_met_the_card_says_that_nothing_is_measured() -> None:
     card = card_of(rollback(now=now_of(SECOND, decided(1.0, 2.0, "m:9"))))
-    assert card.measured == ()
-    assert "measured then" not in dict(fact_rows(card))
+    assert (card.measured, card.by_part) == ((), None)
+    assert dict(fact_rows(card))["measured"] == "not measured: the two were never compared on the same days"
+    again = dict(fact_rows(card_of(release(kind="redeploy", content=FIRST.content, decision=OF_FIRST))))
+    assert "measured" not in again, "one model is not compared with itself"
+
+
+def parts(*errors: tuple[str, float, float | None]) -> tuple[Segment, ...]:
+    """Segments by weekday, each with the errors of challenger and champion, and one of another kind."""
+    told = {"points": 32, "usual": 200.0, "judged": False, "change": None}
+    return tuple(
+        Segment.model_validate({"kind": kind, "name": name, "challenger": ours, "champion": theirs, **told})
+        for kind, name, ours, theirs in (*(("weekday", *one) for one in errors), ("ahead", "1", 9.0, 9.0))
+    )
+
+
+def test_both_pages_show_the_error_by_weekday_of_both_versions_and_that_its_sign_is_not_measured() -> None:
+    segments = parts(("Mon", 348.17, 419.2), ("Sun", 22.72, None))
+    made = changed(BETTER, evidence=changed(BETTER.evidence, segments=segments))
+    forward, back = card_of(release(decision=made)), card_of(rollback(now=now_of(SECOND, made)))
+    said = "whether a weekday is forecast too high or too low is not measured"
+    assert dict(fact_rows(forward))["error by weekday"] == (
+        f"Mon 419.2 → 348.2, Sun unknown → 22.72 (now → proposed, at least 32 forecasts each); {said}"
+    )
+    assert dict(fact_rows(back))["error by weekday"].startswith(
+        "Mon 348.2 → 419.2, Sun 22.72 → unknown (now → proposed,"
+    )
+    for page in (html(back), markdown(back)):
+        assert said in page
+    scaled = changed(made, evidence=changed(made.evidence, metric="mase"))
+    assert (
+        "in units of the usual change of each series"
+        in dict(fact_rows(card_of(release(decision=scaled))))["error by weekday"]
+    )
+
+
+def test_a_record_without_errors_by_weekday_is_said_to_have_measured_none() -> None:
+    made = changed(BETTER, evidence=changed(BETTER.evidence, segments=()))
+    assert dict(fact_rows(card_of(release(decision=made))))["error by weekday or month"] == "not measured"
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit", "is_told"),
+    [("release", 4565, True), ("release", 4566, False), ("release", None, False), ("redeploy", 7, False)],
+)
+def test_data_older_than_the_problem_allows_is_amber(kind: Kind, limit: int | None, is_told: bool) -> None:
+    """The contract checked it before the training, which may be long ago when somebody asks for the approval."""
+    card = card_of(release(kind=kind, max_age_days=limit))
+    told = [
+        warning for warning in card.warnings if warning.startswith("Its data is too old: it ends on 2014-05-31, ")
+    ]
+    assert (bool(told), badge_of(card).tone == "warn") == (is_told, is_told)
+    if is_told:
+        assert told[0].endswith("4566 days before this request; contract.max_age_days of the problem allows 4565")
+
+
+def test_data_of_what_serves_that_cannot_be_read_is_said() -> None:
+    facts = dict(fact_rows(card_of(release(now=now_of(FIRST, None)))))
+    assert facts["data"].endswith("; that of m:1 cannot be read")
+
+
+def test_a_rollback_gives_up_no_gain_where_there_was_none() -> None:
+    for error, said in ((300.0, "20.0% worse than m:1"), (250.0, "as good as m:1")):
+        card = card_of(rollback(now=now_of(SECOND, decided(error, 250.0, "m:1"))))
+        assert card.improvement.sentence == f"When m:2 was accepted, it was {said}"
+
+
+def test_a_redeployment_of_the_same_code_changes_nothing() -> None:
+    card = card_of(release(kind="redeploy", content=FIRST.content, decision=OF_FIRST))
+    assert card.improvement.sentence == "Nothing changes: model and code are those that serve now"
+
+
+def test_the_verdict_does_not_begin_with_the_choice_of_a_recipe_which_is_a_warning() -> None:
+    chosen = Replaced(recipe="holt_winters()", metrics=None, why="holt_winters(), which training has chosen, loses")
+    plain = BETTER.evidence.sentence
+    begins = f"{BETTER.evidence.challenger.recipe} is proposed, because {chosen.why}: "
+    made = changed(BETTER, evidence=changed(BETTER.evidence, instead_of=chosen, sentence=f"{begins}{plain}"))
+    card = card_of(release(decision=made))
+    assert card.verdict.sentence == plain
+    assert "which training has chosen, loses" in " ".join(card.warnings)
 
 
 @pytest.mark.parametrize("kind", ["release", "redeploy", "rollback"])
@@ -331,3 +416,52 @@ def test_the_simpler_recipe_is_proposed_with_both_errors_and_the_runbook_knows_t
     (said,) = warnings_of(evidence)
     assert said.startswith("The simpler recipe ") and "is larger: 257.7, not 131.0" in said
     assert "*The simpler recipe … is proposed*" in (ROOT / "docs/runbooks/approve.md").read_text(encoding="utf-8")
+
+
+def every_warning() -> list[str]:
+    """One sentence of each kind that a card may have."""
+    what = Now(
+        FIRST, changed(OF_FIRST, evidence=changed(OF_FIRST.evidence, data=BETTER.evidence.data)), "changed", "x"
+    )
+    newer = changed(BETTER.evidence.data, last_date=date.fromisoformat("2014-06-30"))
+    later = replace(what, decision=changed(BETTER, evidence=changed(BETTER.evidence, data=newer)), finding="")
+    setbacks = [Setback(kind, "m:2", "2026-11-27T10:03:00+00:00", "G", "y", "1") for kind in SETBACKS]
+    earlier = earlier_of(setbacks, [], version_of(SECOND.content, None))
+    warned = Rule(code="bias", status="warning", value=0.3, threshold=0.2, sentence="too high.")
+    chosen = Replaced(recipe="r()", metrics=None, why="it was not scored")
+    told = changed(BETTER, evidence=changed(BETTER.evidence, rules=(warned,), instead_of=chosen))
+    cards = (
+        card_of(release(decision=decision("override"))),
+        card_of(rollback(decision=None)),
+        card_of(release(decision=told, now=later, earlier=earlier, max_age_days=1, unfinished=("release of m:3",))),
+        card_of(release(take_over="the hotfix of Friday")),
+        card_of(release(decision=decided(300.0, 250.0, "m:1"))),
+    )
+    return [warning for card in cards for warning in card.warnings]
+
+
+SETBACKS = ("rejected", "rolled back", "undone")
+IN_AMBER = (
+    "The gate did not accept this version", "The decision about this version cannot be read",
+    "This model was rejected", "was released before, and rolled back", "A release of this model was undone",
+    "A service that was changed by hand is replaced", "A deployment is unfinished",
+    "According to the measurements, the forecasts get worse", "Its data is older than that of", "Its data is too old",
+    "The gate warns (", "is proposed because",
+)  # fmt: skip
+
+
+def test_the_runbook_has_a_row_for_every_warning() -> None:
+    page = (ROOT / "docs/runbooks/approve.md").read_text(encoding="utf-8")
+    cells = [line.split("|")[1] for line in page.splitlines() if line.startswith("| ")]
+    warnings = every_warning()
+    assert [warning for warning in warnings if not any(words in warning for words in IN_AMBER)] == []
+    assert [words for words in IN_AMBER if not any(words in warning for warning in warnings)] == []
+    assert [words for words in IN_AMBER if not any(words in cell for cell in cells)] == []
+
+
+def test_the_runbook_names_the_rows_of_the_card() -> None:
+    page = (ROOT / "docs/runbooks/approve.md").read_text(encoding="utf-8")
+    made = changed(BETTER, evidence=changed(BETTER.evidence, segments=parts(("Mon", 1.0, 2.0))))
+    names = dict(fact_rows(card_of(release(decision=made))))
+    for name in ("serves now", "measured", "error by weekday"):
+        assert name in names and f"| *{name}*" in page

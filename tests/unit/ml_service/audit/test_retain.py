@@ -28,17 +28,39 @@ class Organisation(HTTPServer):
     """An address that answers with one status and keeps what it was asked."""
 
     status = 200
+    busy = 0
+    """How many of the next leases are answered with 503; `grants_when_busy`: although they are granted."""
+    grants_when_busy = False
     asked: tuple[str, str, Any] = ("", "", None)
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.leases = list[Any]()
+        self.calls = list[str]()
 
 
 class _Handler(BaseHTTPRequestHandler):
+    server: Organisation
+
     def do_POST(self) -> None:
-        assert isinstance(self.server, Organisation)
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked = (self.path, self.headers["Authorization"], body)
-        self.send_response(self.server.status)
+        self.server.calls.append("POST")
+        is_busy = self.server.busy > 0
+        self.server.busy -= is_busy
+        if not is_busy or self.server.grants_when_busy:
+            self.server.leases += body
+        self.answer(503 if is_busy else self.server.status, [])
+
+    def do_GET(self) -> None:
+        self.server.calls.append("GET")
+        self.answer(200, self.server.leases)
+
+    def answer(self, status: int, value: list[Any]) -> None:
+        """A list, as the service answers."""
+        self.send_response(status)
         self.end_headers()
-        self.wfile.write(b'{"count": 1, "value": []}')
+        self.wfile.write(json.dumps({"count": len(value), "value": value}).encode())
 
     def log_message(self, *_: object) -> None:
         """Silence."""
@@ -47,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def organisation() -> Iterator[Organisation]:
     """A listener on loopback."""
-    server = Organisation(("127.0.0.1", 0), _Handler)
+    server = Organisation()
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server
@@ -93,6 +115,31 @@ def test_a_refusal_is_a_fault(organisation: Organisation, make_settings: MakeSet
 
     with pytest.raises(FaultError, match="HTTP 403"):
         keep(make_settings(run_of(organisation)))
+
+
+@pytest.mark.parametrize(
+    ("granted", "calls"), [(False, ["POST", "GET", "POST"]), (True, ["POST", "GET"])], ids=["refused", "granted"]
+)
+def test_a_busy_service_is_asked_again_unless_it_has_granted_the_lease(
+    organisation: Organisation, make_settings: MakeSettings, granted: bool, calls: list[str]
+) -> None:
+    organisation.busy, organisation.grants_when_busy = 1, granted
+    other = {"ownerId": "Pipeline:12", "runId": 344, "definitionId": 12}
+    organisation.leases = [other]
+
+    assert "build 345 is retained" in keep(make_settings(run_of(organisation)))
+    assert organisation.calls == calls
+    assert [lease["runId"] for lease in organisation.leases] == [344, 345], "exactly one"
+
+
+def test_a_service_that_stays_busy_is_asked_three_times(
+    organisation: Organisation, make_settings: MakeSettings
+) -> None:
+    organisation.busy = 9
+
+    with pytest.raises(FaultError, match="HTTP 503"):
+        keep(make_settings(run_of(organisation)))
+    assert organisation.calls == ["POST", "GET"] * 3
 
 
 def test_without_a_token_nothing_is_asked_and_a_warning_says_so(make_settings: MakeSettings) -> None:

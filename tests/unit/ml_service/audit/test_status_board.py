@@ -115,7 +115,7 @@ def test_after_a_rollback_it_says_that_another_one_would_restore_what_was_left()
     assert found is not None
     assert (found.model, found.rolled_back) == ("m:2", "too high on Mondays")
     text = printed(board(before=found))
-    assert "rollback --to previous restores it, although it was rolled back: too high on Mondays" in text
+    assert "rollback --to previous refuses it, because it was rolled back: too high on Mondays" in text
     calm = restorable_of([SECOND, FIRST], now_of(SECOND, BETTER))
     assert calm is not None and (calm.model, calm.rolled_back) == ("m:1", "")
 

@@ -83,7 +83,7 @@ def test_warnings_stand_above_the_rules_with_their_meaning() -> None:
         return markdown("ws", result, {}, closing=closing_of(result), transcript="as printed")
 
     page = page_of(record)
-    assert "⚠️ bias: forecasts are too high." in page
+    assert "⚠️ The gate warns (bias): forecasts are too high." in page
     assert "is proposed because it loses." in page
     assert "| chosen by training | ridge(alpha=1) |" in page
     assert page.index("## Warnings") < page.index("## Rules")

@@ -397,6 +397,30 @@ def test_a_setting_that_only_pipelines_read_is_looked_at(changed: str, told: str
     assert list(check_pipeline_settings()) == []
 
 
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("ftp://hooks.example/SECRET", "does not begin with https://"),
+        ("http://hooks.example/SECRET", "does not begin with https://"),
+        ("https:///SECRET", "names no server"),
+        ("https://SECRET@hooks.example", "contains a user or password"),
+        ("https://hooks.example/SECRET", ""),
+        ("http://127.0.0.1:8080/SECRET", ""),
+        ("", ""),
+    ],
+)
+def test_an_address_that_no_notification_is_sent_to_is_found(
+    make_settings: MakeSettings, address: str, told: str
+) -> None:
+    checks = examination._checks(make_settings({"NOTIFICATION_WEBHOOK": address}), "training")
+    look = next(look for check, look in checks if check == "notifications")
+    found = [one for one in look() if isinstance(one, Finding)]
+    assert [one.found for one in found] == (
+        [f"NOTIFICATION_WEBHOOK {told}: nobody would be notified"] if told else []
+    )
+    assert "SECRET" not in str(found)
+
+
 def test_what_no_check_could_look_at_is_counted_at_the_end() -> None:
     unknown = (Unknown("storage", "no permission"),)
 

@@ -37,6 +37,7 @@ _LOOKS: dict[str, _Look] = {
     **dict.fromkeys(("pending approval", "waiting for approval"), ("warn", "?")),
 }
 _NOTABLE = "override"
+_MOST_TAGS = 6
 _WORDS = {
     "NotStarted": "Not started",
     "CancelRequested": "Canceling",
@@ -56,6 +57,12 @@ def is_notable(name: object, value: object = "") -> bool:
 def notable_tags(tags: Mapping[str, object] | None) -> list[tuple[str, object]]:
     """Return the tags of a run or model that are shown in amber wherever it appears."""
     return [(name, value) for name, value in (tags or {}).items() if is_notable(name, value)]
+
+
+def first_tags(tags: Mapping[str, object] | None) -> list[tuple[str, object]]:
+    """Return the tags that a table has room for: those shown in amber, then the others as they were set."""
+    ordered = sorted((tags or {}).items(), key=lambda tag: not is_notable(*tag))
+    return ordered[:_MOST_TAGS]
 
 
 def status(word: object) -> Status:
