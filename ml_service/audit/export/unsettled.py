@@ -24,8 +24,8 @@ def sentences(population: Population) -> list[str]:
 
 
 _REHEARSED = (
-    "This is a local rehearsal, not real production: workspaces, builds and services are of local_azure on one machine, "
-    "whose owner can change all of them, and its names prove nothing about persons."
+    "This is a local rehearsal, not real production: workspaces, builds and services are of local_azure on one "
+    "machine, whose owner can change all of them, and its names prove nothing about persons."
 )
 _UNRECORDED = (
     "Facts that nobody recorded are absent: what left neither an entry nor a run, a model, a data version, a service "
@@ -47,7 +47,7 @@ def _end(population: Population) -> str:
         )
     first = f"Entries e{noted + 1} to e{last} come" if last > noted + 1 else f"Entry e{last} comes"
     return (
-        f"{first} after the last anchor, so nothing outside of the ledger confirms that the chain ends where it ended; "
+        f"{first} after the last anchor, so nothing outside of the ledger confirms the end of the chain; "
         "note the hash of this export elsewhere for later."
     )
 
@@ -56,10 +56,10 @@ def _anchors(population: Population) -> str:
     """Which anchors were compared."""
     tags = sum(one.place.startswith(_BUILDS) for one in population.anchors)
     properties = len(population.anchors) - tags
-    asked = f", {tags} build tags" if population.builds is not None else ""
+    asked = f", build tags {tags}" if population.builds is not None else ""
     unasked = "" if population.builds is not None else "build tags, "
     return (
-        f"Anchors that were compared: {properties} properties of deployment runs{asked}. Not compared: {unasked}"
+        f"Anchors that were compared: properties of deployment runs {properties}{asked}. Not compared: {unasked}"
         "log lines and summaries of builds, hashes of earlier exports, signed tags and copies elsewhere."
     )
 
@@ -68,8 +68,8 @@ def _names(population: Population) -> Iterator[str]:
     """Names that nobody confirmed."""
     if population.builds is None:
         yield (
-            "Azure DevOps was not asked: names, comments and times of approvals, and who requested a build, are as the "
-            "commands wrote them."
+            "Azure DevOps was not asked: names, comments and times of approvals, and who requested a build, are as "
+            "the commands wrote them."
         )
         return
     named = {entry.build_id for entry in population.chain.entries if entry.build_id}
