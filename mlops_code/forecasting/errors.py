@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 SHOWN_PLACES = 5
+SHOWN_FINDINGS = 20
 LISTED_PLACES = 10_000
 LISTED_ROWS = 20_000
 """Of the whole of `ContractError.table`."""
@@ -90,6 +91,12 @@ class Finding:
         return f"{where}: {self.found}; expected {self.expected}. {self.fix}"
 
 
+def _told(findings: list[Finding]) -> list[str]:
+    """The first findings, and how many more there are."""
+    more = len(findings) - SHOWN_FINDINGS
+    return [*map(str, findings[:SHOWN_FINDINGS]), *([f"and {more} more"] if more > 0 else [])]
+
+
 class ContractError(RefusedError):
     """The table violates its contract; `findings` holds every violation, not only the first."""
 
@@ -101,7 +108,7 @@ class ContractError(RefusedError):
         count = f"{len(findings)} finding" + ("s" if len(findings) != 1 else "")
         super().__init__(
             f"{file} violates the data contract ({count}); nothing was trained from it.\n  "
-            + "\n  ".join(str(finding) for finding in findings)
+            + "\n  ".join(_told(findings))
         )
 
     def table(self) -> str:

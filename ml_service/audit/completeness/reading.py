@@ -186,7 +186,7 @@ def _decision_facts(record: DecisionRecord) -> DecisionFacts:
             words.STATUS[rule.status],
             words.found(rule),
             words.limit(rule, evidence.policy),
-            rule.sentence,
+            words.why(rule, evidence),
         )
         for rule in evidence.rules
     )

@@ -148,7 +148,8 @@ def _decided(
         "rules": [_rule(rule) for rule in evidence.rules[:_MOST_RULES]],
         **more,
     }
-    what = f"the gate decided on run {run_id}: {evidence.outcome}, {evidence.reason}"
+    # an override is an event of its own
+    what = f"the gate decided on run {run_id}: {evidence.gate.outcome}, {evidence.gate.reason}"
     yield _event(GATE_DECIDED, run_id, what, actor, hashes, **told)
     if evidence.override is not None:
         granted = {"person": evidence.override.person, "reason": evidence.override.reason}

@@ -16,7 +16,7 @@ from ml_service.audit.completeness.of_builds import compared_builds
 from ml_service.audit.completeness.population import DecisionFacts, ModelFacts, Population
 from ml_service.audit.completeness.verifying import Verified
 from ml_service.audit.events import kinds
-from ml_service.audit.export import rows, verifier, versions
+from ml_service.audit.export import rows, unsettled, verifier, versions
 from ml_service.audit.export.facts import LIMITS, never_released, refusals
 from ml_service.audit.timeline.intervals import Interval, Served, deployments_of
 from ml_service.audit.timeline.log import Index
@@ -72,6 +72,8 @@ def pieces(
         states={one.model: one for one in population.candidates},
         models=_model_pages(population, links),
         limits=LIMITS,
+        unsettled=unsettled.sentences(population),
+        rehearsal=unsettled.is_rehearsal(population),
         links=links,
         happened=lambda entry: verifier.happened(entry.details, entry.when),
         moment=verifier.moment,

@@ -12,6 +12,8 @@ from typing import Any
 from forecasting.decision.blocks import SEASONAL_NAIVE, Evidence, RegisteredChampion, Rule, Scores
 
 NONE = "–"
+_ALTERNATIVES = (", or no champion", ", or there is no champion", "no champion, or ")
+"""What rules say beside the reason that applies where there was a champion."""
 TITLES = {
     "nan": "Every metric is a number",
     "floor": "Better than the baseline",
@@ -29,6 +31,8 @@ TITLES = {
 }
 STATUS = {"passed": "passed", "warning": "warning", "failed": "not passed", "off": "not asked"}
 
+_OF_CHAMPION = ("winkler", "secondary", "segment", "series", "margin", "significance", "drift")
+"""Rules that compare the challenger with the champion."""
 _DRIFTED = {
     "accepted": "weigh this before the new model is approved",
     "kept": "look whether the champion, which stays, still serves well",
@@ -45,6 +49,20 @@ class Metric:
     name: str
     meaning: str
     show: Callable[[float | None], str]
+
+
+def why(rule: Rule, evidence: Evidence) -> str:
+    """What a rule found; of two reasons that a record names for a rule that was off, the one that applies."""
+    if rule.status != "off":
+        return rule.sentence
+    if rule.code in _OF_CHAMPION and (evidence.champion is None or evidence.champion.metrics is None):
+        return "there was no champion to compare with."
+    if rule.code == "series" and evidence.policy.get("guards", {}).get("series_worse") is None:
+        return "the policy sets no limit."
+    said = rule.sentence
+    for alternative in _ALTERNATIVES:
+        said = said.replace(alternative, "")
+    return said
 
 
 def percent(value: float | None, sign: str = "") -> str:

@@ -14,7 +14,7 @@ import pytest
 from forecasting.data.contract import read_table
 from forecasting.data.reading import find_table
 from forecasting.data.series import Panel, sha256_of
-from forecasting.errors import ContractError, UsageError
+from forecasting.errors import ContractError, Finding, UsageError
 from forecasting.problem.problem_file import Problem
 
 Edit = Callable[[list[str]], list[str]]
@@ -154,3 +154,13 @@ def test_a_folder_must_hold_exactly_one_table(tmp_path: Path, table: Path) -> No
 def test_a_path_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         find_table(tmp_path / "nothing.csv")
+
+
+def test_a_refusal_tells_the_first_findings_and_how_many_more_there_are() -> None:
+    findings = [Finding("day", (), f"mistake {number}", "none", "Mend it.") for number in range(25)]
+    refusal = ContractError("sales.csv", findings)
+    assert "(25 findings)" in str(refusal)
+    assert "mistake 19" in str(refusal)
+    assert "mistake 20" not in str(refusal)
+    assert str(refusal).endswith("\n  and 5 more")
+    assert len(refusal.findings) == 25

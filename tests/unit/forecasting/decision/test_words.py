@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from forecasting.decision import words
 from forecasting.decision.blocks import Rule
 from forecasting.decision.charts import Line, histogram, line_chart, ticks
+from forecasting.decision.record import parse_decision
 
 POLICY = {"warnings": {"coverage": [0.6, 0.98], "segment": 0.2}, "guards": {"coverage": [0.2, 1.0]}}
+
+GOLDEN = Path(__file__).with_name("golden") / "current"
 
 
 def rule(code: str, value: float | None, threshold: float | None) -> Rule:
@@ -76,3 +81,21 @@ def test_a_chart_of_huge_values_is_left_out_and_one_of_large_ones_is_short() -> 
     assert chart(-1.7e308, 1.7e308) == ""
     assert ">4M</text>" in chart(0.0, 4e6)
     assert ">0</text>" in histogram("t", [-2.13, -0.4, 1.07], [3, 4])
+
+
+@pytest.mark.parametrize(("name", "champion"), [("accepted", False), ("kept", True)])
+def test_a_rule_that_was_off_names_the_one_reason_that_applies(name: str, champion: bool) -> None:
+    evidence = parse_decision((GOLDEN / f"{name}.json").read_bytes()).evidence
+    assert (evidence.champion is not None) == champion
+    told = {rule.code: words.why(rule, evidence) for rule in evidence.rules if rule.status == "off"}
+    both = ("or no champion", "or there is no champion", "no champion, or")
+    assert not [said for said in told.values() if any(each in said for each in both)]
+    series = "fewer than 20 series." if champion else "there was no champion to compare with."
+    assert told["significance"] == series
+
+
+def test_a_series_rule_without_a_limit_says_so() -> None:
+    evidence = parse_decision((GOLDEN / "kept.json").read_bytes()).evidence
+    policy = {**evidence.policy, "guards": {**evidence.policy["guards"], "series_worse": None}}
+    series = next(rule for rule in evidence.rules if rule.code == "series")
+    assert words.why(series, evidence.model_copy(update={"policy": policy})) == "the policy sets no limit."

@@ -241,3 +241,38 @@ def test_a_page_of_an_earlier_version_verifies_and_a_mixed_one_does_not(files: F
 )
 def test_only_a_time_in_utc_is_shortened(text: str, shown: str) -> None:
     assert verifier.moment(text) == shown
+
+
+def test_what_no_comparison_settles_is_told_before_everything_else(dossier: Dossier, override: Dossier) -> None:
+    said = dossier.section("unsettled")
+    assert "local rehearsal, not real production" in said
+    assert "Facts that nobody recorded are absent" in said
+    assert "after the last anchor" in said or "The last entry is noted" in said
+    assert "Azure DevOps was not asked" in override.section("unsettled")
+    assert override.page.index("id=unsettled") < override.page.index("id=versions")
+    assert override.page.count("<li>", 0, override.page.index("<nav>")) <= 9
+    assert "(a local rehearsal, not real production)" in override.text()
+
+
+def test_a_failed_check_is_a_sentence_of_the_verdict(tmp_path: Path) -> None:
+    trail = make_trail(tmp_path / "trail")
+    said = dossier_of(trail, tmp_path, runs=()).text()
+    assert re.search(r"A check failed : .+ \([^()]+\)\. Until this is explained, do not rely on", said)
+
+
+def test_nothing_before_differs_from_an_unknown_deployment_before(tmp_path: Path) -> None:
+    trail = Trail(tmp_path / "trail")
+    trail.upload(1)
+    trail.accept(1, trail.train("r1", "accepted", "model 1"))
+    trail.deploy("d1", 1, "undone", 101)
+    trail.deploy("d2", 1, "succeeded", 102, **{"from": "d0"})
+    said = dossier_of(trail, tmp_path).section("deployments")
+    assert "(nothing was deployed before)" in said
+    assert "(what was deployed before is unknown)" in said
+
+
+def test_the_decision_of_the_gate_is_told_apart_from_its_override(override: Dossier) -> None:
+    said = override.section("timeline-of-all")
+    decided, granted = said.index("the gate decided on run r2"), said.index("overrode the gate on run r2")
+    assert decided < granted
+    assert "the gate decided on run r2: accepted, override" not in said
