@@ -18,15 +18,16 @@ RELEASE = PATH='$(CURDIR)/$(VENV)/bin':"$$PATH" $(PY) -m local_azure --state '$(
 	--pages --azure AZUREML_PRODUCTION_WORKSPACE_NAME=local-production
 define NEXT
 report=$$(ls -t '$(STATE)'/pipelines/*/artifacts/evidence-*/report.html 2>/dev/null | head -n 1); \
-echo; echo "report     $${report:-none was kept}"; \
+echo; $(if $(KEEP),echo "Server and web services keep running; stop them with: make down",echo "Nothing that this command has started is left running."); \
+echo "report     $${report:-none was kept}"; \
 echo "studio     $(PY) -m local_azure studio"; \
 echo "again      make run                             training is reused, the champion kept, Production skipped"; \
-echo "status     $(PY) -m local_azure exec -- $(PY) -m ml_service status"; \
-$(if $(KEEP),echo "Server and web services keep running; stop them with: make down",echo "Nothing that this command has started is left running.")
+echo "status     AZUREML_PRODUCTION_WORKSPACE_NAME=local-production $(PY) -m local_azure exec -- $(PY) -m ml_service status"
 endef
 # make itself ends with 2 whatever a command ends with; the line that it prints, "Error N", has the command's own code.
 define KEEP_CODE
-{ code=$$?; echo "Exit code $$code (make shows it as Error $$code and itself ends with 2)."; exit $$code; }
+{ code=$$?; echo "Exit code $$code (make shows it as Error $$code and itself ends with 2)."; \
+echo "failed step  $(PY) -m local_azure runs log"; echo "all pages    $(PY) -m local_azure studio"; exit $$code; }
 endef
 
 .DEFAULT_GOAL := help
