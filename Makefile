@@ -18,15 +18,16 @@ RELEASE = PATH='$(CURDIR)/$(VENV)/bin':"$$PATH" $(PY) -m local_azure --state '$(
 	--pages --azure AZUREML_PRODUCTION_WORKSPACE_NAME=local-production
 define NEXT
 report=$$(ls -t '$(STATE)'/pipelines/*/artifacts/evidence-*/report.html 2>/dev/null | head -n 1); \
-echo; echo "report     $${report:-none was kept}"; \
+echo; $(if $(KEEP),echo "Server and web services keep running; stop them with: make down",echo "Nothing that this command has started is left running."); \
+echo "report     $${report:-none was kept}"; \
 echo "studio     $(PY) -m local_azure studio"; \
 echo "again      make run                             training is reused, the champion kept, Production skipped"; \
-echo "status     $(PY) -m local_azure exec -- $(PY) -m ml_service status"; \
-$(if $(KEEP),echo "Server and web services keep running; stop them with: make down",echo "Nothing that this command has started is left running.")
+echo "status     AZUREML_PRODUCTION_WORKSPACE_NAME=local-production $(PY) -m local_azure exec -- $(PY) -m ml_service status"
 endef
 # make itself ends with 2 whatever a command ends with; the line that it prints, "Error N", has the command's own code.
 define KEEP_CODE
-{ code=$$?; echo "Exit code $$code (make shows it as Error $$code and itself ends with 2)."; exit $$code; }
+{ code=$$?; echo "Exit code $$code (make shows it as Error $$code and itself ends with 2)."; \
+echo "failed step  $(PY) -m local_azure runs log"; echo "all pages    $(PY) -m local_azure studio"; exit $$code; }
 endef
 
 .DEFAULT_GOAL := help
@@ -38,17 +39,26 @@ endef
 help: ## show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
+# An environment holds absolute paths. Its marker says for which folder it was built: in one that was renamed, moved or
+# copied since, it would run the sources of the old folder, or nothing, so it is built again.
+ifneq ($(shell cat $(INSTALLED) 2>/dev/null),$(CURDIR))
+.PHONY: $(INSTALLED)
+endif
+ifneq ($(shell cat $(TOOLS)/.installed 2>/dev/null),$(CURDIR))
+.PHONY: $(TOOLS)/.installed
+endif
+
 setup: $(INSTALLED) ## build .venv from the hashed lock files
 
 $(INSTALLED): requirements/bootstrap.txt requirements/build.txt requirements/dev.txt requirements/install $(wildcard local_azure/pyproject.toml vendor/local_azure.txt)
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: $(PYTHON) was not found. Name another one: make PYTHON=/path/to/python3.11 setup"; exit 2; }
 	requirements/install $(PYTHON) $(VENV)
-	@touch $(INSTALLED)
+	@echo '$(CURDIR)' > $@
 
 $(TOOLS)/.installed: requirements/tools.txt | $(INSTALLED)
 	$(PY) -m venv --clear --without-pip $(TOOLS)
 	$(UV) pip sync --quiet --python $(TOOLS)/bin/python --require-hashes requirements/tools.txt
-	@touch $@
+	@echo '$(CURDIR)' > $@
 
 run: $(INSTALLED) ## the release pipeline on this machine, approval given by make run itself (KEEP=1 leaves it running)
 	@echo "make run approves the environment production by itself; make release asks you instead."

@@ -79,7 +79,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not os.environ.get("CAMPAIGN"):
         for item in items:
             if item.get_closest_marker("campaign"):
-                item.add_marker(pytest.mark.skip(reason="`make campaign` runs it"))
+                item.add_marker(pytest.mark.skip(reason="it takes long; CAMPAIGN=1 in the environment runs it"))
     items.sort(key=_turn)
 
 

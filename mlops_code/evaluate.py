@@ -16,7 +16,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Compare the candidate with the champion and with seasonal naive on the same windows and write "
         "decision.json and report.html. Outcomes: accepted, kept (the champion stays), failed.",
-        epilog="Example: python mlops_code/evaluate.py --problem mlops_code/problems/paid_amount.yml "
+        epilog="Example: python mlops_code/evaluate.py --problem mlops_code/problems/NAME.yml "
         "--candidate build/candidate --evaluation build/evaluation --champion none. Exit codes: 0 accepted or kept; "
         "1 fault; 2 usage or missing file; 3 failed (the floor, or nothing trustworthy to decide on).",
     )

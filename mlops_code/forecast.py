@@ -24,7 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     parser = argparse.ArgumentParser(
         description="Forecast all series of a model with its intervals and write forecast.csv or forecast.parquet.",
-        epilog="Example: python mlops_code/forecast.py --problem mlops_code/problems/paid_amount.yml --model "
+        epilog="Example: python mlops_code/forecast.py --problem mlops_code/problems/NAME.yml --model "
         "build/candidate --forecasts build/forecasts. Exit codes: 0 written; 1 fault; 2 usage, or no such model; "
         "3 the model file is damaged.",
     )

@@ -24,8 +24,8 @@ def build_parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     parser = argparse.ArgumentParser(
         description="Check a table and write regular series: series.csv (date,value) and facts.json.",
-        epilog="Example: python mlops_code/prepare.py --problem mlops_code/problems/paid_amount.yml "
-        "--data data/adventureworks/daily_by_type.csv --series build/series. "
+        epilog="Example: python mlops_code/prepare.py --problem mlops_code/problems/NAME.yml "
+        "--data TABLE.csv --series build/series. "
         "Exit codes: 0 written; 1 fault; 2 usage or missing file; 3 contract violation, nothing written.",
     )
     parser.add_argument(

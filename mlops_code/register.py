@@ -30,8 +30,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Register an accepted candidate; a kept or failed one is not. Writes registration.json and, when "
         "accepted, model/ with the files that are registered.",
-        epilog="Example: python mlops_code/register.py --problem mlops_code/problems/paid_amount.yml --candidate "
-        "build/candidate --champion none --registration build/registration --model-name paid-amount. Exit codes: "
+        epilog="Example: python mlops_code/register.py --problem mlops_code/problems/NAME.yml --candidate "
+        "build/candidate --champion none --registration build/registration --model-name NAME. Exit codes: "
         "0 registered or kept; 1 fault; 2 usage or missing file; 3 failed or refused, nothing registered.",
     )
     parser.add_argument("--problem", type=Path, required=True, help="problem file with all sections")

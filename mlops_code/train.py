@@ -19,8 +19,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Choose a recipe on windows that the gate never sees, fit it on all days and write model.json, "
         "manifest.json, series.csv and facts.json.",
-        epilog="Example: python mlops_code/train.py --problem mlops_code/problems/paid_amount.yml "
-        "--data data/adventureworks/daily_by_type.csv --candidate build/candidate. Exit codes: 0 written; 1 fault; "
+        epilog="Example: python mlops_code/train.py --problem mlops_code/problems/NAME.yml "
+        "--data TABLE.csv --candidate build/candidate. Exit codes: 0 written; 1 fault; "
         "2 usage or missing file; 3 the data is refused or too short, nothing written.",
     )
     parser.add_argument("--problem", type=Path, required=True, help="problem file; also reads section training")

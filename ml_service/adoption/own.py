@@ -39,7 +39,7 @@ def adopt(terminal: Terminal, wish: Wish, *, dry_run: bool) -> list[Change]:
     if not wish.table.is_file():
         raise InvalidRequestError(f"the table {wish.table} does not exist", todo="name it with --data")
     changes = [*_own(terminal, wish), *_settings(wish.name), *sample.changes(ROOT), *emulator.changes(ROOT)]
-    changes += pages.changes(ROOT, wish.name, changes[0].path, changes)
+    changes += pages.changes(ROOT, wish.name, changes[0].path, changes, sample.MOVED)
     if not dry_run:
         demand_committed(ROOT, (change.path for change in changes[:2]))
         make_all(ROOT, changes)

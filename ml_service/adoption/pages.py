@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os.path
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ml_service.adoption.changes import Change
 
 _LINK = re.compile(r"!?\[([^][]*+)\]\(([^()#\s]++)[^()\s]*+\)")
 _README, _JAPANESE = Path("README.md"), Path("README.ja.md")
+_BEGIN, _END, _LINE = "<!-- begin template only -->", "<!-- end template only -->", "<!-- template only -->"
+"""What pages mark: passages and, in tables too, single lines about what only the template has."""
 _PLACES = ("*.md", "docs/**/*.md", "infra/*.md", "local_azure/*.md")
 _TEXT = """# {name}
 
@@ -40,17 +42,34 @@ checks and tests.
 """
 
 
-def changes(root: Path, name: str, table: Path, others: Iterable[Change]) -> list[Change]:
-    """Write the README, and the pages that link to files of other changes which remove or move them."""
+def changes(root: Path, name: str, table: Path, others: Sequence[Change], moved: Mapping[str, str]) -> list[Change]:
+    """Write the README, and the pages that tell of what other changes remove or move.
+
+    moved: old and new path of what pages name at its new place.
+    """
     gone = {change.path for change in others if change.content is None}
     written = [Change(_README, _TEXT.format(name=name, table=table.as_posix()).encode()), Change(_JAPANESE)]
     own = {change.path for change in written}
     for path in sorted(page.relative_to(root) for place in _PLACES for page in root.glob(place)):
         text = (root / path).read_text(encoding="utf-8")
-        kept = without_links(text, path.parent, gone | {_JAPANESE})
-        if path not in own and kept != text:
+        kept = without_passages(text)
+        for old, new in moved.items():
+            kept = kept.replace(old, new)
+        kept = without_links(kept, path.parent, gone | {_JAPANESE})
+        if path not in own | gone and kept != text:
             written.append(Change(path, kept.encode()))
     return written
+
+
+def without_passages(text: str) -> str:
+    """A page without the lines that are marked as being about the template only."""
+    kept, is_inside = list[str](), False
+    for line in text.splitlines(keepends=True):
+        is_inside = is_inside or line.startswith(_BEGIN)
+        if not is_inside and _LINE not in line:
+            kept.append(line)
+        is_inside = is_inside and not line.startswith(_END)
+    return f"{''.join(kept).rstrip()}\n"
 
 
 def without_links(text: str, folder: Path, gone: set[Path]) -> str:

@@ -19,10 +19,16 @@ DATA, PARKED_DATA = Path("data/adventureworks"), Path("tests/sample_data")
 _FILES = (ONE, MANY, "units_by_type.yml")
 NAMES = frozenset((*(Path(name).stem for name in _FILES), DATA.name))
 """Of the problems and the folder of data that are parked: a problem of one's own would be parked with them."""
+MOVED = {
+    **{(PROBLEMS / name).as_posix(): (PROBLEMS / PARKED / name).as_posix() for name in _FILES},
+    DATA.as_posix(): PARKED_DATA.as_posix(),
+}
+"""Where the files that pages name are then."""
 _OF_THE_TEMPLATE = (
-    "bench", "notebooks", "tests/azure", "tests/campaign", "tests/docs", "tests/faults", "tests/pipelines",
-    "tests/story", "tests/structure/test_order_of_tests.py", "tests/structure/test_regular_expressions.py",
-    "tests/unit/bench", "tests/unit/ml_service/adoption", "tests/upgrade",
+    "bench", "docs/campaigns.md", "notebooks", "tests/azure", "tests/campaign", "tests/docs", "tests/faults",
+    "tests/pipelines", "tests/story", "tests/structure/test_order_of_tests.py",
+    "tests/structure/test_regular_expressions.py", "tests/unit/bench", "tests/unit/ml_service/adoption",
+    "tests/upgrade",
 )  # fmt: skip
 """They run the whole template with its sample, on many servers, and have done so where it was released; or they are
 about what an adopted repository does not have."""

@@ -22,7 +22,8 @@ NO_REASON = "no-outcome"
 """In the place of a reason where a run has recorded none: a step broke, or somebody has canceled it."""
 _SHOWN_FILES = 2
 _TODO = {
-    ACCEPTED: "approve or reject its release; if nothing asks for it, queue retrain.yml with the parameter pending",
+    ACCEPTED: "approve or reject its release, unless it is released: python -m ml_service candidates list\n"
+    "if nothing asks for an approval, queue retrain.yml with the parameter pending",
     RED: "follow docs/runbooks/red-retraining.md; the champion stays meanwhile",
     RUNNING: "see it end: python -m ml_service run --follow {run_id}",
     ANOTHER_RUN: "where this repeats, the other run hangs: docs/runbooks/red-retraining.md",

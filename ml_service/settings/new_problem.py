@@ -104,7 +104,7 @@ def text_of(name: str, columns: Columns, table: Path | None, dates: Dates) -> st
         sections["series"]["frequency"] = dates.calendar.frequency
     if columns.keys:
         sections["series"] |= {"keys": list(columns.keys), "missing": columns.missing}
-    start = f"# {name}: what is forecast, and by which rules. {shown(example(ONE))} explains it.\n"
+    start = f"# {name}: what is forecast, and by which rules. The sample, {ONE}, explains it.\n"
     dumped = yaml.dump(sections, Dumper=_Indenting, sort_keys=False, allow_unicode=True, width=100)
     return f"{start}{dumped}\n{_others(columns.keys, dates)}"
 

@@ -150,8 +150,8 @@ class Settings(AgentSettings):
     experiment_name: str = Field(examples=["paid-amount"], pattern=_EXPERIMENT_NAME)
     model_name: str = Field(examples=["paid-amount"], pattern=_ASSET_NAME)
     dataset_name: str = Field(examples=["paid-amount-transactions"], pattern=_ASSET_NAME)
-    data_file: Path = Field(examples=["data/adventureworks/daily_by_type.csv"])
-    problem_file: Path = Field(examples=["mlops_code/problems/paid_amount.yml"])
+    data_file: Path = Field(examples=["data/bakery/sales.csv"])
+    problem_file: Path = Field(examples=["mlops_code/problems/bakery.yml"])
     test_deployment: Literal["agent", "step"] = Field(default="agent", examples=["agent"])
     test_service_name: str = Field(examples=["paid-amount-test"], pattern=_SERVICE_NAME)
     production_service_name: str = Field(default="", examples=["paid-amount"], pattern=f"^$|{_SERVICE_NAME}")
@@ -197,7 +197,8 @@ def load(variables_file: Path = VARIABLES_FILE, production_file: Path = PRODUCTI
             f"{count} not usable",
             found="\n".join(problems),
             todo=f"edit {shown(variables_file)}, or set environment variables of the same names (they win);\n"
-            "without an Azure subscription, `make run` rehearses everything on this machine",
+            "without an Azure subscription, `make run` rehearses everything on this machine, and a verb runs with\n"
+            "python -m local_azure exec -- python -m ml_service VERB",
         ) from None
 
 
@@ -266,7 +267,8 @@ def demand_production(settings: Settings) -> None:
             "no production workspace is configured",
             found=f"empty: {', '.join(empty)}",
             todo="edit environments/production.yml, or set environment variables of these names; without a\n"
-            "production workspace there is no release: the test service's own check makes a model the champion",
+            "production workspace there is no release: the test service's own check makes a model the champion;\n"
+            "on this machine: export AZUREML_PRODUCTION_WORKSPACE_NAME=local-production",
         )
 
 

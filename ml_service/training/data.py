@@ -51,7 +51,7 @@ def check_file(settings: Settings, file: Path | None = None) -> CheckedTable:
     if not source.is_file():
         raise InvalidRequestError(
             f"data file {source} does not exist",
-            expected="a table such as data/adventureworks/daily_by_type.csv",
+            expected="a table: .csv, .csv.gz or .xlsx",
             todo="name the file with --file, or correct DATA_FILE in variables.yml",
         )
     return check_table(Problem(settings.problem_file), source, Delivery(as_of=datetime.now(UTC).date()))

@@ -62,8 +62,8 @@ def make_clone(folder: Path) -> Path:
 def _link_environment(clone: Path) -> None:
     """Give the clone a .venv of links to ours, so that nothing is installed again.
 
-    What must not be shared is made anew: make's marker, because ours would look older than the lock files of the
-    clone, and the path of the editable local_azure, which leads to our sources.
+    What must not be shared is made anew: make's marker, which names the folder and must be newer than the lock files
+    of the clone, and the path of the editable local_azure, which leads to our sources.
     """
     ours, theirs = Path(sys.prefix), clone / ".venv"
     packages = Path(sysconfig.get_path("purelib")).relative_to(ours)
@@ -75,4 +75,4 @@ def _link_environment(clone: Path) -> None:
         if not part.name.endswith("local_azure.pth"):
             (theirs / packages / part.name).symlink_to(part)
     (theirs / packages / "local_azure.pth").write_text(str(clone / "local_azure/src"))
-    (theirs / ".installed").touch()
+    (theirs / ".installed").write_text(f"{clone}\n")

@@ -46,7 +46,7 @@ def parts() -> list[list[str]]:
     assert len(found) > 25
     cuts = [0, found.index("make run") + 1, found.index("make down"), found.index("make down") + 1]
     first, second, down, rest = (found[begin:end] for begin, end in zip(cuts, [*cuts[1:], None], strict=True))
-    activated = [line for line in second if line.endswith("activate")]
+    activated = [line for line in second if line.endswith("activate") or line.startswith("export ")]
     return [first, second, down, [*activated, *rest]]
 
 

@@ -99,7 +99,8 @@ def adopt(
         else:
             call.ends(
                 f"this repository forecasts {name}",
-                "look at it (git status), commit it, then: make run, which brings the environment up to date",
+                f"look at it: git status\ncommit it:  git add -A && git commit -m 'Forecast {name}'\n"
+                "run it:     make run",
             )
 
 
@@ -152,4 +153,8 @@ def new(
         ask = None if as_json or not sys.stdin.isatty() else ask_what_missing_means
         decided = problems.Decided(rules, missing or "", ask)
         problems.new(call.terminal, name, columns, table=data, decided=decided)
-        call.ends(f"the problem file of {name} was written", "review and edit it, then set PROBLEM_FILE to it")
+        call.ends(
+            f"the problem file of {name} was written",
+            f"review and edit it, then: export PROBLEM_FILE=mlops_code/problems/{name}.yml\n"
+            "rehearse it:              python -m local_azure exec -- python -m ml_service rehearse",
+        )

@@ -2,8 +2,8 @@
 
 Four questions that a person can act on: are forecasts worse than they were, has the level moved, do intervals still
 cover, has a series ended. The alarm asks for the *share* of series, because of many series some always stand out.
-Limits and their measured false alarms and power: bench/forecasting/README.md. No test of whole distributions, such as
-the population stability index: that one raises an alarm on two of three stable series.
+Limits and their measured false alarms and power: docs/problems.md (what was measured). No test of whole
+distributions, such as the population stability index: that one raises an alarm on two of three stable series.
 """
 
 from __future__ import annotations

@@ -154,7 +154,7 @@ class Problem:
         if not isinstance(values, dict):
             raise UsageError(
                 f"{self.path}: the section {section} is missing or is not a mapping. "
-                "Compare with mlops_code/problems/paid_amount.yml."
+                "Compare with the sample, paid_amount.yml, which explains every section."
             )
         try:
             return form.model_validate({**values, **(more or {})})

@@ -196,7 +196,7 @@ class Guards(Section):
     """Limits that block a challenger; None switches one off.
 
     The defaults of bias and coverage lie far outside what honest models reach on any measured set; what is None here
-    only warns, see `Warnings`. What each limit costs: bench/forecasting/README.md.
+    only warns, see `Warnings`. What each limit costs: docs/problems.md (what was measured).
     """
 
     bias: Factor | None = 3.0  # abs(mean error) / mean actual

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shutil
@@ -102,22 +103,96 @@ def test_a_link_to_what_is_gone_becomes_plain_text() -> None:
     assert kept == "a [b](../kept/y.md#part) c [d](https://example.org/old) [e](#part)"
 
 
-@SHIPPED
-def test_every_page_that_stays_links_to_what_stays(tmp_path: Path) -> None:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for path in map(Path, filter(None, listed.split("\0"))):
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / path, tmp_path / path)
-    own = [Change(Path("data/bakery/sales.csv"), b""), Change(Path("mlops_code/problems/bakery.yml"), b"")]
-    others = [*own, *sample.changes(tmp_path), *emulator.changes(tmp_path)]
-    make_all(tmp_path, [*others, *pages.changes(tmp_path, "bakery", own[0].path, others)])
+def test_what_is_about_the_template_only_is_left_out() -> None:
+    page = (
+        "# Page\n\n| a | b |\n|---|---|\n| kept | 1 |\n| gone | 2 <!-- template only --> |\n\n"
+        "<!-- begin template only -->\nA passage.\n\nIts end.\n\n<!-- end template only -->\nThe rest.\n"
+    )
+    assert pages.without_passages(page) == "# Page\n\n| a | b |\n|---|---|\n| kept | 1 |\n\nThe rest.\n"
 
-    dead = {page.relative_to(tmp_path).as_posix(): dead_links(page) for page in tmp_path.rglob("*.md")}
+
+@pytest.fixture(scope="module")
+def adopted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of this repository after `adopt`, with an empty table and problem."""
+    folder = tmp_path_factory.mktemp("adopted")
+    for path in listed():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / path, folder / path)
+    own = [Change(Path("data/bakery/sales.csv"), b""), Change(Path("mlops_code/problems/bakery.yml"), b"")]
+    others = [*own, *sample.changes(folder), *emulator.changes(folder)]
+    make_all(folder, [*others, *pages.changes(folder, "bakery", own[0].path, others, sample.MOVED)])
+    return folder
+
+
+def listed() -> list[Path]:
+    """The files that git knows."""
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [Path(name) for name in filter(None, done.stdout.split("\0")) if (ROOT / name).exists()]
+
+
+@SHIPPED
+def test_every_page_that_stays_links_to_what_stays(adopted: Path) -> None:
+    dead = {page.relative_to(adopted).as_posix(): dead_links(page) for page in adopted.rglob("*.md")}
     assert len(dead) > 50
     assert {page: links for page, links in dead.items() if links} == {}
-    readme = (tmp_path / "README.md").read_text(encoding="utf-8")
+    readme = (adopted / "README.md").read_text(encoding="utf-8")
     assert readme.startswith("# bakery\n")
     assert set(re.findall(r"^make (\w+)$", readme, re.MULTILINE)) == {"run", "test"}
+
+
+OF_THE_PAST = ("CHANGELOG.md", "docs/decisions/", "local_azure/CHANGELOG.md")
+"""Pages that tell how the template became what it is: they name what was there."""
+NAMED = re.compile(r"(?<![\w./-])[\w.-]+(?:/[\w.*-]+)*/?")
+
+
+def told(adopted: Path) -> dict[str, str]:
+    """What people read: pages, and the texts in the sources: help, messages, reasons of skips."""
+    found = {}
+    for path in sorted(adopted.rglob("*")):
+        name = path.relative_to(adopted).as_posix()
+        if path.suffix == ".md" and not name.startswith(OF_THE_PAST):
+            found[name] = path.read_text(encoding="utf-8")
+        elif name == "conftest.py" or (
+            path.suffix == ".py" and name.startswith(("ml_service/", "mlops_code/")) and "adoption" not in name
+        ):
+            found[name] = texts_of(path)
+    return found
+
+
+def texts_of(source: Path) -> str:
+    """The sentences that a module holds; a docstring counts, because it may be the help of a command."""
+    nodes = ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+    texts = (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    return "\n".join(text for text in texts if " " in text)
+
+
+@SHIPPED
+def test_no_page_and_no_message_names_what_is_gone(adopted: Path) -> None:
+    before = {part.as_posix() for path in listed() for part in (path, *path.parents)}
+    gone = {name for name in before if not (adopted / name).exists()}
+    gone -= {name for name in gone if "/" not in name and "." not in name}
+    folders = {f"{name}/" for name in before if "/" not in name and not (adopted / name).exists()}
+    named = [
+        (page, name)
+        for page, text in told(adopted).items()
+        for name in NAMED.findall(text)
+        if name.rstrip("/.") in gone or name in folders or name.startswith("local_azure/...")
+    ]
+    assert {"bench/run", "template.mk", "docs/campaigns.md"} <= gone
+    assert named == []
+
+
+@SHIPPED
+def test_every_target_that_is_named_is_there(adopted: Path) -> None:
+    makefile = (adopted / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    missing = {
+        (page, target)
+        for page, text in told(adopted).items()
+        for target in re.findall(r"(?:`|^ *)(?:[A-Z]+=\S+ )*make ([a-z-]+)(?=`|$|  | [A-Z]+=)", text, re.MULTILINE)
+        if target not in targets
+    }
+    assert missing == set()
 
 
 @SHIPPED

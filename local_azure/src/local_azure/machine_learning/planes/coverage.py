@@ -10,7 +10,7 @@ from local_azure.machine_learning.planes.table import PLANES, ROUTES
 
 HEADER = """# What local_azure implements
 
-Made from the route table by `make coverage`; a test fails when it is stale. Everything else is refused at once
+Made from the route table; a test fails when it is stale. Everything else is refused at once
 (400, code `NotImplemented`, not retried by the SDK). No Azure service was at hand: "driven" means that the unmodified
 SDK accepts our answer in a test, not that the service answers the same in every detail. Where an answer of the
 service has been recorded, [fidelity](../docs/fidelity.md) states every difference.
