@@ -26,7 +26,7 @@ def _strip(studio: Studio) -> str:
     """The strip of the overview."""
     page: str = studio.get("/studio/")
     assert QUIET not in page
-    return page.split('id="attention"')[1].split("</section>")[0]
+    return page.split('id="attention"')[1].split("</section>", maxsplit=1)[0]
 
 
 def _fail(studio: Studio, run_id: str, **given: str) -> None:
