@@ -154,8 +154,9 @@ class PipelineRun:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took so far."""
-        return seconds_between(self.started, self.build.get("finishTime"))
+        """How long it took so far; None where its process died, so that nobody knows when it ended."""
+        ended = self.build.get("finishTime")
+        return seconds_between(self.started, ended) if ended or self.is_live else None
 
     @property
     def why_failed(self) -> str:

@@ -46,13 +46,13 @@ class Table:
     @property
     def numeric(self) -> frozenset[int]:
         """The positions of the columns that hold numbers only; cells may be empty."""
-        columns = [[row[place] for row in self.rows if place < len(row)] for place in range(len(self.columns))]
-        return frozenset(place for place, cells in enumerate(columns) if _are_numbers(cells))
+        return frozenset(place for place in range(len(self.columns)) if _are_numbers(self.rows, place))
 
 
-def _are_numbers(cells: list[str]) -> bool:
-    filled = [cell for cell in cells if cell.strip()]
-    return bool(filled) and all(_NUMBER.fullmatch(cell.strip()) for cell in filled)
+def _are_numbers(rows: list[list[str]], place: int) -> bool:
+    cells = [row[place].strip() for row in rows if place < len(row)]
+    filled = list(filter(None, cells))
+    return bool(filled) and all(map(_NUMBER.fullmatch, filled))
 
 
 def kind_of(name: str) -> Kind:
