@@ -60,7 +60,7 @@ def test_failed_runs_of_both_kinds_lead_to_their_pages(studio: Studio) -> None:
     strip = _strip(studio)
     assert f'href="{W}/runs/top"><strong>a training</strong>' in strip
     assert f"{W}/runs/step" not in strip, "its run stands for it"
-    assert re.search(r'href="/studio/builds/1"><strong>release 20261130.1</strong></a> in Train it, <time', strip)
+    assert re.search(r'href="/studio/builds/1"><strong>release 20261130.1</strong></a> \(in Train it\), <time', strip)
     assert "in Train it" in studio.get("/studio/builds"), "the list says it, too"
 
 

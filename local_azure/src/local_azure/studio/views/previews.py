@@ -19,7 +19,7 @@ MOST_ROWS = 200
 MOST_COLUMNS = 50
 MOST_CHARACTERS = 2 * 1024 * 1024  # of JSON with its indents, which may be a thousand times as long as without
 _SECRET = re.compile("password|secret|token|credential|key$", re.IGNORECASE)
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
 _SCROLLING = '<div class="scroll" tabindex="0" role="group" aria-label="Table">'
 _ENCODER = json.JSONEncoder(indent=2, ensure_ascii=False)
 _KINDS: dict[str, Kind] = {
