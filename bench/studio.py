@@ -1,4 +1,4 @@
-"""How fast the studio's pages are on a full store: 10,000 runs, 200 models, 100,000 points, a log of 200 MB.
+"""How fast the studio's pages are on a full store: 10,000 runs of both kinds, 200 models, a log of 200 MB.
 
     python -m bench.studio [--runs 10000]
 
@@ -31,11 +31,15 @@ from local_azure.machine_learning.domain.workspace.workspaces import Workspace, 
 from local_azure.machine_learning.storage.files import BlobFiles
 from local_azure.machine_learning.storage.state import ServerInfo, StateFolder
 from local_azure.machine_learning.storage.store import Store
+from local_azure.pipelines.run.builds.progress import Progress
+from local_azure.pipelines.run.builds.record import BuildRecord
+from local_azure.pipelines.run.results import Result
 
 HOME = Path(__file__).resolve().parent.parent / ".bench" / "studio"
 AIM_MILLISECONDS = 100.0
 REPETITIONS = 7
 MODELS, POINTS, LOG_BYTES = 200, 100_000, 200 * 1024**2
+BUILD_STAGES, BUILD_LINES = 6, 60  # as a release has them
 LOG = "user_logs/std_log.txt"
 W = f"/studio/w/{WORKSPACE_NAME}"
 
@@ -58,6 +62,24 @@ def fill(state: StateFolder, runs: int) -> None:
             models.register(store, workspace, {**posted, "mimeType": "application/json", "kvTags": {"a": "b"}})
     _write_large_run(store, files, workspace)
     store.close()
+    _write_builds(state.pipeline_runs, runs)
+
+
+def _write_builds(root: Path, count: int) -> None:
+    """Record one run of a pipeline as its runner does, and copy it: all have failed, which costs most."""
+    first = root / "1"
+    first.mkdir(parents=True)
+    record = BuildRecord(first, 1, str)
+    record.begin("20261130.1", {f"stage{n}": f"Stage {n}" for n in range(BUILD_STAGES)}, {"reason": "manual"})
+    for number in range(BUILD_STAGES):
+        record.stage_began(f"stage{number}")
+        record.stage_ended(f"stage{number}", Result.FAILED if number == BUILD_STAGES - 1 else Result.SUCCEEDED)
+    record.end(Result.FAILED)
+    progress = Progress(first, str)
+    for number in range(BUILD_LINES):
+        progress.began("step", f"stage{number % BUILD_STAGES}.job", f"step {number}")
+    for number in range(2, count + 1):
+        shutil.copytree(first, root / str(number))
 
 
 def _write_large_run(store: Store, files: BlobFiles, workspace: Workspace) -> None:
@@ -90,6 +112,7 @@ PAGES = {
     "services": f"{W}/services",
     "data": f"{W}/data",
     "pipeline runs": "/studio/builds",
+    "a pipeline run": "/studio/builds/1",
 }
 
 

@@ -25,6 +25,7 @@ from local_azure.machine_learning.storage.state import ServerInfo, StateFolder, 
 HERE = Path(__file__).parent
 SIZE = {"width": 1120, "height": 700}
 WIDTHS = (1280, 400)
+FRAME_MILLISECONDS = 200  # until a frame is drawn
 W = "w/local-development"
 PLACES = {
     "overview": "",
@@ -100,10 +101,18 @@ def _shoot_all(browser: Any, info: ServerInfo, folder: Path) -> None:
             with _signed_in(browser, info, viewport=size, color_scheme=scheme) as (page, root):
                 for name, steps in {**{name: (place,) for name, place in PLACES.items()}, **BEHIND}.items():
                     _go(page, root, *steps)
+                    _draw_frames(page)
                     page.screenshot(path=folder / f"{name}-{width}-{scheme}.png", full_page=True)
                 page.context.clear_cookies()
                 _go(page, root, "")
                 page.screenshot(path=folder / f"sign_in-{width}-{scheme}.png", full_page=True)
+
+
+def _draw_frames(page: Any) -> None:
+    """Bring each frame onto the screen: one that has never been there is blank in a picture of the whole page."""
+    for frame in page.locator("iframe").all():
+        frame.scroll_into_view_if_needed()
+        page.wait_for_timeout(FRAME_MILLISECONDS)
 
 
 def _go(page: Any, root: str, place: str, *clicked: str) -> None:

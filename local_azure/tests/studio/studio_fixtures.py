@@ -14,6 +14,7 @@ from local_azure.machine_learning.domain.data.artifacts import run_artifact
 from local_azure.machine_learning.domain.runs import metrics, run_records
 from local_azure.machine_learning.domain.workspace.redaction import Redactor
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace, Workspaces
+from local_azure.machine_learning.engines.schedules.scheduler import Scheduler
 from local_azure.machine_learning.engines.services.folder import ServiceFolder
 from local_azure.machine_learning.server import Parts
 from local_azure.machine_learning.storage.files import BlobFiles
@@ -85,14 +86,18 @@ class Studio:
         self.workspaces = Workspaces(self.store)
         self.workspace = self.workspaces.ensure("sub", "group", "local-development")
         self.executor = FakeExecutor()
+        self.scheduler = runner.run(self._scheduler())
         redactor = Redactor(self.store, self.workspaces, START_TOKEN, STUDIO_TOKEN)
         info = ServerInfo(2, 1, 1, START_TOKEN, 0, PORT, STUDIO_TOKEN)
         self.parts = Parts(
             info, self.state, self.store, self.files, self.workspaces, redactor,
-            cast(Any, self.executor), cast(Any, None), cast(Any, FakeHost(self.state.services)),
+            cast(Any, self.executor), self.scheduler, cast(Any, FakeHost(self.state.services)),
         )  # fmt: skip
         self.application: StudioApplication = make_studio(self.parts)
         self.client = self.new_client()
+
+    async def _scheduler(self) -> Scheduler:  # it belongs to a loop
+        return Scheduler(self.store, self.files, self.workspaces, self.executor.submit)
 
     def new_client(self) -> Browser:
         """A browser that has not signed in."""

@@ -218,6 +218,20 @@ LIGHT, DARK = {"color_scheme": "light"}, {"color_scheme": "dark"}
 PHONE = {"viewport": {"width": 400, "height": 800}}
 
 
+PLACEHOLDERS = """() => [...document.querySelectorAll("[placeholder]")].map(field =>
+    [getComputedStyle(field, "::placeholder").color, getComputedStyle(field).backgroundColor])"""
+
+
+def _contrast(*colors: str) -> float:
+    """The contrast of two colors of a style, as WCAG 2 defines it."""
+    lights = []
+    for color in colors:
+        shares = [int(number) / 255 for number in re.findall(r"\d+", color)[:3]]
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in shares)
+        lights.append(0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
+    return max(lights) / min(lights)
+
+
 @pytest.mark.parametrize("settings", [LIGHT, DARK, LIGHT | PHONE, DARK | PHONE])
 def test_no_page_has_a_serious_violation(
     chromium: Any,  # noqa: F811
@@ -232,16 +246,44 @@ def test_no_page_has_a_serious_violation(
 
     def check(address: str) -> None:
         page.goto(f"{root}/{address}")
+        page.add_style_tag(
+            content=".scroll, pre { background: var(--under) !important }"
+        )  # axe cannot see past shades
         violations = Axe().run(page).response["violations"]
         found[address] = [each["id"] for each in violations if each["impact"] in ("serious", "critical")]
         width = page.viewport_size["width"]
         assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{address} is too wide"
+        for colors in page.evaluate(PLACEHOLDERS):  # which axe does not look at
+            assert _contrast(*colors) >= 4.5, f"a placeholder of {address} is hard to read: {colors}"
 
     for address in places:
         check(address)
     page.context.clear_cookies()
     check("sign-in?code=used")
     assert {address: ids for address, ids in found.items() if ids} == {}
+    page.context.close()
+
+
+def test_a_table_that_scrolls_sideways_is_reached_by_key_and_says_so(
+    chromium: Any,  # noqa: F811
+    server: ServerInfo,
+    failed: Any,
+    tmp_path: Path,
+) -> None:
+    wide = tmp_path / "wide.csv"
+    wide.write_text(",".join(f"a_long_column_{number}" for number in range(20)) + "\n" + "1," * 19 + "1\n")
+    failed.upload_file("outputs/wide.csv", str(wide))
+    page = signed_in(chromium, server, bypass_csp=True, **PHONE)  # which refuses how the test waits, too
+    page.goto(f"{_root(page)}/w/{failed.experiment.workspace.name}/runs/{failed.id}/files?path=outputs/wide.csv")
+    table = page.get_by_role("region", name="outputs/wide.csv")
+    assert table.evaluate("box => box.scrollWidth > box.clientWidth")
+    assert table.evaluate("box => getComputedStyle(box).backgroundImage").count("gradient") == 4, (
+        "a shade at each edge"
+    )
+    assert table.locator("td").first.evaluate("cell => getComputedStyle(cell).textAlign") == "right"
+    table.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.activeElement.scrollLeft > 0")
     page.context.close()
 
 

@@ -19,9 +19,10 @@ from local_azure.machine_learning.domain.runs import metrics
 from local_azure.pipelines.run.builds.record import Decision
 from local_azure.studio.pages.run import MOST_STEPS
 from local_azure.studio.reading import asked_service, logs, pipeline_runs
-from local_azure.studio.reading.asked_service import example_of, forecast_chart
+from local_azure.studio.reading.asked_service import example_of
 from local_azure.studio.reading.file_names import ON_A_PAGE, Listed, listed
 from local_azure.studio.views.documents import kind_of_document
+from local_azure.studio.views.forecasts import forecast_in
 from local_azure.studio.views.formats import moment
 from local_azure.studio.views.previews import MOST_CHARACTERS, json_of, pretty, without_secrets
 
@@ -237,8 +238,13 @@ def test_odd_forecasts_are_drawn_as_far_as_they_can_be() -> None:
     intervals = {"0.8": ["low", 10**400]}
     first = {"date": "2026-01-01", "value": 1.0, "intervals": intervals}
     for odd in ({"value": 10**400, "intervals": intervals}, {"date": "x", "value": "y", "intervals": {"0.8": 5}}):
-        assert "<svg" in forecast_chart([first, odd])
-    assert forecast_chart([{"date": "x", "value": True}]) == ""
+        found = forecast_in([first, odd])
+        assert found is not None and "<svg" in found.chart and found.rows[0] == ["2026-01-01", "1.000"]
+    nothing = forecast_in([{"date": "x", "value": True}])
+    assert nothing is not None and nothing.chart == "" and nothing.rows == [["x", ""]]
+    models: tuple[Any, ...] = (5, ["x"], {"name": ["x"], "version": None, "sha256": "0" * 64, "deep": {}})
+    for odd_model in models:
+        assert forecast_in({"forecast": [first], "model": odd_model}) is not None
 
 
 def test_a_second_answer_that_says_the_same_is_told_too(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,24 @@ def test_a_tag_of_an_override_is_seen_first(studio: Studio, run: Rehearsal) -> N
     assert 'class="tag warn"><span aria-hidden="true">⚠</span> override' in head
 
 
+def test_the_list_says_who_started_what_why_and_for_how_long(studio: Studio, run: Rehearsal) -> None:
+    build = {"sourceVersion": "0ecfdf3044c114", "reason": "individualCI", "requestedFor": {"displayName": "Ada"}}
+    run.record.begin("20261130.2", {"Train": "Train it"}, {"sourceBranch": "refs/heads/main", **build})
+    run.record.end(Result.SUCCEEDED)
+    row = studio.get("/studio/builds").split("<tbody>")[1].partition("</tbody>")[0]
+    assert re.search(r'href="/studio/builds/1">\S+ 20261130.2</a>', row) and "Succeeded" in row
+    for told in ("main <code>0ecfdf30</code>", ">push<", ">Ada<"):
+        assert told in row
+    assert re.search(r'data-label="took">\d[\d.]* m?s<', row)
+
+
+def test_a_run_whose_process_has_died_has_no_duration(studio: Studio, run: Rehearsal) -> None:
+    run.record.stage_began("Train")
+    os.close(run.record._lock)
+    page = studio.get("/studio/builds")
+    assert "Canceled" in page and 'data-label="took">-<' in page
+
+
 @pytest.mark.parametrize(("answer", "status"), [("approve", "approved"), ("reject", "rejected")])
 def test_an_answer_is_for_the_run_to_find(studio: Studio, run: Rehearsal, answer: str, status: str) -> None:
     asked = run.ask()

@@ -196,7 +196,11 @@ def test_two_runs_side_by_side(studio: Studio) -> None:
     row = page.partition('<th scope="row">loss</th>')[2].partition("</tr>")[0]
     shown = re.findall(r"<span[^>]*>(.+?)</span>", row)
     assert shown == ["0.5", "0.25", "-0.25 (-50.0%)"], "the last values, of the steps too, and the difference"
-    assert re.findall(r'data-label="(.+?)"', row) == ["run one", "run two", "second less first"], "for narrow screens"
+    assert re.findall(r'data-label="(.+?)"', row) == [
+        "run one",
+        "run two",
+        "difference (second − first)",
+    ], "for narrow screens"
     assert '/runs" aria-current="page">Runs</a>' in page, "its place in the navigation"
     differing = page.split("What differs")[1].split("What is the same")[0]
     assert "tag recipe" in differing and "tag same" not in differing

@@ -10,11 +10,13 @@ import pytest
 
 from local_azure.studio.pages.published import rhythm
 from local_azure.studio.reading.run_facts import name_of
-from local_azure.studio.views.charts import Line, drawable, line_chart
+from local_azure.studio.views.charts import Axes, Band, Line, drawable, line_chart
 from local_azure.studio.views.formats import duration, moment, number, parted, size, unpacked
 from local_azure.studio.views.graphs import MOST_NODES, Node, draw
 from local_azure.studio.views.previews import kind_of, table_of
 from local_azure.studio.views.statuses import Status, status
+
+AXES = Axes("day", "amount")
 
 
 @pytest.mark.parametrize(
@@ -25,7 +27,7 @@ from local_azure.studio.views.statuses import Status, status
     ],
 )  # fmt: skip
 def test_a_chart_of_odd_values_has_finite_places(values: list[float]) -> None:
-    chart = line_chart([Line("x", tuple((float(n), value) for n, value in enumerate(values)))], "a chart")
+    chart = line_chart([Line("x", tuple((float(n), value) for n, value in enumerate(values)))], "a chart", AXES)
     assert "<svg" in chart
     assert not re.search(r"\b(nan|inf)\b", re.sub(r"<text.*?</text>|<title>.*?</title>", "", chart))
 
@@ -37,7 +39,7 @@ def test_numbers_of_any_size_can_be_drawn_or_not() -> None:
 
 
 def test_a_chart_has_round_ticks_and_nothing_gives_none() -> None:
-    chart = line_chart([Line("x", ((0.0, 3.0), (1.0, 97.0)))], "a chart")
+    chart = line_chart([Line("x", ((0.0, 3.0), (1.0, 97.0)))], "a chart", AXES)
     assert re.findall(r'text-anchor="end">([^<]+)</text>', chart)[:5] == [
         "0",
         "25",
@@ -45,7 +47,17 @@ def test_a_chart_has_round_ticks_and_nothing_gives_none() -> None:
         "75",
         "100",
     ]
-    assert line_chart([Line("x", ((0.0, math.nan),))], "a chart") == ""
+    assert line_chart([Line("x", ((0.0, math.nan),))], "a chart", AXES) == ""
+
+
+def test_a_chart_names_its_axes_and_draws_bands_within_its_scale() -> None:
+    band = Band("80%", ((0, 0, 10), (1, -8, 9)))
+    chart = line_chart([Line("x", ((0.0, 3.0), (1.0, 5.0)))], "a chart", AXES, [band])
+    assert re.findall(r'<text class="axis"[^>]*>([^<]+)<', chart) == ["amount", "day"]
+    corners = re.findall(r'<polygon class="band0" points="([^"]+)"', chart)[0].split()
+    heights = [float(corner.split(",")[1]) for corner in corners]
+    assert len(heights) == 4 and min(heights) >= 0 and max(heights) <= 280
+    assert re.findall("</span> ([^<]+)</li>", chart) == ["x", "80%"], "the legend"
 
 
 def test_layers_follow_what_nodes_wait_for_even_in_a_circle() -> None:
@@ -83,6 +95,7 @@ def test_previews_of_files() -> None:
     table = table_of("a,b\n1,2\n3,", whole=False)
     assert (table.columns, table.rows, table.is_cut) == (["a", "b"], [["1", "2"]], True)
     assert table_of("", whole=True).columns == []
+    assert table_of("a,b,c,d\n1,x,,-1.5e3\n.2,2,,\n", whole=True).numeric == {0, 3}
 
 
 def test_packed_texts_are_read_and_others_left_alone() -> None:
@@ -93,6 +106,7 @@ def test_packed_texts_are_read_and_others_left_alone() -> None:
 
 def test_names_break_between_their_words() -> None:
     assert parted("a_<b>_c") == "a_<wbr>&lt;b&gt;_<wbr>c"
+    assert parted("runSource.__x/y") == "run<wbr>Source.__<wbr>x/<wbr>y"
 
 
 @pytest.mark.parametrize(
@@ -124,5 +138,5 @@ def test_runs_without_a_name_go_by_the_beginning_of_their_id() -> None:
 
 @pytest.mark.parametrize(("count", "ticks"), [(1, ["0"]), (3, ["0", "1", "2"]), (40, ["0", "10", "20", "29", "39"])])
 def test_values_are_counted_in_whole_numbers(count: int, ticks: list[str]) -> None:
-    chart = line_chart([Line("x", tuple((float(n), 0.5 * n) for n in range(count)))], "a chart")
-    assert re.findall(r'<text[^>]* y="212"[^>]*>([^<]+)</text>', chart) == ticks
+    chart = line_chart([Line("x", tuple((float(n), 0.5 * n) for n in range(count)))], "a chart", AXES)
+    assert re.findall(r'<text[^>]* y="246"[^>]*>([^<]+)</text>', chart) == ticks

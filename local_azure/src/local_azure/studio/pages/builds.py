@@ -101,9 +101,7 @@ def _page(visit: Visit, run: PipelineRun, refused: Refused | None = None) -> Res
         questions=questions,
         shown_then=shown_then,
         is_refused=refused is not None,
-        seconds=seconds_between(
-            run.build.get("startTime") or run.build.get("queueTime"), run.build.get("finishTime")
-        ),
+        seconds=run.seconds,
         documents=[shown for shown in documents if shown.name not in with_approval],
         is_cut=is_cut,
         failures=_failures(run, visit),

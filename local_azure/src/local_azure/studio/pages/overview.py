@@ -1,4 +1,4 @@
-"""The first page: who waits for an answer, what runs, what has happened last."""
+"""The first page: what needs attention, what runs, what has happened last."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from local_azure.machine_learning.domain.serving import services
 from local_azure.studio.pages.runs import rows_of
 from local_azure.studio.pages.visit import Section, Visit, address, key_of
 from local_azure.studio.reading import pipeline_runs
+from local_azure.studio.reading.attention import MOST_BUILDS, attention
 
 PAGES = Section()
 SHOWN = 8
@@ -25,15 +26,14 @@ def overview(visit: Visit) -> Response:
         for _, row in rows_of(visit, workspace.id, Recent(limit=SHOWN))
     ]
     served = [
-        (key_of(workspace, known), service)
-        for workspace in known
-        for service in services.find(visit.parts.store, workspace, {})
+        (workspace, service) for workspace in known for service in services.find(visit.parts.store, workspace, {})
     ]
-    root = visit.parts.state.pipeline_runs
+    builds = list(pipeline_runs.newest(visit.parts.state.pipeline_runs, MOST_BUILDS))
     return visit.page(
         "overview.html.j2",
-        waiting=pipeline_runs.waiting(root),
-        builds=list(pipeline_runs.newest(root, SHOWN)),
+        attention=attention(visit.parts, builds, served),
+        keys={workspace.id: key_of(workspace, known) for workspace in known},
+        builds=builds[:SHOWN],
         runs=sorted(runs, key=lambda pair: str(pair[1].run["createdUtc"]), reverse=True)[:SHOWN],
         services=served,
     )

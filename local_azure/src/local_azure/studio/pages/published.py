@@ -124,7 +124,8 @@ def all_schedules(visit: Visit) -> Response:
         following = visit.parts.scheduler.next_time(workspace, schedule["Id"]) if is_active(schedule) else None
         title = titles.get(schedule.get("PipelineId"), "")
         rows.append((schedule, title, is_active(schedule), fired[0] if fired else None, following, rhythm(schedule)))
-    return visit.page("schedules.html.j2", rows=rows)
+    late = {found.schedule["Id"]: found for found in visit.parts.scheduler.late(workspace)}
+    return visit.page("schedules.html.j2", rows=rows, late=late)
 
 
 def rhythm(schedule: Document) -> str:

@@ -67,7 +67,7 @@ def ask(visit: Visit) -> Response:
     try:
         body = asked_service.compact(asked)
     except (ValueError, RecursionError) as error:
-        refused = Answer(0, f"The request is not JSON: {error}", asked_service.forecast_chart(None))
+        refused = Answer(0, f"The request is not JSON: {error}")
         return _page(visit, found, asked=asked, answer=refused)
     key = found["keys"]["primaryKey"] if found["authEnabled"] else ""
     answer = asked_service.ask(str(found.get("scoringUri") or ""), key, body)

@@ -16,7 +16,7 @@ from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.server import Parts
 from local_azure.studio.reading.run_facts import name_of
 from local_azure.studio.views import previews
-from local_azure.studio.views.charts import Line, drawable, line_chart
+from local_azure.studio.views.charts import Axes, Line, drawable, line_chart
 
 NOTHING = Markup("")
 MOST_POINTS = 500
@@ -86,7 +86,8 @@ def _measured(parts: Parts, workspace: Workspace, run: Document, name: str) -> M
     numeric = [line for line in lines if len(line.points) > 1]
     is_list = len(columns) == 1
     label = f"{name}: {count:,} values"
-    chart = line_chart(numeric, label) if len(numeric) == len(lines) or (is_list and numeric) else NOTHING
+    axes = Axes("values in the order in which they were logged", name if is_list else "value")
+    chart = line_chart(numeric, label, axes) if len(numeric) == len(lines) or (is_list and numeric) else NOTHING
     rows = [list(map(value.get, columns)) for value in values[:MOST_ROWS]]
     return Measured(name, count, chart=chart, columns=columns, rows=rows)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from local_azure.machine_learning.storage.files import files_below
 from local_azure.pipelines.run.builds.answers import answer_of
 from local_azure.pipelines.run.builds.evidence import Evidence, evidence_of, files_before
 from local_azure.pipelines.run.builds.progress import read_progress
-from local_azure.pipelines.run.builds.record import read_record
+from local_azure.pipelines.run.builds.record import is_alive, read_record
 from local_azure.studio.reading.file_names import Listed, is_readable, listed
 from local_azure.studio.reading.logs import SEARCHED_BYTES
 from local_azure.studio.views.formats import seconds_between
@@ -30,6 +31,7 @@ MOST_SUMMARIES = 50
 MOST_RESULT_BYTES = 16 * 1024 * 1024
 _SECTION = re.compile(rb"\n##\[section\]([^\n]*)")
 _READABLE_TAG = 60  # characters
+_REASONS = {"pullRequest": "pull request", "individualCI": "push", "batchedCI": "push"}
 Document = dict[str, Any]
 
 
@@ -129,6 +131,44 @@ class PipelineRun:
         return str(self.build.get("buildNumber") or self.number)
 
     @property
+    def branch(self) -> str:
+        """The branch that it ran, without the beginning that all have."""
+        return str(self.build.get("sourceBranch") or "").removeprefix("refs/heads/")
+
+    @property
+    def reason(self) -> str:
+        """What started it, in words."""
+        given = str(self.build.get("reason") or "")
+        return _REASONS.get(given, given)
+
+    @property
+    def person(self) -> str:
+        """Who started it."""
+        found = self.build.get("requestedFor")
+        return str(found.get("displayName") or "") if isinstance(found, dict) else ""
+
+    @property
+    def started(self) -> str:
+        """When it started; while it has not, when it was queued."""
+        return str(self.build.get("startTime") or self.build.get("queueTime") or "")
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took so far; None where its process died, so that nobody knows when it ended."""
+        ended = self.build.get("finishTime")
+        return seconds_between(self.started, ended) if ended or self.is_live else None
+
+    @property
+    def why_failed(self) -> str:
+        """Which approval was rejected, else which stage failed; empty for a run that has not failed."""
+        if self.status != "failed":
+            return ""
+        rejected = next((one for one in self.approvals if one.status == "rejected"), None)
+        if rejected is not None:
+            return f"{rejected.environment} was not approved"
+        return next((f"in {stage.title}" for stage in self.stages if stage.status == "failed"), "")
+
+    @property
     def tags(self) -> list[str]:
         """Its build tags, each once: what deserves attention first, long ones last."""
         given = self.build.get("tags")
@@ -151,13 +191,18 @@ class PipelineRun:
         raise not_found("Job", label, f"Run {self.number} has none of that name.")
 
 
+def _numbers(root: Path) -> list[int]:
+    """Return the numbers of all runs, the newest first."""
+    if not root.is_dir():
+        return []
+    with os.scandir(root) as entries:
+        names = [entry.name for entry in entries]
+    return sorted((int(name) for name in names if name.isascii() and name.isdigit()), reverse=True)
+
+
 def newest(root: Path, most: int, before: int | None = None) -> Iterator[PipelineRun]:
     """Yield the newest runs below a folder; those that cannot be read are left out."""
-    if not root.is_dir():
-        return
-    names = (path.name for path in root.iterdir())
-    numbers = sorted((int(name) for name in names if name.isascii() and name.isdigit()), reverse=True)
-    chosen = [number for number in numbers if before is None or number < before]
+    chosen = [number for number in _numbers(root) if before is None or number < before]
     for number in chosen[:most]:
         run = _read(root / str(number))
         if run is not None:
@@ -165,8 +210,10 @@ def newest(root: Path, most: int, before: int | None = None) -> Iterator[Pipelin
 
 
 def waiting(root: Path) -> list[PipelineRun]:
-    """Return the runs that wait for an approval, the oldest first."""
-    return [run for run in newest(root, MOST_RUNS_READ) if run.status == WAITING][::-1]
+    """Return the runs that wait for an approval, the oldest first. Only runs whose process lives are read."""
+    alive = [number for number in _numbers(root)[:MOST_RUNS_READ] if is_alive(root / str(number))]
+    found = [_read(root / str(number)) for number in alive]
+    return [run for run in found if run is not None and run.status == WAITING][::-1]
 
 
 def find(root: Path, number: str) -> PipelineRun | None:

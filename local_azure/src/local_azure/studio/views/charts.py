@@ -1,4 +1,4 @@
-"""Line charts, and bars of a timeline, as SVG without any style of their own: studio.css colors them."""
+"""Line charts with bands, and bars of a timeline, as SVG without style of their own: studio.css colors them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from markupsafe import Markup
 
 from local_azure.studio.views.formats import number
 
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 640, 220, 64, 12, 12, 28
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 640, 280, 64, 12, 34, 54
 _TICKS = 4
 _BETWEEN = Markup(' class="between"')  # left out where there is little room
 _MOST_DOTS = 60
 MOST_LINES = 6  # colors that a reader can tell apart
+MOST_BANDS = 2  # shades
 _MOST_VALUE, _LEAST_SPAN = 1e300, 1e-300  # beyond these, distances and steps are infinite or zero
 
 
@@ -24,6 +25,23 @@ class Line:
 
     name: str
     points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Band:
+    """An interval around the first line: its name, and (place, lower bound, upper bound) from left to right."""
+
+    name: str
+    points: tuple[tuple[float, float, float], ...]
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What the axes show, with units. labels: texts of the horizontal axis at 0, 1, ...; its numbers without them."""
+
+    across: str
+    up: str
+    labels: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -38,24 +56,47 @@ class _Scale:
         return self.start + (value - self.low) / span * (self.end - self.start)
 
 
-def line_chart(lines: Sequence[Line], label: str, labels: Sequence[str] = ()) -> Markup:
-    """Return a chart of drawable points. labels: texts of the horizontal axis at 0, 1, ...; its numbers otherwise."""
+def line_chart(lines: Sequence[Line], label: str, axes: Axes, bands: Sequence[Band] = ()) -> Markup:
+    """Return a chart of drawable points. bands: the widest first, behind the lines."""
     shown = [Line(line.name, _finite(line.points)) for line in lines[:MOST_LINES]]
+    behind = bands[:MOST_BANDS]
     points = [point for line in shown for point in line.points]
     if not points:
         return Markup("")
+    bounds = [bound for band in behind for _, low, high in band.points for bound in (low, high)]
     across = _scale([x for x, _ in points], _LEFT, _WIDTH - _RIGHT)
-    up, step = _round_scale([y for _, y in points], _HEIGHT - _BOTTOM, _TOP)
-    parts = [_grid(up, step), _axis(across, labels)]
+    up, step = _round_scale([*bounds, *(y for _, y in points)], _HEIGHT - _BOTTOM, _TOP)
+    parts = [_grid(up, step), _axis(across, axes.labels), _titles(axes)]
+    parts += [_area(band, place, across, up) for place, band in enumerate(behind)]
     parts += [_path(line, place, across, up) for place, line in enumerate(shown)]
-    legend = Markup("").join(
-        Markup('<li class="line{}"><span aria-hidden="true">{}</span> {}</li>').format(place, "━", line.name)
-        for place, line in enumerate(shown)
-    )
     drawn = Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
         _WIDTH, _HEIGHT, label, Markup("").join(parts)
     )
-    return drawn + (Markup('<ul class="legend">{}</ul>').format(legend) if len(shown) > 1 else Markup(""))
+    return drawn + _legend(shown, behind)
+
+
+def _legend(lines: Sequence[Line], bands: Sequence[Band]) -> Markup:
+    """Return what each line and band is; nothing for a single line, which the title of the vertical axis names."""
+    if len(lines) + len(bands) < 2:
+        return Markup("")
+    signs = [("line", place, "━", line.name) for place, line in enumerate(lines)]
+    signs += [("band", place, "░▒"[place], band.name) for place, band in enumerate(bands)]
+    found = [Markup('<li class="{}{}"><span aria-hidden="true">{}</span> {}</li>').format(*sign) for sign in signs]
+    return Markup('<ul class="legend">{}</ul>').format(Markup("").join(found))
+
+
+def _titles(axes: Axes) -> Markup:
+    up = Markup('<text class="axis" x="4" y="16">{}</text>').format(axes.up)
+    middle = (_LEFT + _WIDTH - _RIGHT) / 2
+    across = Markup('<text class="axis" x="{}" y="{}" text-anchor="middle">{}</text>')
+    return up + across.format(middle, _HEIGHT - 8, axes.across)
+
+
+def _area(band: Band, place: int, across: _Scale, up: _Scale) -> Markup:
+    lower = [(across(x), up(low)) for x, low, _ in band.points]
+    upper = [(across(x), up(high)) for x, _, high in band.points]
+    drawn = " ".join(f"{x:.1f},{y:.1f}" for x, y in [*lower, *reversed(upper)])
+    return Markup('<polygon class="band{}" points="{}"/>').format(place, drawn)
 
 
 def _finite(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
@@ -109,7 +150,7 @@ def _axis(across: _Scale, labels: Sequence[str]) -> Markup:
         anchor = {across.low: "start", across.high: "end"}.get(value, "middle")
         found.append(
             Markup('<text{} x="{:.1f}" y="{}" text-anchor="{}">{}</text>').format(
-                _BETWEEN if place % 2 and place < len(ticks) - 1 else "", across(value), _HEIGHT - 8, anchor, text
+                _BETWEEN if place % 2 and place < len(ticks) - 1 else "", across(value), _HEIGHT - 34, anchor, text
             )
         )
     return Markup("").join(found)

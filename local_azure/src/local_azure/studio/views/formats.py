@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import math
+import re
 
 from markupsafe import Markup
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 _MOST_CHARACTERS = 200
+_BETWEEN_WORDS = re.compile(r"(?<=[_./])(?=[^_./])|(?<=[a-z])(?=[A-Z])")
 _PACKED, _MOST_PACKED = "base64_", 100_000
 _NOTHING = Markup('<span class="soft">-</span>')
 
@@ -94,7 +96,7 @@ def unpacked(value: object) -> object:
 
 def parted(name: str) -> Markup:
     """Show a name of several words so that it breaks between them and not inside one."""
-    return Markup("_<wbr>").join(name.split("_"))
+    return Markup("<wbr>").join(_BETWEEN_WORDS.split(name))
 
 
 def short(value: object, most: int = _MOST_CHARACTERS) -> str:

@@ -19,6 +19,8 @@ MOST_ROWS = 200
 MOST_COLUMNS = 50
 MOST_CHARACTERS = 2 * 1024 * 1024  # of JSON with its indents, which may be a thousand times as long as without
 _SECRET = re.compile("password|secret|token|credential|key$", re.IGNORECASE)
+_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
+_SCROLLING = '<div class="scroll" tabindex="0" role="group" aria-label="Table">'
 _ENCODER = json.JSONEncoder(indent=2, ensure_ascii=False)
 _KINDS: dict[str, Kind] = {
     **dict.fromkeys((".csv", ".tsv"), "table"),
@@ -40,6 +42,17 @@ class Table:
     columns: list[str]
     rows: list[list[str]]
     is_cut: bool
+
+    @property
+    def numeric(self) -> frozenset[int]:
+        """The positions of the columns that hold numbers only; cells may be empty."""
+        return frozenset(place for place in range(len(self.columns)) if _are_numbers(self.rows, place))
+
+
+def _are_numbers(rows: list[list[str]], place: int) -> bool:
+    cells = [row[place].strip() for row in rows if place < len(row)]
+    filled = list(filter(None, cells))
+    return bool(filled) and all(map(_NUMBER.fullmatch, filled))
 
 
 def kind_of(name: str) -> Kind:
@@ -110,7 +123,10 @@ def without_secrets(value: object) -> object:
 @cache
 def _markdown() -> MarkdownIt:
     # No raw HTML, and the library refuses addresses that are scripts. An image would be an address of elsewhere.
-    return MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table").disable("image")
+    made = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table").disable("image")
+    made.add_render_rule("table_open", lambda *_: f"{_SCROLLING}<table>")
+    made.add_render_rule("table_close", lambda *_: "</table></div>")
+    return made
 
 
 def markdown(text: str) -> Markup:

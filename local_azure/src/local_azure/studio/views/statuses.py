@@ -33,10 +33,10 @@ _LOOKS: dict[str, _Look] = {
     "skipped": ("soft", "↷"),
     "disabled": ("soft", "○"),
     "reused": ("good", "↻"),
-    **dict.fromkeys(("succeededwithissues", "partiallysucceeded", "warning"), ("warn", "!")),
+    **dict.fromkeys(("succeededwithissues", "partiallysucceeded", "warning", "late"), ("warn", "!")),
     **dict.fromkeys(("pending approval", "waiting for approval"), ("warn", "?")),
 }
-_NOTABLE = "override"
+_NOTABLE, _NOTHING = "override", "none"
 _MOST_TAGS = 6
 _WORDS = {
     "NotStarted": "Not started",
@@ -50,8 +50,9 @@ _WORDS = {
 
 
 def is_notable(name: object, value: object = "") -> bool:
-    """Tell whether a tag is shown in amber: its name or its value begins with `override`."""
-    return any(str(text or "").lower().startswith(_NOTABLE) for text in (name, value))
+    """Tell whether a tag is shown in amber: its name or its value begins with `override`, and it is not `none`."""
+    texts = [str(text or "").lower() for text in (name, value)]
+    return texts[1] != _NOTHING and any(text.startswith(_NOTABLE) for text in texts)
 
 
 def notable_tags(tags: Mapping[str, object] | None) -> list[tuple[str, object]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from local_azure.machine_learning.clock import timestamp
 from local_azure.machine_learning.domain.pipelines import graphs, pipeline_runs, published, schedules
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace, Workspaces
 from local_azure.machine_learning.engines.schedules.scheduler import Scheduler
@@ -123,3 +124,33 @@ def test_a_schedule_without_its_pipeline_goes_on(start: Callable[[], Server]) ->
     server.store.update(workspace.id, published.KIND, "p", lambda pipeline: pipeline.update(EntityStatus="0"))
     server.scheduler.fire_due(due)
     assert len(_runs(server)) == 1
+
+
+def test_a_schedule_that_could_submit_nothing_is_late_until_it_can(start: Callable[[], Server]) -> None:
+    server = start()
+    workspace = server.workspace
+    _scheduled(server)
+    began = server.scheduler.next_time(workspace, "s")
+    assert server.scheduler.late(workspace) == []
+    server.store.update(workspace.id, published.KIND, "p", lambda pipeline: pipeline.update(EntityStatus="2"))
+    due = server.scheduler.fire_due(server.scheduler.now())
+    assert due is not None
+    again = server.scheduler.fire_due(due)
+    assert again is not None
+    (late,) = start().scheduler.late(workspace)
+    assert (late.since, late.schedule["Id"]) == (began, "s"), "since the first time, across restarts"
+    assert late.why
+    server.store.update(workspace.id, published.KIND, "p", lambda pipeline: pipeline.update(EntityStatus="0"))
+    server.scheduler.fire_due(again)
+    assert server.scheduler.late(workspace) == []
+
+
+def test_a_schedule_that_nobody_attends_to_is_late_and_a_disabled_one_is_not(start: Callable[[], Server]) -> None:
+    server = start()
+    workspace = server.workspace
+    _scheduled(server)
+    past = timestamp(server.scheduler.now() - dt.timedelta(minutes=3))
+    server.store.update(workspace.id, "schedule_state", "s", lambda state: state.update(next=past))
+    assert [late.since for late in server.scheduler.late(workspace)] == [past]
+    server.store.update(workspace.id, schedules.KIND, "s", lambda schedule: schedule.update(EntityStatus="2"))
+    assert server.scheduler.late(workspace) == []

@@ -1,9 +1,10 @@
 """Submits runs when schedules are due.
 
-The state of a schedule, {"anchor", "next", "seen"}, is in the store and moves on in the transaction that records the
-runs it starts: a killed server neither fires twice nor forgets. Times that passed while no server ran are made up for
-once, however many they were; a schedule that was disabled or changed starts over without making up for missed runs
-(both assumed).
+The state of a schedule, {"anchor", "next", "seen", "missed"}, is in the store and moves on in the transaction that
+records the runs it starts: a killed server neither fires twice nor forgets. Times that passed while no server ran are
+made up for once, however many they were; a schedule that was disabled or changed starts over without making up for
+missed runs (both assumed). "missed" says since when, and why, no run could be submitted; earlier versions did not
+write it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import contextlib
 import datetime as dt
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from local_azure.machine_learning.clock import timestamp, utc_now
 from local_azure.machine_learning.domain.data import datastores
@@ -31,6 +33,16 @@ _STATE = "schedule_state"
 MOST_SECONDS = 60.0
 Submit = Callable[[Workspace, str], None]
 Fingerprint = dict[str, list[int]]  # size and time of the last change (ns) of each blob
+_BROKEN = "it broke; `python -m local_azure logs` says why"
+
+
+@dataclass(frozen=True)
+class Late:
+    """An active schedule that should have started a run at `since` and has not."""
+
+    schedule: Document
+    since: str
+    why: str
 
 
 class Scheduler:
@@ -95,6 +107,19 @@ class Scheduler:
         state = self._store.get(workspace.id, _STATE, schedule_id)
         return state["next"] if state else None
 
+    def late(self, workspace: Workspace) -> list[Late]:
+        """Return the active schedules that are late: nothing could be submitted, or nobody attended to them."""
+        patience = dt.timedelta(seconds=2 * MOST_SECONDS * self._speed)
+        found = []
+        for schedule in filter(is_active, schedules.newest_first(self._store, workspace.id)):
+            state = self._store.get(workspace.id, _STATE, schedule["Id"]) or {}
+            missed = state.get("missed")
+            if missed:
+                found.append(Late(schedule, missed["since"], missed["why"]))
+            elif state and dt.datetime.fromisoformat(state["next"]) < self.now() - patience:
+                found.append(Late(schedule, state["next"], _BROKEN))
+        return found
+
     def wake(self) -> None:
         """Re-check the schedules, after a change has been committed. From any thread."""
         self._loop.call_soon_threadsafe(self._changed.set)
@@ -125,10 +150,10 @@ class Scheduler:
                 return due
             if schedule["ScheduleType"] == ScheduleType.RECURRENCE:
                 due = _next_time(schedule, state, now)
-                runs = self._new_runs(workspace, schedule, [None])
+                runs = self._new_runs(workspace, schedule, state, [None])
             else:
                 due = now + _polling(schedule)
-                runs = self._new_runs(workspace, schedule, self._changed_blobs(workspace, schedule, state))
+                runs = self._new_runs(workspace, schedule, state, self._changed_blobs(workspace, schedule, state))
             self._store.put(workspace.id, _STATE, schedule_id, {**state, "next": timestamp(due)})
             for run in runs:
                 schedules.record_run(self._store, workspace.id, schedule_id, run)
@@ -136,14 +161,22 @@ class Scheduler:
             self._submit(workspace, run["Id"])
         return due
 
-    def _new_runs(self, workspace: Workspace, schedule: Document, blobs: list[str] | list[None]) -> list[Document]:
-        """Make a run for each changed blob, or one for a time; none where the pipeline cannot be submitted."""
-        made = []
+    def _new_runs(
+        self, workspace: Workspace, schedule: Document, state: Document, blobs: list[str] | list[None]
+    ) -> list[Document]:
+        """Make a run for each changed blob, or one for a time; none where the pipeline cannot be submitted.
+
+        The state notes since when, and why, until runs can be submitted again.
+        """
+        made: list[Document] = []
+        before = state.get("missed") or {}
         for blob in blobs:
             try:
                 made.append(schedules.new_run(self._store, workspace.id, schedule, blob))
+                state["missed"] = None
             except ApiError as error:
                 LOG.warning("schedule %s (%s) fired nothing: %s", schedule["Name"], schedule["Id"], error.message)
+                state["missed"] = {"since": before.get("since") or state["next"], "why": error.message}
         return made
 
     def _changed_blobs(self, workspace: Workspace, schedule: Document, state: Document) -> list[str]:

@@ -6,7 +6,6 @@ one. While the run lives it holds a lock on a file beside the record: the record
 
 from __future__ import annotations
 
-import copy
 import fcntl
 import json
 import os
@@ -167,7 +166,7 @@ def read_record(folder: Path) -> Document | None:
         return None
     if not _has_form(document):
         return None
-    return document if _is_alive(folder / LOCK_FILE) else _ended(document)
+    return document if is_alive(folder) else _ended(document)
 
 
 def _has_form(document: object) -> TypeGuard[Document]:
@@ -184,17 +183,16 @@ def _has_form(document: object) -> TypeGuard[Document]:
 
 
 def _ended(document: Document) -> Document:
-    """The record of a run whose process is gone: what was in progress is canceled."""
-    found = copy.deepcopy(document)
-    if found["build"].get("status") != "completed":
-        found["build"] |= {"status": "completed", "result": "canceled"}
-    for approval in found["approvals"]:
+    """Complete the record of a run whose process is gone, as it was read: what was in progress is canceled."""
+    if document["build"].get("status") != "completed":
+        document["build"] |= {"status": "completed", "result": "canceled"}
+    for approval in document["approvals"]:
         if approval.get("status") == "pending":
             approval["status"] = "canceled"
-    for record in found["timeline"]["records"]:
+    for record in document["timeline"]["records"]:
         if record.get("state") != "completed":
             record |= {"state": "completed", "result": "canceled"}
-    return found
+    return document
 
 
 def _record(kind: str, parent: str | None, name: str, *, state: str = "pending", **more: object) -> Document:
@@ -223,10 +221,10 @@ def _locked(path: Path) -> int:
     return descriptor
 
 
-def _is_alive(path: Path) -> bool:
-    """Whether the run that locked this file still does; the kernel drops the lock of a dead one."""
+def is_alive(folder: Path) -> bool:
+    """Tell whether the run of this folder still holds its lock; the kernel drops that of a dead one."""
     try:
-        with path.open("rb") as stream:
+        with (folder / LOCK_FILE).open("rb") as stream:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
