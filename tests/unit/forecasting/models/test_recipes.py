@@ -140,6 +140,14 @@ def test_exponential_smoothing_has_a_season_only_where_the_series_has_one() -> N
     assert np.ptp(made[1]) > 10.0
 
 
+def test_exponential_smoothing_follows_a_timetable_that_changes_at_once() -> None:
+    """Thirty weeks of one timetable and three of the next, which has as many departures in other places."""
+    before, after = np.array([9.0, 9, 9, 9, 9, 2, 2]), np.array([2.0, 2, 9, 9, 9, 9, 9])
+    values = np.concatenate([np.tile(before, 30), np.tile(after, 3)])[None]
+    made = forecast(fit(SMOOTHED, History(values, date(2014, 1, 1), 7, 28)), 28)
+    assert np.abs(made[0] - np.tile(after, 4)).max() < 0.5
+
+
 @pytest.mark.parametrize("level", [0.0, 3.0])
 def test_a_constant_series_stays_what_it_is(level: float) -> None:
     made = forecast(fit(SMOOTHED, History(np.full((1, 60), level), date(2014, 1, 1), 7, 28)), 28)
