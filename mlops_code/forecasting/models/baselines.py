@@ -76,7 +76,8 @@ class SameWeekdayMean(ParameterFree):
         seen, season = self._seen(recipe), history.season
         recent = history.values[:, history.days - seen * season :].reshape(-1, seen, season)
         if recipe.parameters.get(SKIP):
-            ages = np.argsort(_near_holidays(history, seen)[::-1], axis=0, kind="stable")  # holidays last, else newest first
+            # Seasons back at each place: the newest first, holidays behind all others.
+            ages = np.argsort(_near_holidays(history, seen)[::-1], axis=0, kind="stable")
             recent = recent[:, seen - 1 - ages[: self._seasons(recipe)], np.arange(season)]
         return {"profile": recent.mean(axis=1)}
 

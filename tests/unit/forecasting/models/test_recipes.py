@@ -83,14 +83,16 @@ def test_the_weekday_mean_leaves_out_holidays_and_the_days_next_to_them(
     first = date(2014, 1, 1)
     days = tuple(first + timedelta(days=day) for day in holidays)
     known = Known((), np.zeros((1, 70, 0)), 70, Holidays("XX", first, date(2014, 12, 31), days))
-    ten_weeks = History(np.arange(70.0)[None], first + timedelta(days=69), 7, 28, known=known)
+    values: Array = np.arange(70, dtype=np.float64)[None]
+    ten_weeks = History(values, first + timedelta(days=69), 7, 28, known=known)
     made = forecast(fit(make_recipe("same_weekday_mean", {"weeks": weeks, "skip_holidays": 1.0}), ten_weeks), 14)[0]
     start = np.arange(63.0, 67.0) - 3.5 * (weeks - 1)
     assert made.tolist() == [*start, *last_days] * 2
 
 
 def test_the_weekday_mean_without_known_holidays_leaves_nothing_out(panel: Panel) -> None:
-    assert np.array_equal(forecast(fit(USUAL, history(panel, 100)), 28), forecast(fit(NAIVE, history(panel, 100)), 28))
+    usual, naive = (forecast(fit(recipe, history(panel, 100)), 28) for recipe in (USUAL, NAIVE))
+    assert np.array_equal(usual, naive)
 
 
 def test_the_window_mean_is_flat(many: Panel) -> None:

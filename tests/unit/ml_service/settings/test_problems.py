@@ -103,7 +103,7 @@ def test_a_new_problem_that_knows_holidays_has_a_candidate_that_skips_them(
     with_them = Problem(new(terminal, "a", Columns("Day", "Units", keys, "sum", holidays="DE-BY"), tmp_path))
     without = Problem(new(terminal, "b", Columns("Day", "Units", keys, "sum"), tmp_path))
     assert (with_them.future.holidays, without.future.holidays) == ("DE-BY", None)
-    usual = Candidate(recipe="same_weekday_mean", weeks=1, skip_holidays=True)
+    usual = Candidate.model_validate({"recipe": "same_weekday_mean", "weeks": 1, "skip_holidays": True})
     assert [each for each in with_them.training.candidates if each != usual] == list(without.training.candidates)
     assert usual in with_them.training.candidates
 
