@@ -81,9 +81,13 @@ def with_holidays(panel: Panel, country: str) -> Panel:
     return replace(panel, known=Known((), np.zeros((*panel.values.shape, 0)), panel.days, holidays))
 
 
-def training_of(days: int) -> Training:
-    """What a new problem file of many series with so many days of history says about training; judged by MASE."""
-    text = text_of("bench", Columns("Day", "Units", ("Item",), "sum"), None, Dates(DAILY, days))
+def training_of(days: int, country: str = "") -> Training:
+    """What a new problem file of many series with so many days of history says about training; judged by MASE.
+
+    country: whose holidays it knows.
+    """
+    columns = Columns("Day", "Units", ("Item",), "sum", holidays=country)
+    text = text_of("bench", columns, None, Dates(DAILY, days))
     return Training.model_validate(yaml.safe_load(text)["training"]).model_copy(update={"metric": "mase"})
 
 
@@ -122,7 +126,7 @@ def row(family: Family, country: str, others: Mapping[str, float]) -> str:
     """One row of the table; the MASE of each candidate goes to stderr."""
     year = YEAR in patterns_in(family.panel, SEASON)
     plain, before = measured(family, family.panel, training_of(0))
-    now, after = measured(family, with_holidays(family.panel, country), training_of(family.start))
+    now, after = measured(family, with_holidays(family.panel, country), training_of(family.start, country))
     for label, value in {**before, **after, **others}.items():
         sys.stderr.write(f"{family.name}: {label} {value:.3f}\n")
     ours, earlier = after[now.label], before[plain.label]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -66,6 +66,8 @@ class Columns:
     missing: str = "zero"
     """What a day of a series without a row means."""
     reading: Reading | None = None
+    holidays: str = ""
+    """A country, or a part of one, whose holidays the model may know."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,11 @@ def text_of(name: str, columns: Columns, table: Path | None, dates: Dates) -> st
         sections["series"]["frequency"] = dates.calendar.frequency
     if columns.keys:
         sections["series"] |= {"keys": list(columns.keys), "missing": columns.missing}
+    if columns.holidays:
+        sections["future"] = {"holidays": columns.holidays}
     start = f"# {name}: what is forecast, and by which rules. The sample, {ONE}, explains it.\n"
     dumped = yaml.dump(sections, Dumper=_Indenting, sort_keys=False, allow_unicode=True, width=100)
-    return f"{start}{dumped}\n{_others(columns.keys, dates)}"
+    return f"{start}{dumped}\n{_others(columns, dates)}"
 
 
 class _Indenting(yaml.SafeDumper):
@@ -117,12 +121,12 @@ class _Indenting(yaml.SafeDumper):
         super().increase_indent(flow, indentless=False)
 
 
-def _others(keys: Sequence[str], dates: Dates) -> str:
+def _others(columns: Columns, dates: Dates) -> str:
     """The sections contract, training and gate."""
-    calendar = dates.calendar
+    calendar, keys = dates.calendar, columns.keys
     if calendar == DAILY:
-        text = example(MANY if keys else ONE).read_text(encoding="utf-8")
-        return _with_year(_from_contract(text), dates.steps)
+        text = _from_contract(example(MANY if keys else ONE).read_text(encoding="utf-8"))
+        return _with_year(_with_holidays(text) if columns.holidays else text, dates.steps)
     usual, days_a_step = calendar.defaults, _DAYS_OF_YEAR / calendar.year
     return _SECTIONS.substitute(
         min_days=round(usual.minimum * days_a_step),
@@ -156,6 +160,11 @@ def _with_year(text: str, days: int) -> str:
     if days >= _TWO_YEARS_DAYS:
         text = text.replace("    # - {recipe: last_year}  ", "    - {recipe: last_year}    ")
     return text
+
+
+def _with_holidays(text: str) -> str:
+    """The candidate that leaves holidays out."""
+    return re.sub(r"^    # (- \{.*skip_holidays: true\}).*$", r"    \1", text, flags=re.MULTILINE)
 
 
 def _from_contract(text: str) -> str:

@@ -55,6 +55,12 @@ class Holidays:
                 raise ValueError(f"the holidays of {day} are not known, only those from {self.first} to {self.last}")
         return [[float(day in known), float(day + one in known), float(day - one in known)] for day in days]
 
+    def near(self, days: Sequence[date]) -> list[bool]:
+        """Whether each day is a holiday or next to one; a day whose holidays are not known is not."""
+        one = timedelta(days=1)
+        unusual = {day + one * beside for day in self.days for beside in (-1, 0, 1)}
+        return [day in unusual for day in days]
+
 
 @dataclass(frozen=True)
 class Known:

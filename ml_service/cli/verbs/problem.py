@@ -130,6 +130,9 @@ def new(
     frequency: Annotated[
         str, typer.Option("--frequency", help="Frequency, if --data is not given: day, week-sunday, month, ...")
     ] = "day",
+    holidays: Annotated[
+        str, typer.Option("--holidays", help="Country whose holidays the model may know, such as DE or DE-BY.")
+    ] = "",
     missing: Missing = None,
     reading: Rules = None,
     as_json: AsJson = False,
@@ -148,7 +151,7 @@ def new(
         from ml_service.settings import new_problem, problems, proposed_reading
 
         aggregation = "mean" if mean else "sum"
-        columns = new_problem.Columns(date, measure, tuple(key or ()), aggregation, frequency)
+        columns = new_problem.Columns(date, measure, tuple(key or ()), aggregation, frequency, holidays=holidays)
         rules = proposed_reading.parse_rules(reading or ())
         ask = None if as_json or not sys.stdin.isatty() else ask_what_missing_means
         decided = problems.Decided(rules, missing or "", ask)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecasting.calendars import Calendar
 from forecasting.models.recipe import (
@@ -17,11 +18,14 @@ from forecasting.models.recipe import (
     RecipeFamily,
     Shapes,
     demand_names,
+    demand_switch,
     demand_whole,
     steps_of_year,
 )
 
 MAX_WEEKS = 104
+SKIP = "skip_holidays"
+SPARE = 4  # seasons that may stand in for holidays: no more follow each other at the same weekday
 
 
 class ParameterFree(RecipeFamily):
@@ -38,7 +42,8 @@ class ParameterFree(RecipeFamily):
 class SameWeekdayMean(ParameterFree):
     """The mean of the last seasons at the same place of the season; of one season the seasonal naive forecast.
 
-    counted: the parameter with the number of seasons, which for days are weeks; None: one season.
+    counted: the parameter with the number of seasons, which for days are weeks; None: one season, no parameters.
+    skip_holidays, where parameters are taken: earlier days stand in for known holidays and the days next to them.
     """
 
     def __init__(self, counted: str | None = "weeks") -> None:
@@ -51,24 +56,44 @@ class SameWeekdayMean(ParameterFree):
         return int(recipe.parameters[self._counted]) if self._counted else 1
 
     def check(self, recipe: Recipe) -> None:
-        demand_names(recipe, (self._counted,) if self._counted else ())
-        if self._counted:
-            demand_whole(recipe, self._counted, 1, MAX_WEEKS)
+        if not self._counted:
+            return demand_names(recipe, ())
+        demand_names(recipe, (self._counted,), (SKIP,))
+        demand_whole(recipe, self._counted, 1, MAX_WEEKS)
+        return demand_switch(recipe, SKIP)
+
+    def _seen(self, recipe: Recipe) -> int:
+        """How many seasons back the recipe looks."""
+        return self._seasons(recipe) + (SPARE if recipe.parameters.get(SKIP) else 0)
 
     def days_needed(self, recipe: Recipe, season: int, _horizon: int, _calendar: Calendar) -> int:
-        return self._seasons(recipe) * season
+        return self._seen(recipe) * season
 
     def shapes(self, _recipe: Recipe, season: int, series: int, _calendar: Calendar) -> Shapes:
         return {"profile": (series, season)}
 
     def update(self, recipe: Recipe, _arrays: Mapping[str, Array], history: History) -> dict[str, Array]:
-        seasons, season = self._seasons(recipe), history.season
-        recent = history.values[:, history.days - seasons * season :].reshape(-1, seasons, season)
+        seen, season = self._seen(recipe), history.season
+        recent = history.values[:, history.days - seen * season :].reshape(-1, seen, season)
+        if recipe.parameters.get(SKIP):
+            # Seasons back at each place: the newest first, holidays behind all others.
+            ages = np.argsort(_near_holidays(history, seen)[::-1], axis=0, kind="stable")
+            recent = recent[:, seen - 1 - ages[: self._seasons(recipe)], np.arange(season)]
         return {"profile": recent.mean(axis=1)}
 
     def forecast(self, model: FittedModel, horizon: int) -> Array:
         profile = model.arrays["profile"]
         return profile[:, np.arange(horizon) % model.season]
+
+
+def _near_holidays(history: History, seasons: int) -> NDArray[np.bool_]:
+    """Which of the last days are holidays or next to one, shape (seasons, season)."""
+    days, shape = seasons * history.season, (seasons, history.season)
+    holidays = history.known.holidays if history.known else None
+    if holidays is None:
+        return np.zeros(shape, dtype=np.bool_)
+    dates = history.calendar.dates(history.cutoff, np.arange(1 - days, 1))
+    return np.array(holidays.near(dates.tolist())).reshape(shape)
 
 
 class WindowMean(ParameterFree):

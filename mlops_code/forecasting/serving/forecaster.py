@@ -145,12 +145,12 @@ class Forecaster:
             return None if known is None or lines is None else self._without_columns(known, lines, horizon)
         needed = EVENTS in learns(self.model.recipe)
         if "future" not in document and not (needed and (lines is not None or horizon > known.ahead)):
-            return None
+            return None if lines is None else self._without_columns(known, lines, horizon)
         ahead = ahead_of(document.get("future"), names, known, horizon)
         if lines is None:
             return known.rows([self._places[name] for name in names]).continued(ahead)
         if not needed:
-            return None
+            return self._without_columns(known, lines, horizon)
         days = len(lines[0].values)
         past = [
             columns_of(f"history.{name}.{COLUMNS}", line.columns, known, days)
@@ -162,7 +162,7 @@ class Forecaster:
     def _without_columns(known: Known, lines: Sequence[Line], horizon: int) -> Known:
         """The holidays alone, for the days of a history and those ahead."""
         days = len(lines[0].values)
-        return replace(known, values=np.zeros((len(lines), days + horizon, 0)), past=days)
+        return replace(known, columns=(), values=np.zeros((len(lines), days + horizon, 0)), past=days)
 
     def _check_holidays(self, question: Question) -> None:
         """Refuse days whose holidays the model does not hold."""

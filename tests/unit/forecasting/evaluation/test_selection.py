@@ -50,6 +50,15 @@ def test_a_fitted_recipe_is_chosen_where_it_earns_its_upkeep(problem: Problem) -
     assert choose(steep, only(problem.training, *two), 0.0).recipe == RIDGE
 
 
+def test_of_equal_recipes_the_one_that_the_problem_lists_is_chosen(panel: Panel, problem: Problem) -> None:
+    """Without a holiday in the windows of the choice, the recipe that skips them equals the baseline."""
+    usual = Candidate.model_validate({"recipe": "same_weekday_mean", "weeks": 1, "skip_holidays": True})
+    choice = choose(panel, only(problem.training, usual), 0.0)
+    assert len({metrics.mae for metrics in choice.scores.values()}) == 1
+    assert choice.recipe.label == "same_weekday_mean(skip_holidays=1, weeks=1)"
+    assert [proposal.recipe for proposal in choice.fallbacks] == [BASELINE]
+
+
 def test_progress_is_told_of_each_fit(panel: Panel, problem: Problem) -> None:
     told: list[tuple[str, int, int]] = []
     choose(panel, problem.training, 0.0, lambda *fit: told.append(fit))

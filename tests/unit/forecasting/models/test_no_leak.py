@@ -29,6 +29,7 @@ SMOOTHED = make_recipe("exponential_smoothing", {"year": 1.0})
 RECIPES = [
     make_recipe("seasonal_naive", {}),
     make_recipe("same_weekday_mean", {"weeks": 8.0}),
+    make_recipe("same_weekday_mean", {"weeks": 1.0, "skip_holidays": 1.0}),
     make_recipe("season_mean", {"seasons": 8.0}),
     make_recipe("window_mean", {"days": 56.0}),
     make_recipe("last_year", {}),

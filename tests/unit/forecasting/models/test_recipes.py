@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from forecasting.calendars import DAILY
 from forecasting.calendars import WEEKLY as WEEKS
 from forecasting.data.series import Panel
+from forecasting.known import Holidays, Known
 from forecasting.models.boosting import walk
 from forecasting.models.catalog import (
     days_needed,
@@ -32,6 +33,7 @@ from forecasting.models.smoothing import GRID, TRENDLESS
 
 WEEKLY = make_recipe("same_weekday_mean", {"weeks": 8})
 NAIVE = make_recipe("seasonal_naive", {})
+USUAL = make_recipe("same_weekday_mean", {"weeks": 1, "skip_holidays": 1.0})
 WINDOW = make_recipe("window_mean", {"days": 56})
 RIDGE = make_recipe("ridge_direct", {"alpha": 1.0})
 SCALED = make_recipe("ridge_direct", {"alpha": 1.0, "scaled": 1.0})
@@ -44,7 +46,7 @@ SMOOTHED = make_recipe("exponential_smoothing", {})
 BOTH = make_recipe("mean_of", {}, [WEEKLY, BOOSTING])
 SMOOTHED_YEAR = make_recipe("exponential_smoothing", {"year": 1.0})
 MEDIAN = make_recipe("median_of", {}, [NAIVE, WEEKLY, SMOOTHED])
-RECIPES = [NAIVE, WEEKLY, WINDOW, SMOOTHED, HOLT, RIDGE, SCALED, BOOSTING, POISSON, BOTH, MEDIAN]
+RECIPES = [NAIVE, WEEKLY, USUAL, WINDOW, SMOOTHED, HOLT, RIDGE, SCALED, BOOSTING, POISSON, BOTH, MEDIAN]
 ALL = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.label)
 
 
@@ -62,6 +64,34 @@ def test_the_weekday_mean_is_the_mean_of_eight_same_weekdays(panel: Panel) -> No
     expected = np.mean([panel.values[0, 100 - 7 * week] for week in range(1, 9)])
     assert made[0] == pytest.approx(expected)
     assert made[7] == made[0]
+
+
+@pytest.mark.parametrize(
+    ("weeks", "holidays", "last_days"),
+    [
+        (1, [68], [60, 61, 62]),
+        (1, [68, 61], [53, 54, 55]),
+        (1, [68, 61, 54, 47, 40], [67, 68, 69]),  # nothing else within four weeks more
+        (1, [70], [67, 68, 62]),
+        (2, [68], [56.5, 57.5, 58.5]),
+    ],
+)
+def test_the_weekday_mean_leaves_out_holidays_and_the_days_next_to_them(
+    weeks: int, holidays: list[int], last_days: list[float]
+) -> None:
+    first = date(2014, 1, 1)
+    days = tuple(first + timedelta(days=day) for day in holidays)
+    known = Known((), np.zeros((1, 70, 0)), 70, Holidays("XX", first, date(2014, 12, 31), days))
+    values: Array = np.arange(70, dtype=np.float64)[None]
+    ten_weeks = History(values, first + timedelta(days=69), 7, 28, known=known)
+    made = forecast(fit(make_recipe("same_weekday_mean", {"weeks": weeks, "skip_holidays": 1.0}), ten_weeks), 14)[0]
+    start = np.arange(63.0, 67.0) - 3.5 * (weeks - 1)
+    assert made.tolist() == [*start, *last_days] * 2
+
+
+def test_the_weekday_mean_without_known_holidays_leaves_nothing_out(panel: Panel) -> None:
+    usual, naive = (forecast(fit(recipe, history(panel, 100)), 28) for recipe in (USUAL, NAIVE))
+    assert np.array_equal(usual, naive)
 
 
 def test_the_window_mean_is_flat(many: Panel) -> None:
@@ -139,6 +169,14 @@ def test_exponential_smoothing_has_a_season_only_where_the_series_has_one() -> N
     assert np.ptp(made[1]) > 10.0
 
 
+def test_exponential_smoothing_follows_a_timetable_that_changes_at_once() -> None:
+    """Thirty weeks of one timetable and three of the next, which has as many departures in other places."""
+    before, after = np.array([9.0, 9, 9, 9, 9, 2, 2]), np.array([2.0, 2, 9, 9, 9, 9, 9])
+    values = np.concatenate([np.tile(before, 30), np.tile(after, 3)])[None]
+    made = forecast(fit(SMOOTHED, History(values, date(2014, 1, 1), 7, 28)), 28)
+    assert np.abs(made[0] - np.tile(after, 4)).max() < 0.5
+
+
 @pytest.mark.parametrize("level", [0.0, 3.0])
 def test_a_constant_series_stays_what_it_is(level: float) -> None:
     made = forecast(fit(SMOOTHED, History(np.full((1, 60), level), date(2014, 1, 1), 7, 28)), 28)
@@ -170,7 +208,7 @@ def test_each_recipe_says_what_it_can_learn() -> None:
     assert learns(SMOOTHED_YEAR) == {"season", "year"}
     assert learns(SMOOTHED) == learns(MEDIAN) == {"season"}
     assert learns(WINDOW) == frozenset()
-    assert learns(WEEKLY) == {"season"}
+    assert learns(WEEKLY) == learns(USUAL) == {"season"}
     assert learns(BOTH) == learns(RIDGE) == {"season", "events"}
     assert learns(make_recipe("ridge_direct", {"alpha": 1.0, "year": 1.0})) == {"season", "year", "events"}
     assert learns(HOLT) == {"trend", "season"}
@@ -384,6 +422,8 @@ def test_values_below_zero_are_forecast_where_the_contract_admits_them(panel: Pa
         ("same_weekday_mean", {"weeks": 2.5}),
         ("same_weekday_mean", {"weeks": 105.0}),
         ("same_weekday_mean", {"weeks": 8.0, "days": 1.0}),
+        ("same_weekday_mean", {"weeks": 8.0, "skip_holidays": 2.0}),
+        ("seasonal_naive", {"skip_holidays": 1.0}),
         ("window_mean", {"days": 0.0}),
         ("holt_winters", {"alpha": 0.1}),
         ("last_year", {"days": 365.0}),

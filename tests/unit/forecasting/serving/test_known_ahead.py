@@ -127,6 +127,21 @@ def test_holidays_need_nothing_in_a_request_and_end_somewhere() -> None:
         service.read({"horizon": 60})
 
 
+@pytest.mark.parametrize("columns", [(), COLUMNS], ids=["no columns", "columns"])
+def test_a_recipe_that_skips_holidays_skips_them_in_the_history_of_a_request(columns: tuple[Column, ...]) -> None:
+    holidays = Holidays("XX", FIRST, FIRST + timedelta(days=900), (FIRST + timedelta(days=DAYS - 3),))
+    given = history(columns, holidays)
+    service = Forecaster(model_of(make_recipe("same_weekday_mean", {"weeks": 1, "skip_holidays": 1.0}), given))
+    lines = {
+        key: {"from": FIRST.isoformat(), "values": values.tolist()}
+        for key, values in zip("ab", given.values, strict=True)
+    }
+    asked = {"horizon": 14, "history": lines}
+    made = values_of(service.answer(service.read(asked)))
+    assert made == forecast(service.model, 14).ravel().tolist()
+    assert made[5] == given.values[0, DAYS - 9], "the day after the holiday is that of the week before"
+
+
 @pytest.mark.parametrize("recipe", [RIDGE, WEEKLY], ids=lambda recipe: recipe.name)
 def test_the_live_check_asks_with_columns(tmp_path: Path, recipe: Recipe) -> None:
     write_model(tmp_path, model_of(recipe, history()), "shop", 14, {})

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from forecasting.problem.problem_file import Problem
+from forecasting.problem.sections import Candidate
 from ml_service.cli.main import main
 from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
@@ -92,6 +93,25 @@ def test_candidates_of_a_new_problem_look_a_year_back_where_the_history_allows(
         medians = [each for each in Problem(path).training.candidates if each.recipe == "median_of"]
         assert [each.of[-1].parameters.get("year", 0.0) for each in medians] == [0.0, year][: 1 + (year > 0)]
     assert max(map(len, path.read_text().splitlines())) <= 120, "yamllint of the pull request"
+
+
+@pytest.mark.parametrize("keys", [(), ("Item",)])
+def test_a_new_problem_that_knows_holidays_has_a_candidate_that_skips_them(
+    tmp_path: Path, keys: tuple[str, ...]
+) -> None:
+    terminal = Terminal(as_json=False)
+    with_them = Problem(new(terminal, "a", Columns("Day", "Units", keys, "sum", holidays="DE-BY"), tmp_path))
+    without = Problem(new(terminal, "b", Columns("Day", "Units", keys, "sum"), tmp_path))
+    assert (with_them.future.holidays, without.future.holidays) == ("DE-BY", None)
+    usual = Candidate.model_validate({"recipe": "same_weekday_mean", "weeks": 1, "skip_holidays": True})
+    assert [each for each in with_them.training.candidates if each != usual] == list(without.training.candidates)
+    assert usual in with_them.training.candidates
+
+
+def test_holidays_of_a_weekly_problem_are_refused(tmp_path: Path) -> None:
+    columns = Columns("Week", "Units", (), "sum", "week-sunday", holidays="DE")
+    with pytest.raises(InvalidRequestError, match=r"would be invalid[\s\S]*holidays needs daily values"):
+        new(Terminal(as_json=False), "shop", columns, tmp_path)
 
 
 def test_an_invalid_name_leaves_no_file(tmp_path: Path) -> None:
