@@ -59,8 +59,11 @@ def describe(path: Path) -> Described:
     )
 
 
-def listed(folder: Path = FOLDER) -> list[Described]:
-    """All files of the folder, which must all be sound and have different names. Raises: InvalidRequestError."""
+def show_all(terminal: Terminal, folder: Path = FOLDER) -> None:
+    """Print the valid files of a folder; then all must be valid, and of different names.
+
+    Raises: InvalidRequestError with every mistake.
+    """
     found, mistakes = [], []
     for path in sorted(folder.glob("*.yml")):
         try:
@@ -69,21 +72,16 @@ def listed(folder: Path = FOLDER) -> list[Described]:
             mistakes.append(str(mistake))
     counts = Counter(problem.name for problem in found)
     mistakes += [f"two files are named {name}" for name, count in sorted(counts.items()) if count > 1]
+    rows = [
+        (problem.file, problem.series, problem.metric, _horizon(problem), problem.candidates[0]) for problem in found
+    ]
+    terminal.table(("file", "series", "metric", "ahead", "simplest candidate"), rows, right=("ahead",))
     if mistakes:
         raise InvalidRequestError(
             f"{len(mistakes)} mistakes in the problem files",
             found="\n".join(mistakes),
             todo=f"correct them; {shown(example(ONE))} explains every line",
         )
-    return found
-
-
-def show(terminal: Terminal, found: list[Described]) -> None:
-    """Print a table."""
-    rows = [
-        (problem.file, problem.series, problem.metric, _horizon(problem), problem.candidates[0]) for problem in found
-    ]
-    terminal.table(("file", "series", "metric", "ahead", "simplest candidate"), rows, right=("ahead",))
     terminal.document({"problems": [asdict(problem) for problem in found]})
 
 

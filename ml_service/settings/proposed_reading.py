@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
-import yaml
 from pydantic import ValidationError
 
 from forecasting.data.reading import HEADER_LINES, SEPARATORS, find_table, line_of, read_cells
 from forecasting.data.sizes import opened
+from forecasting.problem.problem_file import sentences
 from forecasting.problem.reading import Reading
 from forecasting.tables.cells import days_of, numbers_of
 from forecasting.tables.workbook import is_workbook
@@ -53,6 +53,7 @@ _NUMBERS: tuple[tuple[str, str | None], ...] = (
     (".", "'"),
     (".", " "),
 )
+_SWITCHES = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _Way = TypeVar("_Way")
 
 
@@ -88,7 +89,7 @@ class Proposal:
 
 
 def parse_rules(rules: Sequence[str]) -> dict[str, object]:
-    """`KEY=VALUE` of the section `reading`, as YAML would read the value. Raises: InvalidRequestError."""
+    """`KEY=VALUE` of the section `reading`; true and false as YAML writes them. Raises: InvalidRequestError."""
     found: dict[str, object] = {}
     for rule in rules:
         key, equals, value = rule.partition("=")
@@ -98,8 +99,21 @@ def parse_rules(rules: Sequence[str]) -> dict[str, object]:
                 f"--reading {rule} is invalid", expected=f"KEY=VALUE with a key of {', '.join(known)}",
                 todo="correct it",
             )  # fmt: skip
-        found[key] = yaml.safe_load(value) if known[key] is bool else value
+        found[key] = _SWITCHES.get(value.lower(), value) if known[key] is bool else value
+    _demand_single_values(found)
     return found
+
+
+def _demand_single_values(rules: Mapping[str, object]) -> None:
+    """Check each value before a table is read by it: which of them belong together depends on the table.
+
+    Raises: InvalidRequestError.
+    """
+    try:
+        Reading.model_validate(dict(rules))
+    except ValidationError as mistake:
+        if any(error["loc"] for error in mistake.errors()):
+            _reading(rules)
 
 
 def propose(table: Path, date: str, keys: Sequence[str], measure: str, given: Mapping[str, object]) -> Proposal:
@@ -129,7 +143,7 @@ def _reading(rules: Mapping[str, object]) -> Reading:
     try:
         return Reading.model_validate(dict(rules))
     except ValidationError as mistake:
-        said = "; ".join(str(error["msg"]).removeprefix("Value error, ") for error in mistake.errors())
+        said = "; ".join(sentences(mistake, Reading))
         raise InvalidRequestError("--reading cannot be used", found=said, todo="correct it") from None
 
 

@@ -38,7 +38,7 @@ def list_problems(as_json: AsJson = False) -> None:
     with session(as_json, verb="problems list") as call:
         from ml_service.settings import problems
 
-        problems.show(call.terminal, problems.listed())
+        problems.show_all(call.terminal)
         call.ends("every problem file is valid", "add yours: python -m ml_service problems new NAME")
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from forecasting.problem.sections import Section, Text
 
@@ -15,6 +16,8 @@ Encoding = Literal["utf-8", "utf-16", "cp932", "shift_jis", "euc_jp", "cp1250", 
 _DIRECTIVES = frozenset("YymdbBHIMSfpz")
 _DIRECTIVE = re.compile(r"%(.)")
 _WHAT_MAKES_A_DAY = (("%Y", "%y"), ("%m", "%b", "%B"), ("%d",))
+_TABS = ("tab", r"\t")  # the second as a shell hands it on
+_SOME_MOMENT = datetime(2024, 12, 31, 23, 58, 59, tzinfo=UTC)
 _EXAMPLES = "such as %Y-%m-%d, %d.%m.%Y or %Y-%m-%d %H:%M:%S"
 
 
@@ -24,20 +27,31 @@ def _readable(date_format: str) -> str:
         raise ValueError(f"{', '.join(unknown)} is not supported, expected a form {_EXAMPLES}")
     if not all(set(parts) & set(re.findall(r"%.", date_format)) for parts in _WHAT_MAKES_A_DAY):
         raise ValueError(f"it lacks the day, month or year, expected all three, {_EXAMPLES}")
+    try:
+        datetime.strptime(_SOME_MOMENT.strftime(date_format), date_format)
+    except (ValueError, re.error):
+        raise ValueError(f"it has a stray % or a part twice, expected a form {_EXAMPLES}") from None
     return date_format
+
+
+def _separator(given: object) -> object:
+    """A tab by its name, because it cannot be seen."""
+    return "\t" if given in _TABS else given
 
 
 def _known_zone(name: str) -> str:
     try:
         return ZoneInfo(name).key
-    except (OSError, ValueError):
-        raise ValueError("it is not a time zone, expected one such as Europe/Berlin, Asia/Tokyo or UTC") from None
+    except (OSError, ValueError, KeyError):  # a name that nobody knows is a KeyError
+        raise ValueError(
+            "it is not a time zone, expected an IANA name such as Europe/Berlin, America/New_York, Asia/Tokyo or UTC"
+        ) from None
 
 
 class Reading(Section):
     """How cells are separated, encoded and written; several_rows: whether a day of a series may have several rows."""
 
-    separator: Literal[",", ";", "\t", "|"] = ","
+    separator: Annotated[Literal[",", ";", "\t", "|"], BeforeValidator(_separator)] = ","  # or the word tab
     decimal: Literal[".", ","] = "."
     thousands: Literal[".", ",", "'", " "] | None = None  # between groups of three digits; None: there are no groups
     encoding: Encoding = "utf-8"

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from forecasting.problem.problem_file import Problem
+from forecasting.problem.reading import Reading
 from ml_service.cli.main import main
 from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
 from ml_service.output.failures import explain
 from ml_service.settings.new_problem import Columns
-from ml_service.settings.problems import listed, new
+from ml_service.settings.problems import new, show_all
 from tests.sample import DATA, PROBLEMS, ROOT, SHIPPED
 
 PRODUCTS = DATA / "daily_sales_by_product.csv"
@@ -47,16 +48,52 @@ def test_every_mistake_of_a_file_is_named(tmp_path: Path, capsys: pytest.Capture
     said = capsys.readouterr().err
     assert "aggregation: expected" in said
     assert "name: expected a name of lowercase letters" in said
+    (tmp_path / "good.yml").write_text((PROBLEMS / "paid_amount.yml").read_text())
     with pytest.raises(InvalidRequestError) as caught:
-        listed(tmp_path)
+        show_all(Terminal(), tmp_path)
     assert "bad.yml" in caught.value.found
+    assert "good.yml" in capsys.readouterr().out, "one bad file does not hide the others"
+
+
+# Of each key of the section: a value that cannot be, and what is said instead of a traceback.
+VALUES = {
+    "separator": ("tabs", "separator: expected ',', ';', '\\t' or '|', found 'tabs'"),
+    "decimal": (";", "decimal: expected '.' or ',', found ';'"),
+    "thousands": ("_", "thousands: expected '.', ',', \"'\" or ' ', found '_'"),
+    "encoding": ("ansi", "encoding: expected 'utf-8', 'utf-16'"),
+    "date_format": ("%Y-%m-%d %Y", "date_format: it has a stray % or a part twice"),
+    "time_zone": ("Berlin", "time_zone: it is not a time zone, expected an IANA name such as Europe/Berlin"),
+    "sheet": ("", "sheet: expected a text that is not empty, found ''"),
+    "several_rows": ("maybe", "several_rows: expected true or false, found 'maybe'"),
+}
+
+
+@pytest.mark.parametrize("key", Reading.model_fields)
+def test_a_value_of_the_section_reading_that_cannot_be_is_named_with_its_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str
+) -> None:
+    value, expected = VALUES[key]
+    text = (PROBLEMS / "paid_amount.yml").read_text()
+    (tmp_path / "bad.yml").write_text(f"{text}\nreading: {json.dumps({key: value})}\n")
+    assert main(["problems", "check", str(tmp_path / "bad.yml")]) == 2
+    assert expected in capsys.readouterr().err
+    table = tmp_path / "t.csv"
+    table.write_text("Day,Units\n2024-01-01,1\n")
+    words = ["problems", "new", "x", "--date", "Day", "--measure", "Units", "--data", str(table)]
+    assert main([*words, "--reading", f"{key}={value}"]) == 2
+    assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("written", ["tab", r"\t", "\t"])
+def test_a_tab_has_a_name(written: str) -> None:
+    assert Reading.model_validate({"separator": written}).separator == "\t"
 
 
 def test_two_problems_of_one_name_would_share_a_champion(tmp_path: Path) -> None:
     for file in ("a.yml", "b.yml"):
         (tmp_path / file).write_text((PROBLEMS / "paid_amount.yml").read_text())
     with pytest.raises(InvalidRequestError, match="1 mistakes"):
-        listed(tmp_path)
+        show_all(Terminal(), tmp_path)
 
 
 @pytest.mark.parametrize("keys", [(), ("ProductID",)])
