@@ -19,10 +19,13 @@ import pandas as pd
 from pydantic import ValidationError
 
 from forecasting.data.reading import HEADER_LINES, SEPARATORS, find_table, line_of, read_cells
+from forecasting.data.rows import total_findings
 from forecasting.data.sizes import opened
+from forecasting.errors import ContractError
 from forecasting.problem.problem_file import sentences
 from forecasting.problem.reading import Reading
 from forecasting.tables.cells import days_of, numbers_of
+from forecasting.tables.totals import find_totals
 from forecasting.tables.workbook import is_workbook
 from ml_service.errors import InvalidRequestError
 
@@ -119,7 +122,8 @@ def _demand_single_values(rules: Mapping[str, object]) -> None:
 def propose(table: Path, date: str, keys: Sequence[str], measure: str, given: Mapping[str, object]) -> Proposal:
     """Find how a table is written. given: keys of the section that a person has decided.
 
-    Raises: InvalidRequestError (two ways fit, a rule is invalid), ContractError of forecasting (no column, no table).
+    Raises: InvalidRequestError (two ways fit, a rule is invalid), ContractError of forecasting (no column, no table,
+    a row that is a total).
     """
     file, needed = find_table(table), list(dict.fromkeys((date, *keys, measure)))
     rules = dict(given)
@@ -132,10 +136,13 @@ def propose(table: Path, date: str, keys: Sequence[str], measure: str, given: Ma
     if is_workbook(file):  # a date of a workbook is written as the section says
         cells = read_cells(file, needed, _reading(rules))
     days = days_of(cells[date], _reading(rules))
+    numbers = numbers_of(cells[measure], _reading(rules))
+    if totals := total_findings(cells.loc[find_totals(days, cells[list(keys)], numbers), measure]):
+        raise ContractError(str(file), totals)
     identity = pd.DataFrame({date: days, **{key: cells[key].str.strip() for key in keys}}).dropna()
     several = len(identity) and identity.duplicated().mean() >= _SEVERAL
     reading = _reading({"several_rows": bool(several), **rules})
-    return Proposal(reading, cells, days, numbers_of(cells[measure], reading), _gaps(identity))
+    return Proposal(reading, cells, days, numbers, _gaps(identity))
 
 
 def _reading(rules: Mapping[str, object]) -> Reading:

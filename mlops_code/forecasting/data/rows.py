@@ -21,6 +21,7 @@ from forecasting.limits import FIRST_DAY, LARGEST, LAST_DAY
 from forecasting.problem.reading import ISO_DAY, Reading
 from forecasting.problem.sections import Contract, SeriesRule, Source
 from forecasting.tables.cells import days_of, numbers_of
+from forecasting.tables.totals import find_totals
 
 MAX_SHOWN = 80  # characters of a cell
 TOMORROW = timedelta(days=1)  # where the day of the run, UTC, is still today's
@@ -67,18 +68,27 @@ CELL_CHECKS = {check.name: check for check in (DAY, TYPE, KEY, FINITE, EMPTY, LA
 def typed_rows(
     raw: pd.DataFrame, source: Source, rule: SeriesRule, contract: Contract, reading: Reading
 ) -> tuple[pd.DataFrame, list[Finding]]:
-    """Convert text to days and numbers, and check each cell by itself."""
+    """Convert text to days and numbers, and check each cell by itself; rows that are totals are left out."""
     texts = dict.fromkeys(name for name in (source.type, *rule.keys) if name)
     frame = pd.DataFrame({name: raw[name].str.strip() for name in texts}, index=raw.index)
     days = days_of(raw[source.date], reading)
     frame[source.date] = days.where((days >= pd.Timestamp(FIRST_DAY)) & (days <= pd.Timestamp(LAST_DAY)))
     for name in filter(None, (source.count, *source.measures)):
         frame[name] = numbers_of(raw[name], reading)
+    totals = find_totals(frame[source.date], frame[list(rule.keys)], frame[rule.measure])
+    frame, findings = frame.drop(index=totals), total_findings(raw.loc[totals, rule.measure])
     try:
         _schema(source, rule, contract).validate(frame, lazy=True)
     except pa.errors.SchemaErrors as failures:
-        return frame, _findings_of(failures.failure_cases, raw, contract, reading)
-    return frame, []
+        findings += _findings_of(failures.failure_cases, raw, contract, reading)
+    return frame, findings
+
+
+def total_findings(cells: pd.Series[str]) -> list[Finding]:
+    """What to say of rows that are totals; cells: their measure, as written."""
+    places = tuple(f"{line_of(index)} ({_shown(text)})" for index, text in cells.sort_index().items())
+    found, expected = "a total: the sum of the other rows, with a date", "no row that adds up others"
+    return [Finding(str(cells.name), places, found, expected, "Remove it.")] if places else []
 
 
 def check_duplicates(frame: pd.DataFrame, source: Source, rule: SeriesRule) -> list[Finding]:

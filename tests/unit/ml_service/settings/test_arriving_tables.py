@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,30 @@ def test_a_total_below_the_rows_is_refused_once(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="Remove rows that are not days, such as totals") as refusal:
         problems.read_data(problem, path)
     assert len(refusal.value.findings) == 1
+
+
+@pytest.mark.parametrize("kind", ["one series", "a series of its own", "without a name"])
+def test_a_total_with_a_date_is_refused_with_its_line_before_a_file_is_written_and_by_a_run(
+    tmp_path: Path, kind: str
+) -> None:
+    keyed = kind != "one series"
+    rows = [f"{day},{key},{number}" for day in DAYS for key, number in (("a", 3), ("b", day.day))]
+    rows = rows if keyed else [f"{day},a,{day.day}" for day in DAYS]
+    clean, total = ["Day,Item,Units", *rows], sum(int(row.split(",")[2]) for row in rows)
+    name = {"one series": "a", "a series of its own": "Total", "without a name": ""}[kind]
+    table, columns = tmp_path / "t.csv", Columns("Day", "Units", ("Item",) if keyed else (), "sum")
+    table.write_text("\n".join([*clean, f"{DAYS[-1] + timedelta(days=1)},{name},{total}", ""]))
+    said = f"column Units at line {len(clean) + 1} \\('{total}'\\): a total.*Remove it"
+    with pytest.raises(ContractError, match=said):
+        problems.new(Terminal(), "own", columns, tmp_path, table)
+    assert not (tmp_path / "own.yml").exists()
+    complete = table.read_text()
+    table.write_text("\n".join([*clean, ""]))
+    problems.new(Terminal(), "own", columns, tmp_path, table)
+    table.write_text(complete)
+    with pytest.raises(ContractError, match=said) as refusal:
+        problems.read_data(Problem(tmp_path / "own.yml"), table)
+    assert len(refusal.value.findings) == 1, "and nothing that follows from it"
 
 
 def test_what_was_found_is_shown_with_three_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
