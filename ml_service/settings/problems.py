@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from ml_service.settings.new_problem import (
     text_of,
 )
 from ml_service.settings.pipeline_problems import add_name
+from ml_service.settings.table_facts import series_lines
 from ml_service.settings.variables import shown
 
 
@@ -217,23 +218,32 @@ def looked_at(terminal: Terminal, columns: Columns, table: Path, decided: Decide
     terminal.say(f"read as    {found.words}")
     for row in found.understood():
         terminal.say(f"           {row}")
+    for place, line in enumerate(series_lines(found.cells, found.numbers)):
+        terminal.say(f"{'' if place else 'series':<11}{line}")
+    for note in found.notes:
+        terminal.say(f"note       {note}")
     if found.reading.several_rows:
         done = {"sum": "summed; --mean averages them", "mean": "averaged"}[columns.aggregation]
         terminal.say(f"rows       a day has several rows of a series, which are {done}")
-    missing = _missing(found.gaps, decided)
     if columns.keys:
-        terminal.say(f"gaps       {found.gaps} series-days without a row; series.missing is {missing}")
+        terminal.say(f"gaps       {found.gaps} series-days without a row")
+    for line in found.gap_lines:
+        terminal.say(f"           {line}")
+    missing = _missing(found.gaps, found.gap_lines, decided)
+    if columns.keys:
+        terminal.say(f"           series.missing is {missing}")
     days = [day.date() for day in found.days.dropna().unique()]
     return replace(columns, missing=missing, reading=found.reading), dates_of(days)
 
 
-def _missing(gaps: int, decided: Decided) -> str:
+def _missing(gaps: int, where: Sequence[str], decided: Decided) -> str:
     """What a day of a series without a row means. Raises: InvalidRequestError where nobody has said it."""
     if decided.missing or not gaps:
         return decided.missing or "refuse"
     if decided.ask is None:
         raise InvalidRequestError(
             f"the table has {gaps} series-days without a row",
+            found="\n".join(where),
             expected="the meaning of such a day",
             todo="repeat with --missing zero if nothing happened then, or --missing refuse if it is a mistake",
         )

@@ -6,7 +6,7 @@ Cells are read as text and converted here, so that a finding can name the line a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -23,6 +23,7 @@ from forecasting.problem.sections import Contract, SeriesRule, Source
 from forecasting.tables.cells import days_of, numbers_of
 from forecasting.tables.totals import find_totals
 
+_ERA = r"\s*(?:令和|平成|昭和|大正|明治|[RHS][0-9]{1,2}[./年])"
 MAX_SHOWN = 80  # characters of a cell
 TOMORROW = timedelta(days=1)  # where the day of the run, UTC, is still today's
 
@@ -41,6 +42,7 @@ DAY = CellCheck(
     "day", "not a day", f"{{form}}, {FIRST_DAY.year} to {LAST_DAY.year}",
     "Remove rows that are not days, such as totals; for dates in another format set reading.date_format.",
 )  # fmt: skip
+ERA = replace(DAY, found="a year of a Japanese era", fix="Export the dates with western years, such as 2022/04/01.")
 TYPE = CellCheck("type", "empty", "a kind of row such as S", "Fill in the type.")
 KEY = CellCheck(
     "key", f"empty or with a {KEY_SEPARATOR}", "the name of a series", f"Fill it in, without {KEY_SEPARATOR}."
@@ -86,7 +88,8 @@ def typed_rows(
 
 def total_findings(cells: pd.Series[str]) -> list[Finding]:
     """What to say of rows that are totals; cells: their measure, as written."""
-    places = tuple(f"{line_of(index)} ({_shown(text)})" for index, text in cells.sort_index().items())
+    written = cells.sort_index()
+    places = tuple(f"{line_of(index)} ({_shown(text)})" for index, text in zip(written.index, written, strict=True))
     found, expected = "a total: the sum of the other rows, with a date", "no row that adds up others"
     return [Finding(str(cells.name), places, found, expected, "Remove it.")] if places else []
 
@@ -180,6 +183,11 @@ def _findings_of(failures: pd.DataFrame, raw: pd.DataFrame, contract: Contract, 
 
 def _by_cure(check: CellCheck, texts: pd.Series[str]) -> Iterator[tuple[CellCheck, pd.Series[str]]]:
     """Cells that fail a check, apart where something else is to be done about them: an empty one has no format."""
+    if check is DAY:
+        eras = texts.str.match(_ERA)
+        if eras.any():
+            yield ERA, texts[eras]
+        texts = texts[~eras]
     if check is FINITE:
         empty = texts.str.strip() == ""
         if empty.any():

@@ -172,7 +172,9 @@ def sentences(error: ValidationError, form: type[Section]) -> list[str]:
 
 def _sentence(mistake: Mapping[str, Any], form: type[Section]) -> str:
     """Where, what was expected, what was found."""
-    place, kind = ".".join(str(part) for part in mistake["loc"]) or "section", mistake["type"]
+    place, kind = ".".join(str(part) for part in mistake["loc"]), mistake["type"]
+    if not place:
+        return str(mistake["msg"]).removeprefix("Value error, ")  # of several keys, which it names
     if kind == "missing":
         return f"{place}: missing"
     if kind == "extra_forbidden":

@@ -70,6 +70,14 @@ class Reading(Section):
     def _fits_together(self) -> Reading:
         if self.thousands == self.decimal:
             raise ValueError(f"thousands and decimal are both {self.decimal!r}, expected different marks")
-        if ("%z" in self.date_format) != (self.time_zone is not None):
-            raise ValueError("time_zone and %z in date_format belong together: set both, or neither")
+        if self.time_zone is not None and "%z" not in self.date_format:
+            raise ValueError(
+                f"time_zone is {self.time_zone}, but date_format is {self.date_format} without %z: days without an "
+                "offset are read as they are written. Remove time_zone, or correct date_format"
+            )
+        if self.time_zone is None and "%z" in self.date_format:
+            raise ValueError(
+                "date_format has %z, expected time_zone, too: the IANA name of the place whose days are meant, "
+                "such as Europe/Berlin"
+            )
         return self
