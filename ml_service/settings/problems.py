@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -15,7 +16,7 @@ from forecasting.evaluation.selection import recipes_of
 from forecasting.problem.problem_file import Problem
 from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
-from ml_service.settings.names import as_export, as_variables, own_settings
+from ml_service.settings.names import as_export, as_variables, first_forecast, own_settings
 from ml_service.settings.new_problem import (
     FOLDER,
     ONE,
@@ -96,6 +97,8 @@ def check(terminal: Terminal, file: Path, table: Path | None) -> None:
     Raises: InvalidRequestError; ContractError of forecasting with every finding; HistoryError of forecasting.
     """
     found, facts = report(terminal, file, table)
+    if table is not None:
+        _show_first_forecast(terminal, found.name, file, table)
     terminal.document({**asdict(found), "data": facts or None})
 
 
@@ -105,6 +108,16 @@ def report(terminal: Terminal, file: Path, table: Path | None) -> tuple[Describe
     terminal.say(f"problem    {found.name}: {found.series} series, {found.metric}, {_horizon(found)} ahead")
     terminal.say(f"candidates {', '.join(found.candidates)}")
     return found, {} if table is None else _checked(terminal, Problem(file), table)
+
+
+def next_of(file: Path, table: Path | None) -> str:
+    """What to do with a valid file: rehearse it, where it is known which table."""
+    path = shlex.quote(shown(file))
+    stored = Problem(file).table.file
+    if table is None and stored is None:
+        return f"check your table, too: python -m ml_service problems check {path} --data YOUR.csv"
+    outside = f" DATA_FILE={shlex.quote(str(table))}" if stored is None else ""
+    return f"export PROBLEM_FILE={path}{outside}\npython -m local_azure exec -- python -m ml_service rehearse"
 
 
 def read_data(problem: Problem, table: Path) -> tuple[Panel, str, int]:
@@ -186,7 +199,12 @@ def new(
     """
     path = folder / f"{name}.yml"
     if path.exists():
-        raise InvalidRequestError(f"{path} exists already", todo="choose another name, or edit that file")
+        given = shlex.quote(str(table)) if table else "YOUR.csv"
+        raise InvalidRequestError(
+            f"{path} exists already",
+            todo=f"check it: python -m ml_service problems check {shlex.quote(shown(path))} --data {given}\n"
+            "or choose another name",
+        )
     decided = decided or Decided()
     if table is None:
         columns, dates = replace(columns, missing=decided.missing or columns.missing), dates_without_table(columns)
@@ -206,8 +224,29 @@ def new(
     facts = None if table is None else _checked(terminal, Problem(path), table)
     if folder == FOLDER and Problem(path).table.file:
         terminal.say(f"pipelines  {add_name(name)}")
+    if table is not None:
+        _show_first_forecast(terminal, name, path, table)
     terminal.document({**asdict(described), "data": facts, "settings": settings})
     return path
+
+
+def _show_first_forecast(terminal: Terminal, name: str, file: Path, table: Path) -> None:
+    """Print the commands that lead to a forecast on plain files."""
+    terminal.say("a first forecast, without Azure:")
+    for line in first_forecast(name, shown(file), str(table)):
+        terminal.say(f"  {line}")
+
+
+def next_of_refused(name: str, table: Path | None, folder: Path = FOLDER) -> str:
+    """What to do about a table that `new` has refused, with its file or before there was one."""
+    path = folder / f"{name}.yml"
+    if table is None or not path.is_file():
+        return "correct the table or the arguments, then repeat the command; no file was written"
+    file = shlex.quote(shown(path))
+    return (
+        f"{file} was written and stays: edit it, or correct the table, then\n"
+        f"python -m ml_service problems check {file} --data {shlex.quote(str(table))}"
+    )
 
 
 def looked_at(terminal: Terminal, columns: Columns, table: Path, decided: Decided) -> tuple[Columns, Dates]:

@@ -100,8 +100,7 @@ class ContractError(RefusedError):
         self.findings = tuple(findings)
         count = f"{len(findings)} finding" + ("s" if len(findings) != 1 else "")
         super().__init__(
-            f"{file} violates the data contract ({count}); nothing was trained from it.\n  "
-            + "\n  ".join(str(finding) for finding in findings)
+            f"{file} violates the data contract ({count}).\n  " + "\n  ".join(str(finding) for finding in findings)
         )
 
     def table(self) -> str:

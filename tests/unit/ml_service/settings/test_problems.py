@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from forecasting.errors import ContractError
 from forecasting.problem.problem_file import Problem
 from forecasting.problem.reading import Reading
 from ml_service.cli.main import main
@@ -17,7 +18,7 @@ from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
 from ml_service.output.failures import explain
 from ml_service.settings.new_problem import Columns
-from ml_service.settings.problems import new, show_all
+from ml_service.settings.problems import new, next_of_refused, show_all
 from tests.sample import DATA, PROBLEMS, ROOT, SHIPPED
 
 PRODUCTS = DATA / "daily_sales_by_product.csv"
@@ -129,6 +130,40 @@ def test_candidates_of_a_new_problem_look_a_year_back_where_the_history_allows(
         medians = [each for each in Problem(path).training.candidates if each.recipe == "median_of"]
         assert [each.of[-1].parameters.get("year", 0.0) for each in medians] == [0.0, year][: 1 + (year > 0)]
     assert max(map(len, path.read_text().splitlines())) <= 120, "yamllint of the pull request"
+
+
+def test_a_refused_table_leaves_a_file_and_the_command_to_go_on_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, file, columns = tmp_path / "my table.csv", tmp_path / "shop.yml", Columns("Day", "Units", (), "sum")
+    rows = [f"{date(2024, 1, 1) + timedelta(days=day)},{day % 7}" for day in range(240)]
+    table.write_text("\n".join(["Day,Units", *rows, "2024-08-28,-1", ""]))
+    assert "no file was written" in next_of_refused("shop", table, tmp_path)
+    with pytest.raises(ContractError):
+        new(Terminal(), "shop", columns, tmp_path, table)
+    go_on = f"problems check {file} --data '{table}'"
+    assert go_on in next_of_refused("shop", table, tmp_path)
+    with pytest.raises(InvalidRequestError, match="exists already") as again:
+        new(Terminal(), "shop", columns, tmp_path, table)
+    assert go_on in again.value.todo
+    capsys.readouterr()
+    assert main(["problems", "check", str(file), "--data", str(table)]) == 3
+    said = capsys.readouterr().err
+    assert f"correct the table, or edit {file}, then repeat the command" in said
+    assert "trained" not in said
+    table.write_text("\n".join(["Day,Units", *rows, ""]))
+    assert main(["problems", "check", str(file), "--data", str(table)]) == 0
+    said = capsys.readouterr().out
+    assert f"export PROBLEM_FILE={file} DATA_FILE='{table}'\n" in said
+    assert f"--problem {file} --data '{table}' --candidate out/shop/candidate" in said
+
+
+def test_numbers_that_cannot_be_read_are_the_only_finding(tmp_path: Path) -> None:
+    rows = [f"{date(2024, 1, 1) + timedelta(days=day)},a,{day % 7} €" for day in range(240)]
+    (tmp_path / "t.csv").write_text("\n".join(["Day,Item,Units", *rows, ""]))
+    with pytest.raises(ContractError, match="no currency") as refusal:
+        new(Terminal(), "shop", Columns("Day", "Units", ("Item",), "sum"), tmp_path, tmp_path / "t.csv")
+    assert len(refusal.value.findings) == 1
 
 
 def test_an_invalid_name_leaves_no_file(tmp_path: Path) -> None:
