@@ -25,6 +25,8 @@ from forecasting.problem.reading import Reading
 from forecasting.tables.workbook import ENDING, is_workbook, read_rows, text_of
 
 ENDINGS = (".csv", ".csv.gz", ENDING)
+_TEXTS = (".tsv", ".tab", ".txt")
+"""Endings of text tables, whose separator the section `reading` says all the same."""
 PLAIN = Reading()
 SHOWN_HEADER = 1_000  # characters
 SEARCHED_NAMES = 100  # of a header, for one that resembles a name that is missing
@@ -50,7 +52,8 @@ def find_table(path: Path) -> Path:
     """
     if path.is_file():
         if not path.name.lower().endswith(ENDINGS):
-            raise UsageError(f"{path}: expected a name that ends with {' or '.join(ENDINGS)}. Convert or rename it.")
+            fix = "Rename it to end with .csv." if path.name.lower().endswith(_TEXTS) else "Convert or rename it."
+            raise UsageError(f"{path}: expected a name that ends with {' or '.join(ENDINGS)}. {fix}")
         return path
     if not path.is_dir():
         raise UsageError(f"{path}: no such file or folder. Name the table, or the folder that holds it.")

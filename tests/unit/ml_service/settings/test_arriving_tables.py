@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from forecasting.errors import ContractError
+from forecasting.errors import ContractError, UsageError
 from forecasting.problem.problem_file import Problem
 from ml_service.cli.main import main
 from ml_service.errors import InvalidRequestError
@@ -170,6 +170,15 @@ def test_the_first_cell_that_is_ambiguous_is_shown_with_what_each_answer_makes_o
         propose(table, "Day", (), "Units", {})
     assert asked.value.found == "line 3: '03/04/2024'"
     assert "date_format=%d/%m/%Y reads 2024-04-03; date_format=%m/%d/%Y reads 2024-03-04" in asked.value.expected
+
+
+def test_a_table_of_tabs_is_renamed(tmp_path: Path) -> None:
+    table = tmp_path / "t.tsv"
+    table.write_text("\n".join(["Day\tUnits", *(f"{day}\t1" for day in DAYS), ""]))
+    with pytest.raises(UsageError, match=r"Rename it to end with \.csv"):
+        propose(table, "Day", (), "Units", {})
+    renamed = table.rename(tmp_path / "t.csv")
+    assert propose(renamed, "Day", (), "Units", {}).reading.separator == "\t"
 
 
 def test_mean_and_total_of_the_first_series_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
