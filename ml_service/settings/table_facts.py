@@ -28,10 +28,10 @@ def series_lines(cells: pd.DataFrame, numbers: pd.Series[float]) -> list[str]:
     groups = numbers.groupby(_codes(cells, keys), sort=False)
     sizes, means, totals = groups.size(), groups.mean(), groups.sum()
     names = _names(cells, keys)
-    lines = [
-        f"{names[code]}: {sizes[code]} rows, mean {_rounded(means[code])}, total {_rounded(totals[code])}"
-        for code in sizes.index[:SHOWN_SERIES]
-    ]
+    lines = []
+    for code in sizes.index[:SHOWN_SERIES]:
+        read = f"mean {_rounded(means[code])}, total {_rounded(totals[code])}"
+        lines.append(f"{names[code]}: {sizes[code]} rows, {'no number' if np.isnan(means[code]) else read}")
     return [*lines, *_more(len(sizes) - SHOWN_SERIES, "series")]
 
 

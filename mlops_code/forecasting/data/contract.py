@@ -112,9 +112,11 @@ def _check(
     frame, ahead = without_future(frame, source, rule, delivery.as_of)
     findings += ahead
     findings += check_rows(rows, delivery.accepted_rows, contract)
-    if frame[source.date].isna().any():  # a day that cannot be read would be reported again, as one without a row
+    named = (frame[list(rule.keys)] != "").all(axis=1)
+    # A day that cannot be read would be reported again, as one without a row, and a row without a name as a series.
+    if frame[source.date].isna().any() or (len(frame) and not named.any()):
         raise ContractError(str(table), findings)
-    panel, irregular = panel_of(frame, source, rule, contract)
+    panel, irregular = panel_of(frame[named], source, rule, contract)
     findings += irregular
     if panel is not None:
         findings += check_history(panel, source, contract, delivery.as_of)

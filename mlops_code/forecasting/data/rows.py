@@ -172,10 +172,14 @@ def _findings_of(failures: pd.DataFrame, raw: pd.DataFrame, contract: Contract, 
     findings = []
     form = "YYYY-MM-DD" if reading.date_format == ISO_DAY else reading.date_format
     number = "1234.5".replace(".", reading.decimal)
+    undated = set(failures.loc[failures["check"] == DAY.name, "index"])
     for (column, name), group in failures.groupby(["column", "check"], sort=False):
-        for check, texts in _by_cure(CELL_CHECKS[str(name)], raw.loc[sorted(group["index"]), str(column)]):
-            cells = zip(texts.index, texts, strict=True)
-            places = tuple(f"{line_of(index)} ({_shown(str(text))})" for index, text in cells)
+        cells = raw.loc[sorted(group["index"]), str(column)]
+        if name != DAY.name:  # a row that is to be removed, such as a total, need not be filled in
+            cells = cells[~(cells.index.isin(undated) & (cells.str.strip() == ""))]
+        for check, texts in _by_cure(CELL_CHECKS[str(name)], cells):
+            found = zip(texts.index, texts, strict=True)
+            places = tuple(f"{line_of(index)} ({_shown(str(text))})" for index, text in found)
             expected = check.expected.format(bound=contract.max_value, form=form, number=number)
             findings.append(Finding(str(column), places, check.found, expected, check.fix))
     return findings

@@ -18,7 +18,7 @@ from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
 from ml_service.output.failures import explain
 from ml_service.settings.new_problem import Columns
-from ml_service.settings.problems import new, next_of_refused, show_all
+from ml_service.settings.problems import Decided, new, next_of_refused, show_all
 from tests.sample import DATA, PROBLEMS, ROOT, SHIPPED
 
 PRODUCTS = DATA / "daily_sales_by_product.csv"
@@ -158,12 +158,35 @@ def test_a_refused_table_leaves_a_file_and_the_command_to_go_on_with(
     assert f"--problem {file} --data '{table}' --candidate out/shop/candidate" in said
 
 
-def test_numbers_that_cannot_be_read_are_the_only_finding(tmp_path: Path) -> None:
+def test_a_total_without_a_day_need_not_be_filled_in(tmp_path: Path) -> None:
+    rows = [f"{date(2024, 1, 1) + timedelta(days=day)},a,{day % 7}" for day in range(240)]
+    (tmp_path / "t.csv").write_text("\n".join(["Day,Item,Units", *rows, "Total,,720", "2024-08-28,,1", ""]))
+    with pytest.raises(ContractError) as refusal:
+        new(Terminal(), "shop", Columns("Day", "Units", ("Item",), "sum"), tmp_path, tmp_path / "t.csv",
+            decided=Decided(missing="zero"))  # fmt: skip
+    assert [(finding.column, finding.places) for finding in refusal.value.findings] == [
+        ("Day", ("line 242 ('Total')",)), ("Item", ("line 243 ('')",)),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_row_without_a_name_is_no_series_that_lacks_rows(tmp_path: Path, named: bool) -> None:
+    rows = [f"{date(2024, 1, 1) + timedelta(days=day)},{'a' if named else ''},{day % 7}" for day in range(240)]
+    (tmp_path / "t.csv").write_text("\n".join(["Day,Item,Units", *rows, "2024-08-27,,9", ""]))
+    with pytest.raises(ContractError) as refusal:
+        new(Terminal(), "shop", Columns("Day", "Units", ("Item",), "sum"), tmp_path, tmp_path / "t.csv",
+            decided=Decided(missing="refuse"))  # fmt: skip
+    found = [finding.found for finding in refusal.value.findings if "occurred before" not in finding.found]
+    assert found == ["empty or with a /"]
+
+
+def test_numbers_that_cannot_be_read_are_the_only_finding(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [f"{date(2024, 1, 1) + timedelta(days=day)},a,{day % 7} €" for day in range(240)]
     (tmp_path / "t.csv").write_text("\n".join(["Day,Item,Units", *rows, ""]))
     with pytest.raises(ContractError, match="no currency") as refusal:
         new(Terminal(), "shop", Columns("Day", "Units", ("Item",), "sum"), tmp_path, tmp_path / "t.csv")
     assert len(refusal.value.findings) == 1
+    assert "series     a: 240 rows, no number\n" in capsys.readouterr().out
 
 
 def test_an_invalid_name_leaves_no_file(tmp_path: Path) -> None:
