@@ -4,7 +4,7 @@
 |-------------|----------------|-------------------------------------------------------------------------------------|
 | file        | reading.py     | one table, whole archive, encoding, separator, cells as in the header, rows    |
 | cells       | rows.py        | `CELL_CHECKS`: day, type, key, finite, large, not negative, count                   |
-| rows        | rows.py        | duplicates; days in the future                                                      |
+| rows        | rows.py        | totals; duplicates; days in the future                                              |
 | series      | regular.py     | days of the problem; no missing day, or day of a series; number of series           |
 | delivery    | delivery.py    | change in rows; order; length; age; sums that are too large                         |
 
