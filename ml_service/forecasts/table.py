@@ -10,7 +10,8 @@ from azure_ml.workspace import Workspace
 from forecasting.decision.blocks import ACCEPTED
 from forecasting.decision.decide import proposals_in
 from forecasting.decision.record import DECISION_FILE, read_decision
-from forecasting.models.model_file import MANIFEST_FILE, MODEL_FILE, StoredModel, read_model
+from forecasting.evaluation.selection import FALLBACKS
+from forecasting.models.model_file import MODEL_FILE, StoredModel, read_model
 from forecasting.problem.problem_file import Problem
 from forecasting.serving.bulk import Answer, answers_of, asked_in_parts, write_forecast
 from ml_service.errors import CheckFailedError, InvalidRequestError
@@ -56,7 +57,7 @@ def of_file(named: Path, horizon: int | None, evaluation: Path | None = None) ->
     Raises: UsageError, ModelFileError, InvalidRequestError (no model there), CheckFailedError (not accepted).
     """
     folder = named.parent if named.is_file() else named
-    prefix = named.name.removesuffix(MODEL_FILE).removesuffix(MANIFEST_FILE) if named.is_file() else ""
+    prefix = next((each for each in FALLBACKS if named.is_file() and named.name.startswith(each)), "")
     gate, has_decision = NOT_JUDGED, (folder / DECISION_FILE).is_file()
     if has_decision and not (folder / MODEL_FILE).is_file():
         raise InvalidRequestError(

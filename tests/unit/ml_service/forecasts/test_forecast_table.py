@@ -127,7 +127,7 @@ def test_the_accepted_model_forecasts_where_the_gate_has_proposed_another_than_t
 def test_a_model_that_no_gate_has_judged_says_so(
     candidate: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, prefix in (("", ""), ("fallback_1.model.json", "fallback_1.")):
+    for name, prefix in (("", ""), ("series.csv", ""), ("fallback_1.model.json", "fallback_1.")):
         assert main(["forecast", "--model", str(candidate / name), "--out", str(tmp_path / "f.csv")]) == 0
         said = capsys.readouterr().out
         assert "not judged by the gate" in said
