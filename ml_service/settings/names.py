@@ -52,3 +52,15 @@ def as_variables(settings: Mapping[str, str]) -> list[str]:
 def as_export(settings: Mapping[str, str]) -> str:
     """One command for a shell, for trying it out."""
     return "export " + " ".join(f"{name}={shlex.quote(value)}" for name, value in settings.items())
+
+
+def first_forecast(problem: str, problem_file: str, data_file: str) -> list[str]:
+    """The commands from a table to its forecasts on plain files, as they are pasted into a shell."""
+    file, table, out = shlex.quote(problem_file), shlex.quote(data_file), f"out/{problem}"
+    return [
+        f"python mlops_code/train.py --problem {file} --data {table} --candidate {out}/candidate",
+        f"python mlops_code/evaluate.py --problem {file} --candidate {out}/candidate --champion none "
+        f"--evaluation {out}/evaluation",
+        f"python -m ml_service forecast --model {out}/candidate --evaluation {out}/evaluation "
+        f"--out {out}/forecast.csv",
+    ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from forecasting.evaluation.selection import recipes_of
 from forecasting.problem.problem_file import Problem
 from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
-from ml_service.settings.names import as_export, as_variables, own_settings
+from ml_service.settings.names import as_export, as_variables, first_forecast, own_settings
 from ml_service.settings.new_problem import (
     FOLDER,
     ONE,
@@ -27,6 +28,7 @@ from ml_service.settings.new_problem import (
     text_of,
 )
 from ml_service.settings.pipeline_problems import add_name
+from ml_service.settings.table_facts import series_lines
 from ml_service.settings.variables import shown
 
 
@@ -59,8 +61,11 @@ def describe(path: Path) -> Described:
     )
 
 
-def listed(folder: Path = FOLDER) -> list[Described]:
-    """All files of the folder, which must all be sound and have different names. Raises: InvalidRequestError."""
+def show_all(terminal: Terminal, folder: Path = FOLDER) -> None:
+    """Print the valid files of a folder; then all must be valid, and of different names.
+
+    Raises: InvalidRequestError with every mistake.
+    """
     found, mistakes = [], []
     for path in sorted(folder.glob("*.yml")):
         try:
@@ -69,21 +74,16 @@ def listed(folder: Path = FOLDER) -> list[Described]:
             mistakes.append(str(mistake))
     counts = Counter(problem.name for problem in found)
     mistakes += [f"two files are named {name}" for name, count in sorted(counts.items()) if count > 1]
+    rows = [
+        (problem.file, problem.series, problem.metric, _horizon(problem), problem.candidates[0]) for problem in found
+    ]
+    terminal.table(("file", "series", "metric", "ahead", "simplest candidate"), rows, right=("ahead",))
     if mistakes:
         raise InvalidRequestError(
             f"{len(mistakes)} mistakes in the problem files",
             found="\n".join(mistakes),
             todo=f"correct them; {shown(example(ONE))} explains every line",
         )
-    return found
-
-
-def show(terminal: Terminal, found: list[Described]) -> None:
-    """Print a table."""
-    rows = [
-        (problem.file, problem.series, problem.metric, _horizon(problem), problem.candidates[0]) for problem in found
-    ]
-    terminal.table(("file", "series", "metric", "ahead", "simplest candidate"), rows, right=("ahead",))
     terminal.document({"problems": [asdict(problem) for problem in found]})
 
 
@@ -97,6 +97,8 @@ def check(terminal: Terminal, file: Path, table: Path | None) -> None:
     Raises: InvalidRequestError; ContractError of forecasting with every finding; HistoryError of forecasting.
     """
     found, facts = report(terminal, file, table)
+    if table is not None:
+        _show_first_forecast(terminal, found.name, file, table)
     terminal.document({**asdict(found), "data": facts or None})
 
 
@@ -106,6 +108,16 @@ def report(terminal: Terminal, file: Path, table: Path | None) -> tuple[Describe
     terminal.say(f"problem    {found.name}: {found.series} series, {found.metric}, {_horizon(found)} ahead")
     terminal.say(f"candidates {', '.join(found.candidates)}")
     return found, {} if table is None else _checked(terminal, Problem(file), table)
+
+
+def next_of(file: Path, table: Path | None) -> str:
+    """What to do with a valid file: rehearse it, where it is known which table."""
+    path = shlex.quote(shown(file))
+    stored = Problem(file).table.file
+    if table is None and stored is None:
+        return f"check your table, too: python -m ml_service problems check {path} --data YOUR.csv"
+    outside = f" DATA_FILE={shlex.quote(str(table))}" if stored is None else ""
+    return f"export PROBLEM_FILE={path}{outside}\npython -m local_azure exec -- python -m ml_service rehearse"
 
 
 def read_data(problem: Problem, table: Path) -> tuple[Panel, str, int]:
@@ -187,7 +199,12 @@ def new(
     """
     path = folder / f"{name}.yml"
     if path.exists():
-        raise InvalidRequestError(f"{path} exists already", todo="choose another name, or edit that file")
+        given = shlex.quote(str(table)) if table else "YOUR.csv"
+        raise InvalidRequestError(
+            f"{path} exists already",
+            todo=f"check it: python -m ml_service problems check {shlex.quote(shown(path))} --data {given}\n"
+            "or choose another name",
+        )
     decided = decided or Decided()
     if table is None:
         columns, dates = replace(columns, missing=decided.missing or columns.missing), dates_without_table(columns)
@@ -207,8 +224,29 @@ def new(
     facts = None if table is None else _checked(terminal, Problem(path), table)
     if folder == FOLDER and Problem(path).table.file:
         terminal.say(f"pipelines  {add_name(name)}")
+    if table is not None:
+        _show_first_forecast(terminal, name, path, table)
     terminal.document({**asdict(described), "data": facts, "settings": settings})
     return path
+
+
+def _show_first_forecast(terminal: Terminal, name: str, file: Path, table: Path) -> None:
+    """Print the commands that lead to a forecast on plain files."""
+    terminal.say("a first forecast, without Azure:")
+    for line in first_forecast(name, shown(file), str(table)):
+        terminal.say(f"  {line}")
+
+
+def next_of_refused(name: str, table: Path | None, folder: Path = FOLDER) -> str:
+    """What to do about a table that `new` has refused, with its file or before there was one."""
+    path = folder / f"{name}.yml"
+    if table is None or not path.is_file():
+        return "correct the table or the arguments, then repeat the command; no file was written"
+    file = shlex.quote(shown(path))
+    return (
+        f"{file} was written and stays: edit it, or correct the table, then\n"
+        f"python -m ml_service problems check {file} --data {shlex.quote(str(table))}"
+    )
 
 
 def looked_at(terminal: Terminal, columns: Columns, table: Path, decided: Decided) -> tuple[Columns, Dates]:
@@ -219,23 +257,32 @@ def looked_at(terminal: Terminal, columns: Columns, table: Path, decided: Decide
     terminal.say(f"read as    {found.words}")
     for row in found.understood():
         terminal.say(f"           {row}")
+    for place, line in enumerate(series_lines(found.cells, found.numbers)):
+        terminal.say(f"{'' if place else 'series':<11}{line}")
+    for note in found.notes:
+        terminal.say(f"note       {note}")
     if found.reading.several_rows:
         done = {"sum": "summed; --mean averages them", "mean": "averaged"}[columns.aggregation]
         terminal.say(f"rows       a day has several rows of a series, which are {done}")
-    missing = _missing(found.gaps, decided)
     if columns.keys:
-        terminal.say(f"gaps       {found.gaps} series-days without a row; series.missing is {missing}")
+        terminal.say(f"gaps       {found.gaps} series-days without a row")
+    for line in found.gap_lines:
+        terminal.say(f"           {line}")
+    missing = _missing(found.gaps, found.gap_lines, decided)
+    if columns.keys:
+        terminal.say(f"           series.missing is {missing}")
     days = [day.date() for day in found.days.dropna().unique()]
     return replace(columns, missing=missing, reading=found.reading), dates_of(days)
 
 
-def _missing(gaps: int, decided: Decided) -> str:
+def _missing(gaps: int, where: Sequence[str], decided: Decided) -> str:
     """What a day of a series without a row means. Raises: InvalidRequestError where nobody has said it."""
     if decided.missing or not gaps:
         return decided.missing or "refuse"
     if decided.ask is None:
         raise InvalidRequestError(
             f"the table has {gaps} series-days without a row",
+            found="\n".join(where),
             expected="the meaning of such a day",
             todo="repeat with --missing zero if nothing happened then, or --missing refuse if it is a mistake",
         )

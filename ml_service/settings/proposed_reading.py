@@ -10,21 +10,29 @@ import codecs
 import csv
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
+from datetime import time as time_of_day
 from itertools import product
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import pandas as pd
-import yaml
 from pydantic import ValidationError
 
 from forecasting.data.reading import HEADER_LINES, SEPARATORS, find_table, line_of, read_cells
+from forecasting.data.rows import total_findings
 from forecasting.data.sizes import opened
+from forecasting.errors import ContractError
+from forecasting.problem.problem_file import sentences
 from forecasting.problem.reading import Reading
 from forecasting.tables.cells import days_of, numbers_of
+from forecasting.tables.totals import find_totals
 from forecasting.tables.workbook import is_workbook
 from ml_service.errors import InvalidRequestError
+from ml_service.settings.table_facts import gap_lines, number_text
 
 SHOWN_ROWS = 3
 _SAMPLE_BYTES = 1024 * 1024
@@ -53,18 +61,24 @@ _NUMBERS: tuple[tuple[str, str | None], ...] = (
     (".", "'"),
     (".", " "),
 )
+_ENDING = re.compile(r"(?: ?[A-Za-z]{1,5}|[+-][0-9]{2})$")
+"""Of a date: the name or the hours of an offset, as some databases write them."""
+_SHORT_OFFSET = re.compile(r"(?<=:[0-9]{2})[+-][0-9]{2}$")  # which pandas reads and Python does not
+_SWITCHES = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _Way = TypeVar("_Way")
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """How a table would be read. days, numbers: of each row; gaps: days of a series without a row."""
+    """How a table would be read. days, numbers: of each row; gaps: days of a series without a row; notes: doubts."""
 
     reading: Reading
     cells: pd.DataFrame
     days: pd.Series[pd.Timestamp]
     numbers: pd.Series[float]
     gaps: int
+    gap_lines: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
@@ -73,22 +87,34 @@ class Proposal:
         return ", ".join(f"{key} {value!r}" for key, value in unusual.items()) or "a plain CSV file"
 
     def understood(self) -> list[str]:
-        """The first rows: each cell as written in the table, and the value it was read as."""
-        date, *_, measure = self.cells.columns
-        keys = list(self.cells.columns[1:-1])
-        told = []
-        rows = self.cells.head(SHOWN_ROWS)
-        for place, (index, row) in enumerate(zip(rows.index, rows.to_dict("records"), strict=True)):
-            day = self.days.iloc[place]
-            written = "no day" if pd.isna(day) else f"{day:%A %Y-%m-%d}"
-            names = "".join(f", {key} {row[key].strip()!r}" for key in keys)
-            number = f"{measure} {row[measure]!r} is {self.numbers.iloc[place]:g}"
-            told.append(f"{line_of(index)}: {date} {row[date]!r} is {written}{names}, {number}")
-        return told
+        """Some rows: each cell as written in the table, and the value it was read as.
+
+        The first ones, and the first one whose number another way of writing would make another number.
+        """
+        indexes = [*self.cells.index[:SHOWN_ROWS]]
+        indexes += [index for index in self._telling() if index not in indexes]
+        return [self._row(index) for index in indexes]
+
+    def _telling(self) -> list[Any]:
+        texts = _sample(self.cells.iloc[:, -1])
+        read = numbers_of(texts, self.reading)
+        apart = pd.Series(False, index=texts.index)
+        for marks in _NUMBERS:
+            other = numbers_of(texts, _marked(marks))
+            apart |= other.notna() & read.notna() & (other != read)
+        return [*apart.index[apart][:1]]
+
+    def _row(self, index: Any) -> str:
+        date, *keys, measure = self.cells.columns
+        row, day = self.cells.loc[index], self.days.loc[index]
+        written = "no day" if pd.isna(day) else f"{day:%A %Y-%m-%d}"
+        names = "".join(f", {key} {row[key].strip()!r}" for key in keys)
+        number = f"{measure} {row[measure]!r} is {number_text(self.numbers.loc[index])}"
+        return f"{line_of(index)}: {date} {row[date]!r} is {written}{names}, {number}"
 
 
 def parse_rules(rules: Sequence[str]) -> dict[str, object]:
-    """`KEY=VALUE` of the section `reading`, as YAML would read the value. Raises: InvalidRequestError."""
+    """`KEY=VALUE` of the section `reading`; true and false as YAML writes them. Raises: InvalidRequestError."""
     found: dict[str, object] = {}
     for rule in rules:
         key, equals, value = rule.partition("=")
@@ -98,14 +124,28 @@ def parse_rules(rules: Sequence[str]) -> dict[str, object]:
                 f"--reading {rule} is invalid", expected=f"KEY=VALUE with a key of {', '.join(known)}",
                 todo="correct it",
             )  # fmt: skip
-        found[key] = yaml.safe_load(value) if known[key] is bool else value
+        found[key] = _SWITCHES.get(value.lower(), value) if known[key] is bool else value
+    _demand_single_values(found)
     return found
+
+
+def _demand_single_values(rules: Mapping[str, object]) -> None:
+    """Check each value before a table is read by it: which of them belong together depends on the table.
+
+    Raises: InvalidRequestError.
+    """
+    try:
+        Reading.model_validate(dict(rules))
+    except ValidationError as mistake:
+        if any(error["loc"] for error in mistake.errors()):
+            _reading(rules)
 
 
 def propose(table: Path, date: str, keys: Sequence[str], measure: str, given: Mapping[str, object]) -> Proposal:
     """Find how a table is written. given: keys of the section that a person has decided.
 
-    Raises: InvalidRequestError (two ways fit, a rule is invalid), ContractError of forecasting (no column, no table).
+    Raises: InvalidRequestError (two ways fit, a rule is invalid), ContractError of forecasting (no column, no table,
+    a row that is a total).
     """
     file, needed = find_table(table), list(dict.fromkeys((date, *keys, measure)))
     rules = dict(given)
@@ -118,10 +158,14 @@ def propose(table: Path, date: str, keys: Sequence[str], measure: str, given: Ma
     if is_workbook(file):  # a date of a workbook is written as the section says
         cells = read_cells(file, needed, _reading(rules))
     days = days_of(cells[date], _reading(rules))
+    numbers = numbers_of(cells[measure], _reading(rules))
+    if totals := total_findings(cells.loc[find_totals(days, cells[list(keys)], numbers), measure]):
+        raise ContractError(str(file), totals)
     identity = pd.DataFrame({date: days, **{key: cells[key].str.strip() for key in keys}}).dropna()
     several = len(identity) and identity.duplicated().mean() >= _SEVERAL
     reading = _reading({"several_rows": bool(several), **rules})
-    return Proposal(reading, cells, days, numbers_of(cells[measure], reading), _gaps(identity))
+    notes = _zone_notes(_sample(cells[date]), reading)
+    return Proposal(reading, cells, days, numbers, _gaps(identity), tuple(gap_lines(identity)), notes)
 
 
 def _reading(rules: Mapping[str, object]) -> Reading:
@@ -129,7 +173,7 @@ def _reading(rules: Mapping[str, object]) -> Reading:
     try:
         return Reading.model_validate(dict(rules))
     except ValidationError as mistake:
-        said = "; ".join(str(error["msg"]).removeprefix("Value error, ") for error in mistake.errors())
+        said = "; ".join(sentences(mistake, Reading))
         raise InvalidRequestError("--reading cannot be used", found=said, todo="correct it") from None
 
 
@@ -141,13 +185,14 @@ def _sample(texts: pd.Series[str]) -> pd.Series[str]:
 
 
 def _of_text(file: Path, needed: Sequence[str], given: Mapping[str, object]) -> dict[str, object]:
-    """Encoding and separator: those under which the header has the columns that are asked for."""
+    """Encoding and separator: those under which the header has most of the columns that are asked for."""
     with opened(file) as content:
         sample = content.read(_SAMPLE_BYTES)
     encoding = str(given.get("encoding") or _encoding(sample, needed))
     first = sample.decode("utf-8-sig" if encoding == "utf-8" else encoding, errors="replace").splitlines()[:1]
-    wanted = (mark for mark in SEPARATORS if set(needed) <= set(_names(first, mark)))
-    return {"encoding": encoding, "separator": next(wanted, ",")}
+    headers = {mark: _names(first, mark) for mark in SEPARATORS}
+    separator = max(SEPARATORS, key=lambda mark: (len(set(needed) & set(headers[mark])), len(headers[mark])))
+    return {"encoding": encoding, "separator": separator}
 
 
 def _names(lines: Sequence[str], mark: str) -> list[str]:
@@ -192,16 +237,62 @@ def _of_dates(texts: pd.Series[str], given: Mapping[str, object]) -> dict[str, o
     """The form of the dates. Raises: InvalidRequestError where two fit, or a time zone has to be named."""
     if "date_format" in given:
         return {}
-    forms = _fitting(_forms(), lambda form: days_of(texts, _trial(form)).notna().mean())
-    plain = set(forms)  # a form with fractions of a second also reads texts without
-    forms = [form for form in forms if ".%f" not in form or form.replace(".%f", "") not in plain]
+    forms = _forms_of(texts)
     if len(forms) > 1:
-        example = texts.iloc[0]
-        raise _undecided("the dates", repr(example), [[f"date_format={form}"] for form in forms])
+        days = {f"date_format={form}": days_of(texts, _trial(form)) for form in forms}
+        index = _first_apart(list(days.values()))
+        ways = [([rule], f"{read[index]:%Y-%m-%d}") for rule, read in days.items()]
+        raise _undecided("the dates", index, texts, ways)
     if forms and "%z" in forms[0] and "time_zone" not in given:
-        zones = [["time_zone=Europe/Berlin"], ["time_zone=UTC"]]
-        raise _undecided("the times, which have an offset", repr(texts.iloc[0]), zones)
+        raise InvalidRequestError(
+            "the days of times with an offset depend on a time zone",
+            found=f"{line_of(texts.index[0])}: {texts.iloc[0]!r}",
+            expected="the time zone whose days are meant: any IANA name, such as America/New_York or Asia/Tokyo",
+            todo="repeat with --reading 'time_zone=Europe/Berlin' or --reading 'time_zone=UTC', or another name",
+        )
+    if not forms:
+        _name_form_with_ending(texts)
     return {"date_format": forms[0]} if forms else {}
+
+
+def _name_form_with_ending(texts: pd.Series[str]) -> None:
+    """Raise InvalidRequestError with the form of dates that all end in the same words, such as ` UTC`."""
+    ending = _ENDING.search(texts.iloc[0]) if len(texts) else None
+    if ending is None or texts.str.endswith(ending.group()).mean() < _FITS:
+        return
+    if forms := _forms_of(texts.str.removesuffix(ending.group())):
+        raise InvalidRequestError(
+            f"the dates end with {ending.group()!r}",
+            found=f"{line_of(texts.index[0])}: {texts.iloc[0]!r}",
+            expected="dates as they are, with an offset such as +01:00, or a form that has this ending",
+            todo=f"repeat with --reading 'date_format={forms[0]}{ending.group()}', which reads days as written",
+        )
+
+
+def _zone_notes(texts: pd.Series[str], reading: Reading) -> tuple[str, ...]:
+    """A note where each time is midnight by its own offset, and another day begins in the zone of the problem."""
+    if reading.time_zone is None:
+        return ()
+    zone, moments = ZoneInfo(reading.time_zone), []
+    for text in texts:
+        with suppress(ValueError):  # the contract reports it
+            moments.append(datetime.strptime(_SHORT_OFFSET.sub(r"\g<0>00", text), reading.date_format))
+    midnight = time_of_day()
+    if not moments or any(moment.time() != midnight for moment in moments):
+        return ()
+    moved = next((moment for moment in moments if moment.astimezone(zone).time() != midnight), None)
+    if moved is None:
+        return ()
+    own, day = moved.isoformat(), moved.astimezone(zone).date()
+    said = f"every time is midnight by its own offset, but not in {reading.time_zone}: {own} counts as {day}"
+    return (f"{said}. If these are days of another place, set time_zone to the name of that one.",)
+
+
+def _forms_of(texts: pd.Series[str]) -> list[str]:
+    """The forms that fit; one with fractions of a second also reads texts without."""
+    forms = _fitting(_forms(), lambda form: days_of(texts, _trial(form)).notna().mean())
+    plain = set(forms)
+    return [form for form in forms if ".%f" not in form or form.replace(".%f", "") not in plain]
 
 
 def _trial(form: str) -> Reading:
@@ -225,7 +316,10 @@ def _of_numbers(texts: pd.Series[str], given: Mapping[str, object]) -> dict[str,
         return {}
     different = list({tuple(read[way].fillna(0)): way for way in reversed(ways)}.values())
     if len(different) > 1:
-        raise _undecided("the numbers", repr(texts.iloc[0]), [_typed(way) for way in reversed(different)])
+        different.reverse()
+        index = _first_apart([read[way] for way in different])
+        found_ways = [(_typed(way), number_text(read[way][index])) for way in different]
+        raise _undecided("the numbers", index, texts, found_ways)
     return dict(zip(("decimal", "thousands"), ways[0], strict=True))
 
 
@@ -246,12 +340,24 @@ def _fitting(ways: Iterable[_Way], share: Callable[[_Way], float]) -> list[_Way]
     return [way for way, fits in shares.items() if fits == best and fits >= _FITS]
 
 
-def _undecided(what: str, example: str, ways: Sequence[Sequence[str]]) -> InvalidRequestError:
-    """ways: of each the rules that belong together."""
-    options = " or ".join("--reading '" + "' --reading '".join(way) + "'" for way in ways)
+def _first_apart(read: Sequence[pd.Series[Any]]) -> Any:
+    """Where two ways of reading the same cells first give different values."""
+    first, *others = read
+    apart = pd.Series(False, index=first.index)
+    for other in others:
+        apart |= (other != first) & ~(other.isna() & first.isna())
+    return apart.index[apart][0]
+
+
+def _undecided(
+    what: str, index: Any, texts: pd.Series[str], ways: Sequence[tuple[Sequence[str], str]]
+) -> InvalidRequestError:
+    """ways: of each the rules that belong together, and what they make of the cell."""
+    options = " or ".join("--reading '" + "' --reading '".join(rules) + "'" for rules, _ in ways)
+    reads = "; ".join(f"{' '.join(rules)} reads {value}" for rules, value in ways)
     return InvalidRequestError(
-        f"{what} can be read in more than one way", found=example, expected="one way to read them",
-        todo=f"repeat with {options}",
+        f"{what} can be read in more than one way", found=f"{line_of(index)}: {texts[index]!r}",
+        expected=f"one way to read them: {reads}", todo=f"repeat with {options}",
     )  # fmt: skip
 
 

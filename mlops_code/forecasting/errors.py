@@ -106,10 +106,7 @@ class ContractError(RefusedError):
         self.file = file
         self.findings = tuple(findings)
         count = f"{len(findings)} finding" + ("s" if len(findings) != 1 else "")
-        super().__init__(
-            f"{file} violates the data contract ({count}); nothing was trained from it.\n  "
-            + "\n  ".join(_told(findings))
-        )
+        super().__init__(f"{file} violates the data contract ({count}).\n  " + "\n  ".join(_told(findings)))
 
     def table(self) -> str:
         """The places of every finding as CSV: file, column, place, found, expected, fix.

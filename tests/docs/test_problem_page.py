@@ -49,13 +49,15 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 @pytest.mark.campaign
 def test_every_command_runs_in_its_order(shell: Shell) -> None:
     found = "".join(re.findall(r"^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
-    assert len(found.splitlines()) == 7
+    assert len(found.splitlines()) == 9
     done = shell.run(f"{found}python -m local_azure exec -- python -m ml_service status")
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     assert "1920 rows give 6 series" in done.stdout
     assert "accepted (first-model)" in done.stdout
     assert "outcome    accepted, first-model: registered and deployed to the test service" in done.stdout
-    assert (shell.tree / "out/evaluation/report.html").is_file()
+    assert (shell.tree / "out/bakery/evaluation/report.html").is_file()
+    assert "gate       accepted (first-model), out/bakery/evaluation/decision.json" in done.stdout
+    assert len((shell.tree / "out/bakery/forecast.csv").read_text().splitlines()) > 6 * 7
     assert re.search(r"^service .*bakery-test", done.stdout, re.MULTILINE)
 
 

@@ -26,6 +26,14 @@ def forecast(
         Path | None,
         typer.Option("--model", metavar="FOLDER", help="A model written by train.py; needs no Azure."),
     ] = None,
+    evaluation: Annotated[
+        Path | None,
+        typer.Option(
+            "--evaluation",
+            metavar="FOLDER",
+            help="With --model: the folder written by evaluate.py; the model that its decision accepts forecasts.",
+        ),
+    ] = None,
     model_version: Annotated[
         str | None, typer.Option("--model-version", metavar="NUMBER", help="A registered version; default: champion.")
     ] = None,
@@ -41,7 +49,10 @@ def forecast(
     """Write the forecasts of all series with their intervals to one table, or publish a pipeline that does.
 
     The columns are series, date, forecast and lower and upper bounds. Exits with 2 if the model does not exist or
-    needs values of columns that are known in advance, and with 3 if the model file is not the registered one.
+    needs values of columns that are known in advance, and with 3 if the model file is not the registered one or the
+    decision in --evaluation does not accept it.
+
+    Without --evaluation, --model forecasts with what training has chosen, which may not be what the gate accepts.
     """
     with session(as_json, verb="forecast") as call:
         demand_version("--model-version", model_version, "champion")
@@ -49,6 +60,8 @@ def forecast(
                                            ("--service", service), ("--publish", publish)) if value]  # fmt: skip
         if len(chosen) > 1:
             raise InvalidRequestError(f"{' and '.join(chosen)} exclude each other", todo="keep one of them")
+        if evaluation and not model:
+            raise InvalidRequestError("--evaluation needs --model", todo="name the folder written by train.py")
         if publish:
             _publish(call)
             return
@@ -58,19 +71,19 @@ def forecast(
         from ml_service.forecasts import table
 
         demand_writable(out)
-        written = table.write(_source(call, model, model_version, service, horizon), out, horizon)
+        if model is not None:
+            source = table.of_file(model, horizon, evaluation)
+        else:
+            source = _source(call, model_version, service, horizon)
+        written = table.write(source, out, horizon)
         table.show(call.terminal, written)
         call.ends(f"{written.rows} forecasts were written to {written.file}")
 
 
-def _source(
-    call: Session, model: Path | None, version: str | None, service: str | None, horizon: int | None
-) -> Source:
-    """Return the source of the forecasts."""
+def _source(call: Session, version: str | None, service: str | None, horizon: int | None) -> Source:
+    """Return the source of the forecasts in a workspace."""
     from ml_service.forecasts import table
 
-    if model is not None:
-        return table.of_file(model, horizon)
     settings = call.settings
     if service == "production":
         return table.of_service(call.production, settings.production_service_name, horizon)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -38,7 +40,7 @@ def list_problems(as_json: AsJson = False) -> None:
     with session(as_json, verb="problems list") as call:
         from ml_service.settings import problems
 
-        problems.show(call.terminal, problems.listed())
+        problems.show_all(call.terminal)
         call.ends("every problem file is valid", "add yours: python -m ml_service problems new NAME")
 
 
@@ -55,9 +57,22 @@ def check(
     with session(as_json, verb="problems check") as call:
         from ml_service.settings import problems
 
-        problems.check(call.terminal, file, data)
+        with _refused(lambda: f"correct the table, or edit {file}, then repeat the command"):
+            problems.check(call.terminal, file, data)
         also = ", and so is the table" if data else ""
-        call.ends(f"{file} is valid{also}", "rehearse it: python -m ml_service rehearse")
+        call.ends(f"{file} is valid{also}", problems.next_of(file, data))
+
+
+@contextmanager
+def _refused(todo: Callable[[], str]) -> Iterator[None]:
+    """Say of a refused table what to do about it: no workspace is open, so nothing that is live is concerned."""
+    from forecasting.errors import RefusedError
+    from ml_service.errors import CheckFailedError
+
+    try:
+        yield
+    except RefusedError as refusal:
+        raise CheckFailedError(str(refusal), todo=todo()) from None
 
 
 def adopt(
@@ -144,8 +159,8 @@ def new(
     together with the first three rows, and the table is checked against the new file.
 
     Exits with 2 if the table is ambiguous, or if series lack rows on some days and --missing is not given; with 3 if
-    the table lacks a column (nothing is written), violates the data contract or is too short (the file stays: edit
-    it, or fix the table).
+    the table lacks a column or has a total row (nothing is written), violates the data contract or is too short (the
+    file stays: edit it, or fix the table, then use problems check).
     """
     with session(as_json, verb="problems new") as call:
         from ml_service.settings import new_problem, problems, proposed_reading
@@ -155,7 +170,8 @@ def new(
         rules = proposed_reading.parse_rules(reading or ())
         ask = None if as_json or not sys.stdin.isatty() else ask_what_missing_means
         decided = problems.Decided(rules, missing or "", ask)
-        problems.new(call.terminal, name, columns, table=data, decided=decided)
+        with _refused(lambda: problems.next_of_refused(name, data)):
+            problems.new(call.terminal, name, columns, table=data, decided=decided)
         call.ends(
             f"the problem file of {name} was written",
             f"review and edit it, then: export PROBLEM_FILE=mlops_code/problems/{name}.yml\n"

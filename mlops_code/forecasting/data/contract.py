@@ -4,7 +4,7 @@
 |-------------|----------------|-------------------------------------------------------------------------------------|
 | file        | reading.py     | one table, whole archive, encoding, separator, cells as in the header, rows    |
 | cells       | rows.py        | `CELL_CHECKS`: day, type, key, finite, large, not negative, count                   |
-| rows        | rows.py        | duplicates; days in the future                                                      |
+| rows        | rows.py        | totals; duplicates; days in the future                                              |
 | series      | regular.py     | days of the problem; no missing day, or day of a series; number of series           |
 | delivery    | delivery.py    | change in rows; order; length; age; sums that are too large                         |
 
@@ -112,9 +112,11 @@ def _check(
     frame, ahead = without_future(frame, source, rule, delivery.as_of)
     findings += ahead
     findings += check_rows(rows, delivery.accepted_rows, contract)
-    if frame[source.date].isna().any():  # a day that cannot be read would be reported again, as one without a row
+    named = (frame[list(rule.keys)] != "").all(axis=1)
+    # A day that cannot be read would be reported again, as one without a row, and a row without a name as a series.
+    if frame[source.date].isna().any() or (len(frame) and not named.any()):
         raise ContractError(str(table), findings)
-    panel, irregular = panel_of(frame, source, rule, contract)
+    panel, irregular = panel_of(frame[named], source, rule, contract)
     findings += irregular
     if panel is not None:
         findings += check_history(panel, source, contract, delivery.as_of)

@@ -12,6 +12,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
@@ -24,8 +25,11 @@ from forecasting.problem.reading import Reading
 from forecasting.tables.workbook import ENDING, is_workbook, read_rows, text_of
 
 ENDINGS = (".csv", ".csv.gz", ENDING)
+_TEXTS = (".tsv", ".tab", ".txt")
+"""Endings of text tables, whose separator the section `reading` says all the same."""
 PLAIN = Reading()
 SHOWN_HEADER = 1_000  # characters
+SEARCHED_NAMES = 100  # of a header, for one that resembles a name that is missing
 CELLS_AT_A_TIME = 2_000_000
 FIRST_DATA_LINE = 2  # line 1 is the header
 HEADER_LINES, HEADER_BYTES = 20, 64 * 1024  # among which a header below titles is looked for
@@ -48,7 +52,8 @@ def find_table(path: Path) -> Path:
     """
     if path.is_file():
         if not path.name.lower().endswith(ENDINGS):
-            raise UsageError(f"{path}: expected a name that ends with {' or '.join(ENDINGS)}. Convert or rename it.")
+            fix = "Rename it to end with .csv." if path.name.lower().endswith(_TEXTS) else "Convert or rename it."
+            raise UsageError(f"{path}: expected a name that ends with {' or '.join(ENDINGS)}. {fix}")
         return path
     if not path.is_dir():
         raise UsageError(f"{path}: no such file or folder. Name the table, or the folder that holds it.")
@@ -131,7 +136,7 @@ def _checked(table: Path, cells: list[str], needed: Sequence[str], reading: Read
     said = ", ".join(names)
     said = said if len(said) <= SHOWN_HEADER else f"{said[:SHOWN_HEADER]}..."
     findings = [
-        Finding(name, (), "missing", f"a column of this name; the header is {said}", "Rename or add it.")
+        Finding(name, (), "missing", f"a column of this name; the header is {said}", _cure_of(name, names))
         for name in needed
         if name not in names
     ]
@@ -143,6 +148,13 @@ def _checked(table: Path, cells: list[str], needed: Sequence[str], reading: Read
     if findings:
         raise ContractError(str(table), findings)
     return names
+
+
+def _cure_of(missing: str, names: Sequence[str]) -> str:
+    """What to do about a column that is not there: often its name is misspelt."""
+    by_folded = {name.casefold(): name for name in names[:SEARCHED_NAMES]}
+    close = get_close_matches(missing.casefold(), by_folded, n=1)
+    return f"Did you mean {by_folded[close[0]]}? Else rename or add it." if close else "Rename or add it."
 
 
 def _line_of_header(table: Path, needed: Sequence[str], reading: Reading) -> int:

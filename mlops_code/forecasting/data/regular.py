@@ -54,7 +54,8 @@ def panel_of(
         repeat_season(values, edges, calendar.season)
     values = (np.nan_to_num(values) if rule.missing == "zero" else values) + 0.0  # no negative zeros
     active = (np.abs(values) > 0).sum(axis=1) >= rule.min_active_days if rule.keys else np.ones(1, dtype=bool)
-    findings += _count_findings(active, rule, contract)
+    # Numbers that cannot be read are a finding already, and make a series look as if it were zero.
+    findings += _count_findings(active, rule, contract) if active.any() or wanted[rule.measure].notna().all() else []
     if not active.any():
         return None, findings
     kept = tuple(key for key, keep in zip(keys, active, strict=True) if keep)

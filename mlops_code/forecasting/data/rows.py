@@ -6,7 +6,7 @@ Cells are read as text and converted here, so that a finding can name the line a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -21,7 +21,9 @@ from forecasting.limits import FIRST_DAY, LARGEST, LAST_DAY
 from forecasting.problem.reading import ISO_DAY, Reading
 from forecasting.problem.sections import Contract, SeriesRule, Source
 from forecasting.tables.cells import days_of, numbers_of
+from forecasting.tables.totals import find_totals
 
+_ERA = r"\s*(?:令和|平成|昭和|大正|明治|[RHS][0-9]{1,2}[./年])"
 MAX_SHOWN = 80  # characters of a cell
 TOMORROW = timedelta(days=1)  # where the day of the run, UTC, is still today's
 
@@ -40,6 +42,7 @@ DAY = CellCheck(
     "day", "not a day", f"{{form}}, {FIRST_DAY.year} to {LAST_DAY.year}",
     "Remove rows that are not days, such as totals; for dates in another format set reading.date_format.",
 )  # fmt: skip
+ERA = replace(DAY, found="a year of a Japanese era", fix="Export the dates with western years, such as 2022/04/01.")
 TYPE = CellCheck("type", "empty", "a kind of row such as S", "Fill in the type.")
 KEY = CellCheck(
     "key", f"empty or with a {KEY_SEPARATOR}", "the name of a series", f"Fill it in, without {KEY_SEPARATOR}."
@@ -67,18 +70,28 @@ CELL_CHECKS = {check.name: check for check in (DAY, TYPE, KEY, FINITE, EMPTY, LA
 def typed_rows(
     raw: pd.DataFrame, source: Source, rule: SeriesRule, contract: Contract, reading: Reading
 ) -> tuple[pd.DataFrame, list[Finding]]:
-    """Convert text to days and numbers, and check each cell by itself."""
+    """Convert text to days and numbers, and check each cell by itself; rows that are totals are left out."""
     texts = dict.fromkeys(name for name in (source.type, *rule.keys) if name)
     frame = pd.DataFrame({name: raw[name].str.strip() for name in texts}, index=raw.index)
     days = days_of(raw[source.date], reading)
     frame[source.date] = days.where((days >= pd.Timestamp(FIRST_DAY)) & (days <= pd.Timestamp(LAST_DAY)))
     for name in filter(None, (source.count, *source.measures)):
         frame[name] = numbers_of(raw[name], reading)
+    totals = find_totals(frame[source.date], frame[list(rule.keys)], frame[rule.measure])
+    frame, findings = frame.drop(index=totals), total_findings(raw.loc[totals, rule.measure])
     try:
         _schema(source, rule, contract).validate(frame, lazy=True)
     except pa.errors.SchemaErrors as failures:
-        return frame, _findings_of(failures.failure_cases, raw, contract, reading)
-    return frame, []
+        findings += _findings_of(failures.failure_cases, raw, contract, reading)
+    return frame, findings
+
+
+def total_findings(cells: pd.Series[str]) -> list[Finding]:
+    """What to say of rows that are totals; cells: their measure, as written."""
+    written = cells.sort_index()
+    places = tuple(f"{line_of(index)} ({_shown(text)})" for index, text in zip(written.index, written, strict=True))
+    found, expected = "a total: the sum of the other rows, with a date", "no row that adds up others"
+    return [Finding(str(cells.name), places, found, expected, "Remove it.")] if places else []
 
 
 def check_duplicates(frame: pd.DataFrame, source: Source, rule: SeriesRule) -> list[Finding]:
@@ -159,10 +172,14 @@ def _findings_of(failures: pd.DataFrame, raw: pd.DataFrame, contract: Contract, 
     findings = []
     form = "YYYY-MM-DD" if reading.date_format == ISO_DAY else reading.date_format
     number = "1234.5".replace(".", reading.decimal)
+    undated = set(failures.loc[failures["check"] == DAY.name, "index"])
     for (column, name), group in failures.groupby(["column", "check"], sort=False):
-        for check, texts in _by_cure(CELL_CHECKS[str(name)], raw.loc[sorted(group["index"]), str(column)]):
-            cells = zip(texts.index, texts, strict=True)
-            places = tuple(f"{line_of(index)} ({_shown(str(text))})" for index, text in cells)
+        cells = raw.loc[sorted(group["index"]), str(column)]
+        if name != DAY.name:  # a row that is to be removed, such as a total, need not be filled in
+            cells = cells[~(cells.index.isin(undated) & (cells.str.strip() == ""))]
+        for check, texts in _by_cure(CELL_CHECKS[str(name)], cells):
+            found = zip(texts.index, texts, strict=True)
+            places = tuple(f"{line_of(index)} ({_shown(str(text))})" for index, text in found)
             expected = check.expected.format(bound=contract.max_value, form=form, number=number)
             findings.append(Finding(str(column), places, check.found, expected, check.fix))
     return findings
@@ -170,6 +187,11 @@ def _findings_of(failures: pd.DataFrame, raw: pd.DataFrame, contract: Contract, 
 
 def _by_cure(check: CellCheck, texts: pd.Series[str]) -> Iterator[tuple[CellCheck, pd.Series[str]]]:
     """Cells that fail a check, apart where something else is to be done about them: an empty one has no format."""
+    if check is DAY:
+        eras = texts.str.match(_ERA)
+        if eras.any():
+            yield ERA, texts[eras]
+        texts = texts[~eras]
     if check is FINITE:
         empty = texts.str.strip() == ""
         if empty.any():

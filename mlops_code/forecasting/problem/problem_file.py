@@ -17,6 +17,7 @@ from forecasting.errors import UsageError
 from forecasting.problem.reading import Reading
 from forecasting.problem.schedule import Schedule
 from forecasting.problem.sections import (
+    BLANK,
     CandidatePolicy,
     Contract,
     Future,
@@ -52,6 +53,7 @@ _EXPECTED = {
     "finite_number": "expected a finite number",
     "string_type": "expected a text",
     "string_pattern_mismatch": "expected a name of lowercase letters, digits and _, up to 64, starting with a letter",
+    "string_too_short": "expected a text that is not empty",
     "tuple_type": "expected a list such as [S, P]",
     "date_type": "expected a day written YYYY-MM-DD without quotes",
     "bool_type": "expected true or false",
@@ -159,18 +161,31 @@ class Problem:
         try:
             return form.model_validate({**values, **(more or {})})
         except ValidationError as error:
-            mistakes = [_sentence(dict(mistake), form) for mistake in error.errors(include_url=False)]
-            raise UsageError(f"{self.path}, section {section}, correct:\n  " + "\n  ".join(mistakes)) from None
+            mistakes = "\n  ".join(sentences(error, form))
+            raise UsageError(f"{self.path}, section {section}, correct:\n  {mistakes}") from None
+
+
+def sentences(error: ValidationError, form: type[Section]) -> list[str]:
+    """Each mistake in a section: its key, what was expected, what was found."""
+    return [_sentence(dict(mistake), form) for mistake in error.errors(include_url=False)]
 
 
 def _sentence(mistake: Mapping[str, Any], form: type[Section]) -> str:
     """Where, what was expected, what was found."""
-    place, kind = ".".join(str(part) for part in mistake["loc"]) or "section", mistake["type"]
+    place, kind = ".".join(str(part) for part in mistake["loc"]), mistake["type"]
+    if not place:
+        return str(mistake["msg"]).removeprefix("Value error, ")  # of several keys, which it names
     if kind == "missing":
         return f"{place}: missing"
     if kind == "extra_forbidden":
         known = ", ".join(form.model_fields) if len(mistake["loc"]) == 1 else "the keys of the example"
         return f"{place}: unknown, expected one of {known}"
+    if kind == "string_pattern_mismatch" and mistake["ctx"]["pattern"] == BLANK:
+        kind = "string_too_short"
+    if kind == "string_too_long":
+        return (
+            f"{place}: expected at most {mistake['ctx']['max_length']} characters, found {_shown(mistake['input'])}"
+        )
     message = str(mistake["msg"]).removeprefix("Value error, ").replace("Input should be", "expected")
     return f"{place}: {_EXPECTED.get(kind, message)}, found {_shown(mistake['input'])}"
 

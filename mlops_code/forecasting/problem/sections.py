@@ -13,7 +13,9 @@ from forecasting.limits import LARGEST, MAX_HORIZON, MAX_SERIES
 
 Aggregation = Literal["mean", "sum"]
 MetricName = Literal["mae", "mase", "rmsse"]
-Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
+BLANK = r"\S"
+"""Pattern of a text that is more than blanks."""
+Text = Annotated[str, Field(min_length=1, pattern=BLANK)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Texts = Annotated[tuple[Text, ...], Field(strict=False)]
 Whole = Annotated[int, Field(ge=1, le=100_000)]

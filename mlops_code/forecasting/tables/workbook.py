@@ -95,7 +95,8 @@ def _sheet_of(table: Path, names: list[str], reading: Reading) -> str:
     if reading.sheet is None:
         if len(names) == 1:
             return names[0]
-        raise _refused(table, f"has {len(names)} sheets ({shown})", "one", "Name the sheet in reading.sheet.")
+        fix = "Name the sheet in reading.sheet. Join the rows in one sheet if there is one for each year."
+        raise _refused(table, f"has {len(names)} sheets ({shown})", "one", fix)
     if reading.sheet not in names:
         found = f"has no sheet {reading.sheet!r}"
         raise _refused(table, found, f"one of {shown}", "Correct reading.sheet, or rename the sheet.")

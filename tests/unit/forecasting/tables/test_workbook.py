@@ -60,7 +60,9 @@ def test_a_time_of_day_needs_a_form_with_one(tmp_path: Path) -> None:
 
 def test_the_sheet_is_named_where_there_are_several(tmp_path: Path) -> None:
     path = made(tmp_path / "t.xlsx", {"Notes": [["x"]], "Sales": ROWS})
-    with pytest.raises(ContractError, match=r"has 2 sheets \(Notes, Sales\).* Name the sheet in reading.sheet"):
+    with pytest.raises(
+        ContractError, match=r"has 2 sheets \(Notes, Sales\).* Name the sheet in reading.sheet. Join the rows"
+    ):
         values(path)
     with pytest.raises(ContractError, match=r"has no sheet 'Sale'; expected one of Notes, Sales"):
         values(path, Reading(sheet="Sale"))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from evaluate import main as evaluate
 from forecasting.errors import UsageError
 from forecasting.models.catalog import forecast
 from forecasting.models.model_file import read_model
@@ -71,6 +73,7 @@ def test_parquet_has_the_same_content(candidate: Path, tmp_path: Path) -> None:
         (["--out", "f.xlsx"], "expected a name that ends with .csv or .parquet"),
         (["--out", "f.csv", "--service", "test", "--model", "x"], "--model and --service exclude each other"),
         (["--out", "f.csv", "--model", "nowhere"], "no such file"),
+        (["--out", "f.csv", "--evaluation", "x"], "--evaluation needs --model"),
         (["--out", "f.csv", "--model-version", "last"], "--model-version last is not a version"),
     ],
 )
@@ -88,3 +91,71 @@ def test_a_table_that_broke_off_leaves_no_file(candidate: Path, tmp_path: Path) 
         model = read_model(candidate).model
         bulk.write_forecast(tmp_path / "f.csv", bulk.answers_of(model, 10_000), model)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def judged(candidate: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("evaluation")
+    words = ["--problem", str(PROBLEM), "--candidate", str(candidate), "--champion", "none"]
+    assert evaluate([*words, "--evaluation", str(folder)]) == 0
+    return folder
+
+
+def prefix_of(candidate: Path, judged: Path) -> str:
+    """What the files of the accepted model begin with: here the gate proposes another one than training."""
+    accepted = json.loads((judged / "decision.json").read_text())["evidence"]["challenger"]["model_sha256"]
+    models = {read_model(candidate, prefix).sha256: prefix for prefix in ("", "fallback_1.", "fallback_2.")}
+    assert models[accepted] != ""
+    return models[accepted]
+
+
+def test_the_accepted_model_forecasts_where_the_gate_has_proposed_another_than_training(
+    candidate: Path, judged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prefix, out = prefix_of(candidate, judged), tmp_path / "f.csv"
+    accepted = read_model(candidate, prefix)
+    words = ["forecast", "--model", str(candidate), "--out", str(out)]
+    assert main([*words, "--evaluation", str(judged), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["model_sha256"], told["recipe"]) == (accepted.sha256, accepted.model.recipe.label)
+    assert told["model"] == str(candidate / f"{prefix}model.json")
+    assert told["gate"].startswith("accepted (first-model)")
+    found = [float(row["forecast"]) for row in rows_of(out)]
+    assert found == pytest.approx(forecast(accepted.model, accepted.horizon).ravel().tolist(), rel=1e-12)
+
+
+def test_a_model_that_no_gate_has_judged_says_so(
+    candidate: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, prefix in (("", ""), ("series.csv", ""), ("fallback_1.model.json", "fallback_1.")):
+        assert main(["forecast", "--model", str(candidate / name), "--out", str(tmp_path / "f.csv")]) == 0
+        said = capsys.readouterr().out
+        assert "not judged by the gate" in said
+        assert "--evaluation" in said
+        assert f"sha256 {read_model(candidate, prefix).sha256}" in said
+
+
+def test_a_model_that_the_gate_has_not_accepted_writes_nothing(
+    candidate: Path, judged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    champion = shutil.copytree(candidate, tmp_path / "champion")
+    for name in ("model.json", "manifest.json"):
+        shutil.copyfile(candidate / f"{prefix_of(candidate, judged)}{name}", champion / name)
+    words = ["--problem", str(PROBLEM), "--candidate", str(candidate), "--champion", str(champion)]
+    assert evaluate([*words, "--evaluation", str(tmp_path / "kept")]) == 0
+    out = ["--out", str(tmp_path / "f.csv")]
+    assert main(["forecast", "--model", str(candidate), "--evaluation", str(tmp_path / "kept"), *out]) == 3
+    assert "was not accepted" in capsys.readouterr().err
+    assert main(["forecast", "--model", str(judged), *out]) == 2
+    assert "--model CANDIDATE --evaluation" in capsys.readouterr().err
+    assert not (tmp_path / "f.csv").exists()
+
+
+def test_a_registered_folder_has_its_decision_beside_the_model(
+    candidate: Path, judged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(judged, tmp_path / "model")
+    for name in ("model.json", "manifest.json"):
+        shutil.copyfile(candidate / f"{prefix_of(candidate, judged)}{name}", folder / name)
+    assert main(["forecast", "--model", str(folder), "--out", str(tmp_path / "f.csv")]) == 0
+    assert "gate       accepted (first-model)" in capsys.readouterr().out
