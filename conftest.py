@@ -10,6 +10,8 @@ import pytest
 pytest_plugins = ["tests.run_guard"]
 # The SDK reads at import whether it may send telemetry, and no test may.
 os.environ["HBI_WORKSPACE_JOB"] = "true"
+# Most servers of tests run no step, and importing what steps need takes two seconds of CPU time.
+os.environ["LOCAL_AZURE_PRELOAD"] = "when-needed"
 # The cores are shared by test processes and what they start: idle threads of numpy would spin on them.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")

@@ -116,9 +116,9 @@ def agreed(product: Product, sdk: Sdk, folder: Path) -> Agreed:
 
 
 @contextmanager
-def deploying(product: Product, version: str = "champion") -> Iterator[subprocess.Popen[str]]:
-    """A release in a process of its own that has begun to deploy; killed at the end of the block."""
-    command = [sys.executable, "-m", "ml_service", "release", "--model-version", version]
+def deploying(product: Product, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """A release or rollback in a process of its own that has begun to deploy; killed at the end of the block."""
+    command = [sys.executable, "-m", "ml_service", *words]
     environment = {**product.environment, **product.settings}
     with subprocess.Popen(command, cwd=product.tree, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -131,7 +131,7 @@ def deploying(product: Product, version: str = "champion") -> Iterator[subproces
 
 def killed_while_it_deploys(product: Product, version: str) -> None:
     """Kill -9 a release while it deploys: what has happened by then, the way back must be the same."""
-    with deploying(product, version):
+    with deploying(product, "release", "--model-version", version):
         pass
 
 

@@ -12,9 +12,11 @@ from _pytest.mark import ParameterSet
 
 from tests.campaign.figures import Figures
 from tests.campaign.production.campaign import Challenge, report
+from tests.campaign.production.killed import free_lease
 from tests.campaign.production.shop import Shop, stocked
 from tests.story.deployment_faults import LOST, REFUSED, Fault, Outcome, roll_back
 from tests.story.product import ROOT, Product, Sdk
+from tests.story.production import deploying
 
 pytestmark = pytest.mark.slow
 
@@ -120,12 +122,26 @@ def test_a_fault_after_that_is_undone_in_all_parts(rolls: Sdk, defaults: dict[in
     demand_agreement(outcome, defaults)
 
 
-@pytest.mark.parametrize("pairs", [[], pytest.param([1], marks=pytest.mark.campaign)], ids=["killed", "also raced"])
-def test_killed_raced_and_stopped_verbs_leave_no_split_state(shop: Shop, pairs: list[int]) -> None:
+def test_a_rollback_that_is_killed_while_it_deploys_is_repeated(
+    shop: Shop, rolls: Sdk, defaults: dict[int, str]
+) -> None:
+    rolls(roll_back, "2", NO_FAULT)
+    with deploying(shop.product, "rollback", "--to", "1", "--reason", "worse"):
+        pass
+    shop.sdk(free_lease, NAME.replace("-", "_"))
+    outcome = rolls(roll_back, "1", NO_FAULT)
+    assert (outcome.code, outcome.ends, outcome.last_version) == (0, ["succeeded"], 1)
+    demand_agreement(outcome, defaults)
+    shop.look()
+    assert [row["state"] for row in shop.releases[:2]] == ["succeeded", "abandoned"]
+
+
+@pytest.mark.campaign
+def test_killed_raced_and_stopped_verbs_leave_no_split_state(shop: Shop) -> None:
     chance = random.Random(4)  # noqa: S311 - not for secrets
     figures = Figures("the production campaign in small")
     challenge = Challenge(shop, figures, chance)
-    challenge.run(pairs, kills=1, stopped_every=1)
+    challenge.run([1], kills=1, stopped_every=1)
     report([challenge], figures)
     assert figures.broken == [], str(figures)
     assert dict(figures.rows)["kills"] == "2: release 1, rollback 1"

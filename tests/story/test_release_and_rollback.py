@@ -227,7 +227,7 @@ def test_a_stopped_release_is_put_right_and_ends_without_changing_anything_when_
     before = agreed(shop.product, sdk, tmp_path / "before")
     tree = edited(tmp_path / "tree", "mlops_code/score.py", "KEPT_ANSWERS = 32", "KEPT_ANSWERS = 8")
     build = shop.product.from_tree(tree).with_settings(BUILD_BUILDID=105)
-    with deploying(build) as stopped:
+    with deploying(build, "release", "--model-version", "champion") as stopped:
         stopped.send_signal(signal.SIGSTOP)
         shop.product.run("history", "--out", tmp_path / "between")
         unfinished = json.loads((tmp_path / "between/releases.json").read_text())["releases"][0]

@@ -1,6 +1,6 @@
 """The server process with everything it serves: the planes of Azure ML for programs, the studio for browsers.
 
-python -m local_azure.server --state DIR [--http-port N] [--tls-port N] [--ready-fd N]
+python -m local_azure.server --state DIR [--http-port N] [--tls-port N] [--preload WHEN] [--ready-fd N]
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import re
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,13 +68,35 @@ def test_up_status_down(local_azure: CommandLine) -> None:
     assert local_azure("up").returncode == 0
     shown = json.loads(local_azure("status", "--json").stdout)
     assert shown["running"]
-    pid = str(shown["pid"])
-    assert Path("/proc", pid, "task", pid, "children").read_text() == "", "nothing is imported before a client comes"
+    assert _children(shown["pid"]) == "", "nothing is imported before a client comes"
     again = local_azure("up")
     assert shown["address"] in again.stdout
     assert local_azure("down").stdout == "Stopped.\n"
     assert local_azure("status").returncode == 1
     assert "No server runs" in local_azure("down").stdout
+
+
+def _children(pid: int) -> str:
+    return Path("/proc", str(pid), "task", str(pid), "children").read_text()
+
+
+def test_a_server_that_a_person_starts_preloads_before_a_client_comes(
+    local_azure: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LOCAL_AZURE_PRELOAD")
+    assert local_azure("up").returncode == 0
+    pid = json.loads(local_azure("status", "--json").stdout)["pid"]
+    deadline = time.monotonic() + 30
+    while not (children := _children(pid).split()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert ["fork_server" in Path("/proc", child, "cmdline").read_text() for child in children] == [True]
+
+
+def test_an_unknown_time_of_preloading_is_named(local_azure: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_AZURE_PRELOAD", "soon")
+    done = local_azure("up")
+    assert done.returncode == 2
+    assert "soon is neither at-start nor when-needed" in done.stderr
 
 
 def test_addresses_stay_the_same_over_a_restart(local_azure: CommandLine) -> None:

@@ -1,6 +1,7 @@
 """The server process: makes every object that it consists of, and runs it on two loopback listeners (plain and TLS).
 
-python -m local_azure.machine_learning.server --state DIR [--http-port N] [--tls-port N] [--ready-fd N]
+python -m local_azure.machine_learning.server --state DIR [--http-port N] [--tls-port N] [--preload WHEN]
+    [--ready-fd N]
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ from local_azure.machine_learning.http.app import Application
 from local_azure.machine_learning.http.listeners import Listeners, Sockets, WebAccess
 from local_azure.machine_learning.loopback import LOOPBACK, listen
 from local_azure.machine_learning.planes.table import ROUTES
+from local_azure.machine_learning.processes.forking import QUIET_SECONDS
 from local_azure.machine_learning.processes.forking.orphans import adopt_orphans
 from local_azure.machine_learning.storage.certificates import host_contexts, server_context
 from local_azure.machine_learning.storage.files import BlobFiles
@@ -63,6 +65,9 @@ EXIT_CONFLICT = 4
 EXIT_USAGE = 2
 SPEED_VARIABLE = "LOCAL_AZURE_SCHEDULE_SPEED"
 MOST_SPEED = 10_000
+PRELOAD_VARIABLE = "LOCAL_AZURE_PRELOAD"
+AT_START, WHEN_NEEDED = "at-start", "when-needed"
+PRELOADED_QUIET_SECONDS = 1.0  # a command that has just started the server submits its steps sooner than that
 
 
 class _Engine(Protocol):
@@ -118,6 +123,7 @@ class _Settings:
     tls_port: int
     ready_fd: int | None
     schedule_speed: float
+    preload_at_start: bool
 
 
 def _open_store(state: StateFolder) -> Store:
@@ -136,7 +142,9 @@ def _compose(settings: _Settings, store: Store, info: ServerInfo) -> _Server:
     files, tokens, signatures = BlobFiles(state.blobs, WebFiles(state.web_data)), Tokens(), Signatures()
     workspaces, sign_in = Workspaces(store), SignInSecrets(info.token)
     redactor = Redactor(store, workspaces, info.token, user_info(info.token).partition(":")[2], info.studio_token)
-    launcher = Launcher(base_variables(state, addresses), partial(_web_variables_of_steps, state, info))
+    quiet = PRELOADED_QUIET_SECONDS if settings.preload_at_start else QUIET_SECONDS
+    web = partial(_web_variables_of_steps, state, info)
+    launcher = Launcher(base_variables(state, addresses), web, quiet_at_start=quiet)
     executor = Executor(
         store=store,
         files=files,
@@ -193,6 +201,8 @@ async def _serve(settings: _Settings, store: Store, sockets: Sockets, make_studi
     if settings.ready_fd is not None:
         os.write(settings.ready_fd, b"ready")
         os.close(settings.ready_fd)
+    if settings.preload_at_start:  # only now: its imports would keep a core from the server's own start
+        server.parts.executor.prepare()
     try:
         await listeners.serve()
     finally:
@@ -237,6 +247,12 @@ def _speed(text: str) -> float:
     return speed
 
 
+def _preload_at_start(text: str) -> bool:
+    if text not in (AT_START, WHEN_NEEDED):
+        raise argparse.ArgumentTypeError(f"{text} is neither {AT_START} nor {WHEN_NEEDED}")
+    return text == AT_START
+
+
 def _settings(argv: list[str] | None) -> _Settings:
     parser = argparse.ArgumentParser(description="Serve the Azure ML planes on loopback.")
     parser.add_argument("--state", type=Path, required=True, help="folder for everything that the server keeps")
@@ -249,9 +265,17 @@ def _settings(argv: list[str] | None) -> _Settings:
         default=os.environ.get(SPEED_VARIABLE, "1"),
         help=f"how much faster than the clock schedules run, for rehearsals (default: ${SPEED_VARIABLE}, else 1)",
     )
+    parser.add_argument(
+        "--preload",
+        type=_preload_at_start,
+        default=os.environ.get(PRELOAD_VARIABLE, AT_START),
+        metavar=f"{{{AT_START},{WHEN_NEEDED}}}",
+        help=f"import what steps need as soon as the server answers, or when the first client opens a workspace "
+        f"(default: ${PRELOAD_VARIABLE}, else {AT_START})",
+    )
     given = parser.parse_args(argv)
     state = StateFolder(given.state.absolute())
-    return _Settings(state, given.http_port, given.tls_port, given.ready_fd, given.schedule_speed)
+    return _Settings(state, given.http_port, given.tls_port, given.ready_fd, given.schedule_speed, given.preload)
 
 
 def main(argv: list[str] | None = None, make_studio: MakeStudio | None = None) -> int:

@@ -77,6 +77,23 @@ def test_a_package_that_waits_is_imported_before_the_first_child_whose_script_na
     assert (tmp_path / "log").read_text().splitlines() == ["False", "True False"]
 
 
+def test_a_package_that_waits_is_imported_in_a_quiet_moment(tmp_path: Path) -> None:
+    imported = tmp_path / "imported"
+    (tmp_path / "waits.py").write_text(f"open({str(imported)!r}, 'w').close()")
+
+    async def main() -> None:
+        variables = {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)}
+        client = ForkingClient(variables, ["json"], ["waits"], quiet_at_start=0.0)
+        try:
+            client.prepare()
+            while not imported.exists():
+                await asyncio.sleep(0.01)
+        finally:
+            await client.close()
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
 def test_exit_code_log_and_environment_are_the_childs_own(run: Callable[[Body], str]) -> None:
     async def body(client: ForkingClient, command: Callable[[str], ChildCommand]) -> None:
         child = client.start(command("import os, sys; print(sorted(os.environ)); sys.exit(3)"))

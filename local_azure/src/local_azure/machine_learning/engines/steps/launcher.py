@@ -46,14 +46,19 @@ def base_variables(state: StateFolder, addresses: Addresses) -> dict[str, str]:
 class Launcher:
     """Starts and ends the processes of steps. variables: what all of them get.
 
-    web: asked at each start, how a step gets data at web addresses.
+    web: asked at each start, how a step gets data at web addresses. quiet_at_start: seconds without a step after
+    which the fork server imports what only some steps need.
     """
 
-    def __init__(self, variables: Mapping[str, str], web: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(
+        self, variables: Mapping[str, str], web: Callable[[], Mapping[str, str]], *, quiet_at_start: float
+    ) -> None:
         self._variables = variables
         self._web = web
         inherited = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
-        self._client = ForkingClient({**variables, **inherited}, PRELOADED, PRELOADED_LATER)
+        self._client = ForkingClient(
+            {**variables, **inherited}, PRELOADED, PRELOADED_LATER, quiet_at_start=quiet_at_start
+        )
         self._stopping = False
 
     @property

@@ -16,7 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local_azure.machine_learning.processes.forking import EOF_CODE, MESSAGE_BYTES, STOP_SECONDS, orphans
+from local_azure.machine_learning.processes.forking import (
+    EOF_CODE,
+    MESSAGE_BYTES,
+    QUIET_SECONDS,
+    STOP_SECONDS,
+    orphans,
+)
 
 LOG = logging.getLogger("local_azure")
 FORK_SERVER = "local_azure.machine_learning.processes.forking.fork_server"
@@ -49,11 +55,23 @@ class ChildProcess:
 
 
 class ForkingClient:
-    """One fork server; belongs to the event loop that calls it. One that dies is started again for the next child."""
+    """One fork server; belongs to the event loop that calls it. One that dies is started again for the next child.
 
-    def __init__(self, environment: Mapping[str, str], first: Iterable[str], later: Iterable[str] = ()) -> None:
+    first: modules that it imports before the first child. later: those that it imports before a child whose script
+    names them, or when nothing has happened for a while, at the start for `quiet_at_start` seconds.
+    """
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        first: Iterable[str],
+        later: Iterable[str] = (),
+        *,
+        quiet_at_start: float = QUIET_SECONDS,
+    ) -> None:
         self._environment = dict(environment)
         self._modules = ["--first", ",".join(first), "--later", ",".join(later)]
+        self._modules += ["--quiet-at-start", str(quiet_at_start)]
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._running: dict[str, ChildProcess] = {}

@@ -32,12 +32,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local_azure.machine_learning.processes.forking import MESSAGE_BYTES, START_METHOD_VARIABLE, STOP_SECONDS
+from local_azure.machine_learning.processes.forking import (
+    MESSAGE_BYTES,
+    QUIET_SECONDS,
+    START_METHOD_VARIABLE,
+    STOP_SECONDS,
+)
 from local_azure.machine_learning.processes.forking.child import become, tell_of_parents_death
 from local_azure.machine_learning.processes.forking.orphans import adopt_orphans, own_children
 
 CHILD = "local_azure.machine_learning.processes.forking.child"
-QUIET_SECONDS = 60.0  # who works on this machine asks for children more often than that, and needs the processor
 MOST_TEXT_BYTES = 100_000  # of a script in which the names of packages are looked for
 _HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)  # signals that this process has handlers for
 
@@ -52,14 +56,15 @@ class _Child:
 class ForkServer:
     """Wait for messages and for ended children; one thing at a time.
 
-    later: imported when nothing has happened for QUIET_SECONDS, or before the first child whose script names it.
+    later: imported when nothing has happened for QUIET_SECONDS (at the start for `quiet_at_start`), or before the
+    first child whose script names it.
     """
 
-    def __init__(self, emulator: socket.socket, later: list[str]) -> None:
+    def __init__(self, emulator: socket.socket, later: list[str], quiet_at_start: float) -> None:
         self._emulator = emulator
         self._later = later
         self._children: dict[str, _Child] = {}
-        self._quiet_seconds = QUIET_SECONDS
+        self._quiet_seconds = quiet_at_start
         self._spawn = os.environ.get(START_METHOD_VARIABLE) == "spawn" or sys.platform != "linux"
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
@@ -243,6 +248,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--socket", type=int, required=True, help="number of an inherited packet socket")
     parser.add_argument("--first", default="", help="modules to import before the first child, separated by commas")
     parser.add_argument("--later", default="", help="modules to import in quiet moments")
+    parser.add_argument("--quiet-at-start", type=float, default=QUIET_SECONDS, help="seconds until the first of them")
     arguments = parser.parse_args(argv)
     # In the middle of an import, which might catch an exception; there is nothing to clean up yet.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
@@ -250,7 +256,7 @@ def main(argv: list[str] | None = None) -> int:
     with contextlib.suppress(SystemExit), socket.socket(fileno=arguments.socket) as emulator:
         preload(list(filter(None, arguments.first.split(","))))
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        ForkServer(emulator, list(filter(None, arguments.later.split(",")))).run()
+        ForkServer(emulator, list(filter(None, arguments.later.split(","))), arguments.quiet_at_start).run()
     # Taking the imported libraries apart one by one would take longer than everything before.
     sys.stdout.flush()
     sys.stderr.flush()
