@@ -130,7 +130,7 @@ def test_every_missing_and_placeholder_value_is_reported_at_once(product: Produc
     said = Product(environment, settings, tree).run("run", code=2).err
     assert "\nwhat happened:     error: 7 settings are not usable\n" in said
     assert "COMPUTE_VM_SIZE is missing, for example STANDARD_DS2_V2" in said
-    assert "PROBLEM_FILE is missing, for example mlops_code/problems/paid_amount.yml" in said
+    assert "PROBLEM_FILE is missing, for example mlops_code/problems/bakery.yml" in said
     assert "AZURE_SUBSCRIPTION_ID is still the placeholder <subscription id> (from variables.yml)" in said
     assert "AZUREML_WORKSPACE_NAME is still the placeholder <workspace name>" in said
     assert "MODEL_NAME is empty (from the environment)" in said

@@ -56,8 +56,8 @@ def test_a_fraction_of_a_second_may_be_left_out() -> None:
     [
         ("date_format", "%d.%m", "it lacks the day"),
         ("date_format", "%A %Y-%m-%d", "%A is not supported"),
-        ("date_format", "%Y-%m-%dT%H:%M:%S%z", "time_zone and %z in date_format belong together"),
-        ("time_zone", "Europe/Berlin", "time_zone and %z in date_format belong together"),
+        ("date_format", "%Y-%m-%dT%H:%M:%S%z", "date_format has %z, expected time_zone, too"),
+        ("time_zone", "Europe/Berlin", "date_format is %Y-%m-%d without %z"),
         ("time_zone", "../../etc/passwd", "it is not a time zone"),
         ("thousands", ".", "thousands and decimal are both '.'"),
         ("encoding", "rot13", "Input should be 'utf-8'"),
