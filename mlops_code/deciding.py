@@ -147,7 +147,7 @@ def record_decision(run: Run, decision: Decision, paths: Iterable[Path]) -> int:
     if drift is not None:
         facts["drift"] = ",".join(drift.alarms) or NONE
         say(f"drift: {', '.join(MEANING[alarm] for alarm in drift.alarms) or NONE}; {drift.sentence}")
-    facts |= record.overridden_by
+    facts |= record.override_tags
     verdict = record.verdict
     record_outcome(run, verdict.outcome, verdict.reason, facts)
     for note in record.evidence.data.notes:
