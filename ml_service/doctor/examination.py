@@ -12,7 +12,7 @@ from azure_ml.errors import AzureMlError, ExplainedError
 from ml_service.azure_devops.controls.configured import SIGN_IN, configured_connections, open_controls
 from ml_service.azure_devops.controls.declared import read_declared
 from ml_service.azure_devops.controls.whole import compare
-from ml_service.doctor import cluster, locks, pipelines, resources, rights
+from ml_service.doctor import cluster, locks, pipeline_settings, resources, rights
 from ml_service.doctor.finding import Finding, Place, Reader, Result, Unknown, resource_at
 from ml_service.doctor.resource_manager import FORBIDDEN, MALFORMED, RefusedError, ResourceManager
 from ml_service.documents import Document, at
@@ -106,9 +106,9 @@ def _checks(settings: Settings, environment: str) -> Iterator[tuple[str, Callabl
     if environment == "production":
         yield "settings of production", partial(_production_settings, settings)
         yield "separation of the environments", partial(_separation, settings)
-    yield "settings of pipelines", pipelines.check_pipeline_settings
+    yield "settings of pipelines", pipeline_settings.check_pipeline_settings
     webhook = settings.notification_webhook.get_secret_value()
-    yield "notifications", partial(pipelines.check_notifications, webhook)
+    yield "notifications", partial(pipeline_settings.check_notifications, webhook)
     yield _SIGN_IN, partial(_sign_in, settings)
     reader = ResourceManager(partial(sign_in.authenticate, settings))
     for place in places(settings, environment):

@@ -87,7 +87,7 @@ def write(source: Source, out: Path, horizon: int | None) -> Written:
 
 def show(terminal: Terminal, result: Written) -> None:
     """Print what was written."""
-    terminal.say(f"forecast   {result.rows} rows in {result.file}")
-    terminal.say(f"           {result.series} series, {result.horizon} steps after {result.data_until}")
-    terminal.say(f"model      {result.model}, sha256 {result.model_sha256}")
+    terminal.out(f"forecast   {result.rows} rows in {result.file}")
+    terminal.out(f"           {result.series} series, {result.horizon} steps after {result.data_until}")
+    terminal.out(f"model      {result.model}, sha256 {result.model_sha256}")
     terminal.document(asdict(result))

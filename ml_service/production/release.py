@@ -245,7 +245,7 @@ def _latest_decision(
 def _requested_model(site: Site, version: str, candidates: Sequence[Candidate]) -> ModelVersion:
     if version != PENDING:
         return requested_model(site.training, site.settings, site.problem, version)
-    found = newest_pending(site.training, candidates, site.terminal.say)
+    found = newest_pending(site.training, candidates, site.terminal.out)
     if found is None:
         newest = next(iter(candidates), None)
         raise CheckFailedError(
@@ -322,7 +322,7 @@ def _production_copy(site: Site, model: ModelVersion, folder: Path) -> ModelVers
     if earlier is not None:
         return earlier
     copied = {key: model.properties[key] for key in _COPIED if key in model.properties}
-    site.terminal.note(f"copying {model.label} to workspace {site.production.name}")
+    site.terminal.err(f"copying {model.label} to workspace {site.production.name}")
     return registration.register(
         site.production,
         model.name,
@@ -350,15 +350,15 @@ def show(terminal: Terminal, agent: Agent, site: Site, result: Released) -> None
     """Print what serves now and where; tell the build agent the version."""
     content = result.content
     did = "already served" if result.already else f"released (before: {result.before})"
-    terminal.say(f"release    {content.model} {did}")
-    terminal.say(f"           copy {content.model_name}:{content.production_version} in {site.production.banner}")
-    terminal.say(f"           model sha256 {content.model_sha256[:12]}, decision {result.decision_sha256[:12]}")
-    terminal.say(f"service    {result.service} Healthy, {result.url}")
-    terminal.say(f"           scoring {content.scoring_sha256[:12]}, environment {content.environment_sha256[:12]}")
+    terminal.out(f"release    {content.model} {did}")
+    terminal.out(f"           copy {content.model_name}:{content.production_version} in {site.production.banner}")
+    terminal.out(f"           model sha256 {content.model_sha256[:12]}, decision {result.decision_sha256[:12]}")
+    terminal.out(f"service    {result.service} Healthy, {result.url}")
+    terminal.out(f"           scoring {content.scoring_sha256[:12]}, environment {content.environment_sha256[:12]}")
     if result.keys:
-        terminal.say(f"keys       {result.keys}")
-    terminal.say(f"champion   {content.model}")
-    terminal.say(f"record     run {result.deployment} in experiment {ledger.experiment_name(site.settings)}")
+        terminal.out(f"keys       {result.keys}")
+    terminal.out(f"champion   {content.model}")
+    terminal.out(f"record     run {result.deployment} in experiment {ledger.experiment_name(site.settings)}")
     agent.outputs({"modelVersion": content.model_version, "deployment": result.deployment})
     agent.tag("released", f"{content.model_name}-{content.model_version}")
     terminal.document({**asdict(result), "workspace": site.production.name, "evidence": site.production.tags})
