@@ -47,7 +47,7 @@ def rollback(site: Site, desk: Desk, to: str) -> RolledBack:
 
     The last is for the failure hook of a release: it does nothing when the release has undone itself, or was refused
     before this build had begun to deploy anything.
-    Raises: CheckFailedError (nothing to go back to, or its hash does not verify; production is untouched),
+    Raises: CheckFailedError (nothing to restore, or its hash does not verify; production is untouched),
     ConflictError (another process is at work), FaultError.
     """
     with writing(site, f"{ledger.ROLLBACK} to {to}") as recorder:
@@ -133,7 +133,7 @@ def _of_build(known: Sequence[Record], build_id: str) -> list[Record]:
 
 
 def target_of(known: Sequence[Record], live: Record | None, to: str, build_id: str) -> Record | None:
-    """The deployment to go back to; None only for a build before which nothing served.
+    """The deployment to restore; None only for a build before which nothing served.
 
     known: deployments of the service, the newest first; live: the one that serves; to: a model version, the id of a
     deployment, or one of two words. Raises: CheckFailedError where there is no such deployment.

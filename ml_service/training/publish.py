@@ -115,7 +115,7 @@ def _other_table(workspace: Workspace, settings: Settings, newest: DatasetVersio
         return ""
     found = find_stored(workspace, open_blobs(workspace), newest, file_sha256(settings.data_file))
     if found is None:
-        return f"DATA_FILE {settings.data_file.name} is no data version; register it with data upload"
+        return f"DATA_FILE {settings.data_file.name} is not a registered data version; register it with data upload"
     if found.version == newest.version:
         return ""
     return (

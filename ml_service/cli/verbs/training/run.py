@@ -131,12 +131,12 @@ def _keep(call: Session, other: AnotherTrainingError) -> None:
     """End like a scheduled run that finds another training run: the champion is kept."""
     from azure_ml.step_run import ANOTHER_RUN
     from forecasting.decision.blocks import KEPT
-    from ml_service.audit.last_training import told as handed_on
+    from ml_service.audit.last_training import encode
 
     call.terminal.out(f"outcome    {KEPT}, {ANOTHER_RUN}: {other.found} trains already")
-    told = {"outcome": KEPT, "reason": ANOTHER_RUN, "runId": other.run_id}
+    values = {"outcome": KEPT, "reason": ANOTHER_RUN, "runId": other.run_id}
     call.terminal.document({"run_id": other.run_id, "outcome": KEPT, "reason": ANOTHER_RUN})
-    ended = handed_on(0, KEPT, ANOTHER_RUN, other.run_id)
-    call.agent.outputs({**told, "modelVersion": "", "decision": "", "pending": "false", "ended": ended})
+    ended = encode(0, KEPT, ANOTHER_RUN, other.run_id)
+    call.agent.outputs({**values, "modelVersion": "", "decision": "", "pending": "false", "ended": ended})
     call.agent.tag(KEPT)
     call.ends(f"{other.happened}: {other.found}", other.todo, page=True)

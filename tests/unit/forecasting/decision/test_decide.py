@@ -142,7 +142,7 @@ def test_a_decision_is_bound_to_its_model_and_to_its_evidence(candidate: Path, p
     with pytest.raises(ModelFileError, match="not a decision record"):
         read_decision(candidate, sha256)
     path.unlink()
-    with pytest.raises(UsageError, match="no such file"):
+    with pytest.raises(UsageError, match="does not exist"):
         read_decision(candidate, sha256)
 
 

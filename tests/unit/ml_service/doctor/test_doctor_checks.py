@@ -95,7 +95,7 @@ DOCUMENT: Document = {
 
 def _found(documents: Documents, settings: Settings, workspace: Document = DOCUMENT) -> list[Finding]:
     looks = checks_of_place(Azure(documents), PLACE, workspace, settings)
-    found = [one for check, look in looks if check != "names" for one in examination._looked(check, look)]
+    found = [one for check, look in looks if check != "names" for one in examination._results(check, look)]
     return [one for one in found if isinstance(one, Finding)]
 
 
