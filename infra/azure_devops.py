@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _run(terminal, given.verb, getattr(given, "project", ""))
     except ExplainedError as error:
-        terminal.note(f"error: {error}")
+        terminal.err(f"error: {error}")
         return error.exit_code
 
 
@@ -41,13 +41,13 @@ def _run(terminal: Terminal, verb: str, confirmed: str) -> int:
     connections = configured_connections(settings)
     project = open_controls(settings, declared)
     if verb == "remove" and confirmed != project.name:
-        terminal.note(f"to confirm, name the project: remove {project.name}; nothing was changed")
+        terminal.err(f"to confirm, name the project: remove {project.name}; nothing was changed")
         return 2
     lines = []
     for line in (apply if verb == "apply" else remove)(project, declared, connections):
-        terminal.say(line)
+        terminal.out(line)
         lines.append(line)
-    terminal.say(f"{len(lines)} changes" if lines else "nothing was changed")
+    terminal.out(f"{len(lines)} changes" if lines else "nothing was changed")
     return 1 if any(line.startswith(CANNOT) for line in lines) else 0
 
 

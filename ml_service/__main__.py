@@ -21,9 +21,9 @@ def _run() -> int:
     try:
         return main()
     except Exception:
-        from ml_service.output.console import harmless
+        from ml_service.output.console import sanitize
 
-        sys.stderr.write(harmless(traceback.format_exc()))
+        sys.stderr.write(sanitize(traceback.format_exc()))
         return 1
 
 

@@ -20,7 +20,7 @@ from forecasting.evaluation.drift import MEANING, Drift
 from forecasting.evaluation.live import LiveAccuracy
 from forecasting.models.model_file import MANIFEST_FILE, StoredModel, read_model
 from forecasting.problem.problem_file import Problem
-from step import Run, record_outcome, say, today, told_now_and_then
+from step import Run, record_outcome, say, throttled_progress, today
 
 NONE = "none"
 """A parameter of a pipeline cannot be left out: this word stands for nothing."""
@@ -74,7 +74,7 @@ def decide_for(args: argparse.Namespace, run: Run) -> Decision:
         _request_of(args, run),
         as_of=today(),
         override=override,
-        progress=told_now_and_then(),
+        progress=throttled_progress(),
     )
 
 
@@ -147,7 +147,7 @@ def record_decision(run: Run, decision: Decision, paths: Iterable[Path]) -> int:
     if drift is not None:
         facts["drift"] = ",".join(drift.alarms) or NONE
         say(f"drift: {', '.join(MEANING[alarm] for alarm in drift.alarms) or NONE}; {drift.sentence}")
-    facts |= record.overridden_by
+    facts |= record.override_tags
     verdict = record.verdict
     record_outcome(run, verdict.outcome, verdict.reason, facts)
     for note in record.evidence.data.notes:

@@ -83,7 +83,7 @@ def describe(args: argparse.Namespace, run: Run, stored: StoredModel, decision: 
 def tags_of(decision: DecisionRecord) -> dict[str, str]:
     """What a list of versions should say of a decision, also when the champion of that day serves no longer."""
     error = words.error(decision.evidence, decision.context.champion)
-    return {**({"error": error} if error else {}), **decision.overridden_by}
+    return {**({"error": error} if error else {}), **decision.override_tags}
 
 
 def data_version(workspace: Workspace, dataset_name: str, sha256: str) -> str:

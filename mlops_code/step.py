@@ -35,21 +35,21 @@ def say(text: str, **facts: object) -> None:
     sys.stdout.flush()
 
 
-def told_now_and_then() -> Callable[[str, int, int], None]:
-    """Say how far a backtest is where it takes long: a line every few seconds, not one for each fit."""
-    told = monotonic()
+def throttled_progress() -> Callable[[str, int, int], None]:
+    """Return a progress callback for a backtest that prints at most one line every few seconds."""
+    last_line = monotonic()
 
     def progress(label: str, done: int, fits: int) -> None:
-        nonlocal told
-        if monotonic() - told >= QUIET_SECONDS:
-            told = monotonic()
+        nonlocal last_line
+        if monotonic() - last_line >= QUIET_SECONDS:
+            last_line = monotonic()
             say("backtest", recipe=label, fits=f"{done}/{fits}")
 
     return progress
 
 
 class LoneRun:
-    """Stands for the run of a step that runs alone: prints what a StepRun records."""
+    """Replaces StepRun when a step runs without Azure ML: prints what a StepRun records."""
 
     id = step_id = "alone"
     workspace: Workspace | None = None

@@ -11,7 +11,7 @@ from forecasting.data.series import TOTALS, Panel, facts_of, read_series, totals
 from forecasting.evaluation.selection import FALLBACKS, Choice, choose, fit_choice, fit_fallbacks
 from forecasting.models.model_file import write_model
 from forecasting.problem.problem_file import Problem
-from step import Run, add_scheduled_argument, guarded, say, today, told_now_and_then, unless_ended
+from step import Run, add_scheduled_argument, guarded, say, throttled_progress, today, unless_ended
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -70,7 +70,7 @@ def train(args: argparse.Namespace, run: Run) -> int:
     problem = Problem(args.problem)
     training, lower = problem.training, problem.lower
     panel, facts = read_input(args, problem)
-    choice = choose(panel, training, lower, told_now_and_then())
+    choice = choose(panel, training, lower, throttled_progress())
     model = fit_choice(panel, training, choice, lower)
     fallbacks = fit_fallbacks(panel, training, choice, lower)
     about = describe(choice, panel, facts)

@@ -44,7 +44,7 @@ def adopt(terminal: Terminal, wish: Wish, *, dry_run: bool) -> list[Change]:
         demand_committed(ROOT, (change.path for change in changes[:2]))
         make_all(ROOT, changes)
     for change in changes:
-        terminal.say(change.words)
+        terminal.out(change.words)
     terminal.document({"problem": wish.name, "dry_run": dry_run, "changes": [change.words for change in changes]})
     return changes
 

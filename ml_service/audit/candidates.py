@@ -13,11 +13,11 @@ from ml_service.production.candidates.candidate import Candidate, Setback
 def show(terminal: Terminal, candidates: Sequence[Candidate]) -> None:
     """Print a line for each candidate, and one for each setback of its bytes."""
     if not candidates:
-        terminal.say("no version has been accepted yet")
+        terminal.out("no version has been accepted yet")
     for candidate in candidates:
-        terminal.say(f"{candidate.model}  {candidate.line}")
+        terminal.out(f"{candidate.model}  {candidate.line}")
         for setback in candidate.setbacks:
-            terminal.say(f"    {sentence(setback)}")
+            terminal.out(f"    {sentence(setback)}")
     terminal.document({"candidates": [row(candidate) for candidate in candidates]})
 
 

@@ -371,10 +371,10 @@ def ending(history: History, folder: Path) -> tuple[str, str]:
 
 def show(terminal: Terminal, history: History, folder: Path) -> None:
     """Print how much there is, and what is not intact."""
-    terminal.say(f"workspace  {history.workspace}")
+    terminal.out(f"workspace  {history.workspace}")
     for kind, rows in history.kinds.items():
-        terminal.say(f"{kind:<10} {len(rows)}, in {folder / kind}.json and .csv")
+        terminal.out(f"{kind:<10} {len(rows)}, in {folder / kind}.json and .csv")
     for what in history.not_intact:
-        terminal.note(f"error: {what}")
+        terminal.err(f"error: {what}")
     counts = {kind: len(rows) for kind, rows in history.kinds.items()}
     terminal.document({"folder": str(folder), **counts, "not_intact": history.not_intact})

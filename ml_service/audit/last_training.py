@@ -1,4 +1,4 @@
-"""`outcome`: how the training of a problem ended and what waits for a person, in one line."""
+"""`outcome`: report in one line how the training of a problem ended and what needs attention."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from forecasting.evaluation.drift import meaning_of
 from ml_service.output.console import Terminal
 from ml_service.output.moments import shown_moment
 from ml_service.retraining.inbox import Unused, unused_or_why
-from ml_service.settings.variables import Settings, other_values
+from ml_service.settings.variables import Settings, pipeline_only_values
 from ml_service.training.runs.outcome import exit_code
 
 RED, NONE, RUNNING = "red", "none", "running"
 NOTHING_WAITS = f"{NONE} nothing-waits"
-"""What a build tells of a training that it did not need: no candidate waits for a release."""
+"""Encoded outcome of a training that a build did not need: no candidate waits for a release."""
 NO_REASON = "no-outcome"
-"""In the place of a reason where a run has recorded none: a step broke, or somebody has canceled it."""
+"""Used instead of a reason that no run recorded: a step failed, or the run was canceled."""
 _SHOWN_FILES = 2
 _TODO = {
     ACCEPTED: "approve or reject its release, unless it is released: python -m ml_service candidates list\n"
@@ -31,58 +31,58 @@ _TODO = {
 _TODO_INBOX = "look after the files that are not trained on: docs/runbooks/quarantined-data.md"
 
 
-def told(code: int, outcome: str, reason: str, run_id: str) -> str:
-    """What a build hands on about a training that has ended. code: what `run` ends with."""
+def encode(code: int, outcome: str, reason: str, run_id: str) -> str:
+    """Encode the result of a training for later stages of the build. code: exit code of `run`."""
     return " ".join((RED if code else outcome or NONE, reason or NO_REASON, run_id))
 
 
 def variable_of(problem: str) -> str:
-    """The variable in which a later stage of a build finds that; problem: name of its file."""
+    """Name of the variable that holds the encoded result in a later stage. problem: name of its file."""
     return f"TRAINED_{problem.upper()}"
 
 
 @dataclass(frozen=True)
 class LastTraining:
-    """How it ended. word: accepted, kept, red, running, or none where there was nothing to do."""
+    """How a training ended. word: accepted, kept, red, running, or none if there was nothing to do."""
 
     problem: str
     word: str
     reason: str
     run_id: str
     drift: tuple[str, ...]
-    """In words, by which statistics the newest data differs from the data before."""
+    """The statistics by which the newest data differs from earlier data, in words."""
     inbox: Unused
 
     @property
     def line(self) -> str:
-        """The whole of it in one line."""
-        said = [f"{self.word}, {self.reason}"]
+        """Outcome, files of the inbox that need attention and drift, in one line."""
+        parts = [f"{self.word}, {self.reason}"]
         if self.inbox.quarantined:
-            said.append(f"quarantined: {_few([item.file for item in self.inbox.quarantined])}")
+            parts.append(f"quarantined: {_few([item.file for item in self.inbox.quarantined])}")
         if self.inbox.unread:
-            said.append(f"not read: {_few(list(self.inbox.unread))}")
+            parts.append(f"not read: {_few(list(self.inbox.unread))}")
         if self.inbox.unknown:
-            said.append("the inbox cannot be read")
+            parts.append("the inbox cannot be read")
         if self.drift:
-            said.append(f"drift: {', '.join(self.drift)}")
-        return "; ".join(said)
+            parts.append(f"drift: {', '.join(self.drift)}")
+        return "; ".join(parts)
 
     @property
     def todo(self) -> str:
-        """What a person does next; empty where nothing waits."""
+        """What to do next; empty if nothing needs attention."""
         first = _TODO.get(self.reason, _TODO.get(self.word, "")).format(run_id=self.run_id)
         waits = self.inbox.quarantined or self.inbox.unread
         return "; ".join(filter(None, (first, _TODO_INBOX if waits else "")))
 
 
 def _few(names: list[str]) -> str:
-    """The first of some names, and how many more there are."""
+    """Join the first names and the number of the others."""
     more = f" and {len(names) - _SHOWN_FILES} more" if len(names) > _SHOWN_FILES else ""
     return ", ".join(names[:_SHOWN_FILES]) + more
 
 
 def last_training(workspace: Workspace, settings: Settings) -> LastTraining:
-    """The training of this build, as its stage has told; at a terminal the newest run. Changes nothing."""
+    """Read the training that this build ran; at a terminal, the newest run. Changes nothing."""
     problem = settings.problem_file.stem
     ended = _of_build(workspace, problem) if settings.tf_build else _newest(workspace, settings)
     return LastTraining(problem, *ended, unused_or_why(workspace, settings))
@@ -93,9 +93,9 @@ Ended = tuple[str, str, str, tuple[str, ...]]
 
 
 def _of_build(workspace: Workspace, problem: str) -> Ended:
-    """As the stage has told; where it has told nothing it broke, whatever the cause."""
+    """Read the variable that the training's stage set; if it set none, the stage failed."""
     name = variable_of(problem)
-    words = other_values({name}).get(name, "").split()
+    words = pipeline_only_values({name}).get(name, "").split()
     if not words:
         return RED, "no training of this build has ended; see the log of its stage", "", ()
     word, reason, run_id = (*words, "", "")[:3]
@@ -115,14 +115,14 @@ def _newest(workspace: Workspace, settings: Settings) -> Ended:
 
 
 def show(terminal: Terminal, last: LastTraining) -> None:
-    """Print it."""
-    terminal.say(f"outcome    {last.line}")
+    """Print the outcome."""
+    terminal.out(f"outcome    {last.line}")
     if last.run_id:
-        terminal.say(f"run        {last.run_id}")
+        terminal.out(f"run        {last.run_id}")
     for item in last.inbox.quarantined:
-        terminal.say(f"quarantine {item.file}, since {item.when}: {item.findings[0]}")
+        terminal.out(f"quarantine {item.file}, since {item.when}: {item.findings[0]}")
     for file, why in last.inbox.unread.items():
-        terminal.say(f"not read   {file}: {why}")
+        terminal.out(f"not read   {file}: {why}")
     if last.inbox.unknown:
-        terminal.say(f"inbox      not readable: {last.inbox.unknown}")
+        terminal.out(f"inbox      not readable: {last.inbox.unknown}")
     terminal.document({**asdict(last), "line": last.line})

@@ -33,7 +33,7 @@ def retain(settings: AgentSettings, build: Build, terminal: Terminal, agent: Age
     """
     if not settings.system_accesstoken.get_secret_value():
         agent.warn("no job token is available (SYSTEM_ACCESSTOKEN), so this run is not protected from retention")
-        terminal.say("retention  not asked for: no job token")
+        terminal.out("retention  not asked for: no job token")
         return "no retention lease was requested: no job token"
     project = open_project(settings)
     if project is None or not (settings.system_definitionid.isdecimal() and build.build_id.isdecimal()):
@@ -43,7 +43,7 @@ def retain(settings: AgentSettings, build: Build, terminal: Terminal, agent: Age
         )
     definition = int(settings.system_definitionid)
     keep_build(project, definition, definition, build.build_id)
-    terminal.say(f"retention  build {build.build_id} is retained")
+    terminal.out(f"retention  build {build.build_id} is retained")
     return f"build {build.build_id} is retained"
 
 
@@ -61,13 +61,13 @@ def retain_unsuccessful(settings: AgentSettings, chain: Chain, witness: Witness,
         try:
             state = read_build(project, build_id)
             if state is None or not state.definition:
-                terminal.say(f"retention  build {build_id} no longer exists, or its pipeline is unknown: {why}")
+                terminal.out(f"retention  build {build_id} no longer exists, or its pipeline is unknown: {why}")
                 continue
             keep_build(project, state.definition, int(settings.system_definitionid), build_id)
         except AzureDevOpsError as error:
-            terminal.note(f"warning: build {build_id} could not be kept: {error.happened}")
+            terminal.err(f"warning: build {build_id} could not be kept: {error.happened}")
             continue
-        terminal.say(f"retention  build {build_id} is retained: {why}")
+        terminal.out(f"retention  build {build_id} is retained: {why}")
         kept.append((build_id, why))
     if kept and not chain.faults:
         witness.record(lambda actor: [kinds.build_retained(build_id, why, actor) for build_id, why in kept])

@@ -184,22 +184,22 @@ def _models(workspace: Workspace, settings: Settings) -> tuple[ModelState, ...]:
 def show(terminal: Terminal, state: Status, board: Board) -> None:
     """Print the board, then the state, one part after the other."""
     tags = ", ".join(f"{key}={value}" for key, value in sorted(state.tags.items())) or "no tags"
-    terminal.say(f"workspace  {state.workspace} in {state.resource_group} ({tags})")
-    terminal.say(f"problem    {state.problem}")
+    terminal.out(f"workspace  {state.workspace} in {state.resource_group} ({tags})")
+    terminal.out(f"problem    {state.problem}")
     for claim in state.foreign:
-        terminal.say(f"           not its own: {claim}")
+        terminal.out(f"           not its own: {claim}")
     page.show(terminal, board)
-    terminal.say()
-    terminal.say(f"endpoint   {state.endpoint} {state.endpoint_status}")
+    terminal.out()
+    terminal.out(f"endpoint   {state.endpoint} {state.endpoint_status}")
     if state.endpoint_url:
-        terminal.say(f"           {state.endpoint_url}")
+        terminal.out(f"           {state.endpoint_url}")
     _show_lists(terminal, state)
     if state.inbox_unread or state.waiting:
         terminal.heading("Inbox")
     if state.inbox_unread:
-        terminal.say(f"not readable: {state.inbox_unread}")
+        terminal.out(f"not readable: {state.inbox_unread}")
     for file, why in state.waiting.items():
-        terminal.say(f"not read   {file}: {why}")
+        terminal.out(f"not read   {file}: {why}")
     if state.quarantined:
         terminal.heading("Quarantined data (python -m ml_service data quarantine)")
         terminal.table(("file", "since", "findings"), [_quarantine_row(item) for item in state.quarantined])
@@ -251,4 +251,4 @@ def _part(terminal: Terminal, title: str, columns: tuple[str, ...], rows: list[t
     if rows:
         terminal.table(columns, rows)
     else:
-        terminal.say("none")
+        terminal.out("none")

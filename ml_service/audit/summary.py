@@ -1,4 +1,4 @@
-"""The evidence of a run as files: the decision record, a Markdown page for the person who approves, the report."""
+"""Write a run's evidence files: decision record, summary.md, report.html, contract violations."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from ml_service.training.runs.result import RunResult
 
 SUMMARY_FILE = "summary.md"
 _TEMPLATE = Path(__file__).with_name("summary.md.j2")
-_MOST = 5  # violations of the data contract, and places of each
+_MOST = 5  # violations of the data contract, and locations of each
 
 
-def tell(
+def publish_evidence(
     workspace: Workspace,
     settings: Settings,
     agent: Agent,
@@ -37,11 +37,11 @@ def tell(
     closing: Closing,
     folder: Path | None,
 ) -> None:
-    """Write the evidence into a folder and tell the build agent what a later stage decides by."""
+    """Write the evidence into a folder and set the output variables that later stages use."""
     if folder is not None:
         service = find_service(workspace, settings.test_service_name)
         if service is not None:
-            agent.terminal.say(f"service    {service.state.line}")
+            agent.terminal.out(f"service    {service.state.line}")
         agent.summary(write(workspace, result, closing, agent.terminal.transcript, folder))
     outcome, model = result.outcome, result.outcome.model
     agent.outputs(
@@ -51,7 +51,7 @@ def tell(
             "modelVersion": model.version if model else "",
             "decision": outcome.decision.sha256 if outcome.decision else "",
             "runId": result.run_id,
-            "ended": last_training.told(result.exit_code, outcome.outcome, outcome.reason, result.run_id),
+            "ended": last_training.encode(result.exit_code, outcome.outcome, outcome.reason, result.run_id),
         }
     )
     tags = [outcome.outcome or "no-outcome"]
@@ -63,9 +63,9 @@ def tell(
 
 
 def write(workspace: Workspace, result: RunResult, closing: Closing, transcript: str, folder: Path) -> Path:
-    """Write summary.md and what the run kept of decision, report and contract failures; returns the path of the page.
+    """Write summary.md and copy decision.json, report.html and contract_failures.csv if the run has them.
 
-    transcript: what `run` has printed; it closes the page.
+    transcript: the output of `run`, shown at the end of the page. Returns the path of summary.md.
     """
     folder.mkdir(parents=True, exist_ok=True)
     run = find_pipeline_run(workspace, result.run_id)
@@ -84,29 +84,29 @@ def write(workspace: Workspace, result: RunResult, closing: Closing, transcript:
 
 @dataclass(frozen=True)
 class Violation:
-    """One rule of the data contract that a table violates, and where."""
+    """One kind of violation and where it occurs."""
 
     column: str
     found: str
     expected: str
     fix: str
-    places: tuple[str, ...]
+    locations: tuple[str, ...]
 
     @property
-    def cells(self) -> tuple[str, ...]:
-        """The row of a table, with the first places."""
-        where, more = ", ".join(self.places[:_MOST]), len(self.places) - _MOST
+    def table_row(self) -> tuple[str, ...]:
+        """The row of the summary's table, with the first locations."""
+        where, more = ", ".join(self.locations[:_MOST]), len(self.locations) - _MOST
         if more > 0:
             where += f" and {more} more"
         return (self.column or "whole file", self.found, self.expected, where, self.fix)
 
 
 def read_violations(text: str) -> list[Violation]:
-    """The findings of contract_failures.csv, which has a line for each place."""
-    places: dict[tuple[str, str, str, str], list[str]] = {}
+    """Read the violations in contract_failures.csv, grouped by kind; the file has a line for each location."""
+    locations: dict[tuple[str, str, str, str], list[str]] = {}
     for row in csv.DictReader(io.StringIO(text)):
-        places.setdefault((row["column"], row["found"], row["expected"], row["fix"]), []).append(row["place"])
-    return [Violation(*about, places=tuple(filter(None, found))) for about, found in places.items()]
+        locations.setdefault((row["column"], row["found"], row["expected"], row["fix"]), []).append(row["place"])
+    return [Violation(*kind, locations=tuple(filter(None, found))) for kind, found in locations.items()]
 
 
 def markdown(
@@ -118,7 +118,7 @@ def markdown(
     closing: Closing,
     transcript: str,
 ) -> str:
-    """The page: verdict, data contract or rules of the gate, metrics, model, data, links, what `run` has printed."""
+    """Render summary.md: verdict, data contract or rules of the gate, metrics, model, data, links, output."""
     record, model = result.outcome.decision, result.outcome.model
     evidence = record.evidence if record else None
     return render(
@@ -127,9 +127,9 @@ def markdown(
         log="\n".join(closing.log),
         title=evidence.problem if evidence else result.experiment,
         outcome=_outcome(result),
-        sentence=evidence.sentence if evidence else result.complaint or "The run ended before it decided.",
+        sentence=evidence.sentence if evidence else result.complaint or "The run ended before the gate decided.",
         override=override_sentence(evidence) if evidence else "",
-        violations=[violation.cells for violation in violations],
+        violations=[violation.table_row for violation in violations],
         most=_MOST,
         failures_file=FAILURES_FILE,
         evidence=evidence,
@@ -149,7 +149,7 @@ def markdown(
 
 
 def _outcome(result: RunResult) -> str:
-    """The word of the title; an override is no acceptance by the gate."""
+    """The outcome in the title; an override is shown as such."""
     record = result.outcome.decision
     if record is not None and record.evidence.override is not None:
         return f"⚠️ override, the gate said {record.evidence.gate.outcome}"
@@ -157,7 +157,7 @@ def _outcome(result: RunResult) -> str:
 
 
 def rule_rows(rules: Sequence[Rule]) -> list[list[str]]:
-    """Each rule of the gate in the order in which they decide: code, threshold, value, whether it holds, sentence."""
+    """Each rule of the gate in the order in which they decide: code, threshold, value, status, sentence."""
     return [[rule.code, _shown(rule.threshold), _shown(rule.value), rule.status, rule.sentence] for rule in rules]
 
 

@@ -1,4 +1,4 @@
-"""The command line, with the verbs in the order in which `--help` shows them.
+"""The command line. `--help` shows single verbs in the order of `_VERBS`, then the groups.
 
 Usage and configuration errors and `--help` import none of the Azure libraries, because those take two
 seconds. So every verb checks its arguments and the settings before it imports its module.
@@ -15,7 +15,6 @@ import typer
 
 from azure_ml.errors import ExplainedError
 from ml_service.cli.verbs import (
-    approval,
     audit,
     azure,
     candidate,
@@ -23,6 +22,7 @@ from ml_service.cli.verbs import (
     forecast,
     problem,
     production,
+    propose,
     schedule,
     trail,
 )
@@ -39,11 +39,11 @@ Exit codes:
   130  interrupted with Ctrl-C (the run continues)
 """
 
-_HELP = """Publish, run and check the training pipeline in Azure ML; release what it accepts.
+_HELP = """Publish, run and check the training pipeline in Azure ML; release what the gate accepts.
 
 The usual sequence: `data upload` registers the table, `publish` publishes the pipeline, `run` trains, decides,
-registers and deploys to the test service, `smoke` checks the forecasts of the service. `rehearse` does all four.
-`propose` writes the approval card, `release` deploys an accepted version to production, `verify` re-checks
+registers and deploys to the test service, `smoke` checks the forecasts of the service. `rehearse` runs all four in
+sequence. `propose` writes the approval card, `release` deploys an accepted version to production, `verify` re-checks
 production, `rollback` restores an earlier deployment.
 
 Settings come from variables.yml; environment variables override them. Results go to standard output,
@@ -64,7 +64,7 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 app.add_typer(problem.app, name="problems")
 app.add_typer(schedule.app, name="schedule")
-app.add_typer(approval.app, name="propose")
+app.add_typer(propose.app, name="propose")
 app.add_typer(candidate.app, name="candidates")
 app.add_typer(trail.app, name="audit")
 app.add_typer(azure.app, name="controls")
@@ -98,7 +98,7 @@ def _options(
         typer.Option(
             _PROBLEM,
             metavar="NAMES",
-            help="Work on these files of mlops_code/problems, such as paid_amount,product_sales. Several are "
+            help="Problem names (files of mlops_code/problems without .yml), comma-separated. Several are "
             "processed in parallel; a failure does not stop the others.",
         ),
     ] = None,
@@ -112,26 +112,27 @@ def _options(
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line and return the exit code; typer prints usage errors, which give 2."""
+    """Run the command line and return the exit code; usage errors exit with 2."""
     words = sys.argv[1:] if argv is None else argv
     if not any(word.partition("=")[0] == _PROBLEM for word in words):
-        return _one(words)
+        return _run_verb(words)
     from ml_service.cli import problems_at_once
     from ml_service.output.console import Terminal
 
     try:
         problems, words = problems_at_once.select(words)
+        # For a single problem, `select` has changed the settings of this process instead.
         if problems:
-            return problems_at_once.run_each(problems, words, Terminal(as_json="--json" in words), _one)
+            return problems_at_once.run_each(problems, words, Terminal(as_json="--json" in words), _run_verb)
     except ExplainedError as mistake:
-        from ml_service.output.console import harmless
+        from ml_service.output.console import sanitize
 
-        typer.echo(harmless(f"error: {mistake}"), err=True)
+        typer.echo(sanitize(f"error: {mistake}"), err=True)
         return mistake.exit_code
-    return _one(words)
+    return _run_verb(words)
 
 
-def _one(words: list[str]) -> int:
+def _run_verb(words: list[str]) -> int:
     """Run one verb for one problem in this process."""
     try:
         with warnings.catch_warnings():

@@ -104,15 +104,15 @@ def run_each(problems: list[str], words: list[str], terminal: Terminal, verb: Ca
     Raises: InvalidRequestError where a name is set for all problems.
     """
     environments = {problem: environment_for(shown(_file(problem))) for problem in problems}
-    terminal.note(f"{len(problems)} problems, {min(AT_ONCE, len(problems))} at a time")
+    terminal.err(f"{len(problems)} problems, {min(AT_ONCE, len(problems))} at a time")
     preload()
     done = {}
     for ended in run_all(environments, AT_ONCE, lambda: verb(words)):
         result = _done(ended)
         done[result.problem] = result
-        terminal.note(result.notes.rstrip())
+        terminal.err(result.notes.rstrip())
         terminal.heading(f"{result.problem}: exit code {result.exit_code}, {result.seconds:.1f} s")
-        terminal.say(result.output.rstrip())
+        terminal.out(result.output.rstrip())
     in_order = [done[problem] for problem in problems]
     _show_summary(terminal, in_order)
     rows = [(item.problem, item.said, item.todo, str(item.exit_code)) for item in in_order]
@@ -157,7 +157,7 @@ def _show_summary(terminal: Terminal, done: list[Done]) -> None:
     ]
     terminal.table(("problem", "exit code", "time", "memory", "result"), rows, right=("exit code", "time", "memory"))
     failed = [item.problem for item in done if item.exit_code]
-    terminal.say(
+    terminal.out(
         f"{len(done) - len(failed)} of {len(done)} ended well" + (f"; not {', '.join(failed)}" * bool(failed))
     )
     terminal.document({"problems": [item.document for item in done]})

@@ -82,7 +82,7 @@ class Session:
         """The writer of events to the ledger."""
         from ml_service.audit.events.witness import Witness
 
-        return Witness(self.workspace, self.settings, self.build, self.terminal.note)
+        return Witness(self.workspace, self.settings, self.build, self.terminal.err)
 
     @cached_property
     def closing(self) -> Closing:
@@ -118,7 +118,7 @@ class Session:
         from ml_service.settings import workspaces
 
         settings = self.settings
-        self.terminal.note(f"opening workspace {settings.azureml_workspace_name}")
+        self.terminal.err(f"opening workspace {settings.azureml_workspace_name}")
         return workspaces.open_training(settings)
 
     @cached_property
@@ -128,7 +128,7 @@ class Session:
 
         settings = self.settings
         if settings.has_production:
-            self.terminal.note(f"opening workspace {settings.azureml_production_workspace_name}")
+            self.terminal.err(f"opening workspace {settings.azureml_production_workspace_name}")
         return workspaces.open_production(settings)
 
     @cached_property
@@ -149,7 +149,7 @@ class Session:
         from ml_service.azure_devops.client import open_project
         from ml_service.github import approvals as github
 
-        repository, note = github.open_repository(self.settings), self.terminal.note
+        repository, note = github.open_repository(self.settings), self.terminal.err
         if repository is not None:
             return reader_of(partial(github.read_approval, repository), "run", note)
         project = open_project(self.settings)
@@ -162,7 +162,7 @@ class Session:
         """The objects needed to record transitions of candidates."""
         from ml_service.production.candidates.recording import Desk
 
-        return Desk(self.workspace, self.settings, self.build, self.ask, self.terminal.note)
+        return Desk(self.workspace, self.settings, self.build, self.ask, self.terminal.err)
 
     @cached_property
     def site(self) -> Site:
@@ -192,7 +192,7 @@ class Session:
             try:
                 production = self.production
             except AzureMlError as error:
-                self.terminal.note(f"production cannot be read: {error}")
+                self.terminal.err(f"production cannot be read: {error}")
         problem = Problem(self.settings.problem_file).series.name
         return View(self.workspace, production, self.settings, self.build, self.terminal, problem, self.ask)
 
@@ -270,11 +270,11 @@ def _record_refusal(opened: Session, known: ExplainedError) -> None:
     try:
         opened.witness.record_refusal(opened.attempt, known)
     except KeyboardInterrupt:
-        opened.terminal.note("note: this is not recorded in the ledger, because you interrupted that")
+        opened.terminal.err("note: this is not recorded in the ledger, because you interrupted that")
     except Exception as error:
         if explain(error) is None:
             raise
-        opened.terminal.note("note: this is not recorded in the ledger, because the workspace cannot be opened")
+        opened.terminal.err("note: this is not recorded in the ledger, because the workspace cannot be opened")
 
 
 def _anchor(opened: Session) -> None:
@@ -288,10 +288,10 @@ def _anchor(opened: Session) -> None:
     except Exception as error:
         if explain(error) is None:
             raise
-        opened.terminal.note("note: the last entry of the ledger cannot be read, so this build has no anchor of it")
+        opened.terminal.err("note: the last entry of the ledger cannot be read, so this build has no anchor of it")
         return
     if last is not None:
-        opened.terminal.say(f"ledger     entry {last.sequence}, sha256 {last.sha256}")
+        opened.terminal.out(f"ledger     entry {last.sequence}, sha256 {last.sha256}")
         opened.agent.tag(last.tag)
 
 
@@ -299,7 +299,7 @@ def _close(opened: Session) -> None:
     """Print the closing of a command, show it on a page of the build, and send notifications if configured."""
     _anchor(opened)
     failed = bool(opened.exit_code)
-    opened.terminal.close(opened.closing.lines, failed=failed)
+    opened.terminal.print_closing(opened.closing.lines, failed=failed)
     has_page = failed if opened.has_page is None else opened.has_page
     if has_page and "settings" in vars(opened):  # they tell whether this is a build agent
         opened.agent.page(opened.verb, opened.closing, failed=failed)
@@ -315,7 +315,7 @@ def _notify(opened: Session) -> None:
     events = dict.fromkeys([*opened.events, *([failure] if failure else [])])
     url = opened.settings.notification_webhook.get_secret_value()
     for line in send(url, [_notice(opened, event) for event in events]):
-        opened.terminal.note(line)
+        opened.terminal.err(line)
 
 
 def _notice(opened: Session, event: Event) -> Notice:

@@ -12,7 +12,7 @@ from azure_ml.errors import AzureMlError, ExplainedError
 from ml_service.azure_devops.controls.configured import SIGN_IN, configured_connections, open_controls
 from ml_service.azure_devops.controls.declared import read_declared
 from ml_service.azure_devops.controls.whole import compare
-from ml_service.doctor import cluster, locks, pipelines, resources, rights
+from ml_service.doctor import cluster, locks, pipeline_settings, resources, rights
 from ml_service.doctor.finding import Finding, Place, Reader, Result, Unknown, resource_at
 from ml_service.doctor.resource_manager import FORBIDDEN, MALFORMED, RefusedError, ResourceManager
 from ml_service.documents import Document, at
@@ -25,7 +25,7 @@ _ML = "2024-04-01"
 
 @dataclass(frozen=True)
 class Report:
-    """What was looked at and what was found."""
+    """The checks and their results."""
 
     passed: tuple[str, ...]
     findings: tuple[Finding, ...]
@@ -33,7 +33,7 @@ class Report:
 
 
 def sentence_of(report: Report) -> str:
-    """What an examination has found, in one line; checks that could not look are counted, never passed over."""
+    """Summarize an examination in one line; checks that could not run are counted, never passed over."""
     if report.findings:
         return f"{len(report.findings)} finding{'' if len(report.findings) == 1 else 's'}"
     unchecked = f"; {len(report.unknown)} {'was' if len(report.unknown) == 1 else 'were'} not checked"
@@ -43,13 +43,13 @@ def sentence_of(report: Report) -> str:
 def examine(settings: Settings, environment: str, note: Callable[[str], None]) -> Report:
     """Look at everything that a release in one environment needs; nothing is changed."""
     results: list[tuple[str, Result | None]] = []
-    for check, look in _checks(settings, environment):
-        note(f"looking at {check}")
-        found = list(_looked(check, look))
+    for check, run in _checks(settings, environment):
+        note(f"checking {check}")
+        found = list(_results(check, run))
         results += [(check, one) for one in found] or [(check, None)]
         if any(isinstance(one, Finding) for one in found) and check in _NEEDED_BY_ALL:
             break
-    results += [("Azure DevOps", one) for one in _looked("Azure DevOps", partial(_azure_devops, settings))]
+    results += [("Azure DevOps", one) for one in _results("Azure DevOps", partial(_azure_devops, settings))]
     return Report(
         passed=tuple(check for check, one in results if one is None),
         findings=tuple(dict.fromkeys(one for _, one in results if isinstance(one, Finding))),
@@ -61,9 +61,9 @@ _SIGN_IN = "sign-in"
 _NEEDED_BY_ALL = (_SIGN_IN, "training workspace", "production workspace", "settings of production")
 
 
-def _looked(check: str, look: Callable[[], Iterable[Result]]) -> Iterator[Result]:
+def _results(check: str, run: Callable[[], Iterable[Result]]) -> Iterator[Result]:
     try:
-        yield from look()
+        yield from run()
     except Exception as error:
         known = explain(error)
         if known is None:
@@ -106,9 +106,9 @@ def _checks(settings: Settings, environment: str) -> Iterator[tuple[str, Callabl
     if environment == "production":
         yield "settings of production", partial(_production_settings, settings)
         yield "separation of the environments", partial(_separation, settings)
-    yield "settings of pipelines", pipelines.check_pipeline_settings
+    yield "settings of pipelines", pipeline_settings.check_pipeline_settings
     webhook = settings.notification_webhook.get_secret_value()
-    yield "notifications", partial(pipelines.check_notifications, webhook)
+    yield "notifications", partial(pipeline_settings.check_notifications, webhook)
     yield _SIGN_IN, partial(_sign_in, settings)
     reader = ResourceManager(partial(sign_in.authenticate, settings))
     for place in places(settings, environment):
@@ -216,9 +216,9 @@ def _names(settings: Settings) -> Iterator[Result]:
     from ml_service.training import ownership
 
     workspace = open_training(settings)
-    for look in (lambda: ownership.demand_ours(workspace, settings), lambda: open_blobs(workspace)):
+    for read in (lambda: ownership.demand_ours(workspace, settings), lambda: open_blobs(workspace)):
         try:
-            look()
+            read()
         except ExplainedError as error:
             yield of_error("names and default datastore", error)
     shared = not settings.has_production or settings.azureml_production_workspace_name == workspace.name

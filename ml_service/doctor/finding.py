@@ -1,4 +1,4 @@
-"""What a check has found, and what it says where it found nothing."""
+"""Results of checks: findings, and checks that could not run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Unknown:
-    """A check that could not look, and why."""
+    """A check that could not run, and why."""
 
     check: str
     reason: str

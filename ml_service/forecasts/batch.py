@@ -29,9 +29,9 @@ def publish_batch(workspace: Workspace, settings: Settings, build: Build, termin
 
 def show(terminal: Terminal, result: Published) -> None:
     """Print identity and address of pipeline and endpoint."""
-    terminal.say(f"pipeline   {result.name} version {result.version}, id {result.pipeline_id}")
-    terminal.say(f"endpoint   {result.endpoint_name} [{result.endpoint_status}]")
-    terminal.say(f"           {result.endpoint_url}")
+    terminal.out(f"pipeline   {result.name} version {result.version}, id {result.pipeline_id}")
+    terminal.out(f"endpoint   {result.endpoint_name} [{result.endpoint_status}]")
+    terminal.out(f"           {result.endpoint_url}")
     terminal.document(
         {"pipeline_id": result.pipeline_id, "endpoint": result.endpoint_name, "url": result.endpoint_url}
     )

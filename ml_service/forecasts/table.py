@@ -133,8 +133,8 @@ def write(source: Source, out: Path, horizon: int | None) -> Written:
 
 def show(terminal: Terminal, result: Written) -> None:
     """Print what was written."""
-    terminal.say(f"forecast   {result.rows} rows in {result.file}")
-    terminal.say(f"           {result.series} series, {result.horizon} steps after {result.data_until}")
-    terminal.say(f"model      {result.model}: {result.recipe}, sha256 {result.model_sha256}")
-    terminal.say(f"gate       {result.gate}")
+    terminal.out(f"forecast   {result.rows} rows in {result.file}")
+    terminal.out(f"           {result.series} series, {result.horizon} steps after {result.data_until}")
+    terminal.out(f"model      {result.model}: {result.recipe}, sha256 {result.model_sha256}")
+    terminal.out(f"gate       {result.gate}")
     terminal.document(asdict(result))

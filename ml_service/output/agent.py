@@ -1,4 +1,4 @@
-"""What a step tells its build agent: output variables, build tags, summaries, warnings.
+"""Send a step's output variables, build tags, summaries and warnings to its build agent.
 
 The agent of Azure Pipelines reads logging commands from a step's output, one a line. They are printed only for an
 agent, which sets TF_BUILD, or if `--pipeline-variables` asks for them. The runner of GitHub Actions names two files
@@ -57,8 +57,8 @@ class Agent:
     def page(self, title: str, closing: Closing, *, failed: bool = False) -> None:
         """Show on the summary of the build how the command ended, then what it printed, then the end of a log."""
         heading = f"{title.capitalize()}{' failed' if failed else ''}"
-        told = {"answers": closing.answers, "log": "\n".join(closing.log)}
-        self._show(title, _PAGE, title=heading, transcript=self.terminal.transcript, **told)
+        values = {"answers": closing.answers, "log": "\n".join(closing.log)}
+        self._show(title, _PAGE, title=heading, transcript=self.terminal.transcript, **values)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Show a table on the summary of the build."""
@@ -76,7 +76,7 @@ class Agent:
 
     def _command(self, command: str, message: str) -> None:
         if self.listens:
-            self.terminal.command(f"##vso[{command}]{_escaped(message, _IN_MESSAGE)}")
+            self.terminal.logging_command(f"##vso[{command}]{_escaped(message, _IN_MESSAGE)}")
 
 
 def _append(file: Path, text: str) -> None:

@@ -148,7 +148,7 @@ def _undone(recorder: Recorder, deployment: Deployment, error: BaseException) ->
     site.training.calls()  # raises where the lease is lost: then another process decides what serves
     known = _explained(error, record)
     back = before.content.model if before else "no service, as before"
-    site.terminal.note(f"{known.happened}\nrolling back to {back}")
+    site.terminal.err(f"{known.happened}\nrolling back to {back}")
     try:
         undone = deployment.undo()
     except LeaseLostError:
@@ -230,7 +230,7 @@ def _deploy(site: Site, deployment: str, content: Content, scoring: Scoring) -> 
     """Deploy and check. Raises: CheckFailedError, FaultError with the service's log."""
     name = site.settings.production_service_name
     registered, stored = production_model(site, content)
-    site.terminal.note(f"deploying {content.model} to service {name} in workspace {site.production.name}")
+    site.terminal.err(f"deploying {content.model} to service {name} in workspace {site.production.name}")
     service = deploy_service(
         site.production,
         name,
@@ -238,7 +238,7 @@ def _deploy(site: Site, deployment: str, content: Content, scoring: Scoring) -> 
         scoring=scoring.folder,
         environment=scoring.environment,
         labels={**asdict(content), "deployment": deployment, "problem": site.problem},
-        announce=site.terminal.note,
+        announce=site.terminal.err,
     )
     try:
         checked = demand_same_forecast(service, stored, stored.horizon, content.model)
@@ -248,5 +248,5 @@ def _deploy(site: Site, deployment: str, content: Content, scoring: Scoring) -> 
             error.happened, found=error.found, expected=error.expected, todo=error.todo, log=error.log
         ) from error
     steps = stored.model.calendar.count(stored.horizon)
-    site.terminal.note(f"service {name} gives the model's own forecasts ({steps})")
+    site.terminal.err(f"service {name} gives the model's own forecasts ({steps})")
     return service

@@ -63,7 +63,7 @@ def demand_unchanged(site: Site, known: Sequence[Record], now: Serving | None) -
         return
     name = f"service {now.service.name} in workspace {site.production.name}"
     if site.take_over:
-        site.terminal.note(f"taking over {name}, which was changed by hand: {'; '.join(map(str, found))}")
+        site.terminal.err(f"taking over {name}, which was changed by hand: {'; '.join(map(str, found))}")
         return
     raise ConflictError(
         f"{name} was changed by hand since deployment {now.record.id}; nothing was changed here",

@@ -114,7 +114,7 @@ class Recorder:
                 tags = {"state": record.state}
                 end_record(run, path, properties=properties, tags=tags, failure=failure[:_LONGEST_FAILURE])
         except Exception as error:
-            self.site.terminal.note(
+            self.site.terminal.err(
                 f"warning: the ledger has the end of deployment {record.id}, but its run could not be closed: "
                 f"{message_of(error)}\n  the next release or rollback closes it"
             )

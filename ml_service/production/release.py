@@ -1,4 +1,4 @@
-"""`release`: put one model version of the training workspace into production, checked, recorded, or undone."""
+"""`release`: deploy one model version of the training workspace to production, check and record it, or undo it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Released:
 def release(site: Site, desk: Desk, version: str, approved_decision: str = "") -> Released:
     """Deploy the model version `version` (a number, or one of the words champion and pending) to production.
 
-    approved_decision: SHA-256 of the decision on the card that was approved; empty: the last one that accepted it.
+    approved_decision: SHA-256 of the decision on the card that was approved; empty: the latest accepting one.
     Raises: InvalidRequestError (no such version), ConflictError (another problem's, another decision, or another
     process is at work), CheckFailedError (hash, decision, candidate or check), FaultError; a check that fails has
     been undone by then.
@@ -89,19 +89,19 @@ def release(site: Site, desk: Desk, version: str, approved_decision: str = "") -
 
 @dataclass(frozen=True)
 class _Chosen:
-    """What is released, and what is recorded of the choice."""
+    """The version to release, and what is recorded about the choice."""
 
     model: ModelVersion
     candidate: Candidate | None
-    """None for the champion, and for a version that somebody's own code has registered."""
+    """None for the champion, and for a version that other code registered."""
     approved_decision: str
-    """SHA-256; empty: any that accepted it last."""
+    """SHA-256; empty: the latest accepting decision."""
     approval: Mapping[str, str]
-    """Return who has approved it, for the record; empty if unknown."""
+    """Who approved it, for the record; empty if unknown."""
 
 
 def _approval_facts(site: Site, desk: Desk) -> dict[str, str]:
-    """Who has approved the stage that runs this release, as far as anybody can tell."""
+    """Read who approved the stage that runs this release; empty if that is unknown."""
     approval = desk.ask(site.build.build_id, site.settings.system_stagename)
     if approval is None or approval.status is not Status.APPROVED:
         return {}
@@ -150,7 +150,7 @@ def _release(recorder: Recorder, chosen: _Chosen, scratch: Path) -> Released:
 
 
 def _checked_again(site: Site, now: Serving, stored: StoredModel) -> Released:
-    """What serves already, with its evidence and answers checked. Raises: CheckFailedError."""
+    """Check evidence and answers of what already serves. Raises: CheckFailedError."""
     content, service = now.record.content, now.service
     demand_evidence(site, now.record)
     checked = demand_same_forecast(service, stored, stored.horizon, content.model)
@@ -167,12 +167,12 @@ def _checked_again(site: Site, now: Serving, stored: StoredModel) -> Released:
 
 
 def _serves_already(site: Site, now: Serving, known: Sequence[Record], content: Content) -> bool:
-    """Whether nothing is left to do: a release that broke off before its end is done again."""
+    """Whether nothing is left to do; an interrupted release is repeated."""
     return now.record.content == content and is_settled(site, now, known) and is_as_recorded(site, known, now)
 
 
 def accepted_by(site: Site, run_id: str) -> str:
-    """The version that a pipeline run has registered.
+    """Read the version that a pipeline run has registered.
 
     Raises: InvalidRequestError (no such run), CheckFailedError (it has registered none).
     """
@@ -193,7 +193,7 @@ def accepted_by(site: Site, run_id: str) -> str:
 def demand_accepted(
     training: Workspace, problem: str, model: ModelVersion, files: FetchedModel, candidate: Candidate | None
 ) -> DecisionRecord:
-    """The decision that accepted a version last, which may still be released by it. Raises: CheckFailedError.
+    """Return the latest accepting decision, if the version may still be released by it. Raises: CheckFailedError.
 
     candidate: the version's state in the ledger; None if it is not needed, as for the champion.
     """
@@ -214,7 +214,7 @@ def demand_approved(decision: DecisionRecord, approved: str, label: str) -> None
         f"model {label} is not released: another decision has accepted it since its approval was requested",
         found=f"decision sha256 {decision.sha256}, of run {decision.context.run_id}",
         expected=f"decision sha256 {approved}, which was approved",
-        todo="read the report of that run and approve the build that asks for it; or release the version at a "
+        todo="read the report of that run and approve the build that requests it; or release the version at a "
         "terminal:\npython -m ml_service release --pending",
     )
 
@@ -222,9 +222,9 @@ def demand_approved(decision: DecisionRecord, approved: str, label: str) -> None
 def _latest_decision(
     training: Workspace, model: ModelVersion, candidate: Candidate | None, registered: DecisionRecord
 ) -> DecisionRecord:
-    """The decision of the run that the gate has accepted these bytes in last; they are registered once.
+    """Return the decision of the latest run in which the gate accepted these bytes; they are registered once.
 
-    Raises: CheckFailedError where that run does not say so any more, FaultError where its decision was changed.
+    Raises: CheckFailedError where that run no longer has it, FaultError where its decision was changed.
     """
     if candidate is None or candidate.run_id in ("", model.properties.get("run_id")):
         return registered
@@ -245,7 +245,7 @@ def _latest_decision(
 def _requested_model(site: Site, version: str, candidates: Sequence[Candidate]) -> ModelVersion:
     if version != PENDING:
         return requested_model(site.training, site.settings, site.problem, version)
-    found = newest_pending(site.training, candidates, site.terminal.say)
+    found = newest_pending(site.training, candidates, site.terminal.out)
     if found is None:
         newest = next(iter(candidates), None)
         raise CheckFailedError(
@@ -258,7 +258,7 @@ def _requested_model(site: Site, version: str, candidates: Sequence[Candidate]) 
 
 
 def _demand_decision(training: Workspace, model: ModelVersion, folder: Path, stored: StoredModel) -> DecisionRecord:
-    """The decision that accepted this very file.
+    """Read the decision that accepted this very file.
 
     Raises: CheckFailedError when it is absent, changed or about another file.
     """
@@ -307,7 +307,7 @@ def _demand_current(training: Workspace, problem: str, model: ModelVersion, deci
             found=f"the gate compared it with {met}",
             expected=f"a version that the gate compared with {rival}",
             todo="to release something newer, train again: python -m ml_service run, then release what it accepts;\n"
-            "to go back to a version that has served: python -m ml_service rollback --to NUMBER",
+            "to restore a version that has served: python -m ml_service rollback --to NUMBER",
         )
 
 
@@ -322,7 +322,7 @@ def _production_copy(site: Site, model: ModelVersion, folder: Path) -> ModelVers
     if earlier is not None:
         return earlier
     copied = {key: model.properties[key] for key in _COPIED if key in model.properties}
-    site.terminal.note(f"copying {model.label} to workspace {site.production.name}")
+    site.terminal.err(f"copying {model.label} to workspace {site.production.name}")
     return registration.register(
         site.production,
         model.name,
@@ -334,7 +334,7 @@ def _production_copy(site: Site, model: ModelVersion, folder: Path) -> ModelVers
 
 
 def content_of(model: ModelVersion, scoring: Scoring, copy: ModelVersion | None = None) -> Content:
-    """What a deployment of a version puts into production. copy: its version there; None before there is one."""
+    """Describe what a deployment of a version consists of. copy: its version there; None before there is one."""
     return Content(
         model_name=model.name,
         model_version=str(model.version),
@@ -350,15 +350,15 @@ def show(terminal: Terminal, agent: Agent, site: Site, result: Released) -> None
     """Print what serves now and where; tell the build agent the version."""
     content = result.content
     did = "already served" if result.already else f"released (before: {result.before})"
-    terminal.say(f"release    {content.model} {did}")
-    terminal.say(f"           copy {content.model_name}:{content.production_version} in {site.production.banner}")
-    terminal.say(f"           model sha256 {content.model_sha256[:12]}, decision {result.decision_sha256[:12]}")
-    terminal.say(f"service    {result.service} Healthy, {result.url}")
-    terminal.say(f"           scoring {content.scoring_sha256[:12]}, environment {content.environment_sha256[:12]}")
+    terminal.out(f"release    {content.model} {did}")
+    terminal.out(f"           copy {content.model_name}:{content.production_version} in {site.production.banner}")
+    terminal.out(f"           model sha256 {content.model_sha256[:12]}, decision {result.decision_sha256[:12]}")
+    terminal.out(f"service    {result.service} Healthy, {result.url}")
+    terminal.out(f"           scoring {content.scoring_sha256[:12]}, environment {content.environment_sha256[:12]}")
     if result.keys:
-        terminal.say(f"keys       {result.keys}")
-    terminal.say(f"champion   {content.model}")
-    terminal.say(f"record     run {result.deployment} in experiment {ledger.experiment_name(site.settings)}")
+        terminal.out(f"keys       {result.keys}")
+    terminal.out(f"champion   {content.model}")
+    terminal.out(f"record     run {result.deployment} in experiment {ledger.experiment_name(site.settings)}")
     agent.outputs({"modelVersion": content.model_version, "deployment": result.deployment})
     agent.tag("released", f"{content.model_name}-{content.model_version}")
     terminal.document({**asdict(result), "workspace": site.production.name, "evidence": site.production.tags})

@@ -47,7 +47,7 @@ def rollback(site: Site, desk: Desk, to: str) -> RolledBack:
 
     The last is for the failure hook of a release: it does nothing when the release has undone itself, or was refused
     before this build had begun to deploy anything.
-    Raises: CheckFailedError (nothing to go back to, or its hash does not verify; production is untouched),
+    Raises: CheckFailedError (nothing to restore, or its hash does not verify; production is untouched),
     ConflictError (another process is at work), FaultError.
     """
     with writing(site, f"{ledger.ROLLBACK} to {to}") as recorder:
@@ -121,7 +121,7 @@ def _withdraw_unfinished(recorder: Recorder, known: Sequence[Record], now: Servi
             todo="leave it, or delete the service by hand",
         )
     if now is not None:
-        site.terminal.note(f"nothing served before this build: deleting service {now.service.name}")
+        site.terminal.err(f"nothing served before this build: deleting service {now.service.name}")
         withdraw(site)
         recorder.append(withdrawn(now.record.opened, recorder.actor()))
     return _of_build(known, site.build.build_id)[0].id
@@ -133,7 +133,7 @@ def _of_build(known: Sequence[Record], build_id: str) -> list[Record]:
 
 
 def target_of(known: Sequence[Record], live: Record | None, to: str, build_id: str) -> Record | None:
-    """The deployment to go back to; None only for a build before which nothing served.
+    """The deployment to restore; None only for a build before which nothing served.
 
     known: deployments of the service, the newest first; live: the one that serves; to: a model version, the id of a
     deployment, or one of two words. Raises: CheckFailedError where there is no such deployment.
@@ -194,20 +194,20 @@ def ending(result: RolledBack) -> tuple[str, str]:
 def show(terminal: Terminal, agent: Agent, site: Site, result: RolledBack) -> None:
     """Print from, to and the record."""
     if result.to == NONE:
-        terminal.say("rollback   nothing served before this build, and nothing serves now")
+        terminal.out("rollback   nothing served before this build, and nothing serves now")
         if result.deployment:
-            terminal.say(f"record     run {result.deployment} is closed")
+            terminal.out(f"record     run {result.deployment} is closed")
             agent.tag("withdrawn")
     elif not result.deployment:
-        terminal.say(f"rollback   nothing to do: {result.to} serves")
+        terminal.out(f"rollback   nothing to do: {result.to} serves")
     else:
-        terminal.say(f"rollback   from {result.before} to {result.to}")
-        terminal.say(f"           in {site.production.banner}")
-        terminal.say(f"service    {site.settings.production_service_name} Healthy, {result.url}")
-        terminal.say(f"           scoring {result.scoring_sha256[:12]}")
-        terminal.say(f"keys       {result.keys}")
-        terminal.say(f"champion   {result.to}")
-        terminal.say(f"record     run {result.deployment} in experiment {ledger.experiment_name(site.settings)}")
+        terminal.out(f"rollback   from {result.before} to {result.to}")
+        terminal.out(f"           in {site.production.banner}")
+        terminal.out(f"service    {site.settings.production_service_name} Healthy, {result.url}")
+        terminal.out(f"           scoring {result.scoring_sha256[:12]}")
+        terminal.out(f"keys       {result.keys}")
+        terminal.out(f"champion   {result.to}")
+        terminal.out(f"record     run {result.deployment} in experiment {ledger.experiment_name(site.settings)}")
         agent.tag("rolled-back")
     agent.outputs({"modelVersion": result.to.rpartition(":")[2], "deployment": result.deployment})
     terminal.document({**asdict(result), "workspace": site.production.name, "evidence": site.production.tags})

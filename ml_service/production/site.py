@@ -54,7 +54,7 @@ def known_deployments(site: Site) -> tuple[Record, ...]:
     records = ledger.read_all(site.training, site.settings)
     known = ledger.of_service(records, site.production.name, site.settings.production_service_name)
     for record in ledger.unfinished(known):
-        site.terminal.note(
+        site.terminal.err(
             f"note: {record.line} has not ended: it is in progress, or its process has died and the next release or "
             f"rollback closes it as {ledger.ABANDONED}"
         )
@@ -79,7 +79,7 @@ def serving(site: Site, known: tuple[Record, ...]) -> Serving | None:
         )
     record = ledger.find(known, label(service))
     if record is None and site.take_over:
-        site.terminal.note(f"taking over service {name} in {site.production.name}, which was created by hand")
+        site.terminal.err(f"taking over service {name} in {site.production.name}, which was created by hand")
         return None
     if record is None:
         raise ConflictError(
@@ -103,7 +103,7 @@ def settled_service(site: Site) -> Service | None:
     said = False
     while (service := find_service(site.production, name)) is not None and service.state.state == TRANSITIONING:
         if not said:
-            site.terminal.note(f"waiting for service {name}, which is {TRANSITIONING}")
+            site.terminal.err(f"waiting for service {name}, which is {TRANSITIONING}")
             said = True
         if time.monotonic() > patience:
             raise TimedOutError(

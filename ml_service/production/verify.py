@@ -101,12 +101,12 @@ def _disagree(what: str, found: str, expected: str) -> None:
 
 def show(terminal: Terminal, site: Site, result: Verified) -> None:
     """Print what serves since when, and its forecast."""
-    terminal.say(f"verified   {result.model} serves since {result.since}, by {result.event} {result.deployment}")
-    terminal.say(f"           in {site.production.banner}; it is champion of {site.problem}")
-    terminal.say(
+    terminal.out(f"verified   {result.model} serves since {result.since}, by {result.event} {result.deployment}")
+    terminal.out(f"           in {site.production.banner}; it is champion of {site.problem}")
+    terminal.out(
         f"           {result.model} is its number in {site.training.name}; the copy in {site.production.name} is "
         f"registered as {result.copy}"
     )
-    terminal.say(f"service    {result.service.line}")
+    terminal.out(f"service    {result.service.line}")
     smoke.show(terminal, result.smoked, as_part=True)
     terminal.document({**asdict(result), "workspace": site.production.name, "evidence": site.production.tags})

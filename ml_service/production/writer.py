@@ -70,7 +70,7 @@ def path(problem: str) -> str:
 
 
 def _say(site: Site) -> Callable[[Mapping[str, str]], None]:
-    return lambda holder: site.terminal.note(
+    return lambda holder: site.terminal.err(
         f"production of {site.problem} is locked by: {_told(holder)}\n"
         f"waiting up to {leases.SECONDS} s to see whether that process is alive"
     )
@@ -85,7 +85,7 @@ def _tidy_up(recorder: Recorder) -> None:
     live = settled_service(site)
     here, newest = recorder.here, next(iter(recorder.records), None)
     for record in ledger.unfinished(recorder.records):
-        site.terminal.note(f"closing as {ledger.ABANDONED}: {record.line}")
+        site.terminal.err(f"closing as {ledger.ABANDONED}: {record.line}")
         failed: list[str] = []
         if newest is not None and record.id == newest.id:
             failed = Deployment(site, record, last_good(here)).undo_pointers()

@@ -112,7 +112,7 @@ def _held(
     holder = {"verb": verb, "who": build.who, "build_id": build.build_id, "since": now()}
 
     def waiting(other: Mapping[str, str]) -> None:
-        terminal.note(f"another process is ingesting: {_told(other)}; waiting up to {leases.SECONDS} s")
+        terminal.err(f"another process is ingesting: {_told(other)}; waiting up to {leases.SECONDS} s")
 
     try:
         with holding(workspace, settings.dataset_name, holder, waiting) as inbox:
@@ -139,15 +139,15 @@ def now() -> str:
 def show_ingested(terminal: Terminal, settings: Settings, done: Ingested) -> None:
     """Print what became a version, what is quarantined, and what was not read."""
     name = settings.dataset_name
-    terminal.say(f"inbox      {files_folder(name)}")
+    terminal.out(f"inbox      {files_folder(name)}")
     for receipt in done.taken:
         did = "registered as" if receipt.version in done.created else "unchanged: its bytes are"
-        terminal.say(f"data       {receipt.file}: {did} {name} version {receipt.version}")
+        terminal.out(f"data       {receipt.file}: {did} {name} version {receipt.version}")
     if not done.taken:
-        terminal.say("data       no new file became a version")
+        terminal.out("data       no new file became a version")
     _say_unread(terminal, done.waiting)
     if done.left:
-        terminal.say(f"not read   {done.left} more files; repeat the command")
+        terminal.out(f"not read   {done.left} more files; repeat the command")
     quarantined = tuple(map(Quarantined.of, done.quarantined))
     _say_quarantine(terminal, quarantined)
     document: dict[str, Any] = {
@@ -163,7 +163,7 @@ def show_ingested(terminal: Terminal, settings: Settings, done: Ingested) -> Non
 def show_unused(terminal: Terminal, unused: Unused) -> None:
     """Print the quarantined files with their findings, and those that are not read with the reason."""
     if not unused.quarantined:
-        terminal.say("no file is quarantined")
+        terminal.out("no file is quarantined")
     _say_unread(terminal, unused.unread)
     _say_quarantine(terminal, unused.quarantined)
     quarantined = [asdict(item) for item in unused.quarantined]
@@ -172,14 +172,14 @@ def show_unused(terminal: Terminal, unused: Unused) -> None:
 
 def _say_unread(terminal: Terminal, unread: Mapping[str, str]) -> None:
     for file, why in unread.items():
-        terminal.say(f"not read   {file}: {why}")
+        terminal.out(f"not read   {file}: {why}")
 
 
 def _say_quarantine(terminal: Terminal, quarantined: tuple[Quarantined, ...]) -> None:
     for item in quarantined:
-        terminal.say(f"quarantine {item.file}, since {item.when}, sha256 {item.sha256[:12] or 'not read'}")
+        terminal.out(f"quarantine {item.file}, since {item.when}, sha256 {item.sha256[:12] or 'not read'}")
         for finding in item.findings:
-            terminal.say(f"           {finding}")
+            terminal.out(f"           {finding}")
     if quarantined:
-        terminal.say("to do      deliver a corrected file under the same name, or, if the file is right:")
-        terminal.say(f"           python -m ml_service data accept {quarantined[0].file} --reason TEXT")
+        terminal.out("to do      deliver a corrected file under the same name, or, if the file is right:")
+        terminal.out(f"           python -m ml_service data accept {quarantined[0].file} --reason TEXT")

@@ -203,5 +203,5 @@ def show(terminal: Terminal, found: tuple[Scheduled, ...]) -> None:
         rows = [(schedule.kind, schedule.state, schedule.did or "-", schedule.name) for schedule in found]
         terminal.table(("kind", "state", "done", "name"), rows)
     else:
-        terminal.say("no schedule; the sample, paid_amount.yml, explains the section schedule")
+        terminal.out("no schedule; the sample, paid_amount.yml, explains the section schedule")
     terminal.document({"schedules": [asdict(schedule) for schedule in found]})

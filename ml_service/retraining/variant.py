@@ -42,7 +42,7 @@ def ensure_variant(workspace: Workspace, settings: Settings, build: Build, termi
         return endpoint
     request = publish.PublishRequest(steps=scheduled_steps(settings))
     done = publish.publish(workspace, named, build, terminal, request)
-    terminal.say(f"pipeline   published {done.name} version {done.version}")
+    terminal.out(f"pipeline   published {done.name} version {done.version}")
     found = find_endpoint(workspace, named.pipeline_endpoint_name)
     if found is None:
         raise FaultError(f"the pipeline endpoint {done.endpoint_name} is gone", todo="repeat the command")

@@ -105,8 +105,8 @@ def check(terminal: Terminal, file: Path, table: Path | None) -> None:
 def report(terminal: Terminal, file: Path, table: Path | None) -> tuple[Described, dict[str, object]]:
     """Print what a file says and what was found in a table. Raises: as `check`."""
     found = describe(file)
-    terminal.say(f"problem    {found.name}: {found.series} series, {found.metric}, {_horizon(found)} ahead")
-    terminal.say(f"candidates {', '.join(found.candidates)}")
+    terminal.out(f"problem    {found.name}: {found.series} series, {found.metric}, {_horizon(found)} ahead")
+    terminal.out(f"candidates {', '.join(found.candidates)}")
     return found, {} if table is None else _checked(terminal, Problem(file), table)
 
 
@@ -147,9 +147,9 @@ def _checked(terminal: Terminal, problem: Problem, table: Path) -> dict[str, obj
     training, gate = problem.training, problem.gate
     panel, sha256, rows = read_data(problem, table)
     spaced = "" if panel.calendar == DAILY else f" of {panel.calendar.adjective} values"
-    terminal.say(f"data       {rows} rows give {len(panel.keys)} series{spaced}, {panel.first} to {panel.last}")
+    terminal.out(f"data       {rows} rows give {len(panel.keys)} series{spaced}, {panel.first} to {panel.last}")
     for note in panel.notes:
-        terminal.say(f"note       {note}")
+        terminal.out(f"note       {note}")
     recipes, rule = recipes_of(training), training.selection
     chosen = last_windows(panel, recipes, training, Plan(rule.origins, rule.step, rule.held_back))
     judged = last_windows(panel, recipes, training, Plan(gate.origins, gate.step))
@@ -158,13 +158,13 @@ def _checked(terminal: Terminal, problem: Problem, table: Path) -> dict[str, obj
     judged = with_year_ago(judged, panel, recipes, training, plan=plan, chosen=seen)
     found = patterns_in(panel, training.season)
     for hint in not_learned(found, recipes, future=bool(problem.future)):
-        terminal.say(f"note       {hint}")
+        terminal.out(f"note       {hint}")
     for hint in gate.hints:
-        terminal.say(f"note       {hint}")
+        terminal.out(f"note       {hint}")
     for who, windows in (("training", chosen), ("gate", judged)):
         days = f"{panel.day(windows.first_day)} to {panel.day(windows.last_day)}"
         earlier = f", and {windows.year_ago} a year earlier" if windows.year_ago else ""
-        terminal.say(f"{who:<11}{len(windows.recent)} origins, {days}{earlier}")
+        terminal.out(f"{who:<11}{len(windows.recent)} origins, {days}{earlier}")
     facts = {"rows": rows, "series": len(panel.keys), "days": panel.days, "sha256": sha256, "notes": panel.notes}
     return {**facts, "patterns": found}
 
@@ -216,14 +216,14 @@ def new(
     except ForecastingError as mistake:
         path.unlink()
         raise InvalidRequestError(f"the problem file for {name} would be invalid", found=str(mistake)) from None
-    terminal.say(f"written    {path}")
+    terminal.out(f"written    {path}")
     if table is None:
-        terminal.say(f"next       python -m ml_service problems check {path} --data YOUR.csv")
+        terminal.out(f"next       python -m ml_service problems check {path} --data YOUR.csv")
     settings = own_settings(name, shown(path), "YOUR.csv" if table is None else str(table))
     _show_settings(terminal, settings)
     facts = None if table is None else _checked(terminal, Problem(path), table)
     if folder == FOLDER and Problem(path).table.file:
-        terminal.say(f"pipelines  {add_name(name)}")
+        terminal.out(f"pipelines  {add_name(name)}")
     if table is not None:
         _show_first_forecast(terminal, name, path, table)
     terminal.document({**asdict(described), "data": facts, "settings": settings})
@@ -232,9 +232,9 @@ def new(
 
 def _show_first_forecast(terminal: Terminal, name: str, file: Path, table: Path) -> None:
     """Print the commands that lead to a forecast on plain files."""
-    terminal.say("a first forecast, without Azure:")
+    terminal.out("a first forecast, without Azure:")
     for line in first_forecast(name, shown(file), str(table)):
-        terminal.say(f"  {line}")
+        terminal.out(f"  {line}")
 
 
 def next_of_refused(name: str, table: Path | None, folder: Path = FOLDER) -> str:
@@ -254,23 +254,23 @@ def looked_at(terminal: Terminal, columns: Columns, table: Path, decided: Decide
     from ml_service.settings.proposed_reading import propose
 
     found = propose(table, columns.date, columns.keys, columns.measure, decided.rules)
-    terminal.say(f"read as    {found.words}")
+    terminal.out(f"read as    {found.words}")
     for row in found.understood():
-        terminal.say(f"           {row}")
+        terminal.out(f"           {row}")
     for place, line in enumerate(series_lines(found.cells, found.numbers)):
-        terminal.say(f"{'' if place else 'series':<11}{line}")
+        terminal.out(f"{'' if place else 'series':<11}{line}")
     for note in found.notes:
-        terminal.say(f"note       {note}")
+        terminal.out(f"note       {note}")
     if found.reading.several_rows:
         done = {"sum": "summed; --mean averages them", "mean": "averaged"}[columns.aggregation]
-        terminal.say(f"rows       a day has several rows of a series, which are {done}")
+        terminal.out(f"rows       a day has several rows of a series, which are {done}")
     if columns.keys:
-        terminal.say(f"gaps       {found.gaps} series-days without a row")
+        terminal.out(f"gaps       {found.gaps} series-days without a row")
     for line in found.gap_lines:
-        terminal.say(f"           {line}")
+        terminal.out(f"           {line}")
     missing = _missing(found.gaps, found.gap_lines, decided)
     if columns.keys:
-        terminal.say(f"           series.missing is {missing}")
+        terminal.out(f"           series.missing is {missing}")
     days = [day.date() for day in found.days.dropna().unique()]
     return replace(columns, missing=missing, reading=found.reading), dates_of(days)
 
@@ -291,8 +291,8 @@ def _missing(gaps: int, where: Sequence[str], decided: Decided) -> str:
 
 def _show_settings(terminal: Terminal, settings: Mapping[str, str]) -> None:
     """Print a problem's own names; with another problem's names it would replace that problem's objects."""
-    terminal.say("settings its names, for variables.yml (the last one for environments/production.yml):")
+    terminal.out("settings its names, for variables.yml (the last one for environments/production.yml):")
     for line in as_variables(settings):
-        terminal.say(f"  {line}")
-    terminal.say("or in a shell, to try it out:")
-    terminal.say(f"  {as_export(settings)}")
+        terminal.out(f"  {line}")
+    terminal.out("or in a shell, to try it out:")
+    terminal.out(f"  {as_export(settings)}")

@@ -68,10 +68,10 @@ POOL_VARIABLES = frozenset({"AGENT_POOL", "AGENT_IMAGE"})
 INFRA_FILE = ROOT / "infra" / "settings.yml"
 
 SWITCHES = frozenset({"NOTIFICATIONS"})
-"""Other names in variables.yml that only .pipelines/ reads: what builds do beside their work."""
+"""Names in variables.yml that only .pipelines/ reads: optional work of its builds."""
 
-LIST_VARIABLE = "PROBLEMS"
-"""Name in variables.yml of the problems that .pipelines/ and .github/ run, with a space between two."""
+PROBLEMS_VARIABLE = "PROBLEMS"
+"""Name in variables.yml of the problems that .pipelines/ and .github/ run, space-separated."""
 
 DERIVED_VARIABLES = frozenset({"DATA_FILE", *names_of("")})
 """Names that are derived from the problem file; optional in variables.yml or environments/production.yml."""
@@ -235,8 +235,8 @@ def _derived(values: Mapping[str, str]) -> dict[str, str]:
     return settings_of(Problem(ROOT / problem_file))
 
 
-def other_values(names: Collection[str], *files: Path) -> dict[str, str]:
-    """Values of names that `Settings` does not hold, of the environment and these files; without unfilled ones."""
+def pipeline_only_values(names: Collection[str], *files: Path) -> dict[str, str]:
+    """Read values that `Settings` does not hold, from the environment and these files; omits unset placeholders."""
     given: dict[str, str] = {}
     for path in files or (VARIABLES_FILE, INFRA_FILE):
         given |= _read_variables(path)

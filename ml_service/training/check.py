@@ -12,7 +12,7 @@ from ml_service.errors import InvalidRequestError
 from ml_service.output.console import Terminal
 from ml_service.settings.new_problem import FOLDER, ONE, example
 from ml_service.settings.pipeline_problems import read_names
-from ml_service.settings.variables import LIST_VARIABLE, Settings, demand_production, shown
+from ml_service.settings.variables import PROBLEMS_VARIABLE, Settings, demand_production, shown
 from ml_service.training.data import check_file
 
 
@@ -37,7 +37,7 @@ def check(settings: Settings, *, production: bool) -> Checked:
     paths = sorted({settings.problem_file, *settings.problem_file.parent.glob("*.yml")})
     mistakes = [f"{path.name}: {mistake}" for path in paths if (mistake := _mistake(path))]
     listed = [name for name in read_names() if not (FOLDER / f"{name}.yml").is_file()]
-    mistakes += [f"{name}.yml: does not exist, but {LIST_VARIABLE} of variables.yml names it" for name in listed]
+    mistakes += [f"{name}.yml: does not exist, but {PROBLEMS_VARIABLE} of variables.yml names it" for name in listed]
     if mistakes:
         raise InvalidRequestError(
             f"{len(mistakes)} of {len({*paths, *listed})} problem files are not usable",
@@ -62,9 +62,9 @@ def _mistake(path: Path) -> str:
 
 def show(terminal: Terminal, result: Checked, workspace: str) -> None:
     """Print what is sound."""
-    terminal.say(f"problems   {', '.join(result.problems)}")
+    terminal.out(f"problems   {', '.join(result.problems)}")
     table = result.table
-    terminal.say(f"data       {table.path.name}: {table.rows} rows, {table.first_date} to {table.last_date}")
-    terminal.say(f"workspace  {workspace}")
-    terminal.say(f"production {result.production or 'none configured'}")
+    terminal.out(f"data       {table.path.name}: {table.rows} rows, {table.first_date} to {table.last_date}")
+    terminal.out(f"workspace  {workspace}")
+    terminal.out(f"production {result.production or 'none configured'}")
     terminal.document({**asdict(result), "workspace": workspace})

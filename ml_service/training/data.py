@@ -83,7 +83,7 @@ def upload(
     problem, before = Problem(settings.problem_file), Before.of_tags(newest.tags if newest else {})
     if acceptance is None:
         _demand_usual(problem, table, before)
-    terminal.note(f"uploading {table.rows} rows to {settings.dataset_name}")
+    terminal.err(f"uploading {table.rows} rows to {settings.dataset_name}")
     with tempfile.TemporaryDirectory(prefix="ml_service_") as scratch:
         copy = replace(table, path=_copy(table.path, table.sha256, Path(scratch)))
         dataset = _store(workspace, settings, copy, tags_of(copy, problem.series.name, before, acceptance))
@@ -147,12 +147,12 @@ def show(terminal: Terminal, result: Uploaded) -> None:
     """Print what was done."""
     table, name, version = result.table, result.name, result.version
     did = "registered" if result.created else "unchanged: these bytes are already registered as"
-    terminal.say(f"data       {did} {name} version {version}")
-    terminal.say(f"           {table.rows} rows, {table.first_date} to {table.last_date}, sha256 {table.sha256[:12]}")
+    terminal.out(f"data       {did} {name} version {version}")
+    terminal.out(f"           {table.rows} rows, {table.first_date} to {table.last_date}, sha256 {table.sha256[:12]}")
     for note in table.notes:
-        terminal.say(f"note       {note}")
+        terminal.out(f"note       {note}")
     if result.newest != version:
-        terminal.say(
+        terminal.out(
             f"           the newest version is {result.newest}; to train on this one: "
             f"python -m ml_service run --data-version {version}"
         )

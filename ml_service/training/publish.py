@@ -78,7 +78,7 @@ def publish(
         dataset = requested_version(workspace, settings, request.data_version)
         other = "" if request.data_version else _other_table(workspace, settings, dataset)
     ensure_compute(workspace, settings, terminal)
-    terminal.note(f"publishing {settings.pipeline_name} {build.build_id} ({', '.join(steps)})")
+    terminal.err(f"publishing {settings.pipeline_name} {build.build_id} ({', '.join(steps)})")
     with built(workspace, settings, build, steps, dataset) as pipeline:
         existing = _published_before(workspace, settings, build, pipeline, ours.problem)
         published = existing or _publish(settings, build, pipeline, ours.problem)
@@ -105,7 +105,7 @@ def publish(
 def ensure_compute(workspace: Workspace, settings: Settings, terminal: Terminal) -> None:
     """Create the compute cluster when it does not exist. Raises what the SDK raises, for example on a quota."""
     if not has_compute(workspace, settings.compute_name):
-        terminal.note(f"creating compute cluster {settings.compute_name} ({settings.compute_vm_size})")
+        terminal.err(f"creating compute cluster {settings.compute_name} ({settings.compute_vm_size})")
         create_compute(workspace, settings.compute_name, settings.compute_vm_size, settings.compute_max_nodes)
 
 
@@ -115,7 +115,7 @@ def _other_table(workspace: Workspace, settings: Settings, newest: DatasetVersio
         return ""
     found = find_stored(workspace, open_blobs(workspace), newest, file_sha256(settings.data_file))
     if found is None:
-        return f"DATA_FILE {settings.data_file.name} is no data version; register it with data upload"
+        return f"DATA_FILE {settings.data_file.name} is not a registered data version; register it with data upload"
     if found.version == newest.version:
         return ""
     return (
@@ -189,15 +189,15 @@ def demand_active(endpoint: pipelines.Endpoint, todo: str) -> None:
 def show(terminal: Terminal, result: Published) -> None:
     """Print identity and address of pipeline and endpoint."""
     did = "already published" if result.already else "published"
-    terminal.say(f"pipeline   {did} {result.name} version {result.version}")
-    terminal.say(f"           id {result.pipeline_id}, steps {', '.join(result.steps)}")
-    terminal.say(f"           default data {result.data}")
+    terminal.out(f"pipeline   {did} {result.name} version {result.version}")
+    terminal.out(f"           id {result.pipeline_id}, steps {', '.join(result.steps)}")
+    terminal.out(f"           default data {result.data}")
     if result.other_table:
-        terminal.say(f"           note: {result.other_table}")
-    terminal.say(f"           {result.url}")
-    terminal.say(
+        terminal.out(f"           note: {result.other_table}")
+    terminal.out(f"           {result.url}")
+    terminal.out(
         f"endpoint   {result.endpoint_name} [{result.endpoint_status}] version {result.endpoint_version}"
         + ("" if result.endpoint_version == result.endpoint_default else f", default is {result.endpoint_default}")
     )
-    terminal.say(f"           {result.endpoint_url}")
+    terminal.out(f"           {result.endpoint_url}")
     terminal.document({**asdict(result), "steps": list(result.steps)})

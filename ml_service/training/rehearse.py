@@ -37,7 +37,7 @@ def rehearse(
 
     Raises: what the parts raise.
     """
-    terminal.say(f"workspace  {workspace.banner}, signed in by {settings.identity.value}")
+    terminal.out(f"workspace  {workspace.banner}, signed in by {settings.identity.value}")
     checked = None if data_version else check_file(settings)
     ours = ownership.demand_ours(workspace, settings)
     if checked is None:
@@ -65,17 +65,17 @@ def _show_service(workspace: Workspace, settings: Settings, terminal: Terminal) 
     terminal.heading("Service")
     service = find_service(workspace, settings.test_service_name)
     if service is not None:
-        terminal.say(f"service    {service.state.line}")
+        terminal.out(f"service    {service.state.line}")
     smoke.show(terminal, smoke.smoke(workspace, settings.test_service_name, smoke.DEFAULT_HORIZON))
     terminal.heading("What to try next, in the same environment")
     for command, purpose in _NEXT:
-        terminal.say(f"  {command:<70} {purpose}")
+        terminal.out(f"  {command:<70} {purpose}")
 
 
 def _requested(workspace: Workspace, settings: Settings, terminal: Terminal, data_version: int | None) -> int:
     """The data version that was asked for."""
     found = requested_version(workspace, settings, data_version)
-    terminal.say(f"data       {found.name} version {found.version}, as requested; nothing was uploaded")
+    terminal.out(f"data       {found.name} version {found.version}, as requested; nothing was uploaded")
     return found.version
 
 

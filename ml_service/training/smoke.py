@@ -210,12 +210,12 @@ def show(terminal: Terminal, result: Smoked, *, as_part: bool = False) -> None:
     asked = tuple(dict.fromkeys(result.series))
     steps = calendar_of(result.frequency).count(len(result.dates) // max(len(asked), 1))
     many = f" of each of {len(asked)} series" if asked else ""
-    terminal.say(f"smoke      {result.service} gives the forecasts of model {result.model} ({steps}{many})")
-    terminal.say(f"           {result.questions} requests were compared, with other horizons and a newer history")
+    terminal.out(f"smoke      {result.service} gives the forecasts of model {result.model} ({steps}{many})")
+    terminal.out(f"           {result.questions} requests were compared, with other horizons and a newer history")
     for failure in result.failed_before:
-        terminal.say(f"           a call was repeated: {failure}")
+        terminal.out(f"           a call was repeated: {failure}")
     if len(asked) < result.series_of_model and asked:
-        terminal.say(f"           {len(asked)} of the model's {result.series_of_model} series were requested")
+        terminal.out(f"           {len(asked)} of the model's {result.series_of_model} series were requested")
     rows: list[tuple[str, ...]] = [
         (day, f"{date.fromisoformat(day):%a}", f"{value:.2f}", bar)
         for day, value, bar in zip(result.dates, result.values, _bars(result), strict=True)

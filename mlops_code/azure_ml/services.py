@@ -232,7 +232,7 @@ def _not_healthy(service: Service, message: str) -> AzureMlError:
 def ask(service: Service, question: Mapping[str, Any], pauses: Sequence[float] = PAUSES_SECONDS) -> Answer:
     """A live service's answer to a JSON document; the key never appears in a message.
 
-    One failing call is no verdict: what may pass by itself is asked again after each pause, for two minutes at most.
+    One failing call decides nothing: a transient failure is retried after each pause, for two minutes at most.
     Raises: NoAnswerError, ServiceRefusedError (any answer but HTTP 200), AzureMlError (an answer above a cap).
     """
     failed: list[str] = []

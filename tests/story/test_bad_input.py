@@ -227,7 +227,7 @@ def the_page_names_the_rows(evidence: Path) -> None:
     """The page of the run says what to change, and the table of all places lies beside it."""
     assert sorted(path.name for path in evidence.iterdir()) == ["contract_failures.csv", "summary.md"]
     page = (evidence / "summary.md").read_text()
-    assert "2 rules are violated; all places are in `contract_failures.csv` beside this page." in page
+    assert "2 rules are violated; all locations are in `contract_failures.csv` beside this page." in page
     assert "| TransactionDate | no row of type S, P, W |" in page
     for text in (page, (evidence / "contract_failures.csv").read_text()):
         assert "2013-12-24" in text

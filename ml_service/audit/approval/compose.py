@@ -115,7 +115,7 @@ def _warnings(proposal: Proposal, improvement: Improvement) -> Iterator[str]:
 
 
 def _unanswered(proposal: Proposal) -> list[Earlier]:
-    """What happened to the same model and is no past matter.
+    """List what happened to the same model and still matters.
 
     Whoever approved the deployment that a rollback restores has answered what was known of them until then.
     """

@@ -211,10 +211,10 @@ def _code(now: Serving | None, proposed: Version, field: str) -> str:
 
 def show(terminal: Terminal, card: ApprovalCard, folder: Path) -> None:
     """Print the card in short, and where the pages are."""
-    terminal.say(f"proposed   {card.title}: {badge_of(card).text}")
+    terminal.out(f"proposed   {card.title}: {badge_of(card).text}")
     for warning in card.warnings:
-        terminal.say(f"warning    {warning}")
-    terminal.say(f"result     {card.improvement.sentence}")
-    terminal.say(f"now        {_serving(card.serves_now, card.asked.when)}")
-    terminal.say(f"card       {folder / CARD_PAGE}")
+        terminal.out(f"warning    {warning}")
+    terminal.out(f"result     {card.improvement.sentence}")
+    terminal.out(f"now        {_serving(card.serves_now, card.asked.when)}")
+    terminal.out(f"card       {folder / CARD_PAGE}")
     terminal.document(card.model_dump(mode="json"))

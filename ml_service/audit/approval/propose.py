@@ -87,7 +87,7 @@ def propose_release(
 def propose_rollback(view: View, to: str, reason: str, folder: Path, *, take_over: str = "") -> ApprovalCard:
     """Propose a rollback.
 
-    Raises: as `rollback`, before anything is changed: nothing to go back to, or its files are not as recorded.
+    Raises: as `rollback`, before anything is changed: nothing to restore, or its files are not as recorded.
     """
     recorded = read_recorded(view)
     known, now = recorded.known, serving_now(view, recorded.known)

@@ -27,11 +27,11 @@ _AMBER = ("rejected", "expired", "unknown", "awaiting approval")
 
 def show(terminal: Terminal, board: Board) -> None:
     """Print the board in short lines; colors on terminals only."""
-    terminal.say(f"agreement  {agreement_sentence(board.agreement)}", _STYLES[board.agreement.status])
+    terminal.out(f"agreement  {agreement_sentence(board.agreement)}", _STYLES[board.agreement.status])
     for name, text in fact_rows(board):
         for place, line in enumerate(text.splitlines()):
             style = "yellow" if name in ("unfinished", "unread") else ""
-            terminal.say(f"{'' if place else name:<10} {line}", style)
+            terminal.out(f"{'' if place else name:<10} {line}", style)
     if board.candidates:
         terminal.heading("Candidates")
         terminal.table(("model", "state", "since", "by", "why"), candidate_rows(board))

@@ -95,16 +95,16 @@ def verify(view: View, *, data: bool = True, rows: History | None = None) -> Ver
 def show(terminal: Terminal, verified: Verified) -> None:
     """Print what was compared, each finding with its meaning, and what nobody could compare."""
     population = verified.population
-    terminal.say(f"workspace  {population.training}")
-    terminal.say(f"compared   {', '.join(f'{count} {name}' for name, count in verified.counts.items())}")
+    terminal.out(f"workspace  {population.training}")
+    terminal.out(f"compared   {', '.join(f'{count} {name}' for name, count in verified.counts.items())}")
     for entry in population.chain.entries[-1:]:
-        terminal.say(f"head       entry {entry.sequence}, sha256 {entry.sha256}")
+        terminal.out(f"head       entry {entry.sequence}, sha256 {entry.sha256}")
     for note in of_assets.notes(population):
-        terminal.say(f"note       {note}")
+        terminal.out(f"note       {note}")
     for what in population.unread:
-        terminal.say(f"unverified {what}")
+        terminal.out(f"unverified {what}")
     for finding in verified.findings:
-        terminal.note(f"error: {finding.line}\n       {finding.meaning}")
+        terminal.err(f"error: {finding.line}\n       {finding.meaning}")
     terminal.document(verified.document)
 
 

@@ -24,8 +24,8 @@ def verify(path: Path, anchor: str | None = None) -> list[str]:
 def show(terminal: Terminal, path: Path, faults: list[str]) -> None:
     """Print each change."""
     for fault in faults:
-        terminal.note(f"error: {fault}")
-    terminal.say(f"export     {path}: {f'{len(faults)} faults' if faults else 'nothing was changed'}")
+        terminal.err(f"error: {fault}")
+    terminal.out(f"export     {path}: {f'{len(faults)} faults' if faults else 'nothing was changed'}")
     terminal.document({"export": str(path), "changes": faults})
 
 

@@ -46,7 +46,7 @@ def export(view: View, witness: Witness, target: Path, *, data: bool = True) -> 
     hashes = {"export_sha256": made.sha256, "sums_sha256": made.sums_sha256}
     count = len(verified.findings)
     if verified.population.chain.faults:  # what follows a damaged entry would not fit the copy that is restored
-        view.terminal.note("this export is not recorded in the ledger, which must be restored first")
+        view.terminal.err("this export is not recorded in the ledger, which must be restored first")
     else:
         witness.record(lambda actor: [kinds.export_made(target.name, hashes, count, actor)])
     return Exported(made, verified)
@@ -73,7 +73,7 @@ def _asker(view: View) -> Callable[[str], dict[str, Approval] | None]:
         try:
             return read_approvals(project, build_id)
         except AzureDevOpsError as error:
-            view.terminal.note(f"the approvals of build {build_id} cannot be read: {error.happened}")
+            view.terminal.err(f"the approvals of build {build_id} cannot be read: {error.happened}")
             return None
 
     return ask
@@ -82,13 +82,13 @@ def _asker(view: View) -> Callable[[str], dict[str, Approval] | None]:
 def show(terminal: Terminal, agent: Agent, result: Exported) -> None:
     """Print what was exported and found, and the hashes that prove it later; tag the build with them."""
     made, verified = result.made, result.verified
-    terminal.say(f"export     {made.path}, {made.files} files")
-    terminal.say(f"anchor     sha256 {made.sha256} of the file")
-    terminal.say(f"           sha256 {made.sums_sha256} of SHA256SUMS, for the extracted folder")
+    terminal.out(f"export     {made.path}, {made.files} files")
+    terminal.out(f"anchor     sha256 {made.sha256} of the file")
+    terminal.out(f"           sha256 {made.sums_sha256} of SHA256SUMS, for the extracted folder")
     for finding in verified.findings:
-        terminal.note(f"error: {finding.line}\n       {finding.meaning}")
+        terminal.err(f"error: {finding.line}\n       {finding.meaning}")
     for what in verified.population.unread:
-        terminal.say(f"unverified {what}")
+        terminal.out(f"unverified {what}")
     agent.tag(f"export.{made.sha256}")
     document = {"export": str(made.path), "sha256": made.sha256, "sums_sha256": made.sums_sha256}
     terminal.document({**document, **verified.document})

@@ -132,7 +132,7 @@ def verify(path: str, anchor: str = "") -> list[str]:
     """Every change, each with its place; empty when there is none. Raises: NoExportError."""
     export = Export(path)
     if SUMS not in export.names and EVENTS not in export.names:
-        raise NoExportError(f"{path} is no audit export: it has no {SUMS} and no {EVENTS}")
+        raise NoExportError(f"{path} is not an audit export: it has no {SUMS} and no {EVENTS}")
     faults = list(export.faults)
     anchor = anchor.strip().lower()
     if anchor and anchor not in export.own_sha256():

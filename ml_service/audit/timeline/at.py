@@ -99,37 +99,37 @@ def show(terminal: Terminal, result: Answer) -> None:
     for one in result.intervals:
         since, until = one.begin or "ever before", one.end or "now"
         if one.served is None:
-            terminal.say(f"{one.status:<10} from {since} to {until}: {one.why}")
+            terminal.out(f"{one.status:<10} from {since} to {until}: {one.why}")
         else:
             _show_served(terminal, result, one, one.served)
         for maybe in one.possible:
-            terminal.say(f"           may have served: {maybe.opened.after}, deployment {maybe.opened.subject}")
+            terminal.out(f"           may have served: {maybe.opened.after}, deployment {maybe.opened.subject}")
     for finding in result.findings:
-        terminal.note(f"error: {finding.line}")
+        terminal.err(f"error: {finding.line}")
     terminal.document(result.document)
 
 
 def _show_served(terminal: Terminal, result: Answer, one: Interval, served: Served) -> None:
     facts = served.document
-    terminal.say(
+    terminal.out(
         f"served     {facts['model']} from {one.begin} to {one.end or 'now'}, deployment {facts['deployment']}"
     )
-    terminal.say(f"           by {facts['event']} to service {facts['service']} in workspace {facts['workspace']}")
+    terminal.out(f"           by {facts['event']} to service {facts['service']} in workspace {facts['workspace']}")
     for name in ("model", "scoring", "environment"):
-        terminal.say(f"{name:<10} sha256 {facts[f'{name}_sha256']}")
+        terminal.out(f"{name:<10} sha256 {facts[f'{name}_sha256']}")
     why = f": {facts['asked_because']}" if facts["asked_because"] else ""
-    terminal.say(f"requested  {facts['requested_by']}, build {facts['build_id']}, commit {facts['commit']}{why}")
+    terminal.out(f"requested  {facts['requested_by']}, build {facts['build_id']}, commit {facts['commit']}{why}")
     comment = f": {facts['approval_comment']}" if facts["approval_comment"] else ""
     when = f", {facts['approved']}" if facts["approved"] else ""
-    terminal.say(f"approved   {facts['approver']}{when}{comment}")
-    terminal.say(f"evidence   decision {served.decision_sha256}, report {facts['report_sha256']}")
+    terminal.out(f"approved   {facts['approver']}{when}{comment}")
+    terminal.out(f"evidence   decision {served.decision_sha256}, report {facts['report_sha256']}")
     gate = result.gate_of(served)
     if gate is not None:
-        terminal.say(f"gate       {gate.details.get('outcome', UNKNOWN)}: {gate.details.get('sentence', UNKNOWN)}")
+        terminal.out(f"gate       {gate.details.get('outcome', UNKNOWN)}: {gate.details.get('sentence', UNKNOWN)}")
         terminal.table(("rule", *_COLUMNS[1:]), list(_rules_of(gate)), right=_COLUMNS[2:])
     for proof in facts["proof"]:
         places = ", ".join(result.anchored.get(proof["entry"], [])) or "nowhere else"
-        terminal.say(
+        terminal.out(
             f"proof      entry {proof['entry']} {proof['event']}, sha256 {proof['sha256']}; noted by {places}"
         )
 

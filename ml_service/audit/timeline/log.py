@@ -50,5 +50,5 @@ def show(terminal: Terminal, entries: Iterable[Entry]) -> None:
     if rows:
         terminal.table(("entry", "when", "event", "by", "what"), rows, right=("entry",))
     else:
-        terminal.say("no entry records it")
+        terminal.out("no entry records it")
     terminal.document({"entries": [one.model_dump(by_alias=True) for one in told]})

@@ -7,7 +7,7 @@ from ml_service.azure_devops.controls.declared import Declared
 from ml_service.azure_devops.controls.project import Project
 from ml_service.azure_devops.controls.resources import Connection
 from ml_service.errors import InvalidRequestError
-from ml_service.settings.variables import CONNECTION_VARIABLES, Settings, other_values
+from ml_service.settings.variables import CONNECTION_VARIABLES, Settings, pipeline_only_values
 
 _PRODUCTION = "PRODUCTION_CONNECTION"
 SIGN_IN = (
@@ -36,7 +36,7 @@ def configured_connections(settings: Settings) -> dict[str, Connection]:
     Raises: InvalidRequestError with those that are not filled in.
     """
     ids = {name.replace("CONNECTION", "CLIENT_ID") for name in CONNECTION_VARIABLES}
-    given = other_values({*CONNECTION_VARIABLES, *ids, "TENANT_ID"})
+    given = pipeline_only_values({*CONNECTION_VARIABLES, *ids, "TENANT_ID"})
     needed = {name for name in CONNECTION_VARIABLES if settings.has_production or name != _PRODUCTION}
     if missing := sorted(needed - given.keys()):
         raise InvalidRequestError(

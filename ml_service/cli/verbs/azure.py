@@ -57,7 +57,7 @@ def doctor(
             report = Report((), (of_error("settings", known),), ())
         else:
             chosen = environment or (Environment.PRODUCTION if settings.has_production else Environment.TRAINING)
-            report = examine(settings, chosen.value, call.terminal.note)
+            report = examine(settings, chosen.value, call.terminal.err)
         _show_report(call.terminal, report)
         call.exit_code = 3 if report.findings else 0
         call.ends(sentence_of(report), "apply each fix, then: python -m ml_service doctor" if report.findings else "")
@@ -103,25 +103,25 @@ def verify(
 
 def _show_report(terminal: Terminal, report: Report) -> None:
     for one in report.findings:
-        terminal.say(one.check)
+        terminal.out(one.check)
         for label, text in (("found", one.found), ("expected", one.expected), ("fix", one.fix)):
             first, *rest = text.splitlines() or [""]
-            terminal.say(f"  {label:<10}{first}")
+            terminal.out(f"  {label:<10}{first}")
             for line in rest:
-                terminal.say(f"  {'':<10}{line}")
+                terminal.out(f"  {'':<10}{line}")
     for unknown in report.unknown:
-        terminal.say(f"not checked: {unknown.check}: {unknown.reason}")
-    terminal.say(f"passed     {', '.join(report.passed) or 'nothing'}")
+        terminal.out(f"not checked: {unknown.check}: {unknown.reason}")
+    terminal.out(f"passed     {', '.join(report.passed) or 'nothing'}")
     terminal.document(asdict(report))
 
 
 def _show(terminal: Terminal, result: Compared) -> None:
     for drift in result.drifts:
-        terminal.say(f"{drift.object}: {drift.property}")
-        terminal.say(f"  expected  {drift.expected}")
-        terminal.say(f"  found     {drift.found}")
-        terminal.say(f"  fix       {drift.todo}")
-    terminal.say(f"compared   {len(result.compared)} objects, {len(result.drifts)} differences")
+        terminal.out(f"{drift.object}: {drift.property}")
+        terminal.out(f"  expected  {drift.expected}")
+        terminal.out(f"  found     {drift.found}")
+        terminal.out(f"  fix       {drift.todo}")
+    terminal.out(f"compared   {len(result.compared)} objects, {len(result.drifts)} differences")
     terminal.document(_document(result))
 
 

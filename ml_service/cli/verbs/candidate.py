@@ -30,7 +30,7 @@ def list_candidates(as_json: AsJson = False) -> None:
 
         candidates = read_candidates(call.workspace, settings, call.ask)
         module.show(call.terminal, candidates)
-        waiting = newest_pending(call.workspace, candidates, call.terminal.say)
+        waiting = newest_pending(call.workspace, candidates, call.terminal.out)
         call.ends("nothing was changed", module.next_step(waiting))
 
 
@@ -48,6 +48,6 @@ def withdraw(
         from ml_service.production.candidates import recording
 
         found = recording.withdraw(call.desk, model_version, reason)
-        call.terminal.say(f"withdrawn  {found.model}, which was {found.state}: {reason.strip()}")
+        call.terminal.out(f"withdrawn  {found.model}, which was {found.state}: {reason.strip()}")
         call.terminal.document({"model": found.model, "was": str(found.state), "reason": reason.strip()})
         call.ends(f"candidate {found.model} is withdrawn")

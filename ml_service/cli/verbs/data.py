@@ -137,7 +137,7 @@ def accept(
         )
         table = kinds.Table(settings.dataset_name, version, sha256, file)
         call.witness.record(lambda actor: [kinds.data_accepted(table, actor, acceptance)])
-        call.terminal.say(f"data       accepted {file} as {settings.dataset_name} version {version}")
+        call.terminal.out(f"data       accepted {file} as {settings.dataset_name} version {version}")
         call.terminal.document({"file": file, "name": settings.dataset_name, "version": version})
         todo = todo_after_delivery(settings, "train on it: python -m ml_service run --reason data")
         call.ends(f"{file} is data version {version}", todo)

@@ -115,7 +115,7 @@ def log(
         module.show(call.terminal, module.Index(chain.entries).of_model(named) if model else chain.entries)
         call.exit_code = 3 if chain.faults else 0
         for fault in chain.faults:
-            call.terminal.note(f"error: {fault}")
+            call.terminal.err(f"error: {fault}")
         call.ends("the ledger was changed; do not trust it" if chain.faults else "nothing was changed")
 
 

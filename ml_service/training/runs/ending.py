@@ -92,12 +92,12 @@ def _remedy(result: RunResult) -> str:
 
 def show(terminal: Terminal, result: RunResult) -> None:
     """Print steps, outcome, decision and model."""
-    terminal.say(f"run        {result.run_id} {result.followed.status} in {result.followed.seconds:.1f} s")
+    terminal.out(f"run        {result.run_id} {result.followed.status} in {result.followed.seconds:.1f} s")
     terminal.table(
         ("step", "state", "time"),
         [(step.name, shown_status(step), shown_seconds(step)) for step in result.followed.steps],
         right=("time",),
     )
     show_outcome(terminal, result.outcome, deployed=result.is_deployed)
-    terminal.say(f"portal     {result.portal}")
+    terminal.out(f"portal     {result.portal}")
     terminal.document(result.document)

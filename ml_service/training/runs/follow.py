@@ -137,7 +137,7 @@ class _Lines:
         for step in steps:
             if self._last.get(step.run_id) != step.status:
                 self._last[step.run_id] = step.status
-                self._terminal.note(f"  {elapsed:6.1f} s  {step.name:<10} {shown_status(step)}")
+                self._terminal.err(f"  {elapsed:6.1f} s  {step.name:<10} {shown_status(step)}")
 
 
 def _table(status: str, steps: tuple[StepState, ...], elapsed: float) -> Table:

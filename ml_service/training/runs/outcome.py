@@ -82,14 +82,14 @@ def show_outcome(terminal: Terminal, outcome: Outcome, *, deployed: bool) -> Non
     """Print outcome, decision table and registered model; deployed: whether the deploy step ended well."""
     meaning = _meaning(outcome, deployed)
     reason = f", {outcome.reason}" if outcome.reason else ""
-    terminal.say(f"outcome    {outcome.outcome or 'none'}{reason}: {meaning}")
+    terminal.out(f"outcome    {outcome.outcome or 'none'}{reason}: {meaning}")
     if outcome.decision is not None:
         _show_decision(terminal, outcome.decision)
     if outcome.model is not None:
         model = outcome.model
-        terminal.say(f"model      {model.name} version {model.version}, sha256 {model.sha256[:12]}")
+        terminal.out(f"model      {model.name} version {model.version}, sha256 {model.sha256[:12]}")
     elif outcome.decision is not None and (champion := versioned(outcome.decision.context.champion)):
-        terminal.say(f"model      none registered; {champion} stays champion")
+        terminal.out(f"model      none registered; {champion} stays champion")
 
 
 def _meaning(outcome: Outcome, deployed: bool) -> str:
@@ -107,14 +107,14 @@ def _meaning(outcome: Outcome, deployed: bool) -> str:
 
 def _show_decision(terminal: Terminal, decision: DecisionRecord) -> None:
     evidence = decision.evidence
-    terminal.say(f"decision   {evidence.sentence}")
+    terminal.out(f"decision   {evidence.sentence}")
     if said := override_sentence(evidence):
-        terminal.say(f"override   {said}")
+        terminal.out(f"override   {said}")
     if windows := windows_sentence(evidence):
-        terminal.say(f"           {windows}")
+        terminal.out(f"           {windows}")
     if drifted := words.drift(evidence):
-        terminal.say(f"drift      {drifted}")
+        terminal.out(f"drift      {drifted}")
     for note in evidence.data.notes:
-        terminal.say(f"note       {note}")
+        terminal.out(f"note       {note}")
     columns, rows = decision_rows(evidence, decision.context.champion)
     terminal.table(columns, rows, right=columns[2:])

@@ -39,13 +39,13 @@ def run(workspace: Workspace, settings: Settings, build: Build, terminal: Termin
         pipeline_run = _pick_up(workspace, request.follow_run)
     else:
         pipeline_run = resume_or_begin(workspace, settings, build, terminal, request)
-    terminal.note(f"run {pipeline_run.id} in experiment {pipeline_run.experiment}")
+    terminal.err(f"run {pipeline_run.id} in experiment {pipeline_run.experiment}")
     try:
         followed = follow(pipeline_run, terminal, request.timeout_minutes, request.wait_minutes)
     except KeyboardInterrupt:
-        terminal.note(f"\nno longer following; run {pipeline_run.id} continues")
-        terminal.note(f"  follow it again: {how_to_follow(pipeline_run.id)}")
-        terminal.note(f"  or in the studio: {pipeline_run.portal}")
+        terminal.err(f"\nno longer following; run {pipeline_run.id} continues")
+        terminal.err(f"  follow it again: {how_to_follow(pipeline_run.id)}")
+        terminal.err(f"  or in the studio: {pipeline_run.portal}")
         raise
     failed = next((step for step in followed.steps if step.status == RunStatus.FAILED), None)
     result = RunResult(
@@ -70,12 +70,12 @@ def _deployed_for_test(workspace: Workspace, settings: Settings, terminal: Termi
     if model is None or result.exit_code or not is_left_to_us:
         return result
     if any(other.version > model.version for other in find_versions(workspace, model.name)):
-        terminal.note(f"the test service stays as it is: a newer version of {model.name} is registered")
+        terminal.err(f"the test service stays as it is: a newer version of {model.name} is registered")
         return result
     try:
         problem = ownership.demand_ours(workspace, settings).problem
         version = str(model.version)
-        deploy_for_test(workspace, settings, problem, version, horizon=DEFAULT_HORIZON, announce=terminal.note)
+        deploy_for_test(workspace, settings, problem, version, horizon=DEFAULT_HORIZON, announce=terminal.err)
         if not settings.has_production:
             make_champion(workspace, model.name, model.version, problem, f"run {result.run_id}")
     except Exception as error:

@@ -150,7 +150,7 @@ def _canceled_on_failure(submitted: Run, terminal: Terminal) -> Iterator[None]:
         try:
             submitted.cancel()
         except Exception as error:
-            terminal.note(f"run {submitted.id} could not be canceled ({error}); cancel it in the studio")
+            terminal.err(f"run {submitted.id} could not be canceled ({error}); cancel it in the studio")
         raise
 
 
@@ -184,8 +184,8 @@ def _submitted(
     dataset = requested_version(workspace, settings, request.data_version)
     parameters = parameters_of(request, dataset)
     if request.override is not None:
-        terminal.note(f"{request.override.person} overrides the gate: {request.override.reason}")
-    terminal.note(f"submitting on data {dataset.name} version {dataset.version}, reason {request.reason}")
+        terminal.err(f"{request.override.person} overrides the gate: {request.override.reason}")
+    terminal.err(f"submitting on data {dataset.name} version {dataset.version}, reason {request.reason}")
     if request.unpublished_steps is not None:
         ensure_compute(workspace, settings, terminal)
         with built(workspace, settings, build, request.unpublished_steps, dataset) as pipeline:

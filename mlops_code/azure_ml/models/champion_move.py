@@ -26,7 +26,7 @@ def make_champion(workspace: Workspace, model_name: str, version: int, problem: 
     before = str(previous.version) if previous else NONE
     now = datetime.now(UTC)
     Model(workspace.sdk, name=model_name, version=version).update_tags_properties(
-        add_tags={TAG: problem, SINCE_TAG: after_all(now, others)},
+        add_tags={TAG: problem, SINCE_TAG: later_than_all(now, others)},
         add_properties=_moved(f"after version {before}, {because}", now),
     )
     for other in others:
@@ -57,13 +57,13 @@ def return_champion(
     return True
 
 
-def after_all(now: datetime, others: Iterable[ModelVersion]) -> str:
-    """The moment to claim from: later than every other claim, also where the clock has gone back since."""
+def later_than_all(now: datetime, others: Iterable[ModelVersion]) -> str:
+    """Return a time for a new claim that is later than every other claim, even if the clock was set back."""
     for claim in others:
         try:
-            told = datetime.fromisoformat(claim.tags.get(SINCE_TAG, "")) + timedelta(microseconds=1)
+            claimed = datetime.fromisoformat(claim.tags.get(SINCE_TAG, "")) + timedelta(microseconds=1)
         except (ValueError, OverflowError):
             continue  # no moment that make_champion wrote
-        if told.tzinfo is not None:
-            now = max(now, told.astimezone(UTC))
+        if claimed.tzinfo is not None:
+            now = max(now, claimed.astimezone(UTC))
     return now.isoformat(timespec="microseconds")

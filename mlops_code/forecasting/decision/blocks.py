@@ -20,7 +20,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Day = Annotated[date, WithJsonSchema({"type": "string", "format": "date", "pattern": r"^\d{4}-\d{2}-\d{2}$"})]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Radius = Annotated[float, Field(ge=0)]
+HalfWidth = Annotated[float, Field(ge=0)]
 Text = Annotated[str, Field(min_length=1)]
 Code = Annotated[
     str,
@@ -180,10 +180,10 @@ class ChallengerResult(Contender):
     """The candidate. radii: half-widths of its intervals by level, in units of each series' scale."""
 
     radii: Annotated[
-        Mapping[str, Radius], Field(description="Where they differ within the season, the mean over its places.")
+        Mapping[str, HalfWidth], Field(description="Where they differ within the season, the mean over its places.")
     ]
     radii_by_part: Annotated[
-        Mapping[str, Mapping[str, Radius]],
+        Mapping[str, Mapping[str, HalfWidth]],
         Field(description="By level and weekday; absent where one half-width holds everywhere."),
     ] = {}
     model_sha256: Sha256

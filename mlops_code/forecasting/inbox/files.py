@@ -61,7 +61,7 @@ def acceptance_key(sha256: str) -> str:
 
 
 def why_not_read(file: InboxFile) -> str:
-    """Why a file is no delivery, or none yet; empty where it is one."""
+    """Return why a file is not a delivery, or not yet one; empty if it is one."""
     if "/" in file.name:
         return "it is in a subfolder"
     if not file.name.lower().endswith(ENDINGS):

@@ -29,7 +29,7 @@ SPARE = 4  # seasons that may stand in for holidays: no more follow each other a
 
 
 class ParameterFree(RecipeFamily):
-    """A family that estimates nothing: a fit is a look at the last days."""
+    """A family that estimates nothing: a fit reads the last days."""
 
     def parameter_free(self, _recipe: Recipe) -> bool:
         return True
@@ -39,7 +39,7 @@ class ParameterFree(RecipeFamily):
             yield self.update(recipe, {}, history.until(days))
 
 
-class SameWeekdayMean(ParameterFree):
+class SamePlaceMean(ParameterFree):
     """The mean of the last seasons at the same place of the season; of one season the seasonal naive forecast.
 
     counted: the parameter with the number of seasons, which for days are weeks; None: one season, no parameters.

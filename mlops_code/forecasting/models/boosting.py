@@ -18,9 +18,9 @@ from forecasting.models.direct import (
     DirectRecipe,
     Layout,
     features_of_model,
+    is_enabled,
     layout_of,
     recent_of_model,
-    switched,
     training_rows,
 )
 from forecasting.models.recipe import (
@@ -68,9 +68,9 @@ class BoostingDirect(DirectRecipe):
         recent = recent_of_model(model)
         features = features_of_model(model, recent, horizon)
         made = walk(model.arrays, features.reshape(-1, features.shape[2])).reshape(features.shape[:2])
-        if switched(model.recipe, "poisson"):
+        if is_enabled(model.recipe, "poisson"):
             made = np.exp(made)
-        return bounded(made * recent.size[:, None], model.lower)
+        return bounded(made * recent.scale[:, None], model.lower)
 
     def demand_sound(self, model: FittedModel) -> None:
         # A walk over other trees would not end, or would leave them.
@@ -125,7 +125,7 @@ def _forest(recipe: Recipe, features: Array, targets: Array) -> dict[str, Array]
 
     given = recipe.parameters
     estimator = HistGradientBoostingRegressor(
-        loss="poisson" if switched(recipe, "poisson") else "squared_error",
+        loss="poisson" if is_enabled(recipe, "poisson") else "squared_error",
         max_iter=int(given["rounds"]),
         max_leaf_nodes=int(given["leaves"]),
         min_samples_leaf=int(given["min_rows"]),

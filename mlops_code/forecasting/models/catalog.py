@@ -10,7 +10,7 @@ import numpy as np
 from forecasting.calendars import Calendar
 from forecasting.known import Known
 from forecasting.models.arima import Arima202
-from forecasting.models.baselines import LastYear, SameWeekdayMean, WindowMean
+from forecasting.models.baselines import LastYear, SamePlaceMean, WindowMean
 from forecasting.models.boosting import BoostingDirect
 from forecasting.models.combination import Combination
 from forecasting.models.recipe import Array, FittedModel, History, Recipe, RecipeFamily, family_of
@@ -21,9 +21,9 @@ BASELINE = Recipe("seasonal_naive")
 """What scales every metric and is never a challenger."""
 
 FAMILIES: dict[str, RecipeFamily] = {
-    "seasonal_naive": SameWeekdayMean(counted=None),
-    "same_weekday_mean": SameWeekdayMean(),
-    "season_mean": SameWeekdayMean(counted="seasons"),
+    "seasonal_naive": SamePlaceMean(counted=None),
+    "same_weekday_mean": SamePlaceMean(),
+    "season_mean": SamePlaceMean(counted="seasons"),
     "window_mean": WindowMean(),
     "last_year": LastYear(),
     "exponential_smoothing": ExponentialSmoothing(),
@@ -49,7 +49,7 @@ def parameter_free(recipe: Recipe) -> bool:
 
 
 def learns(recipe: Recipe) -> frozenset[str]:
-    """Which of `recipe.PATTERNS` the recipe can carry on into the future."""
+    """Which kinds of patterns (`SEASON`, `TREND`, ... of recipe.py) the recipe can extrapolate."""
     return FAMILIES[recipe.name].learns(recipe)
 
 

@@ -98,7 +98,7 @@ class _Sums:
 
 
 class RidgeDirect(DirectRecipe):
-    """alpha: strength of the shrinkage; scaled: 1 for many series, each divided by its own size."""
+    """alpha: strength of the shrinkage; scaled: 1 for many series, each divided by its own scale."""
 
     def check(self, recipe: Recipe) -> None:
         demand_names(recipe, ("alpha",), ("scaled", "year"))
@@ -121,7 +121,7 @@ class RidgeDirect(DirectRecipe):
         features = features_of_model(model, recent, horizon)
         scaled = (features - arrays["centre"]) / arrays["scale"]
         made: Array = scaled @ arrays["weights"] + arrays["intercept"][0]
-        return bounded(made * recent.size[:, None], model.lower)
+        return bounded(made * recent.scale[:, None], model.lower)
 
     def demand_sound(self, model: FittedModel) -> None:
         wide = layout_of(model.recipe, model).count

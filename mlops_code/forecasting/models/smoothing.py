@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecasting.calendars import Calendar
-from forecasting.models.direct import has_year, switched, year_changes
+from forecasting.models.direct import has_year, is_enabled, year_changes
 from forecasting.models.recipe import (
     SEASON,
     TREND,
@@ -133,7 +133,7 @@ class ExponentialSmoothing(HoltWinters):
         return True
 
     def learns(self, recipe: Recipe) -> frozenset[str]:
-        return frozenset({SEASON} | ({YEAR} if switched(recipe, "year") else set()))
+        return frozenset({SEASON} | ({YEAR} if is_enabled(recipe, "year") else set()))
 
     def check(self, recipe: Recipe) -> None:
         demand_names(recipe, (), ("year",))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from azure_ml.models.champion import champions_of
-from azure_ml.models.champion_move import after_all
+from azure_ml.models.champion_move import later_than_all
 from azure_ml.models.versions import ModelVersion
 
 
@@ -39,5 +39,5 @@ def test_a_claim_is_the_newest_also_after_the_clock_has_gone_back() -> None:
     later = version(1, champion="p", champion_since="2027-06-01T00:00:00.000009+00:00")
     foreign = [version(2, champion_since="soon"), version(3, champion_since="9999-12-31T23:59:59.999999+00:00")]
 
-    assert after_all(now, [later, *foreign]) == "2027-06-01T00:00:00.000010+00:00"
-    assert after_all(now, [version(4)]) == "2026-01-01T00:00:00.000000+00:00"
+    assert later_than_all(now, [later, *foreign]) == "2027-06-01T00:00:00.000010+00:00"
+    assert later_than_all(now, [version(4)]) == "2026-01-01T00:00:00.000000+00:00"

@@ -33,5 +33,5 @@ def check(
         ownership.demand_data_ours(newest, result.table.columns, settings)
         module.show(call.terminal, result, call.workspace.banner)
         if production:
-            call.terminal.say(f"production {call.production.banner} responds")
+            call.terminal.out(f"production {call.production.banner} responds")
         call.ends("settings, problem files and table are valid", "publish and run: python -m ml_service rehearse")

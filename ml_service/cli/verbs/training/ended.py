@@ -1,4 +1,4 @@
-"""What becomes of a run that has ended: records in the ledger, the summary, the approval card, the exit code."""
+"""Process a run that has ended: records in the ledger, the summary, the approval card, the exit code."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def summarize(call: Session, settings: Settings, result: RunResult, evidence: Pa
     """Write the summary of a run for the build, and its evidence."""
     from ml_service.audit import summary
 
-    summary.tell(call.workspace, settings, call.agent, result, closing=call.closing, folder=evidence)
+    summary.publish_evidence(call.workspace, settings, call.agent, result, closing=call.closing, folder=evidence)
     if evidence is not None:
         call.has_page = False  # the page of the evidence is the page of this command
 

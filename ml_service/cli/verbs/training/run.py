@@ -104,7 +104,7 @@ def _is_pending(call: Session, result: RunResult) -> bool:
 
     call.agent.outputs({"pending": str(result.is_pending).lower()})
     if result.is_pending:
-        call.terminal.say(f"run        {result.run_id} is still in progress")
+        call.terminal.out(f"run        {result.run_id} is still in progress")
         call.terminal.document(result.document)
         call.ending = ending(result, call.settings)
     return result.is_pending
@@ -116,14 +116,14 @@ def _run_of_candidate(call: Session) -> str | None:
     from ml_service.production.candidates.reading import newest_pending, read_candidates
 
     candidates = read_candidates(call.workspace, call.settings, call.ask)
-    found = newest_pending(call.workspace, candidates, call.terminal.say)
+    found = newest_pending(call.workspace, candidates, call.terminal.out)
     if found is None:
-        call.terminal.say("candidate  none may be released; see python -m ml_service candidates list")
+        call.terminal.out("candidate  none may be released; see python -m ml_service candidates list")
         call.terminal.document({"candidate": None})
         call.agent.outputs({"ended": NOTHING_WAITS})
         call.ends("no candidate is waiting for a release")
         return None
-    call.terminal.say(f"candidate  {found.model}: {found.line}")
+    call.terminal.out(f"candidate  {found.model}: {found.line}")
     return found.run_id
 
 
@@ -131,12 +131,12 @@ def _keep(call: Session, other: AnotherTrainingError) -> None:
     """End like a scheduled run that finds another training run: the champion is kept."""
     from azure_ml.step_run import ANOTHER_RUN
     from forecasting.decision.blocks import KEPT
-    from ml_service.audit.last_training import told as handed_on
+    from ml_service.audit.last_training import encode
 
-    call.terminal.say(f"outcome    {KEPT}, {ANOTHER_RUN}: {other.found} trains already")
-    told = {"outcome": KEPT, "reason": ANOTHER_RUN, "runId": other.run_id}
+    call.terminal.out(f"outcome    {KEPT}, {ANOTHER_RUN}: {other.found} trains already")
+    values = {"outcome": KEPT, "reason": ANOTHER_RUN, "runId": other.run_id}
     call.terminal.document({"run_id": other.run_id, "outcome": KEPT, "reason": ANOTHER_RUN})
-    ended = handed_on(0, KEPT, ANOTHER_RUN, other.run_id)
-    call.agent.outputs({**told, "modelVersion": "", "decision": "", "pending": "false", "ended": ended})
+    ended = encode(0, KEPT, ANOTHER_RUN, other.run_id)
+    call.agent.outputs({**values, "modelVersion": "", "decision": "", "pending": "false", "ended": ended})
     call.agent.tag(KEPT)
     call.ends(f"{other.happened}: {other.found}", other.todo, page=True)

@@ -38,7 +38,7 @@ def smoke(
             ownership.demand_readable(call.workspace, settings)
             smoked = module.smoke(call.workspace, settings.test_service_name, horizon)
         else:
-            problem, note = ownership.demand_ours(call.workspace, settings).problem, call.terminal.note
+            problem, note = ownership.demand_ours(call.workspace, settings).problem, call.terminal.err
             smoked = module.deploy_for_test(call.workspace, settings, problem, deploy, horizon=horizon, announce=note)
         module.show(call.terminal, smoked)
         call.ends(f"the test service gives the same forecasts as {smoked.model}")

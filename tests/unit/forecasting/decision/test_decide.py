@@ -70,7 +70,7 @@ def test_the_record_holds_what_an_auditor_asks(candidate: Path, problem: Problem
     assert sum(evidence["residuals"]["counts"]) == 8 * 28
     assert decision.metrics["challenger_mae"] == pytest.approx(246.7, rel=0.01)
     assert document["context"] == {**dict(REQUEST), "champion": None}
-    assert decision.overridden_by == {}
+    assert decision.override_tags == {}
     assert words.error(decision.evidence, None) == (
         "MAE 246.7 against 311.7 of the seasonal naive forecast: 20.9% better"
     )
@@ -86,7 +86,7 @@ def test_an_override_is_recorded_beside_what_the_gate_said(candidate: Path, prob
     assert evidence["override"] == {"person": "A. Turing", "reason": "the new tariff starts on Monday"}
     decision.write(candidate)
     assert read_decision(candidate, read_model(candidate).sha256).verdict.reason == "override"
-    assert decision.overridden_by == {"override_by": signed.person, "override_reason": signed.reason}
+    assert decision.override_tags == {"override_by": signed.person, "override_reason": signed.reason}
     with pytest.raises(UsageError, match="a person and a reason"):
         decide_candidate(problem, candidate, champion, REQUEST, override=Override(person="A. Turing", reason=""))
 
@@ -133,7 +133,7 @@ def test_a_decision_is_bound_to_its_model_and_to_its_evidence(candidate: Path, p
     sha256 = read_model(candidate).sha256
     again = read_decision(candidate, sha256)
     assert (again.sha256, again.verdict) == (decision.sha256, decision.verdict)
-    with pytest.raises(ModelFileError, match="decides about the model"):
+    with pytest.raises(ModelFileError, match="is about model sha256"):
         read_decision(candidate, "f" * 64)
     path.write_text(path.read_text().replace('"floor": 1.0', '"floor": 0.9'))
     with pytest.raises(ModelFileError, match="changed after it was hashed"):
@@ -142,7 +142,7 @@ def test_a_decision_is_bound_to_its_model_and_to_its_evidence(candidate: Path, p
     with pytest.raises(ModelFileError, match="not a decision record"):
         read_decision(candidate, sha256)
     path.unlink()
-    with pytest.raises(UsageError, match="no such file"):
+    with pytest.raises(UsageError, match="does not exist"):
         read_decision(candidate, sha256)
 
 

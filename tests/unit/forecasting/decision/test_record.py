@@ -84,7 +84,7 @@ def in_block(*path: str | int, value: Any) -> Change:
         (in_block("context", "workspace", value="shop"), "context.workspace"),
         (in_block("evidence", "baselines", value=[]), "evidence.baselines"),
         (in_block("evidence", "challenger", "interval", "level", value=1), "evidence.challenger.interval.level"),
-        (in_block("evidence", "rules", 0, "value", value=0), "written in another way"),
+        (in_block("evidence", "rules", 0, "value", value=0), "canonical form"),
         (in_block("evidence", "champion", "cutoff", value="2014-05-31T00:00:00"), "not a decision record"),
         (lambda document: document.pop("context"), "context"),
         (lambda document: document.pop("evidence"), "evidence"),

@@ -281,7 +281,7 @@ def test_one_global_ridge_is_one_set_of_weights(many: Panel) -> None:
     plain.fit(np.concatenate([row[0] for row in rows]), np.concatenate([row[1] for row in rows]))
     recent = recent_of(chosen, Layout(scaled=True))
     wanted = recent.features(many.day(days), slice(0, 28))
-    expected = plain.predict(wanted.reshape(-1, wanted.shape[2])).reshape(wanted.shape[:2]) * recent.size[:, None]
+    expected = plain.predict(wanted.reshape(-1, wanted.shape[2])).reshape(wanted.shape[:2]) * recent.scale[:, None]
     assert np.allclose(forecast(fit(SCALED, chosen), 28), np.clip(expected, 0, None), rtol=1e-8, atol=1e-8)
 
 

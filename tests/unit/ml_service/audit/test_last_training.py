@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ml_service.audit import last_training as module
-from ml_service.audit.last_training import LastTraining, last_training, told, variable_of
+from ml_service.audit.last_training import LastTraining, encode, last_training, variable_of
 from ml_service.retraining.inbox import Quarantined, Unused
 
 
@@ -55,7 +55,7 @@ def test_a_line_says_all_that_a_person_must_know(last: tuple[Any, ...], line: st
 
 @pytest.fixture
 def build(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A build whose stage may have told something; its run has found drift."""
+    """A build whose stage may have set the variable; its run has found drift."""
     run = SimpleNamespace(properties={"drift": "level"})
     monkeypatch.setattr(module, "find_run", lambda _workspace, run_id: run if run_id == "run-1" else None)
     monkeypatch.setattr(module, "unused_or_why", lambda *_: Unused())
@@ -65,9 +65,9 @@ def build(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.mark.parametrize(
     ("variable", "line"),
     [
-        (told(0, "kept", "margin", "run-1"), "kept, margin; drift: the level has moved"),
-        (told(1, "accepted", "margin", "run-2"), "red, margin"),
-        (told(1, "", "", "run-2"), "red, no-outcome"),
+        (encode(0, "kept", "margin", "run-1"), "kept, margin; drift: the level has moved"),
+        (encode(1, "accepted", "margin", "run-2"), "red, margin"),
+        (encode(1, "", "", "run-2"), "red, no-outcome"),
         (module.NOTHING_WAITS, "none, nothing-waits"),
         ("", "red, no training of this build has ended; see the log of its stage"),
         ("$(TRAINED_demand)", "red, no training of this build has ended; see the log of its stage"),

@@ -64,7 +64,7 @@ def test_the_page_of_a_broken_contract_names_rules_columns_and_places() -> None:
 
     assert "the table violates the data contract" in page
     assert page.index("| **live now** | paid:3 |") < page.index("## Data contract")
-    assert "2 rules are violated; all places are in `contract_failures.csv` beside this page." in page
+    assert "2 rules are violated; all locations are in `contract_failures.csv` beside this page." in page
     assert "| Units | negative | at least 0 | line 3, line 9 | Deliver reversals as a type of their own. |" in page
     assert "| whole file | has \\<b\\>no\\</b\\> rows" in page
     assert "| recipe, data until |" not in page, "what is not known is not a row of dashes"

@@ -25,7 +25,7 @@ BY = {"who": "Ada", "identity": "i", "when": "2026-01-01T00:00:00+00:00", "build
 def test_what_the_sdk_prints_does_not_reach_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit), session(as_json=False) as call:
         print("Submitted PipelineRun")  # noqa: T201
-        call.terminal.say("run        run-1")
+        call.terminal.out("run        run-1")
 
     assert capsys.readouterr().out.startswith("run        run-1\n\nlive now: ")
 
@@ -66,7 +66,7 @@ def test_a_build_notes_the_last_entry_of_the_ledger(
     ):
         patch.setattr(witness, "open_blobs", lambda _: blobs)
         call.settings = make_settings({"AGENT_TEMPDIRECTORY": str(tmp_path)})
-        call.witness = Witness(Workspace(None, "w", "g"), call.settings, Build("7", "c"), call.terminal.note)
+        call.witness = Witness(Workspace(None, "w", "g"), call.settings, Build("7", "c"), call.terminal.err)
         call.ends("done", page=True)
     said = capsys.readouterr().out
     noted = f"ledger     entry 1, sha256 {entry.sha256}\n##vso[build.addbuildtag]{entry.tag}\n"

@@ -14,7 +14,7 @@ from ml_service.azure_devops.controls import configured
 from ml_service.doctor import examination, resources
 from ml_service.doctor.examination import Report, checks_of_place, examine, places, sentence_of
 from ml_service.doctor.finding import Finding, Place, Unknown
-from ml_service.doctor.pipelines import check_pipeline_settings
+from ml_service.doctor.pipeline_settings import check_pipeline_settings
 from ml_service.doctor.resource_manager import RefusedError
 from ml_service.doctor.rights import allows
 from ml_service.documents import Document, records_at
@@ -95,7 +95,7 @@ DOCUMENT: Document = {
 
 def _found(documents: Documents, settings: Settings, workspace: Document = DOCUMENT) -> list[Finding]:
     looks = checks_of_place(Azure(documents), PLACE, workspace, settings)
-    found = [one for check, look in looks if check != "names" for one in examination._looked(check, look)]
+    found = [one for check, look in looks if check != "names" for one in examination._results(check, look)]
     return [one for one in found if isinstance(one, Finding)]
 
 

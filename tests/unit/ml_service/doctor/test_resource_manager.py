@@ -14,7 +14,7 @@ import pytest
 from azure_ml.errors import AzureMlError, ExplainedError
 from ml_service.azure_devops import client
 from ml_service.doctor import resource_manager
-from ml_service.doctor.examination import _looked
+from ml_service.doctor.examination import _results
 from ml_service.doctor.finding import Finding, Result, Unknown
 from ml_service.doctor.resource_manager import ResourceManager
 
@@ -77,7 +77,7 @@ def _look(reader: ResourceManager) -> list[Result]:
         reader.listed("/list", "1")
         yield from ()
 
-    return list(_looked("storage", check))
+    return list(_results("storage", check))
 
 
 @pytest.mark.parametrize(

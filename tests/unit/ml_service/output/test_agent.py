@@ -52,8 +52,8 @@ def test_a_json_result_stays_one_document() -> None:
 def test_text_that_we_only_show_gives_the_agent_no_command() -> None:
     out, err = io.StringIO(), io.StringIO()
     terminal = Terminal(out=out, err=err)
-    terminal.say("a log said ##vso[task.complete result=Failed;]")
-    terminal.note("##vso[task.setvariable variable=outcome]accepted")
+    terminal.out("a log said ##vso[task.complete result=Failed;]")
+    terminal.err("##vso[task.setvariable variable=outcome]accepted")
 
     assert "##vso[" not in out.getvalue() + err.getvalue()
     assert "##_vso[task.complete" in out.getvalue()

@@ -43,7 +43,7 @@ def test_there_is_always_something_to_do(code: int) -> None:
 def test_the_page_of_a_command_shows_the_answers_first_and_the_log_last(tmp_path: Path) -> None:
     out = io.StringIO()
     terminal = Terminal(out=out, err=io.StringIO())
-    terminal.say("release    paid:4")
+    terminal.out("release    paid:4")
     error = CheckFailedError("the answer <b>differs</b>", "1\n2", log="the last line")
 
     Agent(terminal, True, tmp_path).page("release", closing("paid:3", of_error(error), 3), failed=True)
@@ -62,7 +62,7 @@ def test_closing_words_are_no_part_of_the_result_and_no_command_of_the_agent() -
     out, err = io.StringIO(), io.StringIO()
     terminal = Terminal(out=out, err=err)
 
-    terminal.close(["what happened: ##vso[task.complete]"], failed=False)
+    terminal.print_closing(["what happened: ##vso[task.complete]"], failed=False)
 
     assert out.getvalue() == "\nwhat happened: ##_vso[task.complete]\n"
     assert terminal.transcript == ""

@@ -29,10 +29,10 @@ SHOWN = "a\\x1b[2Jb\\x1b]0;title\\x07c\\u202ed\\x9be\\rf ##_vso[task.complete]"
 def test_what_others_wrote_cannot_act_on_the_terminal() -> None:
     out, err = io.StringIO(), io.StringIO()
     terminal = Terminal(out=out, err=err)
-    terminal.say(HOSTILE)
+    terminal.out(HOSTILE)
     terminal.heading(HOSTILE)
     terminal.table(["column"], [[HOSTILE]])
-    terminal.note(HOSTILE)
+    terminal.err(HOSTILE)
     assert out.getvalue().count(SHOWN) == 3
     assert err.getvalue().count(SHOWN) == 1
     assert "\u00fc" in out.getvalue()
@@ -46,8 +46,8 @@ def test_a_reader_that_leaves_does_not_break_a_command_off(as_json: bool) -> Non
         "import sys; from ml_service.output.console import Terminal\n"
         f"terminal = Terminal(as_json={as_json})\n"
         "terminal.document({'first': 'x' * 200_000})\n"
-        "for number in range(2_000): terminal.say(f'line {number} ' + 'x' * 200)\n"
-        "terminal.close(['live now: m:2'], failed=False)\n"
+        "for number in range(2_000): terminal.out(f'line {number} ' + 'x' * 200)\n"
+        "terminal.print_closing(['live now: m:2'], failed=False)\n"
         "sys.exit(3)\n"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=PIPE, stderr=PIPE, text=True, cwd=ROOT) as command:

@@ -15,8 +15,8 @@ from ml_service.settings.variables import (
     AGENT_VARIABLES,
     CONNECTION_VARIABLES,
     DERIVED_VARIABLES,
-    LIST_VARIABLE,
     POOL_VARIABLES,
+    PROBLEMS_VARIABLE,
     PRODUCTION_FILE,
     PRODUCTION_VARIABLES,
     SWITCHES,
@@ -40,7 +40,7 @@ def test_both_files_have_exactly_the_names_of_the_fields() -> None:
     ours, production = set(shipped(VARIABLES_FILE)), set(shipped(PRODUCTION_FILE))
 
     assert fields >= AGENT_VARIABLES
-    elsewhere = CONNECTION_VARIABLES | POOL_VARIABLES | SWITCHES | {LIST_VARIABLE}
+    elsewhere = CONNECTION_VARIABLES | POOL_VARIABLES | SWITCHES | {PROBLEMS_VARIABLE}
     assert ours | production | DERIVED_VARIABLES == (fields - AGENT_VARIABLES) | elsewhere
     assert not ours & DERIVED_VARIABLES
     assert not ours & production

@@ -271,7 +271,7 @@ def test_json_is_the_only_thing_on_standard_output() -> None:
     out, err = io.StringIO(), io.StringIO()
     terminal = Terminal(as_json=True, out=out, err=err)
 
-    terminal.note("working")
+    terminal.err("working")
     show_smoke(terminal, Smoked("svc", "http://x", "m:1", "0" * 64, ("2014-06-01",), (1.5,)))
 
     assert json.loads(out.getvalue())["values"] == [1.5]
