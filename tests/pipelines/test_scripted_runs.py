@@ -76,8 +76,8 @@ def option(calls: list[dict[str, Any]], verb: str, name: str) -> str:
 @pytest.mark.parametrize(
     "queued",
     [
-        pytest.param(("--branch", "topic"), marks=pytest.mark.campaign),
-        ("--reason", "PullRequest", "--branch", "topic"),
+        ("--branch", "topic"),
+        pytest.param(("--reason", "PullRequest", "--branch", "topic"), marks=pytest.mark.campaign),
     ],
 )
 def test_another_branch_and_a_pull_request_deploy_nothing(scripted: Scripted, queued: tuple[str, ...]) -> None:
