@@ -1,4 +1,4 @@
-"""`make campaign` in small: four kills that violate no guarantee, and a frame that reports each violated one."""
+"""The frame of `make campaign` reports each violated guarantee; and a campaign in small, with four kills."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 KILLS, SECONDS, SEED = 4, 2, 4
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.timeout(600)
 def test_four_kills_violate_no_guarantee(tmp_path: Path) -> None:
     words = ["--kills", str(KILLS), "--seconds", str(SECONDS), "--seed", str(SEED), "--keep", str(tmp_path)]

@@ -98,6 +98,8 @@ class House:
     environment: Mapping[str, str]
     seconds: int = SECONDS
     """How long a run of a pipeline may take."""
+    warm: bool = ENABLED
+    """Whether the programs of a run start preloaded."""
 
     def run(self, pipeline: str, *words: str, production: str = PRODUCTION) -> Ran:
         """Run a pipeline of the copy."""
@@ -138,7 +140,7 @@ class House:
 
     @property
     def _variables(self) -> dict[str, str]:
-        return {**self.environment, VARIABLE: "1" if ENABLED else ""}
+        return {**self.environment, VARIABLE: "1" if self.warm else ""}
 
     @property
     def product(self) -> Product:
