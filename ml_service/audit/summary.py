@@ -11,7 +11,8 @@ from pathlib import Path
 from azure_ml.pipelines.runs import find_pipeline_run
 from azure_ml.services import find_service
 from azure_ml.workspace import Workspace
-from forecasting.decision.blocks import Rule
+from forecasting.decision import words
+from forecasting.decision.blocks import Evidence
 from forecasting.decision.record import DECISION_FILE, REPORT_FILE
 from forecasting.errors import FAILURES_FILE
 from ml_service.audit import last_training
@@ -134,7 +135,7 @@ def markdown(
         failures_file=FAILURES_FILE,
         evidence=evidence,
         context=record.context if record else None,
-        rules=rule_rows(evidence.rules) if evidence else (),
+        rules=rule_rows(evidence) if evidence else (),
         warnings=warnings_of(evidence) if evidence else (),
         metrics=decision_rows(evidence, record.context.champion) if evidence and record else (),
         windows=windows_sentence(evidence) if evidence else "",
@@ -156,9 +157,12 @@ def _outcome(result: RunResult) -> str:
     return result.outcome.outcome or "no outcome"
 
 
-def rule_rows(rules: Sequence[Rule]) -> list[list[str]]:
+def rule_rows(evidence: Evidence) -> list[list[str]]:
     """Each rule of the gate in the order in which they decide: code, threshold, value, status, sentence."""
-    return [[rule.code, _shown(rule.threshold), _shown(rule.value), rule.status, rule.sentence] for rule in rules]
+    return [
+        [rule.code, _shown(rule.threshold), _shown(rule.value), rule.status, words.why(rule, evidence)]
+        for rule in evidence.rules
+    ]
 
 
 def _shown(value: float | None) -> str:

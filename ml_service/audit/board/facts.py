@@ -85,7 +85,7 @@ def drift_state(run_id: str, decision: DecisionRecord) -> DriftState:
         run_id=run_id,
         decided_at=decision.context.decided_at,
         status=rule.status if rule else "off",
-        sentence=rule.sentence if rule else "the decision has no such rule",
+        sentence=words.why(rule, decision.evidence) if rule else "the decision has no such rule",
         meaning=words.drift(decision.evidence),
     )
 

@@ -17,6 +17,8 @@ from ml_service.production.chain.entry import Entry
 from ml_service.production.ledger import SUCCEEDED
 
 _FAILURES = ("run.failed", "run.canceled", kinds.REQUEST_FAILED)
+_UNNAMED = "local rehearsal"
+"""In the place of a person's name where a run on local_azure was given none."""
 _MOST_EVENTS = 12
 """Of a build that are listed in its row."""
 
@@ -49,7 +51,7 @@ def duties(served: Served, run: Entry | None, overrides: Sequence[Entry]) -> Dut
 
 
 def _is_known(person: str) -> bool:
-    return person not in ("", UNKNOWN)
+    return person not in ("", UNKNOWN, _UNNAMED)
 
 
 def models_of_runs(entries: Iterable[Entry]) -> dict[str, list[str]]:

@@ -25,7 +25,8 @@ def sentences(population: Population) -> list[str]:
 
 _REHEARSED = (
     "This is a local rehearsal, not real production: workspaces, builds and services are of local_azure on one "
-    "machine, whose owner can change all of them, and its names prove nothing about persons."
+    "machine, whose owner can change all of them, and its names prove nothing about persons; the name local "
+    "rehearsal says that nobody gave one."
 )
 _UNRECORDED = (
     "Facts that nobody recorded are absent: what left neither an entry nor a run, a model, a data version, a service "

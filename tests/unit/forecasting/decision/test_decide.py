@@ -180,5 +180,8 @@ def test_what_is_noted_of_the_series_is_in_evidence_and_report(tmp_path: Path, m
     assert f"no longer forecast: {gone}" in page
     decided = decide_candidate(Problem(keyed), tmp_path / "new", None, REQUEST).record
     assert decided.evidence.data.notes == (told,)
+    first = report(decided, read_model(tmp_path / "new").model)
+    assert "or no champion" not in first
+    assert "There was no champion to compare with." in first
     with_none = decide_candidate(Problem(keyed), tmp_path / "old", champion, REQUEST).record
     assert "notes" not in strict_json(with_none.content)["evidence"]["data"], "as before where there is none"

@@ -144,6 +144,8 @@ def test_a_rejection_that_only_the_candidate_has_is_among_the_approvals(override
         (("Rita", "Grace", "Grace"), "Grace", ("no", "Grace approved it and also trained it, overrode the gate")),
         (("unknown", "Ada", ""), "Grace", ("unknown", "who asked for it is unknown")),
         (("Rita", "Ada", ""), "", ("unknown", "who approved it is unknown")),
+        (("local rehearsal", "", ""), "local rehearsal", ("unknown", "who approved it is unknown")),
+        (("local rehearsal", "Ada", ""), "Grace", ("unknown", "who asked for it is unknown")),
     ],
 )
 def test_duties_are_separate_only_if_every_name_is_known_and_another_one(
@@ -276,3 +278,33 @@ def test_the_decision_of_the_gate_is_told_apart_from_its_override(override: Doss
     decided, granted = said.index("the gate decided on run r2"), said.index("overrode the gate on run r2")
     assert decided < granted
     assert "the gate decided on run r2: accepted, override" not in said
+
+
+def test_no_reason_is_claimed_to_be_optional_that_is_required(dossier: Dossier, override: Dossier) -> None:
+    for page in (dossier, override):
+        said = page.text()
+        assert "asked nobody for a reason" not in said
+        assert "asks nobody for a reason" not in said
+        assert "could give a reason" not in said
+        assert "unknown ; the approver left" not in said
+        assert "unknown; the approver left" not in said
+    assert "a release needs one only for a version that was rejected, withdrawn or has expired" in dossier.text()
+
+
+def test_nobody_is_named_by_the_default_of_a_local_run(dossier: Dossier) -> None:
+    assert "the name local rehearsal says that nobody gave one" in dossier.section("unsettled")
+
+
+def test_when_an_override_was_given_and_where_its_build_keeps_a_hash_is_said(override: Dossier) -> None:
+    assert "A person overrides the gate when the training run is started" in override.section("overrides")
+    assert "Get the hash from the tag or the log of the build" in override.section("check")
+
+
+def test_an_export_made_outside_of_a_pipeline_sends_nobody_to_a_build(tmp_path: Path) -> None:
+    trail = make_trail(tmp_path / "trail")
+    file = tmp_path / "x.zip"
+    bundle.write(trail.verified(), trail.documents, {**trail.actor(109), "build_id": "local-20261201T045319Z"}, file)
+    with zipfile.ZipFile(file) as opened:
+        page = opened.read("dossier.html").decode()
+    assert "no build has a tag or a log with its hash" in page
+    assert "Get the hash from the tag or the log" not in page

@@ -184,6 +184,10 @@ def test_drift_is_what_the_last_decision_says() -> None:
         shown,
     )
     assert drift_state("run-1", changed(made, evidence=changed(made.evidence, rules=()))).status == "off"
+    both = "no champion, or no window that ends before the newest one."
+    off = Rule(code="drift", status="off", value=None, threshold=None, sentence=both)
+    first = changed(made.evidence, rules=(off,), champion=None)
+    assert drift_state("run-1", changed(made, evidence=first)).sentence == "there was no champion to compare with."
 
 
 def test_forecasts_are_measured_against_the_seasonal_naive_forecast() -> None:

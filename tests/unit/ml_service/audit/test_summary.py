@@ -9,7 +9,7 @@ from ml_service.output.closing import Closing, Ending, closing
 from ml_service.training.runs.follow import Followed
 from ml_service.training.runs.outcome import Outcome
 from ml_service.training.runs.result import RunResult
-from tests.unit.ml_service.decisions import changed, decision
+from tests.unit.ml_service.decisions import changed, decision, evidence
 
 FINISHED = Followed("Finished", (), 2.0)
 
@@ -23,9 +23,9 @@ def test_rules_say_what_was_demanded_and_what_was_found() -> None:
     floor = Rule(code="floor", status="passed", value=0.79149, threshold=1.0, sentence="below.")
     margin = Rule(code="margin", status="off", value=None, threshold=None, sentence="no champion.")
 
-    assert rule_rows([floor, margin]) == [
+    assert rule_rows(evidence("accepted", rules=(floor, margin), champion=None)) == [
         ["floor", "1", "0.7915", "passed", "below."],
-        ["margin", "-", "-", "off", "no champion."],
+        ["margin", "-", "-", "off", "there was no champion to compare with."],
     ]
 
 
