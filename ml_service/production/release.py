@@ -204,14 +204,14 @@ def demand_accepted(
 
 
 def demand_approved(decision: DecisionRecord, approved: str, label: str) -> None:
-    """Refuse what was accepted again since its approval was requested: nobody has approved the later decision.
+    """Refuse a version whose latest accepting decision is not the approved one: nobody has approved that decision.
 
     approved: SHA-256 of the decision that was approved; empty: any. Raises: ConflictError.
     """
     if approved in ("", decision.sha256):
         return
     raise ConflictError(
-        f"model {label} is not released: another decision has accepted it since its approval was requested",
+        f"model {label} is not released: the decision that accepts it is not the one that was approved",
         found=f"decision sha256 {decision.sha256}, of run {decision.context.run_id}",
         expected=f"decision sha256 {approved}, which was approved",
         todo="read the report of that run and approve the build that requests it; or release the version at a "

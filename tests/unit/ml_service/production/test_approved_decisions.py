@@ -21,7 +21,7 @@ def test_a_decision_that_nobody_has_approved_is_refused() -> None:
     with pytest.raises(ConflictError) as refused:
         demand_approved(found, "0" * 64, "m:7")
     assert refused.value.exit_code == 4
-    assert "another decision has accepted it since its approval was requested" in str(refused.value)
+    assert "the decision that accepts it is not the one that was approved" in str(refused.value)
     assert found.sha256 in str(refused.value) and "0" * 64 in str(refused.value)
 
 
