@@ -181,6 +181,7 @@ def overridden(house: House, scheduled: Ran, tmp_path_factory: pytest.TempPathFa
     return house.run("retrain", *words)
 
 
+@pytest.mark.campaign
 def test_a_release_is_by_the_decision_that_was_approved(house: House, rejected: Ran, scheduled: Ran) -> None:
     """The gate has accepted these bytes twice; the record once named the decision that was rejected."""
     first, second = (card_of(ran)["verdict"]["decision_sha256"] for ran in (rejected, scheduled))

@@ -57,7 +57,7 @@ def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scripted]:
     (tree / "ml_service").mkdir()
     shutil.copy(Path(scripted_verbs.__file__), tree / "ml_service/__main__.py")
     lifecycle.start(state)
-    # The scripted verbs import only the standard library: preloading the SDK for each run would be most of its work.
+    # The scripted verbs import only the standard library: preloading the SDK would take longer than they do.
     yield Scripted(House(tree, state, clean_environment(tmp_path_factory.mktemp("home")), warm=False))
     lifecycle.stop(state)
 

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator, Mapping
 
 import pytest
-from _pytest.mark import ParameterSet
 
 from tests.campaign.figures import Figures
 from tests.campaign.production.campaign import Challenge, report
@@ -18,7 +17,7 @@ from tests.story.deployment_faults import LOST, REFUSED, Fault, Outcome, roll_ba
 from tests.story.product import ROOT, Product, Sdk
 from tests.story.production import deploying
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.campaign]
 
 NAME = "faults-of-a-deployment"
 EVERY_CALL = os.environ.get("EVERY_CALL", "")
@@ -53,41 +52,32 @@ def defaults(rolls: Sdk) -> dict[int, str]:
 NO_FAULT = Fault("^no such call$")
 
 
-def in_a_campaign(*faults: Fault) -> list[ParameterSet]:
-    """Faults that `make campaign` tries, and `make test` leaves out."""
-    return [pytest.param(fault, marks=pytest.mark.campaign) for fault in faults]
-
-
 BEFORE_THE_RECORD = [
     Fault("PUT .*/ledger/"),
-    *in_a_campaign(
-        Fault("PUT .*/leases/.* acquire"), Fault("PATCH .*-releases/runs/"), Fault("PUT .*/scoring/score.py")
-    ),
+    Fault("PUT .*/leases/.* acquire"),
+    Fault("PATCH .*-releases/runs/"),
+    Fault("PUT .*/scoring/score.py"),
 ]
 UNDONE = [
     Fault("POST .*/services ", how=LOST),
-    *in_a_campaign(
-        Fault("PATCH .*/models/", nth=2),
-        Fault("POST .*/services "),
-        Fault("GET .*/operations/"),
-        Fault("PUT .*/PipelineEndpoints/"),
-        Fault("PUT .*/PipelineEndpoints/", how=LOST),
-        Fault("PATCH .*/models/"),
-        Fault("PATCH .*/models/", how=LOST),
-        Fault("PATCH .*/models/", nth=2, how=LOST),
-        Fault("PUT .*/ledger/", nth=2),
-    ),
+    Fault("PATCH .*/models/", nth=2),
+    Fault("POST .*/services "),
+    Fault("GET .*/operations/"),
+    Fault("PUT .*/PipelineEndpoints/"),
+    Fault("PUT .*/PipelineEndpoints/", how=LOST),
+    Fault("PATCH .*/models/"),
+    Fault("PATCH .*/models/", how=LOST),
+    Fault("PATCH .*/models/", nth=2, how=LOST),
+    Fault("PUT .*/ledger/", nth=2),
 ]
 DONE = [
-    *in_a_campaign(
-        Fault("PUT .*/ledger/", nth=2, how=LOST),
-        Fault("POST .*/score "),
-        Fault("PUT .*/ledger/", how=LOST),
-        Fault("PUT .*/release.json"),
-        Fault("PATCH .*/experimentids/.*/runs/", nth=3),
-        Fault("POST .*/events ", nth=2, how=LOST),
-        Fault("PUT .*/leases/.* release"),
-    ),
+    Fault("PUT .*/ledger/", nth=2, how=LOST),
+    Fault("POST .*/score "),
+    Fault("PUT .*/ledger/", how=LOST),
+    Fault("PUT .*/release.json"),
+    Fault("PATCH .*/experimentids/.*/runs/", nth=3),
+    Fault("POST .*/events ", nth=2, how=LOST),
+    Fault("PUT .*/leases/.* release"),
 ]
 
 
@@ -136,7 +126,6 @@ def test_a_rollback_that_is_killed_while_it_deploys_is_repeated(
     assert [row["state"] for row in shop.releases[:2]] == ["succeeded", "abandoned"]
 
 
-@pytest.mark.campaign
 def test_killed_raced_and_stopped_verbs_leave_no_split_state(shop: Shop) -> None:
     chance = random.Random(4)  # noqa: S311 - not for secrets
     figures = Figures("the production campaign in small")

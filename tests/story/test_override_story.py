@@ -18,58 +18,70 @@ SHORT = {"gate.origins": 40, "training.selection.held_back": 301}
 
 @dataclass(frozen=True)
 class Overridden:
-    """The commands of the story and what the registry said after each."""
+    """A run with an override, its page, and the champions after it."""
 
     product: Product
-    kept: Ended
     accepted: Ended
-    short: Ended
     page: str
-    champions: tuple[list[int], list[int], list[int]]
+    champions: list[int]
+
+
+@dataclass(frozen=True)
+class Others:
+    """A run without an override, and one where nothing can be decided; the champions after each."""
+
+    kept: Ended
+    short: Ended
+    champions: tuple[list[int], list[int]]
 
 
 @pytest.fixture(scope="module")
-def story(rehearsed: Rehearsed, sdk: Sdk, tmp_path_factory: pytest.TempPathFactory) -> Overridden:
-    """What has a champion runs twice, with nothing changed but who decides; then it is run where it cannot decide."""
+def product(rehearsed: Rehearsed) -> Product:
+    """What has a champion, and runs again with nothing changed but who decides."""
+    return rehearsed.product.with_settings(EXPERIMENT_NAME=f"{rehearsed.product.settings['MODEL_NAME']}-override")
+
+
+@pytest.fixture(scope="module")
+def story(product: Product, sdk: Sdk, tmp_path_factory: pytest.TempPathFactory) -> Overridden:
     folder = tmp_path_factory.mktemp("override")
-    name = rehearsed.product.settings["MODEL_NAME"]
-    product = rehearsed.product.with_settings(EXPERIMENT_NAME=f"{name}-override")
-    kept = product.run("run", "--json")
-    before = sdk(champions, name)
     queued = {"TF_BUILD": "True", "BUILD_REASON": "Manual", "BUILD_REQUESTEDFOR": "Ada Lovelace"}
     accepted = product.with_settings(**queued).run("run", "--evidence", folder / "evidence", "--json", *WORDS)
-    after = sdk(champions, name)
-    problem = write_problem(folder / "short.yml", SHORT)
-    short = product.with_settings(PROBLEM_FILE=problem).run("run", "--unpublished", "--json", *WORDS, code=3)
     page = Path(folder / "evidence/summary.md").read_text()
-    return Overridden(product, kept, accepted, short, page, (before, after, sdk(champions, name)))
+    return Overridden(product, accepted, page, sdk(champions, product.settings["MODEL_NAME"]))
+
+
+@pytest.fixture(scope="module")
+def others(product: Product, sdk: Sdk, tmp_path_factory: pytest.TempPathFactory) -> Others:
+    name = product.settings["MODEL_NAME"]
+    kept = product.run("run", "--json")
+    before = sdk(champions, name)
+    problem = write_problem(tmp_path_factory.mktemp("short") / "short.yml", SHORT)
+    short = product.with_settings(PROBLEM_FILE=problem).run("run", "--unpublished", "--json", *WORDS, code=3)
+    return Others(kept, short, (before, sdk(champions, name)))
 
 
 @pytest.mark.campaign
-def test_without_an_override_the_champion_is_kept(story: Overridden) -> None:
-    document = story.kept.document
+def test_without_an_override_the_champion_is_kept(others: Others) -> None:
+    document = others.kept.document
     assert (document["outcome"], document["reason"]) == ("kept", "no-new-data")
     assert document["decision"]["evidence"]["override"] is None
-    assert story.champions[0] == [1]
+    assert others.champions[0] == [1]
 
 
-@pytest.mark.campaign
 def test_with_one_the_same_model_is_accepted_and_its_bytes_are_not_registered_twice(
     story: Overridden, sdk: Sdk
 ) -> None:
     document = story.accepted.document
     assert (document["outcome"], document["reason"], document["model"]["version"]) == ("accepted", "override", 1)
-    assert story.champions[1] == [1]
+    assert story.champions == [1]
     assert sdk(served, story.product.settings["TEST_SERVICE_NAME"]) == ("Healthy", [1])
 
 
-@pytest.mark.campaign
 def test_an_override_trains_nothing_anew(story: Overridden) -> None:
     reused = {step["name"]: step["reused"] for step in story.accepted.document["steps"]}
     assert reused == {"prepare": True, "train": True, "evaluate": False, "register": False, "deploy": False}
 
 
-@pytest.mark.campaign
 def test_who_and_why_and_the_gates_own_verdict_are_recorded_and_shown(story: Overridden, tmp_path: Path) -> None:
     evidence = story.accepted.document["decision"]["evidence"]
     assert evidence["override"] == {"person": "Ada Lovelace", "reason": REASON}
@@ -82,11 +94,11 @@ def test_who_and_why_and_the_gates_own_verdict_are_recorded_and_shown(story: Ove
 
 
 @pytest.mark.campaign
-def test_nothing_that_could_not_be_decided_is_accepted(story: Overridden, sdk: Sdk) -> None:
-    document = story.short.document
+def test_nothing_that_could_not_be_decided_is_accepted(others: Others, product: Product, sdk: Sdk) -> None:
+    document = others.short.document
     assert (document["outcome"], document["reason"], document["model"]) == ("failed", "too-few-origins", None)
-    assert story.champions[2] == [1]
-    assert sorted(sdk(registered_versions, story.product.settings["MODEL_NAME"])) == [1]
+    assert others.champions[1] == [1]
+    assert sorted(sdk(registered_versions, product.settings["MODEL_NAME"])) == [1]
 
 
 @pytest.mark.parametrize("reason", ["Schedule", "PullRequest", "IndividualCI"])

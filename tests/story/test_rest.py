@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import requests
 
 from tests.story.conftest import Rehearsed
@@ -42,6 +43,7 @@ def test_a_post_to_the_published_pipeline_runs_it(rehearsed: Rehearsed, sdk: Sdk
     assert "kept (no-new-data)" in log
 
 
+@pytest.mark.campaign
 def test_a_post_to_the_endpoint_runs_its_default(rehearsed: Rehearsed, sdk: Sdk) -> None:
     status, answer = sdk(post, rehearsed.second.found(ENDPOINT_URL), {"ExperimentName": "by-endpoint"})
     assert status == 200

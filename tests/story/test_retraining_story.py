@@ -1,4 +1,4 @@
-"""Retraining by itself: files in the inbox, schedules that fire, the gate, quarantine, a person's decision.
+"""Retraining by itself: files in the inbox, schedules that fire, the gate, a way back, a person's decision.
 
 One story in the order of its tests; on its way it types every command of the runbooks and of docs/data.md.
 """
@@ -18,9 +18,11 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.agreement import agree
 from tests.runbooks import commands_of, walk
 from tests.story.conftest import MakeProduct
 from tests.story.product import Ended, Product, Sdk, champions, cut_table, shifted_table, write_problem
+from tests.story.production import break_lease, deploying, edited
 
 ENDED = ("Completed", "Finished", "Failed", "Canceled")
 SCHEDULE = {"recurrence": {"every": "week", "days": ["Monday"], "at": "05:00"}, "on_data": True, "poll_minutes": 1}
@@ -190,6 +192,26 @@ def test_two_triggers_in_the_same_second_start_one_training_and_it_is_released(s
     shop.product.run("release", "--pending")
     assert "none may be released" in shop.product.run("run", "--pending").out
     assert shop.sdk(champions, shop.product.settings["MODEL_NAME"]) == [1]
+
+
+@pytest.mark.begins_story
+def test_a_rollback_that_is_killed_while_it_deploys_is_repeated(shop: Shop) -> None:
+    """The champion is deployed again, with another scoring script, and the way back is killed once."""
+    before = agree(shop.product)
+    tree = edited(shop.folder / "other", "mlops_code/score.py", "KEPT_ANSWERS = 32", "KEPT_ANSWERS = 16")
+    shop.product.from_tree(tree).run("release", "--model-version", "champion", "--reason", "fewer answers")
+    assert agree(shop.product).deployment != before.deployment
+    back = ("rollback", "--to", before.deployment, "--reason", "worse")
+    with deploying(shop.product, *back):
+        pass
+    shop.sdk(break_lease, "paid_amount")
+    shop.product.run(*back)
+    after = agree(shop.product)
+    assert after.serves == before.serves
+    shop.product.run("history", "--out", shop.folder / "killed")
+    releases = json.loads((shop.folder / "killed/releases.json").read_text())["releases"]
+    assert [row["state"] for row in releases] == ["succeeded", "abandoned", "succeeded", "succeeded"]
+    assert releases[0]["scoring_sha256"] == releases[3]["scoring_sha256"] != releases[2]["scoring_sha256"]
 
 
 @pytest.mark.campaign
