@@ -15,9 +15,10 @@ from ml_service.audit.approval import card as document
 from ml_service.audit.approval.card import CARD_FILE, CARD_PAGE, CARD_SUMMARY, Asked, Kind, Measured, Target, Version
 from ml_service.audit.approval.compose import Proposal, card_of
 from ml_service.audit.approval.facts import earlier_of, version_of
-from ml_service.audit.approval.page import badge_of, fact_rows, html, markdown, write_card
+from ml_service.audit.approval.page import badge_of, fact_rows, html, markdown, sides, write_card
 from ml_service.audit.serving import Now
 from ml_service.output.decision_table import warnings_of
+from ml_service.output.moments import shown_moment
 from ml_service.production import ledger
 from ml_service.production.candidates.candidate import Setback
 from ml_service.production.ledger import Record
@@ -386,7 +387,49 @@ def test_a_rollback_gives_up_no_gain_where_there_was_none() -> None:
 
 def test_a_redeployment_of_the_same_code_changes_nothing() -> None:
     card = card_of(release(kind="redeploy", content=FIRST.content, decision=OF_FIRST))
-    assert card.improvement.sentence == "Nothing changes: model and code are those that serve now"
+    assert card.improvement.sentence == (
+        "Nothing changes: model and code are those that serve now. Nothing to gain: rejecting changes nothing either"
+    )
+    assert not any(side.is_changed for side in sides(card))
+    assert "<mark>" not in html(card)
+
+
+def test_both_boxes_list_the_same_facts_and_mark_what_differs() -> None:
+    other = replace(FIRST.content, scoring_sha256="7" * 64)
+    card = card_of(release(kind="redeploy", content=other, decision=OF_FIRST))
+    listed = {side.name: (side.now, side.proposed, side.is_changed) for side in sides(card)}
+    assert listed["scoring script"] == ("5" * 12, "7" * 12, True)
+    assert listed["model"] == ("m:1", "m:1", False)
+    assert listed["commit"] == (FIRST.opened.commit[:12], "c" * 12, False)
+    assert [name for name, (_, _, is_changed) in listed.items() if is_changed] == ["scoring script"]
+    page = html(card)
+    assert page.count("<mark>") == 1
+    assert page.count("7" * 64) == 1 and "first 12 of 64" in page and "first 12 of 64" in markdown(card)
+    first = sides(card_of(release(now=None)))
+    assert [side.name for side in first] == list(listed) and not any(side.is_changed for side in first)
+
+
+@pytest.mark.parametrize("kind", ["redeploy", "rollback"])
+def test_the_verdict_about_a_model_that_has_served_is_dated(kind: Kind) -> None:
+    made = decided(250.0, 300.0, "m:0", "2014-05-03")
+    asked = release(kind=kind, content=FIRST.content, decision=made, restores=FIRST if kind == "rollback" else None)
+    said = card_of(asked).verdict.sentence
+    begin = (
+        f"At its acceptance (build {made.context.build_id}, {shown_moment(made.context.decided_at)}) the gate said: "
+    )
+    assert said == begin + made.evidence.sentence
+    assert card_of(release()).verdict.sentence == BETTER.evidence.sentence
+
+
+def test_a_build_with_uncommitted_changes_says_so_loudly() -> None:
+    card = card_of(release(asked=changed(ASKED, uncommitted_changes=2)))
+    said = f"This build runs with 2 uncommitted changes: commit {'c' * 12} does not describe what ran"
+    assert (card.warnings, badge_of(card).tone) == ((said,), "warn")
+    assert said in markdown(card)
+
+
+def test_the_card_says_which_rule_decides_whether_the_requester_may_approve() -> None:
+    assert "separation_of_duties" in dict(fact_rows(card_of(release())))["who may approve"]
 
 
 def test_the_verdict_does_not_begin_with_the_choice_of_a_recipe_which_is_a_warning() -> None:
@@ -435,6 +478,7 @@ def every_warning() -> list[str]:
         card_of(rollback(decision=None)),
         card_of(release(decision=told, now=later, earlier=earlier, max_age_days=1, unfinished=("release of m:3",))),
         card_of(release(take_over="the hotfix of Friday")),
+        card_of(release(asked=changed(ASKED, uncommitted_changes=1))),
         card_of(release(decision=decided(300.0, 250.0, "m:1"))),
     )
     return [warning for card in cards for warning in card.warnings]
@@ -444,6 +488,7 @@ SETBACKS = ("rejected", "rolled back", "undone")
 IN_AMBER = (
     "The gate did not accept this version", "The decision about this version cannot be read",
     "This model was rejected", "was released before, and rolled back", "A release of this model was undone",
+    "uncommitted change",
     "A service that was changed by hand is replaced", "A deployment is unfinished",
     "According to the measurements, the forecasts get worse", "Its data is older than that of", "Its data is too old",
     "The gate warns (", "is proposed because",
