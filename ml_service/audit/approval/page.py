@@ -33,9 +33,11 @@ _WHY_CLOSED = (
 
 
 _WHO_MAY = (
-    "nobody who asks: whether the approver is somebody else is not known yet when this is written. The check of the "
-    "environment decides, with Allow approvers to approve their own runs off (docs/separation_of_duties.md)"
+    "whether the approver is who asks, only the approval itself shows; the check of the environment decides whether "
+    "that is allowed (docs/separation_of_duties.md)"
 )
+_IN_BOXES = ("would serve", *_HASHES)
+"""Rows that the page need not repeat, because its boxes show both sides."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def html(card: ApprovalCard) -> str:
         title=title,
         card=card,
         badge=badge_of(card),
-        rows=fact_rows(card),
+        rows=[row for row in fact_rows(card) if row[0] not in _IN_BOXES],
         sides=sides(card),
         hashes=hashes(card),
         compared=compared(card.serves_now) if card.serves_now else "",
@@ -118,7 +120,7 @@ def fact_rows(card: ApprovalCard) -> list[tuple[str, str]]:
         ("data", _data(card)),
         ("this model before", _earlier(card.earlier)),
         ("decision sha256", card.verdict.decision_sha256[:SHOWN_HASH] or "unknown"),
-        ("model sha256", _code(card.serves_now, proposed, "model_sha256")),
+        ("model file", _code(card.serves_now, proposed, "model_sha256")),
         ("scoring script", _code(card.serves_now, proposed, "scoring_sha256")),
         ("environment", _code(card.serves_now, proposed, "environment_sha256")),
     ]
