@@ -17,7 +17,7 @@ REQUESTED_FOR = "requested_for"
 
 _COMMIT, _NO_COMMIT_YET = "# branch.oid ", "(initial)"
 """How `git status --porcelain=v2 --branch` says what is checked out."""
-_UNKNOWN = "unknown"
+_UNKNOWN, _DIRTY = "unknown", "-dirty"
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,28 @@ def _user() -> str:
 
 def commit_of(folder: Path) -> str:
     """Commit id of a working tree as in `Build`."""
+    lines = _status(folder)
+    commit = next((line.removeprefix(_COMMIT) for line in lines if line.startswith(_COMMIT)), _NO_COMMIT_YET)
+    if commit == _NO_COMMIT_YET:
+        return _UNKNOWN
+    return f"{commit}{_DIRTY}" if _changes(lines) else commit
+
+
+def uncommitted_changes(folder: Path) -> int:
+    """How many committed files of a working tree are not as committed; 0 outside git."""
+    return _changes(_status(folder))
+
+
+def _changes(lines: list[str]) -> int:
+    return sum(not line.startswith("#") for line in lines)
+
+
+def _status(folder: Path) -> list[str]:
+    """The lines of `git status`; none where git does not answer."""
     # Not `git describe --dirty`: it locks the index, and a verb that is killed meanwhile would leave the lock behind.
     command = ["git", "--no-optional-locks", "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
     try:
         answer = subprocess.run(command, cwd=folder, capture_output=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return _UNKNOWN
-    lines = answer.stdout.decode(errors="replace").splitlines()
-    commit = next((line.removeprefix(_COMMIT) for line in lines if line.startswith(_COMMIT)), _NO_COMMIT_YET)
-    if commit == _NO_COMMIT_YET:
-        return _UNKNOWN
-    return f"{commit}-dirty" if any(not line.startswith("#") for line in lines) else commit
+        return []
+    return answer.stdout.decode(errors="replace").splitlines()

@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from ml_service.settings.variables import load
 from tests.pipelines.golden import CASES, PIPELINES, ROOT, Case
 
 SOURCES = sorted(PIPELINES.rglob("*.yml"))
+LONGEST_LABEL = 55
 Step = dict[str, Any]
 Job = dict[str, Any]
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -219,6 +221,15 @@ def test_a_redeployment_with_an_override_is_refused_before_anything_runs(reason:
     queued = Case("both", "release", {"redeploy": "true", "overrideReason": reason})
     said = [str(problem) for problem in check(queued.file, queued.parameters, queued.facts)[1]]
     assert any("overrideReasonWithRedeploy" in fault for fault in said) == refused
+
+
+@pytest.mark.parametrize("source", sorted(PIPELINES.glob("*.yml")), ids=lambda path: path.stem)
+def test_labels_of_parameters_are_short_and_say_one_thing(source: Path) -> None:
+    """Azure DevOps shows them above the fields of the dialog that queues a run; details are comments."""
+    parameters = yaml.safe_load(source.read_text(encoding="utf-8")).get("parameters", [])
+    labels = [item["displayName"] for item in parameters]
+    assert [label for label in labels if len(label) > LONGEST_LABEL or ";" in label] == []
+    assert len(set(labels)) == len(labels)
 
 
 @every_case

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from azure_ml.digests import file_sha256
+from local_azure.pipelines.run.builds.record import local_person
 from ml_service.audit.export import verifier
 from tests.agreement import agree
 from tests.pipelines.house import House, Ran, opened
@@ -197,7 +198,7 @@ def test_an_override_is_accepted_in_the_name_of_who_queued_the_run_and_released(
     assert (ran.code, set(ran.stages.values())) == (0, {OK})
     assert {"accepted", "override"} <= set(ran.document["tags"])
     decision = json.loads((ran.artifact("evidence-paid_amount-1") / "decision.json").read_text())
-    said = {"person": "local rehearsal", "reason": "the new tariff starts on Monday"}
+    said = {"person": local_person(), "reason": "the new tariff starts on Monday"}
     assert (decision["evidence"]["override"], decision["evidence"]["gate"]["outcome"]) == (said, "kept")
     assert (card_of(ran)["verdict"]["status"], card_of(ran)["verdict"]["override"]) == ("override", said)
     assert "did not accept" in card_of(ran)["warnings"][0]
@@ -317,7 +318,7 @@ def test_the_audit_exports_all_of_it(house: House, scheduled: Ran) -> None:
     assert events >= {("release", "succeeded")}
     with (folder / "candidates.csv").open(newline="", encoding="utf-8") as file:
         moves = [(row["version"], row["state"], row["person"]) for row in csv.DictReader(file)][::-1]
-    rehearsal = "local rehearsal"
+    rehearsal = local_person()
     assert moves[:5] == [
         ("1", "accepted", rehearsal),
         ("1", "awaiting approval", rehearsal),

@@ -13,6 +13,7 @@ import pytest
 
 from local_azure.cli import lifecycle
 from local_azure.machine_learning.storage.state import StateFolder
+from local_azure.pipelines.run.builds.record import local_person
 from tests.pipelines import scripted_verbs
 from tests.pipelines.house import House, Ran, copy_repository
 from tests.story.product import clean_environment
@@ -163,7 +164,7 @@ def test_the_verb_learns_who_overrides_and_why_the_run_was_queued(scripted: Scri
     assert (ran.code, ran.stages["Train_paid_amount"]) == (1, FAILED)
     assert verbs(calls) == ["check", "data", "run"], "what was delivered is taken first"
     assert option(calls, "run", "--pipeline-id") == "default", "a retraining publishes nothing"
-    assert option(calls, "run", "--override-by") == "local rehearsal"
+    assert option(calls, "run", "--override-by") == local_person()
     assert option(calls, "run", "--override-reason") == "the new tariff"
     assert calls[-1]["BUILD_REASON"] == "Schedule", "by which it refuses"
 

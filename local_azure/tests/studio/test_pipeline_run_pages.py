@@ -13,7 +13,7 @@ from pipeline_run_fixtures import CARD, HOSTILE, Rehearsal  # type: ignore[impor
 from studio_fixtures import Studio  # type: ignore[import-not-found]
 
 from local_azure.pipelines.run.builds.answers import answer_of, settle
-from local_azure.pipelines.run.builds.record import Decision
+from local_azure.pipelines.run.builds.record import Decision, local_person
 from local_azure.pipelines.run.results import Result
 
 
@@ -144,6 +144,21 @@ def test_a_rejection_needs_a_comment_and_an_answer_is_yes_or_no(studio: Studio, 
         assert studio.answer(asked, **fields).status_code == 400
     assert studio.post("/studio/builds/1/approvals/unknown", answer="approve").status_code == 404
     assert answer_of(run.folder, asked) is None
+
+
+def test_both_boxes_of_a_card_have_the_same_facts_and_the_own_account_is_told(studio: Studio, run: Rehearsal) -> None:
+    run.ask()
+    before = {"model": "model:7", "recipe": "mean", "model_sha256": "1" * 64, "scoring_sha256": "2" * 64}
+    after = before | {"scoring_sha256": "3" * 64}
+    now = {"version": before, "commit": "c" * 40, "since": "2026-11-27T10:00:00+00:00"}
+    asked = CARD["asked"] | {"who": local_person(), "commit": "d" * 40}
+    card = CARD | {"serves_now": now, "proposed": after, "asked": asked}
+    run.write("artifacts", "evidence/approval_card.json", json.dumps(card))
+    page = studio.get("/studio/builds/1")
+    for said in ("3" * 12 + "<", "2" * 12 + "<", "c" * 12 + "<", "d" * 12 + "<", f'title="{"3" * 64}"'):
+        assert said in page
+    assert page.count(">changed<") == 1
+    assert "Your own account asks for this" in page
 
 
 def test_a_user_without_a_name_can_answer(studio: Studio, run: Rehearsal, monkeypatch: pytest.MonkeyPatch) -> None:

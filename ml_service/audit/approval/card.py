@@ -15,6 +15,8 @@ from forecasting.json_text import to_json
 from ml_service.audit.serving import Check
 
 Kind = Literal["release", "redeploy", "rollback"]
+SHOWN_HASH = 12
+"""How many characters of a hash people are shown; the document has all of them."""
 CARD_FILE, CARD_PAGE, CARD_SUMMARY = "approval_card.json", "approval_card.html", "approval_card.md"
 
 
@@ -39,6 +41,7 @@ class Serving(Block):
     reason: Annotated[str, Field(description="Why, where somebody had to say.")]
     approver: Annotated[str, Field(description="Who approved it; empty where Azure DevOps has not told.")]
     build_id: str
+    commit: Annotated[str, Field(description="Of the build that deployed it.")] = ""
     check: Annotated[Check, Field(description="Whether the live service is as the ledger records it.")]
     finding: Annotated[str, Field(description="What differs, or why it is unknown; empty if all is well.")]
 
@@ -131,6 +134,9 @@ class Asked(Block):
     build_id: str
     build_url: Annotated[str, Field(description="Empty outside Azure DevOps.")]
     commit: str
+    uncommitted_changes: Annotated[
+        Count, Field(description="Committed files that this build's checkout has changed; the commit does not tell.")
+    ] = 0
 
 
 class Earlier(Block):

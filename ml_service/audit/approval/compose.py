@@ -7,8 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from forecasting.decision.record import DecisionRecord
-from ml_service.audit.approval.card import ApprovalCard, Asked, Earlier, Improvement, Kind, Target
+from ml_service.audit.approval.card import (
+    SHOWN_HASH,
+    ApprovalCard,
+    Asked,
+    Earlier,
+    Improvement,
+    Kind,
+    Target,
+    Verdict,
+)
 from ml_service.audit.approval.facts import (
+    at_acceptance,
     by_part_of,
     data_change,
     measured_of,
@@ -69,7 +79,7 @@ def card_of(proposal: Proposal) -> ApprovalCard:
         serves_now=serving_of(now) if now else None,
         proposed=version_of(proposal.content, proposal.decision),
         target=proposal.target,
-        verdict=verdict_of(proposal.decision),
+        verdict=_verdict(proposal),
         improvement=improvement,
         measured=measured_of(now, proposal.content, proposal.decision),
         by_part=by_part_of(now, proposal.content, proposal.decision),
@@ -82,6 +92,11 @@ def card_of(proposal: Proposal) -> ApprovalCard:
         if_rejected=_if_rejected(proposal),
         report=proposal.report,
     )
+
+
+def _verdict(proposal: Proposal) -> Verdict:
+    verdict = verdict_of(proposal.decision)
+    return verdict if proposal.kind == "release" else at_acceptance(verdict, proposal.decision)
 
 
 def _improvement(proposal: Proposal) -> Improvement:
@@ -99,6 +114,10 @@ def _warnings(proposal: Proposal, improvement: Improvement) -> Iterator[str]:
     verdict = verdict_of(proposal.decision)
     if verdict.status != "accepted":
         yield f"The gate did not accept this version. {verdict.sentence}" if verdict.override else verdict.sentence
+    if count := proposal.asked.uncommitted_changes:
+        files = "1 uncommitted change" if count == 1 else f"{count} uncommitted changes"
+        commit = proposal.asked.commit[:SHOWN_HASH]
+        yield f"This build runs with {files}: commit {commit} does not describe what ran"
     for item in _unanswered(proposal):
         happened = f"{_BEFORE[item.what]} on {shown_moment(item.when)} by {item.who}"
         yield f"{happened}: {item.reason or 'no reason was given'}"

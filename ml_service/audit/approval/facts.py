@@ -23,6 +23,7 @@ from ml_service.audit.approval.card import (
 )
 from ml_service.audit.serving import Now
 from ml_service.output.decision_table import override_sentence, versioned, without_choice
+from ml_service.output.moments import shown_moment
 from ml_service.production import ledger
 from ml_service.production.candidates.candidate import Setback
 from ml_service.production.ledger import Content, Record
@@ -32,6 +33,9 @@ _METRICS = {
     "mase": "mean absolute scaled error",
     "rmsse": "root mean squared scaled error",
 }
+
+
+_SAME = "Nothing changes: model and code are those that serve now"
 
 
 def version_of(content: Content, decision: DecisionRecord | None) -> Version:
@@ -57,6 +61,7 @@ def serving_of(now: Now) -> Serving:
         reason=now.record.properties.get(ledger.ASKED_BECAUSE, ""),
         approver=now.record.properties.get("approver", ""),
         build_id=opened.build_id,
+        commit=opened.commit,
         check=now.check,
         finding=now.finding,
     )
@@ -86,6 +91,16 @@ def verdict_of(decision: DecisionRecord | None) -> Verdict:
         said, status = without_choice(evidence, evidence.sentence), "accepted"
     told = {"status": status, "sentence": said, "override": evidence.override, "decision_sha256": decision.sha256}
     return Verdict.model_validate(told)
+
+
+def at_acceptance(verdict: Verdict, decision: DecisionRecord | None) -> Verdict:
+    """The same verdict, dated: of a model that has served since, it says nothing about what serves now."""
+    if decision is None:
+        return verdict
+    context = decision.context
+    build = f"build {context.build_id}, " if context.build_id else ""
+    when = f"At its acceptance ({build}{shown_moment(context.decided_at)})"
+    return verdict.model_copy(update={"sentence": f"{when} the gate said: {verdict.sentence}"})
 
 
 def percent(share: float) -> str:
@@ -205,7 +220,7 @@ def by_part_of(now: Now | None, proposed: Content, decision: DecisionRecord | No
 def same_model(now: Now | None, proposed: Content) -> Improvement:
     """Of a deployment that changes no model."""
     is_same = now is not None and now.content.served == proposed.served
-    said = "Nothing changes: model and code are those that serve now"
+    said = f"{_SAME}. Nothing to gain: rejecting changes nothing either"
     if not is_same:
         said = "The model stays the same; only its code changes"
     return Improvement(share=None, metric="", sentence=said)

@@ -9,6 +9,7 @@ from ml_service.audit.approval.card import (
     CARD_FILE,
     CARD_PAGE,
     CARD_SUMMARY,
+    SHOWN_HASH,
     ApprovalCard,
     Earlier,
     Serving,
@@ -22,13 +23,32 @@ from ml_service.output.markdown import render
 from ml_service.output.moments import shown_duration, shown_moment
 
 _HERE = Path(__file__).parent
-_SHOWN_HASH = 12
 _CHECKS = {"as-recorded": "is as the ledger records it", "changed": "is NOT as recorded"}
+_HASHES = {"model file": "model_sha256", "scoring script": "scoring_sha256", "environment": "environment_sha256"}
 _CLOSED = "was compared with the ledger when it was deployed, not since"
 _WHY_CLOSED = (
     "who wrote this card may not read production. The deployment compares it again before it changes anything, and "
     "refuses if it was changed by hand"
 )
+
+
+_WHO_MAY = (
+    "whether the approver is who asks, only the approval itself shows; the check of the environment decides whether "
+    "that is allowed (docs/separation_of_duties.md)"
+)
+_IN_BOXES = ("would serve", *_HASHES)
+"""Rows that the page need not repeat, because its boxes show both sides."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One fact of what serves and of what would; both boxes list the same facts."""
+
+    name: str
+    now: str
+    proposed: str
+    is_changed: bool
+    """Whether the answers may change with it; a commit or a time does not change them."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +77,9 @@ def html(card: ApprovalCard) -> str:
         title=title,
         card=card,
         badge=badge_of(card),
-        rows=fact_rows(card),
+        rows=[row for row in fact_rows(card) if row[0] not in _IN_BOXES],
+        sides=sides(card),
+        hashes=hashes(card),
         compared=compared(card.serves_now) if card.serves_now else "",
     )
 
@@ -87,20 +109,57 @@ def fact_rows(card: ApprovalCard) -> list[tuple[str, str]]:
     asked, proposed = card.asked, card.proposed
     rows = [
         ("asked by", f"{asked.who}, {shown_moment(asked.when)}"),
+        ("who may approve", _WHO_MAY),
         ("why", asked.why),
-        ("asked in", f"build {asked.build_id or 'none'}, commit {asked.commit[:_SHOWN_HASH] or 'unknown'}"),
+        ("asked in", f"build {asked.build_id or 'none'}, commit {asked.commit[:SHOWN_HASH] or 'unknown'}"),
         ("serves now", _serving(card.serves_now, asked.when)),
+        ("would serve", f"{proposed.model}, {_recipe(proposed)}, of commit {asked.commit[:SHOWN_HASH] or 'unknown'}"),
         (f"the gate about {proposed.model}", card.verdict.sentence),
         ("measured", _measured(card)),
         (f"error by {card.by_part.part if card.by_part else 'weekday or month'}", _parts(card)),
         ("data", _data(card)),
         ("this model before", _earlier(card.earlier)),
-        ("decision sha256", card.verdict.decision_sha256[:_SHOWN_HASH] or "unknown"),
-        ("model sha256", proposed.model_sha256[:_SHOWN_HASH]),
+        ("decision sha256", card.verdict.decision_sha256[:SHOWN_HASH] or "unknown"),
+        ("model file", _code(card.serves_now, proposed, "model_sha256")),
         ("scoring script", _code(card.serves_now, proposed, "scoring_sha256")),
         ("environment", _code(card.serves_now, proposed, "environment_sha256")),
     ]
     return [(name, text) for name, text in rows if text]
+
+
+def sides(card: ApprovalCard) -> list[Side]:
+    """What serves now and what would, fact by fact."""
+    now, proposed = card.serves_now, card.proposed
+    before = now.version if now else None
+    facts = [
+        ("model", before.model if before else "", proposed.model),
+        ("recipe", _recipe(before), _recipe(proposed)),
+        *(
+            (name, getattr(before, field, "")[:SHOWN_HASH], getattr(proposed, field)[:SHOWN_HASH])
+            for name, field in _HASHES.items()
+        ),
+    ]
+    found = [Side(name, old, new, is_changed=before is not None and old != new) for name, old, new in facts]
+    commit = Side("commit", now.commit[:SHOWN_HASH] if now else "", card.asked.commit[:SHOWN_HASH], is_changed=False)
+    since = Side("since", shown_moment(now.since) if now else "", "its approval", is_changed=False)
+    return [*found, commit, since]
+
+
+def hashes(card: ApprovalCard) -> list[tuple[str, str]]:
+    """All hashes in full, and whose they are."""
+    versions = [("would serve", card.proposed)]
+    if card.serves_now:
+        versions.insert(0, ("serves now", card.serves_now.version))
+    rows = [
+        (f"{name}, {whose}", str(getattr(version, field)))
+        for whose, version in versions
+        for name, field in _HASHES.items()
+    ]
+    return [("decision", card.verdict.decision_sha256 or "unknown"), *rows]
+
+
+def _recipe(version: Version | None) -> str:
+    return (version.recipe or "recipe unknown") if version else ""
 
 
 def compared(now: Serving) -> str:
@@ -202,8 +261,8 @@ def _earlier(found: tuple[Earlier, ...]) -> str:
 
 
 def _code(now: Serving | None, proposed: Version, field: str) -> str:
-    after = str(getattr(proposed, field))[:_SHOWN_HASH]
-    before = str(getattr(now.version, field))[:_SHOWN_HASH] if now else ""
+    after = str(getattr(proposed, field))[:SHOWN_HASH]
+    before = str(getattr(now.version, field))[:SHOWN_HASH] if now else ""
     if not before:
         return after
     return f"{after}, the same as now" if before == after else f"{before} → {after}"

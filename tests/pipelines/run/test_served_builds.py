@@ -57,7 +57,11 @@ def test_a_later_run_reads_the_rejection_of_an_earlier_one(run: Run) -> None:
     assert (step["actualApprover"]["displayName"], step["comment"]) == ("Grace", "not before Monday")
     assert approval["rehearsal"] == "local rehearsal"
     own = json.loads((kept / "own.json").read_text())
-    assert (own["id"], own["status"], own["requestedFor"]["displayName"]) == (2, "inProgress", "local rehearsal")
+    assert (own["id"], own["status"], own["requestedFor"]["displayName"]) == (
+        2,
+        "inProgress",
+        "local rehearsal, no person recorded",
+    )
 
 
 def test_the_record_of_a_run_tells_its_stages_and_its_end(run: Run, tmp_path: Path) -> None:

@@ -71,11 +71,13 @@ def _facts(
 ) -> QueueFacts:
     """Return the facts of a queued run."""
     from local_azure.pipelines.expand.queue_facts import QueueFacts
+    from local_azure.pipelines.run.builds.record import local_person
 
     read = {name: _group(Path(path)) for name, path in groups.items()}
     facts = QueueFacts(
         reason=reason,
         branch=branch,
+        person=local_person(),
         variables=variables,
         groups={name: group.values for name, group in read.items()},
         secrets=frozenset((name, variable) for name, group in read.items() for variable in group.secrets),

@@ -15,7 +15,7 @@ from ml_service.audit.approval import card as document
 from ml_service.audit.approval.card import CARD_FILE, CARD_PAGE, CARD_SUMMARY, Asked, Kind, Measured, Target, Version
 from ml_service.audit.approval.compose import Proposal, card_of
 from ml_service.audit.approval.facts import earlier_of, version_of
-from ml_service.audit.approval.page import badge_of, fact_rows, html, markdown, write_card
+from ml_service.audit.approval.page import badge_of, fact_rows, html, markdown, sides, write_card
 from ml_service.audit.serving import Now
 from ml_service.output.decision_table import warnings_of
 from ml_service.production import ledger
@@ -386,7 +386,11 @@ def test_a_rollback_gives_up_no_gain_where_there_was_none() -> None:
 
 def test_a_redeployment_of_the_same_code_changes_nothing() -> None:
     card = card_of(release(kind="redeploy", content=FIRST.content, decision=OF_FIRST))
-    assert card.improvement.sentence == "Nothing changes: model and code are those that serve now"
+    assert card.improvement.sentence == (
+        "Nothing changes: model and code are those that serve now. Nothing to gain: rejecting changes nothing either"
+    )
+    assert not any(side.is_changed for side in sides(card))
+    assert "<mark>" not in html(card)
 
 
 def test_the_verdict_does_not_begin_with_the_choice_of_a_recipe_which_is_a_warning() -> None:
@@ -435,6 +439,7 @@ def every_warning() -> list[str]:
         card_of(rollback(decision=None)),
         card_of(release(decision=told, now=later, earlier=earlier, max_age_days=1, unfinished=("release of m:3",))),
         card_of(release(take_over="the hotfix of Friday")),
+        card_of(release(asked=changed(ASKED, uncommitted_changes=1))),
         card_of(release(decision=decided(300.0, 250.0, "m:1"))),
     )
     return [warning for card in cards for warning in card.warnings]
@@ -444,6 +449,7 @@ SETBACKS = ("rejected", "rolled back", "undone")
 IN_AMBER = (
     "The gate did not accept this version", "The decision about this version cannot be read",
     "This model was rejected", "was released before, and rolled back", "A release of this model was undone",
+    "uncommitted change",
     "A service that was changed by hand is replaced", "A deployment is unfinished",
     "According to the measurements, the forecasts get worse", "Its data is older than that of", "Its data is too old",
     "The gate warns (", "is proposed because",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_service.settings.build import commit_of
+from ml_service.settings.build import commit_of, uncommitted_changes
 
 
 @pytest.fixture
@@ -31,6 +31,7 @@ def test_the_commit_says_whether_the_tree_differs_from_it(repository: Path) -> N
     assert commit_of(repository) == head(repository), "what git does not know is not part of it"
     (repository / "code.py").write_text("2\n")
     assert commit_of(repository) == f"{head(repository)}-dirty"
+    assert uncommitted_changes(repository) == 1
 
 
 def test_reading_it_never_locks_the_repository(repository: Path) -> None:
@@ -45,5 +46,6 @@ def test_outside_of_a_repository_it_is_unknown(tmp_path: Path, repository: Path)
     (tmp_path / "outside").mkdir()
     (repository / ".git").rename(tmp_path / "elsewhere")
     assert commit_of(tmp_path / "outside") == "unknown"
+    assert uncommitted_changes(tmp_path / "outside") == 0
     subprocess.run(["git", "init", "--quiet"], cwd=tmp_path / "outside", check=True)
     assert commit_of(tmp_path / "outside") == "unknown", "nothing is committed yet"

@@ -49,6 +49,8 @@ class QueueFacts:
     secrets: frozenset[tuple[str, str]] = frozenset()
     masked: frozenset[tuple[str, str]] = frozenset()
     repositories: Mapping[str, Path] = field(default_factory=dict)
+    person: str = ""
+    """Who has queued it; empty where nobody is known."""
 
     def predefined(self) -> dict[str, str]:
         """Return the predefined variables of a queued run; what only a service knows is a placeholder."""
@@ -57,6 +59,8 @@ class QueueFacts:
         if self.reason == "PullRequest":
             values |= _of_pull_request(branch)
             branch = "refs/pull/1/merge"
+        if self.person:
+            values |= {"Build.QueuedBy": self.person, "Build.RequestedFor": self.person}
         return values | {
             "Build.Reason": self.reason,
             "Build.SourceVersion": self.commit,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Hashable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from starlette.responses import Response
 from local_azure.machine_learning.errors import ApiError, bad_request, conflict, not_found
 from local_azure.pipelines.run.builds.answers import settle
 from local_azure.pipelines.run.builds.evidence import CHANGED, Evidence
-from local_azure.pipelines.run.builds.record import MOST_COMMENT_CHARACTERS, REHEARSAL, Decision
+from local_azure.pipelines.run.builds.record import MOST_COMMENT_CHARACTERS, Decision, local_person
 from local_azure.studio.pages.live import live_updates
 from local_azure.studio.pages.run_files import foreign_file
 from local_azure.studio.pages.visit import Section, Visit, address, key_of
@@ -114,6 +112,7 @@ def _page(visit: Visit, run: PipelineRun, refused: Refused | None = None) -> Res
         uploads=pipeline_runs.kept_files(run, "files").names,
         made=_made(visit, run),
         most_comment=MOST_COMMENT_CHARACTERS,
+        person=local_person(),
     )
 
 
@@ -297,17 +296,9 @@ def answer(visit: Visit) -> Response:
         raise conflict(f"This approval is closed: {asked.status}{f' by {asked.person}' if asked.person else ''}.")
     if visit.field("evidence") != pipeline_runs.evidence(run)[asked.id].sha256:
         return _page(visit, run, Refused(asked.id, comment))
-    given = Decision(is_yes, f"{_user()} ({REHEARSAL})", comment, visit.field("evidence"))
+    given = Decision(is_yes, local_person(), comment, visit.field("evidence"))
     counted = settle(run.folder, asked.id, given)
     if counted != given:
         word = "approved" if counted.approved else "rejected"
         raise conflict(f"{counted.person} was faster: {word}. Your answer and its comment are not recorded.")
     return visit.see(address("builds", str(run.number)))
-
-
-def _user() -> str:
-    """Return who this server runs for; containers have users without a name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"

@@ -7,6 +7,7 @@ one. While the run lives it holds a lock on a file beside the record: the record
 from __future__ import annotations
 
 import fcntl
+import getpass
 import json
 import os
 import threading
@@ -45,6 +46,15 @@ class Decision:
     comment: str = ""
     evidence: str = ""
     """SHA-256 of the evidence that the person was shown; empty where none was, as for `--approve`."""
+
+
+def local_person() -> str:
+    """Return the account that asks or answers on this machine; containers have users without a name."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = f"user {os.getuid()}"
+    return f"{user} ({REHEARSAL})"
 
 
 class BuildRecord:
