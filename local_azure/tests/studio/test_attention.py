@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 
+import pytest
 from pipeline_run_fixtures import Rehearsal  # type: ignore[import-not-found]
 from studio_fixtures import Studio  # type: ignore[import-not-found]
 from test_origins import deploy  # type: ignore[import-not-found]
@@ -64,11 +65,28 @@ def test_failed_runs_of_both_kinds_lead_to_their_pages(studio: Studio) -> None:
     assert "in Train it" in studio.get("/studio/builds"), "the list says it, too"
 
 
-def test_a_rejected_release_says_so(studio: Studio) -> None:
+@pytest.mark.parametrize("has_failed", [False, True])
+def test_a_rejection_is_an_answer_and_no_failure(studio: Studio, has_failed: bool) -> None:
     build = Rehearsal(studio.state.pipeline_runs)
     build.record.decide(build.ask(), Decision(False, "Grace", "not on a Friday"))
+    build.record.stage_ended("Production", Result.FAILED)
+    if has_failed:
+        build.record.stage_ended("Train", Result.FAILED)
     build.record.end(Result.FAILED)
-    assert "production was not approved" in _strip(studio)
+    assert ("by Grace: not on a Friday" in studio.get("/studio/builds")) is not has_failed
+    page = studio.get("/studio/")
+    if has_failed:
+        assert "(in Train it)" in page, "what failed besides comes first"
+    else:
+        assert QUIET in page and '<span class="badge warn"><span aria-hidden="true">✕</span> Rejected</span>' in page
+
+
+def test_a_run_that_was_canceled_while_it_asked_says_so(studio: Studio) -> None:
+    build = Rehearsal(studio.state.pipeline_runs)
+    build.record.decide(build.ask(), None)
+    build.record.end(Result.CANCELED)
+    page = studio.get("/studio/")
+    assert QUIET in page and "before production was answered" in page
 
 
 def test_failures_of_earlier_days_are_history(studio: Studio) -> None:

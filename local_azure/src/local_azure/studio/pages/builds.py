@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Hashable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,11 +13,12 @@ from starlette.responses import Response
 from local_azure.machine_learning.errors import ApiError, bad_request, conflict, not_found
 from local_azure.pipelines.run.builds.answers import settle
 from local_azure.pipelines.run.builds.evidence import CHANGED, Evidence
-from local_azure.pipelines.run.builds.record import MOST_COMMENT_CHARACTERS, REHEARSAL, Decision
+from local_azure.pipelines.run.builds.record import MOST_COMMENT_CHARACTERS, Decision
 from local_azure.studio.pages.live import live_updates
 from local_azure.studio.pages.run_files import foreign_file
-from local_azure.studio.pages.visit import Section, Visit, address, key_of
+from local_azure.studio.pages.visit import Section, Visit, address, key_of, person
 from local_azure.studio.reading import logs, origins, pipeline_runs
+from local_azure.studio.reading.file_names import is_readable
 from local_azure.studio.reading.pipeline_runs import WAITING, Part, PipelineRun
 from local_azure.studio.reading.shown_file import ShownFile, shown_file
 from local_azure.studio.views import previews
@@ -34,6 +33,8 @@ FAILURE_LINES = 25
 SHOWN_CARDS = 20
 MOST_SUMMARY_BYTES = 1024 * 1024
 _STEP_BYTES = 512 * 1024
+_ARTIFACTS = "artifacts/"
+MOST_LINKED = 20  # artifacts beside a question
 _ONE = "/builds/{number}"
 Document = dict[str, Any]
 
@@ -47,12 +48,13 @@ class Refused(NamedTuple):
 
 @dataclass(frozen=True)
 class Question:
-    """An open approval with its cards, and the SHA-256 of all that it is about.
+    """An open approval with its cards, the artifacts that it is about, and the SHA-256 of all that it is about.
 
     refused: why the last answer is not recorded; its comment is offered again.
     """
 
     cards: list[ShownFile]
+    files: list[str]
     evidence: str
     refused: str
     comment: str
@@ -129,15 +131,18 @@ def _made(visit: Visit, run: PipelineRun) -> dict[str, list[tuple[str, Document]
 
 def _question(documents: list[ShownFile], evidence: Evidence, approval_id: str, refused: Refused | None) -> Question:
     cards = _cards(documents, evidence.files)
+    shown = {card.name for card in cards}
+    names = [name.removeprefix(_ARTIFACTS) for name in evidence.files if name.startswith(_ARTIFACTS)]
+    files = [name for name in names if name not in shown and is_readable(name)][:MOST_LINKED]
     if refused is None or refused.approval_id != approval_id:
-        return Question(cards, evidence.sha256, refused="", comment="")
-    return Question(cards, evidence.sha256, refused=f"{CHANGED}, then answer again.", comment=refused.comment)
+        return Question(cards, files, evidence.sha256, refused="", comment="")
+    return Question(cards, files, evidence.sha256, refused=f"{CHANGED}, then answer again.", comment=refused.comment)
 
 
 def _cards(documents: list[ShownFile], files: tuple[str, ...]) -> list[ShownFile]:
     """Return the approval cards among these files of a run."""
     cards = [shown for shown in documents if shown.document_kind == "approval_card"]
-    return [card for card in cards if f"artifacts/{card.name}" in files]
+    return [card for card in cards if f"{_ARTIFACTS}{card.name}" in files]
 
 
 def _documents(visit: Visit, run: PipelineRun, names: list[str]) -> list[ShownFile]:
@@ -297,17 +302,9 @@ def answer(visit: Visit) -> Response:
         raise conflict(f"This approval is closed: {asked.status}{f' by {asked.person}' if asked.person else ''}.")
     if visit.field("evidence") != pipeline_runs.evidence(run)[asked.id].sha256:
         return _page(visit, run, Refused(asked.id, comment))
-    given = Decision(is_yes, f"{_user()} ({REHEARSAL})", comment, visit.field("evidence"))
+    given = Decision(is_yes, person(), comment, visit.field("evidence"))
     counted = settle(run.folder, asked.id, given)
     if counted != given:
         word = "approved" if counted.approved else "rejected"
         raise conflict(f"{counted.person} was faster: {word}. Your answer and its comment are not recorded.")
     return visit.see(address("builds", str(run.number)))
-
-
-def _user() -> str:
-    """Return who this server runs for; containers have users without a name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"

@@ -15,7 +15,7 @@ from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.studio.pages.live import live_updates
 from local_azure.studio.pages.run_files import above
 from local_azure.studio.pages.runs import parameters_of
-from local_azure.studio.pages.visit import Section, Visit, address
+from local_azure.studio.pages.visit import Section, Visit, address, key_of
 from local_azure.studio.reading import logs, measured, pipeline_runs
 from local_azure.studio.reading import run_facts as facts
 from local_azure.studio.reading.file_names import is_readable
@@ -44,6 +44,7 @@ def run_page(visit: Visit) -> Response:
     files = _files(visit, workspace, run)
     log = facts.main_log(parts, workspace, run)
     failure = facts.failure_of(parts, workspace, run)
+    lineage, known = facts.lineage_of(parts, workspace, run), parts.workspaces.all()
     return visit.page(
         "run.html.j2",
         run=run,
@@ -64,7 +65,8 @@ def run_page(visit: Visit) -> Response:
         has_more_files=len(files) > _SHOWN_FILES,
         log=log,
         tail=logs.tail(artifact_file(parts.files, workspace, run, log), parts.redactor, _TAIL_LINES) if log else [],
-        lineage=facts.lineage_of(parts, workspace, run),
+        lineage=lineage,
+        served=[(key_of(place, known), service) for place, service in lineage.services],
         parameters=parameters_of(run),
         build=pipeline_runs.find(parts.state.pipeline_runs, build_of(run)),
         snapshot=run["properties"].get("ContentSnapshotId", ""),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -18,6 +20,7 @@ from local_azure.machine_learning.domain.workspace.coordinates import WORKSPACE_
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import not_found
 from local_azure.machine_learning.server import Parts
+from local_azure.pipelines.run.builds.record import REHEARSAL
 from local_azure.studio.access.projects import Projects
 
 ROOT = "/studio"
@@ -93,6 +96,7 @@ class Visit:
             **values,
             csrf=session.csrf if session else "",
             here=self.request.url.path,
+            person=person() if session else "",
             chosen_workspace=chosen,
             workspaces=[key_of(one, known) for one in known],
             w=f"{ROOT}/w/{quote(chosen, safe='')}",
@@ -103,6 +107,15 @@ class Visit:
     def see(self, address: str) -> Response:
         """Lead to another page after a change."""
         return RedirectResponse(address, 303)
+
+
+def person() -> str:
+    """Return how answers are recorded: as those of the server's user; containers have users without a name."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = f"user {os.getuid()}"
+    return f"{name} ({REHEARSAL})"
 
 
 def key_of(workspace: Workspace, known: list[Workspace]) -> str:
