@@ -61,6 +61,8 @@ def _templates() -> jinja2.Environment:
         "short": formats.short,
         "parted": formats.parted,
         "unpacked": formats.unpacked,
+        "dated": formats.dated,
+        "hashed": formats.hashed,
         "status": status,
         "run_name": name_of,
     }
