@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 
 import pytest
@@ -13,6 +14,7 @@ from test_origins import deploy  # type: ignore[import-not-found]
 from local_azure.machine_learning.clock import timestamp, utc_now
 from local_azure.machine_learning.domain.pipelines import schedules
 from local_azure.machine_learning.domain.runs import run_records
+from local_azure.machine_learning.domain.runs.run_documents import Failure
 from local_azure.machine_learning.domain.runs.statuses import RunStatus
 from local_azure.machine_learning.domain.serving import services
 from local_azure.pipelines.run.builds.record import Decision
@@ -145,3 +147,21 @@ def test_a_late_schedule_says_since_when_and_why(studio: Studio) -> None:
 def test_what_others_have_written_stays_text(studio: Studio) -> None:
     _fail(studio, "odd", displayName="<script>alert(1)</script>")
     assert "<script>alert" not in _strip(studio)
+
+
+def test_a_failure_says_its_error_in_one_line(studio: Studio) -> None:
+    studio.run("top")
+    studio.run("step", parentRunId="top")
+    broken = Failure("UserError", "\n  ValueError: no rows\nand much more")
+    run_records.set_status(studio.store, studio.workspace.id, "step", RunStatus.FAILED, broken)
+    summary = Failure("UserError", "some steps failed")
+    run_records.set_status(studio.store, studio.workspace.id, "top", RunStatus.FAILED, summary)
+    build = Rehearsal(studio.state.pipeline_runs)
+    build.record.end(Result.FAILED)
+    issues = [["warning", "Train", "old"], ["error", "Train", "no such file\nat line 3"]]
+    build.write("", "result.json", json.dumps({"issues": issues}))
+    strip = _strip(studio)
+    assert ": ValueError: no rows</span>" in strip and ": no such file</span>" in strip
+    for odd in ({"issues": 1}, {"issues": [1, ["error"], None]}, []):
+        build.write("", "result.json", json.dumps(odd))
+        assert "no such file" not in _strip(studio)

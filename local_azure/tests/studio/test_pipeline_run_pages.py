@@ -211,7 +211,12 @@ def test_a_failed_job_shows_the_end_of_its_failed_step(studio: Studio, run: Rehe
     assert "<script>alert" not in page
     step = studio.get("/studio/builds/1/log/Train.train?step=second")
     assert "broken" in step and "fine" not in step
-    assert "fine" in studio.get("/studio/builds/1/log/Train.train")
+    whole = studio.get("/studio/builds/1/log/Train.train")
+    assert "fine" in whole and 'href="/studio/builds/1/log/Train.train/raw"' in whole
+    raw = studio.client.get("/studio/builds/1/log/Train.train/raw")
+    assert "fine" in raw.text and raw.headers["content-security-policy"].startswith("sandbox")
+    for label in ("Production.release", "unknown"):
+        assert studio.client.get(f"/studio/builds/1/log/{label}/raw").status_code == 404
 
 
 @pytest.mark.parametrize("name", ["../../../store.sqlite", "/etc/passwd", "a/..", "a%00b", "../azure_devops.json"])

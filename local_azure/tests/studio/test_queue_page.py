@@ -127,3 +127,12 @@ def test_a_text_that_is_left_empty_keeps_its_default(
     assert [[word for word in words if word.startswith("--parameter")] for words in commands] == [
         [], ["--parameter=who=them"],
     ]  # fmt: skip
+
+
+def test_the_list_says_what_each_pipeline_is_for(studio: Studio, project: Path) -> None:
+    file = project / ".pipelines/release.yml"
+    file.write_text(f"# Release: on a merge,\n# publish. Then more.\n#\n# Else.\n{PIPELINE}")
+    opened(studio, project)
+    page = studio.get(f"/studio/queue?file={file}")
+    assert '<td data-label="what for">Release: on a merge, publish.</td>' in page and "Then more" not in page
+    assert page.count('<tr class="chosen">') == 1 and page.count(">Queue…</a>") == 2

@@ -283,3 +283,14 @@ def test_what_only_one_run_has_is_folded(studio: Studio) -> None:
     assert "These runs have no common metric." in page and "Metrics that only one run has (2)" in page
     differing, lone = page.split("<h2>What differs</h2>")[1].split("What only one run has (2)")
     assert "tag both" in differing and "only" not in differing.partition("<details>")[0] and "<wbr>one" in lone
+
+
+def test_metrics_of_several_steps_are_one_table_with_the_rest_as_tiles(studio: Studio) -> None:
+    studio.run("top")
+    for step, names in (("train", ("selection_mae", "rows")), ("evaluate", ("challenger_mae", "naive_mae"))):
+        studio.run(step, parentRunId="top", name=step)
+        for name in names:
+            studio.log_metric(step, name, [1.5])
+    page = studio.get(f"{W}/runs/top").split('id="metrics"')[1].split('id="log"')[0]
+    assert re.findall(r'<th scope="col" class="num">(\w+)</th>', page) == ["selection", "challenger", "naive"]
+    assert page.count("<li>") == 1 and "<li>rows<b>" in page and ">evaluate</a></h3>" not in page

@@ -13,6 +13,7 @@ from local_azure.studio.reading.run_facts import name_of
 from local_azure.studio.views.charts import Axes, Band, Line, drawable, line_chart
 from local_azure.studio.views.formats import dated, duration, hashed, moment, number, parted, size, unpacked
 from local_azure.studio.views.graphs import MOST_NODES, Node, draw
+from local_azure.studio.views.metrics import shared_ends
 from local_azure.studio.views.previews import kind_of, table_of
 from local_azure.studio.views.statuses import Status, status
 
@@ -167,3 +168,19 @@ def test_runs_without_a_name_go_by_the_beginning_of_their_id() -> None:
 def test_values_are_counted_in_whole_numbers(count: int, ticks: list[str]) -> None:
     chart = line_chart([Line("x", tuple((float(n), 0.5 * n) for n in range(count)))], "a chart", AXES)
     assert re.findall(r'<text[^>]* y="306"[^>]*>([^<]+)</text>', chart) == ticks
+
+
+def test_metrics_whose_names_end_alike_are_one_table() -> None:
+    values = {f"{who}_{what}": n for n, who in enumerate(("a", "b", "c_d")) for what in ("mae", "rel_mae")}
+    found = shared_ends([*values.items(), ("a_bias", 7), ("rows", 8)])
+    assert found.columns == ["a", "b", "c_d"]
+    assert found.rows == [("mae", [0, 1, 2]), ("rel_mae", [0, 1, 2])]
+    assert found.names == values.keys()
+
+
+def test_few_or_ambiguous_metrics_stay_tiles() -> None:
+    assert shared_ends([("a_mae", 1), ("b_mae", 2), ("_mae", 3), ("mae_", 4), ("x", 5)]).rows == []
+    twice = [("a_mae", 1), ("a_mae", 2), ("b_mae", 3), ("c_mae", 4)]
+    assert shared_ends(twice).rows == [], "two steps have logged one name"
+    part = shared_ends([("a_x", 1), ("b_x", 2), ("c_x", 3), ("b_y", 4), ("c_y", 5), ("d_y", 6)])
+    assert part.rows == [("x", [1, 2, 3, None]), ("y", [None, 4, 5, 6])]

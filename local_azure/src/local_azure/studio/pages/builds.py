@@ -241,6 +241,15 @@ def log(visit: Visit) -> Response:
     )
 
 
+@PAGES.get(_ONE + "/log/{label}/raw")
+def raw_log(visit: Visit) -> Response:
+    """The log of a job as a file."""
+    path = pipeline_runs.log_of(_run(visit), visit.part("label"))
+    if not path.is_file():
+        raise not_found("Log", visit.part("label")[:80], "The job has written none.")
+    return foreign_file(visit, path.name, path)
+
+
 @PAGES.get(_ONE + "/files/{kind}")
 def files(visit: Visit) -> Response:
     """Artifacts or uploaded files, and a preview of one."""

@@ -388,6 +388,13 @@ def result_of(run: PipelineRun) -> Document:
     return found if isinstance(found, dict) else {}
 
 
+def first_error(run: PipelineRun) -> str:
+    """Return the first error that a run has reported; empty without one."""
+    issues = result_of(run).get("issues")
+    found = (issue for issue in issues if isinstance(issue, list)) if isinstance(issues, list) else ()
+    return next((str(issue[2]) for issue in found if len(issue) > 2 and issue[0] == "error"), "")
+
+
 def kept_files(run: PipelineRun, kind: str, after: str = "") -> Listed:
     """Return a page of the files below `artifacts` or `files`, by their path in that folder."""
     return listed(files_below(run.folder / kind, after))

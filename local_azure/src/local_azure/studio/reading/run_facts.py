@@ -131,9 +131,8 @@ def failure_of(parts: Parts, workspace: Workspace, run: Document) -> Failure | N
     """Return why a run failed, with the end of the log of the step that failed first."""
     if run["status"] != RunStatus.FAILED:
         return None
-    part = _failed_part(parts, workspace, run)
-    error = (part.get("error") or {}).get("error") or {}
-    message = str(error.get("message") or f"The status is {part['status']}.")
+    part = failed_part(parts, workspace, run)
+    message = error_of(part) or f"The status is {part['status']}."
     name = main_log(parts, workspace, part)
     lines = []
     if name:
@@ -142,13 +141,19 @@ def failure_of(parts: Parts, workspace: Workspace, run: Document) -> Failure | N
     return Failure(part, message, lines, name)
 
 
-def _failed_part(parts: Parts, workspace: Workspace, run: Document) -> Document:
+def error_of(run: Document) -> str:
+    """Return the message of the error that a run ended with; empty without one."""
+    error = (run.get("error") or {}).get("error") or {}
+    return str(error.get("message") or "")
+
+
+def failed_part(parts: Parts, workspace: Workspace, run: Document) -> Document:
     """Return the innermost run that failed first, or the run itself when nothing below it failed."""
     below = run_records.children(parts.store, workspace.id, run["runId"])
     failed = [child for child in below if child["status"] == RunStatus.FAILED]
     if not failed:
         return run
-    return _failed_part(parts, workspace, min(failed, key=lambda child: str(child["endTimeUtc"])))
+    return failed_part(parts, workspace, min(failed, key=lambda child: str(child["endTimeUtc"])))
 
 
 def log_names(parts: Parts, workspace: Workspace, run: Document) -> list[str]:
