@@ -162,6 +162,6 @@ def test_a_failure_says_its_error_in_one_line(studio: Studio) -> None:
     build.write("", "result.json", json.dumps({"issues": issues}))
     strip = _strip(studio)
     assert ": ValueError: no rows</span>" in strip and ": no such file</span>" in strip
-    for odd in ({"issues": 1}, {"issues": [1, ["error"], None]}, []):
-        build.write("", "result.json", json.dumps(odd))
+    for odd in ('{"issues": 1}', '{"issues": [1, ["error"], null]}', "[]"):
+        build.write("", "result.json", odd)
         assert "no such file" not in _strip(studio)

@@ -75,6 +75,10 @@ def test_a_service_leads_to_what_made_it_and_to_others_of_its_model(studio: Stud
     assert f'<a href="{W}/runs/{RUN_ID}">run sales training' in page and 'href="/studio/builds/1"' in page
     assert f'href="{W}/services/also"' in page and "sales-test" not in page
     assert "no other service of any workspace" in studio.get(f"{W}/services/sales-test")
+    tags = {"deployment": RUN_ID, "elsewhere": "0" * 36}
+    studio.store.update(production.id, "service", "sales", lambda service: service.update(kvTags=tags))
+    row = studio.get(f"/studio/w/{production.name}/services/sales").split("Its tag ")[1].partition("</tr>")[0]
+    assert "deployment" in row and f'href="{W}/runs/{RUN_ID}"' in row and "/studio/builds/1" in row
 
 
 @pytest.mark.usefixtures("production")

@@ -74,22 +74,28 @@ def _page(
 class Origin:
     """Where a service comes from, as tags and properties tell it: builds of pipelines, and a run with its workspace.
 
-    deployed_by: of the service; made_by: of its model.
+    deployed_by: of the service; made_by: of its model; named: runs that its tags name, each with the name of the tag,
+    its workspace and its build.
     """
 
     deployed_by: PipelineRun | None
     made_by: PipelineRun | None
     place: str
     run: Document | None
+    named: list[tuple[str, str, Document, PipelineRun | None]]
 
 
 def _origin(visit: Visit, service: Document, held: list[Document]) -> Origin:
     builds, known = visit.parts.state.pipeline_runs, visit.parts.workspaces.all()
     told = next(filter(None, map(origins.build_of, held)), "")
-    found = (origins.run_of(visit.parts, visit.workspace, one) for one in (service, *held))
+    found = (origins.run_of(visit.parts, visit.workspace, one) for one in held)
     place, run = next((pair for pair in found if pair[1] is not None), (visit.workspace, None))
     deployed_by = pipeline_runs.find(builds, origins.build_of(service))
-    return Origin(deployed_by, pipeline_runs.find(builds, told), key_of(place, known), run)
+    named = [
+        (name, key_of(there, known), one, pipeline_runs.find(builds, origins.build_of(one)))
+        for name, there, one in origins.runs_named(visit.parts, service)
+    ]
+    return Origin(deployed_by, pipeline_runs.find(builds, told), key_of(place, known), run, named)
 
 
 def _also(visit: Visit, service: Document, held: list[Document]) -> list[tuple[str, Document]]:

@@ -86,6 +86,18 @@ def run_of(parts: Parts, workspace: Workspace, document: Document) -> tuple[Work
     return next(((place, run) for place, run in found if run is not None), (workspace, None))
 
 
+def runs_named(parts: Parts, document: Document) -> list[tuple[str, Workspace, Document]]:
+    """Return the runs of all workspaces that tags of a service name: the name of the tag, the workspace, the run."""
+    told = (document.get("kvTags") or {}).items()
+    ids = [(name, value) for name, value in told if isinstance(value, str) and RUN_ID.fullmatch(value)]
+    found = [
+        (name, place, parts.store.get(place.id, run_records.KIND, run_id))
+        for name, run_id in ids
+        for place in parts.workspaces.all()
+    ]
+    return [(name, place, run) for name, place, run in found if run is not None]
+
+
 def serving(parts: Parts, workspace: Workspace, model: Document) -> list[Placed]:
     """Return the services of all workspaces that hold a model, or in another workspace a copy with the same bytes."""
     own = _files(parts, workspace, model)

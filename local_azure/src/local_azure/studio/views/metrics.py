@@ -37,7 +37,7 @@ def shared_ends(pairs: Iterable[tuple[str, Any]]) -> SharedEnds:
     rows: dict[str, dict[str, Any]] = {}
     for name, (beginning, end) in chosen.items():
         rows.setdefault(end, {})[beginning] = values[name]
-    table = [(end, [row.get(column) for column in columns]) for end, row in rows.items()]
+    table = [(end, list(map(row.get, columns))) for end, row in rows.items()]
     return SharedEnds(columns, table, frozenset(chosen))
 
 
