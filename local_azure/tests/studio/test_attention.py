@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 
+import pytest
 from pipeline_run_fixtures import Rehearsal  # type: ignore[import-not-found]
 from studio_fixtures import Studio  # type: ignore[import-not-found]
 from test_origins import deploy  # type: ignore[import-not-found]
@@ -12,6 +14,7 @@ from test_origins import deploy  # type: ignore[import-not-found]
 from local_azure.machine_learning.clock import timestamp, utc_now
 from local_azure.machine_learning.domain.pipelines import schedules
 from local_azure.machine_learning.domain.runs import run_records
+from local_azure.machine_learning.domain.runs.run_documents import Failure
 from local_azure.machine_learning.domain.runs.statuses import RunStatus
 from local_azure.machine_learning.domain.serving import services
 from local_azure.pipelines.run.builds.record import Decision
@@ -64,11 +67,28 @@ def test_failed_runs_of_both_kinds_lead_to_their_pages(studio: Studio) -> None:
     assert "in Train it" in studio.get("/studio/builds"), "the list says it, too"
 
 
-def test_a_rejected_release_says_so(studio: Studio) -> None:
+@pytest.mark.parametrize("has_failed", [False, True])
+def test_a_rejection_is_an_answer_and_no_failure(studio: Studio, has_failed: bool) -> None:
     build = Rehearsal(studio.state.pipeline_runs)
     build.record.decide(build.ask(), Decision(False, "Grace", "not on a Friday"))
+    build.record.stage_ended("Production", Result.FAILED)
+    if has_failed:
+        build.record.stage_ended("Train", Result.FAILED)
     build.record.end(Result.FAILED)
-    assert "production was not approved" in _strip(studio)
+    assert ("by Grace: not on a Friday" in studio.get("/studio/builds")) is not has_failed
+    page = studio.get("/studio/")
+    if has_failed:
+        assert "(in Train it)" in page, "what failed besides comes first"
+    else:
+        assert QUIET in page and '<span class="badge warn"><span aria-hidden="true">✕</span> Rejected</span>' in page
+
+
+def test_a_run_that_was_canceled_while_it_asked_says_so(studio: Studio) -> None:
+    build = Rehearsal(studio.state.pipeline_runs)
+    build.record.decide(build.ask(), None)
+    build.record.end(Result.CANCELED)
+    page = studio.get("/studio/")
+    assert QUIET in page and "before production was answered" in page
 
 
 def test_failures_of_earlier_days_are_history(studio: Studio) -> None:
@@ -127,3 +147,21 @@ def test_a_late_schedule_says_since_when_and_why(studio: Studio) -> None:
 def test_what_others_have_written_stays_text(studio: Studio) -> None:
     _fail(studio, "odd", displayName="<script>alert(1)</script>")
     assert "<script>alert" not in _strip(studio)
+
+
+def test_a_failure_says_its_error_in_one_line(studio: Studio) -> None:
+    studio.run("top")
+    studio.run("step", parentRunId="top")
+    broken = Failure("UserError", "\n  ValueError: no rows\nand much more")
+    run_records.set_status(studio.store, studio.workspace.id, "step", RunStatus.FAILED, broken)
+    summary = Failure("UserError", "some steps failed")
+    run_records.set_status(studio.store, studio.workspace.id, "top", RunStatus.FAILED, summary)
+    build = Rehearsal(studio.state.pipeline_runs)
+    build.record.end(Result.FAILED)
+    issues = [["warning", "Train", "old"], ["error", "Train", "no such file\nat line 3"]]
+    build.write("", "result.json", json.dumps({"issues": issues}))
+    strip = _strip(studio)
+    assert ": ValueError: no rows</span>" in strip and ": no such file</span>" in strip
+    for odd in ('{"issues": 1}', '{"issues": [1, ["error"], null]}', "[]"):
+        build.write("", "result.json", odd)
+        assert "no such file" not in _strip(studio)

@@ -136,7 +136,7 @@ def test_one_release_is_approved_and_another_rejected(waiting: subprocess.Popen[
     page.go_back()
     page.get_by_label("Comment").fill("not on a Friday")
     page.get_by_role("button", name="Reject").click()
-    page.locator("#head .badge", has_text="Failed").wait_for()
+    page.locator("#head .badge", has_text="Rejected").wait_for()
     assert "not on a Friday" in page.locator("#approvals").inner_text()
     page.locator("summary", has_text="train").click()
     page.get_by_role("link", name="Judge").click()

@@ -60,6 +60,28 @@ def test_a_model_leads_to_services_of_the_same_bytes_in_all_workspaces(studio: S
 
 
 @pytest.mark.usefixtures("production")
+def test_lists_of_one_workspace_name_the_services_of_all(studio: Studio) -> None:
+    there = "/studio/w/local-production/services/sales"
+    lineage = studio.get(f"{W}/runs/{RUN_ID}").split("<h2>Lineage</h2>")[1]
+    assert f'href="{there}"' in lineage and "in local-production" in lineage
+    assert "(version 1 of workspace local-production)" in studio.get(f"{W}/models")
+    own, others = studio.get(f"{W}/services").split("Services of the other workspaces</h2>")
+    assert f'href="{there}"' in others and there not in own and "/services/sales-test" in own
+
+
+def test_a_service_leads_to_what_made_it_and_to_others_of_its_model(studio: Studio, production: Workspace) -> None:
+    deploy(studio, studio.workspace, "also", "sales:2")
+    page = studio.get(f"/studio/w/{production.name}/services/sales")
+    assert f'<a href="{W}/runs/{RUN_ID}">run sales training' in page and 'href="/studio/builds/1"' in page
+    assert f'href="{W}/services/also"' in page and "sales-test" not in page
+    assert "no other service of any workspace" in studio.get(f"{W}/services/sales-test")
+    tags = {"deployment": RUN_ID, "elsewhere": "0" * 36}
+    studio.store.update(production.id, "service", "sales", lambda service: service.update(kvTags=tags))
+    row = studio.get(f"/studio/w/{production.name}/services/sales").split("Its tag ")[1].partition("</tr>")[0]
+    assert "deployment" in row and f'href="{W}/runs/{RUN_ID}"' in row and "/studio/builds/1" in row
+
+
+@pytest.mark.usefixtures("production")
 def test_an_override_is_seen_at_every_version(studio: Studio) -> None:
     for version, least in (("2", 2), ("1", 1)):
         page = studio.get(f"{W}/models/sales?version={version}")

@@ -34,6 +34,19 @@ def test_the_question_comes_first_with_the_card(studio: Studio, run: Rehearsal) 
     assert "<script>alert" not in page and "&lt;script&gt;alert(1)" in page
 
 
+def test_a_question_says_who_answers_and_leads_to_what_to_read(studio: Studio, run: Rehearsal) -> None:
+    run.ask()
+    run.write("artifacts", "evidence/approval_card.json", json.dumps(CARD))
+    run.write("artifacts", "evidence/report.html", "<p>report</p>")
+    page = studio.get("/studio/builds/1")
+    assert "Answers are recorded as: " in page.split("<main")[0] and "(local rehearsal)" in page
+    question = page.split('id="approvals"')[1].split('id="failures"')[0]
+    assert "your answer is recorded as" in question and ">Approve for production</button>" in question
+    link = 'href="/studio/builds/1/files/artifacts?path=evidence%2Freport.html"'
+    assert 0 < question.index(link) < question.index("Approve for production")
+    assert "path=evidence%2Fapproval_card.json" not in question, "it is shown"
+
+
 def test_an_answered_approval_says_what_was_shown_then(studio: Studio, run: Rehearsal) -> None:
     asked = run.ask()
     run.write("artifacts", "evidence/approval_card.json", json.dumps(CARD))
@@ -213,7 +226,12 @@ def test_a_failed_job_shows_the_end_of_its_failed_step(studio: Studio, run: Rehe
     assert "<script>alert" not in page
     step = studio.get("/studio/builds/1/log/Train.train?step=second")
     assert "broken" in step and "fine" not in step
-    assert "fine" in studio.get("/studio/builds/1/log/Train.train")
+    whole = studio.get("/studio/builds/1/log/Train.train")
+    assert "fine" in whole and 'href="/studio/builds/1/log/Train.train/raw"' in whole
+    raw = studio.client.get("/studio/builds/1/log/Train.train/raw")
+    assert "fine" in raw.text and raw.headers["content-security-policy"].startswith("sandbox")
+    for label in ("Production.release", "unknown"):
+        assert studio.client.get(f"/studio/builds/1/log/{label}/raw").status_code == 404
 
 
 @pytest.mark.parametrize("name", ["../../../store.sqlite", "/etc/passwd", "a/..", "a%00b", "../azure_devops.json"])

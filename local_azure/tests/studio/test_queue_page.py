@@ -93,6 +93,23 @@ def test_the_form_begins_with_the_defaults_and_repeats_no_reason_of_the_last_run
     assert "the last run had: the campaign week" in form, "said, not filled in"
 
 
+def test_the_form_warns_of_a_run_that_waits_and_keeps_labels_short(studio: Studio) -> None:
+    run = Rehearsal(studio.state.pipeline_runs)
+    file = run.folder / "release.yml"
+    file.write_text(
+        "parameters:\n- {name: problems, displayName: 'What to release, or all', type: object, default: [all]}\n"
+        "steps: [{bash: echo}]\n"
+    )
+    run.write("", "progress.jsonl", json.dumps({"plan": {"file": str(file)}}) + "\n")
+    assert "waits for approval" not in studio.get(f"/studio/queue?file={file}").split('id="form"')[1]
+    run.ask()
+    form = studio.get(f"/studio/queue?file={file}").split('id="form"')[1]
+    assert "A run of this pipeline waits for approval" in form and 'href="/studio/builds/1#approvals"' in form
+    assert '<label for="p1">problems</label><span class="soft" id="hint-1">What to release, or all</span>' in form
+    assert 'aria-describedby="hint-1" name="parameter:problems"' in form
+    assert 'several values as <code>["first", "second"]</code>' in form
+
+
 def test_a_text_that_is_left_empty_keeps_its_default(
     studio: Studio, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,3 +127,12 @@ def test_a_text_that_is_left_empty_keeps_its_default(
     assert [[word for word in words if word.startswith("--parameter")] for words in commands] == [
         [], ["--parameter=who=them"],
     ]  # fmt: skip
+
+
+def test_the_list_says_what_each_pipeline_is_for(studio: Studio, project: Path) -> None:
+    file = project / ".pipelines/release.yml"
+    file.write_text(f"# Release: on a merge,\n# publish. Then more.\n#\n# Else.\n{PIPELINE}")
+    opened(studio, project)
+    page = studio.get(f"/studio/queue?file={file}")
+    assert '<td data-label="what for">Release: on a merge, publish.</td>' in page and "Then more" not in page
+    assert page.count('<tr class="chosen">') == 1 and page.count(">Queue…</a>") == 2

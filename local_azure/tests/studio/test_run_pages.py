@@ -197,9 +197,9 @@ def test_two_runs_side_by_side(studio: Studio) -> None:
     shown = re.findall(r"<span[^>]*>(.+?)</span>", row)
     assert shown == ["0.5", "0.25", "-0.25 (-50.0%)"], "the last values, of the steps too, and the difference"
     assert re.findall(r'data-label="(.+?)"', row) == [
-        "run one",
-        "run two",
-        "difference (second − first)",
+        "A",
+        "B",
+        "difference (B − A)",
     ], "for narrow screens"
     assert '/runs" aria-current="page">Runs</a>' in page, "its place in the navigation"
     differing = page.split("What differs")[1].split("What is the same")[0]
@@ -273,3 +273,24 @@ def test_live_updates_end_with_the_run(studio: Studio) -> None:
     answer = studio.client.get(f"{W}/runs/r/events")
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert "event: over" in answer.text
+
+
+def test_what_only_one_run_has_is_folded(studio: Studio) -> None:
+    for run_id, name in (("one", "loss"), ("two", "rows")):
+        studio.run(run_id, tags={"both": run_id, f"only_{run_id}": "x"})
+        studio.log_metric(run_id, name, [1.0])
+    page = studio.get(f"{W}/compare?run=one&run=two")
+    assert "These runs have no common metric." in page and "Metrics that only one run has (2)" in page
+    differing, lone = page.split("<h2>What differs</h2>")[1].split("What only one run has (2)")
+    assert "tag both" in differing and "only" not in differing.partition("<details>")[0] and "<wbr>one" in lone
+
+
+def test_metrics_of_several_steps_are_one_table_with_the_rest_as_tiles(studio: Studio) -> None:
+    studio.run("top")
+    for step, names in (("train", ("selection_mae", "rows")), ("evaluate", ("challenger_mae", "naive_mae"))):
+        studio.run(step, parentRunId="top", name=step)
+        for name in names:
+            studio.log_metric(step, name, [1.5])
+    page = studio.get(f"{W}/runs/top").split('id="metrics"')[1].split('id="log"')[0]
+    assert re.findall(r'<th scope="col" class="num">(\w+)</th>', page) == ["selection", "challenger", "naive"]
+    assert page.count("<li>") == 1 and "<li>rows<b>" in page and ">evaluate</a></h3>" not in page

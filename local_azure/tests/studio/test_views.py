@@ -11,8 +11,9 @@ import pytest
 from local_azure.studio.pages.published import rhythm
 from local_azure.studio.reading.run_facts import name_of
 from local_azure.studio.views.charts import Axes, Band, Line, drawable, line_chart
-from local_azure.studio.views.formats import duration, moment, number, parted, size, unpacked
+from local_azure.studio.views.formats import dated, duration, hashed, moment, number, parted, size, unpacked
 from local_azure.studio.views.graphs import MOST_NODES, Node, draw
+from local_azure.studio.views.metrics import shared_ends
 from local_azure.studio.views.previews import kind_of, table_of
 from local_azure.studio.views.statuses import Status, status
 
@@ -56,7 +57,7 @@ def test_a_chart_names_its_axes_and_draws_bands_within_its_scale() -> None:
     assert re.findall(r'<text class="axis"[^>]*>([^<]+)<', chart) == ["amount", "day"]
     corners = re.findall(r'<polygon class="band0" points="([^"]+)"', chart)[0].split()
     heights = [float(corner.split(",")[1]) for corner in corners]
-    assert len(heights) == 4 and min(heights) >= 0 and max(heights) <= 280
+    assert len(heights) == 4 and min(heights) >= 0 and max(heights) <= 340
     assert re.findall("</span> ([^<]+)</li>", chart) == ["x", "80%"], "the legend"
 
 
@@ -96,6 +97,33 @@ def test_previews_of_files() -> None:
     assert (table.columns, table.rows, table.is_cut) == (["a", "b"], [["1", "2"]], True)
     assert table_of("", whole=True).columns == []
     assert table_of("a,b,c,d\n1,x,,-1.5e3\n.2,2,,\n", whole=True).numeric == {0, 3}
+
+
+def test_a_preview_says_how_many_rows_there_are() -> None:
+    many = "a\n" + "1\n" * 889
+    assert [table_of(text, whole=whole).extent for text, whole in (
+        ("a\n1\n", True), ("a\n" + "1\n" * 28, True), (many, True), (many, False), ("", True),
+    )] == ["1 row", "28 rows", "200 of 889 rows", "the first 200 rows", "0 rows"]  # fmt: skip
+
+
+def test_amounts_of_a_preview_have_separators_and_years_and_identifiers_have_none() -> None:
+    table = table_of(
+        "amount,year,customer_id,zip,day\n-1234567.50,2014,123456,01234,2014-05-31\n5,2015,7,12345,x\n", whole=True
+    )
+    assert [table.cell(place, text) for place, text in enumerate(table.rows[0])] == [
+        "-1,234,567.50", "2014", "123456", "01234", "2014-05-31",
+    ]  # fmt: skip
+    assert table.cell(0, "1e5") == "1e5" and table.cell(0, "") == ""
+
+
+def test_timestamps_and_hashes_in_values_of_others() -> None:
+    assert "2026-12-01 04:22:53 UTC" in str(unpacked("2026-12-01T04:22:53.797253+00:00"))
+    assert "2026-12-01 04:22:53 UTC" in dated("2026-12-01T04:22:53Z")
+    for value in ("2026-13-01T04:22:53Z", "2026-12-01", "x"):
+        assert unpacked(value) == dated(value) == value
+    sha = "4f884bac" * 8
+    assert hashed(f"8:{sha}") == f'<span class="mono" title="8:{sha}">8:4f884bac…</span>'
+    assert hashed("plain") == "plain" and hashed(3) == 3
 
 
 def test_packed_texts_are_read_and_others_left_alone() -> None:
@@ -139,4 +167,20 @@ def test_runs_without_a_name_go_by_the_beginning_of_their_id() -> None:
 @pytest.mark.parametrize(("count", "ticks"), [(1, ["0"]), (3, ["0", "1", "2"]), (40, ["0", "10", "20", "29", "39"])])
 def test_values_are_counted_in_whole_numbers(count: int, ticks: list[str]) -> None:
     chart = line_chart([Line("x", tuple((float(n), 0.5 * n) for n in range(count)))], "a chart", AXES)
-    assert re.findall(r'<text[^>]* y="246"[^>]*>([^<]+)</text>', chart) == ticks
+    assert re.findall(r'<text[^>]* y="306"[^>]*>([^<]+)</text>', chart) == ticks
+
+
+def test_metrics_whose_names_end_alike_are_one_table() -> None:
+    values = {f"{who}_{what}": n for n, who in enumerate(("a", "b", "c_d")) for what in ("mae", "rel_mae")}
+    found = shared_ends([*values.items(), ("a_bias", 7), ("rows", 8)])
+    assert found.columns == ["a", "b", "c_d"]
+    assert found.rows == [("mae", [0, 1, 2]), ("rel_mae", [0, 1, 2])]
+    assert found.names == values.keys()
+
+
+def test_few_or_ambiguous_metrics_stay_tiles() -> None:
+    assert shared_ends([("a_mae", 1), ("b_mae", 2), ("_mae", 3), ("mae_", 4), ("x", 5)]).rows == []
+    twice = [("a_mae", 1), ("a_mae", 2), ("b_mae", 3), ("c_mae", 4)]
+    assert shared_ends(twice).rows == [], "two steps have logged one name"
+    part = shared_ends([("a_x", 1), ("b_x", 2), ("c_x", 3), ("b_y", 4), ("c_y", 5), ("d_y", 6)])
+    assert part.rows == [("x", [1, 2, 3, None]), ("y", [None, 4, 5, 6])]

@@ -22,6 +22,7 @@ from local_azure.studio.pages import builds, overview, published, queueing, regi
 from local_azure.studio.pages.visit import ROOT, Site, Visit, address
 from local_azure.studio.reading.run_facts import name_of
 from local_azure.studio.views import formats
+from local_azure.studio.views.metrics import shared_ends
 from local_azure.studio.views.statuses import first_tags, is_notable, notable_tags, status
 
 LOG = logging.getLogger("local_azure")
@@ -61,10 +62,13 @@ def _templates() -> jinja2.Environment:
         "short": formats.short,
         "parted": formats.parted,
         "unpacked": formats.unpacked,
+        "dated": formats.dated,
+        "hashed": formats.hashed,
         "status": status,
         "run_name": name_of,
     }
     made.globals |= {"address": address, "root": ROOT, "is_notable": is_notable}
+    made.globals |= {"shared_ends": shared_ends}
     made.globals |= {"notable_tags": notable_tags, "first_tags": first_tags}
     return made
 

@@ -18,6 +18,7 @@ from local_azure.studio.pages.live import live_updates
 from local_azure.studio.pages.run_files import foreign_file
 from local_azure.studio.pages.visit import Section, Visit, address, key_of
 from local_azure.studio.reading import logs, origins, pipeline_runs
+from local_azure.studio.reading.file_names import is_readable
 from local_azure.studio.reading.pipeline_runs import WAITING, Part, PipelineRun
 from local_azure.studio.reading.shown_file import ShownFile, shown_file
 from local_azure.studio.views import previews
@@ -32,6 +33,8 @@ FAILURE_LINES = 25
 SHOWN_CARDS = 20
 MOST_SUMMARY_BYTES = 1024 * 1024
 _STEP_BYTES = 512 * 1024
+_ARTIFACTS = "artifacts/"
+MOST_LINKED = 20  # artifacts beside a question
 _ONE = "/builds/{number}"
 Document = dict[str, Any]
 
@@ -45,12 +48,13 @@ class Refused(NamedTuple):
 
 @dataclass(frozen=True)
 class Question:
-    """An open approval with its cards, and the SHA-256 of all that it is about.
+    """An open approval with its cards, the artifacts that it is about, and the SHA-256 of all that it is about.
 
     refused: why the last answer is not recorded; its comment is offered again.
     """
 
     cards: list[ShownFile]
+    files: list[str]
     evidence: str
     refused: str
     comment: str
@@ -128,15 +132,18 @@ def _made(visit: Visit, run: PipelineRun) -> dict[str, list[tuple[str, Document]
 
 def _question(documents: list[ShownFile], evidence: Evidence, approval_id: str, refused: Refused | None) -> Question:
     cards = _cards(documents, evidence.files)
+    shown = {card.name for card in cards}
+    names = [name.removeprefix(_ARTIFACTS) for name in evidence.files if name.startswith(_ARTIFACTS)]
+    files = [name for name in names if name not in shown and is_readable(name)][:MOST_LINKED]
     if refused is None or refused.approval_id != approval_id:
-        return Question(cards, evidence.sha256, refused="", comment="")
-    return Question(cards, evidence.sha256, refused=f"{CHANGED}, then answer again.", comment=refused.comment)
+        return Question(cards, files, evidence.sha256, refused="", comment="")
+    return Question(cards, files, evidence.sha256, refused=f"{CHANGED}, then answer again.", comment=refused.comment)
 
 
 def _cards(documents: list[ShownFile], files: tuple[str, ...]) -> list[ShownFile]:
     """Return the approval cards among these files of a run."""
     cards = [shown for shown in documents if shown.document_kind == "approval_card"]
-    return [card for card in cards if f"artifacts/{card.name}" in files]
+    return [card for card in cards if f"{_ARTIFACTS}{card.name}" in files]
 
 
 def _documents(visit: Visit, run: PipelineRun, names: list[str]) -> list[ShownFile]:
@@ -233,6 +240,15 @@ def log(visit: Visit) -> Response:
         window=window,
         events=address("builds", str(run.number), "events") if run.is_live else "",
     )
+
+
+@PAGES.get(_ONE + "/log/{label}/raw")
+def raw_log(visit: Visit) -> Response:
+    """The log of a job as a file."""
+    path = pipeline_runs.log_of(_run(visit), visit.part("label"))
+    if not path.is_file():
+        raise not_found("Log", visit.part("label")[:80], "The job has written none.")
+    return foreign_file(visit, path.name, path)
 
 
 @PAGES.get(_ONE + "/files/{kind}")

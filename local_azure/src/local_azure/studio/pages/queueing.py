@@ -18,6 +18,7 @@ from local_azure.machine_learning.errors import bad_request, not_found
 from local_azure.machine_learning.processes.forking import orphans
 from local_azure.studio.pages.visit import Section, Visit, address
 from local_azure.studio.reading import pipeline_runs, queueable
+from local_azure.studio.reading.pipeline_runs import PipelineRun
 from local_azure.studio.reading.queueable import Queueable
 
 PAGES = Section()
@@ -47,9 +48,16 @@ def _page(visit: Visit, file: str, *, refused: str = "", status: int = 200) -> R
         parameters=declared,
         left_empty={one.name for one in declared if queueable.may_stay_empty(one)},
         before=queueable.given_before(chosen.last, "parameters") if chosen else {},
+        open_runs=_open_runs(visit, chosen.file) if chosen else [],
         azure=queueable.given_before(chosen.last, "azure") if chosen else {},
         refused=refused,
     )
+
+
+def _open_runs(visit: Visit, file: Path) -> list[PipelineRun]:
+    """Return the runs of a pipeline that wait for an approval: a person may have forgotten them."""
+    waiting = pipeline_runs.waiting(visit.parts.state.pipeline_runs)
+    return [run for run in waiting if run.plan.get("file") == str(file)]
 
 
 def _offered(visit: Visit) -> list[Queueable]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,6 @@ MOST_FILES = 100
 MOST_LOOKED_AT = 10_000  # files below a folder, of which a pattern chooses
 MOST_USES = 50
 REPORT = "report.html"
-RUN_ID = re.compile(r"[0-9a-zA-Z_-]{20,256}")  # as the SDK makes them; other values of tags are not looked up
 _W = "/w/{workspace}"
 Document = dict[str, Any]
 
@@ -123,17 +121,22 @@ def all_models(visit: Visit) -> Response:
     """The latest version of each model, and where it serves."""
     workspace = visit.workspace
     found = [model for _, model in models.find(visit.parts.store, workspace, {}, latest_only=True)]
-    served = _served(visit, workspace)
+    served = _served(visit)
     return visit.page("models.html.j2", found=[(model, served.get(model["name"], [])) for model in found])
 
 
-def _served(visit: Visit, workspace: Workspace) -> dict[str, list[tuple[str, str]]]:
-    """Return, by name of a model, the services that hold a version of it: (service, version)."""
-    found: dict[str, list[tuple[str, str]]] = {}
-    for service in services.find(visit.parts.store, workspace, {}):
-        for model_id in service["environmentImageRequest"].get("modelIds") or []:
-            name, _, version = model_id.rpartition(":")
-            found.setdefault(name, []).append((service["name"], version))
+def _served(visit: Visit) -> dict[str, list[tuple[str, str, str]]]:
+    """Return, by name of a model, the services of all workspaces that hold one of that name.
+
+    Each as (workspace, service, version); the version is a number of that workspace.
+    """
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    known = visit.parts.workspaces.all()
+    for place in known:
+        for service in services.find(visit.parts.store, place, {}):
+            for model_id in sorted(origins.held(service)):
+                name, _, version = model_id.rpartition(":")
+                found.setdefault(name, []).append((key_of(place, known), service["name"], version))
     return found
 
 
@@ -149,7 +152,7 @@ def model_versions(visit: Visit) -> Response:
     if chosen is None:
         raise not_found("Model", f"{name}:{wanted}")
     files = _model_files(visit, workspace, chosen)
-    place, run = _origin(visit, workspace, chosen)
+    place, run = origins.run_of(visit.parts, workspace, chosen)
     family = [run, *run_records.children(visit.parts.store, place.id, run["runId"])] if run else []
     known = visit.parts.workspaces.all()
     return visit.page(
@@ -167,18 +170,6 @@ def model_versions(visit: Visit) -> Response:
         metrics=measured.of_family(visit.parts, place, family),
         pipeline=run["rootRunId"] if run else "",
     )
-
-
-def _origin(visit: Visit, workspace: Workspace, model: Document) -> tuple[Workspace, Document | None]:
-    """Return the run that made a model, with its workspace: the one it was registered with, else the one a tag names.
-
-    A copy may name a run of another workspace.
-    """
-    told = [model["runId"], *(model.get("kvTags") or {}).values(), *(model.get("properties") or {}).values()]
-    ids = [value for value in told if isinstance(value, str) and RUN_ID.fullmatch(value)]
-    places = [workspace, *(other for other in visit.parts.workspaces.all() if other.id != workspace.id)]
-    found = ((place, visit.parts.store.get(place.id, run_records.KIND, run_id)) for run_id in ids for place in places)
-    return next(((place, run) for place, run in found if run is not None), (workspace, None))
 
 
 def _model_files(visit: Visit, workspace: Workspace, model: Document) -> dict[str, Path]:

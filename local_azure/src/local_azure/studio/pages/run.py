@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from starlette.responses import Response
@@ -15,15 +15,17 @@ from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.studio.pages.live import live_updates
 from local_azure.studio.pages.run_files import above
 from local_azure.studio.pages.runs import parameters_of
-from local_azure.studio.pages.visit import Section, Visit, address
+from local_azure.studio.pages.visit import Section, Visit, address, key_of
 from local_azure.studio.reading import logs, measured, pipeline_runs
 from local_azure.studio.reading import run_facts as facts
 from local_azure.studio.reading.file_names import is_readable
+from local_azure.studio.reading.measured import Measured
 from local_azure.studio.reading.origins import build_of
 from local_azure.studio.reading.run_facts import Step
 from local_azure.studio.views.charts import bar
 from local_azure.studio.views.formats import parsed, seconds_between
 from local_azure.studio.views.graphs import Node, draw
+from local_azure.studio.views.metrics import SharedEnds, shared_ends
 from local_azure.studio.views.statuses import status
 
 PAGES = Section()
@@ -44,6 +46,8 @@ def run_page(visit: Visit) -> Response:
     files = _files(visit, workspace, run)
     log = facts.main_log(parts, workspace, run)
     failure = facts.failure_of(parts, workspace, run)
+    metrics, step_metrics = measured.of_run(parts, workspace, run), _step_metrics(visit, workspace, steps)
+    lineage, known = facts.lineage_of(parts, workspace, run), parts.workspaces.all()
     return visit.page(
         "run.html.j2",
         run=run,
@@ -58,13 +62,15 @@ def run_page(visit: Visit) -> Response:
         more_steps=len(every_step) - len(steps),
         graph=_graph(visit, steps),
         timeline=_timeline(run, steps),
-        metrics=measured.of_run(parts, workspace, run),
-        step_metrics=_step_metrics(visit, workspace, steps),
+        metrics=metrics,
+        step_metrics=step_metrics,
+        shared=_shared(metrics, step_metrics),
         files=files[:_SHOWN_FILES],
         has_more_files=len(files) > _SHOWN_FILES,
         log=log,
         tail=logs.tail(artifact_file(parts.files, workspace, run, log), parts.redactor, _TAIL_LINES) if log else [],
-        lineage=facts.lineage_of(parts, workspace, run),
+        lineage=lineage,
+        served=[(key_of(place, known), service) for place, service in lineage.services],
         parameters=parameters_of(run),
         build=pipeline_runs.find(parts.state.pipeline_runs, build_of(run)),
         snapshot=run["properties"].get("ContentSnapshotId", ""),
@@ -114,6 +120,12 @@ def _step_metrics(visit: Visit, workspace: Workspace, steps: list[Step]) -> list
     begun = [step for step in steps if step.run_id][: measured.MOST_OF_FAMILY]
     found = [(step, measured.scalars(visit.parts, workspace, step.run_id)) for step in begun]
     return [(step, values) for step, values in found if values]
+
+
+def _shared(metrics: list[Measured], step_metrics: list[tuple[Step, Document]]) -> SharedEnds:
+    """Return the single values of a run and its steps whose names end alike."""
+    own = [(each.name, each.single) for each in metrics if each.single is not None]
+    return shared_ends([*own, *chain.from_iterable(values.items() for _, values in step_metrics)])
 
 
 @PAGES.get(_RUN + "/events")

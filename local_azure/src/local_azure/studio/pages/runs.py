@@ -129,13 +129,15 @@ def compare(visit: Visit) -> Response:
     workspace, store = visit.workspace, visit.parts.store
     found = [run_records.require(store, workspace.id, run_id) for run_id in ids]
     families = [[run, *run_records.children(store, workspace.id, run["runId"])] for run in found]
-    metrics = [measured.of_family(visit.parts, workspace, family) for family in families]
+    metrics = _side_by_side([measured.of_family(visit.parts, workspace, family) for family in families])
     facts = _side_by_side([_facts(run) for run in found])
     return visit.page(
         "compare.html.j2",
         runs=[Row(run, "") for run in found],
-        metrics=_side_by_side(metrics),
-        differing=[row for row in facts if row.differs],
+        metrics=[row for row in metrics if row.is_common],
+        lone_metrics=[row for row in metrics if not row.is_common],
+        differing=[row for row in facts if row.differs and row.is_common],
+        lone=[row for row in facts if not row.is_common],
         same=[row for row in facts if not row.differs],
     )
 
@@ -158,6 +160,11 @@ class Compared:
 
     name: str
     values: list[Any]
+
+    @property
+    def is_common(self) -> bool:
+        """Whether more than one run has it."""
+        return sum(value is not None for value in self.values) > 1
 
     @property
     def differs(self) -> bool:

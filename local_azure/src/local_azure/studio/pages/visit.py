@@ -18,6 +18,7 @@ from local_azure.machine_learning.domain.workspace.coordinates import WORKSPACE_
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import not_found
 from local_azure.machine_learning.server import Parts
+from local_azure.pipelines.run.builds.record import local_person
 from local_azure.studio.access.projects import Projects
 
 ROOT = "/studio"
@@ -93,6 +94,7 @@ class Visit:
             **values,
             csrf=session.csrf if session else "",
             here=self.request.url.path,
+            person=local_person() if session else "",
             chosen_workspace=chosen,
             workspaces=[key_of(one, known) for one in known],
             w=f"{ROOT}/w/{quote(chosen, safe='')}",

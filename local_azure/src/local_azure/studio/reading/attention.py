@@ -18,6 +18,7 @@ from local_azure.machine_learning.engines.schedules.scheduler import Late
 from local_azure.machine_learning.server import Parts
 from local_azure.studio.reading import pipeline_runs
 from local_azure.studio.reading.pipeline_runs import PipelineRun
+from local_azure.studio.reading.run_facts import error_of, failed_part
 from local_azure.studio.views.formats import seconds_between
 
 HOURS = 24
@@ -36,13 +37,13 @@ Placed = tuple[Workspace, Document]
 
 @dataclass(frozen=True)
 class Attention:
-    """What needs a person. failed_runs and failed_builds: of the last 24 hours, the newest first."""
+    """What needs a person. failed_runs, failed_builds: of the last 24 hours, the newest first, with their errors."""
 
     waiting: list[PipelineRun]
     down: list[Placed]
     late: list[tuple[Workspace, Late]]
-    failed_builds: list[PipelineRun]
-    failed_runs: list[Placed]
+    failed_builds: list[tuple[PipelineRun, str]]
+    failed_runs: list[tuple[Workspace, Document, str]]
 
     @property
     def is_needed(self) -> bool:
@@ -54,13 +55,20 @@ def attention(parts: Parts, builds: list[PipelineRun], services: list[Placed]) -
     """Gather it. builds: the newest runs of pipelines; services: those of all workspaces."""
     known = parts.workspaces.all()
     failed = [(workspace, run) for workspace in known for run in _failed_runs(parts, workspace)]
+    newest = sorted(failed, key=lambda pair: str(pair[1]["endTimeUtc"]), reverse=True)[:MOST_SHOWN]
+    failed_builds = [run for run in builds if _failed_lately(run)][:MOST_SHOWN]
     return Attention(
         waiting=pipeline_runs.waiting(parts.state.pipeline_runs),
         down=[(workspace, service) for workspace, service in services if _is_down(service)],
         late=[(workspace, late) for workspace in known for late in parts.scheduler.late(workspace)],
-        failed_builds=[run for run in builds if _failed_lately(run)][:MOST_SHOWN],
-        failed_runs=sorted(failed, key=lambda pair: str(pair[1]["endTimeUtc"]), reverse=True)[:MOST_SHOWN],
+        failed_builds=[(run, first_line(pipeline_runs.first_error(run))) for run in failed_builds],
+        failed_runs=[(place, run, first_line(error_of(failed_part(parts, place, run)))) for place, run in newest],
     )
+
+
+def first_line(text: str) -> str:
+    """Return the first line of a text that says anything."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
 
 
 def _is_down(service: Document) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from local_azure.machine_learning.server import Parts
 
 BUILD = "build_id"
 """Tag or property of a run or model that names the build that made it, as docs/studio.md says."""
+RUN_ID = re.compile(r"[0-9a-zA-Z_-]{20,256}")  # as the SDK makes them; other values of tags are not looked up
 MOST_MADE = 100  # runs of one build that are listed
 MOST_COMPARED_BYTES = 16 * 1024 * 1024  # of one model; copies of larger ones are not looked for
 Document = dict[str, Any]
@@ -66,6 +68,34 @@ def _runs_of(parts: Parts, workspace: Workspace, number: str) -> list[Document]:
 def held(service: Document) -> set[str]:
     """Return the ids of the models that a service holds."""
     return set(service["environmentImageRequest"].get("modelIds") or [])
+
+
+def run_of(parts: Parts, workspace: Workspace, document: Document) -> tuple[Workspace, Document | None]:
+    """Return the run that a model or service names, with its workspace: its own one, else that of a tag or property.
+
+    A copy may name a run of another workspace.
+    """
+    told = [
+        document.get("runId"),
+        *(document.get("kvTags") or {}).values(),
+        *(document.get("properties") or {}).values(),
+    ]
+    ids = [value for value in told if isinstance(value, str) and RUN_ID.fullmatch(value)]
+    places = [workspace, *(other for other in parts.workspaces.all() if other.id != workspace.id)]
+    found = ((place, parts.store.get(place.id, run_records.KIND, run_id)) for run_id in ids for place in places)
+    return next(((place, run) for place, run in found if run is not None), (workspace, None))
+
+
+def runs_named(parts: Parts, document: Document) -> list[tuple[str, Workspace, Document]]:
+    """Return the runs of all workspaces that tags of a service name: the name of the tag, the workspace, the run."""
+    told = (document.get("kvTags") or {}).items()
+    ids = [(name, value) for name, value in told if isinstance(value, str) and RUN_ID.fullmatch(value)]
+    found = [
+        (name, place, parts.store.get(place.id, run_records.KIND, run_id))
+        for name, run_id in ids
+        for place in parts.workspaces.all()
+    ]
+    return [(name, place, run) for name, place, run in found if run is not None]
 
 
 def serving(parts: Parts, workspace: Workspace, model: Document) -> list[Placed]:

@@ -24,6 +24,7 @@ from local_azure.studio.views.formats import seconds_between
 from local_azure.studio.views.statuses import is_notable
 
 WAITING = "waiting for approval"
+REJECTED = "rejected"
 MOST_RUNS_READ = 200  # the newest ones
 MOST_NAMES = 5_000  # of artifacts that are looked at for cards and boards
 MOST_DOCUMENTS = 50  # artifacts in JSON that are read for them
@@ -101,7 +102,14 @@ class PipelineRun:
         """What its badge shows."""
         if self.is_live:
             return WAITING if any(one.is_open for one in self.approvals) else "Running"
-        return str(self.build.get("result", "unknown"))
+        return REJECTED if self._rejection else str(self.build.get("result", "unknown"))
+
+    @property
+    def _rejection(self) -> Approval | None:
+        """The answer that ended it; None if something else has failed, too."""
+        rejected = [one for one in self.approvals if one.status == REJECTED]
+        has_failed = any(stage.status == "failed" for stage in self.stages)
+        return rejected[0] if rejected and self.build.get("result") == "failed" and not has_failed else None
 
     @property
     def plan(self) -> Document:
@@ -159,14 +167,14 @@ class PipelineRun:
         return seconds_between(self.started, ended) if ended or self.is_live else None
 
     @property
-    def why_failed(self) -> str:
-        """Which approval was rejected, else which stage failed; empty for a run that has not failed."""
-        if self.status != "failed":
-            return ""
-        rejected = next((one for one in self.approvals if one.status == "rejected"), None)
-        if rejected is not None:
-            return f"{rejected.environment} was not approved"
-        return next((f"in {stage.title}" for stage in self.stages if stage.status == "failed"), "")
+    def why(self) -> str:
+        """What explains its status: who rejected it and why, which stage failed, whose answer it did not get."""
+        if (rejection := self._rejection) is not None:
+            return f"by {rejection.person}{f': {rejection.comment}' if rejection.comment else ''}"
+        if self.status == "failed":
+            return next((f"in {stage.title}" for stage in self.stages if stage.status == "failed"), "")
+        asked = [one for one in self.approvals if one.status == "canceled"] if self.status == "canceled" else []
+        return f"before {asked[0].environment} was answered" if asked else ""
 
     @property
     def tags(self) -> list[str]:
@@ -238,9 +246,12 @@ def _read(folder: Path) -> PipelineRun | None:
     stages = _stages(records, lines)
     approvals = [_approval(folder, one, records) for one in record["approvals"]]
     asking = {one.stage for one in approvals if one.is_open}
+    rejected = {one.label for one in approvals if one.status == REJECTED}
     for stage in stages:
         if stage.title in asking and stage.status == "inProgress":
             stage.status = WAITING
+        elif stage.label in rejected and stage.status == "failed":
+            stage.status = REJECTED
     return PipelineRun(folder, record["build"], approvals, stages, lines)
 
 
@@ -256,7 +267,7 @@ def _approval(folder: Path, found: Document, records: list[Document]) -> Approva
     status = str(found.get("status", ""))
     answer = answer_of(folder, str(found["id"])) if status == "pending" else None
     if answer is not None:  # given a moment ago; the run has not noticed yet
-        status = "approved" if answer.approved else "rejected"
+        status = "approved" if answer.approved else REJECTED
     return Approval(
         id=str(found["id"]),
         environment=str((found.get("resource") or {}).get("name", "")),
@@ -375,6 +386,13 @@ def result_of(run: PipelineRun) -> Document:
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def first_error(run: PipelineRun) -> str:
+    """Return the first error that a run has reported; empty without one."""
+    issues = result_of(run).get("issues")
+    found = (issue for issue in issues if isinstance(issue, list)) if isinstance(issues, list) else ()
+    return next((str(issue[2]) for issue in found if len(issue) > 2 and issue[0] == "error"), "")
 
 
 def kept_files(run: PipelineRun, kind: str, after: str = "") -> Listed:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from local_azure.pipelines.expand.expansion import Declared, declared_parameters
 from local_azure.studio.reading import pipeline_runs
 from local_azure.studio.reading.pipeline_runs import PipelineRun
 
+MOST_COMMENT_BYTES = 4096
 MOST_FILES = 200  # that are looked at
 _PATTERNS = ("*.yml", "*.yaml")
 _OF_A_PROJECT = ("azure-pipelines*.yml", ".pipelines/*.yml", ".pipelines/*.yaml")
+_SENTENCE_END = re.compile(r"(?<=\.)\s")
 _NOTHING = "none"
 Document = dict[str, Any]
 
@@ -32,6 +35,22 @@ class Queueable:
         """The path in its repository, behind the name of that."""
         root = repository_root(self.file)
         return f"{root.name}/{self.file.absolute().relative_to(root).as_posix()}"
+
+    @property
+    def purpose(self) -> str:
+        """The first sentence of the comment that the file begins with; empty without one."""
+        return _purpose(self.file)
+
+
+def _purpose(file: Path) -> str:
+    try:
+        with file.open("rb") as stream:
+            lines = stream.read(MOST_COMMENT_BYTES).decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    comment = takewhile(lambda line: line.startswith("#") and line.strip("# "), lines)
+    text = " ".join(line.lstrip("#").strip() for line in comment)
+    return _SENTENCE_END.split(text, maxsplit=1)[0]
 
 
 def files(root: Path, projects: Sequence[Path]) -> list[Queueable]:

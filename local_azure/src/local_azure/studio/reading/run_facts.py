@@ -12,14 +12,14 @@ from local_azure.machine_learning.domain.pipelines import graphs, nodes, pipelin
 from local_azure.machine_learning.domain.runs import run_records
 from local_azure.machine_learning.domain.runs.run_files import DRIVER_LOG, STANDARD_LOG, artifact_file, log_paths
 from local_azure.machine_learning.domain.runs.statuses import RunStatus
-from local_azure.machine_learning.domain.serving import models, services
+from local_azure.machine_learning.domain.serving import models
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.errors import ApiError
 from local_azure.machine_learning.server import Parts
 from local_azure.studio.reading import logs
 from local_azure.studio.reading.file_names import is_readable
 from local_azure.studio.reading.logs import Line
-from local_azure.studio.reading.origins import held
+from local_azure.studio.reading.origins import Placed, serving
 from local_azure.studio.views.formats import duration, seconds_between
 
 Document = dict[str, Any]
@@ -58,11 +58,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Lineage:
-    """What a run read and what was made of it."""
+    """What a run read and what was made of it. services: of all workspaces, that hold a model or a copy of it."""
 
     data: list[Document] = field(default_factory=list)
     models: list[Document] = field(default_factory=list)
-    services: list[Document] = field(default_factory=list)
+    services: list[Placed] = field(default_factory=list)
 
 
 def name_of(run: Document) -> str:
@@ -131,9 +131,8 @@ def failure_of(parts: Parts, workspace: Workspace, run: Document) -> Failure | N
     """Return why a run failed, with the end of the log of the step that failed first."""
     if run["status"] != RunStatus.FAILED:
         return None
-    part = _failed_part(parts, workspace, run)
-    error = (part.get("error") or {}).get("error") or {}
-    message = str(error.get("message") or f"The status is {part['status']}.")
+    part = failed_part(parts, workspace, run)
+    message = error_of(part) or f"The status is {part['status']}."
     name = main_log(parts, workspace, part)
     lines = []
     if name:
@@ -142,13 +141,19 @@ def failure_of(parts: Parts, workspace: Workspace, run: Document) -> Failure | N
     return Failure(part, message, lines, name)
 
 
-def _failed_part(parts: Parts, workspace: Workspace, run: Document) -> Document:
+def error_of(run: Document) -> str:
+    """Return the message of the error that a run ended with; empty without one."""
+    error = (run.get("error") or {}).get("error") or {}
+    return str(error.get("message") or "")
+
+
+def failed_part(parts: Parts, workspace: Workspace, run: Document) -> Document:
     """Return the innermost run that failed first, or the run itself when nothing below it failed."""
     below = run_records.children(parts.store, workspace.id, run["runId"])
     failed = [child for child in below if child["status"] == RunStatus.FAILED]
     if not failed:
         return run
-    return _failed_part(parts, workspace, min(failed, key=lambda child: str(child["endTimeUtc"])))
+    return failed_part(parts, workspace, min(failed, key=lambda child: str(child["endTimeUtc"])))
 
 
 def log_names(parts: Parts, workspace: Workspace, run: Document) -> list[str]:
@@ -169,9 +174,9 @@ def lineage_of(parts: Parts, workspace: Workspace, run: Document) -> Lineage:
     ids = {one["runId"] for one in family}
     every = models.find(parts.store, workspace, {}, latest_only=False)
     found = [model for _, model in every if _names_one(model, ids)]
-    ids_of_models = {model["id"] for model in found}
-    served = [service for service in services.find(parts.store, workspace, {}) if ids_of_models & held(service)]
-    return Lineage(data_read(parts, workspace, family), found, served)
+    placed = chain.from_iterable(serving(parts, workspace, model) for model in found)
+    served = {(place.id, service["name"]): (place, service) for place, service in placed}
+    return Lineage(data_read(parts, workspace, family), found, list(served.values()))
 
 
 def data_read(parts: Parts, workspace: Workspace, family: list[Document]) -> list[Document]:

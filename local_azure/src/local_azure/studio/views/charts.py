@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from local_azure.studio.views.formats import number
 
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 640, 280, 64, 12, 34, 54
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 640, 340, 64, 12, 34, 54
 _TICKS = 4
 _BETWEEN = Markup(' class="between"')  # left out where there is little room
 _MOST_DOTS = 60
@@ -80,7 +80,7 @@ def _legend(lines: Sequence[Line], bands: Sequence[Band]) -> Markup:
     if len(lines) + len(bands) < 2:
         return Markup("")
     signs = [("line", place, "━", line.name) for place, line in enumerate(lines)]
-    signs += [("band", place, "░▒"[place], band.name) for place, band in enumerate(bands)]
+    signs += [("band", place, "", band.name) for place, band in enumerate(bands)]
     found = [Markup('<li class="{}{}"><span aria-hidden="true">{}</span> {}</li>').format(*sign) for sign in signs]
     return Markup('<ul class="legend">{}</ul>').format(Markup("").join(found))
 

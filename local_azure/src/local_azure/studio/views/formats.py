@@ -13,6 +13,8 @@ _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 _MOST_CHARACTERS = 200
 _BETWEEN_WORDS = re.compile(r"(?<=[_./])(?=[^_./])|(?<=[a-z])(?=[A-Z])")
 _PACKED, _MOST_PACKED = "base64_", 100_000
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+_HASH = re.compile(r"\b([0-9a-f]{32,64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
 _NOTHING = Markup('<span class="soft">-</span>')
 
 
@@ -83,7 +85,12 @@ def number(value: object) -> str:
 
 
 def unpacked(value: object) -> object:
-    """Return the text that a value holds in URL-safe base64 of UTF-8 behind `base64_`; any other value as it is."""
+    """Return the text that a value holds in URL-safe base64 of UTF-8 behind `base64_`, a timestamp as all others.
+
+    Any other value stays as it is.
+    """
+    if _is_timestamp(value):
+        return moment(value)
     if not isinstance(value, str) or not value.startswith(_PACKED) or len(value) > _MOST_PACKED:
         return value
     held = value.removeprefix(_PACKED)
@@ -92,6 +99,24 @@ def unpacked(value: object) -> object:
     except ValueError:
         return value
     return text if text.isprintable() and text else value
+
+
+def dated(value: object, most: int = _MOST_CHARACTERS) -> str | Markup:
+    """Show a value of a tag in a list: a timestamp as all others, else a text."""
+    return moment(value) if _is_timestamp(value) else short(value, most)
+
+
+def _is_timestamp(value: object) -> bool:
+    return isinstance(value, str) and bool(_TIMESTAMP.fullmatch(value)) and parsed(value) is not None
+
+
+def hashed(value: object) -> object:
+    """Return a value whose hashes and random ids are cut to eight characters, with the whole as its title."""
+    text = value if isinstance(value, str) else ""
+    cut = _HASH.sub(lambda found: f"{found[0][:8]}…", text)
+    if cut == text:
+        return unpacked(value)
+    return Markup('<span class="mono" title="{}">{}</span>').format(text, cut)
 
 
 def parted(name: str) -> Markup:

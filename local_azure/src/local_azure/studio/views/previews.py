@@ -8,7 +8,7 @@ import json
 import mimetypes
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Literal
 
 from markdown_it import MarkdownIt
@@ -20,6 +20,9 @@ MOST_COLUMNS = 50
 MOST_CHARACTERS = 2 * 1024 * 1024  # of JSON with its indents, which may be a thousand times as long as without
 _SECRET = re.compile("password|secret|token|credential|key$", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
+_WHOLE = re.compile(r"[-+]?\d+")
+_LARGE_DIGITS = 5  # years have four
+_IDENTIFIER = re.compile(r"(id|key|code|number|no)$", re.IGNORECASE)
 _SCROLLING = '<div class="scroll" tabindex="0" role="group" aria-label="Table">'
 _ENCODER = json.JSONEncoder(indent=2, ensure_ascii=False)
 _KINDS: dict[str, Kind] = {
@@ -37,13 +40,40 @@ _KINDS: dict[str, Kind] = {
 
 @dataclass(frozen=True)
 class Table:
-    """The beginning of a table."""
+    """The beginning of a table. total: how many rows the whole file has, None if not all of it was read."""
 
     columns: list[str]
     rows: list[list[str]]
     is_cut: bool
+    total: int | None = None
 
     @property
+    def extent(self) -> str:
+        """How many rows there are, and how many of them are shown."""
+        shown = len(self.rows)
+        if not self.is_cut:
+            return f"{shown:,} row{'' if shown == 1 else 's'}"
+        return f"{shown:,} of {self.total:,} rows" if self.total is not None else f"the first {shown:,} rows"
+
+    def cell(self, place: int, text: str) -> str:
+        """Show a cell: a column of numbers with thousands separators, if it has numbers of five digits or more."""
+        whole, point, rest = text.strip().partition(".")
+        if place not in self._separated or not _WHOLE.fullmatch(whole):
+            return text
+        return f"{whole[: -len(whole.lstrip('+-'))]}{int(whole.lstrip('+-')):,}{point}{rest}"
+
+    @cached_property
+    def _separated(self) -> frozenset[int]:
+        """The positions of numbers that are amounts: large, no identifiers, without zeros in front."""
+        return frozenset(place for place in self.numeric if self._are_amounts(place))
+
+    def _are_amounts(self, place: int) -> bool:
+        wholes = [row[place].strip().lstrip("+-").partition(".")[0] for row in self.rows if place < len(row)]
+        has_large = any(len(whole) >= _LARGE_DIGITS for whole in wholes)
+        has_zeros = any(len(whole) > 1 and whole.startswith("0") for whole in wholes)
+        return has_large and not has_zeros and not _IDENTIFIER.search(self.columns[place])
+
+    @cached_property
     def numeric(self) -> frozenset[int]:
         """The positions of the columns that hold numbers only; cells may be empty."""
         return frozenset(place for place in range(len(self.columns)) if _are_numbers(self.rows, place))
@@ -74,17 +104,21 @@ def table_of(text: str, *, whole: bool, tabs: bool = False) -> Table:
     """Return the first rows of a CSV text. whole: the text is the whole file, so its last row is whole too."""
     reader = csv.reader(io.StringIO(text), delimiter="\t" if tabs else ",")
     rows: list[list[str]] = []
+    read, is_broken = 0, False
     try:
         for row in reader:
-            rows.append(row[:MOST_COLUMNS])
-            if len(rows) > MOST_ROWS + 1:
+            read += 1
+            if read <= MOST_ROWS + 2:
+                rows.append(row[:MOST_COLUMNS])
+            elif not whole:
                 break
     except csv.Error:
-        pass  # what was read before a broken row is shown
-    is_cut = not whole or len(rows) > MOST_ROWS + 1
+        is_broken = True  # what was read before a broken row is shown
+    is_cut = not whole or read > MOST_ROWS + 1
     if is_cut and len(rows) > 1:
         rows = rows[:-1]
-    return Table(rows[0] if rows else [], rows[1:], is_cut)
+    total = read - 1 if whole and not is_broken else None
+    return Table(rows[0] if rows else [], rows[1:], is_cut, total)
 
 
 def json_of(text: str) -> Any:

@@ -26,15 +26,16 @@ _LIVE: _Look = ("live", "▶")
 _WAITING: _Look = ("soft", "○")
 _LOOKS: dict[str, _Look] = {
     **dict.fromkeys(("completed", "finished", "succeeded", "healthy", "approved", "active", "agrees"), _GOOD),
-    **dict.fromkeys(("failed", "rejected", "differs"), _BAD),
+    **dict.fromkeys(("failed", "differs"), _BAD),
     **dict.fromkeys(("canceled", "cancelrequested", "abandoned"), _STOPPED),
     **dict.fromkeys(("running", "preparing", "starting", "finalizing", "transitioning", "inprogress"), _LIVE),
     **dict.fromkeys(("notstarted", "queued", "waiting", "pending", "not started"), _WAITING),
     "skipped": ("soft", "↷"),
+    "rejected": ("warn", "✕"),
     "disabled": ("soft", "○"),
     "reused": ("good", "↻"),
     **dict.fromkeys(("succeededwithissues", "partiallysucceeded", "warning", "late"), ("warn", "!")),
-    **dict.fromkeys(("pending approval", "waiting for approval"), ("warn", "?")),
+    **dict.fromkeys(("pending approval", "waiting for approval"), ("warn", "◷")),
 }
 _NOTABLE, _NOTHING = "override", "none"
 _MOST_TAGS = 6
