@@ -116,7 +116,6 @@ def _page(visit: Visit, run: PipelineRun, refused: Refused | None = None) -> Res
         uploads=pipeline_runs.kept_files(run, "files").names,
         made=_made(visit, run),
         most_comment=MOST_COMMENT_CHARACTERS,
-        person=local_person(),
     )
 
 
