@@ -27,10 +27,7 @@ TOGETHER = {
         "tests/story/test_release_and_rollback.py", "tests/story/test_services_changed_by_hand.py",
         "tests/story/test_trail_and_runbooks_of_production.py",
     ),
-    "scoring": (
-        "tests/story/test_live_scoring.py", "tests/story/test_scoring_page.py", "tests/story/test_own_data.py",
-        "tests/story/test_retraining_story.py",
-    ),
+    "scoring": ("tests/story/test_live_scoring.py", "tests/story/test_scoring_page.py"),
     "services": (
         "tests/faults/test_services_that_return.py", "tests/faults/test_kill_of_services.py",
         "tests/faults/test_doors_of_services.py",
@@ -56,6 +53,7 @@ LONGEST_FIRST = (
     "tests/docs/test_readme.py",
     "tests/pipelines/test_scripted_runs.py",
     "tests/pipelines/test_real_runs.py",
+    "tests/story/test_own_data.py",
     "tests/faults/test_kill_in_step.py",
     "tests/faults/test_broken_documents.py",
     "tests/upgrade/test_state_of_an_earlier_version.py",
