@@ -113,8 +113,8 @@ def test_a_manual_stage_is_refused_at_its_line_and_an_automatic_one_is_not(fault
     text = "stages:\n- stage: A\n  trigger: automatic\n  jobs: [{job: J, steps: [{bash: echo}]}]\n"
     assert faults(text) == []
     (found,) = faults(text.replace("automatic", "manual"))
-    assert found.startswith("azure-pipelines.yml:3: 'trigger' of stage A is not supported here: ")
-    assert "person" in found
+    assert found.startswith("azure-pipelines.yml:3: 'trigger' of stage A is not supported locally: ")
+    assert "by hand" in found
 
 
 def test_defaults_that_are_written_out_are_no_fault(faults: Faults) -> None:
@@ -126,4 +126,4 @@ def test_defaults_that_are_written_out_are_no_fault(faults: Faults) -> None:
 def test_keys_of_a_job_at_the_root_belong_to_the_job(faults: Faults, key: str) -> None:
     found = faults(f"{key}\nsteps:\n- bash: echo\n")
     assert len(found) == 1
-    assert "not supported here" in found[0]
+    assert "not supported locally" in found[0]

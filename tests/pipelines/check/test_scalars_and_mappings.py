@@ -50,12 +50,12 @@ CASES = [
     ("continueOnError: false", "continueOnError: $(x)", "must be true or false"),
     ("continueOnError: true", "continueOnError: $(x)", "must be true or false"),
     ("enabled: true", "enabled: $(x)", "must be true or false"),
-    ("clean: all", "clean: everything", "'clean' cannot be 'everything'. Legal: outputs, resources, all."),
-    ("clean: true", "clean: perhaps", "'clean' cannot be 'perhaps'. Legal: true,"),
+    ("clean: all", "clean: everything", "'clean' cannot be 'everything'. Allowed values: outputs, resources, all."),
+    ("clean: true", "clean: perhaps", "'clean' cannot be 'perhaps'. Allowed values: true,"),
     ("ONE: 1", "ONE: [1]", "'ONE' must be a string, not a list"),
     ("ONE: 1", "ONE: {two: 1}", "'ONE' must be a string, not a mapping"),
-    ("vmImage: ubuntu", "vmimage_: ubuntu", "'vmimage_' is not known here. Did you mean 'vmImage'?"),
-    ("vmImage: ubuntu", "vmimage: ubuntu", "'vmimage' is not known here. Did you mean 'vmImage'?"),
+    ("vmImage: ubuntu", "vmimage_: ubuntu", "Unexpected key 'vmimage_'. Did you mean 'vmImage'?"),
+    ("vmImage: ubuntu", "vmimage: ubuntu", "Unexpected key 'vmimage'. Did you mean 'vmImage'?"),
 ]
 
 
@@ -133,8 +133,8 @@ jobs:
     found = faults(text)
     assert [fault.partition(": ")[2] for fault in found] == [
         "Bash@3 has no input 'scrpt'. Did you mean 'script'?",
-        "'displayNam' is not known here. Did you mean 'displayName'?",
-        "'retrycount' is not known here. Did you mean 'retryCountOnTaskFailure'?",
+        "Unexpected key 'displayNam'. Did you mean 'displayName'?",
+        "Unexpected key 'retrycount'. Did you mean 'retryCountOnTaskFailure'?",
     ]
 
 

@@ -32,7 +32,7 @@ def test_a_root_variable_may_read_a_variable_of_each_stage(faults: Faults, run: 
 
 def test_a_stage_that_does_not_explain_it_is_named(faults: Faults) -> None:
     (found,) = faults(REGIONS.replace("  variables: {environment: prod}\n", ""))
-    assert found.startswith("azure-pipelines.yml:2: No variable explains $(environment) of 'rg'")
+    assert found.startswith("azure-pipelines.yml:2: The variable 'environment' is not defined (in the value of 'rg'")
     assert "Prod.J" in found
 
 
@@ -54,13 +54,13 @@ jobs:
   steps: [{bash: 'echo $(full)'}]
 """
     (found,) = faults(text)
-    assert found.startswith("azure-pipelines.yml:3: No variable explains $(environment) of 'rg'")
+    assert found.startswith("azure-pipelines.yml:3: The variable 'environment' is not defined (in the value of 'rg'")
     assert "__default.B" in found
 
 
 def test_a_variable_that_no_job_explains_is_a_fault_used_or_not(faults: Faults) -> None:
     (found,) = faults("variables:\n  a: $(nowhere)\nsteps: [{bash: echo}]\n")
-    assert found.startswith("azure-pipelines.yml:2: No variable explains $(nowhere)")
+    assert found.startswith("azure-pipelines.yml:2: The variable 'nowhere' is not defined")
 
 
 def test_variables_that_read_each_other_do_not_hang(faults: Faults) -> None:
@@ -77,7 +77,7 @@ steps:
     assert faults(text) == []
     swapped = text.splitlines()
     swapped[2], swapped[3] = swapped[3], swapped[2]
-    assert "No variable explains $(which) of 'rg'" in faults("\n".join(swapped))[0]
+    assert "The variable 'which' is not defined (in the value of 'rg'" in faults("\n".join(swapped))[0]
 
 
 def test_a_shadowed_variable_is_not_judged(faults: Faults) -> None:
@@ -111,17 +111,17 @@ def test_a_variable_of_a_stage_or_job_names_no_environment(faults: Faults, locat
     (found,) = faults(text)
     assert found.startswith("azure-pipelines.yml:7: ")
     assert "'$(mine)'" in found
-    assert "root" in found
+    assert "pipeline-level" in found
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("$(agan)", "Did you mean 'again'"),
-        ("$(Agent.Name)", "root"),
-        ("'$[ variables.target ]'", "root"),
+        ("$(Agent.Name)", "pipeline-level"),
+        ("'$[ variables.target ]'", "pipeline-level"),
         ("{name: $(nowhere)}", "$(nowhere)"),
-        ("a.$(target)", "names a resource"),
+        ("a.$(target)", "Environment resources are not supported"),
     ],
 )
 def test_other_names_are_faults(faults: Faults, name: str, message: str) -> None:
@@ -185,7 +185,7 @@ def test_what_is_read_before_variables_exist_takes_none(faults: Faults, block: s
     text = block.replace("WRITTEN", written)
     (found,) = faults(f"{text}\nvariables: {{x: y}}\nsteps: [{{bash: echo}}]\n")
     assert found.startswith("azure-pipelines.yml:1: ")
-    assert "reads no variables" in found
+    assert "Variables are not expanded" in found
     assert written in found
 
 

@@ -14,13 +14,15 @@ Faults = Callable[..., list[str]]
 def test_a_path_that_names_no_file(faults: Faults, path: str) -> None:
     (found,) = faults(f"steps:\n- template: {path}\n", **{"sub/t.yml": "steps: []\n"})
     assert found.startswith("azure-pipelines.yml:2: ")
-    assert "was not found" in found or "is named by its path" in found
+    assert "was not found" in found or "needs a path" in found
 
 
 @pytest.mark.parametrize("within", ["steps:\n- ", "jobs:\n- ", "extends:\n  "])
 def test_a_path_that_is_no_text(faults: Faults, within: str) -> None:
     (found,) = faults(f"{within}template: ${{{{ parameters }}}}\n")
-    assert found.startswith("azure-pipelines.yml:2: The path of a template is a text: A mapping cannot be written")
+    assert found.startswith(
+        "azure-pipelines.yml:2: The path of a template must be a string: A mapping cannot be written"
+    )
 
 
 def test_a_link_that_leads_out_of_the_repository(write: Callable[..., Path], faults: Faults, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_kept_is_green_and_the_rest_skipped(run: Run, tmp_path: Path) -> None:
                                "Verify": "Skipped"}  # fmt: skip
     lines = read_progress(tmp_path / "state/pipelines/1")
     why = {line["stage"]: line["why"] for line in lines if "stage" in line and line["result"]}
-    assert why["Production"] == "outcome of Train is kept", "a page says why it was skipped"
+    assert why["Production"] == "output outcome of Train is kept", "a page says why it was skipped"
     assert why["Verify"] == "Production was skipped"
 
 

@@ -48,15 +48,15 @@ def test_tokens(write: Callable[..., Any], name: str, number: str) -> None:
 @pytest.mark.parametrize(
     ("name", "fault"),
     [
-        ("$(Rve:r)", "'$(Rve:r)' in the name of the run is neither"),
-        ("$(Date:yyyyQ)", "'$(Date:yyyyQ)' in the name"),
-        ("$(Date:)", "'$(Date:)' in the name"),
-        ("$(Rev:r).$(Rev:r)", "'$(Rev:r)' in the name"),
-        ("$(nothing)", "'$(nothing)' in the name"),
-        ("$[variables.major].$(Rev:r)", "$[ ] is not read in the name of the run"),
-        ("$(Build.SourceBranch)", "is not a build number"),
+        ("$(Rve:r)", "'$(Rve:r)' in the run name is neither"),
+        ("$(Date:yyyyQ)", "'$(Date:yyyyQ)' in the run name"),
+        ("$(Date:)", "'$(Date:)' in the run name"),
+        ("$(Rev:r).$(Rev:r)", "'$(Rev:r)' in the run name"),
+        ("$(nothing)", "'$(nothing)' in the run name"),
+        ("$[variables.major].$(Rev:r)", "$[ ] is not evaluated in the run name"),
+        ("$(Build.SourceBranch)", "is not a valid build number"),
         ("x" * 256, "A build number has 1 to 255 characters"),
-        ("ends.", "no dot at its end"),
+        ("ends.", "a trailing dot"),
     ],
 )
 def test_what_cannot_be_a_name_is_a_fault(faults: Callable[..., list[str]], name: str, fault: str) -> None:

@@ -51,7 +51,7 @@ def test_artifacts_are_published_once_and_downloaded_by_pattern(run: Run) -> Non
 
     assert outcome.results["__default.read"] == "Succeeded", outcome.logs
     assert outcome.results["__default.twice"] == "Failed"
-    assert "exists already in this run" in outcome.logs["__default.twice"]
+    assert "already exists; names must be unique within a run" in outcome.logs["__default.twice"]
 
 
 def test_results_of_tests_and_coverage_are_read(run: Run) -> None:

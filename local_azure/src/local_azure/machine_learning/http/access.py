@@ -30,7 +30,7 @@ class AccessControl:
             raise ApiError(
                 401,
                 "AuthorizationFailed",
-                "The token of a run only reads of Azure Resource Manager, and of its own workspace.",
+                "A run's token may only read Azure Resource Manager resources of its own workspace.",
             )
         if principal.scope == "user":
             self.denials.demand(request.method, request.url.path)
@@ -58,5 +58,5 @@ class AccessControl:
             message = f"The workspace '{name}' was not found; `local_azure workspace create` makes one."
             raise ApiError(404, "ResourceNotFound", message)
         if principal and principal.scope == "run" and principal.workspace_id != workspace.id:
-            raise ApiError(401, "AuthorizationFailed", "The token of a run reaches its own workspace only.")
+            raise ApiError(401, "AuthorizationFailed", "A run's token is valid for its own workspace only.")
         return workspace

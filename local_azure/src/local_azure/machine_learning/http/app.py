@@ -84,7 +84,7 @@ class Application:
         if isinstance(error, OSError):
             fault = storage_faults.of_files(error, "this request", self._state_folder)
         LOG.error("%s failed", self._printable(request), exc_info=None if fault else error)
-        return fault or ApiError(400, "InternalError", f"local_azure failed in {request}; see its log.")
+        return fault or ApiError(400, "InternalError", f"Internal error in {request}; see the log of the server.")
 
     def _printable(self, path: str) -> str:
         """A path as it may occur in the log: without the token of this start, on one line."""

@@ -26,7 +26,7 @@ def refuse_odd_address(request: Request) -> None:
         try:
             unquote_to_bytes(part).decode("utf-8")
         except UnicodeDecodeError as error:
-            raise bad_request("The address of this request is not UTF-8, percent-encoded.") from error
+            raise bad_request("The request URL must be percent-encoded UTF-8.") from error
 
 
 async def parsed_body(request: Request, *, lenient_numbers: bool = False) -> Any:

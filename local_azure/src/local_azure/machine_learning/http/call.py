@@ -31,7 +31,7 @@ class Call:
     def workspace(self) -> Workspace:
         """Workspace of the path; only routes with `{W}` have one."""
         if self._workspace is None:
-            raise bad_request("This address names no workspace.")
+            raise bad_request("This URL contains no workspace.")
         return self._workspace
 
     @property

@@ -95,7 +95,9 @@ class PatientProtocol(HttpToolsProtocol):
     def _refuse_head(self) -> None:
         self._forget_head()
         if not self.transport.is_closing():
-            self.send_400_response("The head of the request is too long or came too slowly.")
+            self.send_400_response(
+                f"The request headers exceed {HEAD_BYTES} bytes or took longer than {HEAD_SECONDS:g} s."
+            )
 
 
 class _Body:
@@ -113,7 +115,8 @@ class _Body:
             async with asyncio.timeout_at(self._due):
                 message = await self._receive()
         except TimeoutError as error:
-            raise ApiError(408, "RequestTimeout", "The body of the request came too slowly.") from error
+            slow = f"The request body was sent too slowly (below {BODY_BYTES_PER_SECOND} bytes/s)."
+            raise ApiError(408, "RequestTimeout", slow) from error
         self._left = message.get("more_body", False)
         self._due += len(message.get("body", b"")) / BODY_BYTES_PER_SECOND
         return message
@@ -138,7 +141,7 @@ class Guard:
     def _refusal(scope: Scope) -> tuple[int, str] | None:
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
-            return 421, "This server answers for 127.0.0.1 and localhost only."
+            return 421, "Invalid Host header: only 127.0.0.1 and localhost are served."
         if scope["method"] not in ("GET", "HEAD") and any(name == b"origin" for name, _ in scope["headers"]):
             return 403, "Writes from web pages are refused."
         return None

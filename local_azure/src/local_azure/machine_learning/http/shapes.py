@@ -17,7 +17,7 @@ MAX_PAIRS = 1_000  # tags, properties, labels, columns or variables of one objec
 MAX_KEY_CHARS = 1_000
 MAX_ITEMS = 100_000
 MAX_NUMBER = 2**63 - 1
-_KINDS = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+_KINDS = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
 
 
 class Shape(Protocol):
@@ -50,15 +50,15 @@ class Scalar:
         if not isinstance(value, self.kinds) or (isinstance(value, bool) and bool not in self.kinds):
             return _not(value, self.expected)
         if isinstance(value, int | float) and abs(value) > MAX_NUMBER:
-            return f" is a number beyond {MAX_NUMBER}."
+            return f" exceeds {MAX_NUMBER}."
         return None
 
 
-TEXT = Scalar((str,), "a text", "text")
+TEXT = Scalar((str,), "a string", "text")
 FLAG = Scalar((bool,), "true or false", True)
 NUMBER = Scalar((int, float), "a number", 1)
-WORD = Scalar((str, int, float), "a text or a number", "1")  # the SDK writes codes and versions as either
-SIMPLE = Scalar((str, int, float, bool), "a text, a number, true or false", "1")
+WORD = Scalar((str, int, float), "a string or a number", "1")  # the SDK writes codes and versions as either
+SIMPLE = Scalar((str, int, float, bool), "a string, a number, true or false", "1")
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Items:
         if not isinstance(value, list):
             return _not(value, "a list")
         if len(value) > self.most:
-            return f" has {len(value)} entries; at most {self.most} are taken."
+            return f" has {len(value)} entries; at most {self.most} are allowed."
         for number, entry in enumerate(value):
             fault = _not(entry, "a value") if entry is None else self.of.fault(entry)
             if fault:
@@ -111,10 +111,10 @@ class Pairs:
         if not isinstance(value, dict):
             return _not(value, "an object")
         if len(value) > self.most:
-            return f" has {len(value)} keys; at most {self.most} are taken."
+            return f" has {len(value)} keys; at most {self.most} are allowed."
         for key, entry in value.items():
             if len(key) > MAX_KEY_CHARS:
-                return f" has a key of {len(key)} characters; at most {MAX_KEY_CHARS} are taken."
+                return f" has a key of {len(key)} characters; at most {MAX_KEY_CHARS} are allowed."
             fault = self.of.fault(entry)
             if fault:
                 return f".{key}{fault}"
@@ -175,7 +175,7 @@ ENVIRONMENT = Record(
         "docker": Pairs(ANYTHING),
     }
 )
-WORDS = Either(TEXT, Items(SIMPLE), "a text or a list of words", "x")
+WORDS = Either(TEXT, Items(SIMPLE), "a string or a list of strings", "x")
 
 
 def require(shape: Shape, body: object) -> None:

@@ -32,7 +32,9 @@ def artifact_faults(pipeline: Pipeline) -> Iterator[Problem]:
     for use in uses:
         name = use.name
         if _FORBIDDEN.search(name):
-            yield Problem(name.location, f"'{name}' is not a valid artifact name: no \" : < > | * ? / \\ in it.")
+            yield Problem(
+                name.location, f"'{name}' is not a valid artifact name: it must not contain \" : < > | * ? / \\"
+            )
         if use.publishes or "$(" in name:
             continue
         before = publishers.get(name.lower(), [])
@@ -40,7 +42,10 @@ def artifact_faults(pipeline: Pipeline) -> Iterator[Problem]:
             advice = nearest(name, [str(other[0].name) for other in publishers.values()])
             yield Problem(name.location, f"No step publishes the artifact '{name}'. {advice}")
         if before and not order.is_published_before(use):
-            yield Problem(name.location, f"Add the job that publishes '{name}' to dependsOn.")
+            yield Problem(
+                name.location,
+                f"'{name}' is downloaded without depending on the job that publishes it. Add that job to dependsOn.",
+            )
 
 
 def _uses(pipeline: Pipeline) -> Iterator[_Use]:

@@ -29,9 +29,8 @@ def injection_faults(document: Fields) -> Iterator[Problem]:
     for script in _scripts(document, ""):
         for name, location in _parameters_read(script):
             if name.lower() in free:
-                yield Problem(
-                    location, f"The free text of parameter '{name}' becomes code of this script. Pass it by env:."
-                )
+                text = f"Script injection: the string parameter '{name}' is inserted into the script."
+                yield Problem(location, f"{text} Pass it through env:.")
 
 
 def _parameters_read(script: Text) -> Iterator[tuple[str, Location]]:

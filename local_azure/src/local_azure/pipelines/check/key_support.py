@@ -36,9 +36,9 @@ def _refused(reason: str, *names: str, fine: tuple[str, ...] = ()) -> dict[str, 
 
 
 _POOL = _ignored("every job runs on this machine; 'server' is refused", "pool")
-_LOCK = _ignored("it acts only with an exclusive lock, which is a check of the service", "lockBehavior")
-_CONTEXT = _ignored("it is for templates, which have read it before", "templateContext")
-_CONTAINERS = _refused("nothing here runs containers. Leave it out.", "container", "services")
+_LOCK = _ignored("exclusive locks are not emulated", "lockBehavior")
+_CONTEXT = _ignored("only templates read it", "templateContext")
+_CONTAINERS = _refused("containers are not run. To run locally, remove it.", "container", "services")
 _OFF = ("false", "no", "n", "off")
 _OF_ANY_JOB = {
     **_honored(
@@ -46,7 +46,7 @@ _OF_ANY_JOB = {
     ),
     **_honored("cancelTimeoutInMinutes"),
     **_ignored("every job has a fresh folder", "workspace"),
-    **_ignored("it authorizes repositories and pools, which the service does", "uses"),
+    **_ignored("authorization is not emulated", "uses"),
     **_POOL,
     **_CONTAINERS,
     **_CONTEXT,
@@ -60,15 +60,15 @@ KEYS: Mapping[str, Mapping[str, Support]] = {
         ),  # of the job around bare steps
         **_ignored("a call of the command starts the run", "trigger", "pr", "schedules"),
         **_ignored("it changes how the service shows a run", "appendCommitMessageToRunName"),
-        **_refused("it is the old form of jobs. Write jobs and pool.", "phases", "queue", "server"),
+        **_refused("it is the deprecated form of jobs. Write jobs and pool.", "phases", "queue", "server"),
         **_POOL,
         **_LOCK,
     },
     "stage": {
         **_honored("stage", "displayName", "dependsOn", "condition", "variables", "jobs"),
-        **_refused("nothing here waits for a person to start a stage.", "trigger", fine=("automatic",)),
-        **_refused("Microsoft does not document it. Leave it out.", "group", "checks"),
-        **_ignored("no one unticks stages here", "isSkippable"),
+        **_refused("stages are not started by hand.", "trigger", fine=("automatic",)),
+        **_refused("Microsoft does not document it. Remove it.", "group", "checks"),
+        **_ignored("stages cannot be deselected locally", "isSkippable"),
         **_POOL,
         **_LOCK,
         **_CONTEXT,
@@ -79,30 +79,34 @@ KEYS: Mapping[str, Mapping[str, Support]] = {
         **_honored("task", "inputs", "bash", "script", "checkout", "publish", "download", "template", "parameters"),
         **_honored("displayName", "name", "condition", "continueOnError", "enabled", "env", "timeoutInMinutes"),
         **_honored("retryCountOnTaskFailure", "workingDirectory", "failOnStderr", "artifact", "patterns"),
-        **_refused("nothing here can run it.", "powershell", "pwsh", "reviewApp", "errorActionPreference"),
-        **_refused("nothing here can run it.", "ignoreLASTEXITCODE", "downloadBuild", "getPackage", "upload"),
-        **_refused("steps run on this machine, with all logging commands. Leave it out.", "target"),
-        **_refused("the copy of the working tree is in its usual location. Leave it out.", "path"),
-        **_refused("the working directory stays as it is. Leave it out.", "workspaceRepo", fine=_OFF),
+        **_refused("local_azure cannot run it.", "powershell", "pwsh", "reviewApp", "errorActionPreference"),
+        **_refused("local_azure cannot run it.", "ignoreLASTEXITCODE", "downloadBuild", "getPackage", "upload"),
+        **_refused("local steps always run on the host. To run locally, remove it.", "target"),
+        **_refused("the local checkout is always in its usual folder. To run locally, remove it.", "path"),
+        **_refused("the working directory does not change. To run locally, remove it.", "workspaceRepo", fine=_OFF),
         **_refused(
-            "the copy of the working tree holds what lies there. Leave it out.", "submodules", "lfs", fine=_OFF
+            "the local checkout copies the working tree. To run locally, remove it.", "submodules", "lfs", fine=_OFF
         ),
-        **_refused("the copy is always a whole one.", "sparseCheckoutDirectories", "sparseCheckoutPatterns"),
-        **_refused("there are no credentials of a repository here.", "persistCredentials", fine=_OFF),
+        **_refused(
+            "the local checkout copies the whole working tree.", "sparseCheckoutDirectories", "sparseCheckoutPatterns"
+        ),
+        **_refused("there are no repository credentials.", "persistCredentials", fine=_OFF),
         **_ignored("the copy of the working tree is fresh and has no history", "clean", "fetchDepth", "fetchTags"),
         **_ignored("the copy of the working tree has no history", "fetchFilter"),
     },
-    "strategy": _refused("only runOnce of deployments is.", "matrix", "maxParallel", "parallel"),
+    "strategy": _refused(
+        "only the runOnce strategy of deployment jobs is supported.", "matrix", "maxParallel", "parallel"
+    ),
     "deployment strategy": {
         **_honored("runOnce"),
-        **_refused("only runOnce of deployments is.", "rolling", "canary"),
+        **_refused("only the runOnce strategy of deployment jobs is supported.", "rolling", "canary"),
     },
     "runOnce": _honored("preDeploy", "deploy", "routeTraffic", "postRouteTraffic", "on"),
     "hook": {**_honored("steps"), **_POOL},
     "on": _honored("failure", "success"),
     "environment": {
         **_honored("name"),
-        **_refused("resources of environments are not here.", "resourceName", "resourceId", "resourceType", "tags"),
+        **_refused("environment resources are not supported.", "resourceName", "resourceId", "resourceType", "tags"),
     },
     "pool": _ignored("every job runs on this machine", "name", "vmImage", "demands"),
     "workspace": _ignored("every job has a fresh folder", "clean"),
@@ -126,7 +130,7 @@ def _job_faults(stage: Stage, job: Job) -> Iterator[Problem]:
     for key in fields_of(job.pool).names():
         if key in KEYS_OF_1ES_POOLS:
             yield Problem(
-                key.location, f"'{key}' of the pool of {what} is not known here: only templates of 1ES read it."
+                key.location, f"'{key}' of the pool of {what} is not supported locally: only 1ES templates read it."
             )
     for step in job.steps:
         rest = Fields(step.fields[1:], step.location)
@@ -138,4 +142,4 @@ def _faults(fields: Fields, part: str, what: str) -> Iterator[Problem]:
         support = KEYS[part].get(key)
         written_out = isinstance(value, str) and support is not None and value.lower() in support.fine
         if support and support.verdict == REFUSED and not written_out:
-            yield Problem(key.location, f"'{key}' of {what} is not supported here: {support.reason}")
+            yield Problem(key.location, f"'{key}' of {what} is not supported locally: {support.reason}")

@@ -69,7 +69,10 @@ class MacroScope:
         """Yield what no variable explains: in the text, and in the values of the variables that it reads."""
         for name, location in macros_of(text):
             if script and name.lower() == "system.accesstoken":
-                yield Problem(location, f"$({name}) puts a secret on a command line. Map it in env: of the step.")
+                yield Problem(
+                    location,
+                    f"$({name}) puts a secret on a command line. Pass it to the script through the step's env:.",
+                )
             if is_known(name, self.known):
                 yield from self._value_faults(name.lower())
             elif not (script and _SHELL_WORD.match(name)):
@@ -87,7 +90,7 @@ class MacroScope:
                 waiting.append(macro.name.lower())
                 if not is_known(macro.name, self.known):
                     found.is_explained = True  # what follows is said once, here
-                    where = f" of '{found.name}' in job {self._label}, which uses it"
+                    where = f" (in the value of '{found.name}', which job {self._label} uses)"
                     yield Problem(macro.location, unexplained(macro.name, self.known, where))
 
     def judge_all(self) -> None:
@@ -104,10 +107,13 @@ class MacroScope:
 
 
 def unexplained(name: str, known: Mapping[str, str], where: str = "") -> str:
-    """Return the text of the fault that a macro stays as it is."""
+    """Return the error message for a macro that would not be replaced."""
     output = next((full for lower, full in known.items() if lower.endswith(f".{name.lower()}")), "")
-    advice = f"It is an output: write $({output})." if output else nearest(name, known.values())
-    return f"No variable explains $({name}){where}; it would stay as it is (or -v sets it). {advice}"
+    advice = f"It is an output: write $({output})." if output else f"Define it, or pass -v {name}=VALUE."
+    hint = "" if output else nearest(name, known.values())
+    return (
+        f"The variable '{name}' is not defined{where}, so $({name}) would not be replaced. {advice} {hint}".rstrip()
+    )
 
 
 def never_explained(declared: list[Declared]) -> Iterator[Problem]:

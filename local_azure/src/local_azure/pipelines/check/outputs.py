@@ -63,7 +63,11 @@ class ExpressionScope(NamedTuple):
                 self._check_path(context, path)
             _check_status_functions(expression, self._dependencies())
         except ExpressionError as error:
-            hint = " Parameters are gone at run time: write ${{ parameters.x }}." if "parameters." in text else ""
+            hint = (
+                " Parameters are not available at run time. Write ${{ parameters.x }}."
+                if "parameters." in text
+                else ""
+            )
             yield Problem(text.location, f"In '{text.strip()}': {error}{hint}")
 
     def _dependencies(self) -> set[str]:
@@ -83,7 +87,9 @@ class ExpressionScope(NamedTuple):
             if not is_known(name, self.known):
                 raise unknown_name(f"There is no variable '{name}' in scope.", name, self.known.values())
         elif self.stage is None:
-            raise ExpressionError(f"'{context}' is empty in variables of the whole pipeline. Map it in a job.")
+            raise ExpressionError(
+                f"'{context}' is not available in pipeline-level variables. Define the variable in a job."
+            )
         elif context == "dependencies" and self.job is not None:
             _check_output(path[1:], self.stage, _dependency(self.job, self.stage.jobs, path[0]))
         else:
@@ -92,13 +98,15 @@ class ExpressionScope(NamedTuple):
     def _check_other_stage(self, context: str, path: list[str], stage: Stage) -> None:
         if context == "stagedependencies" and self.job is None:
             raise ExpressionError(
-                "It does not work in the condition of a stage. Write dependencies.STAGE.outputs[...]."
+                "stageDependencies is not available in a stage condition. Write dependencies.STAGE.outputs[...]."
             )
         producer = _dependency(stage, self.pipeline.stages, path[0])
         if self.job is None:
             _check_output(path[1:], producer, None)
         elif len(path) > 1:
-            _check_output(path[2:], producer, _find(producer.jobs, path[1], f"Stage {producer.name} has no job"))
+            _check_output(
+                path[2:], producer, _find(producer.jobs, path[1], f"Stage {producer.name} has no job '{path[1]}'.")
+            )
 
 
 def _check_status_functions(expression: Expression, dependencies: Collection[str]) -> None:
@@ -109,19 +117,20 @@ def _check_status_functions(expression: Expression, dependencies: Collection[str
         for argument in call.arguments:
             name = str(argument.value) if isinstance(argument, Literal) else ""
             if name.lower() not in dependencies:
-                raise unknown_name("That is not a dependency.", name, sorted(dependencies))
+                raise unknown_name(f"'{name}' is not a dependency.", name, sorted(dependencies))
 
 
 def _find(parts: list[_PartT], name: str, message: str) -> _PartT:
     found = next((part for part in parts if part.name and part.name.lower() == name.lower()), None)
     if found is None:
-        raise unknown_name(f"{message} '{name}'.", name, (part.name for part in parts if part.name))
+        raise unknown_name(message, name, (part.name for part in parts if part.name))
     return found
 
 
 def _dependency(reader: Part, parts: list[_PartT], name: str) -> _PartT:
     """Return the named producer, which must be a direct dependency."""
-    found = _find(parts, name, "There is nothing to read from named")
+    kind = "job of this stage" if isinstance(reader, Job) else "stage of this pipeline"
+    found = _find(parts, name, f"'{name}' is not a {kind}.")
     if name.lower() not in (before.lower() for before in reader.depends_on):
         raise ExpressionError(f"{reader.name or 'This job'} does not depend on {name}. Add it to dependsOn.")
     return found
@@ -130,13 +139,13 @@ def _dependency(reader: Part, parts: list[_PartT], name: str) -> _PartT:
 def _check_output(rest: list[str], stage: Stage, job: Job | None) -> None:
     """Check what follows the name of a producer; without a job the key begins with the job's name."""
     if rest and rest[0].lower() not in ("outputs", "result"):
-        raise unknown_name(f"A dependency has no '{rest[0]}'.", rest[0], ("result", "outputs"))
+        raise unknown_name(f"'{rest[0]}' is not a property of a dependency.", rest[0], ("result", "outputs"))
     if len(rest) < 2 or rest[0].lower() == "result":
         return
     key = ".".join(rest[1:])
     if job is None:
         name, _, key = key.partition(".")
-        job = _find(stage.jobs, name, f"Stage {stage.name} has no job")
+        job = _find(stage.jobs, name, f"Stage {stage.name} has no job '{name}'.")
     name, _, variable = key.partition(".")
     if job.deployment:
         if name.lower() != job.name.lower():
@@ -144,7 +153,7 @@ def _check_output(rest: list[str], stage: Stage, job: Job | None) -> None:
                 f"Outputs of a deployment job have keys '{job.name}.STEP.VARIABLE', not '{name}...'."
             )
         name, _, variable = variable.partition(".")
-    _check_step_output(job, _find(job.steps, name, f"Job {job.name} has no step"), name, variable)
+    _check_step_output(job, _find(job.steps, name, f"Job {job.name} has no step '{name}'."), name, variable)
 
 
 def _check_step_output(job: Job, step: Step, name: str, variable: str) -> None:

@@ -35,7 +35,7 @@ def check(file: Path, parameters: Mapping[str, str] | None = None, facts: QueueF
             break
     problems = sorted(found)
     if len(problems) > MOST_FAULTS:
-        text = f"There are more than {MOST_FAULTS} faults; the rest is not shown."
+        text = f"More than {MOST_FAULTS} errors; the rest are not shown."
         problems[MOST_FAULTS:] = [Problem(problems[MOST_FAULTS - 1].location, text)]
     return expanded, problems
 

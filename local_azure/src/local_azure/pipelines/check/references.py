@@ -80,8 +80,8 @@ class _References:
 
 def _unknown_group(name: Text) -> str:
     if "$(" in name:
-        return f"The name of a group is read before variables exist: '{name}'. Write it out, or use ${{{{ }}}}."
-    return f"The group '{name}' is not known here: --group {name}=FILE gives its variables."
+        return f"The name of the variable group '{name}' cannot contain $(...). Write it out, or use ${{{{ }}}}."
+    return f"The variable group '{name}' has no local values. Pass --group {name}=FILE."
 
 
 def _value_faults(variables: list[Variable], scope: ExpressionScope) -> Iterator[Problem]:
@@ -89,9 +89,7 @@ def _value_faults(variables: list[Variable], scope: ExpressionScope) -> Iterator
         if variable.run_time is not None:
             yield from scope.faults(variable.run_time)
         elif "$[" in variable.value:
-            yield Problem(
-                variable.value.location, "$[ ] must be the whole value. Compose the text in it with format()."
-            )
+            yield Problem(variable.value.location, "$[ ] must be the whole value. Compose the string with format().")
 
 
 def _condition_faults(part: Stage | Job, scope: ExpressionScope) -> Iterator[Problem]:
@@ -100,7 +98,8 @@ def _condition_faults(part: Stage | Job, scope: ExpressionScope) -> Iterator[Pro
     found = list(scope.faults(part.condition, condition=True))
     yield from found
     if not found and part.depends_on and not _looks_at_results(part.condition):
-        text = f"This condition also holds after a failure. Write and(succeeded(), {part.condition.strip()})."
+        intended = f"If that is not intended, write and(succeeded(), {part.condition.strip()})."
+        text = f"This condition is also true if a dependency failed. {intended}"
         yield Problem(part.condition.location, text)
 
 

@@ -138,12 +138,12 @@ def _date(pattern: str, now: datetime) -> str | None:
 
 
 def build_number_fault(number: str) -> str | None:
-    """Return why the service takes a text for no build number; None when it does."""
+    """Return why the service rejects a build number; None when it is valid."""
     if not number or len(number) > MOST_CHARACTERS:
         return f"A build number has 1 to {MOST_CHARACTERS} characters; this one has {len(number)}."
     if _FORBIDDEN.search(number) or number.endswith("."):
-        rule = 'no control character or " / : < > \\ | ? @ * in it, no dot at its end.'
-        return f"'{number}' is not a build number: {rule}"
+        rule = 'control characters, " / : < > \\ | ? @ * and a trailing dot are not allowed.'
+        return f"'{number}' is not a valid build number: {rule}"
     return None
 
 
@@ -154,10 +154,12 @@ def run_name_faults(pipeline: Pipeline, facts: QueueFacts) -> Iterator[Problem]:
     names, now = RunNames(pipeline, facts), datetime(2026, 12, 31, 23, 59, 59)
     unknown = list(names.unknown(now))
     for macro in unknown:
-        text = f"'$({macro})' in the name of the run is neither a token nor a variable of the root or of the queue."
+        text = (
+            f"'$({macro})' in the run name is neither a run-number token nor a pipeline-level or queue-time variable."
+        )
         yield Problem(pipeline.name.location, f"{text} {nearest(macro, _KNOWN)}")
     if "$[" in pipeline.name:
-        text = "$[ ] is not read in the name of the run. Use tokens, variables of the root or ${{ }}."
+        text = "$[ ] is not evaluated in the run name. Use tokens, pipeline-level variables or ${{ }}."
         yield Problem(pipeline.name.location, text)
     fault = None if unknown else build_number_fault(names.name(1, now).numbered(1))
     if fault:

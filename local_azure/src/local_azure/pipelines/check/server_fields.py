@@ -28,7 +28,7 @@ _CONNECTIONS = (
     "kubernetesserviceendpoint",
     "serviceconnection",
 )
-_ROOT = "variables of the root and of the queue"
+_ROOT = "pipeline-level and queue-time variables"
 
 
 def is_connection(name: str) -> bool:
@@ -50,7 +50,7 @@ def server_field_faults(pipeline: Pipeline, facts: QueueFacts) -> Iterator[Probl
         if job.environment is not None:
             yield from _faults(job.environment, "environment", early, _ROOT)
         for text in _texts(job.pool):
-            yield from _faults(text, "pool", ChainMap(local, root), f"{_ROOT}, its stage and its job")
+            yield from _faults(text, "pool", ChainMap(local, root), f"{_ROOT} and those of its stage and job")
         for step in job.steps:
             yield from _connection_faults(step, root)
 
@@ -68,20 +68,22 @@ def _names(variables: Iterable[Variable], facts: QueueFacts) -> dict[str, str]:
     return found
 
 
-def _faults(text: Text, what: str, known: Mapping[str, str], legal: str) -> Iterator[Problem]:
+def _faults(text: Text, what: str, known: Mapping[str, str], allowed: str) -> Iterator[Problem]:
     # What is left of the name of an environment could not be resolved.
     unknown = [macro for macro in macros_of(text) if what == "environment" or not is_known(macro.name, known)]
     if what == "environment" and "$[" in text:
-        yield Problem(text.location, f"'{text}' is not an environment name: $[ ] is not read here. Use {_ROOT}.")
+        yield Problem(
+            text.location, f"'{text}' is not an environment name: $[ ] is not evaluated in it. Use {_ROOT}."
+        )
     elif unknown and "*" not in known:
         name, location = unknown[0]
         advice = nearest(name, known.values())
         if name.lower() in known:
-            advice = f"Did you mean '{name}' to refer to itself, or to be so long?"
-        if not advice.startswith("Did you mean"):
-            advice = f"Declare '{name}' there, or write ${{{{ }}}}."
-        resolved = f"The service resolves it before the job runs, with {legal} only. {advice}"
-        yield Problem(location, f"No {what} would be found: '{text}' stays as it is. {resolved}")
+            advice = f"The variable '{name}' refers to itself or its value is too long."
+        elif not advice.startswith("Did you mean"):
+            advice = f"Define '{name}' there, or write ${{{{ }}}}."
+        reason = f"the service expands it before the job starts and knows only {allowed}"
+        yield Problem(location, f"The {what} '{text}' cannot be resolved: {reason}. {advice}")
 
 
 def _texts(value: Value) -> Iterator[Text]:
@@ -111,5 +113,7 @@ def _root_block_faults(pipeline: Pipeline) -> Iterator[Problem]:
             if "$[" in text:
                 unread.append((str(text), text.location))
             for written, location in unread:
-                fault = f"'{key}' reads no variables: {written} would stay as it is. Write the text itself."
+                fault = (
+                    f"Variables are not expanded in '{key}': {written} would stay as it is. Write the literal value."
+                )
                 yield Problem(location, fault)

@@ -70,12 +70,13 @@ def _job_faults(job: Job) -> Iterator[Problem]:
     strategy = fields_of(job.fields.get("strategy"))
     for key in strategy.names():
         if not (job.deployment and key == "runOnce"):
-            text = f"The strategy '{key}' is not supported here; only runOnce of deployments is."
+            text = f"The strategy '{key}' is not supported locally; only the runOnce strategy of deployment jobs is."
             yield Problem(key.location, text)
     for hook, pool in job.hook_pools:
         if pool == "server":
             yield Problem(
-                pool.location, f"'pool: server' of the hook {hook} is not supported here. Use a server job."
+                pool.location,
+                f"'pool: server' of the lifecycle hook {hook} is not supported locally. Use a server job.",
             )
     for hook, steps in job.hooks:
         if not steps and not strategy.has("matrix"):
@@ -93,19 +94,17 @@ def _deployment_faults(job: Job, strategy: Fields) -> Iterator[Problem]:
     if not job.environment:
         yield Problem(job.location, f"{what} names no environment. Add environment: NAME.")
     if job.environment and "." in job.environment and "$" not in job.environment:
-        yield Problem(job.environment.location, "An environment that names a resource is not supported.")
+        yield Problem(job.environment.location, "Environment resources are not supported. Name the environment only.")
     if "deploy" not in dict(job.hooks) and (strategy.has("runOnce") or not strategy):
         yield Problem(job.location, f"{what} has no strategy.runOnce.deploy. Add it with the steps that deploy.")
 
 
 def _step_faults(job: Job, step: Step) -> Iterator[Problem]:
     if step.kind not in _STEP_KINDS and step.kind in KEYS["step"]:
-        yield Problem(step.location, f"Steps of kind '{step.kind}' are not supported here.")
+        yield Problem(step.location, f"Steps of kind '{step.kind}' are not supported locally.")
     yield from _agent_faults(job, step)
     if step.kind == "checkout" and step.value not in ("self", "none"):
-        yield Problem(
-            step.value.location, f"checkout of '{step.value}' is not supported here. Only self and none are."
-        )
+        yield Problem(step.value.location, f"checkout of '{step.value}' is not supported locally. Use self or none.")
 
 
 def _agent_faults(job: Job, step: Step) -> Iterator[Problem]:

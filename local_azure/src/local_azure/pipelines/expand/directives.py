@@ -29,7 +29,7 @@ def loop_of(directive: Directive) -> tuple[list[str], str]:
     """Return the names of the one or two loop variables of an `each`, and its source; raises PipelineError."""
     match = _EACH.match(directive.source)
     if not match:
-        raise PipelineError(directive.key.location, "'each' cannot be read. Write ${{ each item in LIST }}:")
+        raise PipelineError(directive.key.location, "'each' is malformed. Write ${{ each item in LIST }}:")
     return [name for name in match.groups()[:2] if name], match[3]
 
 

@@ -68,7 +68,7 @@ class Expander:
     def problem(self, problem: Problem) -> None:
         """Note a fault; raises ExpansionTooLargeError above the most that are reported."""
         if len(self.problems) >= MOST_FAULTS:
-            raise ExpansionTooLargeError(problem.location, f"There are more than {MOST_FAULTS} faults up to here.")
+            raise ExpansionTooLargeError(problem.location, f"More than {MOST_FAULTS} errors; the rest are not shown.")
         self.problems.append(problem)
 
     # -- mappings
@@ -93,7 +93,7 @@ class Expander:
             if isinstance(body, Fields):
                 yield from body
             elif not _is_empty(body):
-                self.problem(Problem(key.location, f"A mapping must be under '{key}', not a {kind(body)}."))
+                self.problem(Problem(key.location, f"Expected a mapping under '{key}', found a {kind(body)}."))
 
     def _field(self, key: Text, value: Value, scope: Scope, within: str) -> _Pair:
         try:
@@ -162,7 +162,7 @@ class Expander:
             elif not _is_empty(body):
                 yield body
         if merged and lists:
-            text = "This item produces both a list and a mapping. Give all its branches a dash, or none."
+            text = "This item produces both a list and a mapping. Start every branch with '- ', or none."
             raise PipelineError(merged[0][0].location, text)
         if merged:
             yield self._unique(merged, item.location, scope, _DASH)
@@ -210,7 +210,7 @@ class Expander:
                 found.append((key, value))
             elif directive.word in ("each", "insert"):
                 raise PipelineError(
-                    key.location, f"'{directive.word}' is not supported here. Write the keys themselves."
+                    key.location, f"'{directive.word}' is not supported in this block. Write the keys out."
                 )
             elif self._taken(directive, scope, chain):
                 found += self.taken_branches(fields_of(value), scope)
@@ -246,7 +246,7 @@ class Expander:
         """Return the content of a template, and what it sees: its parameters and the variables known so far."""
         written = reference.get("template")
         if not isinstance(written, Text) or not written.strip():
-            raise PipelineError(reference.location, "A template is named by its path: template: PATH.")
+            raise PipelineError(reference.location, "A template reference needs a path: template: PATH.")
         if scope.depth >= MOST_TEMPLATE_LEVELS:
             raise PipelineError(
                 written.location, f"Templates include each other more than {MOST_TEMPLATE_LEVELS} levels deep."
@@ -254,7 +254,7 @@ class Expander:
         try:
             path = Text(to_text(scope.interpolate(written)), written.location)
         except ExpressionError as error:
-            raise PipelineError(written.location, f"The path of a template is a text: {error}") from None
+            raise PipelineError(written.location, f"The path of a template must be a string: {error}") from None
         declarations, content = self._templates.load(path, scope.file, within)
         arguments = Fields(location=reference.location)
         chain = _Chain()
@@ -289,7 +289,7 @@ def _loop_scopes(names: list[str], container: Value, scope: Scope, key: Text) ->
     if isinstance(container, Items) and not takes_pairs_apart:
         return [scope.loop(**{names[0]: part}) for part in container]
     if not _is_empty(container):
-        raise PipelineError(key.location, f"'each' cannot go through a {kind(container)}.")
+        raise PipelineError(key.location, f"'each' cannot iterate over a {kind(container)}.")
     return []
 
 

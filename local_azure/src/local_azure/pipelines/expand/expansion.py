@@ -134,7 +134,8 @@ def _root_scope(document: Fields, file: str, parameters: Mapping[str, str] | Non
     """Return what the root file sees: its parameters and what is known when the run is queued."""
     block = document.get("parameters")
     if isinstance(block, Fields) and block:
-        text = f"A mapping is the form of templates. At the root of a pipeline write - name: {block[0][0]}"
+        form = f"- name: {block[0][0]}. (A mapping is allowed in templates only.)"
+        text = f"Parameters of a pipeline must be a list: {form}"
         raise PipelineError(block.location, text)
     given = Fields([(Text(name), Text(value)) for name, value in (parameters or {}).items()])
     bound = Declarations(document, file, root=True).bind(given, Location(file, 1))
@@ -145,7 +146,7 @@ def _root_scope(document: Fields, file: str, parameters: Mapping[str, str] | Non
 def _expanded(document: Fields, scope: Scope, expander: Expander) -> Fields:
     bodies = [key for key in document.names() if key in _BODIES]
     if len(bodies) > 1:
-        raise PipelineError(bodies[1].location, f"'{bodies[1]}' cannot be beside '{bodies[0]}'. Keep one of them.")
+        raise PipelineError(bodies[1].location, f"'{bodies[1]}' and '{bodies[0]}' cannot be used together. Keep one.")
     own = Fields([(key, value) for key, value in document if key not in ("parameters", "extends")], document.location)
     expanded = fields_of(expander.expand(own, scope, "root"))
     reference = expander.taken_branches(fields_of(document.get("extends")), scope)
@@ -165,7 +166,7 @@ def _rooted(tree: Fields, file: str) -> Fields:
     body = next((name for name in ("stages", "jobs", "steps") if tree.has(name)), None)
     if body is None and tree.has("phases"):
         raise PipelineError(
-            tree.key("phases").location, "'phases' is not supported here: it is the old form of jobs."
+            tree.key("phases").location, "'phases' is not supported: it is the deprecated form of jobs."
         )
     if body is None:
         raise PipelineError(Location(file, 1), f"The pipeline has no stages, jobs or steps. {nearest('', _BODIES)}")
@@ -189,7 +190,8 @@ def _finished(fields: Fields, depth: int = 1) -> Fields:
     """Return the tree with every computed scalar as a text that has a location; raises PipelineError."""
     if depth > MOST_DEPTH:
         raise PipelineError(
-            fields.location, f"The expanded pipeline has more than {MOST_DEPTH} levels here. Use fewer."
+            fields.location,
+            f"The expanded pipeline is nested more than {MOST_DEPTH} levels deep. Reduce the nesting.",
         )
     return Fields([(key, _finished_value(value, key.location, depth + 1)) for key, value in fields], fields.location)
 
@@ -209,8 +211,10 @@ def _check_counts(tree: Fields) -> None:
     variables = sum(len(items_of(part.get("variables"))) for part in (tree, *stages, *jobs))
     for what, count, most in (("stages", len(stages), MOST_JOBS), ("jobs", len(jobs), MOST_JOBS)):
         if count > most:
-            raise PipelineError(tree.location, f"The pipeline has {count} {what}; at most {most} are handled.")
+            raise PipelineError(
+                tree.location, f"The pipeline has {count} {what}; local_azure handles at most {most}."
+            )
     if variables > MOST_VARIABLES:
         raise PipelineError(
-            tree.location, f"The pipeline has {variables} variables; at most {MOST_VARIABLES} are handled."
+            tree.location, f"The pipeline has {variables} variables; local_azure handles at most {MOST_VARIABLES}."
         )

@@ -19,7 +19,7 @@ def misplaced_expressions(document: Fields) -> Iterator[Problem]:
     """Yield every expression of one file that is where the service allows none."""
     for key, value in document:
         if EXPRESSION in key:
-            yield _problem(key.location, "as a key of the root")
+            yield _problem(key.location, "as a key at the top level")
         elif key in _WITHOUT_EXPRESSIONS:
             yield from _anywhere(value, f"in '{key}'")
         elif key == "resources":
@@ -27,9 +27,9 @@ def misplaced_expressions(document: Fields) -> Iterator[Problem]:
 
 
 def _problem(location: Location, where: str) -> Problem:
-    legal = "below stages, jobs, steps, variables and containers, and as a plain value in resources"
+    allowed = "under stages, jobs, steps, variables and containers, and as a plain value in resources"
     return Problem(
-        location, f"A template expression is not allowed {where}. It is legal {legal}: write the text itself."
+        location, f"A template expression is not allowed {where}. It is allowed {allowed}. Write the literal value."
     )
 
 

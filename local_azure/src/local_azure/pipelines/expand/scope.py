@@ -67,7 +67,7 @@ class Scope:
         size = size_of(value)
         self.work.charge(size.nodes)
         if size.depth > MOST_DEPTH:
-            raise ExpressionError(f"The value has more than {MOST_DEPTH} levels inside each other. Use fewer.")
+            raise ExpressionError(f"The value is nested more than {MOST_DEPTH} levels deep. Reduce the nesting.")
 
     def _value(self, source: str) -> Value:
         word = _DIRECTIVE_WORD.match(source)
@@ -115,7 +115,8 @@ class Scope:
         if name.lower() in run_time_only():
             raise ExpressionError(f"The variable '{name}' exists only at run time. Use $({name}) or a condition.")
         known = (spelling for spelling, _ in self.variables.values())
-        raise unknown_name(f"The variable '{name}' is not known here (-v gives those of the web page).", name, known)
+        text = f"The variable '{name}' is not defined. Set queue-time variables with -v {name}=VALUE."
+        raise unknown_name(text, name, known)
 
     def interpolate(self, text: Text) -> Value:
         """Replace the expressions of a text; a text that is a single expression keeps the type of its value."""
@@ -130,7 +131,7 @@ class Scope:
             parts += [text[done:start], self._as_text(source, text, start)]
             length += len(parts[-1])
             if length > MOST_TEXT_CHARACTERS:
-                text_of_fault = f"This text would be longer than {MOST_TEXT_CHARACTERS} characters. Make it shorter."
+                text_of_fault = f"This string would be longer than {MOST_TEXT_CHARACTERS} characters. Shorten it."
                 raise PipelineError(text.location, text_of_fault)
             done = end
         self.work.charge(length // 100)

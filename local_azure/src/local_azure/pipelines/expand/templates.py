@@ -112,9 +112,11 @@ class Declarations:
         convert = _CONVERSIONS.get(declared, _part)
         try:
             converted = convert(value)
-            legal = [to_text(part) for part in items_of(self.entries[name.lower()].get("values"))]
-            if legal and not {to_text(converted), to_text(value)} & set(legal):
-                raise ExpressionError(f"'{to_text(value)}' is not one of its values. Legal: {', '.join(legal)}.")
+            allowed = [to_text(part) for part in items_of(self.entries[name.lower()].get("values"))]
+            if allowed and not {to_text(converted), to_text(value)} & set(allowed):
+                raise ExpressionError(
+                    f"'{to_text(value)}' is not one of its values. Allowed values: {', '.join(allowed)}."
+                )
         except ExpressionError as error:
             raise PipelineError(location, f"The parameter '{name}' is of type {declared}: {error}") from None
         return Text(converted, location) if isinstance(converted, str) else converted
@@ -189,12 +191,12 @@ class Templates:
             self.documents[file] = self._read(file, location)
         found = self.documents[file]
         if not isinstance(found, Fields):
-            raise PipelineError(Location(file, 1), "A pipeline or template is a mapping, such as steps: [...].")
+            raise PipelineError(Location(file, 1), "A pipeline or template must be a mapping, such as steps: [...].")
         return found
 
     def _read(self, file: str, location: Location) -> Value:
         if len(self.documents) >= MOST_FILES:
-            raise PipelineError(location, f"More than {MOST_FILES} files are included; the service refuses that.")
+            raise PipelineError(location, f"More than {MOST_FILES} files are included, which the service rejects.")
         alias, _, below = file.rpartition("@")
         root = self._roots[alias]
         if not _is_file(root / below):
@@ -210,7 +212,10 @@ class Templates:
         if at:
             repository = "" if alias == "self" else alias
         if repository not in self._roots:
-            raise PipelineError(path.location, f"Where is '{repository}'? Say --repository {repository}=FOLDER.")
+            raise PipelineError(
+                path.location,
+                f"No local folder for repository '{repository}'. Pass --repository {repository}=FOLDER.",
+            )
         from_root = at or name.startswith("/")
         folder = "" if from_root else posixpath.dirname(base)
         below = posixpath.normpath(posixpath.join(folder, name.lstrip("/")))
@@ -227,5 +232,5 @@ class Templates:
             body = Fields([pair for pair in document if pair[0] != "parameters"], document.location)
             return declarations, body
         if not document.has(within):
-            raise PipelineError(path.location, f"The template {file} holds no '{within}', which are wanted here.")
+            raise PipelineError(path.location, f"The template {file} has no '{within}', which are expected here.")
         return declarations, document.get(within)

@@ -1,4 +1,4 @@
-"""Counts the work of one expansion, so that loops and templates cannot make of a small file one that never ends."""
+"""Limits the work of one expansion, so that loops and templates cannot keep it from ending."""
 
 import sys
 from collections.abc import Iterator
@@ -24,18 +24,20 @@ class Work:
         self._nesting = 0
 
     def charge(self, amount: int) -> None:
-        """Count some work; raises ExpansionTooLargeError."""
+        """Add to the work done; raises ExpansionTooLargeError."""
         self._spent += amount
         if self._spent > MOST_EXPANSION_WORK:
-            text = f"The expanded pipeline is too large here: more than {MOST_EXPANSION_WORK} values and loop turns."
-            raise ExpansionTooLargeError(self.location, f"{text} Loop over fewer items.")
+            units = f"{MOST_EXPANSION_WORK} work units (nodes, loop iterations, text length)"
+            text = f"Expanding the pipeline costs more than {units}. Use fewer iterations or smaller values."
+            raise ExpansionTooLargeError(self.location, text)
 
     @contextmanager
     def one_level(self) -> Iterator[None]:
-        """Count one level of directives and templates inside each other; raises ExpansionTooLargeError."""
+        """Count one level of nesting: of lists, mappings, directives or templates; raises ExpansionTooLargeError."""
         self._nesting += 1
         if self._nesting > MOST_NESTING:
-            text = f"More than {MOST_NESTING} directives and templates are inside each other here. Use fewer."
+            nested = "Lists, mappings, directives and templates are nested"
+            text = f"{nested} more than {MOST_NESTING} levels deep. Reduce the nesting."
             raise ExpansionTooLargeError(self.location, text)
         try:
             yield

@@ -141,7 +141,7 @@ class _Parser:
         self._depth += 1
         if self._depth > MOST_EXPRESSION_DEPTH:
             raise ExpressionError(
-                f"More than {MOST_EXPRESSION_DEPTH} levels inside each other at {self.lexeme[:20]}."
+                f"The expression is nested more than {MOST_EXPRESSION_DEPTH} levels deep at {self.lexeme[:20]}."
             )
 
     def _property(self) -> Expression | None:
@@ -149,7 +149,7 @@ class _Parser:
             self._advance()
             return None
         if self.kind != "name":
-            raise ExpressionError(f"A name is expected after the dot, not {self.lexeme}.")
+            raise ExpressionError(f"Expected a name after the dot, found '{self.lexeme}'.")
         return Literal(self._advance())
 
     def _primary(self) -> Expression:
@@ -161,14 +161,14 @@ class _Parser:
         if kind == "number":
             return Literal(float(int(lexeme, 16)) if "x" in lexeme.lower() else float(lexeme))
         if kind != "name":
-            raise ExpressionError(f"A value is expected, not {lexeme}.")
+            raise ExpressionError(f"Expected a value, found '{lexeme}'.")
         if self._at("("):
             return self._call(lexeme)
         name = lexeme.lower()
         if name in _CONSTANTS:
             return Literal(_CONSTANTS[name])
         if name not in self._contexts:
-            raise unknown_name(f"'{lexeme}' cannot be read here.", lexeme, sorted(self._contexts))
+            raise unknown_name(f"'{lexeme}' is not available here.", lexeme, sorted(self._contexts))
         return Name(name)
 
     def _call(self, name: str) -> Expression:
@@ -194,9 +194,9 @@ class _Parser:
 
     def _unknown(self, name: str) -> str:
         if name.lower() in STATUS_FUNCTIONS:
-            return f"{name}() is for conditions only; here it has no meaning."
+            return f"{name}() can be used in conditions only."
         if name.lower() == "counter":
-            return "counter() is not supported; take the build id instead."
+            return "counter() is not supported; use $(Build.BuildId)."
         known = [function.name for function in self._functions.values()]
         return f"There is no function {name}(). {nearest(name, known)}"
 

@@ -47,7 +47,7 @@ class _Reader:
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if value is not None:
-                    raise PipelineError(self._place(event), "A second document begins here. Keep one a file.")
+                    raise PipelineError(self._place(event), "Only one YAML document per file is allowed.")
                 value = self._value(next(self._events))
         return value
 
@@ -69,14 +69,14 @@ class _Reader:
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise PipelineError(location, "Anchors and aliases are not supported by the service. Use a template.")
         if getattr(event, "tag", None) not in (None, "!"):
-            raise PipelineError(location, "Tags are not supported by the service. Leave it out.")
+            raise PipelineError(location, "YAML tags are not supported. Remove the tag.")
         if isinstance(event, yaml.ScalarEvent):
             if event.style in ("|", ">"):  # the content of a block begins on the next line
                 location = Location(location.file, location.line + 1)
             return Text(event.value, location)
         self._depth += 1
         if self._depth > MOST_DEPTH:
-            raise PipelineError(location, f"Here are more than {MOST_DEPTH} levels inside each other. Use fewer.")
+            raise PipelineError(location, f"YAML nested more than {MOST_DEPTH} levels deep. Reduce the nesting.")
         inside = isinstance(event, yaml.SequenceStartEvent)
         value = Items(self._until(yaml.SequenceEndEvent), location) if inside else self._mapping(location)
         self._depth -= 1
@@ -87,12 +87,12 @@ class _Reader:
         parts = self._until(yaml.MappingEndEvent)
         for key in parts:
             if not isinstance(key, Text):
-                raise PipelineError(location, "A key must be a plain text. Quote it, or indent what follows it.")
+                raise PipelineError(location, "A key must be a string. Quote it, or indent what follows it.")
             if key == "<<":
                 raise PipelineError(key.location, "The merge key << is not supported by the service. Use a template.")
             if fields.has(key) and EXPRESSION not in key:
                 first = fields.key(key).location.line
-                text = f"The key '{key}' is here a second time, first in line {first}. Keep one of the two."
+                text = f"Duplicate key '{key}' (first on line {first})."
                 raise PipelineError(key.location, text)
             fields.append((key, next(parts)))
         return fields

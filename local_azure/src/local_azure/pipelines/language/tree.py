@@ -169,16 +169,16 @@ def location_of(value: Value, default: Location) -> Location:
     return value.location if isinstance(value, Text | Items | Fields) else default
 
 
-def nearest(name: str, legal: Iterable[str]) -> str:
-    """Return a sentence that suggests the most similar legal name, else lists all of them when they are few."""
-    spellings = {known.lower(): known for known in itertools.islice(legal, _MOST_COMPARED_NAMES)}
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """Return a sentence that suggests the most similar allowed name, or lists all of them when they are few."""
+    spellings = {known.lower(): known for known in itertools.islice(allowed, _MOST_COMPARED_NAMES)}
     if len(name) > _LONGEST_COMPARED_NAME:
         return ""
     similar = difflib.get_close_matches(name.lower(), spellings, n=1, cutoff=0.55)
     if similar:
         return f"Did you mean '{spellings[similar[0]]}'?"
     if 0 < len(spellings) <= _MOST_LISTED_NAMES:
-        return f"Legal: {', '.join(spellings.values())}."
+        return f"Allowed values: {', '.join(spellings.values())}."
     return ""
 
 

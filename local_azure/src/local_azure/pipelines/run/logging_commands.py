@@ -96,9 +96,9 @@ def _set_variable(context: StepContext, command: LoggingCommand) -> None:
         context.variables.set(name, value, secret=secret, readonly=command.flag("isreadonly"))
         return
     if not context.name:
-        raise ValueError(f"The output '{name}' needs a step with a name.")
+        raise ValueError(f"The output variable '{name}' needs a step with a name.")
     if len(context.outputs) >= MOST_OUTPUTS:
-        raise ValueError(f"The output '{name}' is one too many: a job may have {MOST_OUTPUTS}.")
+        raise ValueError(f"Too many output variables: at most {MOST_OUTPUTS} per job; '{name}' was not set.")
     context.variables.declare(f"{context.name}.{name}", value, secret=secret)
     context.outputs[f"{context.output_prefix}{name}"] = value
 

@@ -144,7 +144,7 @@ class PipelineRunner:
         for environment in stage.environments:
             if not self._is_approved(stage, environment):
                 return Result.CANCELED if self._run.canceled.is_set() else Result.FAILED
-            self._run.say(f"  environment {environment}: approved (a rehearsal on this machine)")
+            self._run.say(f"  environment {environment}: approved (local rehearsal)")
         run_in_order(stage.jobs, lambda job: self._run_job(stage, job, table.inner()))
         return worst(job.result for job in self._outcomes[stage.name.lower()].jobs.values())
 

@@ -83,7 +83,9 @@ def _handle_line(context: StepContext, line: Line) -> None:
         return
     try:
         if line.left_out:
-            raise ValueError(f"A logging command may have {MOST_LINE_CHARACTERS} characters; put more into a file.")
+            raise ValueError(
+                f"The logging command exceeds {MOST_LINE_CHARACTERS} characters. Write the value to a file."
+            )
         obey(context, command)
     except (ValueError, OSError) as error:
         context.log.issue("error", f"{error} (in: {line.text.strip()[:80]})")

@@ -70,7 +70,7 @@ def test_a_killed_parent_takes_its_programs_with_it(own: Machine) -> None:
         os.kill(child, signal.SIGKILL)  # a child of a plainly started program would live on as well
         _, err = process.communicate(timeout=10)
     assert process.returncode == -signal.SIGKILL
-    assert b"the preloaded parent was killed, and this program with it" in err
+    assert b"the preloading process was killed, so this program was killed too" in err
     assert own.run(["-c", PRELUDE + "print(1)"]).out == b"1\n", "plainly"
 
 

@@ -49,7 +49,7 @@ class WebAnswers:
 
     def _answer(self, request: Request) -> Response:
         if request.method not in ("GET", "HEAD"):
-            raise bad_request("local_azure sends nothing to web addresses.")
+            raise bad_request("Only GET and HEAD are supported for external URLs (served from --web-data).")
         query = request.query_params
         if query.get("restype") == "container":
             return self._container(request, query.get("comp", ""))

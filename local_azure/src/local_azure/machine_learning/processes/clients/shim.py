@@ -1,11 +1,11 @@
-"""Run a Python command line in a preloaded process; where that cannot be, start the interpreter.
+"""Run a Python command line in a preloaded process, or start the interpreter if that is not possible.
 
     python -IS shim.py FOLDER INTERPRETER ARGUMENTS...
 
-FOLDER belongs to the preloaded parent (parent.py): `socket` and `secret`. The request consists of items separated by
-NUL (request.py), with the working directory and all open descriptors. Then, over the same connection:
+FOLDER belongs to the preloaded parent (parent.py): `socket` and `secret`. The request is an 8-byte length, then
+NUL-separated items (request.py), with the working directory and all open descriptors. Then, over the same connection:
 
-    child  -> shim    R  ready: nothing has run yet           P  only a plain start would be right
+    child  -> shim    R  ready: nothing has run yet           P  use a plain start
     shim   -> child   G  go
     shim   -> parent  "NUMBER 0|1\n"  a signal for the program, 1: for its whole process group
     parent -> shim    "S NUMBER\n"    the program was stopped      "E STATUS\n"  it ended (a wait status)
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import NoReturn
 
-PATIENCE_SECONDS = 10.0  # for a parent that still imports, as a plain start would then have to
-MOST_DESCRIPTORS = 200  # one packet passes 253
-# They change packages, rewrite what they import, or have nothing to gain.
+CONNECT_TIMEOUT_SECONDS = 10.0  # while the parent still imports, which a plain start would have to do too
+MOST_DESCRIPTORS = 200  # sendmsg passes at most 253 descriptors (SCM_MAX_FD)
+# These change packages, rewrite their imports or do not benefit from preloading.
 PLAIN_MODULES = ("pip", "ensurepip", "venv", "virtualenv", "pytest", "local_azure")
 READY, GO = b"R", b"G"
 _SI_KERNEL = 0x80  # the terminal's own signals; these go to every process of a group
@@ -37,7 +37,7 @@ _JOB_CONTROL = (_signal.SIGTSTP, _signal.SIGCONT)
 
 
 def may_be_preloaded(arguments: list[str]) -> bool:
-    """Whether the command line has no option that only a starting interpreter can heed.
+    """Return whether a preloaded process can run this command line: no option needs a new interpreter.
 
     What is left is `[-u] (-m MODULE | -c CODE | - | SCRIPT) ...`, or nothing at all with a program on standard input.
     """
@@ -50,7 +50,7 @@ def may_be_preloaded(arguments: list[str]) -> bool:
 
 
 def in_foreground() -> bool:
-    """Whether reading from the terminal would not stop this process: the program has no controlling terminal."""
+    """Return whether this process may read the terminal; the program itself has no controlling terminal."""
     try:
         return not os.isatty(0) or os.tcgetpgrp(0) == os.getpgrp()
     except OSError:
@@ -58,7 +58,7 @@ def in_foreground() -> bool:
 
 
 def inherited_descriptors() -> list[int]:
-    """Every descriptor that a plain start would inherit."""
+    """Return every descriptor that a plain start would inherit."""
     found = []
     for name in os.listdir("/proc/self/fd"):
         try:
@@ -70,7 +70,7 @@ def inherited_descriptors() -> list[int]:
 
 
 def read(path: str) -> bytes:
-    """All of a small file."""
+    """Read a file of at most 64 KiB; a longer one is cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         return os.read(descriptor, 1 << 16)
@@ -79,14 +79,14 @@ def read(path: str) -> bytes:
 
 
 def connect(folder: str) -> _socket.socket:
-    """Connect to the parent; raises OSError. By way of /proc, since an address has 108 bytes at most."""
+    """Connect to the parent; raises OSError. Through /proc, because a socket address has at most 108 bytes."""
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    place = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    directory_fd = os.open(folder, os.O_PATH | os.O_DIRECTORY)
     try:
-        connection.settimeout(PATIENCE_SECONDS)
-        connection.connect(f"/proc/self/fd/{place}/socket")
+        connection.settimeout(CONNECT_TIMEOUT_SECONDS)
+        connection.connect(f"/proc/self/fd/{directory_fd}/socket")
     finally:
-        os.close(place)
+        os.close(directory_fd)
     return connection
 
 
@@ -115,18 +115,18 @@ def send(
         b"%d" % len(arguments),
     ]
     data = b"\0".join([*facts, *map(os.fsencode, arguments), *environment])
-    place = os.open(".", os.O_PATH | os.O_DIRECTORY)
+    directory_fd = os.open(".", os.O_PATH | os.O_DIRECTORY)
     try:
-        passed = b"".join(number.to_bytes(4, sys.byteorder) for number in (place, *descriptors))
+        passed = b"".join(number.to_bytes(4, sys.byteorder) for number in (directory_fd, *descriptors))
         header = len(data).to_bytes(8, "big")
         sent = connection.sendmsg([header, data], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, passed)])
         connection.sendall((header + data)[sent:])
     finally:
-        os.close(place)
+        os.close(directory_fd)
 
 
 def _accepted(folder: str, interpreter: str, arguments: list[str]) -> _socket.socket | None:
-    """The connection to a process that is ready to run the command line, or None."""
+    """Return the connection to a process that is ready to run the command line, or None."""
     try:
         connection = connect(folder)
         send(connection, folder, "run", interpreter, arguments, variables=os.environb)
@@ -135,8 +135,8 @@ def _accepted(folder: str, interpreter: str, arguments: list[str]) -> _socket.so
         return None
 
 
-def plain(interpreter: str, arguments: list[str]) -> NoReturn:
-    """Become the interpreter."""
+def exec_interpreter(interpreter: str, arguments: list[str]) -> NoReturn:
+    """Replace this process with the interpreter."""
     try:
         os.execv(interpreter, [interpreter, *arguments])  # noqa: S606 - what the user typed
     except OSError as error:
@@ -145,53 +145,53 @@ def plain(interpreter: str, arguments: list[str]) -> NoReturn:
 
 
 def start(folder: str, interpreter: str, arguments: list[str]) -> NoReturn:
-    """Run the command line, preloaded where that changes nothing but the time."""
+    """Run the command line, in a preloaded process if the behavior is identical."""
     if not (may_be_preloaded(arguments) and in_foreground()):
-        plain(interpreter, arguments)
+        exec_interpreter(interpreter, arguments)
     if _signal.getsignal(_signal.SIGINT) == _signal.default_int_handler:
-        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # not ours to report
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # the program reports it
     connection = _accepted(folder, interpreter, arguments)
     if connection is None:
-        plain(interpreter, arguments)
+        exec_interpreter(interpreter, arguments)
     _signal.pthread_sigmask(_signal.SIG_SETMASK, _signal.valid_signals())
     _Program(connection).follow()
 
 
 def start_from_path(folder: str, interpreter: str) -> NoReturn:
-    """Entry of the scripts named python that are first on the PATH: heed what else the PATH says by now."""
+    """Run as the script named python that is first on PATH: a different python later on PATH has precedence."""
     place, name = os.path.split(sys.argv[0])
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
     later = folders[folders.index(place) + 1 :] if place in folders else []
     for candidate in (os.path.join(later_folder, name) for later_folder in later):
         if os.access(candidate, os.X_OK) and not os.path.isdir(candidate):
             if candidate != interpreter:
-                plain(candidate, sys.argv[1:])
+                exec_interpreter(candidate, sys.argv[1:])
             break
     start(folder, interpreter, sys.argv[1:])
 
 
 class _Program:
-    """The running program: signals go to it, its end is ours."""
+    """The running program: forward signals to it, and end as it ends."""
 
     def __init__(self, connection: _socket.socket) -> None:
         self._connection = connection
         self._said = b""
 
     def follow(self) -> NoReturn:
-        """Let it run, hand every signal on, and end as it ends."""
+        """Start the program, forward every signal, and end as it ends."""
         number = self._connection.fileno()
         self._connection.setblocking(False)
         fcntl.fcntl(number, fcntl.F_SETOWN, os.getpid())
-        fcntl.fcntl(number, fcntl.F_SETFL, fcntl.fcntl(number, fcntl.F_GETFL) | os.O_ASYNC)  # SIGIO when it speaks
+        fcntl.fcntl(number, fcntl.F_SETFL, fcntl.fcntl(number, fcntl.F_GETFL) | os.O_ASYNC)  # SIGIO for each message
         self._connection.send(GO)
         while True:
-            self._hear()
+            self._read_messages()
             signal = _signal.sigwaitinfo(_signal.valid_signals())
             if signal.si_signo not in (_signal.SIGIO, _signal.SIGCHLD):
                 group = signal.si_code == _SI_KERNEL or signal.si_signo in _JOB_CONTROL
                 self._connection.send(b"%d %d\n" % (signal.si_signo, group))
 
-    def _hear(self) -> None:
+    def _read_messages(self) -> None:
         while True:
             try:
                 data = self._connection.recv(4096)
@@ -200,25 +200,26 @@ class _Program:
             except OSError:
                 data = b""
             if not data:
-                os.write(2, b"local_azure: the preloaded parent was killed, and this program with it.\n")
-                self._die(_signal.SIGKILL)
+                told = b"local_azure: the preloading process was killed, so this program was killed too."
+                os.write(2, told + b" Run the command again.\n")
+                self._kill_self(_signal.SIGKILL)
             *lines, self._said = (self._said + data).split(b"\n")
             for line in lines:
                 word, _, value = line.partition(b" ")
                 self._stop(int(value)) if word == b"S" else self._end(int(value))
 
     def _stop(self, number: int) -> None:
-        """Stop as the program has stopped; what continues this process is handed on to it."""
+        """Stop as the program has stopped; SIGCONT to this process is forwarded to it."""
         _signal.pthread_sigmask(_signal.SIG_UNBLOCK, [number])
         os.kill(os.getpid(), number)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, _signal.valid_signals())
 
     def _end(self, status: int) -> NoReturn:
         if os.WIFSIGNALED(status):
-            self._die(os.WTERMSIG(status))
+            self._kill_self(os.WTERMSIG(status))
         os._exit(os.WEXITSTATUS(status))
 
-    def _die(self, number: int) -> NoReturn:
+    def _kill_self(self, number: int) -> NoReturn:
         """End by the same signal, without a second core dump."""
         import resource
 

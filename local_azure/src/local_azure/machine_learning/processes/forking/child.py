@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 _PR_SET_PDEATHSIG = 1
 
 
-def tell_of_parents_death(number: signal.Signals | None) -> None:
+def set_parent_death_signal(number: signal.Signals | None) -> None:
     """Ask the kernel for a signal when the parent of this process dies, or for none (Linux only)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(number or 0), 0, 0, 0)
@@ -28,7 +28,7 @@ def tell_of_parents_death(number: signal.Signals | None) -> None:
 
 def end_with_parent() -> None:
     """Be killed when the parent dies (Linux only; the parent also ends its children)."""
-    tell_of_parents_death(signal.SIGKILL)
+    set_parent_death_signal(signal.SIGKILL)
 
 
 def _set_up(message: dict[str, Any]) -> None:
@@ -49,7 +49,7 @@ def _set_up(message: dict[str, Any]) -> None:
         sys.modules["numpy"].random.seed()  # otherwise all children would draw the same "random" numbers
 
 
-def become(message: dict[str, Any], listener: int | None, parent: int) -> NoReturn:
+def run_child(message: dict[str, Any], listener: int | None, parent: int) -> NoReturn:
     """Turn this process into what the message asks for; never returns.
 
     message: "entry" (module:function, called with the message and the listener), "directory", "log", "environment".
@@ -76,7 +76,7 @@ def become(message: dict[str, Any], listener: int | None, parent: int) -> NoRetu
 def main() -> NoReturn:
     """The spawned form."""
     words = json.load(sys.stdin)
-    become(words["message"], words["listener"], os.getppid())
+    run_child(words["message"], words["listener"], os.getppid())
 
 
 if __name__ == "__main__":

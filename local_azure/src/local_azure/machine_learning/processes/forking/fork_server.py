@@ -1,4 +1,4 @@
-"""Import what children need once, then fork one child a message.
+"""Import what children need once, then fork a child for each start message, or spawn it where forking is unavailable.
 
 Importing azureml, pandas and scikit-learn takes over a second, the inference server almost another; forking takes ten
 milliseconds. One message a packet, JSON, over the socket given by --socket:
@@ -11,7 +11,7 @@ milliseconds. One message a packet, JSON, over the socket given by --socket:
 
 This process never has a second Python thread, so that forking is safe. It ends, with every child, when the emulator's
 end of the socket closes: a killed emulator leaves nothing behind. Whatever a child leaves running is killed with its
-process group when it ends; what has left that group, as a daemon does, is killed as soon as no child is left.
+process group when it ends. Processes that left the group (daemons) are killed once no child is running.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from local_azure.machine_learning.processes.forking import (
     START_METHOD_VARIABLE,
     STOP_SECONDS,
 )
-from local_azure.machine_learning.processes.forking.child import become, tell_of_parents_death
+from local_azure.machine_learning.processes.forking.child import run_child, set_parent_death_signal
 from local_azure.machine_learning.processes.forking.orphans import adopt_orphans, own_children
 
 CHILD = "local_azure.machine_learning.processes.forking.child"
-MOST_TEXT_BYTES = 100_000  # of a script in which the names of packages are looked for
+MOST_TEXT_BYTES = 100_000  # how much of each script is searched for package names
 _HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)  # signals that this process has handlers for
 
 
@@ -54,7 +54,7 @@ class _Child:
 
 
 class ForkServer:
-    """Wait for messages and for ended children; one thing at a time.
+    """Event loop over messages and child exits; single-threaded.
 
     later: imported when nothing has happened for QUIET_SECONDS (at the start for `quiet_at_start`), or before the
     first child whose script names it.
@@ -62,7 +62,7 @@ class ForkServer:
 
     def __init__(self, emulator: socket.socket, later: list[str], quiet_at_start: float) -> None:
         self._emulator = emulator
-        self._later = later
+        self._deferred_imports = later
         self._children: dict[str, _Child] = {}
         self._quiet_seconds = quiet_at_start
         self._spawn = os.environ.get(START_METHOD_VARIABLE) == "spawn" or sys.platform != "linux"
@@ -77,7 +77,7 @@ class ForkServer:
         gc.collect()
         gc.freeze()  # children share these pages for as long as no collection touches them
         try:
-            while self._turn():
+            while self._run_once():
                 pass
         finally:
             self._end_all()
@@ -86,31 +86,31 @@ class ForkServer:
         with contextlib.suppress(OSError):
             self._emulator.send(json.dumps(message).encode())
 
-    def _kill_moments(self) -> list[float]:
+    def _kill_deadlines(self) -> list[float]:
         return [child.kill_at for child in self._children.values() if child.kill_at is not None]
 
-    def _patience(self) -> float | None:
-        """Seconds to the next child to kill, or else to the next quiet moment."""
-        moments = self._kill_moments()
+    def _select_timeout(self) -> float | None:
+        """Return the seconds until the next child must be killed, else until the next deferred import, if any."""
+        moments = self._kill_deadlines()
         if moments:
             return max(0.0, min(moments) - time.monotonic())
-        return self._quiet_seconds if self._later else None
+        return self._quiet_seconds if self._deferred_imports else None
 
-    def _turn(self) -> bool:
-        readable, _, _ = select.select([self._emulator, self._wake_read], [], [], self._patience())
+    def _run_once(self) -> bool:
+        readable, _, _ = select.select([self._emulator, self._wake_read], [], [], self._select_timeout())
         self._quiet_seconds = QUIET_SECONDS
-        if not readable and self._later and not self._kill_moments():
-            preload([self._later.pop(0)])
+        if not readable and self._deferred_imports and not self._kill_deadlines():
+            preload([self._deferred_imports.pop(0)])
             self._quiet_seconds = 0.0  # what is left follows at once
         if self._wake_read in readable:
             os.read(self._wake_read, 512)
         self._reap()
         self._kill_overdue()
         if self._emulator in readable:
-            return self._answer()
+            return self._handle_message()
         return True
 
-    def _answer(self) -> bool:
+    def _handle_message(self) -> bool:
         data, descriptors, _, _ = socket.recv_fds(self._emulator, MESSAGE_BYTES, 1)
         if not data:
             return False
@@ -128,15 +128,15 @@ class ForkServer:
         return True
 
     def _import_what_is_named(self, directory: Path) -> None:
-        """Import packages here once that otherwise each child would import for itself."""
-        text = _text(directory) if self._later and not self._spawn else b""
-        named = [name for name in self._later if name.partition(".")[0].encode() in text]
+        """Import packages that a script mentions, so that not every child imports them for itself."""
+        text = _text(directory) if self._deferred_imports and not self._spawn else b""
+        named = [name for name in self._deferred_imports if name.partition(".")[0].encode() in text]
         preload(named)
-        self._later = [name for name in self._later if name not in named]
+        self._deferred_imports = [name for name in self._deferred_imports if name not in named]
 
     def _forked(self, message: dict[str, Any], listener: int | None) -> int:
         parent = os.getpid()
-        # A signal that reached the child before it has handlers of its own would run those of this process in it.
+        # Block signals, so that the child never runs the parent's handlers.
         signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
         pid = os.fork()
         if pid == 0:
@@ -147,7 +147,7 @@ class ForkServer:
             self._emulator.close()
             os.close(self._wake_read)
             os.close(self._wake_write)
-            become(message, listener, parent)
+            run_child(message, listener, parent)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
         return pid
 
@@ -161,7 +161,7 @@ class ForkServer:
         assert process.stdin is not None  # noqa: S101 - asked for as a pipe
         with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
             json.dump({"message": message, "listener": listener}, stdin)
-        process.returncode = 0  # reaped below, by its number
+        process.returncode = 0  # reaped below, by its PID
         return process.pid
 
     def _stop(self, name: str) -> None:
@@ -181,7 +181,7 @@ class ForkServer:
             ended = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if ended is None:
                 continue
-            _signal_group(child.pid, signal.SIGKILL)  # while its number cannot have been given to somebody else
+            _signal_group(child.pid, signal.SIGKILL)  # before the PID can be reused
             _, status = os.waitpid(child.pid, 0)
             del self._children[child.name]
             self._tell({"ended": child.name, "code": os.waitstatus_to_exitcode(status)})
@@ -193,11 +193,11 @@ class ForkServer:
             _signal_group(child.pid, signal.SIGKILL)
             os.waitpid(child.pid, 0)
         self._children.clear()
-        while self._end_orphans():  # what they had started comes to us in turn
+        while self._end_orphans():  # their descendants are reparented to us
             pass
 
     def _end_orphans(self) -> bool:
-        """Reap orphans that have ended. While no child runs no one needs the others: kill them."""
+        """Reap orphans that have ended; kill the others once no child is running. Return whether there were any."""
         orphans = own_children() - {child.pid for child in self._children.values()}
         for pid in orphans:
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
@@ -208,7 +208,7 @@ class ForkServer:
 
 
 def _text(directory: Path) -> bytes:
-    """Return the beginnings of the scripts in a folder; nothing where it cannot be read, as the child will say."""
+    """Return the first bytes of the scripts in a folder; empty if unreadable; the child reports that error."""
     texts = []
     with contextlib.suppress(OSError):
         for path in directory.glob("*.py"):
@@ -218,17 +218,18 @@ def _text(directory: Path) -> bytes:
 
 
 def preload(names: list[str]) -> None:
-    """Import what is installed of a list of modules, unless the emulator dies meanwhile: its socket is not read then.
+    """Import the installed modules of a list.
 
-    Outside of imports the end of the socket says so, and cleaning up is not interrupted by a signal.
+    The socket is not read meanwhile, so ask the kernel for SIGTERM if the emulator dies; between imports, end-of-file
+    on the socket tells us.
     """
-    tell_of_parents_death(signal.SIGTERM)
-    gc.disable()  # what is imported stays: looking for garbage in it would take a fifth of the time
+    set_parent_death_signal(signal.SIGTERM)
+    gc.disable()  # garbage collection during imports would take 20% of the time
     for name in names:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     gc.enable()
-    tell_of_parents_death(None)
+    set_parent_death_signal(None)
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
@@ -247,10 +248,14 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Fork server of steps or of web services; started by the emulator.")
     parser.add_argument("--socket", type=int, required=True, help="number of an inherited packet socket")
     parser.add_argument("--first", default="", help="modules to import before the first child, separated by commas")
-    parser.add_argument("--later", default="", help="modules to import in quiet moments")
-    parser.add_argument("--quiet-at-start", type=float, default=QUIET_SECONDS, help="seconds until the first of them")
+    parser.add_argument(
+        "--later", default="", help="modules to import when idle, or before the first script that mentions them"
+    )
+    parser.add_argument(
+        "--quiet-at-start", type=float, default=QUIET_SECONDS, help="idle seconds before the first of them"
+    )
     arguments = parser.parse_args(argv)
-    # In the middle of an import, which might catch an exception; there is nothing to clean up yet.
+    # os._exit, because an import could swallow SystemExit; there is nothing to clean up yet.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(SystemExit), socket.socket(fileno=arguments.socket) as emulator:

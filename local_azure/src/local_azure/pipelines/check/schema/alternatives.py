@@ -69,7 +69,9 @@ def _choices(fields: Fields) -> list[_Pairs]:
     for i in varying:
         for option in segments[i].options:
             if len(found) == MOST_ALTERNATIVES:
-                text = f"This mapping has more than {MOST_ALTERNATIVES} alternatives. Use fewer branches."
+                text = (
+                    f"This mapping has more than {MOST_ALTERNATIVES} combinations of conditional branches. Use fewer."
+                )
                 raise PipelineError(fields.location, text)
             found.append(_alternative(segments, i, option, first=not found))
             if len(varying) > 1:

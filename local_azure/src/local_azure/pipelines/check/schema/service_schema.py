@@ -140,7 +140,7 @@ class ServiceSchema:
                 if isinstance(others, dict):
                     yield from self._faults(part, others, location_of(part, key.location), f"'{key}'")
                 elif EXPRESSION not in key and others is False:
-                    what = schema.get("unknown", "'{}' is not known here.").replace("{}", key)
+                    what = schema.get("unknown", "Unexpected key '{}'.").replace("{}", key)
                     yield Problem(key.location, f"{what} {nearest(key, known)}")
             elif schema is not self._task or key not in ("task", "inputs"):
                 yield from self._faults(part, known[key], location_of(part, key.location), f"'{key}'")
@@ -152,8 +152,8 @@ class ServiceSchema:
             yield _wrong_type(value, options, location, what)
             return
         if isinstance(value, Fields) and _begins_wrong(value, fitting, options):
-            first, legal = value.names()[0], _first_properties(options)
-            yield Problem(first.location, f"'{first}' is not known here. {nearest(first, legal)}")
+            first, allowed = value.names()[0], _first_properties(options)
+            yield Problem(first.location, f"Unexpected key '{first}'. {nearest(first, allowed)}")
             return
         found = [list(islice(self._faults(value, option, location, what), MOST_FAULTS)) for option in fitting]
         patterns = [str(option.get("pattern", "")).strip("^$") for option in fitting]
@@ -218,10 +218,10 @@ class ServiceSchema:
         known = [known.partition("@") for known in self._task_names]
         versions = sorted({found for other, _, found in known if other.lower() == name.lower()}, key=int)
         if versions and version:
-            return Problem(task.location, f"The task {name} has no version {version}, but {', '.join(versions)}.")
+            return Problem(task.location, f"{task} does not exist. Available versions: {', '.join(versions)}.")
         if versions:
             return Problem(task.location, f"'{task}' names no version. Write {name}@{versions[-1]}.")
-        text = f"'{task}' is not an in-box task of Azure DevOps; tasks of extensions are not known here."
+        text = f"'{task}' is not an in-box task of Azure DevOps; tasks of extensions are not supported locally."
         return Problem(task.location, f"{text} {nearest(task, self._task_names)}")
 
 
@@ -282,9 +282,7 @@ def _literal_faults(value: Value, limits: tuple[int, ...], location: Location, w
     else:
         return
     found = f"'{value}'" if isinstance(value, Text) else "a list or mapping"
-    yield Problem(
-        location, f"{what} must be {expected}, not {found}. It is read before the run: write the value itself."
-    )
+    yield Problem(location, f"{what} must be {expected}, not {found}. This value cannot contain variables.")
 
 
 def _scalar_faults(value: Text, schema: Schema, location: Location, what: str) -> Iterator[Problem]:
@@ -293,10 +291,10 @@ def _scalar_faults(value: Text, schema: Schema, location: Location, what: str) -
     pattern = schema.get("pattern", "").replace("\\/", "/")
     if not re.search(pattern, text, re.IGNORECASE if ignore_case else 0):
         yield Problem(location, f"{what} cannot be '{value}'. It must match {pattern}")
-    legal: list[str] = schema.get("enum", [])
+    allowed: list[str] = schema.get("enum", [])
     folded = str.lower if ignore_case else str
-    if legal and folded(text) not in map(folded, legal):
-        yield Problem(location, f"{what} cannot be '{value}'. {nearest(value, legal)}")
+    if allowed and folded(text) not in map(folded, allowed):
+        yield Problem(location, f"{what} cannot be '{value}'. {nearest(value, allowed)}")
 
 
 def _wrong_type(value: Value, wanted: list[Schema], location: Location, what: str) -> Problem:

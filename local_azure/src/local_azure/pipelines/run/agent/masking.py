@@ -59,7 +59,7 @@ class Masker:
             if not value or value in self._secrets:
                 return
             if len(self._secrets) >= MOST_SECRETS:
-                raise ValueError(f"A run may have {MOST_SECRETS} secrets; no more can be masked.")
+                raise ValueError(f"Too many secrets: at most {MOST_SECRETS} per run can be masked.")
             self._secrets |= {value}
             self._forms = tuple(dict.fromkeys([*self._forms, *_forms(value)]))
 

@@ -67,7 +67,7 @@ class VariableTable:
         if before.readonly:
             raise ValueError(f"The variable '{name}' is read-only and keeps its value.")
         if name.lower() not in self._entries and len(self._entries) >= MOST_VARIABLES:
-            raise ValueError(f"The variable '{name}' is one too many: a job may have {MOST_VARIABLES}.")
+            raise ValueError(f"Too many variables: at most {MOST_VARIABLES} per job; '{name}' was not set.")
         self.declare(name, value, secret=secret or before.secret, readonly=readonly)
 
     def _resolved(self, text: str, seen: tuple[str, ...], room: _Room) -> tuple[str, bool]:

@@ -103,14 +103,16 @@ class Artifacts:
         """Take a name for a new artifact; returns its folder."""
         _require_name(name)
         if self._masker.mask(name) != name:
-            raise OSError("The name of the artifact holds a secret; names are shown.")
+            raise OSError("The artifact name contains a secret, and artifact names are not masked.")
         with self._lock:
             if len(self.names()) >= MOST_ARTIFACTS:
-                raise OSError(f"A run may publish {MOST_ARTIFACTS} artifacts; publish a folder of files as one.")
+                raise OSError(
+                    f"Too many artifacts: at most {MOST_ARTIFACTS} per run. Publish a folder of files as one."
+                )
             try:
                 (self._root / name).mkdir()
             except FileExistsError:
-                message = f"The artifact '{name}' exists already in this run; a name is taken once."
+                message = f"The artifact '{name}' already exists; names must be unique within a run."
                 raise FileExistsError(message) from None
         return self._root / name
 
@@ -141,8 +143,8 @@ def _require_name(name: str) -> None:
     """Raise OSError where a name is not one of a folder below that of the artifacts, as the service restricts it."""
     if name in (".", "..") or not _NAME.fullmatch(name):
         raise OSError(
-            f"The artifact name {name[:MOST_NAME_CHARACTERS]!r} is not one: it has 1 to {MOST_NAME_CHARACTERS} "
-            'characters, none of them a control character or one of \\ / " : < > | * ?.'
+            f"Invalid artifact name {name[:MOST_NAME_CHARACTERS]!r}: 1 to {MOST_NAME_CHARACTERS} characters, "
+            'without control characters and \\ / " : < > | * ?.'
         )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from local_azure.pipelines.run.builds.progress import ARTIFACT, Document
 
-CHANGED = "The evidence has changed since it was shown, so this answer is not recorded. Look at it as it is now"
+CHANGED = "The evidence has changed since it was shown, so this answer is not recorded. Reload it and answer again"
 MOST_FILES = 5_000
 MOST_BYTES_READ = 32 * 1024 * 1024
 """Of the files behind these, size and time of the last change stand for their bytes."""

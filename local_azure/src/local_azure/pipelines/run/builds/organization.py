@@ -93,7 +93,7 @@ class Organization:
         try:
             return self._answer(method, path, query, body)
         except (KeyError, TypeError, AttributeError):
-            raise ValueError(f"The body sent to {path} has another form than the one that is documented.") from None
+            raise ValueError(f"The body sent to {path} does not match the documented schema.") from None
 
     def _answer(self, method: str, path: str, query: Mapping[str, str], body: Callable[[], Any]) -> Document | None:
         if (found := _PROJECT.fullmatch(path)) and method == "GET":
@@ -184,7 +184,7 @@ class Organization:
         if len(documents) >= MOST_DOCUMENTS:
             raise ValueError(f"At most {MOST_DOCUMENTS} documents of {of.path} are kept.")
         if "name" in of.required and any(one["name"] == sent["name"] for one in documents.values()):
-            raise ValueError(f"{of.path} has one of the name {sent['name']} already.")
+            raise ValueError(f"{of.path} already has one named '{sent['name']}'.")
         kept["last"] = kept.get("last", 0) + 1
         key: Any = str(uuid.uuid4()) if of.has_guid else kept["last"]
         document = {**sent, "id": key, "rehearsal": REHEARSAL}
@@ -225,7 +225,8 @@ def _retain(fact: Document, name: str, value: Any) -> None:
     part = fact.get(_RETENTION_SENT.get(name, ""))
     days = value.get("value") if isinstance(value, dict) else None
     if part is None or type(days) is not int or not part["min"] <= days <= part["max"]:
-        raise ValueError(f"{name} must be {{value: DAYS}} between the smallest and the largest value.")
+        limits = f", a whole number from {part['min']} to {part['max']}" if part else ""
+        raise ValueError(f"{name} must be {{value: DAYS}}{limits}.")
     part["value"] = days
 
 

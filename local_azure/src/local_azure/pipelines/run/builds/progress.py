@@ -114,10 +114,12 @@ def why_not(condition: str, before: Mapping[str, Mapping[str, Any]]) -> str:
         part, output = match[1], match[2]
         found = by_name.get(part.lower(), {})
         if output is None:
-            told.append(f"the result of {part} is {found.get('result', 'unknown')}")
+            told.append(f"result of {part} is {found.get('result', 'unknown')}")
         else:
             value = (found.get("outputs") or {}).get(output)
-            told.append(f"{output.rpartition('.')[2]} of {part} is {value if value is not None else 'not set'}")
+            told.append(
+                f"output {output.rpartition('.')[2]} of {part} is {value if value is not None else 'not set'}"
+            )
     bad = [f"{name} {_ENDINGS[part['result']]}" for name, part in before.items() if not part["result"].is_good]
     return "; ".join(dict.fromkeys([*told, *bad])) or f"its condition does not hold: {condition or 'succeeded()'}"
 

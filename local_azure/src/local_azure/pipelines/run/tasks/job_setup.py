@@ -18,7 +18,7 @@ def _use_python(context: StepContext, inputs: Inputs) -> bool:
     running = ".".join(map(str, sys.version_info[:3]))
     wanted = inputs.get("versionSpec", "3.x").rstrip("x*").rstrip(".")
     if not f"{running}.".startswith(f"{wanted}."):
-        raise TaskError(f"Python {wanted} is wanted; local_azure runs on {running} and has no other.")
+        raise TaskError(f"UsePythonVersion requests {wanted}, but local_azure provides only {running}.")
     context.prepend_path(Path(sys.executable).parent)
     context.prepend_path(context.folders.private_python())
     return True

@@ -20,7 +20,8 @@ def _publish_test_results(context: StepContext, inputs: Inputs) -> bool:
     failed = 0
     for suite in _suites(paths):
         bad = sum(int(suite.get(name) or 0) for name in ("failures", "errors", "failed"))
-        context.log.say(f"{suite.get('tests') or suite.get('total') or ''} {bad} failed".strip())
+        total = suite.get("tests") or suite.get("total")
+        context.log.say(f"{total} tests, {bad} failed" if total else f"{bad} failed")
         context.record.progress.found("tests", context.log.label, _totals(suite, bad))
         failed += bad
     return not (failed and is_true(inputs.get("failTaskOnFailedTests", "")))
