@@ -16,7 +16,7 @@ from ml_service.audit.completeness.of_builds import compared_builds
 from ml_service.audit.completeness.population import DecisionFacts, ModelFacts, Population
 from ml_service.audit.completeness.verifying import Verified
 from ml_service.audit.events import kinds
-from ml_service.audit.export import acceptances, rows, unsettled, verifier, versions
+from ml_service.audit.export import acceptances, rows, still_open, unsettled, verifier, versions
 from ml_service.audit.export.facts import LIMITS, never_released, refusals
 from ml_service.audit.timeline.intervals import Interval, Served, deployments_of
 from ml_service.audit.timeline.log import Index
@@ -123,6 +123,7 @@ def _of_entries(entries: tuple[Entry, ...]) -> dict[str, Any]:
         "since": entries[0].when if entries else "",
         "approvals": sorted(rows.answers(entries), key=_happened),
         "stages": rows.stages_of(entries),
+        "still_open": still_open.still_open(entries),
         "refused": refusals(entries),
         "failed": rows.failures(entries),
         "models_of": _models_of_builds(entries),

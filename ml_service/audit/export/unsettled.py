@@ -86,7 +86,7 @@ def _end(population: Population) -> str:
     last = len(population.chain.entries)
     noted = max((one.sequence for one in population.anchors), default=0)
     if noted >= last:
-        return "The last entry is noted outside of the ledger; entries after it that were removed would leave no visible gap."
+        return "The last entry is noted outside of the ledger; if entries after it were removed, no gap shows it."
     first = f"Entries e{noted + 1} to e{last} come" if last > noted + 1 else f"Entry e{last} comes"
     return (
         f"{first} after the last anchor, so nothing outside of the ledger confirms the end of the chain; "

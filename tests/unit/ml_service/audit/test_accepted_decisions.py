@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from ml_service.audit.events.kinds import Attempt
 from ml_service.azure_devops.approvals import Status
 from ml_service.errors import CheckFailedError
 from tests.unit.ml_service.audit.test_dossier_reading import Dossier, dossier_of
-from tests.unit.ml_service.audit.trail import Trail, day
+from tests.unit.ml_service.audit.trail import Trail, day, make_trail
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +55,15 @@ def test_an_override_names_the_version_that_has_its_bytes_and_no_deployment_of_a
     accepted = r"the gate \( e\d+ \), a person by an override of Ada \( e\d+ \)"
     assert re.search(accepted, same_bytes.section("versions"))
     assert "by an override" not in same_bytes.section("deployments")
+
+
+def test_what_is_still_open_is_listed(same_bytes: Dossier, tmp_path: Path) -> None:
+    said = same_bytes.section("still-open")
+    assert re.search(r"approval given: stage Production of build 103 Grace, build 103 nothing was deployed", said)
+    assert "its request was refused" in said
+    trail = make_trail(tmp_path / "trail")
+    assert "none recorded" in dossier_of(trail, tmp_path).section("still-open")
+    trail.add(kinds.approval_requested("redeploy", "m:3", "again", trail.actor(108), {}))
+    said = dossier_of(trail, tmp_path).section("still-open")
+    assert "approval requested: m:3" in said
+    assert "nobody has answered, and nothing was deployed" in said

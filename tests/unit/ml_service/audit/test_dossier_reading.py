@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ml_service.audit.completeness.population import Anchor
+from ml_service.audit.completeness.population import Anchor, Live
 from ml_service.audit.export import bundle, verifier
 from ml_service.audit.export.rows import duties
 from ml_service.audit.timeline.intervals import Served, deployments_of
@@ -95,7 +95,7 @@ def test_a_version_whose_deployment_has_not_ended_may_be_live(tmp_path: Path) ->
 
 def test_after_a_change_by_hand_no_version_is_claimed_not_to_be_live(tmp_path: Path) -> None:
     trail = make_trail(tmp_path / "trail")
-    live = replace(trail.population().live, check="changed", finding="another image", since=day(trail.today))
+    live = Live("changed", "another image", day(trail.today))
     said = dossier_of(trail, tmp_path, live=live)
     assert said.section("versions").count("unknown whether live") == 2, "all that ever served"
     for name in ("versions", "model-1", "model-3"):
