@@ -12,7 +12,7 @@ from ml_service.audit.events.kinds import Attempt
 from ml_service.azure_devops.approvals import Status
 from ml_service.errors import CheckFailedError
 from tests.unit.ml_service.audit.test_dossier_reading import Dossier, dossier_of
-from tests.unit.ml_service.audit.trail import Trail, day, make_trail
+from tests.unit.ml_service.audit.trail import Trail, day, make_trail, sha
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +67,17 @@ def test_what_is_still_open_is_listed(same_bytes: Dossier, tmp_path: Path) -> No
     said = dossier_of(trail, tmp_path).section("still-open")
     assert "approval requested: m:3" in said
     assert "nobody has answered, and nothing was deployed" in said
+
+
+def test_runs_link_to_their_rows_and_hashes_of_what_served_are_short(same_bytes: Dossier) -> None:
+    assert re.search(r'<a href="?#r-r2"?>', same_bytes.page)
+    assert re.search(r'<tr id="?r-r2"?>', same_bytes.page)
+    shown = same_bytes.section("when")
+    assert f"model {sha('model 1')[:12]} scoring" in shown
+    assert sha("model 1") not in shown
+    assert f'title="{sha("model 1")}"' in same_bytes.page
+
+
+def test_an_override_is_given_before_the_result_exists_and_tables_are_not_included(same_bytes: Dossier) -> None:
+    assert "before its result exists" in same_bytes.section("overrides")
+    assert "does not contain the tables" in same_bytes.section("data")
