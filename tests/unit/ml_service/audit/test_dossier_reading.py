@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ml_service.audit.completeness.population import Anchor, Live
+from ml_service.audit.events import kinds
 from ml_service.audit.export import bundle, verifier
 from ml_service.audit.export.rows import duties
 from ml_service.audit.timeline.intervals import Served, deployments_of
@@ -329,7 +330,11 @@ def test_a_command_outside_of_a_pipeline_has_no_approval_and_names_its_uncommitt
     trail.deploy("d1", 1, "succeeded", 102, approver="")
     chain = Chain("p")
     for entry in trail.chain.entries:
-        local = {"build_id": "local-20261201T045546Z", "commit": "c0ffee-dirty"} if entry.build_id == "102" else {}
+        local = (
+            {"build_id": "local-20261201T045546Z", "commit": "c0ffee-dirty"}
+            if entry.build_id == "102" or entry.event == kinds.OVERRIDE_GRANTED
+            else {}
+        )
         chain = chain.followed_by(Event(**{**{name: getattr(entry, name) for name in Event.model_fields}, **local}))
     trail.chain = chain
     page = dossier_of(trail, tmp_path)
@@ -337,10 +342,11 @@ def test_a_command_outside_of_a_pipeline_has_no_approval_and_names_its_uncommitt
     assert "no approval is recorded; the command ran outside of a pipeline" in said
     assert "not checked" not in said
     first = page.section("unsettled")
-    assert "2 entries name a commit with uncommitted changes (-dirty): the commit is not the code that ran" in first
+    assert "3 entries name a commit with uncommitted changes (-dirty): the commit is not the code that ran" in first
     assert re.search(
         r"outside of a pipeline deployed, and no approval is recorded: e\d+. An override .* so: e\d+", first
     )
     assert "of several changes of a service by hand" in first.casefold()
     assert re.search(r'<code class="?warn"?>c0ffee-dirty', page.page)
     assert "<dt>dirty commit</dt>" in page.page
+    assert "Ada (name as typed):" in page.section("overrides")
