@@ -16,7 +16,7 @@ from ml_service.audit.completeness.of_builds import compared_builds
 from ml_service.audit.completeness.population import DecisionFacts, ModelFacts, Population
 from ml_service.audit.completeness.verifying import Verified
 from ml_service.audit.events import kinds
-from ml_service.audit.export import rows, unsettled, verifier, versions
+from ml_service.audit.export import acceptances, rows, still_open, unsettled, verifier, versions
 from ml_service.audit.export.facts import LIMITS, never_released, refusals
 from ml_service.audit.timeline.intervals import Interval, Served, deployments_of
 from ml_service.audit.timeline.log import Index
@@ -60,6 +60,7 @@ def pieces(
     """
     population, entries = verified.population, verified.population.chain.entries
     links = {document.sha256: place for document, place in places.items()}
+    accepted = acceptances.acceptances(entries, population.models)
     return stream_page(
         _TEMPLATE,
         title=f"Audit dossier: {population.problem}",
@@ -70,14 +71,19 @@ def pieces(
         documents_of=_documents_of(places),
         model_names=model_names(population),
         states={one.model: one for one in population.candidates},
-        models=_model_pages(population, links),
+        models=_model_pages(population, links, accepted),
         limits=LIMITS,
         unsettled=unsettled.sentences(population),
         rehearsal=unsettled.is_rehearsal(population),
+        is_local=unsettled.is_local,
+        is_uncommitted=unsettled.is_uncommitted,
         links=links,
         happened=lambda entry: verifier.happened(entry.details, entry.when),
         moment=verifier.moment,
         timeline=map(_row, entries),
+        accepted_by=acceptances.of_models(accepted),
+        accepted_in={one.decided.subject: one for one in accepted},
+        without_candidate=acceptances.without_candidate(accepted, entries),
         **_of_production(population, found),
         **_of_entries(entries),
     )
@@ -97,10 +103,11 @@ def _of_production(population: Population, found: Sequence[Interval]) -> dict[st
         "chart": chart(found, population.moment),
         "intervals": [one for one in found if one.served or one.begin != one.end],
         "servings": servings,
-        "possible_now": {one.opened.after for one in found[-1].possible},
+        "may_serve": versions.may_serve(found, population.live, servings),
         "unreleased": versions.unreleased(entries, servings),
         "deployments": deployments_of(entries),
         "duties": rows.duties,
+        "run_of": acceptances.run_of,
         "builds": builds,
         "build_ids": {one.id for one in builds},
         "compared_builds": compared_builds(population.builds),
@@ -116,6 +123,7 @@ def _of_entries(entries: tuple[Entry, ...]) -> dict[str, Any]:
         "since": entries[0].when if entries else "",
         "approvals": sorted(rows.answers(entries), key=_happened),
         "stages": rows.stages_of(entries),
+        "still_open": still_open.still_open(entries),
         "refused": refusals(entries),
         "failed": rows.failures(entries),
         "models_of": _models_of_builds(entries),
@@ -196,10 +204,11 @@ class _Told:
     index: Index
     deployments: Mapping[str, Sequence[Served]]
     answers: Mapping[str, Sequence[Entry]]
+    accepted: Mapping[str, Sequence[acceptances.Accepted]]
 
     @classmethod
-    def of(cls, entries: tuple[Entry, ...]) -> _Told:
-        """From a ledger."""
+    def of(cls, entries: tuple[Entry, ...], accepted: Mapping[str, Sequence[acceptances.Accepted]]) -> _Told:
+        """From a ledger, and the acceptances of each version."""
         deployed: dict[str, list[Served]] = {}
         for one in deployments_of(entries):
             deployed.setdefault(one.opened.after, []).append(one)
@@ -207,7 +216,7 @@ class _Told:
         for entry in entries:
             if entry.event.startswith(kinds.APPROVAL) and entry.event != kinds.APPROVAL_REQUESTED:
                 answers.setdefault(_build_of(entry), []).append(entry)
-        return cls(Index(entries), deployed, answers)
+        return cls(Index(entries), deployed, answers, accepted)
 
 
 def _build_of(entry: Entry) -> str:
@@ -215,9 +224,11 @@ def _build_of(entry: Entry) -> str:
     return str(entry.details.get("build_id", entry.build_id))
 
 
-def _model_pages(population: Population, links: Links) -> Iterator[dict[str, Any]]:
+def _model_pages(
+    population: Population, links: Links, accepted: Iterable[acceptances.Accepted]
+) -> Iterator[dict[str, Any]]:
     """What the page of each version shows."""
-    told = _Told.of(population.chain.entries)
+    told = _Told.of(population.chain.entries, acceptances.of_models(accepted))
     registered = {f"{one.name}:{one.version}": one for one in population.models}
     states = {one.model: one for one in population.candidates}
     for name in model_names(population):
@@ -234,10 +245,12 @@ def _model_page(
     population: Population, name: str, told: _Told, registered: ModelFacts | None, links: Links
 ) -> dict[str, Any]:
     events, deployed = told.index.of_model(name), told.deployments.get(name, ())
-    decisions = _decisions(population, events, registered)
+    accepted = told.accepted.get(name, ())
+    decisions = _decisions(population, [*events, *(one.decided for one in accepted)], registered)
     moves = [entry for entry in events if entry.event.startswith((kinds.APPROVAL, "candidate."))]
     builds = {*map(_build_of, moves), *(one.opened.build_id for one in deployed)}
-    answers = (entry for build in builds for entry in told.answers.get(build, ()))
+    answers = [entry for build in builds for entry in told.answers.get(build, ())]
+    answers += [entry for one in accepted for entry in one.answers]
     return {
         "facts": _facts(registered),
         "decisions": decisions,

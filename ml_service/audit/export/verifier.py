@@ -57,6 +57,10 @@ _TIMES = ("when", "since", "begun", "ended", "decided", "decided_at", "delivered
 _TEXTS = ("problem", "previous_sha256", "when", "event", "subject", "who", "what")
 _UNITS = {"rows": "rows", "exit_code": "code", "findings": "count", "number": "count", "first_date": "day"}
 Document = dict[str, Any]
+_NO_ANCHOR = (
+    "No anchor was given: only the files are compared with each other. Whoever changed all of them together, also\n"
+    "verify.py, is not found. Give --anchor with the SHA-256 that was printed when the export was made.\n"
+)
 _UNREADABLE = (OSError, KeyError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 """What reading a damaged member of a ZIP file raises."""
 
@@ -536,6 +540,8 @@ def main() -> int:
     except NoExportError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    if not options.anchor:
+        sys.stdout.write(_NO_ANCHOR)
     for fault in faults:
         word = "DAMAGED" if fault.startswith(DAMAGED) else "CHANGED"
         sys.stdout.write(f"{word}  {fault}\n".encode("ascii", "backslashreplace").decode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from ml_service.audit.completeness.population import Live
 from ml_service.audit.timeline.intervals import Interval
 from ml_service.production.candidates.candidate import State
 from ml_service.production.candidates.events import move_of
@@ -44,6 +45,16 @@ def _after(found: Sequence[Interval], place: int) -> Interval | None:
     """What became true after an interval; deployments in progress are skipped if anything is known after them."""
     rest = found[place + 1 :]
     return next((one for one in rest if one.served or not one.possible), rest[-1] if rest else None)
+
+
+def may_serve(found: Sequence[Interval], live: Live | None, served: Iterable[str]) -> set[str]:
+    """The versions of which it is unknown whether they serve now: after a change by hand, all that ever served."""
+    last = found[-1]
+    if last.status != "unknown":
+        return set()
+    possible = {one.opened.after for one in last.possible}
+    by_hand = live is not None and live.check == "changed"
+    return possible | set(served) if by_hand or not possible else possible
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,16 @@ from typing import Any
 
 import pytest
 
-from ml_service.audit.completeness.population import Anchor
+from ml_service.audit.completeness.population import Anchor, Live
+from ml_service.audit.events import kinds
 from ml_service.audit.export import bundle, verifier
 from ml_service.audit.export.rows import duties
 from ml_service.audit.timeline.intervals import Served, deployments_of
 from ml_service.production.candidates import events as candidates
 from ml_service.production.candidates.candidate import Move, State
 from ml_service.production.candidates.events import Acceptance, Subject
+from ml_service.production.chain.entry import Event
+from ml_service.production.chain.store import Chain
 from tests.unit.ml_service.audit.exported import Files, summed, written
 from tests.unit.ml_service.audit.trail import Trail, day, make_trail, sha
 
@@ -88,7 +91,17 @@ def test_a_version_whose_deployment_has_not_ended_may_be_live(tmp_path: Path) ->
     trail = make_trail(tmp_path / "trail")
     trail.deploy("d6", 1, "", 108)
     said = dossier_of(trail, tmp_path, live=None).section("versions")
-    assert said.count("it is unknown whether it serves now") == 2, "the one before and the one that is deployed"
+    assert said.count("unknown whether live") == 2, "the one before and the one that is deployed"
+
+
+def test_after_a_change_by_hand_no_version_is_claimed_not_to_be_live(tmp_path: Path) -> None:
+    trail = make_trail(tmp_path / "trail")
+    live = Live("changed", "another image", day(trail.today))
+    said = dossier_of(trail, tmp_path, live=live)
+    assert said.section("versions").count("unknown whether live") == 2, "all that ever served"
+    for name in ("versions", "model-1", "model-3"):
+        assert not re.search(r"not live ;|live now", said.section(name)), name
+    assert "unknown whether live : it differs from the record: another image" in said.section("model-3")
 
 
 def test_a_rejected_version_says_that_it_served_before(override: Dossier) -> None:
@@ -178,7 +191,7 @@ def test_sections_without_rows_say_so_and_every_section_is_in_the_contents(tmp_p
     trail.upload(1)
     said = dossier_of(trail, tmp_path)
     for name in ("failed", "schedules", "exports", "overrides", "approvals"):
-        assert said.section(name).endswith("none"), name
+        assert said.section(name).endswith("none recorded"), name
     headings = re.findall(r"<(?:h2|section)[^>]* id=\"?([\w-]+)", said.page)
     assert re.findall(r'<a href="#([\w-]+)">', said.page.partition("<nav>")[2].partition("</nav>")[0]) == headings
 
@@ -252,7 +265,7 @@ def test_what_no_comparison_settles_is_told_before_everything_else(dossier: Doss
     assert "after the last anchor" in said or "The last entry is noted" in said
     assert "Azure DevOps was not asked" in override.section("unsettled")
     assert override.page.index("id=unsettled") < override.page.index("id=versions")
-    assert override.page.count("<li>", 0, override.page.index("<nav>")) <= 9
+    assert override.page.count("<li>", 0, override.page.index("<nav>")) <= 12
     assert "(a local rehearsal, not real production)" in override.text()
 
 
@@ -308,3 +321,32 @@ def test_an_export_made_outside_of_a_pipeline_sends_nobody_to_a_build(tmp_path: 
         page = opened.read("dossier.html").decode()
     assert "no build has a tag or a log with its hash" in page
     assert "Get the hash from the tag or the log" not in page
+
+
+def test_a_command_outside_of_a_pipeline_has_no_approval_and_names_its_uncommitted_changes(tmp_path: Path) -> None:
+    trail = Trail(tmp_path / "trail")
+    trail.upload(1)
+    trail.accept(1, trail.train("r1", "override", "model 1"))
+    trail.deploy("d1", 1, "succeeded", 102, approver="")
+    chain = Chain("p")
+    for entry in trail.chain.entries:
+        local = (
+            {"build_id": "local-20261201T045546Z", "commit": "c0ffee-dirty"}
+            if entry.build_id == "102" or entry.event == kinds.OVERRIDE_GRANTED
+            else {}
+        )
+        chain = chain.followed_by(Event(**{**{name: getattr(entry, name) for name in Event.model_fields}, **local}))
+    trail.chain = chain
+    page = dossier_of(trail, tmp_path)
+    said = page.section("deployments")
+    assert "no approval is recorded; the command ran outside of a pipeline" in said
+    assert "not checked" not in said
+    first = page.section("unsettled")
+    assert "3 entries name a commit with uncommitted changes (-dirty): the commit is not the code that ran" in first
+    assert re.search(
+        r"outside of a pipeline deployed, and no approval is recorded: e\d+. An override .* so: e\d+", first
+    )
+    assert "of several changes of a service by hand" in first.casefold()
+    assert re.search(r'<code class="?warn"?>c0ffee-dirty', page.page)
+    assert "<dt>dirty commit</dt>" in page.page
+    assert "Ada (name as typed):" in page.section("overrides")

@@ -212,9 +212,9 @@ def section(page: bytes, name: str) -> str:
 
 
 ON_THE_PAGE = [
-    (1, "when", f"2026-01-13 09:00:00 2026-01-25 09:00:00 m:1 deployment d1 model {sha('model 1')} scoring"),
+    (1, "when", f"2026-01-13 09:00:00 2026-01-25 09:00:00 m:1 deployment d1 model {sha('model 1')[:12]} scoring"),
     (1, "when", "2026-02-01 09:00:00 2026-02-03 09:00:00 unknown the service was changed by hand"),
-    (2, "when", "environment fc770df2ae6296ea79be1d95b536f02ebb94abce246655f3540a1b846474721d"),
+    (2, "when", "environment fc770df2ae62"),
     (3, "deployments", "rollback of m:1 (before: m:3), deployment d4"),
     (3, "deployments", "Rita, spn-1: worse on Mondays"),
     (4, "deployments", "Grace, 2026-01-10 09:00:00 : looks right e7 yes"),
