@@ -139,7 +139,7 @@ def test_the_service_describes_itself(one: Live, many: Live) -> None:
             found = found[part]
         asked = found["ServiceInput"]
         assert asked["properties"]["horizon"] == {
-            "type": "integer", "minimum": 1, "maximum": 366, "description": "days",
+            "type": "integer", "minimum": 1, "maximum": 366, "description": "number of days to forecast",
         }  # fmt: skip
         assert asked["additionalProperties"] is False
         status, _ = one.ask(asked["example"])
