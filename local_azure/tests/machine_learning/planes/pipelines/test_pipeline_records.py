@@ -89,7 +89,7 @@ def test_an_endpoint_is_submitted_by_its_name(ws: Any, project: Any, pipeline: A
             run = project.finished(PipelineRun.get(ws, answer.json()["Id"]))
             assert "said posted" in project.steps_of(run)["say"].get_stdout_log()
     assert requests.post(address + "no", headers=header, json=body, timeout=20).status_code == 404
-    for wrong, kind in ((["posted"], "list"), ("posted", "text")):
+    for wrong, kind in ((["posted"], "list"), ("posted", "string")):
         answer = requests.post(address, headers=header, json={**body, "ParameterAssignments": wrong}, timeout=20)
         assert answer.status_code == 400
         assert f"must be an object, not a {kind}" in answer.text
