@@ -58,14 +58,14 @@ def test_nothing_is_to_be_had_without_a_token(shared: Machine, route: Route) -> 
 def test_a_run_does_not_reach_what_is_the_persons(shared: Machine, run_token: str, route: Route) -> None:
     answer = ask(shared, route, run_token)
     assert answer.status_code == 401
-    assert "token of a run" in answer.text
+    assert "A run's token" in answer.text
 
 
 @pytest.mark.parametrize("route", named([route for route in ROUTES if "{W}" in route.path]))
 def test_a_run_does_not_reach_another_workspace(shared: Machine, run_token: str, route: Route) -> None:
     answer = ask(shared, route, run_token, PRODUCTION_NAME)
     assert answer.status_code == 401
-    assert "token of a run" in answer.text
+    assert "A run's token" in answer.text
 
 
 @pytest.mark.parametrize("route", named([route for route in ROUTES if route.access == "signature"]))

@@ -207,7 +207,7 @@ def test_a_head_that_drips_is_given_up(impatient: int) -> None:
     started = time.monotonic()
     status, answer = talk(impatient, *[b"GET / HTTP/1.1\r\n", *[b"X: y\r\n"] * 20], pause=0.05)
     assert status == 400
-    assert b"too slowly" in answer
+    assert b"or took longer than" in answer
     assert time.monotonic() - started < 5
 
 
@@ -223,7 +223,7 @@ def test_a_second_head_on_a_kept_connection_is_not_waited_for_either(impatient: 
             received += connection.recv(65536)
         time.sleep(0.6)  # an idle connection is not a slow sender
         connection.sendall(b"GET / HT")
-        assert b"too slowly" in connection.recv(65536)
+        assert b"or took longer than" in connection.recv(65536)
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 100000\r\n", b"Transfer-Encoding: chunked\r\n"])
