@@ -79,7 +79,7 @@ def unsuccessful(entries: Sequence[Entry]) -> dict[str, str]:
     found: dict[str, str] = {}
     for entry in entries:
         if entry.event in _UNSUCCESSFUL or entry.event.startswith(kinds.REQUEST):
-            build_id = str(entry.details.get("build_id", entry.build_id))
+            build_id = entry.about_build
             if build_id.isascii() and build_id.isdecimal() and build_id not in done:
                 found.setdefault(build_id, entry.event)
     return found

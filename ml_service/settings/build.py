@@ -17,7 +17,7 @@ REQUESTED_FOR = "requested_for"
 
 _COMMIT, _NO_COMMIT_YET = "# branch.oid ", "(initial)"
 """How `git status --porcelain=v2 --branch` says what is checked out."""
-_UNKNOWN, _DIRTY = "unknown", "-dirty"
+_UNKNOWN, _DIRTY, _LOCAL = "unknown", "-dirty", "local-"
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,24 @@ class Build:
 
 def current_build(settings: AgentSettings) -> Build:
     """The build id and commit of Azure Pipelines, else `local-<UTC time>` and the commit of the working tree."""
-    build_id = settings.build_buildid or f"local-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    build_id = settings.build_buildid or f"{_LOCAL}{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     commit = settings.build_sourceversion or commit_of(ROOT)
     return Build(build_id=build_id, commit=commit, requested_for=settings.build_requestedfor)
+
+
+def is_local(build_id: str) -> bool:
+    """Whether a command outside of a pipeline stands for the build."""
+    return build_id.startswith(_LOCAL)
+
+
+def is_uncommitted(commit: str) -> bool:
+    """Whether the working tree differed from the commit."""
+    return commit.endswith(_DIRTY)
+
+
+def without_mark(commit: str) -> str:
+    """The id of a commit by itself, whether or not the working tree differed from it."""
+    return commit.removesuffix(_DIRTY)
 
 
 def build_url(settings: AgentSettings, build_id: str) -> str:

@@ -25,7 +25,7 @@ from ml_service.production.live import demand_unchanged
 from ml_service.production.release import content_of, demand_accepted
 from ml_service.production.rollback import target_of
 from ml_service.production.site import Site, serving
-from ml_service.settings.build import build_url, uncommitted_changes
+from ml_service.settings.build import build_url, uncommitted_changes, without_mark
 from ml_service.settings.variables import ROOT
 from ml_service.training import ownership
 from ml_service.training.registered import CHAMPION, fetch_files, requested_model
@@ -173,7 +173,7 @@ def _asked(view: View, why: str) -> Asked:
         when=utc_now(),
         build_id=build.build_id,
         build_url=build_url(view.settings, build.build_id),
-        commit=build.commit.removesuffix("-dirty"),
+        commit=without_mark(build.commit),
         uncommitted_changes=uncommitted_changes(ROOT),
     )
 

@@ -101,5 +101,5 @@ def _answers_of_builds(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
     found: dict[str, list[Entry]] = {}
     for entry in entries:
         if entry.event.startswith((kinds.APPROVAL, kinds.REQUEST)):
-            found.setdefault(str(entry.details.get("build_id", entry.build_id)), []).append(entry)
+            found.setdefault(entry.about_build, []).append(entry)
     return found

@@ -25,6 +25,7 @@ from ml_service.production.candidates.candidate import moment
 from ml_service.production.chain import deployments
 from ml_service.production.chain.entry import Entry
 from ml_service.production.ledger import APPROVED_DECISION
+from ml_service.settings.build import is_local, is_uncommitted
 
 _TEMPLATE = Path(__file__).with_name("dossier.html.j2")
 _LEAST_WIDTH = 0.4  # percent: what is narrower cannot be seen
@@ -75,8 +76,9 @@ def pieces(
         limits=LIMITS,
         unsettled=unsettled.sentences(population),
         rehearsal=unsettled.is_rehearsal(population),
-        is_local=unsettled.is_local,
-        is_uncommitted=unsettled.is_uncommitted,
+        is_unapproved=unsettled.is_unapproved,
+        is_local=is_local,
+        is_uncommitted=is_uncommitted,
         links=links,
         happened=lambda entry: verifier.happened(entry.details, entry.when),
         moment=verifier.moment,
@@ -175,7 +177,7 @@ def _models_of_builds(entries: Iterable[Entry]) -> dict[str, list[str]]:
     found: dict[str, dict[str, bool]] = {}
     for entry in entries:
         if entry.event == deployments.STARTED or entry.event.startswith("candidate."):
-            found.setdefault(_build_of(entry), {})[entry.after] = True
+            found.setdefault(entry.about_build, {})[entry.after] = True
     return {build: list(models) for build, models in found.items()}
 
 
@@ -215,13 +217,8 @@ class _Told:
         answers: dict[str, list[Entry]] = {}
         for entry in entries:
             if entry.event.startswith(kinds.APPROVAL) and entry.event != kinds.APPROVAL_REQUESTED:
-                answers.setdefault(_build_of(entry), []).append(entry)
+                answers.setdefault(entry.about_build, []).append(entry)
         return cls(Index(entries), deployed, answers, accepted)
-
-
-def _build_of(entry: Entry) -> str:
-    """The build that an entry is about."""
-    return str(entry.details.get("build_id", entry.build_id))
 
 
 def _model_pages(
@@ -248,7 +245,7 @@ def _model_page(
     accepted = told.accepted.get(name, ())
     decisions = _decisions(population, [*events, *(one.decided for one in accepted)], registered)
     moves = [entry for entry in events if entry.event.startswith((kinds.APPROVAL, "candidate."))]
-    builds = {*map(_build_of, moves), *(one.opened.build_id for one in deployed)}
+    builds = {*(one.about_build for one in moves), *(one.opened.build_id for one in deployed)}
     answers = [entry for build in builds for entry in told.answers.get(build, ())]
     answers += [entry for one in accepted for entry in one.answers]
     return {

@@ -63,4 +63,4 @@ def _requests(entries: Iterable[Entry]) -> Iterator[Entry]:
 
 def _build_of(entry: Entry) -> str:
     """The build whose stage asks for the approval."""
-    return str(entry.details.get("build_id", "") or entry.build_id)
+    return entry.about_build or entry.build_id

@@ -9,12 +9,11 @@ from ml_service.audit.completeness.population import Population
 from ml_service.audit.events import kinds
 from ml_service.audit.export.acceptances import run_of
 from ml_service.audit.timeline.intervals import Served, deployments_of
+from ml_service.settings.build import is_local, is_uncommitted
 
 _REHEARSAL = "local rehearsal"
 """Tag of a workspace of local_azure."""
 _BUILDS = "tag of build"
-_LOCAL = "local-"
-"""How the build of a command outside of a pipeline begins."""
 _MOST_CITED = 12
 
 
@@ -57,15 +56,10 @@ def _uncommitted(population: Population) -> Iterator[str]:
         yield f"{named} a commit with uncommitted changes (-dirty): the commit is not the code that ran."
 
 
-def is_uncommitted(commit: str) -> bool:
-    """Whether the files differed from the commit."""
-    return commit.endswith("-dirty")
-
-
 def _unapproved(population: Population) -> Iterator[str]:
     """Deployments of a command outside of a pipeline, which had no stage that a person approves."""
     entries = population.chain.entries
-    local = [one for one in deployments_of(entries) if is_local(one)]
+    local = [one for one in deployments_of(entries) if is_unapproved(one)]
     if not local:
         return
     overridden = {entry.subject for entry in entries if entry.event == kinds.OVERRIDE_GRANTED}
@@ -76,9 +70,9 @@ def _unapproved(population: Population) -> Iterator[str]:
     yield f"A command outside of a pipeline deployed, and no approval is recorded: {cited}{more}.{also}"
 
 
-def is_local(one: Served) -> bool:
+def is_unapproved(one: Served) -> bool:
     """Whether a command outside of a pipeline made a deployment, so that no approval is recorded."""
-    return one.opened.build_id.startswith(_LOCAL) and not one.record.get("approver", "") and one.approval is None
+    return is_local(one.opened.build_id) and not one.record.get("approver", "") and one.approval is None
 
 
 def _end(population: Population) -> str:

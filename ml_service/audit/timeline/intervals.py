@@ -119,7 +119,7 @@ class _Walk:
     def follow(self, entry: Entry) -> None:
         """One entry."""
         if entry.event == kinds.APPROVAL_GIVEN:
-            self.approvals[str(entry.details.get("build_id", entry.build_id))] = entry
+            self.approvals[entry.about_build] = entry
         elif entry.event == deployments.STARTED:
             self._start(entry)
         elif entry.event == deployments.WITHDRAWN:

@@ -86,6 +86,11 @@ class Entry(Event):
         return hashlib.sha256(self.content).hexdigest()
 
     @property
+    def about_build(self) -> str:
+        """The build that the entry is about, which need not be the one that wrote it."""
+        return str(self.details.get("build_id", self.build_id))
+
+    @property
     def tag(self) -> str:
         """The tag of a build that notes this entry."""
         return f"ledger.{self.problem}.{self.sequence}.{self.sha256}"

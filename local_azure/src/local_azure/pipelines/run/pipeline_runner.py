@@ -17,6 +17,7 @@ from local_azure.pipelines.language.tree import Value, from_plain
 from local_azure.pipelines.language.values import ExpressionError, to_text, truthy
 from local_azure.pipelines.run.agent.variables import VariableTable
 from local_azure.pipelines.run.builds.progress import why_not
+from local_azure.pipelines.run.builds.record import REHEARSAL
 from local_azure.pipelines.run.job_runner import JobRunner
 from local_azure.pipelines.run.parallel import run_in_order
 from local_azure.pipelines.run.results import Result, worst
@@ -144,7 +145,7 @@ class PipelineRunner:
         for environment in stage.environments:
             if not self._is_approved(stage, environment):
                 return Result.CANCELED if self._run.canceled.is_set() else Result.FAILED
-            self._run.say(f"  environment {environment}: approved (local rehearsal)")
+            self._run.say(f"  environment {environment}: approved ({REHEARSAL})")
         run_in_order(stage.jobs, lambda job: self._run_job(stage, job, table.inner()))
         return worst(job.result for job in self._outcomes[stage.name.lower()].jobs.values())
 
