@@ -18,7 +18,7 @@ from studio_fixtures import Studio  # type: ignore[import-not-found]
 from local_azure.machine_learning.domain.runs import metrics
 from local_azure.pipelines.run.builds.record import Decision
 from local_azure.studio.pages.run import MOST_STEPS
-from local_azure.studio.reading import asked_service, logs, pipeline_runs
+from local_azure.studio.reading import asked_service, logs, pipeline_run_files
 from local_azure.studio.reading.asked_service import example_of
 from local_azure.studio.reading.file_names import ON_A_PAGE, Listed, listed
 from local_azure.studio.views.documents import kind_of_document
@@ -87,7 +87,7 @@ def test_files_that_lead_elsewhere_do_not_hide_the_question(studio: Studio, tmp_
 def test_a_card_among_many_documents_is_found_or_missed(studio: Studio) -> None:
     run = Rehearsal(studio.state.pipeline_runs)
     run.ask()
-    for number in range(pipeline_runs.MOST_DOCUMENTS - 1):
+    for number in range(pipeline_run_files.MOST_DOCUMENTS - 1):
         run.write("artifacts", f"a/{number}.json", "{}")
     run.write("artifacts", "evidence/card.json", json.dumps(CARD))
     page = studio.get("/studio/builds/1")
@@ -155,13 +155,13 @@ def test_readable_json_is_cut() -> None:
 def test_empty_lines_of_a_step_count_too(tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     log.write_bytes(b"##[section]one\nfirst\n##[section]two\n" + b"\n" * 5_000 + b"last\n##[section]three\nx\n")
-    assert pipeline_runs.section(log, "one", 1_000) == ["first"]
-    found = pipeline_runs.section(log, "two", 1_000)
+    assert pipeline_run_files.section(log, "one", 1_000) == ["first"]
+    found = pipeline_run_files.section(log, "two", 1_000)
     assert len(found) <= 1_000 and found[-1] == "last"
-    assert pipeline_runs.section(log, "three", 1_000) == ["x"]
-    assert pipeline_runs.section(log, "four", 1_000) == []
+    assert pipeline_run_files.section(log, "three", 1_000) == ["x"]
+    assert pipeline_run_files.section(log, "four", 1_000) == []
     log.write_bytes(b"##[section]one\nlost 1234567\nkept 1\n##[section]two\nx\n##[section]one\nkept 2\n")
-    assert pipeline_runs.section(log, "one", 20) == ["kept 1", "kept 2"], "both times, and no half of a line"
+    assert pipeline_run_files.section(log, "one", 20) == ["kept 1", "kept 2"], "both times, and no half of a line"
 
 
 def test_a_list_of_files_has_pages_and_asks_for_no_more_than_one() -> None:

@@ -17,7 +17,7 @@ from local_azure.pipelines.run.builds.record import MOST_COMMENT_CHARACTERS, Dec
 from local_azure.studio.pages.live import live_updates
 from local_azure.studio.pages.run_files import foreign_file
 from local_azure.studio.pages.visit import Section, Visit, address, key_of
-from local_azure.studio.reading import logs, origins, pipeline_runs
+from local_azure.studio.reading import logs, origins, pipeline_run_files, pipeline_runs
 from local_azure.studio.reading.file_names import is_readable
 from local_azure.studio.reading.pipeline_runs import WAITING, Part, PipelineRun
 from local_azure.studio.reading.shown_file import ShownFile, shown_file
@@ -87,13 +87,13 @@ def build(visit: Visit) -> Response:
 def _page(visit: Visit, run: PipelineRun, refused: Refused | None = None) -> Response:
     """Show a run, and the answer that was not recorded."""
     # Before the cards are read: a change in between must refuse the answer, too.
-    evidence = pipeline_runs.evidence(run) if run.is_live else {}
-    result = pipeline_runs.result_of(run)
-    names, is_cut = pipeline_runs.documents(run)
+    evidence = pipeline_run_files.evidence(run) if run.is_live else {}
+    result = pipeline_run_files.result_of(run)
+    names, is_cut = pipeline_run_files.documents(run)
     documents = _documents(visit, run, names)
     questions = {key: _question(documents, found, key, refused) for key, found in evidence.items()}
     closed = [one for one in run.approvals if one.id not in questions]
-    shown_then = {one.id: _cards(documents, pipeline_runs.shown_with(run, one)) for one in closed}
+    shown_then = {one.id: _cards(documents, pipeline_run_files.shown_with(run, one)) for one in closed}
     in_place = [question.cards for question in questions.values()] + list(shown_then.values())
     with_approval = {card.name for cards in in_place for card in cards}
     return visit.page(
@@ -111,9 +111,9 @@ def _page(visit: Visit, run: PipelineRun, refused: Refused | None = None) -> Res
         tags=run.tags,
         graph=_graph(run.stages, address("builds", str(run.number))),
         timeline=_timeline(run),
-        summaries=[_summary(path) for path in pipeline_runs.summaries(run)],
-        artifacts=pipeline_runs.kept_files(run, "artifacts").names,
-        uploads=pipeline_runs.kept_files(run, "files").names,
+        summaries=[_summary(path) for path in pipeline_run_files.summaries(run)],
+        artifacts=pipeline_run_files.kept_files(run, "artifacts").names,
+        uploads=pipeline_run_files.kept_files(run, "files").names,
         made=_made(visit, run),
         most_comment=MOST_COMMENT_CHARACTERS,
     )
@@ -156,7 +156,7 @@ def _documents(visit: Visit, run: PipelineRun, names: list[str]) -> list[ShownFi
 
 def _shown(visit: Visit, run: PipelineRun, kind: str, name: str) -> ShownFile:
     raw = address("builds", str(run.number), "raw", kind, path=name)
-    return shown_file(name, pipeline_runs.file_of(run, kind, name), visit.parts.redactor, raw)
+    return shown_file(name, pipeline_run_files.file_of(run, kind, name), visit.parts.redactor, raw)
 
 
 def _failures(run: PipelineRun, visit: Visit) -> list[tuple[Part, Part | None, list[logs.Line]]]:
@@ -164,8 +164,8 @@ def _failures(run: PipelineRun, visit: Visit) -> list[tuple[Part, Part | None, l
     found = []
     for job in [job for stage in run.stages for job in stage.parts if job.status.lower() == "failed"]:
         step = next((step for step in job.parts if step.status.lower() == "failed"), None)
-        path = pipeline_runs.log_of(run, job.label)
-        lines = pipeline_runs.section(path, step.title, _STEP_BYTES) if step else []
+        path = pipeline_run_files.log_of(run, job.label)
+        lines = pipeline_run_files.section(path, step.title, _STEP_BYTES) if step else []
         shown = [logs.line_of(text) for text in lines[-FAILURE_LINES:]]
         found.append((job, step, shown or logs.tail(path, visit.parts.redactor, FAILURE_LINES)))
     return found
@@ -215,12 +215,12 @@ def _summary(path: Path) -> tuple[str, object]:
 def log(visit: Visit) -> Response:
     """The log of a job, or of one of its steps."""
     run, label = _run(visit), visit.part("label")
-    path = pipeline_runs.log_of(run, label)
+    path = pipeline_run_files.log_of(run, label)
     wanted, title = visit.query("q"), visit.query("step")
     hits, is_all = logs.search(path, visit.parts.redactor, wanted)
     window = logs.read_window(path, visit.parts.redactor, visit.number("end"))
     if title:
-        texts = pipeline_runs.section(path, title, _STEP_BYTES)
+        texts = pipeline_run_files.section(path, title, _STEP_BYTES)
         if not texts and window.size > logs.SEARCHED_BYTES:
             texts = ["This step has written nothing into the last 32 MiB of the log of the job."]
         window = logs.Window([logs.line_of(text) for text in texts], 0, window.size, window.size)
@@ -244,7 +244,7 @@ def log(visit: Visit) -> Response:
 @PAGES.get(_ONE + "/log/{label}/raw")
 def raw_log(visit: Visit) -> Response:
     """The log of a job as a file."""
-    path = pipeline_runs.log_of(_run(visit), visit.part("label"))
+    path = pipeline_run_files.log_of(_run(visit), visit.part("label"))
     if not path.is_file():
         raise not_found("Log", visit.part("label")[:80], "The job has written none.")
     return foreign_file(visit, path.name, path)
@@ -264,7 +264,7 @@ def files(visit: Visit) -> Response:
             (address("builds"), "Pipeline runs"),
             (address("builds", str(run.number)), f"{run.name} {run.title}"),
         ],
-        listed=pipeline_runs.kept_files(run, kind, visit.file_name("after")),
+        listed=pipeline_run_files.kept_files(run, kind, visit.file_name("after")),
         begins_after=visit.file_name("after"),
         listing=address("builds", str(run.number), "files", kind),
         file=_shown(visit, run, kind, name) if name else None,
@@ -275,7 +275,7 @@ def files(visit: Visit) -> Response:
 def raw(visit: Visit) -> Response:
     """The bytes of one of these files."""
     run, name = _run(visit), visit.file_name("path")
-    return foreign_file(visit, name, pipeline_runs.file_of(run, visit.part("kind"), name))
+    return foreign_file(visit, name, pipeline_run_files.file_of(run, visit.part("kind"), name))
 
 
 @PAGES.get(_ONE + "/events")
@@ -309,7 +309,7 @@ def answer(visit: Visit) -> Response:
         raise bad_request("A rejection needs a comment, so that the requester and the record know the reason.")
     if not asked.is_open or not run.is_live:
         raise conflict(f"This approval is closed: {asked.status}{f' by {asked.person}' if asked.person else ''}.")
-    if visit.field("evidence") != pipeline_runs.evidence(run)[asked.id].sha256:
+    if visit.field("evidence") != pipeline_run_files.evidence(run)[asked.id].sha256:
         return _page(visit, run, Refused(asked.id, comment))
     given = Decision(is_yes, local_person(), comment, visit.field("evidence"))
     counted = settle(run.folder, asked.id, given)

@@ -16,7 +16,7 @@ from local_azure.machine_learning.domain.serving.service_requests import Service
 from local_azure.machine_learning.domain.workspace.workspaces import Workspace
 from local_azure.machine_learning.engines.schedules.scheduler import Late
 from local_azure.machine_learning.server import Parts
-from local_azure.studio.reading import pipeline_runs
+from local_azure.studio.reading import pipeline_run_files, pipeline_runs
 from local_azure.studio.reading.pipeline_runs import PipelineRun
 from local_azure.studio.reading.run_facts import error_of, failed_part
 from local_azure.studio.views.formats import seconds_between
@@ -61,7 +61,7 @@ def attention(parts: Parts, builds: list[PipelineRun], services: list[Placed]) -
         waiting=pipeline_runs.waiting(parts.state.pipeline_runs),
         down=[(workspace, service) for workspace, service in services if _is_down(service)],
         late=[(workspace, late) for workspace in known for late in parts.scheduler.late(workspace)],
-        failed_builds=[(run, first_line(pipeline_runs.first_error(run))) for run in failed_builds],
+        failed_builds=[(run, first_line(pipeline_run_files.first_error(run))) for run in failed_builds],
         failed_runs=[(place, run, first_line(error_of(failed_part(parts, place, run)))) for place, run in newest],
     )
 
